@@ -64,9 +64,10 @@ from db.startup.private_files import keep_private
 
 STATEMENT_TIMEOUT = timedelta(seconds=10)
 BUSY_TIMEOUT = timedelta(seconds=4)
-"""After this time a locked database is a 503; the client decides how long to wait."""
+"""How long a request waits for a locked database before it returns 503. The client decides how
+long to keep trying."""
 SHORT_BUSY_TIMEOUT = timedelta(seconds=0.25)
-"""For small writes in requests that read, which the next request can repeat."""
+"""For small writes during read requests: a write that fails can be repeated by the next request."""
 READERS = THREADS - WRITERS
 
 ROUTERS = (
@@ -99,7 +100,7 @@ ROUTERS = (
 
 
 def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) -> FastAPI:
-    """Return the application; without arguments, with the settings of the environment."""
+    """Return the application; without ``settings``, read them from the environment."""
     redaction.install()
     if settings is None:
         with checks.exit_on_error("api"):
@@ -171,7 +172,7 @@ def _service(settings: ApiSettings, queue: Queue) -> Service:
 
 
 async def _report_alive(heartbeats: HeartbeatPipe, every_s: float) -> None:
-    """Report from the event loop that it runs: a blocked loop sends no responses."""
+    """Send heartbeats from the event loop; if it is blocked, heartbeats and responses both stop."""
     while True:
         heartbeats.beat()
         await asyncio.sleep(every_s)

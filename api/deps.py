@@ -55,7 +55,8 @@ class Service:
 
     Attributes:
         best_effort_sessions: sessions with a short lock timeout, for writes that may fail.
-        instance: the id by which the process that started this one recognizes it.
+        instance: an id set by ``zpruner serve``, which uses the id to recognize its own API;
+            ``/readyz`` returns the id in a header.
     """
 
     sessions: Sessions
@@ -127,7 +128,7 @@ IdempotencyKey = Annotated[
 
 
 async def changes_nothing(request: Request) -> None:
-    """Keep the request out of the audit: it changes nothing, although its method is POST."""
+    """Keep a request out of the audit log: it changes nothing, although its method is POST."""
     request.state.changes_nothing = True
 
 
@@ -144,7 +145,10 @@ DryRun = Annotated[bool, Depends(_dry_run)]
 
 
 def preferred_wait_s(prefer: str | None, otherwise_s: float = 0) -> float:
-    """Return the seconds of ``wait=N``; malformed preferences are ignored, as in RFC 7240."""
+    """Return the seconds of ``wait=N`` in ``prefer``, at most 60, or else ``otherwise_s``.
+
+    Malformed preferences are ignored, as in RFC 7240.
+    """
     match = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\b", prefer or "", re.ASCII)
     return min(float(match[1]), MAX_WAIT_S) if match else otherwise_s
 
@@ -161,7 +165,7 @@ async def _wait_s(
 
 
 def set_preference_applied(request: Request, prefer: str | None) -> None:
-    """Name the accepted wait in the response's ``Preference-Applied`` header."""
+    """Have the response state the accepted wait in its ``Preference-Applied`` header."""
     if wait_s := preferred_wait_s(prefer):
         request.state.preference_applied = f"wait={wait_s:.0f}"
 
@@ -178,7 +182,7 @@ async def _if_match(
         ),
     ] = None,
 ) -> None:
-    """Document the header, which ``api.web.conditional`` reads."""
+    """Document the ``If-Match`` header, which ``api.web.conditional`` reads."""
 
 
 async def _if_none_match(
@@ -190,7 +194,7 @@ async def _if_none_match(
         ),
     ] = None,
 ) -> None:
-    """Document the header, which ``api.web.conditional`` reads."""
+    """Document the ``If-None-Match`` header, which ``api.web.conditional`` reads."""
 
 
 IF_MATCH, IF_NONE_MATCH = Depends(_if_match), Depends(_if_none_match)

@@ -1,4 +1,4 @@
-"""The program of the API: ``zpruner part api``."""
+"""The API program, which ``zpruner part api`` runs."""
 
 import argparse
 import gc
@@ -19,8 +19,8 @@ SHUTDOWN_TIMEOUT_S = 5
 """Without a limit, open event streams would prevent the shutdown."""
 EXIT_NOT_STARTED = 3
 SWITCH_INTERVAL_S = 0.0005
-"""After this time a thread gives up the interpreter. With Python's 5 ms the event loop would wait
-that long after each of its system calls."""
+"""How long a thread may hold the GIL while others wait for it. With Python's default of 5 ms, the
+event loop could wait that long for the GIL after each of its system calls."""
 SUPERVISOR = "zpruner.serve.api_processes"
 
 
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def _application() -> FastAPI:
-    """Return the application, whose objects no garbage collection visits: it would take 150 ms."""
+    """Return the application and freeze its objects: collecting garbage among them takes 150 ms."""
     app = create_app()
     gc.collect()
     gc.freeze()
@@ -59,10 +59,10 @@ def _application() -> FastAPI:
 
 
 def _supervise(settings: ApiSettings) -> None:
-    """Replace this process by one that starts and supervises several like it.
+    """Replace this process with one that starts and supervises several API processes.
 
     Raises:
-        SettingsError: none of them could start.
+        SettingsError: a check failed, so none of these processes could start.
         SQLAlchemyError: the database cannot be reached.
     """
     checks.require([*checks.folders(settings), checks.database(settings.database)])

@@ -29,21 +29,23 @@ class ApiSettings(ServerSettings):
     """The model hub on which names in requests are looked up."""
 
     hub_timeout_s: Seconds = 5
-    """How long a request waits for the model hub before it is accepted without this check."""
+    """How long a request waits for the model hub to check its names before it is accepted without
+    this check."""
 
     check_timeout_s: Seconds = 20
-    """How long a submit waits for the planner's check of its model
+    """How long a submission waits for the planner to check its model
     (docs/jobs.md#refused-requests)."""
 
     max_body_bytes: int = Field(default=1 << 20, gt=0)
     """The largest request body; JSON may have at most 5000 fields."""
 
     max_dataset_bytes: int = Field(default=MAX_TEXT_BYTES, gt=0, le=MAX_TEXT_BYTES)
-    """The largest dataset that can be uploaded; not more than the default (docs/datasets.md)."""
+    """The largest dataset that can be uploaded; cannot exceed the default (docs/datasets.md)."""
 
     rate_limit_per_minute: int = Field(default=6000, ge=0)
-    """Requests of one key, or of one address without a key; 0 means no limit. The processes of
-    `ZPRUNER_API_WORKERS` count together (docs/decisions/0032-limits-across-api-processes.md)."""
+    """The limit on requests per minute with one key, or from one address without a key; 0 means no
+    limit. All `ZPRUNER_API_WORKERS` processes count requests together
+    (docs/decisions/0032-limits-across-api-processes.md)."""
 
     rate_limit_burst: int = Field(default=1000, gt=0)
     """The largest burst of requests."""
@@ -58,5 +60,5 @@ class ApiSettings(ServerSettings):
 
     @property
     def buckets_file(self) -> Path | None:
-        """The file of the rate limits, where several processes count together."""
+        """The file that several API processes share to count requests; None for one process."""
         return None if self.api_shared_dir is None else self.api_shared_dir / "rate-limits"

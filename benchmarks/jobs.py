@@ -1,6 +1,6 @@
-"""Jobs whose memory and time are dominated by different things.
+"""The jobs of `benchmarks.plans`, chosen so that different costs dominate their memory and time.
 
-`python -m benchmarks.jobs MODEL FOLDER` writes the model of a job.
+`python -m benchmarks.jobs MODEL FOLDER` writes the model that is named MODEL in `MODELS`.
 """
 
 import sys
@@ -21,12 +21,12 @@ MODELS = {
 
 @dataclass(frozen=True)
 class Job:
-    """One job on random ids.
+    """One pruning job that is calibrated and evaluated on random token ids.
 
     Attributes:
         model: a name in `MODELS`.
         options: options of ``zpruner prune``.
-        samples, eval_samples: numbers of windows.
+        samples, eval_samples: the numbers of calibration and of evaluation windows.
         seq_len: tokens per window.
     """
 

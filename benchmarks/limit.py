@@ -1,7 +1,7 @@
-"""Prune a checkpoint of 4 GB in a process limited to 1.5 GB: `python -m benchmarks.limit`.
+"""Prune a 4 GB checkpoint in a process limited to 1.5 GB of memory: `python -m benchmarks.limit`.
 
-The kernel enforces the limit (`RLIMIT_DATA`) from the start of the process: larger allocations
-fail.
+The kernel enforces the limit (`RLIMIT_DATA`) from the start of the process: allocations that
+would exceed it fail.
 """
 
 import json
@@ -60,7 +60,7 @@ def _limited(command: Sequence[str]) -> list[str]:
 
 
 def _can_allocate(size_bytes: int, *, limited: bool = False) -> bool:
-    """Whether a process can allocate this much memory."""
+    """Return whether a new process can allocate this much memory, under the limit if `limited`."""
     command = [sys.executable, "-c", f"bytearray({size_bytes})"]
     command = _limited(command) if limited else command
     return subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode == 0

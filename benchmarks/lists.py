@@ -1,4 +1,4 @@
-"""Time lists of 200,000 jobs on SQLite and PostgreSQL: `python -m benchmarks.lists`."""
+"""Measure list queries over 200,000 jobs on SQLite and PostgreSQL: `python -m benchmarks.lists`."""
 
 import argparse
 import json
@@ -119,7 +119,7 @@ def _postgres() -> Iterator[str]:
 
 
 def _fill(sessions: Sessions, number: int) -> None:
-    """Insert ``number`` jobs, and update the statistics of the database."""
+    """Insert ``number`` jobs, and update the statistics that the database's query planner uses."""
     for start in range(0, number, BATCH):
         print(f"{start} jobs", file=sys.stderr, end="\r", flush=True)
         with sessions.begin() as session:

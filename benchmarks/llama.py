@@ -1,4 +1,7 @@
-"""Write a random Llama, tensor by tensor: `python -m benchmarks.llama BLOCKS FOLDER`."""
+"""Write a Llama with random weights: `python -m benchmarks.llama BLOCKS FOLDER`.
+
+The weights are generated and written one tensor at a time.
+"""
 
 import json
 import struct
@@ -17,9 +20,10 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class RandomLlama:
-    """A model with, by default, blocks of 12.6 million weights and a tied embedding of 33 million.
+    """A Llama with random weights, or a Mixtral if ``experts`` is not 0.
 
-    With ``experts`` it is a Mixtral with that many experts per block, two of them per token.
+    By default, each block has 12.6 million weights, and the tied embedding has 33 million. A
+    Mixtral has ``experts`` experts per block, of which each token uses two.
     """
 
     blocks: int
@@ -31,7 +35,7 @@ class RandomLlama:
     experts: int = 0
 
     def write(self, folder: Path) -> None:
-        """Write config, tokenizer and one safetensors file."""
+        """Write the config, the tokenizer and one safetensors file to a new folder."""
         folder.mkdir(parents=True)
         (folder / "config.json").write_text(json.dumps(self._config()))
         (folder / "tokenizer.json").write_text(json.dumps(_byte_tokenizer()))
@@ -100,7 +104,7 @@ def _random(
 
 
 def _header(shapes: list[tuple[str, Shape]], dtype: str, item_bytes: int) -> bytes:
-    """Return the header of a safetensors file: its length, then the offsets of every tensor."""
+    """Return a safetensors header: its length, then a JSON table of dtypes, shapes and offsets."""
     entries: dict[str, object] = {"__metadata__": {"format": "pt"}}
     end = 0
     for name, shape in shapes:

@@ -1,4 +1,4 @@
-"""The machine and the commit of a measurement."""
+"""The machine and the commit on which a measurement was made."""
 
 import os
 import platform
@@ -9,7 +9,7 @@ from worker.pruning.planning.processor import processor_name
 
 
 def machine() -> dict[str, str | int]:
-    """Return the processor, cores, versions and commit."""
+    """Return the processor, the number of cores, the software versions and the commit."""
     return {
         "processor": processor_name(),
         "cores": len(os.sched_getaffinity(0)),

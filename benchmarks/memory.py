@@ -1,6 +1,7 @@
-"""Peak memory of pruning models of two depths: `python -m benchmarks.memory`.
+"""Measure the peak memory of pruning models of two depths: `python -m benchmarks.memory`.
 
-All work is done in child processes, whose peak starts at their parent's: this one must stay small.
+All work is done in child processes. The recorded peak memory of a child starts at that of its
+parent, so this process must stay small.
 """
 
 import argparse
@@ -22,7 +23,7 @@ MB = 1_000_000
 
 @dataclass(frozen=True)
 class Peak:
-    """Peak memory of pruning one model, and its excess over an idle Python with torch imported."""
+    """Peak memory of pruning one model: in total, and above an idle Python with torch imported."""
 
     blocks: int
     refined: bool

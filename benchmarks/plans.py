@@ -1,6 +1,7 @@
-"""Compare planned with measured memory and time of jobs: `python -m benchmarks.plans`.
+"""Compare the planned and the measured memory and time of jobs: `python -m benchmarks.plans`.
 
-All work is done in child processes, whose peak starts at their parent's: this one must stay small.
+All work is done in child processes. The recorded peak memory of a child starts at that of its
+parent, so this process must stay small.
 """
 
 import argparse
@@ -27,8 +28,9 @@ MAX_ERROR = 0.2  # relative to the measured peak
 class Comparison:
     """Planned and measured memory and time of a job.
 
-    The ``own`` figures are the memory of the sweep alone: without what Python and its libraries
-    hold when the plan is made. The seconds are those of the sweep.
+    The ``own`` figures are the memory of the sweep alone: they exclude the memory that Python and
+    its libraries already hold when the plan is made. The seconds are those of the sweep,
+    evaluation included. Each ratio is the planned value divided by the measured value.
     """
 
     job: str
@@ -45,7 +47,11 @@ class Comparison:
 
 
 def main() -> None:
-    """Measure, print JSON, and write JSON and Markdown to `benchmarks/results`."""
+    """Measure; without `--only`, print JSON, and write JSON and Markdown to `benchmarks/results`.
+
+    Raises:
+        SystemExit: a planned peak differs from the measured peak by more than 20 %.
+    """
     parser = argparse.ArgumentParser(prog="python -m benchmarks.plans", description=__doc__)
     parser.add_argument(
         "--only", nargs="+", choices=JOBS, help="measure only these jobs, and write no results"

@@ -1,13 +1,16 @@
-"""Load the service, and Flower, with many callers: `python -m benchmarks.polling`.
+"""Put load on the service and on Flower from many callers: `python -m benchmarks.polling`.
 
 The service and the callers share the same cores. Parts:
 
-a. Pollers request a job every two seconds with its last ETag, and streams read events, while a job
-   is renamed every half second. All callers start within two seconds, without an ETag.
-b. The same pollers alone, and on Flower's task endpoint, in turns.
-c. Conditional requests at a constant rate, each timed from the moment when it was due.
+a. Each poller requests a job every two seconds with the last ETag that it received, and streams
+   read events, while a job is renamed every half second. All callers start within two seconds;
+   the first request of each poller has no ETag.
+b. The same number of pollers, without streams or renames: alternately on the service and on
+   Flower's task endpoint.
+c. Conditional requests at a constant rate; each response time counts from when the request was due.
 d. Many streams of one job.
-e. The callers of a while a worker prunes on the same cores.
+e. The load of part a while a worker prunes on the same cores: first the pollers only, then the
+   pollers with the streams and renames.
 """
 
 import argparse
@@ -27,7 +30,7 @@ SHORTEST_S = 4 * SETTLED_AFTER_S
 
 
 def main() -> None:
-    """Measure, print JSON, and write JSON and Markdown to `benchmarks/results`."""
+    """Measure and print JSON; if all parts ran, write JSON and Markdown to `benchmarks/results`."""
     given = _arguments()
     limit_descriptors(MANY_DESCRIPTORS)
     started, parts = time.monotonic(), {}

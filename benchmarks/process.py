@@ -1,6 +1,6 @@
 """Run a program in a new process and measure its peak memory and time.
 
-A child's peak starts at its parent's, so the measuring process must stay small.
+The recorded peak of a child starts at that of its parent, so the measuring process must stay small.
 """
 
 import os
@@ -21,7 +21,7 @@ class Usage:
 
 
 def run(command: list[str]) -> Usage:
-    """Run a program, with its standard output redirected to standard error.
+    """Run a program and return its usage; its standard output is redirected to standard error.
 
     Raises:
         SystemExit: the program failed.

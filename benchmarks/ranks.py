@@ -1,7 +1,7 @@
 """Time one job in two processes and in one: `python -m benchmarks.ranks`.
 
-Each process gets one core, as it would get one GPU. One process with both cores is measured too,
-because on a CPU that is the alternative.
+Each process gets one core, in place of one GPU. A single process with two cores is measured too,
+because that is the alternative on a CPU.
 """
 
 import argparse
@@ -28,7 +28,7 @@ METHODS = {"zpruner": ["--method", "zpruner"], "sparsegpt": ["--method", "sparse
 
 @dataclass(frozen=True)
 class Run:
-    """One run of `zpruner prune`: seconds of its sweep and of the whole command, and its output."""
+    """One run of `zpruner prune`: seconds of the sweep, seconds of the command, output digest."""
 
     method: str
     processes: int
@@ -99,7 +99,7 @@ def _write(blocks: int, runs: Sequence[Run]) -> None:
 
 
 def _two_over_one(method: str, runs: Sequence[Run]) -> dict[str, float | bool]:
-    """Compare two processes on two cores with one process on one."""
+    """Compare two processes on two cores with one process on one core."""
     by_size = {(run.processes, run.cores): run for run in runs if run.method == method}
     one, two = by_size[1, 1], by_size[2, 2]
     return {

@@ -1,7 +1,8 @@
 """Measure the CPU time that polls, events and streams take: `python -m benchmarks.requests`.
 
-A figure is the CPU time of all processes of the API while it served many of one kind, less what it
-takes in the same time without requests, divided by their number.
+Each figure is the CPU time of one request, event or stream. To measure it, the API serves many of
+the same kind; the CPU time of all its processes, minus their CPU time over an equal period without
+requests, is divided by the number served.
 """
 
 import argparse
@@ -32,12 +33,12 @@ DESCRIPTORS = 1 << 16
 
 @dataclass
 class Requests:
-    """Requests to one service, and what they cost.
+    """Measures the CPU time of each kind of request to one service.
 
     Attributes:
-        key: a key of the service.
-        idle: CPU seconds per second without requests.
-        costs: milliseconds of each kind of request, one for each round.
+        key: an API key of the service.
+        idle: the CPU seconds per second that the API uses without requests.
+        costs: by kind, the CPU milliseconds of one request, event or stream; one value per round.
     """
 
     server: Server
@@ -47,7 +48,7 @@ class Requests:
     costs: dict[str, list[float]] = field(default_factory=dict)
 
     async def measure(self, rounds: int) -> None:
-        """Measure all kinds of requests, after a round that warms the service up."""
+        """Measure all kinds of requests in each round, after a warm-up round that is discarded."""
         for number in range(rounds + 1):
             print(f"round {number} of {rounds}", file=sys.stderr)
             await self._measure()
@@ -76,7 +77,7 @@ class Requests:
         poller.connection.close()
 
     async def _changed_polls(self) -> None:
-        """Rename every job, and then ask for each with its last ETag."""
+        """Measure requests, with the last ETag, for jobs that have just been renamed."""
         pollers = [Poller(self.server, path, await self.server.connect()) for path in self.paths]
         for poller in pollers:
             await poller.request()
@@ -121,7 +122,7 @@ class Requests:
         await asyncio.sleep(1)
 
     async def _events(self) -> None:
-        """Compare the cost of events that many streams receive and one receives."""
+        """Measure a PATCH plus its event to one stream, and the event to each further stream."""
         async with self._streams(1) as arrivals:
             one = await self._seconds(lambda: self._send_events(arrivals))
         async with self._streams(1 + STREAMS) as arrivals:
@@ -131,7 +132,7 @@ class Requests:
 
     @asynccontextmanager
     async def _streams(self, number: int) -> AsyncIterator[Arrivals]:
-        """Open streams of one job that have all its events."""
+        """Open streams of one job; yield once all of them have received the job's newest event."""
         path, arrivals = self.paths[0], Arrivals(number)
         streams = [await self.server.follow(path, arrivals.received) for _ in range(number)]
         await asyncio.sleep(OPEN_WITHIN_S)
@@ -152,13 +153,13 @@ class Requests:
         connection.close()
 
     async def _many(self, open_one: Callable[[str], Awaitable[None]]) -> None:
-        """Open callers of all jobs, 50 at once."""
+        """Open 300 pollers or streams, spread over all jobs, 50 at a time."""
         for start in range(0, CALLERS, AT_ONCE):
             some = range(start, start + AT_ONCE)
             await asyncio.gather(*(open_one(self.paths[n % len(self.paths)]) for n in some))
 
     async def _seconds(self, action: Callable[[], Awaitable[object]]) -> float:
-        """Return the CPU seconds that an action costs the API."""
+        """Run an action; return the CPU seconds of the API, minus those it would use when idle."""
         processes, started = running(API), time.monotonic()
         before = cpu_seconds(processes)
         await action()

@@ -1,4 +1,4 @@
-"""Starts the service, and Flower, as processes to measure."""
+"""Starts the service and Flower as child processes, so that they can be measured."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ TEXT = "The quick brown fox jumps over the lazy dog.\n" * 4000
 
 @contextmanager
 def serving(folder: Path, **settings: str) -> Iterator[str]:
-    """Run the whole service, with a small model and a text as its local sources."""
+    """Run the whole service with a small local model and a local text; yield its URL."""
     RandomLlama(blocks=1, width=32, intermediate=64, heads=2, vocabulary=256).write(folder / "tiny")
     (folder / "text.txt").write_text(TEXT)
     port = free_port()
@@ -38,7 +38,7 @@ def serving(folder: Path, **settings: str) -> Iterator[str]:
 
 @contextmanager
 def flower(folder: Path) -> Iterator[str]:
-    """Run Flower on the service's broker."""
+    """Run Flower on the service's broker; yield Flower's URL."""
     port = free_port()
     environment = os.environ | {
         "ZPRUNER_DATA_DIR": str(folder / "data"),

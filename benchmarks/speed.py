@@ -35,7 +35,7 @@ SAMPLES, SEQ_LEN, SPARSITY, THREADS, TIMES = 16, 512, 0.5, 2, 3
 
 @dataclass(frozen=True)
 class Ratio:
-    """The ratio of two measurements, named as in `_measurements`."""
+    """The ratio of two measurements, by their names in `_measurements`, and its required value."""
 
     over: str
     under: str
@@ -76,7 +76,7 @@ def main() -> None:
 
 
 def _measurements(model: Path) -> dict[str, Callable[[], float]]:
-    """Return the measurements by name, as functions that return seconds."""
+    """Return, by name, functions that each run one measurement and return its seconds."""
     vocabulary = json.loads((model / "config.json").read_text())["vocab_size"]
     generator = torch.Generator().manual_seed(0)
     windows = torch.randint(vocabulary, (SAMPLES, SEQ_LEN), generator=generator)
@@ -102,7 +102,7 @@ def _best(measure: Callable[[], float]) -> Callable[[], float]:
 
 
 def forward_seconds(folder: Path, windows: Tensor, dtype: torch.dtype) -> float:
-    """Run the whole model, logits included, window by window."""
+    """Return the seconds of running the whole model, logits included, on one window at a time."""
     model = _load_model(folder, dtype)
 
     def run() -> None:
@@ -113,7 +113,7 @@ def forward_seconds(folder: Path, windows: Tensor, dtype: torch.dtype) -> float:
 
 
 def _prune(folder: Path, windows: Tensor, dtype: torch.dtype, **fields: object) -> float:
-    """Return `prune_seconds` of the engine: reading, calibrating, pruning and writing."""
+    """Return `prune_seconds`: the engine's time to read, calibrate, prune and write."""
     named = {"model": f"local:{folder.resolve()}", "dataset": "none", "sparsity": SPARSITY}
     recipe = recipe_of(PruneSpec.model_validate(named | fields))
     meta_model = MetaModel.open(folder, dtype, torch.device("cpu"))
@@ -123,7 +123,7 @@ def _prune(folder: Path, windows: Tensor, dtype: torch.dtype, **fields: object) 
 
 
 def _yardstick(folder: Path, windows: Tensor) -> float:
-    """Return the seconds of the yardstick: reading, calibrating, pruning and writing."""
+    """Return the seconds that the yardstick takes to read, calibrate, prune and write."""
 
     def run() -> None:
         model = _load_model(folder, torch.float32)

@@ -49,7 +49,10 @@ def main() -> None:
 
 
 def _measure(setting: str, given: argparse.Namespace, figures: Figures) -> None:
-    """Add the figures of one service, except for its very first job, which measures the machine."""
+    """Run jobs in one service, and add their figures.
+
+    The service's first job is left out, because it also benchmarks the machine.
+    """
     with (
         tempfile.TemporaryDirectory() as folder,
         serving(Path(folder), ZPRUNER_DEVICE="cpu", ZPRUNER_FORK_SERVER=setting) as url,
@@ -67,7 +70,7 @@ def _measure(setting: str, given: argparse.Namespace, figures: Figures) -> None:
 
 
 def _job(client: Client) -> tuple[float, float]:
-    """Return the seconds of a job from submission to success, and the CPU seconds used."""
+    """Run a job; return the seconds from submission to success, and the CPU seconds used."""
     before, started = _cpu_seconds(), time.monotonic()
     job = client.jobs.create("local:tiny", dataset="local:text.txt", **SPEC)
     while not (job := client.jobs.get(job.id)).is_final:

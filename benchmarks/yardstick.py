@@ -1,6 +1,7 @@
-"""Z-Pruner as in the papers' scripts: whole model in memory, two forwards per block, full sorts.
+"""Z-Pruner implemented as in the papers' scripts, for comparison.
 
-Only for benchmarks: it supports Llama-like models (``model.model.layers``) on a CPU.
+The whole model is in memory, each block takes two forward passes, and scores are fully sorted. Only
+for benchmarks: it supports only Llama-like models (``model.model.layers``) on a CPU.
 """
 
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from transformers import PreTrainedModel
 
 
 class _FirstBlockReachedError(Exception):
-    """Ends a forward pass once the input of the first block is known."""
+    """Raised to end a forward pass once the first block's input has been captured."""
 
 
 class InputNorms:
@@ -31,7 +32,7 @@ class InputNorms:
         self._mean_sq += columns.norm(p=2, dim=1).square() / self._samples
 
     def norms(self) -> Tensor:
-        """Return the norms ``[in]``, over the square root of the number of samples."""
+        """Return the norms ``[in]``, divided by the square root of the number of samples."""
         return self._mean_sq.sqrt()
 
 
@@ -39,13 +40,14 @@ class InputNorms:
 def prune_whole_model(model: PreTrainedModel, windows: Tensor, sparsity: float) -> None:
     """Prune every linear layer of every block in place.
 
-    For each block, a forward pass of all samples, one by one, collects the input norms; the block
-    is pruned, and a second pass computes the input of the next block.
+    For each block, a forward pass of all samples, one by one, collects the input norms. Then the
+    block is pruned, and a second pass computes the input of the next block.
 
     Args:
         model: a Llama-like decoder, fully loaded.
         windows: ``[samples, tokens]`` int64 calibration ids.
-        sparsity: share of each matrix to prune, plus one weight, as in the published code.
+        sparsity: share of each matrix to prune; as in the published code, one weight more than this
+            share is pruned.
     """
     states, arguments = _first_inputs(model, windows)
     for block in model.model.layers:
@@ -59,7 +61,7 @@ def prune_whole_model(model: PreTrainedModel, windows: Tensor, sparsity: float) 
 
 
 def score(weight: Tensor, input_norm: Tensor) -> Tensor:
-    """Return Z-Pruner's scores ``[out, in]`` of a weight, term by term (arXiv:2508.15828)."""
+    """Compute Z-Pruner's scores ``[out, in]`` of a matrix, term by term (arXiv:2508.15828)."""
     magnitude = weight.abs()
     small = (magnitude < 0.1 * magnitude.mean()).float().mean()
     alpha = 0.7 * (1 - 0.3 * small)
@@ -83,7 +85,10 @@ def _forward(block: nn.Module, states: list[Tensor], arguments: dict[str, Any]) 
 
 
 def _first_inputs(model: PreTrainedModel, windows: Tensor) -> tuple[list[Tensor], dict[str, Any]]:
-    """Return the first block's input ``[1, tokens, hidden]`` of each sample, and its arguments."""
+    """Return each sample's input to the first block, and that block's keyword arguments.
+
+    Each input is ``[1, tokens, hidden]``.
+    """
     states: list[Tensor] = []
     arguments: dict[str, Any] = {}
 
@@ -104,7 +109,7 @@ def _first_inputs(model: PreTrainedModel, windows: Tensor) -> tuple[list[Tensor]
 
 @contextmanager
 def _collecting(layers: dict[str, nn.Linear], norms: dict[str, InputNorms]) -> Iterator[None]:
-    """Add each layer's inputs to its norms during the block's forward passes."""
+    """Add the inputs of each layer to its ``InputNorms`` during the ``with`` block."""
 
     def hook(name: str) -> Any:
         return lambda _module, inputs, _output: norms[name].add(inputs[0].detach())

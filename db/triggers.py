@@ -96,7 +96,7 @@ class TriggerRepository:
             raise TriggerNotFoundError(trigger_id)
 
     def final_delivery(self, trigger_id: str, call: CallId) -> TriggerDelivery | None:
-        """Return the call's recorded delivery; None if it is new or was refused."""
+        """Return the recorded delivery of a call; None if the call is new or was refused."""
         done = _same_call(trigger_id, call).where(TriggerDelivery.outcome != TriggerOutcome.refused)
         return self._session.scalar(done)
 

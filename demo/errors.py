@@ -2,4 +2,4 @@
 
 
 class DemoError(Exception):
-    """The demo cannot continue; the text holds the remedy."""
+    """The demo cannot continue; the message gives the reason, and the remedy if one is known."""

@@ -12,7 +12,7 @@ def follow(client: Client, job: Job, console: Console) -> Job:
     """Wait until a job has succeeded, and return it.
 
     Raises:
-        DemoError: it did not succeed; the text is the job's error.
+        DemoError: the job did not succeed; the message includes the job's error.
     """
     columns = (TextColumn("{task.description:>24}"), BarColumn(), TaskProgressColumn())
     with Progress(*columns, TimeElapsedColumn(), console=console) as progress:

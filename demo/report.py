@@ -15,11 +15,11 @@ CHECKSUMS = "SHA256SUMS"
 
 @dataclass(frozen=True)
 class Summary:
-    """The last line that the demo prints.
+    """The figures of the demo, printed as JSON on the last line of its output.
 
     Attributes:
-        artifact_sha256: digest of the job's ``SHA256SUMS`` file, which lists all other files.
-        url: the job's archive, available while a service runs on the demo's data folder.
+        artifact_sha256: SHA-256 of the job's ``SHA256SUMS`` file, which lists all other files.
+        url: URL of the job's archive, available while a service runs on the demo's data folder.
     """
 
     job_id: str
@@ -50,14 +50,14 @@ class Summary:
 
 
 def sparkline(values: Sequence[float]) -> str:
-    """Return one bar per value, scaled from the smallest to the largest."""
+    """Return a string with one bar per value, scaled between the smallest and the largest value."""
     low, high = min(values, default=0.0), max(values, default=0.0)
     span = (high - low) or 1.0
     return "".join(BARS[round((value - low) / span * (len(BARS) - 1))] for value in values)
 
 
 def table(summary: Summary, title: str, blocks: Sequence[dict[str, Any]], size_bytes: int) -> Table:
-    """Return the figures of a job; ``blocks`` are its block reports in order."""
+    """Return a table of a job's figures; ``blocks`` are the job's block reports, in order."""
     rows = Table(title=title, title_justify="left", show_header=False)
     ratio = summary.pruned_perplexity / summary.dense_perplexity
     rows.add_row("perplexity, dense", f"{summary.dense_perplexity:.2f}")

@@ -21,7 +21,7 @@ STOP_TIMEOUT_S = 30
 
 @contextmanager
 def running_service(data_dir: Path, model_root: Path) -> Iterator[str]:
-    """Run the service during the block; yield its URL once it is ready."""
+    """Run the service during the ``with`` block; yield its URL once it is ready."""
     port = free_port()
     data_dir.mkdir(parents=True, exist_ok=True)
     log = data_dir / LOG
@@ -42,7 +42,7 @@ def running_service(data_dir: Path, model_root: Path) -> Iterator[str]:
 
 
 def free_port() -> int:
-    """Return an unused port on loopback."""
+    """Return an unused port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

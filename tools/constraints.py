@@ -1,4 +1,4 @@
-"""Pin the versions of the images to those of this environment: ``python -m tools.constraints``."""
+"""Pin the Docker images to this environment's package versions: ``python -m tools.constraints``."""
 
 import tomllib
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ HEADER = """\
 
 
 def main() -> None:
-    """Write the versions of all direct and indirect dependencies of the service."""
+    """Write the versions of all direct and indirect dependencies that are not machine-specific."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     requirements = [Requirement(line) for line in project["dependencies"]]
     for lines in project["optional-dependencies"].values():

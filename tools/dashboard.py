@@ -25,7 +25,7 @@ def types() -> None:
 
 
 def check() -> None:
-    """Check that the types are up to date, and lint.
+    """Check that the generated types are up to date, type-check the code, and lint it.
 
     Raises:
         NodeError: a check failed.
@@ -45,7 +45,7 @@ COMMANDS: dict[str, Callable[[], None]] = {one.__name__: one for one in (build, 
 
 
 def main() -> int:
-    """Run a command and return the exit code."""
+    """Run the command given on the command line, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools.dashboard", description=__doc__)
     parser.add_argument("command", choices=COMMANDS)
     try:
@@ -58,7 +58,7 @@ def main() -> int:
 
 
 def _install() -> None:
-    """Install the packages of the lock file if it has changed."""
+    """Install the packages of the lock file if it has changed since the last installation."""
     lock, done = FOLDER / "package-lock.json", FOLDER / "node_modules" / ".package-lock.json"
     if not done.exists() or done.stat().st_mtime < lock.stat().st_mtime:
         run(FOLDER, "npm", "ci", "--no-audit", "--no-fund")

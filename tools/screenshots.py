@@ -1,4 +1,4 @@
-"""Take the README's pictures of the dashboard: the list, one running job, a comparison."""
+"""Take the README's screenshots of the dashboard: the job list, a running job, a comparison."""
 
 import shutil
 import sys
@@ -24,7 +24,7 @@ JOBS: list[dict[str, Any]] = [
 
 
 def main() -> None:
-    """Run a few real jobs in a new service, and write the pictures."""
+    """Run a few real jobs in a new service, and save the screenshots."""
     chromium = shutil.which("chromium")
     if chromium is None:
         sys.exit("Install chromium first: apt-get install chromium")

@@ -1,7 +1,7 @@
-"""Write what is made from the classes of settings: ``python -m tools.settings_reference``.
+"""Generate files from the settings classes: ``python -m tools.settings_reference``.
 
-That is the tables of docs/settings.md, and the names of all variables for ``db``, which may not
-import the settings of the other parts.
+The files are docs/settings.md, of which only the tables are generated, and a list of the names of
+all environment variables. ``db`` reads the list, since it may not import the other parts' settings.
 """
 
 import re
@@ -33,20 +33,20 @@ HEAD = "| name | value | default | meaning |\n|---|---|---|---|\n"
 
 
 def names_text() -> str:
-    """Return the names of all variables, one a line."""
+    """Return the names of all environment variables, one per line."""
     fields = {name for part in PARTS for name in _prefixed(part)}
     return "".join(sorted(f"{PREFIX}{name.upper()}\n" for name in {*fields, *CLIENT_NAMES}))
 
 
 def page_text() -> str:
-    """Return docs/settings.md with its tables."""
+    """Return the text of docs/settings.md with its tables updated."""
     before, _, rest = PAGE.read_text("utf-8").partition(START)
     _, _, after = rest.partition(END)
     return "".join([before, START, *map(_section, PARTS), "\n", END, after])
 
 
 def _prefixed(part: type[Settings]) -> list[str]:
-    """Return the fields of a class itself whose variables have our prefix."""
+    """Return the fields that the class itself defines and whose variables start with ``PREFIX``."""
     fields = part.model_fields
     return [name for name in part.__annotations__ if fields[name].validation_alias is None]
 
@@ -89,7 +89,7 @@ def _default(name: str, schema: dict[str, Any]) -> str:
 
 
 def _written(name: str, default: Any) -> str:
-    """Return a default as it would be set, with a long time in days, too."""
+    """Return a default as a user would set it; times of 2 or more whole days also show the days."""
     if default in (None, []):
         return "none"
     if isinstance(default, list):

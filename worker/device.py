@@ -33,11 +33,11 @@ def detect(name: str, count: int = 1) -> Device:
     """Return the device that jobs compute on; imports torch.
 
     Args:
-        name: as in ``ZPRUNER_DEVICE``.
+        name: the name of a device, as in ``ZPRUNER_DEVICE``.
         count: the number of devices that must be available.
 
     Raises:
-        NoDeviceError: the machine does not have them.
+        NoDeviceError: the machine does not have the requested devices.
     """
     torch = import_module("torch")
     device = import_module("worker.pruning.base.compute").compute_device(name)
@@ -58,7 +58,7 @@ def is_cpu(name: str) -> bool:
 
 
 def detect_in_subprocess(name: str, count: int = 1) -> Device:
-    """Do as `detect`, in another process unless the device is certainly the CPU.
+    """Do what `detect` does, in another process unless the device is certainly the CPU.
 
     Raises:
         NoDeviceError: the machine does not have the devices.

@@ -31,17 +31,18 @@ class WorkerSettings(Settings):
     """The worker's device: `cpu`, `cuda`, or `auto` for a GPU if there is one."""
 
     memory_budget_bytes: int | None = Field(default=None, gt=0)
-    """The most memory a job's process may use, by default without a limit; the job runs in a way
-    that fits, or is refused before it starts."""
+    """The most memory that all processes of a job together may use; by default there is no limit.
+    The job runs in a way that fits, or is refused before it starts."""
 
     devices: int = Field(default=1, ge=1)
     """Number of GPUs that share each job, from `cuda:0` on; on a CPU the number of processes."""
 
     fork_server: Forking = "auto"
-    """`auto` forks each job's process from one that has imported torch, where jobs are computed on
-    the CPU; `always` also where they use a GPU (not tested on one); `never` starts a new process
-    for each job, which takes some seconds longer and uses some 450 MB less while the worker is
-    idle. Forking needs Linux (docs/decisions/0030-jobs-processes-are-forked.md)."""
+    """`auto`: if jobs compute on the CPU, each job's process is forked from a process that has
+    already imported torch. `always`: this is done even if jobs use a GPU (not tested on a GPU).
+    `never`: a new process is started for each job, which takes some seconds longer and uses some
+    450 MB less while the worker is idle. Forking needs Linux
+    (docs/decisions/0030-jobs-processes-are-forked.md)."""
 
     job_timeout_s: Seconds = 6 * 3600
     """The longest a job may run."""
@@ -57,17 +58,17 @@ class WorkerSettings(Settings):
     """How long a job that is pausing may take to finish its current block."""
 
     yield_grace_s: Grace = 45
-    """How long a stopped worker may take to requeue its job."""
+    """How long a worker that is being stopped may take to requeue its job."""
 
     keep_unfinished_s: Grace = 24 * 3600
     """How long the finished blocks of a job that did not succeed are kept for a retry."""
 
     keep_events_s: Grace = 90 * 24 * 3600
-    """How long after a job's end its events of phases and progress are kept; 0 means forever
+    """How long after a job's end its phase and progress events are kept; 0 means forever
     (docs/operations.md#retention)."""
 
     keep_audit_s: Grace = 365 * 24 * 3600
-    """How long entries of the audit are kept; 0 means forever."""
+    """How long audit entries are kept; 0 means forever."""
 
     reap_every_s: Seconds = 10
     """How often `control` requeues the jobs of lost workers and expires overdue jobs."""
@@ -83,14 +84,14 @@ class WorkerSettings(Settings):
     """How often `control` compares each finished file with its digest."""
 
     scrub_bytes_per_s: int = Field(default=32 << 20, ge=0)
-    """The maximum rate of these reads; 0 disables them."""
+    """The maximum rate at which `control` reads files to check digests; 0 disables the checks."""
 
     # Not for users, so not in the schema: the parent process sets it for its children.
     worker_id: SkipJsonSchema[str | None] = None
 
     @property
     def forks(self) -> bool:
-        """Whether jobs' processes are forked; by default, if jobs compute on the CPU."""
+        """Whether jobs' processes are forked; by default only on Linux, for jobs on the CPU."""
         if self.fork_server == "auto":
             return sys.platform == "linux" and is_cpu(self.device)
         return self.fork_server == "always"

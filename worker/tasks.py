@@ -60,10 +60,10 @@ class JobRequest(Request):
     """
 
     def revoked(self) -> bool:
-        """Drop the message if no job waits: starting a process for it takes seconds.
+        """Drop the message if no job waits, because starting a process for it would take seconds.
 
         After a long job there may be thousands of such messages, because the relay keeps
-        publishing for the jobs behind it.
+        publishing messages for the jobs that wait behind it.
         """
         if _has_work(self.kwargs["job_id"]):
             return bool(super().revoked())
@@ -101,14 +101,14 @@ class JobRequest(Request):
 
 
 class JobTask(Task):
-    """A task whose messages are `JobRequest`."""
+    """A task whose messages are handled as `JobRequest`."""
 
     Request = JobRequest
 
 
 @app.task(name=PRUNE_TASK, base=JobTask)
 def prune(job_id: str) -> None:
-    """Run one job; the message carries only its id."""
+    """Run the most urgent job of this worker's queues, or ``job_id`` if none waits there."""
     runner = Runner(
         sessions,
         store,
@@ -196,9 +196,9 @@ def _start_heartbeat(sender: str, instance: Any, **_: object) -> None:
 
 @signals.worker_shutting_down.connect
 def _stop_children(**_: object) -> None:
-    """Have the children put their jobs back; a warm shutdown alone would wait for hours.
+    """Have the children requeue their jobs; a warm shutdown alone would wait for hours.
 
-    Celery's soft shutdown is not used: it sleeps for its whole time even when nothing is running.
+    Celery's soft shutdown is not used: it waits for its whole timeout even when nothing is running.
     """
     for child in active_children():
         os.kill(child.pid, YIELD)

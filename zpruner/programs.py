@@ -1,7 +1,7 @@
-"""The commands that start the service's programs, without importing from the current folder.
+"""The commands that start the service's programs; these do not import from the current folder.
 
-The packages ``api``, ``db`` and ``worker`` are beside this package in a checkout. In an
-installation they are below it, and are not top-level packages.
+In a checkout, the packages ``api``, ``db`` and ``worker`` are beside the package ``zpruner``. In
+an installation they are in its folder ``_service``, and are not top-level packages.
 """
 
 import os
@@ -21,7 +21,7 @@ PROGRAMS = {
     "worker": "worker.program",
 }
 SHARED = {"ping", "worker"}
-"""Programs that share a module, which gets their name as its first argument."""
+"""Programs that share a module; the name of the program is the module's first argument."""
 
 
 def command(program: str, *arguments: str) -> list[str]:

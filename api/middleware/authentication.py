@@ -36,12 +36,12 @@ from db.problems.plain import PLAIN
 logger = logging.getLogger(__name__)
 
 CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
-"""No route has one in its path; routes and the patterns of scopes treat a final newline
-differently."""
+"""Matches a character that no route has in its path. Paths that contain one are refused, because
+routes and scope patterns treat a final newline differently."""
 
 
 class AuthenticationMiddleware:
-    """Authenticates every request whose path needs a key, and limits its rate."""
+    """Authenticates requests that need a key; limits the rate of these and of trigger calls."""
 
     def __init__(self, app: ASGIApp, settings: ApiSettings, service: Service) -> None:
         self._app, self._sessions = app, service.sessions
@@ -55,7 +55,7 @@ class AuthenticationMiddleware:
             )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Respond with an error, or call the application with ``state.caller``."""
+        """Call the application, with ``state.caller`` set if a key is needed, or send an error."""
         if scope["type"] == "http" and CONTROL_CHARACTER.search(scope["path"]):
             detail = "The path contains a control character."
             await respond(Request(scope), PLAIN[404].problem(detail))(scope, receive, send)
@@ -77,7 +77,7 @@ class AuthenticationMiddleware:
             raise
 
     async def _without_key(self, request: Request, send: Send) -> None:
-        """Call the application without a caller; the calls of triggers have a rate limit, too."""
+        """Call the application for a request that needs no key; limit the rate of trigger calls."""
         scope, receive = request.scope, request.receive
         if not any(is_trigger_call(scope["method"], path) for path in _paths(scope)):
             await self._app(scope, receive, send)
@@ -97,7 +97,7 @@ class AuthenticationMiddleware:
     async def _authenticate(
         self, request: Request, needed: Needed, send: Send
     ) -> "Response | _AuditedResponse":
-        """Return the error, or the object that sends the application's response."""
+        """Return an error response, or the object that sends and audits the actual response."""
         # Before the key is looked up: a client that guesses keys is limited by its address.
         sent = self._identity.credentials(request)
         headers, limited = self._count(request, self._identity.recent_key_id(sent))
@@ -123,7 +123,7 @@ class AuthenticationMiddleware:
     def _count(
         self, request: Request, key_id: str | None
     ) -> tuple[Mapping[str, str], Response | None]:
-        """Count the request; return the rate limit headers, and the error beyond the limit."""
+        """Count the request; return rate limit headers, and an error if the limit is exceeded."""
         if self._buckets is None:
             return {}, None
         taken = self._buckets.take(key_id or _address(request))
@@ -150,7 +150,7 @@ class _AuditedResponse:
         self._is_recorded = request.method in READING
 
     async def send(self, message: Message) -> None:
-        """Send a part of the response, after its audit entry was written."""
+        """Send a part of the response; before the first part, write the audit entry."""
         if message["type"] == "http.response.start":
             if not self._is_recorded:
                 await self.record(
@@ -160,7 +160,7 @@ class _AuditedResponse:
         await self._send(message)
 
     async def record(self, status: int, location: str | None = None) -> None:
-        """Write one audit entry for a request that changes something."""
+        """Write the audit entry of a request that changes something, unless already written."""
         request = self._request
         if self._is_recorded or getattr(request.state, "changes_nothing", False):
             return
@@ -190,10 +190,10 @@ class _AuditedResponse:
 
 
 async def require_scope(request: Request) -> None:
-    """Check the scope of the route, which does not depend on how the path was written.
+    """Check that the caller has the matched route's scopes, however the request writes the path.
 
     Raises:
-        ProblemError: the caller lacks it.
+        ProblemError: the caller lacks a scope.
     """
     needed = needed_for(request.method, request.scope["route"].path)
     if needed is None:
@@ -204,7 +204,7 @@ async def require_scope(request: Request) -> None:
 
 
 def _needed(scope: Scope) -> Needed | None:
-    """Return the scopes that the request needs, with or without a proxy's prefix in its path."""
+    """Return the scopes that the request needs; its path may start with a proxy's prefix."""
     for one in _paths(scope):
         if (needed := needed_for(scope["method"], one)) is not None:
             return needed

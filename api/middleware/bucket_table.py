@@ -1,4 +1,4 @@
-"""A table of token buckets with a fixed size, in memory that several processes may share."""
+"""A fixed-size table of token buckets, in memory that several processes may share."""
 
 import fcntl
 import mmap
@@ -10,24 +10,26 @@ from pathlib import Path
 SETS, WAYS = 8192, 8
 WORD = 8
 SET_WORDS = 3 * WAYS
-"""A set has the digests of its names, then the levels of their buckets, then the times of these."""
+"""The words of a set: first the digests of its names, then the token counts of their buckets, then
+the times at which these counts were stored."""
 TABLE_BYTES = SETS * SET_WORDS * WORD
 SEED_BYTES = 16
 LOCK_WITHIN_S = 0.05
-"""A set is locked for microseconds, unless the process that locked it is stopped or gets no CPU
-time. An event loop must not wait for that for long: it counts without the lock then."""
+"""How long to wait for a set's lock. A lock is held for microseconds, unless its process is stopped
+or gets no CPU time. To keep the event loop from waiting for that, the request is then counted
+without the lock."""
 RETRY_AFTER_S = 0.0002
 WAIT_AGAIN_AFTER_S = 1.0
 
 
 class BucketTable:
-    """Holds a bucket for each name, in one of the eight places of the set that its digest selects.
+    """Holds a token bucket for each name, in a set of eight places that the name's digest selects.
 
-    Where all eight are in use, the fullest is replaced, because it holds the least information.
+    If all eight are in use, a new bucket replaces the fullest, which holds the least information.
 
     Args:
         rate: the tokens that a bucket gets each second.
-        burst: the most tokens that a bucket holds, as a new one does.
+        burst: the most tokens that a bucket can hold; a new bucket is full.
         file: a file that several processes share; without one the table is in private memory.
     """
 
@@ -42,7 +44,7 @@ class BucketTable:
         self._digests, self._numbers = table.cast("Q"), table.cast("d")
 
     def take(self, name: str, at: float) -> float:
-        """Return the number of tokens in a bucket; take one of them if there is a whole one."""
+        """Take a token if the bucket has at least one; return how many tokens it had before."""
         hashed = blake2b(name.encode(), digest_size=WORD, key=self._seed)
         digest = int.from_bytes(hashed.digest(), "little") or 1  # 0 marks a place as empty
         index = digest % SETS
@@ -55,7 +57,7 @@ class BucketTable:
             fcntl.lockf(self._fd, fcntl.LOCK_UN, 1, index)
 
     def _lock(self, fd: int, index: int) -> None:
-        """Lock a set, or give up; the system releases the locks of a killed process."""
+        """Try to lock a set for a short time; the system releases the locks of a killed process."""
         if _try_lock(fd, index) or time.monotonic() < self._no_wait_until.get(index, 0.0):
             return
         deadline = time.monotonic() + LOCK_WITHIN_S
@@ -90,7 +92,7 @@ def _new() -> bytes:
 
 
 def _opened(path: Path) -> int:
-    """Open a shared table; the first process writes it, or the next one if that was killed."""
+    """Open a shared table; initialise its file unless another process has completed this."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.lockf(fd, fcntl.LOCK_EX)
     if os.fstat(fd).st_size != TABLE_BYTES + SEED_BYTES:

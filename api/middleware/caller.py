@@ -10,9 +10,10 @@ from api.middleware.scopes import Needed
 from db.tables.access import AccessScope, ApiKey
 
 StillAllowed = Callable[[], Awaitable[bool]]
-"""Whether the caller's key or link is still valid; long responses check it again.
+"""Returns whether the caller's key or link is still valid; long responses call it repeatedly.
 
-Checks of the same key are equal, so that one check serves all responses to it.
+Functions for the same key or link compare equal, so one call serves all responses for that
+key or link.
 """
 
 
@@ -26,7 +27,7 @@ class Caller:
 
     Attributes:
         name: the key's name, or a description of a caller without a key.
-        key: None for a caller that needs no key.
+        key: the caller's API key; None for a caller that needs no key.
     """
 
     name: str

@@ -15,7 +15,8 @@ logger = logging.getLogger(__name__)
 
 MAX_CONNECTIONS = 8192
 BACKLOG = 256
-"""asyncio accepts all of these at once, before the first of them is counted."""
+"""How many connections may wait to be accepted. asyncio accepts all of them at once, before the
+first of them is counted."""
 RESERVED = BACKLOG + 256
 """File descriptors for the database, the broker, logs and connections that will be refused."""
 RETRY_AFTER = "retry-after: 5\r\n"
@@ -30,7 +31,7 @@ REPEATED = (
 
 
 def server_config(app: Any, **options: Any) -> uvicorn.Config:
-    """Return uvicorn's configuration; raise the process's limit of file descriptors."""
+    """Return uvicorn's configuration; raise the process's limit on file descriptors."""
     raise_descriptor_limit()
     defaults: dict[str, Any] = {"http": Connection, "ws": "none", "backlog": BACKLOG}
     defaults["loop"] = "asyncio"  # else uvicorn takes uvloop, if that happens to be installed
@@ -41,7 +42,7 @@ def server_config(app: Any, **options: Any) -> uvicorn.Config:
 
 
 def raise_descriptor_limit() -> None:
-    """Raise the limit of open files: the usual 1,024 are too few for 1,000 streams."""
+    """Raise the limit on open files: the usual 1,024 are too few for 1,000 streams."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = RESERVED + 2 * MAX_CONNECTIONS
     limit = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
@@ -51,7 +52,7 @@ def raise_descriptor_limit() -> None:
 
 
 def max_connections() -> int:
-    """Return the greatest number of open connections; each may have a file open as well."""
+    """Return how many connections may be open; each may also have one file open."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return MAX_CONNECTIONS
@@ -62,9 +63,10 @@ class Connection(HttpProtocol):
     """An HTTP connection, which is closed if its client sends a request too slowly.
 
     Attributes:
-        headers_timeout_s: how long the headers of a request may take; for the first request, from
-            the start of the connection.
-        body_interval_s, body_min_bytes: the least number of bytes of a body in each interval.
+        headers_timeout_s: how long the headers of a request may take to arrive; for the first
+            request, measured from the start of the connection.
+        body_interval_s, body_min_bytes: at least ``body_min_bytes`` bytes of a body have to arrive
+            in every ``body_interval_s`` seconds.
     """
 
     headers_timeout_s = 10.0
@@ -76,7 +78,7 @@ class Connection(HttpProtocol):
     _received = _received_before = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # uvicorn's
-        """Refuse the connection if there are too many."""
+        """Refuse the connection if too many are open."""
         super().connection_made(transport)
         if len(self.connections) > (limit := max_connections()):
             logger.warning("%d connections are open, so no more are accepted", limit)
@@ -96,7 +98,7 @@ class Connection(HttpProtocol):
         self._restart_timer()
 
     def _restart_timer(self) -> None:
-        """Start a timer for the part of the request that the client has to send next."""
+        """Restart the timer when the client has to send another part of a request."""
         if (awaited := self._awaited()) is self._timed:
             return
         self._stop_timer()
@@ -132,7 +134,10 @@ class Connection(HttpProtocol):
 
 
 class ThrottleFilter(logging.Filter):
-    """Logs each warning that clients can cause once a minute, so that they cannot fill the disk."""
+    """Limits how often warnings that clients can cause are logged: each at most once a minute.
+
+    Without this limit, clients could fill the disk.
+    """
 
     def __init__(self) -> None:
         super().__init__()

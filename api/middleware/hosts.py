@@ -28,7 +28,7 @@ class Hosts:
 
 
 def requested_host(request: Request) -> str | None:
-    """Return the ``Host`` header without its port; None unless there is exactly one."""
+    """Return ``Host`` without its port; None if the header is missing, repeated or not valid."""
     sent = request.headers.getlist("host")
     try:
         return urlsplit(f"//{sent[0]}").hostname if len(sent) == 1 else None

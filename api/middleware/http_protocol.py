@@ -1,7 +1,7 @@
-"""How requests are read from a connection: strictly, and in bounded memory.
+"""Reading of requests from a connection, strictly and in bounded memory.
 
-llhttp, which uvicorn uses through httptools, reads headers of any size and any number of requests
-in advance, and accepts some requests that another reader could take for different ones.
+llhttp, which uvicorn uses through httptools, limits neither the size of headers nor the number of
+pipelined requests, and accepts some requests that another parser could read differently.
 """
 
 import json
@@ -14,14 +14,15 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from api.problems.handlers import MEDIA_TYPE
 
 MAX_HEAD_BYTES = 16_384
-"""For the request line and headers; also for trailers and other bytes between parts of a body."""
+"""The maximum size of a request line with its headers; also of trailers, and of other bytes between
+parts of a body."""
 MAX_WAITING = 16
-"""Requests that a client may send before an earlier one has been answered."""
+"""How many requests a client may send while an earlier one is still unanswered."""
 INVALID = "Invalid HTTP request received."
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """A connection's requests, which the application answers one after the other."""
+    """Reads a connection's requests, which the application answers one after the other."""
 
     _answered: RequestResponseCycle | None = None  # uvicorn's `cycle` is the last one read
     _reads_body = False
@@ -29,7 +30,7 @@ class HttpProtocol(HttpToolsProtocol):
     _undelivered = 0  # bytes that have become neither headers nor body
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Notify the request that is being answered; uvicorn notifies only the last one read."""
+        """Notify the request being answered; uvicorn notifies only the request read last."""
         self.pipeline.clear()
         if self._answered is not None and self._is_answering():
             self._answered.disconnected = True
@@ -60,7 +61,7 @@ class HttpProtocol(HttpToolsProtocol):
                 self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
 
     def _head_without_offer(self) -> bytes:
-        """Return the headers without ``Upgrade``, because of which llhttp has skipped the body."""
+        """Return the request head without the ``Upgrade`` that made llhttp skip the body."""
         method, version = self.parser.get_method(), self.parser.get_http_version().encode()
         head = [b"%s %s HTTP/%s\r\n" % (method, self.url, version)]
         head += [b"%s: %s\r\n" % one for one in self.headers if one[0] != b"upgrade"]
@@ -81,7 +82,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._answered = self.cycle
 
     def _check_head(self) -> None:
-        """Refuse what llhttp accepts and RFC 9112 does not."""
+        """Refuse requests that llhttp accepts but RFC 9112 or this service does not allow."""
         version, names = self.parser.get_http_version(), [name for name, _ in self.headers]
         if version not in ("1.0", "1.1"):
             raise httptools.HttpParserError(f"HTTP/{version} is not supported")
@@ -114,13 +115,16 @@ class HttpProtocol(HttpToolsProtocol):
         return self._answered is not None and not self._answered.response_complete
 
     def _awaited(self) -> Literal["headers", "body"] | None:
-        """Return what the client has to send next."""
+        """Return which part of a request the client has to send next, if any."""
         if self._reads_body:
             return "body"
         return None if self._is_answering() or self._ignores_rest else "headers"
 
     def _can_refuse_last(self) -> bool:
-        """Whether an error can be the response to the last request read, whose body arrives."""
+        """Whether an error can be the response to the last request that was read.
+
+        It can if that request is the next to be answered and its body is still arriving.
+        """
         is_next = self.cycle is self._answered and not self.cycle.response_started
         return is_next and self._reads_body
 
@@ -129,7 +133,8 @@ class HttpProtocol(HttpToolsProtocol):
     ) -> None:
         """Send an error without calling the application, and close the connection.
 
-        If an earlier request has not been answered, its response is the last one instead.
+        If an earlier request has not been answered yet, no error is sent; the connection closes
+        after the last response.
         """
         self._ignores_rest = True
         if self._is_answering() and not self._can_refuse_last():
@@ -149,7 +154,7 @@ class HttpProtocol(HttpToolsProtocol):
 
 
 def _reason(error: httptools.HttpParserError) -> str:
-    """Return the reason in words; llhttp does not know that of a callback's error."""
+    """Return the error's reason in words; llhttp does not know why a callback failed."""
     cause = error.__context__ if isinstance(error, httptools.HttpParserCallbackError) else error
     is_known = isinstance(cause, httptools.HttpParserError)
     return f"{cause}." if is_known else "Its target has no path."

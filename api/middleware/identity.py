@@ -1,4 +1,4 @@
-"""The caller of a request, by its key or its link, or without one where none is needed."""
+"""Identification of a request's caller by a key or a download link, if one is needed."""
 
 import logging
 import re
@@ -41,9 +41,10 @@ DOWNLOAD = re.compile(
 MAX_KEYS = 4096
 """How many keys are remembered."""
 CHECK_EXPIRY_EVERY_S = 1.0
-"""A key expires without a commit, so it is looked up again after this time."""
+"""How long a looked-up key is reused: a key's expiry causes no commit that would end the reuse."""
 RECENT_FOR_S = 600.0
-"""How long the rate of a valid key is counted for the key, and not for the client's address."""
+"""How long after a key was last valid its requests are counted for the key; later they are counted
+for the client's address."""
 
 CredentialsError = BadKeyError | BadLinkError | MalformedTokenError
 
@@ -53,7 +54,7 @@ class Credentials:
     """The key or the link that a request has sent, or neither.
 
     Attributes:
-        error: why it cannot be valid.
+        error: the reason why the key or link cannot be valid, if there is one.
     """
 
     key: SentKey | None = None
@@ -79,7 +80,7 @@ class Identity:
         self._recent: OrderedDict[SentKey, float] = OrderedDict()
 
     def credentials(self, request: Request) -> Credentials:
-        """Return what the request has sent, without a query."""
+        """Return the key or link that the request has sent, without a database query."""
         try:
             if (link := _link(request)) is not None:
                 return Credentials(link=link)
@@ -110,18 +111,18 @@ class Identity:
         return LOCAL
 
     def recent_key_id(self, sent: Credentials) -> str | None:
-        """Return the id of the key if it was valid recently; without a query."""
+        """Return the key's id if the key was valid recently, without a database query."""
         if sent.key is None:
             return None
         valid_at = self._recent.get(sent.key, -RECENT_FOR_S)
         return sent.key.key_id if time.monotonic() - valid_at < RECENT_FOR_S else None
 
     def still_allowed(self, sent: Credentials) -> StillAllowed:
-        """Return the check whether the credentials, which were valid, still are."""
+        """Return a function that checks whether credentials that were valid still are."""
         return always_allowed if sent == Credentials() else _StillAllowed(self, sent)
 
     async def is_valid(self, sent: Credentials) -> bool:
-        """Whether a key or link is valid now; true while the database does not respond."""
+        """Whether a key or link is valid now; also true if the database does not respond."""
         try:
             if sent.link is not None:
                 await run_in_threadpool(self._check, sent.link)
@@ -187,7 +188,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class _StillAllowed:
-    """The check of one key or link; equal for all responses to it."""
+    """Checks whether one key or link is still valid; instances for the same one compare equal."""
 
     identity: Identity
     sent: Credentials
@@ -197,7 +198,7 @@ class _StillAllowed:
 
 
 def _link(request: Request) -> Link | None:
-    """Return the signed link of a download that the request follows; None for other requests.
+    """Return the signed download link that the request follows; None for other requests.
 
     Raises:
         BadLinkError: the link is malformed.

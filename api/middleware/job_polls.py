@@ -1,4 +1,4 @@
-"""Requests for one job, which clients repeat: responses from memory, without routing."""
+"""Responses from memory, without routing, to repeated requests for one job."""
 
 import re
 
@@ -13,7 +13,7 @@ from db.core.ids import id_pattern
 
 PATH = re.compile(rf"/v1/jobs/({id_pattern('job')})")
 HANDLED_BY_ROUTE = ("if-match", "prefer")
-"""Headers with which the route responds, not this middleware."""
+"""Requests with one of these headers are left to the route."""
 
 
 class JobPollMiddleware:
@@ -23,7 +23,7 @@ class JobPollMiddleware:
         self._app, self._job_cache, self._route = app, job_cache, route
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Respond from memory where possible; call the application otherwise."""
+        """Respond from the job cache if possible, else call the application."""
         job_id = _polled_job(scope)
         if job_id is None:
             await self._app(scope, receive, send)

@@ -14,7 +14,7 @@ class TakeResult:
 
     Attributes:
         wait_s: seconds until a token is available; 0 if one was taken.
-        left: whole tokens in the bucket.
+        left: whole tokens that are left in the bucket.
         full_in_s: seconds until the bucket is full again.
     """
 
@@ -24,9 +24,9 @@ class TakeResult:
 
 
 class TokenBuckets:
-    """A bucket for each name, which gets ``per_minute`` tokens and holds ``burst`` at most.
+    """Token buckets by name; each gets ``per_minute`` tokens a minute and holds at most ``burst``.
 
-    The processes that give the same ``file`` share the buckets.
+    Processes that pass the same ``file`` share the buckets.
     """
 
     def __init__(self, per_minute: int, burst: int, file: Path | None = None) -> None:
@@ -35,7 +35,7 @@ class TokenBuckets:
         self._table = BucketTable(self._rate, burst, file)
 
     def take(self, name: str, at: float | None = None) -> TakeResult:
-        """Take one token if there is one; ``at`` is a time of the monotonic clock."""
+        """Take one token if there is one; ``at`` is a monotonic clock time, by default now."""
         level = self._table.take(name, time.monotonic() if at is None else at)
         wait_s, level = (0.0, level - 1) if level >= 1 else ((1 - level) / self._rate, level)
         return TakeResult(wait_s, int(level), (self.burst - level) / self._rate)

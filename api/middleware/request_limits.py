@@ -25,7 +25,8 @@ logger = logging.getLogger(__name__)
 
 RETRY_AFTER = {"retry-after": "5"}
 MAX_FIELDS = 5000
-"""Most fields of a body, because each may need an error. A sweep of 200 points has about 2500."""
+"""The maximum number of fields in a body, because each may need an error. A sweep of 200 points has
+about 2500."""
 HEADERS = raw(
     {
         "x-content-type-options": "nosniff",
@@ -38,14 +39,14 @@ HEADERS = raw(
 
 
 class RequestLimitsMiddleware:
-    """Wraps the whole application."""
+    """Adds ids and headers, enforces limits, and responds if the application fails."""
 
     def __init__(self, app: ASGIApp, settings: ApiSettings) -> None:
         self._app, self._settings = app, settings
         self._hosts = Hosts(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Respond to one request, also if the application fails."""
+        """Respond to one request, even if the application fails."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -84,7 +85,7 @@ class RequestLimitsMiddleware:
             )
 
     def _check(self, request: Request) -> Response | None:
-        """Return the error response to a request that the application must not see."""
+        """Return an error response if the application must not get the request, else None."""
         if not self._hosts.allows(request):
             host = ascii(request.headers.get("host", ""))[:200]
             detail = f"The request's Host is {host}, which ZPRUNER_ALLOWED_HOSTS does not name."
@@ -119,7 +120,7 @@ class _Response:
 
 
 class _LimitedBody:
-    """Raises an error for a body that is too long or has too many fields, while it is read."""
+    """Receives a request body; raises an error once it is too long or has too many fields."""
 
     def __init__(self, receive: Receive, max_bytes: int) -> None:
         self._receive, self._left, self._max_bytes = receive, max_bytes, max_bytes
@@ -138,7 +139,7 @@ class _LimitedBody:
 
 
 def is_cross_origin(request: Request) -> bool:
-    """Whether a browser sent this request for a page of another origin."""
+    """Whether a browser sent this request on behalf of a page from another origin."""
     origin = request.headers.get("origin")
     return origin is not None and origin.partition("://")[2] != request.headers.get("host")
 

@@ -1,4 +1,4 @@
-"""Metrics of requests: how many, with which status, and the time until the response began."""
+"""Request metrics: the number of requests by status, and the time until the response began."""
 
 import time
 from collections.abc import Sequence
@@ -20,14 +20,14 @@ from db.core.session import Sessions
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 NO_ROUTE = "none"
-"""The label of a path without a route: labels must not contain text that clients invent."""
+"""The label for requests that match no route: labels must not contain text that clients invent."""
 
 # The creation time of each series makes a third of the response, and no client uses it.
 disable_created_metrics()  # type: ignore[no-untyped-call] # theirs
 
 
 class Metrics:
-    """The Prometheus metrics of one application, or of several processes of it."""
+    """The Prometheus metrics of one API process, or of all API processes if they share them."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Metrics:
 
 
 class RequestMetricsMiddleware:
-    """Counts requests; the time of a stream is the time until it begins."""
+    """Counts requests, and measures the time until each response or stream begins."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app, self._metrics = app, metrics

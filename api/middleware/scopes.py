@@ -1,4 +1,4 @@
-"""The scopes that a request needs, for the authentication and for the OpenAPI document."""
+"""The scopes that a request needs; used for authentication and for the OpenAPI document."""
 
 import re
 
@@ -23,15 +23,15 @@ HOOK = re.compile(r"/v1/hooks/[^/]+")
 
 
 def is_trigger_call(method: str, path: str) -> bool:
-    """Whether a request calls a trigger: it needs no key, its route checks the signature."""
+    """Whether a request calls a trigger; such calls use the trigger's secret instead of a key."""
     return method == "POST" and HOOK.fullmatch(path) is not None
 
 
 def needed_for(method: str, path: str) -> Needed | None:
     """Return the scopes that a request's key needs; None if the request needs no key.
 
-    Paths of the API that are not listed here need ``jobs:read`` to read and ``jobs:write`` to
-    change. ``path`` may be a route's template.
+    API paths that are not in ``SPECIAL`` need ``jobs:read`` for methods that only read, and
+    ``jobs:write`` for all others. ``path`` may also be a route's path template.
     """
     if is_trigger_call(method, path) or not re.match(r"/(v1|metrics)(/|$)", path):
         return None

@@ -9,7 +9,7 @@ UNTRACED = "healthz,readyz,metrics"
 
 
 def trace_requests(app: FastAPI) -> None:
-    """Trace every request, if this process has a tracer provider that exports."""
+    """Trace requests if this process exports spans; health checks and metrics are not traced."""
     provider = trace.get_tracer_provider()
     if not hasattr(provider, "add_span_processor"):  # the provider that records nothing
         return

@@ -16,7 +16,7 @@ from db.problems.service import BUSY
 
 WRITERS = 24
 MAX_WAIT_S = 4.0
-"""How long a request waits for one of these threads before it fails."""
+"""How long a request waits for a writer thread before it fails."""
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -34,7 +34,7 @@ _pool: RunVar[_Pool] = RunVar("writers")
 
 
 async def run_writer(work: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
-    """Run a function that may write on a writer thread.
+    """Use a writer thread to run a function that may write to the database.
 
     Raises:
         ProblemError: no thread became free in time.
@@ -53,7 +53,7 @@ async def run_writer(work: Callable[P, Result], *args: P.args, **kwargs: P.kwarg
 
 
 class WritingRoute(APIRoute):
-    """Runs endpoints of unsafe methods on writer threads, and all others as FastAPI does."""
+    """Runs non-async endpoints of unsafe methods on writer threads, and others as FastAPI does."""
 
     def __init__(
         self,

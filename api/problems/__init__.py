@@ -1,1 +1,1 @@
-"""Problem documents: the catalogue of their kinds, and how errors become responses."""
+"""Problem documents: how errors become responses, and the texts of validation errors."""

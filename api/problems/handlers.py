@@ -1,4 +1,4 @@
-"""The one place where an error becomes a response."""
+"""Conversion of errors into responses."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -27,7 +27,7 @@ MAX_FIELD_PROBLEMS = 20
 
 
 class ProblemError(Exception):
-    """A problem that concerns HTTP alone, with the headers of its response."""
+    """An error of the HTTP layer, with the problem document and the headers of its response."""
 
     def __init__(self, problem: Problem, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(problem, headers)
@@ -35,9 +35,10 @@ class ProblemError(Exception):
 
 
 def install(app: FastAPI, missing_page: Callable[[Request], Response | None]) -> None:
-    """Make every error of the application a problem document.
+    """Convert every error of the application into a problem document.
 
-    ``missing_page`` returns the response to a person who follows a wrong link, if it is one.
+    ``missing_page`` returns a page for a browser that requests an unknown path, and None for
+    other clients.
     """
     for error in (JobError, ProblemError, RequestValidationError):
         app.exception_handler(error)(_handle)
@@ -52,7 +53,7 @@ def install(app: FastAPI, missing_page: Callable[[Request], Response | None]) ->
 def error_response(
     request: Request, error: JobError | ProblemError | RequestValidationError
 ) -> Response:
-    """Return the response for an error that is the request's fault."""
+    """Return the response for an error that the request caused."""
     if isinstance(error, JobError):
         return _job_error(request, error)
     if isinstance(error, ProblemError):
@@ -122,7 +123,7 @@ def _plain(request: Request, error: HTTPException) -> Response:
 
 
 def _methods(request: Request) -> set[str]:
-    """Return all methods of a documented path: a route by itself knows only its own."""
+    """Return all documented methods of the request's path, of which a route knows only its own."""
     paths: dict[str, dict[str, Any]] = request.app.openapi()["paths"]
     same = (verbs for path, verbs in paths.items() if compile_path(path)[0].match(request.url.path))
     return {verb.upper() for verbs in same for verb in verbs}

@@ -56,11 +56,11 @@ REMEDIES = {
     "dict_type": "Use a JSON object.",
     "model_attributes_type": "Send one JSON object, and Content-Type: application/json.",
 }
-"""The remedy for each of pydantic's error types."""
+"""The remedy for each error type, whether pydantic's or this service's own."""
 
 
 MAX_SHOWN = 200
-"""Most characters of a value or a name that an error repeats."""
+"""The maximum length of a value or name that an error repeats."""
 
 _short = Repr()
 _short.maxlist = _short.maxtuple = 20
@@ -69,14 +69,14 @@ _short.maxstring = _short.maxlong = _short.maxother = MAX_SHOWN
 
 @dataclass(frozen=True)
 class DescribedError:
-    """The problem of one field, and the remedy at the end of its detail."""
+    """The problem with one field, and the remedy, which is also the end of the problem's detail."""
 
     problem: FieldProblem
     remedy: str
 
 
 def is_malformed(errors: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether the body is not JSON."""
+    """Whether the errors say that the body is not valid JSON."""
     return bool(errors) and errors[0]["type"] == "json_invalid"
 
 
@@ -118,7 +118,7 @@ def _suggestion(name: str, names: list[str]) -> str:
 
 
 def _names(route: APIRoute, place: str, above: Sequence[str]) -> list[str]:
-    """Return a route's query parameters, or the fields of its body below the fields ``above``."""
+    """Return the names of a route's query parameters, or of the body fields within ``above``."""
     if place == "query":
         return query_names(route)
     model = None if route.body_field is None else _model(route.body_field.field_info.annotation)
@@ -137,13 +137,13 @@ def _model(annotation: object) -> type[BaseModel] | None:
 
 
 def _value(error: Mapping[str, Any]) -> str:
-    """Return the value as Python writes it, shortened; an empty text for a whole object."""
+    """Return a space and the value's short ``repr``; ``''`` for no value, an object or bytes."""
     if error["type"] == "missing" or isinstance(error.get("input"), dict | bytes):
         return ""
     return f" {quoted(error.get('input'))}"
 
 
 def quoted(value: object) -> str:
-    """Return a value as Python writes it, in ASCII; long values are cut without writing them."""
+    """Return a value's ``repr`` in ASCII; long lists, strings and results are shortened."""
     written = _short.repr(value).encode("ascii", "backslashreplace").decode()
     return written[:MAX_SHOWN] + ("…" if len(written) > MAX_SHOWN else "")

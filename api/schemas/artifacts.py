@@ -51,7 +51,7 @@ class LinkRequest(BaseModel):
 
 
 class LinkRead(BaseModel):
-    """A download link, which needs no key."""
+    """A link that downloads a file or an archive without a key."""
 
     url: str = Field(
         description="Anyone who has it can download the file, with `GET`, `HEAD` and `Range`, or "

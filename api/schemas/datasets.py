@@ -17,7 +17,7 @@ BYTES_PER_TOKEN = 4
 
 
 class UploadQuery(BaseModel):
-    """The query of an upload."""
+    """The query parameters of an upload."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -58,7 +58,7 @@ class DatasetRead(BaseModel):
 
 
 class DatasetUser(BaseModel):
-    """A job that names a dataset."""
+    """A job that uses a dataset."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -69,7 +69,7 @@ class DatasetUser(BaseModel):
 
 
 class DatasetDetail(DatasetRead):
-    """An uploaded dataset with its beginning and the jobs that use it."""
+    """An uploaded dataset with its first lines and the newest jobs that use it."""
 
     lines: list[str] = Field(description="The first lines of its file, cut to 500 characters.")
     fields: list[str] = Field(

@@ -11,7 +11,7 @@ from db.tables.jobs import Estimate
 
 
 class ModelSize(BaseModel):
-    """The model of an estimate."""
+    """The model that an estimate is for, and its size."""
 
     name: str
     revision: str | None = Field(description="The commit; null for a local folder.")
@@ -20,7 +20,7 @@ class ModelSize(BaseModel):
 
 
 class Memory(BaseModel):
-    """The most memory that the job will use."""
+    """The job's peak use of memory and of temporary files."""
 
     host_bytes: int
     device_bytes: int = Field(description="On the GPU; 0 if the job runs on the CPU.")
@@ -46,7 +46,7 @@ class ExpectedWindows(BaseModel):
 
 
 class RecoveryEstimate(BaseModel):
-    """What `recover` takes of the memory and time of an estimate."""
+    """The part of an estimate's memory and time that `recover` takes."""
 
     host_bytes: int
     device_bytes: int
@@ -56,14 +56,14 @@ class RecoveryEstimate(BaseModel):
 
 
 class ComputedOn(BaseModel):
-    """The device and data type of the estimate."""
+    """The device and data type for which the estimate was computed."""
 
     device: str
     dtype: str
 
 
 class EstimateRead(BaseModel):
-    """The memory, time and size of a job on an otherwise idle machine."""
+    """The estimated memory use, run time and output size of a job on an otherwise idle machine."""
 
     id: str
     status: Literal["ready"] = "ready"

@@ -56,7 +56,7 @@ class EventRead(BaseModel):
 
 
 class AnyEventRead(EventRead):
-    """One event of any job."""
+    """One event in the list of all jobs' events."""
 
     job_id: str
     position: int = Field(

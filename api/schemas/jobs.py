@@ -26,7 +26,7 @@ class Block(BaseModel):
 
 
 class Eta(BaseModel):
-    """How many seconds the job will still run."""
+    """The estimated remaining run time of the job, in seconds."""
 
     p50: float = Field(description="If the remaining blocks take as long as the finished ones did.")
     p90: float = Field(
@@ -41,7 +41,7 @@ class Eta(BaseModel):
 
 
 class Progress(BaseModel):
-    """A job's progress, as of its ``updated_at``."""
+    """A job's progress at the time of the job's ``updated_at``."""
 
     fraction: float
     block: Block | None
@@ -143,7 +143,7 @@ class JobDetail(JobRead):
 
     @classmethod
     def with_history(cls, job: Job, events: list[JobEvent], position: int | None) -> Self:
-        """Build a job's details from its row and its changes of status and phase."""
+        """Build a job's details from its row, status and phase events, and queue position."""
         attempts = [AttemptRead.model_validate(one) for one in history.attempts(events)]
         phases = [PhaseRead.model_validate(one) for one in history.phases(events)]
         own = {"attempts": attempts, "phases": phases, "queue_position": position}
@@ -167,7 +167,7 @@ class JobPreview(BaseModel):
 
 
 class Facets(BaseModel):
-    """The number of jobs of each status, method and verdict; those without jobs are omitted."""
+    """The number of jobs with each status, method and verdict; values without jobs are omitted."""
 
     status: dict[JobState, int]
     method: dict[str, int]

@@ -67,7 +67,7 @@ class KeyRequest(BaseModel):
 
 
 class Rotation(BaseModel):
-    """A request for a new secret."""
+    """A request for a new secret for a key."""
 
     model_config = ConfigDict(extra="forbid")
 

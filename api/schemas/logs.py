@@ -9,7 +9,7 @@ from db.tables.logs import LogLine
 
 
 class LogLineRead(BaseModel):
-    """One log line; use its ``id`` as ``after`` to continue."""
+    """One log line; pass its ``id`` as ``after`` to list the lines after it."""
 
     id: str
     attempt: int

@@ -1,4 +1,4 @@
-"""Pruning methods, presets and metrics: what a job can name."""
+"""Pruning methods, presets and metrics that a job can name."""
 
 from typing import Any
 
@@ -10,8 +10,9 @@ from api.schemas.pages import Page
 class MethodRead(BaseModel):
     """One pruning method; ``options`` is the JSON Schema of a job that uses it.
 
-    ``fields`` are the fields of a job that accept it: a solver can choose the mask itself, as
-    ``method``, or update the weights that a score has kept, as ``solver``.
+    ``fields`` lists the fields of a job that accept the method. If a solver is named as ``method``,
+    it chooses the mask and updates the kept weights; if it is named as ``solver``, it only updates
+    the weights that a score has kept.
     """
 
     name: str
@@ -25,7 +26,7 @@ class MethodRead(BaseModel):
 
 
 class PresetRead(BaseModel):
-    """A named combination of a job's fields."""
+    """A named combination of values for a job's fields."""
 
     name: str
     fields: dict[str, Any] = Field(description="The fields that it sets, unless the job does.")
@@ -35,7 +36,7 @@ class PresetRead(BaseModel):
 
 
 class MethodPage(Page[MethodRead]):
-    """The methods, and what else the form of a job offers."""
+    """The pruning methods, and the presets and metrics that a job can name."""
 
     presets: list[PresetRead] = Field(description="From the cheapest to the best.")
     metrics: list[str] = Field(description="The metrics that a `gate` can bound.")

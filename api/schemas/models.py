@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 
 class ModelRead(BaseModel):
-    """A model that is known without a look at the hub."""
+    """A model that the service knows without a request to the hub."""
 
     model: str = Field(description="The value of a job's `model`.")
     kind: Literal["local", "used"] = Field(

@@ -8,7 +8,7 @@ Item = TypeVar("Item")
 
 
 class Page(BaseModel, Generic[Item]):
-    """One page of a list; ``next_cursor`` requests the next one."""
+    """One page of a list; pass its ``next_cursor`` to request the next page."""
 
     data: list[Item]
     next_cursor: str | None = Field(

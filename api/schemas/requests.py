@@ -41,12 +41,15 @@ class JobRequest(PruneSpec):
     )
 
     def spec(self) -> PruneSpec:
-        """Return the specification, which the worker reads."""
+        """Return the specification, which is the part of the request that the worker reads."""
         return PruneSpec.model_validate(self.model_dump(include=set(PruneSpec.model_fields)))
 
 
 class JobPatch(BaseModel):
-    """A new name, labels and priority, as a JSON merge patch; omitted fields stay the same."""
+    """Changes to a job's name, labels or priority, as a JSON merge patch.
+
+    Omitted fields stay the same.
+    """
 
     model_config = ConfigDict(extra="forbid")
 

@@ -38,7 +38,7 @@ class PointRead(BaseModel):
 
 
 class DenseRead(BaseModel):
-    """The source of the dense model's loss for the points that have succeeded."""
+    """The dense model's perplexity, and how many points measured or reused it."""
 
     perplexity: float | None = Field(description="Null until a point has succeeded.")
     measured: int = Field(description="How many points measured it.")
@@ -46,7 +46,7 @@ class DenseRead(BaseModel):
 
 
 class SweepSummary(BaseModel):
-    """A sweep in a list."""
+    """A sweep without its points."""
 
     id: str
     name: str | None
@@ -117,7 +117,7 @@ class SweepPreview(BaseModel):
 
 
 class PointPreview(BaseModel):
-    """One point that a submission would create."""
+    """One point of the sweep that a submission would create."""
 
     varied: dict[str, Any]
     spec: PruneSpec = Field(description="With all defaults filled in.")

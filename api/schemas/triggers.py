@@ -22,7 +22,7 @@ from api.web.json_pointers import Pointer
 from db.tables.triggers import Trigger, TriggerDelivery, TriggerOutcome, TriggerSource
 
 MAX_POINTERS = 32
-"""The most entries of a filter or a map."""
+"""The largest number of entries in a filter or a map."""
 _SCALAR = {"type": ["string", "number", "boolean", "null"]}
 
 
@@ -80,7 +80,7 @@ class TriggerRequest(BaseModel):
 
 
 class TriggerPatch(BaseModel):
-    """The fields that change; omitted or null ones stay the same."""
+    """The fields of a trigger that change; omitted or null fields stay the same."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -126,7 +126,7 @@ class NewTrigger(TriggerRead):
 
 
 class TriggerTestRequest(BaseModel):
-    """A call to test."""
+    """A request to test a trigger with a simulated call."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -142,7 +142,7 @@ class TriggerTest(BaseModel):
 
 
 class TriggerDeliveryRead(BaseModel):
-    """One authenticated call of a trigger."""
+    """One authenticated call to a trigger."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -157,7 +157,7 @@ class TriggerDeliveryRead(BaseModel):
 
 
 class HookAnswer(BaseModel):
-    """The result of a call."""
+    """The result of a call to a trigger."""
 
     outcome: TriggerOutcome
     delivery_id: str

@@ -27,7 +27,7 @@ class WebhookRequest(BaseModel):
 
 
 class WebhookPatch(BaseModel):
-    """The fields that change; omitted or null ones stay the same."""
+    """The fields of a webhook that change; omitted or null fields stay the same."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -45,7 +45,7 @@ class WebhookPatch(BaseModel):
 
 
 class SecretRotation(BaseModel):
-    """A request for a new secret of a webhook or a trigger."""
+    """A request for a new secret for a webhook or a trigger."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -112,7 +112,7 @@ class QueueRead(BaseModel):
 
 
 class WorkerPointRead(BaseModel):
-    """Ten minutes of a worker."""
+    """A worker's activity in one period of ten minutes."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -122,14 +122,14 @@ class WorkerPointRead(BaseModel):
 
 
 class WorkerHistory(BaseModel):
-    """The last day of a worker; times without heartbeats are missing."""
+    """A worker's activity in the last day; periods without heartbeats are missing."""
 
     name: str
     points: list[WorkerPointRead]
 
 
 class QueuePointRead(BaseModel):
-    """Ten minutes of a queue."""
+    """The peak numbers of a queue's waiting and running jobs in one period of ten minutes."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -139,7 +139,7 @@ class QueuePointRead(BaseModel):
 
 
 class QueueHistory(BaseModel):
-    """The last day of a queue."""
+    """A queue's waiting and running jobs in the last day."""
 
     name: str
     points: list[QueuePointRead]

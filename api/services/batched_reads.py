@@ -1,4 +1,4 @@
-"""Reads of rows that concurrent callers share."""
+"""Database reads that concurrent callers share."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -9,10 +9,10 @@ Value = TypeVar("Value")
 
 
 class BatchedReads(Generic[Key, Value]):
-    """One kind of read, of all keys that callers wait for; for use on one event loop.
+    """Batches reads of one kind: one read fetches all keys that callers wait for.
 
-    A caller joins the read that has not begun. It never joins one that has begun, because that one
-    may miss a change that the caller already knows of.
+    A caller joins the next read. It never joins a read that has begun, because that read may miss a
+    change that the caller already knows of. For use on one event loop.
     """
 
     def __init__(
@@ -20,11 +20,11 @@ class BatchedReads(Generic[Key, Value]):
         read: Callable[[Sequence[Key]], Awaitable[Mapping[Key, Value | Exception]]],
         at_once: int = 1,
     ) -> None:
-        """Use ``read``, which returns a value or an error for each key.
+        """Combine the keys of concurrent callers into calls of ``read``.
 
         Args:
-            read: reads some keys.
-            at_once: how many reads may run at once; threads contend for the interpreter.
+            read: returns a value or an error for each of the given keys.
+            at_once: how many reads may run at once; more threads contend for the interpreter.
         """
         self._read = read
         self._slots = asyncio.Semaphore(at_once)
@@ -32,10 +32,10 @@ class BatchedReads(Generic[Key, Value]):
         self._next: asyncio.Task[Mapping[Key, Value | Exception]] | None = None
 
     async def get(self, key: Key) -> Value:
-        """Return what the rows hold at some moment after this call.
+        """Return the key's value as of some moment after this call.
 
         Raises:
-            Exception: any that the read raises, or returns for this key.
+            Exception: the read raised it, or returned it for this key.
         """
         self._keys[key] = None
         if self._next is None:

@@ -1,4 +1,4 @@
-"""Publishing of submitted jobs to the broker; the control process publishes again what is lost."""
+"""Publishing of submitted jobs to the message broker; the control process republishes lost jobs."""
 
 import logging
 import time
@@ -43,7 +43,7 @@ class Queue(Protocol):
 
 
 class Broker:
-    """The queue of Celery. Tasks are sent by name, so that the API does not import the worker."""
+    """The Celery queue. Tasks are sent by name, so that the API does not import the worker."""
 
     def __init__(self, url: str) -> None:
         # The default loader and Django's fixup would search the current folder for modules.

@@ -1,6 +1,7 @@
-"""Checks of the API before it starts: ``python -m api.services.checks`` prints JSON.
+"""Checks before the API starts; ``python -m api.services.checks`` prints their results as JSON.
 
-``zpruner serve`` and ``zpruner doctor`` run it as a program, because they do not import the API.
+``zpruner serve`` and ``zpruner doctor`` run this module as a program, because they do not import
+the API.
 """
 
 import sys
@@ -16,7 +17,7 @@ DASHBOARD = Path(__file__).parents[1] / "dashboard" / "dist" / "index.html"
 
 
 def hub(settings: ApiSettings) -> Finding:
-    """Check that the model hub responds; jobs of local models do not need it."""
+    """Check that the model hub responds; jobs with local models do not need the hub."""
     try:
         httpx.head(settings.hf_endpoint, timeout=settings.hub_timeout_s)
     except (httpx.HTTPError, httpx.InvalidURL) as error:

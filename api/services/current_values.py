@@ -1,4 +1,4 @@
-"""Values that are read from the database once and kept until anything is committed."""
+"""A cache of values read from the database; they are valid until the next commit."""
 
 import math
 import time
@@ -18,14 +18,17 @@ Value = TypeVar("Value")
 
 
 class CommitMarks:
-    """The database's marks; for use on one event loop."""
+    """Reads the database's commit mark, a value that changes with every commit.
+
+    For use on one event loop.
+    """
 
     def __init__(self, sessions: Sessions) -> None:
         self._source = mark_source(sessions)
         self._reads = BatchedReads[str, Mark](self._read)
 
     async def now(self) -> Mark:
-        """Return the mark of a moment after this call.
+        """Return the commit mark as of some moment after this call.
 
         Raises:
             OperationalError: the database does not respond.
@@ -44,10 +47,11 @@ class _Held(Generic[Value]):
 
 
 class CurrentValues(Generic[Key, Value]):
-    """The values of one kind that were read last; for use on one event loop.
+    """A cache of the latest values of one kind; for use on one event loop.
 
-    A value in memory is returned only if nothing was committed since before it was read, so no
-    caller gets an older value than a query would return, whichever process made the change.
+    A cached value is returned only if there has been no commit since the read that produced it
+    began, so no caller gets an older value than a query would return, whichever process made the
+    change.
     """
 
     def __init__(
@@ -59,14 +63,15 @@ class CurrentValues(Generic[Key, Value]):
         max_age_s: float = math.inf,
         reads_at_once: int = 1,
     ) -> None:
-        """Use ``read``, on a thread, for the keys whose values may have changed.
+        """Call ``read`` on a thread for the keys whose values may have changed.
 
         Args:
             marks: show whether anything was committed.
-            read: returns a value or an error for each key; it also gets the values that are known,
-                and may return the same objects again.
-            max_values: how many values are kept; the ones used last.
-            max_age_s: for values that change without a commit, by time.
+            read: returns a value or an error for each key; it also receives the values in the
+                cache, and may return the same objects again.
+            max_values: how many values are kept; the least recently used are dropped.
+            max_age_s: the age after which a value is read again, for values that change with time
+                and without a commit.
             reads_at_once: how many reads may run at once.
         """
         self._marks, self._read, self._max_age_s = marks, read, max_age_s
@@ -76,10 +81,10 @@ class CurrentValues(Generic[Key, Value]):
         self._newest_mark: Mark = None
 
     async def get(self, key: Key) -> Value:
-        """Return the value of a moment after this call.
+        """Return the key's value as of some moment after this call.
 
         Raises:
-            Exception: any that the read raises, or returns for this key.
+            Exception: the read raised it, or returned it for this key.
         """
         mark = await self._marks.now()
         held = self._held.get(key)

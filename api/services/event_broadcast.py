@@ -1,6 +1,6 @@
 """Live events: one query at a time serves all subscribers.
 
-Events of one job are numbered by their ``seq``, events of all jobs by their ``position``.
+An event's number is its ``seq`` in a job's stream, its ``position`` in the stream of all jobs.
 """
 
 import asyncio
@@ -26,17 +26,17 @@ from db.tables.jobs import JobEvent
 logger = logging.getLogger(__name__)
 
 POLL_EVERY_S = 0.05
-"""How often the commit mark is compared: rows are read only after a commit."""
+"""How often the commit mark is checked; rows are read only after a commit."""
 RETRY_AFTER_S = 0.5
 CHECK_KEYS_EVERY_S = 0.5
 EVENTS_PER_READ = 500
 ALL_JOBS = "*"
-"""The topic of the events of all jobs."""
+"""The topic for the events of all jobs."""
 MAX_RECENT_FRAMES = 256
-"""Frames that a topic's subscribers share; a subscriber that is further behind reads rows."""
+"""How many frames a topic keeps; a subscriber that is further behind reads the database rows."""
 
 MAX_REPLAYS = 32
-"""Reads of past events that are kept for other streams which begin at the same event."""
+"""How many reads of past events are cached, for other streams that begin at the same event."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Topic:
     subscriptions: set["Subscription"] = field(default_factory=set)
 
     def after(self, seq: int) -> list[Frame] | None:
-        """Return the frames after a number; None if some of them are no longer in `recent`."""
+        """Return the frames after event `seq`; None if some of them are no longer in `recent`."""
         if seq >= self.last:
             return []
         if not self.recent or self.recent[0].seq > seq + 1:
@@ -93,7 +93,7 @@ class Topic:
         return [frame for frame in self.recent if frame.seq > seq]
 
     def skip_to(self, seq: int) -> None:
-        """Note what one subscriber has read from the rows; the others have to read it there too."""
+        """Skip events up to `seq`, which a subscriber has read as rows; the others then do too."""
         if not self.recent and seq > self.last:
             self.last = seq
             self._notify()
@@ -112,7 +112,7 @@ class Subscription:
     """One subscriber of a topic.
 
     Attributes:
-        is_revoked: whether the subscriber's key is not valid any longer.
+        is_revoked: whether the subscriber's key is no longer valid.
     """
 
     def __init__(self, topic: Topic, still_allowed: StillAllowed) -> None:
@@ -128,7 +128,7 @@ class Subscription:
         self._changed.set()
 
     def reset(self) -> None:
-        """Wait only for changes after this call."""
+        """Make `changed` wait only for changes after this call."""
         self._changed.clear()
 
     async def changed(self) -> None:
@@ -137,7 +137,10 @@ class Subscription:
 
 
 class EventBroadcast:
-    """The live events of one process; for use on one event loop, reads rows on its threads."""
+    """Sends live events to the subscribers in one process.
+
+    For use on one event loop; rows are read on other threads.
+    """
 
     def __init__(
         self, sessions: Sessions, best_effort_sessions: Sessions, marks: CommitMarks
@@ -154,7 +157,7 @@ class EventBroadcast:
     ) -> AsyncIterator[Subscription]:
         """Return a subscription, which gets the job's events after `seen` until the context ends.
 
-        It is revoked within a second after the caller's key.
+        When the caller's key is revoked, the subscription is revoked within a second.
         """
         topic = self._topics.setdefault(job_id, Topic(seen))
         subscription = Subscription(topic, still_allowed)
@@ -176,11 +179,11 @@ class EventBroadcast:
                 self._tasks = []
 
     async def replay(self, job_id: str, after: int) -> list[Frame]:
-        """Return the next events after a number from the rows, oldest first."""
+        """Return the next events after event number `after`, read from the rows, oldest first."""
         return await self._replays.get((job_id, after))
 
     def order_events(self) -> None:
-        """Give positions to the events that have none, unless the database is locked."""
+        """Assign positions to the events that have none, unless the database is locked."""
         try:
             order_events(self._best_effort_sessions)
         except OperationalError as error:  # the next read orders them
@@ -211,7 +214,7 @@ class EventBroadcast:
                 topic.publish(frames)
 
     async def _check_keys(self) -> None:
-        """Revoke the subscriptions of keys that are not valid any longer."""
+        """Revoke the subscriptions of keys that are no longer valid."""
         while True:
             await asyncio.sleep(CHECK_KEYS_EVERY_S)
             by_key: dict[StillAllowed, list[Subscription]] = {}

@@ -1,4 +1,4 @@
-"""Checks of files before they are served, on separate threads."""
+"""Integrity checks of files before they are served, on separate threads."""
 
 from asyncio import wrap_future
 from collections.abc import Sequence
@@ -14,31 +14,31 @@ from db.files.integrity import Integrity
 from db.tables.jobs import Artifact
 
 AT_ONCE = 2
-"""Files that are read at once; with more, each would only wait longer for the disk."""
+"""How many files are read at once; with more, each would only wait longer for the disk."""
 
 
 class FileChecks:
-    """Reads each file once before it is served, without blocking the event loop."""
+    """Reads and checks each file once before it is served, without blocking the event loop."""
 
     def __init__(self, sessions: Sessions, store: ArtifactStore) -> None:
         self._integrity = Integrity(sessions, store)
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="file-check")
 
     async def require(self, artifact: Artifact) -> Path:
-        """Return the path of an undamaged file.
+        """Check an artifact's file, and return its path.
 
         Raises:
-            ArtifactDamagedError: its bytes are not those that were stored.
+            ArtifactDamagedError: the file's bytes are not those that were stored.
         """
         known = await run_in_threadpool(self._integrity.known, artifact)
         return await wrap_future(self._read(artifact)) if known is None else known
 
     def require_in_thread(self, artifact: Artifact) -> Path:
-        """Do the same on a thread that may block."""
+        """Do the same as `require`, on a thread that may block."""
         return self._integrity.known(artifact) or self._read(artifact).result()
 
     def are_undamaged(self, artifacts: Sequence[Artifact]) -> bool:
-        """Whether there are files and none is damaged; for a thread that may block."""
+        """Whether there are artifacts and none is damaged; for use on a thread that may block."""
         try:
             for artifact in artifacts:
                 self.require_in_thread(artifact)
@@ -47,7 +47,7 @@ class FileChecks:
         return bool(artifacts)
 
     def close(self) -> None:
-        """Start no further check, and end the running ones."""
+        """Cancel the waiting checks, and interrupt the running ones."""
         self._integrity.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
 

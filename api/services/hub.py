@@ -18,7 +18,7 @@ from huggingface_hub.errors import (
 from db.core.errors import SpecRefusedError
 
 PAUSE_AFTER_FAILURE_S = 30.0
-"""How long no request is sent after a failure: each of ours would wait for the timeout."""
+"""How long no request is sent after a failure, because each would wait for the timeout."""
 PRIVATE = "If it is private or gated, give the service a token in HF_TOKEN."
 
 HTTPError: type[Exception] = hub_errors.HTTPError  # type: ignore[attr-defined] # httpx's or httpx2's
@@ -29,7 +29,7 @@ class HubUnreachableError(Exception):
 
 
 class Hub:
-    """One hub, with a short timeout."""
+    """A client of one hub, with a short timeout."""
 
     def __init__(self, endpoint: str, timeout_s: float) -> None:
         self._api = HfApi(endpoint=endpoint)
@@ -40,7 +40,7 @@ class Hub:
         """Return the names of a model repository's files.
 
         Raises:
-            SpecRefusedError: there is no such repository or revision.
+            SpecRefusedError: there is no such repository or revision, or access is denied.
             HubUnreachableError: the hub did not respond in time.
         """
         info = self._request("model", repo, self._api.model_info, revision=revision)
@@ -50,7 +50,7 @@ class Hub:
         """Check that a dataset repository exists.
 
         Raises:
-            SpecRefusedError: there is none.
+            SpecRefusedError: there is no such repository, or access is denied.
             HubUnreachableError: the hub did not respond in time.
         """
         self._request(field, repo, self._api.dataset_info)

@@ -25,7 +25,7 @@ class JobSnapshot:
     """A job at one moment, encoded once.
 
     Attributes:
-        newest: number of its newest event at that moment.
+        newest: number of the job's newest event at that moment.
     """
 
     etag: str
@@ -35,7 +35,7 @@ class JobSnapshot:
 
 
 class JobCache:
-    """The latest snapshots of one process; for use on one event loop."""
+    """One process's cache of the latest snapshots; for use on one event loop."""
 
     def __init__(self, sessions: Sessions, broadcast: EventBroadcast, marks: CommitMarks) -> None:
         self._sessions, self._broadcast = sessions, broadcast
@@ -45,16 +45,16 @@ class JobCache:
         """Return the job as it is now.
 
         Raises:
-            JobNotFoundError: there is none.
+            JobNotFoundError: there is no such job.
         """
         return await self._snapshots.get(job_id)
 
     async def wait_for_change(self, job_id: str, seen: JobSnapshot, within_s: float) -> JobSnapshot:
-        """Return the job once it differs from `seen`, or at the end of the time."""
+        """Return the job once it differs from `seen`, or after `within_s` seconds."""
         return await self._wait(job_id, within_s, lambda one: one.etag != seen.etag, seen)
 
     async def wait_for_end(self, job_id: str, within_s: float) -> JobSnapshot:
-        """Return the job once it has ended, or at the end of the time."""
+        """Return the job once it has ended, or after `within_s` seconds."""
         seen = await self.current(job_id)
         return await self._wait(job_id, within_s, lambda one: one.is_final, seen)
 
@@ -80,7 +80,7 @@ class JobCache:
     def _read(
         self, job_ids: Sequence[str], known: Mapping[str, JobSnapshot]
     ) -> dict[str, JobSnapshot | Exception]:
-        """Read the versions of jobs, and the whole rows of those that have changed."""
+        """Read the versions of jobs, and the whole rows of the jobs that have changed."""
         found: dict[str, JobSnapshot | Exception] = {}
         with self._sessions() as session:
             queues = QueueRepository(session)

@@ -26,7 +26,7 @@ class EncodedPage:
 
 
 class JobPages:
-    """The latest pages of one process; for use on one event loop."""
+    """One process's cache of the latest pages; for use on one event loop."""
 
     def __init__(self, sessions: Sessions, marks: CommitMarks) -> None:
         self._sessions = sessions
@@ -58,7 +58,7 @@ class JobPages:
 
 
 def _found(jobs: JobRepository, wanted: JobFilter, query: JobQuery) -> list[Job]:
-    """Return the jobs of the page, and the one after it."""
+    """Return the jobs of the page, and the job after them, if there is one."""
     limit = query.limit + 1
     if query.metric is None:
         oldest_first = not query.descending

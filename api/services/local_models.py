@@ -10,11 +10,11 @@ from db.spec.references import LOCAL
 MAX_DEPTH = 3
 MAX_FOLDERS = 2000
 MAX_MODELS = 200
-"""Bounds of a listing, whatever the folders hold."""
+"""These three limits bound the cost of a listing, whatever the folders hold."""
 
 
 def local_models(roots: Sequence[Path]) -> list[str]:
-    """Return the names of the models below the folders, as a job writes them."""
+    """Return the names of the models below the folders, as written in a job's ``model`` field."""
     found = (name for root in roots for name in _below(root))
     return sorted(set(islice(found, MAX_MODELS)))
 

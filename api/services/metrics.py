@@ -17,7 +17,7 @@ CACHED_FOR_S = 5.0
 
 
 class RowCollector(Collector):
-    """Counts rows for each scrape; concurrent scrapes wait and share one result."""
+    """Counts rows when a client scrapes; scrapes within ``CACHED_FOR_S`` share one result."""
 
     def __init__(self, sessions: Sessions, queues: Sequence[str] = ()) -> None:
         self._sessions, self._queues = sessions, queues

@@ -30,9 +30,9 @@ class CheckedSources:
     """The model and the datasets of a job after they were checked.
 
     Attributes:
-        warnings: a text for the caller for each check that was not possible.
-        model: the model in a local folder; None for one on the hub.
-        texts: the local dataset files, by field.
+        warnings: texts for the caller, such as one for each check that was not possible.
+        model: the model if it is in a local folder; None if it is on the hub.
+        texts: the local dataset files, keyed by the field that names them.
         hub_is_unreachable: whether the model is on a hub that does not respond.
     """
 
@@ -49,13 +49,13 @@ class CheckedSources:
 
 
 class Preflight:
-    """Checks what can be checked of a job without torch."""
+    """Checks jobs as far as this is possible without torch."""
 
     def __init__(self, settings: ApiSettings, hub: Hub) -> None:
         self._settings, self._hub = settings, hub
 
     def check(self, spec: PruneSpec) -> CheckedSources:
-        """Return the job's model and datasets.
+        """Check a job's model, datasets and settings; return the model and the datasets.
 
         Raises:
             SpecRefusedError: a worker could not use the value of a field.
@@ -89,7 +89,7 @@ class Preflight:
     def _dataset(
         self, field: str, name: str, text_field: str | None
     ) -> tuple[DataFile | None, list[str]]:
-        """Return the file of a local dataset, else None, and warnings."""
+        """Check a dataset; return its file if it is local, else None, and a list of warnings."""
         settings = self._settings
         reference = parse_dataset(name, settings.dataset_roots, field, settings.upload_dir)
         if isinstance(reference, LocalPath):
@@ -111,7 +111,7 @@ def _check_on_hub(field: str, name: str, check: Callable[[], None]) -> list[str]
 
 
 def _local_model(reference: LocalPath) -> LocalModel:
-    """Read the configuration of a folder and the headers of its weights, but no weights."""
+    """Read a local model's configuration and the headers of its weight files, but no weights."""
     folder, name = reference.path, reference.name
     try:
         require_safetensors(os.listdir(folder), "model", name)

@@ -19,19 +19,19 @@ from db.tables.jobs import Job
 logger = logging.getLogger(__name__)
 
 CACHED_FOR_S = 2.0
-"""How long a result is reused: the check takes a second, and clients need no key for it."""
+"""How long a positive result is reused, because a check takes a second and clients need no key."""
 NOT_READY_CACHED_FOR_S = 0.2
-"""The same while a part is missing: whoever starts the service waits for the end of that."""
+"""How long a negative result is reused: whoever starts the service waits for a positive one."""
 
 Result = TypeVar("Result")
 
 
 class NotReadyError(Exception):
-    """A part does not respond, or no worker does; the text says which."""
+    """A part of the service, or every worker, does not respond; the message says which."""
 
 
 class Readiness:
-    """Checks all parts on a thread; for use on one event loop."""
+    """Checks all parts of the service on a thread; for use on one event loop."""
 
     def __init__(
         self, sessions: Sessions, queue: Queue, store: ArtifactStore, silent_after: timedelta

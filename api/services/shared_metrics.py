@@ -1,4 +1,4 @@
-"""Metrics of several API processes, so that a scrape of any of them returns those of all."""
+"""Metrics that API processes share, so that a scrape of any process returns the metrics of all."""
 
 import os
 from collections.abc import Iterable
@@ -13,10 +13,10 @@ from api.settings import ApiSettings
 
 
 class SharedMetrics:
-    """Has the values of this process's metrics written to files, and reads those of all processes.
+    """Keeps the values of this process's metrics in files, and reads the files of all processes.
 
-    The files are named by the number of the process. A restarted process continues them, so that
-    counters do not fall and the number of files is bounded.
+    The files are named after the number of the process. A restarted process continues its files, so
+    that counters do not fall and the number of files is bounded.
     """
 
     def __init__(self, folder: Path, process: int) -> None:
@@ -27,7 +27,7 @@ class SharedMetrics:
 
     @classmethod
     def of(cls, settings: ApiSettings) -> "SharedMetrics | None":
-        """Return those of this process; None if there is only one."""
+        """Return the shared metrics of this process; None if there is only one API process."""
         if settings.api_process is None or settings.api_shared_dir is None:
             return None
         return cls(settings.api_shared_dir, settings.api_process)

@@ -16,7 +16,7 @@ EVALUATION_FIELDS = (
 """Fields that change how a perplexity is measured."""
 
 DENSE_TOLERANCE = 1.01
-"""Two machines may measure one dense model's perplexity differently by this factor."""
+"""The same dense model's perplexity may differ by up to this factor between two machines."""
 
 FlatMetrics = dict[str, float]
 
@@ -36,7 +36,7 @@ class ComparedJob(BaseModel):
 
 
 class Comparison(BaseModel):
-    """A comparison of jobs, in the order of the request."""
+    """A comparison of jobs, which are listed in the order of the request."""
 
     comparable: bool = Field(description="Whether the metrics can be compared.")
     reasons: list[str] = Field(description="Why they cannot.")
@@ -65,7 +65,7 @@ def differences(mappings: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
 
 
 def flat_metrics(metrics: Mapping[str, Any], prefix: str = "") -> FlatMetrics:
-    """Return all numbers; names of nested ones are joined by dots."""
+    """Return all numeric metrics except the protocol's; nested names are joined by dots."""
     flat: FlatMetrics = {}
     for name, value in metrics.items():
         if isinstance(value, Mapping) and name != "protocol":

@@ -1,4 +1,4 @@
-"""Waiting for an estimate, which a process beside the workers computes."""
+"""Waiting for an estimate, which the planner computes in a process that is not a worker."""
 
 import time
 from threading import BoundedSemaphore
@@ -12,16 +12,16 @@ from db.tables.jobs import Estimate
 DEFAULT_WAIT_S = 8.0
 POLL_EVERY_S = 0.1
 WAIT_SLOTS = BoundedSemaphore(8)
-"""Limits the requests that wait at once: each occupies a thread that could serve another."""
+"""Limits how many requests wait at once: each occupies a thread that could serve others."""
 
 
 def wait(sessions: Sessions, row: Estimate, timeout_s: float) -> Estimate:
-    """Return the row once it is finished, or unfinished after the timeout.
+    """Wait for an estimate; return its row, which is still unfinished if the wait timed out.
 
-    If too many requests are waiting already, return it at once.
+    If too many requests are waiting already, return the row at once.
 
     Raises:
-        EstimateNotFoundError: it was deleted meanwhile.
+        EstimateNotFoundError: the estimate was deleted meanwhile.
     """
     if not WAIT_SLOTS.acquire(blocking=False):
         return row
@@ -40,7 +40,7 @@ def raise_problem(row: Estimate) -> None:
     """Raise the problem that the planner has found, if it has found one.
 
     Raises:
-        ProblemError: it has.
+        ProblemError: the planner has found a problem.
     """
     if row.error is not None:
         raise ProblemError(Problem.model_validate(row.error))

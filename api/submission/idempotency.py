@@ -21,11 +21,11 @@ class KeyedRequest:
     """The parts of a request that identify it.
 
     Attributes:
-        path: its path; the same key at another path is another request.
-        body: its body as the client sent it, without anything read from the database, which may
-            have changed when the request is repeated.
+        path: its path; using the same key at another path is a conflict.
+        body: its body as the client sent it, without values from the database: these may have
+            changed when the request is repeated.
         key: the idempotency key; without one, every request is new.
-        created_by: the API key; each API key has its own idempotency keys.
+        created_by: the id of the API key; each API key has its own idempotency keys.
     """
 
     path: str
@@ -35,7 +35,7 @@ class KeyedRequest:
 
     @property
     def digest(self) -> str:
-        """Differs between two requests that have the same idempotency key."""
+        """A hash of path and body, which shows whether a key is reused for a different request."""
         return digest({"path": self.path, "body": self.body.model_dump(mode="json")})
 
 
@@ -43,7 +43,7 @@ def stored_response(service: Service, request: KeyedRequest) -> StoredResponse |
     """Return the response to an earlier request with the same key, if there was one.
 
     Raises:
-        ProblemError: the earlier request was a different one.
+        ProblemError: the key was used for a different request before.
     """
     if request.key is None:
         return None
@@ -58,7 +58,7 @@ def stored_response(service: Service, request: KeyedRequest) -> StoredResponse |
 def store_response(
     session: Session, request: KeyedRequest, job_id: str, status: int, body: Document
 ) -> None:
-    """Store the response to a request that has a key, in the transaction that creates the job.
+    """Store the response in the transaction that creates the job, if the request has a key.
 
     Raises:
         IdempotencyKeyTakenError: another request has used the key meanwhile.

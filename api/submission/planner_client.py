@@ -13,15 +13,15 @@ from db.spec.prune_spec import PruneSpec
 from db.tables.jobs import Estimate
 
 BACKOFF_S = 30.0
-"""After a timeout, requests do not wait for the planner for this long."""
+"""After the planner's check has timed out, requests skip it for this long."""
 CHECKED_LATER = "The worker will check it before it starts."
 
 
 class PlannerClient:
     """Requests checks from the planner and waits for them up to a timeout.
 
-    The response of the planner is an estimate, so a job that was estimated before is checked
-    without waiting.
+    The planner responds with an estimate, so a job that was estimated before is checked without
+    waiting.
     """
 
     def __init__(self, sessions: Sessions, timeout_s: float, silent_after: timedelta) -> None:
@@ -30,10 +30,10 @@ class PlannerClient:
         self._backs_off_until = 0.0
 
     def check(self, specs: Sequence[PruneSpec], max_wait_s: float | None = None) -> list[str]:
-        """Return a warning for the caller if the planner could not check the specifications.
+        """Let the planner check specifications; return a warning if any could not be checked.
 
         Raises:
-            ProblemError: the model cannot be pruned as one of them requests.
+            ProblemError: the model cannot be pruned as one of the specifications requests.
         """
         if not specs:
             return []
@@ -61,10 +61,13 @@ class PlannerClient:
             return EstimateRepository(session).find_or_create(spec)
 
     def _is_checked(self, row: Estimate, is_new: bool, deadline: float) -> bool:
-        """Wait for the planner's response; return whether it came and was not a refusal.
+        """Wait for the planner's response; return whether it is an estimate.
 
-        A row that this request has created is deleted if it has no estimate: nothing else waits
-        for it, and a refused request leaves nothing behind.
+        If there is no estimate and this request created the row, delete the row, so that a refused
+        request leaves nothing behind.
+
+        Raises:
+            ProblemError: the planner refuses the job.
         """
         try:
             row = wait(self._sessions, row, deadline - time.monotonic())

@@ -1,4 +1,4 @@
-"""Checks of a job that need only the files of a local model and its texts, and no torch.
+"""Checks of a job that need only the files of its local model and texts, and no torch.
 
 A job that fails these checks is not refused: the planner, which builds the model, decides.
 """
@@ -27,7 +27,7 @@ DECODERS = frozenset(
 )
 """Model types that every supported version of transformers builds as decoders."""
 _BLOCK_LAYER = re.compile(r"\.\d+\.(?!.*(norm|ln_))")
-"""A module of a block that is not a norm."""
+"""Matches the name of a module in a block, unless the module is a norm."""
 DECODER_CLASSES = ("ForCausalLM", "LMHeadModel")
 POSITION_KEYS = ("max_position_embeddings", "n_positions")
 BLOCK_KEYS = ("num_hidden_layers", "n_layer", "num_layers")
@@ -36,12 +36,12 @@ MAX_DEFAULT_SEQ_LEN = 2048
 DIVISOR = 16
 """The input size of every layer of a decoder is a multiple of this."""
 MAX_BYTES_PER_TOKEN = 8
-"""No tokenizer averages more over a text."""
+"""No tokenizer averages more bytes per token over a text."""
 DEFAULT_SAMPLES = 128
 MAX_LINE_BYTES = 64 << 10
-"""Parsed JSON is many times as large in memory."""
+"""The longest first row that is parsed: parsed JSON is many times as large in memory."""
 EVALUATION_DIVISOR = 10
-"""Without ``eval_dataset``, one part in this many of the dataset is for the evaluation."""
+"""Without ``eval_dataset``, the evaluation uses one tenth of the dataset."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +58,12 @@ class LocalModel:
 
     @property
     def positions(self) -> int | None:
-        """The longest sequence, if the configuration has it."""
+        """The model's maximum sequence length; None if the configuration does not state it."""
         return self._integer(POSITION_KEYS)
 
     @property
     def blocks(self) -> int | None:
-        """The number of blocks, if the configuration has it."""
+        """The number of blocks; None if the configuration does not state it."""
         return self._integer(BLOCK_KEYS)
 
     def _integer(self, names: Iterable[str]) -> int | None:
@@ -72,7 +72,7 @@ class LocalModel:
 
 
 def passes_static_checks(spec: PruneSpec, model: LocalModel, texts: Mapping[str, DataFile]) -> bool:
-    """Whether a job can certainly run; ``texts`` are its local text files by field."""
+    """Whether the checks prove that a job can run; ``texts`` maps fields to local text files."""
     return (
         spec.recover is None  # it needs more text, which the planner counts
         and all(_is_checkable(file) for file in texts.values())
@@ -89,8 +89,8 @@ def passes_static_checks(spec: PruneSpec, model: LocalModel, texts: Mapping[str,
 def _is_checkable(file: DataFile) -> bool:
     """Whether a file's number of tokens can be bounded without reading and encoding all of it.
 
-    That holds for plain text, JSONL with a ``text`` and token ids; not for tables, chosen fields
-    and chats.
+    This is possible for plain text, and for JSONL rows with a ``text`` or token ids; not for tables
+    and chats, or if the job names a ``text_field``.
     """
     if not file.holds_rows:
         return True
@@ -113,7 +113,7 @@ def _has_blocks(spec: PruneSpec, model: LocalModel) -> bool:
 
 
 def _has_layers(spec: PruneSpec, model: LocalModel) -> bool:
-    """Whether each glob of ``skip`` matches a layer, and a layer of a block is left to prune."""
+    """Whether each glob of ``skip`` matches a layer, and a layer in a block is left to prune."""
     if not spec.skip:
         return True
     layers = {name.rpartition(".")[0] for name in model.tensors}
@@ -130,7 +130,7 @@ def _has_positions(spec: PruneSpec, model: LocalModel, texts: Mapping[str, DataF
 
 
 def _fills_windows(spec: PruneSpec, model: LocalModel, field: str, file: DataFile) -> bool:
-    """Whether a file has enough text for the windows of its field."""
+    """Whether a file has enough text for the windows that are taken from its field."""
     evaluation_windows = spec.eval_samples or 1
     if (row := _row_length(file)) is not None:
         calibration_windows = spec.samples or (DEFAULT_SAMPLES if spec.eval_samples else 1)
@@ -148,7 +148,10 @@ def _fills_windows(spec: PruneSpec, model: LocalModel, field: str, file: DataFil
 def _has_windows_to_refine(
     spec: PruneSpec, model: LocalModel, texts: Mapping[str, DataFile]
 ) -> bool:
-    """Whether there are enough calibration windows to hold some out; a text gives any number."""
+    """Whether there are enough calibration windows for the refinement, which holds some out.
+
+    Any number of windows can be taken from text, but only one from each row of token ids.
+    """
     if spec.refine is None:
         return True
     row = _row_length(texts.get("dataset"))
@@ -161,7 +164,7 @@ def _has_windows_to_refine(
 
 
 def _row_length(file: DataFile | None) -> int | None:
-    """Return the number of token ids in the first row; None for text."""
+    """Return the number of token ids in the first row; None if the file contains text."""
     if file is None or not file.holds_rows:  # reading a row of plain text reads the whole file
         return None
     first = file.first()

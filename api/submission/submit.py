@@ -45,9 +45,10 @@ class Submission:
     """A request for a job.
 
     Attributes:
-        request: identifies the request; the job counts against the quotas of its API key.
-        parent_id: the job that this one is a rerun of.
-        max_planner_wait_s: a shorter timeout for the planner's check than the configured one.
+        request: the identity of the request; the job counts against its API key's quotas.
+        parent_id: the id of the job that is rerun; None for a job that is not a rerun.
+        max_planner_wait_s: the timeout of the planner's check, if shorter than the configured
+            timeout.
     """
 
     body: JobRequest
@@ -95,7 +96,7 @@ def preview_response(service: Service, submission: Submission) -> Response:
 
 
 def preview(service: Service, submission: Submission) -> JobPreview:
-    """Check everything that a submission checks, and write nothing."""
+    """Return the job that a submission would create, after the same checks; do not create it."""
     spec = submission.body.spec()
     warnings = check_with_planner(service, submission, spec)
     with service.sessions() as session:
@@ -114,7 +115,7 @@ def preview(service: Service, submission: Submission) -> JobPreview:
 
 
 def find_reusable(service: Service, spec: PruneSpec, gate: Gate | None) -> str | None:
-    """Return the latest identical job that succeeded and whose files are all undamaged."""
+    """Return the id of the latest identical succeeded job that has files, all undamaged."""
     with service.sessions() as session:
         identical = JobRepository(session).identical(spec, gate)
     for job in identical:
@@ -143,7 +144,7 @@ def _create(
     warnings: list[str],
     reusable_id: str | None,
 ) -> _JobResponse:
-    """Write the job, unless job ``reusable_id`` still exists, and store the response."""
+    """Write the job, or reuse job ``reusable_id`` if it still exists; store the response."""
     jobs = JobRepository(session)
     identical = jobs.identical(spec, submission.body.gate) if reusable_id else []
     job, status = next((one for one in identical if one.id == reusable_id), None), 200
@@ -173,7 +174,7 @@ def new_job(submission: Submission, spec: PruneSpec, warnings: list[str]) -> New
 
 
 def check_with_planner(service: Service, submission: Submission, spec: PruneSpec) -> list[str]:
-    """Check a request, with the planner where needed; return what could not be checked.
+    """Check a request, with the planner if needed; return warnings about omitted checks.
 
     Raises:
         SpecRefusedError, ProblemError: the job cannot be run.
@@ -187,7 +188,7 @@ def check(service: Service, body: JobRequest, spec: PruneSpec) -> CheckedSources
     """Check a request without the planner; return the model and the texts that it names.
 
     Raises:
-        SpecRefusedError: a field cannot be used.
+        SpecRefusedError: a field's value cannot be used.
     """
     check_gate(body.gate)
     require_queue(service, body.queue)
@@ -200,7 +201,7 @@ def check(service: Service, body: JobRequest, spec: PruneSpec) -> CheckedSources
 
 @contextmanager
 def logged_database_errors() -> Iterator[None]:
-    """Log database errors: the job is committed, and the relay will enqueue it."""
+    """Log database errors and continue: the job is committed, and the relay will enqueue it."""
     try:
         yield
     except SQLAlchemyError as error:
@@ -208,7 +209,7 @@ def logged_database_errors() -> Iterator[None]:
 
 
 def enqueue(service: Service, job_id: str) -> None:
-    """Publish a job's broker message after its commit; log database errors."""
+    """Publish the broker message of a committed job; log database errors."""
     with logged_database_errors():
         publish(service, job_id)
 
@@ -230,7 +231,7 @@ def require_queue(service: Service, queue: str) -> None:
     """Refuse a queue that has no workers and is not configured.
 
     Raises:
-        SpecRefusedError: it has none.
+        SpecRefusedError: no live worker serves the queue, and it is not configured.
     """
     if queue in service.known_queues:
         return

@@ -41,7 +41,7 @@ Values = Annotated[list[JsonValue], Field(min_length=1, max_length=MAX_POINTS)]
 
 
 class SweepRequest(JobRequest):
-    """A job's fields, and the fields that vary: a ``grid``, or a list of ``jobs``."""
+    """A new sweep: fields for all its jobs, and varied fields as a ``grid`` or list of ``jobs``."""
 
     sparsity: float | None = Field(  # type: ignore[assignment] # each point has one
         default=None, ge=0, lt=1, description="For points that do not set their own."
@@ -60,7 +60,10 @@ class SweepRequest(JobRequest):
     @model_validator(mode="before")
     @classmethod
     def _complete(cls, data: Any) -> Any:
-        """Override: each point is completed by itself, with its own preset, method and pattern."""
+        """Return the data unchanged.
+
+        Each point is completed separately, from its own preset, method and pattern.
+        """
         return data
 
     @model_validator(mode="after")
@@ -82,7 +85,7 @@ class SweepRequest(JobRequest):
         return self.model_dump(mode="json", exclude=sweep_only | unset, exclude_unset=True)
 
     def points(self) -> list[Point]:
-        """Return the points in order.
+        """Return all points, in the order of ``jobs`` or of the grid's combinations.
 
         Raises:
             RequestValidationError: a point is not a valid job.

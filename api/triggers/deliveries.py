@@ -1,4 +1,4 @@
-"""Handling a call of a trigger: authenticate it, filter it, submit its job, respond."""
+"""Handling a call to a trigger: authenticate it, filter it, submit its job, respond."""
 
 import json
 import logging
@@ -28,13 +28,13 @@ from db.webhooks.repository import new_secret
 
 logger = logging.getLogger(__name__)
 MAX_PLANNER_WAIT_S = 5.0
-"""Sources time out after ten seconds."""
+"""The calling systems time out after ten seconds, so the planner gets less."""
 FORM = "application/x-www-form-urlencoded"
 CHALLENGE = {"www-authenticate": 'Bearer realm="zpruner hooks"'}
 
 
 def receive(service: Service, request: Request, trigger_id: str, body: bytes) -> Response:
-    """Handle a call of a trigger; a repeated one gets the first response.
+    """Handle a call to a trigger; a repeated call gets the response to the first one.
 
     Raises:
         TriggerNotFoundError: there is no such trigger.
@@ -54,10 +54,10 @@ def receive(service: Service, request: Request, trigger_id: str, body: bytes) ->
 
 
 def preview_call(service: Service, trigger: Trigger, payload: JsonValue) -> TriggerTest:
-    """Return the result that a call would have; write nothing.
+    """Return the result that a call would have; create no job and record no call.
 
     Raises:
-        JobError, RequestValidationError: it would be refused.
+        JobError, RequestValidationError: the call would be refused.
     """
     if (reason := filter_mismatch(trigger.filter, payload)) is not None:
         return TriggerTest(outcome=TriggerOutcome.ignored, reason=reason, job=None)
@@ -124,7 +124,7 @@ def _payload(source: TriggerSource, call: Call) -> JsonValue:
 
 
 def _json(source: TriggerSource, call: Call) -> bytes:
-    """Return the JSON of a body; GitHub can also send it as the only field of a form."""
+    """Return the JSON in a body; GitHub can also send it in the ``payload`` field of a form."""
     if call.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
         return call.body
     if source is not TriggerSource.github:
@@ -143,7 +143,7 @@ def _ignore_reason(trigger: Trigger, call: Call, payload: JsonValue) -> str | No
 
 
 def _submission(service: Service, trigger: Trigger, payload: JsonValue) -> Submission:
-    """Return the request for a job, on behalf of the key that created the trigger."""
+    """Return the submission of the trigger's job for the API key that created the trigger."""
     if (key_id := trigger.created_by) is not None:
         with service.sessions() as session:
             if not KeyRepository(session).is_live(key_id):

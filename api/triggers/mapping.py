@@ -17,7 +17,7 @@ PLACEHOLDERS: dict[str, Any] = {"model": "any", "dataset": "any"}
 OPTIONS = JobRequest.model_fields.keys() - {*PLACEHOLDERS, "revision", "name", "labels"}
 """Fields that can be checked without knowing the model and the dataset."""
 LABEL = "trigger"
-"""The label of a job that holds its trigger's id."""
+"""The name of the job label whose value is the trigger's id."""
 
 
 def check_template(job: Mapping[str, JsonValue], mapped: Mapping[str, str]) -> None:
@@ -51,7 +51,7 @@ def _check_options(request: JobRequest) -> None:
 
 
 def _alternatives(field: int | str) -> set[int | str]:
-    """Return the fields of which any one can supply ``field``."""
+    """Return ``field`` and its alternatives; a job needs only one of these fields."""
     return {"sparsity", "pattern", "method"} if field == "sparsity" else {field}
 
 

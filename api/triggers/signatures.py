@@ -1,4 +1,4 @@
-"""Authenticating the calls of a trigger by its secret."""
+"""Authenticating calls to a trigger by the trigger's secret."""
 
 import hmac
 import re
@@ -19,7 +19,7 @@ IDS = {
     TriggerSource.standard: STANDARD[0],
     TriggerSource.mlflow: MLFLOW[0],
 }
-"""The header that holds the delivery's id, for sources that send one."""
+"""For each source that sends a delivery id, the header that contains it."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,10 @@ def is_authentic(source: TriggerSource, secrets: Sequence[str], call: Call) -> b
 
 
 def call_name(source: TriggerSource, call: Call) -> CallId:
-    """Return the identity of a delivery, by which repeated ones are recognised.
+    """Return the identity of a delivery, by which repeated deliveries are recognized.
 
-    GitHub signs only the body, so an attacker could replay a delivery with another id: the body
-    identifies it, too.
+    GitHub signs only the body, so an attacker could replay a delivery with another id. The
+    identity of a delivery from GitHub therefore includes a digest of its body.
     """
     signs_only_body = source is TriggerSource.github
     digest = sha256(call.body).hexdigest() if signs_only_body else None
@@ -53,7 +53,10 @@ def call_name(source: TriggerSource, call: Call) -> CallId:
 
 
 def _delivery_id(source: TriggerSource, call: Call) -> str:
-    """Return the id that the source sent, or else the body's digest."""
+    """Return the id that the source sent, or the body's digest if it sent none.
+
+    A malformed id is replaced by its digest.
+    """
     sent = call.headers.get(IDS.get(source, "")) or call.headers.get("idempotency-key")
     if sent is None:
         return f"sha256:{sha256(call.body).hexdigest()}"

@@ -1,1 +1,1 @@
-"""HTTP itself: ranges, conditions, cursors, uploads, streams, OpenAPI."""
+"""HTTP features: ranges, conditional requests, cursors, uploads, event streams, OpenAPI."""

@@ -14,7 +14,7 @@ _TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 def etag_of(job: Job, position: int | None = None) -> str:
     """Return a job's strong entity tag, which changes with every visible change of the job.
 
-    A queue position changes with other jobs and not with the version, so it is a part of the tag.
+    A queue position can change without the job's version, so the tag contains both.
     """
     return (
         f'"{job.id}-{job.version}"' if position is None else f'"{job.id}-{job.version}q{position}"'
@@ -22,13 +22,13 @@ def etag_of(job: Job, position: int | None = None) -> str:
 
 
 def is_not_modified(request: Request, etag: str) -> bool:
-    """Whether ``If-None-Match`` names this version."""
+    """Whether ``If-None-Match`` contains this entity tag, or is ``*``."""
     header = request.headers.get("if-none-match")
     return header is not None and names_version(header, etag)
 
 
 def names_version(if_none_match: str, etag: str) -> bool:
-    """Whether the value of an ``If-None-Match`` header names this version."""
+    """Whether the value of an ``If-None-Match`` header contains this entity tag, or is ``*``."""
     if if_none_match == etag:
         return True
     tags = _TAG.findall(if_none_match)
@@ -36,10 +36,10 @@ def names_version(if_none_match: str, etag: str) -> bool:
 
 
 def require_match(request: Request, etag: str) -> None:
-    """Check ``If-Match`` against this version.
+    """Check that ``If-Match``, if it was sent, contains this entity tag or is ``*``.
 
     Raises:
-        ProblemError: it names another version.
+        ProblemError: the header contains only other entity tags.
     """
     header = request.headers.get("if-match")
     if header is None or header.strip() == "*" or etag in _TAG.findall(header):
@@ -51,10 +51,10 @@ def require_match(request: Request, etag: str) -> None:
 def wanted_version(request: Request, job_id: str) -> int | None:
     """Return the version of a job that ``If-Match`` requires; None for any version.
 
-    Of several versions only the newest can be the present one.
+    If the header names several versions, return the newest: only that can be the current one.
 
     Raises:
-        ProblemError: it names no version of this job.
+        ProblemError: the header names no version of this job.
     """
     header = request.headers.get("if-match", "*").strip()
     if header == "*":
@@ -67,6 +67,6 @@ def wanted_version(request: Request, job_id: str) -> int | None:
 
 
 def _versions(tags: str, job_id: str) -> list[int]:
-    """Return the versions of the job in entity tags, weak or strong, with any queue position."""
+    """Return the job's versions that the entity tags name, with or without a queue position."""
     found = re.findall(rf'"{job_id}-([0-9]{{1,9}})(?:q[0-9]{{1,4}})?"', tags)
     return [int(version) for version in found]

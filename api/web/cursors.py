@@ -43,7 +43,7 @@ def metric_cursor_of(job: Job, metric: SortMetric) -> str:
 
 
 def cursor_for(prefix: Prefix) -> AfterValidator:
-    """Return a validator for cursors of a list of rows with such ids."""
+    """Return a validator for the cursors of a list whose rows have ids with this prefix."""
 
     def check(cursor: str) -> str:
         check_cursor(cursor, partial(place_of, prefix=prefix))
@@ -53,7 +53,7 @@ def cursor_for(prefix: Prefix) -> AfterValidator:
 
 
 def check_cursor(cursor: str, read: Callable[[str], object]) -> None:
-    """Raise pydantic's error for a text from which ``read`` reads no place."""
+    """Raise a pydantic error if ``read`` raises `InvalidCursorError` for the cursor."""
     try:
         read(cursor)
     except InvalidCursorError:
@@ -62,10 +62,10 @@ def check_cursor(cursor: str, read: Callable[[str], object]) -> None:
 
 
 def place_of(cursor: str, prefix: Prefix) -> SortKey:
-    """Return the place at which a list of rows with such ids continues.
+    """Return the sort key in the cursor of a list whose rows have ids with this prefix.
 
     Raises:
-        InvalidCursorError: the text is not such a cursor.
+        InvalidCursorError: the text is not a cursor of such a list.
     """
     moment, row_id = _decoded(cursor, prefix)
     try:
@@ -79,15 +79,15 @@ def place_of(cursor: str, prefix: Prefix) -> SortKey:
 
 
 def job_place_of(cursor: str) -> SortKey:
-    """Return the place at which a list of jobs in order of creation continues."""
+    """Return the sort key in the cursor of a list of jobs that is sorted by creation time."""
     return place_of(cursor, "job")
 
 
 def metric_place_of(cursor: str) -> SortKey | MetricKey:
-    """Return the place at which a list of jobs that is sorted by a metric continues.
+    """Return the sort key in the cursor of a list of jobs that is sorted by a metric.
 
     Raises:
-        InvalidCursorError: the text is not such a cursor.
+        InvalidCursorError: the text is not a cursor of such a list.
     """
     written, job_id = _decoded(cursor, "job")
     try:
@@ -104,7 +104,7 @@ def _encoded(key: str, row_id: str) -> str:
 
 
 def _decoded(cursor: str, prefix: Prefix) -> tuple[str, str]:
-    """Return the sort key's text and the id in a cursor."""
+    """Return the two parts of a cursor: the text of the sort value, and the row's id."""
     try:
         written = urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4)).decode()
         key, row_id = written.split(" ")

@@ -16,7 +16,7 @@ END = format_sse_event(event="end", data_str="{}")
 
 
 def pruned_event(until: int) -> bytes:
-    """Return the message that the requested events up to a number were deleted."""
+    """Return the message which says that the requested events up to ``until`` were deleted."""
     return format_sse_event(event="pruned", data_str=json.dumps({"until": until}))
 
 
@@ -27,10 +27,10 @@ class StreamStart:
     Attributes:
         topic: a job's id, or ``ALL_JOBS``.
         seen: number of the last event that the client has.
-        is_over: whether the job has ended and has no event after that one.
-        includes: which events are sent.
+        is_over: whether the job has ended and has no event after ``seen``.
+        includes: returns whether an event is sent.
         opening: the first message.
-        ping: the message after each ``ping_every_s`` seconds without an event.
+        ping: the message that is sent after every ``ping_every_s`` seconds without an event.
     """
 
     topic: str
@@ -52,7 +52,7 @@ class StreamStart:
 
 
 class EventStream(EventSourceResponse):
-    """The response; its headers ask proxies not to buffer it."""
+    """A response with an event stream; its headers ask proxies not to buffer it."""
 
     def __init__(
         self, broadcast: EventBroadcast, start: StreamStart, still_allowed: StillAllowed
@@ -66,7 +66,7 @@ async def follow(
 ) -> AsyncIterator[bytes]:
     """Yield every event after the start once and in order, until the job has ended.
 
-    The stream stops without an ``end`` event once the caller's key is not valid any longer.
+    The stream stops without an ``end`` event once the caller's key is no longer valid.
     """
     seen, is_over, is_behind = start.seen, start.is_over, True
     yield start.opening

@@ -19,7 +19,7 @@ def resolve(document: JsonValue, pointer: str) -> JsonValue:
     """Return the value at a pointer.
 
     Raises:
-        PointerNotFoundError: there is none.
+        PointerNotFoundError: the document has no value at this pointer.
     """
     for written in pointer.split("/")[1:]:
         name = written.replace("~1", "/").replace("~0", "~")

@@ -59,7 +59,7 @@ BY_TIME = {"created", "-created"}
 
 
 class JobQuery(BaseModel):
-    """The parameters of a list of jobs."""
+    """The query parameters of the list of jobs."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -154,15 +154,15 @@ class JobQuery(BaseModel):
         return None if self.sort in BY_TIME else SortMetric(self.sort.removeprefix("-"))
 
     def place(self) -> SortKey | None:
-        """Return the place after which a page by creation time begins."""
+        """Return the sort key after which a page sorted by creation time begins."""
         return None if self.cursor is None else job_place_of(self.cursor)
 
     def metric_place(self) -> SortKey | MetricKey | None:
-        """Return the place after which a page by a metric begins."""
+        """Return the sort key after which a page sorted by a metric begins."""
         return None if self.cursor is None else metric_place_of(self.cursor)
 
     def link(self, cursor: str) -> dict[str, Any]:
-        """Return the parameters of the next page."""
+        """Return the query parameters of the next page."""
         given = self.model_dump(mode="json", exclude_unset=True)
         return given | {"limit": self.limit, "cursor": cursor}
 

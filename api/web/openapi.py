@@ -1,4 +1,4 @@
-"""The OpenAPI document of FastAPI, completed by problems, examples, headers and scopes."""
+"""FastAPI's OpenAPI document, with problems, examples, headers and scopes added."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -45,7 +45,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         },
     }
 }
-"""The errors of every operation, which share one schema."""
+"""The error responses of every operation, which share one schema."""
 
 
 KEY = {
@@ -78,7 +78,7 @@ def operation_id(route: APIRoute) -> str:
 
 
 def document(app: FastAPI, settings: ApiSettings) -> dict[str, Any]:
-    """Return the application's document, which is created once."""
+    """Return the application's OpenAPI document, which is created once."""
     if app.openapi_schema is None:
         schema = get_openapi(
             title=app.title,
@@ -105,7 +105,7 @@ def _operations(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _add_examples(schemas: dict[str, Any]) -> None:
-    """Add the examples, also of pages; FastAPI would remove every null from them."""
+    """Add the examples, including those of pages; FastAPI would remove every null from them."""
     examples = {**EXAMPLES, **SCHEMAS}
     for name, example in examples.items():
         schemas[name]["examples"] = [example]
@@ -117,7 +117,10 @@ def _add_examples(schemas: dict[str, Any]) -> None:
 
 
 def _complete_responses(path: str, operation: dict[str, Any]) -> None:
-    """Add headers and examples without a schema, and remove FastAPI's duplicate media type."""
+    """Add headers, and add examples to content that has no named schema.
+
+    Also remove ``application/json`` from responses of bytes, to which FastAPI adds it.
+    """
     names = {one["name"].lower() for one in operation.get("parameters", ())}
     headers = {
         header: HEADERS[header] for asked, header in RESPONSE_HEADER_OF.items() if asked in names

@@ -39,7 +39,7 @@ class Received:
 
 
 def is_upload(request: Request) -> bool:
-    """Whether the body is a dataset, which has a size limit of its own."""
+    """Whether the request uploads a dataset; datasets have a size limit of their own."""
     path: str = request.scope["path"]
     paths = (path, path.removeprefix(request.scope.get("root_path", "")))
     return request.method == "POST" and PATH in paths
@@ -67,7 +67,7 @@ ReceivedDep = Annotated[Received, Depends(_received, scope="function")]
 
 
 async def _write(request: Request, service: Service, path: Path) -> tuple[int, str]:
-    """Write the body to a file; return its length and its hash."""
+    """Write the body to a file; return its length and its SHA-256."""
     size_bytes, digest = 0, sha256()
 
     def write(file: BinaryIO, chunk: bytes) -> None:
@@ -107,7 +107,7 @@ def _media_type(request: Request) -> str:
 
 
 def _refuse_length(request: Request, service: Service) -> None:
-    """Refuse a body whose Content-Length is too large before reading it."""
+    """Refuse a body before it is read if its Content-Length is too large."""
     length = request.headers.get("content-length", "0")
     if not length.isdecimal() or int(length) > service.max_dataset_bytes:
         raise _too_large(service)

@@ -1,1 +1,1 @@
-"""A small HTTP client that costs little CPU beside the service, and the load that it makes."""
+"""Load tests, with a small HTTP client that takes little CPU time away from the service."""

@@ -1,4 +1,4 @@
-"""Pollers, streams and renames, each a coroutine."""
+"""Coroutines that poll jobs, follow their event streams and rename them."""
 
 import asyncio
 import gc
@@ -20,12 +20,12 @@ TIMEOUT_S = 60.0
 
 @dataclass(frozen=True)
 class Callers:
-    """Callers of one server.
+    """The simulated clients that put load on one server.
 
     Attributes:
-        paths: of the jobs, which the callers share equally.
-        pollers, streams: their numbers.
-        renames: whether one job after the other is renamed.
+        paths: the paths of the jobs, over which pollers and streams are spread evenly.
+        pollers, streams: the number of each.
+        renames: whether the jobs are also renamed, one at a time.
     """
 
     server: Server
@@ -35,7 +35,7 @@ class Callers:
     renames: bool = False
 
     def run(self, load: Load, lasts_s: float) -> None:
-        """Run all callers, and add to the load what they saw."""
+        """Run all callers for ``lasts_s`` seconds, and add their measurements to ``load``."""
         freeze_garbage()
         asyncio.run(self._run(load, lasts_s))
         load.lasted_s += lasts_s
@@ -94,7 +94,7 @@ class Callers:
 
 @dataclass
 class Poller:
-    """A keep-alive connection that asks for one job with the last ETag."""
+    """Polls one job over a keep-alive connection; each request carries the last ETag received."""
 
     server: Server
     path: str
@@ -116,7 +116,7 @@ class Poller:
 async def rename(
     server: Server, paths: list[str], load: Load, until: float, every_s: float = RENAME_EVERY_S
 ) -> None:
-    """Rename one job after the other; the load counts the errors."""
+    """Rename the jobs in turn, one at a time; errors are counted in ``load``."""
     for number in count(1):
         if time.monotonic() >= until:
             return
@@ -143,6 +143,6 @@ async def rename_once(server: Server, connection: Connection, path: str, name: s
 
 
 def freeze_garbage() -> None:
-    """Keep the collector from pausing this process to look at what it has imported."""
+    """Exempt all current objects from garbage collection, to avoid pauses for scanning them."""
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""Connections to an HTTP server: requests one after the other, or one stream of events."""
+"""Connections to an HTTP server, for one request at a time or for one event stream."""
 
 import asyncio
 import time
@@ -30,7 +30,7 @@ class Server:
     def message(
         self, path: str, method: str = "GET", *, headers: Mapping[str, str] = _NONE, body: str = ""
     ) -> bytes:
-        """Return the bytes of a request; a body is JSON of ASCII characters."""
+        """Return the bytes of a request; `body` must be JSON in ASCII characters only."""
         given = {"host": f"{self.host}:{self.port}", **headers}
         if body:
             given |= {"content-type": "application/json", "content-length": str(len(body))}
@@ -43,7 +43,7 @@ class Server:
         return connection
 
     async def follow(self, path: str, on_event: Callable[[int, float], None]) -> "EventStream":
-        """Open a job's stream; `on_event` is called with each event's id and time of arrival.
+        """Open a job's event stream; `on_event` is called with each event's id and arrival time.
 
         Raises:
             OSError: the connection failed.
@@ -61,7 +61,7 @@ class Server:
 
 
 class StreamRefusedError(Exception):
-    """The response to the request of a stream was an error."""
+    """The server answered the request for an event stream with an error."""
 
     def __init__(self, status: int) -> None:
         super().__init__(f"status {status}")
@@ -88,7 +88,10 @@ class Connection(_Protocol):
         self._awaited: asyncio.Future[Response] | None = None
 
     def request(self, message: bytes) -> asyncio.Future[Response]:
-        """Send a request; the future raises an `OSError` if the connection is closed before."""
+        """Send a request, and return a future of its response.
+
+        The future raises `OSError` if the connection closes before the response is complete.
+        """
         assert self._awaited is None
         awaited = self._awaited = asyncio.get_running_loop().create_future()
         if self._transport.is_closing():
@@ -110,13 +113,15 @@ class Connection(_Protocol):
 
 
 class EventStream(_Protocol):
-    """The response with a job's events.
+    """A connection that receives a job's event stream.
 
-    It reads lines. The sizes of chunks are lines too, because the service sends whole events.
+    It reads the response line by line and does not decode the chunked transfer encoding. Every
+    chunk that the service sends consists of whole events, so each chunk size is on a separate
+    line, which is skipped.
 
     Attributes:
-        status: the response's status.
-        ended: set at the end of the connection.
+        status: a future of the response's status code.
+        ended: set when the connection ends.
     """
 
     def __init__(self, on_event: Callable[[int, float], None]) -> None:

@@ -18,7 +18,7 @@ WAIT_FOR_LAST_S = 5.0
 
 @dataclass
 class Schedule:
-    """The moments at which requests are due, equally spaced."""
+    """The equally spaced times at which requests are due."""
 
     begun: float
     rate: float
@@ -26,25 +26,28 @@ class Schedule:
     _handed_out: int = 0
 
     def due(self, now: float) -> list[float]:
-        """Return the moments until now that were not returned before."""
+        """Return the due times up to ``now`` that no earlier call has returned."""
         until = min(self.number, int((now - self.begun) * self.rate) + 1)
         moments = [self.begun + index / self.rate for index in range(self._handed_out, until)]
         self._handed_out = max(until, self._handed_out)
         return moments
 
     def next(self) -> float | None:
-        """Return the next moment, or None after the last."""
+        """Return the first due time that ``due`` has not returned yet, or None after the last."""
         return self.begun + self._handed_out / self.rate if self._handed_out < self.number else None
 
 
 @dataclass
 class OpenLoop:
-    """Sends what is due on the next idle connection; what finds none waits, and its time runs.
+    """An open-loop load: each request is sent when it is due, on the next idle connection.
+
+    If no connection is idle, the request waits; its response time includes the wait.
 
     Attributes:
-        idle: connections without a request.
-        waiting: when the requests were due that have not been sent.
-        sent: when the requests were due that have no response.
+        idle: connections without a pending request.
+        waiting: the due times of the requests that have not been sent.
+        sent: the connection and due time of each request that has been sent but not answered,
+            keyed by the future of its response.
     """
 
     idle: deque[Poller]
@@ -53,7 +56,10 @@ class OpenLoop:
     sent: dict[asyncio.Future[Response], tuple[Poller, float]] = field(default_factory=dict)
 
     async def run(self, schedule: Schedule) -> None:
-        """Send all requests, wait a little for the last responses, and count what has none."""
+        """Send all requests, then wait up to 5 seconds for the outstanding responses.
+
+        Requests that are still unanswered are counted in ``load.unanswered``.
+        """
         while (moment := schedule.next()) is not None:
             await asyncio.sleep(max(0.0, moment - time.monotonic()))
             self.waiting.extend(schedule.due(time.monotonic()))
@@ -88,7 +94,7 @@ class OpenLoop:
 
 
 def at_rate(server: Server, paths: list[str], rate: float, lasts_s: float) -> Load:
-    """Send conditional requests at a rate on 200 connections, while jobs are renamed."""
+    """Send conditional requests at a constant rate on 200 connections, while jobs are renamed."""
     freeze_garbage()
     return asyncio.run(_at_rate(server, paths, rate, lasts_s))
 
@@ -106,7 +112,7 @@ async def _at_rate(server: Server, paths: list[str], rate: float, lasts_s: float
 
 
 async def _poller(server: Server, path: str) -> Poller:
-    """Return a poller that has the job's ETag."""
+    """Return a poller that has already received the job's ETag."""
     poller = Poller(server, path, await server.connect())
     await poller.request()
     return poller
@@ -115,9 +121,10 @@ async def _poller(server: Server, path: str) -> Poller:
 def highest_rate(
     holds: Callable[[float], bool], lowest: float = 250, highest: float = 16_000
 ) -> float:
-    """Return the highest rate that holds, to a tenth; 0 if not even the lowest does.
+    """Return the highest rate that passes ``holds``, to within 10 %; 0 if ``lowest`` fails.
 
-    It doubles the rate until one does not hold, and then halves the interval between.
+    The rate is doubled until it fails or exceeds ``highest``. If a rate failed, the interval
+    between it and the last rate that passed is then bisected.
     """
     held, rate = 0.0, lowest
     while rate <= highest and holds(rate):

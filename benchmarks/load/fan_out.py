@@ -1,4 +1,4 @@
-"""Many streams of one job: how long an event takes to the last of them, and what they cost."""
+"""Many event streams of one job: how soon an event reaches all of them, and what they cost."""
 
 import asyncio
 import random
@@ -12,22 +12,24 @@ from benchmarks.load.processes import API, descriptors, resident_bytes
 
 OPENED_AT_ONCE = 50
 PAUSE_S = (0.05, 0.55)
-"""Between events, at random, so that a server's own interval does not matter."""
+"""The range of the pauses between events: random, so that no interval of the server matters."""
 MISSED_AFTER_S = 10.0
 SETTLE_S = 2.0
 
 
 @dataclass
 class FanOut:
-    """What many streams of one job saw, and what they cost the API.
+    """The measurements of many streams of one job, and of their cost to the API.
 
     Attributes:
-        from_send: the time of each event from just before its PATCH is sent until the last stream
-            has it.
-        from_response: the same from the response to the PATCH; negative where the event came first.
-        missed: events that did not reach every stream within 10 seconds, which are their time.
-        stream_bytes: resident memory of a stream.
-        descriptors: the number that all processes of the API have open.
+        from_send: for each event, the time from just before its PATCH is sent until the last
+            stream receives it.
+        from_response: the same, but from the arrival of the response to the PATCH; negative if the
+            last stream receives the event before the response arrives.
+        missed: the number of events that did not reach every stream within 10 seconds; the times
+            of these events end at the timeout.
+        stream_bytes: the resident memory that one stream adds to the API, on average.
+        descriptors: the number of open file descriptors, summed over all processes of the API.
     """
 
     from_send: list[float] = field(default_factory=list)
@@ -38,7 +40,7 @@ class FanOut:
 
 
 class Arrivals:
-    """Counts which events have reached every stream."""
+    """Tracks which events have reached every stream."""
 
     def __init__(self, streams: int) -> None:
         self._streams = streams
@@ -53,10 +55,10 @@ class Arrivals:
             self._future(event).set_result(at)
 
     async def complete(self, event: int) -> float:
-        """Return when the last stream received an event.
+        """Wait until all streams have received an event, and return the time of the last arrival.
 
         Raises:
-            TimeoutError: not all did in time.
+            TimeoutError: a stream did not receive the event within 10 seconds.
         """
         return await asyncio.wait_for(asyncio.shield(self._future(event)), MISSED_AFTER_S)
 
@@ -65,7 +67,7 @@ class Arrivals:
 
 
 def fan_out(server: Server, path: str, streams: int, events: int) -> FanOut:
-    """Open streams of a job, and rename it as often as events are wanted."""
+    """Open event streams of a job, rename the job ``events`` times, and return the measurements."""
     freeze_garbage()
     return asyncio.run(_fan_out(server, path, streams, events))
 

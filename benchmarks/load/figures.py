@@ -1,4 +1,4 @@
-"""What callers saw, and its summary as rows of a table."""
+"""The measurements of a load run, and their summary as rows of a table."""
 
 import math
 from collections import Counter
@@ -10,17 +10,17 @@ Row = dict[str, str | float]
 
 @dataclass
 class Load:
-    """What all callers saw.
+    """The measurements of a load run, over all callers.
 
     Attributes:
-        seconds: the time of each response, from the moment when its request was due.
-        later: the same, of requests sent after all callers had started.
+        seconds: the response time of each request, measured from the time when it was due.
+        later: the same, but only for requests sent after all callers had started.
         statuses: the number of responses by status.
-        errors: the number of other errors by name.
-        unanswered: the number of requests without a response at the end; `seconds` has how long
-            each had waited.
+        errors: the number of failures that `statuses` does not count, by exception name or message.
+        unanswered: the number of requests without a response at the end; `seconds` includes how
+            long each had waited.
         events: the number of events received on streams.
-        lasted_s: how long requests were sent.
+        lasted_s: the number of seconds for which requests were sent.
     """
 
     seconds: list[float] = field(default_factory=list)
@@ -32,7 +32,7 @@ class Load:
     lasted_s: float = 0.0
 
     def row(self) -> Row:
-        """Return the figures that every load has."""
+        """Return the figures that all load runs have in common."""
         responses = self.statuses.total()
         refused = sum(count for status, count in self.statuses.items() if status >= 400)
         return {
@@ -45,7 +45,7 @@ class Load:
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """Return the least value that at least so many percent of the values do not exceed."""
+    """Return the smallest value such that at least ``percent`` percent of all values are ≤ it."""
     return sorted(values)[max(1, math.ceil(len(values) * percent / 100)) - 1]
 
 
@@ -76,7 +76,7 @@ HEADS = {
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Return rows with the same figures as Markdown."""
+    """Return a Markdown table of rows that all hold the same figures."""
     names = [name for name in HEADS if name in rows[0]]
     lines = [[HEADS[name][0] for name in names]]
     lines += [[format(row[name], HEADS[name][1]) for name in names] for row in rows]

@@ -1,4 +1,4 @@
-"""The parts of `benchmarks.polling`, each on a service of its own."""
+"""The parts of `benchmarks.polling`; each starts its own service."""
 
 import argparse
 import sys
@@ -24,14 +24,14 @@ from benchmarks.load.targets import (
 from benchmarks.services import flower, serving
 
 TURNS = 2
-"""How often the service and Flower take turns."""
+"""How many times the service and Flower are each measured, alternately."""
 PROMISED_P99_S = 0.05
 USUAL_DESCRIPTORS, MANY_DESCRIPTORS = 1024, 1 << 16
 
 
 @dataclass(frozen=True)
 class Part:
-    """What one part measured."""
+    """The title and the measurements of one part of the benchmark."""
 
     title: str
     rows: list[Row]

@@ -8,11 +8,11 @@ from contextlib import suppress
 import psutil
 
 API, WORKER, FLOWER = "api.program", "worker.program", "flower"
-"""Words in the command lines of the programs."""
+"""For each program, a word that identifies it in a command line."""
 
 
 def running(program: str) -> list[psutil.Process]:
-    """Return the processes of a program and their children."""
+    """Return the processes of a program, and all their descendants."""
     found: dict[int, psutil.Process] = {}
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):
@@ -23,7 +23,7 @@ def running(program: str) -> list[psutil.Process]:
 
 
 def cpu_seconds(processes: list[psutil.Process]) -> float:
-    """Return the CPU seconds of processes, and of their children that have ended."""
+    """Return the total CPU seconds of processes and of their children that have ended."""
     seconds = 0.0
     for process in processes:
         with suppress(psutil.Error):
@@ -33,7 +33,7 @@ def cpu_seconds(processes: list[psutil.Process]) -> float:
 
 
 def cpu_share(processes: list[psutil.Process]) -> Callable[[], float]:
-    """Return a function that returns the CPU seconds per second from now until its call."""
+    """Start measuring; return a function that gives the CPU seconds per second since the start."""
     started, seconds = time.monotonic(), cpu_seconds(processes)
     return lambda: (cpu_seconds(processes) - seconds) / (time.monotonic() - started)
 
@@ -47,7 +47,7 @@ def descriptors(program: str) -> int:
 
 
 def limit_descriptors(soft: int) -> None:
-    """Set this process's limit of open files, which programs inherit that start after this."""
+    """Set the soft limit on open files of this process and of the programs it starts later."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     unlimited = hard == resource.RLIM_INFINITY
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft if unlimited else min(soft, hard), hard))

@@ -9,7 +9,7 @@ WITHOUT_BODY = frozenset({204, 304})
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A response; `at` is when its last byte had arrived."""
+    """A response; `at` is the monotonic time at which its last byte had arrived."""
 
     status: int
     etag: bytes
@@ -18,7 +18,7 @@ class Response:
 
 
 class ResponseParser:
-    """Divides what one connection receives into responses with a known length."""
+    """Splits the bytes received on one connection into responses, using each response's length."""
 
     def __init__(self) -> None:
         self._received = b""
@@ -27,7 +27,7 @@ class ResponseParser:
         """Return the responses that these bytes complete.
 
         Raises:
-            ValueError: a response has no Content-Length.
+            ValueError: a response that can have a body has no Content-Length.
         """
         self._received += data
         responses = []
@@ -52,7 +52,7 @@ def status_of(head: bytes) -> int:
 
 
 def header(head: bytes, name: bytes) -> bytes:
-    """Return the value of a header, whose name is in lower case; nothing if there is none."""
+    """Return the value of a header, or an empty value if it is missing; `name` is in lower case."""
     start = head.lower().find(b"\r\n" + name + b":")
     if start < 0:
         return b""

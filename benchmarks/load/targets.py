@@ -1,4 +1,4 @@
-"""The jobs and tasks that callers ask for, on services started for them."""
+"""The jobs and Flower tasks that the callers request, and the services that run them."""
 
 import tempfile
 import time
@@ -16,7 +16,7 @@ JOBS = 20
 TIMEOUT_S = 120.0
 LONG_MODEL = RandomLlama(blocks=8, vocabulary=2000)
 LONG_JOBS = 3
-"""Each prunes for a minute on two cores; the next begins at once."""
+"""Each prunes for a minute on two cores; when one ends, the next starts immediately."""
 
 
 @contextmanager
@@ -44,7 +44,7 @@ def submit_paused_jobs(url: str, number: int = JOBS) -> list[str]:
 
 
 def finished_task(url: str, flower_url: str) -> str:
-    """Run jobs until Flower has recorded one; return the path of its task."""
+    """Run jobs until Flower has recorded a finished task; return the path of that task."""
     deadline = time.monotonic() + TIMEOUT_S
     while time.monotonic() < deadline:
         with Client(url) as client:
@@ -63,7 +63,7 @@ def _submit(client: Client) -> str:
 
 
 def _prune_long(url: str) -> None:
-    """Submit long jobs, and wait until the worker prunes the first."""
+    """Submit long jobs, and wait until the worker has started to prune the first."""
     deadline = time.monotonic() + TIMEOUT_S
     with Client(url) as client:
         first, *_ = [

@@ -1,1 +1,1 @@
-"""Perplexity of the demo's model by method and pattern, and after training."""
+"""Perplexity of the demo's model by method and pattern, and the effect and time of training."""

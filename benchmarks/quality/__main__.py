@@ -1,7 +1,7 @@
-"""Perplexity by method and pattern on the demo's model: `python -m benchmarks.quality`.
+"""Measure the perplexity of the demo's model by method and pattern: `python -m benchmarks.quality`.
 
-By default it measures a few cells, on the docstrings of Python's standard library. `--full`
-measures all cells; `--resume` continues an interrupted run.
+By default, a few cells of the table are measured, on the docstrings of Python's standard library.
+`--full` measures all cells; `--resume` continues an interrupted run.
 """
 
 import argparse
@@ -78,7 +78,7 @@ def _protocol(arguments: argparse.Namespace) -> dict[str, object]:
 
 
 def _cells(arguments: argparse.Namespace) -> Iterator[tuple[Combination, str]]:
-    """Yield the cells to measure, column by column: methods are compared within a column."""
+    """Yield the cells to measure, column by column; methods are compared within a column."""
     for pattern in arguments.patterns:
         for combination in COMBINATIONS:
             is_named = not arguments.only or combination.name in arguments.only

@@ -9,15 +9,15 @@ LEFT, RIGHT, TOP, BOTTOM = 200, 30, 60, 20
 COLOURS = ("#1b6ca8", "#e09f3e", "#d1495b", "#3b8b5a", "#6c4ab6")
 TICKS = (20, 30, 50, 100, 200, 500, 1000, 2000)
 MAX_RATIO = 50
-"""Values above this multiple of the floor are arrows at the edge, to keep the scale readable."""
+"""Values above this multiple of the floor are drawn as arrows, to keep the scale readable."""
 
 
 def chart(columns: Sequence[str], rows: Mapping[str, Sequence[float | None]], floor: float) -> str:
-    """Draw a line of dots per row, one dot per column, on a logarithmic scale; the best row first.
+    """Draw a line per row with a dot per column, on a logarithmic scale; the best row comes first.
 
     Args:
         columns: names of the columns, at most as many as there are colours.
-        rows: the values of each row by its name; None for a missing value.
+        rows: the values of each row, by row name; None for a missing value.
         floor: a lower bound of all values, drawn as a dashed line.
     """
     values = [value for row in rows.values() for value in row if value is not None]

@@ -1,4 +1,4 @@
-"""The rows and columns of the quality table: methods, and patterns."""
+"""The rows (methods) and the columns (patterns) of the quality table."""
 
 from dataclasses import dataclass, field
 
@@ -18,8 +18,8 @@ class Combination:
 
     Attributes:
         name: the label of the row.
-        fields: the fields of the job.
-        patterns: the columns that apply.
+        fields: the job's fields for this row.
+        patterns: the columns that are measured for this row.
     """
 
     name: str
@@ -51,4 +51,4 @@ COMBINATIONS = (
     ),
 )
 QUICK = dict.fromkeys(("zpruner", "wanda", "admm"), ("50 %", "2:4"))
-"""The cells that `make bench` measures: the whole table takes hours."""
+"""The cells that `make bench` measures, because the whole table takes hours."""

@@ -1,8 +1,9 @@
-"""The time of refinement, recovery and presets: `python -m benchmarks.quality.costs`.
+"""Measure the time of refinement, recovery and presets: `python -m benchmarks.quality.costs`.
 
-Everything is compared with one plain forward pass of the same number of calibration tokens, in
-bfloat16, and with the sweep of the same method alone. All figures come from one process. With the
-defaults of a job (128 windows of 2,048 tokens) it takes an hour on two cores.
+Each job is compared with one plain forward pass over the same number of calibration tokens, in
+bfloat16; a preset with training is also compared with the same sweep without training.
+All figures come from one process. With the defaults of a job (128 windows of 2,048 tokens) the
+benchmark takes an hour on two cores.
 """
 
 import argparse
@@ -31,7 +32,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "best": {"preset": "best"},
 }
 SWEEPS = {"balanced": "admm", "best": "admm, owl"}
-"""By preset, the sweep without training."""
+"""For each preset with training, the row of the same sweep without training."""
 LIMITS = {"fast": "at most 1.25", "balanced": "at most 8"}
 
 
@@ -62,7 +63,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _seconds(model: Path, arguments: argparse.Namespace, own: dict[str, Any]) -> float:
-    """Return the seconds of a job's sweep and recovery, without its evaluation."""
+    """Run a job, and return the seconds of its sweep and recovery, without its evaluation."""
     shared = {"samples": arguments.samples, "seq_len": arguments.seq_len, "dtype": "bfloat16"}
     fields = job_fields(model, None, None, sparsity=0.5, eval_samples=4, **shared, **own)
     with TemporaryDirectory() as baselines:
@@ -72,7 +73,7 @@ def _seconds(model: Path, arguments: argparse.Namespace, own: dict[str, Any]) ->
 
 
 def markdown(seconds: dict[str, float], tokens: int) -> str:
-    """Return the table: each row over the forward pass, and over its sweep without training."""
+    """Return a Markdown table: ratios to one forward pass, and the seconds that training adds."""
     lines = [
         "| | seconds | over one forward pass | must be | seconds over the sweep alone |",
         "|---|---:|---:|---|---:|",

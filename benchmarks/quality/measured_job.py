@@ -1,4 +1,4 @@
-"""A job whose quality is measured, in this process and without a service."""
+"""Runs a job in this process, without a service, to measure its quality."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,18 +15,18 @@ OWN_TEXT = "stdlib-docs"
 def job_fields(
     model: Path, calibration: Path | None, evaluation: Path | None, **fields: Any
 ) -> dict[str, Any]:
-    """Return the fields of a job on these files; without files the text is ``OWN_TEXT``."""
+    """Return the fields of a job on these files; the default dataset is ``OWN_TEXT``."""
     texts = {"dataset": calibration, "eval_dataset": evaluation}
     given = {name: f"local:{path.resolve()}" for name, path in texts.items() if path}
     return {"model": f"local:{model.resolve()}", "dataset": OWN_TEXT, **given, **fields}
 
 
 def measure(spec: PruneSpec, baselines: Path, out: Path | None = None) -> dict[str, Any]:
-    """Run a job and return its figures.
+    """Run a job and return its metrics.
 
     Args:
         spec: the job.
-        baselines: a folder that keeps the loss of the dense model for further jobs.
+        baselines: a folder that stores the dense model's loss, so that later jobs can reuse it.
         out: an empty folder for the result; None deletes the result.
     """
     if out is None:

@@ -17,7 +17,7 @@ class Table:
 
     Attributes:
         path: the JSON file.
-        content: the file's content: ``protocol``, the settings that all cells share,
+        content: the file's content: ``protocol`` (the settings that all cells share),
             ``dense_perplexity``, and ``cells`` by combination and pattern.
     """
 
@@ -52,7 +52,7 @@ class Table:
         return float(cell["pruned_perplexity"]) if cell else None
 
     def markdown(self, names: Sequence[str], patterns: Sequence[str]) -> str:
-        """Return the measured rows as Markdown; the best of each column is bold."""
+        """Return the measured rows as Markdown; the best value of each column is bold."""
         names = [name for name in names if name in self.content["cells"]]
         columns = [[self.perplexity(name, pattern) for name in names] for pattern in patterns]
         best = [min(filter(None, column), default=None) for column in columns]

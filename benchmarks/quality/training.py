@@ -1,8 +1,9 @@
-"""Perplexity on two texts after training what is left: `python -m benchmarks.quality.training`.
+"""Measure perplexity with and without training: `python -m benchmarks.quality.training`.
 
-The rows are solvers, allocations, `refine` and `recover` by calibration windows of 512 tokens, in
-bfloat16, the dtype in which such a model's jobs run by default. The whole table takes a day on two
-cores: `--only` and `--patterns` choose cells, `--resume` keeps those of before.
+The perplexity is measured on two texts. Each row is a combination of solver, allocation, `refine`
+and `recover`, or a preset, with a number of calibration windows of 512 tokens. Jobs run in
+bfloat16, the default where the hardware supports it. The whole table takes a day on two cores:
+`--only` and `--patterns` choose cells, and `--resume` keeps the cells that were measured before.
 """
 
 import argparse
@@ -69,7 +70,7 @@ def _label(row: TrainingRow) -> str:
 def _cells(
     arguments: argparse.Namespace, known: dict[str, Any]
 ) -> Iterator[tuple[TrainingRow, str]]:
-    """Yield the cells to measure; an allocation does not apply to a pattern."""
+    """Yield the chosen cells that have not been measured yet."""
     for row in TRAINING_ROWS:
         for pattern in arguments.patterns:
             is_chosen = not arguments.only or _label(row) in arguments.only
@@ -80,7 +81,10 @@ def _cells(
 def _measure(
     arguments: argparse.Namespace, row: TrainingRow, pattern: str, baselines: Path
 ) -> dict[str, float]:
-    """Return the perplexities of one job on both texts, and its seconds."""
+    """Return the perplexities of one job on both texts, its sparsity, and its seconds.
+
+    The row's allocation is left out for a pattern such as 2:4, to which it does not apply.
+    """
     own = row.fields | PATTERNS[pattern]
     if "pattern" in PATTERNS[pattern]:
         own.pop("allocation", None)
@@ -106,7 +110,7 @@ def _measure(
 
 
 def markdown(cells: dict[str, dict[str, dict[str, float]]]) -> str:
-    """Return the table: perplexity on the test text, and on the other one in brackets."""
+    """Return a Markdown table: perplexity on the evaluation text, and on the other in brackets."""
     lines = [f"| | {' | '.join(COLUMNS)} |", f"|---|{'---:|' * len(COLUMNS)}"]
     for label, row in cells.items():
         written = (

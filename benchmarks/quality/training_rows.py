@@ -1,4 +1,4 @@
-"""The rows of the training table: jobs that train what is left, by calibration tokens."""
+"""The rows of the training table: jobs with and without training, by calibration set size."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,9 +15,9 @@ class TrainingRow:
     """One row of the table.
 
     Attributes:
-        name: its label.
+        name: the label, without the number of windows.
         fields: the fields of the job.
-        windows: its calibration windows.
+        windows: the number of the job's calibration windows.
     """
 
     name: str

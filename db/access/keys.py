@@ -24,7 +24,7 @@ RECORD_USE_EVERY = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Quotas:
-    """Limits of a key: jobs and bytes at once, GPU hours in thirty days. None means unlimited."""
+    """Limits of a key: unfinished jobs, GPU hours in thirty days, stored bytes; None: no limit."""
 
     jobs_in_flight: int | None = None
     gpu_hours: float | None = None
@@ -50,7 +50,7 @@ class KeyRepository:
         expires_at: datetime | None = None,
         created_by: str | None = None,
     ) -> tuple[ApiKey, Token]:
-        """Create a key and its token, whose secret is not stored."""
+        """Create a key and its token; the token's secret is not stored."""
         token = Token.new(new_id("key"))
         key = ApiKey(
             id=token.key_id,
@@ -71,7 +71,7 @@ class KeyRepository:
         """Return a key, revoked and expired ones included.
 
         Raises:
-            ApiKeyNotFoundError: there is none.
+            ApiKeyNotFoundError: there is no such key.
         """
         if (key := self._session.get(ApiKey, key_id, populate_existing=True)) is None:
             raise ApiKeyNotFoundError(key_id)
@@ -87,15 +87,15 @@ class KeyRepository:
         return self._session.scalar(query) is not None
 
     def has_admin(self) -> bool:
-        """Whether a key with the scope `admin` is neither revoked nor expired."""
+        """Whether there is a key with the scope `admin` that is neither revoked nor expired."""
         live = self._session.scalars(select(ApiKey.scopes).where(_is_live()))
         return any(AccessScope.admin in scopes for scopes in live)
 
     def revoke(self, key_id: str) -> ApiKey:
-        """Revoke a key with both of its secrets; no effect on a revoked key.
+        """Revoke a key, with its current and former secret; a revoked key stays as it is.
 
         Raises:
-            ApiKeyNotFoundError: there is none.
+            ApiKeyNotFoundError: there is no such key.
         """
         self.get(key_id)
         self._session.execute(
@@ -107,10 +107,10 @@ class KeyRepository:
         return self.get(key_id)
 
     def rotate(self, key_id: str, grace: timedelta) -> tuple[ApiKey, Token]:
-        """Give a key a new secret; the current one stays valid for `grace`.
+        """Give a key a new secret; the current secret stays valid for `grace`.
 
         Raises:
-            ApiKeyNotFoundError: there is none.
+            ApiKeyNotFoundError: there is no such key.
             ApiKeyRevokedError: the key is revoked or expired.
         """
         token = Token.new(key_id)

@@ -30,7 +30,7 @@ class SentKey:
 
 @dataclass(frozen=True)
 class Token:
-    """A key's id and secret; the secret is left out of its representation."""
+    """A key's id and secret; the ``repr`` does not contain the secret."""
 
     key_id: str
     secret: str = field(repr=False)

@@ -1,1 +1,1 @@
-"""Foundations of every other package: errors, job states, database sessions, the clock, logging."""
+"""Code that the other packages use: errors, job states, database sessions, the clock, logging."""

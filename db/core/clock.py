@@ -1,7 +1,7 @@
 """SQL for the database's clock, which alone decides when leases and delays end.
 
-The clock may be set back while the service runs. Each time to wait for is therefore stored with
-the time it was written; once the latter lies in the future, the wait is over.
+The clock may be set back while the service runs. The end of a lease or delay is therefore stored
+with the time at which it was written; if that time lies in the future, the lease or delay is over.
 """
 
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Commit marks: whether anything was committed to the database since an earlier moment."""
+"""Commit marks, which show whether anything was committed to the database between two reads."""
 
 import sqlite3
 from pathlib import Path
@@ -9,11 +9,12 @@ from sqlalchemy import Engine, text
 from db.core.session import Sessions, sqlite_file
 
 Mark = int | str | None
-"""Two equal marks of one source: nothing was committed between them. None equals no mark."""
+"""A value that changes with every commit: if two marks from one source are equal, nothing was
+committed between their reads. None means unknown; do not treat it as equal to any mark."""
 
 
 class MarkSource(Protocol):
-    """Reads the database's present mark.
+    """Reads the database's current commit mark.
 
     Attributes:
         is_immediate: whether a read takes microseconds, so that it needs no thread.
@@ -25,7 +26,7 @@ class MarkSource(Protocol):
 
 
 def mark_source(sessions: Sessions) -> MarkSource:
-    """Return the source of marks of the database that the sessions are opened on."""
+    """Return the source of commit marks for the database of these sessions."""
     engine: Engine = sessions.kw["bind"]
     file = sqlite_file(engine.url.render_as_string(hide_password=False))
     return PostgresMarks(engine) if file is None else SqliteMarks(file)
@@ -34,7 +35,7 @@ def mark_source(sessions: Sessions) -> MarkSource:
 class SqliteMarks:
     """Marks of a SQLite database; for use by one thread.
 
-    SQLite keeps the number of commits in memory that all processes share, so no file is read. Each
+    SQLite keeps a commit counter in memory that all processes share, so no file is read. Each
     commit of another connection changes ``data_version``, and this connection commits nothing.
     """
 
@@ -45,7 +46,7 @@ class SqliteMarks:
         self._connection: sqlite3.Connection | None = None
 
     def read(self) -> Mark:
-        """Return the present mark; None if the database is locked."""
+        """Return the current mark; None if the database is locked."""
         try:
             if self._connection is None:
                 self._connection = sqlite3.connect(self._file, timeout=0, check_same_thread=False)
@@ -59,8 +60,9 @@ class SqliteMarks:
 class PostgresMarks:
     """Marks of a PostgreSQL database.
 
-    A snapshot names the transactions that have not ended. Each one that writes has a number, which
-    its commit removes from the snapshots, or passes with their upper bound.
+    A mark is a snapshot: the ids of the transactions in progress, and a bound above the ids of all
+    ended transactions. Each transaction that writes has an id. When it commits, its id leaves the
+    ids in progress, or the bound moves above the id, so the snapshot changes.
     """
 
     is_immediate = False
@@ -69,7 +71,7 @@ class PostgresMarks:
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     def read(self) -> Mark:
-        """Return the present mark, by a query.
+        """Query the current mark.
 
         Raises:
             OperationalError: the database does not respond.

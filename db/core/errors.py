@@ -101,7 +101,7 @@ class NoArtifactsError(JobError):
 
 
 class LeaseLostError(JobError):
-    """The attempt does not hold the job's lease, or no longer."""
+    """The attempt does not hold the job's lease, or no longer holds it."""
 
     def __init__(self, job_id: str, attempt: int) -> None:
         super().__init__(job_id, attempt)
@@ -229,7 +229,7 @@ class QuotaExceededError(JobError):
     """The request would exceed a quota of the key.
 
     Attributes:
-        key_name: the key; a job counts for the key that created it.
+        key_name: the key's name; a job counts towards the quotas of the key that created it.
         quota: the exceeded quota, such as ``jobs_in_flight``.
         used: the amount in use.
         allowed: the quota's limit.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def sync_folder(folder: Path) -> None:
-    """Make created, renamed and deleted names in `folder` survive a power failure."""
+    """Flush `folder`, so that creations, renames and deletions in it survive a power failure."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -24,7 +24,7 @@ _fields: ContextVar[Mapping[str, object]] = ContextVar("log_fields", default=Map
 
 
 def configure(style: Format, level: int | str = logging.INFO) -> None:
-    """Send all logs of the process to standard error; replaces every earlier handler."""
+    """Send all logs of the process to standard error; replace every earlier handler."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_json() if style == "json" else logging.Formatter(TEXT))
     handler.addFilter(_add_fields)
@@ -54,7 +54,10 @@ def _add_fields(record: logging.LogRecord) -> bool:
 
 
 class _Json(JsonFormatter):
-    """Redacts tracebacks, which it formats itself instead of taking the redacted record's."""
+    """Redacts tracebacks again.
+
+    JsonFormatter formats them itself and ignores the record's already redacted ``exc_text``.
+    """
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - the name is logging's
         return redact(str(super().formatException(ei)))

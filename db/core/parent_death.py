@@ -9,10 +9,10 @@ _libc = ctypes.CDLL(None)  # loaded here: a forked child should not load librari
 
 
 def exit_with_parent(parent: int | None = None, signal_number: int = signal.SIGKILL) -> None:
-    """Have the kernel send this process a signal when its parent ends; only Linux can.
+    """Make the kernel send this process a signal when its parent ends; works only on Linux.
 
     Args:
-        parent: id of the process that started this one. If that has already ended, exit now.
+        parent: id of the process that started this one; if the parent has already ended, exit now.
         signal_number: the signal to send.
     """
     prctl = getattr(_libc, "prctl", None)

@@ -1,4 +1,4 @@
-"""The document that describes an error, in a response and on a failed job alike."""
+"""The document that describes an error, both in responses and on failed jobs."""
 
 from pydantic import BaseModel
 

@@ -45,7 +45,7 @@ def schema_state(revision: str | None) -> SchemaState:
 
 
 def downgrade(url: str, target: str) -> None:
-    """Undo the migrations after `target`, with all data in the tables and columns they added."""
+    """Undo the migrations after `target`; all data in the tables and columns they added is lost."""
     sessions = open_sessions(url)
     try:
         with sessions.begin() as session:

@@ -31,7 +31,8 @@ _WRITES = {_BEGIN: "IMMEDIATE"}
 class _Session(Session):
     """A session whose explicit ``begin()`` takes SQLite's write lock at once.
 
-    SQLite fails a transaction that reads first and writes after another one has written.
+    SQLite fails a transaction that reads and later writes, if another transaction has written in
+    between.
     """
 
     def begin(self, nested: bool = False) -> SessionTransaction:
@@ -47,7 +48,7 @@ def open_sessions(
     statement_timeout: timedelta | None = None,
     busy_timeout: timedelta | None = None,
 ) -> Sessions:
-    """Return a factory: ``with sessions.begin()`` to write, ``with sessions()`` to read.
+    """Return a session factory: write in ``with sessions.begin()``, read in ``with sessions()``.
 
     Args:
         statement_timeout: how long a statement may run on PostgreSQL; unlimited by default.

@@ -1,4 +1,4 @@
-"""The sort keys of lists: pages start after one."""
+"""The sort keys of lists; a page starts after a sort key."""
 
 from dataclasses import dataclass
 from datetime import datetime

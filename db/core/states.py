@@ -69,4 +69,4 @@ NEXT: dict[JobState, frozenset[JobState]] = {
     JobState.cancelled: frozenset({JobState.queued}),
     JobState.expired: frozenset({JobState.queued}),
 }
-"""The allowed transitions. ``failed``, ``cancelled`` and ``expired`` are left by a retry only."""
+"""The allowed transitions. Only a retry leaves ``failed``, ``cancelled`` and ``expired``."""

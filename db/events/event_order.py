@@ -1,8 +1,8 @@
 """The positions that order the events of all jobs.
 
-A number assigned at the insert of an event would not do: on PostgreSQL a transaction with a smaller
-number may commit later, after readers have passed that number, and they would miss its events. So
-positions are assigned after the commit, by one transaction at a time.
+Numbers assigned when events are inserted would not suffice: on PostgreSQL a transaction with a
+smaller number may commit later, after readers have passed that number, and the readers would miss
+its events. So positions are assigned after the commit, by one transaction at a time.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ class EventOrder:
         return self._session.scalar(query) is not None
 
     def assign_positions(self) -> int:
-        """Assign positions to up to `BATCH_SIZE` events, and return their number.
+        """Assign positions to up to `BATCH_SIZE` events, and return how many were assigned.
 
         Only committed events get a position, and concurrent calls wait for each other, so a reader
         that has reached a position has missed no event before it.
@@ -51,9 +51,10 @@ class EventOrder:
         return len(rows)
 
     def assign_all_positions(self) -> int:
-        """Assign positions to all committed events, and return the highest one.
+        """Assign positions to all committed events, and return the highest position.
 
-        Later events get higher positions. No other transaction can assign any until this one ends.
+        Later events get higher positions. No other transaction can assign positions until this
+        one ends.
         """
         while self.assign_positions():
             pass
@@ -94,7 +95,7 @@ class EventOrder:
 
 
 def order_events(sessions: Sessions) -> None:
-    """Assign positions to the events that have none, in a transaction of its own."""
+    """Assign positions to events that have none, in a separate transaction."""
     with sessions() as session:
         if not EventOrder(session).has_unpositioned():
             return

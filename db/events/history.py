@@ -15,7 +15,7 @@ class AttemptSpan:
 
     Attributes:
         outcome: the job's status at the end of the attempt; None while it runs.
-        reason: why it ended, if the status does not say so: ``worker_lost``, ``yielded``.
+        reason: why the attempt ended, if the status does not say so: ``worker_lost``, ``yielded``.
         error: the problem document of a failure.
     """
 
@@ -40,7 +40,7 @@ class PhaseSpan:
 
 
 def attempts(events: Iterable[JobEvent]) -> list[AttemptSpan]:
-    """Return the attempts in order; ``events`` must hold all of kind ``status``."""
+    """Return the attempts in order; ``events`` must include every event of kind ``status``."""
     found: list[AttemptSpan] = []
     for event in events:
         if event.kind != "status":
@@ -56,7 +56,7 @@ def attempts(events: Iterable[JobEvent]) -> list[AttemptSpan]:
 
 
 def phases(events: Iterable[JobEvent]) -> list[PhaseSpan]:
-    """Return all phases in order; ``events`` must hold all of kind ``status`` and ``phase``."""
+    """Return all phases in order; ``events`` must include every ``status`` and ``phase`` event."""
     found: list[PhaseSpan] = []
     for event in events:
         ends = event.kind == "phase" or (event.kind == "status" and event.status not in HELD)
@@ -69,7 +69,7 @@ def phases(events: Iterable[JobEvent]) -> list[PhaseSpan]:
 
 
 def _ended(attempt: AttemptSpan, event: JobEvent) -> AttemptSpan:
-    """End an attempt; if the next attempt's claim ended it, its worker was lost."""
+    """Return the ended attempt; if the event is the next attempt's claim, the worker was lost."""
     taken_over = event.attempt != attempt.number
     return replace(
         attempt,

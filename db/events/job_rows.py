@@ -34,15 +34,15 @@ def change_job(
     values: Mapping[str, Any],
     versioned: bool = True,
 ) -> Job | None:
-    """Update the job if all conditions hold; return its new row, or None if they do not.
+    """Update the job if all conditions hold; return its new row, or None if one does not hold.
 
     Args:
         session: the caller's transaction.
         job_id: which job.
-        where: conditions on its row.
+        where: conditions on the job's row.
         values: the columns to set.
-        versioned: whether the change is visible to clients, so that it increments the version and
-            with it the ETag. A lease's renewal is not.
+        versioned: whether to increment the version, and with it the ETag; false for changes that
+            clients cannot see, such as a lease's renewal.
     """
     if versioned:
         values = {"version": Job.version + 1, "updated_at": now(), **values}

@@ -46,7 +46,10 @@ class LogRepository:
         after: tuple[int, int] = (0, 0),
         limit: int = 500,
     ) -> list[LogLine]:
-        """Return lines of at least this level, oldest first, after the line (attempt, seq)."""
+        """Return lines of at least this level, oldest first.
+
+        ``after`` is the (attempt, seq) of the line that precedes the first.
+        """
         here = tuple_(literal(after[0]), literal(after[1]))
         query = _lines(job_id, attempt, level)
         query = query.where(tuple_(LogLine.attempt, LogLine.seq) > here)

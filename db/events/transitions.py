@@ -26,13 +26,15 @@ CANCELLED = {
     JobState.running: JobState.cancelling,
     JobState.pausing: JobState.cancelling,
 }
-"""The effect of a cancel: immediate if no worker holds the job, else once its worker stops."""
+"""The state after a cancel request: ``cancelled`` if no worker holds the job; else ``cancelling``,
+until its worker stops."""
 
 PAUSED = {JobState.queued: JobState.paused, JobState.running: JobState.pausing}
-"""The effect of a pause: immediate if no worker holds the job, else after its current block."""
+"""The state after a pause request: ``paused`` if no worker holds the job; else ``pausing``, until
+its current block is done."""
 
 RESUMED = {JobState.paused: JobState.queued, JobState.pausing: JobState.running}
-"""The effect of a resume: a job whose worker has not stopped yet keeps running."""
+"""The state after a resume request: a job whose worker has not stopped yet keeps running."""
 
 RETRIED = frozenset({JobState.failed, JobState.cancelled, JobState.expired})
 """States from which a retry queues a job again."""
@@ -71,12 +73,12 @@ def entering(wanted: JobState) -> dict[str, Any]:
 
 
 def lease_fields(lease: timedelta) -> dict[str, Any]:
-    """Return the columns that begin or renew a lease."""
+    """Return the columns to set when a lease begins or is renewed."""
     return {"leased_at": now(), "lease_until": now(lease)}
 
 
 def choose(outcomes: Mapping[JobState, JobState]) -> ColumnElement[JobState]:
-    """Return SQL that maps the job's current state to its next one."""
+    """Return SQL that maps the job's current state to its next state."""
     return case(
         *[(Job.status == before, literal(after, STATE)) for before, after in outcomes.items()]
     )
@@ -99,7 +101,7 @@ def releasing() -> dict[str, Any]:
 
 
 FREE: dict[str, Any] = {"leased_at": None, "lease_until": None}
-"""The lease columns of a job that no worker holds."""
+"""The values of the lease columns of a job that no worker holds."""
 
 IDLE: dict[str, Any] = {
     "worker": None,
@@ -110,7 +112,7 @@ IDLE: dict[str, Any] = {
     "block_total": None,
     "block_name": None,
 }
-"""The progress columns of a job that is not running."""
+"""The values of the progress columns of a job that is not running."""
 
 _PROGRESS = ("progress", "block_index", "block_total", "block_name")
-"""The columns that a paused job keeps: the blocks that it has finished."""
+"""The columns that a paused job keeps, because they describe the blocks that it has finished."""

@@ -1,4 +1,4 @@
-"""The artifact store: finished files in one folder, published a folder at a time by a rename."""
+"""The artifact store: finished files below one root; a rename publishes an attempt's folder."""
 
 import hashlib
 import os
@@ -28,7 +28,7 @@ class NewArtifact:
     """A published file before its row is inserted.
 
     Attributes:
-        identity: of the file whose digest was computed (see `identity_of`).
+        identity: the identity (see `identity_of`) of the file that has this digest.
     """
 
     name: str
@@ -55,7 +55,7 @@ class ArtifactStore:
     """The files of each attempt, in ``root/<job_id>/<attempt>/``.
 
     Every path contains the attempt, so that a delayed worker cannot change the files of the attempt
-    that replaced it. The rows determine which attempt's files are the job's.
+    that replaced it. The database rows determine which attempt's files are the job's.
     """
 
     def __init__(self, root: Path) -> None:
@@ -65,16 +65,16 @@ class ArtifactStore:
         """Write a byte to an unnamed file, to check that the folder is writable.
 
         Raises:
-            OSError: it is not.
+            OSError: the folder is not writable.
         """
         self._root.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=self._root, buffering=0) as file:
             file.write(b"0")
 
     def stage(self, job_id: str, attempt: int) -> Path:
-        """Create the attempt's staging folder, from an earlier attempt's if that can be resumed.
+        """Create the attempt's staging folder, or rename an earlier attempt's resumable folder.
 
-        The earlier folder is renamed, so that later writes of its worker fail. A folder without
+        After the rename, later writes of the earlier attempt's worker fail. A folder without
         working files (see `seal`) cannot be resumed; then the new folder is empty.
         """
         self.discard(job_id, attempt)
@@ -172,7 +172,7 @@ class ArtifactStore:
 
 
 def identity_of(status: os.stat_result) -> str:
-    """Return a string that changes with every write to the file: inode, size and both times."""
+    """Return a string that changes with every write to the file: inode, size, mtime and ctime."""
     return f"{status.st_ino}:{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}"
 
 

@@ -35,7 +35,7 @@ class ArtifactRepository:
     def record_check(self, artifact_id: str, identity: str | None, damage: str | None) -> bool:
         """Store the result of an integrity check; return whether the artifact's state changed.
 
-        A change from intact to damaged or back is an event of the job and a new version of it.
+        A change from intact to damaged or back adds an event to the job and increments its version.
         """
         artifact = self._session.get(Artifact, artifact_id, populate_existing=True)
         if artifact is None:  # deleted during the check
@@ -55,7 +55,10 @@ class ArtifactRepository:
         return job is not None
 
     def next_unchecked(self, since: timedelta) -> Artifact | None:
-        """Return the artifact with the oldest check, if that is older than ``since``."""
+        """Return the artifact whose last check is the oldest, if that was more than ``since`` ago.
+
+        Artifacts that were never checked come first.
+        """
         due = or_(Artifact.checked_at.is_(None), Artifact.checked_at < now(-since))
         longest_ago = Artifact.checked_at.asc().nulls_first()
         return self._session.scalar(select(Artifact).where(due).order_by(longest_ago).limit(1))

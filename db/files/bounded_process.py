@@ -11,7 +11,7 @@ from db.core.parent_death import exit_with_parent
 
 CPU_S = 60
 TIMEOUT_S = 120.0
-"""Elapsed time, generous for a machine under load."""
+"""The limit on elapsed time, long enough for a machine under load."""
 FAILED, OUT_OF_MEMORY = 1, 3
 """Exit codes: an unexpected exception, and an exceeded memory limit."""
 

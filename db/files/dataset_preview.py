@@ -1,4 +1,4 @@
-"""The beginning of an uploaded dataset, for people."""
+"""The beginning of an uploaded dataset, to be shown to users."""
 
 import csv
 import json
@@ -10,7 +10,7 @@ from db.spec.datafiles import DELIMITERS, JSON_SUFFIXES
 READ_BYTES = 64 << 10
 MAX_LINES = 20
 MAX_CHARACTERS = 500
-"""Of a line or of a field's name."""
+"""The maximum length of a line or of a field's name."""
 MAX_FIELDS = 50
 
 
@@ -19,8 +19,9 @@ class Preview:
     """The first lines of a file, and the fields of its first row.
 
     Attributes:
-        lines: each cut to ``MAX_CHARACTERS``.
-        fields: empty for plain text, and where the first row is too long to read here.
+        lines: the first lines, each cut to ``MAX_CHARACTERS``.
+        fields: the names of the first row's fields; empty for plain text, and for a JSON row that
+            is too long to read here.
     """
 
     lines: list[str]
@@ -28,7 +29,7 @@ class Preview:
 
 
 def preview(path: Path) -> Preview:
-    """Read the beginning of a file; a missing one is empty."""
+    """Read the beginning of a file; a missing file gives an empty preview."""
     try:
         with path.open("rb") as file:
             content = file.read(READ_BYTES)

@@ -1,4 +1,4 @@
-"""The rows of uploaded datasets, one for each distinct content."""
+"""The rows of uploaded datasets, one for each distinct content and media type."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -21,7 +21,7 @@ MAX_USERS = 3
 """How many jobs `DatasetInUseError` lists."""
 MAX_LISTED = 20
 SEARCHED_JOBS = 5000
-"""A job's specification has no index, so only that many are searched."""
+"""How many of the newest jobs are searched, because their specifications have no index."""
 
 
 class DatasetRepository:
@@ -75,7 +75,7 @@ class DatasetRepository:
                     raise not_uploaded(name, field)
 
     def digests(self, spec: PruneSpec) -> dict[str, str]:
-        """Return the SHA-256 of each uploaded dataset that a job names, by reference."""
+        """Return the SHA-256 of each uploaded dataset that a job names, keyed by its reference."""
         names = {getattr(spec, field) or "" for field in FIELDS}
         ids = [name.removeprefix(UPLOADED) for name in names if name.startswith(UPLOADED)]
         found = self._session.scalars(select(Dataset).where(Dataset.id.in_(ids)))
@@ -97,7 +97,10 @@ class DatasetRepository:
         self._session.flush()
 
     def newest_users(self, dataset: Dataset) -> list[Job]:
-        """Return up to `MAX_LISTED` of the newest `SEARCHED_JOBS` jobs that name the dataset."""
+        """Return up to `MAX_LISTED` of the newest jobs that name the dataset.
+
+        Only the newest `SEARCHED_JOBS` jobs are searched.
+        """
         newest = select(Job.id).order_by(Job.created_at.desc(), Job.id.desc())
         searched = Job.id.in_(newest.limit(SEARCHED_JOBS).scalar_subquery())
         query = select(Job).where(searched, _names(dataset))

@@ -17,7 +17,7 @@ SMALL_BYTES = 128 << 10
 """Up to this size a JSON file is checked in this process."""
 JSON_MEMORY_BYTES = 512 << 20
 PARQUET_MEMORY_BYTES = 1 << 30
-"""A limit of the address space, of which the library reserves more than it uses."""
+"""A limit on the address space, of which the library reserves more than it uses."""
 _SLOTS = BoundedSemaphore(2)
 CHECKS = {"upload": check_upload, "peek": peek}
 REMEDY = "Split it into several files, or shorten its rows."
@@ -29,7 +29,8 @@ def check_file(file: DataFile, check: str) -> list[str]:
     At most two such processes run at the same time.
 
     Returns:
-        Warnings about what could not be checked.
+        A warning if the file could not be checked, or if it is plain text but starts like JSON
+        Lines; else an empty list.
 
     Raises:
         SpecRefusedError: the check failed, or it exceeded the limits of memory or time.

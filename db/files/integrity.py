@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 CHUNK_BYTES = 1 << 20
 NO_FILE = "its file is missing"
 TRANSIENT = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ETIMEDOUT}
-"""Errors of the system that do not mean that the file is damaged."""
+"""System errors that do not mean that the file is damaged."""
 
 
 class FileCheck:
@@ -26,8 +26,9 @@ class FileCheck:
 
     Attributes:
         artifact: the row.
-        identity: of the file that is read (see `identity_of`); None if it is missing.
-        damage: a description of the damage, once done; None for an intact file.
+        identity: the identity (see `identity_of`) of the file that is read; None if the file is
+            missing or cannot be opened.
+        damage: a description of the damage, once the check is done; None for an intact file.
         done: whether the check is complete.
     """
 
@@ -120,7 +121,7 @@ class Integrity:
         Return None if the file has to be read again.
 
         Raises:
-            ArtifactDamagedError: it was damaged at its last check and is unchanged since.
+            ArtifactDamagedError: the file was damaged at its last check and is unchanged since.
         """
         try:
             path = self._store.open(artifact)
@@ -138,7 +139,7 @@ class Integrity:
 
         Raises:
             ArtifactDamagedError: the file's content has changed.
-            ArtifactNotFoundError: its row was deleted.
+            ArtifactNotFoundError: the artifact's row was deleted.
         """
         with self._sessions() as session:
             artifact = ArtifactRepository(session).get(artifact_id)

@@ -1,1 +1,1 @@
-"""Jobs: submitted, read, listed and commanded by clients; sweeps, quotas, estimates and totals."""
+"""Jobs: submitting, reading, listing and controlling them; sweeps, quotas, estimates and totals."""

@@ -1,4 +1,4 @@
-"""The commands of clients on existing jobs."""
+"""The commands that clients give for existing jobs, such as cancel, retry and delete."""
 
 from collections.abc import Container, Mapping
 from typing import Any
@@ -19,11 +19,12 @@ from db.webhooks.fanout import FanOut
 
 
 class JobCommands:
-    """Cancels, pauses, resumes, retries, describes and deletes jobs; never commits.
+    """Cancels, pauses, resumes, retries, edits and deletes jobs; never commits.
 
-    Every method takes the ``version`` that the job must have, or None for any. It raises
-    `JobNotFoundError`, `StaleVersionError` if the version differs, or `IllegalTransitionError` if
-    the job's state does not allow the command. Cancel, pause and resume are idempotent.
+    Every method takes ``version``, the version that the job must have; with None, any version is
+    accepted. Every method raises `JobNotFoundError` if there is no such job, `StaleVersionError` if
+    the version differs, and `IllegalTransitionError` if the job's state does not allow the command.
+    Cancel, pause and resume are idempotent.
     """
 
     def __init__(self, session: Session) -> None:
@@ -47,9 +48,9 @@ class JobCommands:
         return self._steer(job_id, RESUMED, version, done, JobState.queued, values)
 
     def retry(self, job_id: str, *, version: int | None = None) -> Job:
-        """Queue a job again that failed, was cancelled or expired.
+        """Queue a failed, cancelled or expired job again.
 
-        Its crashes and retries are reset, and a deadline that has passed is removed.
+        Its counts of crashes and retries are reset, and a deadline that has passed is removed.
         """
         deadline = case((Job.deadline < now(), null()), else_=Job.deadline)
         reset = dict.fromkeys(("crashes", "strikes", "retries"), 0)
@@ -73,7 +74,7 @@ class JobCommands:
     ) -> Job:
         """Change the name, labels or priority of a job in any state.
 
-        The priority of a held job takes effect when it is queued again.
+        If a worker holds the job, a new priority takes effect once the job is queued again.
         """
         search = search_text(self._at(job_id, version).spec.model, name, labels)
         values: dict[str, Any] = {"name": name, "labels": labels, "search": search}
@@ -90,7 +91,7 @@ class JobCommands:
     def delete(self, job_id: str, *, version: int | None = None) -> None:
         """Delete a job that has ended, with its events; the caller deletes its files.
 
-        Pending webhook deliveries are created first.
+        Webhook deliveries for all committed events are created first, while the events exist.
         """
         FanOut(self._session).catch_up()
         deleted = self._session.scalar(
@@ -125,7 +126,7 @@ class JobCommands:
         return job
 
     def _at(self, job_id: str, version: int | None) -> Job:
-        """Return the job, and raise `StaleVersionError` unless it has the version."""
+        """Return the job; raise `StaleVersionError` if ``version`` is given and differs."""
         job = get_job(self._session, job_id)
         if version is not None and job.version != version:
             raise StaleVersionError(job_id, version, job.version)

@@ -1,5 +1,7 @@
-"""Signed links that allow a download without an API key until they expire: of a file, or of all
-files of a job as an archive."""
+"""Signed links to one file of a job, or to an archive of all its files.
+
+A link allows the download without an API key until the link expires.
+"""
 
 import hmac
 import re
@@ -22,10 +24,10 @@ from db.jobs.repository import JobRepository
 from db.tables.access import Secret
 
 VERSION, METHOD = "1", "GET"
-"""Parts of the signed message: the link format's version and the HTTP method, which covers HEAD."""
+"""Parts of the signed message: the link format's version, and the HTTP method (also for HEAD)."""
 SECRET = "links"  # noqa: S105 - its name
 ARCHIVES = "job_"
-"""How the id of a job begins, whose archive is the target."""
+"""The prefix of job ids; if the target is a job id, the link is to that job's archive."""
 MAX_LIFETIME = timedelta(days=7)
 _PATTERN = re.compile(
     rf"expires=([1-9][0-9]{{0,11}})(?:&key=({id_pattern('key')}))?&sig=([0-9a-f]{{64}})",
@@ -39,8 +41,9 @@ class Link:
 
     Attributes:
         target: the id of the artifact, or of the job.
-        expires: the time of its expiry, in seconds since 1970.
-        key_id: the API key that it was created with, whose revocation ends it; None without one.
+        expires: the time when the link expires, in seconds since 1970.
+        key_id: the id of the API key that the link was created with; None if it was created
+            without one. The link stops being valid when this key is revoked or expires.
     """
 
     target: str
@@ -50,10 +53,10 @@ class Link:
 
     @classmethod
     def parse(cls, target: str, query: str) -> Self:
-        """Parse the query of a link, which must be in its issued form.
+        """Parse the query string of a link; it must have exactly the form that `query` returns.
 
         Raises:
-            BadLinkError: it is not.
+            BadLinkError: the query string has another form.
         """
         if (match := _PATTERN.fullmatch(query)) is None:
             raise BadLinkError("it is not in its issued form")
@@ -61,14 +64,14 @@ class Link:
 
     @property
     def path(self) -> str:
-        """The path of its URL."""
+        """The path of the link's URL."""
         if self.target.startswith(ARCHIVES):
             return f"/v1/jobs/{self.target}/archive"
         return f"/v1/artifacts/{self.target}/content"
 
     @property
     def query(self) -> str:
-        """The query string of its URL."""
+        """The query string of the link's URL."""
         key = "" if self.key_id is None else f"&key={self.key_id}"
         return f"expires={self.expires}{key}&sig={self.signature}"
 
@@ -94,9 +97,9 @@ class LinkRepository:
         """Raise an error unless the link is valid.
 
         Raises:
-            BadLinkError: its signature does not match, its files were deleted, or its key is
-                invalid.
-            ExpiredLinkError: it has expired.
+            BadLinkError: the signature does not match, the link's files were deleted, or its API
+                key is no longer valid.
+            ExpiredLinkError: the link has expired.
         """
         try:
             signature = self._signature(link.target, link.expires, link.key_id)
@@ -117,7 +120,7 @@ class LinkRepository:
         return hmac.new(bytes.fromhex(secret), message.encode(), sha256).hexdigest()
 
     def _content(self, target: str) -> tuple[str, str | None]:
-        """Return the digest of the bytes that a target has, and the key that its job counts for."""
+        """Return the digest of a target's content, and the ``created_by`` of its job."""
         if not target.startswith(ARCHIVES):
             artifact = ArtifactRepository(self._session).get(target)
             return artifact.sha256, JobRepository(self._session).get(artifact.job_id).created_by

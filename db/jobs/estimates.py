@@ -17,14 +17,14 @@ from db.tables.base import Document
 from db.tables.jobs import Estimate, Job
 
 RESULT_VALID_FOR = timedelta(hours=1)
-"""How long a result is reused: the model or the machine may change."""
+"""How long a result is reused; after that, the model or the machine may have changed."""
 ERROR_VALID_FOR = timedelta(seconds=10)
 PENDING_FOR = timedelta(minutes=5)
 KEPT_FOR = timedelta(days=1)
 OVERDUE_AFTER = timedelta(seconds=60)
 _OVERDUE = f"The planner did not finish within {OVERDUE_AFTER.total_seconds():g} seconds."
 RECENT_JOBS = 50
-"""How many finished jobs calibrate the predicted time."""
+"""How many of the most recent succeeded jobs are used to calibrate predicted times."""
 
 
 class EstimateRepository:
@@ -34,7 +34,7 @@ class EstimateRepository:
         self._session = session
 
     def request(self, spec: PruneSpec) -> Estimate:
-        """Return an estimate of the job that is still valid or pending, or insert a new one."""
+        """Return a valid or pending estimate for the job; insert a new one if there is none."""
         return self.find_or_create(spec)[0]
 
     def find_or_create(self, spec: PruneSpec) -> tuple[Estimate, bool]:
@@ -100,7 +100,7 @@ class EstimateRepository:
         self._finish(estimate_id, {"error": problem.model_dump(mode="json")})
 
     def time_ratios(self) -> list[float]:
-        """Return the ratio of actual to predicted time of the most recent succeeded jobs."""
+        """Return the ratio of actual to predicted time of recent succeeded jobs that have both."""
         ended = select(Job.result).where(Job.status == JobState.succeeded)
         recent = ended.order_by(Job.created_at.desc(), Job.id.desc()).limit(RECENT_JOBS)
         found = (_time_ratio(result or {}) for result in self._session.scalars(recent))

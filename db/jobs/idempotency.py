@@ -10,7 +10,7 @@ from db.tables.jobs import StoredResponse
 
 
 class IdempotencyRepository:
-    """The first response to each request that carried an idempotency key; never commits."""
+    """Stores the first response to each request with an idempotency key; never commits."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -31,11 +31,11 @@ class IdempotencyRepository:
         body: Document,
         created_by: str | None = None,
     ) -> None:
-        """Store a response; call it in the transaction that makes the change it reports.
+        """Store a response; call this in the same transaction as the change that it reports.
 
         Raises:
-            IdempotencyKeyTakenError: a concurrent request has used the key. Roll back and return
-                the response to that one.
+            IdempotencyKeyTakenError: a concurrent request has used the key. Roll back, and return
+                the response that was stored for that request.
         """
         response = StoredResponse(
             created_by=created_by or "",

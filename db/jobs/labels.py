@@ -1,4 +1,4 @@
-"""The labels of jobs, copied to a table that lists can scan in order."""
+"""The labels of jobs, copied to a table that list queries can scan in order."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from db.tables.labels import JobLabel, Label
 
 
 def sync_labels(session: Session, job: Job) -> None:
-    """Replace the copies of a job's labels by those of its row."""
+    """Update the copies of a job's labels to match its row."""
     session.execute(delete(JobLabel).where(JobLabel.job_id == job.id))
     rows = [
         {"job_id": job.id, "name": name, "value": value, "created_at": job.created_at}

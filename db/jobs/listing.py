@@ -1,4 +1,4 @@
-"""The queries for lists of jobs, and for the number of jobs of each kind."""
+"""The queries for lists of jobs, and for the number of jobs by status, method and verdict."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,9 +36,9 @@ class JobFilter:
         labels: the job has all of these.
         created_by: the id of the key with which it was submitted.
         text: a part of the job's name, model, labels or id, case-insensitive.
-        unmeasured: the job has no such metric.
-        created_after: exclusive.
-        created_before: exclusive.
+        unmeasured: the job has no value for this metric.
+        created_after: the job was created later than this.
+        created_before: the job was created earlier than this.
     """
 
     statuses: tuple[JobState, ...] = ()
@@ -55,7 +55,7 @@ class JobFilter:
     unmeasured: SortMetric | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
-        """Return all conditions but that on the status."""
+        """Return all conditions except the one on the status."""
         conditions = self.common()
         if self.method is not None:
             conditions.append(Job.method == self.method.value)
@@ -91,7 +91,7 @@ ALL_JOBS = JobFilter()
 
 @dataclass(frozen=True)
 class Facets:
-    """The number of jobs by status, method and verdict, each ignoring the filter on itself."""
+    """Job counts by status, by method and by verdict; each ignores the filter on its own field."""
 
     status: dict[JobState, int]
     method: dict[str, int]
@@ -101,7 +101,7 @@ class Facets:
 def page_ids(
     wanted: JobFilter, limit: int, after: SortKey | None, oldest_first: bool
 ) -> Executable:
-    """Return the query for the ids of one page."""
+    """Return the query for the job ids of one page."""
     if wanted.labels:
         return _labelled_ids(wanted, limit, after, oldest_first)
     query = select(Job.id, Job.created_at).where(*wanted.conditions())
@@ -136,7 +136,7 @@ def _labelled_ids(
 def measured_ids(
     wanted: JobFilter, metric: SortMetric, limit: int, after: MetricKey | None, descending: bool
 ) -> Executable:
-    """Return the query for the ids of one page of the jobs that have a metric, sorted by it."""
+    """Return the query for one page of job ids, sorted by a metric; jobs without it are omitted."""
     key = (getattr(Job, metric), Job.id)
     query = select(Job.id).where(key[0].is_not(None), *wanted.common())
     if wanted.method is not None:

@@ -3,16 +3,17 @@
 from collections.abc import Sequence
 
 Tradeoff = tuple[float, float]
-"""A sparsity, of which more is better, and a perplexity, of which less is better."""
+"""A sparsity (higher is better) and a perplexity (lower is better)."""
 
 DIGITS = 3
-"""Sparsities are compared to this precision, as methods round the zeros of a row differently."""
+"""Sparsities are rounded to this many decimal places before they are compared, because methods
+round the number of zeros in a row differently."""
 
 
 def pareto_front(tradeoffs: Sequence[Tradeoff | None]) -> set[int]:
-    """Return the indices of the tradeoffs that no other one dominates; None is left out.
+    """Return the indices of the tradeoffs that no other dominates; ``None`` entries are skipped.
 
-    One dominates another if it is at least as good in both values and better in one.
+    A tradeoff dominates another if it is at least as good in both values and better in one.
     """
     known = {
         index: (round(tradeoff[0], DIGITS), tradeoff[1])
@@ -27,7 +28,7 @@ def pareto_front(tradeoffs: Sequence[Tradeoff | None]) -> set[int]:
 
 
 def sparsest(tradeoffs: Sequence[Tradeoff | None]) -> int | None:
-    """Return the index of the sparsest tradeoff; of equally sparse ones, of the best perplexity."""
+    """Return the index of the sparsest tradeoff; in a tie, of the one with the lower perplexity."""
     known = [
         (-round(tradeoff[0], DIGITS), tradeoff[1], index)
         for index, tradeoff in enumerate(tradeoffs)

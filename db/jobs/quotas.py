@@ -1,4 +1,4 @@
-"""The usage of API keys, computed from their jobs and datasets, and its limits."""
+"""The usage of each API key, computed from its jobs and datasets, and the quotas that limit it."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -21,7 +21,7 @@ WINDOW = timedelta(days=30)
 
 @dataclass(frozen=True)
 class Usage:
-    """The current usage of each quota of a key."""
+    """The amount of each quota that a key currently uses."""
 
     jobs_in_flight: int
     gpu_hours: float
@@ -44,7 +44,7 @@ class QuotaRepository:
         exceed a quota together.
 
         Raises:
-            QuotaExceededError: they do not.
+            QuotaExceededError: a quota does not allow the jobs.
         """
         if key_id is None or (key := self._locked(key_id)) is None:
             return
@@ -61,12 +61,12 @@ class QuotaRepository:
                 raise QuotaExceededError(key.name, quota, used, allowed, jobs)
 
     def check_bytes(self, key_id: str | None, size_bytes: int) -> None:
-        """Check that a key's quota of storage allows a further file of this size.
+        """Check that a key's storage quota allows another file of this size.
 
         The key's row stays locked until the transaction ends.
 
         Raises:
-            QuotaExceededError: it does not.
+            QuotaExceededError: the quota does not allow the file.
         """
         if key_id is None or (key := self._locked(key_id)) is None:
             return
@@ -114,7 +114,7 @@ def held_time(
 
 
 def _changes(key_id: str, since: datetime) -> Select[str, datetime, JobState]:
-    """Return the query for the transitions of the key's jobs that changed since then."""
+    """Return the query for all transitions of a key's jobs that have changed since ``since``."""
     query = select(JobEvent.job_id, JobEvent.at, JobEvent.status).join(Job)
     query = query.where(Job.created_by == key_id, Job.updated_at >= since)
     return query.where(JobEvent.kind == "status").order_by(JobEvent.job_id, JobEvent.seq)

@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 
 def release_job(sessions: Sessions, store: ArtifactStore, job_id: str, worker: str) -> None:
-    """Release a job of a crashed worker, and delete the files of its attempt."""
+    """Release a job that a crashed worker held, and delete the files of the lost attempt."""
     with sessions.begin() as session:
         job = RecoveryRepository(session).release_lost(job_id, worker)
     if job is not None:
@@ -19,7 +19,7 @@ def release_job(sessions: Sessions, store: ArtifactStore, job_id: str, worker: s
 
 
 def release_jobs_of(sessions: Sessions, store: ArtifactStore, worker: str) -> None:
-    """Release all jobs of a crashed worker."""
+    """Release all jobs that a crashed worker held, as `release_job` does."""
     with sessions() as session:
         held = RecoveryRepository(session).held_by(worker)
     for job_id in held:
@@ -27,9 +27,10 @@ def release_jobs_of(sessions: Sessions, store: ArtifactStore, worker: str) -> No
 
 
 def delete_files(store: ArtifactStore, job: Job) -> None:
-    """Delete the files of a lost attempt, which its row no longer allows to succeed.
+    """Delete the files of a lost attempt; call this only after the job has been released.
 
-    Staged files are kept as long as a further attempt may resume from them.
+    After the release, the attempt can no longer succeed. Staged files are kept as long as a later
+    attempt may resume from them.
     """
     log.warning(
         "job %s lost its worker in attempt %d and is now %s", job.id, job.attempt, job.status

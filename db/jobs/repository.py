@@ -1,4 +1,4 @@
-"""The repository of jobs: inserted, read, listed and counted."""
+"""The repository that inserts, reads, lists and counts jobs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -38,8 +38,8 @@ class NewJob:
     Attributes:
         spec: what to prune, and how.
         parent_id: the job that this one is a rerun of.
-        created_by: the id of the key whose quotas it counts against.
-        traceparent: the trace that its worker continues.
+        created_by: the id of the API key whose quotas the job counts against.
+        traceparent: the W3C trace context of the request; the spans of all attempts link to it.
     """
 
     spec: PruneSpec
@@ -56,7 +56,7 @@ class NewJob:
 
 
 class JobRepository:
-    """All jobs, as clients submit and read them; never commits."""
+    """Inserts, reads, lists and counts jobs for clients; never commits."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -64,7 +64,7 @@ class JobRepository:
     def add(self, new: NewJob) -> Job:
         """Insert a queued job with its first event.
 
-        Until the job is marked as pushed, its row serves as the outbox of its broker message.
+        Until the job is marked as pushed, its row is the outbox entry for its broker message.
 
         Raises:
             QuotaExceededError: the key ``new.created_by`` has no quota left for one more job.
@@ -74,11 +74,11 @@ class JobRepository:
         return self.add_reserved(new)
 
     def add_reserved(self, new: NewJob, sweep: tuple[str, int] | None = None) -> Job:
-        """Insert a job as `add` does, without a check of quotas, which the caller has done.
+        """Insert a job as `add` does, but do not check quotas: the caller has checked them.
 
         Args:
             new: the job.
-            sweep: the id of its sweep, and the index of its point.
+            sweep: the id of the job's sweep, and the index of the job's point in that sweep.
         """
         DatasetRepository(self._session).require(new.spec)
         sweep_id, sweep_point = sweep or (None, None)
@@ -131,8 +131,8 @@ class JobRepository:
     ) -> list[Job]:
         """Return up to ``limit`` jobs that follow ``after``, newest first by default.
 
-        The ids are found in an index that covers all conditions; only then are the rows of this
-        one page read, of which each has about a kilobyte.
+        The ids are found in an index that covers all conditions. Only the rows of this page are
+        read, about a kilobyte each.
         """
         return self._rows(page_ids(wanted, limit, after, oldest_first))
 
@@ -145,9 +145,10 @@ class JobRepository:
         after: SortKey | MetricKey | None = None,
         descending: bool = False,
     ) -> list[Job]:
-        """Return up to ``limit`` jobs sorted by a metric, then those without it, newest first.
+        """Return up to ``limit`` jobs: first those with a metric, sorted by it, then the others.
 
-        ``after`` is a `MetricKey` among the former, and a `SortKey` among the latter.
+        Jobs without the metric are listed newest first. ``after`` is the key of the last job of the
+        previous page: a `MetricKey` if that job has the metric, else a `SortKey`.
         """
         found: list[Job] = []
         if not isinstance(after, SortKey):
@@ -158,7 +159,7 @@ class JobRepository:
         return found
 
     def _rows(self, ids_query: Executable) -> list[Job]:
-        """Return the rows of the ids that a query returns, in its order."""
+        """Return the jobs whose ids a query returns, in the order of the query."""
         # Two statements: in one, SQLite may read the rows of all jobs to find those of the page.
         ids = list(self._session.scalars(ids_query))
         rows = self._session.scalars(select(Job).where(Job.id.in_(ids)))

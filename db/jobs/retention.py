@@ -14,7 +14,7 @@ from db.tables.jobs import EventCounter, Job, JobEvent
 ENTRY_BATCH_SIZE = 1000
 JOB_BATCH_SIZE = 50
 DETAILS = ("phase", "progress", "resumed")
-"""The kinds of events that are deleted. ``status`` is kept, as attempts are derived from it."""
+"""The kinds of events that are deleted; ``status`` events are kept to derive attempts from."""
 
 
 class RetentionRepository:
@@ -24,7 +24,7 @@ class RetentionRepository:
         self._session = session
 
     def delete_audit_entries(self, kept: timedelta) -> int:
-        """Delete a batch of entries older than ``kept``, and return their number."""
+        """Delete a batch of audit entries older than ``kept``, and return their number."""
         old = select(AuditEntry.id).where(AuditEntry.created_at < now(-kept))
         ids = self._session.scalars(old.order_by(AuditEntry.created_at).limit(ENTRY_BATCH_SIZE))
         deleted = delete(AuditEntry).where(AuditEntry.id.in_(ids.all())).returning(AuditEntry.id)
@@ -39,9 +39,10 @@ class RetentionRepository:
         return list(self._session.scalars(jobs))
 
     def delete_details(self, job_ids: Sequence[str], kept: timedelta) -> int:
-        """Delete the detail events of the jobs that are still ended, and return their number.
+        """Delete the detail events of the jobs, and return the number of events.
 
-        The jobs stay locked until the transaction ends, so that none is retried meanwhile.
+        Jobs that were retried since they were listed are skipped. The others stay locked until the
+        transaction ends, so that none is retried meanwhile.
         """
         jobs = select(Job.id).where(Job.id.in_(job_ids), *_ended(kept))
         ids = self._session.scalars(jobs.with_for_update(skip_locked=True)).all()

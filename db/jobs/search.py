@@ -1,4 +1,4 @@
-"""The columns that lists search: copies of parts of the specification, short enough to index."""
+"""The searched columns of jobs: copies of parts of the specification, short enough to index."""
 
 import re
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from db.tables.jobs import Job
 MODEL_KEY_BYTES = 256
 SEARCH_BYTES = 1024
 DIGESTED = "sha256:"
-"""How the key of a model with a very long name begins."""
+"""The prefix of the ``model_key`` of a model with a very long name."""
 ADDED_FIELDS = ("text_field", "eval_text_field", "preset", "variant", "refine", "recover")
 """Fields that did not exist when older jobs' digests were computed."""
 NO_LABELS: Mapping[str, object] = MappingProxyType({})
@@ -30,7 +30,7 @@ PART_OF_ID = re.compile(r"(?:job_)?[0-9a-f]{6,32}")
 def search_columns(
     spec: PruneSpec, name: str | None, labels: Mapping[str, object] = NO_LABELS
 ) -> dict[str, str]:
-    """Return the columns that lists filter by, and the digest that identical jobs share."""
+    """Return the columns that lists are filtered by, and the digest that identical jobs share."""
     return {
         "method": spec.method.value,
         "model_key": model_key(spec.model),
@@ -40,7 +40,7 @@ def search_columns(
 
 
 def _digest(spec: PruneSpec) -> str:
-    """Return the digest of a specification; added fields count only if they are set."""
+    """Return the digest of a specification; `ADDED_FIELDS` are included only if they are set."""
     written = spec.model_dump(mode="json")
     return digest({key: value for key, value in written.items()
                    if key not in ADDED_FIELDS or value is not None})  # fmt: skip
@@ -53,21 +53,21 @@ def model_key(model: str) -> str:
 
 
 def search_text(model: str, name: str | None, labels: Mapping[str, object] = NO_LABELS) -> str:
-    """Return the searched text in lower case, cut to the length that is indexed."""
+    """Return the text that searches look in: in lower case, cut to the indexed length."""
     pairs = [f"{label}={value}" for label, value in labels.items()]
     written = "\n".join([name or "", model, *pairs]).lower().encode()
     return written[:SEARCH_BYTES].decode(errors="ignore")
 
 
 def mentions(text: str) -> ColumnElement[bool]:
-    """Return SQL for whether a job's name, model, a label or its id contains ``text``."""
+    """Return SQL for whether ``text`` occurs in a job's name, model, labels or id."""
     part = text.strip().lower()
     named = contains(Job.search, part)
     return or_(named, contains(Job.id, part)) if PART_OF_ID.fullmatch(part) else named
 
 
 class Contains(FunctionElement[bool]):
-    """SQL for whether a text contains another, by the database's fastest function."""
+    """SQL for whether one text contains another, using the database's fastest function."""
 
     type = Boolean()
     inherit_cache = True

@@ -22,8 +22,8 @@ class Point:
     """One job of a sweep.
 
     Attributes:
-        varied: the fields in which it differs from the other points.
-        spec: the complete specification.
+        varied: the fields in which points differ, with this point's values.
+        spec: the complete specification of the job.
     """
 
     varied: Document
@@ -43,12 +43,12 @@ class SweepRepository:
 
         Args:
             points: the specifications of the jobs.
-            common: a job with the fields that all of them share; each point replaces its
-                specification.
+            common: a job with the fields that all jobs share; its specification is replaced by
+                that of each point.
             max_parallel: how many of the jobs may run at the same time.
 
         Raises:
-            QuotaExceededError: the key has no quota left for all of them.
+            QuotaExceededError: the quotas of the key do not allow all of the jobs.
         """
         QuotaRepository(self._session).check_jobs(common.created_by, len(points))
         sweep = Sweep(

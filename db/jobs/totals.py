@@ -20,8 +20,8 @@ class JobCount:
     """The number of jobs of one status and method.
 
     Attributes:
-        attempts: the sum of their attempts.
-        crashes: the sum of their lost workers.
+        attempts: the total number of attempts at these jobs.
+        crashes: the total number of workers that these jobs have lost.
     """
 
     status: JobState

@@ -1,4 +1,4 @@
-"""The models of recent jobs, which forms suggest."""
+"""The models of recent jobs, as suggestions for forms."""
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -11,7 +11,7 @@ MAX_MODELS = 50
 
 
 def recent_models(session: Session) -> list[str]:
-    """Return the models of the newest jobs, each once, the last used first."""
+    """Return the models of the newest jobs without duplicates, most recently used first."""
     newest = select(Job.model_key).order_by(Job.created_at.desc(), Job.id.desc())
     names = dict.fromkeys(session.scalars(newest.limit(SEARCHED_JOBS)))
     return [name for name in names if name and not name.startswith(DIGESTED)][:MAX_MODELS]

@@ -1,4 +1,4 @@
-"""The catalogue: every kind of problem by its code, and the kind of every error."""
+"""The catalogue of problem kinds: by code, and by the class of the error."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ def kind_of(error: JobError) -> ProblemKind:
 
 
 def refusal_problem(error: SpecRefusedError) -> Problem:
-    """Return the problem of a refused specification; the error brings code and remedy."""
+    """Return the problem of a refused specification, with the code and remedy of the error."""
     kind = CATALOGUE.by_code.get(error.code, kind_of(error))
     detail = escape_surrogates(str(error))
     field = FieldProblem(pointer=error.pointer, code=error.code, detail=detail)

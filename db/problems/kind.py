@@ -11,15 +11,15 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class ProblemKind:
-    """What all problems of one code have in common.
+    """The properties that all problems with one code share.
 
     Attributes:
-        code: the name that programs switch on.
-        status: the HTTP status, also of the document on a failed job.
+        code: the name by which programs tell kinds of problem apart.
+        status: the HTTP status; the problem document of a failed job contains it, too.
         title: a short summary, the same for every problem of the kind.
         explanation: the text of the page ``/problems/{code}``; None for a plain HTTP status, which
             has no page.
-        remedy: what to change, unless the problem says it more precisely.
+        remedy: the hint on what to change, unless a problem gives a more precise one.
         retryable: whether the same request may succeed later.
     """
 
@@ -70,10 +70,10 @@ class KindGroup:
         retryable: bool = False,
         error: type[BaseException] | None = None,
     ) -> ProblemKind:
-        """Add a kind, which may be the kind of a class of errors, and return it.
+        """Add a kind and return it; if ``error`` is given, errors of that class are of this kind.
 
         Raises:
-            ValueError: the code or the class has a kind already.
+            ValueError: there is already a kind for the code or for the class.
         """
         kind = ProblemKind(code, status, title, explanation, remedy, retryable)
         self._merge({code: kind}, {} if error is None else {error: kind})
@@ -83,7 +83,7 @@ class KindGroup:
         """Add all kinds of another group.
 
         Raises:
-            ValueError: a code or a class has a kind already.
+            ValueError: both groups have a kind for the same code or class.
         """
         self._merge(other.by_code, other.by_error)
 
@@ -97,10 +97,10 @@ class KindGroup:
 
 
 def for_class(table: Mapping[type[BaseException], Value], error: type[BaseException]) -> Value:
-    """Return the entry of the class itself, or else of its nearest base class.
+    """Return the entry of the class itself, or else of its nearest base class that has one.
 
     Raises:
-        LookupError: none of them has one.
+        LookupError: neither the class nor a base class has an entry.
     """
     for base in error.__mro__:
         if base in table:

@@ -1,4 +1,4 @@
-"""Plain HTTP statuses, which say nothing that is particular to this service."""
+"""Problems that are plain HTTP statuses, without a meaning specific to this service."""
 
 from db.problems.kind import ProblemKind
 

@@ -1,4 +1,4 @@
-"""Problems of a request as such, whichever resource it names."""
+"""Problems with the request itself, independent of the resource that it names."""
 
 from db.core.errors import StaleVersionError
 from db.problems.kind import KindGroup

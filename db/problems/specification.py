@@ -1,6 +1,7 @@
-"""Problems of what a specification names, found by the API or by a worker that reads the files.
+"""Problems of the options, datasets and models that a specification names.
 
-The errors carry code and remedy themselves: most codes have no constant here.
+They are found by the API, or by a worker that reads the files. The errors themselves
+carry the code and the remedy, so most codes have no constant here.
 """
 
 from db.core.errors import SpecRefusedError

@@ -1,1 +1,1 @@
-"""Which job runs next and who holds it: queues, leases, workers, recovery, retries."""
+"""Scheduling of jobs: queues, claims, leases, workers, recovery, retries."""

@@ -1,4 +1,4 @@
-"""The claim of a job by a worker: one conditional UPDATE, of which two racing workers win one."""
+"""The claim of a job by a worker: a conditional UPDATE, which succeeds for one worker only."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -34,13 +34,13 @@ class ClaimRepository:
     ) -> Job | None:
         """Start the next attempt at a job that is queued or whose worker was lost.
 
-        Return None if another worker holds the job, it has ended, it must wait after a failure, or
-        its sweep already runs as many jobs as it may.
+        Return None if another worker holds the job, if the job has ended or must wait after a
+        failure, or if its sweep already runs the maximum number of jobs.
 
         Args:
-            job_id: which job.
+            job_id: the job to claim.
             worker: the process that will hold it.
-            worker_id: the worker that the process belongs to. The job takes over its device; a
+            worker_id: the worker that the process belongs to. Its device is recorded in the job; a
                 draining worker gets no job.
             queues: the queues that the worker serves; empty for any.
         """

@@ -27,7 +27,7 @@ class HeartbeatRepository:
     def age(self, name: str = CONTROL) -> timedelta | None:
         """Return the age of a process's heartbeat; None if it never sent one.
 
-        The age is negative if the clock was set back since.
+        The age is negative if the clock has been set back since the heartbeat.
         """
         found = self._session.execute(select(Heartbeat.at, now()).where(Heartbeat.name == name))
         for at, moment in found:

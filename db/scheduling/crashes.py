@@ -11,7 +11,10 @@ from db.tables.base import Document
 from db.tables.jobs import BlockReport, Job, JobEvent
 
 MAX_CRASHES = 3
-"""How many workers a job may lose within `CRASHES_WITHIN` without a further block or step."""
+"""A job fails when it has lost this many workers without finishing a further block or step.
+
+If more than `CRASHES_WITHIN` passes between two losses, the count starts again.
+"""
 CRASHES_WITHIN = timedelta(days=1)
 RECOVERY_STAGES = ("teacher", "training")
 """The stages that a recovery goes through, in this order."""
@@ -27,7 +30,10 @@ def lost(*states: JobState) -> ColumnElement[bool]:
 
 
 def strikes() -> ColumnElement[int]:
-    """Return SQL for a job's strikes once its worker is lost; strikes older than a day lapse."""
+    """Return SQL for the strikes of a job that has just lost its worker, this loss included.
+
+    If the previous strike is more than a day old, only this loss counts.
+    """
     return case((Job.struck_at < now(-CRASHES_WITHIN), 1), else_=Job.strikes + 1)
 
 
@@ -41,7 +47,8 @@ def is_repeated(session: Session, job_id: str, attempt: int, index: int) -> bool
 def is_step_repeated(session: Session, job_id: str, attempt: int, recovery: Document) -> bool:
     """Return whether an earlier attempt has done this step of a recovery, or a later one.
 
-    That of an evaluation counts as repeated, because evaluations come before and after training.
+    A step of an evaluation always counts as repeated, because evaluations run both before and
+    after training.
     """
     if recovery["stage"] not in RECOVERY_STAGES:
         return True

@@ -1,6 +1,7 @@
 """Fair shares: among jobs of one priority, API keys alternate, however many jobs each has queued.
 
-The next job is of the key whose last claim is the oldest. Jobs without a key count as one key's.
+The next job is taken from the key whose last claim is the oldest. All jobs without a key count as
+jobs of one key.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,13 +19,13 @@ from db.tables.jobs import Job
 
 
 def register_key(session: Session, created_by: str | None) -> None:
-    """Insert the key's row of claim order, if it has none."""
+    """Insert the key's row in the claim order, if it is missing."""
     row = insert(LastClaim).values(created_by=created_by or NO_KEY, claim_number=0)
     session.execute(row.on_conflict_do_nothing())
 
 
 def record_claim(session: Session, created_by: str | None) -> None:
-    """Move the key behind all others, as one of its jobs was claimed."""
+    """Move the key to the end of the claim order, because one of its jobs was claimed."""
     latest = select(func.coalesce(func.max(LastClaim.claim_number), 0) + 1).scalar_subquery()
     key = update(LastClaim).where(LastClaim.created_by == (created_by or NO_KEY))
     session.execute(key.values(claim_number=latest).execution_options(synchronize_session=False))
@@ -33,7 +34,7 @@ def record_claim(session: Session, created_by: str | None) -> None:
 def claim_order(
     session: Session, waiting: Sequence[ColumnElement[bool]]
 ) -> Iterator[tuple[ColumnElement[bool], ...]]:
-    """Yield the conditions that select the next jobs: by descending priority, then by key."""
+    """Yield the conditions that select the next jobs: by descending priority, then in key order."""
     urgent = select(func.max(Job.priority)).where(*waiting)
     priority = session.scalar(urgent)
     while priority is not None:
@@ -59,9 +60,11 @@ def count_ahead(session: Session, job: Job, at_most: int | None) -> int:
 def _count_of_others(
     session: Session, job: Job, peers: Sequence[ColumnElement[bool]], own: int
 ) -> int:
-    """Return how many jobs of other keys precede a job that ``own`` jobs of its key precede.
+    """Return how many jobs of other keys are claimed before the job.
 
-    A key that precedes the job's key has one claim more by then than the job's key.
+    ``own`` jobs of the job's key are claimed before it. Keys take turns: up to ``own`` jobs of each
+    other key are claimed before it as well, and one more if that key precedes the job's key in the
+    claim order.
     """
     keys = {one.created_by: one for one in _keys(session, peers, own + 1)}
     row = keys.pop(job.created_by or NO_KEY, None)

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from db.tables.jobs import Job, JobEvent
 
 RECENT_STEPS = 9
-"""The pace is that of so many steps: the last one may have been unusually slow."""
+"""The pace is averaged over this many recent reports, because one step may be unusually slow."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class HeldJob:
 
 
 def held_jobs(session: Session, ids: Iterable[str]) -> dict[str, HeldJob]:
-    """Return jobs by their ids."""
+    """Return the jobs with these ids, each with its pace, by id."""
     found = session.scalars(select(Job).where(Job.id.in_(list(ids))))
     return {job.id: HeldJob(job, _seconds_per_step(session, job)) for job in found}
 

@@ -1,6 +1,6 @@
 """The writes of a worker to the job that it holds.
 
-Each has the number of the worker's attempt, and fails once another attempt holds the job.
+Each write names the number of the worker's attempt, and fails once another attempt holds the job.
 """
 
 from collections.abc import Sequence
@@ -31,16 +31,16 @@ Eta = tuple[float, float]
 
 
 class LeaseRepository:
-    """Jobs as the workers that hold them update them; never commits.
+    """The updates that a worker makes to the job that it holds; never commits.
 
-    Every method raises `LeaseLostError` if another attempt holds the job, or none does.
+    Every method raises `LeaseLostError` if another attempt holds the job, or if no attempt does.
     """
 
     def __init__(self, session: Session, *, lease: timedelta = LEASE) -> None:
         self._session, self._lease = session, lease
 
     def heartbeat(self, job_id: str, attempt: int) -> JobState:
-        """Renew the lease and return the job's state, from which a worker learns of a cancel."""
+        """Renew the lease and return the job's state, which shows a requested cancel."""
         return self._renew(job_id, attempt).status
 
     def report_progress(
@@ -54,9 +54,10 @@ class LeaseRepository:
         recovery: Document | None = None,
         eta: Eta | None = None,
     ) -> JobState:
-        """Renew the lease and store progress; None leaves a field unchanged. Return the state.
+        """Renew the lease, store progress and return the state; None leaves a field unchanged.
 
-        ``recovery`` is the stage, step and losses of a step, which only the event contains.
+        ``recovery`` describes a step of a recovery: its stage, number and losses. It is stored in
+        the event only.
         """
         # Reading first is safe: only the attempt that holds the job writes its phase.
         before = self._session.scalar(select(Job.phase).where(Job.id == job_id))
@@ -73,14 +74,14 @@ class LeaseRepository:
     def report_block(
         self, job_id: str, attempt: int, index: int, name: str, data: Document
     ) -> None:
-        """Renew the lease and store one block's report in place of an earlier one."""
+        """Renew the lease and store a block's report, replacing any earlier one of this attempt."""
         self._renew(job_id, attempt)
         report = BlockReport(job_id=job_id, attempt=attempt, index=index, name=name, data=data)
         self._session.merge(report)
         self._session.flush()
 
     def report_resume(self, job_id: str, attempt: int, kept: Document) -> None:
-        """Record the first block or step that the attempt does not take from an earlier one."""
+        """Record where the attempt resumes: the first block or step that it does itself."""
         job = self._renew(job_id, attempt)
         record_event(self._session, job, "resumed", kept)
 

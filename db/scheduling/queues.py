@@ -69,7 +69,7 @@ class QueueRepository:
     def near_position(self, job: Job) -> int | None:
         """Return the job's position as `position` does, or None beyond `MAX_POSITION`.
 
-        It counts at most that many jobs, however long the queue is.
+        At most `MAX_POSITION` jobs are counted, however long the queue is.
         """
         if job.status != JobState.queued:
             return None

@@ -1,4 +1,4 @@
-"""Recovery: the jobs to push again, to expire, or to take from lost workers."""
+"""Recovery of jobs: those to push again, to expire, or to take from lost workers."""
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
@@ -26,7 +26,7 @@ _LOST = (
 
 
 class RecoveryRepository:
-    """Jobs as lease recovery and the relay repair them; never commits."""
+    """Reads and updates jobs for lease recovery and the relay; never commits."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -38,8 +38,8 @@ class RecoveryRepository:
         that concurrent relays push different jobs.
 
         Args:
-            limit: how many jobs at most.
-            queue: their queue; None for all queues.
+            limit: the maximum number of jobs.
+            queue: the queue of the jobs; None for all queues.
         """
         to_push = or_(
             Job.pushed_at.is_(None),
@@ -81,9 +81,9 @@ class RecoveryRepository:
         return set(wanted) - found
 
     def expire_overdue(self) -> list[Job]:
-        """Mark all jobs as expired whose deadline has passed, and return them.
+        """Mark as expired all jobs whose deadline has passed, and return them.
 
-        A worker that holds one gets `LeaseLostError` at its next write.
+        A worker that holds one of them gets `LeaseLostError` at its next write.
         """
         overdue = Job.status.in_(leading_to(JobState.expired)) & (Job.deadline < now())
         ids = list(self._session.scalars(select(Job.id).where(overdue)))
@@ -113,8 +113,8 @@ class RecoveryRepository:
     def release_expired(self) -> list[Job]:
         """Release all jobs whose lease has expired, and return them.
 
-        A running job is queued again, or fails at its `MAX_CRASHES`-th crash. A job that was being
-        paused or cancelled becomes paused or cancelled.
+        A running job is queued again, or fails if this is its `MAX_CRASHES`-th strike (see
+        `strikes`). A job that was being paused or cancelled becomes paused or cancelled.
         """
         query = select(Job.id).where(lost(*HELD)).with_for_update(skip_locked=True)
         ids = list(self._session.scalars(query))

@@ -1,4 +1,4 @@
-"""What workers and queues did in the last day, sampled by the control process."""
+"""The activity of workers and queues in the last day, sampled by the control process."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from db.tables.samples import QueueSample, WorkerSample
 
 KEPT_FOR = timedelta(days=1)
 STEP_MINUTES = 10
-"""The length of one point of a history."""
+"""The time span of one point of a history, in minutes."""
 
 
 @dataclass(frozen=True)
 class WorkerPoint:
-    """The beginning of some minutes, the share of them with a job, and the highest load."""
+    """A span of a worker's history: its start, the share of time spent busy, and the peak load."""
 
     at: datetime
     busy: float
@@ -28,7 +28,7 @@ class WorkerPoint:
 
 @dataclass(frozen=True)
 class QueuePoint:
-    """The beginning of some minutes, and the most waiting and running jobs in them."""
+    """A span of a queue's history: its start, and the peak numbers of queued and running jobs."""
 
     at: datetime
     queued: int
@@ -56,7 +56,7 @@ class SampleRepository:
             self._session.execute(delete(table).where(table.minute < oldest))
 
     def workers(self) -> dict[str, list[WorkerPoint]]:
-        """Return the last day of each worker, by its name."""
+        """Return the history of each worker in the last day, by the worker's name."""
         step = (WorkerSample.minute // STEP_MINUTES).label("step")
         busy, all_ = func.sum(WorkerSample.busy), func.sum(WorkerSample.samples)
         query = select(WorkerSample.worker, step, busy, all_, func.max(WorkerSample.load))
@@ -67,7 +67,7 @@ class SampleRepository:
         return found
 
     def queues(self) -> dict[str, list[QueuePoint]]:
-        """Return the last day of each queue, by its name."""
+        """Return the history of each queue in the last day, by the queue's name."""
         step = (QueueSample.minute // STEP_MINUTES).label("step")
         most = func.max(QueueSample.queued), func.max(QueueSample.running)
         query = select(QueueSample.queue, step, *most)

@@ -13,8 +13,9 @@ _UNFINISHED = (JobState.queued, *sorted(HELD))
 def is_runnable(sweep_id: str | None = None) -> ColumnElement[bool]:
     """Return SQL for whether a queued job may start now.
 
-    It may if it has no retry delay left, and if fewer than ``max_parallel`` jobs of its sweep run
-    or are queued before it, in the order of the sweep's points.
+    A job may start once its retry delay is over. If its sweep has a limit ``max_parallel``, fewer
+    than that many jobs of the sweep must be running or ahead of it in the queue, which follows the
+    order of the sweep's points and leaves out jobs whose retry delay is not over.
 
     Args:
         sweep_id: the job's sweep, if known, so that the query reads no other sweep.
@@ -35,8 +36,8 @@ def is_runnable(sweep_id: str | None = None) -> ColumnElement[bool]:
 def lock_sweep(session: Session, job_id: str) -> str | None:
     """Lock the job and its sweep until the transaction ends, and return the sweep's id, if any.
 
-    Concurrent claims in one sweep each count its running jobs, and would not see each other's.
-    SQLite allows only one writer anyway.
+    Each claim counts the running jobs of its sweep; without the lock, two concurrent claims would
+    not count each other's job. SQLite allows only one writer anyway.
     """
     # The job is locked before its sweep, as in every other transaction, to avoid a deadlock.
     sweep_id = session.scalar(select(Job.sweep_id).where(Job.id == job_id).with_for_update())

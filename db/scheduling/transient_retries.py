@@ -15,14 +15,14 @@ DELAYS = (
     timedelta(minutes=30),
     timedelta(hours=1),
 )
-"""The delay before each further attempt. The count starts again once the job finishes a block."""
+"""The delays before the retries; they start again once the job finishes another block or step."""
 
 
 def is_due(job: Any = Job) -> ColumnElement[bool]:
     """Return SQL for whether a job has no delay to wait for, or its delay is over.
 
-    A delay that ends later than the longest one allows was set before the clock was set back; it
-    counts as over.
+    If the delay seems to last longer than the longest of `DELAYS`, the clock was set back after the
+    delay was set; such a delay counts as over.
     """
     when = job.not_before
     return or_(when.is_(None), when <= now(), when > now(DELAYS[-1] + CLOCK_TOLERANCE))

@@ -13,7 +13,7 @@ from db.tables.jobs import Job, Worker
 
 HEARTBEAT_EVERY = timedelta(seconds=3)
 SILENT_AFTER = timedelta(seconds=8)
-"""Two heartbeats are missing, and the next is nearly due."""
+"""By then, two heartbeats are missing and a third is nearly due."""
 LOST_AFTER = timedelta(seconds=60)
 DELETED_AFTER = timedelta(days=1)
 STATES = ("idle", "busy", "draining", "silent", "lost")
@@ -24,9 +24,9 @@ class WorkerStatus:
     """One worker with its derived state.
 
     Attributes:
-        is_alive: its last heartbeat is less than `LOST_AFTER` old.
-        silence: the time since its last heartbeat, or since the last of the process that runs its
-            job, if that is longer ago.
+        is_alive: whether its last heartbeat is less than `LOST_AFTER` old.
+        silence: the time since its last heartbeat, or since the last heartbeat of the process that
+            runs its job, whichever is longer.
         job_id: the job that it holds, if any.
     """
 
@@ -63,9 +63,10 @@ class WorkerRepository:
         self._session.flush()
 
     def heartbeat(self, worker_id: str, **usage: float | None) -> Worker | None:
-        """Set the worker's heartbeat and return its row; None if it has to be inserted again.
+        """Set the worker's heartbeat and return its row; None if the row is missing.
 
-        ``usage`` has its load, used memory and temperature.
+        A missing row has to be inserted again. ``usage`` sets the columns of the worker's load,
+        used memory and temperature.
         """
         return self._set(worker_id, heartbeat_at=now(), **usage)
 

@@ -18,7 +18,7 @@ from pydantic_core import PydanticCustomError
 
 
 class AllocationName(StrEnum):
-    """How the sparsity is distributed: over blocks, or with ``matrix`` within each block."""
+    """How the sparsity is distributed: over the blocks or, with ``matrix``, within each block."""
 
     uniform = "uniform"
     owl = "owl"
@@ -62,7 +62,7 @@ def _one_error(value: object, validate: ValidatorFunctionWrapHandler) -> object:
 def _simplest(
     value: AllocationName | tuple[float, ...] | SpreadAllocation,
 ) -> AllocationName | tuple[float, ...] | SpreadAllocation:
-    """Return the name alone if the spread is the default: equal jobs have equal specifications."""
+    """Return only the name for the default spread, so that equal jobs have equal specifications."""
     if isinstance(value, SpreadAllocation) and value.spread == DEFAULT_SPREADS[value.name]:
         return AllocationName(value.name)
     return value

@@ -9,9 +9,9 @@ from db.spec.prune_spec import OWN_MASK, MethodName, SolverName
 
 @dataclass(frozen=True)
 class MethodInfo:
-    """A method: what it does, its source if it was published, when to use it and what it costs.
+    """A method, solver or allocation: what it does, its source, when to use it, what it costs.
 
-    A job combines a ``method``, a ``solver`` and an ``allocation``.
+    A job combines one of each. ``source`` is None for what was not published.
     """
 
     name: MethodName | SolverName | AllocationName

@@ -16,7 +16,7 @@ SIZES = {
     **{"F64": 8, "F32": 4, "F16": 2, "BF16": 2},
     **{"I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1},
 }
-"""Bytes per number of the unquantised formats in safetensors files."""
+"""Bytes per number, for each unquantised format in safetensors files."""
 MAX_HEADER_BYTES = 25_000_000
 MAX_TENSORS = 20_000
 MAX_DIMENSIONS = 64
@@ -24,7 +24,7 @@ COMPLETE = "Download it again, or name a complete copy."
 
 
 def check_weights(folder: Path, name: str) -> dict[str, tuple[int, ...]]:
-    """Read the header of every weight file and the index, and check that they agree.
+    """Read the index and the header of every weight file, and check that they agree.
 
     Returns:
         Each tensor's shape, by name.
@@ -56,7 +56,7 @@ def weight_files(folder: Path, name: str, present: Collection[str]) -> list[str]
     """Return the files in ``present`` that transformers would load.
 
     These are ``model.safetensors``, or else the files in the index, or else all safetensors files.
-    Some repositories have a model twice.
+    The order matters because some repositories contain the weights twice.
 
     Raises:
         SpecRefusedError: the index is malformed, or names a file that is not ``present``.
@@ -74,7 +74,10 @@ def weight_files(folder: Path, name: str, present: Collection[str]) -> list[str]
 
 
 def index_bytes(folder: Path, weights: Collection[str]) -> int | None:
-    """Return the total size in the index, or None for a single file or without a size."""
+    """Return the total size in bytes that the index gives.
+
+    Return None if the weights are a single file, or if the index is missing or gives no size.
+    """
     if WHOLE in weights or not (folder / INDEX).is_file():
         return None
     metadata = json.loads((folder / INDEX).read_bytes()).get("metadata")
@@ -149,7 +152,7 @@ def _header(path: Path, name: str) -> tuple[dict[str, Any], int]:
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Reject duplicate keys: two readers could choose different tensors."""
+    """Reject duplicate keys, because two readers could choose different tensors."""
     entries = dict(pairs)
     if len(entries) != len(pairs):
         raise ValueError("duplicate key")

@@ -13,14 +13,14 @@ from db.spec.variants import default_variant
 UNFIT = "unfit_combination"
 ROUNDING = 1e-6  # six decimals are enough for a sparsity
 MAX_SETS = 1000
-"""The most sets of a group that are compared: 4:8 has 70, 5:10 has 252."""
+"""The maximum number of sets of kept weights to compare in a group: 4:8 has 70, 5:10 has 252."""
 
 
 def check_combination(spec: PruneSpec) -> None:
     """Check that the options can be combined, and that there is something to do.
 
     Raises:
-        SpecRefusedError: they cannot, or there is nothing to do.
+        SpecRefusedError: the options cannot be combined, or there is nothing to do.
     """
     if spec.method is MethodName.none:
         _check_prunes_nothing(spec)
@@ -65,7 +65,7 @@ def check_combination(spec: PruneSpec) -> None:
 
 
 def _check_prunes_nothing(spec: PruneSpec) -> None:
-    """Check that a job that keeps the zeros of its model has no option of a pruning job."""
+    """Check that a job with method ``none`` sets no option that only applies to pruning."""
     is_uniform = spec.allocation is AllocationName.uniform
     options = {
         "pattern": spec.pattern,
@@ -89,7 +89,7 @@ def _check_prunes_nothing(spec: PruneSpec) -> None:
 
 
 def _check_variant(spec: PruneSpec) -> None:
-    """Check that only ``exact`` has a variant, and that it has not too many sets to compare."""
+    """Check that only ``exact`` has a variant, and that the variant compares few enough sets."""
     if spec.method is not MethodName.exact:
         if spec.variant is not None:
             raise SpecRefusedError(

@@ -46,7 +46,7 @@ class DataFile:
         path: the file's path.
         field: the field of the specification that names it.
         name: the value of that field.
-        text_field: the field of its rows to use; None selects a known one.
+        text_field: the field of its rows to use; if None, the first known field.
     """
 
     path: Path
@@ -65,7 +65,7 @@ class DataFile:
 
     @property
     def holds_rows(self) -> bool:
-        """Whether the file has rows, or is one plain text."""
+        """Whether the file has rows; otherwise it is one plain text."""
         return self.suffix in ROW_SUFFIXES
 
     def refused(self, reason: str, remedy: str = REMEDY) -> SpecRefusedError:
@@ -87,7 +87,10 @@ class DataFile:
             raise self._unreadable(error) from error
 
     def objects(self) -> Objects:
-        """Yield the line on which each row ends (in Parquet: its number), and its fields.
+        """Yield each row's number and fields.
+
+        The number is the line on which the row ends; in a Parquet file, it is the row's position,
+        from 1.
 
         Raises:
             SpecRefusedError: the file is too large, or a row cannot be read.
@@ -107,7 +110,7 @@ class DataFile:
         """Return the first row.
 
         Raises:
-            SpecRefusedError: there is none, or it cannot be read.
+            SpecRefusedError: the file has no rows, or the first one cannot be read.
         """
         for row in self.rows():
             return row
@@ -121,7 +124,7 @@ class DataFile:
         """Check that the file has not changed since it was uploaded.
 
         Raises:
-            SpecRefusedError: it has, or cannot be read.
+            SpecRefusedError: the file has changed or cannot be read.
         """
         try:
             found = self.sha256()

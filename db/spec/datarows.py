@@ -9,7 +9,7 @@ from typing import Any
 from db.core.errors import SpecRefusedError
 
 TEXT_FIELDS = {"dataset": "text_field", "eval_dataset": "eval_text_field"}
-"""By the job field that names a dataset: the job field that selects a field of its rows."""
+"""For each job field that names a dataset, the job field that selects which row field to use."""
 IDS = "input_ids"
 KNOWN_FIELDS = (IDS, "text", "messages")
 """The fields to try when none was selected, in this order."""
@@ -54,7 +54,7 @@ class DatasetName:
     Attributes:
         field: the field of the specification.
         name: the value of that field.
-        text_field: the field of its rows to use; None selects one of ``KNOWN_FIELDS``.
+        text_field: the field of its rows to use; if None, the first of ``KNOWN_FIELDS`` found.
     """
 
     field: str
@@ -80,7 +80,8 @@ class DatasetName:
         """Return the field to use, out of `names`.
 
         Raises:
-            SpecRefusedError: the selected field is missing, or none is known.
+            SpecRefusedError: the selected field is missing; or none was selected, and `names` has
+                no known field.
         """
         available = list(names)
         if self.text_field is not None:
@@ -100,7 +101,7 @@ def join_names(names: Iterable[str]) -> str:
 
 
 class RowReader:
-    """Converts a file's objects to rows of one type, from one field."""
+    """Converts a file's objects to rows; all come from the same field and have the same type."""
 
     def __init__(self, dataset: DatasetName, unit: str = "line", field: str | None = None) -> None:
         self._dataset, self._unit = dataset, unit

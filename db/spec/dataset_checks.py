@@ -1,4 +1,4 @@
-"""Checks of dataset files, which read a file piece by piece."""
+"""Checks of dataset files: before a job is accepted, and when a file is uploaded."""
 
 from codecs import getincrementaldecoder
 from collections.abc import Iterator
@@ -47,7 +47,7 @@ def check_upload(file: DataFile) -> None:
 
 
 def _texts(file: DataFile) -> Iterator[str]:
-    """Yield the text of each row: from a known field, or without one, from all fields."""
+    """Yield one text per row: from a known field if the first row has one, else from any field."""
     reader, is_known = RowReader(file.dataset), None
     for line, values in file.objects():
         if is_known is None:
@@ -69,7 +69,7 @@ def _known(file: DataFile, reader: RowReader, line: int, values: dict[str, Any])
 
 
 def _any(file: DataFile, line: int, values: dict[str, Any]) -> str:
-    """Return a text that a job could use if it selects a field: a string, or chat messages."""
+    """Return a string that a job could select from the row; ``messages`` if it has only lists."""
     texts = [value for value in values.values() if isinstance(value, str) and value.strip()]
     if not texts and not any(isinstance(value, list) and value for value in values.values()):
         raise file.dataset.missing_field("with text or chat messages", values, f"line {line}")

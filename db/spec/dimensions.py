@@ -11,7 +11,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 LAYERS = re.compile(r"(num_hidden_layers|num_layers|n_layers?|num_decoder_layers|decoder_layers)\Z")
 EXPERTS = re.compile(r"(num_(local_|routed_|total_)?experts|n_routed_experts|moe_num_experts)\Z")
 DECODERS = {"text_config", "decoder", "llm_config", "language_config"}
-"""Parts of composite models that are pruned."""
+"""The config keys of the part of a composite model that is pruned."""
 COUNT = re.compile(r"(layers?|blocks?|experts?|depth|stages|codebooks)\Z")
 WIDTH = re.compile(r"(size|dims?|rank|heads?|width|embd?|inner|groups?|kernel|d_model|d_ff)\Z")
 LENGTH = re.compile(r"(position|positions|embeddings|ctx|seq_len|seq_length)\Z")
@@ -23,7 +23,8 @@ REMEDY = "Name a complete copy of the model, with the config.json it was saved w
 def check_dimensions(config: Mapping[str, Any], shapes: Shapes, name: str) -> None:
     """Check that the config describes no more layers and experts than the tensors contain.
 
-    Each of them becomes a module: two million would exhaust the memory before a tensor is read.
+    Each layer or expert becomes a module; two million of them would exhaust the memory before a
+    tensor is read.
 
     Args:
         config: the content of config.json.

@@ -18,9 +18,9 @@ PERPLEXITY: dict[MethodName, tuple[float, ...]] = {
     MethodName.admm: (42.88, 58.49, 90.83, 62.43, 52.31),
     MethodName.alps: (42.70, 59.53, 90.98, 62.34, 53.10),
 }
-"""By method, without a solver: perplexity on WikiText-2, in the order of ``COLUMNS``."""
+"""The perplexity on WikiText-2 by method, without a solver; values are in ``COLUMNS`` order."""
 MIN_SPARSITY = 0.45
-"""Lower sparsities were not measured: the methods differ less there."""
+"""Lower sparsities were not measured, because the methods differ less there."""
 
 
 def perplexity_of(method: MethodName, column: str) -> str:
@@ -29,9 +29,9 @@ def perplexity_of(method: MethodName, column: str) -> str:
 
 
 def better_methods(spec: PruneSpec) -> list[str]:
-    """Return a sentence about methods that measured better than the job's, if there are any.
+    """Return a sentence about methods with a lower measured perplexity than the job's, if any.
 
-    Jobs with a solver get no advice.
+    A job that uses a solver, as ``solver`` or as ``method``, gets no advice.
     """
     column = _column(spec)
     if column is None or spec.method in OWN_MASK or spec.solver is not SolverName.none:

@@ -38,10 +38,10 @@ METRIC_NAMES = (
 
 
 def check_gate(gate: Gate | None) -> None:
-    """Check that a gate uses existing metrics only; with others it could only fail.
+    """Check that a gate uses existing metrics only; a bound on any other metric always fails.
 
     Raises:
-        SpecRefusedError: a metric does not exist; the remedy has the nearest name.
+        SpecRefusedError: a metric does not exist; the remedy suggests the nearest name.
     """
     if gate is None:
         return

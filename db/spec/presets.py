@@ -6,7 +6,7 @@ from typing import Any
 
 
 class PresetName(StrEnum):
-    """A named combination of a job's fields, from the cheapest to the one of the best quality."""
+    """A named set of a job's fields, from ``fast`` (cheapest) to ``best`` (best quality)."""
 
     fast = "fast"
     balanced = "balanced"
@@ -29,7 +29,7 @@ NOT_WITH_PATTERN = ("allocation",)
 
 
 def resolve_preset(fields: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Add the fields of the named preset to a request; those that it has itself stay."""
+    """Add the fields of the named preset to a request; the request's own fields take precedence."""
     preset = PRESETS.get(str(fields.get("preset")), {})
     unfit = NOT_WITH_PATTERN if fields.get("pattern") is not None else ()
     return {name: value for name, value in preset.items() if name not in unfit} | dict(fields)

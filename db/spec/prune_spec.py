@@ -26,7 +26,7 @@ from db.spec.variants import Variant
 
 
 class MethodName(StrEnum):
-    """How weights are scored; those that are also solvers choose the mask themselves.
+    """The method that scores the weights; methods that are also solvers choose the mask themselves.
 
     ``none`` keeps the zeros that the model has and prunes nothing.
     """
@@ -93,7 +93,7 @@ def _check_pattern(value: str) -> str:
 
 
 def implied_sparsity(method: object, pattern: object) -> float | None:
-    """Return the sparsity that the method `none`, or a pattern N:M, implies; None for others."""
+    """Return the sparsity that the method `none` or a pattern N:M implies; None without either."""
     if method == MethodName.none:
         return 0.0
     if not isinstance(pattern, str) or re.fullmatch(PATTERN, pattern) is None:
@@ -248,7 +248,7 @@ class PruneSpec(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _complete(cls, data: Any) -> Any:
-        """Set what the preset sets, and the sparsity that the method or the pattern implies."""
+        """Set the fields of the preset, and the sparsity that the method or the pattern implies."""
         if not isinstance(data, dict):
             return data
         data = resolve_preset(data)

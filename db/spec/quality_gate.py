@@ -25,7 +25,7 @@ class Verdict(StrEnum):
 
 
 class Gate(BaseModel):
-    """Bounds for metrics, by name in a job's ``result``, with dots between nested names."""
+    """Bounds for metrics, named as in a job's ``result``, with dots between nested names."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -45,8 +45,8 @@ class GateFailure:
 
     Attributes:
         metric: the metric's name.
-        bound: ``max`` for an upper bound, ``min`` for a lower one.
-        wanted: the bound.
+        bound: the kind of bound, ``max`` (upper) or ``min`` (lower).
+        wanted: the value of the bound.
         got: the measured value; None if it was not measured.
     """
 
@@ -79,7 +79,7 @@ def is_number(value: object) -> TypeGuard[int | float]:
 
 
 def metric_value(metrics: Mapping[str, Any], name: str) -> float | None:
-    """Return the metric with this name, or at this path of names separated by dots."""
+    """Return the metric with this name, in which dots may separate nested names, or None."""
     if name in metrics:
         value = metrics[name]
         return float(value) if is_number(value) else None

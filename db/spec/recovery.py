@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 RecoveryKind = Literal["masked", "mask_lora", "spp", "ast"]
 DEFAULT_TOKENS = 262_144
 MAX_TOKENS = 100_000_000
-"""The ids of all training windows are in memory."""
+"""The limit exists because the token ids of all training windows are held in memory."""
 
 
 class RecoverSpec(BaseModel):
@@ -49,7 +49,7 @@ class RecoverSpec(BaseModel):
 
 
 def _from_name(value: object) -> object:
-    """Return a kind's name as an object; ``none`` as null."""
+    """Convert the name of a kind to an object, and ``none`` to None."""
     if isinstance(value, str):
         return None if value == "none" else {"kind": value}
     if value is None or isinstance(value, dict | RecoverSpec):

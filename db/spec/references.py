@@ -38,7 +38,7 @@ class HubRepo:
 class LocalPath:
     """A local folder or file with its links resolved, and its name in the request.
 
-    ``text_field`` is the field of a dataset's rows to use; None selects a known one.
+    ``text_field`` is the field of a dataset's rows to use; if None, the first known field.
     """
 
     path: Path
@@ -88,10 +88,10 @@ class _Name:
 
 
 def parse_model(name: str, revision: str | None, roots: Sequence[Path] | None) -> ModelReference:
-    """Parse the name of a model; with `roots` of None, any folder is allowed.
+    """Parse the name of a model; if `roots` is None, any folder is allowed.
 
     Raises:
-        SpecRefusedError: it is neither a hub id nor a folder below an allowed root.
+        SpecRefusedError: the name is neither a hub id nor a folder below an allowed root.
     """
     wanted = _Name("model", name, roots)
     _refuse_urls(wanted)
@@ -120,7 +120,7 @@ def parse_dataset(
     uploads: Path | None = None,
     text_field: str | None = None,
 ) -> DatasetReference:
-    """Parse the name of a dataset; with `roots` of None, any file is allowed.
+    """Parse the name of a dataset; if `roots` is None, any file is allowed.
 
     Args:
         name: the name in the specification.
@@ -130,8 +130,8 @@ def parse_dataset(
         text_field: the field of its rows that the specification selects.
 
     Raises:
-        SpecRefusedError: it is no built-in, no hub id, no file below an allowed root, and no
-            dataset in the folder ``uploads``.
+        SpecRefusedError: the name is neither a built-in dataset, nor a hub id, nor a file below an
+            allowed root, nor a dataset in the folder ``uploads``.
     """
     wanted = _Name(field, name, roots)
     _refuse_urls(wanted)
@@ -152,7 +152,7 @@ def parse_dataset(
 
 
 def require_safetensors(names: Collection[str], field: str, value: str) -> None:
-    """Check by the names of its files that a model can be used.
+    """Check from the file names of a model that it can be used.
 
     Raises:
         SpecRefusedError: ``no_config``, ``pickle_only`` or ``no_weights``.
@@ -210,7 +210,7 @@ def _local_path(name: _Name) -> Path | None:
 
 
 def _looks_local(name: _Name) -> bool:
-    """Whether the name is a path; without roots, as on the command line, a relative one too."""
+    """Whether the name is a local path; relative paths count only without roots (command line)."""
     if name.value.startswith("/"):
         return True
     if name.roots is not None:

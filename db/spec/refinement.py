@@ -15,7 +15,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 FEWEST_WINDOWS = 8
-"""Of these, one is held out."""
+"""The minimum number of calibration windows; of these, one is held out."""
 
 
 def _from_auto(value: object) -> object:
@@ -70,7 +70,7 @@ class RefineSpec(BaseModel):
 
 
 def _from_flag(value: object) -> Any:
-    """Return ``true`` as an object with the defaults, and ``false`` as null."""
+    """Convert ``true`` to an object with the defaults, and ``false`` to None."""
     if isinstance(value, bool):
         return {} if value else None
     if value is None or isinstance(value, dict | RefineSpec):

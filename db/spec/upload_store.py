@@ -12,12 +12,12 @@ from db.core.ids import id_pattern
 
 UPLOADED = "uploaded:"
 SUFFIXES = {"text/plain": ".txt", "application/jsonl": ".jsonl", "text/csv": ".csv"}
-"""By media type; readers determine the format from the suffix."""
+"""The file suffix for each media type; readers determine the format from the suffix."""
 LIST_UPLOADS = "GET /v1/datasets lists what was uploaded; POST a file there to upload one."
 
 
 class UploadStore:
-    """Files in one folder; a rename makes each of them visible."""
+    """The files of uploaded datasets, in one folder; a rename makes each complete file visible."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -49,10 +49,10 @@ class UploadStore:
 
 
 def uploaded_file(name: str, field: str, root: Path | None) -> Path:
-    """Return the path of the file that `name`, ``uploaded:`` and an id, refers to.
+    """Return the path of the file that `name` (``uploaded:`` and an id) refers to.
 
     Raises:
-        SpecRefusedError: there is none.
+        SpecRefusedError: `name` refers to no uploaded file.
     """
     dataset_id = name.removeprefix(UPLOADED)
     if root is not None and re.fullmatch(id_pattern("dat"), dataset_id):

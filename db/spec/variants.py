@@ -7,8 +7,8 @@ class Variant(StrEnum):
     """How the method ``exact`` chooses the mask, and how it repairs the kept weights.
 
     The first letter is the choice: ``s`` by the loss of each weight alone, ``m`` by the joint loss
-    of each set of a group of N:M. The second is the repair: ``s`` column by column, ``m`` of all
-    weights at once.
+    of each possible set of weights in an N:M group. The second letter is the repair: ``s`` one
+    column after another, ``m`` all weights at once.
     """
 
     ss = "ss"
@@ -18,7 +18,7 @@ class Variant(StrEnum):
 
     @property
     def compares_sets(self) -> bool:
-        """Whether it compares the sets of a group."""
+        """Whether the variant compares the sets of weights in an N:M group."""
         return self.value.startswith("m")
 
 

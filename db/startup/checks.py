@@ -99,10 +99,10 @@ def read_settings(kind: type[SettingsT], **given: object) -> SettingsT:
 
 
 def require(findings: Iterable[Finding]) -> None:
-    """Raise an error unless all findings are good.
+    """Raise an error if any finding is ``wrong``.
 
     Raises:
-        SettingsError: some are ``wrong``; the message has a line for each.
+        SettingsError: a finding is ``wrong``; the message has a line for each of these.
     """
     if wrong := [finding.text for finding in findings if finding.state == "wrong"]:
         raise SettingsError("\n".join(wrong))
@@ -140,7 +140,7 @@ def database(
 
     Args:
         url: the database's URL.
-        needs_tables: whether missing or old tables are an error; otherwise the caller migrates.
+        needs_tables: whether missing or outdated tables are an error; False if the caller migrates.
         timeout_s: how long to wait for the database.
     """
     name = f"ZPRUNER_DATABASE_URL={hide_password(url)}"
@@ -173,7 +173,7 @@ def downgrade_target(url: str, wanted: str) -> Finding:
 
 
 def unwritable(folder: Path) -> str | None:
-    """Return why a folder, or its nearest existing parent, is not writable; None if it is."""
+    """Return why a folder (if missing, its nearest existing parent) is not writable, or None."""
     try:
         existing = next(one for one in (folder, *folder.parents) if os.path.lexists(one))
         with TemporaryFile(dir=existing):

@@ -1,4 +1,4 @@
-"""The connections that PostgreSQL allows, where several processes serve the API."""
+"""A check that PostgreSQL allows enough connections when several processes serve the API."""
 
 from sqlalchemy import text
 
@@ -7,9 +7,10 @@ from db.startup.checks import Finding
 from db.startup.server_settings import ServerSettings
 
 MOST_OF_A_PROCESS = THREADS + 2 * POOL_SIZE
-"""One for each thread; each of the two pools of a process keeps some more open."""
+"""The most connections of a process: one for each thread, and those kept open by its two pools."""
 OF_OTHERS = 20
-"""Workers, the control process, commands, and those that PostgreSQL keeps for its superuser."""
+"""The connections of workers, the control process and commands, and those that PostgreSQL reserves
+for its superuser."""
 
 
 def connection_limit(settings: ServerSettings) -> list[Finding]:

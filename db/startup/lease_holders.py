@@ -1,4 +1,4 @@
-"""A lock in the data folder that every process with leases of jobs holds.
+"""A lock in the data folder, held by every process that leases jobs.
 
 The lock is shared, and the system releases it when a process ends. A process that acquires it
 exclusively knows that no process of this data folder holds a lease any more, and need not wait

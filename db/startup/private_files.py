@@ -14,7 +14,7 @@ def keep_private(folder: Path) -> None:
     """Set the umask, and create the data folder or remove other users' access to it.
 
     Raises:
-        SettingsError: the folder cannot be created, belongs to another user, or keeps its mode.
+        SettingsError: the folder cannot be created or made private, or belongs to another user.
     """
     os.umask(UMASK)
     require([data_folder(folder)])

@@ -58,7 +58,7 @@ class ServerSettings(Settings):
 
 @lru_cache(maxsize=1024)
 def is_loopback(host: str | None) -> bool:
-    """Whether a name or address is one of the loopback interface."""
+    """Whether a name or address belongs to the loopback interface."""
     if host == "localhost":
         return True
     try:

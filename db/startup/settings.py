@@ -1,4 +1,4 @@
-"""Settings shared by all parts: ``ZPRUNER_*`` variables, then ``.env``."""
+"""Settings that all parts share, read from ``ZPRUNER_*`` variables, then from ``.env``."""
 
 import os
 from datetime import timedelta
@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     """`json` writes one object a line."""
 
     tracing: bool = False
-    """Whether traces are sent, as `OTEL_…` say (docs/operations.md#traces)."""
+    """Whether traces are sent, as the `OTEL_…` variables configure (docs/operations.md#traces)."""
 
     beat_every_s: Seconds = 15
     """Interval of the heartbeats of processes. `zpruner serve` restarts a process that misses
@@ -125,7 +125,7 @@ class Settings(BaseSettings):
 
     @property
     def heartbeat_timeout(self) -> timedelta:
-        """Three intervals, but never so short that a busy machine exceeds it."""
+        """Three heartbeat intervals, but at least 15 seconds, to allow for a busy machine."""
         return max(LEAST_HEARTBEAT_TIMEOUT, timedelta(seconds=3 * self.beat_every_s))
 
     @property

@@ -60,7 +60,7 @@ def start(settings: Settings, part: str) -> None:
 
 
 def traceparent() -> str | None:
-    """Return the W3C ``traceparent`` of the current span, or None without one."""
+    """Return the W3C ``traceparent`` of the current span; None if there is no span."""
     carrier: dict[str, str] = {}
     _CARRIER.inject(carrier)
     return carrier.get("traceparent")

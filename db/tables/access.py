@@ -12,7 +12,7 @@ from db.tables.base import ID, Base
 
 
 class AccessScope(StrEnum):
-    """What a key permits; ``admin`` permits everything."""
+    """A permission of an API key; ``admin`` permits everything."""
 
     jobs_read = "jobs:read"
     jobs_write = "jobs:write"
@@ -27,7 +27,7 @@ DEFAULT_SCOPES = (AccessScope.jobs_read, AccessScope.jobs_write, AccessScope.art
 class ApiKey(Base):
     """A client's credentials; only digests of its secrets are stored.
 
-    The former secret is the one before the last rotation. Both are valid until ``former_until``.
+    The former secret is the one before the last rotation; it stays valid until ``former_until``.
     """
 
     __tablename__ = "api_keys"
@@ -52,10 +52,11 @@ NO_KEY = ""
 
 
 class LastClaim(Base):
-    """The last claim of a job of each key; ``NO_KEY`` stands for clients without a key.
+    """The place of an API key in the claim order; ``NO_KEY`` stands for clients without a key.
 
     Attributes:
-        claim_number: larger for later claims, 0 before the first. Not a time: clocks may go back.
+        claim_number: the number of the last claim of one of its jobs: larger for later claims, 0
+            before the first. It is not a time, because clocks may go back.
     """
 
     __tablename__ = "key_turns"

@@ -12,7 +12,7 @@ from db.tables.base import ID, Base
 
 
 class Dataset(Base):
-    """One uploaded dataset; the upload store has its file, named after its id."""
+    """One uploaded dataset; its file is in the upload store, named after the dataset's id."""
 
     __tablename__ = "datasets"
     __table_args__ = (UniqueConstraint("sha256", "media_type"),)

@@ -29,7 +29,7 @@ FILTER_COLUMNS = ("verdict", "created_by", "method", "model_key", "search")
 
 
 def _sorted_by(metric: SortMetric) -> Index:
-    """Return the index of a list sorted by a metric, with all columns that it is filtered by."""
+    """Return the index for lists sorted by a metric, with all columns that they are filtered by."""
     measured = text(f"{metric} IS NOT NULL")
     columns = (metric.value, "id", "created_at", "status", *FILTER_COLUMNS)
     return Index(f"ix_jobs_by_{metric}", *columns, sqlite_where=measured, postgresql_where=measured)
@@ -39,17 +39,17 @@ class Job(Base):
     """One request to prune one model.
 
     Attributes:
-        eta_p50_s, eta_p90_s: the remaining seconds of the current attempt, as its worker estimated
-            them at its last step.
+        eta_p50_s, eta_p90_s: the median and the 90th percentile of the remaining seconds of the
+            current attempt, as its worker estimated them at its last step.
         crashes: the number of workers lost since the last retry by a client.
-        strikes, struck_at: the number of those since a block was last finished, and the time of
-            the last one.
+        strikes, struck_at: the number of workers lost since a block was last finished, and the time
+            when the last of these was lost.
         retries, not_before: the number of automatic retries after transient failures since a
             block was last finished, and the earliest time for the next attempt.
         leased_at: the time of the worker's last heartbeat.
-        perplexity, perplexity_ratio, seconds, size_bytes: what lists are sorted by, once the job
-            has succeeded: copies of two metrics, the time from its start to its end, and the size
-            of all its files.
+        perplexity, perplexity_ratio, seconds, size_bytes: the values that lists are sorted by, set
+            once the job has succeeded: copies of two metrics, the time from its start to its end,
+            and the total size of its files.
     """
 
     __tablename__ = "jobs"
@@ -167,10 +167,10 @@ class JobEvent(Base):
 
 
 class EventCounter(Base):
-    """A single row with positions of events.
+    """A table with a single row, which holds positions of events.
 
     Attributes:
-        last_position: the highest position that was ever assigned, of a deleted event too.
+        last_position: the highest position ever assigned, even if that event has been deleted.
         deleted_to: the highest position of an event that was deleted before its job.
     """
 
@@ -219,10 +219,11 @@ class Artifact(Base):
 
 
 class StoredResponse(Base):
-    """The first response to an idempotency key; deleted with its job.
+    """The response to the first request with an idempotency key; deleted with its job.
 
     Attributes:
-        created_by: the API key of the request, or an empty string; each has its own namespace.
+        created_by: the id of the request's API key, or an empty string without one. Each API key
+            has its own namespace of idempotency keys.
     """
 
     __tablename__ = "answers"
@@ -247,7 +248,8 @@ class Worker(Base):
         job_id: the job that one of its processes holds.
         draining: whether it finishes its current job and takes no new ones.
         load: the share of its device that was busy, from 0 to 1; None if unknown.
-        memory_used_bytes, temperature_c: of that device; None if unknown.
+        memory_used_bytes, temperature_c: the used memory and the temperature of that device; None
+            if unknown.
     """
 
     __tablename__ = "workers"

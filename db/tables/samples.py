@@ -1,4 +1,4 @@
-"""Tables of what workers and queues did in each minute of the last day."""
+"""Tables of worker and queue activity in each minute of the last day."""
 
 from sqlalchemy import Double, String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -7,13 +7,13 @@ from db.tables.base import Base
 
 
 class WorkerSample(Base):
-    """One minute of a worker.
+    """The activity of a worker in one minute.
 
     Attributes:
-        minute: the minutes since 1970.
-        samples: how often it was looked at.
-        busy: how often it held a job then.
-        load: the highest share of its device that was busy; None if unknown.
+        minute: the start of the minute, in minutes since 1970.
+        samples: the number of samples taken in this minute.
+        busy: the number of these samples in which the worker held a job.
+        load: the peak load of the worker's device, from 0 to 1; None if unknown.
     """
 
     __tablename__ = "worker_samples"
@@ -26,7 +26,7 @@ class WorkerSample(Base):
 
 
 class QueueSample(Base):
-    """The most waiting and running jobs of a queue in one minute."""
+    """The peak numbers of queued and of running jobs of a queue in one minute."""
 
     __tablename__ = "queue_samples"
 

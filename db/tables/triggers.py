@@ -34,13 +34,14 @@ class Trigger(Base):
     """A stored request that calls of another system turn into jobs.
 
     Its secrets are stored in clear text, because signatures are computed with them. The former
-    secret is the one before the last rotation. Both are valid until ``former_until``.
+    secret is the one before the last rotation; it stays valid until ``former_until``.
 
     Attributes:
         job: fields of the job; fields in ``map`` may be missing.
-        filter: by JSON pointer into the payload, the required value or a list of allowed values.
-        map: by field of the job, the JSON pointer to its value in the payload.
-        created_by: the API key that its jobs count for.
+        filter: JSON pointers into the payload, each with the required value or a list of allowed
+            values.
+        map: fields of the job, each with the JSON pointer to its value in the payload.
+        created_by: the id of the API key whose quotas its jobs count against.
     """
 
     __tablename__ = "triggers"
@@ -62,9 +63,10 @@ class TriggerDelivery(Base):
     """One authenticated call of a trigger.
 
     Attributes:
-        delivery_id: the caller's id of the call; a second call with it is a duplicate.
-        body_digest: set for sources that sign the body without the id; a second call with the
-            same body is a duplicate too.
+        delivery_id: the id that the caller gave the call; a second call with the same id is a
+            duplicate.
+        body_digest: the digest of the body, set for sources that sign the body without the id; a
+            second call with the same body is a duplicate too.
         reason: why the call was ignored.
         job_id: the job that it created, which may have been deleted since.
         problem: the problem document of the response, if the call was refused.

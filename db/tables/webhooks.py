@@ -29,7 +29,7 @@ class EventType(StrEnum):
         """Return the type of event for a status.
 
         Raises:
-            ValueError: there is none, because the status is only a request to a worker.
+            ValueError: the status has no event type, because it is only a request to a worker.
         """
         return cls(f"job.{status}")
 
@@ -59,10 +59,11 @@ class Webhook(Base):
     """An address that receives signed messages about events.
 
     Its secrets are stored in clear text, because messages are signed with them. The former secret
-    is the one before the last rotation. Messages are signed with both until ``former_until``.
+    is the one before the last rotation. Until ``former_until``, messages are signed with the
+    current secret and with the former one.
 
     Attributes:
-        position: the position of the last event, of all jobs, for which deliveries were created.
+        position: the position, among the events of all jobs, up to which deliveries were created.
         disabled_reason: ``by_request``, or ``gone`` after the address responded with 410.
     """
 
@@ -88,7 +89,8 @@ class Delivery(Base):
     Attributes:
         job_id: the job of the event, which may have been deleted since.
         position: the position of the event; None for test messages.
-        next_attempt_at: when it is due; while an attempt runs, when that one counts as lost.
+        next_attempt_at: the time when it is due; while an attempt runs, the time after which that
+            attempt counts as lost.
         noted_at: when ``next_attempt_at`` was set.
         log: the results of the attempts, newest last.
     """

@@ -1,4 +1,4 @@
-"""The addresses that webhooks may have: public ones, and those in networks that are configured."""
+"""The addresses that webhooks may have: public ones, and those in the configured networks."""
 
 import re
 from collections.abc import Sequence
@@ -28,11 +28,11 @@ _LOOPBACK = "127.0.0.1"
 
 
 def check_address(url: str, networks: Networks) -> None:
-    """Raise an error for a URL that no webhook may have; this resolves no name.
+    """Raise an error for a URL that webhooks may not have; host names are not resolved.
 
     Raises:
-        AddressRefusedError: it is not an HTTP URL, contains credentials or a fragment, or its host
-            is in a private network.
+        AddressRefusedError: the URL is malformed, not HTTP(S), or contains credentials or a
+            fragment; or its host is in a private network, or it needs https.
     """
     parts = _split(url)
     if parts.scheme not in {"http", "https"}:
@@ -49,7 +49,10 @@ def check_address(url: str, networks: Networks) -> None:
 
 
 def is_allowed(address: Address, networks: Networks, *, encrypted: bool = True) -> bool:
-    """Return whether webhooks may be sent to an address; unencrypted only within ``networks``."""
+    """Return whether webhooks may be sent to an address.
+
+    They may be sent to any address in ``networks``, and to other public ones if ``encrypted``.
+    """
     inner = _inner(address)
     if any(one in network for one in {address, inner} for network in networks):
         return True
@@ -91,7 +94,7 @@ def _check_host(url: str, parts: SplitResult, networks: Networks) -> None:
 
 
 def _literal(host: str) -> Address | None:
-    """Return the address of a literal host or localhost; None for any other name."""
+    """Return the address if the host is an IP address or localhost; None for any other name."""
     name = host.rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
         host = _LOOPBACK

@@ -13,7 +13,7 @@ from db.tables.webhooks import TEST_EVENT, EventType, Webhook
 MEDIA_TYPE = "application/cloudevents+json"
 MAX_BYTES = 20_000
 OMITTABLE = ("metrics", "labels")
-"""The fields that are left out first if the body is too long; receivers can read the job."""
+"""The fields to leave out, in this order, if the body is too long; receivers can get the job."""
 ERROR_LENGTHS = {"type": 200, "title": 200, "code": 100, "detail": 1000, "hint": 500}
 
 
@@ -53,7 +53,7 @@ def _cloud_event(
 
 
 def _job_fields(event: JobEvent, job: Job) -> dict[str, Any]:
-    """Return the job as of the event, since which its row may have changed."""
+    """Return the job's fields as of the event; the job's row may have changed since then."""
     succeeded = event.status is JobState.succeeded
     return {
         "id": job.id,

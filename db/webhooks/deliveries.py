@@ -1,4 +1,4 @@
-"""The deliveries of webhooks: read, sent again, deleted."""
+"""The deliveries of webhooks: reading them, sending them again, deleting them."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -65,7 +65,10 @@ class DeliveryRepository:
         return list(self._session.scalars(query.order_by(Delivery.id.desc()).limit(limit)))
 
     def undelivered(self, webhook_ids: Sequence[str]) -> dict[str, int]:
-        """Count the messages whose attempts have failed since one was last delivered."""
+        """Count, by webhook, the messages with a failed attempt.
+
+        Only messages newer than the webhook's last delivered message are counted.
+        """
         newer = aliased(Delivery)
         delivered = select(func.max(newer.id)).where(
             newer.webhook_id == Delivery.webhook_id, newer.status == DeliveryStatus.delivered

@@ -1,4 +1,4 @@
-"""The sending of deliveries: each is claimed, sent, and its result recorded."""
+"""The sending of deliveries: each is claimed and sent, and its result is recorded."""
 
 import random
 from collections.abc import Collection, Sequence
@@ -16,7 +16,7 @@ from db.webhooks.repository import GONE
 from db.webhooks.retries import RandomSource, retry_delay
 
 CLAIMED_FOR = timedelta(minutes=1)
-"""After this, a claimed delivery without a recorded result is sent again."""
+"""The time after which a claimed delivery without a recorded result is sent again."""
 LOG_LENGTH = 20
 ERROR_LENGTH = 500
 
@@ -28,7 +28,8 @@ class ClaimedDelivery:
     Attributes:
         secrets: the secrets to sign with: the current one, then the former one if still valid.
         attempt: the number of the attempt, from 1.
-        until: when the claim ends. A result is accepted only with the same attempt and end.
+        until: the end of the claim. A result is recorded only if the delivery still has this
+            attempt number and this end of its claim.
     """
 
     id: str
@@ -47,7 +48,7 @@ class SendResult:
     Attributes:
         seconds: the duration of the attempt.
         status: the HTTP status of the response; None without a response.
-        error: a description of the error, unless the status is the error.
+        error: a description of the error; None if there was none, or if the status shows it.
         retry_after: the delay that the response asks for.
     """
 
@@ -74,9 +75,9 @@ class DispatchRepository:
         self._session = session
 
     def is_due(self, without: Collection[str] = ()) -> bool:
-        """Return whether any delivery is due, except to the webhooks in ``without``.
+        """Return whether any delivery is due; cheap enough to call often.
 
-        It is cheap enough to call often.
+        Deliveries to the webhooks in ``without`` are ignored.
         """
         return self._session.scalar(_due(without).limit(1)) is not None
 
@@ -106,7 +107,7 @@ class DispatchRepository:
     ) -> bool:
         """Mark the delivery as delivered, to be retried, or failed.
 
-        Return False if it was claimed or enqueued again in the meantime, or deleted.
+        Return False if, in the meantime, the delivery was claimed or enqueued again or deleted.
         """
         if result.is_gone:  # locks the webhook before its delivery, as a deletion does
             self._disable(claimed)
@@ -131,7 +132,7 @@ class DispatchRepository:
         return [_claimed(*rows[one]) for one in ids if one in rows]
 
     def _disable(self, claimed: ClaimedDelivery) -> None:
-        """Disable a webhook whose receiver asked for it, unless its URL has changed since."""
+        """Disable a webhook whose receiver responded with 410, unless its URL has changed since."""
         self._session.execute(
             update(Webhook)
             .where(Webhook.id == claimed.webhook_id, Webhook.url == claimed.url)

@@ -44,7 +44,7 @@ class FanOut:
         return len(rows)
 
     def catch_up(self) -> None:
-        """Create all deliveries of committed events, of which some are about to be deleted."""
+        """Create all deliveries of committed events; call this before any events are deleted."""
         if self._session.scalar(select(Webhook.id).where(*_IS_ENABLED).limit(1)) is None:
             return
         EventOrder(self._session).assign_all_positions()

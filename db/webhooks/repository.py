@@ -87,7 +87,7 @@ class WebhookRepository:
         return self._set(webhook_id, position=start, **enabled)
 
     def disable(self, webhook_id: str) -> Webhook:
-        """Disable a webhook; it never receives the events of that time.
+        """Disable a webhook; events that occur while it is disabled are never sent to it.
 
         Raises:
             WebhookNotFoundError: there is no such webhook.

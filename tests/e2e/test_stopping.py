@@ -34,7 +34,8 @@ def test_a_stopped_service_requeues_its_job_and_leaves_no_process(
     data_dir: Path, inputs: Path
 ) -> None:
     with serving(data_dir, inputs) as service, Client(service.url) as client:
-        job = submit(client, "slow", samples=32)
+        # Long enough that the second attempt still runs once the service is ready again.
+        job = submit(client, "slow", samples=256)
         for attempt, number in enumerate((signal.SIGINT, signal.SIGTERM), start=1):
             until(client, job.id, partial(is_in_attempt, attempt))
             [before] = client.workers.list()

@@ -51,9 +51,9 @@ class Attempt:
         worker_id: str | None = None,
         queues: Sequence[str] = (),
     ) -> "Attempt | None":
-        """Claim the most urgent job of ``queues``, or ``job_id`` if they are empty.
+        """Claim the most urgent waiting job of ``queues``, or ``job_id`` if none waits.
 
-        Returns None if the job is finished, held by another worker, or in another queue.
+        Returns None if the chosen job is finished, held by another worker, or in another queue.
         """
         for _ in range(MAX_CLAIMS):
             with sessions.begin() as session:
@@ -86,12 +86,12 @@ class Attempt:
             return DatasetRepository(session).digests(self.spec)
 
     def heartbeat(self) -> JobState:
-        """Renew the lease without retries."""
+        """Renew the lease, without retries; return the job's state."""
         with self._sessions.begin() as session:
             return self._leases(session).heartbeat(self.job_id, self.number)
 
     def record(self, progress: JobProgress, eta: Eta | None = None) -> JobState:
-        """Write progress, and the report of a finished block; return the job's state."""
+        """Write progress, with the report if a block is finished; return the job's state."""
         block, report = progress.block, progress.report
 
         def write(leases: LeaseRepository) -> JobState:
@@ -146,7 +146,7 @@ class Attempt:
         return LeaseRepository(session, lease=self._lease)
 
     def _retried(self, write: Callable[[LeaseRepository], T]) -> T:
-        """Write in one transaction; retry for one lease while the database is unavailable."""
+        """Write in one transaction; retry for the duration of a lease if the database is down."""
         deadline = time.monotonic() + self._lease.total_seconds()
         while True:
             try:

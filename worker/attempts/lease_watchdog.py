@@ -40,9 +40,9 @@ class AttemptStopped(Exception):  # noqa: N818 - not an error
 class LeaseWatchdog:
     """A context manager that supervises one attempt while its work runs.
 
-    The work stops by itself at its next call of ``check``. Until then it may be busy with a
-    download or a long block; when the grace period of the stop reason is over, ``force_end`` is
-    called from the watchdog's thread.
+    If there is a reason to stop, the work stops at its next call of ``check``. Until then it may be
+    busy with a download or a long block; if it does not stop within the grace period for that
+    reason, ``force_end`` is called from the watchdog's thread.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class LeaseWatchdog:
         """Raise if there is a reason to stop.
 
         Raises:
-            AttemptStopped: there is one.
+            AttemptStopped: there is a reason to stop.
         """
         if self._stopping.is_set() and self._reason is None:
             self._reason = StopReason.yielded

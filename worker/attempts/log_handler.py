@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 MAX_LINES = 5000
 MAX_LINES_WITH_WARNINGS = 6000
-"""Warnings and errors are still stored after ``MAX_LINES`` lines."""
+"""After ``MAX_LINES`` lines, only warnings and errors are stored, up to this many lines in all."""
 MAX_CHARACTERS = 8000
 FLUSH_INTERVAL_S = 1.0
 
@@ -100,7 +100,7 @@ class JobLogHandler(logging.Handler):
 
 
 def _level(number: int) -> str:
-    """Return the highest of the usual levels that is not above ``number``."""
+    """Return the name of the highest standard level that is not above ``number``."""
     return LEVELS[min(max(number // 10 - 1, 0), len(LEVELS) - 1)]
 
 

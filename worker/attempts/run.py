@@ -60,7 +60,7 @@ class Runner:
     Args:
         queues: the runner takes the most urgent job of these queues instead of the given one.
         stopping: once it is set, the runner puts its job back into the queue.
-        exit_process: ends a process whose work does not stop.
+        exit_process: ends this process if its work does not stop in time.
     """
 
     def __init__(
@@ -187,7 +187,7 @@ class Runner:
         """Delete the attempt's files, unless the job succeeded while it was being stopped.
 
         Finished blocks stay staged, so that the next attempt or a retry resumes from them. If the
-        job is not finished, a later attempt may have taken them over already.
+        job is not finished, no staged file is deleted: a later attempt may already use it.
         """
         state = attempt.state_if_held()
         if state is None or not state.is_final:

@@ -25,9 +25,9 @@ def delete_orphans(sessions: Sessions, store: ArtifactStore) -> int:
 
 
 def delete_orphaned_uploads(sessions: Sessions, uploads: UploadStore) -> int:
-    """Delete incomplete uploads and the files of deleted datasets.
+    """Delete incomplete uploads and the files of deleted datasets; return how many were deleted.
 
-    A file is written before its row, so recent files are left alone.
+    A file is written before its row, so recently modified files are left alone.
     """
     candidates = uploads.unmodified_for(INCOMPLETE_AFTER)
     with sessions() as session:
@@ -38,10 +38,12 @@ def delete_orphaned_uploads(sessions: Sessions, uploads: UploadStore) -> int:
 
 
 def delete_old_events(sessions: Sessions, *, events_s: float, audit_s: float) -> int:
-    """Delete details of jobs and audit entries that are older than this; 0 keeps them forever.
+    """Delete old phase and progress events of ended jobs, and old audit entries.
 
-    Each transaction deletes a small batch, so that no other writer waits for long; the rest is
-    left to the next call. Returns the number of deleted rows.
+    Events are deleted ``events_s`` seconds after the end of their job, audit entries when they are
+    ``audit_s`` seconds old; 0 keeps them forever. Each transaction deletes a small batch, so
+    that no other writer waits for long; the rest is left to the next call. Returns the number of
+    deleted rows.
     """
     count = 0
     for delete_batch, age_s in ((_delete_events, events_s), (_delete_audit, audit_s)):

@@ -1,4 +1,4 @@
-"""The process that computes estimates, as the control process supervises it."""
+"""Supervision of the process that computes estimates, by the control process."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ COMMAND = (sys.executable, "-P", "-m", "worker.estimates.estimator")
 
 
 class EstimatorProcess:
-    """At most one process, started when an estimate is requested."""
+    """At most one estimator process, started when an estimate is requested."""
 
     def __init__(self, command: tuple[str, ...] = COMMAND) -> None:
         self._command = command

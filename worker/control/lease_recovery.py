@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 def recover_leases(sessions: Sessions, store: ArtifactStore, keep_staged: timedelta) -> int:
     """Requeue every job whose lease has expired, and return how many there were.
 
-    Jobs past their deadline are ended. Staged files of ended jobs are deleted after
-    ``keep_staged``, until which a retry can resume from them.
+    Jobs past their deadline are ended. Staged files of ended jobs are kept for ``keep_staged``, so
+    that a retry can resume from them, and are then deleted.
     """
     with sessions.begin() as session:
         recovery = RecoveryRepository(session)
@@ -41,7 +41,8 @@ class LeaseRecovery:
     """Recovers leases, but not right after the database's clock jumped.
 
     After a change of the clock, a suspended machine or an outage of the database, all leases seem
-    to have expired. After such a gap between two calls, workers first get the time to renew them.
+    to have expired. After such a gap between two calls, workers are first given time to renew
+    their leases.
     """
 
     def __init__(

@@ -7,7 +7,7 @@ from db.scheduling.queues import QueueRepository
 from db.scheduling.recovery import RecoveryRepository
 
 Publish = Callable[[str, str], object]
-"""Publishes a message about a job (its id) to a queue."""
+"""Publishes a message with a job's id (first argument) to a queue (second argument)."""
 MAX_JOBS = 100
 
 
@@ -33,7 +33,7 @@ def relay(sessions: Sessions, publish: Publish, message_count: Callable[[str], i
 
 
 def has_work(sessions: Sessions, job_id: str, queues: Sequence[str]) -> bool:
-    """Whether a worker of these queues has a job to run when it receives a message."""
+    """Whether a worker of these queues that receives a message for ``job_id`` has a job to run."""
     with sessions() as session:
         if RecoveryRepository(session).is_lost(job_id):
             return True

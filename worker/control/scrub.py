@@ -13,16 +13,16 @@ from db.files.artifacts import ArtifactRepository
 from db.files.integrity import FileCheck, store_result
 
 MAX_CALL_INTERVAL_S = 2.0
-"""After a longer interval, a call reads no more than after this one."""
+"""A call reads at most what the rate allows in this time, even if the last call was earlier."""
 IDLE_S = 60.0
 """How long to wait for the next query when no file was due."""
 
 
 class Scrub:
-    """Checks artifacts, those first whose last check was longest ago.
+    """Checks artifacts, starting with the one that has gone unchecked for the longest time.
 
-    The time of the last check is in each artifact's row. A check that a restart interrupts begins
-    again.
+    The time of the last check is in each artifact's row. A check that is interrupted by a restart
+    starts over.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Scrub:
             self._check = None
 
     def _current(self) -> FileCheck | None:
-        """Return the current check, or start that of the next file that is due."""
+        """Return the current check, or start a check of the next file that is due."""
         if self._check is not None or self._clock() < self._idle_until:
             return self._check
         with self._sessions() as session:

@@ -1,4 +1,4 @@
-"""The memory, time and size that a job would take on this machine, without reading its weights."""
+"""The memory, time and size that a job would take on this machine; no weights are read for it."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -37,12 +37,13 @@ RECOVERY = ("host_bytes", "device_bytes", "scratch_bytes", "steps", "seconds")
 def estimate(
     spec: PruneSpec, settings: WorkerSettings, duration_ratios: Sequence[float] = ()
 ) -> dict[str, Any]:
-    """Return what the job would take on this machine if nothing else ran, ready for JSON.
+    """Return the memory, time and size of a job that runs alone on this machine, ready for JSON.
 
     Args:
         spec: the job.
         settings: the worker's settings.
-        duration_ratios: for each earlier job on this machine, its duration over its planned one.
+        duration_ratios: for each earlier job on this machine, its duration divided by the planned
+            duration.
 
     Raises:
         SpecRefusedError: a field names something that cannot be used.
@@ -83,7 +84,7 @@ def estimate(
 def _plan_or_refusal(
     job: PlannedJob, headroom: Headroom, speed: Speed | None
 ) -> tuple[JobPlan, str | None]:
-    """Return the plan; if none fits, one for unlimited memory and the reason for the refusal."""
+    """Return the plan; if none fits, a plan for unlimited memory, and why the job is refused."""
     try:
         return job.plan(headroom, speed), None
     except InsufficientMemoryError as error:

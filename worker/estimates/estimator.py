@@ -1,7 +1,8 @@
 """``python -m worker.estimates.estimator``: computes requested estimates until it is idle.
 
 It is a process of its own, because planning needs torch, which the control process must not
-import. It stays for a while, because importing torch takes longer than an estimate.
+import. After the last request it keeps running for a while, because importing torch takes longer
+than an estimate.
 """
 
 import logging

@@ -40,7 +40,7 @@ class ExpectedWindows:
         calibration, evaluation: how many windows of each kind.
         seq_len: tokens in each window.
         guesses: one sentence for each number that was guessed.
-        training, held_out: how many windows of each kind recovery uses; 0 without recovery.
+        training, held_out: the number of windows of each kind for recovery; 0 without recovery.
     """
 
     calibration: int
@@ -132,7 +132,7 @@ def _calibration_count(
 def _known_evaluation_count(
     own: DatasetReference | None, rows: int | None, samples: int
 ) -> int | None:
-    """Return the number of evaluation windows in a file of ``input_ids`` rows; else None."""
+    """Return the number of evaluation windows in a file of ``input_ids`` rows; None for text."""
     if own is not None:
         return _row_count(own, "eval_dataset")
     # If no row is left, the calibration windows are used for evaluation, too.

@@ -18,7 +18,7 @@ from worker.sources.models import fetch_model
 def forecast(spec: PruneSpec, resources: Resources) -> dict[str, Any]:
     """Return the plan of the job on one device with the memory that is free now, ready for JSON.
 
-    The model and the texts are downloaded, because their content decides; no weight is read.
+    The model and the texts are downloaded, because the plan depends on them; no weight is read.
 
     Raises:
         SpecRefusedError: a field names something that cannot be used.

@@ -1,4 +1,4 @@
-"""The plan of a job, computed from its model's headers and the number of its windows."""
+"""The plan of a job, computed from the headers of its weight files and its number of windows."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -45,7 +45,7 @@ class JobPlan:
 
     @property
     def scratch_bytes(self) -> int:
-        """Size of temporary files; recovery also needs the pruned model beside its own."""
+        """Size of temporary files, including the pruned model if a recovery follows."""
         largest = max(one.scratch_bytes for one in self._all())
         return largest + (self.sweep.artifact_bytes if self.recovery else 0)
 
@@ -56,7 +56,7 @@ class JobPlan:
         return None if None in seconds else sum(filter(None, seconds))
 
     def as_json(self) -> dict[str, Any]:
-        """Return the sweep's plan with the job's totals, and that of the recovery."""
+        """Return the sweep's plan with the job's totals, and the recovery's plan, if any."""
         names = ("host_bytes", "device_bytes", "scratch_bytes", "seconds")
         totals = {name: getattr(self, name) for name in names}
         found = plan_json(self.sweep) | totals
@@ -68,7 +68,7 @@ class JobPlan:
 
 @dataclass(frozen=True)
 class PlannedRecovery:
-    """A recovery, which can be planned for any amount of memory."""
+    """The model and work of a recovery, which can be planned for any amount of memory."""
 
     shape: ModelShape
     settings: Recovery
@@ -92,7 +92,7 @@ class PlannedJob:
         """Return the fastest plans that fit into ``headroom``.
 
         Raises:
-            InsufficientMemoryError: none fits.
+            InsufficientMemoryError: no plan fits.
         """
         sweep = plan(self.shape, self.work, headroom, speed)
         return JobPlan(sweep, self.recovery.plan(headroom, speed) if self.recovery else None)
@@ -104,13 +104,13 @@ def planned_job(
     device: torch.device,
     count_windows: Callable[[MetaModel], ExpectedWindows],
 ) -> PlannedJob:
-    """Read the model's headers and describe the job's work; no weight is loaded.
+    """Read the headers of the weight files and describe the job's work; no weight is loaded.
 
     Args:
         spec: the job.
         model: a folder with at least a configuration and the headers of the weights.
-        device: what the job will compute on.
-        count_windows: returns the number of calibration and evaluation windows.
+        device: the device that the job will compute on.
+        count_windows: returns the number of windows of each kind.
 
     Raises:
         SpecRefusedError: a field names something that cannot be used.

@@ -13,14 +13,15 @@ class CachedDenseLoss:
     """A small file that holds one loss in nats per token.
 
     Attributes:
-        path: its name contains everything that the loss depends on. Deleting the file is safe:
-            the next job measures the loss again. None keeps no loss, as for ``zpruner prune``.
+        path: the file, named by a digest of everything that the loss depends on. Deleting it is
+            safe: the next job measures the loss again. With None, as for ``zpruner prune``, no
+            loss is stored.
     """
 
     path: Path | None
 
     def read(self) -> float | None:
-        """Return the loss, None if no job has measured it."""
+        """Return the loss; None if no job has measured it."""
         if self.path is None:
             return None
         try:

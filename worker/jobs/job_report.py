@@ -24,7 +24,7 @@ def job_report(
     blocks: Sequence[BlockResult],
     recovered: RecoveredModel | None = None,
 ) -> dict[str, Any]:
-    """Return everything that was measured and how, as in ``report.json``.
+    """Return all measurements and how they were made, as in ``report.json``.
 
     Raises:
         NotFiniteError: a loss is not a finite number.
@@ -94,7 +94,7 @@ def _perplexity(model: str, loss: float | None) -> float | None:
 
 
 def _plan_metrics(result: PruningResult, recovered: RecoveredModel | None) -> dict[str, Any]:
-    """Return what was predicted of the time and the memory, and the peaks that were measured."""
+    """Return the predicted time and peak memory, and the measured peak memory."""
     runs: list[PruningResult | RecoveryResult] = [result]
     if recovered is not None:
         runs.append(recovered.result)

@@ -1,4 +1,4 @@
-"""A job whose model and texts are open, as all of its work needs it."""
+"""A job whose model and texts are open, ready for its work."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -24,10 +24,10 @@ class OpenedJob:
     Attributes:
         spec: its specification.
         model: the dense model's folder.
-        meta_model: the dense model. With several devices each process opens one of its own, and
-            this one only reads headers.
+        meta_model: the dense model. With several devices, each process opens a meta model of its
+            own, and no forward pass uses this one.
         recipe: how the model is pruned.
-        windows: the token ids that it runs on.
+        windows: the windows of token ids that the model runs on.
         devices: one for each process that shares the work.
         resources: folders and memory that it may use.
     """
@@ -66,7 +66,7 @@ class OpenedJob:
 
     @property
     def budget_of_a_process(self) -> int | None:
-        """The most memory of each process; None for no limit."""
+        """The maximum memory of each process; None for no limit."""
         budget = self.resources.memory_budget_bytes
         return budget // len(self.devices) if budget else None
 

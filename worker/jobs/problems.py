@@ -1,4 +1,4 @@
-"""The problem that a failed job gets for an error of its worker."""
+"""The problem that is stored for a failed job, chosen by the error that made it fail."""
 
 import errno
 
@@ -53,7 +53,7 @@ FIELDS: dict[type[BaseException], str | None] = {
 
 
 def problem_of(error: BaseException, spec: PruneSpec | None = None) -> Problem:
-    """Return the problem of an error; it names the field of `spec` that has to change."""
+    """Return the problem that describes an error, with the field of `spec` to change, if any."""
     if isinstance(error, SpecRefusedError):
         return refusal_problem(error)
     kind = _kind_of(error)

@@ -37,7 +37,7 @@ def prune(
     Args:
         spec: the job's specification.
         out: an existing folder, empty or with the files of an earlier run; becomes a Hugging Face
-            folder with ``report.json``, and hidden folders that are not part of the result.
+            folder with ``report.json``. Hidden folders in it are not part of the result.
         resources: folders, devices and memory that the job may use.
 
     Yields:

@@ -1,4 +1,4 @@
-"""The translation of a specification into what the pruning core and recovery take."""
+"""The translation of a specification into a recipe for pruning and the settings of recovery."""
 
 from db.spec.allocations import AllocationName, SpreadAllocation
 from db.spec.prune_spec import OWN_MASK, MethodName, Propagation, PruneSpec, SolverName
@@ -41,7 +41,7 @@ def recipe_of(spec: PruneSpec) -> Recipe:
 
 
 def recovery_of(spec: PruneSpec) -> Recovery | None:
-    """Return how the pruned model is trained; None if it is not."""
+    """Return the settings of the recovery; None if the job has none."""
     if (one := spec.recover) is None:
         return None
     return Recovery(one.kind, one.tokens, one.lr, one.kl, one.temperature)

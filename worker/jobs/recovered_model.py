@@ -16,8 +16,8 @@ class RecoveredModel:
     """A recovered model.
 
     Attributes:
-        recovery: how it was trained.
-        result: what was measured meanwhile.
+        recovery: the recovery that trained it.
+        result: the result of the training, with its measurements.
         zeros: how many weights of its pruned matrices are zero.
     """
 
@@ -29,7 +29,7 @@ class RecoveredModel:
     def count(
         cls, recovery: JobRecovery, result: RecoveryResult, blocks: Sequence[BlockResult]
     ) -> "RecoveredModel":
-        """Count the zeros of the written model, of which ``blocks`` are the pruned blocks."""
+        """Count the zeros in the written model's pruned matrices, which ``blocks`` lists."""
         pruned = {f"{block.name}.{layer.name}" for block in blocks for layer in block.layers}
         plain, joined = recovery.job.meta_model.weights.sources_of(pruned.__contains__)
         # A matrix may be pruned in part, so that zeros elsewhere in it do not count.
@@ -37,7 +37,7 @@ class RecoveredModel:
         return cls(recovery, result, sum(block.zeros for block in blocks) + gained)
 
     def metrics(self) -> dict[str, Any]:
-        """Return what was measured while the model was trained, by name."""
+        """Return the metrics of the training by name."""
         result = self.result
         return {
             "kind": self.recovery.settings.kind,

@@ -24,21 +24,21 @@ from worker.recovery.settings import Recovery
 from worker.recovery.shapes import recovery_shape, recovery_work
 
 REPORTED_STEPS = 200
-"""How many steps of a stage are reported at most, beside those that measure the held-out loss."""
+"""Maximum number of reported steps per stage, not counting steps that measure held-out loss."""
 _STAGES = {"teacher": (0.0, 0.2), "training": (0.2, 1.0)}
 """The shares of a recovery that are done before and after each stage."""
 
 
 @dataclass(frozen=True)
 class JobRecovery:
-    """A recovery for which there are memory and space.
+    """A recovery for which there is enough memory and disk space.
 
     Attributes:
         job: the job.
         settings: how the model is trained.
-        windows: what it is trained on.
+        windows: the windows for training, and the held-out ones.
         out: the folder of the result; the sweep writes into a folder inside it.
-        plan: the memory, space and time that it takes.
+        plan: the memory, disk space and time that the recovery takes.
     """
 
     job: OpenedJob
@@ -56,10 +56,10 @@ class JobRecovery:
         """Train the pruned model, and write it into the folder of the result.
 
         Args:
-            start, end: the shares of all of the job's work that are done before and after it.
+            start, end: the shares of the whole job that are done before and after the recovery.
 
         Yields:
-            Wherever the work may stop; the details of some steps only.
+            The progress at each point where the work may stop, with the details of only some steps.
 
         Raises:
             PruningError: the model or the available memory does not allow it.
@@ -82,7 +82,7 @@ class JobRecovery:
         return (yield from mapped(steps, progress_of))
 
     def _start(self) -> tuple[Generator[RecoveryProgress, None, RecoveryResult], int | None]:
-        """Return the steps, in this process or one per device, and the one they resume from."""
+        """Return a generator that runs the steps, and the step that it resumes from, if known."""
         job, windows = self.job, self.windows
         task = RecoveryTask(
             job.model.path,
@@ -112,7 +112,8 @@ def planned_recovery(job: OpenedJob, out: Path) -> JobRecovery | None:
         out: the folder of the result, empty or with the files of an earlier run.
 
     Raises:
-        InsufficientMemoryError: it does not fit; the error names a change that would.
+        InsufficientMemoryError: the recovery does not fit; the error names a change that makes it
+            fit.
         OSError: the disk has too little space (``ENOSPC``).
     """
     settings, windows = recovery_of(job.spec), job.windows.recovery
@@ -128,14 +129,14 @@ def planned_recovery(job: OpenedJob, out: Path) -> JobRecovery | None:
 
 
 def sweep_share(sweep_seconds: float | None, recovery_seconds: float | None) -> float:
-    """Return the sweep's share of the planned time, a half if it is not known."""
+    """Return the sweep's share of the planned time; 0.5 if a time is not known."""
     if sweep_seconds is None or recovery_seconds is None:
         return 0.5
     return sweep_seconds / (sweep_seconds + recovery_seconds)
 
 
 def _is_reported(step: RecoveryProgress, previous: RecoveryProgress | None) -> bool:
-    """Whether a step's details are reported: a job may have many thousands."""
+    """Whether a step's details are reported; not all are, as a job may have thousands of steps."""
     if previous is None or previous.stage != step.stage or step.held_out_loss is not None:
         return True
     last, now = (REPORTED_STEPS * one.step // step.steps for one in (previous, step))
@@ -143,7 +144,7 @@ def _is_reported(step: RecoveryProgress, previous: RecoveryProgress | None) -> b
 
 
 def _require_space(out: Path, needed_bytes: int) -> None:
-    """Check the space for the pruned model, the recovered one and the cache of predictions."""
+    """Check that the disk has space for the pruned and the recovered model and temporary files."""
     present = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     free = shutil.disk_usage(out).free
     if needed_bytes - present > free:

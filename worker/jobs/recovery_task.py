@@ -1,4 +1,4 @@
-"""What each process of a recovery has to do."""
+"""The task of each process of a recovery."""
 
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -19,17 +19,17 @@ from worker.recovery.settings import Recovery
 
 @dataclass(frozen=True)
 class RecoveryTask:
-    """A recovery as one process runs it; a process is given nothing but this.
+    """A recovery as one process runs it; the process gets no other data.
 
     Attributes:
         dense, pruned: the folders of the two models.
-        dtype: of the forward passes.
+        dtype: the dtype of the forward passes.
         settings: how the model is trained.
-        pattern: the constraint on a mask that changes; None if it is not known.
+        pattern: the pattern that a changing mask must satisfy; None if it is not known.
         training, held_out, evaluation: ``[windows, tokens]`` ids.
         out: the folder of the result.
-        seed: of the order of the windows.
-        memory_budget_bytes: the most memory of one process; None for all of it.
+        seed: determines the order of the windows, and the initial values of adapters.
+        memory_budget_bytes: the maximum memory of one process; None for no limit.
         speed: the machine's speed, if it is known.
     """
 

@@ -20,7 +20,7 @@ class Resources:
         device: the device to compute on; ``auto`` selects a GPU if there is one.
         devices: the number of devices; each gets a process and a share of the windows.
         memory_budget_bytes: the memory limit of all processes together; None for no limit.
-        baselines: the folder of what was measured of dense models; None to measure each time.
+        baselines: the folder of measurements of dense models; None to measure each time.
         speeds: the file of this machine's measured speed; None to predict no time.
     """
 

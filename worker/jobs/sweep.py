@@ -30,9 +30,10 @@ class JobSweep:
     """A sweep that is ready to run.
 
     Attributes:
-        run: yields each block's result and where it may stop, and returns that of the model.
-        resumed_from_block: the first block that it prunes; None if it prunes all, or if only its
-            processes know it.
+        run: yields each block's result, and a `RefinementProgress` at further points where the
+            sweep may stop; returns the model's result.
+        resumed_from_block: the first block that it prunes; None if it prunes all, or if several
+            devices share the sweep, as only their processes know it.
         seconds: its planned duration, if it is known.
     """
 
@@ -46,7 +47,7 @@ class JobSweep:
         """Run the sweep, and append the blocks' results to ``blocks``.
 
         Args:
-            start, end: the shares of all of the job's work that are done before and after it.
+            start, end: the shares of the whole job that are done before and after the sweep.
         """
         fraction = start
 

@@ -22,7 +22,7 @@ _MAX_DEFAULT_SEQ_LEN = 2048  # longer windows do not improve calibration
 
 @dataclass(frozen=True)
 class RecoveryWindows:
-    """The windows that recovery trains on, and those that it holds out to watch the training."""
+    """The windows that recovery trains on, and the held-out windows that monitor it."""
 
     training: Windows
     held_out: Windows
@@ -89,7 +89,7 @@ def _check_separate(spec: PruneSpec, calibration: Windows, evaluation: Windows) 
 def datasets_of(
     spec: PruneSpec, resources: Resources
 ) -> tuple[DatasetReference, DatasetReference | None]:
-    """Return the calibration dataset, and the evaluation dataset if it is another one.
+    """Return the calibration dataset, and the evaluation dataset if the job names one.
 
     Raises:
         SpecRefusedError: a dataset cannot be used.

@@ -1,6 +1,7 @@
 """The startup checks of workers; ``python -m worker.pool.checks`` prints the results as JSON.
 
-``zpruner serve`` and ``zpruner doctor`` run it as a process, because they do not import workers.
+``zpruner serve`` and ``zpruner doctor`` run this module as a process, because they do not import
+the worker's code.
 """
 
 import subprocess

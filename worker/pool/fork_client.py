@@ -16,7 +16,7 @@ COMMAND = (sys.executable, "-P", "-c", "from worker.pool.fork_server import main
 READY = b"ready"
 MAX_FDS = 64
 START_TIMEOUT_S = 120.0
-"""Spawning a process instead would not be faster, because it has the same imports."""
+"""How long to wait for the server: spawning would not be faster, as it imports the same modules."""
 REPLACE_AFTER_S = 300.0
 RESPONSE_TIMEOUT_S = 5.0
 POLL_INTERVAL_S = 0.2
@@ -29,7 +29,7 @@ class ForkServerError(Exception):
 
 
 class ForkServer:
-    """At most one server process, started at the first request."""
+    """At most one fork server process, started at the first request."""
 
     def __init__(
         self, command: Sequence[str] = COMMAND, is_stopping: Callable[[], bool] = lambda: False
@@ -42,10 +42,10 @@ class ForkServer:
         self._started = 0.0
 
     def fork(self, fds: Sequence[int]) -> int:
-        """Fork a child process of this one that inherits ``fds``, and return its id.
+        """Have the server fork a child of this process that inherits ``fds``; return its id.
 
         Raises:
-            ForkServerError: none could be forked. A server that has ended, does not respond, or
+            ForkServerError: no child could be forked. A server that has ended, does not respond, or
                 can no longer fork safely is replaced.
         """
         try:
@@ -96,7 +96,8 @@ class ForkServer:
         """Wait until the server has imported the engine.
 
         Raises:
-            ForkServerError: it takes longer than a worker should wait.
+            ForkServerError: the server takes longer than a worker should wait, or the worker is
+                stopping.
             OSError: the server has ended or hangs.
         """
         while not self._is_ready:
@@ -116,7 +117,7 @@ def _checked_child(pid: int) -> int:
     """Return ``pid`` if it is a child of this process; otherwise kill it.
 
     Raises:
-        ForkServerError: it is not a child, as in sandboxes that do not support subreapers.
+        ForkServerError: the process is not a child, as in sandboxes that do not support subreapers.
     """
     with suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)

@@ -1,4 +1,4 @@
-"""The fork server: a program that imports the engine and forks processes which have it then.
+"""The fork server: a program that imports the engine and forks processes that need not import it.
 
 It runs no job, opens no connection and starts no thread, so that a forked process behaves like a
 new one (decision 30). Its argument is the descriptor of a socket to its parent, the worker.
@@ -121,7 +121,7 @@ def _run(fds: list[int]) -> NoReturn:
 
 
 def _reseed() -> None:
-    """Seed the libraries' generators as at their import; Python's own is reseeded by fork."""
+    """Seed the libraries' random generators anew; fork has already reseeded Python's own."""
     import_module("numpy").random.seed()
     import_module("torch").default_generator.seed()
 
@@ -133,7 +133,7 @@ def _open_files() -> Iterator[tuple[int, str]]:
 
 
 def _stop_library_threads() -> None:
-    """Fork once: OpenBLAS then stops its threads, and starts new ones when it is used."""
+    """Stop OpenBLAS's threads by forking once; it starts new ones when it is used again."""
     if not (child := os.fork()):
         os._exit(0)
     os.waitpid(child, 0)

@@ -85,7 +85,7 @@ class ForkedContext(context.SpawnContext):
 
 
 class ForkingPool(TaskPool):
-    """Celery's ``prefork`` pool, with processes that have the engine imported."""
+    """Celery's ``prefork`` pool, with processes in which the engine is already imported."""
 
     def on_start(self) -> None:
         """Prepare the fork server, then start the first process."""

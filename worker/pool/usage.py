@@ -1,4 +1,4 @@
-"""How far a worker's device is used: its load, memory and temperature."""
+"""The usage of a worker's device: its load, used memory and temperature."""
 
 import logging
 import os
@@ -14,11 +14,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Usage:
-    """The use of a device, or of several together; None for what is unknown.
+    """The usage of a device, or of several together; a value is None if it is unknown.
 
     Attributes:
-        load: the share of the time in which it was busy, from 0 to 1.
-        temperature_c: that of the hottest.
+        load: the share of time in which the device was busy, from 0 to 1; a mean for several.
+        temperature_c: the temperature of the hottest device.
     """
 
     load: float | None = None
@@ -27,14 +27,14 @@ class Usage:
 
 
 def cpu_usage() -> Usage:
-    """Return the use of this machine since the last call."""
+    """Return the usage of this machine; the load is measured since the last call."""
     memory = psutil.virtual_memory()
     load = psutil.cpu_percent() / 100
     return Usage(load, memory.total - memory.available, _cpu_temperature())
 
 
 def gpu_usage(first: int, count: int) -> Usage:
-    """Return the use of CUDA devices, by NVIDIA's management library; unknown without it."""
+    """Return the usage of CUDA devices from NVIDIA's management library; all None without it."""
     try:
         nvml = import_module("pynvml")
         nvml.nvmlInit()
@@ -62,7 +62,7 @@ def _usage_of(nvml: Any, index: int) -> Usage:
 
 
 def _handle(nvml: Any, index: int) -> Any:
-    """Return the handle of a device by its CUDA number, which counts the visible ones only."""
+    """Return the handle of a device by its CUDA number, which counts visible devices only."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     names = [name.strip() for name in visible.split(",") if name.strip()]
     name = names[index] if index < len(names) else str(index)

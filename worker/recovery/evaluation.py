@@ -25,7 +25,7 @@ def evaluation_loss(
         model: the model.
         windows: ``[windows, tokens]`` token ids, at least one window.
         token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``.
-        folder: for temporary files.
+        folder: an existing folder for temporary files.
 
     Yields:
         The progress after each block.
@@ -42,7 +42,7 @@ def evaluation_loss(
 def _progress(
     stream: Generator[int, None, Activations], blocks: int, tokens: int
 ) -> Generator[RecoveryProgress, None, Activations]:
-    """Yield the progress of running windows through all blocks; return the last states."""
+    """Yield the progress of a forward pass through all blocks; return the last hidden states."""
     started = perf_counter()
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Everything that decides the bytes of a recovery's result."""
+"""The fingerprint of a recovery: everything that determines the bytes of its result."""
 
 from pathlib import Path
 from typing import Any
@@ -30,17 +30,17 @@ def recovery_fingerprint(
 ) -> dict[str, Any]:
     """Return everything that the result depends on, part by part, ready for JSON.
 
-    The pruned model is identified by its content: a sweep that is resumed writes some of its files
-    again.
+    The pruned model is identified by the digests of its files, because a resumed sweep writes some
+    of these files again.
 
     Args:
         dense: the dense model.
         pruned: the pruned model.
-        recovery: how it is trained.
-        pattern: the constraint on a mask that changes.
-        windows: token ids ``[windows, tokens]``, by their use.
+        recovery: how the pruned model is trained.
+        pattern: the pattern that a changing mask must satisfy.
+        windows: token ids ``[windows, tokens]`` keyed by their use, such as ``training``.
         token_loss: the function that measures the loss.
-        seed: of the order of the windows, and of adapters.
+        seed: determines the order of the windows, and the initial values of adapters.
         ranks: number of processes.
     """
     files = sorted({stored.file for stored in pruned.checkpoint.tensors.values()})

@@ -14,7 +14,7 @@ from worker.recovery.planning.sizes import FORWARD_TOKENS
 
 
 def open_block_inputs(meta_model: MetaModel) -> BlockInputs:
-    """Return what calls the blocks of a model.
+    """Return the `BlockInputs` of a model, which call its blocks.
 
     Raises:
         UnsupportedModelError: the model cannot be run block by block.
@@ -38,7 +38,7 @@ def last_states(
 
     Args:
         meta_model: the model.
-        block_inputs: calls its blocks.
+        block_inputs: calls the model's blocks.
         batches: token ids, each ``[batch, tokens]``.
         spill: an empty folder for the hidden states.
 

@@ -16,11 +16,11 @@ from worker.recovery.settings import Recovery
 
 @dataclass(frozen=True)
 class Head:
-    """A model's norm and head.
+    """A model's final norm and its head.
 
     Attributes:
         meta_model: the model, with its head loaded.
-        block_inputs: knows whether its blocks return a tensor or a tuple.
+        block_inputs: knows whether the model's blocks return a tensor or a tuple.
     """
 
     meta_model: MetaModel
@@ -28,7 +28,7 @@ class Head:
 
     @property
     def vocabulary(self) -> int:
-        """Number of tokens."""
+        """Number of tokens in the vocabulary."""
         size: int = self.meta_model.model.config.get_text_config().vocab_size
         return size
 
@@ -42,7 +42,7 @@ class Head:
         return head_logits(self.meta_model, self.block_inputs, hidden, norms)
 
     def pieces(self, hidden: Tensor) -> Iterator[tuple[int, Tensor]]:
-        """Yield pieces ``[n, hidden]`` of all states that predict a token, and where each starts.
+        """Split the states that predict a token; yield (start index, piece ``[n, hidden]``) pairs.
 
         Args:
             hidden: ``[windows, tokens, hidden]``; the last token of each window predicts none.
@@ -57,7 +57,7 @@ class Head:
 
     @torch.no_grad()
     def targets(self, hidden: Tensor, temperature: float) -> Targets:
-        """Return the predictions that last hidden states ``[windows, tokens, hidden]`` make."""
+        """Return the model's predictions for last hidden states ``[windows, tokens, hidden]``."""
         found = [
             Targets.of(self.logits(piece, {}), temperature) for _, piece in self.pieces(hidden)
         ]
@@ -68,11 +68,11 @@ class Head:
 
 @dataclass(frozen=True)
 class DistillationHead:
-    """A model's norm and head, and the training loss of what they predict.
+    """A model's norm and head, and the training loss of their predictions.
 
     Attributes:
         head: the norm and the head.
-        recovery: has the weights of the loss.
+        recovery: the settings, with the coefficients of the loss terms and the temperature.
         token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``, the cross-entropy.
     """
 
@@ -100,7 +100,7 @@ class DistillationHead:
     def backward(
         self, hidden: Tensor, ids: Tensor, targets: Targets, norms: Mapping[str, Tensor]
     ) -> Tensor:
-        """Return what `loss` does, and add its gradients to all trained parameters.
+        """Return the same sum as `loss`, and add its gradients to those of all trained parameters.
 
         Args:
             hidden: last hidden states, with the graph of the blocks.
@@ -123,7 +123,7 @@ class DistillationHead:
         targets: Targets,
         norms: Mapping[str, Tensor],
     ) -> Tensor:
-        """Return the losses ``[n]`` of a piece of the states, which starts at token ``start``."""
+        """Return the losses ``[n]`` of the piece of the states that starts at index ``start``."""
         stop = start + len(piece)
         tokens = ids[:, 1:].flatten()[start:stop].to(piece.device)
         logits = self.head.logits(piece, norms)

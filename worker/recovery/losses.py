@@ -1,7 +1,7 @@
 """The training loss: the divergence from the dense model, and the cross-entropy of the text.
 
-The dense model's distribution is kept as its largest probabilities and the sum of all others. The
-divergence between two distributions after such a merge of tokens is at most the whole one.
+The dense model's distribution is kept as its largest probabilities and the sum of all others.
+Merging tokens in this way never increases the divergence between two distributions.
 """
 
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ class Targets:
     """The dense model's predictions of n tokens.
 
     Attributes:
-        indices: ``[n, k]`` int64, its k most likely tokens.
-        log_shares: ``[n, k + 1]`` fp32, the logarithms of their probabilities and of the sum of all
-            others, at the temperature of the recovery.
+        indices: ``[n, k]`` int64, for each prediction the ids of its k most likely tokens.
+        log_shares: ``[n, k + 1]`` fp32, the logarithms of these k probabilities and of the sum of
+            all others, at the temperature of the recovery.
     """
 
     indices: Tensor
@@ -29,12 +29,12 @@ class Targets:
 
     @classmethod
     def of(cls, logits: Tensor, temperature: float) -> "Targets":
-        """Return the targets that logits ``[n, vocabulary]`` of the dense model stand for."""
+        """Return the targets for logits ``[n, vocabulary]`` of the dense model."""
         indices = logits.topk(top_count(logits.shape[1]), sorted=False).indices
         return cls(indices, log_shares(logits, indices, temperature))
 
     def rows(self, start: int, stop: int) -> "Targets":
-        """Return the targets of some of the tokens."""
+        """Return the targets of tokens ``start`` to ``stop - 1``."""
         return Targets(self.indices[start:stop], self.log_shares[start:stop])
 
 
@@ -43,7 +43,7 @@ def log_shares(logits: Tensor, indices: Tensor, temperature: float) -> Tensor:
 
     Args:
         logits: ``[n, vocabulary]``, any float dtype; computed in fp32.
-        indices: ``[n, k]`` int64, different tokens of each row, but not all.
+        indices: ``[n, k]`` int64, token ids, distinct within a row; k is below the vocabulary size.
         temperature: divides the logits.
 
     Returns:
@@ -62,7 +62,7 @@ def divergence(target: Tensor, prediction: Tensor) -> Tensor:
         target, prediction: ``[n, k + 1]`` logarithms of probabilities that sum to 1.
 
     Returns:
-        ``[n]``, in nats, at least 0 but for rounding.
+        ``[n]``, in nats; at least 0, apart from rounding.
     """
     return (target.exp() * (target - prediction)).sum(1)
 
@@ -72,14 +72,14 @@ def distillation_losses(
 ) -> Tensor:
     """Return a·T²·KL(p_T ‖ q_T) + (1 − a)·CE of each token.
 
-    T² keeps the size of the gradient the same for all temperatures (Hinton et al., 2015,
-    arXiv:1503.02531, section 2).
+    The factor T² keeps the size of the gradients about the same at all temperatures (Hinton et
+    al., 2015, arXiv:1503.02531, section 2).
 
     Args:
         logits: ``[n, vocabulary]`` of the pruned model.
         targets: the dense model's predictions of the same tokens.
         ids: ``[n]`` int64, the tokens.
-        recovery: has the weight a and the temperature T.
+        recovery: the settings, with the coefficient a and the temperature T.
         token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``, the cross-entropy.
 
     Returns:

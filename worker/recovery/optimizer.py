@@ -1,4 +1,4 @@
-"""The optimizer of a recovery: AdamW, with what the kinds do beside it."""
+"""The optimizer of a recovery: AdamW, and the updates of each kind before and after its steps."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -19,14 +19,14 @@ _FINAL = 0.1  # of the highest learning rate
 
 
 def schedule(step: int, steps: int, warmup: float) -> float:
-    """Return the learning rate of a step, relative to the highest one.
+    """Return the learning rate of a step, relative to the peak learning rate.
 
-    It rises linearly, and falls by a cosine to a tenth.
+    The rate rises linearly to 1, and then falls along a cosine to a tenth.
 
     Args:
         step: index of the step, from 0.
         steps: number of all steps.
-        warmup: share of the steps in which it rises.
+        warmup: share of the steps in which the rate rises.
     """
     rising = max(1, round(steps * warmup))
     if step < rising:
@@ -40,7 +40,7 @@ class Optimizer:
 
     Args:
         student: the model.
-        recovery: has the learning rate, or the kind that it follows from.
+        recovery: the settings; if they set no learning rate, its default depends on their kind.
         parameters: number of parameters of the whole model.
         steps: number of all steps.
         ranks: the processes that share the windows of each step.
@@ -76,11 +76,11 @@ class Optimizer:
         )
 
     def step(self, step: int, tokens: int) -> None:
-        """Make a step by the gradients of the sum of the losses, and delete them.
+        """Make a step with the gradients of the summed losses, then delete these gradients.
 
         Args:
             step: index of the step, from 0.
-            tokens: number of losses in that sum, of all ranks.
+            tokens: number of losses in that sum, over all ranks.
 
         Raises:
             NotFiniteError: a gradient holds NaN or infinity.
@@ -109,7 +109,10 @@ class Optimizer:
         )
 
     def moments(self) -> dict[str, Tensor]:
-        """Return the optimizer's state of each trained parameter, by name; as `weights` does."""
+        """Return the optimizer's state of each trained parameter, by name.
+
+        All ranks have to call this; rank 0 gets the tensors, the others an empty dict.
+        """
         return self._on_main(
             {
                 f"{name}.{key}": value
@@ -128,7 +131,7 @@ class Optimizer:
             mask.copy_(weights[name])
 
     def load_moments(self, moments: Mapping[str, Tensor]) -> None:
-        """Restore the state that `moments` returned; parameters without gradients have none."""
+        """Restore the state that `moments` returned; a parameter without gradients has no state."""
         for name, parameter in self._trained.items():
             prefix = f"{name}."
             own = {
@@ -145,7 +148,7 @@ class Optimizer:
                 }
 
     def _on_main(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return whole tensors on rank 0, each gathered from all ranks, and none on the others."""
+        """Gather each tensor from all ranks; return all on rank 0, and an empty dict elsewhere."""
         found = {}
         for name, tensor in tensors.items():
             whole = gathered(tensor)
@@ -158,7 +161,7 @@ class Optimizer:
         return {name: one for name, one in state.items() if name.endswith(".keep")}
 
     def _scale_gradients(self, step: int, tokens: int) -> None:
-        """Divide the gradients by the number of tokens, and bound their norm."""
+        """Divide the gradients by the number of tokens, and clip their norm."""
         divided, whole = [], [one.grad for one in self._student.norms if one.grad is not None]
         for gradient in whole:
             gradient.copy_(self._ranks.all_reduce(gradient))
@@ -175,7 +178,7 @@ class Optimizer:
 
 
 def _square(tensors: Iterable[Tensor]) -> Tensor:
-    """Return the sum of the squares of all numbers, fp64 on the CPU."""
+    """Return the sum of the squares of all entries of the tensors, fp64 on the CPU."""
     total = torch.zeros((), dtype=torch.float64)
     for tensor in tensors:
         total += torch.linalg.vector_norm(tensor).double().square().cpu()

@@ -1,4 +1,4 @@
-"""The recovery of a pruned model: what the dense model predicts, training, and writing."""
+"""The recovery of a pruned model: dense predictions, training, and writing of the result."""
 
 from collections.abc import Generator
 from functools import partial
@@ -64,14 +64,14 @@ class ModelRecovery:
         ranks: Ranks = SINGLE_PROCESS,
         speed: Speed | None = None,
     ) -> None:
-        """Prepare, and resume an earlier run of the same recovery in ``out``.
+        """Prepare the recovery, or resume an earlier run of it in ``out``.
 
         Args:
             dense: the dense model, without its weights.
             pruned: the pruned model, without its weights.
-            recovery: how to train it.
-            pattern: the constraint on masks that ``ast`` changes; how many weights it keeps of each
-                matrix is what the pruned model has. None if no pattern is known.
+            recovery: how to train the pruned model.
+            pattern: the pattern that the masks of ``ast`` must satisfy; each matrix keeps as many
+                weights as it has in the pruned model. None if no pattern is known.
             training: ``[windows, tokens]`` int64 ids to train on.
             held_out: ``[windows, tokens]`` int64 ids by which the best state is chosen.
             evaluation: ``[windows, tokens]`` int64 ids to measure the loss on before and after; may
@@ -79,13 +79,13 @@ class ModelRecovery:
             out: an existing folder for the shards and their index, and for a folder ``.progress``
                 that has to be deleted before ``out`` is published.
             token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``, the cross-entropy.
-            seed: of the order of the windows, and of adapters.
-            memory_budget_bytes: the most memory that this process may hold; None for all of it.
+            seed: determines the order of the windows, and the initial values of adapters.
+            memory_budget_bytes: the maximum memory of this process; None for no limit.
             ranks: the ranks that share the work; all get the same arguments.
             speed: the machine's speed, so that the plan predicts the time.
 
         Raises:
-            PruningError: the models or the available memory do not allow it.
+            PruningError: the models or the available memory do not allow the recovery.
         """
         _check(dense, pruned, recovery, pattern)
         fix_malloc_thresholds()
@@ -116,7 +116,7 @@ class ModelRecovery:
 
     @property
     def resumed_from_step(self) -> int | None:
-        """The step from which this run trains, if an earlier run has recorded one."""
+        """The step from which this run resumes; None if no earlier run has recorded one."""
         return self._resumed_from
 
     def run(self) -> Generator[RecoveryProgress, None, RecoveryResult]:
@@ -190,7 +190,7 @@ class ModelRecovery:
         return Optimizer(student, self._recovery, parameters, steps, self._ranks)
 
     def _write(self, student: Student | None) -> None:
-        """Write the weights of a student, or the pruned ones if none is better."""
+        """Write the weights of a student, or the pruned ones if there is no student."""
         blocks = list(student.trained_blocks()) if student else []
         for index in range(len(self._pruned.blocks)):
             merged = blocks[index].merged() if blocks else {}
@@ -231,10 +231,10 @@ def _check(
     recovery: Recovery,
     pattern: Pattern | None,
 ) -> None:
-    """Refuse what cannot work before anything that takes time.
+    """Check the models and the kind before any work that takes time.
 
     Raises:
-        RecoveryError: the models are not the same architecture, or the kind needs a pattern.
+        RecoveryError: the models differ in architecture, or the kind needs a pattern.
     """
     if dense.model.state_dict().keys() != pruned.model.state_dict().keys():
         raise RecoveryError(

@@ -25,13 +25,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TrainingState:
-    """How far the training is.
+    """The progress of the training.
 
     Attributes:
         step: steps that have been made.
         best_step: the step with the smallest held-out loss; 0 is the pruned model.
-        best_loss: that loss.
-        rises: held-out losses in a row since then, all of them larger.
+        best_loss: the held-out loss of the best step.
+        rises: how many held-out losses were measured after the best step; none was smaller.
         curve: the losses of all steps.
     """
 
@@ -82,7 +82,7 @@ class RecoveryLog:
 
     @property
     def seconds(self) -> float:
-        """The time of this run, and of earlier ones until their last record."""
+        """The duration of this run, plus that of earlier runs up to their last record."""
         return self._earlier_seconds + time.perf_counter() - self._started
 
     def has_chunk(self, chunk: int) -> bool:
@@ -95,15 +95,15 @@ class RecoveryLog:
         self._chunks.add(chunk)
 
     def decide_once(self, name: str, decide: Callable[[], T]) -> T:
-        """Return the result of ``decide`` on rank 0, or that of an earlier run from the log."""
+        """Return an earlier run's result from the log, or else that of ``decide`` on rank 0."""
         return self.measure_once(name, lambda: self._ranks.run_on_main(decide))
 
     def measure_once(self, name: str, measure: Callable[[], T]) -> T:
-        """Return the result of ``measure`` on all ranks, or that of an earlier run from the log.
+        """Return an earlier run's result from the log, or else that of ``measure`` on all ranks.
 
         Args:
             name: the name of the result in the log.
-            measure: its result has to be equal after conversion to JSON and back.
+            measure: returns the result, which conversion to JSON and back must not change.
         """
         if name not in self._facts:
             self._facts[name] = measure()
@@ -118,12 +118,12 @@ class RecoveryLog:
     def record_state(
         self, state: TrainingState, weights: Mapping[str, Tensor], moments: Mapping[str, Tensor]
     ) -> None:
-        """Save a state of the training; delete the files of those before, except the best weights.
+        """Save a state of the training; delete earlier states' files, except the best weights.
 
         Args:
-            state: how far the training is.
+            state: the progress of the training.
             weights: the trained parameters and masks, by name.
-            moments: the moments of their gradients, by name.
+            moments: the optimizer's moments of these parameters, by name.
         """
 
         def save() -> Record:
@@ -141,7 +141,7 @@ class RecoveryLog:
         self._ranks.barrier()
 
     def weights(self, step: int) -> dict[str, Tensor]:
-        """Read the weights of the last recorded state, or the best ones before it."""
+        """Read the weights of the last recorded step, or of the best step before it."""
         return _read(self.folder / _weights_file(step))
 
     def moments(self, step: int) -> dict[str, Tensor]:

@@ -11,16 +11,17 @@ Stage = Literal["teacher", "training", "evaluating"]
 
 @dataclass(frozen=True)
 class RecoveryProgress:
-    """What has been done when a recovery can be interrupted.
+    """The progress of a recovery at a point where it can be interrupted.
 
     Attributes:
         stage: ``teacher`` runs the training text through the dense model, ``training`` makes the
             optimizer's steps, ``evaluating`` measures the loss of a whole model.
-        step: steps of the stage that are done; of ``training`` the optimizer's, of the others one
-            for each block that has been run.
-        steps: steps that the stage has.
+        step: how many steps of the stage are done: in ``training`` the optimizer's steps, in the
+            other stages one step for each block that has been run.
+        steps: how many steps the stage has.
         tokens: tokens that the stage has processed.
-        loss: mean training loss per token of this step; None in other stages.
+        loss: mean training loss per token of the last step; None before the first step and in
+            other stages.
         held_out_loss: mean loss on the held-out windows, if it has just been measured.
         tokens_per_second: speed of the stage in this run.
     """
@@ -53,16 +54,17 @@ class CurvePoint:
 class RecoveryResult:
     """The result of a recovery.
 
-    The held-out losses are of the training objective, with weights as they are stored. The
-    evaluation losses are measured as in a sweep; None without evaluation windows.
+    The held-out losses are those of the training objective, computed with the weights as they are
+    stored. The evaluation losses are measured as in a sweep; they are None without evaluation
+    windows.
 
     Attributes:
         steps: steps that were made; fewer than planned if the held-out loss kept rising.
-        best_step: the step after which the weights were written; 0 if the start was kept.
+        best_step: the step whose weights were written; 0 if the start was kept.
         tokens: training tokens of these steps.
-        held_out_before, held_out_after: of the pruned model, and of the model that was written.
+        held_out_before, held_out_after: the loss of the pruned model, and of the written model.
         kept_start: whether no step improved the held-out loss, so that the pruned model was kept.
-        evaluation_loss_before, evaluation_loss_after: likewise, mean loss per token.
+        evaluation_loss_before, evaluation_loss_after: the mean loss per token of the same models.
         curve: the losses of all steps.
         seconds: time of all runs together.
         resumed_from_step: the step that an earlier run had reached.

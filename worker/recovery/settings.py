@@ -21,13 +21,13 @@ class Recovery:
     """How a pruned model is trained.
 
     Attributes:
-        kind: what is trained: ``masked`` all kept weights, ``mask_lora`` and ``spp`` adapters of
-            few parameters, ``ast`` all weights with a mask that may change.
+        kind: ``masked`` trains all kept weights, ``mask_lora`` and ``spp`` train adapters with few
+            parameters, ``ast`` trains all weights with a mask that may change.
         tokens: number of training tokens, those of repeated windows included.
-        learning_rate: the highest learning rate; None for the default of the kind and the size.
-        kl: weight of the divergence from the dense model, from 0 to 1; the rest is the weight of
-            the cross-entropy of the text.
-        temperature: of both models' distributions in the divergence.
+        learning_rate: the peak learning rate; None for the default of the kind and the size.
+        kl: coefficient of the divergence from the dense model in the loss, from 0 to 1; the
+            coefficient of the cross-entropy of the text is ``1 - kl``.
+        temperature: the softmax temperature of both models in the divergence.
 
     Raises:
         ValueError: a value is out of range.
@@ -64,13 +64,14 @@ class Recovery:
 
     @property
     def weight_decay(self) -> float:
-        """Decoupled weight decay of the adapters or weights; that of norms is 0."""
+        """Decoupled weight decay of the adapters or weights; norms are not decayed."""
         return _SPP_DECAY if self.kind == "spp" else 0.0
 
     def rates(self, parameters: int) -> tuple[float, float]:
-        """Return the highest learning rates of matrices and of norms.
+        """Return the peak learning rates of matrices and of norms.
 
-        Adapters take larger steps than weights do; norms are weights in all kinds.
+        Norms have the rate of the matrices, but at most the default rate for training the weights
+        themselves, which is lower than the default rates of adapters.
 
         Args:
             parameters: number of the model's parameters.
@@ -80,10 +81,11 @@ class Recovery:
 
 
 def default_learning_rate(kind: Kind, parameters: int) -> float:
-    """Return the highest learning rate of a kind for a model of this many parameters.
+    """Return the default peak learning rate for a kind and a model of this many parameters.
 
-    That of weights falls with the size: it is interpolated between those of small and of large
-    models, both on logarithmic scales.
+    If the weights themselves are trained, rather than adapters, the rate falls as the model grows:
+    it is interpolated between the rates of a small and a large model, on log scales for both size
+    and rate.
     """
     if kind in _ADAPTER_RATES:
         return _ADAPTER_RATES[kind]
@@ -93,7 +95,7 @@ def default_learning_rate(kind: Kind, parameters: int) -> float:
 
 
 def batch_tokens(tokens: int) -> int:
-    """Return the tokens of one optimizer step, for this many training tokens."""
+    """Return the number of tokens of an optimizer step, if a recovery has ``tokens`` in total."""
     return min(_MOST_BATCH_TOKENS, max(_FEWEST_BATCH_TOKENS, tokens // _STEPS))
 
 

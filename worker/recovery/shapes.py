@@ -1,4 +1,4 @@
-"""The shapes of a recovery, from which it is planned."""
+"""The shapes of the model and the windows of a recovery, from which it is planned."""
 
 from torch import Tensor
 

@@ -13,7 +13,7 @@ from worker.pruning.distributed.ranks import Ranks
 
 
 def shard(module: nn.Module, ranks: Ranks, device: torch.device) -> None:
-    """Divide a module's parameters among all ranks, by rows; they are whole while it runs.
+    """Divide a module's parameters among all ranks, by rows; they are gathered whenever it runs.
 
     Gradients are summed over the ranks. With one rank nothing changes.
     """
@@ -39,12 +39,12 @@ def whole(module: nn.Module) -> Iterator[None]:
 
 
 def own_part(tensor: Tensor) -> Tensor:
-    """Return this rank's rows of a divided tensor, sharing its memory, or all of a whole one."""
+    """Return a view of this rank's rows of a divided tensor; return other tensors unchanged."""
     return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
 def part_like(tensor: Tensor, divided: Tensor) -> Tensor:
-    """Return the rows of a whole tensor that this rank has of ``divided``."""
+    """Return the rows of a whole tensor that correspond to this rank's rows of ``divided``."""
     if not isinstance(divided, DTensor):
         return tensor
     mesh = divided.device_mesh
@@ -53,7 +53,7 @@ def part_like(tensor: Tensor, divided: Tensor) -> Tensor:
 
 
 def divided_like(tensor: Tensor, divided: Tensor) -> Tensor:
-    """Return a tensor that is whole on all ranks, divided as another one is."""
+    """Divide a tensor, which is whole on all ranks, in the same way as ``divided``."""
     if not isinstance(divided, DTensor):
         return tensor
     mesh, placements = divided.device_mesh, divided.placements

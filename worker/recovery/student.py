@@ -1,4 +1,4 @@
-"""The pruned model as it is trained: whole in memory, its blocks computed from parameters."""
+"""The pruned model in training, whole in memory; its weights are computed from parameters."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -29,14 +29,14 @@ class TrainedBlock(nn.Module):
 
     Args:
         block: the block of a meta model; its own parameters stay on ``meta``.
-        stored: its parameters in their stored dtype.
+        stored: the block's parameters in their stored dtype.
         config: the model's config.
         parametrize: returns the trained parameters of a pruned parameter.
-        dtype: of the forward.
-        device: of the forward.
+        dtype: the dtype of the forward.
+        device: the device of the forward.
 
     Attributes:
-        matrix_names: the pruned parameters that `matrices` compute, by their names in the block.
+        matrix_names: the names, in the block, of the pruned parameters that `matrices` compute.
         rounds: whether weights are rounded to their stored dtype before the forward.
     """
 
@@ -93,7 +93,7 @@ class TrainedBlock(nn.Module):
                 yield matrix
 
     def _trained(self) -> Iterator[tuple[str, Tensor]]:
-        """Yield the trained weights in fp32, or rounded to the stored dtype."""
+        """Yield names and trained weights, in fp32, or in the stored dtype if ``rounds``."""
         for name, matrix in zip(self.matrix_names, self.matrices, strict=True):
             yield name, self._rounded(name, matrix())
         for name, norm in zip(self.norm_names, self.norms, strict=True):
@@ -106,15 +106,15 @@ class TrainedBlock(nn.Module):
 class Student(nn.Module):
     """A pruned model in training.
 
-    The embeddings and the head are fixed; they have to be loaded in the meta model while this is
-    used.
+    The embeddings and the head are fixed; they have to be loaded in the meta model while the
+    student is used.
 
     Args:
         meta_model: the pruned model.
-        block_inputs: calls its blocks.
+        block_inputs: calls the model's blocks.
         parametrize: returns the trained parameters of a pruned parameter.
-        recomputes: whether the backward runs each block's forward again rather than keeping what
-            it computed.
+        recomputes: whether the backward runs each block's forward again rather than keeping its
+            activations.
         ranks: the processes among which the blocks' parameters are divided.
 
     Attributes:
@@ -224,7 +224,7 @@ def _layers_by_parameter(block: nn.Module) -> dict[str, list[LinearLayer]]:
 
 
 def _head_norms(meta_model: MetaModel, block_inputs: BlockInputs) -> list[str]:
-    """Return the norms outside the blocks that the logits depend on."""
+    """Return the names of those norms outside the blocks that influence the logits."""
     names = [
         name
         for name in norm_names(meta_model.model)

@@ -17,13 +17,13 @@ from worker.recovery.planning.sizes import CHUNK_TOKENS
 
 
 class Teacher:
-    """The predictions for some windows, in one file for each chunk of them.
+    """The dense model's predictions for some windows, in one file per chunk of windows.
 
     Args:
         folder: an existing folder for the files.
         windows: ``[windows, tokens]`` token ids.
-        temperature: of the predictions.
-        device: of the dense model's forward passes.
+        temperature: the softmax temperature of the predictions.
+        device: the device of the dense model's forward passes.
     """
 
     def __init__(
@@ -49,7 +49,8 @@ class Teacher:
     def compute(self, dense: MetaModel, chunk: int) -> Generator[int, None, None]:
         """Compute the predictions of a chunk and write its file.
 
-        Probabilities are stored in float16, and normalized again when they are read.
+        The logarithms of the probabilities are stored in fp16, and normalized again when they are
+        read.
 
         Args:
             dense: the dense model.
@@ -71,7 +72,7 @@ class Teacher:
         move_into_place(written, self.file(chunk))
 
     def targets(self, windows: Sequence[int]) -> Targets:
-        """Return the predictions of some windows, in their order.
+        """Return the predictions for some windows, in the given order.
 
         Args:
             windows: indices of windows whose chunks have been computed.
@@ -91,7 +92,7 @@ class Teacher:
 
 
 def _stored(targets: Targets, states: Tensor) -> dict[str, Tensor]:
-    """Return the targets of states ``[windows, tokens, hidden]`` with one row for each window."""
+    """Return the tensors to store for the targets of ``states``, with one row for each window."""
     kept = targets.indices.shape[1]
     return {
         "indices": targets.indices.to("cpu", torch.int32).view(len(states), -1, kept),

@@ -13,12 +13,12 @@ from worker.recovery.teacher import Teacher
 def teach(
     teacher: Teacher, dense: MetaModel, log: RecoveryLog, ranks: Ranks
 ) -> Generator[RecoveryProgress, None, None]:
-    """Compute the dense model's predictions that are not known yet, a chunk on each rank.
+    """Compute the dense model's predictions that the log lacks, one chunk per rank at a time.
 
     Args:
         teacher: the predictions.
         dense: the dense model.
-        log: knows the chunks of an earlier run; gets those of this one.
+        log: the log, which lists the chunks of an earlier run; new chunks are recorded in it.
         ranks: the processes that share the chunks.
 
     Yields:

@@ -25,13 +25,13 @@ class Training:
     """Trains a student, and keeps the state with the smallest held-out loss.
 
     Args:
-        student: the model; holds its first state, or any other that is overwritten here.
+        student: the model in its initial state, or in any state if ``log`` has a state to resume.
         optimizer: makes the steps.
-        head: the loss of the student's last hidden states.
+        head: computes the loss from the student's last hidden states.
         teacher: the dense model's predictions for all windows.
         windows: the windows, and their order.
         micro_batch: windows that run through the student at a time.
-        log: has the state of an earlier run; gets those of this one.
+        log: the log, with the state of an earlier run; new states are recorded in it.
         ranks: the processes that share the windows of each step.
     """
 
@@ -55,7 +55,8 @@ class Training:
     def run(self) -> Generator[RecoveryProgress, None, TrainingState]:
         """Make all steps that are left, or stop when the held-out loss keeps rising.
 
-        The student holds the best weights when this returns, unless the start was the best.
+        When this returns, the student holds the weights of the best step, unless no step was better
+        than the start.
 
         Yields:
             The progress before the first step and after each one.
@@ -95,7 +96,7 @@ class Training:
         return after
 
     def _gradients(self, rows: Tensor) -> float:
-        """Compute the gradients of the sum of the losses of some windows; return the mean loss."""
+        """Compute the gradients of the summed loss of some windows; return the mean loss."""
         total = torch.zeros((), dtype=torch.float64)
         for part in self._batches(rows):
             ids, targets = self._windows.ids[part], self._teacher.targets(part.tolist())
@@ -139,11 +140,11 @@ class Training:
 
 
 def is_finished(state: TrainingState, windows: RecoveryWindows) -> bool:
-    """Whether no step is left to make."""
+    """Whether all steps are made, or the held-out loss kept rising."""
     return state.step == windows.steps or state.rises == _PATIENCE
 
 
 def _every(times: int, steps: int) -> set[int]:
-    """Return the steps after which something is done so many times, evenly, and at the end."""
+    """Return up to ``times`` numbers from 1 to ``steps``, evenly spaced, including the last."""
     ends = [round(steps * share / times) for share in range(times + 1)]
     return {after for before, after in pairwise(ends) if after > before}

@@ -12,7 +12,7 @@ from worker.recovery.settings import Recovery, window_count, windows_per_step
 
 @dataclass(frozen=True)
 class RecoveryWindows:
-    """The windows that are used.
+    """The windows that a recovery uses.
 
     Attributes:
         ids: ``[windows, tokens]`` int64, the held-out windows, then those to train on.
@@ -35,10 +35,11 @@ class RecoveryWindows:
         Args:
             training: ``[windows, tokens]`` token ids.
             held_out: ``[windows, tokens]`` token ids.
-            recovery: has the number of tokens.
-            seed: of the order.
-            ranks: number of processes. Each gets as many windows as any other, so that there are
-                a few more training windows, or fewer held-out ones, if they do not divide evenly.
+            recovery: the settings, with the number of training tokens.
+            seed: determines the order.
+            ranks: number of processes. Each gets the same number of windows; if the windows
+                do not divide evenly, training uses a few more, and a few held-out windows are left
+                out.
 
         Raises:
             ShapeError: there are too few windows, or they differ in length.
@@ -66,7 +67,7 @@ class RecoveryWindows:
 
     @property
     def predicted(self) -> int:
-        """Number of tokens of a window that are predicted."""
+        """Number of predicted tokens in each window."""
         return self.ids.shape[1] - 1
 
     def of_step(self, step: int) -> Tensor:
@@ -81,7 +82,7 @@ class RecoveryWindows:
 def training_order(windows: int, wanted: int, seed: int) -> Tensor:
     """Return indices of windows in training order, ``[wanted]`` int64.
 
-    All windows come once, shuffled, before any comes again in another order. The order of the
+    All windows are used once, shuffled, before any is used again in another order. The order of the
     first windows does not depend on how many are wanted.
     """
     generator = torch.Generator().manual_seed(seed)
@@ -90,5 +91,5 @@ def training_order(windows: int, wanted: int, seed: int) -> Tensor:
 
 
 def _multiple(count: int, ranks: int) -> int:
-    """Return the least multiple of ``ranks`` that is at least ``count``."""
+    """Return the smallest multiple of ``ranks`` that is at least ``count``."""
     return -(-count // ranks) * ranks

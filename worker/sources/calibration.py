@@ -1,4 +1,4 @@
-"""The part of a dataset that a model is calibrated on, and on which recovery trains it."""
+"""The part of a dataset that is used for calibration, and for training in a recovery."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -26,11 +26,11 @@ from worker.sources.windows import Windows, windows_of_text
 
 DEFAULT_SAMPLES = 128
 MAX_HELD_OUT = 16
-"""More would take as long as the training: they are measured eleven times."""
+"""With more, measuring the held-out loss eleven times would take as long as the training."""
 
 
 def held_out_count(training: int) -> int:
-    """Return how many windows are held out, for this many to train on."""
+    """Return how many windows are held out for ``training`` windows to train on."""
     return max(1, min(MAX_HELD_OUT, training // 8))
 
 
@@ -39,8 +39,8 @@ class CalibrationPart:
     """The calibration part of a dataset; a text is read and encoded only once.
 
     Attributes:
-        reference: what ``parse_dataset`` returned.
-        tokenizer: the model's; may be None for rows of ``input_ids``.
+        reference: the dataset, as returned by ``parse_dataset``.
+        tokenizer: the model's tokenizer; may be None for rows of ``input_ids``.
         seq_len: tokens in each window.
         vocab_size: the size of the model's vocabulary.
         hold_out: whether the rest of the dataset is held out for the evaluation; False if the
@@ -56,12 +56,13 @@ class CalibrationPart:
     def windows(self, samples: int | None, seed: int) -> Windows:
         """Return the windows that a model is calibrated on.
 
-        Rows of ``input_ids`` are used unchanged, from the first. Text is encoded as a whole and
-        cut at random places, which depend on the seed only.
+        Rows of ``input_ids`` are used unchanged, from the first on. Text is encoded as a whole, or
+        document by document for datasets such as C4, and cut at random places, which depend on
+        the seed only.
 
         Args:
             samples: the number of windows; None uses 128, or fewer if the dataset is smaller.
-            seed: of the random places.
+            seed: determines the random places.
 
         Raises:
             SpecRefusedError: the dataset cannot be read, or is too small.
@@ -82,19 +83,22 @@ class CalibrationPart:
     def training_windows(
         self, number: int, used: int, seed: int, ranks: int = 1
     ) -> tuple[Windows, Windows]:
-        """Return windows to train on, and those that are held out to watch the training.
+        """Return windows to train on, and held-out windows that monitor the training.
 
         The part is cut into windows without overlap, whose order depends on the seed only. An
         eighth of them, at most 16, is held out.
 
         Args:
-            number: how many windows the training uses; a smaller part is used several times.
-            used: the number of calibration windows, which the evaluation leaves out.
-            seed: of the order.
+            number: how many windows the training uses; if the part has fewer, they are repeated.
+            used: the number of calibration windows; if training and evaluation share a dataset of
+                ``input_ids`` rows, training uses only these, and the evaluation uses the rows
+                after them.
+            seed: determines the order.
             ranks: how many processes share the held-out windows.
 
         Raises:
-            SpecRefusedError: it has too few windows, or is what the evaluation uses too.
+            SpecRefusedError: the part has too few windows, or every row is a calibration window
+                that the evaluation also uses, so that none is left to train on.
         """
         random = Random(seed)  # noqa: S311 # reproducible on purpose
         pool = self._pool(number + MAX_HELD_OUT, used, random)
@@ -123,7 +127,7 @@ class CalibrationPart:
         return encode_text(self._text, self._encoder, self.seq_len)
 
     def _pool(self, wanted: int, used: int, random: Random) -> Tensor:
-        """Return all windows of the part, or about ``wanted`` of a dataset of long documents."""
+        """Return all windows of the part, or about ``wanted`` from randomly chosen documents."""
         if file := ids_file(self.reference, "dataset"):
             return self._row_pool(file, used)
         if self._text.samples_documents:
@@ -146,7 +150,7 @@ class CalibrationPart:
         return torch.stack(rows[:used])
 
     def _random_documents(self, tokens: int, random: Random) -> Tensor:
-        """Encode documents in random order into ``[tokens]`` ids, or more, or all there are."""
+        """Encode documents in random order until there are ``tokens`` ids, or no more documents."""
         pieces: list[Tensor] = []
         for document in random.sample(self._text.documents, len(self._text.documents)):
             if tokens <= 0:

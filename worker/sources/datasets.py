@@ -33,13 +33,14 @@ def evaluation_windows(
     """Return the windows that perplexity is measured on, consecutive from the start.
 
     Args:
-        reference: what ``parse_dataset`` returned.
-        tokenizer: the model's; may be None for rows of ``input_ids``.
+        reference: the dataset, as returned by ``parse_dataset``.
+        tokenizer: the model's tokenizer; may be None for rows of ``input_ids``.
         seq_len: tokens in each window.
-        samples: the number of windows; None uses the whole text.
+        samples: the number of windows; None uses all, or the dataset's own default number.
         vocab_size: the size of the model's vocabulary.
         held_out_by: the calibration windows if they came from the same dataset; then only the
-            rest of it is used. None if the evaluation uses another dataset.
+            rest of that dataset is used, if there is any. None if the evaluation uses another
+            dataset.
 
     Raises:
         SpecRefusedError: the dataset cannot be read, or is too small.

@@ -19,15 +19,16 @@ class Text:
     """The documents of one part of a dataset.
 
     Attributes:
-        documents: in the dataset's order.
-        split: the part of the dataset that they are.
+        documents: the documents in the dataset's order.
+        split: the name of that part, such as ``last tenth``.
         joiner: the text between two documents.
         revision: the version of the dataset; None if unknown.
-        file_sha256: of the file they were read from; None if there is no single file.
+        file_sha256: the SHA-256 of the file that the documents were read from; None if there is no
+            single file.
         samples_documents: whether calibration windows are cut from single long documents instead
             of the joined text.
         max_windows: the default number of evaluation windows; None for all.
-        text_field: the field they were read from; None if there is only one.
+        text_field: the field that the documents were read from; None if there is only one.
     """
 
     documents: Sequence[str]
@@ -45,11 +46,11 @@ class Text:
 
     @cached_property
     def sha256(self) -> str:
-        """The hash of the file, or else of the text."""
+        """The SHA-256 of the file, or of the joined text if there is no single file."""
         return self.file_sha256 or sha256(self.joined.encode()).hexdigest()
 
 
 def every_tenth(documents: Sequence[str], part: Part) -> list[str]:
-    """Return the calibration part, or every tenth document, which is held out for evaluation."""
+    """Return every tenth document for evaluation, or all other documents for calibration."""
     wanted = part == "evaluation"
     return [text for index, text in enumerate(documents) if (index % 10 == 9) == wanted]

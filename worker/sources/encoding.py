@@ -28,7 +28,7 @@ class Encoder:
     """Encodes the text of one dataset with a model's tokenizer.
 
     Attributes:
-        tokenizer: None if the model has none.
+        tokenizer: the model's tokenizer; None if it has none.
         vocab_size: the size of the model's vocabulary; None to skip the check.
         field: the field of the specification that names the dataset.
         name: the value of that field.
@@ -86,10 +86,10 @@ class Encoder:
 
 
 def encode_text(text: Text, encoder: Encoder, seq_len: int) -> Tensor:
-    """Encode a whole text into ``[tokens]``, which are at least one window.
+    """Encode a whole text into ``[tokens]`` ids, enough for at least one window.
 
     Raises:
-        SpecRefusedError: the text is shorter.
+        SpecRefusedError: the text is shorter than a window.
     """
     ids = encoder.ids(text.joined)
     if len(ids) >= seq_len:
@@ -114,9 +114,10 @@ def consecutive_windows(ids: Tensor, count: int, seq_len: int) -> Tensor:
 
 
 def document_windows(text: Text, encoder: Encoder, count: int, seq_len: int, seed: int) -> Tensor:
-    """Cut ``[count, seq_len]`` windows, each at random from a random document longer than it.
+    """Cut ``[count, seq_len]`` windows, each at a random place of a random long document.
 
-    The literature uses C4 in this way. If too few documents are long enough, they are reused.
+    A document is long if it has more than ``seq_len`` tokens. If there are too few long documents,
+    they are used again. The literature cuts C4 in this way.
 
     Raises:
         SpecRefusedError: no document is long enough.

@@ -16,10 +16,10 @@ MAX_CONCURRENT = 8
 
 
 def fetch_headers(repo: str, commit: str, names: Sequence[str], folder: Path) -> None:
-    """Download the headers of a repository's safetensors files, and write files with only these.
+    """Download the headers of a repository's safetensors files, and write files without weights.
 
-    A reader of headers sees complete files. They take no disk space, because the weights are a
-    hole in the file.
+    Code that reads only headers sees complete files. The weights are a hole in each file, so that
+    they take no disk space.
 
     Raises:
         SpecRefusedError: a file is not a safetensors file.
@@ -34,7 +34,7 @@ def fetch_headers(repo: str, commit: str, names: Sequence[str], folder: Path) ->
 
 
 def write_header_only(path: Path, header: dict[str, Any]) -> None:
-    """Write a header and a hole of its tensors' size."""
+    """Write a header, and a hole as large as its tensors."""
     text = json.dumps(header).encode()
     body = max((entry["data_offsets"][1] for entry in header.values()), default=0)
     with path.open("wb") as file:

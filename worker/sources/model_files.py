@@ -1,4 +1,4 @@
-"""The files of a model that are downloaded, and limits of their sizes."""
+"""The files of a model that are downloaded, and limits on their sizes."""
 
 import errno
 import os
@@ -20,29 +20,29 @@ LICENCES = re.compile(r"(LICEN[CS]E|NOTICE|COPYING)[\w.-]*\.txt", re.IGNORECASE)
 MAX_TOKENIZER_BYTES = 128 << 20
 MAX_LICENCE_BYTES = 1 << 20
 SLACK = 2
-"""An index may count tied weights twice, or count once what a file contains twice."""
+"""Allowed factor between the sizes in index and files: either may have tied weights twice."""
 RESERVE_BYTES = 1 << 30
 """The space that a download leaves free on the disk."""
 REMEDY = "Name a complete copy of the model in the transformers layout."
 
 
 def is_needed(name: str) -> bool:
-    """Whether a file besides the weights is a configuration, a tokenizer file or a licence.
+    """Whether a file is needed besides the weights: a configuration, tokenizer file or licence.
 
-    ``.bin`` and ``.py`` files never are, because reading them can run code.
+    ``.bin`` and ``.py`` files are never needed, because reading them can run code.
     """
     return name in CONFIGS or any(kind.fullmatch(name) for kind in (TOKENIZERS, LICENCES))
 
 
 def check_sizes(sizes: Mapping[str, int], model: str) -> None:
-    """Refuse files besides the weights that are implausibly large.
+    """Refuse implausibly large files; the weights are not checked here.
 
     Args:
         sizes: the bytes of each file, by name.
         model: the model's name in the specification.
 
     Raises:
-        SpecRefusedError: ``oversized_file``.
+        SpecRefusedError: a file is too large (``oversized_file``).
     """
     for name, size in sizes.items():
         limit = _limit(name)
@@ -63,7 +63,7 @@ def check_total(sizes: Mapping[str, int], index_bytes: int | None, model: str) -
     """Refuse weights whose files are much larger or smaller than the index says.
 
     Raises:
-        SpecRefusedError: ``malformed_weights``.
+        SpecRefusedError: the sizes do not match (``malformed_weights``).
     """
     if index_bytes is None:
         return
@@ -78,7 +78,7 @@ def require_space(folder: Path, sizes: Mapping[str, int], present: Collection[st
     """Check that the disk has enough space for the files that are not ``present``.
 
     Raises:
-        OSError: it has not (``ENOSPC``).
+        OSError: the disk has too little space (``ENOSPC``).
     """
     missing = sum(size for name, size in sizes.items() if name not in present)
     free = shutil.disk_usage(folder).free

@@ -39,11 +39,11 @@ class ModelFolder:
 def fetch_model(reference: ModelReference) -> ModelFolder:
     """Download a model and check its files.
 
-    No weight is loaded, and no code of the repository runs. An interrupted download is resumed:
-    within a file during this call, file by file in a later call.
+    No weight is loaded, and no code of the repository runs. If the connection breaks, this call
+    resumes within the file; a later call downloads again the files that are not complete.
 
     Args:
-        reference: what ``parse_model`` returned.
+        reference: the model, as returned by ``parse_model``.
 
     Raises:
         SpecRefusedError: the model cannot be downloaded, or its files are not acceptable.
@@ -63,7 +63,7 @@ def fetch_outline(
     A local folder, or a repository that was downloaded before, is used directly.
 
     Args:
-        reference: what ``parse_model`` returned.
+        reference: the model, as returned by ``parse_model``.
         scratch: an empty folder for files with headers only.
         with_tokenizer: whether to download the tokenizer, too.
 
@@ -100,7 +100,7 @@ class _Repo:
         return info.sha, {name: size for name, size in sizes.items() if "/" not in name}
 
     def get(self, commit: str, names: Sequence[str]) -> Path:
-        """Download files of a commit that are not in the cache yet."""
+        """Download those files of a commit that are not in the cache; return their folder."""
         with hub_errors.refusals("model", self.reference.id, self.reference.revision):
             return self._snapshot(commit, [escape(name) for name in names])
 
@@ -122,7 +122,7 @@ class _Repo:
         return Path(folder)
 
     def _cached_files(self) -> tuple[str, dict[str, int]]:
-        """Do as `files` from the cache, because HF_HUB_OFFLINE is set."""
+        """Do what `files` does, from the cache, because HF_HUB_OFFLINE is set."""
         wanted = self.reference.revision
         folder = self._snapshot(wanted, ["config.json"], local_files_only=True)
         return folder.name, {entry.name: entry.stat().st_size for entry in folder.iterdir()}
@@ -163,7 +163,7 @@ def _outlined(repo: _Repo, scratch: Path, with_tokenizer: bool) -> ModelFolder:
 
 
 def _small(sizes: Mapping[str, int], name: str) -> list[str]:
-    """Return the files besides the weights that are needed, after a check of their sizes."""
+    """Return the required files other than the weights, after checking their sizes."""
     small = {file: size for file, size in sizes.items() if file == INDEX or is_needed(file)}
     check_sizes(small, name)
     return list(small)

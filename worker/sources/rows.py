@@ -47,7 +47,9 @@ def read_rows(file: DataFile, seq_len: int, vocab_size: int | None) -> Iterator[
 def take(
     file: DataFile, windows: Iterator[Tensor], field: str, wanted: int | None, default: int | None
 ) -> Tensor:
-    """Return the first windows as ``[windows, seq_len]``, and check the rest.
+    """Return the first ``wanted`` windows as ``[windows, seq_len]``, but read all to check them.
+
+    If ``wanted`` is None, ``default`` windows are returned; if both are None, all are.
 
     Raises:
         SpecRefusedError: there are fewer than ``wanted``.

@@ -64,7 +64,7 @@ def read_hub_text(
 
 
 class _Refusals:
-    """Refusals of one dataset."""
+    """Builds the errors that reject one dataset, also from its reader's errors."""
 
     def __init__(self, dataset: DatasetName) -> None:
         self.dataset = dataset
@@ -87,7 +87,7 @@ class _Refusals:
 
 
 def _pin(source: HubText, refusals: _Refusals) -> tuple[str, str]:
-    """Return the repository's present id and the commit to read."""
+    """Return the repository's current id and the commit to read."""
     info = HfApi().dataset_info(
         source.repo, revision=source.revision, timeout=hub_errors.LOOKUP_TIMEOUT_S
     )
@@ -118,8 +118,8 @@ def _open(source: HubText, refusals: _Refusals, repo: str, commit: str) -> Datas
 def _refuse_foreign_files(refusals: _Refusals, repo: str, commit: str) -> None:
     """Refuse a dataset card that names files outside its repository.
 
-    The reader would open them, on this machine or at any address, before its result can be
-    checked.
+    The reader would open these files, on this machine or at any address, before the names that it
+    finds can be checked.
     """
     for name in CARDS:
         try:

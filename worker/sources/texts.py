@@ -22,7 +22,7 @@ def load_texts(
     """Read the part of a dataset that calibration or evaluation uses.
 
     Args:
-        reference: what ``parse_dataset`` returned.
+        reference: the dataset, as returned by ``parse_dataset``.
         part: calibration or evaluation.
         render: renders chat messages as text.
         field: the field of the specification that names the dataset.
@@ -83,7 +83,7 @@ def _file(file: DataFile, part: Part, render: Render, hold_out: bool) -> Text:
 
 
 def _last_tenth(documents: list[str]) -> tuple[list[str], list[str]]:
-    """Split documents, or a single document near nine tenths of its length."""
+    """Split off the last tenth of the documents, or about a tenth of a single document's text."""
     if len(documents) > 1:
         cut = len(documents) - max(1, len(documents) // 10)
         return documents[:cut], documents[cut:]
@@ -93,7 +93,7 @@ def _last_tenth(documents: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _line_near(text: str, wanted: int) -> int:
-    """Return the nearest start of a line, or ``wanted`` if none is within 5 % of the text."""
+    """Return the line start nearest to ``wanted``, or ``wanted`` if none is within 5 %."""
     starts = text.rfind("\n", 0, wanted) + 1, text.find("\n", wanted) + 1
     nearest = min(starts, key=lambda start: abs(start - wanted))
     return nearest if abs(nearest - wanted) < len(text) / 20 else wanted

@@ -1,4 +1,4 @@
-"""Tokenizers, loaded only after a process with limits has loaded and tried them.
+"""Tokenizers, loaded only after a process with resource limits has loaded and tried them.
 
 A malicious ``tokenizer.json`` of a few kilobytes can take all memory, or run forever.
 """
@@ -25,7 +25,7 @@ REMEDY = "Save the tokenizer again with save_pretrained, or name another model."
 
 
 def load_tokenizer(folder: Path, name: str) -> Any | None:
-    """Return the folder's tokenizer; None if it has none, which is enough for rows of token ids.
+    """Return the folder's tokenizer; None if it has none. Rows of token ids need no tokenizer.
 
     Raises:
         SpecRefusedError: it cannot be loaded, or takes too much memory or time.

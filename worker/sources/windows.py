@@ -23,12 +23,12 @@ class Windows:
     provenance: dict[str, Any]
 
     def emptied(self) -> "Windows":
-        """Return no window of the same text."""
+        """Return an empty set of windows of the same text."""
         return windows(self.ids[:0], **self.provenance)
 
 
 def windows(ids: Tensor, **facts: Any) -> Windows:
-    """Return windows ``[windows, seq_len]``; their provenance is ``facts`` and the ids' counts."""
+    """Return ids ``[windows, seq_len]`` as windows; ``facts`` and counts are their provenance."""
     hashed = sha256(ids.numpy().astype("<i8", copy=False).tobytes()).hexdigest()
     counts = {"tokens": ids.numel(), "window": ids.shape[1], "windows": ids.shape[0]}
     return Windows(ids, facts | counts | {"bos": False, "token_ids_sha256": hashed})
@@ -49,7 +49,7 @@ def windows_of_text(
         text: the part of it that was encoded.
         ids: the pieces.
         stride: tokens between the starts of two pieces; None if they are at random places.
-        seed: of the random places.
+        seed: determines the random places.
     """
     facts: dict[str, Any] = {"dataset": reference.name, "dataset_sha256": text.sha256}
     facts |= {"revision": text.revision, "split": text.split, "documents": len(text.documents)}

@@ -49,7 +49,7 @@ def require_new_folder(out: Path) -> None:
     """Check that a folder does not exist, or is empty.
 
     Raises:
-        SpecRefusedError: it is not empty.
+        SpecRefusedError: ``out`` is a file, or a folder that is not empty.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise SpecRefusedError(

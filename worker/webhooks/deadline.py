@@ -33,7 +33,7 @@ class Deadline:
         """Run ``action`` in a thread and return its result; abandon it after the deadline.
 
         Raises:
-            DeadlineError: it did not return in time.
+            DeadlineError: ``action`` did not return in time.
         """
         future: Future[T] = Future()
         threading.Thread(

@@ -19,10 +19,10 @@ log = logging.getLogger(__name__)
 
 
 class WebhookDispatcher:
-    """Sends messages concurrently, a few to each webhook, so that a slow one delays only its own.
+    """Sends messages concurrently, a few per webhook, so that a slow webhook delays no other.
 
-    If the process ends between claiming and settling a message, the message is due again after a
-    minute.
+    If the process ends after claiming a message and before recording the result, the message is due
+    again after a minute.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class WebhookDispatcher:
         self._thread.start()
 
     def stop(self, grace_s: float = 3.0) -> None:
-        """Claim no more messages, and wait ``grace_s`` seconds for those being sent."""
+        """Claim no more messages, and wait up to ``grace_s`` seconds for those being sent."""
         deadline = time.monotonic() + grace_s
         self._is_stopping = True
         self._woken.set()

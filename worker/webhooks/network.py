@@ -44,7 +44,7 @@ def resolve(host: str, port: int) -> list[Address]:
     """Return all addresses of a host, in the order in which they should be tried.
 
     Raises:
-        HostUnknownError: it has none.
+        HostUnknownError: the host has no address.
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -70,7 +70,7 @@ class RestrictedBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        """Connect to the first address that accepts.
+        """Connect to the first address that accepts the connection.
 
         Raises:
             HostUnknownError: the host has no address.
@@ -108,7 +108,7 @@ class RestrictedStream(httpcore.NetworkStream):
         return self._stream.read(max_bytes, self._deadline.left_s())
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Send everything, in pieces that each end at the deadline."""
+        """Send everything in pieces; each piece may take the time left until the deadline."""
         for start in range(0, len(buffer), RECORD_BYTES):
             piece = buffer[start : start + RECORD_BYTES]
             self._stream.write(piece, self._deadline.left_s())

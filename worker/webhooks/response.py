@@ -19,8 +19,8 @@ def retry_after(status: int, headers: Mapping[str, str]) -> timedelta | None:
     """Return the delay that a busy receiver requests.
 
     Args:
-        status: of the response.
-        headers: of the response, with names in lower case.
+        status: the response's status.
+        headers: the response's headers, with names in lower case.
     """
     text = headers.get("retry-after", "") if status in BUSY else ""
     if text.isascii() and text.isdigit():

@@ -1,4 +1,4 @@
-"""Texts about one job, for people."""
+"""Human-readable text about one job."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -41,7 +41,7 @@ class _Lines:
 
 
 def stage(job: JobFields) -> str:
-    """Return the stage of a job: ``pruning 7/32``, ``queued, number 3``, ``paused at 7/32``."""
+    """Return the stage of a job, such as ``pruning 7/32`` or ``queued, number 3``."""
     block = job.progress.block
     done = f"{block.index + 1}/{block.total}" if block and job.phase != "recovering" else ""
     if job.status == "queued" and job.queue_position is not None:
@@ -54,7 +54,7 @@ def stage(job: JobFields) -> str:
 
 
 def time_left(job: JobFields) -> str:
-    """Return the remaining time of a job, or nothing if it is unknown."""
+    """Return the remaining time of a job as text; empty if it is unknown."""
     if (eta := job.progress.eta_seconds) is None:
         return ""
     return f"about {_duration(eta.p50)} left, nine times in ten less than {_duration(eta.p90)}"
@@ -79,7 +79,7 @@ def event_line(event: Event) -> str:
 
 
 def result_text(result: Result) -> str:
-    """Describe a result: its figures, then its files."""
+    """Describe a result: its metrics, then its files."""
     lines = [f"{name} = {value}" for name, value in result.metrics.items() if _is_figure(value)]
     lines += [f"{one.name} ({one.size_bytes:,} bytes)" for one in result.artifacts]
     return "\n".join(lines)

@@ -12,17 +12,17 @@ from typing import Annotated, Any
 import typer
 
 TYPES: dict[str, type] = {"number": float, "integer": int, "boolean": bool}
-"""Python types by the names that JSON schema gives them; all others are text."""
+"""The Python type for each JSON schema type; values of all other types are text."""
 
 
 @dataclass(frozen=True)
 class FieldOption:
-    """One option, or with ``is_argument`` a positional argument, of a command.
+    """One option of a command, or a positional argument if ``is_argument`` is set.
 
-    A field whose value may be an object has further options for the parts of that object. They
-    have the field's name in ``part_of``, and their own in ``part``; the option of the field itself
-    has in ``part`` which of them its value sets. ``pair`` names the two fields of an object that is
-    written as ``FIRST:SECOND``.
+    If the value of a field may be an object of more than two parts, the option of the field sets
+    the required part, whose name is in ``part``. Each other part has an option of its own, in which
+    ``part_of`` is the name of the field and ``part`` is the name of the part. If the value may be
+    an object of two parts, it is written as ``FIRST:SECOND``, and ``pair`` holds their names.
     """
 
     name: str
@@ -39,13 +39,13 @@ class FieldOption:
     part: str = ""
 
     def read(self, value: Any) -> Any:
-        """Return a value as a request has it: ``0.45,0.5`` as a list where that is allowed."""
+        """Return a value as it is sent: ``0.45,0.5`` becomes a list if the field allows lists."""
         if self.may_be_list and "," in value:
             return [value_of(one) for one in value.split(",")]
         return self.read_one(value)
 
     def read_one(self, value: Any) -> Any:
-        """Return one value: ``owl:0.15`` as an object of two fields where that is allowed."""
+        """Return one value: ``owl:0.15`` becomes an object of two fields if the field allows it."""
         if self.pair and ":" in value:
             first, _, second = value.partition(":")
             return dict(zip(self.pair, (first, value_of(second)), strict=True))
@@ -53,21 +53,21 @@ class FieldOption:
 
     @property
     def may_be_false(self) -> bool:
-        """Whether it is a flag that is set by default."""
+        """Whether the option is a flag that is set by default."""
         return self.type is bool and self.default == "True"
 
     @property
     def flags(self) -> str:
-        """Its name as a command has it; ``--x/--no-x`` for a flag that is set by default."""
+        """The name on the command line; ``--x/--no-x`` for a flag that is set by default."""
         name = self.name.replace("_", "-")
         return f"--{name}/--no-{name}" if self.may_be_false else f"--{name}"
 
     def is_given(self, value: Any) -> bool:
-        """Whether the value is not that of an option that was left out."""
+        """Whether the option was given, according to its value."""
         return not (value is None or value == [] or (value is False and not self.may_be_false))
 
     def parameter(self) -> Parameter:
-        """Return the parameter of a command's function from which typer makes the option."""
+        """Return the function parameter from which typer creates the option."""
         value: Any = GenericAlias(list, (self.type,)) if self.is_repeated else self.type
         declared: Any = (
             typer.Argument(help=self.help)
@@ -92,7 +92,7 @@ class FieldOption:
 def with_fields(
     *options: FieldOption,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command these options, and pass the values that were given as ``fields``."""
+    """Add options to a command; the values that the user gave are passed in ``fields``."""
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         own = [one for one in signature(command).parameters.values() if one.name != "fields"]
@@ -147,7 +147,7 @@ def options_of(schema: Mapping[str, Any]) -> Iterator[FieldOption]:
 
 
 def _fields(given: Sequence[tuple[FieldOption, Any]]) -> dict[str, Any]:
-    """Return the fields of a request; the parts of an object are put together."""
+    """Return the fields of a request; the parts of an object are merged into one field."""
     fields = {one.name: one.read(value) for one, value in given if not one.part_of}
     names = {one.name: one.part for one, _ in given}
     for option, value in given:
@@ -186,4 +186,4 @@ def _resolved(form: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str
 
 SCHEMA_FILE = files("zpruner.cli").joinpath("prune_spec.json")
 JOB_FIELDS = tuple(options_of(json.loads(SCHEMA_FILE.read_text("utf-8"))))
-"""Options of the fields of a job, from a copy of the schema of ``db.spec.prune_spec.PruneSpec``."""
+"""An option for each field of a job, from a copy of ``db.spec.prune_spec.PruneSpec``'s schema."""

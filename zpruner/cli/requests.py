@@ -17,7 +17,7 @@ SUBMISSION = (
     FieldOption("deadline", "When the job expires if it has not ended: 2027-01-05T18:00:00Z."),
     FieldOption("idempotency_key", "Submitting again with the same key makes no second job."),
 )
-"""Options of commands that submit jobs, beside the fields of ``PruneSpec``."""
+"""Options of commands that submit jobs, in addition to the fields of ``PruneSpec``."""
 
 REUSE = FieldOption("reuse", "Return an identical job that has succeeded, if any.", type=bool)
 
@@ -44,7 +44,7 @@ def pair_of(text: str, option: str) -> tuple[str, str]:
 
 
 def _bounds(name: str, bounds: Sequence[str]) -> dict[str, float]:
-    """Read ``figure=number``."""
+    """Read bounds, each written as ``figure=number``."""
     found = {}
     for bound in bounds:
         figure, _, number = bound.partition("=")

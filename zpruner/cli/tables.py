@@ -15,7 +15,7 @@ SHOWN = (
     "prune_seconds",
     "peak_memory_bytes",
 )
-"""The figures of a comparison's table; --json prints all."""
+"""The metrics that the table of a comparison shows; --json prints all metrics."""
 
 
 def jobs_table(jobs: Sequence[JobFields]) -> Table:
@@ -29,7 +29,7 @@ def jobs_table(jobs: Sequence[JobFields]) -> Table:
 
 
 def estimate_text(found: Estimate) -> str:
-    """Describe the memory and time of a job."""
+    """Describe the predicted memory and time of a job."""
     revision = f" at {found.model.revision[:12]}" if found.model.revision else ""
     lines = [
         f"{found.model.name}{revision}: {found.model.parameters:,} parameters, "
@@ -92,7 +92,7 @@ def counts_text(sweep: Sweep) -> str:
 
 
 def _written(value: object) -> str:
-    """Return a field as its option is written."""
+    """Return a field's value as it is written on the command line."""
     if isinstance(value, dict) and value.keys() == {"name", "spread"}:
         return f"{value['name']}:{value['spread']:g}"
     return str(value)

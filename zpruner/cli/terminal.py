@@ -60,7 +60,7 @@ def exit_code(job: JobFields) -> int:
 
 @contextmanager
 def connect() -> Iterator[Client]:
-    """Open a client; print errors and exit with their code."""
+    """Open a client; on an error, print it and exit with the matching code."""
     try:
         with Client() as client:
             yield client
@@ -85,7 +85,7 @@ def print_response(
     text: Callable[[Model], str | Table],
     notes: Iterable[str] = (),
 ) -> None:
-    """Print a response, or several, as JSON, or else ``notes`` and ``text(response)``."""
+    """Print one or more responses: as JSON, or else as ``notes`` and ``text(response)``."""
     if as_json:
         print_json(_to_json(response))
         return
@@ -101,14 +101,14 @@ def print_response(
 def print_secret(
     made: NewKey | NewTrigger | NewWebhook, secret: str, as_json: bool, note: str
 ) -> None:
-    """Print a new secret, and how long the one that it replaces stays valid."""
+    """Print a new secret; if there is an old secret, also print when that becomes invalid."""
     print_response(made, as_json, lambda _: secret, [note])
     if made.former_until is not None:
         stderr.print(f"the old secret is valid until {made.former_until:%F %T}", markup=False)
 
 
 def print_table(table: Table) -> None:
-    """Print a table that fits the terminal, or tab-separated lines if there is none."""
+    """Print a table that fits the terminal, or tab-separated lines if there is no terminal."""
     width = shutil.get_terminal_size().columns
     for line in table.aligned(width) if sys.stdout.isatty() else table.tabbed():
         typer.echo(line)

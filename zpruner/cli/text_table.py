@@ -22,11 +22,11 @@ class Table:
         self._rows.append([" ".join((cell or "").split()) for cell in cells])
 
     def tabbed(self) -> Iterator[str]:
-        """Yield a line for each row, without the names, so that `cut -f1` gives ids alone."""
+        """Yield a line for each row, without column names, so that `cut -f1` prints only ids."""
         return ("\t".join(row) for row in self._rows)
 
     def aligned(self, width: int) -> Iterator[str]:
-        """Yield the names and the rows, each on one line; long cells are cut to fit the width."""
+        """Yield a line of column names and a line for each row; long cells are cut to fit."""
         rows = [[*self._names], *self._rows]
         columns = list(zip(*rows, strict=True))
         widths = [max(map(cell_len, column)) for column in columns]
@@ -36,7 +36,7 @@ class Table:
 
 
 def _shrink(widths: list[int], may_shrink: Sequence[bool], width: int) -> None:
-    """Narrow the widest columns that may shrink until the table fits, or none can shrink."""
+    """Narrow the widest column that may shrink, until the table fits or no column can shrink."""
     excess = sum(widths) + len(GAP) * (len(widths) - 1) - width
     for _ in range(excess):
         candidates = [at for at, may in enumerate(may_shrink) if may and widths[at] > NARROWEST]

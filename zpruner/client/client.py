@@ -29,7 +29,7 @@ TIMEOUT_S = 30.0
 
 
 class _Service(Resource[Mode], Generic[Mode]):
-    """The operations of a service."""
+    """The operations of a service, for both kinds of client."""
 
     def __init__(self, transport: Transport[Mode]) -> None:
         super().__init__(transport)
@@ -62,23 +62,23 @@ class _Service(Resource[Mode], Generic[Mode]):
         timeout_s: float = ESTIMATE_TIMEOUT_S,
         **options: Any,
     ) -> Estimate:
-        """Estimate the memory and time of a job; invalid fields are refused as for a job.
+        """Estimate the memory and time of a job; invalid fields are refused as in ``jobs.create``.
 
         Raises:
-            TimeoutError: the estimate was not ready in time.
+            TimeoutError: the estimate is not ready after ``timeout_s`` seconds.
         """
         body = job_fields(model, sparsity, dataset, options)
         return await estimate(self._transport, body, timeout_s)
 
     @operation
     async def compare(self, *job_ids: str) -> Comparison:
-        """Compare jobs with the first of them."""
+        """Compare jobs; the first one is the baseline."""
         params = {"ids": ",".join(job_ids)}
         return Comparison.model_validate(await self._transport.get("/v1/compare", params))
 
 
 class Client(_Service[Sync]):
-    """A blocking client; ``Client()`` connects to ``ZPRUNER_URL``, or else to this machine."""
+    """A blocking client; ``Client()`` uses ``ZPRUNER_URL``, which defaults to this machine."""
 
     def __init__(self, base_url: str | None = None, api_key: str | None = None) -> None:
         self._http = httpx.Client(**_options(base_url, api_key))

@@ -16,19 +16,23 @@ MEDIA_TYPES = {
     ".tsv": "text/tab-separated-values",
     ".parquet": "application/vnd.apache.parquet",
 }
-"""Media types by file suffix. The service refuses the last two instead of reading them as text."""
+"""Media types by file suffix.
+
+The service refuses the last two formats. If such a file were sent as ``text/plain``, the service
+would read it as text.
+"""
 PIECE_BYTES = 1 << 20
 
 
 class Datasets(Resource[Mode]):
-    """The datasets of a service; an uploaded one is named ``dat_…`` or ``uploaded:dat_…``."""
+    """The datasets of a service; an uploaded dataset is named ``dat_…`` or ``uploaded:dat_…``."""
 
     @operation
     async def upload(self, path: str | Path, *, name: str | None = None) -> Dataset:
-        """Upload a text, JSONL or CSV file, recognised by its suffix.
+        """Upload a text, JSONL or CSV file; the suffix determines the format.
 
-        Pass the ``dataset`` of the result to a job. Uploading the same bytes again returns the same
-        dataset.
+        To use the dataset in a job, pass the attribute ``dataset`` of the result. Uploading the
+        same bytes again returns the same dataset.
         """
         file = _File(Path(path))
         headers = {"Content-Type": file.media_type, "Content-Length": str(file.size_bytes)}

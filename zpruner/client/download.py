@@ -14,7 +14,7 @@ from zpruner.client.transport.errors import ServiceError
 from zpruner.client.transport.transport import Body, Transport
 
 PIECE_BYTES = 32 << 20
-"""The largest piece of a parallel download."""
+"""The maximum size of one piece in a parallel download, in bytes."""
 
 
 async def download(

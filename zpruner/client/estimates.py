@@ -14,7 +14,7 @@ async def estimate(transport: Transport[Any], body: dict[str, Any], timeout_s: f
     """Request an estimate and wait until it is ready.
 
     Raises:
-        TimeoutError: it is not ready after ``timeout_s``.
+        TimeoutError: the estimate is not ready after ``timeout_s`` seconds.
     """
     deadline = time.monotonic() + timeout_s
     response = await transport.send("POST", "/v1/estimates", json=body, headers=HEADERS)

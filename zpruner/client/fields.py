@@ -7,6 +7,6 @@ from typing import Any
 def job_fields(
     model: str, sparsity: float | None, dataset: str | None, options: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the fields of a job, without ``sparsity`` and ``dataset`` where they are None."""
+    """Return the fields of a job request; ``sparsity`` and ``dataset`` are omitted if None."""
     fields = {"model": model, "sparsity": sparsity, "dataset": dataset}
     return {name: value for name, value in fields.items() if value is not None} | dict(options)

@@ -1,4 +1,4 @@
-"""Filters of lists of jobs and of logs."""
+"""Filters for lists of jobs, and for logs."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -19,7 +19,7 @@ Sort = Literal[
 
 
 class Filters(TypedDict, total=False):
-    """Filters of a list of jobs; a missing filter, or None, restricts nothing."""
+    """Filters for a list of jobs; a missing filter, or None, restricts nothing."""
 
     status: str | Sequence[str] | None
     model: str | None
@@ -35,7 +35,7 @@ class Filters(TypedDict, total=False):
 
 
 class LogFilters(TypedDict, total=False):
-    """Filters of a log; a missing filter, or None, restricts nothing."""
+    """Filters for a log; a missing filter, or None, restricts nothing."""
 
     attempt: int | None
     level: str | None

@@ -14,11 +14,11 @@ from zpruner.client.transport.modes import Bound, Mode, iteration, operation
 from zpruner.client.transport.transport import Transport
 
 PARALLEL = 4
-"""How many pieces of files are downloaded in parallel."""
+"""The default number of pieces of files that are downloaded in parallel."""
 
 
 class Job(JobFields, Bound[Mode], Generic[Mode]):
-    """One request to prune one model, as of the response it came from."""
+    """A request to prune one model; its fields show the state at the time of the response."""
 
     model_config = ConfigDict(ignored_types=(operation, iteration))
 
@@ -46,7 +46,9 @@ class Job(JobFields, Bound[Mode], Generic[Mode]):
 
     @iteration
     async def events(self, *, after: int = 0, follow: bool = False) -> AsyncIterator[Event]:
-        """Yield the events after one; with ``follow``, also new ones until the job has ended.
+        """Yield the events with numbers above ``after``.
+
+        With ``follow``, also yield new events until the job has ended.
 
         Raises:
             ServiceError: while following, the service has not responded for a minute.
@@ -61,7 +63,7 @@ class Job(JobFields, Bound[Mode], Generic[Mode]):
 
     @operation
     async def download(self, folder: str | Path, *, parallel: int = PARALLEL) -> Sequence[Path]:
-        """Download and verify the job's files into ``folder``; call again to resume.
+        """Download the job's files into ``folder`` and verify them; call again to resume.
 
         Raises:
             NoFilesError: the job has not succeeded.
@@ -70,7 +72,7 @@ class Job(JobFields, Bound[Mode], Generic[Mode]):
 
 
 def job_from(transport: Transport[Mode], response: Any) -> Job[Mode]:
-    """Return the job of a response; its methods use the same transport."""
+    """Return the job that a response contains; its methods use ``transport``."""
     job: Job[Mode] = Job.model_validate(response)
     job._transport = transport
     return job
@@ -109,7 +111,7 @@ async def list_artifacts(transport: Transport[Any], job_id: str) -> Sequence[Art
 
 
 async def create_link(transport: Transport[Any], path: str, expires_in_s: int | None) -> FileLink:
-    """Create a link that downloads what is at ``path`` without a key."""
+    """Create a link to the file or archive at ``path``; downloading through it needs no key."""
     body = {} if expires_in_s is None else {"expires_in": expires_in_s}
     link = FileLink.model_validate(await transport.request_json("POST", f"{path}/links", json=body))
     return link.model_copy(update={"url": transport.address(link.url)})

@@ -43,8 +43,8 @@ class Jobs(Resource[Mode]):
 
         ``sparsity`` may be omitted if ``pattern`` implies it, or with the method ``none``.
 
-        If the response is lost, the request is sent again and still creates one job. Pass your own
-        ``idempotency_key`` to extend this to later calls.
+        If the response is lost, the request is sent again, but only one job is created. Later calls
+        with the same ``idempotency_key`` create no second job either.
         """
         body = job_fields(model, sparsity, dataset, options)
         key = idempotency_key or str(uuid4())
@@ -109,7 +109,10 @@ class Jobs(Resource[Mode]):
 
     @operation
     async def describe(self, /, job_id: str, **changes: Any) -> Job[Mode]:
-        """Change a job's ``name``, ``priority`` or some ``labels``; None removes a value."""
+        """Change a job's ``name`` or ``priority``, or some of its ``labels``.
+
+        None removes the name or a label, and resets the priority to 0.
+        """
         response = await self._transport.request_json("PATCH", f"/v1/jobs/{job_id}", json=changes)
         return job_from(self._transport, response)
 
@@ -132,7 +135,7 @@ class Jobs(Resource[Mode]):
         """Return the metrics and files of a job that has succeeded.
 
         Raises:
-            ProblemError: the job has not ended (``unfinished``) or not succeeded
+            ProblemError: the job has not ended (``unfinished``) or has not succeeded
                 (``not_succeeded``).
         """
         path, params = f"/v1/jobs/{job_id}/result", {"pending": "503"}
@@ -142,7 +145,7 @@ class Jobs(Resource[Mode]):
     async def events(
         self, job_id: str, *, after: int = 0, follow: bool = False
     ) -> AsyncIterator[Event]:
-        """Yield the events of a job after number ``after``.
+        """Yield a job's events with numbers above ``after``.
 
         With ``follow``, also yield new events until the job has ended.
 
@@ -156,7 +159,7 @@ class Jobs(Resource[Mode]):
     async def logs(
         self, /, job_id: str, *, follow: bool = False, **filters: Unpack[LogFilters]
     ) -> AsyncIterator[LogLine]:
-        """Yield the log of a job; with ``follow``, also new lines until the job has ended.
+        """Yield the lines of a job's log; with ``follow``, also new lines until the job has ended.
 
         Raises:
             ServiceError: while following, the service has not responded for a minute.
@@ -173,19 +176,19 @@ class Jobs(Resource[Mode]):
 
     @operation
     async def link(self, artifact_id: str, *, expires_in_s: int | None = None) -> FileLink:
-        """Create a link that downloads one file without a key, valid for an hour by default."""
+        """Create a link to one file; the link needs no key and expires in an hour by default."""
         return await create_link(self._transport, f"/v1/artifacts/{artifact_id}", expires_in_s)
 
     @operation
     async def archive_link(self, job_id: str, *, expires_in_s: int | None = None) -> FileLink:
-        """Create a link that downloads all files of a job as one tar without a key."""
+        """Create a link to a tar archive of all files of a job; downloading it needs no key."""
         return await create_link(self._transport, f"/v1/jobs/{job_id}/archive", expires_in_s)
 
     @operation
     async def download(
         self, job_id: str, folder: str | Path, *, parallel: int = PARALLEL
     ) -> Sequence[Path]:
-        """Download and verify a job's files into ``folder``; call again to resume.
+        """Download a job's files into ``folder`` and verify them; call again to resume.
 
         Args:
             job_id: the job's id.

@@ -34,7 +34,7 @@ class Keys(Resource[Mode]):
 
     @operation
     async def list(self) -> Sequence[Key]:
-        """Return all keys, newest first, revoked and expired ones included."""
+        """Return all keys, including revoked and expired keys, newest first."""
         return [Key.model_validate(row) for row in await self._transport.rows("/v1/keys")]
 
     @operation

@@ -1,4 +1,4 @@
-"""The log of a job, also while it runs."""
+"""The log of a job, read once or followed until the job has ended."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -25,8 +25,8 @@ async def follow_log(
     """Yield the lines logged so far, then new ones until the job has ended.
 
     Raises:
-        ProblemError: the service refused.
-        ServiceError: it has not responded for a minute.
+        ProblemError: the service refused the request.
+        ServiceError: the service has not responded for a minute.
     """
     outage = Outage()
     while True:

@@ -13,7 +13,10 @@ from zpruner.client.models.jobs import Artifact
 from zpruner.client.transport.errors import CorruptedError, ServiceError
 
 SAVED_EVERY_BYTES = 4 << 20
-"""The most that is downloaded again, for each piece, after the process was killed."""
+"""How many new bytes of a file arrive before the list of missing ranges is written again.
+
+If the process is killed, the bytes that arrived after the last write are downloaded again.
+"""
 
 
 @dataclass
@@ -25,14 +28,15 @@ class Piece:
 
 
 class PartialFile:
-    """One artifact in a folder; several threads may call the methods.
+    """The file of one artifact in a folder; several threads may call the methods.
 
-    While it is incomplete, ``NAME.part`` holds its bytes at their offsets, and ``NAME.missing``
-    lists the missing ranges. Without that list, ``NAME.part`` is the beginning of the file.
+    While the file is incomplete, ``NAME.part`` holds its bytes at their offsets, and
+    ``NAME.missing`` lists the missing ranges. If that list does not exist, ``NAME.part`` holds the
+    beginning of the file.
 
     Attributes:
-        pieces: the ranges to download.
-        is_complete: whether the whole file exists already.
+        pieces: the ranges that remain to be downloaded.
+        is_complete: whether the complete file existed already when this object was created.
     """
 
     def __init__(self, artifact: Artifact, path: Path) -> None:
@@ -45,12 +49,13 @@ class PartialFile:
 
     @classmethod
     def open(cls, folder: Path, artifact: Artifact, piece_bytes: int | None) -> "PartialFile":
-        """Find what an earlier download left in ``folder``, and split the rest into pieces.
+        """Find what an earlier download left in ``folder``; split the missing ranges into pieces.
 
         Args:
             folder: the folder to write to.
             artifact: the file to download.
-            piece_bytes: the most bytes in a piece; None requests the missing ranges one by one.
+            piece_bytes: the maximum size of a piece; None to request each missing range as one
+                piece, one after another.
 
         Raises:
             ServiceError: the artifact's name points outside the folder.
@@ -68,7 +73,7 @@ class PartialFile:
         return file
 
     def range_headers(self, piece: Piece) -> dict[str, str]:
-        """Return the request headers for a piece of this version of the file."""
+        """Return the headers that request a piece of this file version; none for the whole file."""
         size = self.artifact.size_bytes
         if (piece.start, piece.stop) == (0, size):
             return {}
@@ -94,7 +99,10 @@ class PartialFile:
         return any(one is piece for one in self.pieces)
 
     def open_at(self, piece: Piece) -> FileIO:
-        """Open the file at the start of a piece, unbuffered: recorded bytes are always written."""
+        """Open ``NAME.part`` for writing at the start of a piece.
+
+        Writes are unbuffered, so that bytes are in the file before `advance` records them.
+        """
         part = FileIO(self._part, "r+")
         part.seek(piece.start)
         return part
@@ -116,7 +124,7 @@ class PartialFile:
             new.replace(self._missing_file)
 
     def complete(self, piece: Piece) -> bool:
-        """Remove a piece that is complete; return whether no piece is missing."""
+        """Remove a piece if it is complete; return whether that leaves no missing piece."""
         with self._lock:
             if piece.start < piece.stop:
                 return False
@@ -127,7 +135,7 @@ class PartialFile:
         """Verify the file and give it its final name.
 
         Raises:
-            CorruptedError: its sha256 is wrong.
+            CorruptedError: the file's sha256 is wrong; the file has been deleted.
         """
         received = _sha256(self._part)
         self._missing_file.unlink(missing_ok=True)

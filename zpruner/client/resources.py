@@ -1,4 +1,4 @@
-"""The base class of the collections of a service: jobs, keys, webhooks and others."""
+"""Base class for a service's collections, such as jobs, keys and webhooks."""
 
 from zpruner.client.transport.modes import Bound, Mode
 from zpruner.client.transport.transport import Transport

@@ -13,7 +13,7 @@ TOLERANCE_S = 300.0
 
 
 class SignatureError(ValueError):
-    """A message whose signature is missing, wrong or expired."""
+    """The signature of a message is missing, wrong or expired."""
 
 
 def verify(
@@ -28,9 +28,10 @@ def verify(
 
     Args:
         secret: the webhook's secret, ``whsec_…``.
-        headers: of the request, in any case.
-        body: of the request, unchanged.
-        tolerance_s: the most that its timestamp may differ from now, against replayed messages.
+        headers: the headers of the request; their names are case-insensitive.
+        body: the body of the request, unchanged.
+        tolerance_s: the largest accepted difference between the message's timestamp and now, to
+            reject replayed messages.
 
     Raises:
         SignatureError: the signature is missing, wrong or expired.

@@ -32,10 +32,11 @@ class Sweeps(Resource[Mode]):
         """Submit a job for each combination of a grid, or for each entry of ``jobs``.
 
         Args:
-            model, dataset: as in a job.
-            grid: the values of each varied field.
-            jobs: the varied fields of each job, instead of ``grid``.
-            idempotency_key: a key of your own, so that later calls create no second sweep.
+            model, dataset: as in ``jobs.create``.
+            grid: for each varied field, the list of its values.
+            jobs: for each job, the varied fields with their values; pass either this or ``grid``.
+            idempotency_key: a key of your own; later calls with the same key create no second
+                sweep.
             options: further fields of the jobs, and ``max_parallel``, ``name``, ``labels``,
                 ``gate``.
         """
@@ -89,7 +90,7 @@ class Sweeps(Resource[Mode]):
         timeout_s: float | None = None,
         on_look: Callable[[Sweep], None] = lambda _: None,
     ) -> Sweep:
-        """Wait until all jobs of a sweep have ended, and return it.
+        """Wait until all jobs of a sweep have ended, and return the sweep.
 
         Raises:
             TimeoutError: a job has not ended after ``timeout_s``.

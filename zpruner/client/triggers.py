@@ -27,8 +27,10 @@ class Triggers(Resource[Mode]):
             name: a name to show in lists.
             source: huggingface, mlflow, github, standard or generic.
             job: fields of the job; fields set by ``map`` may be missing.
-            filter: for each JSON pointer, the required value in the payload, or a list of them.
-            map: for each field of the job, or ``labels.NAME``, a JSON pointer to its value.
+            filter: for each JSON pointer into the payload, the required value or a list of allowed
+                values.
+            map: for each field of the job that the payload sets (``labels.NAME`` for a label), a
+                JSON pointer to the value in the payload.
         """
         body = {"name": name, "source": source, "job": dict(job)}
         body |= {"filter": dict(filter or {}), "map": dict(map or {})}

@@ -1,4 +1,4 @@
-"""Long polling for changes of a job by ETag, with a delay if responses come immediately."""
+"""Long polling for changes to a job by its ETag, with pauses if responses are immediate."""
 
 import time
 from collections.abc import AsyncIterator
@@ -20,8 +20,8 @@ async def job_versions(
     """Yield the job now and after each change, for at most ``within_s``.
 
     Raises:
-        ProblemError: the service refused.
-        ServiceError: it has not responded for a minute.
+        ProblemError: the service refused the request.
+        ServiceError: the service has not responded for a minute.
     """
     path, etag, pause = f"/v1/jobs/{job_id}", "", PAUSES_S[0]
     deadline = None if within_s is None else time.monotonic() + within_s

@@ -49,7 +49,10 @@ class Webhooks(Resource[Mode]):
 
     @operation
     async def rotate(self, webhook_id: str, *, grace_s: int | None = None) -> NewWebhook:
-        """Replace a webhook's secret; the old one signs too for ``grace_s``, a day by default."""
+        """Replace a webhook's secret.
+
+        For ``grace_s``, a day by default, messages are also signed with the old secret.
+        """
         body = {} if grace_s is None else {"grace_s": grace_s}
         return NewWebhook.model_validate(await self._post(f"/{webhook_id}/rotate", body))
 

@@ -12,7 +12,7 @@ class Workers(Resource[Mode]):
 
     @operation
     async def list(self) -> Sequence[Worker]:
-        """Return the workers, recently lost ones included."""
+        """Return the workers, including those that were lost recently."""
         return [Worker.model_validate(row) for row in await self._transport.rows("/v1/workers")]
 
     @operation

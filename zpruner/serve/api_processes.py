@@ -1,6 +1,6 @@
-"""The processes of the API, and the program of their supervisor where the API runs by itself.
+"""The processes of the API, and a program that supervises them if only the API is started.
 
-``zpruner part api --workers N`` becomes that program.
+``zpruner part api --workers N`` replaces itself with that program.
 """
 
 import os
@@ -20,11 +20,15 @@ from zpruner.serve.shared_folder import shared_folder
 from zpruner.serve.supervisor import Child, Supervisor, stop_signal
 
 GRACE_S = 8.0
-"""The API waits five seconds for open requests and streams; Docker waits ten for a container."""
+"""How many seconds a process of the API may take to end.
+
+This is more than the five seconds that it waits for open requests and streams, and less than the
+ten that Docker waits for a container.
+"""
 
 
 def main() -> None:
-    """Serve until a signal to stop."""
+    """Serve until the process receives a stop signal."""
     redaction.install()
     stop, supervisor = stop_signal(), Supervisor()
     try:
@@ -48,7 +52,7 @@ def main() -> None:
 
 
 def api_folder(settings: ServerSettings) -> AbstractContextManager[Path | None]:
-    """Make the folder that several processes share; one process needs none."""
+    """Create the folder that the API's processes share; with a single process, yield None."""
     return nullcontext() if settings.api_workers == 1 else shared_folder()
 
 
@@ -58,10 +62,10 @@ def api_children(
     """Return the processes of the API; each accepts connections from the same sockets.
 
     Args:
-        settings: decide the number of processes.
-        env: the environment of each.
+        settings: the settings; they determine the number of processes.
+        env: the environment of each process.
         fds: descriptors of the sockets.
-        folder: what several processes share.
+        folder: the folder that the processes share; None if there is only one process.
     """
     command = programs.command("api", "--host", settings.host, "--port", str(settings.port))
     listens = {"ZPRUNER_LISTENING": ",".join(map(str, fds))}

@@ -16,9 +16,9 @@ from db.startup.server_settings import ServerSettings
 from zpruner.serve.embedded_broker import BrokerError, find_server
 
 PARTS = {"api": "fastapi", "worker": "torch"}
-"""The parts with settings of their own, and a package that only an installation of it has."""
+"""The parts with their own settings, each with a package that is only installed with that part."""
 CHECKS = {"api": "api.services.checks", "worker": "worker.pool.checks"}
-"""The programs that check them."""
+"""For each part, the module that is run to check it."""
 TIMEOUT_S = 150.0
 
 
@@ -27,7 +27,7 @@ def check_parts(overrides: Mapping[str, object], *, thorough: bool = False) -> l
 
     Args:
         overrides: settings by name, which take precedence over the environment.
-        thorough: whether to report also what works, which takes longer.
+        thorough: whether to check the hub, the dashboard and torch as well, which takes longer.
     """
     installed_parts = [part for part, package in PARTS.items() if installed(package)]
     env = os.environ | {f"ZPRUNER_{name.upper()}": str(value) for name, value in overrides.items()}
@@ -51,13 +51,13 @@ def require(findings: Iterable[Finding]) -> None:
     """Raise an error if anything is wrong; identical findings are reported once.
 
     Raises:
-        SettingsError: its text has a line for each finding that is wrong.
+        SettingsError: a check failed; the text has a line for each failed check.
     """
     checks.require(dict.fromkeys(findings))
 
 
 def installed(package: str) -> bool:
-    """Whether a package or submodule is installed; imports at most the package."""
+    """Whether a package or submodule is installed; for a submodule, this imports its package."""
     try:
         return find_spec(package) is not None
     except ModuleNotFoundError:

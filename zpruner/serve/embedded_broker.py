@@ -39,10 +39,10 @@ def broker_command(folder: Path) -> list[str]:
 
 
 def find_server() -> str:
-    """Return the path of the machine's server, or else of the one installed by pip.
+    """Find a server on ``PATH``, or else the one that pip installed, and return its path.
 
     Raises:
-        BrokerError: there is neither.
+        BrokerError: neither is installed.
     """
     for name in SERVERS:
         if found := shutil.which(name):

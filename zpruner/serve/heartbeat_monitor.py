@@ -1,4 +1,4 @@
-"""Detects frozen child processes by the heartbeats that they write to a pipe."""
+"""Detects frozen child processes, which stop writing heartbeats to a pipe."""
 
 import os
 import time
@@ -6,11 +6,14 @@ from collections.abc import Callable
 from contextlib import suppress
 
 START_WITHIN_S = 180.0
-"""Before its first heartbeat a child imports and connects, which is slow on a busy machine."""
-MAX_STEP_S = 1.0
-"""The most that one check adds to the silence.
+"""The minimum time limit for the first heartbeat.
 
-A supervisor that checks late was suspended, or had no CPU, together with the child.
+A child first imports and connects, which is slow on a busy machine.
+"""
+MAX_STEP_S = 1.0
+"""The maximum number of seconds that one check adds to the measured silence.
+
+If a check is late, both the supervisor and the child were suspended or got no CPU time.
 """
 
 

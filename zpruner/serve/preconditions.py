@@ -1,4 +1,4 @@
-"""Preconditions of `zpruner serve`: an admin key, a free port, an unshared data folder."""
+"""Preconditions of `zpruner serve`: an admin key, a free port, a data folder of its own."""
 
 import errno
 import fcntl
@@ -27,7 +27,7 @@ def require_admin(settings: ServerSettings) -> None:
     """Raise an error if keys are required and there is no admin key.
 
     Raises:
-        ServeError: there is none.
+        ServeError: keys are required, but there is no admin key.
     """
     if not settings.needs_keys:
         return
@@ -51,10 +51,11 @@ def require_admin(settings: ServerSettings) -> None:
 def listening(host: str, port: int) -> Iterator[list[socket.socket]]:
     """Listen on the API's address as long as the service runs.
 
-    The API inherits these sockets, so that no other process can take the port while it restarts.
+    The API inherits these sockets, so that no other process can take the port while the API
+    restarts.
 
     Raises:
-        ServeError: the address is in use or not of this machine.
+        ServeError: the address is in use, or is not an address of this machine.
     """
     with ExitStack() as stack:
         try:

@@ -49,7 +49,7 @@ class ServeSettings(ServerSettings):
 
 
 def main() -> None:
-    """Serve until a signal to stop."""
+    """Serve until the process receives a stop signal."""
     redaction.install()
     arguments, stop = _arguments(), stop_signal()
     overrides = {name: value for name, value in vars(arguments).items() if value is not None}
@@ -67,7 +67,7 @@ def checked(overrides: Mapping[str, object]) -> ServeSettings:
     """Read the settings, and check them and this machine before any part starts.
 
     Raises:
-        SettingsError: its text has a line for each finding that is wrong.
+        SettingsError: a check failed; the text has a line for each failed check.
     """
     part_findings = parts.check_parts(overrides)
     try:
@@ -83,8 +83,9 @@ def serve(settings: ServeSettings, stop: threading.Event) -> None:
     """Start all parts, print the URL, and supervise them until ``stop`` is set.
 
     Raises:
-        ServeError: the data folder or port is in use, or keys are required and there is none.
-        BrokerError: there is no broker to start.
+        ServeError: the data folder or port is in use, keys are required but there is no admin key,
+            or the service was not ready in time.
+        BrokerError: the embedded broker cannot be started.
         SettingsError: other users may read the data folder.
         TracingError: tracing is enabled, but its packages are not installed.
     """
@@ -137,10 +138,10 @@ def children(
     """Return the processes of the three parts; docker-compose.yml runs the same commands.
 
     Args:
-        settings: passed to all parts in their environment.
+        settings: the settings, passed to all parts in their environment.
         fds: descriptors of the sockets that the API listens on.
-        instance: sent by the API in a header, to distinguish it from another service.
-        folder: shared by the processes of the API, if there are several.
+        instance: an id that the API sends in a header, to distinguish this service from others.
+        folder: the folder shared by the processes of the API, if there are several.
     """
     env = environment() | {
         "ZPRUNER_DATA_DIR": str(settings.data_dir),

@@ -13,12 +13,12 @@ from pathlib import Path
 MEMORY = Path("/dev/shm")  # noqa: S108 - used with random names of mode 0700
 PREFIX = "zpruner-api-"
 NEW_FOR_S = 60.0
-"""A service that has just made its folder may not have locked it yet."""
+"""How long an unlocked folder is kept, in case its service has not locked it yet."""
 
 
 @contextmanager
 def shared_folder() -> Iterator[Path]:
-    """Make the folder, and remove it afterwards; also remove those of services that were killed."""
+    """Create the folder, and remove it afterwards; also remove folders left by killed services."""
     parent = MEMORY if os.access(MEMORY, os.W_OK) else Path(tempfile.gettempdir())
     for folder in parent.glob(f"{PREFIX}*"):
         with suppress(OSError):  # another user's, or in use

@@ -28,12 +28,12 @@ class Child:
     """A command that is restarted whenever it ends.
 
     Attributes:
-        name: its name in the log.
+        name: the name of the process in the log.
         command: program and arguments.
-        grace_s: how long it may take to end before it is killed.
-        silent_after_s: it is considered frozen, and killed, after this long without a heartbeat
-            (`db.startup.heartbeat_pipe`); None if it sends none.
-        fds: file descriptors that it inherits.
+        grace_s: how long the process may take to end before it is killed.
+        silent_after_s: after this long without a heartbeat (`db.startup.heartbeat_pipe`), the
+            process is considered frozen and is killed; None if it sends no heartbeats.
+        fds: file descriptors that the process inherits.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Child:
     _due: float = field(default=0.0, init=False)
 
     def start(self) -> None:
-        """Start it in its own process group; the kernel kills it when this process ends."""
+        """Start the command in its own process group; the kernel kills it if this process ends."""
         self._monitor = (
             None if self.silent_after_s is None else HeartbeatMonitor(self.silent_after_s)
         )
@@ -79,12 +79,12 @@ class Child:
             self.start()
 
     def terminate(self) -> None:
-        """Send it SIGTERM, so that it finishes its work and ends."""
+        """Send SIGTERM to the process, so that it finishes its work and ends."""
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
 
     def wait_or_kill(self, deadline: float) -> None:
-        """Wait until it has ended or the deadline has passed; then kill its process group."""
+        """Wait until the process has ended or the deadline is over; then kill its process group."""
         if self.process is None:
             return
         with suppress(subprocess.TimeoutExpired):
@@ -129,7 +129,12 @@ class Supervisor:
             self.check()
 
     def end(self, *, last: int = 0) -> None:
-        """Stop all children; the first ``last``, which the others need, after the others."""
+        """Stop all children.
+
+        Args:
+            last: how many of the children, counted from the first that was added, are stopped after
+                all others, because the others need them.
+        """
         for group in (self._children[last:], self._children[:last]):
             for child in group:
                 child.terminate()
@@ -140,7 +145,7 @@ class Supervisor:
 
 
 def stop_signal() -> threading.Event:
-    """Return an event that is set by a signal to stop."""
+    """Return an event that is set when the process receives SIGINT, SIGTERM or SIGHUP."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())

@@ -1,6 +1,6 @@
-"""Train a sparse model further without losing its zeros, in a trainer of one's own.
+"""Train a sparse model further with your own trainer, without losing its zeros.
 
-Adapters of peft are in ``zpruner.training.adapters``, which alone needs peft.
+LoRA adapters are in ``zpruner.training.adapters``, the only module here that needs peft.
 """
 
 from zpruner.training.errors import (

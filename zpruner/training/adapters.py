@@ -1,8 +1,8 @@
 """LoRA adapters of peft that do not fill the zeros of a sparse model.
 
-An adapter adds s·BA to a weight W. BA is dense, so that merging it fills the zeros of W: a model
-of 40 % zeros was left with 32.7 % (github.com/locuslab/wanda/issues/83). A masked adapter adds
-s·M ⊙ BA, M being 1 where W is not zero (Zimmer et al., 2023, arXiv:2312.15230).
+An adapter adds s·BA to a weight W. BA is dense, so merging it fills zeros of W: a model with
+40 % zeros was left with 32.7 % (github.com/locuslab/wanda/issues/83). A masked adapter adds
+s·M ⊙ BA, where M is 1 for nonzero weights and 0 for zeros (Zimmer et al., 2023, arXiv:2312.15230).
 """
 
 import torch
@@ -16,20 +16,23 @@ from zpruner.training.errors import AdapterError, NotSparseError
 from zpruner.training.masks import MIN_SPARSITY, matrix_sparsity
 
 KEEPING_INITIALIZATIONS = (True, False, "gaussian", "eva", "orthogonal")
-"""The others subtract the new adapter from the weights, which fills their zeros."""
+"""Values of ``init_lora_weights`` that keep zeros.
+
+All others subtract the new adapter from the weights, which fills their zeros.
+"""
 
 
 class MaskedLora(LoraVariant):
-    """The variant of LoRA, as peft calls it, that adds s·M ⊙ BA; peft calls its methods."""
+    """A ``LoraVariant`` of peft that adds s·M ⊙ BA; peft calls its methods."""
 
     _merged_mask: Tensor
 
     @staticmethod
     def init(module: lora.Linear, adapter_name: str, **_: object) -> None:
-        """Add nothing to a layer: A and B are those of LoRA."""
+        """Do nothing: the layer already has the matrices A and B of plain LoRA."""
 
     def supports_lora_conversion(self) -> bool:
-        """Return False: as plain LoRA the adapter would have no mask."""
+        """Return False: an adapter converted to plain LoRA would lose its mask."""
         return False
 
     def forward(
@@ -57,7 +60,7 @@ class MaskedLora(LoraVariant):
 
     @torch.no_grad()
     def merge_safe(self, module: lora.Linear, active_adapter: str, orig_weight: Tensor) -> Tensor:
-        """Return the weight with the adapter added, ``orig_weight`` unchanged."""
+        """Return the weight with the adapter added; do not change ``orig_weight``."""
         self._merged_mask = orig_weight != 0
         merged = orig_weight + _update(module, active_adapter, self._merged_mask)
         return merged.to(orig_weight.dtype)
@@ -77,20 +80,21 @@ class MaskedLora(LoraVariant):
 def mask_adapters(model: PeftModel) -> None:
     """Mask the LoRA adapters on sparse layers, in forward passes and in merges.
 
-    Call it after ``get_peft_model`` or ``PeftModel.from_pretrained``, again after further adapters
-    were loaded, and before training: an adapter that was trained with its mask computes the same
-    after the merge. Adapters on dense layers stay as they are.
+    Call it after ``get_peft_model`` or ``PeftModel.from_pretrained`` and before training, and again
+    after loading further adapters. Merging an adapter that was trained with its mask does not
+    change the model's outputs. Adapters on dense layers stay as they are.
 
-    A forward pass computes M ⊙ BA of each sparse layer, and keeps it for the backward pass: up to
-    five bytes per weight with adapters in float32, unless gradient checkpointing is on.
+    A forward pass computes M ⊙ BA for each sparse layer. Unless gradient checkpointing is on, it
+    keeps the result for the backward pass; with adapters in float32, this takes up to five bytes
+    per weight.
 
     Args:
-        model: has LoRA adapters on nn.Linear or Conv1D layers.
+        model: a model with LoRA adapters on nn.Linear or Conv1D layers.
 
     Raises:
         NotSparseError: no layer with an adapter is sparse.
         AdapterError: an adapter is not plain LoRA (such as DoRA, or another method of peft), was
-            initialized in a way that fills zeros, is on a layer of another kind, or is merged.
+            initialized in a way that fills zeros, is on another kind of layer, or is merged.
     """
     for adapter, config in model.peft_config.items():
         _check_config(adapter, config)
@@ -109,19 +113,19 @@ def mask_adapters(model: PeftModel) -> None:
 
 
 def merge_adapters(model: PeftModel) -> nn.Module:
-    """Merge the active adapter into the weights, all zeros kept, and return the model without it.
+    """Merge the active adapter into the weights, keep all zeros, and return the base model.
 
-    Each target layer's weight becomes W + s·M ⊙ BA. The adapter's part on the zeros is dropped: if
-    it was trained without ``mask_adapters``, the merged model differs by that part.
+    Each target layer's weight becomes W + s·M ⊙ BA. The adapter's update of the zeros is dropped:
+    if it was trained without ``mask_adapters``, the merged model lacks that update.
 
     Args:
-        model: as for ``mask_adapters``; changed.
+        model: as for ``mask_adapters``; it is changed in place.
 
     Returns:
         The base model, as ``merge_and_unload`` of peft returns it.
 
     Raises:
-        AdapterError: as ``mask_adapters``; or several adapters are active, or none.
+        AdapterError: as in ``mask_adapters``; or not exactly one adapter is active.
         NotSparseError: no layer with an adapter is sparse.
         ValueError: a merged weight is not finite.
     """
@@ -137,7 +141,7 @@ def merge_adapters(model: PeftModel) -> nn.Module:
 
 
 def _update(layer: lora.Linear, adapter: str, mask: Tensor) -> Tensor:
-    """Return s·M ⊙ BA, laid out as the weight: ``[out, in]``, of a Conv1D ``[in, out]``."""
+    """Return s·M ⊙ BA in the layout of the weight: ``[out, in]``, or ``[in, out]`` in Conv1D."""
     product = layer.lora_B[adapter].weight @ layer.lora_A[adapter].weight  # [out, in]
     product = product.T if layer.fan_in_fan_out else product
     return torch.where(mask, product * layer.scaling[adapter], 0)
@@ -160,7 +164,7 @@ def _must_be_masked(name: str, layer: lora.LoraLayer) -> bool:
     """Return whether the weight of a layer with adapters is sparse.
 
     Raises:
-        AdapterError: it is, or may be, but the adapters cannot be masked.
+        AdapterError: the weight is or may be sparse, but the adapters cannot be masked.
     """
     weight = getattr(layer.get_base_layer(), "weight", None)
     if weight is not None and weight.is_floating_point() and matrix_sparsity(weight) < MIN_SPARSITY:

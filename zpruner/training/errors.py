@@ -14,11 +14,11 @@ class MaskError(TrainingError):
 
 
 class OptimizerError(TrainingError):
-    """The optimizer has no hooks, so that nothing can keep zeros in its steps."""
+    """The optimizer has no step hooks, which are needed to keep zeros."""
 
 
 class AdapterError(TrainingError):
-    """An adapter cannot be masked, or not be merged."""
+    """An adapter cannot be masked or merged."""
 
 
 class ComparisonError(TrainingError):

@@ -1,30 +1,30 @@
-"""Which weights of a sparse model are zero."""
+"""Masks that show which weights of a sparse model are zero."""
 
 from torch import Tensor, nn
 
 from zpruner.training.errors import MaskError
 
 MIN_SPARSITY = 0.05
-"""From this share of zeros on a weight counts as sparse; a dense one has hardly any."""
+"""The lowest share of zeros of a sparse parameter; dense parameters have hardly any zeros."""
 
 
 def zero_masks(model: nn.Module, min_sparsity: float = MIN_SPARSITY) -> dict[str, Tensor]:
     """Return the mask of each sparse parameter: True where a weight is kept, False where zero.
 
-    A parameter is sparse if it has two dimensions or more and at least the share ``min_sparsity``
-    of it is zero; -0.0 is zero, too. One that is zero as a whole is not sparse: it has not been
-    trained yet, such as the matrix B of a new LoRA adapter.
+    A parameter is sparse if it has two dimensions or more and its share of zeros, including -0.0,
+    is at least ``min_sparsity``. A parameter with only zeros does not count as sparse: it has not
+    been trained yet, such as the matrix B of a new LoRA adapter.
 
-    The masks are a snapshot, of a byte per weight: ``compare_sparsity(masks, model)`` shows later
-    what was lost.
+    The masks are a snapshot and take a byte per weight. Later, ``compare_sparsity(masks, model)``
+    shows which zeros were lost.
 
     Args:
         model: any module.
         min_sparsity: above 0, at most 1.
 
     Returns:
-        By the names of ``model.named_parameters()``, a tied parameter once: bool, of the
-        parameter's shape and on its device.
+        A bool mask for each parameter name, with the shape and on the device of the parameter.
+        Names are those of ``model.named_parameters()``; a tied parameter appears once.
 
     Raises:
         MaskError: ``min_sparsity`` is out of its bounds.
@@ -38,13 +38,14 @@ def zero_masks(model: nn.Module, min_sparsity: float = MIN_SPARSITY) -> dict[str
 
 
 def matrix_sparsity(tensor: Tensor) -> float:
-    """Return the share of zeros, 0 to 1, -0.0 included.
+    """Return the share of zeros in a tensor, from 0 to 1; -0.0 counts as zero.
 
     Args:
         tensor: any shape and dtype.
 
     Returns:
-        0 for a vector, an empty tensor, and one on the meta device, which has no values.
+        The share; 0 for a vector, for an empty tensor, and for a tensor on the meta device, which
+        has no values.
     """
     if tensor.ndim < 2 or tensor.numel() == 0 or tensor.is_meta:
         return 0.0
@@ -52,10 +53,10 @@ def matrix_sparsity(tensor: Tensor) -> float:
 
 
 def check_min_sparsity(min_sparsity: float) -> None:
-    """Check a threshold.
+    """Check that a threshold is above 0 and at most 1.
 
     Raises:
-        MaskError: it is not above 0 and at most 1.
+        MaskError: the threshold is out of these bounds.
     """
     if not 0 < min_sparsity <= 1:
         raise MaskError(

@@ -1,4 +1,4 @@
-"""The tensors of a folder with a model."""
+"""The tensors of a model that is stored in a folder."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -13,13 +13,13 @@ INDEX = "model.safetensors.index.json"
 
 
 class SafetensorsFolder(Mapping[str, Tensor]):
-    """The tensors of a folder's safetensors files by name, each read when it is asked for.
+    """The tensors in a folder's safetensors files, by name; a tensor is read when it is accessed.
 
     Args:
-        folder: as ``save_pretrained`` writes it: one file, or several with an index.
+        folder: a folder as written by ``save_pretrained``: one file, or several with an index.
 
     Raises:
-        ComparisonError: it contains no safetensors file.
+        ComparisonError: the folder contains no safetensors file.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Which tensors of a model have lost zeros."""
+"""Comparison of a model with an earlier version, to find tensors that have lost zeros."""
 
 import os
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ class LostSparsity:
         name: the tensor's name.
         before: the share of zeros before, 0 to 1.
         after: the share of zeros after.
-        lost: how many of the zeros before are not zero after.
+        lost: the number of weights that were zero before and are not zero after.
     """
 
     name: str
@@ -37,22 +37,23 @@ def compare_sparsity(
 ) -> list[LostSparsity]:
     """Return the tensors of ``before`` whose zeros are not all zero in ``after``.
 
-    Zeros are compared place by place: a tensor with as many zeros elsewhere has lost some. Folders
-    are read tensor by tensor, so that two models need not fit into memory.
+    Zeros are compared by position: a tensor with the same number of zeros at other positions has
+    lost zeros. Folders are read tensor by tensor, so that two models need not fit into memory.
 
     Args:
-        before: the sparse model, or its ``zero_masks``: a module's own state dict changes with it.
+        before: the sparse model, or its ``zero_masks``. Do not pass the state dict of a module that
+            is trained afterwards: training changes it, too.
         after: the same model after training. It may have other dtypes.
-        min_sparsity: the tensors of ``before`` that are compared have two dimensions or more and at
-            least this share of zeros; above 0, at most 1.
+        min_sparsity: above 0, at most 1. Only the tensors of ``before`` that have two dimensions or
+            more and at least this share of zeros are compared.
 
     Returns:
-        In the order of ``before``; empty if every zero was kept.
+        The tensors that lost zeros, in the order of ``before``; empty if every zero was kept.
 
     Raises:
         NotSparseError: no tensor of ``before`` is sparse.
-        ComparisonError: ``after`` lacks one of these tensors, or has it in another shape; both are
-            the same memory; or a folder contains no safetensors file.
+        ComparisonError: a compared tensor is missing in ``after``, has another shape there, or
+            shares its memory with ``before``; or a folder contains no safetensors file.
         MaskError: ``min_sparsity`` is out of its bounds.
     """
     check_min_sparsity(min_sparsity)

@@ -10,15 +10,15 @@ from zpruner.training.zero_hooks import ZeroHooks, keep_zeros
 
 
 class KeepZerosCallback(TrainerCallback):
-    """Keeps the zeros that a model has when training begins, in every step until it ends.
+    """Keeps the zeros that a model has when training begins, in every step until training ends.
 
-    Also those of a checkpoint from which training resumes, and in every checkpoint that is saved.
+    They are also kept in every saved checkpoint, and when training resumes from a checkpoint.
 
     Args:
-        masks: as for ``keep_zeros``; by default those of the model as training begins.
+        masks: as for ``keep_zeros``; by default the masks of the model's zeros as training begins.
 
     Raises:
-        NotSparseError, MaskError, OptimizerError: as ``keep_zeros`` does, when training begins.
+        NotSparseError, MaskError, OptimizerError: as in ``keep_zeros``, when training begins.
     """
 
     def __init__(self, masks: Mapping[str, Tensor] | None = None) -> None:
@@ -35,14 +35,14 @@ class KeepZerosCallback(TrainerCallback):
         optimizer: Optimizer,
         **_: object,
     ) -> None:
-        """Begin to keep the zeros; transformers calls it."""
+        """Begin to keep the zeros; transformers calls this method."""
         self._remove()  # training that an error ended has left them
         self._hooks = keep_zeros(model, optimizer, self._masks)
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
-        """Stop keeping the zeros; transformers calls it."""
+        """Stop keeping the zeros; transformers calls this method."""
         self._remove()
 
     def _remove(self) -> None:

@@ -13,14 +13,15 @@ from zpruner.training.masks import zero_masks
 class ZeroHooks:
     """Two hooks of an optimizer that keep some weights at zero.
 
-    Before each step the gradients of these weights are cleared, so that their moments stay zero.
-    After it the weights are set to +0.0, whatever the optimizer made of them: it may have momentum
-    from earlier steps, or mix the gradients of a matrix as Muon does.
+    Before each step, the gradients of these weights are set to zero, so that the optimizer's
+    moments for them stay zero. After each step, the weights themselves are set to +0.0, because
+    the optimizer may have changed them all the same: it may have momentum from earlier steps, or
+    mix the gradients of a matrix, as Muon does.
 
     Args:
-        optimizer: takes the steps.
-        zeros: parameters and, for each, a bool tensor of its shape and on its device, True where
-            it stays zero.
+        optimizer: the optimizer that takes the steps.
+        zeros: each parameter with a bool tensor of the same shape and on the same device, True
+            where the parameter stays zero.
     """
 
     def __init__(self, optimizer: Optimizer, zeros: list[tuple[nn.Parameter, Tensor]]) -> None:
@@ -31,7 +32,7 @@ class ZeroHooks:
         )
 
     def remove(self) -> None:
-        """Take the hooks off: later steps fill the zeros."""
+        """Remove the hooks; later steps may then fill the zeros."""
         for handle in self._handles:
             handle.remove()
 
@@ -51,20 +52,21 @@ def keep_zeros(
 ) -> ZeroHooks:
     """Keep the zeros of a sparse model in every later step of an optimizer.
 
-    It needs a byte per sparse weight, and changes nothing before the first step. With several
-    optimizers, call it for each. Gradients are cleared in the step, hence after they were clipped:
-    their norm includes those of the zeros.
+    The hooks need a byte per weight of each sparse parameter, and change nothing before the first
+    step. If there are several optimizers, call this function for each of them. The gradients of
+    the zeros are cleared when a step begins, which is after gradient clipping: the norm used for
+    clipping includes these gradients.
 
     Args:
-        model: the model that is trained, on the device on which it is trained.
-        optimizer: any optimizer of torch, also wrapped by accelerate.
-        masks: bool by parameter name, True where a weight is kept, as ``zero_masks`` returns them;
-            by default those of the model as it is.
+        model: the model to train, already on the device on which it is trained.
+        optimizer: any torch optimizer; it may be wrapped by accelerate.
+        masks: a bool mask for each parameter name, True where a weight is kept, as ``zero_masks``
+            returns them; by default the masks of the model's current zeros.
 
     Raises:
         NotSparseError: the optimizer trains no sparse parameter.
-        MaskError: a mask has the name or the shape of no parameter.
-        OptimizerError: the optimizer has no hooks, such as DeepSpeed's.
+        MaskError: no parameter has the name of a mask, or that parameter has another shape.
+        OptimizerError: the optimizer has no step hooks; DeepSpeed's optimizers have none.
     """
     optimizer = _stepping(optimizer)
     masks = zero_masks(model) if masks is None else masks
@@ -96,7 +98,7 @@ def _pairs(model: nn.Module, masks: Mapping[str, Tensor]) -> list[tuple[nn.Param
 
 
 def _stepping(optimizer: Optimizer) -> Optimizer:
-    """Return the optimizer that takes the steps: hooks of accelerate's wrapper never run."""
+    """Return the optimizer inside any wrappers; hooks on accelerate's wrapper would never run."""
     while (wrapped := getattr(optimizer, "optimizer", None)) is not None:
         optimizer = wrapped
     if not isinstance(optimizer, Optimizer):

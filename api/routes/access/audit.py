@@ -19,7 +19,7 @@ Cursor = Annotated[str, StringConstraints(max_length=200), cursor_for("aud")]
 
 
 class AuditQuery(BaseModel):
-    """The query of the audit log."""
+    """The query parameters of the audit log."""
 
     model_config = ConfigDict(extra="forbid")
 

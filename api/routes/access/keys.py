@@ -1,4 +1,4 @@
-"""Routes of API keys, and of the caller itself."""
+"""Routes of API keys, and the route that describes the caller."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -32,7 +32,7 @@ def get_me(caller: CallerDep, service: ServiceDep) -> Me:
 def create_key(
     body: KeyRequest, caller: CallerDep, service: ServiceDep, response: Response
 ) -> NewKey:
-    """Create a key; only this response contains it."""
+    """Create a key; only this response contains its secret."""
     with service.sessions.begin() as session:
         key, token = KeyRepository(session).create(
             body.name,

@@ -41,10 +41,10 @@ PAYLOAD = {
 async def receive_hook(trigger_id: TriggerId, service: ServiceDep, request: Request) -> Response:
     """Start a trigger's job, or ignore the call; no API key is needed.
 
-    The call authenticates with the trigger's secret, as its source does: GitHub with
-    `X-Hub-Signature-256`, Hugging Face with `X-Webhook-Secret`, MLflow with `X-MLflow-Signature`,
-    Standard Webhooks with `webhook-signature`, others with `Authorization: Bearer`. A repeated
-    delivery gets the first response and starts nothing.
+    The call authenticates with the trigger's secret, in the header that the source uses: GitHub
+    `X-Hub-Signature-256`, Hugging Face `X-Webhook-Secret`, MLflow `X-MLflow-Signature`, Standard
+    Webhooks `webhook-signature`, others `Authorization: Bearer`. A repeated delivery gets the
+    response to the first one and starts nothing.
     """
     body = await request.body()
     return await run_writer(receive, service, request, trigger_id, body)

@@ -32,7 +32,7 @@ router = APIRouter(prefix="/v1/triggers", tags=["triggers"], route_class=Writing
 
 
 class TriggerDeliveryQuery(BaseModel):
-    """The query of a list of calls."""
+    """The query parameters for listing calls to a trigger."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -76,7 +76,7 @@ def get_trigger(trigger_id: TriggerId, service: ServiceDep) -> TriggerRead:
 
 @router.patch("/{trigger_id}")
 def change_trigger(trigger_id: TriggerId, body: TriggerPatch, service: ServiceDep) -> TriggerRead:
-    """Change a trigger's name, job, filter or map; its address and its secret stay."""
+    """Change a trigger's name, job, filter or map; its address and its secret stay the same."""
     with service.sessions.begin() as session:
         trigger = TriggerRepository(session).change(trigger_id, **body.changes())
         check_template(trigger.job, trigger.map)
@@ -85,7 +85,7 @@ def change_trigger(trigger_id: TriggerId, body: TriggerPatch, service: ServiceDe
 
 @router.delete("/{trigger_id}", status_code=204)
 def delete_trigger(trigger_id: TriggerId, service: ServiceDep) -> None:
-    """Delete a trigger and its deliveries; the jobs that it started stay."""
+    """Delete a trigger and its deliveries; the jobs that it started are kept."""
     with service.sessions.begin() as session:
         TriggerRepository(session).delete(trigger_id)
 
@@ -111,7 +111,7 @@ def rotate_trigger(
 def test_trigger(
     trigger_id: TriggerId, body: TriggerTestRequest, service: ServiceDep
 ) -> TriggerTest:
-    """Return the job that a call with this payload would start; nothing is stored or started."""
+    """Return the job that a call with this payload would start; no job or delivery is stored."""
     with service.sessions() as session:
         trigger = TriggerRepository(session).get(trigger_id)
     return preview_call(service, trigger, body.payload)
@@ -124,7 +124,7 @@ def list_trigger_deliveries(
     response: Response,
     query: Annotated[TriggerDeliveryQuery, Query()],
 ) -> Page[TriggerDeliveryRead]:
-    """List the authenticated calls of the last thirty days, newest first."""
+    """List the authenticated calls to a trigger in the last thirty days, newest first."""
     with service.sessions() as session:
         triggers = TriggerRepository(session)
         triggers.get(trigger_id)

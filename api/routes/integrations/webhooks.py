@@ -32,7 +32,7 @@ router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], route_class=Writing
 
 
 class DeliveryQuery(BaseModel):
-    """The query of a list of deliveries."""
+    """The query parameters for listing deliveries."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -113,7 +113,7 @@ def rotate_webhook(
 ) -> NewWebhook:
     """Give a webhook a new secret, which only this response contains.
 
-    Messages are signed with the old secret, too, for a while.
+    For a while, messages are signed with both the old and the new secret.
     """
     grace = timedelta(seconds=(body or SecretRotation()).grace_s)
     with service.sessions.begin() as session:
@@ -138,7 +138,7 @@ def list_deliveries(
     response: Response,
     query: Annotated[DeliveryQuery, Query()],
 ) -> Page[DeliveryRead]:
-    """List a webhook's deliveries of the last thirty days, pending ones included, newest first."""
+    """List a webhook's deliveries of the last thirty days, including pending ones, newest first."""
     with service.sessions() as session:
         WebhookRepository(session).get(webhook_id)
         found = DeliveryRepository(session).page(

@@ -48,7 +48,7 @@ def list_artifacts(job_id: JobId, service: ServiceDep) -> Page[ArtifactRead]:
 def _document_link_query(
     expires: int | None = None, key: str | None = None, sig: str | None = None
 ) -> None:
-    """Document the query of a download link, which the authentication checks."""
+    """Document a download link's query parameters; the authentication middleware checks them."""
 
 
 _LINK_AND_CONDITIONAL = [Depends(_document_link_query), IF_MATCH, IF_NONE_MATCH]
@@ -76,7 +76,7 @@ async def get_artifact(
     """Return a file's bytes, or one range of them.
 
     With the query of a link from `create_link`, no key is needed. A file that has changed on disk
-    since its last check is checked again first; the status of a damaged file is 410.
+    since its last check is checked again first; if it is damaged, the status is 410.
     """
     path = await service.checks.require(artifact)
     etag, size = f'"{artifact.sha256}"', artifact.size_bytes
@@ -107,7 +107,7 @@ def create_link(
 ) -> LinkRead:
     """Create a link that downloads a file without a key.
 
-    It expires after `expires_in` seconds, or with the caller's key.
+    It expires after `expires_in` seconds, or when the caller's key expires or is revoked.
     """
     with service.sessions() as session:
         artifact = ArtifactRepository(session).get(artifact_id)
@@ -139,7 +139,7 @@ async def get_archive(
     service: ServiceDep,
     request: Request,
 ) -> Response:
-    """Return all of a job's files as one tar archive; the status is 410 if one is damaged.
+    """Return all of a job's files as one tar archive; the status is 410 if a file is damaged.
 
     With the query of a link from `create_archive_link`, no key is needed.
     """
@@ -162,7 +162,7 @@ def create_archive_link(
 ) -> LinkRead:
     """Create a link that downloads the archive of a job without a key.
 
-    It expires after `expires_in` seconds, or with the caller's key.
+    It expires after `expires_in` seconds, or when the caller's key expires or is revoked.
     """
     for one in artifacts:
         service.checks.require_in_thread(one)

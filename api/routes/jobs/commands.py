@@ -49,7 +49,7 @@ def cancel_job(
 def pause_job(
     job_id: JobId, service: ServiceDep, version: Version, response: Response
 ) -> JobDetail:
-    """Pause a job: a queued one at once, a running one after its current block."""
+    """Pause a job: a queued job at once, a running job after its current block."""
 
     def command(session: Session) -> Job:
         return JobCommands(session).pause(job_id, version=version)
@@ -61,7 +61,7 @@ def pause_job(
 def resume_job(
     job_id: JobId, service: ServiceDep, version: Version, response: Response
 ) -> JobDetail:
-    """Resume a paused job after its last finished block."""
+    """Queue a paused job again, to continue after its last finished block."""
 
     def command(session: Session) -> Job:
         return JobCommands(session).resume(job_id, version=version)
@@ -106,7 +106,7 @@ def describe_job(
 
 @router.delete("", status_code=204)
 def delete_job(job_id: JobId, service: ServiceDep, version: Version) -> Response:
-    """Delete a job that has ended, its events, its files and its idempotency key."""
+    """Delete a job that has ended, together with its events, files and idempotency key."""
     with service.sessions.begin() as session:
         JobCommands(session).delete(job_id, version=version)
     service.store.delete_job(job_id)

@@ -30,7 +30,7 @@ def _check_ids(ids: str) -> str:
 
 
 class CompareQuery(BaseModel):
-    """The query of a comparison."""
+    """The query parameters of a comparison."""
 
     model_config = ConfigDict(extra="forbid")
 

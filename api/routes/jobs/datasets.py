@@ -1,4 +1,4 @@
-"""Routes of datasets: built-in and uploaded ones."""
+"""Routes of built-in and uploaded datasets."""
 
 from typing import Annotated, Any
 
@@ -48,10 +48,10 @@ def upload_dataset(
     service: ServiceDep,
     response: Response,
 ) -> DatasetRead:
-    """Upload UTF-8 text, JSONL or CSV; jobs refer to it by its `dataset`.
+    """Upload UTF-8 text, JSONL or CSV; a job can use it by the response's `dataset` value.
 
     Rows contain a `text`, chat `messages`, or the field that a job names as its `text_field`.
-    Uploading the same bytes again returns the same dataset, with its first name.
+    Uploading the same bytes again returns the same dataset, with the name of the first upload.
     """
     check_file(DataFile(received.path, "dataset", query.name or "upload"), "upload")
     dataset, is_new = _store(service, received, query.name, caller.key_id)

@@ -1,4 +1,4 @@
-"""Routes of estimates: the memory, time and size that a job would take."""
+"""Routes of estimates: a job's memory use, time and output size."""
 
 from typing import Annotated, Any
 
@@ -47,7 +47,7 @@ PENDING: dict[int | str, dict[str, Any]] = {
 async def estimate_job(
     body: JobRequest, service: ServiceDep, request: Request, prefer: Prefer = None
 ) -> Response:
-    """Estimate a job; requests are refused as those for the job itself."""
+    """Estimate a job; an invalid job is refused, as it would be when submitted."""
     row, warnings = await run_writer(_request, service, body)
     set_preference_applied(request, prefer)
     wait_s = preferred_wait_s(prefer, otherwise_s=DEFAULT_WAIT_S)

@@ -1,4 +1,4 @@
-"""Routes of the events of all jobs."""
+"""The route that returns all jobs' events, as a list or a stream."""
 
 from typing import Annotated, Any
 
@@ -37,7 +37,7 @@ STREAM: dict[int | str, dict[str, Any]] = {
 
 
 class EventQuery(BaseModel):
-    """The query of a list of events."""
+    """The query parameters for listing events."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -65,12 +65,13 @@ def list_all_events(
     query: Annotated[EventQuery, Query()],
     last_event_id: LastEventId = None,
 ) -> AnyEventPage | EventStream:
-    """List the events of all jobs, oldest first; continue with ``after`` the last ``position``.
+    """List all jobs' events, oldest first; to continue, pass the last ``position`` as ``after``.
 
-    With ``Accept: text/event-stream`` the response is an endless stream of future events, or of
-    all events after ``after`` or ``Last-Event-ID``. It starts with an event ``ready``, which an
-    event ``pruned`` follows if some of the requested events are no longer stored. An event
-    ``ping`` is sent when nothing has happened for some seconds.
+    With ``Accept: text/event-stream`` the response is an endless stream of future events; with
+    ``after`` or ``Last-Event-ID``, it also contains the stored events after that position. The
+    stream starts with a ``ready`` event, followed by a ``pruned`` event if some of the requested
+    events are no longer stored. A ``ping`` event is sent when nothing has happened for some
+    seconds.
     """
     if EventStream.media_type in request.headers.get("accept", ""):
         return EventStream(service.broadcast, _start(service, query, last_event_id), still_allowed)

@@ -48,10 +48,10 @@ async def list_events(
     limit: EventLimit = 500,
     last_event_id: LastEventId = None,
 ) -> Page[EventRead] | EventStream:
-    """List a job's events, oldest first; continue with ``after`` the last ``seq``.
+    """List a job's events, oldest first; to continue, pass the last ``seq`` as ``after``.
 
-    With ``Accept: text/event-stream`` the response is a stream of these and of future events,
-    which ends with the job; ``Last-Event-ID`` resumes it.
+    With ``Accept: text/event-stream`` the response is a stream of the stored and future events,
+    which ends when the job ends; ``Last-Event-ID`` resumes the stream.
     """
     if EventStream.media_type in request.headers.get("accept", ""):
         start = await _start(service, job_id, after if last_event_id is None else last_event_id)
@@ -79,7 +79,7 @@ async def _start(service: Service, job_id: str, seen: int) -> StreamStart:
 
 @router.get("/blocks")
 def list_blocks(job_id: JobId, service: ServiceDep, layers: Layers = True) -> Page[BlockRead]:
-    """List the latest report of each decoder block, in depth order."""
+    """List the latest report of each decoder block, from the first block to the last."""
     with service.sessions() as session:
         JobRepository(session).get(job_id)
         found = EventRepository(session).block_reports(job_id)

@@ -16,7 +16,7 @@ from api.web.list_queries import JobQuery
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 KEPT_HEADERS = ("location", "idempotency-replayed")
-"""Headers of the submission's response that stay when its body is replaced by a newer one."""
+"""Headers of the submission's response that are kept if a newer body is sent after waiting."""
 
 
 @router.post(
@@ -34,7 +34,7 @@ async def submit_job(
     idempotency_key: IdempotencyKey = None,
     wait_s: Wait = 0,
 ) -> Response:
-    """Submit a job; GET its ``Location`` for its progress.
+    """Submit a job; GET the response's ``Location`` for the job's progress.
 
     With ``Prefer: wait=60`` the response is sent when the job has ended, or after 60 seconds.
     """
@@ -71,7 +71,8 @@ async def get_job(
 ) -> Response:
     """Return one job; with ``If-None-Match``, only if it has changed.
 
-    With ``Prefer: wait=60`` as well, the response is sent as soon as the job changes.
+    With ``Prefer: wait=60`` as well, the response is sent when the job changes, or after 60
+    seconds.
     """
     snapshot = await service.job_cache.current(job_id)
     require_match(request, snapshot.etag)

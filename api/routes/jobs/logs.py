@@ -28,7 +28,7 @@ TEXT: dict[int | str, dict[str, Any]] = {
 
 
 class LogQuery(BaseModel):
-    """The query of a list of log lines."""
+    """The query parameters for listing log lines."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -49,7 +49,7 @@ class LogQuery(BaseModel):
     limit: Annotated[int, Query(ge=1, le=1000, description="The largest number of items.")] = 500
 
     def last_read(self) -> tuple[int, int]:
-        """Return the attempt and the number of the line in ``after``."""
+        """Return the attempt and the line number that ``after`` names."""
         attempt, seq = self.after.split(".")
         return int(attempt), int(seq)
 

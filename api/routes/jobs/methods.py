@@ -20,7 +20,7 @@ router = APIRouter(prefix="/v1/methods", tags=["catalog"])
 def list_methods() -> MethodPage:
     """List the pruning methods, each with the JSON Schema of a job that uses it.
 
-    `presets` are the named combinations of fields, `metrics` what a gate can bound.
+    `presets` are the named combinations of fields; `metrics` are the metrics that a gate can bound.
     """
     return MethodPage(
         data=[
@@ -38,7 +38,7 @@ def _preset(name: str, fields: Mapping[str, Any]) -> PresetRead:
 
 
 def _job_schema(method: MethodInfo) -> dict[str, Any]:
-    """Return the schema of a job that sets the first of the method's fields to the method."""
+    """Return the schema of a job that names the method in the first field that accepts it."""
     schema, field = PruneSpec.model_json_schema(), method.fields[0]
     schema["properties"][field] = {"const": method.name}
     if field == "method":

@@ -1,4 +1,4 @@
-"""The route of models that a job can name."""
+"""The route that lists models that a job can name."""
 
 from fastapi import APIRouter
 
@@ -13,9 +13,9 @@ router = APIRouter(prefix="/v1/models", tags=["catalog"])
 
 @router.get("")
 def list_models(service: ServiceDep) -> Page[ModelRead]:
-    """List the models in the folders that jobs may read, and those of the newest jobs.
+    """List the models that the newest jobs use, and those in the folders that jobs may read.
 
-    Any other model of the hub can be named as well.
+    A job can also name any other model on the hub.
     """
     local = local_models(service.model_roots)
     with service.sessions() as session:

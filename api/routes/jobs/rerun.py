@@ -26,7 +26,7 @@ def rerun_job(
     changes: Annotated[JobChanges | None, Body()] = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
-    """Submit a job again, with changes; the new job has its id as ``parent_id``."""
+    """Submit a job again, with changes; the new job's ``parent_id`` is the id of the old job."""
     changes = changes or JobChanges({})
     keyed = KeyedRequest(request.url.path, changes, idempotency_key, caller.key_id)
     # First: the parent may have been changed or deleted since.

@@ -48,7 +48,8 @@ def get_result(
 ) -> Response:
     """Return a job's metrics and files.
 
-    The status is 200 once the job has succeeded, 424 if it ended otherwise or failed its gate.
+    The status is 200 if the job has succeeded without failing its gate, and 424 if it failed its
+    gate or did not succeed. While the job is unfinished, the status is ``pending``, by default 202.
     """
     with service.sessions() as session:
         job = JobRepository(session).get(job_id)
@@ -118,7 +119,7 @@ def _require_success(job: Job, pending: str = "404") -> None:
 
 
 def _not_succeeded(job: Job) -> ProblemError:
-    """Return the error with the detail and the hint of the job's own problem, if it has one."""
+    """Return the error; if the job has an error of its own, include its detail and hint."""
     detail, error = f"Job {job.id} is {job.status}.", job.error or {}
     if error:
         detail += f" {error['detail']}"

@@ -28,7 +28,7 @@ router = APIRouter(prefix="/v1/sweeps", tags=["sweeps"], route_class=WritingRout
 
 
 class SweepQuery(BaseModel):
-    """The query of a list of sweeps."""
+    """The query parameters for listing sweeps."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -125,7 +125,11 @@ def _create(
 
 
 def _undecided(points: list[Point], sources: CheckedSources) -> list[PruneSpec]:
-    """Return the points that the planner must check, one of each kind that it distinguishes."""
+    """Return the specifications that the planner must check.
+
+    Of points with equal ``skip``, pattern and allocation length, only the first is returned: the
+    planner's check does not distinguish them.
+    """
     kinds: dict[object, PruneSpec] = {}
     for spec in (point.spec for point in points):
         allocation = spec.allocation if isinstance(spec.allocation, tuple) else ()

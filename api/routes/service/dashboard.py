@@ -44,14 +44,14 @@ POLICY = (
 
 
 def get_page(request: Request) -> Response:
-    """Return the page, which is the same for all paths."""
+    """Return the dashboard's HTML page, which is the same for all paths."""
     return _revalidated(
         request, _read("index.html"), "text/html", {"content-security-policy": POLICY}
     )
 
 
 def missing_page(request: Request) -> Response | None:
-    """Return the page, which says that there is nothing, to browsers; None to other clients."""
+    """Return the dashboard's 404 page if a browser requests a page; None for other requests."""
     is_file = request.url.path.startswith(("/v1/", "/assets/"))
     if is_file or "text/html" not in request.headers.get("accept", ""):
         return None
@@ -79,7 +79,7 @@ def get_icon(request: Request) -> Response:
 
 @router.get("/assets/{name}")
 def get_asset(name: str, request: Request) -> Response:
-    """Return a script or a style; its name contains its hash, so it can be cached forever."""
+    """Return a script or style sheet; its name contains its hash, so it can be cached forever."""
     path = DIST / "assets" / name
     if not re.fullmatch(r"[\w-]+\.(js|css)", name) or not path.is_file():
         raise HTTPException(404, "The dashboard has no such file. Reload the page.")
@@ -106,7 +106,7 @@ def _read(name: str) -> bytes:
 def _revalidated(
     request: Request, body: bytes, media_type: str, headers: dict[str, str] | None = None
 ) -> Response:
-    """Return a body that clients revalidate by its ETag, or 304 if it has not changed."""
+    """Return a body with its ETag, or 304 if the client already has this version."""
     tag = f'"{hashlib.sha256(body).hexdigest()}"'
     headers = {"etag": tag} | (headers or {})
     if is_not_modified(request, tag):

@@ -12,13 +12,13 @@ router = APIRouter(tags=["health"])
 
 
 class Health(BaseModel):
-    """The process is alive."""
+    """The response of a live process."""
 
     status: str = "ok"
 
 
 class Readiness(BaseModel):
-    """Everything that a job needs is available."""
+    """The response if everything that a job needs is available."""
 
     status: str = "ready"
     workers: list[str] = Field(description="The workers that accept jobs.")
@@ -34,7 +34,7 @@ async def get_health() -> Health:
 async def get_readiness(service: ServiceDep, response: Response) -> Readiness:
     """Return 200 if database, artifact store, control process, broker and a worker are available.
 
-    The result may be two seconds old.
+    The result may be up to two seconds old.
     """
     if service.instance is not None:
         response.headers["zpruner-instance"] = service.instance

@@ -1,4 +1,4 @@
-"""A page for each kind of problem: the target of its ``type``."""
+"""A page for each kind of problem; a problem's ``type`` links to its page."""
 
 from html import escape
 

@@ -40,7 +40,7 @@ def list_workers(service: ServiceDep) -> Page[WorkerRead]:
 
 @router.get("/workers/history")
 def list_worker_histories(service: ServiceDep) -> Page[WorkerHistory]:
-    """Return what each worker did in the last day, in steps of ten minutes."""
+    """Return the activity of each worker in the last day, in steps of ten minutes."""
     with service.sessions() as session:
         found = SampleRepository(session).workers()
     data = [
@@ -99,7 +99,7 @@ def list_queues(service: ServiceDep) -> Page[QueueRead]:
 
 @router.get("/jobs/{job_id}/queue", tags=["jobs"])
 def get_place(job_id: JobId, service: ServiceDep) -> PlaceRead:
-    """Return a job's position in its queue, which depends on other jobs, too."""
+    """Return a job's position in its queue, which other jobs can change."""
     with service.sessions() as session:
         job = JobRepository(session).get(job_id)
         queues = QueueRepository(session)

@@ -66,7 +66,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     },
     "DatasetPage": {"data": [files.DATASET], "next_cursor": None, "has_more": False},
 }
-"""By the name of the schema."""
+"""Examples keyed by the name of their schema."""
 
 _STREAM = 'event: phase\nid: 3\ndata: {"seq":3,"kind":"phase","status":"running"}\n\n'
 _FIGURES = '# TYPE zpruner_queue_depth gauge\nzpruner_queue_depth{queue="gpu"} 3.0\n'
@@ -82,4 +82,4 @@ CONTENTS: dict[tuple[str, str], JsonValue] = {
     ("/metrics", "text/plain"): _FIGURES,
     ("/metrics", "application/openmetrics-text"): f"{_FIGURES}# EOF\n",
 }
-"""By path and media type, where the content has no named schema."""
+"""Examples of content that has no named schema, keyed by path and media type."""

@@ -1,4 +1,4 @@
-"""All examples, by the name of the schema that each is an example of."""
+"""All examples, keyed by the name of their schema."""
 
 from api.web.examples import access, files, integrations, jobs, operations, planning
 

@@ -1,4 +1,4 @@
-"""The errors of the core. A message names the layer or tensor and, if there is one, a remedy."""
+"""The errors of the core. A message names the layer or tensor, and a remedy if there is one."""
 
 
 class PruningError(Exception):
@@ -86,9 +86,9 @@ class InsufficientMemoryError(PruningError):
         needed: bytes in addition to those that the process already uses.
         left: bytes available.
         limit: the name of the limit, such as ``free memory``.
-        change: a change of the job that would fit, such as ``seq_len to 512``; None if only more
-            memory would help.
-        task: the part of the job that needs it.
+        change: a change to the job that would make it fit, such as ``seq_len to 512``; None if
+            only more memory would help.
+        task: the part of the job that needs the memory.
     """
 
     def __init__(

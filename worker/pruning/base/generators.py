@@ -27,7 +27,7 @@ def mapped(
 ) -> Generator[Other, None, Result]:
     """Yield all that ``convert`` returns for each item, and return the generator's return value.
 
-    The generator is closed with this one.
+    ``items`` is closed when this generator is closed or ends.
     """
     with closing(items):
         while True:

@@ -13,7 +13,8 @@ _INTEGERS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 def apply_mask_(weight: Tensor, keep: Tensor) -> None:
     """Set weights to +0.0 in place where ``keep`` is False; leave the bits of the others.
 
-    The bits are multiplied by 0 or 1. Multiplying floats would give -0.0, or NaN for infinity.
+    The bits are multiplied as integers by 0 or 1. Multiplying the floats by 0 would turn negative
+    weights into -0.0, and infinite ones into NaN.
 
     Args:
         weight: any shape and float dtype; modified.

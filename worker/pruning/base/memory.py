@@ -37,10 +37,11 @@ def device_peak_bytes(device: torch.device) -> int:
 
 
 def trim_heap() -> None:
-    """Return the C library's free memory to the system, that of small tensors included.
+    """Return the C library's free memory to the system, including that of small tensors.
 
-    Call it only before large allocations. Small tensors would reuse the memory, and requesting
-    returned pages again after every layer took a sixth of a sweep's time.
+    Call it only before large allocations: memory that is not returned is reused by small tensors.
+    When it was returned after every layer, getting the pages back from the system took a sixth of a
+    sweep's time.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc only
     if trim is not None:
@@ -50,9 +51,9 @@ def trim_heap() -> None:
 def fix_malloc_thresholds() -> None:
     """Set fixed thresholds in the C library, so that freeing a large tensor returns its memory.
 
-    By default glibc raises its thresholds with the size of what was freed, up to 32 MB. Peak
-    memory would then depend on earlier frees, and plans would be wrong. Setting one threshold
-    stops the adjustment of both, so both are set.
+    By default glibc raises its thresholds with the size of freed allocations, up to 32 MB. Peak
+    memory would then depend on earlier frees, and plans would be wrong. Setting either
+    threshold stops glibc from adjusting both, so both are set.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc only
     if mallopt is not None:

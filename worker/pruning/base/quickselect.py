@@ -15,9 +15,9 @@ Floats = NDArray[np.floating]
 def kth_smallest(values: Floats, k: int) -> float:
     """Return the k-th smallest of ``values [n]``, finite numbers, ``1 <= k <= n``.
 
-    A sample gives bounds between which the result should be. Values below the bounds are counted,
-    and only those between are partitioned. If the result is not between the bounds, all values are
-    partitioned.
+    A sample gives a lower and an upper bound for the result. Values below the lower bound are
+    counted, and only those between the bounds are partitioned. If the result is not between the
+    bounds, all values are partitioned.
     """
     if len(values) < _SAMPLED_FROM:
         return _partitioned(values, k)
@@ -30,7 +30,7 @@ def kth_smallest(values: Floats, k: int) -> float:
 
 
 def kth_smallest_of_rows(values: Tensor, k: int) -> Tensor:
-    """Return the k-th smallest of each row of ``values [rows, n]``, ``[rows, 1]``."""
+    """Return the k-th smallest value of each row of ``values [rows, n]``, as ``[rows, 1]``."""
     if values.is_cuda:
         return values.kthvalue(k, dim=1, keepdim=True).values
     if len(values) == 1:

@@ -19,7 +19,7 @@ ITEM_BYTES = {
 
 @dataclass(frozen=True)
 class ParameterCounts:
-    """The size of some of a model's parameters.
+    """The sizes of some of a model's parameters.
 
     Attributes:
         entries: count of stored numbers by dtype.
@@ -34,7 +34,7 @@ class ParameterCounts:
 
     @property
     def numbers(self) -> int:
-        """Count of numbers of all dtypes."""
+        """Total count of stored numbers, over all dtypes."""
         return sum(self.entries.values())
 
     @property
@@ -71,8 +71,9 @@ class LayerShape:
 
     Attributes:
         outputs, inputs: shape of the weight, ``[out, in]``.
-        shares_input: whether its input is the same tensor as that of the previous layer.
-        token_share: share of the tokens that reach it; experts are assumed equally likely.
+        shares_input: whether the layer has the same input tensor as the previous layer.
+        token_share: the share of all tokens that reach the layer; all experts are assumed to be
+            equally likely.
     """
 
     outputs: int
@@ -91,9 +92,10 @@ class BlockShape:
     """A decoder block.
 
     Attributes:
-        parameters: all its parameters.
+        parameters: all parameters of the block.
         layers: the layers to prune.
-        halves: how many weights are trained in each half of it, if a refinement trains it.
+        halves: number of weights that a refinement trains in each half of the block; empty if there
+            is no refinement.
     """
 
     parameters: ParameterCounts
@@ -108,7 +110,8 @@ class ModelShape:
     Attributes:
         blocks: in depth order.
         embeddings: parameters used before the blocks.
-        head: parameters used after them; a tied embedding belongs to both.
+        head: parameters used after the blocks; a tied embedding counts both here and in
+            ``embeddings``.
         stored_bytes: size of the checkpoint.
         hidden: number of features of the hidden state.
         widest: number of features of the widest state in a block.

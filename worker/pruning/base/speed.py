@@ -27,7 +27,7 @@ class Speed:
 
 @dataclass(frozen=True)
 class Cost:
-    """Amounts of work, by the kinds and in the units of `Speed`."""
+    """Amounts of work, with the same kinds and units as in `Speed`."""
 
     forward_matmul: float = 0.0
     fp32_matmul: float = 0.0

@@ -28,9 +28,9 @@ class Stopwatch:
     def each(
         self, name: str, items: Generator[Item, None, Result]
     ) -> Generator[Item, None, Result]:
-        """Yield the items, and add the seconds that the generator takes to ``name``.
+        """Yield the items, and add to ``name`` the seconds that the generator takes.
 
-        Those that the caller takes between two items are left out.
+        The time that the caller spends between two items is not counted.
         """
         with closing(items):
             while True:

@@ -1,4 +1,4 @@
-"""Calibration of one block: its batches run, and each layer is handed on with its moments."""
+"""Calibration of one block: run its batches, and pass each layer and its moments to a callback."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,11 +20,12 @@ class BlockCalibration(Generic[M]):
 
     Attributes:
         layers: the block's linear layers.
-        forward: runs one batch, by its index, through the block.
-        batches: how many batches there are.
-        prune_layer: gets each layer once, with the moments of its inputs, and may change it.
+        forward: runs the batch with the given index through the block.
+        batches: number of batches of this rank.
+        prune_layer: called once for each layer, with the moments of the layer's inputs; may change
+            the layer.
         collector: gathers the moments.
-        ranks: the ranks that share the batches; moments are those of all batches.
+        ranks: the ranks that share the batches; moments cover the batches of all ranks.
     """
 
     layers: Sequence[LinearLayer]
@@ -37,8 +38,8 @@ class BlockCalibration(Generic[M]):
     def run_reference(self) -> None:
         """Collect the inputs of all layers in the dense block, then prune all layers.
 
-        The published protocol. The pruned block has to run once more to compute the inputs of the
-        next one.
+        This is the published protocol. Afterwards the pruned block has to run once more, to compute
+        the inputs of the next block.
         """
         moments = [self.collector.new_moments() for _ in self.layers]
         latest, batch = _LatestInputs[M](), 0
@@ -59,19 +60,19 @@ class BlockCalibration(Generic[M]):
             self.prune_layer(one, total)
 
     def run_fused(self, probe: Callable[[], object] | None = None) -> None:
-        """Prune each layer as soon as its inputs from pruned layers are known, in one forward.
+        """Prune all layers during a single forward, so that each gets inputs from pruned layers.
 
-        The batches run in lock step: before a layer they wait for each other, then the layer is
+        The batches run in lock step: before each layer they wait for each other, then the layer is
         pruned, and they continue. A layer that no batch reaches is pruned at the end, with empty
         moments.
 
-        A layer whose weight the block's code uses without calling the layer, such as Mamba's step
-        size, is pruned first: its inputs cannot be seen, and all batches have to use the pruned
-        weight.
+        Some code uses the weight of a layer without calling the layer, as Mamba does for its step
+        size. Such a layer is pruned first: its inputs cannot be seen, and all batches have to use
+        the pruned weight.
 
         Args:
             probe: runs a small batch through the block to find out which layers it calls; None
-                where it is known to call all layers, except experts.
+                if the block is known to call all layers other than experts.
         """
         pruned = self._uncalled(probe) if probe else set()
         for layer in sorted(pruned):
@@ -94,7 +95,7 @@ class BlockCalibration(Generic[M]):
             self.prune_layer(self.layers[layer], self.collector.new_moments())
 
     def _uncalled(self, probe: Callable[[], object]) -> set[int]:
-        """Return the layers that a forward does not call, except experts."""
+        """Return the indices of the layers, other than experts, that a forward does not call."""
         called: set[int] = set()
         with hooked(self.layers, lambda layer, _: called.add(layer)):
             probe()
@@ -102,7 +103,10 @@ class BlockCalibration(Generic[M]):
         return {at for at, layer in layers if at not in called and not layer.is_routed}
 
     def _totals(self, moments: Sequence[M]) -> Iterator[M]:
-        """Yield each layer's moments over all ranks; layers share them if they do on every rank."""
+        """Yield each layer's moments over all ranks.
+
+        Layers that share their moments on every rank share the result.
+        """
         owners = [next(at for at, one in enumerate(moments) if one is each) for each in moments]
         everywhere = zip(*self.ranks.all_gather(*owners), strict=True)
         totals: dict[int, M] = {}

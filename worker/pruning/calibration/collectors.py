@@ -18,12 +18,13 @@ class Collector(Protocol[M]):
         """Return empty moments."""
 
     def add(self, moments: M, layer: int, batch: int, inputs: Tensor) -> None:
-        """Add the inputs ``[..., in]`` of a layer in one batch to its moments.
+        """Add the inputs ``[..., in]`` of a layer in one batch to the layer's moments.
 
         Args:
-            moments: those of the layer.
+            moments: the moments of the layer.
             layer: index of the layer.
-            batch: index of the batch; it reaches its layers in the order of the forward.
+            batch: index of the batch; the calls for one batch come in the order in which its
+                forward reaches the layers.
             inputs: the inputs of the layer.
         """
 
@@ -33,7 +34,7 @@ class Collector(Protocol[M]):
 
 @dataclass(frozen=True)
 class InputCollector(Generic[M]):
-    """Gathers moments of the inputs in the pruned model alone.
+    """Gathers moments of the inputs in the pruned model only.
 
     Attributes:
         new_moments: returns empty moments.

@@ -13,15 +13,16 @@ _START = Stop(-1, Tensor())
 
 
 class DenseBlock:
-    """A collector that pairs each layer's inputs with its inputs in the dense model.
+    """A collector that pairs a layer's inputs in the pruned model with those in the dense model.
 
-    Each batch runs through the dense copy only as far as its inputs are needed, so that no more
-    states are held than in the calibration itself.
+    Each batch runs through the dense copy only up to the layer whose inputs are needed, so that
+    the copy holds no more states than the calibration itself does.
 
     Args:
-        layers: the layers of the copy, in the order of those that are pruned.
-        forward: runs one batch of the dense stream, by its index, through the copy.
-        batches: how many batches there are.
+        layers: the layers of the copy, in the same order as the layers that are pruned.
+        forward: runs the batch with the given index through the copy, on the dense model's hidden
+            states.
+        batches: number of batches.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class DenseBlock:
         return CrossMoments()
 
     def add(self, moments: CrossMoments, layer: int, batch: int, inputs: Tensor) -> None:
-        """Add a layer's inputs ``[..., in]`` in one batch, with those in the dense model.
+        """Add a layer's inputs ``[..., in]`` in one batch, paired with those in the dense model.
 
         Inputs of experts are not paired: the two models route different tokens to them.
         """
@@ -61,7 +62,7 @@ class DenseBlock:
             hook.remove()
 
     def _inputs(self, batch: int, layer: int) -> Tensor | None:
-        """Return the inputs of a layer in the dense model, None if the batch skips it there."""
+        """Return a layer's inputs in the dense model; None if the batch skips the layer there."""
         while (stop := self._stops[batch]) is not None and stop.layer != layer:
             self._resume(batch)
         return None if stop is None else stop.inputs

@@ -28,7 +28,7 @@ def hooked(layers: Sequence[LinearLayer], report: OnInputs) -> Iterator[None]:
 
 
 def _stacks(layers: Sequence[LinearLayer]) -> Iterable[dict[int, int]]:
-    """Return for each 3-D parameter the index of each of its experts."""
+    """For each 3-D parameter, return a dict from expert index to the index of its layer."""
     stacks: dict[str, dict[int, int]] = {}
     for index, layer in enumerate(layers):
         if layer.expert is not None:

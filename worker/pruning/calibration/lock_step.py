@@ -12,11 +12,12 @@ from worker.pruning.model.linear_layers import LinearLayer
 
 
 class Turn(NamedTuple):
-    """A layer before which all batches wait that will go through it.
+    """The turn of a layer: every batch that will go through the layer is waiting before it.
 
     Attributes:
-        layer: its index.
-        batches: the indices of these batches; none on a rank whose batches all skip the layer.
+        layer: index of the layer.
+        batches: the indices of the waiting batches; none on a rank whose batches all skip the
+            layer.
         inputs: ``[..., in]``, the layer's inputs in each of these batches.
     """
 
@@ -35,9 +36,9 @@ class LockStep:
     All ranks take the same turns.
 
     Args:
-        layers: the block's layers; a hook before each has to call `stop`.
-        forward: runs one batch, by its index, through the block.
-        batches: how many batches this rank has.
+        layers: the block's layers; a hook has to call `stop` before each layer runs.
+        forward: runs the batch with the given index through the block.
+        batches: number of batches of this rank.
         ranks: the ranks that share the batches.
         passed: indices of the layers before which no batch stops.
     """
@@ -55,7 +56,7 @@ class LockStep:
         self._stops: dict[int, Stop] = {}  # by batch
 
     def stop(self, layer: int, inputs: Tensor) -> None:
-        """Pause the forward that calls this before its layer, unless the layer's turn is over."""
+        """Pause the calling forward before this layer, unless the layer's turn is over."""
         if layer not in self._passed:
             pause(layer, inputs)
 
@@ -75,9 +76,10 @@ class LockStep:
                 self._stops[batch] = stop
 
     def _next_layer(self) -> int | None:
-        """Return the next layer on any rank, experts first; None when no batch waits.
+        """Return the index of the next layer over all ranks; None when no batch waits.
 
-        Batches that wait behind the experts wait for those that have not left the experts yet.
+        Experts come first: batches that wait after the experts stay there until the other batches
+        have left the experts.
         """
         count = len(self._layers)
         waiting = (stop.layer for stop in self._stops.values())

@@ -11,8 +11,8 @@ class Stop(NamedTuple):
     """The layer before which a forward pauses.
 
     Attributes:
-        layer: its index.
-        inputs: ``[..., in]``, the inputs with which the forward is about to call it.
+        layer: index of the layer.
+        inputs: ``[..., in]``, the inputs with which the forward is about to call the layer.
     """
 
     layer: int
@@ -20,7 +20,7 @@ class Stop(NamedTuple):
 
 
 class PausedForward:
-    """A forward in a greenlet; hooks in it call `pause`.
+    """A forward that runs in a greenlet; its hooks call `pause` to suspend it.
 
     Args:
         forward: runs one batch through the block.
@@ -30,13 +30,13 @@ class PausedForward:
         self._greenlet = greenlet(forward)
 
     def resume(self) -> Stop | None:
-        """Run the forward up to its next stop; return None when it ends."""
+        """Run the forward up to its next stop, and return the stop; None if the forward ends."""
         stop: Stop | None = self._greenlet.switch()
         return None if self._greenlet.dead else stop
 
 
 def pause(layer: int, inputs: Tensor) -> None:
-    """Pause the forward that calls this, until it is resumed."""
+    """Pause the calling forward until it is resumed."""
     parent = getcurrent().parent
     if parent is None:
         raise RuntimeError("only a PausedForward can pause")

@@ -34,7 +34,8 @@ def rank_devices(device: torch.device, count: int) -> tuple[torch.device, ...]:
     """Return the device of each of ``count`` ranks: GPUs in order, or the CPU for all.
 
     Raises:
-        DevicesError: there are fewer devices, or ``device`` has an index and ``count`` is not 1.
+        DevicesError: the machine has too few devices, or ``device`` has an index and ``count`` is
+            not 1.
     """
     if device.type == "cpu":
         return (device,) * count
@@ -50,7 +51,7 @@ def rank_devices(device: torch.device, count: int) -> tuple[torch.device, ...]:
 def launch(
     work: Work[Report, Result], devices: tuple[torch.device, ...]
 ) -> Generator[Report, None, Result]:
-    """Run ``work`` in one process per device; yield what rank 0 yields, return what it returns.
+    """Run ``work`` in one process per device; yield rank 0's reports, and return its result.
 
     Closing the generator kills all processes. They are also killed when this process ends.
 
@@ -60,7 +61,7 @@ def launch(
 
     Raises:
         RankLostError: a process was killed, or exited before its work was done.
-        Exception: any exception of a rank, with its traceback as a note.
+        Exception: an exception that a rank raised, with the rank's traceback as a note.
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="zpruner-ranks-")))
@@ -115,10 +116,10 @@ class _Raised:
 
 
 class _RankProcesses(Generic[Report, Result]):
-    """The processes and the pipes to them.
+    """The processes of the ranks, and the pipes to them.
 
-    They are started with `subprocess`, because `multiprocessing` starts no child processes in
-    Celery's daemonic pool processes.
+    The processes are started with `subprocess`, because `multiprocessing` cannot start child
+    processes from Celery's daemonic pool processes.
     """
 
     def __init__(self, size: int) -> None:
@@ -128,7 +129,7 @@ class _RankProcesses(Generic[Report, Result]):
         self._lost: RankLostError | None = None
 
     def start(self, tasks: list[_Task[Report, Result]]) -> None:
-        """Start all processes and send each its task."""
+        """Start all processes, and send each process its task."""
         threads = max(1, torch.get_num_threads() // self._size)
         # Without "", which means the current folder: it may hold the user's files.
         paths = os.pathsep.join(filter(None, sys.path))
@@ -147,7 +148,7 @@ class _RankProcesses(Generic[Report, Result]):
         """Wait for the next message of rank 0 and return it.
 
         Raises:
-            Exception: the exception of any rank.
+            Exception: an exception that a rank raised, or a `RankLostError`.
         """
         while self._ranks:
             ready = wait(list(self._ranks))
@@ -169,7 +170,11 @@ class _RankProcesses(Generic[Report, Result]):
             pipe.close()
 
     def _read(self, pipe: Connection) -> _Yielded[Report] | _Returned[Result] | _Raised | None:
-        """Return a message, or None if it does not explain why a rank ended."""
+        """Return a rank's next message, or an error if the rank's process failed without a message.
+
+        Return None if the rank exited with code 0, or if its message only says that another rank
+        was lost.
+        """
         message: _Yielded[Report] | _Returned[Result] | _Raised
         try:
             message = pickle.loads(pipe.recv_bytes())  # noqa: S301 - from our own child
@@ -213,7 +218,7 @@ def _send(pipe: Connection, message: object) -> None:
 
 
 def _exit_with_parent(parent: int) -> None:
-    """Have the kernel kill this process when its parent ends; exit now if it already has.
+    """Have the kernel kill this process when its parent ends; exit now if that has happened.
 
     The service's `db.core.parent_death` does the same, but the core imports nothing of the service.
     """

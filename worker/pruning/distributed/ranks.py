@@ -49,7 +49,7 @@ class Ranks:
         return self.rank == 0
 
     def share_of(self, items: Sequence[Item]) -> list[Item]:
-        """Return this rank's share of the items: consecutive ones, in rank order, perhaps none."""
+        """Return this rank's slice of the items, possibly empty; the slices are in rank order."""
         first, end = (len(items) * rank // self.size for rank in (self.rank, self.rank + 1))
         return list(items[first:end])
 
@@ -72,7 +72,7 @@ class Ranks:
         return min(numbers[0] for numbers in self.all_gather(number))
 
     def all_reduce(self, values: Tensor) -> Tensor:
-        """Return the elementwise sum over all ranks, bit for bit the same on each.
+        """Return the elementwise sum over all ranks, bit for bit the same on every rank.
 
         Args:
             values: same shape and dtype on each rank; not modified.
@@ -85,7 +85,7 @@ class Ranks:
         return total
 
     def broadcast(self, values: Tensor) -> None:
-        """Overwrite ``values``, same shape and dtype on each rank, with those of rank 0."""
+        """Overwrite ``values`` with rank 0's; shape and dtype must be the same on every rank."""
         if self.size == 1:
             return
         received = values.contiguous()
@@ -153,7 +153,7 @@ def _lost_rank_errors() -> Iterator[None]:
 
 
 def _loopback() -> str:
-    """Return the name of the loopback interface; by default torch would listen on all."""
+    """Return the loopback interface's name; by default torch would listen on all interfaces."""
     for name, addresses in psutil.net_if_addrs().items():
         for address in addresses:
             if address.family == socket.AF_INET and address.address == "127.0.0.1":

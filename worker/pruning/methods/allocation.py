@@ -14,12 +14,12 @@ from worker.pruning.methods.patterns import BlockPattern, Unstructured
 
 @dataclass(frozen=True)
 class MatrixScores:
-    """Wanda's scores of a matrix, or of a part of a fused one, on the dense model's inputs.
+    """Wanda's scores of a matrix, or of a part of a fused matrix, for the dense model's inputs.
 
     Attributes:
-        matrix: its name in the block, from `matrix_name`.
+        matrix: name of the matrix in the block, from `matrix_name`.
         score: ``[out, in]`` fp32; negative where the weight is zero.
-        tokens: calibration tokens that reached it, at least one.
+        tokens: number of calibration tokens that reached the matrix, at least one.
     """
 
     matrix: str
@@ -28,27 +28,32 @@ class MatrixScores:
 
 
 class MeasuredAllocation(Protocol):
-    """An allocation by what is measured of each block of the dense model."""
+    """An allocation that depends on a measurement of each block of the dense model."""
 
     name: ClassVar[str]
 
     @property
     def spread(self) -> float:
-        """How far sparsities may lie from the requested one."""
+        """How widely the sparsities may vary; each allocation defines the exact meaning."""
 
     def basis(self, pattern: Unstructured) -> Any:
-        """Return what `measure` depends on besides the matrices, ready for JSON."""
+        """Return all that `measure` depends on besides the matrices, as JSON-compatible values."""
 
     def measure(self, pattern: Unstructured, matrices: Sequence[MatrixScores]) -> Any:
-        """Return what decides a block's sparsities; it equals itself after a round trip by JSON.
+        """Return the measurement that decides a block's sparsities, as a JSON-compatible value.
 
         Args:
             pattern: the pattern of the whole model.
-            matrices: the block's matrices that tokens reached, at least one.
+            matrices: the scores of the block's matrices that tokens reached; at least one matrix.
         """
 
     def patterns(self, pattern: Unstructured, measured: Sequence[Any]) -> tuple[BlockPattern, ...]:
-        """Return each block's pattern, given what `measure` returned; None for a block without it.
+        """Return each block's pattern.
+
+        Args:
+            pattern: the pattern of the whole model.
+            measured: the result of `measure` for each block; None for a block that was not
+                measured.
 
         Raises:
             AllocationError: a block's sparsity would not be in ``[0, 1)``.
@@ -80,14 +85,15 @@ class OwlAllocation:
     """The more outliers a block's scores have, the less it is pruned: `owl`.
 
     Attributes:
-        spread: the paper's lambda; the most and the least pruned block lie twice as far apart.
+        spread: the paper's lambda; the sparsities of the most and the least pruned block differ by
+            twice this value.
     """
 
     name: ClassVar[str] = "owl"
     spread: float = 0.08
 
     def basis(self, pattern: Unstructured) -> str:
-        """Return its name: any sparsity and spread have the same measurement."""
+        """Return ``name``: the measurement depends on neither the sparsity nor the spread."""
         return self.name
 
     def measure(self, pattern: Unstructured, matrices: Sequence[MatrixScores]) -> float:
@@ -97,7 +103,7 @@ class OwlAllocation:
     def patterns(
         self, pattern: Unstructured, measured: Sequence[float | None]
     ) -> tuple[BlockPattern, ...]:
-        """Return each block's pattern by the outlier shares."""
+        """Return the pattern of each block, chosen according to its share of outliers."""
         shares = [share for share in measured if share is not None]
         return _by_block(pattern, measured, owl(shares, pattern.sparsity, self.spread))
 
@@ -107,14 +113,15 @@ class DlpAllocation:
     """The higher the median of a block's scores, the more it is pruned: `dlp`.
 
     Attributes:
-        spread: the paper's alpha; the most and the least pruned block lie twice as far apart.
+        spread: the paper's alpha; the sparsities of the most and the least pruned block differ by
+            twice this value.
     """
 
     name: ClassVar[str] = "dlp"
     spread: float = 0.15
 
     def basis(self, pattern: Unstructured) -> str:
-        """Return its name: any sparsity and spread have the same measurement."""
+        """Return ``name``: the measurement depends on neither the sparsity nor the spread."""
         return self.name
 
     def measure(self, pattern: Unstructured, matrices: Sequence[MatrixScores]) -> float:
@@ -124,7 +131,7 @@ class DlpAllocation:
     def patterns(
         self, pattern: Unstructured, measured: Sequence[float | None]
     ) -> tuple[BlockPattern, ...]:
-        """Return each block's pattern by the medians."""
+        """Return the pattern of each block, chosen according to its median score."""
         medians = [median for median in measured if median is not None]
         return _by_block(pattern, measured, dlp(medians, pattern.sparsity, self.spread))
 
@@ -132,12 +139,13 @@ class DlpAllocation:
 def owl(shares: Sequence[float], sparsity: float, spread: float = 0.08) -> tuple[float, ...]:
     """Return a sparsity for each block: the more outliers a block has, the less it is pruned.
 
-    OWL, Yin et al., arXiv:2310.05175, and its code. Its importance of a block is the share of
-    outliers; `_by_importance` has the equation.
+    OWL, Yin et al., arXiv:2310.05175, and its code. The importance of a block is its share of
+    outliers; see `_by_importance` for the equation.
 
     Args:
-        shares: each block's `outlier_share`, in depth order; a common factor changes nothing.
-        sparsity: the mean to reach, in ``[0, 1)``.
+        shares: each block's `outlier_share`, in depth order; a factor common to all changes
+            nothing.
+        sparsity: the mean of the blocks' sparsities, in ``[0, 1)``.
         spread: the paper's lambda.
 
     Raises:
@@ -149,13 +157,14 @@ def owl(shares: Sequence[float], sparsity: float, spread: float = 0.08) -> tuple
 def dlp(medians: Sequence[float], sparsity: float, spread: float = 0.15) -> tuple[float, ...]:
     """Return a sparsity for each block: the higher its median score, the more it is pruned.
 
-    DLP, Chen et al., arXiv:2505.23807. Its importance of a block is ``1 - share``, the share being
-    that of the block's median in the sum of all medians. The published code takes the mean score in
-    place of the paper's median.
+    DLP, Chen et al., arXiv:2505.23807. The importance of a block is ``1 - share``, where the share
+    is the block's median divided by the sum of all medians. The published code takes the mean score
+    in place of the paper's median.
 
     Args:
-        medians: each block's `median_score`, in depth order; a common factor changes nothing.
-        sparsity: the mean to reach, in ``[0, 1)``.
+        medians: each block's `median_score`, in depth order; a factor common to all changes
+            nothing.
+        sparsity: the mean of the blocks' sparsities, in ``[0, 1)``.
         spread: the paper's alpha.
 
     Raises:
@@ -170,12 +179,12 @@ def outlier_share(scores: Iterable[Tensor], multiple: float = 5.0) -> float:
 
     OWL's layerwise outlier distribution (arXiv:2310.05175), in ``[0, 1]``; the published
     code prints it in percent. Mean and share are taken over all layers of the block together,
-    with inputs of the dense model.
+    for the dense model's inputs.
 
     Args:
         scores: ``[out, in]`` of each linear layer in the block, from `scores.wanda`; negative
             scores, which mark weights that are zero, count as 0.
-        multiple: the code's ``Hyper_m``.
+        multiple: the threshold, in multiples of the mean; ``Hyper_m`` in the published code.
     """
     scored = [score.clamp(min=0) for score in scores]
     count = sum(score.numel() for score in scored)
@@ -184,7 +193,7 @@ def outlier_share(scores: Iterable[Tensor], multiple: float = 5.0) -> float:
 
 
 def median_score(scores: Iterable[Tensor]) -> float:
-    """Return the median of a block's Wanda scores, the lower one of an even number.
+    """Return the median of a block's Wanda scores; for an even count, the lower middle score.
 
     DLP's redundancy of a block (arXiv:2505.23807), over all layers of the block together.
 
@@ -202,8 +211,8 @@ def _by_importance(
     """Return a sparsity for each block: the more important a block is, the less it is pruned.
 
     With ``r = 2 spread * minmax(importances)`` over the blocks, block l gets
-    ``sparsity - (r_l - mean r)``. Their mean is ``sparsity``. If all blocks are equally important,
-    they get the same sparsity; the published code divides by zero.
+    ``sparsity - (r_l - mean r)``. The mean over the blocks is ``sparsity``. If all blocks are
+    equally important, they get the same sparsity; the published code divides by zero.
     """
     low, high = min(importances, default=0.0), max(importances, default=0.0)
     width = high - low or 1.0
@@ -217,7 +226,7 @@ def _by_importance(
 def _by_block(
     pattern: Unstructured, measured: Sequence[float | None], sparsities: Iterable[float]
 ) -> tuple[BlockPattern, ...]:
-    """Return a pattern for each block: the next sparsity where it was measured."""
+    """Return each block's pattern: a measured block gets the next sparsity, others ``pattern``."""
     left = iter(sparsities)
     return tuple(
         BlockPattern(pattern if one is None else replace(pattern, sparsity=next(left)))

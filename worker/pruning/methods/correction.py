@@ -13,7 +13,7 @@ def corrected_weight(
     With X̂ the inputs in the pruned model and X those in the dense one, the target outputs are
     Y = (1 − c) X̂Wᵀ + c XWᵀ. With H = X̂ᵀX̂ and C = XᵀX̂,
     ‖X̂Sᵀ − Y‖² + λ‖S − W‖² is least at S = W + c W (C − H) (H + λI)⁻¹ = V, and elsewhere larger by
-    ‖X̂(S − V)ᵀ‖² + λ‖S − V‖². A solver that gets V for W therefore finds the best sparse weights.
+    ‖X̂(S − V)ᵀ‖² + λ‖S − V‖². A solver that gets V instead of W thus finds the best sparse weights.
 
     Args:
         weight: ``[out, in]`` fp32, W.

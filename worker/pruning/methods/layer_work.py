@@ -1,15 +1,15 @@
-"""The amounts of work that pruning one layer consists of."""
+"""The amounts of work in pruning one layer."""
 
 from worker.pruning.base.shapes import LayerShape
 
 MASK_BYTES = 60
-"""Bytes per weight of choosing a mask: a partition, two comparisons, masking both copies."""
+"""Bytes read and written per weight to choose a mask: partition, two comparisons, two maskings."""
 INVERSE = 4 / 3
-"""Operations per in³: a factorization, and the inverse of the factor."""
+"""Operations of a factorization and of inverting its factor, in multiples of in³."""
 
 
 def product(layer: LayerShape) -> float:
-    """Return the operations of the weight times a matrix ``[in, in]``."""
+    """Return how many operations it takes to multiply the weight by a matrix ``[in, in]``."""
     return 2.0 * layer.weights * layer.inputs
 
 

@@ -1,4 +1,4 @@
-"""The allocation ``matrix``: a sparsity for each matrix of a block, by error curves."""
+"""The allocation ``matrix``: a sparsity for each matrix of a block, from error curves."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -16,11 +16,11 @@ _STEPS = 16  # of a curve, on either side of the requested sparsity
 
 @dataclass(frozen=True)
 class MatrixAllocation:
-    """Each block loses as many weights as requested, from those matrices where it costs least.
+    """Drops the requested number of weights from each block, where dropping costs least.
 
-    The cost of a matrix is its `ErrorCurve`. With the sum of the costs as objective and the count
-    of the block's zeros as constraint, this is the allocation of bits by Shoham and Gersho
-    (doi:10.1109/29.90373), for weights.
+    The cost of dropping weights of a matrix is given by its `ErrorCurve`. With the sum of the costs
+    as objective and the count of the block's zeros as constraint, this is Shoham and Gersho's bit
+    allocation (doi:10.1109/29.90373), applied to weights.
 
     Attributes:
         spread: how far a matrix's sparsity may lie from the requested one.
@@ -30,11 +30,11 @@ class MatrixAllocation:
     spread: float = 0.15
 
     def basis(self, pattern: Unstructured) -> list[Any]:
-        """Return its name, its spread and the pattern."""
+        """Return the name, the spread and the pattern."""
         return [self.name, self.spread, asdict(pattern)]
 
     def measure(self, pattern: Unstructured, matrices: Sequence[MatrixScores]) -> dict[str, float]:
-        """Return the sparsity of each matrix of a block, by its name."""
+        """Return the sparsity of each of the block's matrices, by matrix name."""
         dropped = least_error([error_curve(one, pattern, self.spread) for one in matrices])
         return {
             one.matrix: count / one.score.numel()
@@ -44,7 +44,7 @@ class MatrixAllocation:
     def patterns(
         self, pattern: Unstructured, measured: Sequence[Mapping[str, float] | None]
     ) -> tuple[BlockPattern, ...]:
-        """Return each block's pattern; matrices that no token reached keep the model's."""
+        """Return each block's pattern; matrices that no token reached get ``pattern`` itself."""
         return tuple(
             BlockPattern(
                 pattern,
@@ -56,18 +56,21 @@ class MatrixAllocation:
 
 @dataclass(frozen=True)
 class ErrorCurve:
-    """The error of dropping the smallest weights of a matrix, over how many are dropped.
+    """The error of dropping the weights with the smallest scores, as a function of their number.
 
-    The error of a set of weights is the sum of their ``W² ‖x‖²``, x being the input feature that a
-    weight multiplies, as a share of the sum over the whole matrix: the relative change of its
-    outputs if the features were uncorrelated. It is multiplied by the tokens that reach the matrix.
+    The error of a set of weights is the sum of their ``W² ‖x‖²``, divided by the same sum over the
+    whole matrix; x is the input feature that a weight multiplies. If the features were
+    uncorrelated, this would be the relative change of the matrix's outputs. The error is multiplied
+    by the number of tokens that reach the matrix.
 
     Attributes:
         counts: how many weights are dropped at each point of the curve, ascending.
-        errors: the error that each step from one point to the next adds. Divided by the step's
-            width it rises along the curve, since smaller weights are dropped first: it is convex.
+        errors: the error that each step from one point to the next adds. The error per weight
+            rises along the curve, because weights of smaller error are dropped first, so the curve
+            is convex.
         requested: how many weights the requested sparsity drops.
-        unit: counts are multiples of this: of the number of rows, if each row drops as many.
+        unit: every count is a multiple of this number, which is the number of rows if all rows have
+            to drop equally many weights, else 1.
     """
 
     counts: tuple[int, ...]
@@ -79,7 +82,7 @@ class ErrorCurve:
 def error_curve(matrix: MatrixScores, pattern: Unstructured, spread: float) -> ErrorCurve:
     """Return the curve from ``spread`` below the pattern's sparsity to ``spread`` above it.
 
-    It ends where no weight is dropped, or only one of those that compete is kept.
+    It ends early where no weight is dropped, or where only one of the competing weights is kept.
     """
     errors = pattern.competing(matrix.score.clamp(min=0).square_())
     lines, length = errors.shape
@@ -103,12 +106,13 @@ def error_curve(matrix: MatrixScores, pattern: Unstructured, spread: float) -> E
 def least_error(curves: Sequence[ErrorCurve]) -> list[int]:
     """Return how many weights each matrix drops, so that the sum of their errors is the least.
 
-    Together they drop as many as the requested sparsity does. If each row has to drop as many,
-    fewer than one weight per row of a matrix may be missing.
+    The total is the number that the requested sparsity drops. If all rows of a matrix have to drop
+    equally many weights, the total may be lower, by less than one weight per row of a matrix.
 
-    The curves are convex, so the cheapest steps of all, by error per weight, are those of the
-    optimum. The cost of the last one is the Lagrange multiplier of the constraint, which a
-    bisection would approximate. Steps of equal cost are taken in turn from all curves.
+    The curves are convex, so the optimum consists of the steps with the least error per weight,
+    whichever curve they belong to. The error per weight of the last step is the Lagrange multiplier
+    of the constraint, which a bisection would approximate. Steps of equal error per weight are
+    taken in turn from all curves.
     """
     counts = [curve.counts[0] for curve in curves]
     missing = sum(curve.requested for curve in curves) - sum(counts)

@@ -36,14 +36,16 @@ class Unstructured:
         return keep_largest(scores, scores.shape[1] - count).view_as(score)
 
     def keep_as_published(self, score: Tensor, *, inclusive: bool = True) -> Tensor:
-        """Return the mask of the authors' code, which counts differently.
+        """Return the mask of the published code, which may drop a different number of weights.
 
-        It truncates where `keep` rounds, and over a whole matrix most implementations drop every
-        score up to and including the one at that index: one more. At sparsity 0 none is dropped.
+        The number is truncated, whereas `keep` rounds it. If the weights of a whole matrix compete,
+        most published code drops one weight more: it indexes the sorted scores, from 0, with the
+        truncated number, and drops all weights up to and including that entry. At sparsity 0 no
+        weight is dropped.
 
         Args:
             score: ``[out, in]``.
-            inclusive: whether that additional weight is dropped.
+            inclusive: whether to drop that additional weight.
         """
         scores = self.competing(score)
         count = int(scores.shape[1] * self.sparsity)
@@ -57,10 +59,10 @@ class Unstructured:
 
 @dataclass(frozen=True)
 class NofM:
-    """Keep the ``n`` best of every ``m`` neighbours in a row, as in 2:4.
+    """Keep the ``n`` weights with the highest scores of every ``m`` neighbours in a row, as in 2:4.
 
     Attributes:
-        n: how many are kept of a group; some published code counts the dropped ones.
+        n: how many weights of a group are kept; in some published code, n is how many are dropped.
         m: how many weights a group has.
 
     Raises:
@@ -105,10 +107,11 @@ class NofM:
         return (_ranks(places) >= self.m - self.n).T.reshape(score.shape)
 
     def keep_as_published(self, score: Tensor, *, inclusive: bool = True) -> Tensor:
-        """Return the mask of the authors' code: the same one, ``inclusive`` or not.
+        """Return the mask of the published code: that of `keep`, whatever ``inclusive`` is.
 
-        It differs only in rows that `keep` refuses: it drops up to ``m - n`` weights of the last,
-        short group (all 4 at 4:8). That is not n of m, so it is refused here too.
+        The published code differs only for rows that do not split into groups: it drops up to
+        ``m - n`` weights of the last, shorter group (at 4:8, all weights of a group of 4). The
+        group then violates the pattern, so such rows are refused here, as in `keep`.
 
         Raises:
             ShapeError: the row length is not a multiple of ``m``.
@@ -124,8 +127,9 @@ class BlockPattern:
     """The patterns of a block's matrices.
 
     Attributes:
-        pattern: that of every matrix without its own.
-        of_matrix: those of single matrices, by their names in the block from `matrix_name`.
+        pattern: the pattern of every matrix that is not in ``of_matrix``.
+        of_matrix: the patterns of individual matrices, by the matrix's name in the block, from
+            `matrix_name`.
     """
 
     pattern: Pattern
@@ -136,7 +140,7 @@ def keep_largest(score: Tensor, kept: int) -> Tensor:
     """Return a bool mask ``[rows, n]`` that is True for the ``kept`` largest of each row.
 
     A selection, not a sort: the threshold is the k-th smallest score, and of the scores equal to
-    it those with the largest index are kept.
+    it, those with the largest indices are kept.
 
     Args:
         score: ``[rows, n]`` fp32, finite.
@@ -158,10 +162,10 @@ def keep_largest(score: Tensor, kept: int) -> Tensor:
 
 
 def _ranks(places: Tensor) -> Tensor:
-    """Return how many scores of the same column are smaller, ``[m, groups]``.
+    """Return for each score how many scores of its column are smaller, ``[m, groups]``.
 
     Of equal scores the earlier counts as smaller. Each pair is compared over all groups at once,
-    at 2:4 in a third of the time of a sort.
+    which at 2:4 takes a third of the time of a sort.
     """
     ranks = torch.zeros(places.shape, dtype=torch.int16, device=places.device)
     for later in range(1, len(places)):

@@ -62,7 +62,7 @@ def get_scorer(name: str) -> Scorer:
 
 
 def get_solver(name: str, *, as_published: bool = False) -> Solver:
-    """Return the solver registered under ``name``, if need be as its authors' code runs it.
+    """Return the solver of this name; with ``as_published``, as its authors' code runs it.
 
     Raises:
         UnknownMethodError: no solver has this name.
@@ -71,7 +71,7 @@ def get_solver(name: str, *, as_published: bool = False) -> Solver:
 
 
 def get_allocation(name: str, spread: float | None = None) -> MeasuredAllocation:
-    """Return the allocation registered under ``name``, with its default spread if that is None.
+    """Return the allocation registered under ``name``; without ``spread``, with its default spread.
 
     Raises:
         UnknownMethodError: no allocation has this name.

@@ -1,4 +1,4 @@
-"""Scorers: a score, the weights that compete by it, and the statistics that it takes."""
+"""Scorers: how weights are scored, which of them compete, and which statistics this takes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ class WeightScorer:
 
 @dataclass(frozen=True)
 class InputScorer:
-    """A scorer that takes the mean squares of the inputs, ``[in]`` fp32, as well."""
+    """A scorer that takes the weights and the mean squares of the inputs, ``[in]`` fp32."""
 
     takes_gradients: ClassVar[bool] = False
     name: str
@@ -76,7 +76,7 @@ class InputScorer:
 
 @dataclass(frozen=True)
 class GradientScorer:
-    """A scorer that takes the mean squares of the inputs and the norms of the gradients."""
+    """A scorer that takes the weights, the inputs' mean squares and the gradients' norms."""
 
     takes_gradients: ClassVar[bool] = True
     name: str

@@ -15,7 +15,7 @@ def magnitude(weight: Tensor) -> Tensor:
 
 
 def wanda(weight: Tensor, input_sq_mean: Tensor) -> Tensor:
-    """Score each weight by ``|W| n``, n the norm of the input feature that it multiplies.
+    """Score each weight by ``|W| n``, where n is the norm of the weight's input feature.
 
     Sun et al., arXiv:2306.11695, eq. 1. A positive factor common to all inputs leaves the order
     unchanged, so a mean may stand in for the sum in n. Arguments, result and error as in `zpruner`.
@@ -26,11 +26,11 @@ def wanda(weight: Tensor, input_sq_mean: Tensor) -> Tensor:
 
 
 def ria(weight: Tensor, input_sq_mean: Tensor) -> Tensor:
-    """Score each weight by its share of its column and of its row, times the root of the norm n.
+    """Score each weight by its relative size in its column and row, times the root of the norm n.
 
     Zhang et al., "Plug-and-Play", ICLR 2024, and its code with a = 0.5:
-    ``S = (|W| / sum of |column| + |W| / sum of |row|) * n^0.5``. Arguments, result and error as in
-    `zpruner`.
+    ``S = (|W| / sum of |column| + |W| / sum of |row|) * n^0.5``, where n is the norm of the
+    weight's input feature. Arguments, result and error as in `zpruner`.
     """
     _check(weight, input_sq_mean)
     size = weight.float().abs()
@@ -40,16 +40,17 @@ def ria(weight: Tensor, input_sq_mean: Tensor) -> Tensor:
 
 
 def gblm(weight: Tensor, input_sq_mean: Tensor, gradient: Tensor) -> Tensor:
-    """Score each weight by ``|W| (n + G)``, G the norm of the loss's gradient in that weight.
+    """Score each weight by ``|W| (n + G)``, with its input's norm n and its gradient's norm G.
 
-    Das et al., arXiv:2311.04902, and its code, with the gradients' L2 norm. There n is the norm of
-    a feature over a window, and G the norm over all windows of 100 times the gradient; here n is
-    over a token, so G has to be divided by the root of the tokens of a window.
+    Das et al., arXiv:2311.04902, and its code, with the gradients' L2 norm. In that code n is the
+    norm of an input feature over a window, and G is the norm, over all windows, of 100 times the
+    gradient of the loss. Here n is the root mean square over the tokens, so G has to be divided by
+    the square root of the number of tokens in a window.
 
     Args:
         weight: as in `zpruner`.
         input_sq_mean: as in `zpruner`.
-        gradient: ``[out, in]`` fp32, G as defined above, not below 0.
+        gradient: ``[out, in]`` fp32, G after that division; not negative.
 
     Returns:
         As `zpruner`.
@@ -69,15 +70,16 @@ def zpruner(weight: Tensor, input_sq_mean: Tensor) -> Tensor:
 
     Z-Pruner, arXiv:2508.15828, and its authors' code: with ``R = W / |row|``, ``C = W / |column|``,
     z the z-score over the whole matrix and ``a = 0.7 (1 - 0.3 f)``, f the share of weights below a
-    tenth of the mean magnitude, ``S = (a |z(R)|^3 + (1 - a) |z(C)|^3) * n^1.5``. A positive factor
-    common to all inputs leaves the order unchanged, so a mean may stand in for the sum in n.
+    tenth of the mean magnitude, the score is ``S = (a |z(R)|^3 + (1 - a) |z(C)|^3) * n^1.5``. A
+    positive factor common to all inputs leaves the order unchanged, so a mean may stand in for the
+    sum in n.
 
     Args:
         weight: ``[out, in]``, any float dtype.
         input_sq_mean: ``[in]`` fp32, mean over calibration tokens of the squared input.
 
     Returns:
-        ``[out, in]`` fp32; weights that are zero score lowest, below every other.
+        ``[out, in]`` fp32; weights that are zero get the lowest score, below all others.
 
     Raises:
         ShapeError: ``input_sq_mean`` does not have one entry per input feature.
@@ -108,8 +110,8 @@ def _check(weight: Tensor, input_sq_mean: Tensor) -> None:
 def _zeros_lowest(score: Tensor, weight: Tensor) -> Tensor:
     """Score weights that are zero below all others; changes ``score``.
 
-    They then count towards the sparsity before any other weight is dropped, weights of inputs
-    that are always zero included.
+    They then count towards the sparsity before any other weight is dropped, even before weights
+    whose inputs are always zero.
     """
     if count_zeros(weight):  # rare, and counting takes a tenth of the time of filling
         score.masked_fill_(weight == 0, -1.0)

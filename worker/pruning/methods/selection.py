@@ -1,4 +1,4 @@
-"""Selections: patterns with exact or published counts, for a whole matrix or a part of it."""
+"""Selections: patterns that drop an exact number of weights, or as many as published code."""
 
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -21,15 +21,16 @@ class AsPublished:
     """A pattern that drops as many weights as the authors' code does.
 
     Attributes:
-        pattern: the pattern, whose own count is exact.
-        inclusive: whether a whole matrix loses one weight more than requested.
+        pattern: the wrapped pattern; its own ``keep`` drops exactly the requested number of
+            weights (rounded).
+        inclusive: whether one weight more is dropped if the weights of a whole matrix compete.
     """
 
     pattern: Pattern
     inclusive: bool = True
 
     def keep(self, score: Tensor) -> Tensor:
-        """Return the pattern's published mask ``[out, in]``."""
+        """Return the mask ``[out, in]`` that the authors' code chooses."""
         return self.pattern.keep_as_published(score, inclusive=self.inclusive)
 
 
@@ -42,8 +43,10 @@ def group_pattern(selection: Selection) -> NofM | None:
 def partial_selection(selection: Selection, share: float) -> Selection:
     """Return a selection that drops only ``share`` of the weights that ``selection`` drops.
 
-    By row, the smallest of each row. With N:M, the smallest of the matrix among those that are not
-    the best n of their group. With a whole matrix, all at once, as the authors' code of ADMM does.
+    If the weights of each row compete, the smallest scores of each row are dropped. With N:M, the
+    smallest scores of the whole matrix are dropped, except for the best n of each group. If the
+    weights of the whole matrix compete, ``share`` is ignored and ``selection`` itself is returned,
+    as in the ADMM authors' code.
     """
     pattern = _pattern(selection)
     if share == 1:  # otherwise rounding of n · s could leave a group one weight too many
@@ -77,7 +80,8 @@ def _pattern(selection: Selection) -> Selection:
 def of_columns(selection: Selection, rows: int, start: int, stop: int) -> Selection:
     """Return the selection for columns ``start`` to ``stop`` alone.
 
-    Its count is rounded so that consecutive ranges together drop as many as the whole matrix does.
+    The count of an `Unstructured` selection is rounded so that consecutive ranges together drop as
+    many weights as the whole matrix would. Other selections are returned unchanged.
     """
     if not isinstance(selection, Unstructured):
         return selection

@@ -1,4 +1,4 @@
-"""Strategies: how a matrix is pruned, and the moments of its inputs that this takes."""
+"""Strategies: how a matrix is pruned, and which moments of its inputs this takes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,17 +27,18 @@ class Strategy(Protocol[M]):
 
     @property
     def selection(self) -> Selection:
-        """How many weights are kept, and which of them compete."""
+        """Which weights compete, and how many of them are kept."""
 
     @property
     def fallback(self) -> "ScoreMask | None":
-        """The strategy for layers that this one cannot repair; None if it repairs none."""
+        """The strategy for layers that this one cannot repair; None if no repair is ever tried."""
 
     def collector(self, dense_block: Callable[[], DenseBlock]) -> Collector[M]:
         """Return a collector of the moments that this strategy takes.
 
         Args:
-            dense_block: makes the dense copy of the block, for moments of both models.
+            dense_block: makes the dense copy of the block, for strategies that take moments of both
+                models.
         """
 
     def prune(self, target: Target, moments: M) -> None:
@@ -54,7 +55,7 @@ class Strategy(Protocol[M]):
 
 @dataclass(frozen=True)
 class KeepZeros:
-    """Keep the zeros that the matrix has, and every weight as it is."""
+    """Keep the matrix as it is, with the zeros that it already has."""
 
     selection: ClassVar[Selection] = Unstructured(0.0)
     fallback: ClassVar[None] = None
@@ -92,7 +93,7 @@ class ScoreMask:
 
 @dataclass(frozen=True)
 class SwappedMask:
-    """Zero the weights with the smallest scores, after swaps in the layers that allow them."""
+    """Zero weights by score, and improve the mask by swaps in the layers that ``swaps`` names."""
 
     scorer: Scorer
     selection: Selection
@@ -118,13 +119,13 @@ class SwappedMask:
 
 @dataclass(frozen=True)
 class Repair:
-    """Prune by a solver, on a mask by score or on the solver's own.
+    """Prune with a solver, on a mask chosen by score or by the solver itself.
 
     Attributes:
         solver: computes the weights.
         scorer: decides the mask; None leaves it to the solver.
-        selection: how many weights are kept, and which of them compete.
-        damping_share: how strongly the solver holds the kept weights to the dense ones.
+        selection: which weights compete, and how many of them are kept.
+        damping_share: how strongly the solver pulls the kept weights to their dense values.
     """
 
     solver: Solver
@@ -134,7 +135,7 @@ class Repair:
 
     @property
     def fallback(self) -> ScoreMask:
-        """The mask by score alone, by Wanda's where the solver would have chosen the mask."""
+        """The mask by score alone; by Wanda's score if the solver would have chosen the mask."""
         return ScoreMask(self.scorer or WANDA, self.selection)
 
     def collector(self, dense_block: Callable[[], DenseBlock]) -> Collector[GramMoments]:
@@ -153,7 +154,7 @@ class Repair:
         Args:
             target: what to prune.
             moments: moments of its inputs.
-            aim: ``(weight [out, in] fp32, gram) -> [out, in]`` fp32.
+            aim: returns that dense weight: ``(weight [out, in] fp32, gram) -> [out, in]`` fp32.
         """
         weight = target.weight.float()
         score = _score(self.scorer, target, moments) if self.scorer else None
@@ -176,7 +177,7 @@ class CorrectedRepair:
 
     Attributes:
         repair: the repair of one layer.
-        share: how far, from 0 to 1, the target outputs are moved to the dense model's.
+        share: how far, from 0 to 1, the target outputs are moved towards the dense model's.
     """
 
     repair: Repair
@@ -184,7 +185,7 @@ class CorrectedRepair:
 
     @property
     def selection(self) -> Selection:
-        """How many weights are kept, and which of them compete."""
+        """Which weights compete, and how many of them are kept."""
         return self.repair.selection
 
     @property
@@ -197,7 +198,7 @@ class CorrectedRepair:
         return dense_block()
 
     def prune(self, target: Target, moments: CrossMoments) -> None:
-        """Prune the target in place; without correction where inputs have no pairs."""
+        """Prune the target in place; without correction if some inputs have no dense pair."""
         damping = self.repair.damping_share
 
         def corrected(weight: Tensor, gram: Gram) -> Tensor:

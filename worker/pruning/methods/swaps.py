@@ -18,18 +18,22 @@ class Swaps:
     """DSnoT: after a mask is chosen, swap weights within rows; all weights keep their values.
 
     Zhang et al., 2024 (arXiv:2310.08915), and the authors' code. Pruning changes a row's mean
-    output by e, the sum of W_j E[x_j] over its pruned weights. In each cycle each row restores
-    the weight whose W_j E[x_j] / Var[x_j] reduces e most, and drops in return, within the same
-    group where the pattern is N:M, the kept weight of the smallest score. A row stops at the first
-    swap that would not reduce \\|e\\|, or when it has no candidates left.
+    output by e, the sum of W_j E[x_j] over its pruned weights. In each cycle, each row restores a
+    pruned weight that moves e towards 0, namely the one with the largest
+    \\|W_j E[x_j]\\| / Var[x_j]. In return it drops the kept weight with the smallest score, among
+    those whose removal also moves e towards 0; with an N:M pattern, among all those of the same
+    group. A row stops at the first swap that would not reduce \\|e\\|, or when it has no
+    candidates left.
 
-    The authors' code stops elsewhere: at 2:4 only at the swap that would change the sign of e, even
-    where \\|e\\| grows; unstructured not before all cycles are done. Unstructured, it also drops by
-    Wanda's score, whichever score has chosen the mask.
+    The authors' code stops at other points. With 2:4, a row stops only at the swap that would
+    change the sign of e, even if \\|e\\| grows until then. With an unstructured pattern, a row does
+    not stop before all cycles are done, and Wanda's score decides which weights are dropped in
+    return, whichever score chose the mask.
 
     Attributes:
-        cycles: the most swaps of a row.
-        threshold: a row with a smaller \\|e\\|, summed over the tokens of a window, is not changed.
+        cycles: the maximum number of swaps per row.
+        threshold: a row stops once its \\|e\\|, summed over the tokens of a window, is at most
+            this.
         only: globs of the layers in which to swap, by their names inside a block.
     """
 
@@ -38,19 +42,22 @@ class Swaps:
     only: tuple[str, ...] = ("*",)
 
     def apply_to(self, name: str) -> bool:
-        """Whether weights are swapped in the layer of this name inside its block."""
+        """Whether to swap weights in the layer with this name, which is relative to its block."""
         return any(fnmatchcase(name, glob) for glob in self.only)
 
     def keep(
         self, weight: Tensor, inputs: VarianceMoments, selection: Selection, score: Tensor
     ) -> Tensor:
-        """Return the selection's mask after the swaps; each row, or group, keeps as many weights.
+        """Return the selection's mask after the swaps.
+
+        The swaps do not change how many weights each row, or each group, keeps.
 
         Args:
             weight: ``[out, in]``, any float dtype.
             inputs: mean and variance of the ``in`` input features.
             selection: chooses the initial mask.
-            score: ``[out, in]`` fp32; decides which weights are dropped, before and during swaps.
+            score: ``[out, in]`` fp32; decides which weights are dropped, in the initial mask
+                and in the swaps.
 
         Returns:
             ``[out, in]`` bool, True where the weight is kept.
@@ -77,12 +84,12 @@ class Swaps:
 
 
 PUBLISHED_SWAPS = Swaps(only=("*att*",))
-"""The default of the authors' code: it swaps in the layers of attention."""
+"""The default of the authors' code: it swaps only in attention layers."""
 
 
 @dataclass
 class _Swap:
-    """One swap in every row; all ``[out]``.
+    """One swap in every row; all tensors are ``[out]``.
 
     Attributes:
         restored: the columns of the weights that are restored.
@@ -102,15 +109,15 @@ class _Rows:
 
     Args:
         keep: ``[out, in]`` bool, the initial mask.
-        score: ``[out, in]`` fp32, the smallest is dropped first.
+        score: ``[out, in]`` fp32; the weight with the smallest score is dropped first.
         effect: ``[out, in]`` fp32, what each weight adds to the mean output.
-        gain: ``[out, in]`` fp32, the weight with the largest absolute gain is restored first.
-        count: the most swaps.
-        group: how many neighbours compete, None for a whole row.
+        gain: ``[out, in]`` fp32; the weight with the largest absolute gain is restored first.
+        count: the maximum number of swaps per row.
+        group: how many neighbours compete; None if all weights of a row do.
 
     Attributes:
         keep: the current mask.
-        error: ``[out]``, e.
+        error: ``[out]``, each row's e, as defined in `Swaps`.
     """
 
     def __init__(
@@ -136,7 +143,7 @@ class _Rows:
             self._cost = score.masked_fill(~keep, torch.inf)  # of weights that can still be dropped
 
     def propose(self) -> _Swap:
-        """Return the next swap of each row, accepted where there is one."""
+        """Return each row's next swap; it is marked accepted in the rows that have one."""
         restored = self._next(self._to_restore)
         group = self._group
         dropped = self._next(self._to_drop) if group is None else self._cheapest(restored, group)
@@ -147,7 +154,7 @@ class _Rows:
         return _Swap(restored, dropped, error, possible)
 
     def apply(self, swap: _Swap) -> None:
-        """Make the swap in the rows that accepted it; the others stop."""
+        """Make the swap in the rows where it is accepted; the other rows stop."""
         rows = self._index[swap.accepted]
         restored, dropped = swap.restored[rows], swap.dropped[rows]
         self.keep[rows, restored], self.keep[rows, dropped] = True, False
@@ -161,12 +168,12 @@ class _Rows:
         return (self.error < 0).long()
 
     def _next(self, candidates: Tensor) -> Tensor:
-        """Return each row's next column among the candidates, -1 where there is none."""
+        """Return each row's next candidate column, -1 where no candidate is left."""
         side = self._side()
         return candidates[side, self._index, self._used[side, self._index]]
 
     def _cheapest(self, restored: Tensor, group: int) -> Tensor:
-        """Return the column to drop in the groups of ``restored``, -1 where there is none."""
+        """Return the column to drop in each ``restored`` column's group, -1 if there is none."""
         first = restored.clamp(min=0) // group * group
         columns = first[:, None] + torch.arange(group, device=restored.device)  # [out, group]
         least = self._cost.gather(1, columns).min(1)
@@ -174,10 +181,10 @@ class _Rows:
 
 
 def _best(value: Tensor, first: Tensor, second: Tensor, count: int) -> Tensor:
-    """Return the columns of the largest values among ``first``, and among ``second``.
+    """Return each row's columns with the largest values, in mask ``first`` and in mask ``second``.
 
     Returns:
-        ``[2, out, count]`` int64, the best first, -1 where there are no more.
+        ``[2, out, count]`` int64, in descending order of value; -1 after the last column of a row.
     """
     sides = []
     for among in (first, second):

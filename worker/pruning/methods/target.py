@@ -12,15 +12,15 @@ from worker.pruning.stats.gradient_norms import BlockGradients
 
 @dataclass(frozen=True)
 class Target:
-    """A layer, or a part of a fused one: the stored weight, and the one that computes.
+    """A layer, or a part of a fused layer, with its stored weight and the one the forward uses.
 
-    The stored weight is scored and kept, in its own dtype; the layer that computes the forward
-    gets the same values.
+    The stored weight is the one that is scored and saved, in its own dtype; the weight that the
+    forward uses gets the same values.
 
     Attributes:
         block: name of the block, for errors.
         layer: the layer.
-        part: its rows.
+        part: the rows of the layer that are the target.
         parameter: the stored parameter of the layer.
         gradients: the gradients of the block's weights.
     """
@@ -52,14 +52,15 @@ class Target:
         return self.stored.to(self.layer.weight.device)
 
     def gradient(self, tokens: int) -> Tensor:
-        """Return the norms that `scores.gblm` takes, on the device that computes.
+        """Return the gradient norms that `scores.gblm` takes, on the device that computes.
 
-        The published score adds a norm over windows to norms of inputs over windows; here the
-        latter are roots of means over tokens, so the gradient's norm is divided by the root of
-        the tokens of a window: for an expert, of the tokens that reached it.
+        In the published score, the norms of gradients and inputs are taken over windows. Here an
+        input's norm is the square root of its mean square over tokens, so the gradient's norm is
+        divided by the square root of the number of tokens per window; for an expert, only the
+        tokens that reached it count.
 
         Args:
-            tokens: calibration tokens that reached the layer.
+            tokens: number of calibration tokens that reached the layer.
 
         Returns:
             ``[out, in]`` fp32.

@@ -11,7 +11,7 @@ class Activations:
     """A list of batches of hidden states ``[batch, tokens, hidden]``, kept on the host."""
 
     def __init__(self, spill: Path | None = None) -> None:
-        """Keep them in files in the folder ``spill``, or in memory if it is None."""
+        """Keep the batches in files in the folder ``spill``, or in memory if ``spill`` is None."""
         self._spill = spill
         self._batches: list[Tensor] = []
         self._files: dict[int, Path] = {}
@@ -22,7 +22,7 @@ class Activations:
         return self._spill is not None
 
     def copy(self, spill: Path | None) -> "Activations":
-        """Return a copy, kept in files in the folder ``spill``, or in memory if it is None."""
+        """Return a copy, kept in files in the folder ``spill``; in memory if ``spill`` is None."""
         copy = Activations(spill)
         for hidden in self:
             copy.append(hidden)
@@ -60,7 +60,7 @@ class Activations:
         return _read(self._files[index], batch.dtype, batch.shape[1:], row)
 
     def clear(self) -> None:
-        """Remove all batches; those appended later take the place of their files."""
+        """Remove all batches; their files stay until batches appended later overwrite them."""
         self._batches.clear()
 
     def __iter__(self) -> Iterator[Tensor]:
@@ -88,7 +88,10 @@ class Activations:
         return paths
 
     def load(self, index: int, path: Path, dtype: torch.dtype, shape: tuple[int, ...]) -> None:
-        """Set batch ``index`` to one saved by `store`; its file is used in place if this spills."""
+        """Load batch ``index`` from a file that `store` saved.
+
+        If batches are kept in files, the saved file is used in place.
+        """
         if self._spill is None:
             self._batches[index] = _read(path, dtype, shape)
         else:
@@ -96,7 +99,7 @@ class Activations:
 
 
 def _placeholder(dtype: torch.dtype, shape: tuple[int, ...]) -> Tensor:
-    """Return a tensor of this shape and dtype with the memory of one number."""
+    """Return a tensor of this shape and dtype that takes the memory of one element."""
     return torch.empty((), dtype=dtype).expand(shape)
 
 
@@ -105,7 +108,7 @@ def _write(path: Path, hidden: Tensor) -> None:
 
 
 def _read(path: Path, dtype: torch.dtype, shape: tuple[int, ...], place: int = 0) -> Tensor:
-    """Read a tensor; of several of its shape in the file, the one at ``place``."""
+    """Read a tensor; if the file holds several of this shape, the one at index ``place``."""
     buffer = torch.empty(shape, dtype=dtype)
     with path.open("rb", buffering=0) as file:
         file.seek(place * buffer.nbytes)

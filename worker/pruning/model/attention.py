@@ -1,7 +1,7 @@
 """Causal attention in bfloat16 on a CPU, computed in slices of the queries.
 
-There torch's own kernel takes twice the time of the matrix products that it fuses. All other
-attention is computed by torch's kernel.
+For bfloat16 on a CPU, torch's own kernel takes twice as long as the matrix products that it fuses.
+All other attention is computed by torch's kernel.
 """
 
 from typing import Any
@@ -18,8 +18,9 @@ _SLICE = 64  # queries; their products with keys after the slice are not compute
 def use_sliced_attention(model: PreTrainedModel) -> None:
     """Let a model whose attention is ``sdpa`` use slices where they are faster.
 
-    Its modules are marked, because transformers has one function for each name of an attention.
-    A name of our own would not do: the code of some models, such as DeepSeek-V3.2, compares the
+    The model's modules are marked, because transformers has only one function for each attention
+    name.
+    A separate name would not work: the code of some models, such as DeepSeek-V3.2, compares the
     configured name with ``sdpa``.
     """
     for module in model.modules():

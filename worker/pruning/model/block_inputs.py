@@ -1,4 +1,4 @@
-"""The inputs of the first block, and the other arguments of every block."""
+"""Recording the hidden states that enter the first block, and the other arguments of each block."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -51,7 +51,8 @@ class BlockInputs:
         """Run the first block on two tokens to learn whether blocks return a tensor or a tuple.
 
         Raises:
-            UnsupportedModelError: blocks exchange more than the hidden state.
+            UnsupportedModelError: the output of the first block is not shaped like its input, or
+                blocks pass more than the hidden state to one another.
         """
         ids = torch.arange(2)[None]
         hidden, arguments = self._record(ids, until=0)
@@ -84,7 +85,7 @@ class BlockInputs:
             states[batch] = self.call(block, index, hidden)
 
     def as_output(self, hidden: Tensor) -> Any:
-        """Return the hidden states in the form in which blocks return them: tensor or tuple."""
+        """Return the hidden states as blocks do: a tensor, or a tuple that starts with it."""
         return hidden if self._extras is None else (hidden, *self._extras)
 
     def _record(self, ids: Tensor, until: int | None = None) -> tuple[Tensor, list[BlockArguments]]:
@@ -127,12 +128,13 @@ class BlockInputs:
         self._sample = hidden
 
     def _check_no_shared_state(self) -> None:
-        """Check that no block reads from a container what another one stored, as shared keys.
+        """Check that no block reads data, such as shared keys, that another block stored.
 
-        Blocks that get a dict or a list are run alone on two tokens.
+        Blocks could pass such data in a dict or list among their arguments, so each block that gets
+        one is run alone on two tokens.
 
         Raises:
-            UnsupportedModelError: a block needs an input that is not there.
+            UnsupportedModelError: a block that is run alone does not find such data.
         """
         for index, arguments in enumerate(self._arguments[self._sample.shape[:2]]):
             if arguments.has_containers:

@@ -28,22 +28,23 @@ class BlockArguments:
         return _same((self.args, self.kwargs), (other.args, other.kwargs))
 
     def contains(self, value: object) -> bool:
-        """Return whether this object itself is among them, at any depth."""
+        """Return whether ``value`` itself, not an equal value, is in the arguments at any depth."""
         return any(one is value for one in self._values())
 
     @property
     def has_containers(self) -> bool:
-        """Whether dicts or lists are among them, which a block could modify."""
+        """Whether the arguments contain dicts or lists, which a block could modify."""
         return any(isinstance(value, _CONTAINERS) for value in self._values())
 
     def _values(self) -> Iterator[object]:
         return nested_values((*self.args, *self.kwargs.values()))
 
     def call(self, block: nn.Module, hidden: Tensor) -> Tensor:
-        """Run the block on ``hidden [batch, tokens, hidden]`` and return its hidden states.
+        """Run the block on ``hidden [batch, tokens, hidden]`` and return its output hidden states.
 
-        Depending on the family, blocks return a tensor or a tuple that starts with it. Containers
-        are copied, so that no call sees what another one has stored in them.
+        Depending on the family, blocks return a tensor or a tuple that starts with the tensor.
+        Dicts and lists in the arguments are copied, so that no call sees what another call has
+        stored in them.
         """
         kwargs = {name: _copied(value) for name, value in self.kwargs.items()}
         output = block(hidden, *map(_copied, self.args), **kwargs)
@@ -54,8 +55,9 @@ class BlockArguments:
 def find_blocks(model: nn.Module) -> tuple[str, nn.ModuleList]:
     """Return the name and the list of the decoder blocks.
 
-    They are the largest ``ModuleList`` whose members all contain linear layers. Lists inside a
-    block, such as one of experts, are not considered. No family's names are needed.
+    The list is the ``ModuleList`` with the most weights whose members all contain linear layers.
+    Lists inside a block, such as a list of experts, are not considered. The search uses no names
+    that are specific to a model family.
 
     Raises:
         UnsupportedModelError: the model has no such list.

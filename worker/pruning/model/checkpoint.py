@@ -59,7 +59,8 @@ class Checkpoint:
         These are ``model.safetensors``, else the files in the index, else all safetensors files.
 
         Raises:
-            CheckpointError: there is no file, one is damaged, or two contain the same tensor.
+            CheckpointError: there is no file, a file is damaged, or two files contain the same
+                tensor.
         """
         return cls.from_files(_files(folder))
 
@@ -68,7 +69,7 @@ class Checkpoint:
         """Read the headers of these safetensors files.
 
         Raises:
-            CheckpointError: a file is damaged, or two contain the same tensor.
+            CheckpointError: a file is damaged, or two files contain the same tensor.
         """
         tensors: dict[str, StoredTensor] = {}
         for file in files:
@@ -82,7 +83,7 @@ class Checkpoint:
         return cls(tensors)
 
     def overlaid(self, other: "Checkpoint") -> "Checkpoint":
-        """Return this checkpoint with tensors added or replaced by those of ``other``."""
+        """Return a copy with the tensors of ``other``, replacing any tensors of the same name."""
         return Checkpoint(self.tensors | other.tensors)
 
     def read(self, name: str) -> Tensor:
@@ -108,8 +109,8 @@ class Checkpoint:
     def check_finite(self) -> None:
         """Read all tensors piece by piece and check that they are finite.
 
-        A sweep would find NaN and infinity only after hours, or not at all: in a norm, which is not
-        pruned, they would only make the metrics wrong.
+        A sweep would find NaN and infinity only after hours, or not at all: in a norm's weights,
+        which are not pruned, they would only make the metrics wrong.
 
         Raises:
             CheckpointError: a tensor contains NaN or infinity, or its file is truncated.
@@ -127,7 +128,7 @@ class Checkpoint:
                     )
 
     def read_ahead(self, names: Iterable[str]) -> None:
-        """Have the system read tensors into its page cache, which is not this process's memory."""
+        """Have the system read tensors into its page cache, which is not memory of this process."""
         if not hasattr(os, "posix_fadvise"):
             return
         for name in names:

@@ -1,7 +1,8 @@
 """Observing the inputs of experts whose weights are stored in one 3-D parameter.
 
 Such experts have no modules of their own for hooks: the model's code multiplies by views of the
-parameter. So the parameter is replaced by a tensor subclass that reports each product.
+parameter. So the parameter is replaced by an instance of a tensor subclass that reports each
+product.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -31,14 +32,15 @@ def observed_products(
     """Call ``on_inputs(expert, inputs)`` before each product with a matrix of a 3-D parameter.
 
     Args:
-        module: the module of the parameter.
+        module: the module that holds the parameter.
         name: the parameter's name in the module.
-        transposed: whether it is ``[experts, in, out]`` rather than ``[experts, out, in]``.
+        transposed: whether the parameter is ``[experts, in, out]``, not ``[experts, out, in]``.
         on_inputs: called with the inputs ``[tokens, in]`` if there is at least one token; may
             change the expert's matrix in place.
 
     Raises:
-        UnsupportedModelError: raised in the forward if it multiplies in an unsupported way.
+        UnsupportedModelError: raised during the forward if the model's code uses the parameter in
+            an unsupported way.
     """
     stack = module.get_parameter(name)
     # The instance's own attributes come before the registered parameters.
@@ -58,7 +60,7 @@ class _ObservedStack(Tensor):
 
     @classmethod
     def of(cls, stack: Tensor, transposed: bool, on_inputs: OnInputs) -> "_ObservedStack":
-        """Return an observed tensor with the memory of ``stack``."""
+        """Return an observed tensor that shares the memory of ``stack``."""
         observed = stack.as_subclass(cls)
         observed._stack, observed._transposed = stack, transposed
         observed._on_inputs = on_inputs
@@ -72,7 +74,7 @@ class _ObservedStack(Tensor):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        """Report a product, then compute it with plain tensors; views stay observed."""
+        """Report ``func`` if it is a product, and run it on plain tensors; views stay observed."""
         observed = next(value for value in (*args, *(kwargs or {}).values()) if type(value) is cls)
         plain = [_plain(value) for value in args]
         product = _factors(func, plain)
@@ -93,7 +95,7 @@ class _ObservedStack(Tensor):
         return view
 
     def _report(self, inputs: Tensor, weight: Tensor) -> None:
-        """Report the inputs ``[..., in]`` of one expert, or ``[experts, tokens, in]`` of all."""
+        """Report one expert's inputs ``[..., in]``, or all experts' ``[experts, tokens, in]``."""
         stack = self._stack.mT if self._transposed else self._stack  # [experts, out, in]
         offset = weight.storage_offset() - stack.storage_offset()
         expert = int(offset // max(1, stack.stride(0)))

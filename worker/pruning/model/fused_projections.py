@@ -1,7 +1,7 @@
 """The parts of fused projections, such as Q, K and V, each pruned as a matrix of its own.
 
-If a fused QKV were pruned as a whole, V would lose too many weights: in most models they are the
-smallest.
+If a fused QKV were pruned as a whole, V would lose too many weights, because in most models its
+weights are the smallest.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ class Part:
         return matrix[self.rows]
 
     def write(self, matrix: Tensor, values: Tensor) -> None:
-        """Write values ``[n, in]`` to these rows, unless they are a view of them already."""
+        """Write values ``[n, in]`` to these rows, unless ``values`` is already a view of them."""
         if values.data_ptr() != self.of(matrix).data_ptr():
             matrix[self.rows] = values
 
@@ -42,7 +42,7 @@ class Layout:
 
     Attributes:
         groups: number of equal groups of rows, such as heads.
-        sizes: rows of each part in one group, in their order.
+        sizes: number of rows of each part within one group, in row order.
     """
 
     groups: int
@@ -54,14 +54,14 @@ class Layout:
         return self.groups * sum(self.sizes.values())
 
     def parts(self) -> list[Part]:
-        """Return the parts in their order."""
+        """Return the parts in the order of ``sizes``."""
         indices = torch.arange(self.rows).view(self.groups, -1)  # [groups, rows of a group]
         pieces = torch.split(indices, list(self.sizes.values()), dim=1)
         return [Part(name, _rows(piece)) for name, piece in zip(self.sizes, pieces, strict=True)]
 
 
 def _rows(piece: Tensor) -> slice | Tensor:
-    """Return row indices ``[groups, rows]`` as a slice if they are consecutive."""
+    """Return row indices ``[groups, rows]`` as a slice if there is one group, else flattened."""
     if len(piece) > 1:
         return piece.flatten()
     return slice(int(piece[0, 0]), int(piece[0, -1]) + 1)
@@ -71,18 +71,18 @@ _WHOLE = Part(None, slice(None))
 
 
 def layer_parts(layer: LinearLayer, config: PretrainedConfig) -> list[Part]:
-    """Return a layer's parts; one for the whole matrix if it is not fused in a known layout."""
+    """Return a layer's parts: only the whole matrix if no fused layout is known for the layer."""
     layout = _layout(layer, config)
     return [_WHOLE] if layout is None else layout.parts()
 
 
 def matrix_name(layer: LinearLayer, part: Part) -> str:
-    """Return the name of a part in its block: that of its layer, and its own if it has one."""
+    """Return a part's name in its block: the layer's name, then the part's name if it has one."""
     return layer.name if part.name is None else f"{layer.name}.{part.name}"
 
 
 def has_unknown_layout(layer: LinearLayer, config: PretrainedConfig) -> bool:
-    """Return whether a layer is fused, judging by its name, in a layout that is not known."""
+    """Return whether a layer has the name of a fused layer, but its layout is unknown."""
     name = _projection(layer)
     fused = name in _FUSED or any(mark in name for mark in _MARKS)
     return fused and _layout(layer, config) is None
@@ -101,7 +101,7 @@ def _layout(layer: LinearLayer, config: PretrainedConfig) -> Layout | None:
 
 
 def _projection(layer: LinearLayer) -> str:
-    """Return the last part of the layer's name, which the layouts are listed by."""
+    """Return the end of the layer's name, by which its layout is looked up."""
     name = layer.weight_name.removesuffix(".weight")
     return (
         ".".join(name.split(".")[-2:]) if name.endswith("input_linear") else name.rpartition(".")[2]
@@ -113,7 +113,7 @@ def _halves(rows: int) -> Layout:
 
 
 def _heads(config: PretrainedConfig) -> tuple[int, int, int]:
-    """Return the number of query heads, of key heads, and the width of a head."""
+    """Return the numbers of query heads and of key heads, and the width of a head."""
     heads: int = config.num_attention_heads
     key_heads: int = getattr(config, "num_key_value_heads", None) or heads
     width: int = getattr(config, "head_dim", None) or config.hidden_size // heads
@@ -157,13 +157,13 @@ def _kv(config: PretrainedConfig) -> Layout:
 
 
 def _latent_kv(config: PretrainedConfig) -> Layout:
-    """The projection from the latent to the heads, DeepSeek-V2 (arXiv:2405.04434)."""
+    """Return the layout of DeepSeek-V2's projection from latent to heads (arXiv:2405.04434)."""
     sizes = {"k": config.qk_nope_head_dim, "v": config.v_head_dim}
     return Layout(config.num_attention_heads, sizes)
 
 
 def _to_latent(config: PretrainedConfig) -> Layout:
-    """The projection to the latent and to the keys' rotary part, DeepSeek-V2."""
+    """Return the layout of DeepSeek-V2's projection to the latent and the keys' rotary part."""
     return Layout(1, {"latent": config.kv_lora_rank, "k_rope": config.qk_rope_head_dim})
 
 

@@ -1,4 +1,4 @@
-"""The loss and its gradient, computed from the last hidden states in pieces."""
+"""The loss and its gradient, computed piece by piece from the last hidden states."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -26,8 +26,8 @@ def mean_loss(
 ) -> float:
     """Return the mean loss per predicted token over all windows.
 
-    Norm and head treat each token independently. So the tokens can be processed in pieces of any
-    length, which keeps the logits small for any vocabulary.
+    The final norm and the head treat each token independently, so the tokens can be processed in
+    pieces of any length. This keeps the logits small for any vocabulary.
 
     Args:
         meta_model: the model, with its head loaded.
@@ -53,15 +53,15 @@ def loss_gradient(
     token_loss: TokenLoss,
     scale: float,
 ) -> Tensor:
-    """Return the gradient of one window's mean loss by its last hidden states, times ``scale``.
+    """Return ``scale`` times the gradient of a window's mean loss with respect to ``hidden``.
 
     Args:
         meta_model: the model, with its head loaded.
         block_inputs: knows whether blocks return a tensor or a tuple.
-        hidden: last hidden states ``[1, tokens, hidden]``.
+        hidden: the window's last hidden states ``[1, tokens, hidden]``.
         ids: the token ids ``[1, tokens]`` of these states.
         token_loss: as in `mean_loss`.
-        scale: large enough to keep small gradients above the smallest number of fp16.
+        scale: the factor; large enough that small gradients do not underflow in fp16.
 
     Returns:
         ``[1, tokens, hidden]`` in the dtype of ``hidden``; zero at the last token.
@@ -82,7 +82,7 @@ def loss_gradient(
 def _pieces(
     meta_model: MetaModel, states: Iterable[Tensor], batches: Iterable[Tensor]
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield hidden states ``[n, hidden]`` and the next tokens ``[n]``."""
+    """Yield pieces of the hidden states ``[n, hidden]``, and their next tokens ``[n]``."""
     vocabulary = meta_model.model.config.get_text_config().vocab_size
     for hidden, ids in zip(states, batches, strict=True):
         inputs, targets = hidden[:, :-1].flatten(0, 1), ids[:, 1:].flatten()
@@ -102,7 +102,7 @@ def head_logits(
         meta_model: the model, with its head loaded.
         block_inputs: knows whether blocks return a tensor or a tuple.
         hidden: last hidden states ``[n, hidden]``.
-        replaced: parameters to use instead of those that are loaded, by name.
+        replaced: parameters to use instead of the loaded ones, by name.
     """
     states = hidden.to(meta_model.device)[None]  # [1, n, hidden]
 

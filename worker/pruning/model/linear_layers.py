@@ -1,4 +1,4 @@
-"""Finding the weight matrices of a block that can be pruned."""
+"""Finding the prunable weight matrices of a block."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -13,12 +13,12 @@ class LinearLayer:
     """A weight matrix of a block: a whole parameter, or one expert's part of a 3-D parameter.
 
     Attributes:
-        name: dotted path in the block, such as ``self_attn.q_proj``; for an expert's matrix
+        name: dotted path in the block, such as ``self_attn.q_proj``, or, for an expert's matrix,
             ``mlp.experts.3.down_proj``.
-        module: the module of the parameter.
+        module: the module that holds the parameter.
         weight_name: the parameter's dotted path in the block.
-        transposed: whether the matrix is stored ``[in, out]``, as by GPT-2's Conv1D.
-        expert: index of the matrix in a 3-D parameter; None if it is the whole parameter.
+        transposed: whether the matrix is stored ``[in, out]``, as in GPT-2's Conv1D.
+        expert: index of the matrix in a 3-D parameter; None if the matrix is the whole parameter.
     """
 
     name: str
@@ -34,7 +34,11 @@ class LinearLayer:
 
     @property
     def weight(self) -> Tensor:
-        """The parameter that the forward uses: ``[out, in]``, or as stored, for all experts."""
+        """The whole parameter that the forward uses, in its stored layout.
+
+        The layout is ``[out, in]``, or ``[in, out]`` if transposed; a 3-D parameter holds the
+        matrices of all experts.
+        """
         return dict(self.module.named_parameters(recurse=False))[self.parameter]
 
     @property
@@ -44,23 +48,23 @@ class LinearLayer:
 
     @property
     def is_routed(self) -> bool:
-        """Whether it belongs to an expert, so that it gets only some of the tokens."""
+        """Whether the layer belongs to an expert, which gets only some of the tokens."""
         return self.expert is not None or bool(re.search(r"experts\.\d", self.name))
 
     def oriented(self, weight: Tensor) -> Tensor:
-        """Return a view ``[out, in]`` of this layer's matrix in a parameter as it is stored."""
+        """Return this layer's matrix ``[out, in]``, a view of ``weight`` (in the stored layout)."""
         matrix = weight if self.expert is None else weight[self.expert]
         return matrix.T if self.transposed else matrix
 
     def copy_from(self, weight: Tensor) -> None:
-        """Copy this layer's matrix from a parameter of the stored layout to the module's."""
+        """Copy this layer's matrix from ``weight``, in the stored layout, to the module."""
         self.oriented(self.weight).copy_(self.oriented(weight))
 
 
 def linear_layers(block: nn.Module) -> list[LinearLayer]:
-    """Return the prunable layers of a block in module order, those of each expert together.
+    """Return the prunable layers of a block in module order, with each expert's layers together.
 
-    Routers are left out: they have few weights, which choose the experts for every token.
+    Routers are left out: they have few weights, and these choose the experts for every token.
     """
     return [
         layer
@@ -92,7 +96,7 @@ def _matrices(path: str, module: nn.Module) -> Iterator[LinearLayer]:
 def _experts(
     path: str, module: nn.Module, stacks: dict[str, nn.Parameter]
 ) -> Iterator[LinearLayer]:
-    """Yield the matrices of 3-D parameters expert by expert, in the forward's order."""
+    """Yield the matrices of 3-D parameters, expert by expert, in the order of the forward."""
     for expert in range(max(map(len, stacks.values()), default=0)):
         for name, stack in stacks.items():
             if expert < len(stack):
@@ -102,9 +106,9 @@ def _experts(
 
 
 def _are_transposed(stacks: Sequence[Tensor]) -> bool:
-    """Return whether 3-D parameters are ``[experts, in, out]``, given all of a module in order.
+    """Return whether a module's 3-D parameters, given in order, are ``[experts, in, out]``.
 
-    The outputs of the last one are as wide as the inputs of the first one.
+    The last parameter has as many outputs as the first has inputs, which reveals the layout.
     """
     first, last = stacks[0], stacks[-1]
     return first is not last and first.shape[2] != last.shape[1]

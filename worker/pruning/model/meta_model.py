@@ -27,11 +27,11 @@ class MetaModel:
     """A decoder on the ``meta`` device, and the checkpoint of its weights.
 
     Attributes:
-        model: the model; its parameters are on ``meta``, except those loaded at the moment.
+        model: the model; its parameters are on ``meta``, except those that are currently loaded.
         checkpoint: the stored tensors.
-        dtype: of the forward passes.
-        device: of the forward passes.
-        weights: the checkpoint by the model's parameter names.
+        dtype: the dtype of the forward passes.
+        device: the device of the forward passes.
+        weights: the checkpoint, accessed by the model's parameter names.
         prefix: the name of the list of decoder blocks, such as ``model.layers``.
         blocks: the decoder blocks.
     """
@@ -56,16 +56,16 @@ class MetaModel:
         device: torch.device,
         weights: Path | None = None,
     ) -> "MetaModel":
-        """Build the model of the folder's config, to compute in ``dtype``.
+        """Build the model that the config describes, to compute in ``dtype``.
 
         Args:
-            folder: has the config.
-            dtype: of the forward passes.
-            device: of the forward passes.
-            weights: the folder of the weights, if it is another one.
+            folder: the folder of the config.
+            dtype: the dtype of the forward passes.
+            device: the device of the forward passes.
+            weights: the folder of the weights; by default ``folder``.
 
         Raises:
-            UnsupportedModelError: transformers builds no decoder from this config.
+            UnsupportedModelError: transformers cannot build a decoder from this config.
             CheckpointError: the weights are damaged or incomplete.
         """
         try:
@@ -98,8 +98,8 @@ class MetaModel:
         """Read a block's parameters in their stored dtype.
 
         Args:
-            index: of the block.
-            weights: other weights of the same model; by default its own.
+            index: index of the block.
+            weights: the weights to read from; by default those of this model's checkpoint.
 
         Returns:
             The parameters, by their names in the block.
@@ -149,7 +149,7 @@ class MetaModel:
         return self._loaded([*self.embedding_names, *self.head_names])
 
     def _outside(self, excluded: nn.Module | None) -> list[str]:
-        """Return names of parameters outside the blocks, without untied ones of ``excluded``."""
+        """Return the names of parameters outside the blocks, but no untied ones of ``excluded``."""
         excluded_name = next(
             (name for name, m in self.model.named_modules() if m is excluded), None
         )
@@ -181,7 +181,7 @@ class MetaModel:
 def _assigned(module: nn.Module, values: dict[str, Tensor]) -> Iterator[None]:
     """Assign values to parameters for the ``with`` body, then restore the meta tensors.
 
-    ``values`` is emptied, so that a parameter that gets other values frees these.
+    ``values`` is emptied, so that a tensor is freed once its parameter gets another value.
     """
     empty = {name: value for name, value in module.state_dict().items() if name in values}
     module.load_state_dict(values, strict=False, assign=True)
@@ -196,7 +196,7 @@ def check_is_decoder(config: PretrainedConfig) -> None:
     """Check that transformers has a decoder for this config.
 
     Raises:
-        UnsupportedModelError: it has not.
+        UnsupportedModelError: transformers has no such decoder.
     """
     kind = config.model_type
     if config.is_encoder_decoder or kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
@@ -204,7 +204,7 @@ def check_is_decoder(config: PretrainedConfig) -> None:
 
 
 def check_is_causal(model: PreTrainedModel) -> None:
-    """Check that no token attends to later ones; transformers builds BERT as a decoder, too.
+    """Check that no token attends to later tokens: transformers builds even BERT as a decoder.
 
     Raises:
         UnsupportedModelError: the attention is not causal.
@@ -229,8 +229,8 @@ def _invalid_config(folder: Path, error: Exception) -> UnsupportedModelError:
 def _fill_computed_buffers(model: PreTrainedModel, device: torch.device) -> None:
     """Compute the buffers that checkpoints do not contain, such as rotary frequencies.
 
-    transformers itself builds models on ``meta``. So each family's ``_init_weights`` can compute
-    its buffers, and does nothing to parameters, which stay on ``meta``.
+    transformers itself builds models on ``meta``, so each family's ``_init_weights`` can compute
+    the family's buffers. The parameters stay on ``meta``, where it has no effect on them.
     """
     stored = model.state_dict().keys()
     computed = [

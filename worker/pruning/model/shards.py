@@ -48,7 +48,8 @@ class ShardWriter:
     def write(self, number: int, tensors: dict[str, Tensor], scratch: Path) -> Shard:
         """Write shard ``number``, counted from 1, and return its size and digest.
 
-        It is written to ``scratch`` and renamed into the folder, where it is always complete.
+        It is written to ``scratch`` and then renamed into the folder, which thus never contains an
+        incomplete shard.
         """
         name = f"model-{number:05d}-of-{self._total:05d}.safetensors"
         contiguous = {key: value.contiguous() for key, value in tensors.items()}

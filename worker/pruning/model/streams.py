@@ -7,14 +7,16 @@ from worker.pruning.model.activations import Activations
 
 @dataclass(frozen=True)
 class Streams:
-    """Four sets of hidden states, each advanced block by block, and a fifth within one block.
+    """Five sets of hidden states: ``targets`` is for one block, the others go through all blocks.
 
     Attributes:
-        calibration: of the calibration windows, in the model as pruned so far.
-        dense_calibration: of the same windows in the dense model; empty without correction.
-        dense_evaluation: of the evaluation windows, or the first of them, in the dense model.
-        evaluation: of the evaluation windows, in the model as pruned so far.
-        targets: what a refined block should return for ``calibration``; empty between blocks.
+        calibration: states of the calibration windows, in the model as pruned so far.
+        dense_calibration: states of the same windows in the dense model; empty without correction.
+        dense_evaluation: states of the evaluation windows in the dense model; if the dense loss is
+            known, of the first windows only.
+        evaluation: states of the evaluation windows, in the model as pruned so far.
+        targets: outputs of the dense block for ``calibration``, from which the targets of a
+            refinement are computed; empty between blocks.
     """
 
     calibration: Activations
@@ -24,5 +26,5 @@ class Streams:
     targets: Activations
 
     def named(self) -> dict[str, Activations]:
-        """Return the streams that go on from block to block, by name."""
+        """Return the streams that go through all blocks, by name."""
         return {name: states for name, states in vars(self).items() if name != "targets"}

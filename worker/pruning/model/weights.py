@@ -21,9 +21,10 @@ from worker.pruning.model.checkpoint import Checkpoint
 class Weights:
     """A checkpoint, accessed by the names of a model's parameters.
 
-    Most parameters are one stored tensor with the same or another name. Some are joined from many,
-    such as the fused experts of a mixture of experts. transformers' converters join them, and split
-    them again for writing, so that the output has the source's layout.
+    Most parameters are stored as one tensor, under the same or another name. Some, such as the
+    fused experts of a mixture of experts, are joined from many tensors. transformers' converters
+    join these tensors, and split the parameters again for writing, so that the output has the
+    source's layout.
     """
 
     def __init__(self, model: PreTrainedModel, checkpoint: Checkpoint) -> None:
@@ -37,12 +38,16 @@ class Weights:
         self._check_shapes()
 
     def sources(self, prefix: str) -> list[str]:
-        """Return the stored tensors of all parameters whose names start with ``prefix``."""
+        """Return names of the stored tensors of parameters whose names start with ``prefix``."""
         plain, joined = self.sources_of(lambda name: name.startswith(prefix))
         return plain + joined
 
     def sources_of(self, wanted: Callable[[str], bool]) -> tuple[list[str], list[str]]:
-        """Return the stored tensors of the wanted parameters: unchanged ones, and those to join."""
+        """Return the names of the stored tensors of the wanted parameters.
+
+        Returns:
+            Tensors that are loaded unchanged, and tensors that are joined with others.
+        """
         plain = [source for name, source in self._plain.items() if wanted(name)]
         joined = [
             source
@@ -53,7 +58,7 @@ class Weights:
         return plain, joined
 
     def sources_outside(self, prefixes: Iterable[str]) -> list[str]:
-        """Return the stored tensors of no parameter whose name starts with one of the prefixes."""
+        """Return the names of stored tensors that no parameter under ``prefixes`` is read from."""
         inside = {source for prefix in prefixes for source in self.sources(prefix)}
         return [name for name in self._checkpoint.tensors if name not in inside]
 
@@ -101,8 +106,9 @@ class Weights:
     def _tie(self) -> None:
         """Resolve tied parameters as transformers does.
 
-        If one of two tied parameters is stored, it is loaded as the one that transformers copies
-        from. If both are stored they may differ, whatever the config says, so they are untied.
+        If only one of two tied parameters is stored, it is loaded under the name of the one from
+        which transformers copies. If both are stored, they may differ, whatever the config says,
+        so they are untied.
         """
         tied = self._model.all_tied_weights_keys
         for name, origin in list(tied.items()):
@@ -127,7 +133,7 @@ class Weights:
         }
 
     def _check_complete(self) -> None:
-        """Check that every parameter is stored, or tied to one that is.
+        """Check that every parameter is stored, or tied to a stored one.
 
         Raises:
             CheckpointError: a parameter is missing.
@@ -151,7 +157,7 @@ class Weights:
         """Check that stored tensors have the shapes of their parameters.
 
         Raises:
-            CheckpointError: a shape differs.
+            CheckpointError: a shape differs, or the tensors of a parameter cannot be joined.
         """
         parameters, stored = self._model.state_dict(), self._checkpoint.tensors
         found = [(source, name, stored[source].shape) for name, source in self._plain.items()]

@@ -10,7 +10,7 @@ _ROOT = Path("/sys/fs/cgroup")
 
 @dataclass(frozen=True)
 class GroupLimit:
-    """The memory limit of a control group, and its use without the page cache, in bytes."""
+    """A control group's memory limit, and its memory use without the page cache, in bytes."""
 
     folder: Path
     limit_bytes: int
@@ -22,7 +22,7 @@ def group_limits(membership: str, root: Path = _ROOT) -> Iterator[GroupLimit]:
 
     Args:
         membership: the content of ``/proc/self/cgroup``.
-        root: mount point of the groups; in a container, its own group.
+        root: mount point of the groups; in a container, this is the container's own group.
     """
     for line in membership.splitlines():
         _, controllers, group = line.split(":", 2)

@@ -1,4 +1,4 @@
-"""Predicting the operations and the bytes that a sweep processes."""
+"""Predicting how many operations a sweep computes and how many bytes it processes."""
 
 from worker.pruning.base.shapes import ITEM_BYTES, BlockShape, LayerShape, ModelShape
 from worker.pruning.base.speed import Cost
@@ -40,7 +40,7 @@ class _CostModel:
 
     @property
     def _forward_tokens(self) -> float:
-        """Number of tokens in all forward passes of a block together."""
+        """Number of tokens that run through a block, summed over its forward passes."""
         work = self._work
         passes = 1 + (self._setting.propagation == "reference") + work.runs_dense
         if work.refinement is not None:

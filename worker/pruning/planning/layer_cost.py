@@ -17,13 +17,15 @@ def score_cost(layer: LayerShape, method: str, *, swaps: bool) -> Cost:
 
 
 def allocation_cost(layer: LayerShape, allocation: str) -> Cost:
-    """Return the cost of scoring one layer of the dense model, and measuring its scores."""
+    """Return the cost of scoring one layer of the dense model and of measuring its scores."""
     bytes_per_weight = get_scorer("wanda").bytes_per_weight + _MEASURING_BYTES[allocation]
     return Cost(elementwise=layer.weights * bytes_per_weight)
 
 
 def solver_cost(layer: LayerShape, solver: str, method: str | None, *, corrects: bool) -> Cost:
-    """Return the cost of solving one layer, with factorizations unless it shares its input.
+    """Return the cost of solving one layer.
+
+    A layer with the same input as the previous one reuses the factorizations.
 
     Args:
         layer: the layer.

@@ -1,7 +1,7 @@
 """Predicting the memory of scoring and solving one layer.
 
-Bytes per weight ``[out, in]`` and per entry of a matrix ``[in, in]`` are derived from the code. A
-benchmark compares them with the measured peaks of whole jobs.
+The bytes per entry of a weight ``[out, in]`` and of a matrix ``[in, in]`` are derived from the
+code. A benchmark compares the predictions with the measured peaks of whole jobs.
 """
 
 from worker.pruning.base.shapes import LayerShape
@@ -24,7 +24,7 @@ def solver_bytes(
     """Return the peak memory, in bytes, of solving a block's layers one after another.
 
     Args:
-        layers: in the order in which they are solved.
+        layers: the block's layers, in the order in which they are solved.
         solver: name of the solver.
         converted: whether the weights are stored in another dtype than fp32.
         keeps: whether the Gram matrices of all inputs are kept until the last layer is solved, as

@@ -29,16 +29,17 @@ _FILE_BYTES = 16 << 20
 
 
 def machine_speed(file: Path, device: torch.device, dtype: torch.dtype) -> Speed | None:
-    """Return the speed of this machine, from the file or by a benchmark of one or two seconds.
+    """Return the speed of this machine, read from the file or measured in one or two seconds.
 
     Args:
         file: stores speeds by device, number of threads, dtype and torch's version. Delete it to
-            measure again. The speed of files is measured in its folder.
-        device: of the forward passes.
-        dtype: of the forward passes.
+            measure again. Disk speeds are measured in its folder.
+        device: the device of the forward passes.
+        dtype: the dtype of the forward passes.
 
     Returns:
-        The speed; None if the file cannot be written, since a job does not need a prediction.
+        The speed; None if nothing can be written to the folder of ``file``. No error is raised,
+        because a job can run without a prediction.
     """
     name, speeds = _name(device, dtype), _read(file)
     try:
@@ -52,7 +53,7 @@ def machine_speed(file: Path, device: torch.device, dtype: torch.dtype) -> Speed
 
 
 def _read(file: Path) -> dict[str, Speed]:
-    """Return the speeds in the file; none if it is missing or of another version."""
+    """Return the speeds in the file; an empty dict if it is missing or has another format."""
     try:
         return {name: Speed(**values) for name, values in json.loads(file.read_text()).items()}
     except (OSError, ValueError, TypeError, AttributeError):
@@ -118,14 +119,14 @@ def _files(folder: Path) -> dict[str, float]:
 
 
 def _drop_from_cache(path: Path) -> None:
-    """Have the system drop a file from its page cache, where it supports that."""
+    """Have the system drop a file from its page cache, on platforms that support this."""
     if hasattr(os, "posix_fadvise"):
         with path.open("rb") as file:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _seconds(run: Callable[[], object]) -> float:
-    """Return the median time of some runs after a warm-up."""
+    """Return the median time, in seconds, of five runs after a warm-up run."""
     run()
     return median(_timed(run) for _ in range(_RUNS))
 

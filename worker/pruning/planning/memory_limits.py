@@ -1,4 +1,4 @@
-"""The memory that this process may still use, by all limits that apply to it."""
+"""The memory that this process may still use under all limits that apply to it."""
 
 import resource
 from collections.abc import Iterator
@@ -21,8 +21,8 @@ class Headroom:
     Attributes:
         resident_bytes: resident memory now.
         peak_bytes: peak resident memory so far.
-        host_bytes: memory that it may use in addition.
-        limit: name of the limit that applies, such as ``free memory``.
+        host_bytes: memory on the host that the process may use in addition.
+        limit: name of the tightest limit, which sets ``host_bytes``, such as ``free memory``.
         device_bytes: free memory of the GPU; None if the CPU computes.
     """
 
@@ -37,7 +37,7 @@ def headroom(device: torch.device, budget_bytes: int | None = None) -> Headroom:
     """Return the memory that this process may use now.
 
     Args:
-        device: of the forward passes.
+        device: the device of the forward passes.
         budget_bytes: maximum memory of the whole process; None for no such limit.
     """
     memory = psutil.Process().memory_info()
@@ -51,7 +51,7 @@ def idle_headroom(device: torch.device, budget_bytes: int | None = None) -> Head
     """Return the memory that a process could use on this machine if no other program ran.
 
     Args:
-        device: of the forward passes.
+        device: the device of the forward passes.
         budget_bytes: maximum memory of the whole process; None for no such limit.
     """
     resident = int(psutil.Process().memory_info().rss)

@@ -33,19 +33,19 @@ _TARGET_BYTES = 16  # per number of a block's outputs: these, targets and errors
 
 @dataclass(frozen=True)
 class PhaseMemory:
-    """Bytes on the host and on the device; none on the device if the CPU computes."""
+    """Bytes of memory on the host and on the device; 0 on the device if the CPU computes."""
 
     host_bytes: int
     device_bytes: int
 
 
 def memory_by_phase(shape: ModelShape, work: Workload, setting: Setting) -> dict[str, PhaseMemory]:
-    """Return the memory of each phase beyond what the process uses before, by phase.
+    """Return the memory that each phase needs in addition to what the process already uses.
 
-    In order: ``embedding`` computes the embeddings, ``allocation`` measures the dense model for it,
-    ``gradients`` runs one window's backward through a block, ``blocks`` prunes the largest block,
-    ``refinement`` trains it, ``rest`` copies the tensors outside the blocks, ``losses`` computes
-    the losses.
+    The phases, in order, some of which a job may not have: ``embedding`` computes the embeddings,
+    ``allocation`` measures the dense model, ``gradients`` runs one window's backward through a
+    block, ``blocks`` prunes the largest block, ``refinement`` trains it, ``rest`` copies the
+    tensors outside the blocks, ``losses`` computes the losses.
     """
     return _MemoryModel(shape, work, setting).phases()
 
@@ -74,14 +74,17 @@ class _MemoryModel:
         return found
 
     def _phase(self, host: int, computing: int) -> PhaseMemory:
-        """Return a phase's memory from bytes always on the host and those where forwards run."""
+        """Return the memory of a phase.
+
+        ``host`` bytes are always on the host; ``computing`` bytes are where the forwards run.
+        """
         host += self._streams() + _LIBRARY_BYTES
         if self._work.device == "cpu":
             return PhaseMemory(host + computing, 0)
         return PhaseMemory(host, computing + _LIBRARY_BYTES)
 
     def _block_phase(self, block: BlockShape, running: int, norms: int = 0) -> PhaseMemory:
-        """Return the memory while a block is loaded; joined tensors are split for writing."""
+        """Return the peak memory of a phase, while it runs a block or splits its joined tensors."""
         parameters, computing = block.parameters, self._copy(block.parameters) + running
         if self._work.device == "cpu":
             return self._phase(
@@ -135,10 +138,13 @@ class _MemoryModel:
         return self._block_phase(block, running, norms)
 
     def _refine(self, refinement: Refinement, block: BlockShape) -> PhaseMemory:
-        """Return the memory of the training; the best state takes the place of the stored weights.
+        """Return the memory of training a block.
 
-        Where the forward computes in fp32 with copies of the stored weights, the masters take
-        their place; where it computes with the stored weights themselves, the forward needs copies.
+        The best state overwrites the stored weights, so it needs no copy of its own.
+
+        If the forward computes in fp32 with copies of the stored weights, the fp32 master weights
+        replace these copies. If it computes with the stored weights themselves, training adds
+        copies for the forward.
         """
         work, parameters = self._work, block.parameters
         counts = refinement.window_counts(work.calibration_windows, work.seq_len)
@@ -155,7 +161,7 @@ class _MemoryModel:
         return self._block_phase(block, trained * per_weight + max(gradients, states))
 
     def _layers(self, block: BlockShape) -> int:
-        """Return the peak bytes of scoring, or of solving, the layers one after another, if any."""
+        """Return the peak bytes of scoring or solving layers one by one; 0 if none is pruned."""
         if self._work.solver is None and self._work.method is None:
             return 0
         if self._work.solver is None:
@@ -175,21 +181,22 @@ class _MemoryModel:
         )
 
     def _copy(self, parameters: ParameterCounts) -> int:
-        """Return the bytes of copies for the forward; a CPU may use the stored weights."""
+        """Return the bytes of the forward's copies; a CPU copies only weights of another dtype."""
         if self._work.device == "cpu":
             return parameters.copied_bytes(self._work.dtype)
         return parameters.numbers * self._size
 
     def _loaded(self, parameters: ParameterCounts) -> tuple[int, int]:
-        """Return the bytes of loading parameters: on the host, and where the forward runs."""
+        """Return the bytes needed to load parameters: on the host, and on the GPU (0 without)."""
         if self._work.device == "cpu":
             return parameters.loading_bytes(self._work.dtype), 0
         return parameters.read_bytes, parameters.numbers * self._size
 
     def _forward(self, tokens: int) -> int:
-        """Return the peak bytes of a batch of so many tokens in the forward of a block.
+        """Return the peak bytes of a block's forward on a batch of ``tokens`` tokens.
 
-        At its peak, a gated MLP has three states of its width, attention eight of the hidden size.
+        At its peak, a gated MLP holds three states of its width; attention holds eight of the
+        hidden size.
         """
         hidden, widest = self._shape.hidden, self._shape.widest
         features = max(3 * widest, 8 * hidden) + 3 * hidden
@@ -199,11 +206,12 @@ class _MemoryModel:
         return tokens * (features * self._size + self._work.seq_len * between)
 
     def _states(self, block: BlockShape) -> int:
-        """Return the bytes of all batches while they wait for the layer where they are largest.
+        """Return the bytes of all batches' states, at the layer where they are largest.
 
-        Before the layer with the widest input these are that input, the residual and its norm.
-        Before attention's last layer they are its input, the norm, and queries, keys and values.
-        The block's input is kept, too; it is one of the streams unless those are in files.
+        Before the layer with the widest input, the states are that input, the residual and the
+        normalised residual. Before attention's last layer, they are attention's input, the
+        normalised input, and the queries, keys and values. The block's input is kept, too. It
+        counts here if the streams are in files; otherwise it is counted as one of the streams.
         """
         hidden = self._shape.hidden
         own = [hidden] * self._setting.spills
@@ -213,10 +221,10 @@ class _MemoryModel:
         return max(self._waiting([*own, *mlp]), self._waiting([*own, *attention]))
 
     def _waiting(self, states: list[int]) -> int:
-        """Return the memory of waiting states of all calibration tokens, in bytes.
+        """Return the bytes of all calibration tokens' states while they wait at a layer.
 
-        The C library returns large tensors as soon as they are freed. Small ones are in its heap,
-        which fragments when tensors between others are freed.
+        The C library returns the memory of large tensors to the system as soon as they are freed.
+        Small tensors are in its heap, which fragments when only some of them are freed.
 
         Args:
             states: number of features of each state.
@@ -237,6 +245,6 @@ class _MemoryModel:
 
 
 def _first_group(layers: tuple[LayerShape, ...]) -> Iterator[LayerShape]:
-    """Yield the first layers that share an input: the queries, keys and values of attention."""
+    """Yield the first layers, which share an input: attention's Q, K and V projections."""
     yield from layers[:1]
     yield from takewhile(lambda layer: layer.shares_input, layers[1:])

@@ -1,4 +1,4 @@
-"""Choosing how to run a job, and refusing one that cannot run."""
+"""Choosing how to run a job, and refusing a job that cannot run."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -26,13 +26,13 @@ class Plan:
     """How a sweep will run, and the memory, space and time that it is predicted to take.
 
     Attributes:
-        setting: how it will run.
+        setting: how the sweep will run.
         host_bytes: peak resident memory of the process.
-        working_bytes: the sweep's part of it, beyond what the process used before.
+        working_bytes: the sweep's part of ``host_bytes``, beyond what the process used before.
         device_bytes: peak memory of tensors on the GPU; 0 if the CPU computes.
-        phase: the phase with the peak on the host; `memory_by_phase` lists them.
+        phase: the phase that needs the most host memory; `memory_by_phase` lists the phases.
         artifact_bytes: size of the checkpoint that is written.
-        scratch_bytes: size of scratch files while it runs.
+        scratch_bytes: size of scratch files while the sweep runs.
         seconds: duration in one process; None if the machine's speed is not known.
     """
 
@@ -50,7 +50,7 @@ class Plan:
         return asdict(self.setting)
 
     def with_setting(self, values: dict[str, Any]) -> "Plan":
-        """Return the plan with an interrupted run's setting, which decides the result's bytes."""
+        """Return the plan with an interrupted run's setting, on which the result's bytes depend."""
         return replace(self, setting=Setting(**values))
 
 
@@ -61,10 +61,11 @@ def plan(shape: ModelShape, work: Workload, headroom: Headroom, speed: Speed | N
         shape: the model.
         work: the job.
         headroom: the memory that the process may use.
-        speed: of the machine; None for a plan without a duration.
+        speed: the machine's speed; None for a plan without a duration.
 
     Raises:
-        InsufficientMemoryError: no setting fits; it names a change that would.
+        InsufficientMemoryError: no setting fits; the error names a change of the job that would
+            make it fit, if there is one.
     """
     chosen = _first_that_fits(shape, work, headroom)
     if chosen is None:
@@ -80,7 +81,7 @@ def _first_that_fits(shape: ModelShape, work: Workload, headroom: Headroom) -> P
 
 
 def _settings(shape: ModelShape, work: Workload) -> Iterator[Setting]:
-    """Yield the settings, from the fastest to the one with the least memory."""
+    """Yield the settings, from the fastest to the one that needs the least memory."""
     streams = _stream_bytes(shape, work)
     for propagation in dict.fromkeys((work.propagation, "reference")):
         for spills in (False, True) if streams <= _IN_MEMORY_BYTES else (True,):
@@ -111,7 +112,7 @@ def _stream_bytes(shape: ModelShape, work: Workload) -> int:
 
 
 def _missing_bytes(candidate: Plan, headroom: Headroom) -> int:
-    """Return the bytes that a plan lacks on the host or the device; negative if it fits."""
+    """Return the most bytes that a plan lacks, on the host or the device; at most 0 if it fits."""
     return max(needed - left for needed, left, _ in _needed_and_left(candidate, headroom))
 
 
@@ -125,7 +126,7 @@ def _needed_and_left(candidate: Plan, headroom: Headroom) -> Iterator[tuple[int,
 def _insufficient_memory(
     shape: ModelShape, work: Workload, headroom: Headroom
 ) -> InsufficientMemoryError:
-    """Return the error, with the smallest change of the job that would fit."""
+    """Return the error, with the least harmful change that makes the job fit, if there is one."""
     plans = [_plan_for(shape, work, setting, headroom) for setting in _settings(shape, work)]
     smallest = min(plans, key=lambda one: _missing_bytes(one, headroom))
     needed, left, limit = max(_needed_and_left(smallest, headroom), key=lambda one: one[0] - one[1])
@@ -141,7 +142,7 @@ def _insufficient_memory(
 
 
 def _changes(shape: ModelShape, work: Workload) -> Iterator[tuple[str, Workload]]:
-    """Yield changes of the job that need less memory, those that cost the least quality first."""
+    """Yield changes that reduce the job's memory, those that cost the least quality first."""
     refinement = work.refinement
     if refinement is not None and refinement.scope == "block":
         halves = replace(refinement, scope="half")

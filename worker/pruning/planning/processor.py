@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def processor_name() -> str:
-    """Return the processor's name from ``/proc/cpuinfo``, or else its architecture."""
+    """Return the processor's name from ``/proc/cpuinfo``; its architecture if no name is there."""
     file = Path("/proc/cpuinfo")
     lines = file.read_text().splitlines() if file.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

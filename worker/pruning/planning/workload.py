@@ -1,4 +1,4 @@
-"""The work of a sweep, in names and numbers."""
+"""The work that a sweep has to do, and the setting in which it runs."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,25 +10,28 @@ Propagation = Literal["fused", "reference"]
 
 @dataclass(frozen=True)
 class Workload:
-    """What a sweep has to do.
+    """The work that a sweep has to do.
 
     Attributes:
-        calibration_windows, evaluation_windows: number of windows.
+        calibration_windows, evaluation_windows: number of windows of each kind.
         dense_windows: number of evaluation windows that also run through the dense model; None for
             all.
-        seq_len: tokens of each window.
-        dtype: of the forward passes, such as ``bfloat16``.
+        seq_len: number of tokens in each window.
+        dtype: name of the dtype of the forward passes, such as ``bfloat16``.
         device: ``cpu`` or ``cuda``.
         method: name of the method that scores weights; None if the solver chooses the mask, or
             nothing is pruned.
-        solver: name of the solver; None for none.
-        propagation: as requested.
-        allocation: name of the allocation that measures the dense model first; None for none.
-        corrects: whether a solver is corrected with the dense model's inputs.
+        solver: name of the solver; None if no solver is used.
+        propagation: the requested propagation; if ``fused`` does not fit in memory, ``reference``
+            is used.
+        allocation: name of the allocation that measures the dense model first; None if the dense
+            model is not measured for an allocation.
+        corrects: whether a solver's target is corrected with the dense model's inputs.
         needs_gradients: whether gradients of the dense model are measured first, as for ``gblm``.
         swaps: whether weights are swapped after the mask is chosen.
         refinement: how blocks are trained after they have been pruned; None for no training.
-        corrects_refinement: whether a refinement aims, in part, at the dense model's outputs.
+        corrects_refinement: whether a refinement's targets are corrected with the dense model's
+            outputs.
     """
 
     calibration_windows: int
@@ -59,7 +62,7 @@ class Workload:
 
     @property
     def stream_tokens(self) -> int:
-        """Number of hidden states between two blocks, in all streams together."""
+        """Number of tokens with hidden states between two blocks, summed over all streams."""
         streams = 1 + self.allocates + self.runs_dense + (self.refinement is not None)
         return streams * self.calibration_tokens + self.evaluation_tokens + self.dense_tokens
 
@@ -85,9 +88,10 @@ class Setting:
     """How a sweep runs.
 
     Attributes:
-        propagation: ``fused``, or ``reference`` if the states of all batches do not fit.
-        batch_tokens: tokens of one forward pass; one window may have more.
-        spills: whether hidden states between two blocks are in scratch files.
+        propagation: ``fused``, or ``reference`` if that was requested or the states of all batches
+            do not fit in memory.
+        batch_tokens: the most tokens in one forward pass; a single window may have more.
+        spills: whether hidden states between two blocks are kept in scratch files.
     """
 
     propagation: Propagation

@@ -1,1 +1,1 @@
-"""Refinement: the kept weights of a pruned block are trained towards the dense block's outputs."""
+"""Refinement: a pruned block's kept weights are trained to reproduce the dense block's outputs."""

@@ -25,15 +25,16 @@ from worker.pruning.refinement.window_draw import WindowDraw
 class BlockRefiner:
     """Trains the kept weights of pruned blocks.
 
-    EBFT, Guo et al., arXiv:2402.12419, with the state of the lowest loss on windows held out, as
-    it would be stored.
+    EBFT, Guo et al., arXiv:2402.12419. The state with the lowest loss on held-out windows is kept;
+    the loss is measured with the weights rounded as they would be stored.
 
     Args:
         refinement: how blocks are trained.
         windows: ``[windows, tokens]`` ids of the calibration windows of all ranks.
         meta_model: the model.
-        block_inputs: calls its blocks.
-        ranks: the ranks that share the windows. All train alike, so that none has to wait.
+        block_inputs: calls the model's blocks.
+        ranks: the ranks that share the windows. All ranks take the same optimizer steps, so that
+            none has to wait.
 
     Raises:
         RefinementError: there are too few windows.
@@ -57,7 +58,7 @@ class BlockRefiner:
         self._rate, self._rates = highest, [scheduled(highest, at, steps) for at in range(steps)]
 
     def embed(self) -> None:
-        """Record the blocks' arguments for the numbers of windows that run at once.
+        """Record the blocks' arguments for one window, and for the windows of one step.
 
         The embeddings have to be loaded.
         """
@@ -72,14 +73,14 @@ class BlockRefiner:
         layers: Sequence[LinearLayer],
         targets: BlockTargets,
     ) -> Generator[RefinementProgress, None, RefinementResult]:
-        """Train a block's kept weights in place, those of ``stored`` included.
+        """Train a block's kept weights in place, both in ``block`` and in ``stored``.
 
         Args:
             block: the block with its pruned weights.
-            index: its index.
-            stored: its parameters in their stored dtype; those of rank 0 count.
-            layers: its layers that were pruned.
-            targets: its inputs, and the outputs that it should have.
+            index: index of the block.
+            stored: the block's parameters in their stored dtype; only rank 0's values are used.
+            layers: the block's pruned layers.
+            targets: the block's inputs, and its target outputs.
 
         Yields:
             The progress after each step.
@@ -107,9 +108,10 @@ class BlockRefiner:
         training: BlockTraining,
         best: float,
     ) -> Generator[RefinementProgress, None, float]:
-        """Train some of the parameters, and leave them in their best state.
+        """Train one group of parameters, and leave them in their best state.
 
-        It is a function of its own so that their masters are freed before the next ones are made.
+        This is a separate function, so that the master copies of these parameters are freed before
+        those of the next group are made.
         """
         weights = [
             TrainedWeight(block.get_parameter(name), stored[name], layers)

@@ -12,13 +12,15 @@ from worker.pruning.model.activations import Activations
 class BlockTargets:
     """One rank's share of the inputs and target outputs of a block.
 
-    Windows are numbered across all ranks, each of which has consecutive ones. The target is
-    ``(1 - c) f(X̂) + c f(X)``, as that of a solver is for a single layer.
+    Windows are numbered across all ranks, and each rank has a consecutive range of them. With f the
+    dense block, the target is ``(1 - c) f(X̂) + c f(X)``; a solver's target for a single layer has
+    the same form.
 
     Args:
         inputs: the pruned block's inputs X̂.
-        own: the dense block's outputs for them.
-        dense: the dense block's outputs for the dense model's inputs X; empty without correction.
+        own: the dense block's outputs for X̂, ``f(X̂)``.
+        dense: the dense block's outputs for the dense model's inputs X, ``f(X)``; empty without
+            correction.
         correction: c, from 0 to 1.
         ranks: the ranks that share the windows.
     """
@@ -40,7 +42,7 @@ class BlockTargets:
         self._windows = range(first, first + sum(sizes))
 
     def owned(self, windows: Iterable[int]) -> list[int]:
-        """Return those of the windows that are this rank's."""
+        """Return those of the windows that belong to this rank."""
         return [window for window in windows if window in self._windows]
 
     def inputs(self, windows: Sequence[int]) -> Tensor:
@@ -58,5 +60,5 @@ class BlockTargets:
         return own.lerp(self._dense.row(batch, row).float(), self._correction)
 
     def _place(self, window: int) -> tuple[int, int]:
-        """Return the batch and the row in it of a window of this rank."""
+        """Return the batch that contains a window of this rank, and the window's row in it."""
         return divmod(window - self._windows.start, self._batch)

@@ -25,8 +25,8 @@ _LOSS_SCALE = 2.0**12
 class BlockTraining:
     """The training of one block.
 
-    The loss is ``Σ w ‖f(x̂) - y‖² / Σ w ‖y - mean y‖²`` over the tokens, so that 1 is that of a block
-    that returns the mean.
+    The loss is ``Σ w ‖f(x̂) - y‖² / Σ w ‖y - mean y‖²`` over the tokens, so that a
+    block that returns the mean has a loss of 1.
 
     Args:
         forward: runs inputs ``[windows, tokens, hidden]`` through the block.
@@ -48,7 +48,7 @@ class BlockTraining:
         self._windows, self._ranks = windows, ranks
 
     def held_out_loss(self) -> float:
-        """Return the loss on the windows held out."""
+        """Return the loss on the held-out windows."""
         held_out = self._windows.held_out
         total = torch.zeros((), dtype=torch.float64)
         for piece in self._pieces(held_out):
@@ -58,11 +58,11 @@ class BlockTraining:
     def train(
         self, weights: Sequence[TrainedWeight], best: float, block: int, rates: Sequence[float]
     ) -> Generator[RefinementProgress, None, float]:
-        """Take the steps, and store the weights whenever the held-out loss is the lowest so far.
+        """Run the optimizer steps; store the weights when their held-out loss is the lowest so far.
 
         Args:
-            weights: what is trained.
-            best: the held-out loss of their stored state.
+            weights: the weights to train.
+            best: the held-out loss of the stored weights.
             block: index of the block.
             rates: the learning rate of each step.
 
@@ -70,7 +70,7 @@ class BlockTraining:
             The progress after each step.
 
         Returns:
-            The held-out loss of the stored state.
+            The held-out loss of the weights that are stored at the end.
         """
         masters = [weight.master for weight in weights]
         optimizer = AdamW(masters, betas=_BETAS, weight_decay=0.0, fused=True)
@@ -94,12 +94,14 @@ class BlockTraining:
     def _add_gradients(self, batch: Sequence[int]) -> None:
         for piece in self._pieces(batch):
             with torch.enable_grad():
-                loss = self._error(piece) * (_LOSS_SCALE / (len(batch) * self._weights.window_scale))
+                loss = self._error(piece) * (
+                    _LOSS_SCALE / (len(batch) * self._weights.window_scale)
+                )
             if loss.requires_grad:  # not if the tokens reach none of the experts that are trained
                 torch.autograd.backward(loss)
 
     def _store_if_better(self, weights: Sequence[TrainedWeight], best: float) -> float:
-        """Return the lower of the held-out losses of the present and the best state."""
+        """Store the current state if its held-out loss is the best so far; return the best loss."""
         for weight in weights:
             weight.use_rounded()
         loss = self.held_out_loss()
@@ -117,9 +119,9 @@ class BlockTraining:
         return (errors * self._weights.of(windows).to(outputs.device)).sum()
 
     def _pieces(self, windows: Sequence[int]) -> Iterator[list[int]]:
-        """Split this rank's windows into as many as a step has, and the rest into single ones.
+        """Yield this rank's share of the windows, ``per_step`` at a time, and the rest one by one.
 
-        The block's other arguments are known for these two shapes.
+        The block's other arguments have been recorded only for these two numbers of windows.
         """
         owned, size = self._targets.owned(windows), self._windows.per_step
         whole = len(owned) // size * size

@@ -8,7 +8,7 @@ from worker.pruning.model.linear_layers import LinearLayer
 from worker.pruning.refinement.settings import Refinement
 
 Group = dict[str, list[LinearLayer]]
-"""For each parameter of a block, by name, the layers in it that are trained; none of a norm."""
+"""The trained layers in each parameter, by the parameter's name; an empty list for a norm."""
 
 
 def trained_groups(
@@ -18,8 +18,8 @@ def trained_groups(
 
     Args:
         block: the block.
-        layers: its layers that are pruned.
-        refinement: how it is trained.
+        layers: the block's pruned layers.
+        refinement: how the block is trained.
     """
     groups = [_group(half) for half in _halves(layers, refinement)]
     for name in _norms(block) if refinement.norms else ():

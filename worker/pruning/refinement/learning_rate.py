@@ -9,10 +9,10 @@ _LAST = 0.2  # the last rate, as a share of the highest
 
 
 def default_learning_rate(parameters: int) -> float:
-    """Return the highest learning rate for a model of so many parameters.
+    """Return the default peak learning rate for a model with this many parameters.
 
-    1e-3 up to 500 million, 3e-5 from 7 billion on; in between its logarithm falls linearly with
-    that of the size.
+    The rate is 1e-3 up to 500 million parameters and 3e-5 from 7 billion on. In between, the
+    logarithm of the rate falls linearly with the logarithm of the number of parameters.
     """
     size = min(max(parameters, _SMALL), _LARGE)
     share = math.log(size / _SMALL) / math.log(_LARGE / _SMALL)
@@ -20,10 +20,10 @@ def default_learning_rate(parameters: int) -> float:
 
 
 def scheduled(highest: float, step: int, steps: int) -> float:
-    """Return the rate of a step: a linear warm-up, then half a cosine down to a fifth.
+    """Return the rate of a step: a linear warm-up, then a cosine decay to a fifth of the peak.
 
     Args:
-        highest: the rate after the warm-up.
+        highest: the peak rate, reached at the end of the warm-up.
         step: index of the step, from 0.
         steps: number of steps.
     """

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class RefinementProgress:
-    """An optimizer step that is done: a place to stop between two blocks.
+    """The progress after an optimizer step; the work may stop here, before the block is done.
 
     Attributes:
         block: index of the block.
-        step: how many steps of this block, or of this half of it, are done.
-        steps: how many there are.
+        step: number of steps done for this block, or for this half of it.
+        steps: total number of steps for the block or half.
     """
 
     block: int
@@ -20,13 +20,13 @@ class RefinementProgress:
 
 @dataclass(frozen=True)
 class RefinementResult:
-    """What the refinement of one block achieved.
+    """The result of refining one block.
 
     Attributes:
-        held_out_before: the squared error of the block's outputs on the windows held out, as it
-            was pruned, relative to the variance of its targets.
-        held_out_after: the same of the weights that were kept; never more.
-        learning_rate: the highest one.
+        held_out_before: the squared error of the pruned block's outputs on the held-out windows
+            before the training, relative to the variance of the targets.
+        held_out_after: the same error with the weights that were stored in the end; never larger.
+        learning_rate: the peak learning rate.
     """
 
     held_out_before: float

@@ -6,7 +6,7 @@ from typing import Literal
 from worker.pruning.base.errors import RefinementError
 
 FEWEST_WINDOWS = 8
-"""Of these, one is held out."""
+"""The fewest windows that a refinement can use; one of them is held out."""
 CHECKS = 4
 """How often the held-out loss is measured while a block, or a half of it, is trained."""
 _STEP_TOKENS = 1024
@@ -17,10 +17,10 @@ class WindowCounts:
     """How many calibration windows there are, and what a refinement does with them.
 
     Attributes:
-        available: how many there are.
-        training: how many are trained on.
-        held_out: how many are held out.
-        per_step: how many make one step.
+        available: number of calibration windows.
+        training: number of windows that are trained on.
+        held_out: number of windows that are held out.
+        per_step: number of windows in each optimizer step.
     """
 
     available: int
@@ -34,14 +34,15 @@ class Refinement:
     """How the kept weights of each block are trained after it has been pruned.
 
     Attributes:
-        scope: ``block`` trains all layers together; ``half`` first those of the block's first
-            module, such as attention, and then the others, each in ``steps`` steps, which halves
-            the memory of the optimizer.
+        scope: ``block`` trains all layers together. ``half`` first trains those of the block's
+            first module, such as attention, and then the others, with ``steps`` steps for each
+            half; this halves the memory of the optimizer.
         steps: number of optimizer steps.
-        tokens: the most calibration tokens to use, those held out included; None for all.
-        learning_rate: the highest one; None for that of the model's size.
+        tokens: the maximum number of calibration tokens to use, held-out ones included; None for
+            all.
+        learning_rate: the peak learning rate; None for the default for the model's size.
         norms: whether the weights of the block's norms are trained as well.
-        seed: seed of the draws of windows.
+        seed: seed for the random choice and order of windows.
     """
 
     scope: Literal["block", "half"] = "block"
@@ -52,16 +53,16 @@ class Refinement:
     seed: int = 0
 
     def window_counts(self, available: int, seq_len: int) -> WindowCounts:
-        """Return how many windows are trained on, are held out, and make one step.
+        """Return how many windows are trained on, how many are held out, and how many make a step.
 
         An eighth is held out. A step takes about 1,024 tokens.
 
         Args:
             available: number of calibration windows.
-            seq_len: tokens in each.
+            seq_len: number of tokens in each window.
 
         Raises:
-            RefinementError: there are fewer than eight.
+            RefinementError: fewer than eight windows can be used.
         """
         used = available if self.tokens is None else min(available, self.tokens // seq_len)
         if used < FEWEST_WINDOWS:

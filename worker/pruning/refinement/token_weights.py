@@ -16,14 +16,15 @@ _LARGEST = 100.0
 class TokenWeights:
     """Weights of the tokens' squared errors: 1, but less for the few very large targets.
 
-    From some block on, the first token of a text has outputs a hundred times as long as any other
-    (Sun et al., "Massive Activations in Large Language Models", arXiv:2402.17762), with an error of
-    rounding alone that exceeds the other tokens' errors. A target ``y`` longer than ten times the
-    median one is weighted by ``100 median(‖y‖²) / ‖y‖²``, so that its relative error counts.
+    From some block on, the output of a text's first token has a norm a hundred times as large as
+    that of any other token (Sun et al., "Massive Activations in Large Language Models",
+    arXiv:2402.17762), so that its rounding error alone exceeds the other tokens' errors. A target
+    ``y`` whose norm exceeds ten times the median norm is weighted by
+    ``100 median(‖y‖²) / ‖y‖²``, so that its relative error counts.
 
     Args:
         targets: the target outputs of this rank's windows.
-        windows: the windows of all ranks that are weighted.
+        windows: the windows whose tokens are weighted, over all ranks.
         hidden: number of features.
         ranks: the ranks that share the windows.
 

@@ -1,4 +1,4 @@
-"""A parameter of a block while it is trained, and the best state of it so far."""
+"""A parameter of a block while it is trained, and its best state so far."""
 
 from collections.abc import Sequence
 
@@ -13,16 +13,17 @@ from worker.pruning.model.linear_layers import LinearLayer
 class TrainedWeight:
     """One parameter of a block while it is trained.
 
-    The optimizer changes a master in fp32. Weights that are zero, and those of layers that are
+    The optimizer changes an fp32 master copy. Weights that are zero, and those of layers that are
     not trained, get no gradient; without weight decay Adam does not move them.
 
     Args:
         parameter: the parameter that the forward uses.
-        stored: the same in its stored dtype, on the host; it holds the best state so far.
-        layers: the layers in it that are trained; none for a norm, which is trained as a whole.
+        stored: the same parameter in its stored dtype, on the host; holds the best state so far.
+        layers: the layers in the parameter that are trained; empty for a norm, which is trained
+            as a whole.
 
     Attributes:
-        master: what the optimizer changes, fp32, on the device of the parameter.
+        master: the fp32 copy that the optimizer changes, on the device of the parameter.
     """
 
     def __init__(
@@ -40,11 +41,11 @@ class TrainedWeight:
         self._use(self.master)
 
     def use_rounded(self) -> None:
-        """Let the forward compute with what would be stored."""
+        """Let the forward compute with the weights as they would be stored."""
         self._use(self._rounded())
 
     def store(self) -> None:
-        """Make the present state the best one."""
+        """Store the current state as the best one."""
         self._stored.copy_(self._rounded())
 
     def restore(self) -> None:
@@ -53,11 +54,11 @@ class TrainedWeight:
         self._use(self._stored.to(self._parameter.device))
 
     def take_gradient(self, ranks: Ranks, scale: float) -> None:
-        """Give the master the sum of the ranks' gradients, and the parameter none.
+        """Set the master's gradient to the sum over all ranks; clear the parameter's gradient.
 
         Args:
             ranks: the ranks, each with the gradient of its own windows.
-            scale: what the loss was multiplied by.
+            scale: the factor by which the loss was multiplied; the sum is divided by it.
         """
         own, self._parameter.grad = self._parameter.grad, None
         gradient = torch.zeros_like(self.master) if own is None else own.float()
@@ -78,7 +79,7 @@ class TrainedWeight:
 
 
 def _kept(master: Tensor, layers: Sequence[LinearLayer]) -> Tensor:
-    """Return where a parameter is trained, as bool: where these layers' weights are not zero."""
+    """Return a bool mask of the entries that are trained: these layers' nonzero weights."""
     keep = torch.zeros_like(master, dtype=torch.bool)
     for layer in layers:
         layer.oriented(keep).copy_(layer.oriented(master) != 0)

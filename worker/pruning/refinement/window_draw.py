@@ -10,7 +10,7 @@ from worker.pruning.refinement.settings import WindowCounts
 class WindowDraw:
     """Draws the calibration windows to train on and those to hold out.
 
-    The split is that of all blocks, so that no block has been trained on a window held out. Every
+    All blocks use the same split, so that no block has been trained on a held-out window. Every
     rank draws the same windows.
 
     Args:
@@ -18,7 +18,7 @@ class WindowDraw:
         seed: seed of the draw.
 
     Attributes:
-        per_step: how many windows make one step.
+        per_step: number of windows in each step.
         held_out: indices of the windows held out.
         training: indices of the others.
     """
@@ -31,10 +31,10 @@ class WindowDraw:
         self.training = sorted(order[counts.held_out : used])
 
     def batches(self, block: int, steps: int) -> Iterator[list[int]]:
-        """Yield the windows of each step: all in random order, then all in another, and so on.
+        """Yield each step's windows: first all in one random order, then all in another, and so on.
 
         Args:
-            block: index of the block, which has an order of its own.
+            block: index of the block; each block has its own random orders.
             steps: number of steps.
         """
         generator, left = _generator(self._seed + 1 + block), list[int]()

@@ -13,9 +13,10 @@ from worker.pruning.stats.input_moments import or_zeros
 
 
 class CrossMoments(GramMoments):
-    """Also sums x x̂ᵀ, with x̂ the input in the pruned model and x the same token's in the dense one.
+    """`GramMoments` that also sum x x̂ᵀ.
 
-    In fp32 within a chunk, over the chunks in fp64, as `GramMoments` does.
+    x̂ is a token's input in the pruned model, x is the same token's input in the dense model.
+    Products are summed in fp32 within a chunk and in fp64 over the chunks, as in `GramMoments`.
     """
 
     def __init__(self) -> None:
@@ -24,11 +25,11 @@ class CrossMoments(GramMoments):
         self._pairs = 0
 
     def add_dense(self, inputs: Tensor, dense: Tensor) -> None:
-        """Add the dense model's inputs for tokens whose pruned inputs `add` has taken.
+        """Add the dense model's inputs, for tokens whose pruned-model inputs were given to `add`.
 
         Args:
-            inputs: ``[..., in]`` in the pruned model, any float dtype.
-            dense: ``[..., in]`` of the same tokens in the dense model.
+            inputs: the tokens' inputs in the pruned model, ``[..., in]``, any float dtype.
+            dense: the same tokens' inputs in the dense model, ``[..., in]``.
 
         Raises:
             ShapeError: the shapes differ.
@@ -46,7 +47,7 @@ class CrossMoments(GramMoments):
         self._pairs += len(pruned)
 
     def cross(self) -> Tensor | None:
-        """Return the mean of x x̂ᵀ, ``[in, in]`` fp32; None unless every token has its dense input.
+        """Return the mean of x x̂ᵀ, ``[in, in]`` fp32; None if any dense input is missing.
 
         Raises:
             NotFiniteError: the dense model's inputs contain NaN or infinity.
@@ -58,7 +59,7 @@ class CrossMoments(GramMoments):
         return (self._cross_sum / self._pairs).float()
 
     def all_reduced(self, ranks: Ranks, layer: LinearLayer) -> Self:
-        """Return the moments of the inputs on all ranks, the same on each."""
+        """Return the moments over the inputs of all ranks; every rank gets the same result."""
         total = super().all_reduced(ranks, layer)
         total._pairs = ranks.sum_of(self._pairs)
         if total._pairs:

@@ -1,4 +1,4 @@
-"""The norms of the dense model's gradients, which some scores take."""
+"""The norms of the dense model's gradients, which some scores use."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,11 +13,12 @@ from worker.pruning.base.durable_files import save_tensors
 
 @dataclass(frozen=True)
 class BlockGradients:
-    """The norms of the gradients in one block's weights.
+    """The norms of the gradients of one block's weights.
 
     Attributes:
-        norms: over all windows, fp32, shaped as stored, by the parameters' names inside the block.
-        windows: how many windows there were.
+        norms: for each parameter, by its name in the block, a tensor with the norm of each weight's
+            gradient over all windows: fp32, in the parameter's stored shape.
+        windows: how many windows were measured.
     """
 
     norms: Mapping[str, Tensor]
@@ -28,10 +29,10 @@ NO_GRADIENTS = BlockGradients({}, windows=0)
 
 
 class GradientNorms:
-    """The norms of the gradients in all weights, in one file for each block.
+    """The norm of each weight's gradient, stored in one file per block.
 
-    Each is the norm, over all windows, of 100 times the gradient of a window's mean loss per token
-    in the dense model.
+    In each window, a weight has one gradient: that of the dense model's mean loss per token, times
+    100. The norm is taken over the gradients of all windows.
 
     Args:
         folder: an existing folder for the files.
@@ -43,13 +44,13 @@ class GradientNorms:
         self._folder, self._dtype, self._windows = folder, dtype, windows
 
     def write(self, index: int, norms: Mapping[str, Tensor]) -> None:
-        """Write the norms of block ``index`` by the names of its parameters inside it."""
+        """Write the norms of block ``index``, keyed by its parameters' names in the block."""
         most = torch.finfo(self._dtype).max
         stored = {name: norm.clamp(max=most).to("cpu", self._dtype) for name, norm in norms.items()}
         save_tensors(stored, self._file(index))
 
     def read(self, index: int) -> BlockGradients:
-        """Return the gradients of block ``index``."""
+        """Return the gradient norms of block ``index``."""
         found = load_file(self._file(index))
         return BlockGradients({name: norm.float() for name, norm in found.items()}, self._windows)
 

@@ -18,7 +18,7 @@ _DAMPINGS = (1e-2, 1e-1, 1.0)  # shares of the mean diagonal, tried in this orde
 
 
 class Gram:
-    """The mean of x xᵀ over calibration tokens. Layers with the same input share one.
+    """The mean of x xᵀ over calibration tokens. Layers with the same input share one object.
 
     Factorizations are computed on first use and cached. The solvers' results do not change if the
     matrix is multiplied by a positive number, so the mean is used instead of the papers' sums.
@@ -32,7 +32,7 @@ class Gram:
 
     Raises:
         ShapeError: the matrix is not square.
-        NotFiniteError: it contains NaN or infinity.
+        NotFiniteError: the matrix contains NaN or infinity.
     """
 
     def __init__(self, matrix: Tensor) -> None:
@@ -59,7 +59,7 @@ class Gram:
         """Check that a weight ``[out, in]`` has one column for each input feature.
 
         Raises:
-            ShapeError: it has not.
+            ShapeError: the weight has another shape.
         """
         if weight.ndim != 2 or weight.shape[1] != len(self.matrix):
             raise ShapeError(
@@ -68,20 +68,20 @@ class Gram:
             )
 
     def inverse_cholesky(self, percdamp: float = 0.01) -> Tensor:
-        """Return the upper U with UᵀU = (H + λI)⁻¹, ``[in, in]`` fp32.
+        """Return the upper triangular U with UᵀU = (H + λI)⁻¹, ``[in, in]`` fp32.
 
-        λ is ``percdamp`` times the mean of the diagonal without dead features. If H + λI is not
-        positive definite, larger shares up to 1 are tried, then all of them in fp64. For a dead
-        feature, H_jj is set to 1.
+        H is the Gram matrix; λ is ``percdamp`` times the mean of its diagonal without dead
+        features. If H + λI is not positive definite, larger shares of up to 1 are tried, then all
+        of the shares in fp64. For a dead feature j, H_jj is set to 1.
 
-        With H + λI = RRᵀ and R upper, U = R⁻¹. That needs one factorization. The published code
-        computes the inverse of H + λI and factorizes that as well.
+        With H + λI = RRᵀ, where R is upper triangular, U = R⁻¹, so one factorization is enough. The
+        published code inverts H + λI, and then factorizes the inverse as well.
 
         Args:
             percdamp: the smallest share of the mean diagonal to try.
 
         Raises:
-            SolverFailedError: H + λI is not positive definite for any of them.
+            SolverFailedError: H + λI is not positive definite for any of these shares.
         """
         if percdamp not in self._factors:
             self._factors[percdamp] = self._inverse_cholesky(percdamp)
@@ -89,10 +89,10 @@ class Gram:
         return factor
 
     def normalised(self, ridge: float = 0.0) -> "NormalisedGram":
-        """Return D⁻¹(H + λI)D⁻¹ with unit diagonal, λ = ``ridge`` times the mean diagonal.
+        """Return D⁻¹(H + λI)D⁻¹, with unit diagonal; λ is ``ridge`` times the mean diagonal of H.
 
         Raises:
-            SolverFailedError: the diagonal has a negative entry.
+            SolverFailedError: the diagonal has an entry that is not positive.
         """
         if ridge not in self._normalised:
             damped = self._damped(ridge)
@@ -103,7 +103,7 @@ class Gram:
         return self._normalised[ridge]
 
     def _damped(self, share: float) -> Tensor:
-        """Return a copy of H + λI; dead features get 1 on the diagonal and do not count for λ."""
+        """Return a copy of H + λI; dead features get H_jj = 1 and do not count in λ's mean."""
         damped = self.matrix.clone()
         alive = self.sq_mean[~self.dead]
         ridge = share * float(alive.mean()) if len(alive) else 0.0
@@ -125,8 +125,8 @@ class NormalisedGram:
     """A Gram matrix scaled to unit diagonal: N = D⁻¹HD⁻¹.
 
     Attributes:
-        matrix: ``[in, in]`` fp32, N.
-        scale: ``[in]`` fp32, the diagonal of D; solvers work on the weight's columns times it.
+        matrix: N, ``[in, in]`` fp32.
+        scale: the diagonal of D, ``[in]`` fp32; solvers multiply the weight's columns by it.
     """
 
     def __init__(self, matrix: Tensor, scale: Tensor) -> None:
@@ -137,7 +137,7 @@ class NormalisedGram:
         """Return (N + shift I)⁻¹, ``[in, in]`` fp32; cache it for the next layer if ``keep``.
 
         Raises:
-            SolverFailedError: N + shift I is not positive definite, in fp32 and in fp64.
+            SolverFailedError: N + shift I is not positive definite, neither in fp32 nor in fp64.
         """
         if shift in self._inverses:
             return self._inverses[shift]
@@ -157,10 +157,10 @@ class NormalisedGram:
 
 
 class GramMoments:
-    """Sums x xᵀ over calibration tokens: in fp32 within a chunk, over the chunks in fp64.
+    """The sum of x xᵀ over calibration tokens; fp32 within a chunk of tokens, fp64 over chunks.
 
     fp64 adds fp32 products almost exactly, so the order of addition hardly matters. In fp32 the
-    order, and so the number of ranks, would change the masks of iterative solvers.
+    order, which depends on the number of ranks, would change the masks of iterative solvers.
 
     Attributes:
         tokens: number of tokens added.
@@ -175,7 +175,7 @@ class GramMoments:
         """Add inputs ``[..., in]``, any float dtype.
 
         Raises:
-            ShapeError: their width differs from that of earlier inputs.
+            ShapeError: the inputs have another width than earlier ones.
         """
         width, self._gram = inputs.shape[-1], None
         if self._sum is None:
@@ -198,7 +198,7 @@ class GramMoments:
         return (self._sum.diagonal() / self.tokens).float()
 
     def gram(self) -> Gram:
-        """Return the Gram matrix, the mean over all tokens; the same object until inputs are added.
+        """Return the Gram matrix over all tokens; the same object until further inputs are added.
 
         Raises:
             ValueError: no inputs were added.
@@ -217,7 +217,7 @@ class GramMoments:
         return self._gram.damping if self._gram else None
 
     def all_reduced(self, ranks: Ranks, layer: LinearLayer) -> Self:
-        """Return the moments of the inputs on all ranks, the same on each."""
+        """Return the moments over the inputs of all ranks; every rank gets the same result."""
         total = type(self)()
         total.tokens = ranks.sum_of(self.tokens)
         if total.tokens:
@@ -228,7 +228,8 @@ class GramMoments:
 def _add_upper(total: Tensor, inputs: Tensor) -> None:
     """Add the upper triangle of xᵀx to ``total [in, in]`` for inputs x ``[tokens, in]``.
 
-    Computed in panels of rows, so that most of the symmetric lower triangle is not computed.
+    It is computed in panels of rows, so that most of the lower triangle, which symmetry makes
+    redundant, is not computed.
     """
     for start in range(0, len(total), _PANEL):
         rows = slice(start, start + _PANEL)
@@ -236,7 +237,7 @@ def _add_upper(total: Tensor, inputs: Tensor) -> None:
 
 
 def _attempts(percdamp: float) -> Iterator[tuple[torch.dtype, float]]:
-    """Yield the dtypes and dampings to try, the cheapest and smallest first."""
+    """Yield the dtypes and dampings to try: fp32 before fp64, with growing dampings in each."""
     for dtype in (torch.float32, torch.float64):
         yield dtype, percdamp
         for damping in _DAMPINGS:

@@ -27,18 +27,19 @@ class Moments(Protocol):
         """Return the mean square of each feature: ``[in]`` fp32."""
 
     def all_reduced(self, ranks: Ranks, layer: LinearLayer) -> Self:
-        """Return the moments of the inputs on all ranks, the same on each.
+        """Return the moments over the inputs of all ranks; every rank gets the same result.
 
         Args:
             ranks: the processes.
-            layer: the layer, which gives width and device to a rank that has added no inputs.
+            layer: the layer; a rank that has added no inputs takes width and device from it.
         """
 
 
 class InputMoments:
     """The mean square of each input feature over all calibration tokens.
 
-    Summed in fp32 within a chunk and over the chunks in fp64: in fp16 the sum would overflow.
+    Squares are summed in fp32 within a chunk of tokens and in fp64 over the chunks; in fp16 the sum
+    would overflow.
 
     Attributes:
         tokens: number of tokens added.
@@ -63,11 +64,11 @@ class InputMoments:
         return (self._sum_sq / self.tokens).float()
 
     def all_reduced(self, ranks: Ranks, layer: LinearLayer) -> Self:
-        """Return the moments of the inputs on all ranks, the same on each.
+        """Return the moments over the inputs of all ranks; every rank gets the same result.
 
         Args:
             ranks: the processes.
-            layer: the layer, which gives width and device to a rank that has added no inputs.
+            layer: the layer; a rank that has added no inputs takes width and device from it.
         """
         total = type(self)()
         total.tokens = ranks.sum_of(self.tokens)
@@ -123,11 +124,11 @@ class VarianceMoments:
         return (self._sums / self.tokens).float()
 
     def all_reduced(self, ranks: Ranks, layer: LinearLayer) -> Self:
-        """Return the moments of the inputs on all ranks, the same on each.
+        """Return the moments over the inputs of all ranks; every rank gets the same result.
 
         Args:
             ranks: the processes.
-            layer: the layer, which gives width and device to a rank that has added no inputs.
+            layer: the layer; a rank that has added no inputs takes width and device from it.
         """
         total = type(self)()
         total.tokens, total.windows = ranks.sum_of(self.tokens), ranks.sum_of(self.windows)

@@ -29,11 +29,11 @@ class BlockPass:
 
     Args:
         meta_model: the dense model.
-        block_inputs: calls its blocks.
+        block_inputs: calls the model's blocks.
         recipe: decides which layers are pruned.
         propagation: how the inputs of the next block are computed.
         ranks: the ranks that share the windows; rank 0 prunes, the others copy its weights.
-        calibration: ``[windows, tokens]`` ids of the windows of all ranks.
+        calibration: token ids ``[windows, tokens]`` of all ranks' windows.
     """
 
     def __init__(
@@ -70,10 +70,11 @@ class BlockPass:
 
         Args:
             block: the block with its dense weights, which are pruned in place.
-            index: its index.
-            stored: its parameters in their stored dtype, which are pruned in place as well.
-            streams: its inputs; those of the calibration windows become outputs.
-            pruner: prunes its layers.
+            index: index of the block.
+            stored: the block's parameters in their stored dtype, which are pruned in place as well.
+            streams: the block's inputs; the calibration windows' inputs are replaced by its
+                outputs.
+            pruner: prunes the block's layers.
 
         Yields:
             The progress of the refinement, if there is one.
@@ -94,7 +95,7 @@ class BlockPass:
         return result
 
     def _run_dense(self, block: nn.Module, index: int, streams: Streams) -> None:
-        """Run the still dense block for the targets of the refinement."""
+        """Run the block while it is still dense, to get the targets of the refinement."""
         for hidden in streams.calibration:
             streams.targets.append(self._block_inputs.call(block, index, hidden))
         if not self._recipe.is_corrected:  # otherwise the calibration does this
@@ -103,7 +104,7 @@ class BlockPass:
     def _prune(
         self, block: nn.Module, index: int, streams: Streams, pruner: BlockPruner[M]
     ) -> None:
-        """Prune a block, and replace its inputs by its outputs unless it is still refined."""
+        """Prune a block; replace its inputs by its outputs unless it will be refined afterwards."""
         states = streams.calibration
 
         def call(batch: int) -> Tensor:
@@ -137,7 +138,7 @@ class BlockPass:
         return self._recipe.layers(self._meta_model.block_name(index), block)
 
     def _dense_block(self, block: nn.Module, index: int, states: Activations) -> DenseBlock:
-        """Return a copy of the block, still dense, that replaces its inputs by its outputs."""
+        """Return a copy of the still dense block; running it replaces ``states`` by its outputs."""
         copy = deepcopy(block)
 
         def advance(batch: int) -> None:

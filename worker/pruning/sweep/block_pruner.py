@@ -35,12 +35,12 @@ class BlockPruner(Generic[M]):
         stored: the block's parameters in their stored dtype; pruned in place.
         strategy: how to prune each matrix.
         config: the model's config, for the layout of fused projections.
-        gradients: the gradients of the stored weights, for a scorer that takes them.
-        own: how to prune those matrices that have a pattern of their own, by `Target.matrix`; they
-            take the same moments.
+        gradients: the norms of the stored weights' gradients, for a scorer that uses them.
+        own: the strategies of matrices that have their own pattern, keyed by `Target.matrix`; they
+            use the same moments as ``strategy``.
 
     Attributes:
-        results: one for each matrix that was pruned.
+        results: one result for each pruned matrix; each part of a fused matrix has its own.
     """
 
     def __init__(
@@ -58,13 +58,13 @@ class BlockPruner(Generic[M]):
         self._gradients, self._own = gradients, own or {}
 
     def prune_layer(self, layer: LinearLayer, moments: M) -> None:
-        """Prune one layer, each part of a fused one by itself.
+        """Prune one layer; the parts of a fused layer are pruned separately.
 
         If too few tokens reached the layer, or a solver fails, the mask is chosen by score alone,
         and the result gives the reason.
 
         Raises:
-            NotFiniteError: the layer's weight, or its inputs, hold NaN or infinity.
+            NotFiniteError: the layer's weight, or its inputs, contain NaN or infinity.
         """
         parameter = self._stored[layer.weight_name]
         if layer.oriented(parameter).nbytes >= _LARGE_BYTES:
@@ -86,7 +86,7 @@ class BlockPruner(Generic[M]):
             self.results.append(result)
 
     def _prune(self, target: Target, moments: M) -> str | None:
-        """Prune the target; return why it was pruned in another way than requested, if it was."""
+        """Prune the target; if it was not pruned exactly as requested, return the reason."""
         layer, tokens = target.layer, moments.tokens
         strategy = self._own.get(target.matrix, self.strategy)
         to_score = _FEWEST_TO_SCORE if layer.is_routed else 1

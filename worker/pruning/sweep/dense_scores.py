@@ -21,13 +21,14 @@ from worker.pruning.sweep.recipe import Recipe
 
 
 class DenseScores:
-    """Measures the blocks of the dense model by Wanda's scores of their matrices.
+    """Measures the blocks of the dense model, using the Wanda scores of their matrices.
 
     Args:
         meta_model: the model.
-        block_inputs: calls its blocks.
+        block_inputs: calls the model's blocks.
         recipe: decides which layers are measured.
-        ranks: the ranks that share the inputs; the scores are those of all inputs.
+        ranks: the ranks that share the inputs; the scores are computed over the inputs of
+            all ranks.
     """
 
     def __init__(
@@ -40,14 +41,15 @@ class DenseScores:
     def measure(
         self, states: Activations, measure_block: Callable[[Sequence[MatrixScores]], Any]
     ) -> Iterator[Any]:
-        """Yield what ``measure_block`` returns for each block, None for one without scores.
+        """Yield the result of ``measure_block`` for each block, or None for a block without scores.
 
         Args:
-            states: the first block's inputs; they become the last block's outputs.
-            measure_block: gets the scores of a block's matrices that tokens reached.
+            states: the first block's inputs, which are replaced by the last block's outputs.
+            measure_block: called with the scores of a block's matrices, without those that no token
+                reached.
 
         Raises:
-            NotFiniteError: a layer's weight, or its inputs, hold NaN or infinity.
+            NotFiniteError: a layer's weight, or its inputs, contain NaN or infinity.
         """
         for index in range(len(self._meta_model.blocks)):
             stored = self._meta_model.read_block(index)

@@ -14,7 +14,7 @@ from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.streams import Streams
 
 COMPARED_WINDOWS = 16
-"""Windows on which the outputs of each block are compared with the dense model's."""
+"""Number of windows on which the outputs of each block are compared with the dense model's."""
 
 
 class Evaluation:
@@ -50,16 +50,16 @@ class Evaluation:
         self._compared = sum(start < COMPARED_WINDOWS for start in ranks.share_of(starts))
 
     def embed(self, streams: Streams) -> None:
-        """Fill both streams with the windows' embeddings."""
+        """Fill both evaluation streams with the windows' embeddings."""
         self._block_inputs.embed(self._batches, streams.evaluation.append)
         dense_batches = len(self._batches) if self._dense_loss is None else self._compared
         for hidden in islice(streams.evaluation, dense_batches):
             streams.dense_evaluation.append(hidden)
 
     def output_error(self, streams: Streams) -> float | None:
-        """Return the norm of the pruned model's error, relative to the dense model's states.
+        """Return the norm of the pruned states' error, relative to the norm of the dense states.
 
-        It is taken over the first windows of all ranks; None without windows.
+        Both norms are taken over the first windows, on all ranks; None without windows.
         """
         sums = torch.zeros(2, dtype=torch.float64)
         for index in range(self._compared):
@@ -73,7 +73,7 @@ class Evaluation:
         return float((error / size) ** 0.5) if size else None
 
     def losses(self, streams: Streams) -> tuple[float | None, float | None]:
-        """Return the mean loss per token, dense and pruned; None without windows."""
+        """Return the mean loss per token of the dense and pruned model; None without windows."""
         if not self._ranks.sum_of(len(self._batches)):
             return None, None
         with self._meta_model.loaded_head():

@@ -27,12 +27,12 @@ def fingerprint(
 ) -> dict[str, Any]:
     """Return everything that the result depends on, part by part, ready for JSON.
 
-    Two runs with equal fingerprints write the same bytes; otherwise the names of the parts that
-    differ show what has changed.
+    Two runs with equal fingerprints write the same bytes. If fingerprints differ, the names of
+    the differing parts show what has changed.
 
     Args:
         meta_model: the model, with the dtype and the device of its forward.
-        recipe: how it is pruned.
+        recipe: how the model is pruned.
         calibration: ``[windows, tokens]`` ids.
         evaluation: ``[windows, tokens]`` ids.
         token_loss: the function that measures the loss.
@@ -78,7 +78,7 @@ def model_parts(
 
 
 def plain_values(value: object) -> Any:
-    """Return a value ready for JSON; a function by its name, as `code_digest` covers its source."""
+    """Convert a value for JSON; a function becomes its name, as `code_digest` covers its code."""
     if is_dataclass(value) and not isinstance(value, type):
         named = {field.name: plain_values(getattr(value, field.name)) for field in fields(value)}
         return {"type": type(value).__name__} | named
@@ -94,10 +94,10 @@ def plain_values(value: object) -> Any:
 
 
 def _weights(meta_model: MetaModel) -> dict[str, Any]:
-    """Identify the checkpoint without reading all of it.
+    """Return values that identify the checkpoint, without reading all of its bytes.
 
-    Writing to a file, replacing it or renaming it changes its change time or its inode, which no
-    program can set; the modification time can be set.
+    Writing to a file, replacing it or renaming it changes its change time or its inode. No
+    program can set these, whereas the modification time can be set.
     """
     tensors = meta_model.checkpoint.tensors
     layout = {
@@ -114,16 +114,16 @@ def _file(path: Path) -> list[Any]:
 
 
 def ids_digest(ids: Tensor) -> dict[str, Any]:
-    """Return what identifies token ids ``[windows, tokens]``, ready for JSON."""
+    """Return the shape, dtype and digest of token ids ``[windows, tokens]``, ready for JSON."""
     content = hashlib.sha256(ids.contiguous().cpu().numpy().tobytes()).hexdigest()
     return {"shape": list(ids.shape), "dtype": str(ids.dtype), "sha256": content}
 
 
 def _device(device: torch.device) -> dict[str, Any]:
-    """Describe a device as far as its results depend on it.
+    """Return the properties of a device that can change the results of a run.
 
-    Sums are split over the threads of a CPU, and kernels depend on its capabilities; on a GPU they
-    depend on its model.
+    On a CPU, sums are split over its threads, and kernels depend on its capabilities. On a GPU,
+    results depend on its model.
     """
     if device.type == "cuda":
         return {"type": "cuda", "name": torch.cuda.get_device_name(device)}
@@ -135,7 +135,7 @@ def _device(device: torch.device) -> dict[str, Any]:
 
 
 def code_digest(root: Path) -> str:
-    """Return one hash of the source files of the package in this folder."""
+    """Return one hash of all Python files in the folder ``root``, at any depth."""
     content = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
         content.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes())

@@ -1,4 +1,4 @@
-"""Gradients of the dense model's loss in each weight, measured block by block."""
+"""Gradients of the dense model's loss with respect to each weight, measured block by block."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,19 +26,20 @@ _PUBLISHED_SCALE = 100.0
 
 
 class GradientPass:
-    """Runs windows through the dense model and back, with one block in memory at a time.
+    """Runs windows forward and backward through the dense model, one block in memory at a time.
 
-    Forward, each block's inputs are written to files. Backward, each block is read again and run
-    again on each window with gradients; the gradients of its inputs are those of the outputs of
-    the block before it. One window runs at a time: the norm is over windows, and the gradient of
-    several windows together would be the sum of theirs.
+    In the forward pass, each block's inputs are written to files. In the backward pass, each block
+    is read again and run again on each window with gradients; the gradients of its inputs become
+    the output gradients of the block before it. One window runs at a time: the norm is taken
+    over the gradients of single windows, and several windows run together would give only the sum
+    of their gradients.
 
     Args:
         meta_model: the model.
         block_inputs: embeds the windows and calls the blocks.
         recipe: decides which layers are measured.
         token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``.
-        ranks: the ranks that share the windows; the norms are over all windows.
+        ranks: the ranks that share the windows; the norms are taken over the windows of all ranks.
     """
 
     def __init__(
@@ -53,14 +54,14 @@ class GradientPass:
         self._recipe, self._token_loss, self._ranks = recipe, token_loss, ranks
 
     def measure(self, batches: Iterable[Tensor], folder: Path) -> GradientNorms:
-        """Return the norms of all blocks' gradients.
+        """Measure the gradients of all blocks, and return their norms.
 
         Args:
             batches: the token ids, each ``[windows, tokens]``.
             folder: an existing folder for the norms and, temporarily, for each block's inputs.
 
         Raises:
-            NotFiniteError: a gradient holds NaN or infinity.
+            NotFiniteError: a gradient contains NaN or infinity.
         """
         windows = [ids for batch in batches for ids in torch.split(batch, 1)]
         published = self._recipe.propagation == "reference"
@@ -78,7 +79,7 @@ class GradientPass:
         return norms
 
     def _forward(self, windows: Sequence[Tensor], folder: Path) -> list[Activations]:
-        """Return the inputs of each block, followed by the outputs of the last one."""
+        """Return the inputs of each block, followed by the outputs of the last block."""
         streams: list[Activations] = []
         for index in range(len(self._meta_model.blocks) + 1):
             (spill := folder / str(index)).mkdir()
@@ -93,16 +94,17 @@ class GradientPass:
         return streams
 
     def _output_gradient(self, hidden: Tensor, ids: Tensor) -> Tensor:
-        """Return the gradient of a window's loss in its last hidden state."""
+        """Return the gradient of a window's loss with respect to its last hidden states."""
         loss = self._token_loss
         return loss_gradient(self._meta_model, self._block_inputs, hidden, ids, loss, _LOSS_SCALE)
 
     def _backward(
         self, index: int, states: Activations, gradients: Activations
     ) -> dict[str, Tensor]:
-        """Replace the gradients in a block's outputs by those in its inputs; return the norms.
+        """Replace the gradients of a block's outputs by those of its inputs.
 
-        The norms are fp32, by the names of the parameters inside the block.
+        Returns:
+            The norms of the weights' gradients, fp32, by the parameters' names inside the block.
         """
         if index:
             self._meta_model.read_ahead(index - 1)
@@ -129,7 +131,7 @@ class GradientPass:
 
 @contextmanager
 def _requiring_grad(weights: Iterable[Tensor]) -> Iterator[None]:
-    """Let autograd compute the gradients of the weights."""
+    """Let autograd compute the weights' gradients during the body of the ``with`` statement."""
     for weight in weights:
         weight.requires_grad_(True)
     try:
@@ -142,7 +144,7 @@ def _requiring_grad(weights: Iterable[Tensor]) -> Iterator[None]:
 def _gradients(
     run: Callable[[Tensor], Tensor], hidden: Tensor, after: Tensor, weights: Iterable[Tensor]
 ) -> list[Tensor]:
-    """Return the gradients in a block's inputs and in its weights, given those in its outputs.
+    """Return the gradients of a block's inputs and weights, given the gradients of its outputs.
 
     The gradients of an expert that no token reached are zeros.
     """

@@ -1,4 +1,4 @@
-"""The shapes of a job: those of its model and of its windows, from which it is planned."""
+"""The shapes of a job's model and windows, from which the job is planned."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -38,7 +38,7 @@ def plan_pruning(
         meta_model: the model.
         recipe: how to prune.
         calibration, evaluation: ``[windows, tokens]`` token ids.
-        budget_bytes: the most memory that this process may hold; None for all of it.
+        budget_bytes: the most memory that this process may hold; None for no such limit.
         dense_known: whether the dense model's loss is known, so that it is not measured.
         speed: the machine's speed, to predict the time.
 
@@ -54,7 +54,7 @@ def plan_pruning(
 
 
 def model_shape(meta_model: MetaModel, recipe: Recipe) -> ModelShape:
-    """Return the shapes of the model from which the recipe is planned."""
+    """Return the model's shapes, from which a job with this recipe is planned."""
     config = meta_model.model.config.get_text_config()
     eager = meta_model.model.config._attn_implementation == "eager"
     heads = getattr(config, "num_attention_heads", 0)  # some decoders have no attention
@@ -74,7 +74,7 @@ def model_shape(meta_model: MetaModel, recipe: Recipe) -> ModelShape:
 def workload(
     meta_model: MetaModel, recipe: Recipe, calibration: Tensor, evaluation: Tensor
 ) -> Workload:
-    """Return the work of a recipe on windows ``[windows, tokens]`` of token ids."""
+    """Return the work that a recipe requires on token ids ``[windows, tokens]``."""
     allocation = recipe.allocation
     return Workload(
         calibration_windows=len(calibration),
@@ -115,7 +115,7 @@ def _block(meta_model: MetaModel, recipe: Recipe, index: int) -> BlockShape:
 def _halves(
     block: nn.Module, layers: Sequence[LinearLayer], refinement: Refinement | None
 ) -> tuple[int, ...]:
-    """Return how many weights are trained in each half of a block; none without refinement."""
+    """Return how many weights are trained in each half of a block; empty without refinement."""
     if refinement is None:
         return ()
     groups = trained_groups(block, layers, replace(refinement, scope="half"))
@@ -137,13 +137,14 @@ def _part(meta_model: MetaModel, wanted: Callable[[str], bool]) -> ParameterCoun
 def _layer(layers: Sequence[LinearLayer], place: int, chosen: int | None) -> LayerShape:
     """Return the shape of one of a block's layers.
 
-    Neighbours in one module with inputs of equal width read the same tensor, except the module's
-    last layer, which reads the outputs of the others: attention and gated MLPs are built like that.
+    Consecutive layers of a module are assumed to read the same tensor if their inputs have the
+    same width. The module's last layer is assumed to read the outputs of the others. Attention and
+    gated MLPs are built like this.
 
     Args:
         layers: all layers of the block.
         place: index of the layer.
-        chosen: how many experts each token is routed to, if the config has it.
+        chosen: how many experts each token is routed to; None if the config has no such number.
     """
     layer, around = layers[place], layers[max(0, place - 1) : place + 2]
     outputs, inputs = layer.oriented(layer.weight).shape

@@ -1,4 +1,4 @@
-"""Measurements of a dense model that further runs reuse, such as the points of a grid."""
+"""Cached measurements of a dense model, for later runs such as the points of a grid."""
 
 import hashlib
 import json
@@ -14,10 +14,11 @@ T = TypeVar("T")
 
 
 class MeasurementCache:
-    """Small files, one for each measurement.
+    """A cache of measurements, each in a small file.
 
     Args:
-        folder: deleting its files is safe, the next run measures again; None keeps nothing.
+        folder: the folder of the files. Deleting them is safe: the next run measures again. None
+            disables the cache.
         ranks: the ranks that measure together; rank 0 reads and writes the files.
     """
 
@@ -25,11 +26,12 @@ class MeasurementCache:
         self._folder, self._ranks = folder, ranks
 
     def once(self, basis: Mapping[str, Any], measure: Callable[[], T]) -> T:
-        """Return what was measured on this basis, or measure it now and keep it.
+        """Return the cached measurement for this basis, or measure now and cache the result.
 
         Args:
             basis: everything that the measurement depends on, ready for JSON.
-            measure: its result has to be equal after conversion to JSON and back.
+            measure: called if the cache has no result. Its result must be the same after conversion
+                to JSON and back.
         """
         if self._folder is None:
             return measure()
@@ -51,7 +53,7 @@ def _read(path: Path) -> Any:
 
 
 def _write(path: Path, measured: object) -> None:
-    """Write a file; concurrent writes of two runs do no harm."""
+    """Write a file atomically, so that two runs may write it at the same time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     written = path.with_suffix(f".{os.getpid()}")
     written.write_text(json.dumps(measured))

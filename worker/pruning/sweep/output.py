@@ -28,18 +28,22 @@ class ModelOutput:
 
     @property
     def shards(self) -> list[Shard]:
-        """All shards that are written, those of an earlier run included."""
+        """All shards written so far, including those of an earlier run."""
         return self._shards.written
 
     def resume(self, shards: list[Shard]) -> Weights:
-        """Return the model's weights, with those of finished blocks from their shards."""
+        """Add the shards of finished blocks to the output.
+
+        Returns:
+            The model's weights, with those of the finished blocks read from the shards.
+        """
         if not shards:
             return self._meta_model.weights
         written = self._shards.continue_from(shards)
         return Weights(self._meta_model.model, self._meta_model.checkpoint.overlaid(written))
 
     def write_block(self, index: int, stored: dict[str, Tensor]) -> Shard:
-        """Write the shard of a block, given its parameters by their names inside it."""
+        """Write the shard of a block, whose parameters are keyed by their names in the block."""
         tensors = self._meta_model.stored_block(index, stored)
         return self._shards.write(index + 1, tensors, self._scratch)
 
@@ -47,7 +51,7 @@ class ModelOutput:
         """Copy the tensors outside the blocks, and write the index.
 
         Args:
-            changed: tensors that differ from those of the source, by their names in it.
+            changed: tensors to write instead of the source's tensors of the same names.
         """
         source, changed = self._meta_model.checkpoint, changed or {}
         for number, names in enumerate(self._rest, self._blocks + 1):

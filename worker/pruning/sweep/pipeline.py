@@ -48,9 +48,10 @@ _OF_ONE_JOB = ("recipe", "evaluation")
 class ModelPruner:
     """Prunes one model into one folder.
 
-    Memory holds one block and the activations, never the model; the next block is read ahead into
-    the page cache. While a block is in memory the evaluation windows run through it as well, first
-    through its dense weights and then through its pruned ones, so that the checkpoint is read once.
+    Memory holds one block and the activations, never the whole model; the next block is read ahead
+    into the page cache. While a block is in memory the evaluation windows run through it as well,
+    first through its dense weights and then through its pruned ones, so that the checkpoint is read
+    once.
     """
 
     def __init__(
@@ -68,24 +69,24 @@ class ModelPruner:
         speed: Speed | None = None,
         measurements: Path | None = None,
     ) -> None:
-        """Prepare, and resume an earlier run of the same pruning in ``out``.
+        """Prepare the run; resume an earlier run of the same pruning if ``out`` contains one.
 
         Args:
             meta_model: the dense model, without its weights.
             recipe: how to prune the model.
-            calibration: ``[windows, tokens]`` int64 ids for the statistics.
-            evaluation: ``[windows, tokens]`` int64 ids to measure the loss on; may be empty.
+            calibration: token ids for the statistics, ``[windows, tokens]`` int64.
+            evaluation: token ids to measure the loss on, ``[windows, tokens]`` int64; may be empty.
             out: an existing folder for the shards and their index, and for a folder ``.progress``
                 that has to be deleted before ``out`` is published.
             token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``.
-            memory_budget_bytes: the most memory that this process may hold; None for all of it.
+            memory_budget_bytes: the most memory that this process may hold; None for no such limit.
             ranks: the ranks that share the work; all get the same arguments.
             dense_loss: the dense model's loss on ``evaluation``, if it is known.
             speed: the machine's speed, so that the plan predicts the time.
             measurements: the folder of a `MeasurementCache`; None measures everything.
 
         Raises:
-            PruningError: the model or the available memory does not allow it.
+            PruningError: the recipe does not fit the model, or memory does not suffice.
         """
         recipe.check(meta_model)
         fix_malloc_thresholds()
@@ -121,22 +122,22 @@ class ModelPruner:
         return self._progress.resumed_from_block
 
     def run(self) -> Generator[BlockResult, None, PruningResult]:
-        """Return `steps` without the progress between two blocks."""
+        """Prune as `steps` does, but yield only block results, not the progress of refinement."""
         return of_type(BlockResult, self.steps())
 
     @torch.no_grad()
     def steps(self) -> Generator[BlockResult | RefinementProgress, None, PruningResult]:
         """Prune block after block in depth order.
 
-        It is a generator, so that its caller can report progress, renew a lease or stop between
+        This is a generator, so that the caller can report progress, renew a lease or stop between
         two blocks.
 
         Yields:
-            The result of each block, after its shard is on the disk, those of an earlier run
-            included; and, where blocks are refined, the progress after each optimizer step.
+            The result of each block, after its shard is on the disk. This includes the blocks of an
+            earlier run. Where blocks are refined, also the progress after each optimizer step.
 
         Raises:
-            PruningError: the model or its weights do not allow it.
+            PruningError: the model or its weights cannot be pruned.
         """
         with ExitStack() as stack:
             streams = self._open_streams(stack)
@@ -231,13 +232,16 @@ class ModelPruner:
         return self._recipe.patterns(self._progress.measure_once("allocation", known_or_measured))
 
     def _basis_of(self, measurement: Measurement) -> dict[str, Any]:
-        """Return what a measurement of the dense model depends on: the batches decide its bits."""
+        """Return everything that a measurement of the dense model depends on.
+
+        This includes how windows are batched, which changes how the result is rounded.
+        """
         shared = {name: part for name, part in self._given.items() if name not in _OF_ONE_JOB}
         run = {"batch": self.plan.setting.batch_tokens, "ranks": self._ranks.size}
         return shared | run | {"measurement": measurement.basis}
 
     def _gradients(self, stack: ExitStack) -> GradientNorms | None:
-        """Measure the gradients for the blocks that are not pruned yet, if they are needed."""
+        """Measure the gradients if the recipe needs them and some block is not pruned yet."""
         if not self._recipe.takes_gradients or self._progress.finished == self._total:
             return None
         gradient_pass = GradientPass(

@@ -30,8 +30,9 @@ class Progress:
 
     Attributes:
         folder: the folder of temporary files.
-        finished: how many blocks are finished, from the first on.
-        resumed_from_block: the first unfinished block, if an earlier run has finished others.
+        finished: how many blocks are finished; these are the first blocks of the model.
+        resumed_from_block: index of the first block that the earlier run did not finish; None if no
+            block was finished.
     """
 
     def __init__(
@@ -85,7 +86,8 @@ class Progress:
 
         Args:
             name: the name of the result in the log.
-            measure: its result has to be equal after conversion to JSON and back.
+            measure: called if the log has no result. Its result must be the same after conversion
+                to JSON and back.
         """
         if name not in self._facts:
             self._facts[name] = measure()
@@ -98,11 +100,11 @@ class Progress:
         return self.measure_once(name, lambda: self._ranks.run_on_main(decide))
 
     def is_measured(self, name: str) -> bool:
-        """Whether the log has the result of this name."""
+        """Return whether the log has a result with this name."""
         return name in self._facts
 
     def record_block(self, result: BlockResult, shard: Shard, seconds: Mapping[str, float]) -> None:
-        """Record the result that rank 0 has for a block whose shard is on the disk."""
+        """Record rank 0's result of a block whose shard is already on the disk."""
         shared = self._ranks.run_on_main(lambda: result)
         block = {"block": shared.as_json(), "shard": shard._asdict(), "seconds": dict(seconds)}
         self._record(block)
@@ -110,10 +112,11 @@ class Progress:
         self.finished += 1
 
     def save_streams(self, blocks: int, streams: Mapping[str, Activations]) -> None:
-        """Save a snapshot of the streams after ``blocks`` blocks, unless the last one is recent.
+        """Save a snapshot of the streams after ``blocks`` blocks, unless the last save is recent.
 
-        The previous snapshot is deleted when this one is recorded. Several ranks save none,
-        because each has only its share of the streams: they replay the finished blocks.
+        The previous snapshot is deleted when this one is recorded. With several ranks there are no
+        snapshots, because each rank has only its share of the streams: a resumed run then replays
+        the finished blocks.
         """
         if self._ranks.size > 1:
             return
@@ -131,7 +134,7 @@ class Progress:
         self._saving_took = self._saved_at - started
 
     def restore_streams(self, streams: Mapping[str, Activations]) -> int:
-        """Load the snapshot; return how many blocks it follows, 0 without a snapshot."""
+        """Load the snapshot; return how many blocks come before it, or 0 without a snapshot."""
         if self._snapshot is None or self._ranks.size > 1:
             return 0
         folder, pieces = self._place(self._snapshot), self._snapshot["pieces"]
@@ -144,7 +147,7 @@ class Progress:
         return blocks
 
     def delete_snapshot(self) -> None:
-        """Delete the snapshot, which is of no use when all blocks are finished or it is damaged."""
+        """Delete the snapshot, once all blocks are finished or if it is damaged."""
         if self._snapshot is not None:
             shutil.rmtree(self._place(self._snapshot), ignore_errors=True)
             self._snapshot = None
@@ -154,7 +157,7 @@ class Progress:
             self._log.append(record)
 
     def _read(self, records: Iterable[Record]) -> list[Record]:
-        """Apply the records and return them, up to a block whose shard is damaged."""
+        """Restore the state from the records and return them, up to the first damaged shard."""
         intact: list[Record] = []
         for record in records:
             if "fact" in record:
@@ -170,7 +173,7 @@ class Progress:
         return intact
 
     def _delete_unrecorded(self) -> None:
-        """Delete files that are not in the log: incomplete ones, and those after a damaged one."""
+        """Delete files that are not in the log: incomplete ones, and shards after a damaged one."""
         recorded = {self._out / shard.name for shard in self.shards}
         for path in set(shard_files(self._out)) - recorded:
             path.unlink()
@@ -182,7 +185,7 @@ class Progress:
 
 
 def is_same_run(records: list[Record], fingerprint: dict[str, Any]) -> bool:
-    """Whether the records are of a run with this fingerprint; log the parts that differ."""
+    """Return whether the records are of a run with this fingerprint; log any changed parts."""
     if not records:
         return False
     earlier = records[0].get("fingerprint", {})

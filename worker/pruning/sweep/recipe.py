@@ -33,11 +33,13 @@ Allocation = Literal["uniform"] | BlockSparsities | MeasuredAllocation
 
 @dataclass(frozen=True)
 class Measurement:
-    """What an allocation measures of the dense model.
+    """A measurement of the dense model that an allocation needs.
 
     Attributes:
-        of_block: gets the scores of a block's matrices that tokens reached.
-        basis: what it depends on besides the model and the calibration windows, ready for JSON.
+        of_block: measures a block from the scores of its matrices, without those that no token
+            reached.
+        basis: everything the measurement depends on besides the model and the calibration windows,
+            ready for JSON.
     """
 
     of_block: Callable[[Sequence[MatrixScores]], Any]
@@ -49,21 +51,25 @@ class Recipe:
     """How a model is pruned.
 
     Attributes:
-        scorer: scores the weights; None leaves the mask to the solver. Without a solver as well,
-            nothing is pruned: the zeros that the model has are kept.
+        scorer: scores the weights; None leaves the mask to the solver. If there is no solver
+            either, nothing is pruned, and weights that are already zero stay zero.
         pattern: the constraint on the masks.
-        propagation: ``fused`` prunes each layer on its true inputs, in one forward per block;
-            ``reference`` is the published protocol of two, with masks that count as published.
+        propagation: ``fused`` prunes each layer on its inputs from layers that are already pruned,
+            in one forward per block; ``reference`` is the published protocol with two forwards per
+            block, and its masks drop as many weights as those of the published code.
         solver: repairs the kept weights; None leaves them unchanged.
-        allocation: spreads the pattern's sparsity over blocks or matrices, by what it measures of
-            the dense model; given sparsities replace the pattern's.
+        allocation: how sparsity is spread over the model. ``uniform`` gives every block the
+            pattern's sparsity; a measured allocation spreads it over blocks or matrices, according
+            to measurements of the dense model; given sparsities of the blocks replace it.
         skip: globs of layers not to prune, such as ``*.o_proj`` or ``model.layers.0.*``.
-        correction: how far, from 0 to 1, the target of a solver, or of a refinement, is moved from
-            the outputs for the pruned model's inputs to those for the dense model's inputs.
-        damping: how strongly a solver holds the kept weights to the dense ones; None for the
-            solver's default.
-        swaps: change the mask that a score has chosen; None does not. Not with a solver.
-        refinement: how each block is trained after it has been pruned; None does not.
+        correction: c, from 0 to 1, in the target of a solver or a refinement: (1 - c) times the
+            dense weights' outputs for the pruned model's inputs, plus c times their outputs for the
+            dense model's inputs.
+        damping: how strongly a solver keeps the kept weights close to their dense values; None for
+            the solver's default.
+        swaps: how weights are swapped in a mask that was chosen by score; None for no swaps. Cannot
+            be combined with a solver.
+        refinement: how each block is trained after it has been pruned; None for no training.
 
     Raises:
         ValueError: both a solver and swaps are given.
@@ -110,10 +116,10 @@ class Recipe:
         return self.is_corrected or (self.refinement is not None and self.correction > 0)
 
     def strategy(self, pattern: Pattern) -> Strategy[Any]:
-        """Return how the matrices of a block with this pattern are pruned.
+        """Return the strategy that prunes the matrices of a block with this pattern.
 
-        The kind of its moments is ``Any`` here: a caller passes back to a strategy only moments
-        of its own collector.
+        The strategy's type of moments is ``Any`` here, because callers give a strategy only moments
+        that its own collector has produced.
         """
         selection = self._selection(pattern)
         if self.solver is None:
@@ -127,20 +133,20 @@ class Recipe:
         return CorrectedRepair(repair, self.correction) if self.is_corrected else repair
 
     def own_strategies(self, pattern: BlockPattern) -> dict[str, Strategy[Any]]:
-        """Return how the matrices with a pattern of their own are pruned, by `matrix_name`."""
+        """Return the strategies of matrices that have their own pattern, keyed by `matrix_name`."""
         return {matrix: self.strategy(one) for matrix, one in pattern.of_matrix.items()}
 
     def layers(self, block_name: str, block: nn.Module) -> list[LinearLayer]:
-        """Return the layers of a block that are pruned."""
+        """Return the layers of a block that this recipe prunes."""
         return [
             layer for layer in linear_layers(block) if self._prunes(f"{block_name}.{layer.name}")
         ]
 
     def check(self, meta_model: MetaModel) -> None:
-        """Refuse a recipe that this model's shapes do not allow.
+        """Check that the recipe fits the model.
 
         Raises:
-            PatternError: a row does not split into groups.
+            PatternError: the rows of a layer do not split into the pattern's groups.
             SkipError: a glob matches no layer, or no layer is left to prune.
             AllocationError: the number of given sparsities is not the number of blocks.
         """
@@ -159,7 +165,7 @@ class Recipe:
                 )
 
     def measurement(self) -> Measurement | None:
-        """Return what an allocation measures of the dense model; None if nothing."""
+        """Return the measurement that the allocation needs; None if it measures nothing."""
         if isinstance(self.allocation, str | BlockSparsities):
             return None
         if not isinstance(self.pattern, Unstructured):
@@ -168,7 +174,11 @@ class Recipe:
         return Measurement(partial(self.allocation.measure, self.pattern), basis)
 
     def patterns(self, measured: Sequence[Any]) -> tuple[BlockPattern, ...]:
-        """Return the pattern of each block, given what `measurement` found, or None, for each.
+        """Return the pattern of each block.
+
+        Args:
+            measured: the result of ``Measurement.of_block`` for each block; None for a block that
+                has no result.
 
         Raises:
             AllocationError: the allocation does not fit the blocks.
@@ -181,9 +191,9 @@ class Recipe:
         return self.allocation.patterns(self.pattern, measured)
 
     def _selection(self, pattern: Pattern) -> Selection:
-        """Return the pattern with exact counts, or with published ones for ``reference``.
+        """Return the pattern; for ``reference``, it drops as many weights as the published code.
 
-        The published count is the solver's where the solver chooses the mask.
+        If the solver chooses the mask, the solver's own published code sets this number.
         """
         counting = self.solver.counting if self.solver and self.scorer is None else "inclusive"
         if self.propagation == "fused" or counting == "rounded":

@@ -17,10 +17,10 @@ def replay(
 
     Args:
         meta_model: the dense model.
-        block_inputs: calls its blocks.
-        finished: the model's weights, with the pruned ones of finished blocks.
+        block_inputs: calls the model's blocks.
+        finished: the model's weights, in which the finished blocks are pruned.
         index: index of the block.
-        streams: its inputs, which are replaced by its outputs.
+        streams: the block's inputs, which are replaced by its outputs.
     """
     if len(streams.dense_evaluation) or len(streams.dense_calibration):
         with meta_model.loaded_block(index, meta_model.read_block(index)) as block:

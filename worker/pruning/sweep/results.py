@@ -14,18 +14,19 @@ from worker.pruning.refinement.results import RefinementResult
 
 @dataclass(frozen=True)
 class LayerResult:
-    """How one matrix, or one part of a fused one, was pruned.
+    """The result of pruning one matrix, or one part of a fused matrix.
 
     Attributes:
         name: dotted path of its parameter inside the block.
         zeros: how many of its weights are zero.
         weights: how many weights it has.
         tokens: calibration tokens that reached it.
-        fallback: why it was pruned in another way than requested; None where it was not.
-        damping: the share of the Gram matrix's mean diagonal that SparseGPT had to add to it; more
-            than 0.01 shows that the calibration text hardly determines the weights.
-        expert: index of its expert, where one parameter holds those of many experts.
-        part: name of the fused projection, such as ``v``; None where the matrix is not fused.
+        fallback: why it was not pruned as requested; None if it was.
+        damping: the share of the Gram matrix's mean diagonal that SparseGPT had to add to the
+            diagonal; a share above 0.01 shows that the calibration text hardly determines the
+            weights.
+        expert: index of its expert, if one parameter holds the matrices of many experts.
+        part: name of the projection in a fused matrix, such as ``v``; None if it is not fused.
     """
 
     name: str
@@ -40,7 +41,7 @@ class LayerResult:
 
 @dataclass(frozen=True)
 class BlockResult:
-    """How one decoder block was pruned.
+    """The result of pruning one decoder block.
 
     Attributes:
         index: its index, from 0.
@@ -48,12 +49,13 @@ class BlockResult:
         name: dotted path in the model.
         layers: its pruned linear layers.
         parameters: how many parameters it has.
-        untouched: how many weights of each parameter were not pruned: of norms, biases, routers,
-            and skipped layers.
-        output_error: how far the evaluation text's hidden state is from the dense model's after
-            this block, relative to the dense one; None without evaluation.
+        untouched: how many weights were not pruned, by parameter name; these belong to norms,
+            biases, routers and skipped layers.
+        output_error: norm of the difference between the pruned and the dense model's hidden states
+            after this block, on evaluation windows, relative to the norm of the dense ones; None
+            without evaluation.
         prune_seconds: time of calibration, pruning, refinement and writing.
-        refinement: what training it achieved; None where it was not refined.
+        refinement: the result of refining the block; None if it was not refined.
     """
 
     index: int
@@ -68,17 +70,17 @@ class BlockResult:
 
     @property
     def zeros(self) -> int:
-        """Zero entries of the pruned weights."""
+        """Number of zeros in the pruned matrices."""
         return sum(layer.zeros for layer in self.layers)
 
     @property
     def weights(self) -> int:
-        """Entries of the pruned weights."""
+        """Number of weights in the pruned matrices."""
         return sum(layer.weights for layer in self.layers)
 
     @property
     def coverage(self) -> float:
-        """Share of its parameters that are in pruned matrices."""
+        """Share of the block's parameters that are in pruned matrices."""
         return self.weights / self.parameters
 
     def as_json(self) -> dict[str, Any]:
@@ -95,7 +97,7 @@ class BlockResult:
 
 
 def untouched(parameters: Mapping[str, Tensor], layers: Iterable[LayerResult]) -> dict[str, int]:
-    """Return how many weights of each parameter were not pruned, if any."""
+    """Return how many weights were not pruned, by parameter; zero counts are left out."""
     left = Counter({name: value.numel() for name, value in parameters.items()})
     for layer in layers:
         left[layer.name] -= layer.weights
@@ -107,7 +109,7 @@ class PruningResult:
     """The result of a pruning run.
 
     Attributes:
-        dense_loss, pruned_loss: mean loss per token; None without evaluation windows.
+        dense_loss, pruned_loss: mean loss per token of each model; None without evaluation windows.
         dense_loss_known: whether the dense model's loss was known before the run.
         propagation: the propagation that was used: ``reference`` instead of ``fused`` if the
             states of all calibration batches do not fit in memory.

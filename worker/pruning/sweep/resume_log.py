@@ -37,8 +37,8 @@ class ResumeLog:
     def rewrite(self, records: Iterable[Record]) -> None:
         """Replace the file atomically.
 
-        It becomes a new file, so that an earlier process that still has the old one open cannot
-        write to it.
+        The records are written to a new file, so that an earlier process that still has the old
+        file open cannot append to the log.
         """
         self.path.parent.mkdir(exist_ok=True)
         written = self.path.with_suffix(".new")

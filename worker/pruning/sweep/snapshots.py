@@ -11,7 +11,7 @@ from worker.pruning.base.durable_files import fsync, sha256
 from worker.pruning.model.activations import Activations
 
 Pieces = list[dict[str, Any]]
-"""For each batch of each stream its file, dtype, shape and sha256, ready for JSON."""
+"""The stream, file, dtype, shape and SHA-256 digest of each batch, ready for JSON."""
 
 
 def save(folder: Path, streams: Mapping[str, Activations]) -> Pieces:
@@ -39,7 +39,7 @@ def save(folder: Path, streams: Mapping[str, Activations]) -> Pieces:
 
 
 def is_intact(folder: Path, pieces: Pieces) -> bool:
-    """Whether every batch is in ``folder`` as it was saved."""
+    """Return whether ``folder`` contains every batch, unchanged since it was saved."""
     paths = ((folder / piece["stream"] / piece["file"], piece["sha256"]) for piece in pieces)
     return all(path.is_file() and sha256(path) == saved for path, saved in paths)
 

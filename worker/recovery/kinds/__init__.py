@@ -1,1 +1,1 @@
-"""The kinds of recovery: what of a matrix is trained, and how its weights follow from that."""
+"""The kinds of recovery: which parameters are trained, and how a matrix is computed from them."""

@@ -14,17 +14,18 @@ from worker.recovery.kinds.parametrization import Parametrization
 from worker.recovery.sharding import gathered, own_part, part_like
 
 REFRESH_STEPS = 10
-"""Steps between two choices of the mask."""
+"""Number of steps after which the mask is chosen again."""
 DECAY = 6e-5
-"""The largest decay of the weights that are not kept."""
+"""The largest weight decay of the weights that are not kept."""
 
 
 class AdaptiveWeights(Parametrization):
-    """m(W)⊙W, where the gradient goes straight through the mask to all of W.
+    """The weights m⊙W with a mask m; the gradient passes straight through m to all of W.
 
-    The mask of the start is that of the pruned weights. Later ones keep the largest weights, under
-    the same pattern and as many as at the start. Weights that are not kept decay, by a factor that
-    grows over the first half of the steps.
+    The first mask keeps the nonzero weights of the pruned matrix. Later masks satisfy the same
+    pattern and keep the weights of largest magnitude; an unstructured mask keeps as many as the
+    first. Weights that are not kept get a weight decay, which grows over the first half of the
+    steps.
     """
 
     keep: Tensor
@@ -65,7 +66,7 @@ class AdaptiveWeights(Parametrization):
 
 
 class _StraightThrough(torch.autograd.Function):
-    """Sets weights to zero forward; passes the gradient on to all of them."""
+    """Sets masked weights to zero in the forward; passes all gradients on in the backward."""
 
     @staticmethod
     def forward(ctx: Any, weight: Tensor, keep: Tensor) -> Tensor:
@@ -79,7 +80,7 @@ class _StraightThrough(torch.autograd.Function):
 
 
 def _pattern_of(weight: Tensor, pattern: Pattern) -> Pattern | None:
-    """Return the pattern that a part ``[out, in]`` satisfies; None if it is not pruned."""
+    """Return the pattern that a part ``[out, in]`` satisfies; None if the part is not pruned."""
     zeros = count_zeros(weight)
     if not isinstance(pattern, NofM):
         return replace(pattern, sparsity=zeros / weight.numel()) if zeros else None

@@ -15,9 +15,9 @@ _SCALE = _ALPHA / ADAPTER_RANK
 
 
 class MaskedLowRank(Parametrization):
-    """W + s·M⊙(B·A): W is fixed, A ``[r, in]`` is random at the start and B ``[out, r]`` zero.
+    """W + s·M⊙(B·A), M = (W ≠ 0): W is fixed, A ``[r, in]`` starts random, B ``[out, r]`` at 0.
 
-    A zero of W is a zero of the sum, so that adding the product to W fills none.
+    Where W is zero, the sum is zero, too, so that merging the product into W keeps all zeros.
     """
 
     def __init__(self, stored: Tensor, layout: MatrixLayout, generator: Generator) -> None:
@@ -41,9 +41,10 @@ class MaskedLowRank(Parametrization):
 
 
 def kaiming_uniform(shape: tuple[int, ...], generator: Generator) -> Tensor:
-    """Return uniform random numbers from ±1/√in, Kaiming's bound for a = √5; in is the last size.
+    """Return uniform random numbers between ±1/√in (Kaiming's bound for a = √5).
 
-    torch's own function gives the same distribution, but takes the global generator.
+    Here, in is the last size of ``shape``. torch's own function gives this distribution for a
+    single matrix, but computes another bound for a stack of matrices.
     """
     bound = 1 / math.sqrt(shape[-1])
     return torch.empty(shape).uniform_(-bound, bound, generator=generator)

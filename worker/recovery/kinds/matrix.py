@@ -14,7 +14,7 @@ from worker.pruning.model.linear_layers import LinearLayer
 class MatrixLayout:
     """How matrices ``[out, in]`` are stored in a parameter.
 
-    The parameter is one matrix, perhaps transposed, or a stack of those of many experts.
+    The parameter is one matrix, perhaps transposed, or a stack of the matrices of many experts.
 
     Attributes:
         layers: the layers of a block that use the parameter, one for each matrix.
@@ -25,17 +25,17 @@ class MatrixLayout:
     config: PretrainedConfig
 
     def oriented(self, stored: Tensor) -> Tensor:
-        """Return a view ``[matrices, out, in]`` of a tensor of the parameter's layout."""
+        """Return a view ``[matrices, out, in]`` of a tensor that has the parameter's layout."""
         stack = stored[None] if self.layers[0].expert is None else stored
         return stack.mT if self.layers[0].transposed else stack
 
     def stored(self, oriented: Tensor) -> Tensor:
-        """Return a view in the parameter's layout of a tensor ``[matrices, out, in]``."""
+        """Return a view of a tensor ``[matrices, out, in]`` in the parameter's layout."""
         stack = oriented.mT if self.layers[0].transposed else oriented
         return stack[0] if self.layers[0].expert is None else stack
 
     def parts(self) -> Iterator[tuple[LinearLayer, Part]]:
-        """Yield each matrix's parts, whose weights compete with each other when it is pruned."""
+        """Yield each layer with each part of its matrix; each part has a mask of its own."""
         for layer in self.layers:
             for part in layer_parts(layer, self.config):
                 yield layer, part

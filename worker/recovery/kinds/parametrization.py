@@ -1,4 +1,4 @@
-"""What all kinds have in common."""
+"""The base class of all kinds of recovery."""
 
 from collections.abc import Callable
 
@@ -7,10 +7,10 @@ from torch.utils.checkpoint import checkpoint
 
 
 class Parametrization(nn.Module):
-    """The trained parameters of one pruned parameter, from which its weights are computed.
+    """The parameters from which the weights of one pruned parameter are computed in training.
 
-    Trained are those of its parameters that require gradients. Its persistent buffers are stored
-    with them when training is interrupted.
+    Parameters that require gradients are trained; the others are fixed. Persistent buffers are
+    saved with the trained parameters, so that an interrupted training can be resumed.
     """
 
     def forward(self) -> Tensor:
@@ -18,25 +18,26 @@ class Parametrization(nn.Module):
         raise NotImplementedError
 
     def mask_gradients(self) -> None:
-        """Remove the gradients of weights that stay zero; called before each step."""
+        """Zero the gradients of weights that must stay zero; called before each step."""
 
     def before_step(self, step: int, steps: int, rate: float) -> None:
-        """Change the parameters in a way that the optimizer does not.
+        """Update the parameters before the optimizer's step, such as by a decay of some weights.
 
         Args:
             step: index of the step, from 0.
-            steps: number of all steps.
+            steps: the total number of steps.
             rate: the learning rate of this step.
         """
 
     def after_step(self, step: int) -> None:
-        """Update what follows from the new parameters."""
+        """Update buffers that depend on the new parameters, such as a mask."""
 
 
 def computed_again(compute: Callable[..., Tensor], *parameters: Tensor) -> Tensor:
-    """Return ``compute(*parameters)``, which the backward computes again.
+    """Return ``compute(*parameters)``; the backward computes it again.
 
-    It would keep a few matrices as large as the weights, for parameters that are far smaller.
+    This saves memory: torch would otherwise keep several matrices as large as the weights for the
+    backward, although the parameters are far smaller.
     """
     result: Tensor = checkpoint(compute, *parameters, use_reentrant=False, preserve_rng_state=False)
     return result

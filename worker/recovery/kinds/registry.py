@@ -1,4 +1,4 @@
-"""The kinds by name."""
+"""The kinds of recovery, by name."""
 
 from torch import Generator, Tensor
 
@@ -20,14 +20,14 @@ def parametrize(
     pattern: Pattern | None,
     generator: Generator,
 ) -> Parametrization:
-    """Return the trained parameters of pruned matrices; at the start they give these matrices.
+    """Return the parameters to train for pruned matrices; initially they give these matrices.
 
     Args:
         kind: what is trained.
         stored: the parameter with the pruned matrices, in its stored dtype.
-        layout: how the matrices are stored in it.
-        pattern: the constraint on a mask that changes.
-        generator: of the random numbers of adapters, on the CPU.
+        layout: how the matrices are stored in ``stored``.
+        pattern: the pattern that a changing mask must satisfy.
+        generator: draws the initial values of adapters, on the CPU.
 
     Raises:
         RecoveryError: the kind needs a pattern.
@@ -45,7 +45,7 @@ def check_pattern(kind: Kind, pattern: Pattern | None) -> None:
     """Check that a pattern is known, if the kind needs one.
 
     Raises:
-        RecoveryError: it is not.
+        RecoveryError: the kind needs a pattern, and none is known.
     """
     if kind == "ast" and pattern is None:
         raise RecoveryError(

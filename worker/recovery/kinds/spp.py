@@ -13,10 +13,10 @@ _SCALE = 2.0
 
 
 class ScaledWeights(Parametrization):
-    """W + s·Ā⊙b⊙W: W is fixed, A ``[r, in]`` is random at the start and b ``[out, 1]`` zero.
+    """W + s·Ā⊙b⊙W: W is fixed, A ``[r, in]`` starts random, b ``[out, 1]`` starts at 0.
 
     Ā ``[out, in]`` repeats each row of A for ⌈out/r⌉ neighbouring outputs; if r does not divide
-    out, the last rows of A stand for fewer.
+    out, the last rows of A are repeated less often, or not at all.
     """
 
     def __init__(self, stored: Tensor, layout: MatrixLayout, generator: Generator) -> None:
@@ -41,7 +41,7 @@ class ScaledWeights(Parametrization):
 
 
 def repeated(rows: Tensor, outputs: int) -> Tensor:
-    """Return each of r rows ``[matrices, r, in]`` repeated, ``[matrices, outputs, in]``."""
+    """Repeat each row of ``[matrices, r, in]`` next to itself, to ``[matrices, outputs, in]``."""
     count, rank, inputs = rows.shape
     times = -(-outputs // rank)
     # Expanded rather than indexed: the backward of an index is not deterministic on a GPU.

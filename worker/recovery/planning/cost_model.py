@@ -1,4 +1,4 @@
-"""Predicting the operations and the bytes that a recovery processes."""
+"""Predicting how many operations a recovery computes, and how many bytes it moves."""
 
 from worker.pruning.base.shapes import ModelShape
 from worker.pruning.base.speed import Cost
@@ -78,7 +78,7 @@ class _CostModel:
         )
 
     def _optimizer(self) -> Cost:
-        """Return the cost of the steps, and of computing weights for each micro-batch."""
+        """Return the cost of the optimizer's steps, and of computing weights per micro-batch."""
         numbers = self._numbers
         tokens = batch_tokens(self._recovery.tokens)
         batches = -(-tokens // self._setting.micro_batch_tokens(self._recovery, self._work))

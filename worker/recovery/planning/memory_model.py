@@ -27,11 +27,11 @@ _STATE_BYTES = 12  # per trained number in the files of a state
 
 @dataclass(frozen=True)
 class RecoveryMemory:
-    """Bytes beyond what the process used before.
+    """The memory that a recovery adds to what the process used before.
 
     Attributes:
-        host_bytes: on the host.
-        device_bytes: on the GPU; 0 if the CPU computes.
+        host_bytes: memory on the host.
+        device_bytes: memory on the GPU; 0 if the CPU computes.
     """
 
     host_bytes: int
@@ -51,10 +51,11 @@ def recovery_memory(
 
 
 def scratch_bytes(shape: ModelShape, recovery: Recovery, work: RecoveryWork) -> int:
-    """Return the most bytes of the files that a recovery keeps while it runs.
+    """Return the maximum total size of the files that a recovery keeps while it runs.
 
-    They are the dense model's predictions, the hidden states of a chunk, the last state of the
-    training beside the one that is being written, and the best weights.
+    These are the dense model's predictions and, whichever is larger, the hidden states of a chunk
+    or the files of the training: its last state, the state that is being written, and the best
+    weights.
     """
     trained = TrainedNumbers.of(shape, recovery).trained
     tokens = work.teacher_tokens(recovery)
@@ -65,7 +66,7 @@ def scratch_bytes(shape: ModelShape, recovery: Recovery, work: RecoveryWork) -> 
 
 
 def _target_bytes(shape: ModelShape) -> int:
-    """Return the bytes of the dense model's predictions of one token."""
+    """Return the bytes that the dense model's prediction for one token takes."""
     return _TARGET_BYTES * top_count(shape.vocabulary)
 
 
@@ -106,7 +107,7 @@ class _MemoryModel:
         return RecoveryMemory(host, computing + _LIBRARY_BYTES)
 
     def _copied(self) -> int:
-        """Return the bytes on the host of a block that is read or written, and of saved states."""
+        """Return the host bytes of a block being read or written, or of a saved state if larger."""
         block = 2 * max(one.parameters.read_bytes for one in self._shape.blocks)
         moments = 0 if self._work.device == "cpu" else 8 * self._numbers.trained
         return max(block, moments)
@@ -121,7 +122,7 @@ class _MemoryModel:
     def _weights(self) -> int:
         """Return the bytes of weights, gradients, moments and masks.
 
-        Of several processes each has its part of all but the masks, and one block that is whole.
+        With several processes, each holds all masks, its part of the rest, and one whole block.
         """
         ranks, numbers = self._work.ranks, self._numbers
         divided = _TRAINED_BYTES * numbers.trained + self._is_adapter * numbers.weight_bytes
@@ -132,7 +133,7 @@ class _MemoryModel:
     def _effective(self) -> int:
         """Return the bytes of weights that are computed for the forward and kept for the backward.
 
-        They are those of all blocks, or of one where the backward computes them again.
+        The weights of all blocks are kept, or those of one block if the backward recomputes them.
         """
         weights = self._numbers.weights
         if self._setting.recomputes:
@@ -159,6 +160,6 @@ class _MemoryModel:
         return self._tokens * (between + kept * (1 if self._setting.recomputes else blocks))
 
     def _logits(self) -> int:
-        """Return the bytes of the loss of one piece of the hidden states."""
+        """Return the bytes that computing the loss of one piece of the hidden states takes."""
         whole = self._tokens * self._shape.vocabulary * 4
         return _LOSS_COPIES * min(whole, LOGITS_BYTES[self._work.device])

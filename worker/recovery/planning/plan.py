@@ -1,4 +1,4 @@
-"""Choosing how to run a recovery, and refusing one that cannot run."""
+"""Choosing how to run a recovery, and refusing a recovery that does not fit into memory."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -25,9 +25,9 @@ class RecoveryPlan:
 
     Attributes:
         setting: how it will run.
-        steps: the optimizer's steps.
+        steps: number of optimizer steps.
         host_bytes: peak resident memory of the process.
-        working_bytes: the recovery's part of it, beyond what the process used before.
+        working_bytes: the recovery's part of ``host_bytes``, beyond what the process used before.
         device_bytes: peak memory of tensors on the GPU; 0 if the CPU computes.
         scratch_bytes: size of the files that it keeps while it runs.
         seconds: duration; None if the machine's speed is not known.
@@ -46,7 +46,7 @@ class RecoveryPlan:
         return asdict(self.setting)
 
     def with_setting(self, values: dict[str, Any]) -> "RecoveryPlan":
-        """Return the plan with an interrupted run's setting, which decides the result's bytes."""
+        """Return the plan with an interrupted run's setting, for a result with the same bytes."""
         return replace(self, setting=RecoverySetting(**values))
 
 
@@ -64,10 +64,11 @@ def plan_recovery(
         recovery: how it is trained.
         work: the windows, the dtype and the device.
         headroom: the memory that the process may use.
-        speed: of the machine; None for a plan without a duration.
+        speed: the machine's speed; None for a plan without a duration.
 
     Raises:
-        InsufficientMemoryError: no setting fits; it names a kind that would.
+        InsufficientMemoryError: no setting fits; the error proposes a kind of recovery that fits,
+            or else refinement.
     """
     chosen = _first_that_fits(shape, recovery, work, headroom)
     if chosen is None:
@@ -88,7 +89,7 @@ def _first_that_fits(
 def _plans(
     shape: ModelShape, recovery: Recovery, work: RecoveryWork, headroom: Headroom
 ) -> Iterator[RecoveryPlan]:
-    """Yield plans from the fastest setting to the one with the least memory."""
+    """Yield plans, from the fastest setting to the one that needs the least memory."""
     for setting in _settings(recovery, work):
         memory = recovery_memory(shape, recovery, work, setting)
         resident = headroom.resident_bytes + memory.host_bytes
@@ -126,7 +127,7 @@ def _needed_and_left(candidate: RecoveryPlan, headroom: Headroom) -> Iterator[tu
 def _insufficient_memory(
     shape: ModelShape, recovery: Recovery, work: RecoveryWork, headroom: Headroom
 ) -> InsufficientMemoryError:
-    """Return the error, with a kind that fits, or what needs one block only."""
+    """Return the error, which proposes a kind of recovery that fits, or else refinement."""
     plans = _plans(shape, recovery, work, headroom)
     smallest = min(plans, key=lambda one: _missing_bytes(one, headroom))
     needed, left, limit = max(_needed_and_left(smallest, headroom), key=lambda one: one[0] - one[1])

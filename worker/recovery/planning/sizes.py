@@ -1,21 +1,21 @@
-"""The sizes of what a recovery holds at a time."""
+"""The sizes of the data that a recovery holds in memory at a time."""
 
 ADAPTER_RANK = 16
-"""Rank of the adapters of ``mask_lora``, and rows of those of ``spp``."""
+"""Rank of ``mask_lora`` adapters; number of rows of A in ``spp`` adapters."""
 
 CHUNK_TOKENS = {"cpu": 32_768, "cuda": 131_072}
-"""Tokens that run through the dense model together; it is read once for each chunk."""
+"""Number of tokens in a chunk; the dense model is read once for each chunk."""
 
 FORWARD_TOKENS = {"cpu": 512, "cuda": 16_384}
-"""Tokens of a batch that runs through one block, as in a sweep."""
+"""Number of tokens that run through a block at a time, as in a sweep."""
 
 LOGITS_BYTES = {"cpu": 16 << 20, "cuda": 256 << 20}
-"""Size of the fp32 logits that are computed at a time."""
+"""Maximum size of the fp32 logits that are computed at a time."""
 
 TOP = 512
-"""The most likely tokens whose probabilities are kept for each predicted one."""
+"""Maximum number of tokens, the most likely ones, whose probabilities a prediction keeps."""
 
 
 def top_count(vocabulary: int) -> int:
-    """Return how many tokens' probabilities are kept; at least one is among the others."""
+    """Return how many tokens' probabilities are kept; at least one token is not among them."""
     return min(TOP, vocabulary - 1)

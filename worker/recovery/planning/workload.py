@@ -1,4 +1,4 @@
-"""The work of a recovery, and how it runs, in names and numbers."""
+"""The work and the setting of a recovery, described by strings and numbers only."""
 
 from dataclasses import dataclass
 
@@ -9,13 +9,13 @@ from worker.recovery.settings import Recovery, window_count, windows_per_step
 
 @dataclass(frozen=True)
 class RecoveryWork:
-    """What a recovery has to do.
+    """The work of a recovery.
 
     Attributes:
         training_windows, held_out_windows: number of windows.
-        evaluation_tokens: number of evaluation tokens, which are measured before and after.
+        evaluation_tokens: number of evaluation tokens; their loss is measured before and after.
         seq_len: tokens of each training window.
-        dtype: of the forward passes, such as ``bfloat16``.
+        dtype: the dtype of the forward passes, such as ``bfloat16``.
         device: ``cpu`` or ``cuda``.
         ranks: number of processes, each with a part of the trained weights.
     """
@@ -29,7 +29,7 @@ class RecoveryWork:
     ranks: int = 1
 
     def teacher_tokens(self, recovery: Recovery) -> int:
-        """Return the number of tokens whose predictions by the dense model are needed."""
+        """Return the number of tokens that run through the dense model."""
         used = min(self.training_windows, window_count(recovery, self.seq_len))
         return (used + self.held_out_windows) * self.seq_len
 
@@ -44,8 +44,8 @@ class RecoverySetting:
 
     Attributes:
         micro_batch_windows: windows that run through the model at a time.
-        recomputes: whether the backward runs each block's forward again rather than keeping what
-            it computed: a third more time, less memory.
+        recomputes: whether the backward runs each block's forward again rather than keeping its
+            activations; this takes a third more time, but less memory.
     """
 
     micro_batch_windows: int
@@ -59,11 +59,11 @@ class RecoverySetting:
 
 @dataclass(frozen=True)
 class TrainedNumbers:
-    """How many numbers a recovery holds.
+    """How many numbers of each sort a recovery holds in memory.
 
     Attributes:
         weights: entries of the trained matrices.
-        weight_bytes: their size as they are stored.
+        weight_bytes: the size of the trained matrices in their stored dtype.
         trained: entries of the parameters that are trained; norms are too few to count.
         fixed: entries of the blocks' other parameters.
         outside: entries of the embeddings and the head.
@@ -81,7 +81,7 @@ class TrainedNumbers:
 
     @classmethod
     def of(cls, shape: ModelShape, recovery: Recovery) -> "TrainedNumbers":
-        """Count the numbers of a model and a kind."""
+        """Count the numbers that a recovery of a model holds."""
         layers = [layer for block in shape.blocks for layer in block.layers]
         weights = sum(layer.weights for layer in layers)
         inside = sum(block.parameters.numbers for block in shape.blocks)

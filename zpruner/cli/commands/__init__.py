@@ -1,1 +1,1 @@
-"""The commands, a module for each kind."""
+"""The commands, one module per kind."""

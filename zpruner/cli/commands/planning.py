@@ -28,7 +28,7 @@ VARIED = (
     *("sparsity", "preset", "method", "pattern", "solver", "scope", "variant", "allocation"),
     *("correction", "damping", "propagation", "refine", "recover"),
 )
-"""Fields of which a sweep takes several values, besides ``skip``, whose values are lists."""
+"""Fields that can vary in a sweep, apart from ``skip``, whose values are lists themselves."""
 
 SEVERAL = "One value, or several: A,B,C; or a list as JSON: '[\"owl\", [0.4, 0.6]]'."
 SWEEP_FIELDS = {one.name: one for one in (*JOB_FIELDS, *SUBMISSION) if one.part_of not in VARIED}
@@ -72,7 +72,7 @@ def compare(
     job_ids: Annotated[list[str], typer.Argument(help="The ids of two or more jobs.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Compare jobs with the first of them."""
+    """Compare jobs; the first one is the baseline."""
     with connect() as client:
         found = client.compare(*job_ids)
     print_response(
@@ -113,7 +113,7 @@ def sweep(
 
 
 class _Counts:
-    """Prints a line whenever the counts change."""
+    """Prints the number of points by status whenever it changes."""
 
     def __init__(self) -> None:
         self._last = ""
@@ -138,7 +138,11 @@ def _exit_code(sweep: Sweep) -> int:
 
 
 def _values(name: str, text: str, *more: str) -> list[Any]:
-    """Read ``A,B,C``, each a number, text, ``null`` or as a job's option; or a list as JSON."""
+    """Read the values of a field: ``A,B,C``, or a list as JSON.
+
+    Each of ``A,B,C`` is a number, ``null``, ``true``, ``false`` or text. If the field accepts a
+    pair, a value may also be a pair, written as in the option of a single job: ``owl:0.15``.
+    """
     if not text.startswith("["):
         return [_value(name, one) for one in text.split(",")]
     try:

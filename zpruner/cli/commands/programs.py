@@ -1,4 +1,4 @@
-"""Commands that start programs of the service, whose packages a client may lack."""
+"""Commands that start the service's programs, which need packages that a client may lack."""
 
 import os
 from collections.abc import Iterable

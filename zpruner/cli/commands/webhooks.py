@@ -27,7 +27,7 @@ EventOption = Annotated[
 ]
 
 DETAILS = {"body", "log"}
-"""Fields that only the response for a single message has."""
+"""Fields that are set only when one message is requested by its id."""
 
 app = typer.Typer(no_args_is_help=True, help="Notify URLs of events of jobs (admins only).")
 

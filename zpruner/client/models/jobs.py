@@ -9,7 +9,7 @@ FINAL = frozenset({"succeeded", "failed", "cancelled", "expired"})
 
 
 class ResponseModel(BaseModel):
-    """Base of every response: immutable; fields of newer services are ignored."""
+    """Base class of all responses: immutable; unknown fields of a newer service are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -23,7 +23,7 @@ class Block(ResponseModel):
 
 
 class Eta(ResponseModel):
-    """Remaining seconds: half of such jobs take less than ``p50``, nine in ten less than p90."""
+    """The 50th and 90th percentiles of the predicted remaining time, in seconds."""
 
     p50: float
     p90: float
@@ -59,7 +59,7 @@ class Problem(ResponseModel):
 
 
 class GateFailure(ResponseModel):
-    """A bound of a job's quality gate that was violated."""
+    """A violated bound of a job's quality gate."""
 
     metric: str
     bound: str
@@ -145,7 +145,7 @@ class FileLink(ResponseModel):
 
 
 class KnownModel(ResponseModel):
-    """A model that is known without a look at the hub.
+    """A model that the service knows without asking the hub.
 
     Attributes:
         model: the value of a job's ``model`` field.
@@ -199,7 +199,7 @@ class Event(ResponseModel):
 
 
 class LogLine(ResponseModel):
-    """One line of an attempt's log; pass ``id`` as ``after`` to continue from it."""
+    """One line of an attempt's log; pass its ``id`` as ``after`` to read the lines after it."""
 
     id: str
     attempt: int

@@ -29,13 +29,13 @@ class Key(ResponseModel):
 
 
 class NewKey(Key):
-    """A new key with its secret in ``key``, which is never shown again."""
+    """A created or rotated key; ``key`` is its secret, which is never shown again."""
 
     key: str
 
 
 class Share(ResponseModel):
-    """The used and the allowed amount of a quota."""
+    """The used and the allowed amount of a quota; ``allowed=None`` means unlimited."""
 
     used: float
     allowed: float | None = None

@@ -6,7 +6,7 @@ from zpruner.client.models.jobs import ResponseModel
 
 
 class Model(ResponseModel):
-    """The model of an estimate."""
+    """The model for which an estimate was made."""
 
     name: str
     revision: str | None = None
@@ -23,7 +23,7 @@ class Memory(ResponseModel):
 
 
 class Seconds(ResponseModel):
-    """The predicted run time of a job."""
+    """The predicted run time of a job: its 50th and 90th percentiles, in seconds."""
 
     p50: float
     p90: float
@@ -57,7 +57,7 @@ class Estimate(ResponseModel):
 
 
 class ComparedJob(ResponseModel):
-    """A job compared with the first of several."""
+    """One job of a comparison; ``deltas`` are its metrics minus those of the first job."""
 
     id: str
     name: str | None = None
@@ -68,7 +68,7 @@ class ComparedJob(ResponseModel):
 
 
 class Comparison(ResponseModel):
-    """The fields in which jobs differ, and their metrics."""
+    """A comparison of jobs: the fields in which they differ, and the metrics of each job."""
 
     comparable: bool
     reasons: list[str] = []
@@ -91,7 +91,7 @@ class Point(ResponseModel):
 
 
 class Sweep(ResponseModel):
-    """Many jobs submitted in one request; entries of a list have no ``points``."""
+    """Many jobs submitted in one request; ``points`` is empty in a list of sweeps."""
 
     id: str
     name: str | None = None

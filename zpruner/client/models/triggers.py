@@ -7,7 +7,7 @@ from zpruner.client.models.jobs import Preview, Problem, ResponseModel
 
 
 class Trigger(ResponseModel):
-    """A template of jobs that another system starts; without its secret."""
+    """A trigger: a job template that another system can start; its secret is not included."""
 
     id: str
     name: str
@@ -28,7 +28,7 @@ class NewTrigger(Trigger):
 
 
 class TriggerTest(ResponseModel):
-    """The outcome that a call would have."""
+    """The outcome that a call with the tested payload would have."""
 
     outcome: str
     reason: str | None = None
@@ -36,7 +36,7 @@ class TriggerTest(ResponseModel):
 
 
 class TriggerDelivery(ResponseModel):
-    """An authenticated call of a trigger."""
+    """An authenticated call to a trigger, with its outcome."""
 
     id: str
     trigger_id: str

@@ -36,7 +36,7 @@ class DeliveryAttempt(ResponseModel):
 
 
 class Delivery(ResponseModel):
-    """A message to a webhook; entries of a list, and new messages, have no ``body`` and ``log``."""
+    """A message to a webhook; only ``Webhooks.delivery`` returns it with ``body`` and ``log``."""
 
     id: str
     webhook_id: str

@@ -1,1 +1,1 @@
-"""HTTP requests and streams, for a client that blocks and for one that is awaited."""
+"""HTTP requests and streams, for the blocking and the asynchronous client."""

@@ -23,7 +23,10 @@ class Frame:
 async def events(
     transport: Transport[Any], job_id: str, after: int, follow: bool
 ) -> AsyncIterator[Event]:
-    """Yield the events after one; with ``follow``, also new ones until the job has ended."""
+    """Yield the events with numbers above ``after``.
+
+    With ``follow``, also yield new events until the job has ended.
+    """
     if follow:
         async for event in _followed(transport, job_id, after):
             yield event
@@ -33,11 +36,11 @@ async def events(
 
 
 async def _followed(transport: Transport[Any], job_id: str, after: int) -> AsyncIterator[Event]:
-    """Yield every event after one until the job has ended; reconnect after interruptions.
+    """Yield the events with numbers above ``after`` until the job ends; reconnect if necessary.
 
     Raises:
-        ProblemError: the service refused.
-        ServiceError: it has not responded for a minute.
+        ProblemError: the service refused the request.
+        ServiceError: the service has not responded for a minute.
     """
     outage = Outage()
     while True:
@@ -65,7 +68,7 @@ async def _frames(transport: Transport[Any], job_id: str, after: int) -> AsyncIt
 
 
 async def parse(lines: AsyncIterator[str]) -> AsyncIterator[Frame]:
-    """Yield the complete messages; comments are ignored."""
+    """Yield the complete server-sent events in a stream of lines; ignore comments."""
     kind, data = "message", list[str]()
     async for line in lines:
         if not line:

@@ -33,7 +33,11 @@ class Bound(Generic[Mode]):
 
 
 class operation(Generic[P, T]):  # noqa: N801 - a decorator
-    """Make a method from a coroutine function."""
+    """Turn a coroutine function into a method.
+
+    The method is a plain function for a blocking client, and a coroutine function for an
+    asynchronous client.
+    """
 
     def __init__(self, function: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]) -> None:
         self._function = function
@@ -56,7 +60,10 @@ class operation(Generic[P, T]):  # noqa: N801 - a decorator
 
 
 class iteration(Generic[P, T]):  # noqa: N801 - a decorator
-    """Make a method from an asynchronous generator function."""
+    """Turn an asynchronous generator function into a method that returns an iterator.
+
+    The iterator is asynchronous if the client is asynchronous.
+    """
 
     def __init__(self, function: Callable[Concatenate[Any, P], AsyncIterator[T]]) -> None:
         self._function = function
@@ -77,7 +84,7 @@ class iteration(Generic[P, T]):  # noqa: N801 - a decorator
 
 
 def _method(bound: Any, function: Callable[..., Any], runner: str) -> Callable[..., Any]:
-    """Return a method whose coroutine the object's transport runs."""
+    """Return a method that runs the function's coroutine or generator on the transport."""
     plain = MethodType(function, bound)
 
     @wraps(plain)

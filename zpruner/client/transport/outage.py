@@ -1,4 +1,4 @@
-"""How long waiting continues while the service does not respond, as during a restart."""
+"""The time limit for a service that does not respond, for instance during a restart."""
 
 import time
 
@@ -22,7 +22,7 @@ class Outage:
         """Return if repeating the request may help; otherwise raise ``error``.
 
         Raises:
-            ServiceError: the service refused, or has not responded for too long.
+            ServiceError: the service refused the request, or has not responded for too long.
         """
         if error.is_refusal or time.monotonic() - self._answered_at > self._within_s:
             raise error

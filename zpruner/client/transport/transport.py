@@ -17,7 +17,7 @@ PAUSES_S = (0.2, 0.5, 1.0)
 """Delays between the attempts of an idempotent request."""
 
 MAX_RETRIES = 5
-"""How often a request that exceeded the rate limit is repeated."""
+"""The maximum number of retries of a request that exceeds the rate limit."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -58,7 +58,7 @@ class Transport(Generic[Mode]):
         raise NotImplementedError
 
     async def sleep(self, seconds: float) -> None:
-        """Sleep."""
+        """Sleep for this many seconds."""
         raise NotImplementedError
 
     async def call_blocking(
@@ -70,7 +70,10 @@ class Transport(Generic[Mode]):
     async def run_all(
         self, calls: Sequence[Callable[[], Coroutine[Any, Any, None]]], limit: int, cancelled: Event
     ) -> None:
-        """Run the calls, ``limit`` at once; if one fails, set ``cancelled`` and raise its error."""
+        """Run the calls, at most ``limit`` at once.
+
+        If a call fails, set ``cancelled`` and raise its error.
+        """
         raise NotImplementedError
 
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -78,7 +81,7 @@ class Transport(Generic[Mode]):
         raise NotImplementedError
 
     def iterate(self, items: AsyncGenerator[Any, None]) -> Any:
-        """Return an iterator, or an asynchronous one, over the items."""
+        """Return an iterator over the items, asynchronous if this client is."""
         raise NotImplementedError
 
     def __deepcopy__(self, memo: Any) -> "Transport[Mode]":
@@ -92,7 +95,7 @@ class Transport(Generic[Mode]):
         return self.base_url.rstrip("/") + path
 
     async def get(self, path: str, params: Params | None = None) -> Any:
-        """Return the JSON of a GET request."""
+        """Send a GET request and return the JSON of its response."""
         return await self.request_json("GET", path, params=params)
 
     async def request_json(self, method: str, path: str, **options: Any) -> Any:
@@ -100,7 +103,9 @@ class Transport(Generic[Mode]):
         return (await self.send(method, path, **options)).json()
 
     async def send(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """Send a request and return a successful response, or 304.
+        """Send a request, and return a response that is successful or has the status 304.
+
+        A request that exceeds the rate limit is sent again.
 
         Raises:
             ProblemError: the service refused the request.
@@ -137,10 +142,10 @@ class Transport(Generic[Mode]):
     async def open(
         self, path: str, headers: dict[str, str], description: str
     ) -> AsyncIterator[Body]:
-        """Stream the response to a GET request; repeat it if it exceeds the rate limit.
+        """Stream the response to a GET request; repeat a request that exceeds the rate limit.
 
         Args:
-            path, headers: of the request.
+            path, headers: the path and the headers of the request.
             description: what is downloaded, for the error message.
 
         Raises:
@@ -172,7 +177,7 @@ class Transport(Generic[Mode]):
             response = await self.send("GET", following)
 
     async def rows(self, path: str, params: Params | None = None, limit: int | None = None) -> Any:
-        """Return the rows of a list, at most ``limit``."""
+        """Return the rows of a list: at most ``limit`` rows, or all if ``limit`` is None."""
         found = list[dict[str, Any]]()
         async for row in self.pages(path, params):
             if limit is not None and len(found) >= limit:
@@ -193,7 +198,7 @@ class Transport(Generic[Mode]):
 
 
 def problem_of(response: httpx.Response) -> Problem:
-    """Return the problem document of a response, or one made from its status."""
+    """Return a response's problem document; if it has none, make a document from its status."""
     if "json" in response.headers.get("content-type", ""):
         return Problem.model_validate(response.json())
     title = f"HTTP {response.status_code} {response.reason_phrase}"
@@ -201,7 +206,7 @@ def problem_of(response: httpx.Response) -> Problem:
 
 
 def _retry_after_s(response: httpx.Response) -> float | None:
-    """Return the delay before a rate-limited request may be repeated, or else None."""
+    """Return how long to wait if the request exceeded the rate limit; otherwise None."""
     if response.status_code != httpx.codes.TOO_MANY_REQUESTS:
         return None
     if problem_of(response).code != "rate_limited":

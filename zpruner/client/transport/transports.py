@@ -40,7 +40,7 @@ class SyncTransport(Transport[Sync]):
         return SyncContent(pieces)
 
     async def sleep(self, seconds: float) -> None:
-        """Sleep."""
+        """Sleep, blocking the thread."""
         time.sleep(seconds)
 
     async def call_blocking(
@@ -91,7 +91,7 @@ class AsyncTransport(Transport[Async]):
         return AsyncContent(pieces)
 
     async def sleep(self, seconds: float) -> None:
-        """Sleep."""
+        """Sleep without blocking the event loop."""
         await asyncio.sleep(seconds)
 
     async def call_blocking(
@@ -155,7 +155,7 @@ class SyncBody:
 
 @dataclass(frozen=True)
 class AsyncBody:
-    """A streamed response that is read by awaiting."""
+    """A streamed response that is read with asynchronous calls."""
 
     response: httpx.Response
 

@@ -19,7 +19,7 @@ export interface paths {
         put?: never;
         /**
          * Submit Job
-         * @description Submit a job; GET its ``Location`` for its progress.
+         * @description Submit a job; GET the response's ``Location`` for the job's progress.
          *
          *     With ``Prefer: wait=60`` the response is sent when the job has ended, or after 60 seconds.
          */
@@ -41,14 +41,15 @@ export interface paths {
          * Get Job
          * @description Return one job; with ``If-None-Match``, only if it has changed.
          *
-         *     With ``Prefer: wait=60`` as well, the response is sent as soon as the job changes.
+         *     With ``Prefer: wait=60`` as well, the response is sent when the job changes, or after 60
+         *     seconds.
          */
         get: operations["get_job"];
         put?: never;
         post?: never;
         /**
          * Delete Job
-         * @description Delete a job that has ended, its events, its files and its idempotency key.
+         * @description Delete a job that has ended, together with its events, files and idempotency key.
          */
         delete: operations["delete_job"];
         options?: never;
@@ -91,7 +92,7 @@ export interface paths {
         put?: never;
         /**
          * Pause Job
-         * @description Pause a job: a queued one at once, a running one after its current block.
+         * @description Pause a job: a queued job at once, a running job after its current block.
          */
         post: operations["pause_job"];
         delete?: never;
@@ -111,7 +112,7 @@ export interface paths {
         put?: never;
         /**
          * Resume Job
-         * @description Resume a paused job after its last finished block.
+         * @description Queue a paused job again, to continue after its last finished block.
          */
         post: operations["resume_job"];
         delete?: never;
@@ -151,7 +152,7 @@ export interface paths {
         put?: never;
         /**
          * Rerun Job
-         * @description Submit a job again, with changes; the new job has its id as ``parent_id``.
+         * @description Submit a job again, with changes; the new job's ``parent_id`` is the id of the old job.
          */
         post: operations["rerun_job"];
         delete?: never;
@@ -169,10 +170,10 @@ export interface paths {
         };
         /**
          * List Events
-         * @description List a job's events, oldest first; continue with ``after`` the last ``seq``.
+         * @description List a job's events, oldest first; to continue, pass the last ``seq`` as ``after``.
          *
-         *     With ``Accept: text/event-stream`` the response is a stream of these and of future events,
-         *     which ends with the job; ``Last-Event-ID`` resumes it.
+         *     With ``Accept: text/event-stream`` the response is a stream of the stored and future events,
+         *     which ends when the job ends; ``Last-Event-ID`` resumes the stream.
          */
         get: operations["list_events"];
         put?: never;
@@ -192,7 +193,7 @@ export interface paths {
         };
         /**
          * List Blocks
-         * @description List the latest report of each decoder block, in depth order.
+         * @description List the latest report of each decoder block, from the first block to the last.
          */
         get: operations["list_blocks"];
         put?: never;
@@ -232,12 +233,13 @@ export interface paths {
         };
         /**
          * List All Events
-         * @description List the events of all jobs, oldest first; continue with ``after`` the last ``position``.
+         * @description List all jobs' events, oldest first; to continue, pass the last ``position`` as ``after``.
          *
-         *     With ``Accept: text/event-stream`` the response is an endless stream of future events, or of
-         *     all events after ``after`` or ``Last-Event-ID``. It starts with an event ``ready``, which an
-         *     event ``pruned`` follows if some of the requested events are no longer stored. An event
-         *     ``ping`` is sent when nothing has happened for some seconds.
+         *     With ``Accept: text/event-stream`` the response is an endless stream of future events; with
+         *     ``after`` or ``Last-Event-ID``, it also contains the stored events after that position. The
+         *     stream starts with a ``ready`` event, followed by a ``pruned`` event if some of the requested
+         *     events are no longer stored. A ``ping`` event is sent when nothing has happened for some
+         *     seconds.
          */
         get: operations["list_all_events"];
         put?: never;
@@ -277,7 +279,7 @@ export interface paths {
         };
         /**
          * List Worker Histories
-         * @description Return what each worker did in the last day, in steps of ten minutes.
+         * @description Return the activity of each worker in the last day, in steps of ten minutes.
          */
         get: operations["list_worker_histories"];
         put?: never;
@@ -377,7 +379,7 @@ export interface paths {
         };
         /**
          * Get Place
-         * @description Return a job's position in its queue, which depends on other jobs, too.
+         * @description Return a job's position in its queue, which other jobs can change.
          */
         get: operations["get_place"];
         put?: never;
@@ -399,7 +401,8 @@ export interface paths {
          * Get Result
          * @description Return a job's metrics and files.
          *
-         *     The status is 200 once the job has succeeded, 424 if it ended otherwise or failed its gate.
+         *     The status is 200 if the job has succeeded without failing its gate, and 424 if it failed its
+         *     gate or did not succeed. While the job is unfinished, the status is ``pending``, by default 202.
          */
         get: operations["get_result"];
         put?: never;
@@ -482,7 +485,7 @@ export interface paths {
          * @description Return a file's bytes, or one range of them.
          *
          *     With the query of a link from `create_link`, no key is needed. A file that has changed on disk
-         *     since its last check is checked again first; the status of a damaged file is 410.
+         *     since its last check is checked again first; if it is damaged, the status is 410.
          */
         get: operations["get_artifact"];
         put?: never;
@@ -494,7 +497,7 @@ export interface paths {
          * @description Return a file's bytes, or one range of them.
          *
          *     With the query of a link from `create_link`, no key is needed. A file that has changed on disk
-         *     since its last check is checked again first; the status of a damaged file is 410.
+         *     since its last check is checked again first; if it is damaged, the status is 410.
          */
         head: operations["head_artifact"];
         patch?: never;
@@ -513,7 +516,7 @@ export interface paths {
          * Create Link
          * @description Create a link that downloads a file without a key.
          *
-         *     It expires after `expires_in` seconds, or with the caller's key.
+         *     It expires after `expires_in` seconds, or when the caller's key expires or is revoked.
          */
         post: operations["create_link"];
         delete?: never;
@@ -531,7 +534,7 @@ export interface paths {
         };
         /**
          * Get Archive
-         * @description Return all of a job's files as one tar archive; the status is 410 if one is damaged.
+         * @description Return all of a job's files as one tar archive; the status is 410 if a file is damaged.
          *
          *     With the query of a link from `create_archive_link`, no key is needed.
          */
@@ -542,7 +545,7 @@ export interface paths {
         options?: never;
         /**
          * Get Archive
-         * @description Return all of a job's files as one tar archive; the status is 410 if one is damaged.
+         * @description Return all of a job's files as one tar archive; the status is 410 if a file is damaged.
          *
          *     With the query of a link from `create_archive_link`, no key is needed.
          */
@@ -563,7 +566,7 @@ export interface paths {
          * Create Archive Link
          * @description Create a link that downloads the archive of a job without a key.
          *
-         *     It expires after `expires_in` seconds, or with the caller's key.
+         *     It expires after `expires_in` seconds, or when the caller's key expires or is revoked.
          */
         post: operations["create_archive_link"];
         delete?: never;
@@ -667,7 +670,7 @@ export interface paths {
         put?: never;
         /**
          * Estimate Job
-         * @description Estimate a job; requests are refused as those for the job itself.
+         * @description Estimate a job; an invalid job is refused, as it would be when submitted.
          */
         post: operations["estimate_job"];
         delete?: never;
@@ -707,7 +710,7 @@ export interface paths {
          * List Methods
          * @description List the pruning methods, each with the JSON Schema of a job that uses it.
          *
-         *     `presets` are the named combinations of fields, `metrics` what a gate can bound.
+         *     `presets` are the named combinations of fields; `metrics` are the metrics that a gate can bound.
          */
         get: operations["list_methods"];
         put?: never;
@@ -727,9 +730,9 @@ export interface paths {
         };
         /**
          * List Models
-         * @description List the models in the folders that jobs may read, and those of the newest jobs.
+         * @description List the models that the newest jobs use, and those in the folders that jobs may read.
          *
-         *     Any other model of the hub can be named as well.
+         *     A job can also name any other model on the hub.
          */
         get: operations["list_models"];
         put?: never;
@@ -755,10 +758,10 @@ export interface paths {
         put?: never;
         /**
          * Upload Dataset
-         * @description Upload UTF-8 text, JSONL or CSV; jobs refer to it by its `dataset`.
+         * @description Upload UTF-8 text, JSONL or CSV; a job can use it by the response's `dataset` value.
          *
          *     Rows contain a `text`, chat `messages`, or the field that a job names as its `text_field`.
-         *     Uploading the same bytes again returns the same dataset, with its first name.
+         *     Uploading the same bytes again returns the same dataset, with the name of the first upload.
          */
         post: operations["upload_dataset"];
         delete?: never;
@@ -826,7 +829,7 @@ export interface paths {
         put?: never;
         /**
          * Create Key
-         * @description Create a key; only this response contains it.
+         * @description Create a key; only this response contains its secret.
          */
         post: operations["create_key"];
         delete?: never;
@@ -966,7 +969,7 @@ export interface paths {
          * Rotate Webhook
          * @description Give a webhook a new secret, which only this response contains.
          *
-         *     Messages are signed with the old secret, too, for a while.
+         *     For a while, messages are signed with both the old and the new secret.
          */
         post: operations["rotate_webhook"];
         delete?: never;
@@ -1004,7 +1007,7 @@ export interface paths {
         };
         /**
          * List Deliveries
-         * @description List a webhook's deliveries of the last thirty days, pending ones included, newest first.
+         * @description List a webhook's deliveries of the last thirty days, including pending ones, newest first.
          */
         get: operations["list_deliveries"];
         put?: never;
@@ -1097,14 +1100,14 @@ export interface paths {
         post?: never;
         /**
          * Delete Trigger
-         * @description Delete a trigger and its deliveries; the jobs that it started stay.
+         * @description Delete a trigger and its deliveries; the jobs that it started are kept.
          */
         delete: operations["delete_trigger"];
         options?: never;
         head?: never;
         /**
          * Change Trigger
-         * @description Change a trigger's name, job, filter or map; its address and its secret stay.
+         * @description Change a trigger's name, job, filter or map; its address and its secret stay the same.
          */
         patch: operations["change_trigger"];
         trace?: never;
@@ -1142,7 +1145,7 @@ export interface paths {
         put?: never;
         /**
          * Test Trigger
-         * @description Return the job that a call with this payload would start; nothing is stored or started.
+         * @description Return the job that a call with this payload would start; no job or delivery is stored.
          */
         post: operations["test_trigger"];
         delete?: never;
@@ -1160,7 +1163,7 @@ export interface paths {
         };
         /**
          * List Trigger Deliveries
-         * @description List the authenticated calls of the last thirty days, newest first.
+         * @description List the authenticated calls to a trigger in the last thirty days, newest first.
          */
         get: operations["list_trigger_deliveries"];
         put?: never;
@@ -1184,10 +1187,10 @@ export interface paths {
          * Receive Hook
          * @description Start a trigger's job, or ignore the call; no API key is needed.
          *
-         *     The call authenticates with the trigger's secret, as its source does: GitHub with
-         *     `X-Hub-Signature-256`, Hugging Face with `X-Webhook-Secret`, MLflow with `X-MLflow-Signature`,
-         *     Standard Webhooks with `webhook-signature`, others with `Authorization: Bearer`. A repeated
-         *     delivery gets the first response and starts nothing.
+         *     The call authenticates with the trigger's secret, in the header that the source uses: GitHub
+         *     `X-Hub-Signature-256`, Hugging Face `X-Webhook-Secret`, MLflow `X-MLflow-Signature`, Standard
+         *     Webhooks `webhook-signature`, others `Authorization: Bearer`. A repeated delivery gets the
+         *     response to the first one and starts nothing.
          */
         post: operations["receive_hook"];
         delete?: never;
@@ -1227,7 +1230,7 @@ export interface paths {
          * Get Readiness
          * @description Return 200 if database, artifact store, control process, broker and a worker are available.
          *
-         *     The result may be two seconds old.
+         *     The result may be up to two seconds old.
          */
         get: operations["get_readiness"];
         put?: never;
@@ -1264,13 +1267,13 @@ export interface components {
     schemas: {
         /**
          * AccessScope
-         * @description What a key permits; ``admin`` permits everything.
+         * @description A permission of an API key; ``admin`` permits everything.
          * @enum {string}
          */
         AccessScope: "jobs:read" | "jobs:write" | "artifacts:read" | "admin";
         /**
          * AllocationName
-         * @description How the sparsity is distributed: over blocks, or with ``matrix`` within each block.
+         * @description How the sparsity is distributed: over the blocks or, with ``matrix``, within each block.
          * @enum {string}
          */
         AllocationName: "uniform" | "owl" | "dlp" | "matrix";
@@ -1317,7 +1320,7 @@ export interface components {
         };
         /**
          * AnyEventRead
-         * @description One event of any job.
+         * @description One event in the list of all jobs' events.
          * @example {
          *       "seq": 3,
          *       "at": "2026-01-05T09:30:09Z",
@@ -1573,7 +1576,7 @@ export interface components {
         };
         /**
          * Comparison
-         * @description A comparison of jobs, in the order of the request.
+         * @description A comparison of jobs, which are listed in the order of the request.
          * @example {
          *       "comparable": true,
          *       "reasons": [],
@@ -1636,7 +1639,7 @@ export interface components {
         };
         /**
          * ComputedOn
-         * @description The device and data type of the estimate.
+         * @description The device and data type for which the estimate was computed.
          */
         ComputedOn: {
             /** Device */
@@ -1646,7 +1649,7 @@ export interface components {
         };
         /**
          * DatasetDetail
-         * @description An uploaded dataset with its beginning and the jobs that use it.
+         * @description An uploaded dataset with its first lines and the newest jobs that use it.
          * @example {
          *       "kind": "uploaded",
          *       "id": "dat_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
@@ -1817,7 +1820,7 @@ export interface components {
         };
         /**
          * DatasetUser
-         * @description A job that names a dataset.
+         * @description A job that uses a dataset.
          */
         DatasetUser: {
             /** Id */
@@ -1989,7 +1992,7 @@ export interface components {
         DeliveryStatus: "pending" | "delivered" | "failed";
         /**
          * DenseRead
-         * @description The source of the dense model's loss for the points that have succeeded.
+         * @description The dense model's perplexity, and how many points measured or reused it.
          */
         DenseRead: {
             /**
@@ -2062,7 +2065,7 @@ export interface components {
         };
         /**
          * EstimateRead
-         * @description The memory, time and size of a job on an otherwise idle machine.
+         * @description The estimated memory use, run time and output size of a job on an otherwise idle machine.
          * @example {
          *       "id": "est_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
          *       "status": "ready",
@@ -2198,7 +2201,7 @@ export interface components {
         };
         /**
          * Eta
-         * @description How many seconds the job will still run.
+         * @description The estimated remaining run time of the job, in seconds.
          */
         Eta: {
             /**
@@ -2276,7 +2279,7 @@ export interface components {
         };
         /**
          * Facets
-         * @description The number of jobs of each status, method and verdict; those without jobs are omitted.
+         * @description The number of jobs with each status, method and verdict; values without jobs are omitted.
          */
         Facets: {
             /** Status */
@@ -2306,7 +2309,7 @@ export interface components {
         };
         /**
          * Gate
-         * @description Bounds for metrics, by name in a job's ``result``, with dots between nested names.
+         * @description Bounds for metrics, named as in a job's ``result``, with dots between nested names.
          */
         Gate: {
             /**
@@ -2332,8 +2335,8 @@ export interface components {
          *
          *     Attributes:
          *         metric: the metric's name.
-         *         bound: ``max`` for an upper bound, ``min`` for a lower one.
-         *         wanted: the bound.
+         *         bound: the kind of bound, ``max`` (upper) or ``min`` (lower).
+         *         wanted: the value of the bound.
          *         got: the measured value; None if it was not measured.
          */
         GateFailure: {
@@ -2351,7 +2354,7 @@ export interface components {
         };
         /**
          * Health
-         * @description The process is alive.
+         * @description The response of a live process.
          * @example {
          *       "status": "ok"
          *     }
@@ -2365,7 +2368,7 @@ export interface components {
         };
         /**
          * HookAnswer
-         * @description The result of a call.
+         * @description The result of a call to a trigger.
          * @example {
          *       "outcome": "submitted",
          *       "delivery_id": "72d3162e-cc78-11e3-81ab-4c9367dc0958",
@@ -2985,7 +2988,9 @@ export interface components {
         };
         /**
          * JobPatch
-         * @description A new name, labels and priority, as a JSON merge patch; omitted fields stay the same.
+         * @description Changes to a job's name, labels or priority, as a JSON merge patch.
+         *
+         *     Omitted fields stay the same.
          * @example {
          *       "name": "second",
          *       "labels": {
@@ -3623,7 +3628,7 @@ export interface components {
         };
         /**
          * LinkRead
-         * @description A download link, which needs no key.
+         * @description A link that downloads a file or an archive without a key.
          * @example {
          *       "url": "/v1/artifacts/art_01920c41d2e07b6a9c8f3e2d1a0b9c8d/content?expires=1767692300&key=key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70&sig=5f2a1c9e7d4b8063a1e5c7d9f0b2846c3e1a5d7f9b0c2e4a6d8f1b3c5e7a9d0f",
          *       "expires_at": "2026-01-06T09:38:20Z"
@@ -3658,7 +3663,7 @@ export interface components {
         };
         /**
          * LogLineRead
-         * @description One log line; use its ``id`` as ``after`` to continue.
+         * @description One log line; pass its ``id`` as ``after`` to list the lines after it.
          * @example {
          *       "id": "1.12",
          *       "attempt": 1,
@@ -3746,7 +3751,7 @@ export interface components {
         };
         /**
          * Memory
-         * @description The most memory that the job will use.
+         * @description The job's peak use of memory and of temporary files.
          */
         Memory: {
             /** Host Bytes */
@@ -3764,7 +3769,7 @@ export interface components {
         };
         /**
          * MethodName
-         * @description How weights are scored; those that are also solvers choose the mask themselves.
+         * @description The method that scores the weights; methods that are also solvers choose the mask themselves.
          *
          *     ``none`` keeps the zeros that the model has and prunes nothing.
          * @enum {string}
@@ -3772,7 +3777,7 @@ export interface components {
         MethodName: "zpruner" | "magnitude" | "wanda" | "ria" | "gblm" | "sparsegpt" | "admm" | "alps" | "exact" | "none";
         /**
          * MethodPage
-         * @description The methods, and what else the form of a job offers.
+         * @description The pruning methods, and the presets and metrics that a job can name.
          * @example {
          *       "data": [
          *         {
@@ -3835,8 +3840,9 @@ export interface components {
          * MethodRead
          * @description One pruning method; ``options`` is the JSON Schema of a job that uses it.
          *
-         *     ``fields`` are the fields of a job that accept it: a solver can choose the mask itself, as
-         *     ``method``, or update the weights that a score has kept, as ``solver``.
+         *     ``fields`` lists the fields of a job that accept the method. If a solver is named as ``method``,
+         *     it chooses the mask and updates the kept weights; if it is named as ``solver``, it only updates
+         *     the weights that a score has kept.
          */
         MethodRead: {
             /** Name */
@@ -3860,7 +3866,7 @@ export interface components {
         };
         /**
          * ModelRead
-         * @description A model that is known without a look at the hub.
+         * @description A model that the service knows without a request to the hub.
          * @example {
          *       "model": "local:SmolLM2-135M-Instruct",
          *       "kind": "local"
@@ -3881,7 +3887,7 @@ export interface components {
         };
         /**
          * ModelSize
-         * @description The model of an estimate.
+         * @description The model that an estimate is for, and its size.
          */
         ModelSize: {
             /** Name */
@@ -4715,7 +4721,7 @@ export interface components {
         };
         /**
          * PointPreview
-         * @description One point that a submission would create.
+         * @description One point of the sweep that a submission would create.
          */
         PointPreview: {
             /** Varied */
@@ -4763,13 +4769,13 @@ export interface components {
         };
         /**
          * PresetName
-         * @description A named combination of a job's fields, from the cheapest to the one of the best quality.
+         * @description A named set of a job's fields, from ``fast`` (cheapest) to ``best`` (best quality).
          * @enum {string}
          */
         PresetName: "fast" | "balanced" | "best";
         /**
          * PresetRead
-         * @description A named combination of a job's fields.
+         * @description A named combination of values for a job's fields.
          */
         PresetRead: {
             /** Name */
@@ -4833,7 +4839,7 @@ export interface components {
         };
         /**
          * Progress
-         * @description A job's progress, as of its ``updated_at``.
+         * @description A job's progress at the time of the job's ``updated_at``.
          */
         Progress: {
             /** Fraction */
@@ -4980,7 +4986,7 @@ export interface components {
         };
         /**
          * QueueHistory
-         * @description The last day of a queue.
+         * @description A queue's waiting and running jobs in the last day.
          * @example {
          *       "name": "gpu",
          *       "points": [
@@ -5000,7 +5006,7 @@ export interface components {
         };
         /**
          * QueuePointRead
-         * @description Ten minutes of a queue.
+         * @description The peak numbers of a queue's waiting and running jobs in one period of ten minutes.
          */
         QueuePointRead: {
             /**
@@ -5089,7 +5095,7 @@ export interface components {
         };
         /**
          * Readiness
-         * @description Everything that a job needs is available.
+         * @description The response if everything that a job needs is available.
          * @example {
          *       "status": "ready",
          *       "workers": [
@@ -5146,7 +5152,7 @@ export interface components {
         };
         /**
          * RecoveryEstimate
-         * @description What `recover` takes of the memory and time of an estimate.
+         * @description The part of an estimate's memory and time that `recover` takes.
          */
         RecoveryEstimate: {
             /** Host Bytes */
@@ -5197,7 +5203,7 @@ export interface components {
         };
         /**
          * Rotation
-         * @description A request for a new secret.
+         * @description A request for a new secret for a key.
          */
         Rotation: {
             /**
@@ -5230,7 +5236,7 @@ export interface components {
         };
         /**
          * SecretRotation
-         * @description A request for a new secret of a webhook or a trigger.
+         * @description A request for a new secret for a webhook or a trigger.
          */
         SecretRotation: {
             /**
@@ -5491,7 +5497,7 @@ export interface components {
         };
         /**
          * SweepRequest
-         * @description A job's fields, and the fields that vary: a ``grid``, or a list of ``jobs``.
+         * @description A new sweep: fields for all its jobs, and varied fields as a ``grid`` or list of ``jobs``.
          * @example {
          *       "model": "meta-llama/Llama-3.1-8B",
          *       "dataset": "c4",
@@ -5704,7 +5710,7 @@ export interface components {
         };
         /**
          * SweepSummary
-         * @description A sweep in a list.
+         * @description A sweep without its points.
          */
         SweepSummary: {
             /** Id */
@@ -5743,7 +5749,7 @@ export interface components {
         };
         /**
          * TriggerDeliveryRead
-         * @description One authenticated call of a trigger.
+         * @description One authenticated call to a trigger.
          * @example {
          *       "id": "tdl_01920c41d2e07b6a9c8f3e2d1a0b9c8d",
          *       "trigger_id": "trg_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
@@ -5797,7 +5803,7 @@ export interface components {
         TriggerOutcome: "submitted" | "ignored" | "refused";
         /**
          * TriggerPatch
-         * @description The fields that change; omitted or null ones stay the same.
+         * @description The fields of a trigger that change; omitted or null fields stay the same.
          * @example {
          *       "filter": {
          *         "/event/scope": [
@@ -6000,7 +6006,7 @@ export interface components {
         };
         /**
          * TriggerTestRequest
-         * @description A call to test.
+         * @description A request to test a trigger with a simulated call.
          */
         TriggerTestRequest: {
             /** @description The body of the call. */
@@ -6011,8 +6017,8 @@ export interface components {
          * @description How the method ``exact`` chooses the mask, and how it repairs the kept weights.
          *
          *     The first letter is the choice: ``s`` by the loss of each weight alone, ``m`` by the joint loss
-         *     of each set of a group of N:M. The second is the repair: ``s`` column by column, ``m`` of all
-         *     weights at once.
+         *     of each possible set of weights in an N:M group. The second letter is the repair: ``s`` one
+         *     column after another, ``m`` all weights at once.
          * @enum {string}
          */
         Variant: "ss" | "sm" | "ms" | "mm";
@@ -6024,7 +6030,7 @@ export interface components {
         Verdict: "pass" | "fail" | "none";
         /**
          * WebhookPatch
-         * @description The fields that change; omitted or null ones stay the same.
+         * @description The fields of a webhook that change; omitted or null fields stay the same.
          * @example {
          *       "events": [
          *         "job.succeeded"
@@ -6142,7 +6148,7 @@ export interface components {
         };
         /**
          * WorkerHistory
-         * @description The last day of a worker; times without heartbeats are missing.
+         * @description A worker's activity in the last day; periods without heartbeats are missing.
          * @example {
          *       "name": "gpu@host",
          *       "points": [
@@ -6187,7 +6193,7 @@ export interface components {
         };
         /**
          * WorkerPointRead
-         * @description Ten minutes of a worker.
+         * @description A worker's activity in one period of ten minutes.
          */
         WorkerPointRead: {
             /**

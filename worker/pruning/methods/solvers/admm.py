@@ -27,16 +27,17 @@ def admm(
 
     Boza, 2024 (arXiv:2401.02938), algorithm 1, and the author's code. On Ŵ = W D with D the
     inputs' norms and G = D⁻¹HD⁻¹ + 0.1 I: Z = M ⊙ (W + U), U += W − Z,
-    W = (ŴG + ρ(Z − U)) (G + ρI)⁻¹, ρ = 1. The mask M of the largest \\|W + U\\| is taken anew in
-    the first 15 of 20 steps, and drops more of a row or a group in each (see `partial_selection`),
-    s (1 − (1 − t/15)³) in step t. One inverse serves all steps and all layers with this input.
+    W = (ŴG + ρ(Z − U)) (G + ρI)⁻¹, ρ = 1. In each of the first 15 of 20 steps, the mask M of the
+    largest \\|W + U\\| is chosen again. With the sparsity s, step t drops a share of
+    s (1 − (1 − t/15)³) of each row or group (see `partial_selection`). One inverse serves all steps
+    and all layers with this input.
 
     Args:
         weight: ``[out, in]``, any float dtype; not modified.
         gram: second moments of the ``in`` input features.
         selection: which weights are kept.
-        score: ``[out, in]``; where given it alone decides the mask, and all steps repair.
-        damping: what is added to the scaled Gram matrix's unit diagonal; published as 0.1.
+        score: ``[out, in]``; if given, it alone decides the mask, and no step changes it.
+        damping: the number added to the scaled Gram matrix's unit diagonal; published as 0.1.
 
     Returns:
         ``[out, in]`` fp32, +0.0 where dropped; columns of dead features are zero throughout.

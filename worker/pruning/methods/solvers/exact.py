@@ -35,15 +35,16 @@ _SYSTEM_BYTES = 24  # per entry of a row's system: gathering it and reading it
 class Exact:
     """Chooses a mask from left to right, and repairs the kept weights.
 
-    Zhao et al., 2024 (arXiv:2410.15567). The first letter of a variant is the choice: S by the
-    loss of each weight alone, as SparseGPT does; M by the joint loss of each set of weights that an
-    N:M pattern allows to remove from a group. The second is the repair: S column by column, as
-    SparseGPT does, where only the weights to the right make up for a loss; M of all kept weights at
-    once, which is least squares. Within a block of columns, groups are chosen after repairs column
-    by column; with M all losses so far are repaired anew before the next block.
+    Zhao et al., 2024 (arXiv:2410.15567). The first letter of a variant says how the mask is chosen:
+    S by the loss of each weight alone, as in SparseGPT; M by the joint loss of each set of weights
+    that an N:M pattern allows to be removed from a group. The second letter says how the kept
+    weights are repaired: S column by column, as in SparseGPT, where only the weights to the right
+    make up for a loss; M all at once, by least squares. While the mask of a block of columns is
+    chosen, S and M both repair column by column; before the next block, M computes the next
+    block's columns by least squares, to make up for all losses so far.
 
     Attributes:
-        variant: None for ``mm`` with an N:M pattern, else ``sm``.
+        variant: None selects ``mm`` with an N:M pattern, and ``sm`` otherwise.
     """
 
     variant: Variant | None = None
@@ -62,7 +63,8 @@ class Exact:
             weight: ``[out, in]``, any float dtype; not modified.
             gram: second moments of the ``in`` input features.
             selection: which weights are kept.
-            score: ``[out, in]``; where given it alone decides the mask, repaired at once.
+            score: ``[out, in]``; if given, it alone decides the mask, and all kept weights are
+                repaired at once.
             damping: share of the mean diagonal that is added to the diagonal; published as 1 %.
 
         Returns:
@@ -70,8 +72,9 @@ class Exact:
 
         Raises:
             ShapeError: weight, Gram matrix, score or selection do not fit each other.
-            PatternError: the variant compares sets of a group, and the selection has no groups.
-            SolverFailedError: the Gram matrix is not positive definite, as it is damped.
+            PatternError: the variant compares sets of weights in a group, but the selection has no
+                groups.
+            SolverFailedError: the damped Gram matrix is not positive definite.
         """
         gram.check_fits(weight)
         if score is not None:
@@ -93,7 +96,7 @@ class Exact:
 
 
 def variant_of(solver: Solver, variant: Variant) -> Solver:
-    """Return a variant of ``exact``; one that repairs column by column is planned as SparseGPT."""
+    """Return a variant of ``exact``; a column-by-column one is planned like SparseGPT."""
     if variant[1] == "m":
         return replace(solver, solve=Exact(variant))
     return replace(solver, name=SPARSEGPT.name, solve=Exact(variant))
@@ -108,14 +111,14 @@ def _joint_choice(pattern: NofM | None, weight: Tensor) -> Choose:
 
 
 def _blocks(columns: int, pattern: NofM | None) -> Iterator[tuple[int, int]]:
-    """Yield the first column of each block and the one after its last."""
+    """Yield each block's first column, and the column after its last."""
     width = _width(columns, pattern.m if pattern else COLUMNS)
     for start in range(0, columns, width):
         yield start, min(columns, start + width)
 
 
 def _width(columns: int, group: int) -> int:
-    """Return the width of a block, a multiple of the group's."""
+    """Return the width of a block, which is a multiple of ``group``."""
     least = max(COLUMNS, -(-columns // _BLOCKS))
     return -(-least // group) * group
 

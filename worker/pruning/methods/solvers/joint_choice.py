@@ -1,4 +1,4 @@
-"""The joint choice: of each group the set of weights whose removal costs the least as a whole."""
+"""The joint choice: each group loses the set of weights whose joint removal costs the least."""
 
 from itertools import combinations
 
@@ -12,13 +12,13 @@ def joint_keep(weight: Tensor, inverse: Tensor, kept: int) -> Tensor:
     """Return a bool mask ``[rows, group]`` that keeps ``kept`` weights of each row.
 
     Zhao et al., 2024 (arXiv:2410.15567): removing the set P of a row costs w_P ([H⁻¹]_PP)⁻¹ w_Pᵀ,
-    but for a factor. The losses of all sets of the size are compared, six at 2:4. Of sets of equal
-    loss, the first in lexical order is removed.
+    up to a constant factor. The losses of all sets of the right size are compared, six at 2:4. Of
+    sets of equal loss, the first in lexicographic order is removed.
 
     Args:
         weight: ``[rows, group]`` fp32.
-        inverse: ``[group, group]`` fp32, of the Hessian of all weights of a row that can make up
-            for the removed ones: the rows and columns of this group.
+        inverse: ``[group, group]`` fp32, this group's rows and columns of an inverse Hessian. The
+            Hessian covers all weights of a row that can make up for the removed ones.
         kept: how many of each row are kept.
     """
     group = len(inverse)

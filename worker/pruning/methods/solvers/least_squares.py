@@ -10,15 +10,16 @@ from worker.pruning.base.masking import mask_as_float
 from worker.pruning.stats.gram import Gram
 
 BATCH = 1
-"""Systems of this many times in² entries are solved at once: 4 rows if half of each is dropped."""
+"""Entries of the systems solved at once, in multiples of in²: 4 rows if half of each is dropped."""
 
 
 class LeastSquares:
-    """The weights of least output error for any mask of one layer.
+    """Computes the weights with the least output error for any mask of one layer.
 
     Zhao et al., 2024 (arXiv:2410.15567), whose formula removes the set P of a row in one step:
     δw = −w_P ([H⁻¹]_PP)⁻¹ [H⁻¹]_P,:. With K the kept weights, that is δw_K = w_P H_PK (H_KK)⁻¹.
-    Each row has a system of its own; the smaller one is solved, by a Cholesky factorization.
+    Each row has a system of its own. The formula with the smaller systems is used, and they are
+    solved by a Cholesky factorization.
 
     Args:
         weight: ``[out, in]``, any float dtype; the weights to approximate.
@@ -37,7 +38,7 @@ class LeastSquares:
     def solution(self, keep: Tensor, columns: slice = slice(None)) -> Tensor:
         """Return the weights of some columns, ``[out, columns]`` fp32.
 
-        Dropped weights are zeros but for rounding.
+        Dropped weights are zero up to rounding errors.
 
         Args:
             keep: ``[out, in]`` bool, True where the weight is kept.
@@ -64,13 +65,13 @@ def solve_principal(matrix: Tensor, members: Tensor, right: Tensor) -> Tensor:
     Args:
         matrix: ``[in, in]`` fp32, symmetric and positive definite.
         members: ``[out, in]`` bool, the set S of each row.
-        right: ``[out, in]`` fp32; entries outside S do not count.
+        right: ``[out, in]`` fp32; entries outside S are ignored.
 
     Returns:
         ``[out, in]`` fp32, x, zero outside S.
 
     Raises:
-        SolverFailedError: a matrix[S, S] is not positive definite, in fp32 and in fp64.
+        SolverFailedError: a matrix[S, S] is not positive definite, even in fp64.
     """
     solution = torch.zeros_like(right)
     for rows, width, is_padded in _batches(members, BATCH * len(matrix) ** 2):
@@ -89,9 +90,11 @@ def solve_principal(matrix: Tensor, members: Tensor, right: Tensor) -> Tensor:
 
 
 def _batches(members: Tensor, entries: int) -> Iterator[tuple[Tensor, int, bool]]:
-    """Yield rows of similar counts of members, their largest count, and whether others have fewer.
+    """Yield batches of rows that have similar numbers of members.
 
-    The systems of a batch have at most ``entries`` entries, unless one alone has more.
+    Each batch is yielded as its rows, the largest number of members, and whether some of its rows
+    have fewer. The systems of a batch have at most ``entries`` entries in total, unless a single
+    system has more.
     """
     counts, order = members.sum(1).sort(dim=0, descending=True, stable=True)
     sizes, start = counts.tolist(), 0

@@ -14,10 +14,11 @@ class Schedule:
     """How fast the penalty ρ rises.
 
     Attributes:
-        first: ρ at the start, beside a Gram matrix of unit diagonal.
-        rises: factors on ρ after much, some and little change of the support.
+        first: ρ at the start, for a Gram matrix of unit diagonal.
+        rises: the factors by which ρ is multiplied after much, some and little change of the
+            support.
         every: steps between two reviews of the support.
-        steps: the most steps from one start.
+        steps: the maximum number of steps after the start, or after a restart.
     """
 
     first: float
@@ -35,10 +36,10 @@ class Penalty:
 
     Args:
         kept_weights: how many weights the mask keeps.
-        schedule: how fast it rises.
+        schedule: how fast ρ rises.
 
     Attributes:
-        rho: the penalty now.
+        rho: the current penalty.
     """
 
     def __init__(self, kept_weights: int, schedule: Schedule = PUBLISHED) -> None:
@@ -48,10 +49,11 @@ class Penalty:
         self._rising = False
 
     def review(self, changed: int) -> Verdict:
-        """Adapt to how many entries of the mask changed since the last review.
+        """Adapt ρ to how many entries of the mask changed since the last review.
 
-        While the support changes, ρ rises. If it hardly changes at the start, ρ was too large: it
-        is reduced, and the search restarts if the support changed at all.
+        While the support changes, ρ rises. If the support hardly changes at the start, ρ was too
+        large: it is reduced, and the search restarts if the support changed at all. The search is
+        settled if the support stops changing after ρ has risen, or if ρ has become too small.
         """
         much, some, little = self._rises
         if changed > _LITTLE * self.kept_weights:

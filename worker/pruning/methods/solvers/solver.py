@@ -24,9 +24,9 @@ class Solve(Protocol):
         Args:
             weight: ``[out, in]``, any float dtype; not modified.
             gram: second moments of the ``in`` input features.
-            selection: how many weights are kept, and which of them compete.
-            score: ``[out, in]``; where given it alone decides the mask, otherwise the solver does.
-            damping: how strongly the kept weights are held to the dense ones.
+            selection: which weights compete, and how many of them are kept.
+            score: ``[out, in]``; if given, it alone decides the mask; if None, the solver does.
+            damping: how strongly the kept weights are pulled to their dense values.
         """
 
 
@@ -34,7 +34,10 @@ class SolverCost(Protocol):
     """The function that predicts a solver's cost."""
 
     def __call__(self, layer: LayerShape, selects: bool) -> Cost:
-        """Return the cost of solving one layer, with factorizations unless it shares its input.
+        """Return the cost of solving one layer.
+
+        A factorization that serves all layers with the same input counts for the first of them
+        only.
 
         Args:
             layer: the layer.
@@ -44,13 +47,14 @@ class SolverCost(Protocol):
 
 @dataclass(frozen=True)
 class SolverMemory:
-    """Bytes that a solver needs, derived from its code.
+    """The memory that a solver needs, in bytes, derived from its code.
 
     Attributes:
-        factorizing: per entry of ``[in, in]`` during a factorization.
-        factored: per entry of ``[in, in]`` afterwards, for all layers that share the input.
-        solving: per weight.
-        refactorizing: per weight during a factorization, for solvers that repeat it.
+        factorizing: bytes per entry of ``[in, in]`` during a factorization.
+        factored: bytes per entry of ``[in, in]`` afterwards, for all layers that share the input.
+        solving: bytes per weight.
+        refactorizing: bytes per weight during a factorization, for solvers that factorize
+            repeatedly.
     """
 
     factorizing: int
@@ -63,17 +67,20 @@ class SolverMemory:
 class Solver:
     """A way to choose and repair the weights of one linear layer, given its inputs' Gram matrix.
 
-    Where it may choose the mask, a solver usually should: the masks of ADMM and ALPS leave a third
+    A solver should usually choose the mask itself: the masks of ADMM and ALPS leave a third
     less output error (measured on SmolLM2-135M at 50 %) than the best weights on a mask by score.
 
     Attributes:
         name: the name that users write in a job.
         solve: computes the weights.
-        damping: the default damping. More of it fits the weights less to the calibration text.
-        counting: how many weights the authors' code drops where the solver chooses the mask: the
-            rounded number, the truncated one, or one more for each matrix or 128 columns.
-        memory: what it needs, from which a job is planned.
-        cost: predicts its cost, from which a job's time is predicted.
+        damping: the default damping. A larger damping fits the weights less to the calibration
+            text.
+        counting: how many weights the authors' code drops if the solver chooses the mask:
+            ``rounded``, the nearest integer to the requested number; ``truncated``, that number
+            without its fraction; ``inclusive``, one weight more for each matrix or for each 128
+            columns.
+        memory: the memory that the solver needs, for planning a job.
+        cost: predicts the solver's cost, for predicting a job's time.
     """
 
     name: str

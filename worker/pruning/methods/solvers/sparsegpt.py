@@ -14,7 +14,7 @@ from worker.pruning.methods.solvers.solver import Solver, SolverMemory
 from worker.pruning.stats.gram import Gram
 
 COLUMNS = 128
-"""Columns whose weights compete, as published."""
+"""Number of columns whose weights compete, as published."""
 _ONE_BY_ONE = 16  # columns that are eliminated one by one before the others are updated
 
 
@@ -25,9 +25,9 @@ class Choose(Protocol):
         """Return a bool mask ``[out, n]``, True where the weight is kept.
 
         Args:
-            weight: ``[out, n]`` fp32, the weights of the group now.
-            factor: ``[n, n]`` fp32, upper, U; UᵀU is the part of the group of the inverse Hessian
-                of its columns and those after it.
+            weight: ``[out, n]`` fp32, the current weights of the group.
+            factor: ``[n, n]`` fp32, upper triangular, U. UᵀU is the group's rows and columns of an
+                inverse Hessian, which covers the group's first column and all columns after it.
             selection: how many weights of the group are kept.
         """
 
@@ -48,15 +48,15 @@ def sparsegpt(
 
     Frantar & Alistarh, 2023 (arXiv:2301.00774), algorithm 1, and the authors' code. With UᵀU the
     damped Gram's inverse, U upper, dropping w_j changes the columns after it by
-    −(w_j / U_jj) U_j,: and costs w_j² / U_jj². The weights of 128 columns compete, those of one
-    group where the pattern is N:M. The authors' code drops one weight more per 128 columns; here
+    −(w_j / U_jj) U_j,: and costs w_j² / U_jj². The weights of 128 columns compete; with an N:M
+    pattern, those of one group. The authors' code drops one weight more per 128 columns; here
     exactly the requested number is dropped, unless the selection is `AsPublished`.
 
     Args:
         weight: ``[out, in]``, any float dtype; not modified.
         gram: second moments of the ``in`` input features.
         selection: which weights are kept.
-        score: ``[out, in]``; where given it alone decides the mask.
+        score: ``[out, in]``; if given, it alone decides the mask.
         damping: share of the mean diagonal that is added to the diagonal; published as 1 %.
 
     Returns:
@@ -79,18 +79,18 @@ def sparsegpt(
 class Elimination:
     """The elimination of weights column by column, from left to right.
 
-    A range of columns is halved until it is small, and the second half is updated for the first
-    half's losses in one product: nearly all arithmetic is in large matrix products.
+    A range of columns is halved until it is small. The second half is updated for the first half's
+    losses in one matrix product, so that nearly all arithmetic is in large matrix products.
 
     Args:
         weight: ``[out, in]``, any float dtype; not modified.
         gram: second moments of the ``in`` input features.
         selection: which weights are kept.
-        damping: the smallest share of the mean diagonal that is added to the diagonal.
+        damping: at least this share of the mean diagonal is added to the diagonal.
         choose: chooses the mask of each group of columns.
 
     Attributes:
-        work: ``[in, out]`` fp32, the weights; the columns are its rows, so that each is contiguous.
+        work: ``[in, out]`` fp32, the weights, transposed so that each column is contiguous.
         drop: ``[in, out]`` fp32, 1 where a weight is dropped, else 0.
 
     Raises:
@@ -151,14 +151,17 @@ class Elimination:
         self.drop[start:stop] = mask_as_float(~self._choose(weight, factor, selection)).T
 
     def _update(self, start: int, middle: int, stop: int) -> None:
-        """Change the columns from ``middle`` on to make up for the losses before it."""
+        """Change the columns from ``middle`` on to make up for losses before ``middle``."""
         dropped = self.work[start:middle] * self.drop[start:middle]
         steps = self._steps[start:middle, middle:stop]
         self.work[middle:stop].addmm_(steps.T, dropped, alpha=-1)
 
 
 def _middle(start: int, stop: int, width: int) -> int:
-    """Return the column at which to halve a range, a multiple of ``width`` from its start."""
+    """Return the column at which to split a range roughly in half.
+
+    Its distance from ``start`` is a multiple of ``width``.
+    """
     pieces = -(-(stop - start) // width)
     return start + pieces // 2 * width
 
