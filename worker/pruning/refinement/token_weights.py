@@ -64,5 +64,5 @@ class TokenWeights:
             sums[hidden] += weight @ target.square().sum(-1)
             sums[hidden + 1] += weight.sum()
         sums = ranks.all_reduce(sums)
-        squares, total = sums[hidden:].tolist()
+        squares, total = float(sums[hidden]), float(sums[hidden + 1])
         return max(squares - float(sums[:hidden].square().sum()) / total, 0.0)
