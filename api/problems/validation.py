@@ -137,7 +137,7 @@ def _model(annotation: object) -> type[BaseModel] | None:
 
 
 def _value(error: Mapping[str, Any]) -> str:
-    """Return a space and the value's short ``repr``; ``''`` for no value, an object or bytes."""
+    """Return the value's short ``repr`` after a space; ``''`` if it is missing, a dict or bytes."""
     if error["type"] == "missing" or isinstance(error.get("input"), dict | bytes):
         return ""
     return f" {quoted(error.get('input'))}"

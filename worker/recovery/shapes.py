@@ -1,4 +1,4 @@
-"""The shapes of the model and the windows of a recovery, from which it is planned."""
+"""The inputs of planning a recovery: its model's shapes, and its numbers of windows."""
 
 from torch import Tensor
 

@@ -30,7 +30,7 @@ MAX_HELD_OUT = 16
 
 
 def held_out_count(training: int) -> int:
-    """Return how many windows are held out for ``training`` windows to train on."""
+    """Return how many windows to hold out when ``training`` windows are used for training."""
     return max(1, min(MAX_HELD_OUT, training // 8))
 
 

@@ -129,7 +129,7 @@ class _Repo:
 
 
 def _download(repo: _Repo) -> ModelFolder:
-    """Download the small files first, because most refusals need no weights."""
+    """Download a model, small files first: most refusals are possible without the weights."""
     name = repo.reference.id
     commit, sizes = repo.files()
     require_safetensors(sizes, "model", name)

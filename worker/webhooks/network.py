@@ -56,7 +56,8 @@ def resolve(host: str, port: int) -> list[Address]:
 class RestrictedBackend(httpcore.NetworkBackend):
     """Connects to allowed addresses only, and ends every operation at one deadline.
 
-    Its caller keeps the host's name for the certificate, for SNI, and for the ``Host`` header.
+    Only the TCP connection uses the resolved address: httpcore uses the host's name for the
+    certificate, for SNI, and for the ``Host`` header.
     """
 
     def __init__(self, is_allowed: Callable[[Address], bool], deadline: Deadline) -> None:

@@ -58,7 +58,7 @@ class BlockRefiner:
         self._rate, self._rates = highest, [scheduled(highest, at, steps) for at in range(steps)]
 
     def embed(self) -> None:
-        """Record the blocks' arguments for one window, and for the windows of one step.
+        """Record the blocks' arguments for a batch of one window, and for one of a step's windows.
 
         The embeddings have to be loaded.
         """

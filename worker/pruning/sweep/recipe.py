@@ -191,9 +191,10 @@ class Recipe:
         return self.allocation.patterns(self.pattern, measured)
 
     def _selection(self, pattern: Pattern) -> Selection:
-        """Return the pattern; for ``reference``, it drops as many weights as the published code.
+        """Return the pattern, or one that drops exactly as many weights as published code.
 
-        If the solver chooses the mask, the solver's own published code sets this number.
+        The latter is for the propagation ``reference``. The code of the scorer's authors decides
+        how many, or that of the solver's authors if the solver chooses the mask.
         """
         counting = self.solver.counting if self.solver and self.scorer is None else "inclusive"
         if self.propagation == "fused" or counting == "rounded":
