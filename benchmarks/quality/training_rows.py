@@ -28,6 +28,8 @@ class TrainingRow:
 _CURVE = {
     "admm": SOLVED,
     "admm, refine": REFINED,
+    "admm, owl": SOLVED | {"allocation": "owl"},
+    "admm, dlp": SOLVED | {"allocation": "dlp"},
     "admm, matrix": ALLOCATED,
     "admm, matrix, refine": BOTH,
     "admm, owl, refine": BEST,
@@ -50,5 +52,6 @@ TRAINING_ROWS = (
         TrainingRow(f"admm, owl, refine, {name}", BEST | {"recover": recover}, 128)
         for name, recover in _RECOVERIES.items()
     ),
+    TrainingRow("admm, refine, recover masked", REFINED | {"recover": "masked"}, 64),
     *(TrainingRow(name, {"preset": name}, 128) for name in ("fast", "balanced", "best")),
 )

@@ -13,7 +13,8 @@ import pytest
 
 from tests.chaos.tally import Tally
 from tests.clocks import WallClock, can_be_set
-from tests.e2e.embedded import Service, ends, is_in_the_middle, serving, submit, until, write_inputs
+from tests.e2e.embedded import Service, ends, is_in_the_middle, serving, submit, until
+from tests.e2e.shared_service import inputs  # noqa: F401 - a fixture
 from zpruner import Client, Job
 
 pytestmark = [pytest.mark.e2e, pytest.mark.chaos]
@@ -71,21 +72,11 @@ def wait_for(true: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
-@pytest.fixture(scope="module")
-def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("inputs")
-    write_inputs(folder)
-    return folder
-
-
-@pytest.fixture
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("d")
-
-
 @pytest.mark.skipif(not can_be_set(), reason="libfaketime's wheel is not for this machine")
 def test_a_changed_clock_or_a_suspended_machine_takes_no_job_from_its_worker(
-    data_dir: Path, inputs: Path, tally: Tally
+    data_dir: Path,
+    inputs: Path,  # noqa: F811 - the fixture
+    tally: Tally,
 ) -> None:
     clock, offset = WallClock(data_dir / "clock", read_every_s=1), timedelta()
     # The library opens a file in each process, with which the fork server does not fork.
@@ -112,7 +103,9 @@ def test_a_changed_clock_or_a_suspended_machine_takes_no_job_from_its_worker(
 
 
 def test_parts_that_hang_are_restarted_and_their_job_ends_once(
-    data_dir: Path, inputs: Path, tally: Tally
+    data_dir: Path,
+    inputs: Path,  # noqa: F811 - the fixture
+    tally: Tally,
 ) -> None:
     with (
         serving(data_dir, inputs, ZPRUNER_BEAT_EVERY_S="5") as service,
