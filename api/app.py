@@ -64,10 +64,11 @@ from db.startup.private_files import keep_private
 
 STATEMENT_TIMEOUT = timedelta(seconds=10)
 BUSY_TIMEOUT = timedelta(seconds=4)
-"""How long a request waits for a locked database before it returns 503. The client decides how
-long to keep trying."""
+"""How long a request waits for a locked database before the response is 503. The client may then
+try again for as long as it wants."""
 SHORT_BUSY_TIMEOUT = timedelta(seconds=0.25)
-"""For small writes during read requests: a write that fails can be repeated by the next request."""
+"""How long a small write during a request that reads waits for a locked database. The write may
+fail, because the next request can repeat it."""
 READERS = THREADS - WRITERS
 
 ROUTERS = (
@@ -172,7 +173,7 @@ def _service(settings: ApiSettings, queue: Queue) -> Service:
 
 
 async def _report_alive(heartbeats: HeartbeatPipe, every_s: float) -> None:
-    """Send heartbeats from the event loop; if it is blocked, heartbeats and responses both stop."""
+    """Send heartbeats from the event loop: while it is blocked, they stop, as responses do."""
     while True:
         heartbeats.beat()
         await asyncio.sleep(every_s)

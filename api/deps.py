@@ -95,7 +95,7 @@ ServiceDep = Annotated[Service, Depends(_service)]
 
 
 def _id_of(prefix: Prefix, error: type[NotFoundError]) -> AfterValidator:
-    """Return a validator that refuses malformed ids before any query."""
+    """Return a validator that raises ``error`` for malformed ids, without a database query."""
     pattern = re.compile(id_pattern(prefix))
 
     def check(row_id: str) -> str:
@@ -145,7 +145,7 @@ DryRun = Annotated[bool, Depends(_dry_run)]
 
 
 def preferred_wait_s(prefer: str | None, otherwise_s: float = 0) -> float:
-    """Return the seconds of ``wait=N`` in ``prefer``, at most 60, or else ``otherwise_s``.
+    """Return N, at most 60, from ``wait=N`` in a ``Prefer`` header; without it, ``otherwise_s``.
 
     Malformed preferences are ignored, as in RFC 7240.
     """
@@ -165,7 +165,7 @@ async def _wait_s(
 
 
 def set_preference_applied(request: Request, prefer: str | None) -> None:
-    """Have the response state the accepted wait in its ``Preference-Applied`` header."""
+    """Add the accepted wait to the response as ``Preference-Applied``, if ``prefer`` has a wait."""
     if wait_s := preferred_wait_s(prefer):
         request.state.preference_applied = f"wait={wait_s:.0f}"
 

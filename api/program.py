@@ -16,7 +16,7 @@ from db.startup import checks
 from db.startup.connection_limit import connection_limit
 
 SHUTDOWN_TIMEOUT_S = 5
-"""Without a limit, open event streams would prevent the shutdown."""
+"""How long a shutdown waits for open requests; without a limit, event streams would prevent it."""
 EXIT_NOT_STARTED = 3
 SWITCH_INTERVAL_S = 0.0005
 """How long a thread may hold the GIL while others wait for it. With Python's default of 5 ms, the
@@ -51,7 +51,10 @@ def main() -> None:
 
 
 def _application() -> FastAPI:
-    """Return the application and freeze its objects: collecting garbage among them takes 150 ms."""
+    """Return the application, and exclude its objects from garbage collection.
+
+    Collecting garbage among them takes 150 ms.
+    """
     app = create_app()
     gc.collect()
     gc.freeze()

@@ -26,18 +26,19 @@ class ApiSettings(ServerSettings):
 
     # The variable that huggingface_hub and the worker read has no ZPRUNER_ prefix.
     hf_endpoint: str = Field(default="https://huggingface.co", validation_alias="HF_ENDPOINT")
-    """The model hub on which names in requests are looked up."""
+    """The address of the model hub on which the names in requests are looked up."""
 
     hub_timeout_s: Seconds = 5
-    """How long a request waits for the model hub to check its names before it is accepted without
-    this check."""
+    """How long to wait for the model hub when the names in a request are checked. After that, the
+    request is accepted without this check."""
 
     check_timeout_s: Seconds = 20
     """How long a submission waits for the planner to check its model
     (docs/jobs.md#refused-requests)."""
 
     max_body_bytes: int = Field(default=1 << 20, gt=0)
-    """The largest request body; JSON may have at most 5000 fields."""
+    """The maximum size of a request body, except of an uploaded dataset. JSON may have at most 5000
+    fields."""
 
     max_dataset_bytes: int = Field(default=MAX_TEXT_BYTES, gt=0, le=MAX_TEXT_BYTES)
     """The largest dataset that can be uploaded; cannot exceed the default (docs/datasets.md)."""
@@ -48,7 +49,7 @@ class ApiSettings(ServerSettings):
     (docs/decisions/0032-limits-across-api-processes.md)."""
 
     rate_limit_burst: int = Field(default=1000, gt=0)
-    """The largest burst of requests."""
+    """How many requests one key or address may send at once, after a time without requests."""
 
     # Not for users, so not in the schema: `zpruner serve` distinguishes its API from that of
     # another service by the first; the second are the descriptors of the sockets it listens on. The

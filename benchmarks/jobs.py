@@ -1,6 +1,6 @@
-"""The jobs of `benchmarks.plans`, chosen so that different costs dominate their memory and time.
+"""The jobs that `benchmarks.plans` measures; what takes most memory and time differs among them.
 
-`python -m benchmarks.jobs MODEL FOLDER` writes the model that is named MODEL in `MODELS`.
+`python -m benchmarks.jobs MODEL FOLDER` writes the model `MODELS[MODEL]` to FOLDER.
 """
 
 import sys

@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def _limited(command: Sequence[str]) -> list[str]:
-    """Return a command that runs the given one under the limit."""
+    """Return a command that runs `command` under the limit."""
     return ["/bin/sh", "-c", f'ulimit -d {LIMIT_BYTES // 1024}; exec "$@"', "sh", *command]
 
 

@@ -1,7 +1,7 @@
 """Time one job in two processes and in one: `python -m benchmarks.ranks`.
 
-Each process gets one core, in place of one GPU. A single process with two cores is measured too,
-because that is the alternative on a CPU.
+Both runs give each process one core, as a job on GPUs would give each process one GPU. One process
+with two cores is measured too, because on a CPU it is the alternative to two processes.
 """
 
 import argparse
@@ -28,7 +28,7 @@ METHODS = {"zpruner": ["--method", "zpruner"], "sparsegpt": ["--method", "sparse
 
 @dataclass(frozen=True)
 class Run:
-    """One run of `zpruner prune`: seconds of the sweep, seconds of the command, output digest."""
+    """One run of `zpruner prune`: the time of its sweep, its total time and its output's digest."""
 
     method: str
     processes: int

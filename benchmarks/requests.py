@@ -77,7 +77,7 @@ class Requests:
         poller.connection.close()
 
     async def _changed_polls(self) -> None:
-        """Measure requests, with the last ETag, for jobs that have just been renamed."""
+        """Measure polls with an ETag that no longer matches, because the job was renamed."""
         pollers = [Poller(self.server, path, await self.server.connect()) for path in self.paths]
         for poller in pollers:
             await poller.request()
@@ -122,7 +122,7 @@ class Requests:
         await asyncio.sleep(1)
 
     async def _events(self) -> None:
-        """Measure a PATCH plus its event to one stream, and the event to each further stream."""
+        """Measure a PATCH while one stream is open, and the cost of each further stream."""
         async with self._streams(1) as arrivals:
             one = await self._seconds(lambda: self._send_events(arrivals))
         async with self._streams(1 + STREAMS) as arrivals:

@@ -1,7 +1,7 @@
 """Compare the time of pruning with that of a forward pass: `python -m benchmarks.speed`.
 
 All figures come from one process, so that other load on the machine affects both sides of a ratio.
-The input is random token ids, which take as long as text.
+The input is random token ids; real text would take equally long.
 """
 
 import argparse
@@ -123,7 +123,7 @@ def _prune(folder: Path, windows: Tensor, dtype: torch.dtype, **fields: object) 
 
 
 def _yardstick(folder: Path, windows: Tensor) -> float:
-    """Return the seconds that the yardstick takes to read, calibrate, prune and write."""
+    """Return the seconds that `benchmarks.yardstick` takes to read, calibrate, prune and write."""
 
     def run() -> None:
         model = _load_model(folder, torch.float32)

@@ -1,6 +1,6 @@
 """Time tiny jobs with and without the fork server: `python -m benchmarks.tiny`.
 
-Services of both kinds run alternately, so that other load on the machine affects both.
+Services with and without it run alternately, so that other load on the machine affects both.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Upgrade the configured database to this version's tables, or downgrade it to older ones."""
+"""Upgrade the configured database to this version's schema, or downgrade it to an older one."""
 
 import argparse
 

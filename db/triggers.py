@@ -1,4 +1,4 @@
-"""The repository of triggers and of the calls that each has received."""
+"""The repository of triggers and of the calls that they have received."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,14 +18,17 @@ KEPT_FOR = timedelta(days=30)
 
 @dataclass(frozen=True)
 class CallId:
-    """Identifies a call of a trigger: by its id, and for some sources also by its body."""
+    """Identifies a call of a trigger.
+
+    Two calls are the same if they have the same id or, for some sources, the same body.
+    """
 
     delivery_id: str
     body_digest: str | None = None
 
 
 class DuplicateCallError(Exception):
-    """A concurrent request has recorded the same call. Roll back and return its result."""
+    """A concurrent request has recorded the same call. Roll back and return the stored result."""
 
 
 class TriggerRepository:
@@ -56,7 +59,7 @@ class TriggerRepository:
         return list(self._session.scalars(select(Trigger).order_by(Trigger.id.desc())))
 
     def find(self, trigger_id: str) -> tuple[Trigger | None, list[str]]:
-        """Return the trigger, if it exists, and its valid secrets."""
+        """Return the trigger and its valid secrets; None and an empty list if it does not exist."""
         query = select(Trigger, Trigger.former_until > now()).where(Trigger.id == trigger_id)
         row = self._session.execute(query).one_or_none()
         if row is None:
@@ -101,7 +104,7 @@ class TriggerRepository:
         return self._session.scalar(done)
 
     def record(self, trigger_id: str, call: CallId, **result: Any) -> TriggerDelivery:
-        """Record the result of a call, in place of an earlier refusal of the same call.
+        """Record the result of a call; it replaces an earlier refusal of the same call.
 
         Raises:
             DuplicateCallError: a concurrent request has recorded the call.
@@ -127,7 +130,10 @@ class TriggerRepository:
     def deliveries(
         self, trigger_id: str, *, limit: int = 50, after: str | None = None
     ) -> list[TriggerDelivery]:
-        """Return a trigger's calls older than ``after``, newest first."""
+        """Return up to ``limit`` of a trigger's calls, newest first.
+
+        With ``after``, the id of a recorded call, return only calls that are older than that one.
+        """
         query = select(TriggerDelivery).where(TriggerDelivery.trigger_id == trigger_id)
         if after is not None:
             query = query.where(TriggerDelivery.id < after)

@@ -22,7 +22,10 @@ INTRODUCTION = """# Command line
 Made from the code of `zpruner`. Exit codes are in [Jobs over HTTP](../jobs.md).
 """
 FOLDER = Path(__file__).parents[1] / "docs"
-"""The working directory of the programs: it has no `.env`, whose settings they would check."""
+"""The folder in which programs run to print their help.
+
+Programs check the settings in the `.env` of their working directory; this folder has none.
+"""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

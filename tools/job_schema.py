@@ -1,4 +1,4 @@
-"""Write the schema of a job's fields for the command line: ``python -m tools.job_schema``."""
+"""Write the JSON schema that the command line reads: ``python -m tools.job_schema``."""
 
 import json
 from pathlib import Path

@@ -1,7 +1,7 @@
 """Generate files from the settings classes: ``python -m tools.settings_reference``.
 
-The files are docs/settings.md, of which only the tables are generated, and a list of the names of
-all environment variables. ``db`` reads the list, since it may not import the other parts' settings.
+It writes the tables in docs/settings.md, and a file with the names of all environment variables.
+``db`` reads that file, because it must not import the settings of the other parts.
 """
 
 import re

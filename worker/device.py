@@ -77,7 +77,7 @@ def detect_in_subprocess(name: str, count: int = 1) -> Device:
 
 
 def _may_have_gpu() -> bool:
-    """Whether a GPU's driver is present; only torch knows whether it is usable."""
+    """Whether a GPU driver is present, even if torch cannot use it; outside Linux always True."""
     return sys.platform != "linux" or any(Path(file).exists() for file in DRIVER_FILES)
 
 

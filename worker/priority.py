@@ -1,4 +1,4 @@
-"""The scheduling priority of jobs: a busy worker must not slow down an API on the same machine."""
+"""The CPU priority of workers: a busy worker must not slow down an API on the same machine."""
 
 import os
 from contextlib import suppress
@@ -9,7 +9,7 @@ AUTOGROUP = Path("/proc/self/autogroup")
 
 
 def lower_priority() -> None:
-    """Lower the priority of this process and of those it starts; a second call changes nothing."""
+    """Lower the CPU priority of this process and of its children; a second call changes nothing."""
     if os.getpriority(os.PRIO_PROCESS, 0) < NICE:
         os.setpriority(os.PRIO_PROCESS, 0, NICE)
     # If Linux groups processes by session, niceness counts only within a group, so the processes

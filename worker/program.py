@@ -1,7 +1,7 @@
 """The worker programs, ``zpruner part worker`` and ``zpruner part ping``.
 
-Celery's own command adds the current folder to ``sys.path`` to find an application by name; these
-programs pass the application itself.
+These programs pass the application to Celery. Celery's own command would find it by name, and would
+add the current folder to ``sys.path`` to do so.
 """
 
 import argparse

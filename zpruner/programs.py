@@ -1,7 +1,7 @@
-"""The commands that start the service's programs; these do not import from the current folder.
+"""The commands that start the service's programs, which do not import from the current folder.
 
 In a checkout, the packages ``api``, ``db`` and ``worker`` are beside the package ``zpruner``. In
-an installation they are in its folder ``_service``, and are not top-level packages.
+an installation they are in the folder ``zpruner/_service``, and are not top-level packages.
 """
 
 import os

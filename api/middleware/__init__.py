@@ -1,1 +1,1 @@
-"""Layers around every request: authentication, limits, metrics, tracing."""
+"""Middleware for every request: authentication, limits, metrics, tracing."""

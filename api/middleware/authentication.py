@@ -1,4 +1,4 @@
-"""Authentication, rate limits, scopes and the audit of requests."""
+"""Middleware that authenticates, rate-limits and audits requests, and checks their scopes."""
 
 import logging
 import re
@@ -36,8 +36,8 @@ from db.problems.plain import PLAIN
 logger = logging.getLogger(__name__)
 
 CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
-"""Matches a character that no route has in its path. Paths that contain one are refused, because
-routes and scope patterns treat a final newline differently."""
+"""Matches a control character. Paths that contain one are refused: no route needs them, and the
+patterns of routes and of scopes treat a newline at the end of a path differently."""
 
 
 class AuthenticationMiddleware:
@@ -55,7 +55,10 @@ class AuthenticationMiddleware:
             )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Call the application, with ``state.caller`` set if a key is needed, or send an error."""
+        """Call the application, or send an error response.
+
+        If the request needs a key, ``state.caller`` is set before the application is called.
+        """
         if scope["type"] == "http" and CONTROL_CHARACTER.search(scope["path"]):
             detail = "The path contains a control character."
             await respond(Request(scope), PLAIN[404].problem(detail))(scope, receive, send)
@@ -97,7 +100,7 @@ class AuthenticationMiddleware:
     async def _authenticate(
         self, request: Request, needed: Needed, send: Send
     ) -> "Response | _AuditedResponse":
-        """Return an error response, or the object that sends and audits the actual response."""
+        """Return an error response, or an object that sends and audits the route's response."""
         # Before the key is looked up: a client that guesses keys is limited by its address.
         sent = self._identity.credentials(request)
         headers, limited = self._count(request, self._identity.recent_key_id(sent))
@@ -123,7 +126,7 @@ class AuthenticationMiddleware:
     def _count(
         self, request: Request, key_id: str | None
     ) -> tuple[Mapping[str, str], Response | None]:
-        """Count the request; return rate limit headers, and an error if the limit is exceeded."""
+        """Count a request; return rate limit headers, and an error response if over the limit."""
         if self._buckets is None:
             return {}, None
         taken = self._buckets.take(key_id or _address(request))
@@ -160,7 +163,7 @@ class _AuditedResponse:
         await self._send(message)
 
     async def record(self, status: int, location: str | None = None) -> None:
-        """Write the audit entry of a request that changes something, unless already written."""
+        """Write the audit entry, unless it was written before or the request changes nothing."""
         request = self._request
         if self._is_recorded or getattr(request.state, "changes_nothing", False):
             return
@@ -190,7 +193,10 @@ class _AuditedResponse:
 
 
 async def require_scope(request: Request) -> None:
-    """Check that the caller has the matched route's scopes, however the request writes the path.
+    """Check that the caller has the scopes that the matched route needs.
+
+    The middleware checks the path as it was sent. This check uses the route's own path, so that no
+    way to write the request's path avoids it.
 
     Raises:
         ProblemError: the caller lacks a scope.
@@ -204,7 +210,10 @@ async def require_scope(request: Request) -> None:
 
 
 def _needed(scope: Scope) -> Needed | None:
-    """Return the scopes that the request needs; its path may start with a proxy's prefix."""
+    """Return the scopes that the request needs; None if it needs no key.
+
+    The path is looked up as it was sent, and without a proxy's prefix (``root_path``).
+    """
     for one in _paths(scope):
         if (needed := needed_for(scope["method"], one)) is not None:
             return needed

@@ -10,22 +10,24 @@ from pathlib import Path
 SETS, WAYS = 8192, 8
 WORD = 8
 SET_WORDS = 3 * WAYS
-"""The words of a set: first the digests of its names, then the token counts of their buckets, then
-the times at which these counts were stored."""
+"""The number of 64-bit words in a set: first the digests of eight names, then the token counts of
+their buckets, then the times at which these counts were stored."""
 TABLE_BYTES = SETS * SET_WORDS * WORD
 SEED_BYTES = 16
 LOCK_WITHIN_S = 0.05
-"""How long to wait for a set's lock. A lock is held for microseconds, unless its process is stopped
-or gets no CPU time. To keep the event loop from waiting for that, the request is then counted
-without the lock."""
+"""How long to wait for a set's lock before a request is counted without it. A lock is held for
+microseconds, but longer if the process that holds it is stopped or gets no CPU time. The event loop
+must not wait for such a process."""
 RETRY_AFTER_S = 0.0002
 WAIT_AGAIN_AFTER_S = 1.0
 
 
 class BucketTable:
-    """Holds a token bucket for each name, in a set of eight places that the name's digest selects.
+    """A hash table with a token bucket for each name.
 
-    If all eight are in use, a new bucket replaces the fullest, which holds the least information.
+    The digest of a name selects a set, which has places for eight buckets. If all eight are in use,
+    a new bucket replaces the one with the most tokens. Losing that one matters least, because its
+    name gets a full bucket the next time.
 
     Args:
         rate: the tokens that a bucket gets each second.
@@ -44,7 +46,10 @@ class BucketTable:
         self._digests, self._numbers = table.cast("Q"), table.cast("d")
 
     def take(self, name: str, at: float) -> float:
-        """Take a token if the bucket has at least one; return how many tokens it had before."""
+        """Take a token if the name's bucket has one; return how many tokens it had before.
+
+        ``at`` is the current time of the monotonic clock, in seconds.
+        """
         hashed = blake2b(name.encode(), digest_size=WORD, key=self._seed)
         digest = int.from_bytes(hashed.digest(), "little") or 1  # 0 marks a place as empty
         index = digest % SETS
@@ -57,7 +62,11 @@ class BucketTable:
             fcntl.lockf(self._fd, fcntl.LOCK_UN, 1, index)
 
     def _lock(self, fd: int, index: int) -> None:
-        """Try to lock a set for a short time; the system releases the locks of a killed process."""
+        """Wait up to ``LOCK_WITHIN_S`` for a set's lock; if that fails, return without it.
+
+        For ``WAIT_AGAIN_AFTER_S`` after such a failure, calls for the set try once and do not wait.
+        If a process is killed, the system releases its locks.
+        """
         if _try_lock(fd, index) or time.monotonic() < self._no_wait_until.get(index, 0.0):
             return
         deadline = time.monotonic() + LOCK_WITHIN_S
@@ -92,7 +101,7 @@ def _new() -> bytes:
 
 
 def _opened(path: Path) -> int:
-    """Open a shared table; initialise its file unless another process has completed this."""
+    """Open the file of a shared table; initialise it unless another process already has."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.lockf(fd, fcntl.LOCK_EX)
     if os.fstat(fd).st_size != TABLE_BYTES + SEED_BYTES:

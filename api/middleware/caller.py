@@ -40,7 +40,7 @@ class Caller:
 
     @property
     def key_id(self) -> str | None:
-        """The key's id, which a job stores as ``created_by``."""
+        """The key's id, which a job stores as ``created_by``; None without a key."""
         return None if self.key is None else self.key.id
 
     def lacks(self, needed: Needed) -> list[AccessScope]:

@@ -1,4 +1,4 @@
-"""Limits on HTTP connections: their number, and the time that a client may take to send."""
+"""Limits on HTTP connections: their number, and the time that clients may take to send requests."""
 
 import asyncio
 import logging
@@ -15,10 +15,10 @@ logger = logging.getLogger(__name__)
 
 MAX_CONNECTIONS = 8192
 BACKLOG = 256
-"""How many connections may wait to be accepted. asyncio accepts all of them at once, before the
-first of them is counted."""
+"""How many connections may wait to be accepted. asyncio accepts all of them in one go; only then
+are they counted, and refused if there are too many."""
 RESERVED = BACKLOG + 256
-"""File descriptors for the database, the broker, logs and connections that will be refused."""
+"""The file descriptors kept free for the database, broker, logs, and connections to be refused."""
 RETRY_AFTER = "retry-after: 5\r\n"
 WARN_EVERY_S = 60.0
 REPEATED = (
@@ -52,7 +52,7 @@ def raise_descriptor_limit() -> None:
 
 
 def max_connections() -> int:
-    """Return how many connections may be open; each may also have one file open."""
+    """Return how many connections may be open, if each needs a descriptor for a file, too."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return MAX_CONNECTIONS
@@ -98,7 +98,7 @@ class Connection(HttpProtocol):
         self._restart_timer()
 
     def _restart_timer(self) -> None:
-        """Restart the timer when the client has to send another part of a request."""
+        """When the awaited part of a request has arrived, start the timer of the next part."""
         if (awaited := self._awaited()) is self._timed:
             return
         self._stop_timer()

@@ -1,8 +1,10 @@
-"""The host names under which the service may be called: protection against DNS rebinding.
+"""The check of a request's ``Host`` header, which protects against DNS rebinding.
 
-An attacker's page whose name resolves to this machine has the same origin as the service, so
-neither the address nor ``Origin`` shows the attack; only the name in ``Host`` does. A name cannot
-imitate an address, so the address that the request arrived at is always allowed.
+In this attack, the host name of an attacker's website starts to resolve to this machine, so that
+the browser treats the website and the service as one origin. Neither the client's address nor
+``Origin``, which matches ``Host``, then shows the attack; only the name in ``Host`` does. The
+attacker controls names but not IP addresses, so ``Host`` may always be the address that the request
+arrived at.
 """
 
 from ipaddress import IPv4Address, IPv6Address, ip_address

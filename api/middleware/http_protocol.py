@@ -1,7 +1,8 @@
-"""Reading of requests from a connection, strictly and in bounded memory.
+"""Parsing of HTTP requests, with stricter rules than uvicorn's and with bounded memory.
 
-llhttp, which uvicorn uses through httptools, limits neither the size of headers nor the number of
-pipelined requests, and accepts some requests that another parser could read differently.
+uvicorn parses requests with llhttp, through httptools. This limits neither the size of headers nor
+the number of pipelined requests, and accepts some requests that another parser, such as a proxy's,
+could read differently.
 """
 
 import json
@@ -14,8 +15,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from api.problems.handlers import MEDIA_TYPE
 
 MAX_HEAD_BYTES = 16_384
-"""The maximum size of a request line with its headers; also of trailers, and of other bytes between
-parts of a body."""
+"""The maximum size of a request line and its headers together. The same limit applies to trailers,
+and to the bytes between the parts of a body."""
 MAX_WAITING = 16
 """How many requests a client may send while an earlier one is still unanswered."""
 INVALID = "Invalid HTTP request received."
@@ -30,7 +31,10 @@ class HttpProtocol(HttpToolsProtocol):
     _undelivered = 0  # bytes that have become neither headers nor body
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Notify the request being answered; uvicorn notifies only the request read last."""
+        """Tell the application that the client of the request being answered is gone.
+
+        uvicorn does so only for the request that was read last.
+        """
         self.pipeline.clear()
         if self._answered is not None and self._is_answering():
             self._answered.disconnected = True
@@ -61,7 +65,10 @@ class HttpProtocol(HttpToolsProtocol):
                 self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
 
     def _head_without_offer(self) -> bytes:
-        """Return the request head without the ``Upgrade`` that made llhttp skip the body."""
+        """Return the request's head without the ``Upgrade`` header.
+
+        Because of that header, llhttp skipped the request's body.
+        """
         method, version = self.parser.get_method(), self.parser.get_http_version().encode()
         head = [b"%s %s HTTP/%s\r\n" % (method, self.url, version)]
         head += [b"%s: %s\r\n" % one for one in self.headers if one[0] != b"upgrade"]
@@ -154,7 +161,7 @@ class HttpProtocol(HttpToolsProtocol):
 
 
 def _reason(error: httptools.HttpParserError) -> str:
-    """Return the error's reason in words; llhttp does not know why a callback failed."""
+    """Return in words why parsing failed; if a callback failed, its own exception says why."""
     cause = error.__context__ if isinstance(error, httptools.HttpParserCallbackError) else error
     is_known = isinstance(cause, httptools.HttpParserError)
     return f"{cause}." if is_known else "Its target has no path."

@@ -1,4 +1,4 @@
-"""Identification of a request's caller by a key or a download link, if one is needed."""
+"""Identification of a request's caller by a key or download link, or as one that needs neither."""
 
 import logging
 import re
@@ -39,12 +39,13 @@ DOWNLOAD = re.compile(
     rf"/v1/(?:artifacts/({id_pattern('art')})/content|jobs/({id_pattern('job')})/archive)"
 )
 MAX_KEYS = 4096
-"""How many keys are remembered."""
+"""How many recently used keys are kept in memory."""
 CHECK_EXPIRY_EVERY_S = 1.0
-"""How long a looked-up key is reused: a key's expiry causes no commit that would end the reuse."""
+"""How long the result of a key's look-up is reused. A commit ends the reuse earlier; but when a key
+expires, nothing is committed, so there has to be a maximum age."""
 RECENT_FOR_S = 600.0
-"""How long after a key was last valid its requests are counted for the key; later they are counted
-for the client's address."""
+"""How long after its last valid use a key has its own rate limit. Later, a request with the key
+counts against the limit of the client's address, until the key has been found valid again."""
 
 CredentialsError = BadKeyError | BadLinkError | MalformedTokenError
 
@@ -188,7 +189,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class _StillAllowed:
-    """Checks whether one key or link is still valid; instances for the same one compare equal."""
+    """Checks if a key or link is still valid; instances with equal credentials compare equal."""
 
     identity: Identity
     sent: Credentials
@@ -212,9 +213,11 @@ def _link(request: Request) -> Link | None:
 
 
 def is_local(request: Request) -> bool:
-    """Whether the request was sent to loopback by address and by name, and not through a proxy.
+    """Whether a request comes from this machine, and not through a proxy.
 
-    A proxy on this machine also connects from loopback; its headers show that it is one.
+    The address that it was sent to and the name in ``Host`` must be loopback ones, and it must not
+    have a header that proxies add: a proxy on this machine also connects to loopback, but for
+    clients elsewhere.
     """
     server, _ = request.scope.get("server") or ("", None)
     is_forwarded = any(name in request.headers for name in FORWARDED)

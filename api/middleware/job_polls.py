@@ -1,4 +1,4 @@
-"""Responses from memory, without routing, to repeated requests for one job."""
+"""Middleware that responds to polls of a job from memory, without routing."""
 
 import re
 
@@ -17,7 +17,7 @@ HANDLED_BY_ROUTE = ("if-match", "prefer")
 
 
 class JobPollMiddleware:
-    """Responds to ``GET /v1/jobs/{id}`` as its route does, in a fraction of the time."""
+    """Responds to ``GET /v1/jobs/{id}`` as the route does, in a fraction of the time."""
 
     def __init__(self, app: ASGIApp, job_cache: JobCache, route: BaseRoute) -> None:
         self._app, self._job_cache, self._route = app, job_cache, route

@@ -20,7 +20,8 @@ from db.core.session import Sessions
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 NO_ROUTE = "none"
-"""The label for requests that match no route: labels must not contain text that clients invent."""
+"""The ``route`` label of requests that match no route. Their paths are not used as labels, because
+clients can invent any number of paths."""
 
 # The creation time of each series makes a third of the response, and no client uses it.
 disable_created_metrics()  # type: ignore[no-untyped-call] # theirs

@@ -1,4 +1,8 @@
-"""Threads for requests that write, so that a locked database cannot occupy the readers' threads."""
+"""Separate threads for requests that write to the database.
+
+While the database is locked, such requests wait without occupying the threads of requests that only
+read.
+"""
 
 import asyncio
 import inspect
@@ -53,7 +57,10 @@ async def run_writer(work: Callable[P, Result], *args: P.args, **kwargs: P.kwarg
 
 
 class WritingRoute(APIRoute):
-    """Runs non-async endpoints of unsafe methods on writer threads, and others as FastAPI does."""
+    """Runs non-async endpoints of unsafe methods on writer threads.
+
+    Other endpoints run as FastAPI usually runs them.
+    """
 
     def __init__(
         self,

@@ -23,7 +23,7 @@ from db.problems.requests import INVALID_REQUEST, MALFORMED_JSON
 JOBS_RETRY_AFTER = {"retry-after": "30"}
 MEDIA_TYPE = "application/problem+json"
 MAX_FIELD_PROBLEMS = 20
-"""How many fields of one request are described; the others are only counted."""
+"""How many invalid fields of one request are described; further ones are only counted."""
 
 
 class ProblemError(Exception):
@@ -123,7 +123,7 @@ def _plain(request: Request, error: HTTPException) -> Response:
 
 
 def _methods(request: Request) -> set[str]:
-    """Return all documented methods of the request's path, of which a route knows only its own."""
+    """Return all documented methods of the request's path; a single route knows only its own."""
     paths: dict[str, dict[str, Any]] = request.app.openapi()["paths"]
     same = (verbs for path, verbs in paths.items() if compile_path(path)[0].match(request.url.path))
     return {verb.upper() for verbs in same for verb in verbs}

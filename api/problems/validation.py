@@ -56,11 +56,11 @@ REMEDIES = {
     "dict_type": "Use a JSON object.",
     "model_attributes_type": "Send one JSON object, and Content-Type: application/json.",
 }
-"""The remedy for each error type, whether pydantic's or this service's own."""
+"""The remedy for each type of validation error: pydantic's types and this service's own."""
 
 
 MAX_SHOWN = 200
-"""The maximum length of a value or name that an error repeats."""
+"""The maximum length of a value or name that an error message quotes."""
 
 _short = Repr()
 _short.maxlist = _short.maxtuple = 20
@@ -69,7 +69,7 @@ _short.maxstring = _short.maxlong = _short.maxother = MAX_SHOWN
 
 @dataclass(frozen=True)
 class DescribedError:
-    """The problem with one field, and the remedy, which is also the end of the problem's detail."""
+    """The problem with one field, and its remedy, with which the problem's ``detail`` ends."""
 
     problem: FieldProblem
     remedy: str
@@ -118,7 +118,7 @@ def _suggestion(name: str, names: list[str]) -> str:
 
 
 def _names(route: APIRoute, place: str, above: Sequence[str]) -> list[str]:
-    """Return the names of a route's query parameters, or of the body fields within ``above``."""
+    """Return the names of a route's query parameters, or of the fields of its body at ``above``."""
     if place == "query":
         return query_names(route)
     model = None if route.body_field is None else _model(route.body_field.field_info.annotation)
@@ -144,6 +144,9 @@ def _value(error: Mapping[str, Any]) -> str:
 
 
 def quoted(value: object) -> str:
-    """Return a value's ``repr`` in ASCII; long lists, strings and results are shortened."""
+    """Return a value's ``repr`` in ASCII, cut to ``MAX_SHOWN`` characters.
+
+    Long lists and strings in it are shortened first.
+    """
     written = _short.repr(value).encode("ascii", "backslashreplace").decode()
     return written[:MAX_SHOWN] + ("…" if len(written) > MAX_SHOWN else "")

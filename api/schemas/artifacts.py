@@ -1,4 +1,4 @@
-"""Artifacts, download links and results."""
+"""Schemas of artifacts, download links and results."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self

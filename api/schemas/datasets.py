@@ -1,4 +1,4 @@
-"""Datasets."""
+"""Schemas of datasets."""
 
 from datetime import datetime
 from typing import Annotated, Literal, Self

@@ -1,4 +1,4 @@
-"""Estimates."""
+"""Schemas of estimates."""
 
 from typing import Any, Literal, Self
 
@@ -28,7 +28,7 @@ class Memory(BaseModel):
 
 
 class Seconds(BaseModel):
-    """How long the job will run, not counting the time in the queue."""
+    """How many seconds the job will run, not counting the time in the queue."""
 
     p50: float
     p90: float
@@ -36,7 +36,7 @@ class Seconds(BaseModel):
 
 
 class ExpectedWindows(BaseModel):
-    """The windows of text that the job will use."""
+    """How many windows of text the job will use, and how many tokens a window has."""
 
     calibration: int
     evaluation: int

@@ -14,7 +14,7 @@ Priority = Annotated[StrictInt, Field(ge=-10, le=10)]
 
 
 def _require_iso_format(value: object) -> object:
-    """Refuse numbers, which pydantic would read as seconds since 1970."""
+    """Refuse text without a date, and numbers, which pydantic would read as seconds since 1970."""
     is_iso = isinstance(value, str) and re.match(r"\d{4}-\d\d-\d\d", value)
     if not is_iso and not isinstance(value, datetime):
         raise PydanticCustomError(

@@ -1,4 +1,4 @@
-"""A job's history: attempts, phases, events and block reports."""
+"""Schemas of a job's history: attempts, phases, events and block reports."""
 
 from datetime import datetime
 from typing import Any, Self

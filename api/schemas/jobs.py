@@ -1,4 +1,4 @@
-"""Jobs."""
+"""Schemas of jobs in responses."""
 
 from datetime import datetime
 from typing import Any, Self
@@ -143,7 +143,7 @@ class JobDetail(JobRead):
 
     @classmethod
     def with_history(cls, job: Job, events: list[JobEvent], position: int | None) -> Self:
-        """Build a job's details from its row, status and phase events, and queue position."""
+        """Build a job's details from its row, its events of status and phase, and its position."""
         attempts = [AttemptRead.model_validate(one) for one in history.attempts(events)]
         phases = [PhaseRead.model_validate(one) for one in history.phases(events)]
         own = {"attempts": attempts, "phases": phases, "queue_position": position}
@@ -167,7 +167,7 @@ class JobPreview(BaseModel):
 
 
 class Facets(BaseModel):
-    """The number of jobs with each status, method and verdict; values without jobs are omitted."""
+    """The number of jobs by status, by method and by verdict; values without jobs are omitted."""
 
     status: dict[JobState, int]
     method: dict[str, int]

@@ -1,4 +1,4 @@
-"""API keys, the caller, and the audit log."""
+"""Schemas of API keys, the caller, and audit entries."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -108,7 +108,7 @@ class NewKey(KeyRead):
 
 
 class Share(BaseModel):
-    """The use of one quota."""
+    """How much of one quota is used; `allowed` is null if there is no limit."""
 
     used: float
     allowed: float | None

@@ -1,4 +1,4 @@
-"""Log lines."""
+"""The schema of a job's log lines."""
 
 from datetime import datetime
 from typing import Self

@@ -1,4 +1,4 @@
-"""Pruning methods, presets and metrics that a job can name."""
+"""Schemas of the pruning methods, presets and metrics that a job can name."""
 
 from typing import Any
 

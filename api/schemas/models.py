@@ -1,4 +1,4 @@
-"""Models that a job can name."""
+"""The schema of a model that a job can name."""
 
 from typing import Literal
 

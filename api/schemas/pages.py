@@ -1,4 +1,4 @@
-"""Pagination."""
+"""The schema of one page of a list."""
 
 from typing import Generic, TypeVar
 

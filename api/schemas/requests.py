@@ -1,4 +1,4 @@
-"""Requests that create or change jobs."""
+"""Schemas of requests that create or change jobs."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Sweeps."""
+"""Schemas of sweeps in responses."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

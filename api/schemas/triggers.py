@@ -1,4 +1,4 @@
-"""Triggers and their deliveries."""
+"""Schemas of triggers and their deliveries."""
 
 from datetime import datetime
 from math import isfinite

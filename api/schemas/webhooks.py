@@ -1,4 +1,4 @@
-"""Webhooks and their deliveries."""
+"""Schemas of webhooks and their deliveries."""
 
 from datetime import datetime
 from typing import Annotated, Any, Self

@@ -1,4 +1,4 @@
-"""Workers and queues."""
+"""Schemas of workers and queues."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -139,7 +139,7 @@ class QueuePointRead(BaseModel):
 
 
 class QueueHistory(BaseModel):
-    """A queue's waiting and running jobs in the last day."""
+    """The numbers of a queue's waiting and running jobs over the last day."""
 
     name: str
     points: list[QueuePointRead]

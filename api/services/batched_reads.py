@@ -9,7 +9,7 @@ Value = TypeVar("Value")
 
 
 class BatchedReads(Generic[Key, Value]):
-    """Batches reads of one kind: one read fetches all keys that callers wait for.
+    """Batches reads of one kind: one read gets the values of all keys that callers wait for.
 
     A caller joins the next read. It never joins a read that has begun, because that read may miss a
     change that the caller already knows of. For use on one event loop.
@@ -24,7 +24,8 @@ class BatchedReads(Generic[Key, Value]):
 
         Args:
             read: returns a value or an error for each of the given keys.
-            at_once: how many reads may run at once; more threads contend for the interpreter.
+            at_once: how many reads may run at once. If each runs on a thread, keep it low: threads
+                contend for the interpreter.
         """
         self._read = read
         self._slots = asyncio.Semaphore(at_once)
@@ -32,7 +33,7 @@ class BatchedReads(Generic[Key, Value]):
         self._next: asyncio.Task[Mapping[Key, Value | Exception]] | None = None
 
     async def get(self, key: Key) -> Value:
-        """Return the key's value as of some moment after this call.
+        """Return the key's value, which is no older than this call.
 
         Raises:
             Exception: the read raised it, or returned it for this key.

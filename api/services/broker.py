@@ -1,4 +1,7 @@
-"""Publishing of submitted jobs to the message broker; the control process republishes lost jobs."""
+"""Publishing of submitted jobs to the message broker.
+
+If a job's message is lost or cannot be published, the control process publishes it later.
+"""
 
 import logging
 import time
@@ -13,7 +16,7 @@ from db.core.broker_names import GPU_QUEUE, PRUNE_TASK, TRANSPORT_OPTIONS
 logger = logging.getLogger(__name__)
 
 PAUSE_AFTER_FAILURE = timedelta(seconds=5)
-"""How long nothing is published after a failure; the control process publishes the jobs later."""
+"""How long to publish nothing after a failure; the control process publishes skipped jobs later."""
 
 CONNECTION_LIMITS = {
     # Without a limit kombu tries to connect to a broker that is down forever, inside the request.
@@ -23,7 +26,7 @@ CONNECTION_LIMITS = {
 
 
 class Queue(Protocol):
-    """The part of the broker that the routes use."""
+    """The operations of the message broker that the routes use."""
 
     def push(self, job_id: str, queue: str = GPU_QUEUE) -> bool:
         """Publish a committed job; return whether that succeeded. Never raises."""

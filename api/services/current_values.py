@@ -28,7 +28,7 @@ class CommitMarks:
         self._reads = BatchedReads[str, Mark](self._read)
 
     async def now(self) -> Mark:
-        """Return the commit mark as of some moment after this call.
+        """Return the commit mark, which is no older than this call.
 
         Raises:
             OperationalError: the database does not respond.
@@ -47,11 +47,10 @@ class _Held(Generic[Value]):
 
 
 class CurrentValues(Generic[Key, Value]):
-    """A cache of the latest values of one kind; for use on one event loop.
+    """A cache of database values of one kind; for use on one event loop.
 
-    A cached value is returned only if there has been no commit since the read that produced it
-    began, so no caller gets an older value than a query would return, whichever process made the
-    change.
+    A cached value is returned only if no process has committed anything since the read of this
+    value began. So no caller gets an older value than a query would return.
     """
 
     def __init__(
@@ -63,15 +62,15 @@ class CurrentValues(Generic[Key, Value]):
         max_age_s: float = math.inf,
         reads_at_once: int = 1,
     ) -> None:
-        """Call ``read`` on a thread for the keys whose values may have changed.
+        """Create a cache that calls ``read`` on a thread, for keys whose values may have changed.
 
         Args:
-            marks: show whether anything was committed.
-            read: returns a value or an error for each key; it also receives the values in the
-                cache, and may return the same objects again.
+            marks: reads the commit mark, which shows whether anything was committed.
+            read: gets the keys, and their values in the cache; returns a value or an error for
+                each key. It may return a cached value again if that is still current.
             max_values: how many values are kept; the least recently used are dropped.
-            max_age_s: the age after which a value is read again, for values that change with time
-                and without a commit.
+            max_age_s: the age after which a value is read again, for values that change over
+                time even without a commit.
             reads_at_once: how many reads may run at once.
         """
         self._marks, self._read, self._max_age_s = marks, read, max_age_s
@@ -81,7 +80,7 @@ class CurrentValues(Generic[Key, Value]):
         self._newest_mark: Mark = None
 
     async def get(self, key: Key) -> Value:
-        """Return the key's value as of some moment after this call.
+        """Return the key's value, which is no older than this call.
 
         Raises:
             Exception: the read raised it, or returned it for this key.

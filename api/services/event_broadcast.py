@@ -1,6 +1,7 @@
-"""Live events: one query at a time serves all subscribers.
+"""Live events: one task reads new events from the database for all subscribers.
 
-An event's number is its ``seq`` in a job's stream, its ``position`` in the stream of all jobs.
+In this module, the number of an event is its ``seq`` in the stream of one job, and its ``position``
+in the stream of all jobs.
 """
 
 import asyncio
@@ -51,7 +52,7 @@ class Frame:
 
     @classmethod
     def of(cls, event: JobEvent) -> "Frame":
-        """Return the frame of an event; its ``seq`` is the id that a client resumes from."""
+        """Return the frame of an event in its job's stream; clients resume after its ``seq``."""
         text = EventRead.of(event).model_dump_json()
         data = format_sse_event(data_str=text, event=event.kind, id=str(event.seq))
         return cls(event.seq, event.status.is_final, data)
@@ -67,7 +68,7 @@ class Frame:
 
 
 Start = tuple[str, int]
-"""A topic, and the number of the event after which its frames are read."""
+"""A topic's name, and the number of the event after which to read the topic's events."""
 Replays = dict[Start, list[Frame] | Exception]
 
 
@@ -77,7 +78,7 @@ class Topic:
 
     Attributes:
         last: number of the newest event that was read.
-        recent: the newest frames, without a gap.
+        recent: the newest frames; no event is missing between them.
     """
 
     last: int
@@ -93,7 +94,11 @@ class Topic:
         return [frame for frame in self.recent if frame.seq > seq]
 
     def skip_to(self, seq: int) -> None:
-        """Skip events up to `seq`, which a subscriber has read as rows; the others then do too."""
+        """Continue after event `seq`, which a subscriber has already read from the database.
+
+        The other subscribers are notified, so that those that are further behind also read from
+        the database. Does nothing if there are recent frames, or `last` has reached `seq`.
+        """
         if not self.recent and seq > self.last:
             self.last = seq
             self._notify()
@@ -132,7 +137,7 @@ class Subscription:
         self._changed.clear()
 
     async def changed(self) -> None:
-        """Wait until there are new frames, or the key was revoked."""
+        """Wait until there are new frames or the key is revoked."""
         await self._changed.wait()
 
 
@@ -155,9 +160,9 @@ class EventBroadcast:
     async def subscribe(
         self, job_id: str, seen: int, still_allowed: StillAllowed = always_allowed
     ) -> AsyncIterator[Subscription]:
-        """Return a subscription, which gets the job's events after `seen` until the context ends.
+        """Subscribe to a job's events after event number `seen`, until the context ends.
 
-        When the caller's key is revoked, the subscription is revoked within a second.
+        If the caller's key is revoked, the subscription is revoked within a second.
         """
         topic = self._topics.setdefault(job_id, Topic(seen))
         subscription = Subscription(topic, still_allowed)

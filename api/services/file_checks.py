@@ -34,11 +34,14 @@ class FileChecks:
         return await wrap_future(self._read(artifact)) if known is None else known
 
     def require_in_thread(self, artifact: Artifact) -> Path:
-        """Do the same as `require`, on a thread that may block."""
+        """Do the same as `require`, but block the calling thread until the check is done."""
         return self._integrity.known(artifact) or self._read(artifact).result()
 
     def are_undamaged(self, artifacts: Sequence[Artifact]) -> bool:
-        """Whether there are artifacts and none is damaged; for use on a thread that may block."""
+        """Whether there is at least one artifact, and none is damaged or deleted.
+
+        Blocks the calling thread until the checks are done.
+        """
         try:
             for artifact in artifacts:
                 self.require_in_thread(artifact)

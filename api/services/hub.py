@@ -18,14 +18,14 @@ from huggingface_hub.errors import (
 from db.core.errors import SpecRefusedError
 
 PAUSE_AFTER_FAILURE_S = 30.0
-"""How long no request is sent after a failure, because each would wait for the timeout."""
+"""How long to send nothing after a failure: each request would again wait for the timeout."""
 PRIVATE = "If it is private or gated, give the service a token in HF_TOKEN."
 
 HTTPError: type[Exception] = hub_errors.HTTPError  # type: ignore[attr-defined] # httpx's or httpx2's
 
 
 class HubUnreachableError(Exception):
-    """The hub did not respond, so the name could not be checked."""
+    """The hub did not respond, so the name of a model or dataset could not be checked."""
 
 
 class Hub:

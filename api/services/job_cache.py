@@ -25,7 +25,7 @@ class JobSnapshot:
     """A job at one moment, encoded once.
 
     Attributes:
-        newest: number of the job's newest event at that moment.
+        newest: sequence number of the job's newest event at that moment.
     """
 
     etag: str
@@ -35,7 +35,7 @@ class JobSnapshot:
 
 
 class JobCache:
-    """One process's cache of the latest snapshots; for use on one event loop."""
+    """A process's cache of job snapshots; for use on one event loop."""
 
     def __init__(self, sessions: Sessions, broadcast: EventBroadcast, marks: CommitMarks) -> None:
         self._sessions, self._broadcast = sessions, broadcast

@@ -19,14 +19,14 @@ READS_AT_ONCE = 4
 
 @dataclass(frozen=True)
 class EncodedPage:
-    """A page, and the value of its ``Link`` header."""
+    """A page as JSON, and the value of its ``Link`` header; None on the last page."""
 
     body: bytes
     link: str | None
 
 
 class JobPages:
-    """One process's cache of the latest pages; for use on one event loop."""
+    """A process's cache of encoded pages; for use on one event loop."""
 
     def __init__(self, sessions: Sessions, marks: CommitMarks) -> None:
         self._sessions = sessions
@@ -58,7 +58,7 @@ class JobPages:
 
 
 def _found(jobs: JobRepository, wanted: JobFilter, query: JobQuery) -> list[Job]:
-    """Return the jobs of the page, and the job after them, if there is one."""
+    """Return the page's jobs and, if more jobs follow, the first of these."""
     limit = query.limit + 1
     if query.metric is None:
         oldest_first = not query.descending

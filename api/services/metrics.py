@@ -17,7 +17,7 @@ CACHED_FOR_S = 5.0
 
 
 class RowCollector(Collector):
-    """Counts rows when a client scrapes; scrapes within ``CACHED_FOR_S`` share one result."""
+    """Counts database rows for a scrape, and reuses the result for ``CACHED_FOR_S`` seconds."""
 
     def __init__(self, sessions: Sessions, queues: Sequence[str] = ()) -> None:
         self._sessions, self._queues = sessions, queues

@@ -42,7 +42,7 @@ class CheckedSources:
     hub_is_unreachable: bool
 
     def need_planner(self, spec: PruneSpec) -> bool:
-        """Whether only the planner, which builds the model, can decide if a job is possible."""
+        """Whether only the planner, which builds the model, can decide whether a job can run."""
         if self.model is None:
             return not self.hub_is_unreachable
         return not passes_static_checks(spec, self.model, self.texts)
@@ -89,7 +89,7 @@ class Preflight:
     def _dataset(
         self, field: str, name: str, text_field: str | None
     ) -> tuple[DataFile | None, list[str]]:
-        """Check a dataset; return its file if it is local, else None, and a list of warnings."""
+        """Check a dataset; return its file (None unless it is local) and a list of warnings."""
         settings = self._settings
         reference = parse_dataset(name, settings.dataset_roots, field, settings.upload_dir)
         if isinstance(reference, LocalPath):

@@ -19,15 +19,15 @@ from db.tables.jobs import Job
 logger = logging.getLogger(__name__)
 
 CACHED_FOR_S = 2.0
-"""How long a positive result is reused, because a check takes a second and clients need no key."""
+"""How long a positive result is reused: a check takes a second, and anyone may request it."""
 NOT_READY_CACHED_FOR_S = 0.2
-"""How long a negative result is reused: whoever starts the service waits for a positive one."""
+"""How long a negative result is reused; short, so that clients soon see a service become ready."""
 
 Result = TypeVar("Result")
 
 
 class NotReadyError(Exception):
-    """A part of the service, or every worker, does not respond; the message says which."""
+    """A part of the service does not respond, or no worker does; the message says which."""
 
 
 class Readiness:
@@ -43,10 +43,10 @@ class Readiness:
         self._fresh_until = 0.0
 
     async def workers(self) -> list[str]:
-        """Return the workers that take jobs; the result may be two seconds old.
+        """Return the names of the workers that take jobs; the result may be two seconds old.
 
         Raises:
-            NotReadyError: a part does not respond.
+            NotReadyError: a part of the service does not respond, or no worker does.
         """
         async with self._lock:
             if time.monotonic() >= self._fresh_until:

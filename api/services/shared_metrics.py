@@ -15,8 +15,8 @@ from api.settings import ApiSettings
 class SharedMetrics:
     """Keeps the values of this process's metrics in files, and reads the files of all processes.
 
-    The files are named after the number of the process. A restarted process continues its files, so
-    that counters do not fall and the number of files is bounded.
+    The files are named after the index of the API process. A restarted process has the same index
+    and continues the same files, so counters do not restart at zero and files do not pile up.
     """
 
     def __init__(self, folder: Path, process: int) -> None:
@@ -39,7 +39,7 @@ class SharedMetrics:
 
 
 class _Processes(Collector):
-    """The ``process_…`` metrics of all processes, with the number of each as a label."""
+    """The ``process_…`` metrics of all API processes, labelled with the index of the process."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

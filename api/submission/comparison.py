@@ -58,14 +58,14 @@ class Comparison(BaseModel):
 
 
 def differences(mappings: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Return the keys whose values differ, with the value in each mapping."""
+    """Return the keys whose values differ, with the value in each mapping (None if absent)."""
     names = dict.fromkeys(name for one in mappings for name in one)
     values = {name: [one.get(name) for one in mappings] for name in names}
     return {name: each for name, each in values.items() if any(one != each[0] for one in each)}
 
 
 def flat_metrics(metrics: Mapping[str, Any], prefix: str = "") -> FlatMetrics:
-    """Return all numeric metrics except the protocol's; nested names are joined by dots."""
+    """Return all numeric metrics, without those in ``protocol``; join nested names with dots."""
     flat: FlatMetrics = {}
     for name, value in metrics.items():
         if isinstance(value, Mapping) and name != "protocol":

@@ -1,4 +1,4 @@
-"""Waiting for an estimate, which the planner computes in a process that is not a worker."""
+"""Waiting for an estimate, which the planner computes in a separate process."""
 
 import time
 from threading import BoundedSemaphore
@@ -37,7 +37,7 @@ def wait(sessions: Sessions, row: Estimate, timeout_s: float) -> Estimate:
 
 
 def raise_problem(row: Estimate) -> None:
-    """Raise the problem that the planner has found, if it has found one.
+    """Raise an error if the planner has found a problem.
 
     Raises:
         ProblemError: the planner has found a problem.

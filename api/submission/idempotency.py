@@ -21,11 +21,11 @@ class KeyedRequest:
     """The parts of a request that identify it.
 
     Attributes:
-        path: its path; using the same key at another path is a conflict.
-        body: its body as the client sent it, without values from the database: these may have
-            changed when the request is repeated.
+        path: the request's path; using the same key for another path is a conflict.
+        body: the body as the client sent it. Values from the database must not be added: they may
+            have changed when the request is repeated.
         key: the idempotency key; without one, every request is new.
-        created_by: the id of the API key; each API key has its own idempotency keys.
+        created_by: the id of the caller's API key; each API key has its own idempotency keys.
     """
 
     path: str
@@ -35,7 +35,7 @@ class KeyedRequest:
 
     @property
     def digest(self) -> str:
-        """A hash of path and body, which shows whether a key is reused for a different request."""
+        """A hash of path and body, which shows whether a key is reused for another request."""
         return digest({"path": self.path, "body": self.body.model_dump(mode="json")})
 
 

@@ -20,8 +20,8 @@ CHECKED_LATER = "The worker will check it before it starts."
 class PlannerClient:
     """Requests checks from the planner and waits for them up to a timeout.
 
-    The planner responds with an estimate, so a job that was estimated before is checked without
-    waiting.
+    The planner responds with an estimate, which is stored. So a job that was estimated before is
+    checked at once.
     """
 
     def __init__(self, sessions: Sessions, timeout_s: float, silent_after: timedelta) -> None:

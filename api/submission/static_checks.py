@@ -36,10 +36,10 @@ MAX_DEFAULT_SEQ_LEN = 2048
 DIVISOR = 16
 """The input size of every layer of a decoder is a multiple of this."""
 MAX_BYTES_PER_TOKEN = 8
-"""No tokenizer averages more bytes per token over a text."""
+"""No tokenizer averages more than this many bytes per token over a text."""
 DEFAULT_SAMPLES = 128
 MAX_LINE_BYTES = 64 << 10
-"""The longest first row that is parsed: parsed JSON is many times as large in memory."""
+"""The longest first row that is parsed: JSON takes many times its size in memory once parsed."""
 EVALUATION_DIVISOR = 10
 """Without ``eval_dataset``, the evaluation uses one tenth of the dataset."""
 
@@ -72,7 +72,7 @@ class LocalModel:
 
 
 def passes_static_checks(spec: PruneSpec, model: LocalModel, texts: Mapping[str, DataFile]) -> bool:
-    """Whether the checks prove that a job can run; ``texts`` maps fields to local text files."""
+    """Whether the checks prove that a job can run; ``texts`` maps fields to their local files."""
     return (
         spec.recover is None  # it needs more text, which the planner counts
         and all(_is_checkable(file) for file in texts.values())
@@ -89,8 +89,9 @@ def passes_static_checks(spec: PruneSpec, model: LocalModel, texts: Mapping[str,
 def _is_checkable(file: DataFile) -> bool:
     """Whether a file's number of tokens can be bounded without reading and encoding all of it.
 
-    This is possible for plain text, and for JSONL rows with a ``text`` or token ids; not for tables
-    and chats, or if the job names a ``text_field``.
+    This is possible for plain text, and for JSONL rows that contain a ``text`` or token ids. It is
+    not possible for tables and chats, if the job names a ``text_field``, or if the first row is
+    longer than ``MAX_LINE_BYTES``.
     """
     if not file.holds_rows:
         return True
@@ -113,7 +114,7 @@ def _has_blocks(spec: PruneSpec, model: LocalModel) -> bool:
 
 
 def _has_layers(spec: PruneSpec, model: LocalModel) -> bool:
-    """Whether each glob of ``skip`` matches a layer, and a layer in a block is left to prune."""
+    """Whether each glob of ``skip`` matches a layer, and some layer in a block is left to prune."""
     if not spec.skip:
         return True
     layers = {name.rpartition(".")[0] for name in model.tensors}
@@ -130,7 +131,7 @@ def _has_positions(spec: PruneSpec, model: LocalModel, texts: Mapping[str, DataF
 
 
 def _fills_windows(spec: PruneSpec, model: LocalModel, field: str, file: DataFile) -> bool:
-    """Whether a file has enough text for the windows that are taken from its field."""
+    """Whether the file that ``field`` names has enough text or rows for the job's windows."""
     evaluation_windows = spec.eval_samples or 1
     if (row := _row_length(file)) is not None:
         calibration_windows = spec.samples or (DEFAULT_SAMPLES if spec.eval_samples else 1)
@@ -164,7 +165,7 @@ def _has_windows_to_refine(
 
 
 def _row_length(file: DataFile | None) -> int | None:
-    """Return the number of token ids in the first row; None if the file contains text."""
+    """Return the number of token ids in the first row; None if there is no file or it has text."""
     if file is None or not file.holds_rows:  # reading a row of plain text reads the whole file
         return None
     first = file.first()

@@ -45,7 +45,8 @@ class Submission:
     """A request for a job.
 
     Attributes:
-        request: the identity of the request; the job counts against its API key's quotas.
+        request: the parts that identify the request; its ``created_by`` is the API key whose
+            quotas apply.
         parent_id: the id of the job that is rerun; None for a job that is not a rerun.
         max_planner_wait_s: the timeout of the planner's check, if shorter than the configured
             timeout.
@@ -115,7 +116,10 @@ def preview(service: Service, submission: Submission) -> JobPreview:
 
 
 def find_reusable(service: Service, spec: PruneSpec, gate: Gate | None) -> str | None:
-    """Return the id of the latest identical succeeded job that has files, all undamaged."""
+    """Return the id of the latest succeeded job with this specification and gate.
+
+    Skip jobs that have no files or damaged ones; return None if no job is left.
+    """
     with service.sessions() as session:
         identical = JobRepository(session).identical(spec, gate)
     for job in identical:
@@ -144,7 +148,7 @@ def _create(
     warnings: list[str],
     reusable_id: str | None,
 ) -> _JobResponse:
-    """Write the job, or reuse job ``reusable_id`` if it still exists; store the response."""
+    """Write the job, or reuse the job ``reusable_id`` if it still exists; store the response."""
     jobs = JobRepository(session)
     identical = jobs.identical(spec, submission.body.gate) if reusable_id else []
     job, status = next((one for one in identical if one.id == reusable_id), None), 200

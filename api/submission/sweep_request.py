@@ -1,4 +1,4 @@
-"""The request for a sweep, and its points."""
+"""The request for a sweep, and the sweep's points, each of which becomes a job."""
 
 from collections.abc import Iterator
 from itertools import product
@@ -62,7 +62,8 @@ class SweepRequest(JobRequest):
     def _complete(cls, data: Any) -> Any:
         """Return the data unchanged.
 
-        Each point is completed separately, from its own preset, method and pattern.
+        For a job, this validator sets the fields that a preset, method or pattern implies. A sweep
+        does this later, for each point, because the points may differ in these.
         """
         return data
 

@@ -28,7 +28,7 @@ from db.webhooks.repository import new_secret
 
 logger = logging.getLogger(__name__)
 MAX_PLANNER_WAIT_S = 5.0
-"""The calling systems time out after ten seconds, so the planner gets less."""
+"""Calling systems time out after ten seconds, so the planner must respond sooner."""
 FORM = "application/x-www-form-urlencoded"
 CHALLENGE = {"www-authenticate": 'Bearer realm="zpruner hooks"'}
 
@@ -54,7 +54,7 @@ def receive(service: Service, request: Request, trigger_id: str, body: bytes) ->
 
 
 def preview_call(service: Service, trigger: Trigger, payload: JsonValue) -> TriggerTest:
-    """Return the result that a call would have; create no job and record no call.
+    """Return the result that a call with this payload would have; create and record nothing.
 
     Raises:
         JobError, RequestValidationError: the call would be refused.
@@ -84,7 +84,7 @@ def _authenticate(service: Service, trigger_id: str, call: Call) -> Trigger:
 def _handle(
     service: Service, request: Request, trigger: Trigger, call: Call, name: CallId
 ) -> Response:
-    """Ignore a call, submit its job, or refuse it; record the outcome."""
+    """Ignore a call, refuse it, or submit its job; record the outcome."""
     try:
         payload = _payload(trigger.source, call)
         if (reason := _ignore_reason(trigger, call, payload)) is not None:
@@ -143,7 +143,7 @@ def _ignore_reason(trigger: Trigger, call: Call, payload: JsonValue) -> str | No
 
 
 def _submission(service: Service, trigger: Trigger, payload: JsonValue) -> Submission:
-    """Return the submission of the trigger's job for the API key that created the trigger."""
+    """Return the submission of the trigger's job, under the API key that created the trigger."""
     if (key_id := trigger.created_by) is not None:
         with service.sessions() as session:
             if not KeyRepository(session).is_live(key_id):

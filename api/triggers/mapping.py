@@ -1,4 +1,4 @@
-"""Filtering a trigger's payload and mapping it to a job."""
+"""Filtering the payloads that a trigger receives, and mapping them to jobs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -56,7 +56,7 @@ def _alternatives(field: int | str) -> set[int | str]:
 
 
 def filter_mismatch(conditions: Mapping[str, JsonValue], payload: JsonValue) -> str | None:
-    """Return why a payload does not match a filter; None if it does."""
+    """Return why a payload does not match a filter; None if it matches."""
     for pointer, expected in conditions.items():
         try:
             actual = resolve(payload, pointer)

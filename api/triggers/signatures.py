@@ -42,10 +42,10 @@ def is_authentic(source: TriggerSource, secrets: Sequence[str], call: Call) -> b
 
 
 def call_name(source: TriggerSource, call: Call) -> CallId:
-    """Return the identity of a delivery, by which repeated deliveries are recognized.
+    """Return the identity of a call, by which repeated calls are recognized.
 
-    GitHub signs only the body, so an attacker could replay a delivery with another id. The
-    identity of a delivery from GitHub therefore includes a digest of its body.
+    GitHub signs only the body, so an attacker could repeat a call with another delivery id. The
+    identity of a call from GitHub therefore includes a digest of its body.
     """
     signs_only_body = source is TriggerSource.github
     digest = sha256(call.body).hexdigest() if signs_only_body else None
@@ -53,9 +53,9 @@ def call_name(source: TriggerSource, call: Call) -> CallId:
 
 
 def _delivery_id(source: TriggerSource, call: Call) -> str:
-    """Return the id that the source sent, or the body's digest if it sent none.
+    """Return the id that the source sent, or a digest of the body if it sent none.
 
-    A malformed id is replaced by its digest.
+    If the id is malformed, return a digest of the id.
     """
     sent = call.headers.get(IDS.get(source, "")) or call.headers.get("idempotency-key")
     if sent is None:
@@ -83,7 +83,7 @@ def _matches(source: TriggerSource, secret: str, call: Call) -> bool:
 
 
 def _is_signed(key: bytes, headers: tuple[str, str, str], call: Call) -> bool:
-    """Whether id, timestamp and body are signed together, and the timestamp is recent."""
+    """Whether one signature covers the id, timestamp and body, and the timestamp is recent."""
     message_id, timestamp, signatures = (call.header(one) for one in headers)
     signed = b"%b.%b.%b" % (message_id, timestamp, call.body)
     expected = b"v1," + b64encode(hmac.digest(key, signed, "sha256"))

@@ -12,7 +12,7 @@ from db.tables.jobs import Artifact
 
 @dataclass(frozen=True)
 class Member:
-    """One file of the archive: the bytes of its header, and its path."""
+    """One file of the archive: its tar header, path, size and SHA-256."""
 
     header: bytes
     path: Path
@@ -21,7 +21,7 @@ class Member:
 
     @property
     def padding(self) -> bytes:
-        """The zeros that fill the file's last block."""
+        """The zeros that fill up the last tar block of the file."""
         return bytes(-self.size_bytes % tarfile.BLOCKSIZE)
 
 

@@ -14,7 +14,7 @@ _TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 def etag_of(job: Job, position: int | None = None) -> str:
     """Return a job's strong entity tag, which changes with every visible change of the job.
 
-    A queue position can change without the job's version, so the tag contains both.
+    The queue position can change while the job's version does not, so the tag contains both.
     """
     return (
         f'"{job.id}-{job.version}"' if position is None else f'"{job.id}-{job.version}q{position}"'
@@ -67,6 +67,6 @@ def wanted_version(request: Request, job_id: str) -> int | None:
 
 
 def _versions(tags: str, job_id: str) -> list[int]:
-    """Return the job's versions that the entity tags name, with or without a queue position."""
+    """Return the job's versions in entity tags; a tag may contain a queue position as well."""
     found = re.findall(rf'"{job_id}-([0-9]{{1,9}})(?:q[0-9]{{1,4}})?"', tags)
     return [int(version) for version in found]

@@ -32,12 +32,12 @@ def paginate(
 
 
 def cursor_of(row: Job | AuditEntry) -> str:
-    """Return the cursor of the page after a row."""
+    """Return the cursor of the page that starts after a row."""
     return _encoded(row.created_at.isoformat(), row.id)
 
 
 def metric_cursor_of(job: Job, metric: SortMetric) -> str:
-    """Return the cursor of the page after a job in a list that is sorted by a metric."""
+    """Return the cursor of the page that starts after a job, in a list sorted by a metric."""
     value = getattr(job, metric)
     return cursor_of(job) if value is None else _encoded(repr(float(value)), job.id)
 
@@ -62,7 +62,7 @@ def check_cursor(cursor: str, read: Callable[[str], object]) -> None:
 
 
 def place_of(cursor: str, prefix: Prefix) -> SortKey:
-    """Return the sort key in the cursor of a list whose rows have ids with this prefix.
+    """Return the sort key in a cursor, for a list whose rows have ids with this prefix.
 
     Raises:
         InvalidCursorError: the text is not a cursor of such a list.
@@ -79,12 +79,14 @@ def place_of(cursor: str, prefix: Prefix) -> SortKey:
 
 
 def job_place_of(cursor: str) -> SortKey:
-    """Return the sort key in the cursor of a list of jobs that is sorted by creation time."""
+    """Return the sort key in a cursor, for a list of jobs sorted by creation time."""
     return place_of(cursor, "job")
 
 
 def metric_place_of(cursor: str) -> SortKey | MetricKey:
-    """Return the sort key in the cursor of a list of jobs that is sorted by a metric.
+    """Return the sort key in a cursor, for a list of jobs sorted by a metric.
+
+    A cursor after a job without the metric has a `SortKey`: these jobs are sorted by creation time.
 
     Raises:
         InvalidCursorError: the text is not a cursor of such a list.

@@ -22,13 +22,13 @@ def pruned_event(until: int) -> bytes:
 
 @dataclass(frozen=True)
 class StreamStart:
-    """The start of a stream, and its options.
+    """The event after which a stream starts, and the options of the stream.
 
     Attributes:
         topic: a job's id, or ``ALL_JOBS``.
         seen: number of the last event that the client has.
         is_over: whether the job has ended and has no event after ``seen``.
-        includes: returns whether an event is sent.
+        includes: returns whether to send an event.
         opening: the first message.
         ping: the message that is sent after every ``ping_every_s`` seconds without an event.
     """
@@ -42,7 +42,10 @@ class StreamStart:
     ping_every_s: float = PING_EVERY_S
 
     def messages(self, frames: Iterable[Frame], seen: int) -> Iterator[bytes]:
-        """Yield the messages of the frames that follow the event ``seen``."""
+        """Yield the messages for frames after event ``seen``.
+
+        In a job's stream, also yield a message for each gap, in which events were deleted.
+        """
         for frame in frames:
             if self.topic != ALL_JOBS and frame.seq > seen + 1:  # a job's events have no gaps
                 yield pruned_event(frame.seq - 1)

@@ -34,7 +34,7 @@ LabelPair = Annotated[
 
 
 def _check_labels(pairs: list[str]) -> list[str]:
-    """Refuse two values of one label, because no job has both."""
+    """Refuse two values for one label, because no job has both."""
     pairs_seen = {_name_and_value(pair) for pair in pairs}
     if len({name for name, _ in pairs_seen}) < len(pairs_seen):
         raise PydanticCustomError("label_twice", "A label has one value")
@@ -154,11 +154,11 @@ class JobQuery(BaseModel):
         return None if self.sort in BY_TIME else SortMetric(self.sort.removeprefix("-"))
 
     def place(self) -> SortKey | None:
-        """Return the sort key after which a page sorted by creation time begins."""
+        """Return the sort key after which the page starts, in a list sorted by creation time."""
         return None if self.cursor is None else job_place_of(self.cursor)
 
     def metric_place(self) -> SortKey | MetricKey | None:
-        """Return the sort key after which a page sorted by a metric begins."""
+        """Return the sort key after which the page starts, in a list sorted by a metric."""
         return None if self.cursor is None else metric_place_of(self.cursor)
 
     def link(self, cursor: str) -> dict[str, Any]:

@@ -69,7 +69,7 @@ HEADERS: dict[str, dict[str, Any]] = {
     },
 }
 RESPONSE_HEADER_OF = {"if-none-match": "ETag", "prefer": "Preference-Applied"}
-"""The response header that belongs to a request header."""
+"""For each request header, the response header of the operations that accept it."""
 
 
 def operation_id(route: APIRoute) -> str:
@@ -105,7 +105,7 @@ def _operations(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _add_examples(schemas: dict[str, Any]) -> None:
-    """Add the examples, including those of pages; FastAPI would remove every null from them."""
+    """Add examples to the finished schemas, pages included: FastAPI would remove null values."""
     examples = {**EXAMPLES, **SCHEMAS}
     for name, example in examples.items():
         schemas[name]["examples"] = [example]
@@ -139,7 +139,7 @@ def _complete_responses(path: str, operation: dict[str, Any]) -> None:
 
 
 def _add_security(schema: dict[str, Any], settings: ApiSettings) -> None:
-    """Add to each operation the scopes that its key needs."""
+    """Add to each operation the scopes that the caller's key needs."""
     schema["components"]["securitySchemes"] = {"key": KEY}
     # On loopback a key is optional.
     otherwise: list[dict[str, Any]] = [] if settings.needs_keys else [{}]

@@ -1,4 +1,4 @@
-"""The query parameters of a route; others are refused."""
+"""The query parameters of a route; unknown ones are refused."""
 
 from collections.abc import Iterator
 
@@ -30,13 +30,13 @@ async def refuse_unknown_parameters(request: Request) -> None:
 
 
 def query_names(route: APIRoute) -> list[str]:
-    """Return the names of a route's documented parameters."""
+    """Return the names of a route's documented query parameters."""
     names = [name for model in query_models(route) for name in model.model_fields]
     return names or [name for name, _ in _parameters(route.dependant)]
 
 
 def query_models(route: APIRoute) -> Iterator[type[BaseModel]]:
-    """Yield the models that hold a route's parameters."""
+    """Yield the pydantic models that hold a route's query parameters."""
     for _, kind in _parameters(route.dependant):
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             yield kind

@@ -1,7 +1,7 @@
 """Ranges of a file: the headers ``Range`` and ``If-Range``, and the bytes.
 
-Starlette's FileResponse is not used: its 416 is plain text and not a problem document, it answers
-malformed ranges with 400, and its ``If-Range`` accepts a date as well as the entity tag.
+Starlette's FileResponse is not used: its 416 response is plain text and not a problem document, it
+answers malformed ranges with 400, and its ``If-Range`` accepts a date as well as the entity tag.
 """
 
 import re

@@ -8,11 +8,11 @@ RawHeaders = Iterable[tuple[bytes, bytes]]
 
 
 def raw(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    """Return headers as ASGI sends them; names are in lower case."""
+    """Return headers in ASGI's format; the names must already be in lower case."""
     return [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
 
 
 def add_missing(start: Message, headers: RawHeaders) -> None:
-    """Add headers to the start of a response, except for those that it has already."""
+    """Add headers to a response's start message, except those whose names it already has."""
     present = {name for name, _ in start["headers"]}
     start["headers"] = [*start["headers"], *(one for one in headers if one[0] not in present)]

@@ -1,4 +1,4 @@
-"""The body of an upload, which is written to a file before it is checked."""
+"""The body of an upload, which is first written to a file and then checked."""
 
 import errno
 import re
@@ -39,7 +39,7 @@ class Received:
 
 
 def is_upload(request: Request) -> bool:
-    """Whether the request uploads a dataset; datasets have a size limit of their own."""
+    """Whether the request uploads a dataset, for which a separate size limit applies."""
     path: str = request.scope["path"]
     paths = (path, path.removeprefix(request.scope.get("root_path", "")))
     return request.method == "POST" and PATH in paths

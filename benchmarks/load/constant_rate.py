@@ -1,4 +1,4 @@
-"""Conditional requests at a constant rate, whether or not earlier ones have been answered."""
+"""Conditional requests, sent at a constant rate without waiting for earlier responses."""
 
 import asyncio
 import time
@@ -94,7 +94,7 @@ class OpenLoop:
 
 
 def at_rate(server: Server, paths: list[str], rate: float, lasts_s: float) -> Load:
-    """Send conditional requests at a constant rate on 200 connections, while jobs are renamed."""
+    """Send conditional requests at a constant rate on 200 connections, and rename jobs as well."""
     freeze_garbage()
     return asyncio.run(_at_rate(server, paths, rate, lasts_s))
 

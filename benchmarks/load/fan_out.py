@@ -12,7 +12,10 @@ from benchmarks.load.processes import API, descriptors, resident_bytes
 
 OPENED_AT_ONCE = 50
 PAUSE_S = (0.05, 0.55)
-"""The range of the pauses between events: random, so that no interval of the server matters."""
+"""The shortest and longest pause between events.
+
+Pauses are random, so that events fall at varying points of the server's polling intervals.
+"""
 MISSED_AFTER_S = 10.0
 SETTLE_S = 2.0
 

@@ -76,7 +76,7 @@ HEADS = {
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Return a Markdown table of rows that all hold the same figures."""
+    """Return the rows as a Markdown table; all rows must have the same keys."""
     names = [name for name in HEADS if name in rows[0]]
     lines = [[HEADS[name][0] for name in names]]
     lines += [[format(row[name], HEADS[name][1]) for name in names] for row in rows]

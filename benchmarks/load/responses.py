@@ -9,7 +9,7 @@ WITHOUT_BODY = frozenset({204, 304})
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A response; `at` is the monotonic time at which its last byte had arrived."""
+    """A response; `at` is the monotonic time at which it was complete."""
 
     status: int
     etag: bytes
@@ -18,7 +18,7 @@ class Response:
 
 
 class ResponseParser:
-    """Splits the bytes received on one connection into responses, using each response's length."""
+    """Splits the bytes received on one connection into responses, by their Content-Length."""
 
     def __init__(self) -> None:
         self._received = b""

@@ -16,19 +16,22 @@ JOBS = 20
 TIMEOUT_S = 120.0
 LONG_MODEL = RandomLlama(blocks=8, vocabulary=2000)
 LONG_JOBS = 3
-"""Each prunes for a minute on two cores; when one ends, the next starts immediately."""
+"""The number of long jobs; they run one after another, each for a minute on two cores."""
 
 
 @contextmanager
 def service_with_jobs(**settings: str) -> Iterator[tuple[str, list[str]]]:
-    """Run a service; yield its URL and the paths of its paused jobs."""
+    """Run a service with 20 paused jobs; yield its URL and the paths of the jobs."""
     with tempfile.TemporaryDirectory(prefix="zp") as name, serving(Path(name), **settings) as url:
         yield url, submit_paused_jobs(url)
 
 
 @contextmanager
 def busy_service() -> Iterator[tuple[str, list[str]]]:
-    """Run a service whose worker is pruning; yield its URL and the paths of its paused jobs."""
+    """Run a service whose worker is pruning and that has 20 paused jobs.
+
+    Yield the service's URL and the paths of the paused jobs.
+    """
     with tempfile.TemporaryDirectory(prefix="zp") as name:
         LONG_MODEL.write(Path(name) / "long")
         with serving(Path(name), ZPRUNER_DEVICE="cpu") as url:

@@ -78,7 +78,7 @@ def _protocol(arguments: argparse.Namespace) -> dict[str, object]:
 
 
 def _cells(arguments: argparse.Namespace) -> Iterator[tuple[Combination, str]]:
-    """Yield the cells to measure, column by column; methods are compared within a column."""
+    """Yield the cells to measure, column by column, because methods are compared in a column."""
     for pattern in arguments.patterns:
         for combination in COMBINATIONS:
             is_named = not arguments.only or combination.name in arguments.only

@@ -13,7 +13,9 @@ MAX_RATIO = 50
 
 
 def chart(columns: Sequence[str], rows: Mapping[str, Sequence[float | None]], floor: float) -> str:
-    """Draw a line per row with a dot per column, on a logarithmic scale; the best row comes first.
+    """Draw a line per row with a dot per column, on a logarithmic scale.
+
+    The row with the lowest value comes first.
 
     Args:
         columns: names of the columns, at most as many as there are colours.

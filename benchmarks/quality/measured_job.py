@@ -15,7 +15,7 @@ OWN_TEXT = "stdlib-docs"
 def job_fields(
     model: Path, calibration: Path | None, evaluation: Path | None, **fields: Any
 ) -> dict[str, Any]:
-    """Return the fields of a job on these files; the default dataset is ``OWN_TEXT``."""
+    """Return the fields of a job; without ``calibration``, its dataset is ``OWN_TEXT``."""
     texts = {"dataset": calibration, "eval_dataset": evaluation}
     given = {name: f"local:{path.resolve()}" for name, path in texts.items() if path}
     return {"model": f"local:{model.resolve()}", "dataset": OWN_TEXT, **given, **fields}

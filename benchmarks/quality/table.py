@@ -26,7 +26,11 @@ class Table:
 
     @classmethod
     def open(cls, path: Path, protocol: dict[str, object], resume: bool) -> "Table":
-        """Continue a table of the same protocol, or start a new one."""
+        """Continue the table in the file if ``resume`` is set; otherwise start a new table.
+
+        Raises:
+            SystemExit: the table in the file was measured with another protocol.
+        """
         if resume and path.exists():
             content = json.loads(path.read_text())
             if content["protocol"] != protocol:

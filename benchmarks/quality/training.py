@@ -110,7 +110,7 @@ def _measure(
 
 
 def markdown(cells: dict[str, dict[str, dict[str, float]]]) -> str:
-    """Return a Markdown table: perplexity on the evaluation text, and on the other in brackets."""
+    """Return a Markdown table of perplexity on the evaluation text, in brackets on the other."""
     lines = [f"| | {' | '.join(COLUMNS)} |", f"|---|{'---:|' * len(COLUMNS)}"]
     for label, row in cells.items():
         written = (

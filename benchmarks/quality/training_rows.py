@@ -1,4 +1,4 @@
-"""The rows of the training table: jobs with and without training, by calibration set size."""
+"""The rows of the training table: jobs that differ in training and in calibration windows."""
 
 from dataclasses import dataclass
 from typing import Any

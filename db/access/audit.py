@@ -27,7 +27,7 @@ class AuditRepository:
     def page(
         self, *, key_id: str | None = None, limit: int = 50, after: SortKey | None = None
     ) -> list[AuditEntry]:
-        """Return a page of entries, newest first, that starts after the entry `after`."""
+        """Return a page of entries, newest first; it starts after the sort key `after`."""
         query = select(AuditEntry)
         if key_id is not None:
             query = query.where(AuditEntry.key_id == key_id)

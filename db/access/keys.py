@@ -24,7 +24,10 @@ RECORD_USE_EVERY = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Quotas:
-    """Limits of a key: unfinished jobs, GPU hours in thirty days, stored bytes; None: no limit."""
+    """Limits of a key on unfinished jobs, GPU hours in thirty days, and stored bytes.
+
+    None means that there is no limit.
+    """
 
     jobs_in_flight: int | None = None
     gpu_hours: float | None = None
@@ -68,7 +71,7 @@ class KeyRepository:
         return key, token
 
     def get(self, key_id: str) -> ApiKey:
-        """Return a key, revoked and expired ones included.
+        """Return a key, even if it is revoked or expired.
 
         Raises:
             ApiKeyNotFoundError: there is no such key.
@@ -78,7 +81,7 @@ class KeyRepository:
         return key
 
     def all(self) -> list[ApiKey]:
-        """Return all keys, newest first, revoked and expired ones included."""
+        """Return all keys, including revoked and expired ones, newest first."""
         return list(self._session.scalars(select(ApiKey).order_by(ApiKey.id.desc())))
 
     def is_live(self, key_id: str) -> bool:
@@ -92,7 +95,7 @@ class KeyRepository:
         return any(AccessScope.admin in scopes for scopes in live)
 
     def revoke(self, key_id: str) -> ApiKey:
-        """Revoke a key, with its current and former secret; a revoked key stays as it is.
+        """Revoke a key, with its current and former secret; an already revoked key stays as it is.
 
         Raises:
             ApiKeyNotFoundError: there is no such key.
@@ -133,7 +136,7 @@ class KeyRepository:
         """Return the key that was sent, and whether `record_use` should be called for it.
 
         Raises:
-            BadKeyError: the secret is wrong, or the key is revoked or expired.
+            BadKeyError: there is no such key, its secret is wrong, or it is revoked or expired.
         """
         query = select(ApiKey, _is_live(), ApiKey.former_until > now(), _is_use_unrecorded())
         row = self._session.execute(query.where(ApiKey.id == sent.key_id)).one_or_none()

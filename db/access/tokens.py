@@ -22,7 +22,7 @@ class MalformedTokenError(ValueError):
 
 @dataclass(frozen=True)
 class SentKey:
-    """A key that a request has sent, without its secret."""
+    """The id of the key that a request has sent, and the digest of the key's secret."""
 
     key_id: str
     digest: str = field(repr=False)
@@ -62,7 +62,7 @@ class Token:
 
     @property
     def digest(self) -> str:
-        """The digest to store; the secret is random and long enough for a fast hash."""
+        """The secret's SHA-256, to be stored. A fast hash is safe for a long random secret."""
         return sha256(self.secret.encode()).hexdigest()
 
     @property

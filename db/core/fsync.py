@@ -1,4 +1,4 @@
-"""Durable writes to folders."""
+"""Flushing of folders to disk."""
 
 import os
 from pathlib import Path

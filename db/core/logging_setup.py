@@ -54,9 +54,9 @@ def _add_fields(record: logging.LogRecord) -> bool:
 
 
 class _Json(JsonFormatter):
-    """Redacts tracebacks again.
+    """Formats records as JSON, and removes secrets from their tracebacks.
 
-    JsonFormatter formats them itself and ignores the record's already redacted ``exc_text``.
+    JsonFormatter formats tracebacks itself and ignores the record's redacted ``exc_text``.
     """
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - the name is logging's

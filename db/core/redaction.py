@@ -28,8 +28,9 @@ def redact(text: str) -> str:
 class RedactedRecord(logging.LogRecord):
     """A log record without secrets in its message and its traceback.
 
-    A filter on a logger misses the records of its child loggers, and a filter on a handler misses
-    the handlers that libraries add later. A record class covers all of them.
+    Filters would not suffice: a logger's filter does not see the records of child loggers, and a
+    handler's filter does not apply to handlers that libraries add later. The record class covers
+    all loggers and handlers.
     """
 
     def getMessage(self) -> str:  # noqa: N802 - the name is logging's

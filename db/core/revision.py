@@ -1,4 +1,4 @@
-"""The migration that a database is at, and the migrations that this version has."""
+"""The migration that a database is at, and the migrations in this version of the code."""
 
 from enum import Enum
 
@@ -11,7 +11,7 @@ from db.core.session import MIGRATIONS, migration_config, open_sessions
 
 
 class SchemaState(Enum):
-    """How the tables of a database compare with those of this version."""
+    """How a database's tables compare with those that this version of the code needs."""
 
     current = "up to date"
     empty = "empty; the next start creates the tables"
@@ -20,7 +20,7 @@ class SchemaState(Enum):
 
 
 def current_revision(url: str) -> str | None:
-    """Return the migration that a database is at, or None if it has no tables."""
+    """Return the id of the migration that a database is at, or None if it has no tables."""
     engine = open_sessions(url).kw["bind"]
     try:
         with engine.connect() as connection:
@@ -30,12 +30,12 @@ def current_revision(url: str) -> str | None:
 
 
 def known_revisions() -> list[str]:
-    """Return the migrations of this version, newest first."""
+    """Return the ids of the migrations in this version of the code, newest first."""
     return [script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()]
 
 
 def schema_state(revision: str | None) -> SchemaState:
-    """Compare a database's migration with those of this version."""
+    """Compare a database's migration with the migrations in this version of the code."""
     if revision is None:
         return SchemaState.empty
     known = known_revisions()

@@ -18,7 +18,7 @@ Sessions = sessionmaker[Session]
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 BUSY_TIMEOUT = timedelta(seconds=30)
-"""How long a writer waits for another process's write lock."""
+"""How long a writer on SQLite waits, by default, until another writer releases the lock."""
 THREADS = 48
 """The API runs its routes on this many threads, and each may need a connection."""
 POOL_SIZE = 5
@@ -31,8 +31,8 @@ _WRITES = {_BEGIN: "IMMEDIATE"}
 class _Session(Session):
     """A session whose explicit ``begin()`` takes SQLite's write lock at once.
 
-    SQLite fails a transaction that reads and later writes, if another transaction has written in
-    between.
+    Without the lock, SQLite fails a transaction that reads and later writes, if another transaction
+    has written in between.
     """
 
     def begin(self, nested: bool = False) -> SessionTransaction:

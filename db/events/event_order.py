@@ -76,7 +76,7 @@ class EventOrder:
         kinds: Sequence[str] = (),
         statuses: Sequence[JobState] = (),
     ) -> list[JobEvent]:
-        """Return events after a position, in order; an empty filter matches all."""
+        """Return events after a position, in order; empty ``kinds`` or ``statuses`` match all."""
         query = select(JobEvent).where(JobEvent.position > after)
         if kinds:
             query = query.where(JobEvent.kind.in_(kinds))

@@ -69,7 +69,10 @@ def phases(events: Iterable[JobEvent]) -> list[PhaseSpan]:
 
 
 def _ended(attempt: AttemptSpan, event: JobEvent) -> AttemptSpan:
-    """Return the ended attempt; if the event is the next attempt's claim, the worker was lost."""
+    """Return the attempt, ended by an event.
+
+    If the event is the claim of the next attempt, the worker of the ended attempt was lost.
+    """
     taken_over = event.attempt != attempt.number
     return replace(
         attempt,

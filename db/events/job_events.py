@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from db.tables.jobs import BlockReport, Job, JobEvent
 
 IDS_AT_ONCE = 500
-"""The number of ids in one statement; every database allows that many parameters."""
+"""How many ids one statement may contain; every database allows that many parameters."""
 
 
 class EventRepository:
@@ -39,7 +39,7 @@ class EventRepository:
         return found
 
     def block_reports(self, job_id: str) -> list[BlockReport]:
-        """Return the newest report of each block, ordered by index."""
+        """Return the newest report of each block, ordered by the block's index."""
         latest = (
             select(BlockReport.index, func.max(BlockReport.attempt).label("attempt"))
             .where(BlockReport.job_id == job_id)

@@ -1,4 +1,4 @@
-"""Functions that read one job's row, change it by one conditional UPDATE, and record its events.
+"""Functions that read a job's row, change it with one conditional UPDATE, or record its events.
 
 None of them commits.
 """
@@ -38,7 +38,7 @@ def change_job(
 
     Args:
         session: the caller's transaction.
-        job_id: which job.
+        job_id: the id of the job.
         where: conditions on the job's row.
         values: the columns to set.
         versioned: whether to increment the version, and with it the ETag; false for changes that

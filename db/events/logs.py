@@ -48,7 +48,7 @@ class LogRepository:
     ) -> list[LogLine]:
         """Return lines of at least this level, oldest first.
 
-        ``after`` is the (attempt, seq) of the line that precedes the first.
+        ``after`` is the (attempt, seq) of a line; only lines after that one are returned.
         """
         here = tuple_(literal(after[0]), literal(after[1]))
         query = _lines(job_id, attempt, level)

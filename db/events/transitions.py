@@ -1,4 +1,4 @@
-"""The columns that change together with a job's state."""
+"""The effects of actions on a job's state, and the columns that change with the state."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -18,7 +18,7 @@ RELEASED = {
     JobState.pausing: JobState.paused,
     JobState.cancelling: JobState.cancelled,
 }
-"""The state of a held job after its worker releases it."""
+"""For each state in which a worker holds a job, the state after the worker has released it."""
 
 CANCELLED = {
     JobState.queued: JobState.cancelled,
@@ -34,7 +34,8 @@ PAUSED = {JobState.queued: JobState.paused, JobState.running: JobState.pausing}
 its current block is done."""
 
 RESUMED = {JobState.paused: JobState.queued, JobState.pausing: JobState.running}
-"""The state after a resume request: a job whose worker has not stopped yet keeps running."""
+"""The state after a resume request: ``queued`` if the job is paused; ``running`` if its worker has
+not stopped yet."""
 
 RETRIED = frozenset({JobState.failed, JobState.cancelled, JobState.expired})
 """States from which a retry queues a job again."""
@@ -85,7 +86,7 @@ def choose(outcomes: Mapping[JobState, JobState]) -> ColumnElement[JobState]:
 
 
 def releasing() -> dict[str, Any]:
-    """Return the columns to set when a worker releases a job, whichever held state it is in."""
+    """Return the columns to set when a worker releases a job, which may be in any held state."""
     pauses = Job.status == JobState.pausing
     kept = {name: case((pauses, getattr(Job, name)), else_=IDLE[name]) for name in _PROGRESS}
     return (

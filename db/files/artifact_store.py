@@ -1,4 +1,4 @@
-"""The artifact store: finished files below one root; a rename publishes an attempt's folder."""
+"""The artifact store: the files of each attempt at a job, published by renaming their folder."""
 
 import hashlib
 import os
@@ -28,7 +28,7 @@ class NewArtifact:
     """A published file before its row is inserted.
 
     Attributes:
-        identity: the identity (see `identity_of`) of the file that has this digest.
+        identity: the file's identity (see `identity_of`) when it was hashed.
     """
 
     name: str
@@ -47,22 +47,25 @@ class KnownDigest:
     modified_ns: int
 
     def matches(self, status: os.stat_result) -> bool:
-        """Whether a file with this status is unchanged since it was hashed."""
+        """Whether a file with this ``stat`` result is unchanged since it was hashed."""
         return (status.st_size, status.st_mtime_ns) == (self.size_bytes, self.modified_ns)
 
 
 class ArtifactStore:
     """The files of each attempt, in ``root/<job_id>/<attempt>/``.
 
-    Every path contains the attempt, so that a delayed worker cannot change the files of the attempt
-    that replaced it. The database rows determine which attempt's files are the job's.
+    Every path contains the attempt's number, so that a delayed worker cannot change the files of
+    the attempt that replaced its own. The database rows of the artifacts determine which attempt's
+    files belong to the job.
     """
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     def check(self) -> None:
-        """Write a byte to an unnamed file, to check that the folder is writable.
+        """Check that the root folder is writable, by writing a byte to an unnamed file in it.
+
+        The folder is created if it is missing.
 
         Raises:
             OSError: the folder is not writable.
@@ -72,10 +75,11 @@ class ArtifactStore:
             file.write(b"0")
 
     def stage(self, job_id: str, attempt: int) -> Path:
-        """Create the attempt's staging folder, or rename an earlier attempt's resumable folder.
+        """Create the attempt's staging folder, and return its path.
 
-        After the rename, later writes of the earlier attempt's worker fail. A folder without
-        working files (see `seal`) cannot be resumed; then the new folder is empty.
+        If earlier attempts left staging folders with working files (see `seal`), the newest of
+        these is renamed, so that the attempt resumes from it; later writes of that folder's worker
+        then fail. Otherwise the new folder is empty.
         """
         self.discard(job_id, attempt)
         staged = self._staged(job_id, attempt)
@@ -105,7 +109,7 @@ class ArtifactStore:
         shutil.rmtree(self._root / job_id, ignore_errors=True)
 
     def discard_unusable(self, job_id: str, attempt: int) -> None:
-        """Delete the attempt's published files, and its staged ones unless they can be resumed."""
+        """Delete an attempt's published files, and its staged files unless they can be resumed."""
         self.retract(job_id, attempt)
         if not _hidden(self._staged(job_id, attempt)):
             self.discard(job_id, attempt)
@@ -133,7 +137,8 @@ class ArtifactStore:
         """Return the path of an artifact's file.
 
         Raises:
-            ArtifactNotFoundError: the file is missing, or its name leads out of the folder.
+            ArtifactNotFoundError: the file is missing, or its name leads outside the attempt's
+                folder.
         """
         folder = self._published(artifact.job_id, artifact.attempt).resolve()
         path = (folder / artifact.name).resolve()

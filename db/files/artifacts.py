@@ -1,4 +1,4 @@
-"""The rows of artifacts, the finished files of jobs."""
+"""The database rows of artifacts, which are the finished files of jobs."""
 
 from datetime import timedelta
 
@@ -33,9 +33,10 @@ class ArtifactRepository:
         return artifact
 
     def record_check(self, artifact_id: str, identity: str | None, damage: str | None) -> bool:
-        """Store the result of an integrity check; return whether the artifact's state changed.
+        """Store the result of an integrity check.
 
-        A change from intact to damaged or back adds an event to the job and increments its version.
+        If the artifact was intact and is now damaged, or the reverse, an event is added to the job
+        and the job's version is incremented. Return whether this happened.
         """
         artifact = self._session.get(Artifact, artifact_id, populate_existing=True)
         if artifact is None:  # deleted during the check
@@ -55,7 +56,7 @@ class ArtifactRepository:
         return job is not None
 
     def next_unchecked(self, since: timedelta) -> Artifact | None:
-        """Return the artifact whose last check is the oldest, if that was more than ``since`` ago.
+        """Return the artifact that was checked longest ago, but only if more than ``since`` ago.
 
         Artifacts that were never checked come first.
         """

@@ -19,7 +19,7 @@ Work = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 class BoundsExceededError(Exception):
-    """The work exceeded its limit of memory or time, or its process was killed."""
+    """The work exceeded its memory or time limit, or its process was killed."""
 
 
 def run_bounded(

@@ -20,8 +20,8 @@ class Preview:
 
     Attributes:
         lines: the first lines, each cut to ``MAX_CHARACTERS``.
-        fields: the names of the first row's fields; empty for plain text, and for a JSON row that
-            is too long to read here.
+        fields: the names of the first row's fields, at most ``MAX_FIELDS``; empty for plain text,
+            and for a JSON row that is not an object or does not end within ``READ_BYTES``.
     """
 
     lines: list[str]

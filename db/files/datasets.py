@@ -1,4 +1,4 @@
-"""The rows of uploaded datasets, one for each distinct content and media type."""
+"""The database rows of uploaded datasets, one for each combination of content and media type."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -18,7 +18,7 @@ from db.tables.jobs import Job
 FIELDS = ("dataset", "eval_dataset")
 """The fields of a specification that may name an uploaded dataset."""
 MAX_USERS = 3
-"""How many jobs `DatasetInUseError` lists."""
+"""How many jobs `DatasetInUseError` lists at most."""
 MAX_LISTED = 20
 SEARCHED_JOBS = 5000
 """How many of the newest jobs are searched, because their specifications have no index."""
@@ -31,7 +31,7 @@ class DatasetRepository:
         self._session = session
 
     def add(self, dataset: Dataset) -> Dataset:
-        """Insert a dataset and return it, or return the existing one with the same content."""
+        """Insert and return a dataset, or return the one with the same content and media type."""
         while (existing := self.same(dataset)) is None:
             # A concurrent request may insert the same content: then the next loop finds its row.
             with suppress(IntegrityError), self._session.begin_nested():
@@ -62,10 +62,12 @@ class DatasetRepository:
         return set(ids) - set(self._session.scalars(select(Dataset.id)))
 
     def require(self, spec: PruneSpec) -> None:
-        """Lock the datasets that a new job names, so that none is deleted before its commit.
+        """Lock the uploaded datasets that a new job names.
+
+        This prevents their deletion until the transaction that adds the job is committed.
 
         Raises:
-            SpecRefusedError: one of them does not exist.
+            SpecRefusedError: one of the datasets does not exist.
         """
         for field in FIELDS:
             name = getattr(spec, field) or ""
@@ -75,7 +77,7 @@ class DatasetRepository:
                     raise not_uploaded(name, field)
 
     def digests(self, spec: PruneSpec) -> dict[str, str]:
-        """Return the SHA-256 of each uploaded dataset that a job names, keyed by its reference."""
+        """Map the reference of each uploaded dataset that a job names to the dataset's SHA-256."""
         names = {getattr(spec, field) or "" for field in FIELDS}
         ids = [name.removeprefix(UPLOADED) for name in names if name.startswith(UPLOADED)]
         found = self._session.scalars(select(Dataset).where(Dataset.id.in_(ids)))

@@ -1,6 +1,7 @@
-"""Checks of dataset files, in a process with limited memory if the file is large.
+"""Checks of dataset files; large files are checked in a process with limited memory.
 
-Parsed JSON takes many times its size in memory, and decompressed Parquet can take any amount.
+In memory, parsed JSON takes many times the size of its file, and decompressed Parquet can take any
+amount.
 """
 
 import json
@@ -14,19 +15,21 @@ from db.spec.datafiles import PARQUET, DataFile
 from db.spec.dataset_checks import check_upload, peek
 
 SMALL_BYTES = 128 << 10
-"""Up to this size a JSON file is checked in this process."""
+"""Files up to this size are checked without a separate process, except Parquet files."""
 JSON_MEMORY_BYTES = 512 << 20
 PARQUET_MEMORY_BYTES = 1 << 30
-"""A limit on the address space, of which the library reserves more than it uses."""
+"""A limit on the address space; the Parquet library reserves more address space than it uses."""
 _SLOTS = BoundedSemaphore(2)
 CHECKS = {"upload": check_upload, "peek": peek}
 REMEDY = "Split it into several files, or shorten its rows."
 
 
 def check_file(file: DataFile, check: str) -> list[str]:
-    """Run one of `CHECKS` on a file, in a separate process if the file is large.
+    """Run one of `CHECKS` on a file.
 
-    At most two such processes run at the same time.
+    Parquet files, and other files larger than `SMALL_BYTES`, are checked in a separate process, of
+    which at most two run at the same time. The check of a plain-text upload always runs in this
+    process, because it reads the file piece by piece.
 
     Returns:
         A warning if the file could not be checked, or if it is plain text but starts like JSON

@@ -1,4 +1,4 @@
-"""Integrity checks: whether an artifact's file still has the size and digest of its row."""
+"""Integrity checks: whether an artifact's file still has the size and digest stored in its row."""
 
 import errno
 import logging
@@ -22,10 +22,10 @@ TRANSIENT = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ETIME
 
 
 class FileCheck:
-    """Compares one file with the size and digest of its row, a chunk at a time.
+    """Compares a file with the size and digest stored in its row, reading one chunk at a time.
 
     Attributes:
-        artifact: the row.
+        artifact: the artifact's row.
         identity: the identity (see `identity_of`) of the file that is read; None if the file is
             missing or cannot be opened.
         damage: a description of the damage, once the check is done; None for an intact file.
@@ -116,7 +116,7 @@ class Integrity:
         self._closing.set()
 
     def known(self, artifact: Artifact) -> Path | None:
-        """Return the path of a file that was intact at its last check and is unchanged since.
+        """Return the file's path if it was intact at its last check and is unchanged since.
 
         Return None if the file has to be read again.
 
@@ -138,8 +138,9 @@ class Integrity:
         """Read and verify the file, store the result, and return its path.
 
         Raises:
-            ArtifactDamagedError: the file's content has changed.
+            ArtifactDamagedError: the file's content has changed, or the file is missing.
             ArtifactNotFoundError: the artifact's row was deleted.
+            RuntimeError: `close` interrupted the check.
         """
         with self._sessions() as session:
             artifact = ArtifactRepository(session).get(artifact_id)

@@ -43,7 +43,10 @@ class JobCommands:
         return self._steer(job_id, PAUSED, version, done, JobState.paused)
 
     def resume(self, job_id: str, *, version: int | None = None) -> Job:
-        """Queue a paused job again; it continues after its last finished block."""
+        """Queue a paused job again, to continue after its last finished block.
+
+        A job whose worker has not stopped yet for a requested pause goes on running instead.
+        """
         done, values = {JobState.queued, JobState.running}, {"pushed_at": None, "not_before": None}
         return self._steer(job_id, RESUMED, version, done, JobState.queued, values)
 
@@ -72,7 +75,7 @@ class JobCommands:
         priority: int | None = None,
         version: int | None = None,
     ) -> Job:
-        """Change the name, labels or priority of a job in any state.
+        """Set the name and labels of a job in any state, and its priority unless that is None.
 
         If a worker holds the job, a new priority takes effect once the job is queued again.
         """
@@ -112,7 +115,11 @@ class JobCommands:
         wanted: JobState,
         values: Mapping[str, object] | None = None,
     ) -> Job:
-        """Apply ``outcomes`` to the job's state; return the job unchanged if it is in ``done``."""
+        """Change the job's state as ``outcomes`` maps it, and return the job.
+
+        A job whose state is in ``done`` is returned unchanged. In any other state, raise
+        `IllegalTransitionError` with ``wanted`` as the requested state.
+        """
         change = {"status": choose(outcomes), **(values or {})}
         job = change_job(
             self._session, job_id, Job.status.in_(outcomes), _is_at(version), values=change

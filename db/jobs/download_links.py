@@ -24,7 +24,10 @@ from db.jobs.repository import JobRepository
 from db.tables.access import Secret
 
 VERSION, METHOD = "1", "GET"
-"""Parts of the signed message: the link format's version, and the HTTP method (also for HEAD)."""
+"""Parts of the signed message: the version of the link format, and the HTTP method.
+
+A HEAD request is verified with the same message.
+"""
 SECRET = "links"  # noqa: S105 - its name
 ARCHIVES = "job_"
 """The prefix of job ids; if the target is a job id, the link is to that job's archive."""
@@ -97,8 +100,8 @@ class LinkRepository:
         """Raise an error unless the link is valid.
 
         Raises:
-            BadLinkError: the signature does not match, the link's files were deleted, or its API
-                key is no longer valid.
+            BadLinkError: the signature does not match, the files were deleted, or the API key that
+                the link was created with is no longer valid.
             ExpiredLinkError: the link has expired.
         """
         try:

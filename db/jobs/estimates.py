@@ -24,7 +24,7 @@ KEPT_FOR = timedelta(days=1)
 OVERDUE_AFTER = timedelta(seconds=60)
 _OVERDUE = f"The planner did not finish within {OVERDUE_AFTER.total_seconds():g} seconds."
 RECENT_JOBS = 50
-"""How many of the most recent succeeded jobs are used to calibrate predicted times."""
+"""How many of the most recent succeeded jobs are used to correct predicted times."""
 
 
 class EstimateRepository:
@@ -34,7 +34,7 @@ class EstimateRepository:
         self._session = session
 
     def request(self, spec: PruneSpec) -> Estimate:
-        """Return a valid or pending estimate for the job; insert a new one if there is none."""
+        """Return a valid or unfinished estimate for this specification, or insert a new one."""
         return self.find_or_create(spec)[0]
 
     def find_or_create(self, spec: PruneSpec) -> tuple[Estimate, bool]:
@@ -100,7 +100,7 @@ class EstimateRepository:
         self._finish(estimate_id, {"error": problem.model_dump(mode="json")})
 
     def time_ratios(self) -> list[float]:
-        """Return the ratio of actual to predicted time of recent succeeded jobs that have both."""
+        """Return actual time / predicted time for each recent succeeded job that has both."""
         ended = select(Job.result).where(Job.status == JobState.succeeded)
         recent = ended.order_by(Job.created_at.desc(), Job.id.desc()).limit(RECENT_JOBS)
         found = (_time_ratio(result or {}) for result in self._session.scalars(recent))

@@ -1,4 +1,4 @@
-"""The labels of jobs, copied to a table that list queries can scan in order."""
+"""Copies of the jobs' labels in a separate table, indexed for lists that are filtered by label."""
 
 from collections.abc import Sequence
 

@@ -34,8 +34,8 @@ class JobFilter:
     Attributes:
         statuses: the job has one of these.
         labels: the job has all of these.
-        created_by: the id of the key with which it was submitted.
-        text: a part of the job's name, model, labels or id, case-insensitive.
+        created_by: the job was submitted with the API key that has this id.
+        text: the job's name, model, labels or id contain this; case is ignored.
         unmeasured: the job has no value for this metric.
         created_after: the job was created later than this.
         created_before: the job was created earlier than this.
@@ -64,7 +64,7 @@ class JobFilter:
         return conditions
 
     def common(self) -> list[ColumnElement[bool]]:
-        """Return the conditions on all columns but status, method and verdict."""
+        """Return all conditions except those on the status, the method and the verdict."""
         conditions = label_conditions(self.labels)
         if self.model is not None:
             conditions.append(Job.model_key == model_key(self.model))
@@ -120,7 +120,11 @@ def page_ids(
 def _labelled_ids(
     wanted: JobFilter, limit: int, after: SortKey | None, oldest_first: bool
 ) -> Executable:
-    """Return the query that scans the jobs of the first label and filters them."""
+    """Return the query for the job ids of one page, if the filter has labels.
+
+    The query scans the jobs with the first label, in the order of the list, and applies all other
+    conditions to them.
+    """
     (name, value), *_ = wanted.labels
     query = select(Job.id).join_from(JobLabel, Job, JobLabel.job_id == Job.id)
     query = query.where(JobLabel.name == name, JobLabel.value == value, *wanted.conditions())
@@ -153,7 +157,7 @@ def measured_ids(
 
 
 def facet_counts(wanted: JobFilter) -> Executable:
-    """Return the query for the number of jobs by status, method and verdict."""
+    """Return the query for the number of jobs of each combination of status, method and verdict."""
     conditions, kinds = wanted.common(), (Job.status, Job.method, Job.verdict)
     if not conditions:
         return select(*kinds, func.count()).group_by(*kinds)

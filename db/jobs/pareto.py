@@ -7,7 +7,7 @@ Tradeoff = tuple[float, float]
 
 DIGITS = 3
 """Sparsities are rounded to this many decimal places before they are compared, because methods
-round the number of zeros in a row differently."""
+round the number of zeros per row differently."""
 
 
 def pareto_front(tradeoffs: Sequence[Tradeoff | None]) -> set[int]:

@@ -21,7 +21,13 @@ WINDOW = timedelta(days=30)
 
 @dataclass(frozen=True)
 class Usage:
-    """The amount of each quota that a key currently uses."""
+    """The amount of each quota that a key currently uses.
+
+    Attributes:
+        jobs_in_flight: the number of its jobs that have not ended.
+        gpu_hours: how long workers held its jobs in the last 30 days.
+        artifact_bytes: the total size of its jobs' files and of its uploaded datasets.
+    """
 
     jobs_in_flight: int
     gpu_hours: float
@@ -102,7 +108,13 @@ class QuotaRepository:
 def held_time(
     changes: Iterable[tuple[datetime, JobState]], since: datetime, until: datetime
 ) -> timedelta:
-    """Return how long workers held a job between ``since`` and ``until``, given its transitions."""
+    """Return how long workers held a job between ``since`` and ``until``.
+
+    Args:
+        changes: the time and the new state of each of the job's transitions, oldest first.
+        since: the start of the period.
+        until: the end of the period.
+    """
     total, start = timedelta(0), None
     for at, status in changes:
         if status in HELD:
@@ -114,7 +126,11 @@ def held_time(
 
 
 def _changes(key_id: str, since: datetime) -> Select[str, datetime, JobState]:
-    """Return the query for all transitions of a key's jobs that have changed since ``since``."""
+    """Return the query for the transitions of a key's jobs.
+
+    Jobs that were last updated before ``since`` are left out; of the others, all transitions are
+    returned, ordered by job and time.
+    """
     query = select(JobEvent.job_id, JobEvent.at, JobEvent.status).join(Job)
     query = query.where(Job.created_by == key_id, Job.updated_at >= since)
     return query.where(JobEvent.kind == "status").order_by(JobEvent.job_id, JobEvent.seq)

@@ -37,7 +37,7 @@ class NewJob:
 
     Attributes:
         spec: what to prune, and how.
-        parent_id: the job that this one is a rerun of.
+        parent_id: the id of the job that this one reruns.
         created_by: the id of the API key whose quotas the job counts against.
         traceparent: the W3C trace context of the request; the spans of all attempts link to it.
     """
@@ -64,7 +64,8 @@ class JobRepository:
     def add(self, new: NewJob) -> Job:
         """Insert a queued job with its first event.
 
-        Until the job is marked as pushed, its row is the outbox entry for its broker message.
+        The row is also the job's outbox entry: as long as it is not marked as pushed, the job's
+        broker message has yet to be sent.
 
         Raises:
             QuotaExceededError: the key ``new.created_by`` has no quota left for one more job.
@@ -167,7 +168,7 @@ class JobRepository:
         return [found[job_id] for job_id in ids if job_id in found]
 
     def facets(self, wanted: JobFilter = ALL_JOBS) -> Facets:
-        """Count the jobs by status, method and verdict."""
+        """Count the jobs by status, by method and by verdict, as `Facets` describes."""
         found = Facets({}, {}, {})
         for status, method, verdict, count in self._session.execute(facet_counts(wanted)):
             matches = {

@@ -14,7 +14,8 @@ from db.tables.jobs import EventCounter, Job, JobEvent
 ENTRY_BATCH_SIZE = 1000
 JOB_BATCH_SIZE = 50
 DETAILS = ("phase", "progress", "resumed")
-"""The kinds of events that are deleted; ``status`` events are kept to derive attempts from."""
+"""The kinds of events that are deleted. Attempts are derived from ``status`` events, so these are
+kept."""
 
 
 class RetentionRepository:
@@ -24,7 +25,7 @@ class RetentionRepository:
         self._session = session
 
     def delete_audit_entries(self, kept: timedelta) -> int:
-        """Delete a batch of audit entries older than ``kept``, and return their number."""
+        """Delete a batch of audit entries older than ``kept``; return how many were deleted."""
         old = select(AuditEntry.id).where(AuditEntry.created_at < now(-kept))
         ids = self._session.scalars(old.order_by(AuditEntry.created_at).limit(ENTRY_BATCH_SIZE))
         deleted = delete(AuditEntry).where(AuditEntry.id.in_(ids.all())).returning(AuditEntry.id)
@@ -33,13 +34,16 @@ class RetentionRepository:
         )
 
     def jobs_with_details(self, kept: timedelta) -> list[str]:
-        """Return a batch of jobs that ended longer ago than ``kept`` and have detail events."""
+        """Return the ids of a batch of jobs that ended longer ago than ``kept``.
+
+        Only jobs that still have events of the kinds `DETAILS` are returned.
+        """
         has_details = exists().where(JobEvent.job_id == Job.id, _IS_DETAIL)
         jobs = select(Job.id).where(*_ended(kept), has_details).limit(JOB_BATCH_SIZE)
         return list(self._session.scalars(jobs))
 
     def delete_details(self, job_ids: Sequence[str], kept: timedelta) -> int:
-        """Delete the detail events of the jobs, and return the number of events.
+        """Delete the jobs' events of the kinds `DETAILS`; return how many were deleted.
 
         Jobs that were retried since they were listed are skipped. The others stay locked until the
         transaction ends, so that none is retried meanwhile.

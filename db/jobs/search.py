@@ -30,7 +30,7 @@ PART_OF_ID = re.compile(r"(?:job_)?[0-9a-f]{6,32}")
 def search_columns(
     spec: PruneSpec, name: str | None, labels: Mapping[str, object] = NO_LABELS
 ) -> dict[str, str]:
-    """Return the columns that lists are filtered by, and the digest that identical jobs share."""
+    """Return the columns that lists are filtered by, and the digest of the specification."""
     return {
         "method": spec.method.value,
         "model_key": model_key(spec.model),
@@ -60,7 +60,10 @@ def search_text(model: str, name: str | None, labels: Mapping[str, object] = NO_
 
 
 def mentions(text: str) -> ColumnElement[bool]:
-    """Return SQL for whether ``text`` occurs in a job's name, model, labels or id."""
+    """Return SQL for whether ``text`` occurs in a job's name, model, labels or id.
+
+    Ids are searched only if ``text`` looks like a part of one (see `PART_OF_ID`).
+    """
     part = text.strip().lower()
     named = contains(Job.search, part)
     return or_(named, contains(Job.id, part)) if PART_OF_ID.fullmatch(part) else named

@@ -22,7 +22,7 @@ class Point:
     """One job of a sweep.
 
     Attributes:
-        varied: the fields in which points differ, with this point's values.
+        varied: the fields in which the points of the sweep differ, with this point's values.
         spec: the complete specification of the job.
     """
 
@@ -75,7 +75,10 @@ class SweepRepository:
         return sweep
 
     def page(self, *, limit: int = 50, after: str | None = None) -> list[Sweep]:
-        """Return sweeps older than the one with id ``after``, newest first."""
+        """Return up to ``limit`` sweeps, newest first.
+
+        With ``after``, the id of a sweep, return only sweeps that are older than that one.
+        """
         query = select(Sweep).order_by(Sweep.id.desc()).limit(limit)
         if after is not None:
             query = query.where(Sweep.id < after)

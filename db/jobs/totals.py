@@ -36,8 +36,8 @@ class MethodSpeed:
     """The speed of the running jobs of one method.
 
     Attributes:
-        blocks: the number of blocks finished in their current attempts.
-        seconds: the time that these blocks took.
+        blocks: the number of blocks that these jobs have finished in their current attempts.
+        seconds: the time that it took to prune these blocks.
     """
 
     method: str
@@ -61,7 +61,7 @@ class DeliveryCount:
 
 @dataclass(frozen=True)
 class Totals:
-    """All totals at one time.
+    """All totals, read in one session.
 
     Attributes:
         expired_leases: the number of held jobs whose lease has expired.

@@ -1,4 +1,4 @@
-"""The models of recent jobs, as suggestions for forms."""
+"""The models of recent jobs, which forms offer as suggestions."""
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session

@@ -1,4 +1,4 @@
-"""Problems of authentication, scopes, links, rates and quotas."""
+"""Problem kinds for authentication, key scopes, download links, request rates and quotas."""
 
 from db.core.errors import ApiKeyNotFoundError, ApiKeyRevokedError, QuotaExceededError
 from db.problems.kind import KindGroup

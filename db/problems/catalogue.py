@@ -1,4 +1,4 @@
-"""The catalogue of problem kinds: by code, and by the class of the error."""
+"""The catalogue of problem kinds, which finds a kind by its code or by an error's class."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ for _module in (requests, access, resources, service, specification, failures):
 
 
 def kind_of(error: JobError) -> ProblemKind:
-    """Return the kind of an error, which may be the kind of its nearest base class."""
+    """Return the problem kind of the error's class, or of its nearest base class that has one."""
     return for_class(CATALOGUE.by_error, type(error))
 
 

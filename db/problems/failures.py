@@ -1,4 +1,4 @@
-"""Problems that end a job which a worker has started."""
+"""Problem kinds with which a job can fail after a worker has started it."""
 
 from db.problems.kind import KindGroup
 

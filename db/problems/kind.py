@@ -1,4 +1,4 @@
-"""A kind of problem, and a group of kinds."""
+"""Kinds of problems, and groups of such kinds."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -39,7 +39,10 @@ class ProblemKind:
         retryable: bool | None = None,
         errors: Sequence[FieldProblem] = (),
     ) -> Problem:
-        """Return the document of one problem of this kind; arguments replace the kind's values."""
+        """Return the document of a problem of this kind.
+
+        ``status``, ``hint`` and ``retryable`` replace the values of the kind, unless they are None.
+        """
         return Problem(
             type="about:blank" if self.explanation is None else f"/problems/{self.code}",
             title=self.title,
@@ -53,7 +56,7 @@ class ProblemKind:
 
 
 class KindGroup:
-    """Problem kinds by code, and by the class of the errors that they describe."""
+    """A group of problem kinds, indexed by code and by the class of the errors they describe."""
 
     def __init__(self) -> None:
         self.by_code: dict[str, ProblemKind] = {}

@@ -1,4 +1,4 @@
-"""Problems that are plain HTTP statuses, without a meaning specific to this service."""
+"""Problem kinds that are plain HTTP statuses, without a meaning specific to this service."""
 
 from db.problems.kind import ProblemKind
 

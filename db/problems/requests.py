@@ -1,4 +1,4 @@
-"""Problems with the request itself, independent of the resource that it names."""
+"""Problem kinds for faults of a request itself, whatever resource it names."""
 
 from db.core.errors import StaleVersionError
 from db.problems.kind import KindGroup

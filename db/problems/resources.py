@@ -1,4 +1,4 @@
-"""Problems of jobs, files, datasets, sweeps, estimates, workers, webhooks and triggers."""
+"""Problem kinds for jobs, files, datasets, sweeps, estimates, workers, webhooks and triggers."""
 
 from db.core.errors import (
     AddressRefusedError,

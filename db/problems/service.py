@@ -1,4 +1,4 @@
-"""Problems of the service and its machine."""
+"""Problem kinds for failures of the service itself, or of the machine it runs on."""
 
 from db.problems.kind import KindGroup
 

@@ -1,7 +1,7 @@
-"""Problems of the options, datasets and models that a specification names.
+"""Problem kinds for the options, datasets and models that a specification names.
 
-They are found by the API, or by a worker that reads the files. The errors themselves
-carry the code and the remedy, so most codes have no constant here.
+The API finds these problems, or a worker does when it reads the files. The errors themselves carry
+the code and the remedy, so most codes have no constant here.
 """
 
 from db.core.errors import SpecRefusedError

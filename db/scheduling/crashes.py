@@ -17,7 +17,7 @@ If more than `CRASHES_WITHIN` passes between two losses, the count starts again.
 """
 CRASHES_WITHIN = timedelta(days=1)
 RECOVERY_STAGES = ("teacher", "training")
-"""The stages that a recovery goes through, in this order."""
+"""The stages of a recovery in the order in which they run, except its evaluations."""
 
 
 def lost(*states: JobState) -> ColumnElement[bool]:
@@ -30,9 +30,10 @@ def lost(*states: JobState) -> ColumnElement[bool]:
 
 
 def strikes() -> ColumnElement[int]:
-    """Return SQL for the strikes of a job that has just lost its worker, this loss included.
+    """Return SQL for the strikes of a job that has just lost its worker.
 
-    If the previous strike is more than a day old, only this loss counts.
+    The strikes are the lost workers that count towards `MAX_CRASHES`, this one included. If the
+    previous loss was more than a day ago, only this one counts.
     """
     return case((Job.struck_at < now(-CRASHES_WITHIN), 1), else_=Job.strikes + 1)
 

@@ -34,7 +34,11 @@ def record_claim(session: Session, created_by: str | None) -> None:
 def claim_order(
     session: Session, waiting: Sequence[ColumnElement[bool]]
 ) -> Iterator[tuple[ColumnElement[bool], ...]]:
-    """Yield the conditions that select the next jobs: by descending priority, then in key order."""
+    """Yield the conditions that select the next jobs, in the order in which to try them.
+
+    Each tuple selects the waiting jobs of one priority and one key: by descending priority, then
+    by the claim order of the keys. The last tuple of each priority selects its jobs of all keys.
+    """
     urgent = select(func.max(Job.priority)).where(*waiting)
     priority = session.scalar(urgent)
     while priority is not None:
@@ -46,7 +50,7 @@ def claim_order(
 
 
 def count_ahead(session: Session, job: Job, at_most: int | None) -> int:
-    """Return how many jobs of the queue are to be claimed before this one, up to ``at_most``."""
+    """Return how many jobs of the same queue will be claimed before this one, up to ``at_most``."""
     queued = (Job.status == JobState.queued, Job.queue == job.queue)
     higher = _count(session, (*queued, Job.priority > job.priority), at_most)
     peers = (*queued, Job.priority == job.priority)
@@ -73,7 +77,13 @@ def _count_of_others(
 
 
 class _KeyRank(NamedTuple):
-    """A key with queued jobs: their number, as far as counted, and its rank in the claim order."""
+    """A key with queued jobs.
+
+    Attributes:
+        created_by: the id of the key; ``NO_KEY`` for all jobs without a key.
+        jobs: the number of its queued jobs; they are counted only up to a limit.
+        rank: its rank in the claim order; the key with the lowest rank is next.
+    """
 
     created_by: str
     jobs: int

@@ -17,8 +17,8 @@ class HeldJob:
     """A job that a worker holds.
 
     Attributes:
-        seconds_per_step: the mean time of its last blocks, or steps of a recovery; None until two
-            are finished in this attempt.
+        seconds_per_step: the mean time that its last blocks or recovery steps took; None until two
+            of them are finished in this attempt.
     """
 
     job: Job

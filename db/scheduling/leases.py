@@ -27,7 +27,7 @@ Block = tuple[int, int, str]
 """Index, total and name of a decoder block."""
 
 Eta = tuple[float, float]
-"""The remaining seconds of a job: the median, and the 90th percentile."""
+"""The predicted remaining seconds of a job: the median, and the 90th percentile."""
 
 
 class LeaseRepository:
@@ -40,7 +40,7 @@ class LeaseRepository:
         self._session, self._lease = session, lease
 
     def heartbeat(self, job_id: str, attempt: int) -> JobState:
-        """Renew the lease and return the job's state, which shows a requested cancel."""
+        """Renew the lease, and return the job's state, which shows a requested pause or cancel."""
         return self._renew(job_id, attempt).status
 
     def report_progress(
@@ -56,8 +56,8 @@ class LeaseRepository:
     ) -> JobState:
         """Renew the lease, store progress and return the state; None leaves a field unchanged.
 
-        ``recovery`` describes a step of a recovery: its stage, number and losses. It is stored in
-        the event only.
+        ``recovery`` describes a step of a recovery: its stage, its number in that stage, and its
+        losses. It is stored in the event only.
         """
         # Reading first is safe: only the attempt that holds the job writes its phase.
         before = self._session.scalar(select(Job.phase).where(Job.id == job_id))

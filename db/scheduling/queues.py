@@ -1,4 +1,4 @@
-"""The queues: the next job of each, positions, and lengths."""
+"""Queries on the queues: the next job to claim, the position of a job, and the queues' lengths."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ MAX_POSITION = 1000
 
 @dataclass(frozen=True)
 class QueueDepth:
-    """The unfinished jobs of one queue.
+    """The numbers of unfinished jobs in one queue, and the age of its oldest queued job.
 
     Attributes:
         queued: the number of queued jobs.
         running: the number of jobs that workers hold.
-        oldest_queued_at: when the oldest queued job was created.
-        oldest_age_s: how long ago that was, by the database's clock.
+        oldest_queued_at: when the oldest queued job was created; None if no job is queued.
+        oldest_age_s: how many seconds ago that was, by the database's clock.
     """
 
     queued: int = 0

@@ -1,4 +1,4 @@
-"""Recovery of jobs: those to push again, to expire, or to take from lost workers."""
+"""Recovery of jobs whose broker message or worker was lost, and expiry of overdue jobs."""
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
@@ -32,10 +32,11 @@ class RecoveryRepository:
         self._session = session
 
     def unpushed(self, limit: int = 100, queue: str | None = None) -> list[str]:
-        """Return the runnable jobs to push: never pushed, or pushed long ago and not claimed.
+        """Return the ids of the runnable jobs for which to send a broker message.
 
-        They are ordered by priority and age. The rows stay locked until the transaction ends, so
-        that concurrent relays push different jobs.
+        These are the queued jobs for which no message was sent yet, or was sent more than
+        `PUSH_AGAIN_AFTER` ago. They are ordered by priority and age. The rows stay locked until the
+        transaction ends, so that concurrent relays push different jobs.
 
         Args:
             limit: the maximum number of jobs.
@@ -65,7 +66,7 @@ class RecoveryRepository:
         )
 
     def no_longer_retryable(self, ids: Iterable[str], kept: timedelta) -> set[str]:
-        """Return the jobs that no longer exist, succeeded, or ended longer ago than ``kept``."""
+        """Return the ids of jobs that are gone, succeeded, or ended longer ago than ``kept``."""
         wanted = set(ids)
         recent = Job.status.in_(RETRIED) & (Job.finished_at > now(-kept))
         retryable = select(Job.id).where(Job.id.in_(wanted), or_(Job.status.not_in(FINAL), recent))
@@ -95,12 +96,12 @@ class RecoveryRepository:
         return [job for job in expired if job is not None]
 
     def held_by(self, worker: str) -> list[str]:
-        """Return the jobs that a worker holds: normally one at most."""
+        """Return the ids of the jobs that a worker holds; normally, there is at most one."""
         held = (Job.status.in_(HELD), Job.worker == worker)
         return list(self._session.scalars(select(Job.id).where(*held)))
 
     def held_on(self, hostname: str) -> list[tuple[str, str]]:
-        """Return the jobs that workers on a host hold, each with its worker's name."""
+        """Return the ids of the jobs that workers on a host hold, each with its worker's name."""
         held = (Job.status.in_(HELD), Job.worker.startswith(f"{hostname}/", autoescape=True))
         found = self._session.execute(select(Job.id, Job.worker).where(*held))
         return [(job_id, worker or "") for job_id, worker in found]

@@ -14,12 +14,18 @@ from db.tables.samples import QueueSample, WorkerSample
 
 KEPT_FOR = timedelta(days=1)
 STEP_MINUTES = 10
-"""The time span of one point of a history, in minutes."""
+"""The length of the time span that one point of a history covers, in minutes."""
 
 
 @dataclass(frozen=True)
 class WorkerPoint:
-    """A span of a worker's history: its start, the share of time spent busy, and the peak load."""
+    """The activity of a worker in one span of `STEP_MINUTES`.
+
+    Attributes:
+        at: the start of the span.
+        busy: the share of the samples in which the worker held a job, from 0 to 1.
+        load: the peak load of the worker's device, from 0 to 1; None if unknown.
+    """
 
     at: datetime
     busy: float
@@ -28,7 +34,13 @@ class WorkerPoint:
 
 @dataclass(frozen=True)
 class QueuePoint:
-    """A span of a queue's history: its start, and the peak numbers of queued and running jobs."""
+    """The activity of a queue in one span of `STEP_MINUTES`.
+
+    Attributes:
+        at: the start of the span.
+        queued: the peak number of queued jobs.
+        running: the peak number of jobs that workers held.
+    """
 
     at: datetime
     queued: int

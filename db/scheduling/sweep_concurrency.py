@@ -13,9 +13,10 @@ _UNFINISHED = (JobState.queued, *sorted(HELD))
 def is_runnable(sweep_id: str | None = None) -> ColumnElement[bool]:
     """Return SQL for whether a queued job may start now.
 
-    A job may start once its retry delay is over. If its sweep has a limit ``max_parallel``, fewer
-    than that many jobs of the sweep must be running or ahead of it in the queue, which follows the
-    order of the sweep's points and leaves out jobs whose retry delay is not over.
+    A job may start once its retry delay is over. If its sweep has a limit ``max_parallel``, the
+    jobs of the sweep that come before it must also be fewer than this limit. These are the jobs
+    that workers hold, and the queued jobs with an earlier point; queued jobs whose own retry delay
+    is not over do not count.
 
     Args:
         sweep_id: the job's sweep, if known, so that the query reads no other sweep.

@@ -15,11 +15,14 @@ DELAYS = (
     timedelta(minutes=30),
     timedelta(hours=1),
 )
-"""The delays before the retries; they start again once the job finishes another block or step."""
+"""The delays before the first retry, the second and so on.
+
+Once the job finishes another block or step, its next retry counts as the first again.
+"""
 
 
 def is_due(job: Any = Job) -> ColumnElement[bool]:
-    """Return SQL for whether a job has no delay to wait for, or its delay is over.
+    """Return SQL for whether a job has no retry delay, or the delay is over.
 
     If the delay seems to last longer than the longest of `DELAYS`, the clock was set back after the
     delay was set; such a delay counts as over.

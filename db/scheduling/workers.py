@@ -153,5 +153,5 @@ def _silence(worker: Worker, leased_at: datetime | None, moment: datetime) -> ti
 
 
 def is_draining(worker_id: str | None) -> ColumnElement[bool]:
-    """Return SQL for whether the worker claims no further jobs."""
+    """Return SQL for whether the worker was told to claim no further jobs."""
     return exists().where(Worker.id == worker_id, Worker.draining)

@@ -1,1 +1,1 @@
-"""The job specification, and the methods, models and datasets that it can name."""
+"""The specification of a job, and the methods, models and datasets that it can name."""

@@ -62,7 +62,7 @@ def _one_error(value: object, validate: ValidatorFunctionWrapHandler) -> object:
 def _simplest(
     value: AllocationName | tuple[float, ...] | SpreadAllocation,
 ) -> AllocationName | tuple[float, ...] | SpreadAllocation:
-    """Return only the name for the default spread, so that equal jobs have equal specifications."""
+    """Return only the name if the spread is the default, so that equal jobs have equal specs."""
     if isinstance(value, SpreadAllocation) and value.spread == DEFAULT_SPREADS[value.name]:
         return AllocationName(value.name)
     return value

@@ -11,7 +11,8 @@ from db.spec.prune_spec import OWN_MASK, MethodName, SolverName
 class MethodInfo:
     """A method, solver or allocation: what it does, its source, when to use it, what it costs.
 
-    A job combines one of each. ``source`` is None for what was not published.
+    A job combines a method, a solver and an allocation. ``source`` is None for what was not
+    published.
     """
 
     name: MethodName | SolverName | AllocationName

@@ -1,4 +1,4 @@
-"""Checks of safetensors files that read only their headers."""
+"""Checks of safetensors files, of which only the headers are read."""
 
 import json
 import struct
@@ -74,7 +74,7 @@ def weight_files(folder: Path, name: str, present: Collection[str]) -> list[str]
 
 
 def index_bytes(folder: Path, weights: Collection[str]) -> int | None:
-    """Return the total size in bytes that the index gives.
+    """Return the total size of the weights, in bytes, that the index file gives.
 
     Return None if the weights are a single file, or if the index is missing or gives no size.
     """

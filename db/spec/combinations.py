@@ -1,4 +1,4 @@
-"""Checks of combinations of a specification's options."""
+"""Checks that the options of a specification can be combined."""
 
 from math import comb
 
@@ -13,7 +13,8 @@ from db.spec.variants import default_variant
 UNFIT = "unfit_combination"
 ROUNDING = 1e-6  # six decimals are enough for a sparsity
 MAX_SETS = 1000
-"""The maximum number of sets of kept weights to compare in a group: 4:8 has 70, 5:10 has 252."""
+"""The maximum number of possible masks of an N:M group for variants that compare all of them; 4:8
+has 70 masks, and 5:10 has 252."""
 
 
 def check_combination(spec: PruneSpec) -> None:

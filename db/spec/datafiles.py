@@ -28,7 +28,7 @@ JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 PARQUET = ".parquet"
 ROW_SUFFIXES = (*JSON_SUFFIXES, *DELIMITERS, PARQUET)
-"""Files with rows; every other file is one plain text."""
+"""The suffixes of files with rows; a file with any other suffix is read as one plain text."""
 MAX_FILE_BYTES = 2 << 30
 MAX_TEXT_BYTES = 64 << 20
 MAX_LINE_BYTES = 16 << 20
@@ -46,7 +46,7 @@ class DataFile:
         path: the file's path.
         field: the field of the specification that names it.
         name: the value of that field.
-        text_field: the field of its rows to use; if None, the first known field.
+        text_field: which field of each row to use; if None, the first known field.
     """
 
     path: Path

@@ -54,7 +54,7 @@ class DatasetName:
     Attributes:
         field: the field of the specification.
         name: the value of that field.
-        text_field: the field of its rows to use; if None, the first of ``KNOWN_FIELDS`` found.
+        text_field: which field of each row to use; if None, the first of ``KNOWN_FIELDS`` found.
     """
 
     field: str

@@ -16,7 +16,7 @@ PEEKED_ROWS = 100
 
 
 def peek(file: DataFile) -> None:
-    """Check the beginning of a file that a job names.
+    """Check the first `PEEKED_ROWS` rows of a file that a job names; a plain text is read whole.
 
     Raises:
         SpecRefusedError: a row is not valid, or does not have the selected field.

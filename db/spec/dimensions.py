@@ -11,7 +11,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 LAYERS = re.compile(r"(num_hidden_layers|num_layers|n_layers?|num_decoder_layers|decoder_layers)\Z")
 EXPERTS = re.compile(r"(num_(local_|routed_|total_)?experts|n_routed_experts|moe_num_experts)\Z")
 DECODERS = {"text_config", "decoder", "llm_config", "language_config"}
-"""The config keys of the part of a composite model that is pruned."""
+"""The config keys under which a composite model describes its decoder, the part to prune."""
 COUNT = re.compile(r"(layers?|blocks?|experts?|depth|stages|codebooks)\Z")
 WIDTH = re.compile(r"(size|dims?|rank|heads?|width|embd?|inner|groups?|kernel|d_model|d_ff)\Z")
 LENGTH = re.compile(r"(position|positions|embeddings|ctx|seq_len|seq_length)\Z")
@@ -47,7 +47,11 @@ def check_dimensions(config: Mapping[str, Any], shapes: Shapes, name: str) -> No
 
 
 def _limit(key: str, shapes: Shapes) -> int | None:
-    """Return the largest possible number of layers or experts; None for other keys."""
+    """Return the largest number that the tensors allow for this config key.
+
+    Return None if the key is neither a number of layers nor a number of experts, or if there are no
+    tensors.
+    """
     is_layers, is_experts = LAYERS.match(key), EXPERTS.match(key)
     if not (is_layers or is_experts) or not shapes:
         return None

@@ -1,4 +1,4 @@
-"""The metrics of a job, by the names that a gate can use."""
+"""The names of a job's metrics, and a check that a gate uses no other names."""
 
 from difflib import get_close_matches
 
@@ -34,11 +34,11 @@ METRIC_NAMES = (
     "protocol.stride",
     "protocol.documents",
 )
-"""The numbers in a job's ``result``, with dots between nested names."""
+"""The names of the numbers in a job's ``result``, with dots between nested names."""
 
 
 def check_gate(gate: Gate | None) -> None:
-    """Check that a gate uses existing metrics only; a bound on any other metric always fails.
+    """Check that a gate uses existing metrics only; a bound on any other metric would always fail.
 
     Raises:
         SpecRefusedError: a metric does not exist; the remedy suggests the nearest name.

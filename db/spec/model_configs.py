@@ -1,4 +1,4 @@
-"""Checks of configuration files that would run code or describe unsupported weights."""
+"""Checks that refuse models whose configuration asks for custom code or quantized weights."""
 
 import json
 import os

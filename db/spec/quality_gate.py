@@ -79,7 +79,10 @@ def is_number(value: object) -> TypeGuard[int | float]:
 
 
 def metric_value(metrics: Mapping[str, Any], name: str) -> float | None:
-    """Return the metric with this name, in which dots may separate nested names, or None."""
+    """Return the value of a metric; dots in ``name`` may separate nested names.
+
+    Return None if the metric is missing or is not a number.
+    """
     if name in metrics:
         value = metrics[name]
         return float(value) if is_number(value) else None

@@ -36,9 +36,9 @@ class HubRepo:
 
 @dataclass(frozen=True)
 class LocalPath:
-    """A local folder or file with its links resolved, and its name in the request.
+    """The path of a local folder or file, with links resolved, and its name in the request.
 
-    ``text_field`` is the field of a dataset's rows to use; if None, the first known field.
+    ``text_field`` is the field to use of each row of a dataset; if None, the first known field.
     """
 
     path: Path
@@ -73,7 +73,10 @@ DatasetReference = Builtin | HubDataset | LocalPath
 
 @dataclass(frozen=True)
 class _Name:
-    """A name, its field, and the folders in which local paths may be (None: any)."""
+    """The name of a model or dataset, and the field of the specification that holds it.
+
+    ``roots`` are the folders in which local paths are allowed; if None, any path is allowed.
+    """
 
     field: str
     value: str
@@ -127,7 +130,7 @@ def parse_dataset(
         roots: the folders in which local files are allowed.
         field: the field of the specification.
         uploads: the folder of uploaded datasets.
-        text_field: the field of its rows that the specification selects.
+        text_field: the field of the dataset's rows that the specification selects.
 
     Raises:
         SpecRefusedError: the name is neither a built-in dataset, nor a hub id, nor a file below an
@@ -152,7 +155,7 @@ def parse_dataset(
 
 
 def require_safetensors(names: Collection[str], field: str, value: str) -> None:
-    """Check from the file names of a model that it can be used.
+    """Check that a model can be used, judging by the names of its files.
 
     Raises:
         SpecRefusedError: ``no_config``, ``pickle_only`` or ``no_weights``.
@@ -210,7 +213,10 @@ def _local_path(name: _Name) -> Path | None:
 
 
 def _looks_local(name: _Name) -> bool:
-    """Whether the name is a local path; relative paths count only without roots (command line)."""
+    """Whether the name is a local path.
+
+    Relative paths are recognised only if ``roots`` is None, as on the command line.
+    """
     if name.value.startswith("/"):
         return True
     if name.roots is not None:
@@ -220,7 +226,7 @@ def _looks_local(name: _Name) -> bool:
 
 
 def _below(root: Path, rest: str) -> Path | None:
-    """Return the path with all links resolved, or None if it is outside the root."""
+    """Return ``root / rest`` with all links resolved, or None if that is outside the root."""
     base = Path(os.path.realpath(root))
     path = Path(os.path.realpath(base / rest))
     return path if path == base or base in path.parents else None

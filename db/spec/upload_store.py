@@ -23,7 +23,7 @@ class UploadStore:
         self._root = root
 
     def stage(self, media_type: str) -> Path:
-        """Return a path for writing a file that is not a dataset yet."""
+        """Return the path to write a file to, before `place` makes it a dataset's file."""
         self._root.mkdir(parents=True, exist_ok=True)
         return self._root / f".{uuid4().hex}{SUFFIXES[media_type]}"
 
@@ -37,12 +37,15 @@ class UploadStore:
         return self._root / f"{dataset_id}{SUFFIXES[media_type]}"
 
     def delete(self, dataset_id: str) -> None:
-        """Delete a dataset's file, or a staged file."""
+        """Delete a dataset's file, or a staged file, given its name without the suffix."""
         for suffix in SUFFIXES.values():
             (self._root / f"{dataset_id}{suffix}").unlink(missing_ok=True)
 
     def unmodified_for(self, age: timedelta) -> list[str]:
-        """Return the ids of files that were last modified at least `age` ago."""
+        """Return the ids of the files that were last modified at least `age` ago.
+
+        A staged file has no id; its name without the suffix is returned instead.
+        """
         before = time.time() - age.total_seconds()
         found = self._root.iterdir() if self._root.is_dir() else ()
         return [path.stem for path in found if path.stat().st_mtime < before]

@@ -173,7 +173,10 @@ def downgrade_target(url: str, wanted: str) -> Finding:
 
 
 def unwritable(folder: Path) -> str | None:
-    """Return why a folder (if missing, its nearest existing parent) is not writable, or None."""
+    """Return why a folder is not writable, or None if it is.
+
+    If the folder is missing, its nearest existing parent is checked.
+    """
     try:
         existing = next(one for one in (folder, *folder.parents) if os.path.lexists(one))
         with TemporaryFile(dir=existing):

@@ -10,7 +10,7 @@ HEARTBEAT_VARIABLE = "SUPERVISOR_BEATS_FD"
 
 
 class HeartbeatPipe:
-    """The pipe to the supervisor; does nothing in a process that was started without one."""
+    """Sends heartbeats to the supervisor; does nothing in a process started without a pipe."""
 
     def __init__(self) -> None:
         value = os.environ.pop(HEARTBEAT_VARIABLE, None)  # child processes get no pipe

@@ -41,7 +41,8 @@ class Settings(BaseSettings):
     the speed of the machine; private to its user (mode 0700, set at each start)."""
 
     database_url: SecretStr | None = None
-    """`postgresql+psycopg://…` beyond one host; by default SQLite in the data folder."""
+    """By default SQLite in the data folder; a service on several hosts needs
+    `postgresql+psycopg://…`."""
 
     broker_url: SecretStr | None = None
     """`redis://…` or `rediss://…`; by default the embedded broker."""
@@ -66,8 +67,8 @@ class Settings(BaseSettings):
     """Whether traces are sent, as the `OTEL_…` variables configure (docs/operations.md#traces)."""
 
     beat_every_s: Seconds = 15
-    """Interval of the heartbeats of processes. `zpruner serve` restarts a process that misses
-    three, and `/readyz` fails if `control` misses three (at least 15 seconds)."""
+    """Interval of the heartbeats of processes. A process without one for three intervals, and for
+    at least 15 seconds, is restarted by `zpruner serve`; if it is `control`, `/readyz` fails."""
 
     @field_validator("data_dir")
     @classmethod

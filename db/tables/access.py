@@ -55,8 +55,8 @@ class LastClaim(Base):
     """The place of an API key in the claim order; ``NO_KEY`` stands for clients without a key.
 
     Attributes:
-        claim_number: the number of the last claim of one of its jobs: larger for later claims, 0
-            before the first. It is not a time, because clocks may go back.
+        claim_number: the number of the key's latest claim; 0 before its first. The claims of all
+            keys are numbered in order, because times would not be reliable: clocks may go back.
     """
 
     __tablename__ = "key_turns"

@@ -46,7 +46,7 @@ class Job(Base):
             when the last of these was lost.
         retries, not_before: the number of automatic retries after transient failures since a
             block was last finished, and the earliest time for the next attempt.
-        leased_at: the time of the worker's last heartbeat.
+        leased_at: the time when a worker last obtained or renewed the lease.
         perplexity, perplexity_ratio, seconds, size_bytes: the values that lists are sorted by, set
             once the job has succeeded: copies of two metrics, the time from its start to its end,
             and the total size of its files.
@@ -171,7 +171,8 @@ class EventCounter(Base):
 
     Attributes:
         last_position: the highest position ever assigned, even if that event has been deleted.
-        deleted_to: the highest position of an event that was deleted before its job.
+        deleted_to: the highest position among the events that were deleted while their job was
+            kept; 0 if there are none.
     """
 
     __tablename__ = "event_counter"

@@ -1,4 +1,4 @@
-"""The table of log lines of attempts."""
+"""The table of the log lines that attempts write."""
 
 from datetime import datetime
 

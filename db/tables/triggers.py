@@ -1,4 +1,4 @@
-"""Tables of triggers and the calls that each received."""
+"""Tables of triggers, and of the calls that they have received."""
 
 from datetime import datetime
 from enum import StrEnum

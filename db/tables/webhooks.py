@@ -29,7 +29,7 @@ class EventType(StrEnum):
         """Return the type of event for a status.
 
         Raises:
-            ValueError: the status has no event type, because it is only a request to a worker.
+            ValueError: the status has no event type, because it only asks a worker to stop.
         """
         return cls(f"job.{status}")
 

@@ -32,7 +32,7 @@ def check_address(url: str, networks: Networks) -> None:
 
     Raises:
         AddressRefusedError: the URL is malformed, not HTTP(S), or contains credentials or a
-            fragment; or its host is in a private network, or it needs https.
+            fragment; or its host is in a private network, or it has to use https.
     """
     parts = _split(url)
     if parts.scheme not in {"http", "https"}:
@@ -51,7 +51,8 @@ def check_address(url: str, networks: Networks) -> None:
 def is_allowed(address: Address, networks: Networks, *, encrypted: bool = True) -> bool:
     """Return whether webhooks may be sent to an address.
 
-    They may be sent to any address in ``networks``, and to other public ones if ``encrypted``.
+    They may be sent to any address in ``networks``. If ``encrypted``, they may also be sent to any
+    public address.
     """
     inner = _inner(address)
     if any(one in network for one in {address, inner} for network in networks):

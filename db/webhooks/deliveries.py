@@ -55,7 +55,10 @@ class DeliveryRepository:
         limit: int = 50,
         after: str | None = None,
     ) -> list[Delivery]:
-        """Return a webhook's deliveries older than ``after``, newest first, without bodies."""
+        """Return up to ``limit`` of a webhook's deliveries, newest first, without their bodies.
+
+        With ``after``, the id of a delivery, return only deliveries that are older than that one.
+        """
         query = select(Delivery).where(Delivery.webhook_id == webhook_id)
         if status is not None:
             query = query.where(Delivery.status == status)
@@ -65,9 +68,10 @@ class DeliveryRepository:
         return list(self._session.scalars(query.order_by(Delivery.id.desc()).limit(limit)))
 
     def undelivered(self, webhook_ids: Sequence[str]) -> dict[str, int]:
-        """Count, by webhook, the messages with a failed attempt.
+        """Return, for each webhook, how many of its messages have a failed attempt.
 
-        Only messages newer than the webhook's last delivered message are counted.
+        Messages are counted only if they are newer than the newest delivered one, and webhooks
+        without such messages are omitted.
         """
         newer = aliased(Delivery)
         delivered = select(func.max(newer.id)).where(

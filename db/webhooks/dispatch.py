@@ -105,9 +105,10 @@ class DispatchRepository:
         result: SendResult,
         random_source: RandomSource = random.random,
     ) -> bool:
-        """Mark the delivery as delivered, to be retried, or failed.
+        """Record the result of an attempt: the delivery succeeded, failed, or will be retried.
 
-        Return False if, in the meantime, the delivery was claimed or enqueued again or deleted.
+        Return False, and record nothing, if the delivery was claimed again, enqueued again or
+        deleted in the meantime. Even then, a webhook that responded with 410 is disabled.
         """
         if result.is_gone:  # locks the webhook before its delivery, as a deletion does
             self._disable(claimed)

@@ -1,4 +1,4 @@
-"""The fan-out of events: one delivery for each webhook that is subscribed to an event."""
+"""The fan-out of events: each event becomes one delivery for every webhook subscribed to it."""
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session

@@ -1,5 +1,6 @@
 """Runs one job where it is imported, so that processes forked from there find everything loaded."""
 
+import gc
 import tempfile
 from pathlib import Path
 
@@ -15,3 +16,6 @@ with tempfile.TemporaryDirectory() as name:
     sessions = open_sessions(world.database)
     run(world, FaultPlan(), make_job(sessions, SPEC).id, "warm")
     sessions.kw["bind"].dispose()
+
+gc.collect()
+gc.freeze()  # a garbage collection in a child would copy all these pages

@@ -137,7 +137,7 @@ def eventually(condition: Callable[[], bool], within_s: float = 60) -> bool:
     while not condition():
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.1)
+        time.sleep(0.2)
     return True
 
 
@@ -149,7 +149,7 @@ def until(
     while not condition(job := client.jobs.get(job_id)):
         assert not job.is_final, f"ended before: {job}"
         assert time.monotonic() < deadline, f"not within {within_s} s: {job}"
-        time.sleep(0.05)
+        time.sleep(0.2)
     return job
 
 

@@ -91,7 +91,7 @@ class Attempt:
             return self._leases(session).heartbeat(self.job_id, self.number)
 
     def record(self, progress: JobProgress, eta: Eta | None = None) -> JobState:
-        """Write progress, with the report if a block is finished; return the job's state."""
+        """Write progress, and the report of a block just finished; return the job's state."""
         block, report = progress.block, progress.report
 
         def write(leases: LeaseRepository) -> JobState:

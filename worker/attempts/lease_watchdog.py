@@ -40,9 +40,9 @@ class AttemptStopped(Exception):  # noqa: N818 - not an error
 class LeaseWatchdog:
     """A context manager that supervises one attempt while its work runs.
 
-    If there is a reason to stop, the work stops at its next call of ``check``. Until then it may be
-    busy with a download or a long block; if it does not stop within the grace period for that
-    reason, ``force_end`` is called from the watchdog's thread.
+    If there is a reason to stop, the work stops at its next call of ``check``. The next call may be
+    far away, during a download or a long block. Each `StopReason` has a grace period; if the work
+    has not stopped when it ends, ``force_end`` is called from the watchdog's thread.
     """
 
     def __init__(

@@ -24,8 +24,8 @@ FLUSH_INTERVAL_S = 1.0
 class JobLogHandler(logging.Handler):
     """Collects log lines; a thread writes them to the database, so that the work never waits.
 
-    A failed write does not disturb the work: its lines are written the next time. Lines that
-    cannot be written by the end are counted in the process's own log.
+    A failed write does not disturb the work: the next write includes its lines. If lines are still
+    not written at the end, their number is logged in the process's own log.
     """
 
     def __init__(self, sessions: Sessions, job_id: str, attempt: int) -> None:

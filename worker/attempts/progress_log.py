@@ -1,4 +1,4 @@
-"""Progress of an attempt in its log and in its trace."""
+"""Recording the progress of an attempt in its log and its trace."""
 
 import logging
 from typing import Any

@@ -58,7 +58,8 @@ class Runner:
     """Runs jobs on one worker.
 
     Args:
-        queues: the runner takes the most urgent job of these queues instead of the given one.
+        queues: the runner takes the most urgent job that waits in these queues, or else the job
+            that is passed to `run`.
         stopping: once it is set, the runner puts its job back into the queue.
         exit_process: ends this process if its work does not stop in time.
     """
@@ -184,10 +185,11 @@ class Runner:
             self._store.discard(attempt.job_id, attempt.number)
 
     def _delete_files(self, attempt: Attempt) -> None:
-        """Delete the attempt's files, unless the job succeeded while it was being stopped.
+        """Delete the attempt's published files, unless the job succeeded while being stopped.
 
-        Finished blocks stay staged, so that the next attempt or a retry resumes from them. If the
-        job is not finished, no staged file is deleted: a later attempt may already use it.
+        If the job has ended without success, staged files are deleted, too, unless a retry can
+        resume from them. Otherwise staged files are kept, because a later attempt may already use
+        them.
         """
         state = attempt.state_if_held()
         if state is None or not state.is_final:

@@ -1,4 +1,4 @@
-"""The broker as the control process uses it."""
+"""The control process's access to the message broker."""
 
 from celery import Celery
 from celery.loaders.app import AppLoader

@@ -27,7 +27,7 @@ def delete_orphans(sessions: Sessions, store: ArtifactStore) -> int:
 def delete_orphaned_uploads(sessions: Sessions, uploads: UploadStore) -> int:
     """Delete incomplete uploads and the files of deleted datasets; return how many were deleted.
 
-    A file is written before its row, so recently modified files are left alone.
+    A file is written before its database row, so recently modified files are left alone.
     """
     candidates = uploads.unmodified_for(INCOMPLETE_AFTER)
     with sessions() as session:
@@ -71,6 +71,6 @@ def _delete_audit(sessions: Sessions, age: timedelta) -> int:
 
 
 def delete_old_deliveries(sessions: Sessions) -> int:
-    """Delete old deliveries of webhooks and triggers, and return how many there were."""
+    """Delete old webhook deliveries and old trigger calls, and return how many were deleted."""
     with sessions.begin() as session:
         return DeliveryRepository(session).purge() + TriggerRepository(session).purge()

@@ -1,4 +1,4 @@
-"""Supervision of the process that computes estimates, by the control process."""
+"""How the control process starts and stops the process that computes estimates."""
 
 import subprocess
 import sys

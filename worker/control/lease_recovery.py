@@ -38,11 +38,11 @@ def recover_leases(sessions: Sessions, store: ArtifactStore, keep_staged: timede
 
 
 class LeaseRecovery:
-    """Recovers leases, but not right after the database's clock jumped.
+    """Recovers leases, but waits if the database's clock has jumped since the last call.
 
-    After a change of the clock, a suspended machine or an outage of the database, all leases seem
-    to have expired. After such a gap between two calls, workers are first given time to renew
-    their leases.
+    All leases seem to have expired if the clock was changed, the machine was suspended or the
+    database was down. So after a jump, no lease is recovered for half the duration of a lease; in
+    this time, workers that are alive renew their leases.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A function that is called at regular intervals by its own thread."""
+"""Threads that each call one function at regular intervals."""
 
 import logging
 import threading
@@ -10,9 +10,10 @@ STUCK_AFTER_S = 600.0
 
 
 class PeriodicTask:
-    """Calls ``run`` every ``interval_s`` seconds, measured by the monotonic clock.
+    """Calls ``run`` again and again in its own thread.
 
-    An exception is logged, and the next call is made as usual.
+    The thread waits ``interval_s`` seconds after each call, measured by the monotonic clock. An
+    exception is logged, and the next call is made as usual.
     """
 
     def __init__(self, name: str, run: Callable[[], object], interval_s: float) -> None:

@@ -103,7 +103,7 @@ def periodic_tasks(
 def report_liveness(
     tasks: Sequence[PeriodicTask], beats: HeartbeatPipe, every_s: float, stop: threading.Event
 ) -> None:
-    """Send heartbeats to the supervisor until ``stop`` is set, unless a task is stuck."""
+    """Send heartbeats to the supervisor until ``stop`` is set, but none while a task is stuck."""
     while True:
         if stuck := [task.name for task in tasks if task.is_stuck]:
             log.error("waiting to be restarted: these tasks are stuck: %s", ", ".join(stuck))

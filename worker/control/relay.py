@@ -14,9 +14,11 @@ MAX_JOBS = 100
 def relay(sessions: Sessions, publish: Publish, message_count: Callable[[str], int]) -> int:
     """Publish messages for queued jobs that have none, and return how many were published.
 
-    Jobs are marked as published first, so that no lock is held while the broker is called; if a
-    publication fails, it is repeated once the mark is old. A worker takes the most urgent job
-    whatever the message names, so a queue needs no more messages than it has waiting jobs.
+    Jobs are marked as published before the broker is called, so that no database lock is held
+    meanwhile. If publishing fails, it is repeated once the mark is old.
+
+    A worker takes the most urgent job, whichever job the message names. So a queue needs no more
+    messages than it has waiting jobs.
     """
     with sessions.begin() as session:
         recovery = RecoveryRepository(session)

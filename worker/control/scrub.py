@@ -13,9 +13,9 @@ from db.files.artifacts import ArtifactRepository
 from db.files.integrity import FileCheck, store_result
 
 MAX_CALL_INTERVAL_S = 2.0
-"""A call reads at most what the rate allows in this time, even if the last call was earlier."""
+"""However long ago the last call was, a call reads no more than the rate allows in this time."""
 IDLE_S = 60.0
-"""How long to wait for the next query when no file was due."""
+"""How long to wait before the next query if no file was due."""
 
 
 class Scrub:

@@ -1,4 +1,4 @@
-"""The memory, time and size that a job would take on this machine; no weights are read for it."""
+"""Estimating a job's memory, time and output size on this machine, without reading weights."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -25,9 +25,12 @@ from worker.settings import WorkerSettings
 from worker.sources.models import ModelFolder, fetch_outline
 
 MIN_JOBS = 5
-"""With fewer jobs, quantiles of their durations mean nothing."""
+"""With fewer earlier jobs than this, quantiles of their durations would mean nothing."""
 P50_FACTOR = 1.0
-"""Half of the jobs in benchmarks/results/plans.md took less time than planned."""
+"""The median duration, as a multiple of the planned duration.
+
+Half of the jobs in benchmarks/results/plans.md took less time than planned.
+"""
 UNLIMITED_BYTES = 1 << 60
 MEMORY = ("host_bytes", "device_bytes", "scratch_bytes")
 WINDOWS = ("calibration", "evaluation", "seq_len", "training", "held_out")
@@ -37,13 +40,16 @@ RECOVERY = ("host_bytes", "device_bytes", "scratch_bytes", "steps", "seconds")
 def estimate(
     spec: PruneSpec, settings: WorkerSettings, duration_ratios: Sequence[float] = ()
 ) -> dict[str, Any]:
-    """Return the memory, time and size of a job that runs alone on this machine, ready for JSON.
+    """Estimate the memory, time and output size of a job that runs alone on this machine.
 
     Args:
         spec: the job.
         settings: the worker's settings.
         duration_ratios: for each earlier job on this machine, its duration divided by the planned
             duration.
+
+    Returns:
+        The estimate, ready for JSON.
 
     Raises:
         SpecRefusedError: a field names something that cannot be used.
@@ -84,7 +90,7 @@ def estimate(
 def _plan_or_refusal(
     job: PlannedJob, headroom: Headroom, speed: Speed | None
 ) -> tuple[JobPlan, str | None]:
-    """Return the plan; if none fits, a plan for unlimited memory, and why the job is refused."""
+    """Return the plan and None; if none fits, a plan for unlimited memory, and the error text."""
     try:
         return job.plan(headroom, speed), None
     except InsufficientMemoryError as error:

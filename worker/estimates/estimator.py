@@ -1,8 +1,8 @@
-"""``python -m worker.estimates.estimator``: computes requested estimates until it is idle.
+"""``python -m worker.estimates.estimator``: computes requested estimates, and exits when idle.
 
-It is a process of its own, because planning needs torch, which the control process must not
-import. After the last request it keeps running for a while, because importing torch takes longer
-than an estimate.
+This is a process of its own, because planning needs torch, which the control process must not
+import. The process keeps running for a while after the last request, because importing torch
+takes longer than computing an estimate.
 """
 
 import logging
@@ -25,7 +25,7 @@ POLL_INTERVAL_S = 0.1
 
 
 def main() -> None:
-    """Compute estimates until none was requested for ``IDLE_S``."""
+    """Compute requested estimates; return after ``IDLE_S`` seconds without a request."""
     exit_with_parent()
     lower_priority()
     logging.basicConfig(level=logging.WARNING)
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def compute_next(sessions: Sessions, settings: WorkerSettings) -> bool:
-    """Compute the oldest requested estimate, and return whether there was one."""
+    """Compute the oldest pending estimate, if any, and return whether there was one."""
     with sessions() as session:
         estimates = EstimateRepository(session)
         if not estimates.has_pending():  # read without a write lock

@@ -1,4 +1,4 @@
-"""The number of windows that a job will use: counted for small texts, estimated for others."""
+"""The numbers of windows that a job will use: counted where that is cheap, guessed otherwise."""
 
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -17,7 +17,7 @@ from worker.sources.models import ModelFolder
 from worker.sources.rows import ids_file, too_few
 
 MAX_ENCODED_BYTES = 1 << 20
-"""Files up to this size are encoded for an estimate."""
+"""Local files up to this size are tokenized for an estimate."""
 CHARACTERS_PER_TOKEN = 4
 MAX_ROWS = 10_000  # further rows are not counted
 HELD_OUT_SHARE = 0.1
@@ -28,19 +28,20 @@ EVALUATED_CHARACTERS = {
     "pile": 1_700_000,
     "stdlib-docs": 80_000,
 }
-"""The approximate length of the text that each built-in dataset evaluates on."""
+"""The approximate number of characters in the evaluation text of each built-in dataset."""
 UNKNOWN_CHARACTERS = 1_700_000  # a tenth of the largest text that is read from the hub
 
 
 @dataclass(frozen=True)
 class ExpectedWindows:
-    """The number of windows that a job will use.
+    """The numbers of windows that a job will use.
 
     Attributes:
-        calibration, evaluation: how many windows of each kind.
+        calibration, evaluation: number of windows for calibration, and for evaluation.
         seq_len: tokens in each window.
-        guesses: one sentence for each number that was guessed.
-        training, held_out: the number of windows of each kind for recovery; 0 without recovery.
+        guesses: a sentence that gives the number of evaluation windows, if that was guessed.
+        training, held_out: number of windows that a recovery trains on, and number on which it
+            measures the held-out loss; 0 without a recovery.
     """
 
     calibration: int
@@ -52,7 +53,7 @@ class ExpectedWindows:
 
 
 def can_count_windows(spec: PruneSpec, resources: Resources) -> bool:
-    """Whether all texts of a job are local files small enough to be encoded for an estimate.
+    """Return whether all texts of a job are local files, small enough to tokenize for an estimate.
 
     Raises:
         SpecRefusedError: a dataset cannot be used.
@@ -67,7 +68,7 @@ def can_count_windows(spec: PruneSpec, resources: Resources) -> bool:
 def counted_windows(
     spec: PruneSpec, model: ModelFolder, meta_model: MetaModel, resources: Resources
 ) -> ExpectedWindows:
-    """Encode the job's texts and count their windows."""
+    """Tokenize the job's texts and count their windows."""
     found = windows_of(spec, model, meta_model, resources)
     calibration, evaluation = found.calibration.ids, found.evaluation.ids
     counts = ExpectedWindows(len(calibration), len(evaluation), calibration.shape[1])
@@ -80,9 +81,10 @@ def counted_windows(
 def expected_windows(
     spec: PruneSpec, model: ModelFolder, meta_model: MetaModel, resources: Resources
 ) -> ExpectedWindows:
-    """Count the windows where that is cheap, and guess their number otherwise.
+    """Count the job's windows where that is cheap, and guess their number otherwise.
 
-    Small local files and files of ``input_ids`` rows are counted; other texts are guessed.
+    If all texts are small local files, all windows are counted. Otherwise only the rows of
+    ``input_ids`` files are counted, and the number of windows in other texts is guessed.
 
     Raises:
         SpecRefusedError: a file cannot be read or has too few tokens, or the model has too few
@@ -132,7 +134,7 @@ def _calibration_count(
 def _known_evaluation_count(
     own: DatasetReference | None, rows: int | None, samples: int
 ) -> int | None:
-    """Return the number of evaluation windows in a file of ``input_ids`` rows; None for text."""
+    """Return how many evaluation windows a file of ``input_ids`` rows provides; None for text."""
     if own is not None:
         return _row_count(own, "eval_dataset")
     # If no row is left, the calibration windows are used for evaluation, too.

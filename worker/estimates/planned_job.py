@@ -1,4 +1,4 @@
-"""The plan of a job, computed from the headers of its weight files and its number of windows."""
+"""Planning a job from the headers of its model's weight files and its numbers of windows."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -28,7 +28,7 @@ from worker.sources.models import ModelFolder
 
 @dataclass(frozen=True)
 class JobPlan:
-    """The plans of a job's sweep and of its recovery, which follows it."""
+    """The plan of a job's sweep, and the plan of its recovery, if it has one."""
 
     sweep: Plan
     recovery: RecoveryPlan | None
@@ -56,7 +56,11 @@ class JobPlan:
         return None if None in seconds else sum(filter(None, seconds))
 
     def as_json(self) -> dict[str, Any]:
-        """Return the sweep's plan with the job's totals, and the recovery's plan, if any."""
+        """Return the plan as a JSON object.
+
+        It contains the sweep's plan, but with the memory and time of the whole job, and the
+        recovery's plan, if there is one.
+        """
         names = ("host_bytes", "device_bytes", "scratch_bytes", "seconds")
         totals = {name: getattr(self, name) for name in names}
         found = plan_json(self.sweep) | totals
@@ -68,7 +72,7 @@ class JobPlan:
 
 @dataclass(frozen=True)
 class PlannedRecovery:
-    """The model and work of a recovery, which can be planned for any amount of memory."""
+    """The model, settings and work of a recovery; `plan` plans it for a given amount of memory."""
 
     shape: ModelShape
     settings: Recovery
@@ -80,7 +84,7 @@ class PlannedRecovery:
 
 @dataclass(frozen=True)
 class PlannedJob:
-    """A job's model and work, which can be planned for any amount of memory."""
+    """The model, windows and work of a job; `plan` plans it for a given amount of memory."""
 
     meta_model: MetaModel
     windows: ExpectedWindows
@@ -143,5 +147,5 @@ def _planned_recovery(
 
 
 def _ids(count: int, windows: ExpectedWindows) -> Tensor:
-    """Return ids without content, as only their shape matters to a plan."""
+    """Return ``[count, seq_len]`` ids on ``meta``: a plan depends only on their shape."""
     return torch.empty(count, windows.seq_len, device="meta")

@@ -1,1 +1,1 @@
-"""The evaluation of models."""
+"""Measuring the loss and perplexity of models."""

@@ -10,15 +10,15 @@ from worker.jobs.progress import JobProgress
 MIN_DURATIONS = 5
 """With fewer blocks or steps, quantiles of their durations mean nothing."""
 P90_FACTOR = 1.4
-"""Planned time times this factor was enough for 9 of 10 jobs in benchmarks/results/plans.md."""
+"""For 9 of 10 jobs in benchmarks/results/plans.md, this factor times the planned time sufficed."""
 
 
 class EtaEstimator:
-    """Estimates the remaining time from the blocks that this attempt has pruned itself.
+    """Estimates the remaining time from the duration of the work that this attempt has done.
 
-    Blocks of an earlier attempt are left out: repeating them is far faster than pruning. In each
-    stage of a recovery, only the steps of that stage count, because steps and blocks differ in
-    speed.
+    Blocks that an earlier attempt pruned do not count, because this attempt passes them far faster.
+    During a recovery, only the steps of its current stage count, because blocks and the steps of
+    other stages take a different time.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

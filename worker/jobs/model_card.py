@@ -91,7 +91,7 @@ def _trains_norms(spec: PruneSpec) -> bool:
 
 
 def _steps(spec: PruneSpec, environment: dict[str, Any]) -> Iterable[str]:
-    """Describe each step of the method, with the values of fields that the request left out."""
+    """Describe how the model was pruned, with the defaults of fields that the request left out."""
     recipe = recipe_of(spec)
     if recipe.prunes:
         yield from _pruning_steps(spec, recipe)
@@ -131,7 +131,7 @@ def _refinement(refinement: Refinement, correction: float) -> str:
 
 
 def _recovery_steps(report: dict[str, Any]) -> Iterable[str]:
-    """Describe how the pruned model was trained, if it was."""
+    """Describe the recovery of the pruned model, if there was one."""
     if "recovery" not in report:
         return
     settings, measured = report["recovery"]["settings"], report["metrics"]["recovery"]

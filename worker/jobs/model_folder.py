@@ -1,4 +1,4 @@
-"""The Hugging Face folder that a pruned model is delivered as."""
+"""Turning a folder of pruned shards into a Hugging Face model folder."""
 
 import json
 import logging
@@ -23,8 +23,9 @@ def write_model_folder(
     """Add everything but the weights to ``out``, which makes it a Hugging Face folder.
 
     Configuration, generation configuration and tokenizer are copied from the dense model
-    unchanged; the model card and ``report.json`` describe the job. A symbolic link is copied only
-    if it points into the source folder, the roots or the hub's cache; others are logged.
+    unchanged; the model card and ``report.json`` describe the job. The target of a symbolic link is
+    copied only if it is in the source folder, the roots or the hub's cache; otherwise a warning is
+    logged.
 
     Args:
         source: the dense model's folder.

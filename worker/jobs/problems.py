@@ -15,7 +15,7 @@ from db.spec.prune_spec import PruneSpec
 from worker.pruning.base import errors
 
 TRANSIENT_CODES = {DISK_FULL.code, kinds.DATABASE_LOST.code, HUB_UNREACHABLE.code}
-"""Problems that may be over by the next attempt."""
+"""The codes of problems that may be over by the next attempt."""
 
 KINDS: dict[type[BaseException], ProblemKind] = {
     errors.PruningError: kinds.UNPRUNABLE,
@@ -49,7 +49,7 @@ FIELDS: dict[type[BaseException], str | None] = {
     errors.RecoveryError: "recover",
     BaseException: None,
 }
-"""The field of a specification that an error of the pruning core is about."""
+"""For each error of the pruning core, the specification's field that causes it; None if unknown."""
 
 
 def problem_of(error: BaseException, spec: PruneSpec | None = None) -> Problem:

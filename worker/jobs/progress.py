@@ -16,7 +16,8 @@ class JobProgress:
         fraction: the share of all work that is done.
         block: index, total and name of the block that has just finished.
         report: the measurements of that block, ready for JSON.
-        recovery: the stage, step and losses of a step of the recovery, ready for JSON.
+        recovery: the stage, the step number and the losses of one step of the recovery, ready for
+            JSON.
         resumed_from_block: how many blocks an earlier attempt finished; reported once.
         resumed_from_step: how many steps of the recovery an earlier attempt did; reported once.
     """

@@ -41,7 +41,8 @@ def prune(
         resources: folders, devices and memory that the job may use.
 
     Yields:
-        Progress at each change of phase, after each block, and wherever recovery may stop.
+        Progress at each change of phase, after each block, and at other points where the work may
+        stop.
 
     Raises:
         SpecRefusedError: a field names something that cannot be used.

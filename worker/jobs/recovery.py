@@ -62,7 +62,7 @@ class JobRecovery:
             The progress at each point where the work may stop, with the details of only some steps.
 
         Raises:
-            PruningError: the model or the available memory does not allow it.
+            PruningError: the model or the available memory does not allow the recovery.
         """
         steps, resumed = self._start()
         yield JobProgress(Phase.recovering, start, resumed_from_step=resumed)
@@ -129,7 +129,7 @@ def planned_recovery(job: OpenedJob, out: Path) -> JobRecovery | None:
 
 
 def sweep_share(sweep_seconds: float | None, recovery_seconds: float | None) -> float:
-    """Return the sweep's share of the planned time; 0.5 if a time is not known."""
+    """Return the sweep's share of the planned time; 0.5 if either time is unknown."""
     if sweep_seconds is None or recovery_seconds is None:
         return 0.5
     return sweep_seconds / (sweep_seconds + recovery_seconds)
@@ -144,7 +144,7 @@ def _is_reported(step: RecoveryProgress, previous: RecoveryProgress | None) -> b
 
 
 def _require_space(out: Path, needed_bytes: int) -> None:
-    """Check that the disk has space for the pruned and the recovered model and temporary files."""
+    """Check the disk space for the pruned model, the recovered model and the temporary files."""
     present = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     free = shutil.disk_usage(out).free
     if needed_bytes - present > free:

@@ -1,4 +1,4 @@
-"""The task of each process of a recovery."""
+"""The part of a recovery that one process runs."""
 
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from worker.recovery.settings import Recovery
 
 @dataclass(frozen=True)
 class RecoveryTask:
-    """A recovery as one process runs it; the process gets no other data.
+    """The data from which one process runs its part of a recovery; it gets no other data.
 
     Attributes:
         dense, pruned: the folders of the two models.
@@ -67,5 +67,5 @@ class RecoveryTask:
     def run(
         self, ranks: Ranks, device: torch.device
     ) -> Generator[RecoveryProgress, None, RecoveryResult]:
-        """Run the part of one rank."""
+        """Run the recovery as one of its ranks."""
         return self.open(ranks, device).run()

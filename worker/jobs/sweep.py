@@ -1,4 +1,4 @@
-"""The sweep of a job, in this process or in one for each device."""
+"""The sweep of a job, run in this process, or in one process for each device."""
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
@@ -32,8 +32,8 @@ class JobSweep:
     Attributes:
         run: yields each block's result, and a `RefinementProgress` at further points where the
             sweep may stop; returns the model's result.
-        resumed_from_block: the first block that it prunes; None if it prunes all, or if several
-            devices share the sweep, as only their processes know it.
+        resumed_from_block: the first block that this run prunes; None if it prunes all blocks. It
+            is also None if several devices share the sweep: only their processes know the block.
         seconds: its planned duration, if it is known.
     """
 
@@ -76,7 +76,7 @@ def start_sweep(job: OpenedJob, out: Path, dense_loss: float | None) -> JobSweep
         dense_loss: the dense model's loss on the evaluation windows, if it is known.
 
     Raises:
-        PruningError: the model or the available memory does not allow it.
+        PruningError: the model or the available memory does not allow the sweep.
     """
     ids = (job.windows.calibration.ids, job.windows.evaluation.ids)
     budget, dtype = job.budget_of_a_process, job.meta_model.dtype

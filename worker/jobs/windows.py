@@ -33,9 +33,9 @@ class JobWindows:
     """All windows of a job; they have the same length.
 
     Attributes:
-        calibration: for the statistics.
-        evaluation: to measure perplexity on.
-        recovery: None for a job without recovery.
+        calibration: the windows on which the inputs of layers are measured.
+        evaluation: the windows on which perplexity is measured.
+        recovery: the windows for a recovery; None for a job without one.
     """
 
     calibration: Windows

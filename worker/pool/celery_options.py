@@ -1,4 +1,4 @@
-"""The options of Celery."""
+"""The Celery options of workers and of the control process."""
 
 from typing import Any
 

@@ -16,7 +16,7 @@ COMMAND = (sys.executable, "-P", "-c", "from worker.pool.fork_server import main
 READY = b"ready"
 MAX_FDS = 64
 START_TIMEOUT_S = 120.0
-"""How long to wait for the server: spawning would not be faster, as it imports the same modules."""
+"""How long to wait for the server: a spawned process would import the same modules as slowly."""
 REPLACE_AFTER_S = 300.0
 RESPONSE_TIMEOUT_S = 5.0
 POLL_INTERVAL_S = 0.2
@@ -136,7 +136,7 @@ def _receive(server: socket.socket, timeout_s: float) -> bytes:
 
 @contextmanager
 def _as_subreaper() -> Iterator[None]:
-    """Become the parent of descendants whose own parent ends."""
+    """For the body of the ``with``, become the parent of descendants whose own parent ends."""
     _libc.prctl(_SET_CHILD_SUBREAPER, 1)
     try:
         yield

@@ -1,4 +1,4 @@
-"""The fork server: a program that imports the engine and forks processes that need not import it.
+"""The fork server: imports the engine, and forks processes that then need not import it.
 
 It runs no job, opens no connection and starts no thread, so that a forked process behaves like a
 new one (decision 30). Its argument is the descriptor of a socket to its parent, the worker.
@@ -60,7 +60,7 @@ def refusal(allowed: set[int]) -> str | None:
 
 
 def _handle_request(worker: socket.socket) -> bool:
-    """Send the id of a forked process or an error; return False once the worker has ended."""
+    """Fork a process and send its id, or send an error; return False once the worker has ended."""
     message, fds, _, _ = socket.recv_fds(worker, 16, MAX_FDS)
     try:
         if message:
@@ -133,7 +133,7 @@ def _open_files() -> Iterator[tuple[int, str]]:
 
 
 def _stop_library_threads() -> None:
-    """Stop OpenBLAS's threads by forking once; it starts new ones when it is used again."""
+    """Fork once, for which OpenBLAS stops its threads; its next use starts new ones."""
     if not (child := os.fork()):
         os._exit(0)
     os.waitpid(child, 0)

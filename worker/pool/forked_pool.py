@@ -65,7 +65,7 @@ class ForkedPopen(popen_forkserver.Popen):
 
 
 class ForkedProcess(context.SpawnProcess):
-    """A process that is forked if the fork server can, and spawned otherwise."""
+    """A process that the fork server forks; if the server cannot, it is spawned instead."""
 
     server: ClassVar[ForkServer]
 

@@ -1,4 +1,4 @@
-"""The thread of a worker's parent process that writes its heartbeat and reads whether to drain."""
+"""The thread that writes a worker's heartbeat, and reads whether the worker is to be drained."""
 
 import logging
 import os
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class WorkerHeartbeat:
-    """Keeps the row of one worker up to date; a failed write is repeated at the next heartbeat."""
+    """Keeps the database row of one worker up to date, and goes on after a failed write."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class WorkerHeartbeat:
         self._thread.start()
 
     def stop(self) -> None:
-        """Delete the worker's row."""
+        """Stop the thread, and delete the worker's row."""
         self._stopping.set()
         self._thread.join(1)  # it may be detecting the device
         self._try(lambda workers: workers.remove(self._id))

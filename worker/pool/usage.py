@@ -18,6 +18,7 @@ class Usage:
 
     Attributes:
         load: the share of time in which the device was busy, from 0 to 1; a mean for several.
+        memory_used_bytes: the used memory; the sum for several.
         temperature_c: the temperature of the hottest device.
     """
 
@@ -34,7 +35,11 @@ def cpu_usage() -> Usage:
 
 
 def gpu_usage(first: int, count: int) -> Usage:
-    """Return the usage of CUDA devices from NVIDIA's management library; all None without it."""
+    """Return the usage of ``count`` CUDA devices, from number ``first`` on.
+
+    NVIDIA's management library measures it. If the library is missing or fails, all values are
+    None.
+    """
     try:
         nvml = import_module("pynvml")
         nvml.nvmlInit()

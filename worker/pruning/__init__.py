@@ -1,1 +1,1 @@
-"""The pure core: tensors in, tensors out. Imports nothing of ours and no service."""
+"""The pruning core. It imports no other package of this project, and needs no service."""

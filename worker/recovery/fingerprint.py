@@ -30,8 +30,8 @@ def recovery_fingerprint(
 ) -> dict[str, Any]:
     """Return everything that the result depends on, part by part, ready for JSON.
 
-    The pruned model is identified by the digests of its files, because a resumed sweep writes some
-    of these files again.
+    The pruned model is identified by the digests of its files. A resumed sweep writes some of them
+    again with the same bytes, which must not change the fingerprint.
 
     Args:
         dense: the dense model.

@@ -123,7 +123,7 @@ class DistillationHead:
         targets: Targets,
         norms: Mapping[str, Tensor],
     ) -> Tensor:
-        """Return the losses ``[n]`` of the piece of the states that starts at index ``start``."""
+        """Return the losses ``[n]`` of a piece of the states; ``start`` is its first index."""
         stop = start + len(piece)
         tokens = ids[:, 1:].flatten()[start:stop].to(piece.device)
         logits = self.head.logits(piece, norms)

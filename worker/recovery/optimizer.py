@@ -1,4 +1,4 @@
-"""The optimizer of a recovery: AdamW, and the updates of each kind before and after its steps."""
+"""The optimizer of a recovery: AdamW, and each kind's own updates before and after a step."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -40,7 +40,8 @@ class Optimizer:
 
     Args:
         student: the model.
-        recovery: the settings; if they set no learning rate, its default depends on their kind.
+        recovery: the settings. If they set no learning rate, the default for the kind and the
+            number of parameters is used.
         parameters: number of parameters of the whole model.
         steps: number of all steps.
         ranks: the processes that share the windows of each step.
@@ -80,7 +81,7 @@ class Optimizer:
 
         Args:
             step: index of the step, from 0.
-            tokens: number of losses in that sum, over all ranks.
+            tokens: number of predicted tokens whose losses were summed, over all ranks.
 
         Raises:
             NotFiniteError: a gradient holds NaN or infinity.
@@ -123,7 +124,7 @@ class Optimizer:
 
     @torch.no_grad()
     def load_weights(self, weights: Mapping[str, Tensor]) -> None:
-        """Copy the parameters and masks that `weights` returned."""
+        """Set the student's parameters and masks to those that `weights` returned."""
         for name, parameter in self._trained.items():
             whole = weights[name].to(parameter.device)
             own_part(parameter).copy_(own_part(divided_like(whole, parameter)))

@@ -1,4 +1,4 @@
-"""The recovery of a pruned model: dense predictions, training, and writing of the result."""
+"""The recovery of a pruned model: store the dense model's predictions, train, write the result."""
 
 from collections.abc import Generator
 from functools import partial
@@ -70,8 +70,8 @@ class ModelRecovery:
             dense: the dense model, without its weights.
             pruned: the pruned model, without its weights.
             recovery: how to train the pruned model.
-            pattern: the pattern that the masks of ``ast`` must satisfy; each matrix keeps as many
-                weights as it has in the pruned model. None if no pattern is known.
+            pattern: the pattern that masks of the kind ``ast`` must satisfy; each matrix keeps as
+                many weights as it has in the pruned model. None if no pattern is known.
             training: ``[windows, tokens]`` int64 ids to train on.
             held_out: ``[windows, tokens]`` int64 ids by which the best state is chosen.
             evaluation: ``[windows, tokens]`` int64 ids to measure the loss on before and after; may
@@ -82,7 +82,7 @@ class ModelRecovery:
             seed: determines the order of the windows, and the initial values of adapters.
             memory_budget_bytes: the maximum memory of this process; None for no limit.
             ranks: the ranks that share the work; all get the same arguments.
-            speed: the machine's speed, so that the plan predicts the time.
+            speed: the machine's speed, from which the plan predicts the time; None if not known.
 
         Raises:
             PruningError: the models or the available memory do not allow the recovery.

@@ -28,10 +28,10 @@ class TrainingState:
     """The progress of the training.
 
     Attributes:
-        step: steps that have been made.
+        step: number of steps made so far.
         best_step: the step with the smallest held-out loss; 0 is the pruned model.
         best_loss: the held-out loss of the best step.
-        rises: how many held-out losses were measured after the best step; none was smaller.
+        rises: number of held-out losses measured after the best step, all at least ``best_loss``.
         curve: the losses of all steps.
     """
 
@@ -103,7 +103,7 @@ class RecoveryLog:
 
         Args:
             name: the name of the result in the log.
-            measure: returns the result, which conversion to JSON and back must not change.
+            measure: returns the result; it must be the same after conversion to JSON and back.
         """
         if name not in self._facts:
             self._facts[name] = measure()
@@ -145,7 +145,7 @@ class RecoveryLog:
         return _read(self.folder / _weights_file(step))
 
     def moments(self, step: int) -> dict[str, Tensor]:
-        """Read the moments of the last recorded state."""
+        """Read the moments of the last recorded state, which is that of ``step``."""
         return _read(self.folder / _moments_file(step))
 
     def _resume(self, fingerprint: dict[str, Any]) -> list[Record]:

@@ -40,7 +40,7 @@ class CurvePoint:
     """The losses of one step.
 
     Attributes:
-        step: steps that have been made; 0 is the pruned model.
+        step: number of steps made so far; 0 is the pruned model.
         loss: mean training loss of the step; None for step 0.
         held_out_loss: mean loss on the held-out windows after the step; None if not measured.
     """
@@ -67,7 +67,7 @@ class RecoveryResult:
         evaluation_loss_before, evaluation_loss_after: the mean loss per token of the same models.
         curve: the losses of all steps.
         seconds: time of all runs together.
-        resumed_from_step: the step that an earlier run had reached.
+        resumed_from_step: the step from which this run resumed an earlier run; None if it did not.
         plan: the setting of the run, and the memory and time that were predicted.
         peak_bytes: the peak of resident memory, summed over the processes.
         device_peak_bytes: the most memory that tensors took on any one GPU; None on a CPU.

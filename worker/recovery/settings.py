@@ -1,4 +1,4 @@
-"""The settings of a recovery, and the defaults that follow from its kind and its size."""
+"""The settings of a recovery, and the defaults for its kind, model size and number of tokens."""
 
 import math
 from dataclasses import dataclass
@@ -24,7 +24,8 @@ class Recovery:
         kind: ``masked`` trains all kept weights, ``mask_lora`` and ``spp`` train adapters with few
             parameters, ``ast`` trains all weights with a mask that may change.
         tokens: number of training tokens, those of repeated windows included.
-        learning_rate: the peak learning rate; None for the default of the kind and the size.
+        learning_rate: the peak learning rate; None for the default, which depends on the kind and
+            the model's size.
         kl: coefficient of the divergence from the dense model in the loss, from 0 to 1; the
             coefficient of the cross-entropy of the text is ``1 - kl``.
         temperature: the softmax temperature of both models in the divergence.
@@ -95,17 +96,17 @@ def default_learning_rate(kind: Kind, parameters: int) -> float:
 
 
 def batch_tokens(tokens: int) -> int:
-    """Return the number of tokens of an optimizer step, if a recovery has ``tokens`` in total."""
+    """Return the number of tokens per optimizer step for a recovery with ``tokens`` in total."""
     return min(_MOST_BATCH_TOKENS, max(_FEWEST_BATCH_TOKENS, tokens // _STEPS))
 
 
 def windows_per_step(recovery: Recovery, seq_len: int) -> int:
-    """Return the number of windows of one optimizer step."""
+    """Return the number of training windows in one optimizer step."""
     return max(1, batch_tokens(recovery.tokens) // seq_len)
 
 
 def window_count(recovery: Recovery, seq_len: int) -> int:
-    """Return the number of windows of all steps, repeated ones included."""
+    """Return the number of training windows in all steps together, repeated ones included."""
     return max(1, recovery.tokens // seq_len)
 
 

@@ -1,4 +1,4 @@
-"""The inputs of planning a recovery: its model's shapes, and its numbers of windows."""
+"""The inputs for planning a recovery: its model's layer shapes, and its numbers of windows."""
 
 from torch import Tensor
 
@@ -19,7 +19,7 @@ def recovery_shape(model: MetaModel) -> ModelShape:
 def recovery_work(
     model: MetaModel, training: Tensor, held_out: Tensor, evaluation: Tensor, ranks: int = 1
 ) -> RecoveryWork:
-    """Return the work of a recovery with these windows ``[windows, tokens]``."""
+    """Return the amount of work of a recovery with these ``[windows, tokens]`` ids."""
     return RecoveryWork(
         training_windows=len(training),
         held_out_windows=len(held_out),

@@ -13,9 +13,10 @@ from worker.pruning.distributed.ranks import Ranks
 
 
 def shard(module: nn.Module, ranks: Ranks, device: torch.device) -> None:
-    """Divide a module's parameters among all ranks, by rows; they are gathered whenever it runs.
+    """Divide a module's parameters among all ranks, by rows.
 
-    Gradients are summed over the ranks. With one rank nothing changes.
+    Whenever the module runs, its parameters are gathered. Gradients are summed over the ranks. With
+    one rank nothing changes.
     """
     if ranks.size == 1:
         return

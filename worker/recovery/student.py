@@ -1,4 +1,4 @@
-"""The pruned model in training, whole in memory; its weights are computed from parameters."""
+"""The pruned model in training, whole in memory; trained parameters determine its weights."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -31,7 +31,7 @@ class TrainedBlock(nn.Module):
         block: the block of a meta model; its own parameters stay on ``meta``.
         stored: the block's parameters in their stored dtype.
         config: the model's config.
-        parametrize: returns the trained parameters of a pruned parameter.
+        parametrize: returns the `Parametrization` that computes one pruned parameter.
         dtype: the dtype of the forward.
         device: the device of the forward.
 
@@ -79,7 +79,7 @@ class TrainedBlock(nn.Module):
 
     @torch.no_grad()
     def merged(self) -> dict[str, Tensor]:
-        """Return the trained weights in their stored dtype, by name, without -0.0."""
+        """Return the trained weights by name, in their stored dtype, with -0.0 replaced by 0.0."""
         with whole(self):
             return {
                 name: value.to("cpu", self._stored_dtypes[name]) + 0.0
@@ -87,7 +87,7 @@ class TrainedBlock(nn.Module):
             }
 
     def parametrizations(self) -> Iterator[Parametrization]:
-        """Yield the trained parameters of each pruned parameter."""
+        """Yield the `Parametrization` of each pruned parameter of the block."""
         for matrix in self.matrices:
             if isinstance(matrix, Parametrization):
                 yield matrix
@@ -112,7 +112,7 @@ class Student(nn.Module):
     Args:
         meta_model: the pruned model.
         block_inputs: calls the model's blocks.
-        parametrize: returns the trained parameters of a pruned parameter.
+        parametrize: returns the `Parametrization` that computes one pruned parameter.
         recomputes: whether the backward runs each block's forward again rather than keeping its
             activations.
         ranks: the processes among which the blocks' parameters are divided.
@@ -154,7 +154,7 @@ class Student(nn.Module):
         )
 
     def forward(self, ids: Tensor) -> Tensor:
-        """Return the last hidden states ``[windows, tokens, hidden]`` of ids [windows, tokens]."""
+        """Return last hidden states ``[windows, tokens, hidden]`` of ids ``[windows, tokens]``."""
         embedded: list[Tensor] = []
         with torch.no_grad():
             self._block_inputs.embed([ids], embedded.append)
@@ -191,7 +191,7 @@ class Student(nn.Module):
                 yield block
 
     def parametrizations(self) -> Iterator[Parametrization]:
-        """Yield the trained parameters of each pruned parameter."""
+        """Yield the `Parametrization` of each pruned parameter of all blocks."""
         for block in self.trained_blocks():
             yield from block.parametrizations()
 

@@ -16,7 +16,7 @@ def teach(
     """Compute the dense model's predictions that the log lacks, one chunk per rank at a time.
 
     Args:
-        teacher: the predictions.
+        teacher: computes the predictions, and writes them into one file per chunk.
         dense: the dense model.
         log: the log, which lists the chunks of an earlier run; new chunks are recorded in it.
         ranks: the processes that share the chunks.

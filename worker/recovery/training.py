@@ -1,4 +1,4 @@
-"""The steps of a recovery's training."""
+"""The training stage of a recovery."""
 
 from collections.abc import Generator
 from dataclasses import replace
@@ -96,7 +96,7 @@ class Training:
         return after
 
     def _gradients(self, rows: Tensor) -> float:
-        """Compute the gradients of the summed loss of some windows; return the mean loss."""
+        """Compute gradients of the summed loss on some windows; return the mean loss per token."""
         total = torch.zeros((), dtype=torch.float64)
         for part in self._batches(rows):
             ids, targets = self._windows.ids[part], self._teacher.targets(part.tolist())
@@ -117,7 +117,7 @@ class Training:
         return float(self._ranks.all_reduce(total)) / self._predicted(rows)
 
     def _batches(self, rows: Tensor) -> list[Tensor]:
-        """Return this rank's share of windows, in micro-batches."""
+        """Return the window indices ``rows`` that this rank processes, split into micro-batches."""
         return list(torch.split(torch.stack(self._ranks.share_of(list(rows))), self._micro_batch))
 
     def _predicted(self, rows: Tensor) -> int:

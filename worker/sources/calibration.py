@@ -26,7 +26,7 @@ from worker.sources.windows import Windows, windows_of_text
 
 DEFAULT_SAMPLES = 128
 MAX_HELD_OUT = 16
-"""With more, measuring the held-out loss eleven times would take as long as the training."""
+"""The held-out loss is measured eleven times; with more windows, this takes as long as training."""
 
 
 def held_out_count(training: int) -> int:
@@ -85,8 +85,9 @@ class CalibrationPart:
     ) -> tuple[Windows, Windows]:
         """Return windows to train on, and held-out windows that monitor the training.
 
-        The part is cut into windows without overlap, whose order depends on the seed only. An
-        eighth of them, at most 16, is held out.
+        The part is cut into windows without overlap, whose order depends on the seed only. One
+        window is held out for every eight to train on, but at most 16, and at least one, or one for
+        each of several processes.
 
         Args:
             number: how many windows the training uses; if the part has fewer, they are repeated.
@@ -127,7 +128,7 @@ class CalibrationPart:
         return encode_text(self._text, self._encoder, self.seq_len)
 
     def _pool(self, wanted: int, used: int, random: Random) -> Tensor:
-        """Return all windows of the part, or about ``wanted`` from randomly chosen documents."""
+        """Return all windows of the part; for datasets such as C4, about ``wanted`` random ones."""
         if file := ids_file(self.reference, "dataset"):
             return self._row_pool(file, used)
         if self._text.samples_documents:

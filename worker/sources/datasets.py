@@ -38,9 +38,9 @@ def evaluation_windows(
         seq_len: tokens in each window.
         samples: the number of windows; None uses all, or the dataset's own default number.
         vocab_size: the size of the model's vocabulary.
-        held_out_by: the calibration windows if they came from the same dataset; then only the
-            rest of that dataset is used, if there is any. None if the evaluation uses another
-            dataset.
+        held_out_by: the calibration windows, if they came from the same dataset; None if the
+            evaluation uses another dataset. With calibration windows, only the rest of the dataset
+            is used. If no row of ``input_ids`` is left, the calibration windows are used again.
 
     Raises:
         SpecRefusedError: the dataset cannot be read, or is too small.

@@ -11,7 +11,7 @@ Render = Callable[[Sequence[Mapping[str, Any]], str], str]
 """Renders chat messages as text; the second argument is their place in the dataset."""
 JOINER = "\n\n"
 CHAT_JOINER = ""
-"""A chat template ends each conversation itself."""
+"""Nothing is put between conversations, because the chat template marks their ends."""
 
 
 @dataclass(frozen=True)

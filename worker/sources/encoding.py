@@ -29,7 +29,7 @@ class Encoder:
 
     Attributes:
         tokenizer: the model's tokenizer; None if it has none.
-        vocab_size: the size of the model's vocabulary; None to skip the check.
+        vocab_size: the size of the model's vocabulary; None if ids are not checked against it.
         field: the field of the specification that names the dataset.
         name: the value of that field.
     """

@@ -1,4 +1,4 @@
-"""Safetensors files that have a model's headers, but holes instead of its weights."""
+"""Sparse safetensors files with a model's headers, and holes instead of its weights."""
 
 import json
 import struct
@@ -18,8 +18,8 @@ MAX_CONCURRENT = 8
 def fetch_headers(repo: str, commit: str, names: Sequence[str], folder: Path) -> None:
     """Download the headers of a repository's safetensors files, and write files without weights.
 
-    Code that reads only headers sees complete files. The weights are a hole in each file, so that
-    they take no disk space.
+    Code that reads only headers sees complete files. In each file, a hole takes the place of the
+    weights; it has their size, but needs no disk space.
 
     Raises:
         SpecRefusedError: a file is not a safetensors file.

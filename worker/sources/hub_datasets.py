@@ -13,9 +13,9 @@ class HubText:
     Attributes:
         repo: the repository's id.
         config: its configuration; None if it has only one.
-        revision: branch, tag or commit; pinned to a commit when it is read.
-        files: the file of each split; None to read all files that the repository
-            declares.
+        revision: branch, tag or commit, resolved to a commit before reading; None for the default
+            branch.
+        files: the file of each split; None to read all files that the repository declares.
         column: the column of the text; None to detect it.
         joiner: the text between two documents.
         samples_documents: whether calibration windows are cut from single long documents instead

@@ -1,4 +1,4 @@
-"""Errors of the hub's client, as refusals of a specification's field."""
+"""Conversion of errors of the hub's client to ``SpecRefusedError``, with the field to change."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,9 +24,9 @@ LOOKUP_TIMEOUT_S = 30.0
 
 @contextmanager
 def refusals(field: str, name: str, revision: str | None = None) -> Iterator[None]:
-    """Raise errors of the hub's client as refusals of ``field``.
+    """Convert errors that the hub's client raises in the body to ``SpecRefusedError`` of ``field``.
 
-    Errors of this machine, such as a full disk, are not changed.
+    Errors of this machine, such as a full disk, are raised unchanged.
     """
     try:
         yield

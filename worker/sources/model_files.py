@@ -20,7 +20,7 @@ LICENCES = re.compile(r"(LICEN[CS]E|NOTICE|COPYING)[\w.-]*\.txt", re.IGNORECASE)
 MAX_TOKENIZER_BYTES = 128 << 20
 MAX_LICENCE_BYTES = 1 << 20
 SLACK = 2
-"""Allowed factor between the sizes in index and files: either may have tied weights twice."""
+"""Largest ratio of the sizes in index and files, either way: one may count tied weights twice."""
 RESERVE_BYTES = 1 << 30
 """The space that a download leaves free on the disk."""
 REMEDY = "Name a complete copy of the model in the transformers layout."
@@ -29,7 +29,7 @@ REMEDY = "Name a complete copy of the model in the transformers layout."
 def is_needed(name: str) -> bool:
     """Whether a file is needed besides the weights: a configuration, tokenizer file or licence.
 
-    ``.bin`` and ``.py`` files are never needed, because reading them can run code.
+    ``.bin`` and ``.py`` files are never needed, because loading them can run code.
     """
     return name in CONFIGS or any(kind.fullmatch(name) for kind in (TOKENIZERS, LICENCES))
 
@@ -61,6 +61,11 @@ def _limit(name: str) -> int:
 
 def check_total(sizes: Mapping[str, int], index_bytes: int | None, model: str) -> None:
     """Refuse weights whose files are much larger or smaller than the index says.
+
+    Args:
+        sizes: the bytes of each file, by name.
+        index_bytes: the total in the index; None if it gives none, and nothing can be checked.
+        model: the model's name in the specification.
 
     Raises:
         SpecRefusedError: the sizes do not match (``malformed_weights``).

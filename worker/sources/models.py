@@ -40,7 +40,7 @@ def fetch_model(reference: ModelReference) -> ModelFolder:
     """Download a model and check its files.
 
     No weight is loaded, and no code of the repository runs. If the connection breaks, this call
-    resumes within the file; a later call downloads again the files that are not complete.
+    resumes within the file. A later call downloads incomplete files from their beginning.
 
     Args:
         reference: the model, as returned by ``parse_model``.
@@ -129,7 +129,7 @@ class _Repo:
 
 
 def _download(repo: _Repo) -> ModelFolder:
-    """Download a model, small files first: most refusals are possible without the weights."""
+    """Download a model, the weights last: most unusable models are refused by their small files."""
     name = repo.reference.id
     commit, sizes = repo.files()
     require_safetensors(sizes, "model", name)

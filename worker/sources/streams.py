@@ -20,8 +20,8 @@ from worker.sources.documents import CHAT_JOINER, Part, Render, Text, every_tent
 from worker.sources.hub_datasets import HubText
 
 MAX_CHARACTERS = 16 << 20
-"""The length of the text that is read from a dataset's beginning; four times as much if windows
-are cut from single documents, because only few documents are long enough."""
+"""The number of characters that are read from a dataset's beginning. If windows are cut from single
+documents, it is four times as many, because few documents are long enough."""
 
 COLUMNS = ("text", "sentence", "content", "document", "messages")
 FORMATS = ("parquet", "json")
@@ -35,7 +35,7 @@ def read_hub_text(
     """Read the beginning of one part of a dataset on the hub.
 
     The test split, or else the validation split, is used for evaluation. If there is neither,
-    every tenth document is held out.
+    and ``hold_out`` is set, the evaluation uses every tenth document.
 
     Raises:
         SpecRefusedError: the dataset cannot be read, or contains no text.
@@ -64,7 +64,7 @@ def read_hub_text(
 
 
 class _Refusals:
-    """Builds the errors that reject one dataset, also from its reader's errors."""
+    """Builds the errors that reject one dataset, and converts its reader's errors to them."""
 
     def __init__(self, dataset: DatasetName) -> None:
         self.dataset = dataset
@@ -74,7 +74,7 @@ class _Refusals:
 
     @contextmanager
     def translated(self) -> Iterator[None]:
-        """Raise the reader's errors as refusals; a lost connection is reported as such."""
+        """Convert the dataset reader's errors to refusals; a lost connection has its own code."""
         try:
             yield
         except ConnectionError as error:

@@ -83,7 +83,7 @@ def _file(file: DataFile, part: Part, render: Render, hold_out: bool) -> Text:
 
 
 def _last_tenth(documents: list[str]) -> tuple[list[str], list[str]]:
-    """Split off the last tenth of the documents, or about a tenth of a single document's text."""
+    """Split off the last tenth of the documents; of a single one, about a tenth of its text."""
     if len(documents) > 1:
         cut = len(documents) - max(1, len(documents) // 10)
         return documents[:cut], documents[cut:]
@@ -93,7 +93,10 @@ def _last_tenth(documents: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _line_near(text: str, wanted: int) -> int:
-    """Return the line start nearest to ``wanted``, or ``wanted`` if none is within 5 %."""
+    """Return the line start nearest to index ``wanted``.
+
+    If it is further away than 5 % of the text's length, return ``wanted`` itself.
+    """
     starts = text.rfind("\n", 0, wanted) + 1, text.find("\n", wanted) + 1
     nearest = min(starts, key=lambda start: abs(start - wanted))
     return nearest if abs(nearest - wanted) < len(text) / 20 else wanted

@@ -1,6 +1,6 @@
-"""Tokenizers, loaded only after a process with resource limits has loaded and tried them.
+"""Tokenizers; a large ``tokenizer.json`` is first tried in a process with resource limits.
 
-A malicious ``tokenizer.json`` of a few kilobytes can take all memory, or run forever.
+Loading a malicious ``tokenizer.json`` can take all memory, or run forever.
 """
 
 import os
@@ -14,7 +14,7 @@ from db.files.bounded_process import BoundsExceededError, run_bounded, serve_bou
 FAST = "tokenizer.json"
 FILES = (FAST, "tokenizer.model", "vocab.json", "tokenizer_config.json")
 SMALL_BYTES = 64 << 10
-"""Files up to this size cannot take much memory or time."""
+"""Files up to this size are not tried first: they cannot take much memory or time."""
 MEMORY_BYTES = 4 << 30
 CPU_S = 120
 TIMEOUT_S = 240.0

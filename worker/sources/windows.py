@@ -16,7 +16,8 @@ class Windows:
 
     Attributes:
         ids: ``[windows, seq_len]`` int64.
-        provenance: dataset, its hash, split, tokens, window, stride, BOS and the ids' own hash.
+        provenance: the dataset, its hash and its split; the numbers of tokens and of windows; their
+            length and stride; whether a BOS token was added; and the hash of ``ids``.
     """
 
     ids: Tensor
@@ -28,7 +29,7 @@ class Windows:
 
 
 def windows(ids: Tensor, **facts: Any) -> Windows:
-    """Return ids ``[windows, seq_len]`` as windows; ``facts`` and counts are their provenance."""
+    """Return ids ``[windows, seq_len]`` as windows; ``facts`` become part of their provenance."""
     hashed = sha256(ids.numpy().astype("<i8", copy=False).tobytes()).hexdigest()
     counts = {"tokens": ids.numel(), "window": ids.shape[1], "windows": ids.shape[0]}
     return Windows(ids, facts | counts | {"bos": False, "token_ids_sha256": hashed})

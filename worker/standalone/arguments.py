@@ -1,4 +1,4 @@
-"""Checks of ``zpruner prune``'s arguments before torch is imported, which takes seconds."""
+"""Checks of ``zpruner prune``'s arguments, made before the import of torch, which takes seconds."""
 
 import os
 from pathlib import Path

@@ -83,7 +83,7 @@ def command(
 
 @contextmanager
 def _errors_printed() -> Iterator[None]:
-    """Print errors without a traceback, and exit with the matching status."""
+    """Print the body's errors without a traceback, and exit with a status for the kind of error."""
     try:
         yield
     except ValidationError as error:
@@ -133,7 +133,7 @@ def _silence_libraries() -> None:
 
 
 def _follow(steps: Generator[JobProgress, None, JobResult]) -> JobResult:
-    """Show progress until the work is done."""
+    """Run the work, show its progress, and return its result."""
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     phase: Phase | None = None
     with Progress(*columns, console=stderr) as progress:

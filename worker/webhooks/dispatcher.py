@@ -91,7 +91,7 @@ class WebhookDispatcher:
             self._woken.clear()
 
     def _claim(self) -> ClaimedDelivery | None:
-        """Claim one due message of a webhook that is below its limit."""
+        """Claim a due message of a webhook that is below its limit; return None if none is due."""
         with self._lock:
             sending = Counter(self._sending.values())
         if self._is_stopping or sending.total() >= self._max_concurrent:

@@ -1,6 +1,6 @@
 """Outgoing connections to allowed addresses only, so that a webhook cannot reach other hosts.
 
-A name is resolved once, all its addresses are checked, and one of them is used.
+A host's name is resolved once. All its addresses are checked before one of them is used.
 """
 
 import socket
@@ -56,8 +56,8 @@ def resolve(host: str, port: int) -> list[Address]:
 class RestrictedBackend(httpcore.NetworkBackend):
     """Connects to allowed addresses only, and ends every operation at one deadline.
 
-    Only the TCP connection uses the resolved address: httpcore uses the host's name for the
-    certificate, for SNI, and for the ``Host`` header.
+    Only the TCP connection uses the resolved address: httpcore uses the host's name to
+    verify the certificate, for SNI, and for the ``Host`` header.
     """
 
     def __init__(self, is_allowed: Callable[[Address], bool], deadline: Deadline) -> None:

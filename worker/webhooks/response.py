@@ -1,4 +1,4 @@
-"""The meaning of a receiver's response."""
+"""What a receiver's response to a message means: an error, or a delay before the next attempt."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -11,12 +11,12 @@ MAX_WAIT = DELAYS[-1]
 
 
 def error_of(status: int) -> str | None:
-    """Return an error message, if the status alone does not explain the error."""
+    """Return an error message for a redirect; None for other statuses, which explain themselves."""
     return "redirects are not followed" if 300 <= status < 400 else None
 
 
 def retry_after(status: int, headers: Mapping[str, str]) -> timedelta | None:
-    """Return the delay that a busy receiver requests.
+    """Return the delay that a busy receiver requests, at most ``MAX_WAIT``; None if it does not.
 
     Args:
         status: the response's status.

@@ -35,7 +35,7 @@ class Sender:
         timeout_s: float = TIMEOUT_S,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """Allow public addresses, and those in ``networks``, which need no TLS."""
+        """Allow public addresses with TLS, and addresses in ``networks`` with or without TLS."""
         self._networks, self._timeout_s = networks, timeout_s
         self._tls = tls or httpx.create_ssl_context()
         self._agent = f"Z-Pruner/{version('zpruner')}"

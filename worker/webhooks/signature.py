@@ -9,7 +9,7 @@ from standardwebhooks.webhooks import Webhook
 def signed_headers(
     message_id: str, body: str, secrets: Sequence[str], at: datetime | None = None
 ) -> dict[str, str]:
-    """Return the headers of one attempt, with one signature for each valid secret."""
+    """Return the headers for one attempt to send a message, with one signature per valid secret."""
     moment = (at or datetime.now(UTC)).astimezone(UTC)
     signatures = [Webhook(secret).sign(message_id, moment, body) for secret in secrets]
     return {

@@ -19,10 +19,10 @@ TYPES: dict[str, type] = {"number": float, "integer": int, "boolean": bool}
 class FieldOption:
     """One option of a command, or a positional argument if ``is_argument`` is set.
 
-    If the value of a field may be an object of more than two parts, the option of the field sets
-    the required part, whose name is in ``part``. Each other part has an option of its own, in which
-    ``part_of`` is the name of the field and ``part`` is the name of the part. If the value may be
-    an object of two parts, it is written as ``FIRST:SECOND``, and ``pair`` holds their names.
+    The value of some fields may be an object. An object with two properties is written as
+    ``FIRST:SECOND``, and ``pair`` holds the names of the properties. For an object with more
+    properties, the field's own option sets the required one, whose name is in ``part``. Each other
+    property has its own option: ``part_of`` is the name of the field, ``part`` of the property.
     """
 
     name: str

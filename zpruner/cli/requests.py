@@ -1,4 +1,4 @@
-"""Reads the options of a command as the fields of a request."""
+"""Converts the options of a command into the fields of a request."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,7 +23,7 @@ REUSE = FieldOption("reuse", "Return an identical job that has succeeded, if any
 
 
 def request_of(given: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of a request from the values of ``SUBMISSION`` and ``REUSE``."""
+    """Return a request's fields: labels, gate bounds and ``reuse`` are converted, others copied."""
     fields = dict(given)
     if labels := fields.pop("label", ()):
         fields["labels"] = dict(pair_of(one, "--label") for one in labels)

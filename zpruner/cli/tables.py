@@ -57,7 +57,7 @@ def _recovery(part: Recovery) -> str:
 
 
 def comparison_table(found: Comparison) -> Table:
-    """Return a table with a column for each job: differing fields, then figures with deltas."""
+    """Return a table with a column per job; rows are differing fields, then metrics with deltas."""
     table = Table("", *(str(number) for number, _ in enumerate(found.jobs, 1)))
     table.add_row("job", *(job.id for job in found.jobs))
     for name, values in found.differences.items():
@@ -87,7 +87,7 @@ def sweep_table(sweep: Sweep) -> Table:
 
 
 def counts_text(sweep: Sweep) -> str:
-    """Return the numbers of points by status."""
+    """Return how many of a sweep's jobs have each status, as text."""
     return ", ".join(f"{count} {status}" for status, count in sweep.counts.items())
 
 

@@ -40,7 +40,7 @@ stderr = Console(stderr=True, soft_wrap=True)
 
 
 def follow(client: Client, job_id: str, timeout: float | None, as_json: bool) -> NoReturn:
-    """Show progress until a job ends, then exit; interrupting this does not stop the job."""
+    """Show a job's progress until it ends, then exit; Ctrl-C ends the command, not the job."""
     try:
         with progress_display(stderr) as show:
             job = client.jobs.wait(job_id, timeout_s=timeout, on_change=show)
@@ -101,7 +101,7 @@ def print_response(
 def print_secret(
     made: NewKey | NewTrigger | NewWebhook, secret: str, as_json: bool, note: str
 ) -> None:
-    """Print a new secret; if there is an old secret, also print when that becomes invalid."""
+    """Print a new secret; if an old secret is still valid, also print until when."""
     print_response(made, as_json, lambda _: secret, [note])
     if made.former_until is not None:
         stderr.print(f"the old secret is valid until {made.former_until:%F %T}", markup=False)

@@ -36,7 +36,7 @@ class Table:
 
 
 def _shrink(widths: list[int], may_shrink: Sequence[bool], width: int) -> None:
-    """Narrow the widest column that may shrink, until the table fits or no column can shrink."""
+    """Narrow columns, always the widest that may shrink, until the table fits or none can."""
     excess = sum(widths) + len(GAP) * (len(widths) - 1) - width
     for _ in range(excess):
         candidates = [at for at, may in enumerate(may_shrink) if may and widths[at] > NARROWEST]

@@ -43,12 +43,12 @@ class _Service(Resource[Mode], Generic[Mode]):
 
     @operation
     async def me(self) -> Me:
-        """Return the identity of this client's key, and the use of its quotas."""
+        """Return the owner and scopes of this client's key, and how much of its quotas is used."""
         return Me.model_validate(await self._transport.get("/v1/me"))
 
     @operation
     async def models(self) -> Sequence[KnownModel]:
-        """Return the models in the folders that jobs may read, and those of the newest jobs."""
+        """Return the models in the folders that jobs may read, and models that recent jobs used."""
         return [KnownModel.model_validate(row) for row in await self._transport.rows("/v1/models")]
 
     @operation

@@ -18,8 +18,8 @@ MEDIA_TYPES = {
 }
 """Media types by file suffix.
 
-The service refuses the last two formats. If such a file were sent as ``text/plain``, the service
-would read it as text.
+The service refuses the last two formats. They are listed here because a file sent as ``text/plain``
+would be read as text.
 """
 PIECE_BYTES = 1 << 20
 
@@ -58,7 +58,7 @@ class Datasets(Resource[Mode]):
 
     @operation
     async def delete(self, dataset: str) -> None:
-        """Delete an uploaded dataset; refused while an unfinished job uses it."""
+        """Delete an uploaded dataset; this fails while an unfinished job uses it."""
         await self._transport.send("DELETE", _path(dataset))
 
 

@@ -1,4 +1,4 @@
-"""Parallel downloads in pieces, resumable and verified."""
+"""Downloads files in pieces, in parallel; resumes earlier downloads and verifies the files."""
 
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial

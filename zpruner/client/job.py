@@ -14,7 +14,7 @@ from zpruner.client.transport.modes import Bound, Mode, iteration, operation
 from zpruner.client.transport.transport import Transport
 
 PARALLEL = 4
-"""The default number of pieces of files that are downloaded in parallel."""
+"""How many pieces of files are downloaded in parallel by default."""
 
 
 class Job(JobFields, Bound[Mode], Generic[Mode]):
@@ -84,7 +84,7 @@ async def get_job(transport: Transport[Mode], job_id: str) -> Job[Mode]:
 
 
 async def post_action(transport: Transport[Mode], job_id: str, action: str) -> Job[Mode]:
-    """Request an action on a job, such as ``cancel``."""
+    """Request an action on a job, such as ``cancel``, and return the job."""
     response = await transport.send("POST", f"/v1/jobs/{job_id}/{action}")
     return job_from(transport, response.json())
 

@@ -124,7 +124,7 @@ class PartialFile:
             new.replace(self._missing_file)
 
     def complete(self, piece: Piece) -> bool:
-        """Remove a piece if it is complete; return whether that leaves no missing piece."""
+        """Remove a piece if it is complete; return whether it was the last missing piece."""
         with self._lock:
             if piece.start < piece.stop:
                 return False

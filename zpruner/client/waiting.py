@@ -1,4 +1,4 @@
-"""Long polling for changes to a job by its ETag, with pauses if responses are immediate."""
+"""Waits for changes to a job by long polling with its ETag; pauses if responses are immediate."""
 
 import time
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ PAUSES_S = (0.2, 2.0)
 async def job_versions(
     transport: Transport[Any], job_id: str, within_s: float | None
 ) -> AsyncIterator[dict[str, Any]]:
-    """Yield the job now and after each change, for at most ``within_s``.
+    """Yield the job now and after each change, for at most ``within_s`` seconds.
 
     Raises:
         ProblemError: the service refused the request.

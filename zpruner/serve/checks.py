@@ -16,7 +16,7 @@ from db.startup.server_settings import ServerSettings
 from zpruner.serve.embedded_broker import BrokerError, find_server
 
 PARTS = {"api": "fastapi", "worker": "torch"}
-"""The parts with their own settings, each with a package that is only installed with that part."""
+"""For each part with settings of its own, a package that is installed only with that part."""
 CHECKS = {"api": "api.services.checks", "worker": "worker.pool.checks"}
 """For each part, the module that is run to check it."""
 TIMEOUT_S = 150.0
@@ -57,7 +57,7 @@ def require(findings: Iterable[Finding]) -> None:
 
 
 def installed(package: str) -> bool:
-    """Whether a package or submodule is installed; for a submodule, this imports its package."""
+    """Whether a package or submodule is installed; for a submodule, import the parent package."""
     try:
         return find_spec(package) is not None
     except ModuleNotFoundError:

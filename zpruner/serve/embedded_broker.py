@@ -14,7 +14,7 @@ class BrokerError(Exception):
 
 
 def broker_command(folder: Path) -> list[str]:
-    """Return the command that serves ``folder/broker.sock``.
+    """Return the command that starts a server on the socket ``folder/broker.sock``.
 
     Raises:
         BrokerError: there is no server on this machine, or the folder's path is too long.

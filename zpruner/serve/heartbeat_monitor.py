@@ -13,7 +13,8 @@ A child first imports and connects, which is slow on a busy machine.
 MAX_STEP_S = 1.0
 """The maximum number of seconds that one check adds to the measured silence.
 
-If a check is late, both the supervisor and the child were suspended or got no CPU time.
+If more time has passed since the last check, the supervisor was suspended or got no CPU time. The
+child probably was too, so the rest of this time does not count as silence.
 """
 
 

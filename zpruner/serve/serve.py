@@ -80,7 +80,7 @@ def checked(overrides: Mapping[str, object]) -> ServeSettings:
 
 
 def serve(settings: ServeSettings, stop: threading.Event) -> None:
-    """Start all parts, print the URL, and supervise them until ``stop`` is set.
+    """Start all parts, print the URL, and supervise the parts until ``stop`` is set.
 
     Raises:
         ServeError: the data folder or port is in use, keys are required but there is no admin key,
@@ -135,7 +135,7 @@ def children(
     instance: str = "",
     folder: Path | None = None,
 ) -> list[Child]:
-    """Return the processes of the three parts; docker-compose.yml runs the same commands.
+    """Return the processes of worker, control and API; docker-compose.yml runs the same commands.
 
     Args:
         settings: the settings, passed to all parts in their environment.

@@ -67,7 +67,7 @@ class Child:
         self._started = time.monotonic()
 
     def check(self) -> None:
-        """Kill it if it is frozen; restart it if it has ended and its backoff is over."""
+        """Kill the process if it is frozen; restart it if it has ended and its backoff is over."""
         if self.process is not None and self._monitor is not None and self._monitor.has_timed_out():
             log.error(
                 "%s has sent no heartbeat for %.0f s: killing it", self.name, self._monitor.silent_s
@@ -84,7 +84,7 @@ class Child:
             self.process.terminate()
 
     def wait_or_kill(self, deadline: float) -> None:
-        """Wait until the process has ended or the deadline is over; then kill its process group."""
+        """Wait until the process ends or the deadline passes; then kill its process group."""
         if self.process is None:
             return
         with suppress(subprocess.TimeoutExpired):
@@ -132,8 +132,8 @@ class Supervisor:
         """Stop all children.
 
         Args:
-            last: how many of the children, counted from the first that was added, are stopped after
-                all others, because the others need them.
+            last: how many children to stop after all others, because the others need them; these
+                are the children that were added first.
         """
         for group in (self._children[last:], self._children[:last]):
             for child in group:

@@ -115,8 +115,8 @@ def mask_adapters(model: PeftModel) -> None:
 def merge_adapters(model: PeftModel) -> nn.Module:
     """Merge the active adapter into the weights, keep all zeros, and return the base model.
 
-    Each target layer's weight becomes W + s·M ⊙ BA. The adapter's update of the zeros is dropped:
-    if it was trained without ``mask_adapters``, the merged model lacks that update.
+    Each target layer's weight becomes W + s·M ⊙ BA; the adapter's update of zeros is dropped.
+    If the adapter was trained without ``mask_adapters``, this changes the model's outputs.
 
     Args:
         model: as for ``mask_adapters``; it is changed in place.

@@ -10,7 +10,7 @@ class NotSparseError(TrainingError):
 
 
 class MaskError(TrainingError):
-    """A mask does not belong to the model."""
+    """A mask does not belong to the model, or ``min_sparsity`` is out of its bounds."""
 
 
 class OptimizerError(TrainingError):

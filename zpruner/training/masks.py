@@ -5,15 +5,15 @@ from torch import Tensor, nn
 from zpruner.training.errors import MaskError
 
 MIN_SPARSITY = 0.05
-"""The lowest share of zeros of a sparse parameter; dense parameters have hardly any zeros."""
+"""A parameter with at least this share of zeros is sparse; dense ones have hardly any zeros."""
 
 
 def zero_masks(model: nn.Module, min_sparsity: float = MIN_SPARSITY) -> dict[str, Tensor]:
     """Return the mask of each sparse parameter: True where a weight is kept, False where zero.
 
     A parameter is sparse if it has two dimensions or more and its share of zeros, including -0.0,
-    is at least ``min_sparsity``. A parameter with only zeros does not count as sparse: it has not
-    been trained yet, such as the matrix B of a new LoRA adapter.
+    is at least ``min_sparsity``. A parameter with only zeros does not count as sparse, because it
+    has not been trained yet: the matrix B of a new LoRA adapter is one.
 
     The masks are a snapshot and take a byte per weight. Later, ``compare_sparsity(masks, model)``
     shows which zeros were lost.

@@ -21,9 +21,9 @@ class LostSparsity:
 
     Attributes:
         name: the tensor's name.
-        before: the share of zeros before, 0 to 1.
-        after: the share of zeros after.
-        lost: the number of weights that were zero before and are not zero after.
+        before: the share of zeros in the earlier version, 0 to 1.
+        after: the share of zeros in the later version.
+        lost: the number of weights that are zero in the earlier version only.
     """
 
     name: str
@@ -35,14 +35,14 @@ class LostSparsity:
 def compare_sparsity(
     before: Tensors, after: Tensors, min_sparsity: float = MIN_SPARSITY
 ) -> list[LostSparsity]:
-    """Return the tensors of ``before`` whose zeros are not all zero in ``after``.
+    """Return the tensors of ``before`` that have lost zeros in ``after``.
 
     Zeros are compared by position: a tensor with the same number of zeros at other positions has
-    lost zeros. Folders are read tensor by tensor, so that two models need not fit into memory.
+    lost zeros. Folders are read tensor by tensor, so the models need not fit into memory.
 
     Args:
         before: the sparse model, or its ``zero_masks``. Do not pass the state dict of a module that
-            is trained afterwards: training changes it, too.
+            is trained afterwards: training also changes its state dict.
         after: the same model after training. It may have other dtypes.
         min_sparsity: above 0, at most 1. Only the tensors of ``before`` that have two dimensions or
             more and at least this share of zeros are compared.

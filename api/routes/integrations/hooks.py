@@ -39,12 +39,13 @@ PAYLOAD = {
     openapi_extra=PAYLOAD,
 )
 async def receive_hook(trigger_id: TriggerId, service: ServiceDep, request: Request) -> Response:
-    """Start a trigger's job, or ignore the call; no API key is needed.
+    """Start a trigger's job, or ignore the call if it does not match the trigger's filter.
 
-    The call authenticates with the trigger's secret, in the header that the source uses: GitHub
-    `X-Hub-Signature-256`, Hugging Face `X-Webhook-Secret`, MLflow `X-MLflow-Signature`, Standard
-    Webhooks `webhook-signature`, others `Authorization: Bearer`. A repeated delivery gets the
-    response to the first one and starts nothing.
+    No API key is needed: the trigger's secret authenticates the call. The header depends on the
+    source: `X-Hub-Signature-256` from GitHub, `X-Webhook-Secret` from Hugging Face,
+    `X-MLflow-Signature` from MLflow, `webhook-signature` from Standard Webhooks, and
+    `Authorization: Bearer` from others. A repeated delivery gets the response to the first one and
+    starts nothing.
     """
     body = await request.body()
     return await run_writer(receive, service, request, trigger_id, body)

@@ -111,7 +111,10 @@ def rotate_trigger(
 def test_trigger(
     trigger_id: TriggerId, body: TriggerTestRequest, service: ServiceDep
 ) -> TriggerTest:
-    """Return the job that a call with this payload would start; no job or delivery is stored."""
+    """Return the result of a call with this payload: the job, or why the call would be ignored.
+
+    No job and no delivery is stored.
+    """
     with service.sessions() as session:
         trigger = TriggerRepository(session).get(trigger_id)
     return preview_call(service, trigger, body.payload)

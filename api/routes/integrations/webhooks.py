@@ -163,7 +163,7 @@ def get_delivery(
 
 @router.post("/{webhook_id}/deliveries/{delivery_id}/redeliver", status_code=202)
 def redeliver(webhook_id: WebhookId, delivery_id: DeliveryId, service: ServiceDep) -> DeliveryRead:
-    """Send a delivery again at once, whatever its status; its count of attempts restarts."""
+    """Send a delivery again at once, whatever its status; `attempts` restarts from 0."""
     with service.sessions.begin() as session:
         return DeliveryRead.of(DeliveryRepository(session).redeliver(webhook_id, delivery_id))
 

@@ -107,7 +107,7 @@ def create_link(
 ) -> LinkRead:
     """Create a link that downloads a file without a key.
 
-    It expires after `expires_in` seconds, or when the caller's key expires or is revoked.
+    The link expires after `expires_in` seconds, or when the caller's key expires or is revoked.
     """
     with service.sessions() as session:
         artifact = ArtifactRepository(session).get(artifact_id)
@@ -162,7 +162,7 @@ def create_archive_link(
 ) -> LinkRead:
     """Create a link that downloads the archive of a job without a key.
 
-    It expires after `expires_in` seconds, or when the caller's key expires or is revoked.
+    The link expires after `expires_in` seconds, or when the caller's key expires or is revoked.
     """
     for one in artifacts:
         service.checks.require_in_thread(one)

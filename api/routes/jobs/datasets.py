@@ -48,10 +48,11 @@ def upload_dataset(
     service: ServiceDep,
     response: Response,
 ) -> DatasetRead:
-    """Upload UTF-8 text, JSONL or CSV; a job can use it by the response's `dataset` value.
+    """Upload UTF-8 text, JSONL or CSV; a job names it by the `dataset` value of the response.
 
-    Rows contain a `text`, chat `messages`, or the field that a job names as its `text_field`.
-    Uploading the same bytes again returns the same dataset, with the name of the first upload.
+    Rows of JSONL or CSV contain a `text`, chat `messages`, or a field that a job names as its
+    `text_field`. Uploading the same bytes again returns the same dataset, with the name of the
+    first upload.
     """
     check_file(DataFile(received.path, "dataset", query.name or "upload"), "upload")
     dataset, is_new = _store(service, received, query.name, caller.key_id)
@@ -81,7 +82,10 @@ def delete_dataset(dataset_id: DatasetId, service: ServiceDep) -> None:
 def _store(
     service: Service, received: Received, name: str | None, key_id: str | None
 ) -> tuple[Dataset, bool]:
-    """Return the dataset with these bytes, and whether it is new."""
+    """Store an upload, unless a dataset has the same bytes and media type.
+
+    Return that dataset or the new one, and whether it is new.
+    """
     dataset = Dataset(
         id=new_id("dat"),
         name=name,

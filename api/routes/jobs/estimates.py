@@ -47,7 +47,10 @@ PENDING: dict[int | str, dict[str, Any]] = {
 async def estimate_job(
     body: JobRequest, service: ServiceDep, request: Request, prefer: Prefer = None
 ) -> Response:
-    """Estimate a job; an invalid job is refused, as it would be when submitted."""
+    """Estimate a job's memory use, run time and output size.
+
+    An invalid job is refused, as it would be when submitted.
+    """
     row, warnings = await run_writer(_request, service, body)
     set_preference_applied(request, prefer)
     wait_s = preferred_wait_s(prefer, otherwise_s=DEFAULT_WAIT_S)
@@ -56,7 +59,7 @@ async def estimate_job(
 
 @router.get("/{estimate_id}", response_model=EstimateRead, responses=PENDING)
 def get_estimate(estimate_id: EstimateId, service: ServiceDep, wait_s: Wait = 0) -> Response:
-    """Return an estimate; with ``Prefer: wait=N``, wait until it is computed."""
+    """Return an estimate; with ``Prefer: wait=N``, wait up to N seconds for it."""
     with service.sessions() as session:
         row = EstimateRepository(session).get(estimate_id)
     return _response(service, wait(service.sessions, row, wait_s), [])

@@ -20,7 +20,8 @@ router = APIRouter(prefix="/v1", tags=["jobs"])
 
 LARGEST = 2**53 - 1  # the largest exact integer in JavaScript
 PING_EVERY_S = 4.0
-"""A client that receives no ping knows that its connection is broken."""
+"""How often a ping is sent while there are no events. A client that receives nothing for longer
+knows that its connection is broken."""
 PING = format_sse_event(event="ping", data_str="{}")
 Kind = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,32}$")]
 LastEventId = Annotated[

@@ -16,7 +16,8 @@ from api.web.list_queries import JobQuery
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 KEPT_HEADERS = ("location", "idempotency-replayed")
-"""Headers of the submission's response that are kept if a newer body is sent after waiting."""
+"""The headers that are kept from the submission's response if the request waits for the job. The
+body is then a newer one."""
 
 
 @router.post(

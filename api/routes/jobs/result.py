@@ -48,8 +48,9 @@ def get_result(
 ) -> Response:
     """Return a job's metrics and files.
 
-    The status is 200 if the job has succeeded without failing its gate, and 424 if it failed its
-    gate or did not succeed. While the job is unfinished, the status is ``pending``, by default 202.
+    The HTTP status is 200 if the job has succeeded and has not failed its gate. It is 424 if the
+    job has failed its gate, or has ended without success. While the job is unfinished, the HTTP
+    status is the value of ``pending``, by default 202.
     """
     with service.sessions() as session:
         job = JobRepository(session).get(job_id)
@@ -81,7 +82,7 @@ def get_job_metrics(job_id: JobId, service: ServiceDep, request: Request) -> Res
     "/manifest", dependencies=[IF_NONE_MATCH], responses=NOT_MODIFIED, response_model=dict[str, Any]
 )
 def get_manifest(job_id: JobId, service: ServiceDep, request: Request) -> Response:
-    """Return the ``report.json`` of a job that has succeeded: how its files were made."""
+    """Return the ``report.json`` of a job that has succeeded; it says how the files were made."""
     with service.sessions() as session:
         job = JobRepository(session).get(job_id)
         artifacts = ArtifactRepository(session).of_job(job_id)
@@ -119,7 +120,10 @@ def _require_success(job: Job, pending: str = "404") -> None:
 
 
 def _not_succeeded(job: Job) -> ProblemError:
-    """Return the error; if the job has an error of its own, include its detail and hint."""
+    """Return the error for a job that has ended without success.
+
+    If the job stores an error of its own, the detail and hint of that error are included.
+    """
     detail, error = f"Job {job.id} is {job.status}.", job.error or {}
     if error:
         detail += f" {error['detail']}"
@@ -127,7 +131,7 @@ def _not_succeeded(job: Job) -> ProblemError:
 
 
 def _gate_failed(job: Job) -> ProblemError:
-    """Return the error with a field problem for each bound that was not met."""
+    """Return the error for a failed gate, with a field problem for each bound that was not met."""
     failures = gate_failures(Gate.model_validate(job.gate), job.result or {})
     errors = [
         FieldProblem(

@@ -54,7 +54,7 @@ def submit_sweep(
     dry_run: DryRun,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
-    """Submit all points of a sweep, or none of them."""
+    """Submit a sweep: either all of its jobs are created, or none."""
     points = body.points()  # first: this validates the varied values
     keyed = KeyedRequest(request.url.path, body, idempotency_key, caller.key_id)
     if not dry_run and (first := stored_response(service, keyed)) is not None:

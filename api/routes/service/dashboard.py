@@ -1,4 +1,4 @@
-"""Routes of the dashboard's files, which are built beforehand."""
+"""Routes of the dashboard's files, which ``tools.dashboard`` builds."""
 
 import hashlib
 import re

@@ -32,7 +32,7 @@ async def get_health() -> Health:
 
 @router.get("/readyz")
 async def get_readiness(service: ServiceDep, response: Response) -> Readiness:
-    """Return 200 if database, artifact store, control process, broker and a worker are available.
+    """Return 200 if the database, artifact store, control process, broker and a worker respond.
 
     The result may be up to two seconds old.
     """

@@ -1,4 +1,4 @@
-"""Metrics for Prometheus."""
+"""The route of the Prometheus metrics."""
 
 from typing import Any
 

@@ -99,7 +99,7 @@ def list_queues(service: ServiceDep) -> Page[QueueRead]:
 
 @router.get("/jobs/{job_id}/queue", tags=["jobs"])
 def get_place(job_id: JobId, service: ServiceDep) -> PlaceRead:
-    """Return a job's position in its queue, which other jobs can change."""
+    """Return a job's current position in its queue; other jobs can still move ahead of it."""
     with service.sessions() as session:
         job = JobRepository(session).get(job_id)
         queues = QueueRepository(session)

@@ -1,4 +1,4 @@
-"""Examples of keys, quotas and the audit."""
+"""Examples of API keys, quotas and audit entries."""
 
 from pydantic import JsonValue
 

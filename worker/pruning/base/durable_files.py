@@ -16,8 +16,8 @@ def save_tensors(
     """Write tensors to a safetensors file.
 
     Raises:
-        OSError: the write failed, for example because the disk is full. safetensors reports the
-            error number only inside a message.
+        OSError: the write failed, for example because the disk is full. The error number is taken
+            from the message of safetensors' own error, which has no field for it.
     """
     try:
         save_file(tensors, path, metadata=metadata)
@@ -37,7 +37,7 @@ def fsync(path: Path) -> None:
 
 
 def move_into_place(written: Path, target: Path) -> None:
-    """Flush a finished file to the disk, then rename it to its final path."""
+    """Flush a finished file to the disk, rename it to its final path, and flush the folder."""
     fsync(written)
     written.replace(target)
     fsync(target.parent)

@@ -6,19 +6,19 @@ class PruningError(Exception):
 
 
 class ShapeError(PruningError):
-    """The shapes of two tensors do not match."""
+    """A tensor has the wrong shape, or does not fit another tensor or the pattern."""
 
 
 class PatternError(PruningError):
-    """No mask of this layer can satisfy the pattern."""
+    """The pattern is impossible, or does not fit a layer's rows or the solver's variant."""
 
 
 class SkipError(PruningError):
-    """A glob of layers to skip matches no layer, or the globs match all layers."""
+    """A glob of the layers to skip matches no layer, or all globs together match every layer."""
 
 
 class AllocationError(PruningError):
-    """The sparsities do not match the number of blocks, or one is out of range."""
+    """There is not one sparsity for each block, or a sparsity is out of range."""
 
 
 class RecoveryError(PruningError):
@@ -69,7 +69,7 @@ class NotFiniteError(PruningError):
 
 
 class SolverFailedError(PruningError):
-    """The inputs' Gram matrix is not positive definite, which every solver requires."""
+    """A solver failed because the Gram matrix of a layer's inputs is not positive definite."""
 
     def __init__(self, why: str) -> None:
         super().__init__(why)

@@ -11,7 +11,7 @@ _INTEGERS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
 def apply_mask_(weight: Tensor, keep: Tensor) -> None:
-    """Set weights to +0.0 in place where ``keep`` is False; leave the bits of the others.
+    """Set weights to +0.0 in place where ``keep`` is False; leave the others unchanged.
 
     The bits are multiplied as integers by 0 or 1. Multiplying the floats by 0 would turn negative
     weights into -0.0, and infinite ones into NaN.

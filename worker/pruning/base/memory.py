@@ -17,7 +17,7 @@ def peak_resident_bytes() -> int:
 
 
 def process_status_bytes(field: str) -> int:
-    """Return a size from ``/proc/self/status``, 0 where the system does not report it."""
+    """Return a field of ``/proc/self/status`` in bytes; 0 if the system does not report it."""
     status = Path("/proc/self/status")
     if status.is_file() and (found := re.search(rf"{field}:\s+(\d+) kB", status.read_text())):
         return int(found[1]) * 1024
@@ -37,7 +37,7 @@ def device_peak_bytes(device: torch.device) -> int:
 
 
 def trim_heap() -> None:
-    """Return the C library's free memory to the system, including that of small tensors.
+    """Return the C library's free memory to the system, even what small tensors have freed.
 
     Call it only before large allocations: memory that is not returned is reused by small tensors.
     When it was returned after every layer, getting the pages back from the system took a sixth of a
@@ -51,9 +51,9 @@ def trim_heap() -> None:
 def fix_malloc_thresholds() -> None:
     """Set fixed thresholds in the C library, so that freeing a large tensor returns its memory.
 
-    By default glibc raises its thresholds with the size of freed allocations, up to 32 MB. Peak
-    memory would then depend on earlier frees, and plans would be wrong. Setting either
-    threshold stops glibc from adjusting both, so both are set.
+    By default, when a large allocation is freed, glibc raises its thresholds to that size, up to
+    32 MB. Peak memory would then depend on what was freed before, and the planned memory would be
+    wrong. Setting either threshold stops glibc from adjusting both, so both are set.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc only
     if mallopt is not None:

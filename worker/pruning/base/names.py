@@ -1,8 +1,11 @@
-"""Names in an output folder, for modules that must not import torch."""
+"""The names of folders inside an output folder. Importing this module does not import torch."""
 
 PROGRESS_FOLDER = ".progress"
 """Folder below the output folder for the files that let interrupted work resume."""
 PRUNED_FOLDER = ".pruned"
-"""Folder below the output folder for the pruned model, where recovery writes the output."""
+"""Folder below the output folder for the pruned model, if it is only the input of a recovery.
+
+The recovery writes its result into the output folder itself.
+"""
 WORKING_FOLDERS = (PROGRESS_FOLDER, PRUNED_FOLDER)
 """The folders that are deleted before an output folder is published."""

@@ -13,11 +13,11 @@ Floats = NDArray[np.floating]
 
 
 def kth_smallest(values: Floats, k: int) -> float:
-    """Return the k-th smallest of ``values [n]``, finite numbers, ``1 <= k <= n``.
+    """Return the k-th smallest of ``values [n]``.
 
-    A sample gives a lower and an upper bound for the result. Values below the lower bound are
-    counted, and only those between the bounds are partitioned. If the result is not between the
-    bounds, all values are partitioned.
+    The values must be finite, and k from 1 to n. A sample gives a lower and an upper bound for the
+    result. Values below the lower bound are counted, and only those between the bounds are
+    partitioned. If the result is not between the bounds, all values are partitioned.
     """
     if len(values) < _SAMPLED_FROM:
         return _partitioned(values, k)

@@ -1,4 +1,4 @@
-"""The shapes of a model, as numbers: planning needs neither weights nor torch."""
+"""The shapes of a model as plain numbers, so that planning needs neither weights nor torch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ class ParameterCounts:
     """The sizes of some of a model's parameters.
 
     Attributes:
-        entries: count of stored numbers by dtype.
-        largest: count of numbers in the largest stored tensor.
-        joined_bytes: bytes of tensors that are joined on loading, as experts are; they are in
-            memory twice while they are joined.
+        entries: how many values are stored in each dtype.
+        largest: how many values the largest stored tensor has.
+        joined_bytes: bytes of the tensors that are joined into larger ones on loading, as experts
+            are; they are in memory twice while they are joined.
     """
 
     entries: Mapping[str, int]
@@ -34,7 +34,7 @@ class ParameterCounts:
 
     @property
     def numbers(self) -> int:
-        """Total count of stored numbers, over all dtypes."""
+        """How many values are stored, in all dtypes together."""
         return sum(self.entries.values())
 
     @property
@@ -53,12 +53,12 @@ class ParameterCounts:
         return self.largest * max(map(ITEM_BYTES.__getitem__, self.entries), default=0)
 
     def copied_bytes(self, dtype: str) -> int:
-        """Return the bytes of copies in ``dtype``, for numbers stored in another dtype."""
+        """Return how many bytes the values stored in other dtypes take as copies in ``dtype``."""
         others = sum(count for stored, count in self.entries.items() if stored != dtype)
         return others * ITEM_BYTES[dtype]
 
     def loading_bytes(self, dtype: str) -> int:
-        """Return the peak bytes of converting all tensors to ``dtype`` one by one."""
+        """Return the peak memory in bytes while all tensors are converted to ``dtype`` in turn."""
         if not self.copied_bytes(dtype):
             return self.read_bytes
         size = ITEM_BYTES[dtype]
@@ -83,7 +83,7 @@ class LayerShape:
 
     @property
     def weights(self) -> int:
-        """Count of weights."""
+        """Number of weights."""
         return self.outputs * self.inputs
 
 
@@ -94,8 +94,8 @@ class BlockShape:
     Attributes:
         parameters: all parameters of the block.
         layers: the layers to prune.
-        halves: number of weights that a refinement trains in each half of the block; empty if there
-            is no refinement.
+        halves: for each half of the block, how many weights a refinement trains in it; empty
+            without a refinement.
     """
 
     parameters: ParameterCounts
@@ -115,9 +115,9 @@ class ModelShape:
         stored_bytes: size of the checkpoint.
         hidden: number of features of the hidden state.
         widest: number of features of the widest state in a block.
-        vocabulary: number of tokens.
+        vocabulary: number of tokens in the vocabulary.
         scored_heads: number of attention heads whose scores ``[tokens, tokens]`` are in memory; 0
-            for a fused kernel.
+            if a fused attention kernel never stores them.
     """
 
     blocks: tuple[BlockShape, ...]

@@ -11,7 +11,7 @@ Result = TypeVar("Result")
 
 
 class Stopwatch:
-    """Adds up wall seconds by the name of an activity."""
+    """Adds up the wall time of each named activity, in seconds."""
 
     def __init__(self) -> None:
         self.seconds: defaultdict[str, float] = defaultdict(float)

@@ -36,10 +36,10 @@ class BlockCalibration(Generic[M]):
     ranks: Ranks = SINGLE_PROCESS
 
     def run_reference(self) -> None:
-        """Collect the inputs of all layers in the dense block, then prune all layers.
+        """Run the dense block to measure the inputs of all layers, then prune all layers.
 
-        This is the published protocol. Afterwards the pruned block has to run once more, to compute
-        the inputs of the next block.
+        The code published with the pruning methods does the same. Afterwards the pruned block has
+        to run once more, to compute the inputs of the next block.
         """
         moments = [self.collector.new_moments() for _ in self.layers]
         latest, batch = _LatestInputs[M](), 0
@@ -60,7 +60,7 @@ class BlockCalibration(Generic[M]):
             self.prune_layer(one, total)
 
     def run_fused(self, probe: Callable[[], object] | None = None) -> None:
-        """Prune all layers during a single forward, so that each gets inputs from pruned layers.
+        """Prune all layers during a single forward, each one before the layers after it run.
 
         The batches run in lock step: before each layer they wait for each other, then the layer is
         pruned, and they continue. A layer that no batch reaches is pruned at the end, with empty
@@ -125,7 +125,10 @@ class _LatestInputs(Generic[M]):
         self._moments: M | None = None
 
     def moments_of(self, inputs: Sequence[Tensor], ranks: Ranks = SINGLE_PROCESS) -> M | None:
-        """Return the moments of these very tensors, if they are the latest inputs on every rank."""
+        """Return the latest moments, if ``inputs`` are the latest tensors themselves on every rank.
+
+        Return None otherwise.
+        """
         same = len(inputs) == len(self._inputs) and all(map(is_, inputs, self._inputs))
         return self._moments if ranks.min_of(same) else None
 

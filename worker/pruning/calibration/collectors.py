@@ -34,7 +34,7 @@ class Collector(Protocol[M]):
 
 @dataclass(frozen=True)
 class InputCollector(Generic[M]):
-    """Gathers moments of the inputs in the pruned model only.
+    """Gathers moments of the inputs in the pruned model, and ignores the dense model.
 
     Attributes:
         new_moments: returns empty moments.

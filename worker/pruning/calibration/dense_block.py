@@ -62,7 +62,7 @@ class DenseBlock:
             hook.remove()
 
     def _inputs(self, batch: int, layer: int) -> Tensor | None:
-        """Return a layer's inputs in the dense model; None if the batch skips the layer there."""
+        """Return a layer's inputs in the dense model; None if the batch skips that layer."""
         while (stop := self._stops[batch]) is not None and stop.layer != layer:
             self._resume(batch)
         return None if stop is None else stop.inputs

@@ -31,7 +31,8 @@ class LockStep:
 
     Each batch stops before a layer until all batches have arrived there; after the turn of that
     layer they continue. One batch computes at a time, and only the states that are needed at that
-    point are held. Batches that skip a layer, as with experts, do not delay the others.
+    point are held. A batch that skips a layer, such as an expert that gets none of its tokens, does
+    not delay the others.
 
     All ranks take the same turns.
 
@@ -76,7 +77,7 @@ class LockStep:
                 self._stops[batch] = stop
 
     def _next_layer(self) -> int | None:
-        """Return the index of the next layer over all ranks; None when no batch waits.
+        """Return the layer whose turn is next on all ranks; None if no batch waits on any rank.
 
         Experts come first: batches that wait after the experts stay there until the other batches
         have left the experts.

@@ -218,7 +218,7 @@ def _send(pipe: Connection, message: object) -> None:
 
 
 def _exit_with_parent(parent: int) -> None:
-    """Have the kernel kill this process when its parent ends; exit now if that has happened.
+    """Have the kernel kill this process when its parent ends; exit if it has already ended.
 
     The service's `db.core.parent_death` does the same, but the core imports nothing of the service.
     """

@@ -28,8 +28,8 @@ class Ranks:
     over all ranks. Only rank 0 prunes, writes and reports. The others receive the pruned weights
     from it, so that rounding differences between devices cannot make them diverge.
 
-    Integers are exchanged through the host, tensors through their devices, so that exchanging
-    integers does not wait for a device. All ranks must call the same methods in the same order.
+    Integers are exchanged through host memory, so that this does not wait for a device; tensors are
+    exchanged through their devices. All ranks must call the same methods in the same order.
     With one rank, every method returns without communication.
 
     Attributes:

@@ -37,7 +37,7 @@ class MeasuredAllocation(Protocol):
         """How widely the sparsities may vary; each allocation defines the exact meaning."""
 
     def basis(self, pattern: Unstructured) -> Any:
-        """Return all that `measure` depends on besides the matrices, as JSON-compatible values."""
+        """Return what `measure` depends on apart from the matrices, as JSON-compatible values."""
 
     def measure(self, pattern: Unstructured, matrices: Sequence[MatrixScores]) -> Any:
         """Return the measurement that decides a block's sparsities, as a JSON-compatible value.
@@ -82,7 +82,7 @@ class BlockSparsities:
 
 @dataclass(frozen=True)
 class OwlAllocation:
-    """The more outliers a block's scores have, the less it is pruned: `owl`.
+    """OWL: the more outliers a block's scores have, the less the block is pruned; see `owl`.
 
     Attributes:
         spread: the paper's lambda; the sparsities of the most and the least pruned block differ by
@@ -110,7 +110,7 @@ class OwlAllocation:
 
 @dataclass(frozen=True)
 class DlpAllocation:
-    """The higher the median of a block's scores, the more it is pruned: `dlp`.
+    """DLP: the higher the median of a block's scores, the more the block is pruned; see `dlp`.
 
     Attributes:
         spread: the paper's alpha; the sparsities of the most and the least pruned block differ by
@@ -182,8 +182,8 @@ def outlier_share(scores: Iterable[Tensor], multiple: float = 5.0) -> float:
     for the dense model's inputs.
 
     Args:
-        scores: ``[out, in]`` of each linear layer in the block, from `scores.wanda`; negative
-            scores, which mark weights that are zero, count as 0.
+        scores: the scores ``[out, in]`` of each linear layer in the block, from `scores.wanda`;
+            negative scores, which mark weights that are zero, count as 0.
         multiple: the threshold, in multiples of the mean; ``Hyper_m`` in the published code.
     """
     scored = [score.clamp(min=0) for score in scores]
@@ -193,7 +193,7 @@ def outlier_share(scores: Iterable[Tensor], multiple: float = 5.0) -> float:
 
 
 def median_score(scores: Iterable[Tensor]) -> float:
-    """Return the median of a block's Wanda scores; for an even count, the lower middle score.
+    """Return the median of a block's Wanda scores, the lower one if two are in the middle.
 
     DLP's redundancy of a block (arXiv:2505.23807), over all layers of the block together.
 
@@ -226,7 +226,10 @@ def _by_importance(
 def _by_block(
     pattern: Unstructured, measured: Sequence[float | None], sparsities: Iterable[float]
 ) -> tuple[BlockPattern, ...]:
-    """Return each block's pattern: a measured block gets the next sparsity, others ``pattern``."""
+    """Return each block's pattern: ``sparsities`` are those of the measured blocks, in order.
+
+    A block that was not measured gets ``pattern`` itself.
+    """
     left = iter(sparsities)
     return tuple(
         BlockPattern(pattern if one is None else replace(pattern, sparsity=next(left)))

@@ -1,4 +1,4 @@
-"""The correction of a solver's target for the losses of earlier layers."""
+"""Correcting what a solver aims at, to make up for the losses of earlier layers."""
 
 from torch import Tensor
 
@@ -11,13 +11,14 @@ def corrected_weight(
     """Return the weight that a solver should approximate to make up for losses of earlier layers.
 
     With X̂ the inputs in the pruned model and X those in the dense one, the target outputs are
-    Y = (1 − c) X̂Wᵀ + c XWᵀ. With H = X̂ᵀX̂ and C = XᵀX̂,
-    ‖X̂Sᵀ − Y‖² + λ‖S − W‖² is least at S = W + c W (C − H) (H + λI)⁻¹ = V, and elsewhere larger by
-    ‖X̂(S − V)ᵀ‖² + λ‖S − V‖². A solver that gets V instead of W thus finds the best sparse weights.
+    Y = (1 − c) X̂Wᵀ + c XWᵀ. The weights S should minimise ‖X̂Sᵀ − Y‖² + λ‖S − W‖². With H = X̂ᵀX̂
+    and C = XᵀX̂, the minimum is at V = W + c W (C − H) (H + λI)⁻¹. For any other S, the sum is
+    larger by ‖X̂(S − V)ᵀ‖² + λ‖S − V‖². So a solver that approximates V instead of W finds the
+    sparse weights with the smallest sum.
 
     Args:
         weight: ``[out, in]`` fp32, W.
-        gram: H of the ``in`` input features.
+        gram: H, the Gram matrix of the inputs in the pruned model.
         cross: ``[in, in]`` fp32, C.
         share: c, in ``[0, 1]``. A larger share brings the outputs nearer to the dense model on the
             calibration tokens, and fits the weights more to these tokens.

@@ -16,11 +16,11 @@ _STEPS = 16  # of a curve, on either side of the requested sparsity
 
 @dataclass(frozen=True)
 class MatrixAllocation:
-    """Drops the requested number of weights from each block, where dropping costs least.
+    """Drops the requested number of weights from each block, in the matrices where it costs least.
 
-    The cost of dropping weights of a matrix is given by its `ErrorCurve`. With the sum of the costs
-    as objective and the count of the block's zeros as constraint, this is Shoham and Gersho's bit
-    allocation (doi:10.1109/29.90373), applied to weights.
+    The cost of dropping weights of a matrix is given by its `ErrorCurve`. The sum of the costs is
+    minimised for a given number of zeros in the block: this is Shoham and Gersho's bit allocation
+    (doi:10.1109/29.90373), applied to weights.
 
     Attributes:
         spread: how far a matrix's sparsity may lie from the requested one.
@@ -104,7 +104,7 @@ def error_curve(matrix: MatrixScores, pattern: Unstructured, spread: float) -> E
 
 
 def least_error(curves: Sequence[ErrorCurve]) -> list[int]:
-    """Return how many weights each matrix drops, so that the sum of their errors is the least.
+    """Return how many weights each matrix drops, so that the sum of the errors is minimal.
 
     The total is the number that the requested sparsity drops. If all rows of a matrix have to drop
     equally many weights, the total may be lower, by less than one weight per row of a matrix.

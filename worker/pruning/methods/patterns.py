@@ -28,8 +28,8 @@ class Unstructured:
     def keep(self, score: Tensor) -> Tensor:
         """Return a bool mask shaped like ``score``, True where the weight is kept.
 
-        Of equal scores those with the smaller index are dropped first, so that the count is exact
-        and the mask is the same on every run.
+        Of equal scores those with the smaller index are dropped first, so that exactly the
+        requested number is dropped, and the mask is the same on every run.
         """
         scores = self.competing(score)
         count = round(scores.shape[1] * self.sparsity)
@@ -59,14 +59,14 @@ class Unstructured:
 
 @dataclass(frozen=True)
 class NofM:
-    """Keep the ``n`` weights with the highest scores of every ``m`` neighbours in a row, as in 2:4.
+    """Of every ``m`` neighbours in a row, keep the ``n`` with the highest scores, as in 2:4.
 
     Attributes:
         n: how many weights of a group are kept; in some published code, n is how many are dropped.
         m: how many weights a group has.
 
     Raises:
-        PatternError: not ``1 <= n <= m``.
+        PatternError: ``n`` is less than 1 or more than ``m``.
     """
 
     n: int
@@ -139,8 +139,8 @@ class BlockPattern:
 def keep_largest(score: Tensor, kept: int) -> Tensor:
     """Return a bool mask ``[rows, n]`` that is True for the ``kept`` largest of each row.
 
-    A selection, not a sort: the threshold is the k-th smallest score, and of the scores equal to
-    it, those with the largest indices are kept.
+    The rows are not sorted: only the largest score that is dropped is searched for. All larger
+    scores are kept. Of the scores equal to it, those with the smallest indices are dropped.
 
     Args:
         score: ``[rows, n]`` fp32, finite.

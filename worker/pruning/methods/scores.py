@@ -17,8 +17,9 @@ def magnitude(weight: Tensor) -> Tensor:
 def wanda(weight: Tensor, input_sq_mean: Tensor) -> Tensor:
     """Score each weight by ``|W| n``, where n is the norm of the weight's input feature.
 
-    Sun et al., arXiv:2306.11695, eq. 1. A positive factor common to all inputs leaves the order
-    unchanged, so a mean may stand in for the sum in n. Arguments, result and error as in `zpruner`.
+    Sun et al., arXiv:2306.11695, eq. 1. n is computed from the mean of the squared inputs instead
+    of their sum: a positive factor common to all inputs does not change the order of the scores.
+    Arguments, result and error as in `zpruner`.
     """
     _check(weight, input_sq_mean)
     score = weight.float().abs().mul_(input_sq_mean.sqrt())
@@ -68,11 +69,12 @@ def gblm(weight: Tensor, input_sq_mean: Tensor, gradient: Tensor) -> Tensor:
 def zpruner(weight: Tensor, input_sq_mean: Tensor) -> Tensor:
     """Score each weight by its z-normalised row and column magnitude times the input norm.
 
-    Z-Pruner, arXiv:2508.15828, and its authors' code: with ``R = W / |row|``, ``C = W / |column|``,
-    z the z-score over the whole matrix and ``a = 0.7 (1 - 0.3 f)``, f the share of weights below a
-    tenth of the mean magnitude, the score is ``S = (a |z(R)|^3 + (1 - a) |z(C)|^3) * n^1.5``. A
-    positive factor common to all inputs leaves the order unchanged, so a mean may stand in for the
-    sum in n.
+    Z-Pruner, arXiv:2508.15828, and its authors' code. The score is
+    ``S = (a |z(R)|^3 + (1 - a) |z(C)|^3) * n^1.5``, with ``R = W / |row|``, ``C = W / |column|``
+    and ``a = 0.7 (1 - 0.3 f)``. z is the z-score over the whole matrix, n is the norm of the
+    weight's input feature, and f is the share of weights below a tenth of the mean magnitude. n is
+    computed from the mean of the squared inputs instead of their sum: a positive factor common to
+    all inputs does not change the order of the scores.
 
     Args:
         weight: ``[out, in]``, any float dtype.

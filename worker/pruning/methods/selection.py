@@ -1,4 +1,4 @@
-"""Selections: patterns that drop an exact number of weights, or as many as published code."""
+"""Selections: they drop exactly the requested number of weights, or as many as published code."""
 
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -43,10 +43,10 @@ def group_pattern(selection: Selection) -> NofM | None:
 def partial_selection(selection: Selection, share: float) -> Selection:
     """Return a selection that drops only ``share`` of the weights that ``selection`` drops.
 
-    If the weights of each row compete, the smallest scores of each row are dropped. With N:M, the
-    smallest scores of the whole matrix are dropped, except for the best n of each group. If the
-    weights of the whole matrix compete, ``share`` is ignored and ``selection`` itself is returned,
-    as in the ADMM authors' code.
+    If the weights of each row compete, those with the smallest scores in each row are dropped. With
+    N:M, those with the smallest scores in the whole matrix are dropped, but never the best n of a
+    group. If the weights of the whole matrix compete, ``share`` is ignored and ``selection`` itself
+    is returned, as in the ADMM authors' code.
     """
     pattern = _pattern(selection)
     if share == 1:  # otherwise rounding of n · s could leave a group one weight too many
@@ -80,8 +80,9 @@ def _pattern(selection: Selection) -> Selection:
 def of_columns(selection: Selection, rows: int, start: int, stop: int) -> Selection:
     """Return the selection for columns ``start`` to ``stop`` alone.
 
-    The count of an `Unstructured` selection is rounded so that consecutive ranges together drop as
-    many weights as the whole matrix would. Other selections are returned unchanged.
+    For an `Unstructured` selection, the number of weights to drop is rounded so that consecutive
+    ranges together drop as many weights as the whole matrix would. Other selections are returned
+    unchanged.
     """
     if not isinstance(selection, Unstructured):
         return selection

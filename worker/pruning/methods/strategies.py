@@ -50,7 +50,10 @@ class Strategy(Protocol[M]):
         """
 
     def damping(self, moments: M) -> float | None:
-        """Return the damping that the Gram matrix needed, as a share of its mean diagonal."""
+        """Return the damping that the Gram matrix needed, as a share of its mean diagonal.
+
+        Return None if no Gram matrix was damped.
+        """
 
 
 @dataclass(frozen=True)
@@ -198,7 +201,7 @@ class CorrectedRepair:
         return dense_block()
 
     def prune(self, target: Target, moments: CrossMoments) -> None:
-        """Prune the target in place; without correction if some inputs have no dense pair."""
+        """Prune the target in place; without correction if some tokens have no dense inputs."""
         damping = self.repair.damping_share
 
         def corrected(weight: Tensor, gram: Gram) -> Tensor:

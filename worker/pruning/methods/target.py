@@ -70,7 +70,7 @@ class Target:
         return norm.to(self.layer.weight.device) / divisor
 
     def zero(self, keep: Tensor) -> None:
-        """Zero the weights outside ``keep`` ``[out, in]`` bool; the others keep their bits."""
+        """Zero the weights where ``keep [out, in]``, bool, is False; leave the others unchanged."""
         for parameter in (self.parameter, self.layer.weight):
             matrix = self.layer.oriented(parameter)
             rows = self.part.of(matrix)

@@ -71,10 +71,10 @@ class Activations:
         return [(batch.dtype, tuple(batch.shape)) for batch in self._batches]
 
     def store(self, folder: Path) -> list[Path]:
-        """Save each batch to a file in ``folder`` that later assignments do not overwrite.
+        """Save each batch to a file in ``folder``.
 
-        Spilled files are moved there, not copied. The next value of a batch is written to a new
-        file.
+        Batches that are kept in files are moved to ``folder``, not copied. If a batch is replaced
+        later, the new value is written to a new file, so the saved file does not change.
 
         Returns:
             The files, in batch order.

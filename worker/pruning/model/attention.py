@@ -16,12 +16,12 @@ _SLICE = 64  # queries; their products with keys after the slice are not compute
 
 
 def use_sliced_attention(model: PreTrainedModel) -> None:
-    """Let a model whose attention is ``sdpa`` use slices where they are faster.
+    """Let a model whose attention is ``sdpa`` compute it in slices where that is faster.
 
-    The model's modules are marked, because transformers has only one function for each attention
-    name.
-    A separate name would not work: the code of some models, such as DeepSeek-V3.2, compares the
-    configured name with ``sdpa``.
+    For each attention name, transformers has one function that all models share. So this model's
+    modules are marked, and the function uses slices only for marked modules. A separate attention
+    name would not work: the code of some models, such as DeepSeek-V3.2, compares the configured
+    name with ``sdpa``.
     """
     for module in model.modules():
         setattr(module, _MARK, True)
@@ -68,7 +68,7 @@ def _sdpa(
     attention_mask: Tensor | None,
     **options: Any,
 ) -> tuple[Tensor, Tensor | None]:
-    """Compute attention as transformers' ``sdpa`` does, in slices if the module is marked."""
+    """Compute attention in slices if the module is marked and `_suits`; otherwise call ``sdpa``."""
     if getattr(module, _MARK, False) and _suits(module, query, key, attention_mask, options):
         scale = options.get("scaling")
         scale = query.shape[-1] ** -0.5 if scale is None else scale
@@ -86,7 +86,11 @@ def _suits(
     attention_mask: Tensor | None,
     options: dict[str, Any],
 ) -> bool:
-    """Return whether this is plain causal attention of a whole sequence, on a CPU in bfloat16."""
+    """Return whether attention can be computed in slices.
+
+    It has to be plain causal attention of a whole sequence, in bfloat16 on a CPU, without
+    gradients.
+    """
     causal = options.get("is_causal")
     causal = getattr(module, "is_causal", True) if causal is None else causal
     extras = (attention_mask, options.get("softcap"), options.get("position_bias"))

@@ -71,7 +71,7 @@ class BlockInputs:
         self._check_no_shared_state()
 
     def run_sample(self, block: torch.nn.Module, index: int) -> None:
-        """Run block ``index`` on two tokens, for hooks that record which layers it calls."""
+        """Run block ``index`` on two tokens, so that hooks can record which layers run."""
         self.call(block, index, self._sample)
 
     def call(self, block: torch.nn.Module, index: int, hidden: Tensor) -> Tensor:
@@ -85,7 +85,7 @@ class BlockInputs:
             states[batch] = self.call(block, index, hidden)
 
     def as_output(self, hidden: Tensor) -> Any:
-        """Return the hidden states as blocks do: a tensor, or a tuple that starts with it."""
+        """Return ``hidden`` in the format of a block's output: alone, or first in a tuple."""
         return hidden if self._extras is None else (hidden, *self._extras)
 
     def _record(self, ids: Tensor, until: int | None = None) -> tuple[Tensor, list[BlockArguments]]:

@@ -55,9 +55,9 @@ class BlockArguments:
 def find_blocks(model: nn.Module) -> tuple[str, nn.ModuleList]:
     """Return the name and the list of the decoder blocks.
 
-    The list is the ``ModuleList`` with the most weights whose members all contain linear layers.
-    Lists inside a block, such as a list of experts, are not considered. The search uses no names
-    that are specific to a model family.
+    Every ``ModuleList`` whose members all contain linear layers is considered, except lists inside
+    such a list, such as a block's experts. Of these, the list with the most weights is returned.
+    The search uses no names that are specific to a model family.
 
     Raises:
         UnsupportedModelError: the model has no such list.

@@ -56,7 +56,8 @@ class Checkpoint:
     def open(cls, folder: Path) -> "Checkpoint":
         """Read the headers of the files that transformers would load.
 
-        These are ``model.safetensors``, else the files in the index, else all safetensors files.
+        These are ``model.safetensors`` if it exists; otherwise the files that the index names;
+        without an index, all safetensors files.
 
         Raises:
             CheckpointError: there is no file, a file is damaged, or two files contain the same
@@ -109,8 +110,8 @@ class Checkpoint:
     def check_finite(self) -> None:
         """Read all tensors piece by piece and check that they are finite.
 
-        A sweep would find NaN and infinity only after hours, or not at all: in a norm's weights,
-        which are not pruned, they would only make the metrics wrong.
+        A sweep would find NaN or infinity in a pruned layer only after hours. In weights that are
+        not pruned, such as a norm's, it would not find them, and the metrics would be wrong.
 
         Raises:
             CheckpointError: a tensor contains NaN or infinity, or its file is truncated.
@@ -128,7 +129,7 @@ class Checkpoint:
                     )
 
     def read_ahead(self, names: Iterable[str]) -> None:
-        """Have the system read tensors into its page cache, which is not memory of this process."""
+        """Have the system read tensors into its page cache, outside this process's memory."""
         if not hasattr(os, "posix_fadvise"):
             return
         for name in names:

@@ -35,8 +35,8 @@ def observed_products(
         module: the module that holds the parameter.
         name: the parameter's name in the module.
         transposed: whether the parameter is ``[experts, in, out]``, not ``[experts, out, in]``.
-        on_inputs: called with the inputs ``[tokens, in]`` if there is at least one token; may
-            change the expert's matrix in place.
+        on_inputs: called with an expert's index and its inputs ``[tokens, in]``, if it gets at
+            least one token; may change the expert's matrix in place.
 
     Raises:
         UnsupportedModelError: raised during the forward if the model's code uses the parameter in
@@ -74,7 +74,10 @@ class _ObservedStack(Tensor):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        """Report ``func`` if it is a product, and run it on plain tensors; views stay observed."""
+        """Run ``func`` on plain tensors, and report it first if it is a matrix product.
+
+        If the result is a view of the parameter, it is observed, too.
+        """
         observed = next(value for value in (*args, *(kwargs or {}).values()) if type(value) is cls)
         plain = [_plain(value) for value in args]
         product = _factors(func, plain)

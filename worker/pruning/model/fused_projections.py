@@ -157,13 +157,16 @@ def _kv(config: PretrainedConfig) -> Layout:
 
 
 def _latent_kv(config: PretrainedConfig) -> Layout:
-    """Return the layout of DeepSeek-V2's projection from latent to heads (arXiv:2405.04434)."""
+    """Return the layout of DeepSeek-V2's projection from the latent vector to keys and values.
+
+    Its rows are grouped by head (arXiv:2405.04434).
+    """
     sizes = {"k": config.qk_nope_head_dim, "v": config.v_head_dim}
     return Layout(config.num_attention_heads, sizes)
 
 
 def _to_latent(config: PretrainedConfig) -> Layout:
-    """Return the layout of DeepSeek-V2's projection to the latent and the keys' rotary part."""
+    """Return the layout of DeepSeek-V2's projection to the latent vector and the rotary keys."""
     return Layout(1, {"latent": config.kv_lora_rank, "k_rope": config.qk_rope_head_dim})
 
 

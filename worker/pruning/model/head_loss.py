@@ -82,7 +82,7 @@ def loss_gradient(
 def _pieces(
     meta_model: MetaModel, states: Iterable[Tensor], batches: Iterable[Tensor]
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield pieces of the hidden states ``[n, hidden]``, and their next tokens ``[n]``."""
+    """Yield pieces of the hidden states ``[n, hidden]``, with each state's next token ``[n]``."""
     vocabulary = meta_model.model.config.get_text_config().vocab_size
     for hidden, ids in zip(states, batches, strict=True):
         inputs, targets = hidden[:, :-1].flatten(0, 1), ids[:, 1:].flatten()

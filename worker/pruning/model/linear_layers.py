@@ -57,7 +57,7 @@ class LinearLayer:
         return matrix.T if self.transposed else matrix
 
     def copy_from(self, weight: Tensor) -> None:
-        """Copy this layer's matrix from ``weight``, in the stored layout, to the module."""
+        """Copy this layer's matrix from ``weight`` (in the stored layout) to the module."""
         self.oriented(self.weight).copy_(self.oriented(weight))
 
 
@@ -96,7 +96,7 @@ def _matrices(path: str, module: nn.Module) -> Iterator[LinearLayer]:
 def _experts(
     path: str, module: nn.Module, stacks: dict[str, nn.Parameter]
 ) -> Iterator[LinearLayer]:
-    """Yield the matrices of 3-D parameters, expert by expert, in the order of the forward."""
+    """Yield the matrices of 3-D parameters, expert by expert, in the order of their use."""
     for expert in range(max(map(len, stacks.values()), default=0)):
         for name, stack in stacks.items():
             if expert < len(stack):

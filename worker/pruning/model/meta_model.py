@@ -149,7 +149,7 @@ class MetaModel:
         return self._loaded([*self.embedding_names, *self.head_names])
 
     def _outside(self, excluded: nn.Module | None) -> list[str]:
-        """Return the names of parameters outside the blocks, but no untied ones of ``excluded``."""
+        """Return the names of parameters outside the blocks; of ``excluded``, only of tied ones."""
         excluded_name = next(
             (name for name, m in self.model.named_modules() if m is excluded), None
         )
@@ -204,7 +204,9 @@ def check_is_decoder(config: PretrainedConfig) -> None:
 
 
 def check_is_causal(model: PreTrainedModel) -> None:
-    """Check that no token attends to later tokens: transformers builds even BERT as a decoder.
+    """Check that no token attends to later tokens.
+
+    The check is needed because transformers builds even BERT as a decoder.
 
     Raises:
         UnsupportedModelError: the attention is not causal.
@@ -229,8 +231,9 @@ def _invalid_config(folder: Path, error: Exception) -> UnsupportedModelError:
 def _fill_computed_buffers(model: PreTrainedModel, device: torch.device) -> None:
     """Compute the buffers that checkpoints do not contain, such as rotary frequencies.
 
-    transformers itself builds models on ``meta``, so each family's ``_init_weights`` can compute
-    the family's buffers. The parameters stay on ``meta``, where it has no effect on them.
+    Each model family's ``_init_weights`` can compute the family's buffers, because transformers
+    itself builds models on ``meta`` first. ``_init_weights`` also initializes parameters, but here
+    these stay on ``meta``, where initializing them has no effect.
     """
     stored = model.state_dict().keys()
     computed = [

@@ -20,8 +20,8 @@ class Shard(NamedTuple):
         name: name of the file.
         size_bytes: size of the file.
         sha256: hexadecimal digest of the file.
-        modified_ns: modification time of the file when it was hashed; the digest is valid while
-            this does not change.
+        modified_ns: modification time of the file when it was hashed; the digest is valid as long
+            as the file keeps this time.
     """
 
     name: str
@@ -48,8 +48,8 @@ class ShardWriter:
     def write(self, number: int, tensors: dict[str, Tensor], scratch: Path) -> Shard:
         """Write shard ``number``, counted from 1, and return its size and digest.
 
-        It is written to ``scratch`` and then renamed into the folder, which thus never contains an
-        incomplete shard.
+        The file is written to the folder ``scratch`` and then moved into the output folder, which
+        thus never contains an incomplete shard.
         """
         name = f"model-{number:05d}-of-{self._total:05d}.safetensors"
         contiguous = {key: value.contiguous() for key, value in tensors.items()}

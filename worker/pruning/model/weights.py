@@ -38,15 +38,15 @@ class Weights:
         self._check_shapes()
 
     def sources(self, prefix: str) -> list[str]:
-        """Return names of the stored tensors of parameters whose names start with ``prefix``."""
+        """Return the names of stored tensors that parameters under ``prefix`` are read from."""
         plain, joined = self.sources_of(lambda name: name.startswith(prefix))
         return plain + joined
 
     def sources_of(self, wanted: Callable[[str], bool]) -> tuple[list[str], list[str]]:
-        """Return the names of the stored tensors of the wanted parameters.
+        """Return the names of the stored tensors that the wanted parameters are read from.
 
         Returns:
-            Tensors that are loaded unchanged, and tensors that are joined with others.
+            Names of tensors that are loaded unchanged, and of tensors that are joined with others.
         """
         plain = [source for name, source in self._plain.items() if wanted(name)]
         joined = [
@@ -106,9 +106,9 @@ class Weights:
     def _tie(self) -> None:
         """Resolve tied parameters as transformers does.
 
-        If only one of two tied parameters is stored, it is loaded under the name of the one from
-        which transformers copies. If both are stored, they may differ, whatever the config says,
-        so they are untied.
+        If only one of two tied parameters is stored, it is loaded under the name of the parameter
+        that transformers copies to the other. If both are stored, they are untied, because they
+        may differ even though the config ties them.
         """
         tied = self._model.all_tied_weights_keys
         for name, origin in list(tied.items()):
@@ -187,5 +187,5 @@ class Weights:
 
 
 def _natural(key: str) -> list[tuple[int, int | str]]:
-    """Return a sort key that puts ``layers.10`` after ``layers.9``, for joining experts."""
+    """Return a sort key that puts ``experts.10`` after ``experts.9``, to join experts in order."""
     return [(0, int(part)) if part.isdigit() else (1, part) for part in key.split(".")]

@@ -1,4 +1,4 @@
-"""Memory limits of the control groups of this process."""
+"""The memory limits of this process's control groups."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ class GroupLimit:
 
 
 def group_limits(membership: str, root: Path = _ROOT) -> Iterator[GroupLimit]:
-    """Yield the limits of the process's control group and of all groups above it.
+    """Yield the memory limits of the process's control group and of all groups above it.
 
     Args:
         membership: the content of ``/proc/self/cgroup``.
-        root: mount point of the groups; in a container, this is the container's own group.
+        root: mount point of the control groups; in a container, it shows the container's own group.
     """
     for line in membership.splitlines():
         _, controllers, group = line.split(":", 2)

@@ -25,7 +25,8 @@ def allocation_cost(layer: LayerShape, allocation: str) -> Cost:
 def solver_cost(layer: LayerShape, solver: str, method: str | None, *, corrects: bool) -> Cost:
     """Return the cost of solving one layer.
 
-    A layer with the same input as the previous one reuses the factorizations.
+    A layer with the same input as the previous layer reuses that layer's factorizations, so its
+    cost includes none.
 
     Args:
         layer: the layer.

@@ -14,7 +14,10 @@ _CORRECTION_BYTES = 16  # sum and mean of x x̂ᵀ, and the factor of the correc
 
 
 def score_bytes(layer: LayerShape, converted: bool) -> int:
-    """Return the memory for scoring one layer and choosing its mask, in bytes."""
+    """Return the peak bytes of scoring one layer and choosing its mask.
+
+    If ``converted``, the layer's weights are converted to fp32 first.
+    """
     return layer.weights * (_SCORE_BYTES + _FP32_BYTES * converted)
 
 
@@ -26,9 +29,10 @@ def solver_bytes(
     Args:
         layers: the block's layers, in the order in which they are solved.
         solver: name of the solver.
-        converted: whether the weights are stored in another dtype than fp32.
-        keeps: whether the Gram matrices of all inputs are kept until the last layer is solved, as
-            for ``reference``.
+        converted: whether the weights are stored in a dtype other than fp32.
+        keeps: whether all layers' Gram matrices are computed before the first layer is solved, as
+            with the propagation ``reference``. Each matrix is kept until its layer is solved, and
+            its factors for the rest of the block.
         corrects: whether the solver's target is corrected with the dense model's inputs.
     """
     memory = get_solver(solver).memory

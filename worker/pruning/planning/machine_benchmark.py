@@ -102,7 +102,7 @@ def _measure(folder: Path, device: torch.device, dtype: torch.dtype) -> Speed:
 
 
 def _files(folder: Path) -> dict[str, float]:
-    """Return the speeds of reading from disk, and of writing and hashing."""
+    """Return the speeds of reading a file, and of writing and hashing one, in bytes per second."""
     content = os.urandom(_FILE_BYTES)
     with TemporaryDirectory(prefix="speed-", dir=folder) as scratch:
         path = Path(scratch) / "bytes"

@@ -42,10 +42,11 @@ class PhaseMemory:
 def memory_by_phase(shape: ModelShape, work: Workload, setting: Setting) -> dict[str, PhaseMemory]:
     """Return the memory that each phase needs in addition to what the process already uses.
 
-    The phases, in order, some of which a job may not have: ``embedding`` computes the embeddings,
+    A job has all or some of these phases, in this order: ``embedding`` computes the embeddings,
     ``allocation`` measures the dense model, ``gradients`` runs one window's backward through a
-    block, ``blocks`` prunes the largest block, ``refinement`` trains it, ``rest`` copies the
-    tensors outside the blocks, ``losses`` computes the losses.
+    block, ``blocks`` prunes a block, ``refinement`` trains a pruned block, ``rest`` copies the
+    tensors outside the blocks, and ``losses`` computes the losses. The memory of a phase that runs
+    for each block is that of the block that needs the most.
     """
     return _MemoryModel(shape, work, setting).phases()
 
@@ -76,7 +77,8 @@ class _MemoryModel:
     def _phase(self, host: int, computing: int) -> PhaseMemory:
         """Return the memory of a phase.
 
-        ``host`` bytes are always on the host; ``computing`` bytes are where the forwards run.
+        ``host`` bytes are always on the host; ``computing`` bytes are where the forwards run:
+        on the host or on the GPU.
         """
         host += self._streams() + _LIBRARY_BYTES
         if self._work.device == "cpu":
@@ -84,7 +86,7 @@ class _MemoryModel:
         return PhaseMemory(host, computing + _LIBRARY_BYTES)
 
     def _block_phase(self, block: BlockShape, running: int, norms: int = 0) -> PhaseMemory:
-        """Return the peak memory of a phase, while it runs a block or splits its joined tensors."""
+        """Return the memory of a phase at its peak: as it runs a block or splits joined tensors."""
         parameters, computing = block.parameters, self._copy(block.parameters) + running
         if self._work.device == "cpu":
             return self._phase(
@@ -93,7 +95,7 @@ class _MemoryModel:
         return self._phase(parameters.read_bytes + norms, computing)
 
     def _streams(self) -> int:
-        """Return the bytes of hidden states in the host's memory between two blocks."""
+        """Return the bytes that hidden states between two blocks take in the host's memory."""
         tokens = self._work.stream_tokens
         tokens = min(tokens, self._batch) if self._setting.spills else tokens
         return tokens * self._shape.hidden * self._size
@@ -140,11 +142,11 @@ class _MemoryModel:
     def _refine(self, refinement: Refinement, block: BlockShape) -> PhaseMemory:
         """Return the memory of training a block.
 
-        The best state overwrites the stored weights, so it needs no copy of its own.
+        The best weights found so far overwrite the stored weights, so they need no other memory.
 
         If the forward computes in fp32 with copies of the stored weights, the fp32 master weights
-        replace these copies. If it computes with the stored weights themselves, training adds
-        copies for the forward.
+        replace these copies. If it computes in another dtype with the stored weights themselves,
+        training adds copies for the forward.
         """
         work, parameters = self._work, block.parameters
         counts = refinement.window_counts(work.calibration_windows, work.seq_len)
@@ -181,13 +183,16 @@ class _MemoryModel:
         )
 
     def _copy(self, parameters: ParameterCounts) -> int:
-        """Return the bytes of the forward's copies; a CPU copies only weights of another dtype."""
+        """Return the bytes of the forward's copies of weights.
+
+        On a CPU, the forward uses stored weights of its own dtype without a copy.
+        """
         if self._work.device == "cpu":
             return parameters.copied_bytes(self._work.dtype)
         return parameters.numbers * self._size
 
     def _loaded(self, parameters: ParameterCounts) -> tuple[int, int]:
-        """Return the bytes needed to load parameters: on the host, and on the GPU (0 without)."""
+        """Return the bytes needed to load parameters: on the host, and on the GPU (0 if unused)."""
         if self._work.device == "cpu":
             return parameters.loading_bytes(self._work.dtype), 0
         return parameters.read_bytes, parameters.numbers * self._size
@@ -195,8 +200,8 @@ class _MemoryModel:
     def _forward(self, tokens: int) -> int:
         """Return the peak bytes of a block's forward on a batch of ``tokens`` tokens.
 
-        At its peak, a gated MLP holds three states of its width; attention holds eight of the
-        hidden size.
+        At its peak, a gated MLP holds three states as wide as the MLP; attention holds eight states
+        of the hidden size.
         """
         hidden, widest = self._shape.hidden, self._shape.widest
         features = max(3 * widest, 8 * hidden) + 3 * hidden
@@ -221,7 +226,7 @@ class _MemoryModel:
         return max(self._waiting([*own, *mlp]), self._waiting([*own, *attention]))
 
     def _waiting(self, states: list[int]) -> int:
-        """Return the bytes of all calibration tokens' states while they wait at a layer.
+        """Return the bytes that all calibration tokens' states take while they wait at a layer.
 
         The C library returns the memory of large tensors to the system as soon as they are freed.
         Small tensors are in its heap, which fragments when only some of them are freed.

@@ -1,4 +1,4 @@
-"""Choosing how to run a job, and refusing a job that cannot run."""
+"""Choosing how to run a job, and refusing a job that does not fit in memory."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -50,7 +50,7 @@ class Plan:
         return asdict(self.setting)
 
     def with_setting(self, values: dict[str, Any]) -> "Plan":
-        """Return the plan with an interrupted run's setting, on which the result's bytes depend."""
+        """Return the plan with an interrupted run's setting, so that the result is the same."""
         return replace(self, setting=Setting(**values))
 
 
@@ -112,12 +112,15 @@ def _stream_bytes(shape: ModelShape, work: Workload) -> int:
 
 
 def _missing_bytes(candidate: Plan, headroom: Headroom) -> int:
-    """Return the most bytes that a plan lacks, on the host or the device; at most 0 if it fits."""
+    """Return the bytes that a plan lacks on the host or the GPU, whichever is more.
+
+    The result is 0 or negative if the plan fits.
+    """
     return max(needed - left for needed, left, _ in _needed_and_left(candidate, headroom))
 
 
 def _needed_and_left(candidate: Plan, headroom: Headroom) -> Iterator[tuple[int, int, str]]:
-    """Yield the bytes needed, the bytes left and the name of the limit, for host and device."""
+    """Yield the bytes needed, the bytes left and the limit's name, for the host and any GPU."""
     yield round(candidate.working_bytes * _MARGIN), headroom.host_bytes, headroom.limit
     if headroom.device_bytes is not None:
         yield round(candidate.device_bytes * _MARGIN), headroom.device_bytes, "the device's memory"
@@ -142,7 +145,10 @@ def _insufficient_memory(
 
 
 def _changes(shape: ModelShape, work: Workload) -> Iterator[tuple[str, Workload]]:
-    """Yield changes that reduce the job's memory, those that cost the least quality first."""
+    """Yield changes that reduce the job's memory, each with the changed job.
+
+    The changes that cost the least quality come first.
+    """
     refinement = work.refinement
     if refinement is not None and refinement.scope == "block":
         halves = replace(refinement, scope="half")

@@ -26,7 +26,7 @@ class Workload:
             is used.
         allocation: name of the allocation that measures the dense model first; None if the dense
             model is not measured for an allocation.
-        corrects: whether a solver's target is corrected with the dense model's inputs.
+        corrects: whether a solver's target is corrected with the layers' inputs in the dense model.
         needs_gradients: whether gradients of the dense model are measured first, as for ``gblm``.
         swaps: whether weights are swapped after the mask is chosen.
         refinement: how blocks are trained after they have been pruned; None for no training.
@@ -90,7 +90,7 @@ class Setting:
     Attributes:
         propagation: ``fused``, or ``reference`` if that was requested or the states of all batches
             do not fit in memory.
-        batch_tokens: the most tokens in one forward pass; a single window may have more.
+        batch_tokens: the most tokens in one forward pass, unless a single window has more.
         spills: whether hidden states between two blocks are kept in scratch files.
     """
 

@@ -33,8 +33,8 @@ class BlockRefiner:
         windows: ``[windows, tokens]`` ids of the calibration windows of all ranks.
         meta_model: the model.
         block_inputs: calls the model's blocks.
-        ranks: the ranks that share the windows. All ranks take the same optimizer steps, so that
-            none has to wait.
+        ranks: the ranks that share the windows. Every rank takes every optimizer step on its own
+            copy of the weights, so that none has to wait for new weights.
 
     Raises:
         RefinementError: there are too few windows.
@@ -58,9 +58,10 @@ class BlockRefiner:
         self._rate, self._rates = highest, [scheduled(highest, at, steps) for at in range(steps)]
 
     def embed(self) -> None:
-        """Record the blocks' arguments for a batch of one window, and for one of a step's windows.
+        """Record the arguments that the blocks are called with, for batches of two sizes.
 
-        The embeddings have to be loaded.
+        One batch has a single window; the other has as many windows as an optimizer step. The
+        embeddings have to be loaded.
         """
         samples = [self._ids[:count] for count in sorted({1, self._draw.per_step})]
         self._block_inputs.embed(samples, lambda _: None)

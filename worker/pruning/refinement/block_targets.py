@@ -46,11 +46,11 @@ class BlockTargets:
         return [window for window in windows if window in self._windows]
 
     def inputs(self, windows: Sequence[int]) -> Tensor:
-        """Return the inputs ``[windows, tokens, hidden]`` of windows of this rank."""
+        """Return the inputs of some of this rank's windows, ``[windows, tokens, hidden]``."""
         return torch.stack([self._inputs.row(*self._place(window)) for window in windows])
 
     def outputs(self, windows: Sequence[int]) -> Tensor:
-        """Return the targets ``[windows, tokens, hidden]``, fp32, of windows of this rank."""
+        """Return the targets of some of this rank's windows, ``[windows, tokens, hidden]`` fp32."""
         return torch.stack([self._target(*self._place(window)) for window in windows])
 
     def _target(self, batch: int, row: int) -> Tensor:

@@ -25,8 +25,9 @@ _LOSS_SCALE = 2.0**12
 class BlockTraining:
     """The training of one block.
 
-    The loss is ``Σ w ‖f(x̂) - y‖² / Σ w ‖y - mean y‖²`` over the tokens, so that a
-    block that returns the mean has a loss of 1.
+    The loss is ``Σ w ‖f(x̂) - y‖² / Σ w ‖y - mean y‖²`` over the tokens, with the block f, its
+    inputs x̂, the target outputs y and the tokens' weights w. A block that returned the mean target
+    for every token would have a loss of 1.
 
     Args:
         forward: runs inputs ``[windows, tokens, hidden]`` through the block.
@@ -113,7 +114,7 @@ class BlockTraining:
         return loss if is_better else best
 
     def _error(self, windows: Sequence[int]) -> Tensor:
-        """Return the weighted squared error of windows of this rank, fp32."""
+        """Return the weighted squared error of some of this rank's windows, fp32."""
         outputs = self._forward(self._targets.inputs(windows)).float()
         errors = (outputs - self._targets.outputs(windows).to(outputs.device)).square().sum(-1)
         return (errors * self._weights.of(windows).to(outputs.device)).sum()
@@ -121,7 +122,7 @@ class BlockTraining:
     def _pieces(self, windows: Sequence[int]) -> Iterator[list[int]]:
         """Yield this rank's share of the windows, ``per_step`` at a time, and the rest one by one.
 
-        The block's other arguments have been recorded only for these two numbers of windows.
+        The block's other arguments have been recorded only for batches of these two sizes.
         """
         owned, size = self._targets.owned(windows), self._windows.per_step
         whole = len(owned) // size * size

@@ -8,7 +8,7 @@ from worker.pruning.model.linear_layers import LinearLayer
 from worker.pruning.refinement.settings import Refinement
 
 Group = dict[str, list[LinearLayer]]
-"""The trained layers in each parameter, by the parameter's name; an empty list for a norm."""
+"""For each parameter, by its name, the trained layers in it; an empty list for a norm."""
 
 
 def trained_groups(

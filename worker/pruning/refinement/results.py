@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class RefinementProgress:
-    """The progress after an optimizer step; the work may stop here, before the block is done.
+    """The progress after an optimizer step; a caller may stop here, before the block is done.
 
     Attributes:
         block: index of the block.

@@ -8,7 +8,7 @@ from worker.pruning.base.errors import RefinementError
 FEWEST_WINDOWS = 8
 """The fewest windows that a refinement can use; one of them is held out."""
 CHECKS = 4
-"""How often the held-out loss is measured while a block, or a half of it, is trained."""
+"""How many times the held-out loss is measured while a block, or a half of it, is trained."""
 _STEP_TOKENS = 1024
 
 

@@ -20,7 +20,7 @@ class TokenWeights:
     that of any other token (Sun et al., "Massive Activations in Large Language Models",
     arXiv:2402.17762), so that its rounding error alone exceeds the other tokens' errors. A target
     ``y`` whose norm exceeds ten times the median norm is weighted by
-    ``100 median(‖y‖²) / ‖y‖²``, so that its relative error counts.
+    ``100 median(‖y‖²) / ‖y‖²``, so that its error counts relative to its norm.
 
     Args:
         targets: the target outputs of this rank's windows.
@@ -29,8 +29,8 @@ class TokenWeights:
         ranks: the ranks that share the windows.
 
     Attributes:
-        window_scale: the weighted sum of squared distances of the targets from their weighted mean,
-            per window; 1 if all targets are equal.
+        window_scale: the targets' squared distances from their weighted mean, weighted, summed over
+            all tokens and divided by the number of windows; 1 if all targets are equal.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class TokenWeights:
         self.window_scale = self._variance(targets, hidden, ranks) / len(windows) or 1.0
 
     def of(self, windows: Sequence[int]) -> Tensor:
-        """Return the weights ``[windows, tokens]``, fp32, of windows of this rank."""
+        """Return the token weights of some of this rank's windows, ``[windows, tokens]`` fp32."""
         return torch.stack([self._weights[window] for window in windows])
 
     def _variance(self, targets: BlockTargets, hidden: int, ranks: Ranks) -> float:

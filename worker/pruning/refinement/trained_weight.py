@@ -49,7 +49,7 @@ class TrainedWeight:
         self._stored.copy_(self._rounded())
 
     def restore(self) -> None:
-        """End the training with the best state."""
+        """End the training, and let the forward compute with the best state."""
         self._parameter.requires_grad_(False)
         self._use(self._stored.to(self._parameter.device))
 

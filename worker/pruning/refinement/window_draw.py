@@ -14,13 +14,13 @@ class WindowDraw:
     rank draws the same windows.
 
     Args:
-        counts: how many windows there are of each kind.
+        counts: how many windows there are, to train on, to hold out, and in each step.
         seed: seed of the draw.
 
     Attributes:
         per_step: number of windows in each step.
-        held_out: indices of the windows held out.
-        training: indices of the others.
+        held_out: indices of the windows that are held out.
+        training: indices of the windows to train on.
     """
 
     def __init__(self, counts: WindowCounts, seed: int) -> None:
@@ -31,7 +31,9 @@ class WindowDraw:
         self.training = sorted(order[counts.held_out : used])
 
     def batches(self, block: int, steps: int) -> Iterator[list[int]]:
-        """Yield each step's windows: first all in one random order, then all in another, and so on.
+        """Yield the windows of each step.
+
+        All training windows are taken in a random order, then all again in another, and so on.
 
         Args:
             block: index of the block; each block has its own random orders.

@@ -27,8 +27,8 @@ class Gram:
         matrix: ``[in, in]`` fp32, symmetric; not modified.
 
     Attributes:
-        damping: the share of the mean diagonal with which `inverse_cholesky` last succeeded, for
-            the report; None before its first call.
+        damping: the share of the mean diagonal that was added when `inverse_cholesky` last
+            succeeded, for the job's report; None before that.
 
     Raises:
         ShapeError: the matrix is not square.
@@ -89,7 +89,10 @@ class Gram:
         return factor
 
     def normalised(self, ridge: float = 0.0) -> "NormalisedGram":
-        """Return D⁻¹(H + λI)D⁻¹, with unit diagonal; λ is ``ridge`` times the mean diagonal of H.
+        """Return D⁻¹(H + λI)D⁻¹, with the diagonal matrix D that makes every diagonal entry 1.
+
+        H is the Gram matrix; λ is ``ridge`` times the mean of its diagonal without dead features.
+        For a dead feature j, H_jj is set to 1.
 
         Raises:
             SolverFailedError: the diagonal has an entry that is not positive.
@@ -103,7 +106,10 @@ class Gram:
         return self._normalised[ridge]
 
     def _damped(self, share: float) -> Tensor:
-        """Return a copy of H + λI; dead features get H_jj = 1 and do not count in λ's mean."""
+        """Return a copy of H + λI, with H_jj = 1 for each dead feature j.
+
+        λ is ``share`` times the mean of the diagonal without dead features.
+        """
         damped = self.matrix.clone()
         alive = self.sq_mean[~self.dead]
         ridge = share * float(alive.mean()) if len(alive) else 0.0
@@ -122,7 +128,7 @@ class Gram:
 
 
 class NormalisedGram:
-    """A Gram matrix scaled to unit diagonal: N = D⁻¹HD⁻¹.
+    """A Gram matrix H scaled to unit diagonal: N = D⁻¹HD⁻¹, where D is diagonal.
 
     Attributes:
         matrix: N, ``[in, in]`` fp32.
@@ -137,7 +143,7 @@ class NormalisedGram:
         """Return (N + shift I)⁻¹, ``[in, in]`` fp32; cache it for the next layer if ``keep``.
 
         Raises:
-            SolverFailedError: N + shift I is not positive definite, neither in fp32 nor in fp64.
+            SolverFailedError: N + shift I is not positive definite, even in fp64.
         """
         if shift in self._inverses:
             return self._inverses[shift]

@@ -1,4 +1,4 @@
-"""Means and mean squares of a linear layer's inputs."""
+"""Means, mean squares and variances of a linear layer's inputs."""
 
 from typing import Protocol, Self
 

@@ -1,4 +1,4 @@
-"""The calibration windows' pass through one block, in which its layers are pruned and refined."""
+"""Running the calibration windows through one block, while its layers are pruned and refined."""
 
 from collections.abc import Callable, Generator
 from copy import deepcopy
@@ -71,13 +71,16 @@ class BlockPass:
         Args:
             block: the block with its dense weights, which are pruned in place.
             index: index of the block.
-            stored: the block's parameters in their stored dtype, which are pruned in place as well.
-            streams: the block's inputs; the calibration windows' inputs are replaced by its
-                outputs.
+            stored: the block's parameters, in their stored dtype; they are pruned in place, too.
+            streams: the inputs of the block; those of the calibration windows are replaced by the
+                block's outputs.
             pruner: prunes the block's layers.
 
         Yields:
             The progress of the refinement, if there is one.
+
+        Returns:
+            The result of the refinement; None if there is none.
         """
         if self._refiner is None:
             self._prune(block, index, streams, pruner)

@@ -60,8 +60,9 @@ class BlockPruner(Generic[M]):
     def prune_layer(self, layer: LinearLayer, moments: M) -> None:
         """Prune one layer; the parts of a fused layer are pruned separately.
 
-        If too few tokens reached the layer, or a solver fails, the mask is chosen by score alone,
-        and the result gives the reason.
+        If the layer gets too few tokens for a score to use their norms, it is pruned by magnitude.
+        If it gets too few for a solver, or the solver fails, the mask is chosen by score and the
+        kept weights do not change. In each case, the result gives the reason.
 
         Raises:
             NotFiniteError: the layer's weight, or its inputs, contain NaN or infinity.

@@ -18,7 +18,7 @@ COMPARED_WINDOWS = 16
 
 
 class Evaluation:
-    """One rank's share of the evaluation windows.
+    """Evaluates the dense and the pruned model; each rank runs its share of the windows.
 
     Args:
         meta_model: the model.
@@ -26,8 +26,8 @@ class Evaluation:
         batches: the token ids ``[batch, tokens]`` of all ranks.
         token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``.
         ranks: the ranks that share the batches.
-        dense_loss: the dense model's loss on all batches. If it is known, only the first windows
-            run through that model, to compare the outputs of each block.
+        dense_loss: the dense model's loss on all batches; None if it is not known. If it is known,
+            only the first windows run through the dense model, to compare each block's outputs.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Evaluation:
         self._compared = sum(start < COMPARED_WINDOWS for start in ranks.share_of(starts))
 
     def embed(self, streams: Streams) -> None:
-        """Fill both evaluation streams with the windows' embeddings."""
+        """Fill each evaluation stream with the embeddings of its windows."""
         self._block_inputs.embed(self._batches, streams.evaluation.append)
         dense_batches = len(self._batches) if self._dense_loss is None else self._compared
         for hidden in islice(streams.evaluation, dense_batches):
@@ -59,7 +59,8 @@ class Evaluation:
     def output_error(self, streams: Streams) -> float | None:
         """Return the norm of the pruned states' error, relative to the norm of the dense states.
 
-        Both norms are taken over the first windows, on all ranks; None without windows.
+        Both norms are taken over the first windows, summed over all ranks. Without windows, the
+        result is None.
         """
         sums = torch.zeros(2, dtype=torch.float64)
         for index in range(self._compared):
@@ -73,7 +74,7 @@ class Evaluation:
         return float((error / size) ** 0.5) if size else None
 
     def losses(self, streams: Streams) -> tuple[float | None, float | None]:
-        """Return the mean loss per token of the dense and pruned model; None without windows."""
+        """Return the dense and the pruned model's mean losses per token; None without windows."""
         if not self._ranks.sum_of(len(self._batches)):
             return None, None
         with self._meta_model.loaded_head():

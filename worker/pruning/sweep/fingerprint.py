@@ -96,8 +96,8 @@ def plain_values(value: object) -> Any:
 def _weights(meta_model: MetaModel) -> dict[str, Any]:
     """Return values that identify the checkpoint, without reading all of its bytes.
 
-    Writing to a file, replacing it or renaming it changes its change time or its inode. No
-    program can set these, whereas the modification time can be set.
+    If a file is written to, replaced or renamed, its ctime or its inode changes. Unlike the
+    modification time, no program can set these.
     """
     tensors = meta_model.checkpoint.tensors
     layout = {
@@ -122,8 +122,8 @@ def ids_digest(ids: Tensor) -> dict[str, Any]:
 def _device(device: torch.device) -> dict[str, Any]:
     """Return the properties of a device that can change the results of a run.
 
-    On a CPU, sums are split over its threads, and kernels depend on its capabilities. On a GPU,
-    results depend on its model.
+    On a CPU, torch splits sums over its threads, and chooses kernels by the instruction sets that
+    the CPU supports. On a GPU, results depend on the GPU's model.
     """
     if device.type == "cuda":
         return {"type": "cuda", "name": torch.cuda.get_device_name(device)}

@@ -29,10 +29,10 @@ class GradientPass:
     """Runs windows forward and backward through the dense model, one block in memory at a time.
 
     In the forward pass, each block's inputs are written to files. In the backward pass, each block
-    is read again and run again on each window with gradients; the gradients of its inputs become
-    the output gradients of the block before it. One window runs at a time: the norm is taken
-    over the gradients of single windows, and several windows run together would give only the sum
-    of their gradients.
+    is loaded again, runs each window again and computes gradients. The gradients of its inputs are
+    then the output gradients of the block before it. Windows run one at a time, because a weight's
+    norm is taken over its gradients of single windows. If several windows ran together, only the
+    sum of their gradients would be known.
 
     Args:
         meta_model: the model.

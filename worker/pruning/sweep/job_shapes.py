@@ -1,4 +1,4 @@
-"""The shapes of a job's model and windows, from which the job is planned."""
+"""The inputs for planning a job: its model's shapes, and the work that its recipe requires."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -39,7 +39,7 @@ def plan_pruning(
         recipe: how to prune.
         calibration, evaluation: ``[windows, tokens]`` token ids.
         budget_bytes: the most memory that this process may hold; None for no such limit.
-        dense_known: whether the dense model's loss is known, so that it is not measured.
+        dense_known: whether the dense model's loss is known; if so, it is not measured.
         speed: the machine's speed, to predict the time.
 
     Raises:
@@ -95,7 +95,7 @@ def workload(
 
 
 def split_batches(windows: Tensor, setting: Setting) -> list[Tensor]:
-    """Split ``[windows, tokens]`` into the batches of the setting."""
+    """Split token ids ``[windows, tokens]`` into batches of the size that the setting gives."""
     if not len(windows):
         return []
     return list(torch.split(windows, max(1, setting.batch_tokens // windows.shape[1])))

@@ -1,4 +1,4 @@
-"""Cached measurements of a dense model, for later runs such as the points of a grid."""
+"""Measurements of a dense model, cached for later runs, such as other points of a search grid."""
 
 import hashlib
 import json
@@ -17,8 +17,8 @@ class MeasurementCache:
     """A cache of measurements, each in a small file.
 
     Args:
-        folder: the folder of the files. Deleting them is safe: the next run measures again. None
-            disables the cache.
+        folder: the folder of the files; None disables the cache. Deleting the files is safe: the
+            next run measures again.
         ranks: the ranks that measure together; rank 0 reads and writes the files.
     """
 

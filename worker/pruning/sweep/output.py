@@ -43,7 +43,7 @@ class ModelOutput:
         return Weights(self._meta_model.model, self._meta_model.checkpoint.overlaid(written))
 
     def write_block(self, index: int, stored: dict[str, Tensor]) -> Shard:
-        """Write the shard of a block, whose parameters are keyed by their names in the block."""
+        """Write the shard of a block; ``stored`` has its parameters by their names in the block."""
         tensors = self._meta_model.stored_block(index, stored)
         return self._shards.write(index + 1, tensors, self._scratch)
 

@@ -49,9 +49,9 @@ class ModelPruner:
     """Prunes one model into one folder.
 
     Memory holds one block and the activations, never the whole model; the next block is read ahead
-    into the page cache. While a block is in memory the evaluation windows run through it as well,
-    first through its dense weights and then through its pruned ones, so that the checkpoint is read
-    once.
+    into the page cache. While a block is in memory, the evaluation windows also run through it:
+    first with its dense weights, then with its pruned weights. So evaluation does not read the
+    checkpoint again.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class ModelPruner:
             ranks: the ranks that share the work; all get the same arguments.
             dense_loss: the dense model's loss on ``evaluation``, if it is known.
             speed: the machine's speed, so that the plan predicts the time.
-            measurements: the folder of a `MeasurementCache`; None measures everything.
+            measurements: the folder of a `MeasurementCache`; if None, nothing is cached.
 
         Raises:
             PruningError: the recipe does not fit the model, or memory does not suffice.
@@ -133,8 +133,8 @@ class ModelPruner:
         two blocks.
 
         Yields:
-            The result of each block, after its shard is on the disk. This includes the blocks of an
-            earlier run. Where blocks are refined, also the progress after each optimizer step.
+            The result of each block, after its shard is on the disk; this includes blocks that an
+            earlier run pruned. If blocks are refined, also the progress after each optimizer step.
 
         Raises:
             PruningError: the model or its weights cannot be pruned.

@@ -57,7 +57,7 @@ class Progress:
         self.resumed_from_block = self.finished or None
 
     def _resume(self, fingerprint: dict[str, Any]) -> tuple[dict[str, Any], list[Record]]:
-        """Keep what is intact, delete the rest, and return the known facts and finished blocks."""
+        """Delete unusable files; return the recorded measurements (by name) and finished blocks."""
         records = self._log.read()
         intact = self._read(records[1:]) if is_same_run(records, fingerprint) else []
         if intact:
@@ -74,7 +74,7 @@ class Progress:
 
     @property
     def seconds(self) -> dict[str, float]:
-        """The time that the earlier run had taken when it finished its last block, by kind."""
+        """Seconds taken up to the last finished block, by activity: ``prune`` and ``evaluate``."""
         return dict(self._blocks[-1]["seconds"]) if self._blocks else {}
 
     def result(self, index: int) -> BlockResult:
@@ -96,7 +96,7 @@ class Progress:
         return known
 
     def decide_once(self, name: str, decide: Callable[[], T]) -> T:
-        """Return the result of ``decide`` on rank 0, or that of an earlier run from the log."""
+        """Return the log's result with this name; if there is none, call ``decide`` on rank 0."""
         return self.measure_once(name, lambda: self._ranks.run_on_main(decide))
 
     def is_measured(self, name: str) -> bool:

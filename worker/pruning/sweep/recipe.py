@@ -36,10 +36,10 @@ class Measurement:
     """A measurement of the dense model that an allocation needs.
 
     Attributes:
-        of_block: measures a block from the scores of its matrices, without those that no token
-            reached.
-        basis: everything the measurement depends on besides the model and the calibration windows,
-            ready for JSON.
+        of_block: returns the measurement of a block, given the scores of its matrices; matrices
+            that no token reached are left out.
+        basis: everything that the measurement depends on besides the model and the calibration
+            windows, ready for JSON.
     """
 
     of_block: Callable[[Sequence[MatrixScores]], Any]
@@ -54,13 +54,14 @@ class Recipe:
         scorer: scores the weights; None leaves the mask to the solver. If there is no solver
             either, nothing is pruned, and weights that are already zero stay zero.
         pattern: the constraint on the masks.
-        propagation: ``fused`` prunes each layer on its inputs from layers that are already pruned,
-            in one forward per block; ``reference`` is the published protocol with two forwards per
-            block, and its masks drop as many weights as those of the published code.
+        propagation: ``fused`` runs one forward per block, in which each layer's inputs come from
+            layers that are already pruned. ``reference`` is the published protocol with two
+            forwards per block; its masks drop as many weights as those of the published code.
         solver: repairs the kept weights; None leaves them unchanged.
         allocation: how sparsity is spread over the model. ``uniform`` gives every block the
-            pattern's sparsity; a measured allocation spreads it over blocks or matrices, according
-            to measurements of the dense model; given sparsities of the blocks replace it.
+            pattern's sparsity. A measured allocation spreads that sparsity over blocks or matrices,
+            according to measurements of the dense model. `BlockSparsities` give each block its own
+            sparsity instead of the pattern's.
         skip: globs of layers not to prune, such as ``*.o_proj`` or ``model.layers.0.*``.
         correction: c, from 0 to 1, in the target of a solver or a refinement: (1 - c) times the
             dense weights' outputs for the pruned model's inputs, plus c times their outputs for the
@@ -191,10 +192,11 @@ class Recipe:
         return self.allocation.patterns(self.pattern, measured)
 
     def _selection(self, pattern: Pattern) -> Selection:
-        """Return the pattern, or one that drops exactly as many weights as published code.
+        """Return the pattern, wrapped if it has to drop as many weights as published code.
 
-        The latter is for the propagation ``reference``. The code of the scorer's authors decides
-        how many, or that of the solver's authors if the solver chooses the mask.
+        With the propagation ``reference``, masks drop exactly as many weights as published code
+        does: the solver's if the solver chooses the mask, otherwise the scorer's. The pattern is
+        not wrapped if that code rounds the count as the pattern itself does.
         """
         counting = self.solver.counting if self.solver and self.scorer is None else "inclusive"
         if self.propagation == "fused" or counting == "rounded":

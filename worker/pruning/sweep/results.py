@@ -54,7 +54,7 @@ class BlockResult:
         output_error: norm of the difference between the pruned and the dense model's hidden states
             after this block, on evaluation windows, relative to the norm of the dense ones; None
             without evaluation.
-        prune_seconds: time of calibration, pruning, refinement and writing.
+        prune_seconds: seconds of calibration, pruning, refinement and writing.
         refinement: the result of refining the block; None if it was not refined.
     """
 
@@ -89,7 +89,7 @@ class BlockResult:
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Self:
-        """Return the result whose ``as_json`` was stored as JSON."""
+        """Return the result from its `as_json`, after conversion to JSON and back."""
         layers = tuple(LayerResult(**layer) for layer in fields["layers"])
         refined = fields.get("refinement")
         refinement = None if refined is None else RefinementResult(**refined)
@@ -115,8 +115,8 @@ class PruningResult:
             states of all calibration batches do not fit in memory.
         prune_seconds: time of loading, calibrating, pruning and writing, without evaluation.
         evaluate_seconds: time of running the evaluation windows through both models.
-        resumed_from_block: the first block that this run pruned, if an earlier run has pruned
-            those before it.
+        resumed_from_block: the first block that this run pruned, if an earlier run has pruned the
+            blocks before it; None otherwise.
         plan: the setting of the run, and the memory and time that were predicted.
         peak_bytes: the peak of resident memory, summed over the processes.
         device_peak_bytes: the most memory that tensors took on any one GPU; None on a CPU.

@@ -1,4 +1,4 @@
-"""The log from which a pruning run resumes: a line for each step that is complete on disk."""
+"""The log from which a pruning run resumes: one line for each result that is on the disk."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ Record = dict[str, Any]
 class ResumeLog:
     """An append-only file of JSON lines, each with a checksum.
 
-    A process may be killed while it writes a line. Reading ends before the first damaged line.
+    A process may be killed while it writes a line, so reading ends before the first damaged line.
     """
 
     def __init__(self, path: Path) -> None:
@@ -28,7 +28,7 @@ class ResumeLog:
         return list(_intact(self.path.read_bytes().splitlines(keepends=True)))
 
     def append(self, record: Record) -> None:
-        """Append a record; when this returns, it is on the disk."""
+        """Append a record, and return when it is on the disk."""
         with self.path.open("ab") as file:
             file.write(_line(record))
             file.flush()

@@ -17,7 +17,8 @@ _SCALE = _ALPHA / ADAPTER_RANK
 class MaskedLowRank(Parametrization):
     """W + s·M⊙(B·A), M = (W ≠ 0): W is fixed, A ``[r, in]`` starts random, B ``[out, r]`` at 0.
 
-    Where W is zero, the sum is zero, too, so that merging the product into W keeps all zeros.
+    The scale s is a constant. Where W is zero, the sum is zero, too, so that merging the product
+    into W keeps all zeros.
     """
 
     def __init__(self, stored: Tensor, layout: MatrixLayout, generator: Generator) -> None:

@@ -7,7 +7,7 @@ from torch.utils.checkpoint import checkpoint
 
 
 class Parametrization(nn.Module):
-    """The parameters from which the weights of one pruned parameter are computed in training.
+    """Holds trained parameters, and computes the weights of one pruned parameter from them.
 
     Parameters that require gradients are trained; the others are fixed. Persistent buffers are
     saved with the trained parameters, so that an interrupted training can be resumed.
@@ -21,7 +21,7 @@ class Parametrization(nn.Module):
         """Zero the gradients of weights that must stay zero; called before each step."""
 
     def before_step(self, step: int, steps: int, rate: float) -> None:
-        """Update the parameters before the optimizer's step, such as by a decay of some weights.
+        """Update the parameters before the optimizer's step; a kind may decay some weights here.
 
         Args:
             step: index of the step, from 0.
@@ -30,7 +30,7 @@ class Parametrization(nn.Module):
         """
 
     def after_step(self, step: int) -> None:
-        """Update buffers that depend on the new parameters, such as a mask."""
+        """Update buffers, such as a mask, from the new parameters after the optimizer's step."""
 
 
 def computed_again(compute: Callable[..., Tensor], *parameters: Tensor) -> Tensor:

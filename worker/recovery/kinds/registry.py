@@ -20,7 +20,7 @@ def parametrize(
     pattern: Pattern | None,
     generator: Generator,
 ) -> Parametrization:
-    """Return the parameters to train for pruned matrices; initially they give these matrices.
+    """Return the `Parametrization` of pruned matrices; before training, it gives them unchanged.
 
     Args:
         kind: what is trained.
@@ -30,7 +30,7 @@ def parametrize(
         generator: draws the initial values of adapters, on the CPU.
 
     Raises:
-        RecoveryError: the kind needs a pattern.
+        RecoveryError: the kind needs a pattern, and none is known.
     """
     check_pattern(kind, pattern)
     if kind == "masked":

@@ -15,8 +15,8 @@ _SCALE = 2.0
 class ScaledWeights(Parametrization):
     """W + s·Ā⊙b⊙W: W is fixed, A ``[r, in]`` starts random, b ``[out, 1]`` starts at 0.
 
-    Ā ``[out, in]`` repeats each row of A for ⌈out/r⌉ neighbouring outputs; if r does not divide
-    out, the last rows of A are repeated less often, or not at all.
+    The scale s is a constant. Ā ``[out, in]`` repeats each row of A for ⌈out/r⌉ neighbouring
+    outputs; if r does not divide out, the last rows of A are repeated less often, or not used.
     """
 
     def __init__(self, stored: Tensor, layout: MatrixLayout, generator: Generator) -> None:

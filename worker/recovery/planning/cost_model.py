@@ -58,7 +58,7 @@ class _CostModel:
         return step_count(self._recovery, self._work.seq_len)
 
     def _forward(self) -> Cost:
-        """Return the cost of one token in a forward pass of all blocks."""
+        """Return the cost of a forward pass through all blocks, per token."""
         shape, size = self._shape, item_bytes(self._work)
         total = Cost()
         for block in shape.blocks:
@@ -78,7 +78,7 @@ class _CostModel:
         )
 
     def _optimizer(self) -> Cost:
-        """Return the cost of the optimizer's steps, and of computing weights per micro-batch."""
+        """Return the cost of the steps, and of computing weights from adapters per micro-batch."""
         numbers = self._numbers
         tokens = batch_tokens(self._recovery.tokens)
         batches = -(-tokens // self._setting.micro_batch_tokens(self._recovery, self._work))

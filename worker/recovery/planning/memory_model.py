@@ -131,7 +131,7 @@ class _MemoryModel:
         return divided // ranks + masks + block
 
     def _effective(self) -> int:
-        """Return the bytes of weights that are computed for the forward and kept for the backward.
+        """Return the bytes of the weights that the forward computes, and keeps for the backward.
 
         The weights of all blocks are kept, or those of one block if the backward recomputes them.
         """
@@ -150,7 +150,7 @@ class _MemoryModel:
     def _activations(self) -> int:
         """Return the bytes that the forward keeps for the backward.
 
-        A block keeps the inputs of its norms, matrices, activations and attention.
+        A block keeps the inputs of its norms, matrices, activation functions and attention.
         """
         shape = self._shape
         scores = shape.scored_heads * self._work.seq_len * (self._size + 4)

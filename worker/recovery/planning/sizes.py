@@ -17,5 +17,5 @@ TOP = 512
 
 
 def top_count(vocabulary: int) -> int:
-    """Return how many tokens' probabilities are kept; at least one token is not among them."""
+    """Return how many tokens' probabilities a prediction keeps, always fewer than all."""
     return min(TOP, vocabulary - 1)

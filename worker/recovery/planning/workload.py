@@ -1,4 +1,4 @@
-"""The work and the setting of a recovery, described by strings and numbers only."""
+"""The work and the setting of a recovery, as plain strings and numbers without tensors."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from worker.recovery.settings import Recovery, window_count, windows_per_step
 
 @dataclass(frozen=True)
 class RecoveryWork:
-    """The work of a recovery.
+    """The amount of work of a recovery.
 
     Attributes:
         training_windows, held_out_windows: number of windows.
@@ -59,7 +59,7 @@ class RecoverySetting:
 
 @dataclass(frozen=True)
 class TrainedNumbers:
-    """How many numbers of each sort a recovery holds in memory.
+    """How many tensor entries of each sort a recovery holds in memory.
 
     Attributes:
         weights: entries of the trained matrices.
@@ -67,8 +67,8 @@ class TrainedNumbers:
         trained: entries of the parameters that are trained; norms are too few to count.
         fixed: entries of the blocks' other parameters.
         outside: entries of the embeddings and the head.
-        largest_block: weights of the largest block.
-        largest_layer: weights of the largest matrix.
+        largest_block: entries of the trained matrices in the largest block.
+        largest_layer: entries of the largest trained matrix.
     """
 
     weights: int
@@ -81,7 +81,7 @@ class TrainedNumbers:
 
     @classmethod
     def of(cls, shape: ModelShape, recovery: Recovery) -> "TrainedNumbers":
-        """Count the numbers that a recovery of a model holds."""
+        """Count the tensor entries that a recovery holds for a model of this shape."""
         layers = [layer for block in shape.blocks for layer in block.layers]
         weights = sum(layer.weights for layer in layers)
         inside = sum(block.parameters.numbers for block in shape.blocks)
@@ -108,5 +108,5 @@ def _trained(layer: LayerShape, recovery: Recovery) -> int:
 
 
 def item_bytes(work: RecoveryWork) -> int:
-    """Return the bytes of a number in the dtype of the forward passes."""
+    """Return the bytes of one tensor entry in the dtype of the forward passes."""
     return ITEM_BYTES[work.dtype]

@@ -1,1 +1,1 @@
-"""The commands, one module per kind."""
+"""The commands of the command line; each module holds one group of them."""

@@ -1,4 +1,4 @@
-"""``zpruner datasets``."""
+"""The commands of ``zpruner datasets``."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ app = typer.Typer(no_args_is_help=True, help="List, upload and delete datasets."
 
 @app.command(name="ls")
 def list_datasets(as_json: JsonOption = False) -> None:
-    """List the values of --dataset: built-in datasets, then uploads, newest first."""
+    """List the datasets that --dataset accepts: built-in ones, then uploads, newest first."""
     with connect() as client:
         datasets = client.datasets.list()
     print_response(datasets, as_json, _table)
@@ -42,7 +42,7 @@ def upload(
 def rm(
     dataset: Annotated[str, typer.Argument(help="An uploaded dataset: dat_… or uploaded:dat_…")],
 ) -> None:
-    """Delete an uploaded dataset; refused while an unfinished job uses it."""
+    """Delete an uploaded dataset; this fails while an unfinished job uses it."""
     with connect() as client:
         client.datasets.delete(dataset)
 

@@ -211,9 +211,9 @@ def download(
     ] = PARALLEL,
     as_json: JsonOption = False,
 ) -> None:
-    """Download and verify a job's files; run it again to resume.
+    """Download and verify a job's files; run the command again to resume.
 
-    The exit code says why there are no files; it is 3 if the job failed its quality gate.
+    The exit code is 3 if the job failed its quality gate. If there are no files, it says why.
     """
     with connect() as client:
         job = client.jobs.get(job_id)

@@ -1,4 +1,4 @@
-"""``zpruner keys``, and ``zpruner me``."""
+"""The commands of ``zpruner keys``, and the command ``zpruner me``."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -78,7 +78,7 @@ def rotate(
 
 
 def me(as_json: JsonOption = False) -> None:
-    """Show the identity of ZPRUNER_API_KEY and the use of its quotas."""
+    """Show the owner and scopes of ZPRUNER_API_KEY, and how much of its quotas is used."""
     with connect() as client:
         found = client.me()
     print_response(found, as_json, _identity)

@@ -1,4 +1,4 @@
-"""Commands about several jobs, or about a job that does not exist yet."""
+"""Commands that estimate, run and compare jobs, and run sweeps."""
 
 import json
 from typing import Annotated, Any
@@ -91,7 +91,7 @@ def sweep(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Submit a job for each combination of values, follow them, and show the best."""
+    """Submit a job for each combination of values, follow the jobs, and mark the best results."""
     grid = {name: _values(name, fields.pop(name)) for name in VARIED if name in fields}
     if fields.get("skip", [""])[0].startswith("["):
         grid["skip"] = _values("skip", *fields.pop("skip"))
@@ -113,7 +113,7 @@ def sweep(
 
 
 class _Counts:
-    """Prints the number of points by status whenever it changes."""
+    """Prints how many of a sweep's jobs have each status, whenever this changes."""
 
     def __init__(self) -> None:
         self._last = ""
@@ -125,7 +125,7 @@ class _Counts:
 
 
 def _exit_code(sweep: Sweep) -> int:
-    """Return the exit code of the worst outcome among the points."""
+    """Return the exit code of the worst outcome among a sweep's jobs."""
     statuses = {point.status for point in sweep.points}
     verdicts = {point.verdict for point in sweep.points}
     worst = [

@@ -67,7 +67,7 @@ def control(context: typer.Context) -> None:
 
 @part.command(context_settings=PASS_ARGUMENTS_ON)
 def ping(context: typer.Context) -> None:
-    """Exit with 0 if the named worker of this host (gpu or control) responds."""
+    """Exit with 0 if the given worker of this machine (such as gpu), or control, responds."""
     _exec("ping", context, WORKER, "worker")
 
 
@@ -77,7 +77,7 @@ def bootstrap(context: typer.Context) -> None:
 
 
 def _exec(program: str, context: typer.Context, needs: Iterable[str], extra: str) -> NoReturn:
-    """Replace this process by a program, if the packages that it needs are installed."""
+    """Replace this process with a program, if the packages that the program needs are installed."""
     if missing := [name for name in needs if find_spec(name) is None]:
         stderr.print(
             f"{', '.join(missing)} not installed: pip install 'zpruner[{extra}]'", markup=False

@@ -1,4 +1,4 @@
-"""``zpruner submit``."""
+"""The command ``zpruner submit``."""
 
 from typing import Annotated, Any
 

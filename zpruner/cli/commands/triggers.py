@@ -1,4 +1,4 @@
-"""``zpruner triggers``."""
+"""The commands of ``zpruner triggers``."""
 
 import json
 from collections.abc import Sequence
@@ -110,7 +110,7 @@ def try_out(
     payload: Annotated[str, typer.Argument(help="The payload, as JSON or @FILE.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Show the job that a call would start, without starting it."""
+    """Show the job that a call with this payload would start, without starting it."""
     sent = _read(payload, "PAYLOAD")
     with connect() as client:
         print_response(client.triggers.test(trigger_id, sent), as_json, _test_text)
@@ -120,7 +120,7 @@ def try_out(
 def deliveries(
     trigger_id: TriggerArgument, limit: LimitOption = 20, as_json: JsonOption = False
 ) -> None:
-    """List the authenticated calls, newest first."""
+    """List the authenticated calls to a trigger, newest first."""
     with connect() as client:
         found = client.triggers.deliveries(trigger_id, limit=limit)
     print_response(found, as_json, _deliveries_table)

@@ -1,4 +1,4 @@
-"""``zpruner webhooks``."""
+"""The commands of ``zpruner webhooks``."""
 
 from collections.abc import Sequence
 from typing import Annotated

@@ -59,7 +59,7 @@ class Problem(ResponseModel):
 
 
 class GateFailure(ResponseModel):
-    """A violated bound of a job's quality gate."""
+    """A violated bound of a quality gate: ``bound`` is ``max`` or ``min``, ``wanted`` its value."""
 
     metric: str
     bound: str
@@ -145,7 +145,7 @@ class FileLink(ResponseModel):
 
 
 class KnownModel(ResponseModel):
-    """A model that the service knows without asking the hub.
+    """A model that the service knows without a request to the Hugging Face hub.
 
     Attributes:
         model: the value of a job's ``model`` field.
@@ -187,7 +187,7 @@ class Result(ResponseModel):
 
 
 class Event(ResponseModel):
-    """One event in the life of a job."""
+    """The record of one change of a job."""
 
     seq: int
     at: datetime

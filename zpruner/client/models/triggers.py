@@ -7,7 +7,7 @@ from zpruner.client.models.jobs import Preview, Problem, ResponseModel
 
 
 class Trigger(ResponseModel):
-    """A trigger: a job template that another system can start; its secret is not included."""
+    """A trigger without its secret; a call from another system starts a job from its template."""
 
     id: str
     name: str

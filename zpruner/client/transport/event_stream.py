@@ -1,4 +1,4 @@
-"""The events of a job, also as a stream of server-sent events."""
+"""Reads the events of a job, once or as a stream of server-sent events."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass

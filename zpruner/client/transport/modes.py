@@ -1,8 +1,8 @@
 """One implementation for the blocking and the asynchronous client.
 
-Each request is written once, as a coroutine over a transport. `operation` and `iteration` turn
-coroutines into methods: plain functions and iterators for a blocking client, coroutines and
-asynchronous iterators for an asynchronous one.
+Each request is written once, as a coroutine or an asynchronous generator that uses a transport.
+`operation` and `iteration` turn these into methods. The methods of a blocking client return results
+and iterators; those of an asynchronous client return coroutines and asynchronous iterators.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator

@@ -41,7 +41,7 @@ class Body(Protocol):
 
 
 class Transport(Generic[Mode]):
-    """JSON requests to one service; subclasses block or await."""
+    """Sends requests to one service; subclasses do so with blocking or asynchronous calls."""
 
     base_url: str
 
@@ -77,7 +77,7 @@ class Transport(Generic[Mode]):
         raise NotImplementedError
 
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        """Run a coroutine, or return it to be awaited."""
+        """Run a coroutine and return its result, or return the coroutine to be awaited."""
         raise NotImplementedError
 
     def iterate(self, items: AsyncGenerator[Any, None]) -> Any:

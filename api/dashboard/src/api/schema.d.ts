@@ -379,7 +379,7 @@ export interface paths {
         };
         /**
          * Get Place
-         * @description Return a job's position in its queue, which other jobs can change.
+         * @description Return a job's current position in its queue; other jobs can still move ahead of it.
          */
         get: operations["get_place"];
         put?: never;
@@ -401,8 +401,9 @@ export interface paths {
          * Get Result
          * @description Return a job's metrics and files.
          *
-         *     The status is 200 if the job has succeeded without failing its gate, and 424 if it failed its
-         *     gate or did not succeed. While the job is unfinished, the status is ``pending``, by default 202.
+         *     The HTTP status is 200 if the job has succeeded and has not failed its gate. It is 424 if the
+         *     job has failed its gate, or has ended without success. While the job is unfinished, the HTTP
+         *     status is the value of ``pending``, by default 202.
          */
         get: operations["get_result"];
         put?: never;
@@ -442,7 +443,7 @@ export interface paths {
         };
         /**
          * Get Manifest
-         * @description Return the ``report.json`` of a job that has succeeded: how its files were made.
+         * @description Return the ``report.json`` of a job that has succeeded; it says how the files were made.
          */
         get: operations["get_manifest"];
         put?: never;
@@ -516,7 +517,7 @@ export interface paths {
          * Create Link
          * @description Create a link that downloads a file without a key.
          *
-         *     It expires after `expires_in` seconds, or when the caller's key expires or is revoked.
+         *     The link expires after `expires_in` seconds, or when the caller's key expires or is revoked.
          */
         post: operations["create_link"];
         delete?: never;
@@ -566,7 +567,7 @@ export interface paths {
          * Create Archive Link
          * @description Create a link that downloads the archive of a job without a key.
          *
-         *     It expires after `expires_in` seconds, or when the caller's key expires or is revoked.
+         *     The link expires after `expires_in` seconds, or when the caller's key expires or is revoked.
          */
         post: operations["create_archive_link"];
         delete?: never;
@@ -610,7 +611,7 @@ export interface paths {
         put?: never;
         /**
          * Submit Sweep
-         * @description Submit all points of a sweep, or none of them.
+         * @description Submit a sweep: either all of its jobs are created, or none.
          */
         post: operations["submit_sweep"];
         delete?: never;
@@ -670,7 +671,9 @@ export interface paths {
         put?: never;
         /**
          * Estimate Job
-         * @description Estimate a job; an invalid job is refused, as it would be when submitted.
+         * @description Estimate a job's memory use, run time and output size.
+         *
+         *     An invalid job is refused, as it would be when submitted.
          */
         post: operations["estimate_job"];
         delete?: never;
@@ -688,7 +691,7 @@ export interface paths {
         };
         /**
          * Get Estimate
-         * @description Return an estimate; with ``Prefer: wait=N``, wait until it is computed.
+         * @description Return an estimate; with ``Prefer: wait=N``, wait up to N seconds for it.
          */
         get: operations["get_estimate"];
         put?: never;
@@ -758,10 +761,11 @@ export interface paths {
         put?: never;
         /**
          * Upload Dataset
-         * @description Upload UTF-8 text, JSONL or CSV; a job can use it by the response's `dataset` value.
+         * @description Upload UTF-8 text, JSONL or CSV; a job names it by the `dataset` value of the response.
          *
-         *     Rows contain a `text`, chat `messages`, or the field that a job names as its `text_field`.
-         *     Uploading the same bytes again returns the same dataset, with the name of the first upload.
+         *     Rows of JSONL or CSV contain a `text`, chat `messages`, or a field that a job names as its
+         *     `text_field`. Uploading the same bytes again returns the same dataset, with the name of the
+         *     first upload.
          */
         post: operations["upload_dataset"];
         delete?: never;
@@ -1049,7 +1053,7 @@ export interface paths {
         put?: never;
         /**
          * Redeliver
-         * @description Send a delivery again at once, whatever its status; its count of attempts restarts.
+         * @description Send a delivery again at once, whatever its status; `attempts` restarts from 0.
          */
         post: operations["redeliver"];
         delete?: never;
@@ -1145,7 +1149,9 @@ export interface paths {
         put?: never;
         /**
          * Test Trigger
-         * @description Return the job that a call with this payload would start; no job or delivery is stored.
+         * @description Return the result of a call with this payload: the job, or why the call would be ignored.
+         *
+         *     No job and no delivery is stored.
          */
         post: operations["test_trigger"];
         delete?: never;
@@ -1185,12 +1191,13 @@ export interface paths {
         put?: never;
         /**
          * Receive Hook
-         * @description Start a trigger's job, or ignore the call; no API key is needed.
+         * @description Start a trigger's job, or ignore the call if it does not match the trigger's filter.
          *
-         *     The call authenticates with the trigger's secret, in the header that the source uses: GitHub
-         *     `X-Hub-Signature-256`, Hugging Face `X-Webhook-Secret`, MLflow `X-MLflow-Signature`, Standard
-         *     Webhooks `webhook-signature`, others `Authorization: Bearer`. A repeated delivery gets the
-         *     response to the first one and starts nothing.
+         *     No API key is needed: the trigger's secret authenticates the call. The header depends on the
+         *     source: `X-Hub-Signature-256` from GitHub, `X-Webhook-Secret` from Hugging Face,
+         *     `X-MLflow-Signature` from MLflow, `webhook-signature` from Standard Webhooks, and
+         *     `Authorization: Bearer` from others. A repeated delivery gets the response to the first one and
+         *     starts nothing.
          */
         post: operations["receive_hook"];
         delete?: never;
@@ -1228,7 +1235,7 @@ export interface paths {
         };
         /**
          * Get Readiness
-         * @description Return 200 if database, artifact store, control process, broker and a worker are available.
+         * @description Return 200 if the database, artifact store, control process, broker and a worker respond.
          *
          *     The result may be up to two seconds old.
          */
@@ -2255,7 +2262,7 @@ export interface components {
         EventType: "job.queued" | "job.running" | "job.paused" | "job.succeeded" | "job.failed" | "job.cancelled" | "job.expired";
         /**
          * ExpectedWindows
-         * @description The windows of text that the job will use.
+         * @description How many windows of text the job will use, and how many tokens a window has.
          */
         ExpectedWindows: {
             /** Calibration */
@@ -2279,7 +2286,7 @@ export interface components {
         };
         /**
          * Facets
-         * @description The number of jobs with each status, method and verdict; values without jobs are omitted.
+         * @description The number of jobs by status, by method and by verdict; values without jobs are omitted.
          */
         Facets: {
             /** Status */
@@ -4986,7 +4993,7 @@ export interface components {
         };
         /**
          * QueueHistory
-         * @description A queue's waiting and running jobs in the last day.
+         * @description The numbers of a queue's waiting and running jobs over the last day.
          * @example {
          *       "name": "gpu",
          *       "points": [
@@ -5221,7 +5228,7 @@ export interface components {
         Scope: "matrix" | "row";
         /**
          * Seconds
-         * @description How long the job will run, not counting the time in the queue.
+         * @description How many seconds the job will run, not counting the time in the queue.
          */
         Seconds: {
             /** P50 */
@@ -5248,7 +5255,7 @@ export interface components {
         };
         /**
          * Share
-         * @description The use of one quota.
+         * @description How much of one quota is used; `allowed` is null if there is no limit.
          */
         Share: {
             /** Used */

@@ -25,10 +25,11 @@ def admm(
 ) -> Tensor:
     """Find sparse weights whose outputs are close to the dense ones, by ADMM.
 
-    Boza, 2024 (arXiv:2401.02938), algorithm 1, and the author's code. On Ŵ = W D with D the
-    inputs' norms and G = D⁻¹HD⁻¹ + 0.1 I: Z = M ⊙ (W + U), U += W − Z,
-    W = (ŴG + ρ(Z − U)) (G + ρI)⁻¹, ρ = 1. In each of the first 15 of 20 steps, the mask M of the
-    largest \\|W + U\\| is chosen again. With the sparsity s, step t drops a share of
+    Boza, 2024 (arXiv:2401.02938), algorithm 1, and the author's code. H is the Gram matrix, D the
+    diagonal matrix of the inputs' norms, Ŵ the dense weights times D, and G = D⁻¹HD⁻¹ + 0.1 I. From
+    W = Ŵ and U = 0, each step computes Z = M ⊙ (W + U), U += W − Z, and
+    W = (ŴG + ρ(Z − U)) (G + ρI)⁻¹, with ρ = 1. In each of the first 15 of 20 steps, the mask M of
+    the largest \\|W + U\\| is chosen again. With the sparsity s, step t drops a share of
     s (1 − (1 − t/15)³) of each row or group (see `partial_selection`). One inverse serves all steps
     and all layers with this input.
 

@@ -30,13 +30,14 @@ def alps(
     damping: float = 0.01,
     schedule: Schedule = PUBLISHED,
 ) -> Tensor:
-    """Find the support by ADMM with a rising penalty, then its weights by conjugate gradients.
+    """Find the mask by ADMM with a rising penalty, then the weights by conjugate gradients.
 
     Meng et al., 2024 (arXiv:2406.07831), algorithms 1 and 2, and the authors' code. With N the
     Gram matrix, damped and scaled to unit diagonal, and Ŵ the weights scaled to match:
     B = (ŴN − V + ρD) (N + ρI)⁻¹, D = largest entries of B + V/ρ, V += ρ(B − D). Every few steps
-    ρ rises, by a factor that depends on how much the support still changes. Then ten conjugate
-    gradient steps, preconditioned by the scaling, minimise the output error on the support of B.
+    ρ rises, by a factor that depends on how much the support (the places of the largest entries)
+    still changes. Then ten conjugate gradient steps, preconditioned by the scaling, minimise the
+    output error on the support of B.
 
     The published eigendecomposition, which serves every ρ, takes as long as dozens of Cholesky
     inversions. A run needs only about a dozen inversions, so each ρ gets its own inversion.
@@ -119,7 +120,7 @@ def _search(
 
 
 def _repair(start: Tensor, pull: Tensor, matrix: Tensor, keep: Tensor) -> Tensor:
-    """Minimise each row's output error over its kept weights, ``[out, in]``; all rows at once."""
+    """Return the kept weights ``[out, in]`` with the least output error; solve all rows at once."""
     factor = mask_as_float(keep)
     solution, failed = start, torch.zeros_like(start[:, :1], dtype=torch.bool)
     residual = torch.addmm(pull, start, matrix, alpha=-1).mul_(factor)

@@ -39,9 +39,9 @@ class Exact:
     S by the loss of each weight alone, as in SparseGPT; M by the joint loss of each set of weights
     that an N:M pattern allows to be removed from a group. The second letter says how the kept
     weights are repaired: S column by column, as in SparseGPT, where only the weights to the right
-    make up for a loss; M all at once, by least squares. While the mask of a block of columns is
-    chosen, S and M both repair column by column; before the next block, M computes the next
-    block's columns by least squares, to make up for all losses so far.
+    make up for a loss; M all at once, by least squares. With either letter, the repair goes column
+    by column while the mask of a block of columns is chosen. Before the mask of the next block of
+    columns is chosen, M computes that block by least squares, to make up for all losses so far.
 
     Attributes:
         variant: None selects ``mm`` with an N:M pattern, and ``sm`` otherwise.
@@ -96,7 +96,11 @@ class Exact:
 
 
 def variant_of(solver: Solver, variant: Variant) -> Solver:
-    """Return a variant of ``exact``; a column-by-column one is planned like SparseGPT."""
+    """Return ``solver``, which has to be ``exact``, with a fixed variant.
+
+    A variant that repairs column by column gets SparseGPT's name, so its job is planned as if it
+    ran SparseGPT.
+    """
     if variant[1] == "m":
         return replace(solver, solve=Exact(variant))
     return replace(solver, name=SPARSEGPT.name, solve=Exact(variant))
@@ -111,14 +115,14 @@ def _joint_choice(pattern: NofM | None, weight: Tensor) -> Choose:
 
 
 def _blocks(columns: int, pattern: NofM | None) -> Iterator[tuple[int, int]]:
-    """Yield each block's first column, and the column after its last."""
+    """Yield, for each block of columns, its first column and the column after its last."""
     width = _width(columns, pattern.m if pattern else COLUMNS)
     for start in range(0, columns, width):
         yield start, min(columns, start + width)
 
 
 def _width(columns: int, group: int) -> int:
-    """Return the width of a block, which is a multiple of ``group``."""
+    """Return how many columns a block of columns has: a multiple of ``group``."""
     least = max(COLUMNS, -(-columns // _BLOCKS))
     return -(-least // group) * group
 

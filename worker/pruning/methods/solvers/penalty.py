@@ -1,4 +1,4 @@
-"""The penalty of ALPS: how strongly it pulls the weights to the sparse ones."""
+"""The penalty of ALPS, which pulls the weights towards the sparse ones."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,4 +1,4 @@
-"""A solver: the function that computes the weights, and how it is run."""
+"""What a solver consists of: its function, its default damping, and its cost and memory."""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -67,8 +67,9 @@ class SolverMemory:
 class Solver:
     """A way to choose and repair the weights of one linear layer, given its inputs' Gram matrix.
 
-    A solver should usually choose the mask itself: the masks of ADMM and ALPS leave a third
-    less output error (measured on SmolLM2-135M at 50 %) than the best weights on a mask by score.
+    A solver should usually choose the mask itself: with their own masks, ADMM and ALPS leave a
+    third less output error than the best weights on a mask by score (measured on SmolLM2-135M at a
+    sparsity of 50 %).
 
     Attributes:
         name: the name that users write in a job.

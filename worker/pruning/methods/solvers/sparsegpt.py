@@ -46,11 +46,11 @@ def sparsegpt(
 ) -> Tensor:
     """Drop the weights that cost the least output error, and repair those to their right.
 
-    Frantar & Alistarh, 2023 (arXiv:2301.00774), algorithm 1, and the authors' code. With UᵀU the
-    damped Gram's inverse, U upper, dropping w_j changes the columns after it by
-    −(w_j / U_jj) U_j,: and costs w_j² / U_jj². The weights of 128 columns compete; with an N:M
-    pattern, those of one group. The authors' code drops one weight more per 128 columns; here
-    exactly the requested number is dropped, unless the selection is `AsPublished`.
+    Frantar & Alistarh, 2023 (arXiv:2301.00774), algorithm 1, and the authors' code. U is upper
+    triangular, and UᵀU is the inverse of the damped Gram matrix. Dropping w_j changes the columns
+    after it by −(w_j / U_jj) U_j,: and costs w_j² / U_jj². The weights of 128 columns compete; with
+    an N:M pattern, those of one group. The authors' code drops one weight more per 128 columns;
+    here exactly the requested number is dropped, unless the selection is `AsPublished`.
 
     Args:
         weight: ``[out, in]``, any float dtype; not modified.
