@@ -173,7 +173,7 @@ def _service(settings: ApiSettings, queue: Queue) -> Service:
 
 
 async def _report_alive(heartbeats: HeartbeatPipe, every_s: float) -> None:
-    """Send heartbeats from the event loop: while it is blocked, they stop, as responses do."""
+    """Send heartbeats from the event loop, so that they stop while the loop is blocked."""
     while True:
         heartbeats.beat()
         await asyncio.sleep(every_s)

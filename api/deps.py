@@ -95,7 +95,7 @@ ServiceDep = Annotated[Service, Depends(_service)]
 
 
 def _id_of(prefix: Prefix, error: type[NotFoundError]) -> AfterValidator:
-    """Return a validator that raises ``error`` for malformed ids, without a database query."""
+    """Return a validator that raises ``error`` if an id is malformed; it queries no database."""
     pattern = re.compile(id_pattern(prefix))
 
     def check(row_id: str) -> str:
@@ -128,7 +128,7 @@ IdempotencyKey = Annotated[
 
 
 async def changes_nothing(request: Request) -> None:
-    """Keep a request out of the audit log: it changes nothing, although its method is POST."""
+    """Keep a POST request out of the audit log, because it only checks or estimates something."""
     request.state.changes_nothing = True
 
 
@@ -145,9 +145,10 @@ DryRun = Annotated[bool, Depends(_dry_run)]
 
 
 def preferred_wait_s(prefer: str | None, otherwise_s: float = 0) -> float:
-    """Return N, at most 60, from ``wait=N`` in a ``Prefer`` header; without it, ``otherwise_s``.
+    """Return how many seconds a ``Prefer: wait=N`` header asks to wait, at most 60.
 
-    Malformed preferences are ignored, as in RFC 7240.
+    If the header has no ``wait=N``, return ``otherwise_s``. Malformed preferences are ignored, as
+    in RFC 7240.
     """
     match = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\b", prefer or "", re.ASCII)
     return min(float(match[1]), MAX_WAIT_S) if match else otherwise_s
@@ -165,7 +166,7 @@ async def _wait_s(
 
 
 def set_preference_applied(request: Request, prefer: str | None) -> None:
-    """Add the accepted wait to the response as ``Preference-Applied``, if ``prefer`` has a wait."""
+    """Set the response's ``Preference-Applied`` header, if ``prefer`` asks for a wait above 0 s."""
     if wait_s := preferred_wait_s(prefer):
         request.state.preference_applied = f"wait={wait_s:.0f}"
 

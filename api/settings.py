@@ -20,7 +20,7 @@ Descriptors = Annotated[tuple[int, ...], NoDecode, BeforeValidator(_split)]
 
 
 class ApiSettings(ServerSettings):
-    """The settings of the API, in addition to the shared ones."""
+    """The settings of ``ServerSettings``, and those that only the API has."""
 
     model_config = SettingsConfigDict(populate_by_name=True)
 
@@ -61,5 +61,5 @@ class ApiSettings(ServerSettings):
 
     @property
     def buckets_file(self) -> Path | None:
-        """The file that several API processes share to count requests; None for one process."""
+        """The file in which several API processes count requests together; None for one process."""
         return None if self.api_shared_dir is None else self.api_shared_dir / "rate-limits"

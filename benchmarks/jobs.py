@@ -1,4 +1,6 @@
-"""The jobs that `benchmarks.plans` measures; what takes most memory and time differs among them.
+"""The jobs that `benchmarks.plans` measures.
+
+The jobs differ in which part of the work takes the most memory and time.
 
 `python -m benchmarks.jobs MODEL FOLDER` writes the model `MODELS[MODEL]` to FOLDER.
 """

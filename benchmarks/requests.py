@@ -1,8 +1,7 @@
 """Measure the CPU time that polls, events and streams take: `python -m benchmarks.requests`.
 
-Each figure is the CPU time of one request, event or stream. To measure it, the API serves many of
-the same kind; the CPU time of all its processes, minus their CPU time over an equal period without
-requests, is divided by the number served.
+Each figure is the CPU time of one request, event or stream, averaged over many of the same kind. It
+includes all processes of the API. The CPU time that they use when idle is subtracted.
 """
 
 import argparse
@@ -122,7 +121,7 @@ class Requests:
         await asyncio.sleep(1)
 
     async def _events(self) -> None:
-        """Measure a PATCH while one stream is open, and the cost of each further stream."""
+        """Measure a PATCH with one open stream, and an event's cost for each further stream."""
         async with self._streams(1) as arrivals:
             one = await self._seconds(lambda: self._send_events(arrivals))
         async with self._streams(1 + STREAMS) as arrivals:

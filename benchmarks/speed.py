@@ -35,7 +35,12 @@ SAMPLES, SEQ_LEN, SPARSITY, THREADS, TIMES = 16, 512, 0.5, 2, 3
 
 @dataclass(frozen=True)
 class Ratio:
-    """The ratio of two measurements, by their names in `_measurements`, and its required value."""
+    """The ratio of two measurements, and the value that the ratio must have.
+
+    Attributes:
+        over, under: the names of the two measurements in `_measurements`.
+        must_be: the required value, as a text.
+    """
 
     over: str
     under: str
@@ -76,7 +81,7 @@ def main() -> None:
 
 
 def _measurements(model: Path) -> dict[str, Callable[[], float]]:
-    """Return, by name, functions that each run one measurement and return its seconds."""
+    """Return a function for each measurement, keyed by its name; each returns seconds."""
     vocabulary = json.loads((model / "config.json").read_text())["vocab_size"]
     generator = torch.Generator().manual_seed(0)
     windows = torch.randint(vocabulary, (SAMPLES, SEQ_LEN), generator=generator)
@@ -113,7 +118,7 @@ def forward_seconds(folder: Path, windows: Tensor, dtype: torch.dtype) -> float:
 
 
 def _prune(folder: Path, windows: Tensor, dtype: torch.dtype, **fields: object) -> float:
-    """Return `prune_seconds`: the engine's time to read, calibrate, prune and write."""
+    """Return `prune_seconds`: the sweep's time to read, calibrate, prune and write."""
     named = {"model": f"local:{folder.resolve()}", "dataset": "none", "sparsity": SPARSITY}
     recipe = recipe_of(PruneSpec.model_validate(named | fields))
     meta_model = MetaModel.open(folder, dtype, torch.device("cpu"))

@@ -1,4 +1,4 @@
-"""Z-Pruner implemented as in the papers' scripts, for comparison.
+"""An implementation of Z-Pruner in the manner of published pruning code, for comparison.
 
 The whole model is in memory, each block takes two forward passes, and scores are fully sorted. Only
 for benchmarks: it supports only Llama-like models (``model.model.layers``) on a CPU.
@@ -40,12 +40,12 @@ class InputNorms:
 def prune_whole_model(model: PreTrainedModel, windows: Tensor, sparsity: float) -> None:
     """Prune every linear layer of every block in place.
 
-    For each block, a forward pass of all samples, one by one, collects the input norms. Then the
-    block is pruned, and a second pass computes the input of the next block.
+    All samples pass through a block one by one, while the norms of the inputs are collected. Then
+    the block is pruned, and a second pass of all samples computes the inputs of the next block.
 
     Args:
         model: a Llama-like decoder, fully loaded.
-        windows: ``[samples, tokens]`` int64 calibration ids.
+        windows: token ids for calibration, ``[samples, tokens]`` int64.
         sparsity: share of each matrix to prune; as in the published code, one weight more than this
             share is pruned.
     """

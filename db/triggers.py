@@ -28,7 +28,10 @@ class CallId:
 
 
 class DuplicateCallError(Exception):
-    """A concurrent request has recorded the same call. Roll back and return the stored result."""
+    """A concurrent request has recorded the same call.
+
+    The caller should roll back and return the stored result.
+    """
 
 
 class TriggerRepository:
@@ -88,7 +91,7 @@ class TriggerRepository:
         return self._set(trigger_id, secret=new_secret(), **former)
 
     def delete(self, trigger_id: str) -> None:
-        """Delete a trigger with its recorded calls, but not its jobs.
+        """Delete a trigger with its recorded calls, but not the jobs that it created.
 
         Raises:
             TriggerNotFoundError: there is no such trigger.
@@ -99,7 +102,7 @@ class TriggerRepository:
             raise TriggerNotFoundError(trigger_id)
 
     def final_delivery(self, trigger_id: str, call: CallId) -> TriggerDelivery | None:
-        """Return the recorded delivery of a call; None if the call is new or was refused."""
+        """Return the row of a call; None if the call is new or was refused."""
         done = _same_call(trigger_id, call).where(TriggerDelivery.outcome != TriggerOutcome.refused)
         return self._session.scalar(done)
 

@@ -8,7 +8,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 
 def convert(gguf: Path, folder: Path) -> None:
-    """Write the weights in the model's published dtype, bfloat16, with tokenizer and configs."""
+    """Write the weights in bfloat16, the published model's dtype, and the tokenizer and configs."""
     source = {"pretrained_model_name_or_path": gguf.parent, "gguf_file": gguf.name}
     dense = GgufConfig(
         dequantize=True

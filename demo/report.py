@@ -19,7 +19,8 @@ class Summary:
 
     Attributes:
         artifact_sha256: SHA-256 of the job's ``SHA256SUMS`` file, which lists all other files.
-        url: URL of the job's archive, available while a service runs on the demo's data folder.
+        url: URL of the job's archive; it works while a service uses the demo's port and data
+            folder.
     """
 
     job_id: str
@@ -57,7 +58,7 @@ def sparkline(values: Sequence[float]) -> str:
 
 
 def table(summary: Summary, title: str, blocks: Sequence[dict[str, Any]], size_bytes: int) -> Table:
-    """Return a table of a job's figures; ``blocks`` are the job's block reports, in order."""
+    """Return a table of a job's figures; ``blocks`` holds the measurements of each block."""
     rows = Table(title=title, title_justify="left", show_header=False)
     ratio = summary.pruned_perplexity / summary.dense_perplexity
     rows.add_row("perplexity, dense", f"{summary.dense_perplexity:.2f}")

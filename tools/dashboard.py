@@ -58,7 +58,7 @@ def main() -> int:
 
 
 def _install() -> None:
-    """Install the packages of the lock file if it has changed since the last installation."""
+    """Install the packages that the lock file names, unless this version of it is installed."""
     lock, done = FOLDER / "package-lock.json", FOLDER / "node_modules" / ".package-lock.json"
     if not done.exists() or done.stat().st_mtime < lock.stat().st_mtime:
         run(FOLDER, "npm", "ci", "--no-audit", "--no-fund")

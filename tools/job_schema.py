@@ -1,4 +1,7 @@
-"""Write the JSON schema that the command line reads: ``python -m tools.job_schema``."""
+"""Write the JSON schema of a job's fields: ``python -m tools.job_schema``.
+
+The command line reads the file that this module writes.
+"""
 
 import json
 from pathlib import Path

@@ -1,7 +1,7 @@
 """Generate files from the settings classes: ``python -m tools.settings_reference``.
 
-It writes the tables in docs/settings.md, and a file with the names of all environment variables.
-``db`` reads that file, because it must not import the settings of the other parts.
+It writes the tables in docs/settings.md, and a file with the names of all ``ZPRUNER_*`` variables.
+``db`` reads the names from that file, because it must not import the settings of the other parts.
 """
 
 import re
@@ -33,7 +33,7 @@ HEAD = "| name | value | default | meaning |\n|---|---|---|---|\n"
 
 
 def names_text() -> str:
-    """Return the names of all environment variables, one per line."""
+    """Return the names of all ``ZPRUNER_*`` variables, sorted, one per line."""
     fields = {name for part in PARTS for name in _prefixed(part)}
     return "".join(sorted(f"{PREFIX}{name.upper()}\n" for name in {*fields, *CLIENT_NAMES}))
 
@@ -89,7 +89,7 @@ def _default(name: str, schema: dict[str, Any]) -> str:
 
 
 def _written(name: str, default: Any) -> str:
-    """Return a default as a user would set it; times of 2 or more whole days also show the days."""
+    """Return a default as a user would set it; a time of two or more whole days also in days."""
     if default in (None, []):
         return "none"
     if isinstance(default, list):

@@ -34,7 +34,7 @@ def detect(name: str, count: int = 1) -> Device:
 
     Args:
         name: the name of a device, as in ``ZPRUNER_DEVICE``.
-        count: the number of devices that must be available.
+        count: the number of GPUs that must be available; not used for the CPU.
 
     Raises:
         NoDeviceError: the machine does not have the requested devices.
@@ -58,11 +58,13 @@ def is_cpu(name: str) -> bool:
 
 
 def detect_in_subprocess(name: str, count: int = 1) -> Device:
-    """Do what `detect` does, in another process unless the device is certainly the CPU.
+    """Return the result of `detect` without importing torch into this process.
+
+    `detect` runs in another process. For a device that is certainly the CPU, it is not needed.
 
     Raises:
         NoDeviceError: the machine does not have the devices.
-        SubprocessError: the process failed.
+        SubprocessError: the other process failed or took longer than `TIMEOUT_S`.
     """
     if is_cpu(name):
         return Device("cpu", psutil.virtual_memory().total)

@@ -9,7 +9,10 @@ AUTOGROUP = Path("/proc/self/autogroup")
 
 
 def lower_priority() -> None:
-    """Lower the CPU priority of this process and of its children; a second call changes nothing."""
+    """Lower the CPU priority of this process and of all processes that it starts later.
+
+    A second call changes nothing.
+    """
     if os.getpriority(os.PRIO_PROCESS, 0) < NICE:
         os.setpriority(os.PRIO_PROCESS, 0, NICE)
     # If Linux groups processes by session, niceness counts only within a group, so the processes

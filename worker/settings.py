@@ -25,7 +25,7 @@ Forking = Annotated[Literal["auto", "always", "never"], AfterValidator(_supporte
 
 
 class WorkerSettings(Settings):
-    """The shared settings, and those of workers."""
+    """The shared settings, and those of workers and of the control process."""
 
     device: Device = "auto"
     """The worker's device: `cpu`, `cuda`, or `auto` for a GPU if there is one."""

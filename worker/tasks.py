@@ -76,7 +76,7 @@ class JobRequest(Request):
     def on_failure(
         self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False
     ) -> None:
-        """Release the child's lease, then requeue the message.
+        """Release the child's lease; then Celery requeues the message if the process was lost.
 
         The traceback of a lost process shows only Celery's own frames, so it is not logged.
         """

@@ -1,4 +1,4 @@
-"""The commands that start the service's programs, which do not import from the current folder.
+"""The commands that start the service's programs, without imports from the current folder.
 
 In a checkout, the packages ``api``, ``db`` and ``worker`` are beside the package ``zpruner``. In
 an installation they are in the folder ``zpruner/_service``, and are not top-level packages.

@@ -1,4 +1,4 @@
-"""Middleware that authenticates, rate-limits and audits requests, and checks their scopes."""
+"""Middleware that authenticates, rate-limits and audits requests, and checks callers' scopes."""
 
 import logging
 import re
@@ -126,7 +126,10 @@ class AuthenticationMiddleware:
     def _count(
         self, request: Request, key_id: str | None
     ) -> tuple[Mapping[str, str], Response | None]:
-        """Count a request; return rate limit headers, and an error response if over the limit."""
+        """Count a request; return the rate limit headers, and an error response or None.
+
+        There is an error response if the request exceeds the limit.
+        """
         if self._buckets is None:
             return {}, None
         taken = self._buckets.take(key_id or _address(request))
@@ -163,7 +166,10 @@ class _AuditedResponse:
         await self._send(message)
 
     async def record(self, status: int, location: str | None = None) -> None:
-        """Write the audit entry, unless it was written before or the request changes nothing."""
+        """Write the audit entry, unless it was written before or the request changes nothing.
+
+        With status 503 the database accepts no changes, so the entry is only logged.
+        """
         request = self._request
         if self._is_recorded or getattr(request.state, "changes_nothing", False):
             return
@@ -195,8 +201,8 @@ class _AuditedResponse:
 async def require_scope(request: Request) -> None:
     """Check that the caller has the scopes that the matched route needs.
 
-    The middleware checks the path as it was sent. This check uses the route's own path, so that no
-    way to write the request's path avoids it.
+    The middleware looks up the needed scopes by the path as it was sent. This check uses the path
+    template of the matched route, so that no spelling of a path avoids the check.
 
     Raises:
         ProblemError: the caller lacks a scope.
@@ -212,7 +218,8 @@ async def require_scope(request: Request) -> None:
 def _needed(scope: Scope) -> Needed | None:
     """Return the scopes that the request needs; None if it needs no key.
 
-    The path is looked up as it was sent, and without a proxy's prefix (``root_path``).
+    First the path is looked up as it was sent. If no key is needed for it, the path without a
+    proxy's prefix (``root_path``) is looked up.
     """
     for one in _paths(scope):
         if (needed := needed_for(scope["method"], one)) is not None:

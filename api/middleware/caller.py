@@ -44,7 +44,7 @@ class Caller:
         return None if self.key is None else self.key.id
 
     def lacks(self, needed: Needed) -> list[AccessScope]:
-        """Return the needed scopes that the caller does not have."""
+        """Return the needed scopes that the caller lacks; a caller with ``admin`` lacks none."""
         return [] if AccessScope.admin in self.scopes else sorted(needed - self.scopes)
 
 

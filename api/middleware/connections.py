@@ -42,7 +42,10 @@ def server_config(app: Any, **options: Any) -> uvicorn.Config:
 
 
 def raise_descriptor_limit() -> None:
-    """Raise the limit on open files: the usual 1,024 are too few for 1,000 streams."""
+    """Raise the limit on open files to what ``MAX_CONNECTIONS`` need, if the system allows it.
+
+    Otherwise raise it as far as the system allows.
+    """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = RESERVED + 2 * MAX_CONNECTIONS
     limit = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
@@ -52,7 +55,10 @@ def raise_descriptor_limit() -> None:
 
 
 def max_connections() -> int:
-    """Return how many connections may be open, if each needs a descriptor for a file, too."""
+    """Return how many connections may be open at the same time.
+
+    Each may need two file descriptors: one for its socket, and one for a file in the response.
+    """
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return MAX_CONNECTIONS
@@ -98,7 +104,10 @@ class Connection(HttpProtocol):
         self._restart_timer()
 
     def _restart_timer(self) -> None:
-        """When the awaited part of a request has arrived, start the timer of the next part."""
+        """Start the timer of the part of a request that the client has to send next.
+
+        If the timer of this part already runs, it goes on.
+        """
         if (awaited := self._awaited()) is self._timed:
             return
         self._stop_timer()
@@ -134,9 +143,10 @@ class Connection(HttpProtocol):
 
 
 class ThrottleFilter(logging.Filter):
-    """Limits how often warnings that clients can cause are logged: each at most once a minute.
+    """Drops a warning that clients can cause, if it was logged less than a minute ago.
 
-    Without this limit, clients could fill the disk.
+    Without this filter, clients could fill the disk. The filter also drops the errors of event
+    streams that are open when the service stops.
     """
 
     def __init__(self) -> None:

@@ -1,8 +1,8 @@
 """Parsing of HTTP requests, with stricter rules than uvicorn's and with bounded memory.
 
-uvicorn parses requests with llhttp, through httptools. This limits neither the size of headers nor
-the number of pipelined requests, and accepts some requests that another parser, such as a proxy's,
-could read differently.
+uvicorn parses requests with llhttp, through httptools. uvicorn limits neither the size of headers
+nor the number of pipelined requests. llhttp accepts some requests that another parser, such as a
+proxy's, could read differently.
 """
 
 import json
@@ -67,7 +67,8 @@ class HttpProtocol(HttpToolsProtocol):
     def _head_without_offer(self) -> bytes:
         """Return the request's head without the ``Upgrade`` header.
 
-        Because of that header, llhttp skipped the request's body.
+        llhttp does not read the body of a request that has this header. So the caller parses the
+        request again, from this head on.
         """
         method, version = self.parser.get_method(), self.parser.get_http_version().encode()
         head = [b"%s %s HTTP/%s\r\n" % (method, self.url, version)]
@@ -140,8 +141,8 @@ class HttpProtocol(HttpToolsProtocol):
     ) -> None:
         """Send an error without calling the application, and close the connection.
 
-        If an earlier request has not been answered yet, no error is sent; the connection closes
-        after the last response.
+        No error is sent if an earlier request has not been answered yet, or if the response to this
+        request has begun. Then the connection closes after the last response.
         """
         self._ignores_rest = True
         if self._is_answering() and not self._can_refuse_last():
@@ -161,7 +162,10 @@ class HttpProtocol(HttpToolsProtocol):
 
 
 def _reason(error: httptools.HttpParserError) -> str:
-    """Return in words why parsing failed; if a callback failed, its own exception says why."""
+    """Return a sentence that says why parsing failed.
+
+    If a callback of the parser failed, the sentence depends on the callback's exception.
+    """
     cause = error.__context__ if isinstance(error, httptools.HttpParserCallbackError) else error
     is_known = isinstance(cause, httptools.HttpParserError)
     return f"{cause}." if is_known else "Its target has no path."

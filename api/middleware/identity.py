@@ -1,4 +1,4 @@
-"""Identification of a request's caller by a key or download link, or as one that needs neither."""
+"""Identification of a request's caller: by a key, by a download link, or without either."""
 
 import logging
 import re
@@ -81,7 +81,7 @@ class Identity:
         self._recent: OrderedDict[SentKey, float] = OrderedDict()
 
     def credentials(self, request: Request) -> Credentials:
-        """Return the key or link that the request has sent, without a database query."""
+        """Return the key or link that the request has sent; this needs no database query."""
         try:
             if (link := _link(request)) is not None:
                 return Credentials(link=link)
@@ -112,7 +112,10 @@ class Identity:
         return LOCAL
 
     def recent_key_id(self, sent: Credentials) -> str | None:
-        """Return the key's id if the key was valid recently, without a database query."""
+        """Return the key's id if the key was valid in the last ``RECENT_FOR_S`` seconds, else None.
+
+        This needs no database query.
+        """
         if sent.key is None:
             return None
         valid_at = self._recent.get(sent.key, -RECENT_FOR_S)
@@ -215,9 +218,9 @@ def _link(request: Request) -> Link | None:
 def is_local(request: Request) -> bool:
     """Whether a request comes from this machine, and not through a proxy.
 
-    The address that it was sent to and the name in ``Host`` must be loopback ones, and it must not
-    have a header that proxies add: a proxy on this machine also connects to loopback, but for
-    clients elsewhere.
+    The request must have been sent to a loopback address, ``Host`` must name a loopback host, and
+    the request must have no header that proxies add. A proxy on this machine also connects to a
+    loopback address, but its clients may be elsewhere.
     """
     server, _ = request.scope.get("server") or ("", None)
     is_forwarded = any(name in request.headers for name in FORWARDED)

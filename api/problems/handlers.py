@@ -35,10 +35,10 @@ class ProblemError(Exception):
 
 
 def install(app: FastAPI, missing_page: Callable[[Request], Response | None]) -> None:
-    """Convert every error of the application into a problem document.
+    """Add the handlers that convert the errors of requests into problem documents.
 
-    ``missing_page`` returns a page for a browser that requests an unknown path, and None for
-    other clients.
+    ``missing_page`` is called with a request for an unknown path. It returns a page for browsers,
+    or None if the response should be a problem document.
     """
     for error in (JobError, ProblemError, RequestValidationError):
         app.exception_handler(error)(_handle)
@@ -123,7 +123,7 @@ def _plain(request: Request, error: HTTPException) -> Response:
 
 
 def _methods(request: Request) -> set[str]:
-    """Return all documented methods of the request's path; a single route knows only its own."""
+    """Return the methods of all documented routes that match the request's path."""
     paths: dict[str, dict[str, Any]] = request.app.openapi()["paths"]
     same = (verbs for path, verbs in paths.items() if compile_path(path)[0].match(request.url.path))
     return {verb.upper() for verbs in same for verb in verbs}

@@ -69,7 +69,7 @@ _short.maxstring = _short.maxlong = _short.maxother = MAX_SHOWN
 
 @dataclass(frozen=True)
 class DescribedError:
-    """The problem with one field, and its remedy, with which the problem's ``detail`` ends."""
+    """The problem with one field, and the remedy, which the problem's ``detail`` contains."""
 
     problem: FieldProblem
     remedy: str
@@ -118,7 +118,10 @@ def _suggestion(name: str, names: list[str]) -> str:
 
 
 def _names(route: APIRoute, place: str, above: Sequence[str]) -> list[str]:
-    """Return the names of a route's query parameters, or of the fields of its body at ``above``."""
+    """Return the names of a route's query parameters, or of fields in its body.
+
+    ``above`` is the path of the object that has these fields; it is empty for the whole body.
+    """
     if place == "query":
         return query_names(route)
     model = None if route.body_field is None else _model(route.body_field.field_info.annotation)

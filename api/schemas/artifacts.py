@@ -51,7 +51,7 @@ class LinkRequest(BaseModel):
 
 
 class LinkRead(BaseModel):
-    """A link that downloads a file or an archive without a key."""
+    """A link with which a file or an archive can be downloaded without a key."""
 
     url: str = Field(
         description="Anyone who has it can download the file, with `GET`, `HEAD` and `Range`, or "

@@ -46,7 +46,7 @@ class ExpectedWindows(BaseModel):
 
 
 class RecoveryEstimate(BaseModel):
-    """The part of an estimate's memory and time that `recover` takes."""
+    """The memory, temporary files, training steps and time that `recover` alone takes."""
 
     host_bytes: int
     device_bytes: int
@@ -79,7 +79,8 @@ class EstimateRead(BaseModel):
         description="Null if several devices share the job, or the machine's speed is unknown."
     )
     recovery: RecoveryEstimate | None = Field(
-        default=None, description="The part of these that `recover` takes."
+        default=None,
+        description="What `recover` takes. The time and disk space above include its own.",
     )
     artifact_bytes: int
     computed_on: ComputedOn

@@ -14,7 +14,10 @@ Priority = Annotated[StrictInt, Field(ge=-10, le=10)]
 
 
 def _require_iso_format(value: object) -> object:
-    """Refuse text without a date, and numbers, which pydantic would read as seconds since 1970."""
+    """Refuse a value that is neither a datetime nor a text that starts with a date.
+
+    pydantic would also accept numbers, as seconds since 1970.
+    """
     is_iso = isinstance(value, str) and re.match(r"\d{4}-\d\d-\d\d", value)
     if not is_iso and not isinstance(value, datetime):
         raise PydanticCustomError(

@@ -143,7 +143,7 @@ class JobDetail(JobRead):
 
     @classmethod
     def with_history(cls, job: Job, events: list[JobEvent], position: int | None) -> Self:
-        """Build a job's details from its row, its events of status and phase, and its position."""
+        """Build a job's details from its row, status and phase events, and queue position."""
         attempts = [AttemptRead.model_validate(one) for one in history.attempts(events)]
         phases = [PhaseRead.model_validate(one) for one in history.phases(events)]
         own = {"attempts": attempts, "phases": phases, "queue_position": position}

@@ -142,7 +142,7 @@ class Me(BaseModel):
 
 
 class AuditRead(BaseModel):
-    """One request that changed something or was refused."""
+    """One request that changed something or tried to."""
 
     model_config = ConfigDict(from_attributes=True)
 

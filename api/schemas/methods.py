@@ -8,11 +8,11 @@ from api.schemas.pages import Page
 
 
 class MethodRead(BaseModel):
-    """One pruning method; ``options`` is the JSON Schema of a job that uses it.
+    """One method, solver or allocation; ``options`` is the JSON Schema of a job that uses it.
 
-    ``fields`` lists the fields of a job that accept the method. If a solver is named as ``method``,
-    it chooses the mask and updates the kept weights; if it is named as ``solver``, it only updates
-    the weights that a score has kept.
+    ``fields`` lists the fields of a job that accept the name. Some names are accepted as ``method``
+    and as ``solver``. As ``method``, they choose the mask and update the kept weights. As
+    ``solver``, they only update the weights that a score has kept.
     """
 
     name: str
@@ -36,7 +36,7 @@ class PresetRead(BaseModel):
 
 
 class MethodPage(Page[MethodRead]):
-    """The pruning methods, and the presets and metrics that a job can name."""
+    """The methods, solvers, allocations, presets and metrics that a job can name."""
 
     presets: list[PresetRead] = Field(description="From the cheapest to the best.")
     metrics: list[str] = Field(description="The metrics that a `gate` can bound.")

@@ -56,7 +56,7 @@ class WorkerRead(BaseModel):
     device: str | None = Field(description="Null until the worker has detected it.")
     memory_bytes: int | None = Field(description="The memory of that device.")
     load: float | None = Field(
-        description="The share of its device that was busy, from 0 to 1; null if unknown."
+        description="The share of time in which its device was busy, from 0 to 1; null if unknown."
     )
     memory_used_bytes: int | None = Field(description="Of that device; null if unknown.")
     temperature_c: float | None = Field(description="Of that device; null if unknown.")

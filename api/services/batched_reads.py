@@ -20,7 +20,7 @@ class BatchedReads(Generic[Key, Value]):
         read: Callable[[Sequence[Key]], Awaitable[Mapping[Key, Value | Exception]]],
         at_once: int = 1,
     ) -> None:
-        """Combine the keys of concurrent callers into calls of ``read``.
+        """Create an object that calls ``read`` with the keys of concurrent callers.
 
         Args:
             read: returns a value or an error for each of the given keys.

@@ -1,7 +1,7 @@
-"""Checks before the API starts; ``python -m api.services.checks`` prints their results as JSON.
+"""Checks of the API's settings and, with ``--all``, of the dashboard and the model hub.
 
-``zpruner serve`` and ``zpruner doctor`` run this module as a program, because they do not import
-the API.
+``zpruner serve`` and ``zpruner doctor`` do not import the API. They run this module as a program,
+which prints the results as JSON.
 """
 
 import sys

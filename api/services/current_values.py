@@ -62,12 +62,13 @@ class CurrentValues(Generic[Key, Value]):
         max_age_s: float = math.inf,
         reads_at_once: int = 1,
     ) -> None:
-        """Create a cache that calls ``read`` on a thread, for keys whose values may have changed.
+        """Create an empty cache.
 
         Args:
             marks: reads the commit mark, which shows whether anything was committed.
-            read: gets the keys, and their values in the cache; returns a value or an error for
-                each key. It may return a cached value again if that is still current.
+            read: called on a thread, with the keys whose values may have changed and their values
+                in the cache; returns a value or an error for each key. It may return a cached value
+                again if that is still current.
             max_values: how many values are kept; the least recently used are dropped.
             max_age_s: the age after which a value is read again, for values that change over
                 time even without a commit.

@@ -94,10 +94,10 @@ class Topic:
         return [frame for frame in self.recent if frame.seq > seq]
 
     def skip_to(self, seq: int) -> None:
-        """Continue after event `seq`, which a subscriber has already read from the database.
+        """Set `last` to event number `seq`, which a subscriber has already read from the database.
 
-        The other subscribers are notified, so that those that are further behind also read from
-        the database. Does nothing if there are recent frames, or `last` has reached `seq`.
+        All subscribers are notified, so that those that are further behind also read from the
+        database. Does nothing if there are recent frames, or if `last` is at least `seq`.
         """
         if not self.recent and seq > self.last:
             self.last = seq
@@ -160,9 +160,10 @@ class EventBroadcast:
     async def subscribe(
         self, job_id: str, seen: int, still_allowed: StillAllowed = always_allowed
     ) -> AsyncIterator[Subscription]:
-        """Subscribe to a job's events after event number `seen`, until the context ends.
+        """Subscribe to events after event number `seen`, until the context ends.
 
-        If the caller's key is revoked, the subscription is revoked within a second.
+        `job_id` is the id of the job whose events are sent, or `ALL_JOBS`. If the caller's key is
+        revoked, the subscription is revoked within a second.
         """
         topic = self._topics.setdefault(job_id, Topic(seen))
         subscription = Subscription(topic, still_allowed)
@@ -184,7 +185,10 @@ class EventBroadcast:
                 self._tasks = []
 
     async def replay(self, job_id: str, after: int) -> list[Frame]:
-        """Return the next events after event number `after`, read from the rows, oldest first."""
+        """Return the frames of the next events after event number `after`, oldest first.
+
+        They are read from the database, or taken from a cache that is as up to date.
+        """
         return await self._replays.get((job_id, after))
 
     def order_events(self) -> None:

@@ -28,7 +28,7 @@ class FileChecks:
         """Check an artifact's file, and return its path.
 
         Raises:
-            ArtifactDamagedError: the file's bytes are not those that were stored.
+            ArtifactDamagedError: the file is missing, or its bytes are not those that were stored.
         """
         known = await run_in_threadpool(self._integrity.known, artifact)
         return await wrap_future(self._read(artifact)) if known is None else known

@@ -25,7 +25,10 @@ HTTPError: type[Exception] = hub_errors.HTTPError  # type: ignore[attr-defined] 
 
 
 class HubUnreachableError(Exception):
-    """The hub did not respond, so the name of a model or dataset could not be checked."""
+    """The name of a model or dataset could not be checked.
+
+    The hub did not respond in time, or sent an unexpected error.
+    """
 
 
 class Hub:
@@ -41,7 +44,7 @@ class Hub:
 
         Raises:
             SpecRefusedError: there is no such repository or revision, or access is denied.
-            HubUnreachableError: the hub did not respond in time.
+            HubUnreachableError: the hub did not respond in time, or sent an unexpected error.
         """
         info = self._request("model", repo, self._api.model_info, revision=revision)
         return [file.rfilename for file in info.siblings or []]
@@ -51,7 +54,7 @@ class Hub:
 
         Raises:
             SpecRefusedError: there is no such repository, or access is denied.
-            HubUnreachableError: the hub did not respond in time.
+            HubUnreachableError: the hub did not respond in time, or sent an unexpected error.
         """
         self._request(field, repo, self._api.dataset_info)
 

@@ -19,7 +19,7 @@ READS_AT_ONCE = 4
 
 @dataclass(frozen=True)
 class EncodedPage:
-    """A page as JSON, and the value of its ``Link`` header; None on the last page."""
+    """A page as JSON, and the value of its ``Link`` header, which is None for the last page."""
 
     body: bytes
     link: str | None

@@ -25,7 +25,8 @@ class KeyedRequest:
         body: the body as the client sent it. Values from the database must not be added: they may
             have changed when the request is repeated.
         key: the idempotency key; without one, every request is new.
-        created_by: the id of the caller's API key; each API key has its own idempotency keys.
+        created_by: the id of the API key under which the request is made. Each API key has its own
+            idempotency keys.
     """
 
     path: str

@@ -33,7 +33,7 @@ class PlannerClient:
         """Let the planner check specifications; return a warning if any could not be checked.
 
         Raises:
-            ProblemError: the model cannot be pruned as one of the specifications requests.
+            ProblemError: the planner refuses one of the specifications.
         """
         if not specs:
             return []

@@ -72,7 +72,11 @@ class LocalModel:
 
 
 def passes_static_checks(spec: PruneSpec, model: LocalModel, texts: Mapping[str, DataFile]) -> bool:
-    """Whether the checks prove that a job can run; ``texts`` maps fields to their local files."""
+    """Whether the checks prove that a job can run.
+
+    Args:
+        texts: the local files of ``dataset`` and ``eval_dataset``, keyed by these field names.
+    """
     return (
         spec.recover is None  # it needs more text, which the planner counts
         and all(_is_checkable(file) for file in texts.values())
@@ -131,7 +135,11 @@ def _has_positions(spec: PruneSpec, model: LocalModel, texts: Mapping[str, DataF
 
 
 def _fills_windows(spec: PruneSpec, model: LocalModel, field: str, file: DataFile) -> bool:
-    """Whether the file that ``field`` names has enough text or rows for the job's windows."""
+    """Whether the file that ``field`` names suffices for the job's windows.
+
+    A text must be long enough. A file of token ids must have enough rows, and its first row must
+    be as long as a window.
+    """
     evaluation_windows = spec.eval_samples or 1
     if (row := _row_length(file)) is not None:
         calibration_windows = spec.samples or (DEFAULT_SAMPLES if spec.eval_samples else 1)

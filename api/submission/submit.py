@@ -45,8 +45,8 @@ class Submission:
     """A request for a job.
 
     Attributes:
-        request: the parts that identify the request; its ``created_by`` is the API key whose
-            quotas apply.
+        request: the parts that identify the request. The quotas of the API key
+            ``request.created_by`` apply.
         parent_id: the id of the job that is rerun; None for a job that is not a rerun.
         max_planner_wait_s: the timeout of the planner's check, if shorter than the configured
             timeout.
@@ -63,8 +63,9 @@ def submit(
     submission: Submission,
     in_transaction: Callable[[Session, str], None] | None = None,
 ) -> Response:
-    """Create a job, at most once for each idempotency key.
+    """Create a job, or reuse an identical succeeded job if the request allows that.
 
+    If a request with the same idempotency key was answered before, return that response. Otherwise,
     ``in_transaction`` is called with the session and the job's id before the commit.
     """
     if (first := replay(service, submission.request)) is not None:
@@ -86,7 +87,7 @@ def submit(
 
 
 def replay(service: Service, request: KeyedRequest) -> Response | None:
-    """Return the response to an earlier identical request; None if there was none."""
+    """Return the response to an earlier request with the same idempotency key, or None."""
     if (stored := stored_response(service, request)) is None:
         return None
     return _JobResponse(stored.job_id, stored.status, stored.body).response(REPLAYED)
@@ -97,7 +98,7 @@ def preview_response(service: Service, submission: Submission) -> Response:
 
 
 def preview(service: Service, submission: Submission) -> JobPreview:
-    """Return the job that a submission would create, after the same checks; do not create it."""
+    """Make the same checks as `submit`; return the job that it would create, but create none."""
     spec = submission.body.spec()
     warnings = check_with_planner(service, submission, spec)
     with service.sessions() as session:
@@ -118,7 +119,7 @@ def preview(service: Service, submission: Submission) -> JobPreview:
 def find_reusable(service: Service, spec: PruneSpec, gate: Gate | None) -> str | None:
     """Return the id of the latest succeeded job with this specification and gate.
 
-    Skip jobs that have no files or damaged ones; return None if no job is left.
+    Skip jobs whose files are missing or damaged; return None if no job is left.
     """
     with service.sessions() as session:
         identical = JobRepository(session).identical(spec, gate)
@@ -189,7 +190,7 @@ def check_with_planner(service: Service, submission: Submission, spec: PruneSpec
 
 
 def check(service: Service, body: JobRequest, spec: PruneSpec) -> CheckedSources:
-    """Check a request without the planner; return the model and the texts that it names.
+    """Check a request without the planner; return the model and texts that the request names.
 
     Raises:
         SpecRefusedError: a field's value cannot be used.

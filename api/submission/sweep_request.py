@@ -41,7 +41,10 @@ Values = Annotated[list[JsonValue], Field(min_length=1, max_length=MAX_POINTS)]
 
 
 class SweepRequest(JobRequest):
-    """A new sweep: fields for all its jobs, and varied fields as a ``grid`` or list of ``jobs``."""
+    """A new sweep: fields that apply to all its jobs, and fields that differ between the jobs.
+
+    The differing fields are given by either ``grid`` or ``jobs``.
+    """
 
     sparsity: float | None = Field(  # type: ignore[assignment] # each point has one
         default=None, ge=0, lt=1, description="For points that do not set their own."
@@ -62,8 +65,8 @@ class SweepRequest(JobRequest):
     def _complete(cls, data: Any) -> Any:
         """Return the data unchanged.
 
-        For a job, this validator sets the fields that a preset, method or pattern implies. A sweep
-        does this later, for each point, because the points may differ in these.
+        In a request for one job, this validator sets the fields that a preset, method or pattern
+        implies. A sweep sets them later, for each point: its preset, method and pattern may differ.
         """
         return data
 

@@ -34,7 +34,10 @@ CHALLENGE = {"www-authenticate": 'Bearer realm="zpruner hooks"'}
 
 
 def receive(service: Service, request: Request, trigger_id: str, body: bytes) -> Response:
-    """Handle a call to a trigger; a repeated call gets the response to the first one.
+    """Handle a call to a trigger.
+
+    A repetition of a call gets the same response, unless the call was refused: then it is handled
+    anew.
 
     Raises:
         TriggerNotFoundError: there is no such trigger.
@@ -54,10 +57,10 @@ def receive(service: Service, request: Request, trigger_id: str, body: bytes) ->
 
 
 def preview_call(service: Service, trigger: Trigger, payload: JsonValue) -> TriggerTest:
-    """Return the result that a call with this payload would have; create and record nothing.
+    """Return the result that a call with this payload would have; create no job or delivery.
 
     Raises:
-        JobError, RequestValidationError: the call would be refused.
+        JobError, ProblemError, RequestValidationError: the call would be refused.
     """
     if (reason := filter_mismatch(trigger.filter, payload)) is not None:
         return TriggerTest(outcome=TriggerOutcome.ignored, reason=reason, job=None)

@@ -83,7 +83,7 @@ def _matches(source: TriggerSource, secret: str, call: Call) -> bool:
 
 
 def _is_signed(key: bytes, headers: tuple[str, str, str], call: Call) -> bool:
-    """Whether one signature covers the id, timestamp and body, and the timestamp is recent."""
+    """Whether a signature is valid for the id, timestamp and body, and the timestamp is recent."""
     message_id, timestamp, signatures = (call.header(one) for one in headers)
     signed = b"%b.%b.%b" % (message_id, timestamp, call.body)
     expected = b"v1," + b64encode(hmac.digest(key, signed, "sha256"))

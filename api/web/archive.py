@@ -37,7 +37,7 @@ class Archive:
 
     @property
     def etag(self) -> str:
-        """The archive's strong entity tag, computed from its files' digests."""
+        """The archive's strong entity tag: a digest of its files' tar headers and SHA-256s."""
         digest = hashlib.sha256()
         for member in self._members:
             digest.update(member.header + member.sha256.encode())

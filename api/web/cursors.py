@@ -1,4 +1,4 @@
-"""Cursors of lists, which are opaque to clients."""
+"""Opaque cursors, with which clients request the next page of a list."""
 
 import math
 import re
@@ -86,7 +86,8 @@ def job_place_of(cursor: str) -> SortKey:
 def metric_place_of(cursor: str) -> SortKey | MetricKey:
     """Return the sort key in a cursor, for a list of jobs sorted by a metric.
 
-    A cursor after a job without the metric has a `SortKey`: these jobs are sorted by creation time.
+    The sort key is a `SortKey` if the page starts after a job without the metric, because such jobs
+    are sorted by creation time.
 
     Raises:
         InvalidCursorError: the text is not a cursor of such a list.

@@ -28,7 +28,7 @@ class StreamStart:
         topic: a job's id, or ``ALL_JOBS``.
         seen: number of the last event that the client has.
         is_over: whether the job has ended and has no event after ``seen``.
-        includes: returns whether to send an event.
+        includes: a function that returns whether an event is sent.
         opening: the first message.
         ping: the message that is sent after every ``ping_every_s`` seconds without an event.
     """
@@ -42,9 +42,9 @@ class StreamStart:
     ping_every_s: float = PING_EVERY_S
 
     def messages(self, frames: Iterable[Frame], seen: int) -> Iterator[bytes]:
-        """Yield the messages for frames after event ``seen``.
+        """Yield the messages for frames, all of which come after event ``seen``.
 
-        In a job's stream, also yield a message for each gap, in which events were deleted.
+        In a job's stream, also yield a message wherever events were deleted.
         """
         for frame in frames:
             if self.topic != ALL_JOBS and frame.seq > seen + 1:  # a job's events have no gaps
@@ -67,9 +67,10 @@ class EventStream(EventSourceResponse):
 async def follow(
     broadcast: EventBroadcast, start: StreamStart, still_allowed: StillAllowed
 ) -> AsyncIterator[bytes]:
-    """Yield every event after the start once and in order, until the job has ended.
+    """Yield the messages of a stream: its events, each once and in order, and pings.
 
-    The stream stops without an ``end`` event once the caller's key is no longer valid.
+    In a job's stream, an ``end`` event follows once the job has ended. Once the caller's key is no
+    longer valid, the stream stops without an ``end`` event.
     """
     seen, is_over, is_behind = start.seen, start.is_over, True
     yield start.opening

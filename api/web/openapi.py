@@ -105,7 +105,10 @@ def _operations(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _add_examples(schemas: dict[str, Any]) -> None:
-    """Add examples to the finished schemas, pages included: FastAPI would remove null values."""
+    """Add the examples to the schemas, pages included.
+
+    FastAPI removes null values when it builds its document, so examples are added afterwards.
+    """
     examples = {**EXAMPLES, **SCHEMAS}
     for name, example in examples.items():
         schemas[name]["examples"] = [example]

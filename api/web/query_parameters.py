@@ -10,10 +10,10 @@ from pydantic import BaseModel
 
 
 async def refuse_unknown_parameters(request: Request) -> None:
-    """Refuse an unknown parameter, which FastAPI would ignore.
+    """Refuse query parameters that the route does not have; FastAPI would ignore them.
 
     Raises:
-        RequestValidationError: the route has no parameter of this name.
+        RequestValidationError: the request has such a parameter.
     """
     route: APIRoute = request.scope["route"]
     if not request.scope["query_string"] or not route.path.startswith("/v1/"):

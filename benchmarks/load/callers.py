@@ -1,4 +1,4 @@
-"""Coroutines that poll jobs, follow their event streams and rename them."""
+"""Coroutines that poll jobs, rename jobs, and follow the event streams of jobs."""
 
 import asyncio
 import gc

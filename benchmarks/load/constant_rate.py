@@ -1,4 +1,4 @@
-"""Conditional requests, sent at a constant rate without waiting for earlier responses."""
+"""Conditional requests that become due at a constant rate, however fast the server responds."""
 
 import asyncio
 import time

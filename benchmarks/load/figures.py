@@ -14,7 +14,7 @@ class Load:
 
     Attributes:
         seconds: the response time of each request, measured from the time when it was due.
-        later: the same, but only for requests sent after all callers had started.
+        later: the same, but only for requests sent after the first 6 seconds of `Callers.run`.
         statuses: the number of responses by status.
         errors: the number of failures that `statuses` does not count, by exception name or message.
         unanswered: the number of requests without a response at the end; `seconds` includes how

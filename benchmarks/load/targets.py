@@ -40,7 +40,7 @@ def busy_service() -> Iterator[tuple[str, list[str]]]:
 
 
 def submit_paused_jobs(url: str, number: int = JOBS) -> list[str]:
-    """Submit jobs, pause each before the worker can finish it, and return their paths."""
+    """Submit jobs, pause each job at once, and return the paths of the jobs."""
     with Client(url) as client:
         ids = [client.jobs.pause(_submit(client)).id for _ in range(number)]
     return [f"/v1/jobs/{job_id}" for job_id in ids]

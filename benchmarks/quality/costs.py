@@ -1,8 +1,8 @@
-"""Measure the time of refinement, recovery and presets: `python -m benchmarks.quality.costs`.
+"""Measure the time of presets and of their training: `python -m benchmarks.quality.costs`.
 
 Each job is compared with one plain forward pass over the same number of calibration tokens, in
 bfloat16; a preset with training is also compared with the same sweep without training.
-All figures come from one process. With the defaults of a job (128 windows of 2,048 tokens) the
+All figures come from one process. By default, a job has 128 windows of 2,048 tokens, and the
 benchmark takes an hour on two cores.
 """
 

@@ -27,7 +27,7 @@ def measure(spec: PruneSpec, baselines: Path, out: Path | None = None) -> dict[s
     Args:
         spec: the job.
         baselines: a folder that stores the dense model's loss, so that later jobs can reuse it.
-        out: an empty folder for the result; None deletes the result.
+        out: an empty folder for the result. If it is None, the result is deleted.
     """
     if out is None:
         with TemporaryDirectory() as folder:

@@ -18,7 +18,8 @@ class Table:
     Attributes:
         path: the JSON file.
         content: the file's content: ``protocol`` (the settings that all cells share),
-            ``dense_perplexity``, and ``cells`` by combination and pattern.
+            ``dense_perplexity``, ``cells`` by combination and pattern, and, once a cell is stored,
+            ``evaluation`` (how perplexity was measured) and ``machine``.
     """
 
     path: Path
@@ -26,7 +27,7 @@ class Table:
 
     @classmethod
     def open(cls, path: Path, protocol: dict[str, object], resume: bool) -> "Table":
-        """Continue the table in the file if ``resume`` is set; otherwise start a new table.
+        """Continue the table in the file if there is one and ``resume`` is set; else start anew.
 
         Raises:
             SystemExit: the table in the file was measured with another protocol.

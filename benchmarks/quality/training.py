@@ -1,9 +1,10 @@
 """Measure perplexity with and without training: `python -m benchmarks.quality.training`.
 
-The perplexity is measured on two texts. Each row is a combination of solver, allocation, `refine`
-and `recover`, or a preset, with a number of calibration windows of 512 tokens. Jobs run in
-bfloat16, the default where the hardware supports it. The whole table takes a day on two cores:
-`--only` and `--patterns` choose cells, and `--resume` keeps the cells that were measured before.
+The perplexity is measured on two texts. Each row is either a preset, or a combination of method,
+allocation, `refine` and `recover`. Each row also has a number of calibration windows. A window has
+512 tokens. Jobs run in bfloat16, the default where the hardware supports it. The whole table takes
+a day on two cores: `--only` and `--patterns` choose cells, and `--resume` keeps the cells that were
+measured before.
 """
 
 import argparse
@@ -81,7 +82,7 @@ def _cells(
 def _measure(
     arguments: argparse.Namespace, row: TrainingRow, pattern: str, baselines: Path
 ) -> dict[str, float]:
-    """Return the perplexities of one job on both texts, its sparsity, and its seconds.
+    """Run one job; return its perplexity on both texts and other figures.
 
     The row's allocation is left out for a pattern such as 2:4, to which it does not apply.
     """
@@ -110,7 +111,7 @@ def _measure(
 
 
 def markdown(cells: dict[str, dict[str, dict[str, float]]]) -> str:
-    """Return a Markdown table of perplexity on the evaluation text, in brackets on the other."""
+    """Return a Markdown table: perplexity on the evaluation text and, in brackets, on the other."""
     lines = [f"| | {' | '.join(COLUMNS)} |", f"|---|{'---:|' * len(COLUMNS)}"]
     for label, row in cells.items():
         written = (

@@ -1,4 +1,4 @@
-"""The rows of the training table: jobs that differ in training and in calibration windows."""
+"""The rows of the training table; they differ in allocation, training and number of windows."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -11,7 +11,7 @@ from db.tables.access import AuditEntry
 
 
 class AuditRepository:
-    """Audit entries in one session. Never commits, and never changes an entry."""
+    """Adds and reads audit entries; never changes an entry, and never commits."""
 
     def __init__(self, session: Session) -> None:
         self._session = session

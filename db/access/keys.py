@@ -39,7 +39,7 @@ class Quotas:
 
 
 class KeyRepository:
-    """API keys in one session. Never commits."""
+    """Creates, reads, authenticates, rotates and revokes API keys; never commits."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -95,7 +95,9 @@ class KeyRepository:
         return any(AccessScope.admin in scopes for scopes in live)
 
     def revoke(self, key_id: str) -> ApiKey:
-        """Revoke a key, with its current and former secret; an already revoked key stays as it is.
+        """Revoke a key, so that neither its current nor its former secret is valid.
+
+        A key that is already revoked does not change.
 
         Raises:
             ApiKeyNotFoundError: there is no such key.

@@ -46,7 +46,7 @@ class SqliteMarks:
         self._connection: sqlite3.Connection | None = None
 
     def read(self) -> Mark:
-        """Return the current mark; None if the database is locked."""
+        """Return the current mark; None if it cannot be read, for example because of a lock."""
         try:
             if self._connection is None:
                 self._connection = sqlite3.connect(self._file, timeout=0, check_same_thread=False)
@@ -60,9 +60,8 @@ class SqliteMarks:
 class PostgresMarks:
     """Marks of a PostgreSQL database.
 
-    A mark is a snapshot: the ids of the transactions in progress, and a bound above the ids of all
-    ended transactions. Each transaction that writes has an id. When it commits, its id leaves the
-    ids in progress, or the bound moves above the id, so the snapshot changes.
+    A mark is the text of a snapshot, which tells which transactions have ended. So it changes with
+    every commit of a transaction that has written something.
     """
 
     is_immediate = False

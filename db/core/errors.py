@@ -6,7 +6,7 @@ from db.core.states import JobState
 
 
 class JobError(Exception):
-    """Base of all errors that a caller of the service can cause."""
+    """Base of the errors that the API converts into problems, according to their class."""
 
 
 class NotFoundError(JobError):
@@ -29,7 +29,7 @@ class ArtifactNotFoundError(NotFoundError):
 
 
 class ArtifactDamagedError(JobError):
-    """The artifact's bytes differ from those that were stored."""
+    """The artifact's file is missing or unreadable, or differs from what was stored."""
 
     def __init__(self, artifact_id: str, name: str, damage: str) -> None:
         super().__init__(artifact_id, name, damage)

@@ -1,4 +1,4 @@
-"""Log output of a process, as text or JSON, with fields for the current job or request."""
+"""Log output of a process, as text or JSON; JSON includes the id of the job or request."""
 
 import logging
 import sys
@@ -39,7 +39,7 @@ def configure(style: Format, level: int | str = logging.INFO) -> None:
 
 @contextmanager
 def log_context(**fields: object) -> Iterator[None]:
-    """Add `fields` to every log record that is written inside the block."""
+    """Add `fields` to every log record that is written inside the ``with`` block."""
     token = _fields.set({**_fields.get(), **fields})
     try:
         yield

@@ -12,7 +12,8 @@ def exit_with_parent(parent: int | None = None, signal_number: int = signal.SIGK
     """Make the kernel send this process a signal when its parent ends; works only on Linux.
 
     Args:
-        parent: id of the process that started this one; if the parent has already ended, exit now.
+        parent: id of the process that started this one. If that process has already ended, exit at
+            once; None omits this check.
         signal_number: the signal to send.
     """
     prctl = getattr(_libc, "prctl", None)

@@ -18,12 +18,12 @@ class JobState(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether the job has ended; only a retry leaves a final state."""
+        """Whether the job has ended; after that, only a retry can change its state."""
         return self in FINAL
 
 
 class Phase(StrEnum):
-    """The activity of a running job; for display only, no rule depends on it."""
+    """The activity of a running job. It does not decide which transitions are allowed."""
 
     resolving = "resolving"
     loading = "loading"

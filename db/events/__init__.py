@@ -1,1 +1,1 @@
-"""State transitions of jobs, and the events and logs that record them."""
+"""State transitions of jobs, the events that record them, and the log lines of attempts."""

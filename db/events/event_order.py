@@ -1,8 +1,8 @@
 """The positions that order the events of all jobs.
 
-Numbers assigned when events are inserted would not suffice: on PostgreSQL a transaction with a
-smaller number may commit later, after readers have passed that number, and the readers would miss
-its events. So positions are assigned after the commit, by one transaction at a time.
+Numbers assigned when events are inserted would not suffice. On PostgreSQL, an event may be
+committed after an event with a higher number, and a reader that has already read up to the higher
+number would miss it. So positions are assigned after the commit, by one transaction at a time.
 """
 
 from collections.abc import Sequence
@@ -53,8 +53,8 @@ class EventOrder:
     def assign_all_positions(self) -> int:
         """Assign positions to all committed events, and return the highest position.
 
-        Later events get higher positions. No other transaction can assign positions until this
-        one ends.
+        Events that are committed later get higher positions. Until this transaction ends, no other
+        transaction can assign positions.
         """
         while self.assign_positions():
             pass
@@ -85,7 +85,7 @@ class EventOrder:
         return list(self._session.scalars(query.order_by(JobEvent.position).limit(limit)))
 
     def _lock_counter(self) -> int:
-        """Lock the counter until the transaction ends, and return its committed value."""
+        """Lock the counter until the transaction ends, and return the last position."""
         locked = (
             update(EventCounter)
             .values(last_position=EventCounter.last_position)
@@ -95,7 +95,7 @@ class EventOrder:
 
 
 def order_events(sessions: Sessions) -> None:
-    """Assign positions to events that have none, in a separate transaction."""
+    """Assign positions to up to `BATCH_SIZE` events that have none, and commit."""
     with sessions() as session:
         if not EventOrder(session).has_unpositioned():
             return

@@ -15,8 +15,9 @@ class AttemptSpan:
 
     Attributes:
         outcome: the job's status at the end of the attempt; None while it runs.
-        reason: why the attempt ended, if the status does not say so: ``worker_lost``, ``yielded``.
-        error: the problem document of a failure.
+        reason: why the attempt ended, such as ``worker_lost`` or ``yielded``; None while it runs,
+            or if the status alone says why.
+        error: the problem document; None if the attempt did not end with an error.
     """
 
     number: int
@@ -69,9 +70,9 @@ def phases(events: Iterable[JobEvent]) -> list[PhaseSpan]:
 
 
 def _ended(attempt: AttemptSpan, event: JobEvent) -> AttemptSpan:
-    """Return the attempt, ended by an event.
+    """Return a copy of the attempt that ends with this event.
 
-    If the event is the claim of the next attempt, the worker of the ended attempt was lost.
+    If the event belongs to the next attempt, the attempt ended because its worker was lost.
     """
     taken_over = event.attempt != attempt.number
     return replace(

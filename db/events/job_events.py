@@ -29,7 +29,10 @@ class EventRepository:
         return list(self._session.scalars(query.order_by(JobEvent.seq)))
 
     def newest_events(self, job_ids: Sequence[str]) -> dict[str, int]:
-        """Return the highest sequence number of each job; an unknown job is left out."""
+        """Return the sequence number of each job's newest event, by the job's id.
+
+        The number is 0 for a job without events. Unknown jobs are left out.
+        """
         newest = select(func.max(JobEvent.seq)).where(JobEvent.job_id == Job.id).scalar_subquery()
         found: dict[str, int] = {}
         for start in range(0, len(job_ids), IDS_AT_ONCE):

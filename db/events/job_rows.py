@@ -1,4 +1,4 @@
-"""Functions that read a job's row, change it with one conditional UPDATE, or record its events.
+"""Functions that read a job's row, change it with one conditional UPDATE, or record a job's events.
 
 None of them commits.
 """
@@ -34,15 +34,16 @@ def change_job(
     values: Mapping[str, Any],
     versioned: bool = True,
 ) -> Job | None:
-    """Update the job if all conditions hold; return its new row, or None if one does not hold.
+    """Update the job if all conditions hold, and return its new row; otherwise return None.
 
     Args:
         session: the caller's transaction.
         job_id: the id of the job.
         where: conditions on the job's row.
         values: the columns to set.
-        versioned: whether to increment the version, and with it the ETag; false for changes that
-            clients cannot see, such as a lease's renewal.
+        versioned: whether to increment the job's version, which changes its ETag, and to set
+            ``updated_at``. Pass False for changes that clients cannot see, such as the renewal of
+            a lease.
     """
     if versioned:
         values = {"version": Job.version + 1, "updated_at": now(), **values}

@@ -86,7 +86,7 @@ def choose(outcomes: Mapping[JobState, JobState]) -> ColumnElement[JobState]:
 
 
 def releasing() -> dict[str, Any]:
-    """Return the columns to set when a worker releases a job, which may be in any held state."""
+    """Return the columns to set when a job is released from any state in which it was held."""
     pauses = Job.status == JobState.pausing
     kept = {name: case((pauses, getattr(Job, name)), else_=IDLE[name]) for name in _PROGRESS}
     return (

@@ -1,1 +1,1 @@
-"""Artifacts and uploaded datasets: their files on disk, their rows, and checks of both."""
+"""Artifacts and uploaded datasets: their files, their database rows, and checks of the files."""

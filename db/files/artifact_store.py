@@ -28,7 +28,7 @@ class NewArtifact:
     """A published file before its row is inserted.
 
     Attributes:
-        identity: the file's identity (see `identity_of`) when it was hashed.
+        identity: the file's identity (see `identity_of`) when `seal` described it.
     """
 
     name: str
@@ -54,9 +54,9 @@ class KnownDigest:
 class ArtifactStore:
     """The files of each attempt, in ``root/<job_id>/<attempt>/``.
 
-    Every path contains the attempt's number, so that a delayed worker cannot change the files of
-    the attempt that replaced its own. The database rows of the artifacts determine which attempt's
-    files belong to the job.
+    Until they are published, they are staged in ``root/staging/<job_id>/<attempt>/``. Both paths
+    contain the attempt's number, so that a delayed worker cannot change the files of a later
+    attempt. The database rows of the artifacts determine which attempt's files belong to the job.
     """
 
     def __init__(self, root: Path) -> None:
@@ -78,8 +78,9 @@ class ArtifactStore:
         """Create the attempt's staging folder, and return its path.
 
         If earlier attempts left staging folders with working files (see `seal`), the newest of
-        these is renamed, so that the attempt resumes from it; later writes of that folder's worker
-        then fail. Otherwise the new folder is empty.
+        these folders is renamed, so that the attempt resumes from its files. If the worker of the
+        earlier attempt is still alive, it can then no longer write to the old path. Otherwise, the
+        new folder is empty.
         """
         self.discard(job_id, attempt)
         staged = self._staged(job_id, attempt)
@@ -100,22 +101,22 @@ class ArtifactStore:
         return [name for name in _names(self._root) if name != STAGING]
 
     def discard_job(self, job_id: str) -> None:
-        """Delete the staged files of all attempts of a job that has ended."""
+        """Delete the staged files of all attempts at a job. Call this once the job has ended."""
         shutil.rmtree(self._root / STAGING / job_id, ignore_errors=True)
 
     def delete_job(self, job_id: str) -> None:
-        """Delete all files of a job whose row was deleted."""
+        """Delete all files of a job. Call this after the job's row was deleted."""
         self.discard_job(job_id)
         shutil.rmtree(self._root / job_id, ignore_errors=True)
 
     def discard_unusable(self, job_id: str, attempt: int) -> None:
-        """Delete an attempt's published files, and its staged files unless they can be resumed."""
+        """Delete an attempt's published files, and staged files that no retry can resume from."""
         self.retract(job_id, attempt)
         if not _hidden(self._staged(job_id, attempt)):
             self.discard(job_id, attempt)
 
     def retract(self, job_id: str, attempt: int) -> None:
-        """Delete the published files of an attempt that did not succeed."""
+        """Delete an attempt's published files. Call this if the attempt did not succeed."""
         _delete(self._published(job_id, attempt))
 
     def publish(
@@ -125,7 +126,7 @@ class ArtifactStore:
 
         Raises:
             ValueError: the folder was not returned by `stage` for this job, holds no file, or
-                holds something other than regular files.
+                holds something other than regular files and folders.
         """
         if staged.parent != self._root / STAGING / job_id:
             raise ValueError(f"{staged} was not staged for job {job_id}")
@@ -153,7 +154,10 @@ class ArtifactStore:
         _delete(self._staged(job_id, attempt))
 
     def keep_only(self, job_id: str, attempt: int) -> None:
-        """Delete the files of all other attempts, once ``attempt`` has succeeded."""
+        """Delete the files of all other attempts at the job.
+
+        Call this after ``attempt`` has succeeded.
+        """
         for folder in (self._root / job_id, self._root / STAGING / job_id):
             for left in folder.glob("*"):
                 if left != self._published(job_id, attempt):
@@ -182,13 +186,14 @@ def identity_of(status: os.stat_result) -> str:
 
 
 def seal(folder: Path, digests: Mapping[str, KnownDigest] | None = None) -> list[NewArtifact]:
-    """Flush all files of a folder to disk, write their checksums, and return their descriptions.
+    """Flush all files of a folder to disk, write a file of their checksums, and describe each file.
 
-    Hidden folders hold the working files that a resumed run would need; they are deleted last.
-    A file is hashed unless ``digests`` has a digest that is still valid for it.
+    The file of checksums is also described. Hidden folders hold the working files that a resumed
+    run would need. They are not described, and they are deleted last. A file is hashed unless
+    ``digests`` has a digest that is still valid for it.
 
     Raises:
-        ValueError: the folder holds no file, or something other than regular files.
+        ValueError: the folder holds no file, or something other than regular files and folders.
     """
     (folder / CHECKSUMS).unlink(missing_ok=True)  # of an interrupted publication
     hidden = _hidden(folder)

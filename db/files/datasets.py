@@ -77,7 +77,7 @@ class DatasetRepository:
                     raise not_uploaded(name, field)
 
     def digests(self, spec: PruneSpec) -> dict[str, str]:
-        """Map the reference of each uploaded dataset that a job names to the dataset's SHA-256."""
+        """Return the SHA-256 of each uploaded dataset in a specification, by its reference."""
         names = {getattr(spec, field) or "" for field in FIELDS}
         ids = [name.removeprefix(UPLOADED) for name in names if name.startswith(UPLOADED)]
         found = self._session.scalars(select(Dataset).where(Dataset.id.in_(ids)))
@@ -110,7 +110,7 @@ class DatasetRepository:
         return list(self._session.scalars(query.limit(MAX_LISTED)))
 
     def _users(self, dataset: Dataset) -> list[str]:
-        """Return up to `MAX_USERS` unfinished jobs that use the dataset."""
+        """Return the ids of up to `MAX_USERS` unfinished jobs that use the dataset."""
         unfinished = Job.status.in_([state for state in JobState if state not in FINAL])
         query = select(Job.id).where(unfinished, _names(dataset)).order_by(Job.id)
         return list(self._session.scalars(query.limit(MAX_USERS)))

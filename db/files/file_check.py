@@ -1,7 +1,7 @@
-"""Checks of dataset files; large files are checked in a process with limited memory.
+"""Checks of dataset files, in a process with limited memory if they may need much of it.
 
-In memory, parsed JSON takes many times the size of its file, and decompressed Parquet can take any
-amount.
+Parsed JSON takes many times as much memory as its file is large. Decompressed Parquet can take any
+amount of memory.
 """
 
 import json

@@ -138,7 +138,7 @@ class Integrity:
         """Read and verify the file, store the result, and return its path.
 
         Raises:
-            ArtifactDamagedError: the file's content has changed, or the file is missing.
+            ArtifactDamagedError: the file is missing, cannot be read, or has changed.
             ArtifactNotFoundError: the artifact's row was deleted.
             RuntimeError: `close` interrupted the check.
         """

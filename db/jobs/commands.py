@@ -38,14 +38,15 @@ class JobCommands:
         return self._steer(job_id, CANCELLED, version, done, JobState.cancelled, values)
 
     def pause(self, job_id: str, *, version: int | None = None) -> Job:
-        """Pause a job: at once if no worker holds it, else after its current block."""
+        """Pause a job: at once if no worker holds it, else once its worker stops."""
         done = {JobState.pausing, JobState.paused}
         return self._steer(job_id, PAUSED, version, done, JobState.paused)
 
     def resume(self, job_id: str, *, version: int | None = None) -> Job:
-        """Queue a paused job again, to continue after its last finished block.
+        """Queue a paused job again; its finished blocks are kept.
 
-        A job whose worker has not stopped yet for a requested pause goes on running instead.
+        If the pause was requested but the worker has not stopped yet, the job goes on running
+        instead.
         """
         done, values = {JobState.queued, JobState.running}, {"pushed_at": None, "not_before": None}
         return self._steer(job_id, RESUMED, version, done, JobState.queued, values)

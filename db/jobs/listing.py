@@ -91,7 +91,10 @@ ALL_JOBS = JobFilter()
 
 @dataclass(frozen=True)
 class Facets:
-    """Job counts by status, by method and by verdict; each ignores the filter on its own field."""
+    """The numbers of jobs by status, by method and by verdict.
+
+    The numbers by a field ignore the filter's condition on that field.
+    """
 
     status: dict[JobState, int]
     method: dict[str, int]
@@ -120,7 +123,7 @@ def page_ids(
 def _labelled_ids(
     wanted: JobFilter, limit: int, after: SortKey | None, oldest_first: bool
 ) -> Executable:
-    """Return the query for the job ids of one page, if the filter has labels.
+    """Return the query for the job ids of one page of a list that is filtered by labels.
 
     The query scans the jobs with the first label, in the order of the list, and applies all other
     conditions to them.

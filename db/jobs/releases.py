@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 
 def release_job(sessions: Sessions, store: ArtifactStore, job_id: str, worker: str) -> None:
-    """Release a job that a crashed worker held, and delete the files of the lost attempt."""
+    """Release a job that a crashed worker held, and call `delete_files` for the lost attempt."""
     with sessions.begin() as session:
         job = RecoveryRepository(session).release_lost(job_id, worker)
     if job is not None:
@@ -27,10 +27,10 @@ def release_jobs_of(sessions: Sessions, store: ArtifactStore, worker: str) -> No
 
 
 def delete_files(store: ArtifactStore, job: Job) -> None:
-    """Delete the files of a lost attempt; call this only after the job has been released.
+    """Delete the published files of a lost attempt.
 
-    After the release, the attempt can no longer succeed. Staged files are kept as long as a later
-    attempt may resume from them.
+    Call this only after the job has been released: from then on, the attempt cannot succeed. The
+    attempt's staged files are deleted only if the job has ended and no retry can resume from them.
     """
     log.warning(
         "job %s lost its worker in attempt %d and is now %s", job.id, job.attempt, job.status

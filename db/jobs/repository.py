@@ -132,8 +132,8 @@ class JobRepository:
     ) -> list[Job]:
         """Return up to ``limit`` jobs that follow ``after``, newest first by default.
 
-        The ids are found in an index that covers all conditions. Only the rows of this page are
-        read, about a kilobyte each.
+        ``after`` is the key of the last job of the previous page. A first query finds the ids of
+        the page, so that whole rows are read for this page only.
         """
         return self._rows(page_ids(wanted, limit, after, oldest_first))
 

@@ -1,4 +1,4 @@
-"""The searched columns of jobs: copies of parts of the specification, short enough to index."""
+"""The searched columns of a job: its method, model, name and labels, short enough to index."""
 
 import re
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ PART_OF_ID = re.compile(r"(?:job_)?[0-9a-f]{6,32}")
 def search_columns(
     spec: PruneSpec, name: str | None, labels: Mapping[str, object] = NO_LABELS
 ) -> dict[str, str]:
-    """Return the columns that lists are filtered by, and the digest of the specification."""
+    """Return values for the columns ``method``, ``model_key``, ``search`` and ``spec_digest``."""
     return {
         "method": spec.method.value,
         "model_key": model_key(spec.model),
@@ -53,7 +53,7 @@ def model_key(model: str) -> str:
 
 
 def search_text(model: str, name: str | None, labels: Mapping[str, object] = NO_LABELS) -> str:
-    """Return the text that searches look in: in lower case, cut to the indexed length."""
+    """Return the model, name and labels in lower case, cut to `SEARCH_BYTES`."""
     pairs = [f"{label}={value}" for label, value in labels.items()]
     written = "\n".join([name or "", model, *pairs]).lower().encode()
     return written[:SEARCH_BYTES].decode(errors="ignore")

@@ -42,13 +42,14 @@ class SweepRepository:
         """Insert a sweep and a queued job for each of its points.
 
         Args:
-            points: the specifications of the jobs.
+            points: the points of the sweep, one for each job.
             common: a job with the fields that all jobs share; its specification is replaced by
                 that of each point.
-            max_parallel: how many of the jobs may run at the same time.
+            max_parallel: how many of the jobs may run at the same time; None for no limit.
 
         Raises:
             QuotaExceededError: the quotas of the key do not allow all of the jobs.
+            SpecRefusedError: a specification names an uploaded dataset that does not exist.
         """
         QuotaRepository(self._session).check_jobs(common.created_by, len(points))
         sweep = Sweep(

@@ -1,4 +1,4 @@
-"""Totals over all jobs, queues, workers and deliveries, each from one index scan."""
+"""Totals over all jobs, artifacts, queues, workers and webhook deliveries."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,8 @@ class JobCount:
 
     Attributes:
         attempts: the total number of attempts at these jobs.
-        crashes: the total number of workers that these jobs have lost.
+        crashes: the total number of workers that these jobs have lost, each since its last retry by
+            a client.
     """
 
     status: JobState
@@ -48,10 +49,11 @@ class MethodSpeed:
 
 @dataclass(frozen=True)
 class DeliveryCount:
-    """The number of pending and failed webhook deliveries.
+    """The numbers of pending and of failed webhook deliveries.
 
     Attributes:
-        overdue_s: the delay of the pending delivery that is most overdue.
+        overdue_s: how many seconds ago the earliest pending delivery was due; 0 if none is due yet.
+            Deliveries to disabled webhooks are ignored.
     """
 
     pending: int = 0

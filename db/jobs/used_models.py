@@ -11,7 +11,10 @@ MAX_MODELS = 50
 
 
 def recent_models(session: Session) -> list[str]:
-    """Return the models of the newest jobs without duplicates, most recently used first."""
+    """Return the names of the models of the newest jobs, most recently used first.
+
+    Each name is returned once; very long names are left out.
+    """
     newest = select(Job.model_key).order_by(Job.created_at.desc(), Job.id.desc())
     names = dict.fromkeys(session.scalars(newest.limit(SEARCHED_JOBS)))
     return [name for name in names if name and not name.startswith(DIGESTED)][:MAX_MODELS]

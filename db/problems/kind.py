@@ -13,6 +13,8 @@ Value = TypeVar("Value")
 class ProblemKind:
     """The properties that all problems with one code share.
 
+    A single problem may have another status or hint, or another value of ``retryable``.
+
     Attributes:
         code: the name by which programs tell kinds of problem apart.
         status: the HTTP status; the problem document of a failed job contains it, too.

@@ -34,14 +34,15 @@ class ClaimRepository:
     ) -> Job | None:
         """Start the next attempt at a job that is queued or whose worker was lost.
 
-        Return None if another worker holds the job, if the job has ended or must wait after a
-        failure, or if its sweep already runs the maximum number of jobs.
+        Return None if the worker may not start the job now: for example because another worker
+        holds it, because it is paused or has ended, because its retry delay is not over, or because
+        its sweep already runs the maximum number of jobs.
 
         Args:
-            job_id: the job to claim.
-            worker: the process that will hold it.
-            worker_id: the worker that the process belongs to. Its device is recorded in the job; a
-                draining worker gets no job.
+            job_id: the id of the job to claim.
+            worker: the name of the process that will hold the job.
+            worker_id: the id of the worker that the process belongs to. The worker's device is
+                recorded in the job; a draining worker gets no job.
             queues: the queues that the worker serves; empty for any.
         """
         sweep_id = lock_sweep(self._session, job_id)

@@ -32,8 +32,8 @@ def lost(*states: JobState) -> ColumnElement[bool]:
 def strikes() -> ColumnElement[int]:
     """Return SQL for the strikes of a job that has just lost its worker.
 
-    The strikes are the lost workers that count towards `MAX_CRASHES`, this one included. If the
-    previous loss was more than a day ago, only this one counts.
+    The strikes are the lost workers that count towards `MAX_CRASHES`, including the worker that was
+    just lost. If the worker before it was lost more than `CRASHES_WITHIN` ago, there is one strike.
     """
     return case((Job.struck_at < now(-CRASHES_WITHIN), 1), else_=Job.strikes + 1)
 

@@ -34,10 +34,11 @@ def record_claim(session: Session, created_by: str | None) -> None:
 def claim_order(
     session: Session, waiting: Sequence[ColumnElement[bool]]
 ) -> Iterator[tuple[ColumnElement[bool], ...]]:
-    """Yield the conditions that select the next jobs, in the order in which to try them.
+    """Yield tuples of conditions, in the order in which to try them to find the next job.
 
-    Each tuple selects the waiting jobs of one priority and one key: by descending priority, then
-    by the claim order of the keys. The last tuple of each priority selects its jobs of all keys.
+    Each tuple selects the waiting jobs of one priority and one key. The tuples are ordered by
+    descending priority, then by the claim order of the keys. The last tuple for a priority selects
+    the jobs of all keys.
     """
     urgent = select(func.max(Job.priority)).where(*waiting)
     priority = session.scalar(urgent)
@@ -50,7 +51,10 @@ def claim_order(
 
 
 def count_ahead(session: Session, job: Job, at_most: int | None) -> int:
-    """Return how many jobs of the same queue will be claimed before this one, up to ``at_most``."""
+    """Return how many queued jobs come before the job in its queue.
+
+    Unless ``at_most`` is None, counting stops at that number.
+    """
     queued = (Job.status == JobState.queued, Job.queue == job.queue)
     higher = _count(session, (*queued, Job.priority > job.priority), at_most)
     peers = (*queued, Job.priority == job.priority)
@@ -66,9 +70,9 @@ def _count_of_others(
 ) -> int:
     """Return how many jobs of other keys are claimed before the job.
 
-    ``own`` jobs of the job's key are claimed before it. Keys take turns: up to ``own`` jobs of each
-    other key are claimed before it as well, and one more if that key precedes the job's key in the
-    claim order.
+    ``own`` is the number of jobs of the job's own key that are claimed before it. Keys take turns,
+    so up to ``own`` jobs of each other key are claimed before it, too; if that key precedes the
+    job's key in the claim order, up to ``own + 1``.
     """
     keys = {one.created_by: one for one in _keys(session, peers, own + 1)}
     row = keys.pop(job.created_by or NO_KEY, None)

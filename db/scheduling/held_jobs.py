@@ -18,7 +18,7 @@ class HeldJob:
 
     Attributes:
         seconds_per_step: the mean time that its last blocks or recovery steps took; None until two
-            of them are finished in this attempt.
+            of them are finished in its current attempt and phase.
     """
 
     job: Job

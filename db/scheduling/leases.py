@@ -81,7 +81,7 @@ class LeaseRepository:
         self._session.flush()
 
     def report_resume(self, job_id: str, attempt: int, kept: Document) -> None:
-        """Record where the attempt resumes: the first block or step that it does itself."""
+        """Record how many blocks or recovery steps earlier attempts finished; renew the lease."""
         job = self._renew(job_id, attempt)
         record_event(self._session, job, "resumed", kept)
 
@@ -118,9 +118,9 @@ class LeaseRepository:
             return self.finish_cancelled(job_id, attempt)
 
     def postpone(self, job_id: str, attempt: int, problem: Problem) -> Job:
-        """Queue a job again after a delay; fail it if all its retries are used up.
+        """Queue a job again, to start after a delay; fail it if all its retries are used up.
 
-        A job that was being paused or cancelled becomes paused or cancelled instead.
+        If retries are left, a job that was being paused or cancelled becomes paused or cancelled.
         """
         # Reading first is safe: only the attempt that holds the job writes this.
         retries = self._session.scalar(select(Job.retries).where(Job.id == job_id)) or 0

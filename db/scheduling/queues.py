@@ -18,13 +18,14 @@ MAX_POSITION = 1000
 
 @dataclass(frozen=True)
 class QueueDepth:
-    """The numbers of unfinished jobs in one queue, and the age of its oldest queued job.
+    """The numbers of queued and of held jobs in one queue, and the age of its oldest queued job.
 
     Attributes:
         queued: the number of queued jobs.
         running: the number of jobs that workers hold.
         oldest_queued_at: when the oldest queued job was created; None if no job is queued.
-        oldest_age_s: how many seconds ago that was, by the database's clock.
+        oldest_age_s: how many seconds ago the oldest queued job was created, by the database's
+            clock; None if no job is queued.
     """
 
     queued: int = 0
@@ -40,7 +41,7 @@ class QueueRepository:
         self._session = session
 
     def next_job(self, queues: Sequence[str]) -> str | None:
-        """Return the job to claim next: by priority, then by fair shares, then by age.
+        """Return the id of the job to claim next: by priority, then by fair shares, then by age.
 
         The row stays locked until the transaction ends, so that two workers get different jobs.
         """
@@ -81,7 +82,7 @@ class QueueRepository:
         return self._session.scalar(select(Job.queue).where(Job.id == job_id))
 
     def depths(self) -> dict[str, QueueDepth]:
-        """Return the lengths of all queues that have unfinished jobs."""
+        """Return the depth of each queue with queued or held jobs, by the queue's name."""
         held = self._session.execute(
             select(Job.queue, func.count()).where(Job.status.in_(HELD)).group_by(Job.queue)
         )

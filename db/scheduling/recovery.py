@@ -32,11 +32,11 @@ class RecoveryRepository:
         self._session = session
 
     def unpushed(self, limit: int = 100, queue: str | None = None) -> list[str]:
-        """Return the ids of the runnable jobs for which to send a broker message.
+        """Return the ids of the jobs for which to send a broker message.
 
-        These are the queued jobs for which no message was sent yet, or was sent more than
-        `PUSH_AGAIN_AFTER` ago. They are ordered by priority and age. The rows stay locked until the
-        transaction ends, so that concurrent relays push different jobs.
+        These are the queued jobs that may start now and whose last message, if any, was sent more
+        than `PUSH_AGAIN_AFTER` ago. They are ordered by priority and age. Their rows stay locked
+        until the transaction ends, so that concurrent relays push different jobs.
 
         Args:
             limit: the maximum number of jobs.
@@ -57,7 +57,10 @@ class RecoveryRepository:
         return list(self._session.scalars(query))
 
     def mark_pushed(self, ids: Sequence[str]) -> None:
-        """Record that a broker message was sent for each job that is still queued."""
+        """Record that a broker message was just sent for each of these jobs.
+
+        Jobs that are no longer queued are skipped.
+        """
         self._session.execute(
             update(Job)
             .where(Job.id.in_(ids), Job.status == JobState.queued)
@@ -66,7 +69,10 @@ class RecoveryRepository:
         )
 
     def no_longer_retryable(self, ids: Iterable[str], kept: timedelta) -> set[str]:
-        """Return the ids of jobs that are gone, succeeded, or ended longer ago than ``kept``."""
+        """Return those of the ids whose jobs can no longer be retried.
+
+        Such a job was deleted, has succeeded, or ended longer ago than ``kept``.
+        """
         wanted = set(ids)
         recent = Job.status.in_(RETRIED) & (Job.finished_at > now(-kept))
         retryable = select(Job.id).where(Job.id.in_(wanted), or_(Job.status.not_in(FINAL), recent))
@@ -96,12 +102,12 @@ class RecoveryRepository:
         return [job for job in expired if job is not None]
 
     def held_by(self, worker: str) -> list[str]:
-        """Return the ids of the jobs that a worker holds; normally, there is at most one."""
+        """Return the ids of the jobs that a worker process holds; normally, at most one."""
         held = (Job.status.in_(HELD), Job.worker == worker)
         return list(self._session.scalars(select(Job.id).where(*held)))
 
     def held_on(self, hostname: str) -> list[tuple[str, str]]:
-        """Return the ids of the jobs that workers on a host hold, each with its worker's name."""
+        """Return the jobs that worker processes on a host hold: each job's id and process name."""
         held = (Job.status.in_(HELD), Job.worker.startswith(f"{hostname}/", autoescape=True))
         found = self._session.execute(select(Job.id, Job.worker).where(*held))
         return [(job_id, worker or "") for job_id, worker in found]

@@ -13,13 +13,12 @@ _UNFINISHED = (JobState.queued, *sorted(HELD))
 def is_runnable(sweep_id: str | None = None) -> ColumnElement[bool]:
     """Return SQL for whether a queued job may start now.
 
-    A job may start once its retry delay is over. If its sweep has a limit ``max_parallel``, the
-    jobs of the sweep that come before it must also be fewer than this limit. These are the jobs
-    that workers hold, and the queued jobs with an earlier point; queued jobs whose own retry delay
-    is not over do not count.
+    A job may start once its retry delay is over. If its sweep has a limit ``max_parallel``, fewer
+    jobs of the sweep than this limit may come before it. The jobs that come before it are the jobs
+    that workers hold, and the queued jobs with an earlier point whose retry delay is over.
 
     Args:
-        sweep_id: the job's sweep, if known, so that the query reads no other sweep.
+        sweep_id: the id of the job's sweep, if known, so that the query reads no other sweep.
     """
     one = aliased(Job)
     is_queued = case((one.status == JobState.queued, 1), else_=0)
@@ -37,8 +36,8 @@ def is_runnable(sweep_id: str | None = None) -> ColumnElement[bool]:
 def lock_sweep(session: Session, job_id: str) -> str | None:
     """Lock the job and its sweep until the transaction ends, and return the sweep's id, if any.
 
-    Each claim counts the running jobs of its sweep; without the lock, two concurrent claims would
-    not count each other's job. SQLite allows only one writer anyway.
+    A sweep without a limit ``max_parallel`` is not locked. With a limit, each claim counts the held
+    jobs of the sweep, and without the lock, two concurrent claims would not count each other's job.
     """
     # The job is locked before its sweep, as in every other transaction, to avoid a deadlock.
     sweep_id = session.scalar(select(Job.sweep_id).where(Job.id == job_id).with_for_update())

@@ -84,7 +84,7 @@ class WorkerRepository:
         )
 
     def remove(self, worker_id: str) -> None:
-        """Delete a worker that shuts down."""
+        """Delete a worker's row. The worker calls this when it shuts down."""
         self._session.execute(delete(Worker).where(Worker.id == worker_id))
 
     def set_draining(self, worker_id: str, draining: bool) -> WorkerStatus:

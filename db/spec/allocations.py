@@ -30,7 +30,7 @@ DEFAULT_SPREADS: Mapping[str, float] = {"owl": 0.08, "dlp": 0.15, "matrix": 0.15
 
 
 class SpreadAllocation(BaseModel):
-    """An allocation with its spread: how far sparsities may lie from the requested one."""
+    """An allocation with its spread, which limits how much the sparsities differ."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

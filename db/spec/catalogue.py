@@ -1,4 +1,4 @@
-"""Descriptions of the pruning methods, for users."""
+"""Descriptions of the methods, solvers and allocations, for users."""
 
 from dataclasses import dataclass
 
@@ -11,8 +11,8 @@ from db.spec.prune_spec import OWN_MASK, MethodName, SolverName
 class MethodInfo:
     """A method, solver or allocation: what it does, its source, when to use it, what it costs.
 
-    A job combines a method, a solver and an allocation. ``source`` is None for what was not
-    published.
+    A job combines a method, a solver and an allocation. ``source`` is a link to a publication, or
+    None.
     """
 
     name: MethodName | SolverName | AllocationName
@@ -24,7 +24,7 @@ class MethodInfo:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The fields of a job that can name the method."""
+        """The fields of a job that can have ``name`` as their value."""
         if isinstance(self.name, SolverName):
             return ("solver",)
         if isinstance(self.name, AllocationName):

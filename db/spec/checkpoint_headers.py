@@ -30,7 +30,8 @@ def check_weights(folder: Path, name: str) -> dict[str, tuple[int, ...]]:
         Each tensor's shape, by name.
 
     Raises:
-        SpecRefusedError: a file is truncated or malformed, or a tensor is missing or duplicated.
+        SpecRefusedError: a file is missing, truncated, malformed or quantized; a tensor is missing
+            or duplicated; or a header or the number of tensors is too large.
     """
     present = {path.name for path in folder.iterdir()}
     tensors: dict[str, str] = {}
@@ -56,7 +57,7 @@ def weight_files(folder: Path, name: str, present: Collection[str]) -> list[str]
     """Return the files in ``present`` that transformers would load.
 
     These are ``model.safetensors``, or else the files in the index, or else all safetensors files.
-    The order matters because some repositories contain the weights twice.
+    This order of preference matters because some repositories contain the weights twice.
 
     Raises:
         SpecRefusedError: the index is malformed, or names a file that is not ``present``.
@@ -74,7 +75,7 @@ def weight_files(folder: Path, name: str, present: Collection[str]) -> list[str]
 
 
 def index_bytes(folder: Path, weights: Collection[str]) -> int | None:
-    """Return the total size of the weights, in bytes, that the index file gives.
+    """Return the total size of the weights in bytes, as the index file gives it.
 
     Return None if the weights are a single file, or if the index is missing or gives no size.
     """

@@ -90,7 +90,10 @@ def _check_prunes_nothing(spec: PruneSpec) -> None:
 
 
 def _check_variant(spec: PruneSpec) -> None:
-    """Check that only ``exact`` has a variant, and that the variant compares few enough sets."""
+    """Check that only the method ``exact`` has a variant, and that the pattern suits the variant.
+
+    A variant that compares all masks of an N:M group needs a pattern with at most `MAX_SETS` masks.
+    """
     if spec.method is not MethodName.exact:
         if spec.variant is not None:
             raise SpecRefusedError(

@@ -226,7 +226,7 @@ class DataFile:
         return names
 
     def _parquet_rows(self) -> Objects:
-        """Yield the rows of a Parquet file with only the column that is used."""
+        """Yield the rows of a Parquet file; each row has only the column that is used."""
         parquet = import_module("pyarrow.parquet")  # 40 MB, needed for Parquet only
         failures = (import_module("pyarrow").ArrowException, ValueError)
         try:

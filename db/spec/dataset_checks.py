@@ -19,7 +19,8 @@ def peek(file: DataFile) -> None:
     """Check the first `PEEKED_ROWS` rows of a file that a job names; a plain text is read whole.
 
     Raises:
-        SpecRefusedError: a row is not valid, or does not have the selected field.
+        SpecRefusedError: the file cannot be read, is too large or has no rows, or a row is not
+            valid.
     """
     if file.holds_rows:
         if not list(islice(file.rows(), PEEKED_ROWS)):
@@ -30,7 +31,7 @@ def peek(file: DataFile) -> None:
 
 
 def check_upload(file: DataFile) -> None:
-    """Check that jobs can read an uploaded file, without loading all of it into memory.
+    """Check that jobs can read an uploaded file; only a part of it is in memory at a time.
 
     Raises:
         SpecRefusedError: the file is binary or empty, or a line is not valid.
@@ -69,7 +70,13 @@ def _known(file: DataFile, reader: RowReader, line: int, values: dict[str, Any])
 
 
 def _any(file: DataFile, line: int, values: dict[str, Any]) -> str:
-    """Return a string that a job could select from the row; ``messages`` if it has only lists."""
+    """Return a text of the row, from any field that a job could select.
+
+    If the row has lists but no text, return ``messages`` in place of their content.
+
+    Raises:
+        SpecRefusedError: the row has neither a text nor a list that is not empty.
+    """
     texts = [value for value in values.values() if isinstance(value, str) and value.strip()]
     if not texts and not any(isinstance(value, list) and value for value in values.values()):
         raise file.dataset.missing_field("with text or chat messages", values, f"line {line}")

@@ -24,7 +24,7 @@ def check_dimensions(config: Mapping[str, Any], shapes: Shapes, name: str) -> No
     """Check that the config describes no more layers and experts than the tensors contain.
 
     Each layer or expert becomes a module; two million of them would exhaust the memory before a
-    tensor is read.
+    tensor is read. Sizes, counts and lengths in the config must also be within `BOUNDS`.
 
     Args:
         config: the content of config.json.
@@ -63,7 +63,7 @@ def _limit(key: str, shapes: Shapes) -> int | None:
 
 
 def _numbers(config: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], int]]:
-    """Yield the path and value of every integer in a config."""
+    """Yield the path and value of every integer in a config, and of every large integral float."""
     waiting: list[tuple[tuple[str, ...], Any]] = [((), config)]
     while waiting:
         path, value = waiting.pop()

@@ -29,9 +29,10 @@ def perplexity_of(method: MethodName, column: str) -> str:
 
 
 def better_methods(spec: PruneSpec) -> list[str]:
-    """Return a sentence about methods with a lower measured perplexity than the job's, if any.
+    """Return a sentence about methods with a lower measured perplexity than the job's method.
 
-    A job that uses a solver, as ``solver`` or as ``method``, gets no advice.
+    Return an empty list if the job uses a solver, as ``solver`` or as ``method``, or if nothing was
+    measured at its pattern or near its sparsity.
     """
     column = _column(spec)
     if column is None or spec.method in OWN_MASK or spec.solver is not SolverName.none:
@@ -49,7 +50,10 @@ def better_methods(spec: PruneSpec) -> list[str]:
 
 
 def _column(spec: PruneSpec) -> str | None:
-    """Return the measured column that is nearest to the job's pattern or sparsity."""
+    """Return the measured column of the job's pattern, or the one nearest to its sparsity.
+
+    Return None if the pattern was not measured, or if the sparsity is below `MIN_SPARSITY`.
+    """
     if spec.pattern is not None:
         return spec.pattern if spec.pattern in COLUMNS else None
     if spec.sparsity < MIN_SPARSITY:

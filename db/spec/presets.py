@@ -29,7 +29,10 @@ NOT_WITH_PATTERN = ("allocation",)
 
 
 def resolve_preset(fields: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Add the fields of the named preset to a request; the request's own fields take precedence."""
+    """Add the fields of the named preset to a request; the request's own fields take precedence.
+
+    If the request has a pattern, the fields in `NOT_WITH_PATTERN` are not added.
+    """
     preset = PRESETS.get(str(fields.get("preset")), {})
     unfit = NOT_WITH_PATTERN if fields.get("pattern") is not None else ()
     return {name: value for name, value in preset.items() if name not in unfit} | dict(fields)

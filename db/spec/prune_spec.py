@@ -112,7 +112,7 @@ FieldName = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00
 
 
 class PruneSpec(BaseModel):
-    """One request to prune one model. ``{"model", "sparsity", "dataset"}`` alone is valid."""
+    """One request to prune one model. Only ``model``, ``sparsity`` and ``dataset`` are required."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -38,7 +38,7 @@ class HubRepo:
 class LocalPath:
     """The path of a local folder or file, with links resolved, and its name in the request.
 
-    ``text_field`` is the field to use of each row of a dataset; if None, the first known field.
+    In each row of a dataset, the field ``text_field`` is used; if None, the first known field.
     """
 
     path: Path
@@ -55,7 +55,7 @@ class Builtin:
 
 @dataclass(frozen=True)
 class HubDataset:
-    """A dataset on the hub, with its configuration and the field of its rows to use."""
+    """A dataset on the hub, its configuration, and the name of the field to use in each row."""
 
     id: str
     config: str | None = None
@@ -94,7 +94,8 @@ def parse_model(name: str, revision: str | None, roots: Sequence[Path] | None) -
     """Parse the name of a model; if `roots` is None, any folder is allowed.
 
     Raises:
-        SpecRefusedError: the name is neither a hub id nor a folder below an allowed root.
+        SpecRefusedError: the name is neither a hub id nor a folder below an allowed root, or
+            ``revision`` is given for a folder.
     """
     wanted = _Name("model", name, roots)
     _refuse_urls(wanted)

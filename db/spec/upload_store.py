@@ -23,12 +23,12 @@ class UploadStore:
         self._root = root
 
     def stage(self, media_type: str) -> Path:
-        """Return the path to write a file to, before `place` makes it a dataset's file."""
+        """Return the path for a new file; `place` moves the complete file to the dataset's path."""
         self._root.mkdir(parents=True, exist_ok=True)
         return self._root / f".{uuid4().hex}{SUFFIXES[media_type]}"
 
     def place(self, staged: Path, dataset_id: str) -> None:
-        """Move a staged and synced file to the dataset's path."""
+        """Move a staged file to the dataset's path; the file must already be flushed to disk."""
         staged.rename(self._root / f"{dataset_id}{staged.suffix}")
         sync_folder(self._root)
 
@@ -37,7 +37,7 @@ class UploadStore:
         return self._root / f"{dataset_id}{SUFFIXES[media_type]}"
 
     def delete(self, dataset_id: str) -> None:
-        """Delete a dataset's file, or a staged file, given its name without the suffix."""
+        """Delete a file by its name without the suffix, such as the id of its dataset."""
         for suffix in SUFFIXES.values():
             (self._root / f"{dataset_id}{suffix}").unlink(missing_ok=True)
 

@@ -51,7 +51,7 @@ class Finding:
 
     Attributes:
         subject: the thing checked, such as ``broker``.
-        text: one line; for an error it names the setting, its value and the remedy.
+        text: one line. If the state is ``wrong``, it names the setting and the remedy.
     """
 
     subject: str
@@ -61,7 +61,7 @@ class Finding:
 
 @contextmanager
 def exit_on_error(program: str) -> Iterator[None]:
-    """On an expected error, print a line for each problem and exit with ``EXIT_CODE``."""
+    """On a settings or database error, print it to standard error and exit with ``EXIT_CODE``."""
     try:
         yield
     except (SettingsError, SQLAlchemyError) as error:
@@ -81,7 +81,7 @@ def read_settings(kind: type[SettingsT], **given: object) -> SettingsT:
     """Read settings from the environment and ``.env``; keyword arguments take precedence.
 
     Raises:
-        SettingsError: a value is not valid, or a name is not known.
+        SettingsError: a value is not valid, a name is not known, or ``.env`` cannot be read.
     """
     errors: list[str] = []
     try:
@@ -102,7 +102,7 @@ def require(findings: Iterable[Finding]) -> None:
     """Raise an error if any finding is ``wrong``.
 
     Raises:
-        SettingsError: a finding is ``wrong``; the message has a line for each of these.
+        SettingsError: at least one finding is ``wrong``; the message has a line for each.
     """
     if wrong := [finding.text for finding in findings if finding.state == "wrong"]:
         raise SettingsError("\n".join(wrong))
@@ -114,18 +114,18 @@ def print_findings(findings: Iterable[Finding]) -> None:
 
 
 def settings_findings(error: SettingsError) -> list[Finding]:
-    """Return one finding for each line of the error."""
+    """Return a ``wrong`` finding for each line of the error's message."""
     return [Finding("settings", "wrong", line) for line in str(error).splitlines()]
 
 
 def folders(settings: Settings) -> list[Finding]:
-    """Check the data folder, and the root folders of models and datasets."""
+    """Check the data folder, and that the root folders of models and datasets exist."""
     roots = {"model roots": settings.model_roots, "dataset roots": settings.dataset_roots}
     return [data_folder(settings.data_dir), *(_roots(*one) for one in roots.items())]
 
 
 def data_folder(folder: Path) -> Finding:
-    """Check that this user owns the data folder and can write to it."""
+    """Check that this user owns the data folder and can write to it, or else can create it."""
     name = f"ZPRUNER_DATA_DIR={folder}"
     if folder.is_dir() and (owner := folder.stat().st_uid) != os.geteuid():
         why = f"{name} belongs to another user (uid {owner}). {PRIVATE}"
@@ -141,7 +141,7 @@ def database(
     Args:
         url: the database's URL.
         needs_tables: whether missing or outdated tables are an error; False if the caller migrates.
-        timeout_s: how long to wait for the database.
+        timeout_s: how long to wait for a database server; a SQLite file is tried once.
     """
     name = f"ZPRUNER_DATABASE_URL={hide_password(url)}"
     if (file := sqlite_file(url)) is not None and not file.exists():

@@ -14,7 +14,9 @@ for its superuser."""
 
 
 def connection_limit(settings: ServerSettings) -> list[Finding]:
-    """Check that PostgreSQL allows the connections of several API processes.
+    """Check that PostgreSQL allows as many connections as all API processes may open together.
+
+    Return no finding for a single API process or for SQLite.
 
     Raises:
         SQLAlchemyError: the database cannot be reached.

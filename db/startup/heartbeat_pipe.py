@@ -28,7 +28,7 @@ class HeartbeatPipe:
                 os.write(self._fd, b".")
 
     def start(self, every_s: float) -> None:
-        """Write heartbeats from a daemon thread."""
+        """Write a heartbeat every ``every_s`` seconds, from a daemon thread."""
         if self._fd is not None:
             arguments = (every_s,)
             threading.Thread(

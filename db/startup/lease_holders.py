@@ -1,8 +1,8 @@
-"""A lock in the data folder, held by every process that leases jobs.
+"""A lock in the data folder, which shows whether any process may still hold a lease.
 
-The lock is shared, and the system releases it when a process ends. A process that acquires it
-exclusively knows that no process of this data folder holds a lease any more, and need not wait
-until the leases expire.
+Every process holds the lock in shared mode while it runs a job; the system releases it when the
+process ends. Whoever acquires the lock exclusively knows that no other process of this data folder
+holds a lease. Jobs can then be released before their leases expire.
 """
 
 import fcntl
@@ -18,14 +18,14 @@ POLL_EVERY_S = 0.05
 
 @contextmanager
 def lease_holder(data_dir: Path) -> Iterator[None]:
-    """Hold the shared lock inside the block."""
+    """Hold the lock in shared mode during the ``with`` block."""
     with _opened(data_dir) as file:
         fcntl.flock(file, fcntl.LOCK_SH)
         yield
 
 
 def all_exited(data_dir: Path, timeout_s: float) -> bool:
-    """Wait up to `timeout_s` for all lease holders to end; return whether they have."""
+    """Wait up to `timeout_s` seconds until no process holds the lock; return whether that is so."""
     deadline = time.monotonic() + timeout_s
     with _opened(data_dir) as file:
         while True:

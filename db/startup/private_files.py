@@ -11,10 +11,13 @@ OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def keep_private(folder: Path) -> None:
-    """Set the umask, and create the data folder or remove other users' access to it.
+    """Create the data folder if it is missing, and deny other users all access to it.
+
+    The umask is set too, so that files created later are private.
 
     Raises:
-        SettingsError: the folder cannot be created or made private, or belongs to another user.
+        SettingsError: the folder cannot be created, written to or made private, or belongs to
+            another user.
     """
     os.umask(UMASK)
     require([data_folder(folder)])

@@ -37,7 +37,7 @@ class ServerSettings(Settings):
     @field_validator("allowed_hosts", mode="before")
     @classmethod
     def _split_hosts(cls, value: object) -> object:
-        """Split names at commas; reject those with a scheme, port or path."""
+        """Split a list of host names at commas; reject a name with a scheme, port or path."""
         names = value.split(",") if isinstance(value, str) else value
         if not isinstance(names, list | tuple):
             return names

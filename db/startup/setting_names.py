@@ -17,7 +17,7 @@ NAMES = frozenset(NAMES_FILE.read_text("utf-8").split())
 
 
 def unknown_names() -> list[str]:
-    """Return a line for each unknown variable in the environment or in ``.env``."""
+    """Return an error line for each unknown ``ZPRUNER_*`` variable, set directly or in ``.env``."""
     places = (("the environment", os.environ), (str(ENV_FILE), dotenv_values(ENV_FILE)))
     return [line for place, names in places for line in _unknown(place, names)]
 

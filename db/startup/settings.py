@@ -1,4 +1,7 @@
-"""Settings that all parts share, read from ``ZPRUNER_*`` variables, then from ``.env``."""
+"""Settings that all parts share, read from the environment and ``.env``.
+
+The names of the variables start with ``ZPRUNER_``. The environment takes precedence.
+"""
 
 import os
 from datetime import timedelta
@@ -111,7 +114,7 @@ class Settings(BaseSettings):
     @field_validator("model_roots", "dataset_roots", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        """Split folders at the path separator, as in PATH."""
+        """Split a list of folders at the path separator, as in ``PATH``."""
         if isinstance(value, str):
             return tuple(Path(part).expanduser() for part in value.split(os.pathsep) if part)
         return value
@@ -119,14 +122,17 @@ class Settings(BaseSettings):
     @field_validator("queues", "webhook_networks", mode="before")
     @classmethod
     def _split_names(cls, value: object) -> object:
-        """Split names at commas."""
+        """Split a list of names or networks at commas."""
         if isinstance(value, str):
             return tuple(name for part in value.split(",") if (name := part.strip()))
         return value
 
     @property
     def heartbeat_timeout(self) -> timedelta:
-        """Three heartbeat intervals, but at least 15 seconds, to allow for a busy machine."""
+        """The time without a heartbeat after which a process counts as frozen.
+
+        It is three heartbeat intervals, but at least 15 seconds, because a machine may be busy.
+        """
         return max(LEAST_HEARTBEAT_TIMEOUT, timedelta(seconds=3 * self.beat_every_s))
 
     @property
@@ -138,14 +144,14 @@ class Settings(BaseSettings):
 
     @property
     def broker(self) -> str:
-        """The broker's URL; the embedded server's socket by default."""
+        """The broker's URL; by default the socket of the embedded broker."""
         if self.broker_url is not None:
             return self.broker_url.get_secret_value()
         return f"redis+socket://{self.data_dir / 'broker' / 'broker.sock'}"
 
     @property
     def artifact_dir(self) -> Path:
-        """The folder of finished artifacts."""
+        """The folder of artifacts and of the files that attempts are writing."""
         return self.data_dir / "artifacts"
 
     @property

@@ -1,4 +1,4 @@
-"""OpenTelemetry tracing, off by default: a span for each attempt."""
+"""OpenTelemetry tracing, off by default, and the span that records an attempt."""
 
 import logging
 import os
@@ -22,11 +22,13 @@ tracer = trace.get_tracer("zpruner")
 
 
 class TracingError(Exception):
-    """Tracing is enabled but not installed; the message has the remedy."""
+    """Tracing is enabled, but OpenTelemetry is not installed; the message has the remedy."""
 
 
 def is_enabled(settings: Settings) -> bool:
-    """Whether tracing is enabled and installed.
+    """Whether tracing is enabled and OpenTelemetry is installed.
+
+    If only ``OTEL_EXPORTER_OTLP_ENDPOINT`` enables tracing, missing packages are just logged.
 
     Raises:
         TracingError: ``ZPRUNER_TRACING`` enables it, but the packages are missing.

@@ -1,1 +1,1 @@
-"""The database tables, in one module for each group."""
+"""The database tables; each module defines related ones."""

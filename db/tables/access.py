@@ -1,4 +1,4 @@
-"""Tables of API keys, their last claims, secrets, and the audit log."""
+"""Tables of API keys, the claims of their jobs, shared secrets, and the audit log."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -52,11 +52,14 @@ NO_KEY = ""
 
 
 class LastClaim(Base):
-    """The place of an API key in the claim order; ``NO_KEY`` stands for clients without a key.
+    """The latest claim of a job of one API key; it decides when that key's turn is.
+
+    Among jobs of one priority, the key with the lowest number is next.
 
     Attributes:
-        claim_number: the number of the key's latest claim; 0 before its first. The claims of all
-            keys are numbered in order, because times would not be reliable: clocks may go back.
+        created_by: the id of the key; ``NO_KEY`` for all clients without a key.
+        claim_number: the number of the latest claim of a job of this key; 0 before the first. The
+            claims of all keys are numbered together. A time would not do: a clock may be set back.
     """
 
     __tablename__ = "key_turns"

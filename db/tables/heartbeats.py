@@ -1,4 +1,4 @@
-"""Heartbeats of parts of the service other than workers."""
+"""The table of the heartbeats of processes other than workers."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from db.tables.base import Base
 
 
 class Heartbeat(Base):
-    """The time of the last heartbeat of a part of the service."""
+    """The time of the last heartbeat of a process, such as the control process."""
 
     __tablename__ = "heartbeats"
 

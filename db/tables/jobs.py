@@ -29,7 +29,7 @@ FILTER_COLUMNS = ("verdict", "created_by", "method", "model_key", "search")
 
 
 def _sorted_by(metric: SortMetric) -> Index:
-    """Return the index for lists sorted by a metric, with all columns that they are filtered by."""
+    """Return an index for job lists sorted by ``metric``; it includes the filter columns."""
     measured = text(f"{metric} IS NOT NULL")
     columns = (metric.value, "id", "created_at", "status", *FILTER_COLUMNS)
     return Index(f"ix_jobs_by_{metric}", *columns, sqlite_where=measured, postgresql_where=measured)
@@ -41,15 +41,18 @@ class Job(Base):
     Attributes:
         eta_p50_s, eta_p90_s: the median and the 90th percentile of the remaining seconds of the
             current attempt, as its worker estimated them at its last step.
-        crashes: the number of workers lost since the last retry by a client.
-        strikes, struck_at: the number of workers lost since a block was last finished, and the time
-            when the last of these was lost.
-        retries, not_before: the number of automatic retries after transient failures since a
-            block was last finished, and the earliest time for the next attempt.
+        crashes: the number of workers lost while they ran the job, since the last retry by a
+            client.
+        strikes: the number of lost workers that count towards `db.scheduling.crashes.MAX_CRASHES`.
+        struck_at: the time when the last of these workers was lost.
+        retries: the number of automatic retries after transient failures; reset when the job
+            advances further than before, and by a client's retry.
+        not_before: the earliest time for the next automatic retry.
         leased_at: the time when a worker last obtained or renewed the lease.
         perplexity, perplexity_ratio, seconds, size_bytes: the values that lists are sorted by, set
-            once the job has succeeded: copies of two metrics, the time from its start to its end,
-            and the total size of its files.
+            once the job has succeeded. The first two are copies of metrics. ``seconds`` lasts from
+            the start of the first attempt to the end of the job. ``size_bytes`` is the total size
+            of its artifacts.
     """
 
     __tablename__ = "jobs"
@@ -150,7 +153,8 @@ class JobEvent(Base):
     """One change of a job, written in the transaction that made the change.
 
     Attributes:
-        position: the position among the events of all jobs; assigned after the commit.
+        position: the position among the events of all jobs; None until it is assigned, which
+            happens after that transaction is committed.
     """
 
     __tablename__ = "job_events"
@@ -198,9 +202,9 @@ class Artifact(Base):
     """One finished file of a job; its path contains the attempt.
 
     Attributes:
-        checked_at: the time of the last comparison of its bytes with ``sha256``.
-        checked_as: the identity of the checked file (`db.files.artifact_store.identity_of`).
-        damage: a description of the damage; None for an intact file.
+        checked_at: the time when the file was last compared with ``sha256``, or was stored.
+        checked_as: the file's identity at that time (`db.files.artifact_store.identity_of`).
+        damage: a description of the damage that the last check found; None if it found none.
     """
 
     __tablename__ = "artifacts"
@@ -220,11 +224,14 @@ class Artifact(Base):
 
 
 class StoredResponse(Base):
-    """The response to the first request with an idempotency key; deleted with its job.
+    """The response to the first request with an idempotency key.
+
+    It is deleted together with the job that the request created.
 
     Attributes:
-        created_by: the id of the request's API key, or an empty string without one. Each API key
-            has its own namespace of idempotency keys.
+        created_by: the id of the API key that sent the request; empty if there was no API key.
+            Different API keys may use the same idempotency key.
+        key: the idempotency key.
     """
 
     __tablename__ = "answers"
@@ -246,9 +253,9 @@ class Worker(Base):
         queues: the queues that it takes jobs from.
         device: the device that it computes on; None until it is known.
         memory_bytes: the memory of that device.
-        job_id: the job that one of its processes holds.
+        job_id: the id of the job that one of its processes holds; None if it has none.
         draining: whether it finishes its current job and takes no new ones.
-        load: the share of its device that was busy, from 0 to 1; None if unknown.
+        load: the share of time in which its device was busy, from 0 to 1; None if unknown.
         memory_used_bytes, temperature_c: the used memory and the temperature of that device; None
             if unknown.
     """

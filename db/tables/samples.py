@@ -13,7 +13,7 @@ class WorkerSample(Base):
         minute: the start of the minute, in minutes since 1970.
         samples: the number of samples taken in this minute.
         busy: the number of these samples in which the worker held a job.
-        load: the peak load of the worker's device, from 0 to 1; None if unknown.
+        load: the highest `Worker.load` among these samples; None if unknown.
     """
 
     __tablename__ = "worker_samples"

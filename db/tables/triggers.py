@@ -23,7 +23,7 @@ class TriggerSource(StrEnum):
 
 
 class TriggerOutcome(StrEnum):
-    """The result of a call."""
+    """What the service did with a call to a trigger."""
 
     submitted = "submitted"
     ignored = "ignored"
@@ -31,17 +31,17 @@ class TriggerOutcome(StrEnum):
 
 
 class Trigger(Base):
-    """A stored request that calls of another system turn into jobs.
+    """A stored job request; each call from another system can submit a job with it.
 
     Its secrets are stored in clear text, because signatures are computed with them. The former
     secret is the one before the last rotation; it stays valid until ``former_until``.
 
     Attributes:
-        job: fields of the job; fields in ``map`` may be missing.
+        job: fields of the job; those that ``map`` sets may be left out.
         filter: JSON pointers into the payload, each with the required value or a list of allowed
             values.
         map: fields of the job, each with the JSON pointer to its value in the payload.
-        created_by: the id of the API key whose quotas its jobs count against.
+        created_by: the id of the API key whose quotas apply to its jobs; None without a key.
     """
 
     __tablename__ = "triggers"
@@ -63,10 +63,10 @@ class TriggerDelivery(Base):
     """One authenticated call of a trigger.
 
     Attributes:
-        delivery_id: the id that the caller gave the call; a second call with the same id is a
-            duplicate.
-        body_digest: the digest of the body, set for sources that sign the body without the id; a
-            second call with the same body is a duplicate too.
+        delivery_id: the id that the caller sent, or a digest if it sent no valid id. A second call
+            with the same id is a duplicate.
+        body_digest: a digest of the body; set only for GitHub, whose signature does not cover the
+            id. There, a second call with the same body is a duplicate too.
         reason: why the call was ignored.
         job_id: the job that it created, which may have been deleted since.
         problem: the problem document of the response, if the call was refused.

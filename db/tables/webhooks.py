@@ -29,7 +29,7 @@ class EventType(StrEnum):
         """Return the type of event for a status.
 
         Raises:
-            ValueError: the status has no event type, because it only asks a worker to stop.
+            ValueError: the status is ``pausing`` or ``cancelling``, which have no event type.
         """
         return cls(f"job.{status}")
 
@@ -63,7 +63,7 @@ class Webhook(Base):
     current secret and with the former one.
 
     Attributes:
-        position: the position, among the events of all jobs, up to which deliveries were created.
+        position: deliveries are created only from events after this position.
         disabled_reason: ``by_request``, or ``gone`` after the address responded with 410.
     """
 
@@ -89,10 +89,10 @@ class Delivery(Base):
     Attributes:
         job_id: the job of the event, which may have been deleted since.
         position: the position of the event; None for test messages.
-        next_attempt_at: the time when it is due; while an attempt runs, the time after which that
-            attempt counts as lost.
+        next_attempt_at: the time when the next attempt is due. While an attempt runs, the time
+            after which that attempt counts as lost. None once no attempt follows.
         noted_at: when ``next_attempt_at`` was set.
-        log: the results of the attempts, newest last.
+        log: the results of the latest attempts (at most 20), newest last.
     """
 
     __tablename__ = "webhook_deliveries"

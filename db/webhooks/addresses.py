@@ -31,8 +31,9 @@ def check_address(url: str, networks: Networks) -> None:
     """Raise an error for a URL that webhooks may not have; host names are not resolved.
 
     Raises:
-        AddressRefusedError: the URL is malformed, not HTTP(S), or contains credentials or a
-            fragment; or its host is in a private network, or it has to use https.
+        AddressRefusedError: the URL is malformed, too long, not HTTP(S), or contains credentials
+            or a fragment; or its host is in a private network outside ``networks``; or it uses
+            HTTP for a host that requires HTTPS.
     """
     parts = _split(url)
     if parts.scheme not in {"http", "https"}:

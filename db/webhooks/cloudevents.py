@@ -53,7 +53,7 @@ def _cloud_event(
 
 
 def _job_fields(event: JobEvent, job: Job) -> dict[str, Any]:
-    """Return the job's fields as of the event; the job's row may have changed since then."""
+    """Return the job's fields; its status, attempt and error are those at the time of the event."""
     succeeded = event.status is JobState.succeeded
     return {
         "id": job.id,

@@ -17,7 +17,7 @@ KEPT_FOR = timedelta(days=30)
 
 
 class DeliveryRepository:
-    """Reads, repeats and deletes deliveries; never commits."""
+    """Reads, enqueues and deletes deliveries; never commits."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -68,10 +68,10 @@ class DeliveryRepository:
         return list(self._session.scalars(query.order_by(Delivery.id.desc()).limit(limit)))
 
     def undelivered(self, webhook_ids: Sequence[str]) -> dict[str, int]:
-        """Return, for each webhook, how many of its messages have a failed attempt.
+        """Return the number of undelivered messages of each webhook since its last success.
 
-        Messages are counted only if they are newer than the newest delivered one, and webhooks
-        without such messages are omitted.
+        A message counts if it is newer than the webhook's newest delivered message, was tried at
+        least once, and is not delivered. Webhooks without such messages are omitted.
         """
         newer = aliased(Delivery)
         delivered = select(func.max(newer.id)).where(
@@ -90,7 +90,7 @@ class DeliveryRepository:
         return dict(self._session.execute(query.group_by(Delivery.webhook_id)).all())
 
     def redeliver(self, webhook_id: str, delivery_id: str) -> Delivery:
-        """Enqueue a delivery again, whatever its status, and reset its attempts.
+        """Enqueue a delivery again, whatever its status, and count its attempts from 0 again.
 
         Raises:
             WebhookNotFoundError: there is no such webhook.

@@ -1,4 +1,4 @@
-"""The sending of deliveries: each is claimed and sent, and its result is recorded."""
+"""The claims of due deliveries, and the results of the attempts to send them."""
 
 import random
 from collections.abc import Collection, Sequence
@@ -28,8 +28,8 @@ class ClaimedDelivery:
     Attributes:
         secrets: the secrets to sign with: the current one, then the former one if still valid.
         attempt: the number of the attempt, from 1.
-        until: the end of the claim. A result is recorded only if the delivery still has this
-            attempt number and this end of its claim.
+        until: the end of the claim. A result is recorded only while this claim is the delivery's
+            latest, which ``attempt`` and ``until`` show.
     """
 
     id: str
@@ -174,7 +174,7 @@ def _claimed(delivery: Delivery, url: str, secret: str, former: str | None) -> C
 def _next_status(
     attempt: int, result: SendResult, random_source: RandomSource
 ) -> tuple[DeliveryStatus, timedelta | None]:
-    """Return the delivery's next status, and its delay if it is retried."""
+    """Return the delivery's next status and the delay before its retry; None without a retry."""
     if result.is_delivered:
         return DeliveryStatus.delivered, None
     if result.is_gone:

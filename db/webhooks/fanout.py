@@ -20,15 +20,16 @@ class FanOut:
         self._session = session
 
     def lagging(self) -> list[str]:
-        """Return the ids of the webhooks with unprocessed events; cheap enough to call often."""
+        """Return the ids of enabled webhooks with new events; cheap enough to call often."""
         newest = select(EventCounter.last_position).scalar_subquery()
         query = select(Webhook.id).where(*_IS_ENABLED, Webhook.position < newest)
         return list(self._session.scalars(query.order_by(Webhook.id)))
 
     def enqueue(self, webhook_id: str) -> int:
-        """Create a batch of deliveries from the webhook's next events, and return their number.
+        """Create the deliveries of a webhook's next events, and return how many were created.
 
-        A concurrent call waits and then finds the events processed.
+        One call creates at most `BATCH_SIZE` deliveries. A concurrent call for the same webhook
+        waits, and then skips these events.
         """
         last = EventOrder(self._session).last_position()
         locked = select(Webhook).where(
@@ -44,7 +45,7 @@ class FanOut:
         return len(rows)
 
     def catch_up(self) -> None:
-        """Create all deliveries of committed events; call this before any events are deleted."""
+        """Create the deliveries of all committed events; call this before events are deleted."""
         if self._session.scalar(select(Webhook.id).where(*_IS_ENABLED).limit(1)) is None:
             return
         EventOrder(self._session).assign_all_positions()
@@ -63,7 +64,7 @@ class FanOut:
 def fan_out(sessions: Sessions) -> int:
     """Create deliveries from new events, and return their number.
 
-    Each webhook has its own transaction, so that no other writer waits for all of them.
+    Each webhook has a transaction of its own, so that other writers never wait for long.
     """
     with sessions() as session:
         lagging = FanOut(session).lagging()

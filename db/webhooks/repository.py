@@ -63,7 +63,7 @@ class WebhookRepository:
     def change(
         self, webhook_id: str, *, events: Sequence[EventType] | None = None, **values: Any
     ) -> Webhook:
-        """Change a webhook's ``url``, ``description`` or events.
+        """Change a webhook's ``url``, its ``description`` or the events that it receives.
 
         Raises:
             WebhookNotFoundError: there is no such webhook.
@@ -73,10 +73,10 @@ class WebhookRepository:
         return self._set(webhook_id, **values) if values else self.get(webhook_id)
 
     def enable(self, webhook_id: str) -> Webhook:
-        """Enable a webhook: its pending deliveries and events from now on are sent.
+        """Enable a webhook: send its pending deliveries, and the events that occur from now on.
 
-        Call it before any other change of a webhook in the transaction: transactions lock the
-        counter of positions first, then webhooks.
+        Call this before the transaction changes any webhook. Every transaction has to lock the
+        counter of positions before it locks a webhook.
 
         Raises:
             WebhookNotFoundError: there is no such webhook.
@@ -97,7 +97,7 @@ class WebhookRepository:
         return self._set(webhook_id, disabled_at=since, disabled_reason=reason)
 
     def rotate(self, webhook_id: str, grace: timedelta) -> Webhook:
-        """Replace a webhook's secret; the former one also signs messages for ``grace``.
+        """Replace a webhook's secret; for ``grace``, messages are signed with the former one too.
 
         Raises:
             WebhookNotFoundError: there is no such webhook.

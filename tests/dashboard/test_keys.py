@@ -110,15 +110,20 @@ def first_key(data_dir: Path) -> str:
     return done.stdout.strip()
 
 
-@pytest.fixture
-def key(data_dir: Path) -> str:
-    return first_key(data_dir)
+@pytest.fixture(scope="module")
+def locked_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("d")
 
 
-@pytest.fixture
-def locked(data_dir: Path, inputs: Path, key: str) -> Iterator[Service]:
+@pytest.fixture(scope="module")
+def key(locked_folder: Path) -> str:
+    return first_key(locked_folder)
+
+
+@pytest.fixture(scope="module")
+def locked(locked_folder: Path, inputs: Path, key: str) -> Iterator[Service]:
     """A service that requires a key of every client."""
-    with serving(data_dir, inputs, ZPRUNER_AUTH="keys") as service:
+    with serving(locked_folder, inputs, ZPRUNER_AUTH="keys") as service:
         yield service
 
 

@@ -149,7 +149,7 @@ def until(
     while not condition(job := client.jobs.get(job_id)):
         assert not job.is_final, f"ended before: {job}"
         assert time.monotonic() < deadline, f"not within {within_s} s: {job}"
-        time.sleep(0.2)
+        time.sleep(0.1)
     return job
 
 

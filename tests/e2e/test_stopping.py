@@ -76,21 +76,20 @@ def test_a_killed_worker_is_restarted_and_its_job_ends_exactly_once(
 @pytest.mark.e2e
 @pytest.mark.chaos
 def test_the_job_of_a_killed_child_runs_again_without_waiting_for_its_lease(
-    data_dir: Path, inputs: Path
+    client: Client,
 ) -> None:
-    with serving(data_dir, inputs) as service, Client(service.url) as client:
-        job = submit(client, "slow", samples=32)
-        running = until(client, job.id, is_in_the_middle)
-        assert running.worker is not None
+    job = submit(client, "slow", samples=32)
+    running = until(client, job.id, is_in_the_middle)
+    assert running.worker is not None
 
-        os.kill(child_of(running.worker), signal.SIGKILL)
+    os.kill(child_of(running.worker), signal.SIGKILL)
 
-        def is_second(job: Job) -> bool:
-            return job.attempt == 2 and job.status == "running"
+    def is_second(job: Job) -> bool:
+        return job.attempt == 2 and job.status == "running"
 
-        until(client, job.id, is_second, within_s=15)
-        assert client.jobs.wait(job.id, timeout_s=300).status == "succeeded"
-        assert ends(client, job.id) == ["succeeded"]
-        [resumed] = [one for one in client.jobs.events(job.id) if one.kind == "resumed"]
-        assert resumed.attempt == 2
-        assert resumed.data["resumed_from_block"] >= 1
+    until(client, job.id, is_second, within_s=15)
+    assert client.jobs.wait(job.id, timeout_s=300).status == "succeeded"
+    assert ends(client, job.id) == ["succeeded"]
+    [resumed] = [one for one in client.jobs.events(job.id) if one.kind == "resumed"]
+    assert resumed.attempt == 2
+    assert resumed.data["resumed_from_block"] >= 1

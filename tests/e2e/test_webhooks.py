@@ -109,7 +109,7 @@ def test_each_event_arrives_with_one_id_even_if_processes_are_killed(
 
     with receiving(answer) as receiver:
         address, verifier = listen(service, receiver, "job.running", "job.succeeded")
-        job = submit(client, "slow", samples=32)
+        job = submit(client, "slow", samples=64)
         messages.until(lambda: len(receiver.requests) == 1, WITHIN_S)
         until(client, job.id, is_in_the_middle, WITHIN_S)
         suspend_tree(service.worker())  # so that the job does not end before it is killed
@@ -132,12 +132,10 @@ def test_each_event_arrives_with_one_id_even_if_processes_are_killed(
     assert attempts == [1, 1, 2, 2]
 
 
-def test_a_service_stops_immediately_while_a_receiver_is_slow(data_dir: Path, inputs: Path) -> None:
+def test_a_service_stops_immediately_while_a_receiver_is_slow(service: Service) -> None:
+    """The last test of this file: no other can use the service afterwards."""
     hold = threading.Event()
-    with (
-        receiving(lambda _: hold.wait(WITHIN_S)) as receiver,
-        serving(data_dir, inputs, **SETTINGS) as service,
-    ):
+    with receiving(lambda _: hold.wait(WITHIN_S)) as receiver:
         address, _ = listen(service, receiver, "job.failed")
         httpx.post(f"{address}/test")
         messages.until(lambda: len(receiver.requests) == 1)

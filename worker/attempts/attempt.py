@@ -30,9 +30,10 @@ MAX_CLAIMS = 3
 
 
 class Attempt:
-    """A claimed job. Every write carries the attempt's number and is one transaction.
+    """One attempt at a job, from its claim on.
 
-    All methods are thread-safe.
+    Each write is a transaction of its own, and fails if another attempt holds the job. All methods
+    are thread-safe.
     """
 
     def __init__(self, sessions: Sessions, job: Job, lease: timedelta) -> None:
@@ -51,9 +52,10 @@ class Attempt:
         worker_id: str | None = None,
         queues: Sequence[str] = (),
     ) -> "Attempt | None":
-        """Claim the most urgent waiting job of ``queues``, or ``job_id`` if none waits.
+        """Claim the most urgent waiting job of ``queues``, or ``job_id`` if none waits there.
 
-        Returns None if the chosen job is finished, held by another worker, or in another queue.
+        Return None if the job cannot be claimed: for example, because it has ended, another worker
+        holds it, it is in another queue, or the worker takes no new jobs.
         """
         for _ in range(MAX_CLAIMS):
             with sessions.begin() as session:
@@ -72,6 +74,7 @@ class Attempt:
         """Read the job's state; cheap enough to be called every second.
 
         Raises:
+            JobNotFoundError: the job was deleted.
             LeaseLostError: another attempt holds the job.
         """
         with self._sessions() as session:
@@ -86,7 +89,7 @@ class Attempt:
             return DatasetRepository(session).digests(self.spec)
 
     def heartbeat(self) -> JobState:
-        """Renew the lease, without retries; return the job's state."""
+        """Renew the lease and return the job's state; a failed write is not repeated."""
         with self._sessions.begin() as session:
             return self._leases(session).heartbeat(self.job_id, self.number)
 
@@ -114,7 +117,7 @@ class Attempt:
         return self._retried(write)
 
     def succeed(self, result: JobResult, artifacts: Sequence[NewArtifact]) -> None:
-        """Finish the job with its metrics and artifacts."""
+        """Record that the job succeeded, with its metrics and artifacts."""
         self._retried(
             lambda leases: leases.succeed(self.job_id, self.number, result.metrics, artifacts)
         )
@@ -127,15 +130,15 @@ class Attempt:
             return None
 
     def fail(self, problem: Problem) -> None:
-        """Finish the job as failed."""
+        """Record that the job failed, or was cancelled if a cancel was requested."""
         self._retried(lambda leases: leases.fail(self.job_id, self.number, problem))
 
     def retry_later(self, problem: Problem) -> None:
-        """Queue the job again after a delay, or fail it if no attempt is left."""
+        """Queue the job again after a delay, or fail it if its automatic retries are used up."""
         self._retried(lambda leases: leases.postpone(self.job_id, self.number, problem))
 
     def release(self) -> None:
-        """Queue the job again; a job that was being cancelled becomes ``cancelled``.
+        """Queue the job again; if a pause or cancel was requested, pause or cancel it instead.
 
         Does nothing if the attempt does not hold the job any more.
         """
@@ -146,7 +149,10 @@ class Attempt:
         return LeaseRepository(session, lease=self._lease)
 
     def _retried(self, write: Callable[[LeaseRepository], T]) -> T:
-        """Write in one transaction; retry for the duration of a lease if the database is down."""
+        """Call ``write`` in a transaction.
+
+        While the database is down, repeat the call, but for no longer than a lease lasts.
+        """
         deadline = time.monotonic() + self._lease.total_seconds()
         while True:
             try:

@@ -14,9 +14,9 @@ def prune(
 ) -> Generator[JobProgress, None, JobResult]:
     """Import ``worker.jobs.prune`` and run its ``prune``.
 
-    Celery's parent process imports this module and must not import torch: it would keep hundreds
-    of megabytes for as long as it runs, and CUDA must not be initialised before the fork. Because
-    the import happens inside the claimed job, a broken installation fails that job.
+    Celery's parent process imports this module, but must not import torch. Torch would take up
+    hundreds of megabytes in that process, and CUDA must not be initialised before the fork. The
+    import happens inside the claimed job, so a broken installation fails that job.
     """
     engine = import_module("worker.jobs.prune")
     result: JobResult = yield from engine.prune(spec, out, resources)

@@ -40,9 +40,10 @@ class AttemptStopped(Exception):  # noqa: N818 - not an error
 class LeaseWatchdog:
     """A context manager that supervises one attempt while its work runs.
 
-    If there is a reason to stop, the work stops at its next call of ``check``. The next call may be
-    far away, during a download or a long block. Each `StopReason` has a grace period; if the work
-    has not stopped when it ends, ``force_end`` is called from the watchdog's thread.
+    If there is a reason to stop, the work stops at its next call of ``check``. That call may be
+    minutes away, for example during a download. Each `StopReason` therefore has a grace
+    period. If the work is still running at the end of this period, the watchdog's thread calls
+    ``force_end``.
     """
 
     def __init__(

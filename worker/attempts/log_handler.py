@@ -22,10 +22,11 @@ FLUSH_INTERVAL_S = 1.0
 
 
 class JobLogHandler(logging.Handler):
-    """Collects log lines; a thread writes them to the database, so that the work never waits.
+    """Collects an attempt's log lines; a thread writes them to the database.
 
-    A failed write does not disturb the work: the next write includes its lines. If lines are still
-    not written at the end, their number is logged in the process's own log.
+    The work never waits for the database, and a failed write does not disturb it: the next write
+    includes the same lines. If some lines cannot be written before the attempt ends, the process
+    logs how many.
     """
 
     def __init__(self, sessions: Sessions, job_id: str, attempt: int) -> None:
@@ -100,12 +101,12 @@ class JobLogHandler(logging.Handler):
 
 
 def _level(number: int) -> str:
-    """Return the name of the highest standard level that is not above ``number``."""
+    """Return the name of the highest standard log level up to ``number``; at least ``DEBUG``."""
     return LEVELS[min(max(number // 10 - 1, 0), len(LEVELS) - 1)]
 
 
 def _storable(message: str) -> str:
-    """Return a text that every database accepts: without NUL or lone surrogates, and shortened."""
+    """Return the message with NUL and lone surrogates escaped, cut to `MAX_CHARACTERS`."""
     if len(message) > MAX_CHARACTERS:
         message = message[:MAX_CHARACTERS] + "…"
     return escape_surrogates(message.replace("\0", "\\0"))

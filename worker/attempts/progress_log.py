@@ -22,7 +22,7 @@ LOSSES = (
 
 
 def log_progress(progress: JobProgress, previous_phase: Phase | None) -> None:
-    """Log a phase when it begins, and a block or a step when it is finished."""
+    """Log each phase when it begins, and each block or recovery step when it is finished."""
     if progress.phase is not previous_phase:
         log.info("%s", progress.phase)
         get_current_span().add_event(progress.phase)

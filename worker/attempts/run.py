@@ -83,8 +83,8 @@ class Runner:
     def run(self, job_id: str) -> None:
         """Claim a job, prune its model, and record the result or the error.
 
-        A job that is finished or held by another worker is left alone, so a message that is
-        delivered twice does no harm.
+        The job is the most urgent one in the queues, or else ``job_id``. A job that has ended, or
+        that another worker holds, is left alone, so a message that is delivered twice does no harm.
         """
         with lease_holder(self._settings.data_dir):
             self._run(job_id)
@@ -187,9 +187,9 @@ class Runner:
     def _delete_files(self, attempt: Attempt) -> None:
         """Delete the attempt's published files, unless the job succeeded while being stopped.
 
-        If the job has ended without success, staged files are deleted, too, unless a retry can
-        resume from them. Otherwise staged files are kept, because a later attempt may already use
-        them.
+        The attempt's staged files are deleted too if the job has ended without success and a retry
+        could not resume from them. While the job has not ended, they are kept, because a later
+        attempt may already use them.
         """
         state = attempt.state_if_held()
         if state is None or not state.is_final:

@@ -38,12 +38,16 @@ def delete_orphaned_uploads(sessions: Sessions, uploads: UploadStore) -> int:
 
 
 def delete_old_events(sessions: Sessions, *, events_s: float, audit_s: float) -> int:
-    """Delete old phase and progress events of ended jobs, and old audit entries.
+    """Delete old details of ended jobs and old audit entries; return the number of deleted rows.
 
-    Events are deleted ``events_s`` seconds after the end of their job, audit entries when they are
-    ``audit_s`` seconds old; 0 keeps them forever. Each transaction deletes a small batch, so
-    that no other writer waits for long; the rest is left to the next call. Returns the number of
-    deleted rows.
+    The details are the events of the kinds ``phase``, ``progress`` and ``resumed``. Each
+    transaction deletes a small batch, so that other writers never wait for long. One call deletes
+    a limited number of batches.
+
+    Args:
+        sessions: the sessions of the database.
+        events_s: seconds from the end of a job to the deletion of its details; 0 keeps them.
+        audit_s: seconds after which an audit entry is deleted; 0 keeps all entries.
     """
     count = 0
     for delete_batch, age_s in ((_delete_events, events_s), (_delete_audit, audit_s)):
@@ -56,7 +60,7 @@ def delete_old_events(sessions: Sessions, *, events_s: float, audit_s: float) ->
 
 
 def _delete_events(sessions: Sessions, age: timedelta) -> int:
-    """Delete one batch; the slow search for jobs is done without a write lock."""
+    """Delete the old events of a batch of jobs; the slow search for jobs takes no write lock."""
     with sessions() as session:
         job_ids = RetentionRepository(session).jobs_with_details(age)
     if not job_ids:

@@ -19,10 +19,13 @@ log = logging.getLogger(__name__)
 
 
 def recover_leases(sessions: Sessions, store: ArtifactStore, keep_staged: timedelta) -> int:
-    """Requeue every job whose lease has expired, and return how many there were.
+    """Release every job whose lease has expired, and return how many there were.
 
-    Jobs past their deadline are ended. Staged files of ended jobs are kept for ``keep_staged``, so
-    that a retry can resume from them, and are then deleted.
+    A running job is queued again, or fails if it has lost too many workers. A job that was being
+    paused or cancelled becomes paused or cancelled.
+
+    Jobs past their deadline are marked as expired. The staged files of a failed, cancelled or
+    expired job are deleted ``keep_staged`` after its end; until then, a retry can resume from them.
     """
     with sessions.begin() as session:
         recovery = RecoveryRepository(session)
@@ -38,11 +41,11 @@ def recover_leases(sessions: Sessions, store: ArtifactStore, keep_staged: timede
 
 
 class LeaseRecovery:
-    """Recovers leases, but waits if the database's clock has jumped since the last call.
+    """Recovers leases, but waits first if the database's clock has jumped since the last call.
 
-    All leases seem to have expired if the clock was changed, the machine was suspended or the
-    database was down. So after a jump, no lease is recovered for half the duration of a lease; in
-    this time, workers that are alive renew their leases.
+    The clock jumps if it is set, the machine is suspended or the database is down. Afterwards, the
+    leases of live workers may seem to have expired. For half the duration of a lease, none is
+    recovered, so that these workers can renew their leases.
     """
 
     def __init__(
@@ -60,7 +63,7 @@ class LeaseRecovery:
         self._waits_until: float | None = None
 
     def run(self) -> int:
-        """Recover leases unless it is too early, and return how many jobs were requeued."""
+        """Recover leases, and return how many jobs were released; 0 while it has to wait."""
         if self._must_wait(self._read_clock()):
             return 0
         return recover_leases(self._sessions, self._store, self._keep_staged)

@@ -24,7 +24,7 @@ class PeriodicTask:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether the current call has lasted so long that it will probably never return."""
+        """Whether the current call has lasted more than `STUCK_AFTER_S`, and may never return."""
         started = self._call_started
         return started is not None and time.monotonic() - started > STUCK_AFTER_S
 
@@ -36,7 +36,7 @@ class PeriodicTask:
         self._stopping.set()
 
     def join(self, timeout_s: float) -> None:
-        """Wait for the current call to return."""
+        """Wait up to ``timeout_s`` seconds for the current call to return."""
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
@@ -51,6 +51,6 @@ class PeriodicTask:
 
 
 def _is_outage(error: Exception) -> bool:
-    """Whether the database or the broker is unavailable; a traceback would add nothing then."""
+    """Whether the error is typical of an unavailable database or broker: no traceback needed."""
     names = {kind.__name__ for kind in type(error).__mro__}
     return bool(names & {"OperationalError", "InterfaceError", "OSError"})

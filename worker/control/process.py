@@ -1,7 +1,7 @@
 """The control process, ``zpruner part control``: runs the periodic tasks and sends webhooks.
 
-It does not use Celery's scheduler, which follows the wall clock: when that is set back by an hour,
-nothing runs for an hour.
+It does not use Celery's scheduler, because that follows the wall clock: if the clock is set back by
+an hour, no task runs for an hour.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The relay: publishes messages for queued jobs whose message was lost."""
+"""The relay: publishes messages for queued jobs whose message was lost or never sent."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,13 +12,14 @@ MAX_JOBS = 100
 
 
 def relay(sessions: Sessions, publish: Publish, message_count: Callable[[str], int]) -> int:
-    """Publish messages for queued jobs that have none, and return how many were published.
+    """Publish messages for queued jobs that may have none, and return how many were published.
 
-    Jobs are marked as published before the broker is called, so that no database lock is held
-    meanwhile. If publishing fails, it is repeated once the mark is old.
+    These are the jobs for which no message was published recently. They are marked before the
+    broker is called, so that no database lock is held during that call. If it fails, later calls
+    try again once the mark is old.
 
-    A worker takes the most urgent job, whichever job the message names. So a queue needs no more
-    messages than it has waiting jobs.
+    A worker takes the most urgent job, whichever job the message names. So no message is published
+    for a queue that already has as many messages as waiting jobs.
     """
     with sessions.begin() as session:
         recovery = RecoveryRepository(session)
@@ -35,7 +36,7 @@ def relay(sessions: Sessions, publish: Publish, message_count: Callable[[str], i
 
 
 def has_work(sessions: Sessions, job_id: str, queues: Sequence[str]) -> bool:
-    """Whether a worker of these queues that receives a message for ``job_id`` has a job to run."""
+    """Whether the job has lost its worker, or any job in these queues can be run."""
     with sessions() as session:
         if RecoveryRepository(session).is_lost(job_id):
             return True

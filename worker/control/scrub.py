@@ -1,6 +1,6 @@
 """The scrub: reads every artifact again from time to time, to find damage on the disk.
 
-Each call reads a few megabytes and returns.
+Each call of `Scrub.step` reads only as many bytes as the configured rate allows.
 """
 
 import time
@@ -40,7 +40,7 @@ class Scrub:
         self._check: FileCheck | None = None
 
     def step(self) -> int:
-        """Read as much as the rate allows since the last call; return how many checks ended."""
+        """Read what the rate allows since the last call; return the number of finished checks."""
         now = self._clock()
         left = int(self._bytes_per_s * min(now - self._called_at, MAX_CALL_INTERVAL_S))
         self._called_at, ended = now, 0
@@ -60,7 +60,7 @@ class Scrub:
             self._check = None
 
     def _current(self) -> FileCheck | None:
-        """Return the current check, or start a check of the next file that is due."""
+        """Return the current check, or start one of the next file due; None if none is due."""
         if self._check is not None or self._clock() < self._idle_until:
             return self._check
         with self._sessions() as session:

@@ -90,7 +90,10 @@ def estimate(
 def _plan_or_refusal(
     job: PlannedJob, headroom: Headroom, speed: Speed | None
 ) -> tuple[JobPlan, str | None]:
-    """Return the plan and None; if none fits, a plan for unlimited memory, and the error text."""
+    """Return the plan that fits into memory, and None.
+
+    If no plan fits, return a plan for unlimited memory, and the text of the error.
+    """
     try:
         return job.plan(headroom, speed), None
     except InsufficientMemoryError as error:

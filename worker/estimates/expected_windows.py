@@ -37,11 +37,13 @@ class ExpectedWindows:
     """The numbers of windows that a job will use.
 
     Attributes:
-        calibration, evaluation: number of windows for calibration, and for evaluation.
-        seq_len: tokens in each window.
-        guesses: a sentence that gives the number of evaluation windows, if that was guessed.
-        training, held_out: number of windows that a recovery trains on, and number on which it
-            measures the held-out loss; 0 without a recovery.
+        calibration: the number of windows for calibration.
+        evaluation: the number of windows for evaluation.
+        seq_len: the number of tokens in each window.
+        guesses: a text with the number of evaluation windows if that was guessed; otherwise empty.
+        training: the number of windows that a recovery trains on; 0 without a recovery.
+        held_out: the number of windows on which a recovery measures the held-out loss; 0 without a
+            recovery.
     """
 
     calibration: int
@@ -84,11 +86,12 @@ def expected_windows(
     """Count the job's windows where that is cheap, and guess their number otherwise.
 
     If all texts are small local files, all windows are counted. Otherwise only the rows of
-    ``input_ids`` files are counted, and the number of windows in other texts is guessed.
+    ``input_ids`` files are counted. For other texts, the numbers that the job requests are used, or
+    else guesses.
 
     Raises:
-        SpecRefusedError: a file cannot be read or has too few tokens, or the model has too few
-            positions.
+        SpecRefusedError: a file cannot be read or has too few tokens, or the windows are longer
+            than the model's context.
     """
     if can_count_windows(spec, resources):
         return counted_windows(spec, model, meta_model, resources)
@@ -134,7 +137,7 @@ def _calibration_count(
 def _known_evaluation_count(
     own: DatasetReference | None, rows: int | None, samples: int
 ) -> int | None:
-    """Return how many evaluation windows a file of ``input_ids`` rows provides; None for text."""
+    """Return the number of evaluation windows in an ``input_ids`` file; None for text."""
     if own is not None:
         return _row_count(own, "eval_dataset")
     # If no row is left, the calibration windows are used for evaluation, too.

@@ -16,7 +16,7 @@ from worker.sources.models import fetch_model
 
 
 def forecast(spec: PruneSpec, resources: Resources) -> dict[str, Any]:
-    """Return the plan of the job on one device with the memory that is free now, ready for JSON.
+    """Plan the job for one device and the memory that is free now; return the plan for JSON.
 
     The model and the texts are downloaded, because the plan depends on them; no weight is read.
 

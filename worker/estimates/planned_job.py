@@ -1,4 +1,4 @@
-"""Planning a job from the headers of its model's weight files and its numbers of windows."""
+"""Planning a job from how many windows it uses and the headers of its model's weight files."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -35,7 +35,7 @@ class JobPlan:
 
     @property
     def host_bytes(self) -> int:
-        """Peak resident memory."""
+        """Peak resident memory of the process."""
         return max(one.host_bytes for one in self._all())
 
     @property
@@ -58,8 +58,8 @@ class JobPlan:
     def as_json(self) -> dict[str, Any]:
         """Return the plan as a JSON object.
 
-        It contains the sweep's plan, but with the memory and time of the whole job, and the
-        recovery's plan, if there is one.
+        The object has the fields of the sweep's plan, but its memory and time are those of the
+        whole job. If there is a recovery, the field ``recovery`` contains its plan.
         """
         names = ("host_bytes", "device_bytes", "scratch_bytes", "seconds")
         totals = {name: getattr(self, name) for name in names}
@@ -112,7 +112,7 @@ def planned_job(
 
     Args:
         spec: the job.
-        model: a folder with at least a configuration and the headers of the weights.
+        model: the model's folder; of the weight files, only the headers are needed.
         device: the device that the job will compute on.
         count_windows: returns the number of windows of each kind.
 
@@ -147,5 +147,5 @@ def _planned_recovery(
 
 
 def _ids(count: int, windows: ExpectedWindows) -> Tensor:
-    """Return ``[count, seq_len]`` ids on ``meta``: a plan depends only on their shape."""
+    """Return an empty tensor ``[count, seq_len]`` on ``meta``: a plan needs only its shape."""
     return torch.empty(count, windows.seq_len, device="meta")

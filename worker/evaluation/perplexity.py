@@ -14,7 +14,7 @@ def token_loss(logits: Tensor, targets: Tensor) -> Tensor:
 
     Args:
         logits: ``[n, vocabulary]``, any float dtype; computed in fp32.
-        targets: ``[n]`` int64 ids.
+        targets: ``[n]`` int64 token ids.
 
     Returns:
         ``[n]`` fp32, in nats.

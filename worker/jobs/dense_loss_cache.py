@@ -13,15 +13,15 @@ class CachedDenseLoss:
     """A small file that holds one loss in nats per token.
 
     Attributes:
-        path: the file, named by a digest of everything that the loss depends on. Deleting it is
-            safe: the next job measures the loss again. With None, as for ``zpruner prune``, no
-            loss is stored.
+        path: the file, named after a digest of everything that the loss depends on. It can be
+            deleted at any time: the next job then measures the loss again. If the path is None, as
+            for ``zpruner prune``, no loss is read or stored.
     """
 
     path: Path | None
 
     def read(self) -> float | None:
-        """Return the loss; None if no job has measured it."""
+        """Return the stored loss; None if there is none."""
         if self.path is None:
             return None
         try:

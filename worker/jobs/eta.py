@@ -30,7 +30,7 @@ class EtaEstimator:
         """For each block or step, its seconds and its share of all the work."""
 
     def update(self, progress: JobProgress) -> Eta | None:
-        """Return the median and the 90th percentile of the seconds left; None if unknown."""
+        """Return the expected seconds left and their 90th percentile; None if they are unknown."""
         now, previous = self._clock(), self._previous
         if previous is not None and progress.block is None and progress.fraction == previous[1]:
             return self._eta(1 - progress.fraction) if self._durations else None
@@ -43,7 +43,10 @@ class EtaEstimator:
         return self._eta(1 - progress.fraction) if self._durations else None
 
     def _counts(self, progress: JobProgress) -> bool:
-        """Whether the time since the last update shows the speed of the work that is left."""
+        """Whether the time since the last update was spent on work like the work that is left.
+
+        When a stage of a recovery begins, all earlier durations are dropped.
+        """
         if progress.recovery is None:
             return progress.block is not None and progress.block[0] >= self._first_new_block
         stage = str(progress.recovery["stage"])

@@ -94,7 +94,7 @@ def _perplexity(model: str, loss: float | None) -> float | None:
 
 
 def _plan_metrics(result: PruningResult, recovered: RecoveredModel | None) -> dict[str, Any]:
-    """Return the predicted time and peak memory, and the measured peak memory."""
+    """Return the predicted time, and the predicted and measured peak memory of host and GPU."""
     runs: list[PruningResult | RecoveryResult] = [result]
     if recovered is not None:
         runs.append(recovered.result)

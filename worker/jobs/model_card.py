@@ -91,7 +91,7 @@ def _trains_norms(spec: PruneSpec) -> bool:
 
 
 def _steps(spec: PruneSpec, environment: dict[str, Any]) -> Iterable[str]:
-    """Describe how the model was pruned, with the defaults of fields that the request left out."""
+    """Describe how the model was pruned, one line per step; defaults are named as well."""
     recipe = recipe_of(spec)
     if recipe.prunes:
         yield from _pruning_steps(spec, recipe)

@@ -22,10 +22,10 @@ def write_model_folder(
 ) -> None:
     """Add everything but the weights to ``out``, which makes it a Hugging Face folder.
 
-    Configuration, generation configuration and tokenizer are copied from the dense model
-    unchanged; the model card and ``report.json`` describe the job. The target of a symbolic link is
-    copied only if it is in the source folder, the roots or the hub's cache; otherwise a warning is
-    logged.
+    The configuration, generation configuration and tokenizer are copied unchanged from the dense
+    model. The model card and ``report.json`` describe the job. If a file is a symbolic link, its
+    target must be in ``source``, in ``roots`` or in the hub's cache. Otherwise it is not copied,
+    and a warning is logged.
 
     Args:
         source: the dense model's folder.

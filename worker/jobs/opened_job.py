@@ -19,7 +19,7 @@ from worker.sources.models import ModelFolder
 
 @dataclass(frozen=True)
 class OpenedJob:
-    """A job before its work begins.
+    """A job that is ready for its work: its inputs are open and checked.
 
     Attributes:
         spec: its specification.
@@ -29,7 +29,7 @@ class OpenedJob:
         recipe: how the model is pruned.
         windows: the windows of token ids that the model runs on.
         devices: one for each process that shares the work.
-        resources: folders and memory that it may use.
+        resources: the folders, devices and memory that the job may use.
     """
 
     spec: PruneSpec
@@ -48,7 +48,7 @@ class OpenedJob:
         devices: tuple[torch.device, ...],
         resources: Resources,
     ) -> "OpenedJob":
-        """Open a job, and check the recipe and the weights before anything that takes time.
+        """Open a job: check its recipe, check that all weights are finite, and tokenize its texts.
 
         Raises:
             SpecRefusedError: a field names something that cannot be used.

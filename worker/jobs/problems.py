@@ -53,7 +53,7 @@ FIELDS: dict[type[BaseException], str | None] = {
 
 
 def problem_of(error: BaseException, spec: PruneSpec | None = None) -> Problem:
-    """Return the problem that describes an error, with the field of `spec` to change, if any."""
+    """Return the problem for an error; if known, it names the field of `spec` to change."""
     if isinstance(error, SpecRefusedError):
         return refusal_problem(error)
     kind = _kind_of(error)

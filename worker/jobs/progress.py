@@ -14,7 +14,8 @@ class JobProgress:
     Attributes:
         phase: the current phase.
         fraction: the share of all work that is done.
-        block: index, total and name of the block that has just finished.
+        block: for the block that has just finished, its index from 0, the number of blocks, and its
+            name.
         report: the measurements of that block, ready for JSON.
         recovery: the stage, the step number and the losses of one step of the recovery, ready for
             JSON.

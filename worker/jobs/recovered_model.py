@@ -29,7 +29,7 @@ class RecoveredModel:
     def count(
         cls, recovery: JobRecovery, result: RecoveryResult, blocks: Sequence[BlockResult]
     ) -> "RecoveredModel":
-        """Count the zeros in the written model's pruned matrices, which ``blocks`` lists."""
+        """Return the recovered model; ``blocks`` lists the matrices in which zeros are counted."""
         pruned = {f"{block.name}.{layer.name}" for block in blocks for layer in block.layers}
         plain, joined = recovery.job.meta_model.weights.sources_of(pruned.__contains__)
         # A matrix may be pruned in part, so that zeros elsewhere in it do not count.

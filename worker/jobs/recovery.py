@@ -59,7 +59,8 @@ class JobRecovery:
             start, end: the shares of the whole job that are done before and after the recovery.
 
         Yields:
-            The progress at each point where the work may stop, with the details of only some steps.
+            The progress at each point where the work may stop. Only some steps include their
+            losses.
 
         Raises:
             PruningError: the model or the available memory does not allow the recovery.
@@ -82,7 +83,7 @@ class JobRecovery:
         return (yield from mapped(steps, progress_of))
 
     def _start(self) -> tuple[Generator[RecoveryProgress, None, RecoveryResult], int | None]:
-        """Return a generator that runs the steps, and the step that it resumes from, if known."""
+        """Return a generator that runs the recovery, and the step it resumes from, if known."""
         job, windows = self.job, self.windows
         task = RecoveryTask(
             job.model.path,
@@ -112,8 +113,8 @@ def planned_recovery(job: OpenedJob, out: Path) -> JobRecovery | None:
         out: the folder of the result, empty or with the files of an earlier run.
 
     Raises:
-        InsufficientMemoryError: the recovery does not fit; the error names a change that makes it
-            fit.
+        InsufficientMemoryError: the recovery does not fit into memory; the message names a change
+            with which it fits.
         OSError: the disk has too little space (``ENOSPC``).
     """
     settings, windows = recovery_of(job.spec), job.windows.recovery
@@ -144,7 +145,7 @@ def _is_reported(step: RecoveryProgress, previous: RecoveryProgress | None) -> b
 
 
 def _require_space(out: Path, needed_bytes: int) -> None:
-    """Check the disk space for the pruned model, the recovered model and the temporary files."""
+    """Check that the pruned model, the recovered model and the temporary files fit on the disk."""
     present = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     free = shutil.disk_usage(out).free
     if needed_bytes - present > free:

@@ -19,14 +19,14 @@ from worker.recovery.settings import Recovery
 
 @dataclass(frozen=True)
 class RecoveryTask:
-    """The data from which one process runs its part of a recovery; it gets no other data.
+    """Everything that a process needs to run its part of a recovery.
 
     Attributes:
-        dense, pruned: the folders of the two models.
+        dense, pruned: the folders of the dense model and of the pruned model.
         dtype: the dtype of the forward passes.
         settings: how the model is trained.
         pattern: the pattern that a changing mask must satisfy; None if it is not known.
-        training, held_out, evaluation: ``[windows, tokens]`` ids.
+        training, held_out, evaluation: the windows of token ids, each tensor ``[windows, tokens]``.
         out: the folder of the result.
         seed: determines the order of the windows, and the initial values of adapters.
         memory_budget_bytes: the maximum memory of one process; None for no limit.

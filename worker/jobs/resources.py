@@ -36,7 +36,7 @@ class Resources:
 
 
 def valid_device_name(name: str) -> str:
-    """Return ``name`` if it has a valid form; only torch knows if this machine has the device.
+    """Return ``name`` if it is a valid device name; whether the device exists is not checked.
 
     Raises:
         ValueError: ``name`` is not the name of a device.

@@ -32,9 +32,10 @@ class JobSweep:
     Attributes:
         run: yields each block's result, and a `RefinementProgress` at further points where the
             sweep may stop; returns the model's result.
-        resumed_from_block: the first block that this run prunes; None if it prunes all blocks. It
-            is also None if several devices share the sweep: only their processes know the block.
-        seconds: its planned duration, if it is known.
+        resumed_from_block: the index of the first block that this run prunes; None if it prunes all
+            blocks. Always None if several devices share the sweep, because only the processes that
+            compute on them know this index.
+        seconds: the planned duration of the sweep; None if it is not known.
     """
 
     run: SweepSteps
@@ -120,7 +121,7 @@ def _sweep_on_rank(
     ranks: Ranks,
     device: torch.device,
 ) -> SweepSteps:
-    """Run one rank of a sweep; the process is given nothing but these arguments."""
+    """Run one rank of a sweep, in a process of its own that receives these arguments."""
     meta_model = MetaModel.open(folder, dtype, device)
     return ModelPruner(
         meta_model,

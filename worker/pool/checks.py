@@ -24,7 +24,7 @@ def check_worker(settings: WorkerSettings) -> list[Finding]:
 
 
 def check_device(settings: WorkerSettings) -> Finding:
-    """Check that the machine has the device, if the setting names a GPU."""
+    """If the settings name a GPU, check that the machine has as many GPUs as they request."""
     if not settings.device.startswith("cuda"):
         return Finding("device", "ok", settings.device)
     try:
@@ -40,7 +40,7 @@ def check_device(settings: WorkerSettings) -> Finding:
 
 
 def check_torch(device_name: str) -> list[Finding]:
-    """Report the device and the dtype that jobs compute with; imports torch."""
+    """Report torch's version, and the device, the GPUs and the dtype of jobs; imports torch."""
     try:
         torch = import_module("torch")
         found, compute = detect(device_name), import_module("worker.pruning.base.compute")

@@ -1,4 +1,4 @@
-"""The worker's side of its fork server: starts the server, requests processes, replaces it."""
+"""The worker's side of its fork server: starts, uses and replaces the server."""
 
 import ctypes
 import os
@@ -25,11 +25,11 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class ForkServerError(Exception):
-    """No process could be forked; the text says why."""
+    """No process could be forked; the message says why."""
 
 
 class ForkServer:
-    """At most one fork server process, started at the first request."""
+    """Starts a fork server at the first request, and replaces it if it fails; at most one runs."""
 
     def __init__(
         self, command: Sequence[str] = COMMAND, is_stopping: Callable[[], bool] = lambda: False
@@ -42,11 +42,14 @@ class ForkServer:
         self._started = 0.0
 
     def fork(self, fds: Sequence[int]) -> int:
-        """Have the server fork a child of this process that inherits ``fds``; return its id.
+        """Have the server fork a child of this process; return the child's process id.
+
+        Args:
+            fds: the file descriptors that the child inherits.
 
         Raises:
-            ForkServerError: no child could be forked. A server that has ended, does not respond, or
-                can no longer fork safely is replaced.
+            ForkServerError: no child could be forked. The server is replaced if it has ended,
+                does not respond, or can no longer fork safely.
         """
         try:
             response = self._request(fds)
@@ -136,7 +139,7 @@ def _receive(server: socket.socket, timeout_s: float) -> bytes:
 
 @contextmanager
 def _as_subreaper() -> Iterator[None]:
-    """For the body of the ``with``, become the parent of descendants whose own parent ends."""
+    """During the ``with`` body, become the parent of descendants whose own parent ends."""
     _libc.prctl(_SET_CHILD_SUBREAPER, 1)
     try:
         yield

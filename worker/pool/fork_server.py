@@ -1,7 +1,8 @@
-"""The fork server: imports the engine, and forks processes that then need not import it.
+"""The fork server: it imports the engine, so that the processes it forks need not do so.
 
-It runs no job, opens no connection and starts no thread, so that a forked process behaves like a
-new one (decision 30). Its argument is the descriptor of a socket to its parent, the worker.
+The server runs no job, opens no connection, and has only one thread when it forks. A forked process
+therefore behaves like a new one (decision 30). The server's command-line argument is the descriptor
+of a socket that connects it to the worker, its parent.
 """
 
 import gc
@@ -47,7 +48,7 @@ def refusal(allowed: set[int]) -> str | None:
     """Return why this process cannot be forked safely; None if it can.
 
     Args:
-        allowed: the descriptors that may be open.
+        allowed: the file descriptors that may be open.
     """
     if (threads := len(os.listdir("/proc/self/task"))) != 1:
         return f"it has {threads} threads"
@@ -60,7 +61,10 @@ def refusal(allowed: set[int]) -> str | None:
 
 
 def _handle_request(worker: socket.socket) -> bool:
-    """Fork a process and send its id, or send an error; return False once the worker has ended."""
+    """Answer one request with the id of a forked process, or with an error.
+
+    Return False if there is no request because the worker has closed the socket.
+    """
     message, fds, _, _ = socket.recv_fds(worker, 16, MAX_FDS)
     try:
         if message:
@@ -73,10 +77,10 @@ def _handle_request(worker: socket.socket) -> bool:
 
 
 def _fork(worker: socket.socket, fds: list[int]) -> str:
-    """Fork a process whose parent is the worker; return its id, or an error.
+    """Fork a process that becomes a child of the worker; return its process id, or an error.
 
-    The process is a grandchild of this one. Its parent exits at once, and the worker, a subreaper,
-    becomes its parent.
+    The new process is a grandchild of the server. The process between them exits at once. The
+    worker is a subreaper, so it then becomes the parent of the new process.
     """
     read, write = os.pipe()
     try:
@@ -121,7 +125,7 @@ def _run(fds: list[int]) -> NoReturn:
 
 
 def _reseed() -> None:
-    """Seed the libraries' random generators anew; fork has already reseeded Python's own."""
+    """Reseed numpy's and torch's random generators; Python reseeds its own after a fork."""
     import_module("numpy").random.seed()
     import_module("torch").default_generator.seed()
 
@@ -133,7 +137,7 @@ def _open_files() -> Iterator[tuple[int, str]]:
 
 
 def _stop_library_threads() -> None:
-    """Fork once, for which OpenBLAS stops its threads; its next use starts new ones."""
+    """Stop the threads of OpenBLAS by forking once; it starts new ones when it is used again."""
     if not (child := os.fork()):
         os._exit(0)
     os.waitpid(child, 0)

@@ -1,4 +1,4 @@
-"""Celery's pool of processes, forked by a fork server."""
+"""A Celery pool whose processes are forked by a fork server."""
 
 import io
 import logging
@@ -65,7 +65,7 @@ class ForkedPopen(popen_forkserver.Popen):
 
 
 class ForkedProcess(context.SpawnProcess):
-    """A process that the fork server forks; if the server cannot, it is spawned instead."""
+    """A process that the fork server forks, or that is spawned if the server cannot fork it."""
 
     server: ClassVar[ForkServer]
 
@@ -88,7 +88,7 @@ class ForkingPool(TaskPool):
     """Celery's ``prefork`` pool, with processes in which the engine is already imported."""
 
     def on_start(self) -> None:
-        """Prepare the fork server, then start the first process."""
+        """Prepare to use a fork server, then start the pool."""
         ForkedProcess.server = ForkServer(is_stopping=_is_stopping)
         self.options["context"] = ForkedContext()
         super().on_start()

@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class WorkerHeartbeat:
-    """Keeps the database row of one worker up to date, and goes on after a failed write."""
+    """Keeps the database row of one worker up to date; a failed write is only logged."""
 
     def __init__(
         self,

@@ -28,17 +28,20 @@ class Usage:
 
 
 def cpu_usage() -> Usage:
-    """Return the usage of this machine; the load is measured since the last call."""
+    """Return the usage of this machine's CPU and memory.
+
+    The load is the mean since the previous call.
+    """
     memory = psutil.virtual_memory()
     load = psutil.cpu_percent() / 100
     return Usage(load, memory.total - memory.available, _cpu_temperature())
 
 
 def gpu_usage(first: int, count: int) -> Usage:
-    """Return the usage of ``count`` CUDA devices, from number ``first`` on.
+    """Return the usage of ``count`` CUDA devices, of which ``first`` is the first index.
 
-    NVIDIA's management library measures it. If the library is missing or fails, all values are
-    None.
+    The values come from NVIDIA's management library. If the library is missing, or cannot read the
+    devices' memory, all values are None.
     """
     try:
         nvml = import_module("pynvml")
@@ -67,7 +70,7 @@ def _usage_of(nvml: Any, index: int) -> Usage:
 
 
 def _handle(nvml: Any, index: int) -> Any:
-    """Return the handle of a device by its CUDA number, which counts visible devices only."""
+    """Return the handle of the device with this CUDA index, which counts only visible devices."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     names = [name.strip() for name in visible.split(",") if name.strip()]
     name = names[index] if index < len(names) else str(index)

@@ -1,1 +1,1 @@
-"""The pruning core. It imports no other package of this project, and needs no service."""
+"""The pruning core. It imports nothing else of this project, and runs without the service."""

@@ -19,7 +19,7 @@ from worker.recovery.results import RecoveryProgress
 def evaluation_loss(
     model: MetaModel, windows: Tensor, token_loss: TokenLoss, folder: Path
 ) -> Generator[RecoveryProgress, None, float]:
-    """Return the mean loss per predicted token.
+    """Return the model's mean loss per predicted token.
 
     Args:
         model: the model.

@@ -14,7 +14,7 @@ from worker.recovery.planning.sizes import FORWARD_TOKENS
 
 
 def open_block_inputs(meta_model: MetaModel) -> BlockInputs:
-    """Return the `BlockInputs` of a model, which call its blocks.
+    """Return the `BlockInputs` that call a model's blocks.
 
     Raises:
         UnsupportedModelError: the model cannot be run block by block.
@@ -26,7 +26,7 @@ def open_block_inputs(meta_model: MetaModel) -> BlockInputs:
 
 
 def forward_batches(windows: Tensor, device: torch.device) -> list[Tensor]:
-    """Split ``[windows, tokens]`` into batches for forward passes."""
+    """Split token ids ``[windows, tokens]`` into batches for forward passes."""
     return list(torch.split(windows, max(1, FORWARD_TOKENS[device.type] // windows.shape[1])))
 
 

@@ -42,10 +42,14 @@ class Head:
         return head_logits(self.meta_model, self.block_inputs, hidden, norms)
 
     def pieces(self, hidden: Tensor) -> Iterator[tuple[int, Tensor]]:
-        """Split the states that predict a token; yield (start index, piece ``[n, hidden]``) pairs.
+        """Split the states that predict a token into pieces.
 
         Args:
-            hidden: ``[windows, tokens, hidden]``; the last token of each window predicts none.
+            hidden: last hidden states ``[windows, tokens, hidden]``. The last state of each window
+                predicts no token.
+
+        Yields:
+            The index of a piece's first state, and the piece ``[n, hidden]``.
         """
         states = hidden[:, :-1].flatten(0, 1)
         fitting = LOGITS_BYTES[self.meta_model.device.type] // (4 * self.vocabulary)
@@ -68,10 +72,10 @@ class Head:
 
 @dataclass(frozen=True)
 class DistillationHead:
-    """A model's norm and head, and the training loss of their predictions.
+    """A model's head, and the training loss of the predictions that it makes.
 
     Attributes:
-        head: the norm and the head.
+        head: the final norm and the head.
         recovery: the settings, with the coefficients of the loss terms and the temperature.
         token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``, the cross-entropy.
     """
@@ -89,7 +93,7 @@ class DistillationHead:
         Args:
             hidden: last hidden states ``[windows, tokens, hidden]``.
             ids: their token ids ``[windows, tokens]``.
-            targets: the dense model's predictions, in the order of the tokens.
+            targets: the dense model's predictions, in the order of the predicted tokens.
             norms: trained parameters outside the blocks, by name.
         """
         total = torch.zeros((), dtype=torch.float64, device=hidden.device)
@@ -100,7 +104,7 @@ class DistillationHead:
     def backward(
         self, hidden: Tensor, ids: Tensor, targets: Targets, norms: Mapping[str, Tensor]
     ) -> Tensor:
-        """Return the same sum as `loss`, and add its gradients to those of all trained parameters.
+        """Return the same sum as `loss`, and add its gradient to that of each trained parameter.
 
         Args:
             hidden: last hidden states, with the graph of the blocks.
@@ -123,7 +127,7 @@ class DistillationHead:
         targets: Targets,
         norms: Mapping[str, Tensor],
     ) -> Tensor:
-        """Return the losses ``[n]`` of a piece of the states; ``start`` is its first index."""
+        """Return the losses ``[n]`` of a piece of the states that starts at index ``start``."""
         stop = start + len(piece)
         tokens = ids[:, 1:].flatten()[start:stop].to(piece.device)
         logits = self.head.logits(piece, norms)

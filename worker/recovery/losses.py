@@ -20,8 +20,8 @@ class Targets:
 
     Attributes:
         indices: ``[n, k]`` int64, for each prediction the ids of its k most likely tokens.
-        log_shares: ``[n, k + 1]`` fp32, the logarithms of these k probabilities and of the sum of
-            all others, at the temperature of the recovery.
+        log_shares: ``[n, k + 1]`` fp32, the logarithms of these k tokens' probabilities, and of the
+            sum of all other probabilities. The softmax has the temperature of the recovery.
     """
 
     indices: Tensor
@@ -56,10 +56,10 @@ def log_shares(logits: Tensor, indices: Tensor, temperature: float) -> Tensor:
 
 
 def divergence(target: Tensor, prediction: Tensor) -> Tensor:
-    """Return the Kullback-Leibler divergence of each prediction from its target.
+    """Return the Kullback-Leibler divergence KL(target ‖ prediction) of each row.
 
     Args:
-        target, prediction: ``[n, k + 1]`` logarithms of probabilities that sum to 1.
+        target, prediction: ``[n, k + 1]``, logarithms of probabilities; those of a row sum to 1.
 
     Returns:
         ``[n]``, in nats; at least 0, apart from rounding.
@@ -72,14 +72,15 @@ def distillation_losses(
 ) -> Tensor:
     """Return a·T²·KL(p_T ‖ q_T) + (1 − a)·CE of each token.
 
-    The factor T² keeps the size of the gradients about the same at all temperatures (Hinton et
-    al., 2015, arXiv:1503.02531, section 2).
+    p_T and q_T are the probabilities that the dense and the pruned model give at temperature T; CE
+    is the cross-entropy of the pruned model. The factor T² keeps the size of the gradients about
+    the same at all temperatures (Hinton et al., 2015, arXiv:1503.02531, section 2).
 
     Args:
         logits: ``[n, vocabulary]`` of the pruned model.
         targets: the dense model's predictions of the same tokens.
-        ids: ``[n]`` int64, the tokens.
-        recovery: the settings, with the coefficient a and the temperature T.
+        ids: ``[n]`` int64, the ids of these tokens.
+        recovery: the settings, with the coefficient a (``kl``) and the temperature T.
         token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``, the cross-entropy.
 
     Returns:

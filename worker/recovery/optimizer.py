@@ -40,8 +40,8 @@ class Optimizer:
 
     Args:
         student: the model.
-        recovery: the settings. If they set no learning rate, the default for the kind and the
-            number of parameters is used.
+        recovery: the settings. If they set no learning rate, a default is used that depends on the
+            kind and on ``parameters``.
         parameters: number of parameters of the whole model.
         steps: number of all steps.
         ranks: the processes that share the windows of each step.
@@ -124,7 +124,7 @@ class Optimizer:
 
     @torch.no_grad()
     def load_weights(self, weights: Mapping[str, Tensor]) -> None:
-        """Set the student's parameters and masks to those that `weights` returned."""
+        """Set the student's parameters and masks to those that `weights` returned on rank 0."""
         for name, parameter in self._trained.items():
             whole = weights[name].to(parameter.device)
             own_part(parameter).copy_(own_part(divided_like(whole, parameter)))
@@ -132,7 +132,10 @@ class Optimizer:
             mask.copy_(weights[name])
 
     def load_moments(self, moments: Mapping[str, Tensor]) -> None:
-        """Restore the state that `moments` returned; a parameter without gradients has no state."""
+        """Restore the state that `moments` returned on rank 0.
+
+        A parameter that never had a gradient has no state.
+        """
         for name, parameter in self._trained.items():
             prefix = f"{name}."
             own = {

@@ -43,8 +43,8 @@ from worker.recovery.windows import RecoveryWindows
 class ModelRecovery:
     """Trains one pruned model and writes the result into one folder.
 
-    First the training text runs through the dense model, block by block, and its predictions are
-    stored. Then the pruned model is trained, whole in memory, to predict the same.
+    First the training text runs through the dense model, block by block, and the predictions are
+    stored. Then the pruned model, whole in memory, is trained to make the same predictions.
     """
 
     def __init__(
@@ -70,12 +70,13 @@ class ModelRecovery:
             dense: the dense model, without its weights.
             pruned: the pruned model, without its weights.
             recovery: how to train the pruned model.
-            pattern: the pattern that masks of the kind ``ast`` must satisfy; each matrix keeps as
-                many weights as it has in the pruned model. None if no pattern is known.
-            training: ``[windows, tokens]`` int64 ids to train on.
-            held_out: ``[windows, tokens]`` int64 ids by which the best state is chosen.
-            evaluation: ``[windows, tokens]`` int64 ids to measure the loss on before and after; may
-                be empty.
+            pattern: the pattern that masks of the kind ``ast`` must satisfy; None if no pattern is
+                known. Unless it is N:M, each matrix keeps as many weights as in the pruned model.
+            training: ``[windows, tokens]`` int64, the token ids to train on.
+            held_out: ``[windows, tokens]`` int64, the token ids on which the held-out loss is
+                measured; this loss decides which state is the best.
+            evaluation: ``[windows, tokens]`` int64, the token ids on which the loss is measured
+                before and after the training; may be empty.
             out: an existing folder for the shards and their index, and for a folder ``.progress``
                 that has to be deleted before ``out`` is published.
             token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``, the cross-entropy.
@@ -85,7 +86,8 @@ class ModelRecovery:
             speed: the machine's speed, from which the plan predicts the time; None if not known.
 
         Raises:
-            PruningError: the models or the available memory do not allow the recovery.
+            PruningError: the models, the pattern, the windows or the available memory do not allow
+                the recovery.
         """
         _check(dense, pruned, recovery, pattern)
         fix_malloc_thresholds()
@@ -122,11 +124,12 @@ class ModelRecovery:
     def run(self) -> Generator[RecoveryProgress, None, RecoveryResult]:
         """Train the model and write it.
 
-        It is a generator, so that its caller can report progress, renew a lease or stop between
+        This is a generator, so that its caller can report progress, renew a lease or stop between
         two steps.
 
         Yields:
-            The progress after each block of a forward pass, and after each step.
+            The progress, in the training before its first step and after each one, otherwise after
+            each block that has been run.
 
         Raises:
             PruningError: a result is not finite.
@@ -234,7 +237,8 @@ def _check(
     """Check the models and the kind before any work that takes time.
 
     Raises:
-        RecoveryError: the models differ in architecture, or the kind needs a pattern.
+        RecoveryError: the models have different parameters, or the kind needs a pattern and none
+            is known.
     """
     if dense.model.state_dict().keys() != pruned.model.state_dict().keys():
         raise RecoveryError(

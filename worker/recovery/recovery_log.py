@@ -49,7 +49,9 @@ class TrainingState:
 
 
 class RecoveryLog:
-    """The log of a recovery and its files: the teacher's predictions, and states of the training.
+    """The log of a recovery, and the files that it lists.
+
+    The files hold the teacher's predictions, and states of the training.
 
     A run that finds a log with its own fingerprint continues from the last recorded state. Files of
     a run with another fingerprint are deleted.
@@ -95,11 +97,16 @@ class RecoveryLog:
         self._chunks.add(chunk)
 
     def decide_once(self, name: str, decide: Callable[[], T]) -> T:
-        """Return an earlier run's result from the log, or else that of ``decide`` on rank 0."""
+        """Return the result of this name from the log.
+
+        If there is none, call ``decide`` on rank 0, and record its result.
+        """
         return self.measure_once(name, lambda: self._ranks.run_on_main(decide))
 
     def measure_once(self, name: str, measure: Callable[[], T]) -> T:
-        """Return an earlier run's result from the log, or else that of ``measure`` on all ranks.
+        """Return the result of this name from the log.
+
+        If there is none, call ``measure`` on all ranks, and record its result.
 
         Args:
             name: the name of the result in the log.
@@ -112,7 +119,7 @@ class RecoveryLog:
         return known
 
     def is_known(self, name: str) -> bool:
-        """Whether the log has the result of this name."""
+        """Whether the log has a result of this name."""
         return name in self._facts
 
     def record_state(
@@ -141,15 +148,18 @@ class RecoveryLog:
         self._ranks.barrier()
 
     def weights(self, step: int) -> dict[str, Tensor]:
-        """Read the weights of the last recorded step, or of the best step before it."""
+        """Read the weights of ``step``, which must be the last recorded step or the best step."""
         return _read(self.folder / _weights_file(step))
 
     def moments(self, step: int) -> dict[str, Tensor]:
-        """Read the moments of the last recorded state, which is that of ``step``."""
+        """Read the moments of ``step``, which must be the last recorded step."""
         return _read(self.folder / _moments_file(step))
 
     def _resume(self, fingerprint: dict[str, Any]) -> list[Record]:
-        """Keep what is intact, delete the rest, and return the intact records."""
+        """Return the records from which this run can continue; delete all other records and files.
+
+        Files are compared with their digests.
+        """
         records = self._log.read()
         if not is_same_run(records, fingerprint):
             shutil.rmtree(self.folder, ignore_errors=True)

@@ -16,13 +16,14 @@ class RecoveryProgress:
     Attributes:
         stage: ``teacher`` runs the training text through the dense model, ``training`` makes the
             optimizer's steps, ``evaluating`` measures the loss of a whole model.
-        step: how many steps of the stage are done: in ``training`` the optimizer's steps, in the
-            other stages one step for each block that has been run.
-        steps: how many steps the stage has.
-        tokens: tokens that the stage has processed.
+        step: number of finished steps of the stage. In ``training`` these are the optimizer's
+            steps; in the other stages, a step is the run of one block.
+        steps: number of steps of the stage.
+        tokens: number of tokens that the stage has processed.
         loss: mean training loss per token of the last step; None before the first step and in
             other stages.
-        held_out_loss: mean loss on the held-out windows, if it has just been measured.
+        held_out_loss: mean loss on the held-out windows; None if it was not measured after this
+            step.
         tokens_per_second: speed of the stage in this run.
     """
 
@@ -54,23 +55,24 @@ class CurvePoint:
 class RecoveryResult:
     """The result of a recovery.
 
-    The held-out losses are those of the training objective, computed with the weights as they are
-    stored. The evaluation losses are measured as in a sweep; they are None without evaluation
+    The held-out losses are values of the training loss, computed with the weights rounded to their
+    stored dtype. The evaluation losses are measured as in a sweep; they are None without evaluation
     windows.
 
     Attributes:
-        steps: steps that were made; fewer than planned if the held-out loss kept rising.
-        best_step: the step whose weights were written; 0 if the start was kept.
+        steps: steps that were made; fewer than planned if the held-out loss stopped improving.
+        best_step: the step whose weights were written; 0 if the pruned model was kept.
         tokens: training tokens of these steps.
         held_out_before, held_out_after: the loss of the pruned model, and of the written model.
         kept_start: whether no step improved the held-out loss, so that the pruned model was kept.
         evaluation_loss_before, evaluation_loss_after: the mean loss per token of the same models.
         curve: the losses of all steps.
         seconds: time of all runs together.
-        resumed_from_step: the step from which this run resumed an earlier run; None if it did not.
+        resumed_from_step: the step from which this run continued the training of an earlier run;
+            None if no earlier run had saved a step.
         plan: the setting of the run, and the memory and time that were predicted.
         peak_bytes: the peak of resident memory, summed over the processes.
-        device_peak_bytes: the most memory that tensors took on any one GPU; None on a CPU.
+        device_peak_bytes: the peak memory of this process's tensors on its GPU; None on a CPU.
         shards: the files that were written, with their digests.
     """
 

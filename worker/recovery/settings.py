@@ -1,4 +1,7 @@
-"""The settings of a recovery, and the defaults for its kind, model size and number of tokens."""
+"""The settings of a recovery.
+
+Some defaults depend on its kind, on the size of the model, or on the number of tokens.
+"""
 
 import math
 from dataclasses import dataclass
@@ -96,7 +99,7 @@ def default_learning_rate(kind: Kind, parameters: int) -> float:
 
 
 def batch_tokens(tokens: int) -> int:
-    """Return the number of tokens per optimizer step for a recovery with ``tokens`` in total."""
+    """Return the number of tokens per step of a recovery with ``tokens`` training tokens."""
     return min(_MOST_BATCH_TOKENS, max(_FEWEST_BATCH_TOKENS, tokens // _STEPS))
 
 

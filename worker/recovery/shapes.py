@@ -12,14 +12,17 @@ from worker.recovery.planning.workload import RecoveryWork
 
 
 def recovery_shape(model: MetaModel) -> ModelShape:
-    """Return the shapes of a model whose linear layers are all trained."""
+    """Return the shapes of a model for a recovery, which trains all linear layers of its blocks."""
     return model_shape(model, Recipe(None, Unstructured(0.0)))
 
 
 def recovery_work(
     model: MetaModel, training: Tensor, held_out: Tensor, evaluation: Tensor, ranks: int = 1
 ) -> RecoveryWork:
-    """Return the amount of work of a recovery with these ``[windows, tokens]`` ids."""
+    """Return the amount of work of a recovery on these windows of token ids.
+
+    ``training``, ``held_out`` and ``evaluation`` are tensors ``[windows, tokens]``.
+    """
     return RecoveryWork(
         training_windows=len(training),
         held_out_windows=len(held_out),

@@ -28,7 +28,7 @@ def shard(module: nn.Module, ranks: Ranks, device: torch.device) -> None:
 
 @contextmanager
 def whole(module: nn.Module) -> Iterator[None]:
-    """Have all parameters of a module in memory for the body of the ``with`` statement."""
+    """Gather all parameters of a module on each rank for the body of the ``with`` statement."""
     if not isinstance(module, FSDPModule):
         yield
         return

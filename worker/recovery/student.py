@@ -36,7 +36,7 @@ class TrainedBlock(nn.Module):
         device: the device of the forward.
 
     Attributes:
-        matrix_names: the names, in the block, of the pruned parameters that `matrices` compute.
+        matrix_names: the names of the pruned parameters, relative to the block.
         rounds: whether weights are rounded to their stored dtype before the forward.
     """
 
@@ -154,7 +154,11 @@ class Student(nn.Module):
         )
 
     def forward(self, ids: Tensor) -> Tensor:
-        """Return last hidden states ``[windows, tokens, hidden]`` of ids ``[windows, tokens]``."""
+        """Return the last hidden states ``[windows, tokens, hidden]``.
+
+        Args:
+            ids: ``[windows, tokens]`` token ids.
+        """
         embedded: list[Tensor] = []
         with torch.no_grad():
             self._block_inputs.embed([ids], embedded.append)
@@ -197,7 +201,7 @@ class Student(nn.Module):
 
     @contextmanager
     def rounded(self) -> Iterator[None]:
-        """Compute with the weights as they would be stored, for the body of the ``with``."""
+        """In the body of the ``with`` statement, run with weights rounded to their stored dtype."""
         for block in self.trained_blocks():
             block.rounds = True
         try:
@@ -224,7 +228,7 @@ def _layers_by_parameter(block: nn.Module) -> dict[str, list[LinearLayer]]:
 
 
 def _head_norms(meta_model: MetaModel, block_inputs: BlockInputs) -> list[str]:
-    """Return the names of those norms outside the blocks that influence the logits."""
+    """Return the names of norm parameters that are outside the blocks and affect the logits."""
     names = [
         name
         for name in norm_names(meta_model.model)

@@ -92,7 +92,12 @@ class Teacher:
 
 
 def _stored(targets: Targets, states: Tensor) -> dict[str, Tensor]:
-    """Return the tensors to store for the targets of ``states``, with one row for each window."""
+    """Return the tensors in which the targets of a batch are stored, with one row for each window.
+
+    Args:
+        targets: the targets of all tokens of the batch.
+        states: ``[windows, tokens, hidden]``, the batch's last hidden states.
+    """
     kept = targets.indices.shape[1]
     return {
         "indices": targets.indices.to("cpu", torch.int32).view(len(states), -1, kept),

@@ -30,7 +30,7 @@ class Training:
         head: computes the loss from the student's last hidden states.
         teacher: the dense model's predictions for all windows.
         windows: the windows, and their order.
-        micro_batch: windows that run through the student at a time.
+        micro_batch: number of windows that run through the student at a time.
         log: the log, with the state of an earlier run; new states are recorded in it.
         ranks: the processes that share the windows of each step.
     """
@@ -53,7 +53,7 @@ class Training:
         self._saved = _every(_SAVED, windows.steps) | self._measured
 
     def run(self) -> Generator[RecoveryProgress, None, TrainingState]:
-        """Make all steps that are left, or stop when the held-out loss keeps rising.
+        """Make all steps that are left; stop early when the held-out loss no longer improves.
 
         When this returns, the student holds the weights of the best step, unless no step was better
         than the start.
@@ -106,7 +106,7 @@ class Training:
 
     @torch.no_grad()
     def _held_out_loss(self) -> float:
-        """Return the mean loss on the held-out windows with weights as they would be stored."""
+        """Return the mean held-out loss, computed with weights rounded to their stored dtype."""
         rows = torch.arange(self._windows.held_out)
         total = torch.zeros((), dtype=torch.float64)
         with self._student.rounded():
@@ -117,7 +117,7 @@ class Training:
         return float(self._ranks.all_reduce(total)) / self._predicted(rows)
 
     def _batches(self, rows: Tensor) -> list[Tensor]:
-        """Return the window indices ``rows`` that this rank processes, split into micro-batches."""
+        """Return this rank's share of the window indices ``rows``, split into micro-batches."""
         return list(torch.split(torch.stack(self._ranks.share_of(list(rows))), self._micro_batch))
 
     def _predicted(self, rows: Tensor) -> int:
@@ -140,11 +140,11 @@ class Training:
 
 
 def is_finished(state: TrainingState, windows: RecoveryWindows) -> bool:
-    """Whether all steps are made, or the held-out loss kept rising."""
+    """Whether all steps are made, or the held-out loss no longer improves."""
     return state.step == windows.steps or state.rises == _PATIENCE
 
 
 def _every(times: int, steps: int) -> set[int]:
-    """Return up to ``times`` numbers from 1 to ``steps``, evenly spaced, including the last."""
+    """Return up to ``times`` evenly spaced step counts from 1 to ``steps``, including ``steps``."""
     ends = [round(steps * share / times) for share in range(times + 1)]
     return {after for before, after in pairwise(ends) if after > before}

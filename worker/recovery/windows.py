@@ -15,10 +15,11 @@ class RecoveryWindows:
     """The windows that a recovery uses.
 
     Attributes:
-        ids: ``[windows, tokens]`` int64, the held-out windows, then those to train on.
+        ids: ``[windows, tokens]`` int64, the token ids of the held-out windows, followed by those
+            of the training windows.
         held_out: number of held-out windows.
         order: ``[n]`` int64, the indices in ``ids`` of the training windows, in training order.
-        per_step: number of training windows of a step.
+        per_step: number of training windows in a step.
     """
 
     ids: Tensor
@@ -82,8 +83,8 @@ class RecoveryWindows:
 def training_order(windows: int, wanted: int, seed: int) -> Tensor:
     """Return indices of windows in training order, ``[wanted]`` int64.
 
-    All windows are used once, shuffled, before any is used again in another order. The order of the
-    first windows does not depend on how many are wanted.
+    All windows are used once in a random order, then all again in another one, and so on. The first
+    indices do not depend on ``wanted``.
     """
     generator = torch.Generator().manual_seed(seed)
     epochs = [torch.randperm(windows, generator=generator) for _ in range(-(-wanted // windows))]

@@ -36,13 +36,14 @@ def held_out_count(training: int) -> int:
 
 @dataclass(frozen=True)
 class CalibrationPart:
-    """The calibration part of a dataset; a text is read and encoded only once.
+    """The calibration part of a dataset; a text is read only once.
 
     Attributes:
         reference: the dataset, as returned by ``parse_dataset``.
         tokenizer: the model's tokenizer; may be None for rows of ``input_ids``.
         seq_len: tokens in each window.
-        vocab_size: the size of the model's vocabulary.
+        vocab_size: the size of the model's vocabulary; None if token ids are not checked against
+            it.
         hold_out: whether the rest of the dataset is held out for the evaluation; False if the
             evaluation uses another dataset.
     """
@@ -86,11 +87,12 @@ class CalibrationPart:
         """Return windows to train on, and held-out windows that monitor the training.
 
         The part is cut into windows without overlap, whose order depends on the seed only. One
-        window is held out for every eight to train on, but at most 16, and at least one, or one for
-        each of several processes.
+        window is held out for every eight training windows, up to 16; there is at least one for
+        each process.
 
         Args:
-            number: how many windows the training uses; if the part has fewer, they are repeated.
+            number: how many windows the training uses. If the part has fewer, all that are not held
+                out are returned, and the training repeats them.
             used: the number of calibration windows; if training and evaluation share a dataset of
                 ``input_ids`` rows, training uses only these, and the evaluation uses the rows
                 after them.

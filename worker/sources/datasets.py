@@ -30,7 +30,9 @@ def evaluation_windows(
     vocab_size: int | None = None,
     held_out_by: Windows | None = None,
 ) -> Windows:
-    """Return the windows that perplexity is measured on, consecutive from the start.
+    """Return the windows on which perplexity is measured.
+
+    They follow one another from the start of the part that is used for evaluation.
 
     Args:
         reference: the dataset, as returned by ``parse_dataset``.
@@ -39,8 +41,8 @@ def evaluation_windows(
         samples: the number of windows; None uses all, or the dataset's own default number.
         vocab_size: the size of the model's vocabulary.
         held_out_by: the calibration windows, if they came from the same dataset; None if the
-            evaluation uses another dataset. With calibration windows, only the rest of the dataset
-            is used. If no row of ``input_ids`` is left, the calibration windows are used again.
+            evaluation uses another dataset. If they came from the same dataset, only the rest of it
+            is used; if no row of ``input_ids`` is left, the calibration windows are used again.
 
     Raises:
         SpecRefusedError: the dataset cannot be read, or is too small.

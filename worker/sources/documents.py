@@ -28,7 +28,7 @@ class Text:
         samples_documents: whether calibration windows are cut from single long documents instead
             of the joined text.
         max_windows: the default number of evaluation windows; None for all.
-        text_field: the field that the documents were read from; None if there is only one.
+        text_field: the field of each row that the specification names; None if it names none.
     """
 
     documents: Sequence[str]

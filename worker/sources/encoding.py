@@ -86,7 +86,7 @@ class Encoder:
 
 
 def encode_text(text: Text, encoder: Encoder, seq_len: int) -> Tensor:
-    """Encode a whole text into ``[tokens]`` ids, enough for at least one window.
+    """Encode a whole text into token ids ``[tokens]``, and check that they fill a window.
 
     Raises:
         SpecRefusedError: the text is shorter than a window.

@@ -1,4 +1,4 @@
-"""Sparse safetensors files with a model's headers, and holes instead of its weights."""
+"""Sparse copies of a model's safetensors files, with holes instead of the weights."""
 
 import json
 import struct
@@ -22,7 +22,7 @@ def fetch_headers(repo: str, commit: str, names: Sequence[str], folder: Path) ->
     weights; it has their size, but needs no disk space.
 
     Raises:
-        SpecRefusedError: a file is not a safetensors file.
+        SpecRefusedError: the header of a file cannot be read.
     """
 
     def write(name: str) -> None:
@@ -34,7 +34,7 @@ def fetch_headers(repo: str, commit: str, names: Sequence[str], folder: Path) ->
 
 
 def write_header_only(path: Path, header: dict[str, Any]) -> None:
-    """Write a header, and a hole as large as its tensors."""
+    """Write a safetensors file with this header, and a hole instead of the tensors."""
     text = json.dumps(header).encode()
     body = max((entry["data_offsets"][1] for entry in header.values()), default=0)
     with path.open("wb") as file:

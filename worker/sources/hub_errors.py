@@ -1,4 +1,4 @@
-"""Conversion of errors of the hub's client to ``SpecRefusedError``, with the field to change."""
+"""Conversion of the hub client's errors to ``SpecRefusedError``; it names the field to change."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,9 +24,10 @@ LOOKUP_TIMEOUT_S = 30.0
 
 @contextmanager
 def refusals(field: str, name: str, revision: str | None = None) -> Iterator[None]:
-    """Convert errors that the hub's client raises in the body to ``SpecRefusedError`` of ``field``.
+    """Convert errors of the hub's client in the ``with`` body to ``SpecRefusedError``.
 
-    Errors of this machine, such as a full disk, are raised unchanged.
+    The error names ``field``, or the revision if there is no such revision. Errors of this machine,
+    such as a full disk, are raised unchanged.
     """
     try:
         yield

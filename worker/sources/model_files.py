@@ -64,7 +64,7 @@ def check_total(sizes: Mapping[str, int], index_bytes: int | None, model: str) -
 
     Args:
         sizes: the bytes of each file, by name.
-        index_bytes: the total in the index; None if it gives none, and nothing can be checked.
+        index_bytes: the total in the index; None if the index gives none. Then nothing is checked.
         model: the model's name in the specification.
 
     Raises:

@@ -58,7 +58,7 @@ def fetch_model(reference: ModelReference) -> ModelFolder:
 def fetch_outline(
     reference: ModelReference, scratch: Path, *, with_tokenizer: bool = False
 ) -> ModelFolder:
-    """Download a model's configuration and the headers of its weights.
+    """Download a model's configuration and the headers of its weight files.
 
     A local folder, or a repository that was downloaded before, is used directly.
 
@@ -100,7 +100,7 @@ class _Repo:
         return info.sha, {name: size for name, size in sizes.items() if "/" not in name}
 
     def get(self, commit: str, names: Sequence[str]) -> Path:
-        """Download those files of a commit that are not in the cache; return their folder."""
+        """Download the named files of a commit unless they are cached; return their folder."""
         with hub_errors.refusals("model", self.reference.id, self.reference.revision):
             return self._snapshot(commit, [escape(name) for name in names])
 
@@ -122,14 +122,14 @@ class _Repo:
         return Path(folder)
 
     def _cached_files(self) -> tuple[str, dict[str, int]]:
-        """Do what `files` does, from the cache, because HF_HUB_OFFLINE is set."""
+        """Return what `files` returns, but from the cache; called if HF_HUB_OFFLINE is set."""
         wanted = self.reference.revision
         folder = self._snapshot(wanted, ["config.json"], local_files_only=True)
         return folder.name, {entry.name: entry.stat().st_size for entry in folder.iterdir()}
 
 
 def _download(repo: _Repo) -> ModelFolder:
-    """Download a model, the weights last: most unusable models are refused by their small files."""
+    """Download a model, the weights last: most unusable models are refused without them."""
     name = repo.reference.id
     commit, sizes = repo.files()
     require_safetensors(sizes, "model", name)

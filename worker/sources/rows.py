@@ -49,7 +49,7 @@ def take(
 ) -> Tensor:
     """Return the first ``wanted`` windows as ``[windows, seq_len]``, but read all to check them.
 
-    If ``wanted`` is None, ``default`` windows are returned; if both are None, all are.
+    If ``wanted`` is None, up to ``default`` windows are returned; if both are None, all are.
 
     Raises:
         SpecRefusedError: there are fewer than ``wanted``.

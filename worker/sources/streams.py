@@ -1,4 +1,4 @@
-"""Text of hub datasets, streamed: no dataset is downloaded completely, and no script is run."""
+"""Text of hub datasets, streamed: only the beginning of a split is read, and no script is run."""
 
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -118,8 +118,8 @@ def _open(source: HubText, refusals: _Refusals, repo: str, commit: str) -> Datas
 def _refuse_foreign_files(refusals: _Refusals, repo: str, commit: str) -> None:
     """Refuse a dataset card that names files outside its repository.
 
-    The reader would open these files, on this machine or at any address, before the names that it
-    finds can be checked.
+    Otherwise the reader would open these files, on this machine or at any address, before their
+    names could be checked.
     """
     for name in CARDS:
         try:
@@ -160,7 +160,7 @@ def _without_config(source: HubText, refusals: _Refusals, error: ValueError) -> 
 
 
 def _choose(splits: list[str], part: Part, hold_out: bool) -> tuple[str, bool]:
-    """Return the split for a part, and whether both parts share it."""
+    """Return the split for a part, and whether the split is divided between both parts."""
     held_out = next((name for name in ("test", "validation", "dev") if name in splits), None)
     others = [name for name in splits if name not in {"test", "validation", "dev"}]
     calibration = "train" if "train" in splits else (others or splits)[0]

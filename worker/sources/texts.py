@@ -23,10 +23,11 @@ def load_texts(
 
     Args:
         reference: the dataset, as returned by ``parse_dataset``.
-        part: calibration or evaluation.
+        part: ``calibration`` or ``evaluation``.
         render: renders chat messages as text.
         field: the field of the specification that names the dataset.
-        hold_out: whether a text without splits is divided between the two parts.
+        hold_out: whether a text without splits is divided between the two parts; the text of the
+            standard library always is.
 
     Raises:
         SpecRefusedError: the dataset cannot be read.

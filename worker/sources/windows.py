@@ -29,7 +29,7 @@ class Windows:
 
 
 def windows(ids: Tensor, **facts: Any) -> Windows:
-    """Return ids ``[windows, seq_len]`` as windows; ``facts`` become part of their provenance."""
+    """Return token ids ``[windows, seq_len]`` as `Windows`; the provenance includes ``facts``."""
     hashed = sha256(ids.numpy().astype("<i8", copy=False).tobytes()).hexdigest()
     counts = {"tokens": ids.numel(), "window": ids.shape[1], "windows": ids.shape[0]}
     return Windows(ids, facts | counts | {"bos": False, "token_ids_sha256": hashed})
@@ -43,14 +43,15 @@ def windows_of_text(
     stride: int | None = None,
     seed: int | None = None,
 ) -> Windows:
-    """Return pieces ``[windows, seq_len]`` of an encoded text as windows.
+    """Return pieces ``[windows, seq_len]`` of an encoded text as `Windows`.
 
     Args:
         reference: the dataset.
-        text: the part of it that was encoded.
-        ids: the pieces.
-        stride: tokens between the starts of two pieces; None if they are at random places.
-        seed: determines the random places.
+        text: the part of the dataset that was encoded.
+        ids: the token ids of the pieces.
+        stride: number of tokens from the start of a piece to the start of the next; None if the
+            pieces are at random places.
+        seed: the seed that determined the random places; None if there are none.
     """
     facts: dict[str, Any] = {"dataset": reference.name, "dataset_sha256": text.sha256}
     facts |= {"revision": text.revision, "split": text.split, "documents": len(text.documents)}

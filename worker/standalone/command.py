@@ -83,7 +83,7 @@ def command(
 
 @contextmanager
 def _errors_printed() -> Iterator[None]:
-    """Print the body's errors without a traceback, and exit with a status for the kind of error."""
+    """Print the body's errors without a traceback, and exit with a status that depends on them."""
     try:
         yield
     except ValidationError as error:
@@ -126,7 +126,7 @@ def _prune_into(spec: PruneSpec, out: Path, resources: Resources) -> dict[str, A
 
 
 def _silence_libraries() -> None:
-    """Turn off the libraries' progress bars, which would mix with ours; imports torch."""
+    """Turn off the libraries' progress bars, which would mix with the command's; imports torch."""
     logs = import_module("transformers.utils.logging")
     logs.disable_progress_bar()
     logs.set_verbosity_error()

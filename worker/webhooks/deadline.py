@@ -14,7 +14,7 @@ class DeadlineError(Exception):
 
 
 class Deadline:
-    """A moment ``within_s`` seconds after its creation."""
+    """A deadline that passes ``within_s`` seconds after the creation of this object."""
 
     def __init__(self, within_s: float) -> None:
         self._end = time.monotonic() + within_s

@@ -59,7 +59,7 @@ class WebhookDispatcher:
         self.wait(deadline - time.monotonic())
 
     def wait(self, timeout_s: float) -> None:
-        """Wait for the messages that are being sent now."""
+        """Wait up to ``timeout_s`` seconds for the messages that are being sent now."""
         deadline = time.monotonic() + timeout_s
         with self._lock:
             sending = list(self._sending)
@@ -91,7 +91,10 @@ class WebhookDispatcher:
             self._woken.clear()
 
     def _claim(self) -> ClaimedDelivery | None:
-        """Claim a due message of a webhook that is below its limit; return None if none is due."""
+        """Claim a due message of a webhook that is below its limit.
+
+        Return None if there is no such message, or if no further message may be sent now.
+        """
         with self._lock:
             sending = Counter(self._sending.values())
         if self._is_stopping or sending.total() >= self._max_concurrent:

@@ -16,7 +16,7 @@ def error_of(status: int) -> str | None:
 
 
 def retry_after(status: int, headers: Mapping[str, str]) -> timedelta | None:
-    """Return the delay that a busy receiver requests, at most ``MAX_WAIT``; None if it does not.
+    """Return the delay, at most ``MAX_WAIT``, that a busy receiver requests; None if there is none.
 
     Args:
         status: the response's status.

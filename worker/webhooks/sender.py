@@ -41,7 +41,7 @@ class Sender:
         self._agent = f"Z-Pruner/{version('zpruner')}"
 
     def send(self, url: str, body: str, headers: Mapping[str, str]) -> SendResult:
-        """Post a body and return the outcome; a failure does not raise."""
+        """Post a body and return the outcome; a failure raises no exception."""
         started = time.monotonic()
         status = delay = None
         try:
@@ -61,7 +61,7 @@ class Sender:
     def _post(
         self, url: httpx.URL, body: bytes, headers: Mapping[str, str]
     ) -> tuple[int, dict[str, str]]:
-        """Return the response's status and headers."""
+        """Post a body; return the response's status and headers, with names in lower case."""
         target = httpcore.URL(
             scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
         )

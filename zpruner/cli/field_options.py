@@ -20,9 +20,10 @@ class FieldOption:
     """One option of a command, or a positional argument if ``is_argument`` is set.
 
     The value of some fields may be an object. An object with two properties is written as
-    ``FIRST:SECOND``, and ``pair`` holds the names of the properties. For an object with more
-    properties, the field's own option sets the required one, whose name is in ``part``. Each other
-    property has its own option: ``part_of`` is the name of the field, ``part`` of the property.
+    ``FIRST:SECOND``, and ``pair`` has the names of both. If an object has more properties, each is
+    set by an option of its own, and ``part`` is the name of the property. The required property is
+    set by the option that is named after the field; all others have the field's name in
+    ``part_of``.
     """
 
     name: str
@@ -45,7 +46,7 @@ class FieldOption:
         return self.read_one(value)
 
     def read_one(self, value: Any) -> Any:
-        """Return one value: ``owl:0.15`` becomes an object of two fields if the field allows it."""
+        """Return one value: ``owl:0.15`` becomes an object if the field accepts a pair."""
         if self.pair and ":" in value:
             first, _, second = value.partition(":")
             return dict(zip(self.pair, (first, value_of(second)), strict=True))
@@ -161,7 +162,7 @@ def _fields(given: Sequence[tuple[FieldOption, Any]]) -> dict[str, Any]:
 
 
 def value_of(text: str) -> Any:
-    """Read a number, ``null``, ``true``, ``false``, or else text."""
+    """Read a number, ``null``, ``true`` or ``false``; anything else is text."""
     try:
         return float(text)
     except ValueError:

@@ -57,7 +57,11 @@ def _recovery(part: Recovery) -> str:
 
 
 def comparison_table(found: Comparison) -> Table:
-    """Return a table with a column per job; rows are differing fields, then metrics with deltas."""
+    """Return a table with a column for each job.
+
+    The rows are the fields in which the jobs differ, their status, and their metrics, with the
+    differences from the first job.
+    """
     table = Table("", *(str(number) for number, _ in enumerate(found.jobs, 1)))
     table.add_row("job", *(job.id for job in found.jobs))
     for name, values in found.differences.items():

@@ -85,7 +85,7 @@ def print_response(
     text: Callable[[Model], str | Table],
     notes: Iterable[str] = (),
 ) -> None:
-    """Print one or more responses: as JSON, or else as ``notes`` and ``text(response)``."""
+    """Print one or more responses as JSON, or else ``notes`` and then ``text(response)``."""
     if as_json:
         print_json(_to_json(response))
         return
@@ -108,7 +108,7 @@ def print_secret(
 
 
 def print_table(table: Table) -> None:
-    """Print a table that fits the terminal, or tab-separated lines if there is no terminal."""
+    """Print a table, fitted to the terminal, or tab-separated lines if there is no terminal."""
     width = shutil.get_terminal_size().columns
     for line in table.aligned(width) if sys.stdout.isatty() else table.tabbed():
         typer.echo(line)

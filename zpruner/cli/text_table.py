@@ -22,7 +22,7 @@ class Table:
         self._rows.append([" ".join((cell or "").split()) for cell in cells])
 
     def tabbed(self) -> Iterator[str]:
-        """Yield a line for each row, without column names, so that `cut -f1` prints only ids."""
+        """Yield each row as a line of cells separated by tabs; omit the column names."""
         return ("\t".join(row) for row in self._rows)
 
     def aligned(self, width: int) -> Iterator[str]:
@@ -36,7 +36,7 @@ class Table:
 
 
 def _shrink(widths: list[int], may_shrink: Sequence[bool], width: int) -> None:
-    """Narrow columns, always the widest that may shrink, until the table fits or none can."""
+    """Narrow the widest columns until the table fits or no column may become narrower."""
     excess = sum(widths) + len(GAP) * (len(widths) - 1) - width
     for _ in range(excess):
         candidates = [at for at, may in enumerate(may_shrink) if may and widths[at] > NARROWEST]

@@ -62,7 +62,7 @@ class _Service(Resource[Mode], Generic[Mode]):
         timeout_s: float = ESTIMATE_TIMEOUT_S,
         **options: Any,
     ) -> Estimate:
-        """Estimate the memory and time of a job; invalid fields are refused as in ``jobs.create``.
+        """Estimate the memory and time of a job; the fields are validated as in ``jobs.create``.
 
         Raises:
             TimeoutError: the estimate is not ready after ``timeout_s`` seconds.
@@ -78,7 +78,11 @@ class _Service(Resource[Mode], Generic[Mode]):
 
 
 class Client(_Service[Sync]):
-    """A blocking client; ``Client()`` uses ``ZPRUNER_URL``, which defaults to this machine."""
+    """A blocking client.
+
+    Without arguments, the URL is ``ZPRUNER_URL``, or else port 8000 of this machine. The key is
+    ``ZPRUNER_API_KEY``, or else none is sent.
+    """
 
     def __init__(self, base_url: str | None = None, api_key: str | None = None) -> None:
         self._http = httpx.Client(**_options(base_url, api_key))
@@ -124,7 +128,7 @@ class AsyncClient(_Service[Async]):
 
 
 def _options(base_url: str | None, api_key: str | None) -> dict[str, Any]:
-    """Return httpx options; missing arguments come from the environment."""
+    """Return the options of an httpx client; a missing URL or key is read from the environment."""
     base_url = base_url or os.environ.get("ZPRUNER_URL") or DEFAULT_URL
     api_key = api_key or os.environ.get("ZPRUNER_API_KEY")
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}

@@ -25,14 +25,14 @@ PIECE_BYTES = 1 << 20
 
 
 class Datasets(Resource[Mode]):
-    """The datasets of a service; an uploaded dataset is named ``dat_…`` or ``uploaded:dat_…``."""
+    """The datasets of a service; uploaded ones have ids such as ``dat_…`` or ``uploaded:dat_…``."""
 
     @operation
     async def upload(self, path: str | Path, *, name: str | None = None) -> Dataset:
         """Upload a text, JSONL or CSV file; the suffix determines the format.
 
         To use the dataset in a job, pass the attribute ``dataset`` of the result. Uploading the
-        same bytes again returns the same dataset.
+        same bytes again in the same format returns the same dataset.
         """
         file = _File(Path(path))
         headers = {"Content-Type": file.media_type, "Content-Length": str(file.size_bytes)}

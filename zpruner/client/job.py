@@ -18,7 +18,10 @@ PARALLEL = 4
 
 
 class Job(JobFields, Bound[Mode], Generic[Mode]):
-    """A request to prune one model; its fields show the state at the time of the response."""
+    """A request to prune one model, as the service returned it.
+
+    The fields do not change later; ``refresh`` returns the current version.
+    """
 
     model_config = ConfigDict(ignored_types=(operation, iteration))
 
@@ -39,14 +42,15 @@ class Job(JobFields, Bound[Mode], Generic[Mode]):
         """Wait until the job has ended, and return it.
 
         Raises:
-            TimeoutError: the job has not ended after ``timeout_s``.
-            ServiceError: the service has not responded for a minute.
+            TimeoutError: the job has not ended after ``timeout_s`` seconds.
+            ServiceError: the first request failed, or the service later did not respond for a
+                minute.
         """
         return await wait_for_end(self._transport, self.id, timeout_s, on_change)
 
     @iteration
     async def events(self, *, after: int = 0, follow: bool = False) -> AsyncIterator[Event]:
-        """Yield the events with numbers above ``after``.
+        """Yield the events whose ``seq`` is above ``after``.
 
         With ``follow``, also yield new events until the job has ended.
 

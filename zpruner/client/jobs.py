@@ -94,24 +94,25 @@ class Jobs(Resource[Mode]):
 
     @operation
     async def pause(self, job_id: str) -> Job[Mode]:
-        """Pause a job after the current block."""
+        """Pause a queued job immediately, or a running job after its current block."""
         return await post_action(self._transport, job_id, "pause")
 
     @operation
     async def resume(self, job_id: str) -> Job[Mode]:
-        """Resume a paused job from its last finished block."""
+        """Resume a paused job; it continues after its last finished block."""
         return await post_action(self._transport, job_id, "resume")
 
     @operation
     async def retry(self, job_id: str) -> Job[Mode]:
-        """Requeue a job that failed, expired or was cancelled; it continues where it stopped."""
+        """Requeue a failed, expired or cancelled job to continue after its last finished block."""
         return await post_action(self._transport, job_id, "retry")
 
     @operation
     async def describe(self, /, job_id: str, **changes: Any) -> Job[Mode]:
         """Change a job's ``name`` or ``priority``, or some of its ``labels``.
 
-        None removes the name or a label, and resets the priority to 0.
+        None removes the name, one label (``labels={NAME: None}``) or all labels (``labels=None``).
+        It resets the priority to 0.
         """
         response = await self._transport.request_json("PATCH", f"/v1/jobs/{job_id}", json=changes)
         return job_from(self._transport, response)
@@ -135,8 +136,8 @@ class Jobs(Resource[Mode]):
         """Return the metrics and files of a job that has succeeded.
 
         Raises:
-            ProblemError: the job has not ended (``unfinished``) or has not succeeded
-                (``not_succeeded``).
+            ProblemError: the job has not ended (code ``unfinished``), has ended without success
+                (``not_succeeded``), or has failed its gate (``gate_failed``).
         """
         path, params = f"/v1/jobs/{job_id}/result", {"pending": "503"}
         return Result.model_validate(await self._transport.get(path, params))
@@ -145,7 +146,7 @@ class Jobs(Resource[Mode]):
     async def events(
         self, job_id: str, *, after: int = 0, follow: bool = False
     ) -> AsyncIterator[Event]:
-        """Yield a job's events with numbers above ``after``.
+        """Yield a job's events whose ``seq`` is above ``after``.
 
         With ``follow``, also yield new events until the job has ended.
 
@@ -211,7 +212,8 @@ class Jobs(Resource[Mode]):
         """Wait until a job has ended, and return it.
 
         Raises:
-            TimeoutError: the job has not ended after ``timeout_s``.
-            ServiceError: the service has not responded for a minute.
+            TimeoutError: the job has not ended after ``timeout_s`` seconds.
+            ServiceError: the first request failed, or the service later did not respond for a
+                minute.
         """
         return await wait_for_end(self._transport, job_id, timeout_s, on_change)

@@ -51,7 +51,10 @@ class Keys(Resource[Mode]):
 
     @operation
     async def rotate(self, key_id: str, *, grace_s: int | None = None) -> NewKey:
-        """Replace a key's secret; the old one stays valid for ``grace_s``, a day by default."""
+        """Replace a key's secret.
+
+        The old secret stays valid for ``grace_s`` seconds, by default a day.
+        """
         body = {} if grace_s is None else {"grace_s": grace_s}
         path = f"/v1/keys/{key_id}/rotate"
         return NewKey.model_validate(await self._transport.request_json("POST", path, json=body))

@@ -54,8 +54,8 @@ class PartialFile:
         Args:
             folder: the folder to write to.
             artifact: the file to download.
-            piece_bytes: the maximum size of a piece; None to request each missing range as one
-                piece, one after another.
+            piece_bytes: the maximum size of a piece. With None, each missing range is one piece,
+                and the pieces must be downloaded one after another.
 
         Raises:
             ServiceError: the artifact's name points outside the folder.
@@ -73,7 +73,7 @@ class PartialFile:
         return file
 
     def range_headers(self, piece: Piece) -> dict[str, str]:
-        """Return the headers that request a piece of this file version; none for the whole file."""
+        """Return the headers that request a piece; empty if the piece is the whole file."""
         size = self.artifact.size_bytes
         if (piece.start, piece.stop) == (0, size):
             return {}
@@ -84,7 +84,7 @@ class PartialFile:
         """Restart the download as one piece, because the response holds the whole file.
 
         Raises:
-            ServiceError: other pieces of the file are downloaded at the same time.
+            ServiceError: the file's pieces may be downloaded in parallel.
         """
         if not self._is_sequential:
             raise ServiceError(
@@ -95,7 +95,7 @@ class PartialFile:
         self.pieces = [piece]
 
     def needs(self, piece: Piece) -> bool:
-        """Whether a piece has not been downloaded yet."""
+        """Whether a piece must still be downloaded."""
         return any(one is piece for one in self.pieces)
 
     def open_at(self, piece: Piece) -> FileIO:

@@ -1,11 +1,11 @@
-"""Base class for a service's collections, such as jobs, keys and webhooks."""
+"""Base class of the clients and of their collections, such as jobs, keys and webhooks."""
 
 from zpruner.client.transport.modes import Bound, Mode
 from zpruner.client.transport.transport import Transport
 
 
 class Resource(Bound[Mode]):
-    """One collection of a service, used through one client's transport."""
+    """An object whose methods send requests through one client's transport."""
 
     _transport: Transport[Mode]
 

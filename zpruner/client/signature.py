@@ -30,8 +30,8 @@ def verify(
         secret: the webhook's secret, ``whsec_…``.
         headers: the headers of the request; their names are case-insensitive.
         body: the body of the request, unchanged.
-        tolerance_s: the largest accepted difference between the message's timestamp and now, to
-            reject replayed messages.
+        tolerance_s: the largest accepted difference between the message's timestamp and now, in
+            seconds. Other messages are rejected, because they may be replayed.
 
     Raises:
         SignatureError: the signature is missing, wrong or expired.

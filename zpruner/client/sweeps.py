@@ -29,16 +29,16 @@ class Sweeps(Resource[Mode]):
         idempotency_key: str | None = None,
         **options: Any,
     ) -> Sweep:
-        """Submit a job for each combination of a grid, or for each entry of ``jobs``.
+        """Submit a job for each combination of the grid's values, or for each entry of ``jobs``.
 
         Args:
-            model, dataset: as in ``jobs.create``.
+            model, dataset: the model and the dataset of all jobs, as in ``jobs.create``.
             grid: for each varied field, the list of its values.
             jobs: for each job, the varied fields with their values; pass either this or ``grid``.
             idempotency_key: a key of your own; later calls with the same key create no second
                 sweep.
-            options: further fields of the jobs, and ``max_parallel``, ``name``, ``labels``,
-                ``gate``.
+            options: further fields that all jobs share, such as ``gate``; ``name`` and ``labels``,
+                which the sweep gets as well; and ``max_parallel``.
         """
         body = _body(model, dataset, grid, jobs, options)
         key = idempotency_key or str(uuid4())
@@ -93,7 +93,7 @@ class Sweeps(Resource[Mode]):
         """Wait until all jobs of a sweep have ended, and return the sweep.
 
         Raises:
-            TimeoutError: a job has not ended after ``timeout_s``.
+            TimeoutError: a job has not ended after ``timeout_s`` seconds.
             ServiceError: the service has not responded for a minute.
         """
         started, outage = time.monotonic(), Outage()

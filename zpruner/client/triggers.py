@@ -61,13 +61,16 @@ class Triggers(Resource[Mode]):
 
     @operation
     async def rotate(self, trigger_id: str, *, grace_s: int | None = None) -> NewTrigger:
-        """Replace a trigger's secret; the old one stays valid for ``grace_s``, a day by default."""
+        """Replace a trigger's secret.
+
+        The old secret stays valid for ``grace_s`` seconds, by default a day.
+        """
         body = {} if grace_s is None else {"grace_s": grace_s}
         return NewTrigger.model_validate(await self._post(f"/{trigger_id}/rotate", body))
 
     @operation
     async def test(self, trigger_id: str, payload: Any) -> TriggerTest:
-        """Return the job that a call with this payload would start, without starting it."""
+        """Return the outcome that a call with this payload would have; start and store nothing."""
         return TriggerTest.model_validate(
             await self._post(f"/{trigger_id}/test", {"payload": payload})
         )

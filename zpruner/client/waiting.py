@@ -1,4 +1,7 @@
-"""Waits for changes to a job by long polling with its ETag; pauses if responses are immediate."""
+"""Waits for changes to a job by long polling with the job's ETag.
+
+If the service responds immediately although nothing has changed, the next request is delayed.
+"""
 
 import time
 from collections.abc import AsyncIterator
@@ -21,7 +24,7 @@ async def job_versions(
 
     Raises:
         ProblemError: the service refused the request.
-        ServiceError: the service has not responded for a minute.
+        ServiceError: the first request failed, or the service later did not respond for a minute.
     """
     path, etag, pause = f"/v1/jobs/{job_id}", "", PAUSES_S[0]
     deadline = None if within_s is None else time.monotonic() + within_s

@@ -1,4 +1,4 @@
-"""The webhooks of a service, for its admins; receivers use ``verify``."""
+"""The webhooks of a service, for its admins; receivers of messages call ``verify``."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -51,14 +51,17 @@ class Webhooks(Resource[Mode]):
     async def rotate(self, webhook_id: str, *, grace_s: int | None = None) -> NewWebhook:
         """Replace a webhook's secret.
 
-        For ``grace_s``, a day by default, messages are also signed with the old secret.
+        For ``grace_s`` seconds, by default a day, messages are also signed with the old secret.
         """
         body = {} if grace_s is None else {"grace_s": grace_s}
         return NewWebhook.model_validate(await self._post(f"/{webhook_id}/rotate", body))
 
     @operation
     async def test(self, webhook_id: str) -> Delivery:
-        """Send a test message; ``delivery`` returns its result."""
+        """Send a test message.
+
+        To get the result, pass the returned delivery's id to the method ``delivery``.
+        """
         return Delivery.model_validate(await self._post(f"/{webhook_id}/test"))
 
     @operation
@@ -75,7 +78,7 @@ class Webhooks(Resource[Mode]):
 
     @operation
     async def delivery(self, webhook_id: str, delivery_id: str) -> Delivery:
-        """Return a delivery with its body and the result of each attempt."""
+        """Return a delivery with its body and the results of its latest attempts."""
         path = f"/v1/webhooks/{webhook_id}/deliveries/{delivery_id}"
         return Delivery.model_validate(await self._transport.get(path))
 

@@ -1,4 +1,4 @@
-"""The workers of a service, and the queues they consume."""
+"""The workers and the queues of a service."""
 
 from collections.abc import Sequence
 

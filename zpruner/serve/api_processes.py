@@ -1,6 +1,6 @@
 """The processes of the API, and a program that supervises them if only the API is started.
 
-``zpruner part api --workers N`` replaces itself with that program.
+``zpruner part api`` replaces itself with that program if several processes are requested.
 """
 
 import os
@@ -59,11 +59,11 @@ def api_folder(settings: ServerSettings) -> AbstractContextManager[Path | None]:
 def api_children(
     settings: ServerSettings, env: Mapping[str, str], fds: Sequence[int], folder: Path | None
 ) -> list[Child]:
-    """Return the processes of the API; each accepts connections from the same sockets.
+    """Return the processes of the API; all of them accept connections on the same sockets.
 
     Args:
         settings: the settings; they determine the number of processes.
-        env: the environment of each process.
+        env: the environment variables of each process, without those that this function adds.
         fds: descriptors of the sockets.
         folder: the folder that the processes share; None if there is only one process.
     """

@@ -57,7 +57,10 @@ def require(findings: Iterable[Finding]) -> None:
 
 
 def installed(package: str) -> bool:
-    """Whether a package or submodule is installed; for a submodule, import the parent package."""
+    """Whether a package or submodule is installed.
+
+    Checking a submodule imports its parent package.
+    """
     try:
         return find_spec(package) is not None
     except ModuleNotFoundError:

@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def run_checks() -> Iterable[Finding]:
-    """Run all checks and yield what they find; start and change nothing."""
+    """Run all checks and yield their findings; neither start the service nor change anything."""
     yield Finding("python", "ok", f"{platform.python_version()}, {sys.executable}")
     yield Finding("zpruner", "ok", version("zpruner"))
     yield from map(_extra, EXTRAS)

@@ -10,14 +10,14 @@ SERVERS = ("valkey-server", "redis-server")
 
 
 class BrokerError(Exception):
-    """No broker can be started; the text holds the remedy."""
+    """The embedded broker cannot be started; the message says why."""
 
 
 def broker_command(folder: Path) -> list[str]:
     """Return the command that starts a server on the socket ``folder/broker.sock``.
 
     Raises:
-        BrokerError: there is no server on this machine, or the folder's path is too long.
+        BrokerError: no Redis-compatible server is installed, or the folder's path is too long.
     """
     socket = folder / "broker.sock"
     if len(str(socket).encode()) > MAX_SOCKET_PATH:
@@ -39,7 +39,7 @@ def broker_command(folder: Path) -> list[str]:
 
 
 def find_server() -> str:
-    """Find a server on ``PATH``, or else the one that pip installed, and return its path.
+    """Return the path of a Redis-compatible server: on ``PATH``, or else installed with pip.
 
     Raises:
         BrokerError: neither is installed.

@@ -20,7 +20,7 @@ ABSENT = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
 class ServeError(Exception):
-    """The service cannot start; the text holds the remedy."""
+    """The service cannot start; the message says why."""
 
 
 def require_admin(settings: ServerSettings) -> None:
@@ -49,13 +49,13 @@ def require_admin(settings: ServerSettings) -> None:
 
 @contextmanager
 def listening(host: str, port: int) -> Iterator[list[socket.socket]]:
-    """Listen on the API's address as long as the service runs.
+    """Listen on the API's address inside the block, and yield the listening sockets.
 
-    The API inherits these sockets, so that no other process can take the port while the API
-    restarts.
+    The API's processes inherit the sockets, so that no other process can take the port while the
+    API restarts.
 
     Raises:
-        ServeError: the address is in use, or is not an address of this machine.
+        ServeError: listening failed, for example because the address is in use.
     """
     with ExitStack() as stack:
         try:

@@ -86,7 +86,7 @@ def serve(settings: ServeSettings, stop: threading.Event) -> None:
         ServeError: the data folder or port is in use, keys are required but there is no admin key,
             or the service was not ready in time.
         BrokerError: the embedded broker cannot be started.
-        SettingsError: other users may read the data folder.
+        SettingsError: the data folder cannot be created, or cannot be made private.
         TracingError: tracing is enabled, but its packages are not installed.
     """
     is_enabled(settings)  # raises here rather than in each child
@@ -120,8 +120,9 @@ def serve(settings: ServeSettings, stop: threading.Event) -> None:
 def environment() -> dict[str, str]:
     """Return this process's environment, extended by ``.env``.
 
-    The parts read ``ZPRUNER_*`` from that file themselves; the libraries that use ``HF_*`` and
-    ``OTEL_*`` read only the environment.
+    Only ``HF_*``, ``OTEL_*`` and ``ZPRUNER_*`` are taken from that file; variables that the
+    environment sets already keep their values. The libraries that use ``HF_*`` and ``OTEL_*`` do
+    not read ``.env`` themselves.
     """
     variables = dotenv_values(".env").items()  # .env.example has names without values
     return {
@@ -135,7 +136,7 @@ def children(
     instance: str = "",
     folder: Path | None = None,
 ) -> list[Child]:
-    """Return the processes of worker, control and API; docker-compose.yml runs the same commands.
+    """Return the processes of worker, control and API; docker-compose.yml runs the same programs.
 
     Args:
         settings: the settings, passed to all parts in their environment.

@@ -132,8 +132,8 @@ class Supervisor:
         """Stop all children.
 
         Args:
-            last: how many children to stop after all others, because the others need them; these
-                are the children that were added first.
+            last: how many of the children, counted from the first one added, are stopped only
+                after all others have ended. The others need these children until then.
         """
         for group in (self._children[last:], self._children[:last]):
             for child in group:

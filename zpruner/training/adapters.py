@@ -47,7 +47,7 @@ class MaskedLora(LoraVariant):
             result: ``[..., out]``, the output without the adapter.
 
         Returns:
-            ``[..., out]``: result + s·(M ⊙ BA)·dropout(x).
+            ``[..., out]``: result + dropout(x)·(s·M ⊙ BA)ᵀ, plus s·bias if B has a bias.
         """
         update = _update(module, active_adapter, module.get_base_layer().weight != 0)
         bias = module.lora_B[active_adapter].bias
@@ -93,8 +93,9 @@ def mask_adapters(model: PeftModel) -> None:
 
     Raises:
         NotSparseError: no layer with an adapter is sparse.
-        AdapterError: an adapter is not plain LoRA (such as DoRA, or another method of peft), was
-            initialized in a way that fills zeros, is on another kind of layer, or is merged.
+        AdapterError: an adapter is of another method than plain LoRA, for example DoRA; was
+            initialized in a way that fills zeros; or is merged already. Or it is on a layer of
+            another kind, which is or may be sparse.
     """
     for adapter, config in model.peft_config.items():
         _check_config(adapter, config)
@@ -113,10 +114,11 @@ def mask_adapters(model: PeftModel) -> None:
 
 
 def merge_adapters(model: PeftModel) -> nn.Module:
-    """Merge the active adapter into the weights, keep all zeros, and return the base model.
+    """Merge the active adapter into the weights, and keep the zeros of all sparse layers.
 
-    Each target layer's weight becomes W + s·M ⊙ BA; the adapter's update of zeros is dropped.
-    If the adapter was trained without ``mask_adapters``, this changes the model's outputs.
+    The weight of a sparse layer becomes W + s·M ⊙ BA, so the adapter changes no zeros. If the
+    adapter was trained without ``mask_adapters``, merging changes the model's outputs. A dense
+    layer is merged as peft does it.
 
     Args:
         model: as for ``mask_adapters``; it is changed in place.
@@ -125,7 +127,7 @@ def merge_adapters(model: PeftModel) -> nn.Module:
         The base model, as ``merge_and_unload`` of peft returns it.
 
     Raises:
-        AdapterError: as in ``mask_adapters``; or not exactly one adapter is active.
+        AdapterError: as in ``mask_adapters``, or several adapters or none are active.
         NotSparseError: no layer with an adapter is sparse.
         ValueError: a merged weight is not finite.
     """

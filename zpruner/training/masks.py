@@ -9,18 +9,18 @@ MIN_SPARSITY = 0.05
 
 
 def zero_masks(model: nn.Module, min_sparsity: float = MIN_SPARSITY) -> dict[str, Tensor]:
-    """Return the mask of each sparse parameter: True where a weight is kept, False where zero.
+    """Return the mask of each sparse parameter: False where a weight is zero, True elsewhere.
 
     A parameter is sparse if it has two dimensions or more and its share of zeros, including -0.0,
-    is at least ``min_sparsity``. A parameter with only zeros does not count as sparse, because it
-    has not been trained yet: the matrix B of a new LoRA adapter is one.
+    is at least ``min_sparsity``. A parameter that contains only zeros does not count as sparse:
+    it is not trained yet, like the matrix B of a new LoRA adapter.
 
     The masks are a snapshot and take a byte per weight. Later, ``compare_sparsity(masks, model)``
     shows which zeros were lost.
 
     Args:
         model: any module.
-        min_sparsity: above 0, at most 1.
+        min_sparsity: the smallest share of zeros of a sparse parameter, above 0 and at most 1.
 
     Returns:
         A bool mask for each parameter name, with the shape and on the device of the parameter.

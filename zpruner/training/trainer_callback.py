@@ -10,12 +10,12 @@ from zpruner.training.zero_hooks import ZeroHooks, keep_zeros
 
 
 class KeepZerosCallback(TrainerCallback):
-    """Keeps the zeros that a model has when training begins, in every step until training ends.
+    """Keeps the zeros of a sparse model in every step, from the beginning of training to its end.
 
     They are also kept in every saved checkpoint, and when training resumes from a checkpoint.
 
     Args:
-        masks: as for ``keep_zeros``; by default the masks of the model's zeros as training begins.
+        masks: as for ``keep_zeros``; by default the masks of the zeros when training begins.
 
     Raises:
         NotSparseError, MaskError, OptimizerError: as in ``keep_zeros``, when training begins.

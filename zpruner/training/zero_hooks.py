@@ -20,8 +20,8 @@ class ZeroHooks:
 
     Args:
         optimizer: the optimizer that takes the steps.
-        zeros: each parameter with a bool tensor of the same shape and on the same device, True
-            where the parameter stays zero.
+        zeros: pairs of a parameter and a bool tensor, which is True where the parameter stays
+            zero. The tensor has the parameter's shape and device.
     """
 
     def __init__(self, optimizer: Optimizer, zeros: list[tuple[nn.Parameter, Tensor]]) -> None:
@@ -65,7 +65,7 @@ def keep_zeros(
 
     Raises:
         NotSparseError: the optimizer trains no sparse parameter.
-        MaskError: no parameter has the name of a mask, or that parameter has another shape.
+        MaskError: a mask has a name that no parameter has, or not the shape of its parameter.
         OptimizerError: the optimizer has no step hooks; DeepSpeed's optimizers have none.
     """
     optimizer = _stepping(optimizer)

@@ -36,7 +36,11 @@ class AuditQuery(BaseModel):
 def list_audit(
     service: ServiceDep, response: Response, query: Annotated[AuditQuery, Query()]
 ) -> Page[AuditRead]:
-    """List the requests that changed something or were refused, newest first."""
+    """List the requests that changed something or tried to, newest first.
+
+    Requests that only read or check something, calls to triggers, and requests that failed
+    authentication are not listed.
+    """
     after = None if query.cursor is None else place_of(query.cursor, "aud")
     with service.sessions() as session:
         found = AuditRepository(session).page(key_id=query.key, limit=query.limit + 1, after=after)

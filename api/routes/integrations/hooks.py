@@ -41,11 +41,11 @@ PAYLOAD = {
 async def receive_hook(trigger_id: TriggerId, service: ServiceDep, request: Request) -> Response:
     """Start a trigger's job, or ignore the call if it does not match the trigger's filter.
 
-    No API key is needed: the trigger's secret authenticates the call. The header depends on the
-    source: `X-Hub-Signature-256` from GitHub, `X-Webhook-Secret` from Hugging Face,
-    `X-MLflow-Signature` from MLflow, `webhook-signature` from Standard Webhooks, and
-    `Authorization: Bearer` from others. A repeated delivery gets the response to the first one and
-    starts nothing.
+    No API key is needed: the trigger's secret authenticates the call. The header with the
+    secret or the signature depends on the source: `X-Hub-Signature-256` from GitHub,
+    `X-Webhook-Secret` from Hugging Face, `X-MLflow-Signature` from MLflow, `webhook-signature` from
+    Standard Webhooks, and `Authorization: Bearer` from others. A repeated delivery gets the
+    response to the first one and starts nothing, unless the first one was refused.
     """
     body = await request.body()
     return await run_writer(receive, service, request, trigger_id, body)

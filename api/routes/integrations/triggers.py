@@ -111,9 +111,9 @@ def rotate_trigger(
 def test_trigger(
     trigger_id: TriggerId, body: TriggerTestRequest, service: ServiceDep
 ) -> TriggerTest:
-    """Return the result of a call with this payload: the job, or why the call would be ignored.
+    """Return the result that a call with this payload would have.
 
-    No job and no delivery is stored.
+    This is the job, or the reason why the call would be ignored. No job and no delivery is stored.
     """
     with service.sessions() as session:
         trigger = TriggerRepository(session).get(trigger_id)

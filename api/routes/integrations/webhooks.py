@@ -138,7 +138,10 @@ def list_deliveries(
     response: Response,
     query: Annotated[DeliveryQuery, Query()],
 ) -> Page[DeliveryRead]:
-    """List a webhook's deliveries of the last thirty days, including pending ones, newest first."""
+    """List a webhook's pending deliveries, and those that ended in the last thirty days.
+
+    The newest come first.
+    """
     with service.sessions() as session:
         WebhookRepository(session).get(webhook_id)
         found = DeliveryRepository(session).page(

@@ -105,7 +105,7 @@ def create_link(
     response: Response,
     body: Annotated[LinkRequest | None, Body()] = None,
 ) -> LinkRead:
-    """Create a link that downloads a file without a key.
+    """Create a link with which a file can be downloaded without a key.
 
     The link expires after `expires_in` seconds, or when the caller's key expires or is revoked.
     """
@@ -160,7 +160,7 @@ def create_archive_link(
     response: Response,
     body: Annotated[LinkRequest | None, Body()] = None,
 ) -> LinkRead:
-    """Create a link that downloads the archive of a job without a key.
+    """Create a link with which a job's archive can be downloaded without a key.
 
     The link expires after `expires_in` seconds, or when the caller's key expires or is revoked.
     """

@@ -114,7 +114,10 @@ def delete_job(job_id: JobId, service: ServiceDep, version: Version) -> Response
 
 
 def _run(service: Service, response: Response, command: Command) -> JobDetail:
-    """Run a command in one transaction; then enqueue the job if it waits and is not enqueued."""
+    """Run a command in one transaction; then enqueue the job if its state is ``queued``.
+
+    A job whose broker message was sent earlier is not enqueued again.
+    """
     with service.sessions.begin() as session:
         job = command(session)
         events = EventRepository(session).milestones(job.id)

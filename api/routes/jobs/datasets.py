@@ -33,7 +33,10 @@ _ALREADY_UPLOADED: dict[int | str, dict[str, Any]] = {
 
 @router.get("")
 def list_datasets(service: ServiceDep) -> DatasetPage:
-    """List the datasets that a job can use: built-in ones, then uploads, newest first."""
+    """List the built-in datasets, and then the uploaded ones from the newest to the oldest.
+
+    A job can also name a dataset on the hub, or a file in a folder that jobs may read.
+    """
     with service.sessions() as session:
         uploaded = DatasetRepository(session).all()
     builtins = [BuiltinRead.of(one) for one in BUILTIN_DATASETS.values()]
@@ -51,8 +54,8 @@ def upload_dataset(
     """Upload UTF-8 text, JSONL or CSV; a job names it by the `dataset` value of the response.
 
     Rows of JSONL or CSV contain a `text`, chat `messages`, or a field that a job names as its
-    `text_field`. Uploading the same bytes again returns the same dataset, with the name of the
-    first upload.
+    `text_field`. Uploading the same bytes with the same media type again returns the same dataset,
+    with the name of the first upload.
     """
     check_file(DataFile(received.path, "dataset", query.name or "upload"), "upload")
     dataset, is_new = _store(service, received, query.name, caller.key_id)

@@ -18,7 +18,7 @@ router = APIRouter(prefix="/v1/methods", tags=["catalog"])
 
 @router.get("")
 def list_methods() -> MethodPage:
-    """List the pruning methods, each with the JSON Schema of a job that uses it.
+    """List the methods, solvers and allocations, each with the JSON Schema of a job that uses it.
 
     `presets` are the named combinations of fields; `metrics` are the metrics that a gate can bound.
     """

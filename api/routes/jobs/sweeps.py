@@ -127,8 +127,8 @@ def _create(
 def _undecided(points: list[Point], sources: CheckedSources) -> list[PruneSpec]:
     """Return the specifications that the planner must check.
 
-    Of points with equal ``skip``, pattern and allocation length, only the first is returned: the
-    planner's check does not distinguish them.
+    If several points have the same ``skip``, pattern and number of allocation entries, only the
+    first is returned, because the planner's check has the same result for all of them.
     """
     kinds: dict[object, PruneSpec] = {}
     for spec in (point.spec for point in points):

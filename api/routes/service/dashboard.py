@@ -51,7 +51,10 @@ def get_page(request: Request) -> Response:
 
 
 def missing_page(request: Request) -> Response | None:
-    """Return the dashboard's 404 page if a browser requests a page; None for other requests."""
+    """Return the dashboard's 404 page if a browser requests a page; None for other requests.
+
+    Also return None if the dashboard is not built.
+    """
     is_file = request.url.path.startswith(("/v1/", "/assets/"))
     if is_file or "text/html" not in request.headers.get("accept", ""):
         return None

@@ -51,7 +51,10 @@ def list_worker_histories(service: ServiceDep) -> Page[WorkerHistory]:
 
 @router.get("/queues/history")
 def list_queue_histories(service: ServiceDep) -> Page[QueueHistory]:
-    """Return how many jobs each queue had in the last day, in steps of ten minutes."""
+    """Return the peak numbers of each queue's waiting and running jobs in the last day.
+
+    The numbers are for periods of ten minutes.
+    """
     with service.sessions() as session:
         found = SampleRepository(session).queues()
     data = [QueueHistory(name=name, points=_points(QueuePointRead, found[name])) for name in found]
@@ -87,7 +90,7 @@ def _read(session: Session, workers: list[WorkerStatus]) -> list[WorkerRead]:
 
 @router.get("/queues")
 def list_queues(service: ServiceDep) -> Page[QueueRead]:
-    """List the queues that have jobs or workers, and the configured ones."""
+    """List the queues that have unfinished jobs or live workers, and the configured queues."""
     with service.sessions() as session:
         workers = WorkerRepository(session).all()
         depths = QueueRepository(session).depths()

@@ -1,4 +1,4 @@
-"""Examples of responses that contain more than one resource."""
+"""Examples of other responses, such as new keys, previews and pages, and of event streams."""
 
 from dataclasses import asdict
 from typing import Any

@@ -1,4 +1,4 @@
-"""All examples, keyed by the name of their schema."""
+"""Examples keyed by the name of their schema; those in ``responses`` are not among them."""
 
 from api.web.examples import access, files, integrations, jobs, operations, planning
 

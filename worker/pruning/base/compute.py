@@ -18,8 +18,8 @@ def dtype_name(dtype: torch.dtype) -> str:
 def compute_dtype(name: str, device: torch.device) -> torch.dtype:
     """Return the dtype of this name.
 
-    ``auto`` is the fastest dtype that the hardware supports: bfloat16 where a GPU or CPU has
-    instructions for it, float16 on older GPUs, float32 on other CPUs.
+    On a GPU, ``auto`` is bfloat16 if torch supports it there, even by emulation, else float16. On a
+    CPU, ``auto`` is bfloat16 if the CPU has instructions for it, else float32.
     """
     if name != "auto":
         return {

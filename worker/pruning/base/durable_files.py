@@ -16,8 +16,9 @@ def save_tensors(
     """Write tensors to a safetensors file.
 
     Raises:
-        OSError: the write failed, for example because the disk is full. The error number is taken
-            from the message of safetensors' own error, which has no field for it.
+        OSError: the system refused the write, for example because the disk is full. The error
+            number is taken from the message of safetensors' own error.
+        SafetensorError: safetensors failed with a message that has no error number.
     """
     try:
         save_file(tensors, path, metadata=metadata)

@@ -1,4 +1,4 @@
-"""The errors of the core. A message names the layer or tensor, and a remedy if there is one."""
+"""The errors of the core. Most messages also say what to change."""
 
 
 class PruningError(Exception):
@@ -14,11 +14,11 @@ class PatternError(PruningError):
 
 
 class SkipError(PruningError):
-    """A glob of the layers to skip matches no layer, or all globs together match every layer."""
+    """A glob in ``skip`` matches no part of the model, or ``skip`` leaves no layer to prune."""
 
 
 class AllocationError(PruningError):
-    """There is not one sparsity for each block, or a sparsity is out of range."""
+    """The number of sparsities is not the number of blocks, or a sparsity is not in ``[0, 1)``."""
 
 
 class RecoveryError(PruningError):
@@ -51,11 +51,11 @@ class UnsupportedModelError(PruningError):
 
 
 class CheckpointError(PruningError):
-    """The checkpoint is damaged, or does not match its config."""
+    """The checkpoint is incomplete, damaged or quantized, or does not match its config."""
 
 
 class NotFiniteError(PruningError):
-    """A tensor contains NaN or infinity."""
+    """A tensor or a measured loss contains NaN or infinity."""
 
     def __init__(self, where: str) -> None:
         super().__init__(where)
@@ -111,7 +111,7 @@ def _megabytes(size_bytes: int) -> str:
 
 
 class DevicesError(PruningError):
-    """The job asks for more devices than the machine has."""
+    """The machine lacks a requested device, or several devices were requested by one index."""
 
     def __init__(self, device: str, requested: int, available: int) -> None:
         super().__init__(device, requested, available)
@@ -135,4 +135,4 @@ class DevicesError(PruningError):
 
 
 class RankLostError(PruningError):
-    """One of the processes that share a sweep has ended, so the others cannot continue."""
+    """One of the processes that share a sweep or a recovery has ended; the others cannot go on."""

@@ -25,7 +25,7 @@ def run_to_end(
 def mapped(
     items: Generator[Item, None, Result], convert: Callable[[Item], Iterable[Other]]
 ) -> Generator[Other, None, Result]:
-    """Yield all that ``convert`` returns for each item, and return the generator's return value.
+    """Yield every element that ``convert`` returns for each item; return what ``items`` returns.
 
     ``items`` is closed when this generator is closed or ends.
     """
@@ -42,5 +42,5 @@ def mapped(
 def of_type(
     kind: type[Item], items: Generator[object, None, Result]
 ) -> Generator[Item, None, Result]:
-    """Yield the items of one type, and return the generator's return value."""
+    """Yield the items that are of type ``kind``; return what ``items`` returns."""
     return mapped(items, lambda item: [item] if isinstance(item, kind) else [])

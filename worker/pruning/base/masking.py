@@ -30,7 +30,7 @@ def count_zeros(weight: Tensor) -> int:
 
 
 def masked(weight: Tensor, keep: Tensor) -> Tensor:
-    """Return a contiguous copy with +0.0 where the bool mask ``keep`` is False, and no -0.0.
+    """Return a contiguous copy with +0.0 where ``keep`` is False; every -0.0 becomes +0.0, too.
 
     Args:
         weight: any shape and float dtype.

@@ -12,7 +12,7 @@ _TRIM_BYTES, _MMAP_BYTES = 32 << 20, 4 << 20
 
 
 def peak_resident_bytes() -> int:
-    """Return the peak resident memory of this process."""
+    """Return the peak resident memory of this process in bytes; if it is unknown, the current."""
     return process_status_bytes("VmHWM") or int(psutil.Process().memory_info().rss)
 
 
@@ -25,23 +25,22 @@ def process_status_bytes(field: str) -> int:
 
 
 def available_bytes(device: torch.device) -> int:
-    """Return the free memory of the device."""
+    """Return the free memory of a GPU, or the available memory of the machine, in bytes."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return int(psutil.virtual_memory().available)
 
 
 def device_peak_bytes(device: torch.device) -> int:
-    """Return the peak memory of this process's tensors on a GPU; 0 for the CPU."""
+    """Return the peak memory of this process's tensors on a GPU in bytes; 0 for the CPU."""
     return int(torch.cuda.max_memory_allocated(device)) if device.type == "cuda" else 0
 
 
 def trim_heap() -> None:
-    """Return the C library's free memory to the system, even what small tensors have freed.
+    """Return all memory that is free in the C library's heap to the system.
 
-    Call it only before large allocations: memory that is not returned is reused by small tensors.
-    When it was returned after every layer, getting the pages back from the system took a sixth of a
-    sweep's time.
+    Call this only before large allocations: small tensors reuse memory that stays in the heap. With
+    a call after every layer, a sweep spent a sixth of its time getting memory back from the system.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc only
     if trim is not None:
@@ -51,9 +50,9 @@ def trim_heap() -> None:
 def fix_malloc_thresholds() -> None:
     """Set fixed thresholds in the C library, so that freeing a large tensor returns its memory.
 
-    By default, when a large allocation is freed, glibc raises its thresholds to that size, up to
-    32 MB. Peak memory would then depend on what was freed before, and the planned memory would be
-    wrong. Setting either threshold stops glibc from adjusting both, so both are set.
+    By default, glibc raises its two thresholds when a larger allocation of up to 32 MB is freed.
+    Peak memory would then depend on what was freed before, and the planned memory would be wrong.
+    Once either threshold is set, glibc adjusts neither, so both are set.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc only
     if mallopt is not None:

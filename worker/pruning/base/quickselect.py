@@ -15,9 +15,10 @@ Floats = NDArray[np.floating]
 def kth_smallest(values: Floats, k: int) -> float:
     """Return the k-th smallest of ``values [n]``.
 
-    The values must be finite, and k from 1 to n. A sample gives a lower and an upper bound for the
-    result. Values below the lower bound are counted, and only those between the bounds are
-    partitioned. If the result is not between the bounds, all values are partitioned.
+    The values must be finite, and k from 1 to n. If there are many values, a sample of them gives a
+    lower and an upper bound for the result. The values below the lower bound are counted, and only
+    the values between the bounds are partitioned. All values are partitioned if there are few, or
+    if the result is not between the bounds.
     """
     if len(values) < _SAMPLED_FROM:
         return _partitioned(values, k)

@@ -24,8 +24,8 @@ class ParameterCounts:
     Attributes:
         entries: how many values are stored in each dtype.
         largest: how many values the largest stored tensor has.
-        joined_bytes: bytes of the tensors that are joined into larger ones on loading, as experts
-            are; they are in memory twice while they are joined.
+        joined_bytes: bytes of the stored tensors that are joined into larger tensors on loading,
+            such as experts; these bytes are in memory twice during the joining.
     """
 
     entries: Mapping[str, int]
@@ -49,16 +49,19 @@ class ParameterCounts:
 
     @property
     def largest_bytes(self) -> int:
-        """Bytes of the largest stored tensor."""
+        """Upper bound of the bytes of the largest stored tensor.
+
+        The tensor is assumed to have the widest of the stored dtypes.
+        """
         return self.largest * max(map(ITEM_BYTES.__getitem__, self.entries), default=0)
 
     def copied_bytes(self, dtype: str) -> int:
-        """Return how many bytes the values stored in other dtypes take as copies in ``dtype``."""
+        """Return the bytes of copies in ``dtype`` of all values that are stored in other dtypes."""
         others = sum(count for stored, count in self.entries.items() if stored != dtype)
         return others * ITEM_BYTES[dtype]
 
     def loading_bytes(self, dtype: str) -> int:
-        """Return the peak memory in bytes while all tensors are converted to ``dtype`` in turn."""
+        """Return the peak memory in bytes while all tensors are read and converted to ``dtype``."""
         if not self.copied_bytes(dtype):
             return self.read_bytes
         size = ITEM_BYTES[dtype]
@@ -108,11 +111,11 @@ class ModelShape:
     """A decoder.
 
     Attributes:
-        blocks: in depth order.
+        blocks: the decoder blocks, in depth order.
         embeddings: parameters used before the blocks.
         head: parameters used after the blocks; a tied embedding counts both here and in
             ``embeddings``.
-        stored_bytes: size of the checkpoint.
+        stored_bytes: size of the checkpoint's tensors.
         hidden: number of features of the hidden state.
         widest: number of features of the widest state in a block.
         vocabulary: number of tokens in the vocabulary.

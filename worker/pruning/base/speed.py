@@ -1,4 +1,4 @@
-"""The speed of a machine, and the cost of work in the same units."""
+"""The speed of a machine at each kind of work, and the amounts of work that a task takes."""
 
 from dataclasses import dataclass, fields
 from typing import Self
@@ -27,7 +27,7 @@ class Speed:
 
 @dataclass(frozen=True)
 class Cost:
-    """Amounts of work, with the same kinds and units as in `Speed`."""
+    """Amounts of work, in the operations and bytes that `Speed` gives per second."""
 
     forward_matmul: float = 0.0
     fp32_matmul: float = 0.0
@@ -43,7 +43,7 @@ class Cost:
         return Cost(*(value * times for value in _values(self)))
 
     def seconds(self, speed: Speed) -> float:
-        """Return the duration, assuming that the kinds of work do not overlap."""
+        """Return how long the work takes at this speed if the kinds of work do not overlap."""
         return sum(
             amount / rate for amount, rate in zip(_values(self), _values(speed), strict=True)
         )

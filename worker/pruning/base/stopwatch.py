@@ -43,6 +43,6 @@ class Stopwatch:
                 yield item
 
     def add(self, seconds: Mapping[str, float]) -> None:
-        """Add seconds that were measured elsewhere."""
+        """Add seconds that were measured elsewhere, by the names of the activities."""
         for name, spent in seconds.items():
             self.seconds[name] += spent

@@ -1,4 +1,4 @@
-"""Calibration of one block: run its batches, and pass each layer and its moments to a callback."""
+"""Calibration of one block: measures the inputs of its layers, and has each layer pruned."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -60,7 +60,7 @@ class BlockCalibration(Generic[M]):
             self.prune_layer(one, total)
 
     def run_fused(self, probe: Callable[[], object] | None = None) -> None:
-        """Prune all layers during a single forward, each one before the layers after it run.
+        """Prune all layers in a single forward of each batch, each before later layers run.
 
         The batches run in lock step: before each layer they wait for each other, then the layer is
         pruned, and they continue. A layer that no batch reaches is pruned at the end, with empty
@@ -95,7 +95,7 @@ class BlockCalibration(Generic[M]):
             self.prune_layer(self.layers[layer], self.collector.new_moments())
 
     def _uncalled(self, probe: Callable[[], object]) -> set[int]:
-        """Return the indices of the layers, other than experts, that a forward does not call."""
+        """Return the indices of the layers, other than experts, that ``probe`` does not call."""
         called: set[int] = set()
         with hooked(self.layers, lambda layer, _: called.add(layer)):
             probe()
@@ -125,9 +125,9 @@ class _LatestInputs(Generic[M]):
         self._moments: M | None = None
 
     def moments_of(self, inputs: Sequence[Tensor], ranks: Ranks = SINGLE_PROCESS) -> M | None:
-        """Return the latest moments, if ``inputs`` are the latest tensors themselves on every rank.
+        """Return the latest moments if every rank's ``inputs`` are its latest input tensors.
 
-        Return None otherwise.
+        The tensor objects themselves are compared. Otherwise None is returned.
         """
         same = len(inputs) == len(self._inputs) and all(map(is_, inputs, self._inputs))
         return self._moments if ranks.min_of(same) else None

@@ -34,7 +34,7 @@ class Collector(Protocol[M]):
 
 @dataclass(frozen=True)
 class InputCollector(Generic[M]):
-    """Gathers moments of the inputs in the pruned model, and ignores the dense model.
+    """Gathers the moments of the given inputs alone, without the dense copy of the block.
 
     Attributes:
         new_moments: returns empty moments.
@@ -47,4 +47,4 @@ class InputCollector(Generic[M]):
         moments.add(inputs)
 
     def finish(self) -> None:
-        """Do nothing: all inputs have been added."""
+        """Do nothing: all inputs have already been added."""

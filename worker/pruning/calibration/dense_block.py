@@ -15,8 +15,8 @@ _START = Stop(-1, Tensor())
 class DenseBlock:
     """A collector that pairs a layer's inputs in the pruned model with those in the dense model.
 
-    Each batch runs through the dense copy only up to the layer whose inputs are needed, so that
-    the copy holds no more states than the calibration itself does.
+    Each batch runs through the dense copy only up to the layer whose inputs are needed, and waits
+    there. `finish` runs it to the end of the block.
 
     Args:
         layers: the layers of the copy, in the same order as the layers that are pruned.

@@ -12,7 +12,7 @@ from worker.pruning.model.linear_layers import LinearLayer
 
 @contextmanager
 def hooked(layers: Sequence[LinearLayer], report: OnInputs) -> Iterator[None]:
-    """Call ``report(i, inputs)`` before each forward of layer i."""
+    """During the ``with`` body, call ``report(i, inputs)`` before each forward of layer i."""
     with ExitStack() as stack:
         for index, layer in enumerate(layers):
             if layer.expert is None:
@@ -28,7 +28,7 @@ def hooked(layers: Sequence[LinearLayer], report: OnInputs) -> Iterator[None]:
 
 
 def _stacks(layers: Sequence[LinearLayer]) -> Iterable[dict[int, int]]:
-    """For each 3-D parameter, return a dict from expert index to the index of its layer."""
+    """Return, for each 3-D parameter, a dict from the index of an expert to that of its layer."""
     stacks: dict[str, dict[int, int]] = {}
     for index, layer in enumerate(layers):
         if layer.expert is not None:

@@ -29,10 +29,10 @@ class Turn(NamedTuple):
 class LockStep:
     """Runs all batches through a block, one turn after another.
 
-    Each batch stops before a layer until all batches have arrived there; after the turn of that
-    layer they continue. One batch computes at a time, and only the states that are needed at that
-    point are held. A batch that skips a layer, such as an expert that gets none of its tokens, does
-    not delay the others.
+    Each batch stops before a layer until all batches that go through it have arrived there; after
+    the turn of that layer they continue. A batch that skips a layer, such as an expert that gets
+    none of its tokens, does not delay the others. One batch computes at a time, and a waiting batch
+    holds only the states that it still needs.
 
     All ranks take the same turns.
 
@@ -79,8 +79,8 @@ class LockStep:
     def _next_layer(self) -> int | None:
         """Return the layer whose turn is next on all ranks; None if no batch waits on any rank.
 
-        Experts come first: batches that wait after the experts stay there until the other batches
-        have left the experts.
+        Experts come first: a batch that waits at a later layer stays there until no batch waits at
+        an expert. Otherwise, the layer with the smallest index comes first.
         """
         count = len(self._layers)
         waiting = (stop.layer for stop in self._stops.values())

@@ -1,1 +1,1 @@
-"""Several processes that share one sweep."""
+"""Several processes that share one sweep or one recovery."""

@@ -1,4 +1,4 @@
-"""Running one task in several processes, all of which finish or all of which are killed."""
+"""Running one task in several processes; if one of them fails, all are killed."""
 
 import ctypes
 import os
@@ -57,7 +57,8 @@ def launch(
 
     Args:
         work: called with ``(ranks, device)`` in each process; must be picklable.
-        devices: one per rank, from `rank_devices`; on the CPU the ranks share its threads.
+        devices: one per rank, from `rank_devices`. On the CPU, each rank gets an equal share of the
+            threads.
 
     Raises:
         RankLostError: a process was killed, or exited before its work was done.
@@ -92,7 +93,7 @@ def run_rank() -> None:
 
 @dataclass(frozen=True)
 class _Task(Generic[Report, Result]):
-    """The first message to each process."""
+    """The task of one rank, the only message that is sent to its process."""
 
     work: Work[Report, Result]
     rank: int
@@ -170,9 +171,9 @@ class _RankProcesses(Generic[Report, Result]):
             pipe.close()
 
     def _read(self, pipe: Connection) -> _Yielded[Report] | _Returned[Result] | _Raised | None:
-        """Return a rank's next message, or an error if the rank's process failed without a message.
+        """Return a rank's next message, or an error if its process failed without a message.
 
-        Return None if the rank exited with code 0, or if its message only says that another rank
+        Return None if the process exited with code 0, or if the message only says that another rank
         was lost.
         """
         message: _Yielded[Report] | _Returned[Result] | _Raised

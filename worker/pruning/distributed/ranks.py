@@ -1,4 +1,4 @@
-"""Communication among the processes that share one sweep."""
+"""Communication among the processes that share one sweep or one recovery."""
 
 import os
 import socket
@@ -22,22 +22,22 @@ _TIMEOUT = timedelta(days=7)
 
 
 class Ranks:
-    """One of ``size`` processes that prune the same model, each with a share of the windows.
+    """One of ``size`` processes that work on the same model, each with a share of the windows.
 
     Every rank runs the forward passes of its own windows on its own device. Statistics are summed
-    over all ranks. Only rank 0 prunes, writes and reports. The others receive the pruned weights
-    from it, so that rounding differences between devices cannot make them diverge.
+    over all ranks. Only rank 0 prunes, writes and reports. The other ranks receive the pruned
+    weights from rank 0, so that rounding differences between devices cannot make the ranks diverge.
 
-    Integers are exchanged through host memory, so that this does not wait for a device; tensors are
-    exchanged through their devices. All ranks must call the same methods in the same order.
-    With one rank, every method returns without communication.
+    Integers are exchanged through host memory, so that their exchange does not wait for a device;
+    tensors are exchanged through their devices. All ranks must call the same methods in the same
+    order. With one rank, every method returns without communication.
 
     Attributes:
         rank: index of this process, from 0.
         size: number of processes.
 
     Raises:
-        RankLostError: from any method, if another rank has ended.
+        RankLostError: from any method that communicates, if another rank has ended.
     """
 
     def __init__(self, rank: int = 0, size: int = 1) -> None:
@@ -54,7 +54,7 @@ class Ranks:
         return list(items[first:end])
 
     def all_gather(self, *numbers: int) -> list[tuple[int, ...]]:
-        """Return the numbers of each rank, in rank order."""
+        """Return the ``numbers`` that each rank passes, in rank order."""
         if self.size == 1:
             return [numbers]
         own = torch.tensor(numbers, dtype=torch.int64)
@@ -64,11 +64,11 @@ class Ranks:
         return [tuple(values.tolist()) for values in gathered]
 
     def sum_of(self, number: int) -> int:
-        """Return the sum of the ranks' numbers."""
+        """Return the sum of ``number`` over all ranks."""
         return sum(numbers[0] for numbers in self.all_gather(number))
 
     def min_of(self, number: int) -> int:
-        """Return the minimum of the ranks' numbers."""
+        """Return the minimum of ``number`` over all ranks."""
         return min(numbers[0] for numbers in self.all_gather(number))
 
     def all_reduce(self, values: Tensor) -> Tensor:
@@ -85,7 +85,7 @@ class Ranks:
         return total
 
     def broadcast(self, values: Tensor) -> None:
-        """Overwrite ``values`` with rank 0's; shape and dtype must be the same on every rank."""
+        """Overwrite ``values`` by those of rank 0; all ranks must pass the same shape and dtype."""
         if self.size == 1:
             return
         received = values.contiguous()
@@ -123,7 +123,8 @@ def process_group(rank: int, size: int, store: Path, device: torch.device) -> It
         device: the device of this rank; each CUDA rank needs its own GPU.
 
     Raises:
-        RankLostError: another rank ended before it joined.
+        RankLostError: another rank ended before it joined, or the machine has no loopback
+            interface.
     """
     loopback = _loopback()
     os.environ |= {"GLOO_SOCKET_IFNAME": loopback, "NCCL_SOCKET_IFNAME": loopback}
@@ -153,7 +154,7 @@ def _lost_rank_errors() -> Iterator[None]:
 
 
 def _loopback() -> str:
-    """Return the loopback interface's name; by default torch would listen on all interfaces."""
+    """Return the name of the loopback interface, so that torch uses no other interface."""
     for name, addresses in psutil.net_if_addrs().items():
         for address in addresses:
             if address.family == socket.AF_INET and address.address == "127.0.0.1":

@@ -44,7 +44,8 @@ class MeasuredAllocation(Protocol):
 
         Args:
             pattern: the pattern of the whole model.
-            matrices: the scores of the block's matrices that tokens reached; at least one matrix.
+            matrices: the scores of each matrix of the block that at least one token reached; not
+                empty.
         """
 
     def patterns(self, pattern: Unstructured, measured: Sequence[Any]) -> tuple[BlockPattern, ...]:
@@ -62,15 +63,16 @@ class MeasuredAllocation(Protocol):
 
 @dataclass(frozen=True)
 class BlockSparsities:
-    """A given sparsity for each block, in depth order."""
+    """An allocation whose sparsities the job gives: one for each block, in depth order."""
 
     per_block: tuple[float, ...]
 
     def sparsities(self, blocks: int) -> tuple[float, ...]:
-        """Return the sparsities.
+        """Return the sparsities of a model with this number of blocks.
 
         Raises:
-            AllocationError: their number is not ``blocks``, or one is not in ``[0, 1)``.
+            AllocationError: the number of sparsities is not ``blocks``, or a sparsity is not in
+                ``[0, 1)``.
         """
         if len(self.per_block) != blocks:
             raise AllocationError(
@@ -143,8 +145,8 @@ def owl(shares: Sequence[float], sparsity: float, spread: float = 0.08) -> tuple
     outliers; see `_by_importance` for the equation.
 
     Args:
-        shares: each block's `outlier_share`, in depth order; a factor common to all changes
-            nothing.
+        shares: each block's `outlier_share`, in depth order; multiplying all shares by the same
+            factor changes nothing.
         sparsity: the mean of the blocks' sparsities, in ``[0, 1)``.
         spread: the paper's lambda.
 
@@ -162,8 +164,8 @@ def dlp(medians: Sequence[float], sparsity: float, spread: float = 0.15) -> tupl
     in place of the paper's median.
 
     Args:
-        medians: each block's `median_score`, in depth order; a factor common to all changes
-            nothing.
+        medians: each block's `median_score`, in depth order; multiplying all medians by the same
+            factor changes nothing.
         sparsity: the mean of the blocks' sparsities, in ``[0, 1)``.
         spread: the paper's alpha.
 
@@ -177,9 +179,9 @@ def dlp(medians: Sequence[float], sparsity: float, spread: float = 0.15) -> tupl
 def outlier_share(scores: Iterable[Tensor], multiple: float = 5.0) -> float:
     """Return the share of a block's Wanda scores above ``multiple`` times their mean.
 
-    OWL's layerwise outlier distribution (arXiv:2310.05175), in ``[0, 1]``; the published
-    code prints it in percent. Mean and share are taken over all layers of the block together,
-    for the dense model's inputs.
+    This is OWL's layerwise outlier distribution (arXiv:2310.05175), as a share in ``[0, 1]``; the
+    published code prints it in percent. The mean and the share are taken over all layers of the
+    block together.
 
     Args:
         scores: the scores ``[out, in]`` of each linear layer in the block, from `scores.wanda`;
@@ -193,9 +195,10 @@ def outlier_share(scores: Iterable[Tensor], multiple: float = 5.0) -> float:
 
 
 def median_score(scores: Iterable[Tensor]) -> float:
-    """Return the median of a block's Wanda scores, the lower one if two are in the middle.
+    """Return the median of a block's Wanda scores; the lower one if two scores are in the middle.
 
-    DLP's redundancy of a block (arXiv:2505.23807), over all layers of the block together.
+    This is what DLP (arXiv:2505.23807) calls the redundancy of a block. The median is taken over
+    all layers of the block together.
 
     Args:
         scores: as in `outlier_share`.
@@ -210,9 +213,10 @@ def _by_importance(
 ) -> tuple[float, ...]:
     """Return a sparsity for each block: the more important a block is, the less it is pruned.
 
-    With ``r = 2 spread * minmax(importances)`` over the blocks, block l gets
-    ``sparsity - (r_l - mean r)``. The mean over the blocks is ``sparsity``. If all blocks are
-    equally important, they get the same sparsity; the published code divides by zero.
+    Block l gets ``sparsity - (r_l - mean(r))`` with ``r = 2 * spread * minmax(importances)``, where
+    ``minmax`` scales the importances of all blocks to ``[0, 1]``. The mean of the returned
+    sparsities is ``sparsity``. If all blocks are equally important, they get the same sparsity; the
+    published code would divide by zero.
     """
     low, high = min(importances, default=0.0), max(importances, default=0.0)
     width = high - low or 1.0
@@ -226,9 +230,10 @@ def _by_importance(
 def _by_block(
     pattern: Unstructured, measured: Sequence[float | None], sparsities: Iterable[float]
 ) -> tuple[BlockPattern, ...]:
-    """Return each block's pattern: ``sparsities`` are those of the measured blocks, in order.
+    """Return each block's pattern.
 
-    A block that was not measured gets ``pattern`` itself.
+    The measured blocks get ``sparsities``, in order. A block that was not measured gets ``pattern``
+    itself.
     """
     left = iter(sparsities)
     return tuple(

@@ -1,4 +1,4 @@
-"""Correcting what a solver aims at, to make up for the losses of earlier layers."""
+"""Correcting the weight that a solver approximates, to make up for losses of earlier layers."""
 
 from torch import Tensor
 
@@ -10,11 +10,12 @@ def corrected_weight(
 ) -> Tensor:
     """Return the weight that a solver should approximate to make up for losses of earlier layers.
 
-    With X̂ the inputs in the pruned model and X those in the dense one, the target outputs are
-    Y = (1 − c) X̂Wᵀ + c XWᵀ. The weights S should minimise ‖X̂Sᵀ − Y‖² + λ‖S − W‖². With H = X̂ᵀX̂
-    and C = XᵀX̂, the minimum is at V = W + c W (C − H) (H + λI)⁻¹. For any other S, the sum is
-    larger by ‖X̂(S − V)ᵀ‖² + λ‖S − V‖². So a solver that approximates V instead of W finds the
-    sparse weights with the smallest sum.
+    X̂ are the inputs in the pruned model, and X those in the dense model. The target outputs are
+    Y = (1 − c) X̂Wᵀ + c XWᵀ. The sparse weights S should minimise the sum
+    ‖X̂Sᵀ − Y‖² + λ‖S − W‖². With H = X̂ᵀX̂ and C = XᵀX̂, the sum is smallest at the dense weight
+    V = W + c W (C − H) (H + λI)⁻¹. For any other S, the sum is larger by
+    ‖X̂(S − V)ᵀ‖² + λ‖S − V‖². A solver that is given V in place of W minimises this difference, and
+    so the sum.
 
     Args:
         weight: ``[out, in]`` fp32, W.

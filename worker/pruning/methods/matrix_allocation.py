@@ -16,7 +16,7 @@ _STEPS = 16  # of a curve, on either side of the requested sparsity
 
 @dataclass(frozen=True)
 class MatrixAllocation:
-    """Drops the requested number of weights from each block, in the matrices where it costs least.
+    """Spreads a block's dropped weights over its matrices, so that their total cost is least.
 
     The cost of dropping weights of a matrix is given by its `ErrorCurve`. The sum of the costs is
     minimised for a given number of zeros in the block: this is Shoham and Gersho's bit allocation
@@ -56,18 +56,17 @@ class MatrixAllocation:
 
 @dataclass(frozen=True)
 class ErrorCurve:
-    """The error of dropping the weights with the smallest scores, as a function of their number.
+    """The error of dropping the n weights with the smallest scores, as a function of n.
 
-    The error of a set of weights is the sum of their ``W² ‖x‖²``, divided by the same sum over the
-    whole matrix; x is the input feature that a weight multiplies. If the features were
-    uncorrelated, this would be the relative change of the matrix's outputs. The error is multiplied
-    by the number of tokens that reach the matrix.
+    The error of a set of weights is the sum of ``W² ‖x‖²`` over the set, divided by the same sum
+    over the whole matrix, where x is the input feature that a weight multiplies. If the features
+    were uncorrelated, this would be the relative squared change of the matrix's outputs. The error
+    is multiplied by the number of tokens that reach the matrix.
 
     Attributes:
         counts: how many weights are dropped at each point of the curve, ascending.
-        errors: the error that each step from one point to the next adds. The error per weight
-            rises along the curve, because weights of smaller error are dropped first, so the curve
-            is convex.
+        errors: the error that each step from one point to the next adds. The weights with the
+            smallest errors are dropped first, so the curve is convex.
         requested: how many weights the requested sparsity drops.
         unit: every count is a multiple of this number, which is the number of rows if all rows have
             to drop equally many weights, else 1.
@@ -82,7 +81,8 @@ class ErrorCurve:
 def error_curve(matrix: MatrixScores, pattern: Unstructured, spread: float) -> ErrorCurve:
     """Return the curve from ``spread`` below the pattern's sparsity to ``spread`` above it.
 
-    It ends early where no weight is dropped, or where only one of the competing weights is kept.
+    The curve is cut off where no weight is dropped, and where each set of competing weights has one
+    weight left.
     """
     errors = pattern.competing(matrix.score.clamp(min=0).square_())
     lines, length = errors.shape
@@ -106,13 +106,12 @@ def error_curve(matrix: MatrixScores, pattern: Unstructured, spread: float) -> E
 def least_error(curves: Sequence[ErrorCurve]) -> list[int]:
     """Return how many weights each matrix drops, so that the sum of the errors is minimal.
 
-    The total is the number that the requested sparsity drops. If all rows of a matrix have to drop
-    equally many weights, the total may be lower, by less than one weight per row of a matrix.
+    In total, as many weights are dropped as the requested sparsity drops. If all rows of a matrix
+    have to drop equally many weights, the total may be lower, by less than one weight per row of a
+    matrix.
 
-    The curves are convex, so the optimum consists of the steps with the least error per weight,
-    whichever curve they belong to. The error per weight of the last step is the Lagrange multiplier
-    of the constraint, which a bisection would approximate. Steps of equal error per weight are
-    taken in turn from all curves.
+    The curves are convex, so the steps with the least error per weight are taken first, whichever
+    curves they belong to. Steps of equal error per weight are taken in turn from all curves.
     """
     counts = [curve.counts[0] for curve in curves]
     missing = sum(curve.requested for curve in curves) - sum(counts)

@@ -1,4 +1,4 @@
-"""Patterns: the constraints on a mask. In a mask, ``keep``, True marks a weight that is kept."""
+"""Patterns: the constraints on a mask. A mask, ``keep``, is True where a weight is kept."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ Scope = Literal["matrix", "row"]
 
 @dataclass(frozen=True)
 class Unstructured:
-    """Drop exactly ``round(n * sparsity)`` of the weights that compete with each other.
+    """Drop exactly ``round(n * sparsity)`` of every n weights that compete with each other.
 
     Attributes:
         sparsity: share to drop, in ``[0, 1)``.
@@ -38,10 +38,10 @@ class Unstructured:
     def keep_as_published(self, score: Tensor, *, inclusive: bool = True) -> Tensor:
         """Return the mask of the published code, which may drop a different number of weights.
 
-        The number is truncated, whereas `keep` rounds it. If the weights of a whole matrix compete,
-        most published code drops one weight more: it indexes the sorted scores, from 0, with the
-        truncated number, and drops all weights up to and including that entry. At sparsity 0 no
-        weight is dropped.
+        The number of dropped weights is truncated to an integer, whereas `keep` rounds it. If the
+        weights of a whole matrix compete, most published code drops one weight more: it sorts the
+        scores, uses the truncated number as an index that starts at 0, and drops all weights up to
+        and including that index. At sparsity 0 no weight is dropped.
 
         Args:
             score: ``[out, in]``.
@@ -107,7 +107,7 @@ class NofM:
         return (_ranks(places) >= self.m - self.n).T.reshape(score.shape)
 
     def keep_as_published(self, score: Tensor, *, inclusive: bool = True) -> Tensor:
-        """Return the mask of the published code: that of `keep`, whatever ``inclusive`` is.
+        """Return the same mask as `keep`; ``inclusive`` is ignored.
 
         The published code differs only for rows that do not split into groups: it drops up to
         ``m - n`` weights of the last, shorter group (at 4:8, all weights of a group of 4). The
@@ -137,14 +137,15 @@ class BlockPattern:
 
 
 def keep_largest(score: Tensor, kept: int) -> Tensor:
-    """Return a bool mask ``[rows, n]`` that is True for the ``kept`` largest of each row.
+    """Return a bool mask ``[rows, n]`` that is True for the ``kept`` largest scores of each row.
 
-    The rows are not sorted: only the largest score that is dropped is searched for. All larger
-    scores are kept. Of the scores equal to it, those with the smallest indices are dropped.
+    The rows are not sorted. Only the largest dropped score of each row is searched for, and all
+    larger scores are kept. Of the scores that equal it, those with the smallest indices are
+    dropped.
 
     Args:
         score: ``[rows, n]`` fp32, finite.
-        kept: how many of each row are kept.
+        kept: how many scores of each row are kept.
     """
     dropped = score.shape[1] - kept
     if dropped == 0:
@@ -164,8 +165,8 @@ def keep_largest(score: Tensor, kept: int) -> Tensor:
 def _ranks(places: Tensor) -> Tensor:
     """Return for each score how many scores of its column are smaller, ``[m, groups]``.
 
-    Of equal scores the earlier counts as smaller. Each pair is compared over all groups at once,
-    which at 2:4 takes a third of the time of a sort.
+    Of two equal scores the earlier one counts as smaller. Each pair of places is compared in all
+    groups at once, which at 2:4 takes a third of the time of a sort.
     """
     ranks = torch.zeros(places.shape, dtype=torch.int16, device=places.device)
     for later in range(1, len(places)):

@@ -1,4 +1,4 @@
-"""The scorers, solvers and allocations that a job can name; one line here registers a new one."""
+"""The registry of the scorers, solvers and allocations that a job can name."""
 
 from collections.abc import Callable, Mapping
 from typing import TypeVar
@@ -62,7 +62,11 @@ def get_scorer(name: str) -> Scorer:
 
 
 def get_solver(name: str, *, as_published: bool = False) -> Solver:
-    """Return the solver of this name; with ``as_published``, as its authors' code runs it.
+    """Return the solver registered under ``name``.
+
+    Args:
+        name: the name of the solver.
+        as_published: whether the solver should run as its authors' code runs it.
 
     Raises:
         UnknownMethodError: no solver has this name.
@@ -71,7 +75,11 @@ def get_solver(name: str, *, as_published: bool = False) -> Solver:
 
 
 def get_allocation(name: str, spread: float | None = None) -> MeasuredAllocation:
-    """Return the allocation registered under ``name``; without ``spread``, with its default spread.
+    """Return the allocation registered under ``name``.
+
+    Args:
+        name: the name of the allocation.
+        spread: the spread of the allocation; None selects the allocation's default spread.
 
     Raises:
         UnknownMethodError: no allocation has this name.

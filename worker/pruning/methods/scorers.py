@@ -11,7 +11,7 @@ from worker.pruning.stats.input_moments import Moments
 
 
 class Scorer(Protocol):
-    """A way to score the weights of one linear layer; the smallest scores are pruned first.
+    """A way to score a linear layer's weights; those with the smallest scores are pruned first.
 
     Attributes:
         takes_gradients: whether the dense model's gradients have to be measured first.
@@ -29,7 +29,7 @@ class Scorer(Protocol):
 
     @property
     def bytes_per_weight(self) -> int:
-        """The bytes that computing the score reads and writes per weight, derived from its code."""
+        """How many bytes per weight are read and written to compute the scores."""
 
     def score(self, weight: Tensor, inputs: Moments, gradient: Callable[[], Tensor]) -> Tensor:
         """Return a score for each weight, from the statistics that this scorer takes.

@@ -1,4 +1,4 @@
-"""Scores of the weights of a linear layer. The smallest are pruned first."""
+"""Scores of a linear layer's weights. The weights with the smallest scores are pruned first."""
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ _TINY = torch.finfo(torch.float32).tiny
 
 
 def magnitude(weight: Tensor) -> Tensor:
-    """Score each weight ``[out, in]`` by ``|W|``, ``[out, in]`` fp32."""
+    """Score each weight by ``|W|``; the weights and the fp32 scores are ``[out, in]``."""
     return weight.float().abs()
 
 
@@ -27,7 +27,7 @@ def wanda(weight: Tensor, input_sq_mean: Tensor) -> Tensor:
 
 
 def ria(weight: Tensor, input_sq_mean: Tensor) -> Tensor:
-    """Score each weight by its relative size in its column and row, times the root of the norm n.
+    """Score each weight by its relative size in its column and row, times the root of a norm n.
 
     Zhang et al., "Plug-and-Play", ICLR 2024, and its code with a = 0.5:
     ``S = (|W| / sum of |column| + |W| / sum of |row|) * n^0.5``, where n is the norm of the
@@ -110,10 +110,10 @@ def _check(weight: Tensor, input_sq_mean: Tensor) -> None:
 
 
 def _zeros_lowest(score: Tensor, weight: Tensor) -> Tensor:
-    """Score weights that are zero below all others; changes ``score``.
+    """Give weights that are zero the lowest score, in place.
 
-    They then count towards the sparsity before any other weight is dropped, even before weights
-    whose inputs are always zero.
+    These weights then count towards the sparsity before any other weight is dropped, even before
+    weights whose inputs are always zero.
     """
     if count_zeros(weight):  # rare, and counting takes a tenth of the time of filling
         score.masked_fill_(weight == 0, -1.0)
@@ -121,12 +121,12 @@ def _zeros_lowest(score: Tensor, weight: Tensor) -> Tensor:
 
 
 def _norm(weight: Tensor, dim: int) -> Tensor:
-    """Return the L2 norms along ``dim``, clamped: an all-zero line would make every z-score NaN."""
+    """Return the L2 norms along ``dim``, kept above 0: a norm of 0 would make every z-score NaN."""
     return weight.square().sum(dim, keepdim=True).sqrt_().clamp_(min=_TINY)
 
 
 def _cubed_z(value: Tensor) -> Tensor:
-    """Return ``|z|^3`` over the whole matrix; overwrites ``value``.
+    """Return ``|z|^3``, where z are the z-scores over the whole matrix; overwrites ``value``.
 
     On a CPU the two plain sums take a twentieth of the time of ``std_mean``, and are as exact:
     torch adds in a tree, and the mean is subtracted before the values are squared.

@@ -1,4 +1,4 @@
-"""Selections: they drop exactly the requested number of weights, or as many as published code."""
+"""Selections: they choose which weights are kept, as a pattern or as published code does."""
 
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -10,7 +10,7 @@ from worker.pruning.methods.patterns import NofM, Pattern, Unstructured
 
 
 class Selection(Protocol):
-    """Anything that chooses the weights to keep by their scores, such as a pattern."""
+    """Anything that chooses by the scores which weights are kept, such as a pattern."""
 
     def keep(self, score: Tensor) -> Tensor:
         """Return a bool mask ``[out, in]``, True where the weight stays."""
@@ -18,7 +18,7 @@ class Selection(Protocol):
 
 @dataclass(frozen=True)
 class AsPublished:
-    """A pattern that drops as many weights as the authors' code does.
+    """A selection by a pattern that drops as many weights as the authors' code does.
 
     Attributes:
         pattern: the wrapped pattern; its own ``keep`` drops exactly the requested number of
@@ -35,7 +35,7 @@ class AsPublished:
 
 
 def group_pattern(selection: Selection) -> NofM | None:
-    """Return the N:M pattern of a selection, None for an unstructured one."""
+    """Return the N:M pattern of a selection; None if it has no such pattern."""
     pattern = _pattern(selection)
     return pattern if isinstance(pattern, NofM) else None
 
@@ -61,7 +61,7 @@ def partial_selection(selection: Selection, share: float) -> Selection:
 
 @dataclass(frozen=True)
 class _PartialGroups:
-    """N:M in part: the best n of each group are kept, and a share of the others is dropped."""
+    """N:M in part: the best n weights of each group are kept; a share of the others is dropped."""
 
     pattern: NofM
     share: float

@@ -31,7 +31,7 @@ class Strategy(Protocol[M]):
 
     @property
     def fallback(self) -> "ScoreMask | None":
-        """The strategy for layers that this one cannot repair; None if no repair is ever tried."""
+        """The strategy for layers that cannot be repaired; None if this strategy never repairs."""
 
     def collector(self, dense_block: Callable[[], DenseBlock]) -> Collector[M]:
         """Return a collector of the moments that this strategy takes.
@@ -52,7 +52,7 @@ class Strategy(Protocol[M]):
     def damping(self, moments: M) -> float | None:
         """Return the damping that the Gram matrix needed, as a share of its mean diagonal.
 
-        Return None if no Gram matrix was damped.
+        Return None if `Gram.inverse_cholesky`, which finds the damping, was not called.
         """
 
 
@@ -138,7 +138,7 @@ class Repair:
 
     @property
     def fallback(self) -> ScoreMask:
-        """The mask by score alone; by Wanda's score if the solver would have chosen the mask."""
+        """The strategy that prunes by score alone: by Wanda's score if there is no scorer."""
         return ScoreMask(self.scorer or WANDA, self.selection)
 
     def collector(self, dense_block: Callable[[], DenseBlock]) -> Collector[GramMoments]:
@@ -193,7 +193,7 @@ class CorrectedRepair:
 
     @property
     def fallback(self) -> ScoreMask:
-        """The mask by score alone."""
+        """The strategy that prunes by score alone."""
         return self.repair.fallback
 
     def collector(self, dense_block: Callable[[], DenseBlock]) -> Collector[CrossMoments]:
@@ -201,7 +201,10 @@ class CorrectedRepair:
         return dense_block()
 
     def prune(self, target: Target, moments: CrossMoments) -> None:
-        """Prune the target in place; without correction if some tokens have no dense inputs."""
+        """Prune the target in place.
+
+        There is no correction if the dense model's inputs are missing for some tokens.
+        """
         damping = self.repair.damping_share
 
         def corrected(weight: Tensor, gram: Gram) -> Tensor:

@@ -17,24 +17,24 @@ _TINY = torch.finfo(torch.float32).tiny
 class Swaps:
     """DSnoT: after a mask is chosen, swap weights within rows; all weights keep their values.
 
-    Zhang et al., 2024 (arXiv:2310.08915), and the authors' code. Pruning changes a row's mean
-    output by e, the sum of W_j E[x_j] over its pruned weights. In each cycle, each row restores a
-    pruned weight that moves e towards 0, namely the one with the largest
-    \\|W_j E[x_j]\\| / Var[x_j]. In return it drops the kept weight with the smallest score, among
-    those whose removal also moves e towards 0; with an N:M pattern, among all those of the same
-    group. A row stops at the first swap that would not reduce \\|e\\|, or when it has no
+    Zhang et al., 2024 (arXiv:2310.08915), and the authors' code. Pruning lowers a row's mean
+    output by e, the sum of W_j E[x_j] over the pruned weights of the row. In each cycle, each row
+    restores the pruned weight with the largest \\|W_j E[x_j]\\| / Var[x_j], among those whose
+    return moves e towards 0. In exchange, the row drops the kept weight with the smallest score,
+    among those whose removal also moves e towards 0; with an N:M pattern, among all kept weights of
+    the same group. A row stops at the first swap that would not reduce \\|e\\|, or when it has no
     candidates left.
 
-    The authors' code stops at other points. With 2:4, a row stops only at the swap that would
-    change the sign of e, even if \\|e\\| grows until then. With an unstructured pattern, a row does
-    not stop before all cycles are done, and Wanda's score decides which weights are dropped in
-    return, whichever score chose the mask.
+    If the selection is `AsPublished`, rows stop as in the authors' code. With an N:M pattern, a row
+    stops at the first swap that would change the sign of e, and \\|e\\| may grow until then. With
+    an unstructured pattern, a row makes its swaps whatever they do to e. Wanda's score then decides
+    which weights are dropped in exchange, whichever score chose the mask.
 
     Attributes:
         cycles: the maximum number of swaps per row.
         threshold: a row stops once its \\|e\\|, summed over the tokens of a window, is at most
             this.
-        only: globs of the layers in which to swap, by their names inside a block.
+        only: globs for the layers in which to swap; a layer's name is relative to its block.
     """
 
     cycles: int = 50
@@ -56,8 +56,8 @@ class Swaps:
             weight: ``[out, in]``, any float dtype.
             inputs: mean and variance of the ``in`` input features.
             selection: chooses the initial mask.
-            score: ``[out, in]`` fp32; decides which weights are dropped, in the initial mask
-                and in the swaps.
+            score: ``[out, in]`` fp32; decides which weights the initial mask drops, and which
+                weights the swaps drop unless Wanda's score does (see the class).
 
         Returns:
             ``[out, in]`` bool, True where the weight is kept.
@@ -143,7 +143,7 @@ class _Rows:
             self._cost = score.masked_fill(~keep, torch.inf)  # of weights that can still be dropped
 
     def propose(self) -> _Swap:
-        """Return each row's next swap; it is marked accepted in the rows that have one."""
+        """Return the next swap of each row; rows without a further swap are not marked accepted."""
         restored = self._next(self._to_restore)
         group = self._group
         dropped = self._next(self._to_drop) if group is None else self._cheapest(restored, group)

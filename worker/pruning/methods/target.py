@@ -12,17 +12,17 @@ from worker.pruning.stats.gradient_norms import BlockGradients
 
 @dataclass(frozen=True)
 class Target:
-    """A layer, or a part of a fused layer, with its stored weight and the one the forward uses.
+    """A layer, or a part of a fused layer, that is pruned, with both copies of its weight.
 
-    The stored weight is the one that is scored and saved, in its own dtype; the weight that the
-    forward uses gets the same values.
+    The stored weight is scored and saved, in its own dtype. The weight that the forward uses gets
+    the same values.
 
     Attributes:
         block: name of the block, for errors.
         layer: the layer.
         part: the rows of the layer that are the target.
         parameter: the stored parameter of the layer.
-        gradients: the gradients of the block's weights.
+        gradients: the norms of the gradients of the block's weights.
     """
 
     block: str

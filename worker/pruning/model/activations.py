@@ -108,7 +108,7 @@ def _write(path: Path, hidden: Tensor) -> None:
 
 
 def _read(path: Path, dtype: torch.dtype, shape: tuple[int, ...], place: int = 0) -> Tensor:
-    """Read a tensor; if the file holds several of this shape, the one at index ``place``."""
+    """Read the tensor at index ``place`` of a file whose tensors all have this dtype and shape."""
     buffer = torch.empty(shape, dtype=dtype)
     with path.open("rb", buffering=0) as file:
         file.seek(place * buffer.nbytes)

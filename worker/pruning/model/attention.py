@@ -68,7 +68,7 @@ def _sdpa(
     attention_mask: Tensor | None,
     **options: Any,
 ) -> tuple[Tensor, Tensor | None]:
-    """Compute attention in slices if the module is marked and `_suits`; otherwise call ``sdpa``."""
+    """Compute attention in slices if the module is marked and `_suits` is True, else by torch."""
     if getattr(module, _MARK, False) and _suits(module, query, key, attention_mask, options):
         scale = options.get("scaling")
         scale = query.shape[-1] ** -0.5 if scale is None else scale

@@ -38,7 +38,8 @@ class BlockInputs:
             keep: called with each batch's hidden states ``[batch, tokens, hidden]``.
 
         Raises:
-            UnsupportedModelError: the arguments depend on the tokens.
+            UnsupportedModelError: the arguments depend on the tokens, or the model does not run its
+                blocks in order, directly after one another.
         """
         for ids in batches:
             hidden, arguments = self._record(ids)
@@ -49,6 +50,8 @@ class BlockInputs:
 
     def detect_output_format(self) -> None:
         """Run the first block on two tokens to learn whether blocks return a tensor or a tuple.
+
+        The hidden states of two tokens are also kept for `run_sample`.
 
         Raises:
             UnsupportedModelError: the output of the first block is not shaped like its input, or
@@ -89,10 +92,11 @@ class BlockInputs:
         return hidden if self._extras is None else (hidden, *self._extras)
 
     def _record(self, ids: Tensor, until: int | None = None) -> tuple[Tensor, list[BlockArguments]]:
-        """Run the model on ids ``[batch, tokens]`` up to block ``until``, by default the last.
+        """Run the model on token ids ``[batch, tokens]`` up to block ``until``; None for the last.
 
         Returns:
-            The first block's input ``[batch, tokens, hidden]``, and the arguments of each block.
+            The first block's input ``[batch, tokens, hidden]``, and the arguments of each block up
+            to ``until``.
         """
         last = len(self._meta_model.blocks) - 1 if until is None else until
         first: list[Tensor] = []
@@ -131,7 +135,7 @@ class BlockInputs:
         """Check that no block reads data, such as shared keys, that another block stored.
 
         Blocks could pass such data in a dict or list among their arguments, so each block that gets
-        one is run alone on two tokens.
+        a dict or list is run alone on two tokens.
 
         Raises:
             UnsupportedModelError: a block that is run alone does not find such data.

@@ -43,7 +43,7 @@ class BlockArguments:
         """Run the block on ``hidden [batch, tokens, hidden]`` and return its output hidden states.
 
         Depending on the family, blocks return a tensor or a tuple that starts with the tensor.
-        Dicts and lists in the arguments are copied, so that no call sees what another call has
+        Arguments that are dicts or lists are copied, so that no call sees what another call has
         stored in them.
         """
         kwargs = {name: _copied(value) for name, value in self.kwargs.items()}
@@ -53,7 +53,7 @@ class BlockArguments:
 
 
 def find_blocks(model: nn.Module) -> tuple[str, nn.ModuleList]:
-    """Return the name and the list of the decoder blocks.
+    """Return the name of the list of decoder blocks, and the list itself.
 
     Every ``ModuleList`` whose members all contain linear layers is considered, except lists inside
     such a list, such as a block's experts. Of these, the list with the most weights is returned.

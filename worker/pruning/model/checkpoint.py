@@ -60,8 +60,8 @@ class Checkpoint:
         without an index, all safetensors files.
 
         Raises:
-            CheckpointError: there is no file, a file is damaged, or two files contain the same
-                tensor.
+            CheckpointError: there is no file, a file is damaged, a tensor is quantized, or two
+                files contain the same tensor.
         """
         return cls.from_files(_files(folder))
 
@@ -70,7 +70,8 @@ class Checkpoint:
         """Read the headers of these safetensors files.
 
         Raises:
-            CheckpointError: a file is damaged, or two files contain the same tensor.
+            CheckpointError: a file is damaged, a tensor is quantized, or two files contain the same
+                tensor.
         """
         tensors: dict[str, StoredTensor] = {}
         for file in files:
@@ -108,10 +109,11 @@ class Checkpoint:
         return self._bytes(name, row * size, size).view(stored.dtype).view(stored.shape[1:])
 
     def check_finite(self) -> None:
-        """Read all tensors piece by piece and check that they are finite.
+        """Read all floating-point tensors piece by piece and check that they are finite.
 
-        A sweep would find NaN or infinity in a pruned layer only after hours. In weights that are
-        not pruned, such as a norm's, it would not find them, and the metrics would be wrong.
+        A sweep alone would find NaN or infinity in a pruned layer only after hours. In weights that
+        are not pruned, such as a norm's, a sweep would not find NaN or infinity, and the metrics
+        would be wrong.
 
         Raises:
             CheckpointError: a tensor contains NaN or infinity, or its file is truncated.

@@ -29,13 +29,15 @@ _UNSUPPORTED = (
 def observed_products(
     module: nn.Module, name: str, transposed: bool, on_inputs: OnInputs
 ) -> Iterator[None]:
-    """Call ``on_inputs(expert, inputs)`` before each product with a matrix of a 3-D parameter.
+    """During the ``with`` body, call ``on_inputs(expert, inputs)`` before each expert's product.
+
+    A product multiplies inputs by an expert's matrix, which is a slice of a 3-D parameter.
 
     Args:
         module: the module that holds the parameter.
         name: the parameter's name in the module.
         transposed: whether the parameter is ``[experts, in, out]``, not ``[experts, out, in]``.
-        on_inputs: called with an expert's index and its inputs ``[tokens, in]``, if it gets at
+        on_inputs: called with an expert's index and inputs ``[tokens, in]`` if the expert gets at
             least one token; may change the expert's matrix in place.
 
     Raises:
@@ -74,9 +76,9 @@ class _ObservedStack(Tensor):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        """Run ``func`` on plain tensors, and report it first if it is a matrix product.
+        """Run ``func`` on plain tensors; if ``func`` is a matrix product, report its inputs before.
 
-        If the result is a view of the parameter, it is observed, too.
+        A result that is a view of the parameter is observed, too.
         """
         observed = next(value for value in (*args, *(kwargs or {}).values()) if type(value) is cls)
         plain = [_plain(value) for value in args]
@@ -98,7 +100,7 @@ class _ObservedStack(Tensor):
         return view
 
     def _report(self, inputs: Tensor, weight: Tensor) -> None:
-        """Report one expert's inputs ``[..., in]``, or all experts' ``[experts, tokens, in]``."""
+        """Report the inputs ``[..., in]`` of one expert, or of all ``[experts, tokens, in]``."""
         stack = self._stack.mT if self._transposed else self._stack  # [experts, out, in]
         offset = weight.storage_offset() - stack.storage_offset()
         expert = int(offset // max(1, stack.stride(0)))
@@ -118,7 +120,7 @@ class _ObservedStack(Tensor):
 
 
 def _factors(func: Callable[..., Any], args: Sequence[Any]) -> tuple[Tensor, Tensor] | None:
-    """Return the inputs and the weight ``[..., out, in]`` if ``func`` is a matrix product."""
+    """Return the inputs and the weight ``[..., out, in]`` of a matrix product; else None."""
     if func is functional.linear:
         return args[0], args[1]
     if func in _PRODUCTS:

@@ -1,4 +1,4 @@
-"""The parts of fused projections, such as Q, K and V, each pruned as a matrix of its own.
+"""Fused projections, and their parts, such as Q, K and V, which are pruned separately.
 
 If a fused QKV were pruned as a whole, V would lose too many weights, because in most models its
 weights are the smallest.
@@ -16,11 +16,11 @@ from worker.pruning.model.linear_layers import LinearLayer
 
 @dataclass(frozen=True)
 class Part:
-    """The rows of a fused matrix that form one projection.
+    """One projection of a fused matrix, or the whole of a matrix that is not fused.
 
     Attributes:
         name: the projection, such as ``v``; None for a matrix that is not fused.
-        rows: a slice, or indices ``[n]`` int64.
+        rows: the rows of the part: a slice, or indices ``[n]`` int64.
     """
 
     name: str | None
@@ -31,7 +31,10 @@ class Part:
         return matrix[self.rows]
 
     def write(self, matrix: Tensor, values: Tensor) -> None:
-        """Write values ``[n, in]`` to these rows, unless ``values`` is already a view of them."""
+        """Write ``values [n, in]`` to these rows of ``matrix``.
+
+        Nothing is written if ``values`` is already a view of these rows.
+        """
         if values.data_ptr() != self.of(matrix).data_ptr():
             matrix[self.rows] = values
 
@@ -42,7 +45,8 @@ class Layout:
 
     Attributes:
         groups: number of equal groups of rows, such as heads.
-        sizes: number of rows of each part within one group, in row order.
+        sizes: for each part, by its name, how many rows of a group it has. The parts have the order
+            of their rows.
     """
 
     groups: int

@@ -82,7 +82,10 @@ def loss_gradient(
 def _pieces(
     meta_model: MetaModel, states: Iterable[Tensor], batches: Iterable[Tensor]
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield pieces of the hidden states ``[n, hidden]``, with each state's next token ``[n]``."""
+    """Yield pieces ``[n, hidden]`` of the hidden states, each with the ids ``[n]`` to predict.
+
+    A window's last state is left out, because no token follows it.
+    """
     vocabulary = meta_model.model.config.get_text_config().vocab_size
     for hidden, ids in zip(states, batches, strict=True):
         inputs, targets = hidden[:, :-1].flatten(0, 1), ids[:, 1:].flatten()

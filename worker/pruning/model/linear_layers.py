@@ -52,19 +52,25 @@ class LinearLayer:
         return self.expert is not None or bool(re.search(r"experts\.\d", self.name))
 
     def oriented(self, weight: Tensor) -> Tensor:
-        """Return this layer's matrix ``[out, in]``, a view of ``weight`` (in the stored layout)."""
+        """Return this layer's matrix as a view ``[out, in]`` of ``weight``.
+
+        ``weight`` has the layout in which the parameter is stored.
+        """
         matrix = weight if self.expert is None else weight[self.expert]
         return matrix.T if self.transposed else matrix
 
     def copy_from(self, weight: Tensor) -> None:
-        """Copy this layer's matrix from ``weight`` (in the stored layout) to the module."""
+        """Copy this layer's matrix from ``weight`` to the module.
+
+        ``weight`` has the layout in which the parameter is stored.
+        """
         self.oriented(self.weight).copy_(self.oriented(weight))
 
 
 def linear_layers(block: nn.Module) -> list[LinearLayer]:
     """Return the prunable layers of a block in module order, with each expert's layers together.
 
-    Routers are left out: they have few weights, and these choose the experts for every token.
+    Routers are left out: they have few weights, but choose the experts for every token.
     """
     return [
         layer
@@ -96,7 +102,10 @@ def _matrices(path: str, module: nn.Module) -> Iterator[LinearLayer]:
 def _experts(
     path: str, module: nn.Module, stacks: dict[str, nn.Parameter]
 ) -> Iterator[LinearLayer]:
-    """Yield the matrices of 3-D parameters, expert by expert, in the order of their use."""
+    """Yield the matrices of 3-D parameters, expert by expert.
+
+    The matrices of each expert have the order of the parameters in the module.
+    """
     for expert in range(max(map(len, stacks.values()), default=0)):
         for name, stack in stacks.items():
             if expert < len(stack):

@@ -65,8 +65,9 @@ class MetaModel:
             weights: the folder of the weights; by default ``folder``.
 
         Raises:
-            UnsupportedModelError: transformers cannot build a decoder from this config.
-            CheckpointError: the weights are damaged or incomplete.
+            UnsupportedModelError: transformers cannot build a decoder from this config, or its
+                computed buffers would be too large.
+            CheckpointError: the weights are damaged or incomplete, or do not fit the config.
         """
         try:
             config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
@@ -113,13 +114,17 @@ class MetaModel:
         self.checkpoint.read_ahead(self.weights.sources(f"{self.block_name(index)}."))
 
     def stored_block(self, index: int, parameters: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return a block's parameters by the names and in the layout of the checkpoint."""
+        """Return a block's parameters under the checkpoint's names and in its layout."""
         prefix = f"{self.block_name(index)}."
         return self.weights.to_stored({prefix + name: value for name, value in parameters.items()})
 
     @contextmanager
     def loaded_block(self, index: int, parameters: dict[str, Tensor]) -> Iterator[nn.Module]:
-        """Yield block ``index`` with copies of these parameters, in the dtype of the forward."""
+        """Yield block ``index`` with these parameters, for the body of the ``with`` statement.
+
+        They are moved to the device of the forward and converted to its dtype. A parameter that has
+        both already is not copied.
+        """
         block = self.blocks[index]
         empty = block.state_dict()
         placed = {name: self._placed(value, empty[name]) for name, value in parameters.items()}
@@ -149,7 +154,10 @@ class MetaModel:
         return self._loaded([*self.embedding_names, *self.head_names])
 
     def _outside(self, excluded: nn.Module | None) -> list[str]:
-        """Return the names of parameters outside the blocks; of ``excluded``, only of tied ones."""
+        """Return the names of the parameters outside the blocks.
+
+        The parameters of the module ``excluded`` are left out, except those that are tied.
+        """
         excluded_name = next(
             (name for name, m in self.model.named_modules() if m is excluded), None
         )
@@ -173,7 +181,7 @@ class MetaModel:
         self.model.tie_weights(recompute_mapping=False)
 
     def _placed(self, value: Tensor, empty: Tensor) -> Tensor:
-        """Return the value on the device, in the dtype of its parameter."""
+        """Return ``value`` on the device of the forward, in the dtype of ``empty``."""
         return value.to(self.device, empty.dtype)
 
 
@@ -231,9 +239,11 @@ def _invalid_config(folder: Path, error: Exception) -> UnsupportedModelError:
 def _fill_computed_buffers(model: PreTrainedModel, device: torch.device) -> None:
     """Compute the buffers that checkpoints do not contain, such as rotary frequencies.
 
-    Each model family's ``_init_weights`` can compute the family's buffers, because transformers
-    itself builds models on ``meta`` first. ``_init_weights`` also initializes parameters, but here
-    these stay on ``meta``, where initializing them has no effect.
+    The model's own ``_init_weights`` computes them. It also initializes the parameters, but this
+    has no effect, because the parameters stay on ``meta``.
+
+    Raises:
+        UnsupportedModelError: the buffers would take more than 4 GiB.
     """
     stored = model.state_dict().keys()
     computed = [

@@ -36,7 +36,7 @@ class ShardWriter:
     Tensors have the names and layout of the source checkpoint.
 
     Attributes:
-        written: all shards of the output, including those of an earlier run.
+        written: all shards written so far, including those of an earlier run.
     """
 
     def __init__(self, folder: Path, total: int) -> None:
@@ -61,7 +61,7 @@ class ShardWriter:
         return self.written[-1]
 
     def continue_from(self, shards: Sequence[Shard]) -> Checkpoint:
-        """Add the shards of an earlier run to the index, and return their tensors."""
+        """Add the shards of an earlier run to the index; return a checkpoint of their tensors."""
         written = Checkpoint.from_files(self._folder / shard.name for shard in shards)
         for name, stored in written.tensors.items():
             self._weight_map[name] = stored.file.name
@@ -80,7 +80,7 @@ class ShardWriter:
 
 
 def shard_files(folder: Path) -> Iterator[Path]:
-    """Yield the files in a folder that a `ShardWriter` has written."""
+    """Yield all shards in a folder: the files with names that a `ShardWriter` gives."""
     yield from folder.glob("model-*-of-*.safetensors")
 
 
@@ -99,7 +99,7 @@ def _read_shard(path: Path) -> Shard:
 
 
 def copy_groups(checkpoint: Checkpoint, names: Sequence[str]) -> list[list[str]]:
-    """Group tensors for copying: at most 64 MB, or one larger tensor, in each group."""
+    """Group tensors for copying; a group has at most 64 MiB, or consists of one larger tensor."""
     groups: list[list[str]] = []
     size = _GROUP_BYTES
     for name in names:

@@ -12,8 +12,8 @@ class Streams:
     Attributes:
         calibration: states of the calibration windows, in the model as pruned so far.
         dense_calibration: states of the same windows in the dense model; empty without correction.
-        dense_evaluation: states of the evaluation windows in the dense model; if the dense loss is
-            known, of the first windows only.
+        dense_evaluation: states of the evaluation windows in the dense model; only of the first
+            windows if the loss of the dense model is known.
         evaluation: states of the evaluation windows, in the model as pruned so far.
         targets: outputs of the dense block for ``calibration``, from which the targets of a
             refinement are computed; empty between blocks.

@@ -75,7 +75,7 @@ class Weights:
         return found
 
     def to_stored(self, parameters: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return the parameters by the names and in the layout of the checkpoint."""
+        """Return the parameters under the checkpoint's names and in its layout."""
         plain = {
             self._plain[name]: value for name, value in parameters.items() if name in self._plain
         }
@@ -85,7 +85,10 @@ class Weights:
         return plain
 
     def _resolve(self, mapping: list[WeightRenaming | WeightConverter]) -> None:
-        """Map every stored tensor to its parameter, as ``from_pretrained`` does."""
+        """Map stored tensors to parameters, as ``from_pretrained`` does.
+
+        Tensors that belong to no parameter are skipped.
+        """
         renamings = [entry for entry in mapping if isinstance(entry, WeightRenaming)]
         converters = [entry for entry in mapping if isinstance(entry, WeightConverter)]
         by_pattern = {pattern: c for c in converters for pattern in c.source_patterns}
@@ -106,9 +109,9 @@ class Weights:
     def _tie(self) -> None:
         """Resolve tied parameters as transformers does.
 
-        If only one of two tied parameters is stored, it is loaded under the name of the parameter
-        that transformers copies to the other. If both are stored, they are untied, because they
-        may differ even though the config ties them.
+        transformers copies one of two tied parameters, the origin, to the other. If only one of
+        the two is stored, it is loaded as the origin. If both are stored, they are untied, because
+        their values may differ.
         """
         tied = self._model.all_tied_weights_keys
         for name, origin in list(tied.items()):

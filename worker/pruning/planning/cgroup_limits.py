@@ -18,11 +18,12 @@ class GroupLimit:
 
 
 def group_limits(membership: str, root: Path = _ROOT) -> Iterator[GroupLimit]:
-    """Yield the memory limits of the process's control group and of all groups above it.
+    """Yield the memory limits that the process's control group and the groups above it have.
 
     Args:
         membership: the content of ``/proc/self/cgroup``.
-        root: mount point of the control groups; in a container, it shows the container's own group.
+        root: the folder at which the control groups are mounted; in a container, often the
+            container's own group.
     """
     for line in membership.splitlines():
         _, controllers, group = line.split(":", 2)

@@ -17,7 +17,7 @@ def score_cost(layer: LayerShape, method: str, *, swaps: bool) -> Cost:
 
 
 def allocation_cost(layer: LayerShape, allocation: str) -> Cost:
-    """Return the cost of scoring one layer of the dense model and of measuring its scores."""
+    """Return the cost of Wanda's scores of one dense layer, and of what is measured in them."""
     bytes_per_weight = get_scorer("wanda").bytes_per_weight + _MEASURING_BYTES[allocation]
     return Cost(elementwise=layer.weights * bytes_per_weight)
 
@@ -25,8 +25,8 @@ def allocation_cost(layer: LayerShape, allocation: str) -> Cost:
 def solver_cost(layer: LayerShape, solver: str, method: str | None, *, corrects: bool) -> Cost:
     """Return the cost of solving one layer.
 
-    A layer with the same input as the previous layer reuses that layer's factorizations, so its
-    cost includes none.
+    If a layer has the same input as the previous layer, it reuses the factorizations of that
+    layer. Its own cost then includes no factorization.
 
     Args:
         layer: the layer.

@@ -1,7 +1,8 @@
 """Predicting the memory of scoring and solving one layer.
 
-The bytes per entry of a weight ``[out, in]`` and of a matrix ``[in, in]`` are derived from the
-code. A benchmark compares the predictions with the measured peaks of whole jobs.
+The constants were derived from the code: bytes for each entry of a weight matrix ``[out, in]``, or
+of a matrix ``[in, in]``. A benchmark compares the predictions with the measured peaks of whole
+jobs.
 """
 
 from worker.pruning.base.shapes import LayerShape
@@ -31,8 +32,8 @@ def solver_bytes(
         solver: name of the solver.
         converted: whether the weights are stored in a dtype other than fp32.
         keeps: whether all layers' Gram matrices are computed before the first layer is solved, as
-            with the propagation ``reference``. Each matrix is kept until its layer is solved, and
-            its factors for the rest of the block.
+            with the propagation ``reference``. In this case, each matrix is kept until its layer is
+            solved, and the matrix's factors are kept until the last layer is solved.
         corrects: whether the solver's target is corrected with the dense model's inputs.
     """
     memory = get_solver(solver).memory

@@ -38,8 +38,8 @@ def machine_speed(file: Path, device: torch.device, dtype: torch.dtype) -> Speed
         dtype: the dtype of the forward passes.
 
     Returns:
-        The speed; None if nothing can be written to the folder of ``file``. No error is raised,
-        because a job can run without a prediction.
+        The speed; None if it has to be measured and the folder of ``file`` cannot be written to.
+        No error is raised in this case, because a job can run without a prediction.
     """
     name, speeds = _name(device, dtype), _read(file)
     try:

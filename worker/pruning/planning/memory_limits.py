@@ -20,10 +20,11 @@ class Headroom:
 
     Attributes:
         resident_bytes: resident memory now.
-        peak_bytes: peak resident memory so far.
-        host_bytes: memory on the host that the process may use in addition.
+        peak_bytes: peak resident memory so far; in `idle_headroom`, the same as
+            ``resident_bytes``.
+        host_bytes: how many bytes on the host the process may use beyond ``resident_bytes``.
         limit: name of the tightest limit, which sets ``host_bytes``, such as ``free memory``.
-        device_bytes: free memory of the GPU; None if the CPU computes.
+        device_bytes: memory that the process may use on the GPU; None if the CPU computes.
     """
 
     resident_bytes: int
@@ -70,7 +71,7 @@ def idle_headroom(device: torch.device, budget_bytes: int | None = None) -> Head
 
 
 def _limits(resident: int, budget: int | None) -> Iterator[tuple[str, int]]:
-    """Yield each limit's name and the bytes that it leaves."""
+    """Yield the name of each limit, and how many more bytes it lets the process use."""
     yield "free memory", int(psutil.virtual_memory().available * _FREE_SHARE)
     if budget is not None:
         yield "ZPRUNER_MEMORY_BUDGET_BYTES", budget - resident

@@ -42,11 +42,11 @@ class PhaseMemory:
 def memory_by_phase(shape: ModelShape, work: Workload, setting: Setting) -> dict[str, PhaseMemory]:
     """Return the memory that each phase needs in addition to what the process already uses.
 
-    A job has all or some of these phases, in this order: ``embedding`` computes the embeddings,
-    ``allocation`` measures the dense model, ``gradients`` runs one window's backward through a
-    block, ``blocks`` prunes a block, ``refinement`` trains a pruned block, ``rest`` copies the
-    tensors outside the blocks, and ``losses`` computes the losses. The memory of a phase that runs
-    for each block is that of the block that needs the most.
+    A job has all or some of these phases: ``embedding`` computes the embeddings, ``allocation``
+    measures the dense model, ``gradients`` runs a block forward and backward on one window,
+    ``blocks`` prunes a block, ``refinement`` trains a pruned block, ``rest`` copies the tensors
+    outside the blocks, and ``losses`` computes the losses. For a phase that runs once for each
+    block, the result is the memory of the block that needs the most.
     """
     return _MemoryModel(shape, work, setting).phases()
 
@@ -86,7 +86,10 @@ class _MemoryModel:
         return PhaseMemory(host, computing + _LIBRARY_BYTES)
 
     def _block_phase(self, block: BlockShape, running: int, norms: int = 0) -> PhaseMemory:
-        """Return the memory of a phase at its peak: as it runs a block or splits joined tensors."""
+        """Return the peak memory of a phase that handles one block at a time.
+
+        It is reached when the block runs or when tensors are joined, whichever takes more.
+        """
         parameters, computing = block.parameters, self._copy(block.parameters) + running
         if self._work.device == "cpu":
             return self._phase(
@@ -143,10 +146,8 @@ class _MemoryModel:
         """Return the memory of training a block.
 
         The best weights found so far overwrite the stored weights, so they need no other memory.
-
-        If the forward computes in fp32 with copies of the stored weights, the fp32 master weights
-        replace these copies. If it computes in another dtype with the stored weights themselves,
-        training adds copies for the forward.
+        A forward in fp32 uses the master weights, so it needs no copies of its own. A forward in
+        another dtype always needs copies.
         """
         work, parameters = self._work, block.parameters
         counts = refinement.window_counts(work.calibration_windows, work.seq_len)
@@ -192,7 +193,10 @@ class _MemoryModel:
         return parameters.numbers * self._size
 
     def _loaded(self, parameters: ParameterCounts) -> tuple[int, int]:
-        """Return the bytes needed to load parameters: on the host, and on the GPU (0 if unused)."""
+        """Return the bytes needed to load parameters: on the host, and on the GPU.
+
+        The second number is 0 if the CPU computes.
+        """
         if self._work.device == "cpu":
             return parameters.loading_bytes(self._work.dtype), 0
         return parameters.read_bytes, parameters.numbers * self._size
@@ -211,12 +215,11 @@ class _MemoryModel:
         return tokens * (features * self._size + self._work.seq_len * between)
 
     def _states(self, block: BlockShape) -> int:
-        """Return the bytes of all batches' states, at the layer where they are largest.
+        """Return the bytes of all batches' states while they wait at a layer of a block.
 
-        Before the layer with the widest input, the states are that input, the residual and the
-        normalised residual. Before attention's last layer, they are attention's input, the
-        normalised input, and the queries, keys and values. The block's input is kept, too. It
-        counts here if the streams are in files; otherwise it is counted as one of the streams.
+        This is the larger of two cases: the states wait at the layer with the widest input, or at
+        attention's last layer. If the streams are in files, the block's input is included;
+        otherwise it is counted as one of the streams.
         """
         hidden = self._shape.hidden
         own = [hidden] * self._setting.spills
@@ -228,8 +231,9 @@ class _MemoryModel:
     def _waiting(self, states: list[int]) -> int:
         """Return the bytes that all calibration tokens' states take while they wait at a layer.
 
-        The C library returns the memory of large tensors to the system as soon as they are freed.
-        Small tensors are in its heap, which fragments when only some of them are freed.
+        Small tensors count one and a half times, because they are in the C library's heap, and the
+        heap fragments when only some of them are freed. The memory of large tensors returns to the
+        system as soon as they are freed.
 
         Args:
             states: number of features of each state.

@@ -23,7 +23,7 @@ _MIN_TOKENS = 128  # of a window; shorter ones are not proposed
 
 @dataclass(frozen=True)
 class Plan:
-    """How a sweep will run, and the memory, space and time that it is predicted to take.
+    """How a sweep will run, and the memory, disk space and time that it is predicted to take.
 
     Attributes:
         setting: how the sweep will run.
@@ -32,7 +32,8 @@ class Plan:
         device_bytes: peak memory of tensors on the GPU; 0 if the CPU computes.
         phase: the phase that needs the most host memory; `memory_by_phase` lists the phases.
         artifact_bytes: size of the checkpoint that is written.
-        scratch_bytes: size of scratch files while the sweep runs.
+        scratch_bytes: size of the scratch files with hidden states while the sweep runs; 0 if these
+            are kept in memory.
         seconds: duration in one process; None if the machine's speed is not known.
     """
 
@@ -55,7 +56,9 @@ class Plan:
 
 
 def plan(shape: ModelShape, work: Workload, headroom: Headroom, speed: Speed | None = None) -> Plan:
-    """Choose the fastest setting that fits. The result depends only on the arguments.
+    """Return the plan for the fastest setting that fits in memory.
+
+    The result depends only on the arguments.
 
     Args:
         shape: the model.
@@ -64,8 +67,8 @@ def plan(shape: ModelShape, work: Workload, headroom: Headroom, speed: Speed | N
         speed: the machine's speed; None for a plan without a duration.
 
     Raises:
-        InsufficientMemoryError: no setting fits; the error names a change of the job that would
-            make it fit, if there is one.
+        InsufficientMemoryError: no setting fits. If some change of the job would make it fit, the
+            error names that change.
     """
     chosen = _first_that_fits(shape, work, headroom)
     if chosen is None:
@@ -112,7 +115,7 @@ def _stream_bytes(shape: ModelShape, work: Workload) -> int:
 
 
 def _missing_bytes(candidate: Plan, headroom: Headroom) -> int:
-    """Return the bytes that a plan lacks on the host or the GPU, whichever is more.
+    """Return how many bytes a plan lacks on the host or on the GPU, whichever lacks more.
 
     The result is 0 or negative if the plan fits.
     """
@@ -120,7 +123,7 @@ def _missing_bytes(candidate: Plan, headroom: Headroom) -> int:
 
 
 def _needed_and_left(candidate: Plan, headroom: Headroom) -> Iterator[tuple[int, int, str]]:
-    """Yield the bytes needed, the bytes left and the limit's name, for the host and any GPU."""
+    """Yield the bytes needed, the bytes left and the limit's name: for the host, then for a GPU."""
     yield round(candidate.working_bytes * _MARGIN), headroom.host_bytes, headroom.limit
     if headroom.device_bytes is not None:
         yield round(candidate.device_bytes * _MARGIN), headroom.device_bytes, "the device's memory"

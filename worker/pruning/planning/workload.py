@@ -62,13 +62,13 @@ class Workload:
 
     @property
     def stream_tokens(self) -> int:
-        """Number of tokens with hidden states between two blocks, summed over all streams."""
+        """Number of hidden states between two blocks: one for each token of each stream."""
         streams = 1 + self.allocates + self.runs_dense + (self.refinement is not None)
         return streams * self.calibration_tokens + self.evaluation_tokens + self.dense_tokens
 
     @property
     def runs_dense(self) -> bool:
-        """Whether calibration windows also run through the dense model."""
+        """Whether calibration windows run through the dense model, too, for a correction."""
         return self.corrects or self.corrects_refinement
 
     @property

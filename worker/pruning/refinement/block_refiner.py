@@ -25,16 +25,16 @@ from worker.pruning.refinement.window_draw import WindowDraw
 class BlockRefiner:
     """Trains the kept weights of pruned blocks.
 
-    EBFT, Guo et al., arXiv:2402.12419. The state with the lowest loss on held-out windows is kept;
-    the loss is measured with the weights rounded as they would be stored.
+    The method is EBFT (Guo et al., arXiv:2402.12419). The state with the lowest loss on held-out
+    windows is kept. This loss is measured with the weights rounded as they would be stored.
 
     Args:
         refinement: how blocks are trained.
-        windows: ``[windows, tokens]`` ids of the calibration windows of all ranks.
+        windows: the token ids ``[windows, tokens]`` of all ranks' calibration windows.
         meta_model: the model.
         block_inputs: calls the model's blocks.
         ranks: the ranks that share the windows. Every rank takes every optimizer step on its own
-            copy of the weights, so that none has to wait for new weights.
+            copy of the weights, so that no rank has to wait for new weights.
 
     Raises:
         RefinementError: there are too few windows.

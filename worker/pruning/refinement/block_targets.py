@@ -12,15 +12,14 @@ from worker.pruning.model.activations import Activations
 class BlockTargets:
     """One rank's share of the inputs and target outputs of a block.
 
-    Windows are numbered across all ranks, and each rank has a consecutive range of them. With f the
-    dense block, the target is ``(1 - c) f(X̂) + c f(X)``; a solver's target for a single layer has
-    the same form.
+    Windows are numbered across all ranks, and each rank has a consecutive range of them. The target
+    is ``(1 - c) f(X̂) + c f(X)``, where f is the dense block, and X̂ and X are the block's inputs in
+    the pruned and in the dense model. A solver's target for a single layer has the same form.
 
     Args:
         inputs: the pruned block's inputs X̂.
         own: the dense block's outputs for X̂, ``f(X̂)``.
-        dense: the dense block's outputs for the dense model's inputs X, ``f(X)``; empty without
-            correction.
+        dense: the dense block's outputs for X, ``f(X)``; empty without correction.
         correction: c, from 0 to 1.
         ranks: the ranks that share the windows.
     """
@@ -46,11 +45,11 @@ class BlockTargets:
         return [window for window in windows if window in self._windows]
 
     def inputs(self, windows: Sequence[int]) -> Tensor:
-        """Return the inputs of some of this rank's windows, ``[windows, tokens, hidden]``."""
+        """Return the inputs ``[windows, tokens, hidden]`` of some of this rank's windows."""
         return torch.stack([self._inputs.row(*self._place(window)) for window in windows])
 
     def outputs(self, windows: Sequence[int]) -> Tensor:
-        """Return the targets of some of this rank's windows, ``[windows, tokens, hidden]`` fp32."""
+        """Return the fp32 targets ``[windows, tokens, hidden]`` of some of this rank's windows."""
         return torch.stack([self._target(*self._place(window)) for window in windows])
 
     def _target(self, batch: int, row: int) -> Tensor:
@@ -60,5 +59,8 @@ class BlockTargets:
         return own.lerp(self._dense.row(batch, row).float(), self._correction)
 
     def _place(self, window: int) -> tuple[int, int]:
-        """Return the batch that contains a window of this rank, and the window's row in it."""
+        """Return the index of the batch that holds this window, and the window's row in the batch.
+
+        The window has to belong to this rank.
+        """
         return divmod(window - self._windows.start, self._batch)

@@ -25,16 +25,18 @@ _LOSS_SCALE = 2.0**12
 class BlockTraining:
     """The training of one block.
 
-    The loss is ``Σ w ‖f(x̂) - y‖² / Σ w ‖y - mean y‖²`` over the tokens, with the block f, its
-    inputs x̂, the target outputs y and the tokens' weights w. A block that returned the mean target
-    for every token would have a loss of 1.
+    A window's error is ``Σ w ‖f(x̂) - y‖²`` over its tokens, with the block f, its inputs x̂, the
+    target outputs y and the tokens' weights w. The loss is the mean error per window, divided by
+    the mean of ``Σ w ‖y - mean y‖²`` per window. The divisor is the same for all losses: it is
+    taken over the windows that are trained on and those that are held out.
 
     Args:
         forward: runs inputs ``[windows, tokens, hidden]`` through the block.
         targets: inputs and target outputs of this rank's windows.
         weights: the tokens' weights w.
         windows: which windows are trained on, and which are held out.
-        ranks: the ranks; each computes the gradients of its own windows, and all apply the sum.
+        ranks: the ranks. Each computes the gradients of its own windows, and every rank takes the
+            optimizer step with the sum of these gradients.
     """
 
     def __init__(
@@ -59,7 +61,10 @@ class BlockTraining:
     def train(
         self, weights: Sequence[TrainedWeight], best: float, block: int, rates: Sequence[float]
     ) -> Generator[RefinementProgress, None, float]:
-        """Run the optimizer steps; store the weights when their held-out loss is the lowest so far.
+        """Run the optimizer steps, and store the weights with the lowest held-out loss.
+
+        The held-out loss is measured at most four times, at equal intervals, the last time after
+        the last step.
 
         Args:
             weights: the weights to train.
@@ -102,7 +107,7 @@ class BlockTraining:
                 torch.autograd.backward(loss)
 
     def _store_if_better(self, weights: Sequence[TrainedWeight], best: float) -> float:
-        """Store the current state if its held-out loss is the best so far; return the best loss."""
+        """Store the current state if its held-out loss is below ``best``; return the lower loss."""
         for weight in weights:
             weight.use_rounded()
         loss = self.held_out_loss()
@@ -114,7 +119,10 @@ class BlockTraining:
         return loss if is_better else best
 
     def _error(self, windows: Sequence[int]) -> Tensor:
-        """Return the weighted squared error of some of this rank's windows, fp32."""
+        """Return the weighted squared error of the block's outputs for some of this rank's windows.
+
+        It is summed over the windows, in fp32.
+        """
         outputs = self._forward(self._targets.inputs(windows)).float()
         errors = (outputs - self._targets.outputs(windows).to(outputs.device)).square().sum(-1)
         return (errors * self._weights.of(windows).to(outputs.device)).sum()
@@ -122,7 +130,7 @@ class BlockTraining:
     def _pieces(self, windows: Sequence[int]) -> Iterator[list[int]]:
         """Yield this rank's share of the windows, ``per_step`` at a time, and the rest one by one.
 
-        The block's other arguments have been recorded only for batches of these two sizes.
+        For batches of other sizes, the block's arguments, such as masks, have not been recorded.
         """
         owned, size = self._targets.owned(windows), self._windows.per_step
         whole = len(owned) // size * size

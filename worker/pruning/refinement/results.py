@@ -5,12 +5,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class RefinementProgress:
-    """The progress after an optimizer step; a caller may stop here, before the block is done.
+    """The progress after an optimizer step.
+
+    A caller may stop the refinement after any step.
 
     Attributes:
         block: index of the block.
-        step: number of steps done for this block, or for this half of it.
-        steps: total number of steps for the block or half.
+        step: number of steps done for the block, or for the half of it that is being trained.
+        steps: total number of steps for the block or the half.
     """
 
     block: int
@@ -25,7 +27,8 @@ class RefinementResult:
     Attributes:
         held_out_before: the squared error of the pruned block's outputs on the held-out windows
             before the training, relative to the variance of the targets.
-        held_out_after: the same error with the weights that were stored in the end; never larger.
+        held_out_after: the same error with the weights that were stored in the end; never larger
+            than ``held_out_before``.
         learning_rate: the peak learning rate.
     """
 

@@ -35,13 +35,13 @@ class Refinement:
 
     Attributes:
         scope: ``block`` trains all layers together. ``half`` first trains those of the block's
-            first module, such as attention, and then the others, with ``steps`` steps for each
-            half; this halves the memory of the optimizer.
-        steps: number of optimizer steps.
+            first module, such as attention, and then the others. This reduces the memory of the
+            optimizer.
+        steps: number of optimizer steps for each block, or for each half.
         tokens: the maximum number of calibration tokens to use, held-out ones included; None for
             all.
         learning_rate: the peak learning rate; None for the default for the model's size.
-        norms: whether the weights of the block's norms are trained as well.
+        norms: whether the parameters of the block's norms are trained as well.
         seed: seed for the random choice and order of windows.
     """
 
@@ -53,9 +53,10 @@ class Refinement:
     seed: int = 0
 
     def window_counts(self, available: int, seq_len: int) -> WindowCounts:
-        """Return how many windows are trained on, how many are held out, and how many make a step.
+        """Return how many windows are trained on, how many are held out, and how many a step uses.
 
-        An eighth is held out. A step takes about 1,024 tokens.
+        An eighth of the windows that are used, rounded down, is held out. A step uses as many
+        training windows as fit into 1,024 tokens, but at least one.
 
         Args:
             available: number of calibration windows.

@@ -19,18 +19,19 @@ class TokenWeights:
     From some block on, the output of a text's first token has a norm a hundred times as large as
     that of any other token (Sun et al., "Massive Activations in Large Language Models",
     arXiv:2402.17762), so that its rounding error alone exceeds the other tokens' errors. A target
-    ``y`` whose norm exceeds ten times the median norm is weighted by
-    ``100 median(‖y‖²) / ‖y‖²``, so that its error counts relative to its norm.
+    ``y`` whose norm exceeds ten times the median norm gets the weight
+    ``100 median(‖y‖²) / ‖y‖²``, so that its error counts relative to its norm. The median is the
+    median of the windows' medians.
 
     Args:
         targets: the target outputs of this rank's windows.
-        windows: the windows whose tokens are weighted, over all ranks.
+        windows: indices of the windows whose tokens are weighted, on all ranks.
         hidden: number of features.
         ranks: the ranks that share the windows.
 
     Attributes:
-        window_scale: the targets' squared distances from their weighted mean, weighted, summed over
-            all tokens and divided by the number of windows; 1 if all targets are equal.
+        window_scale: ``Σ w ‖y - mean y‖²`` over all tokens, divided by the number of windows. Here,
+            w are the weights and ``mean y`` is the weighted mean. It is 1 if all targets are equal.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class TokenWeights:
         self.window_scale = self._variance(targets, hidden, ranks) / len(windows) or 1.0
 
     def of(self, windows: Sequence[int]) -> Tensor:
-        """Return the token weights of some of this rank's windows, ``[windows, tokens]`` fp32."""
+        """Return the fp32 token weights ``[windows, tokens]`` of some of this rank's windows."""
         return torch.stack([self._weights[window] for window in windows])
 
     def _variance(self, targets: BlockTargets, hidden: int, ranks: Ranks) -> float:

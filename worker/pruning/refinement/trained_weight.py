@@ -13,8 +13,9 @@ from worker.pruning.model.linear_layers import LinearLayer
 class TrainedWeight:
     """One parameter of a block while it is trained.
 
-    The optimizer changes an fp32 master copy. Weights that are zero, and those of layers that are
-    not trained, get no gradient; without weight decay Adam does not move them.
+    The optimizer changes an fp32 master copy. In a matrix, the gradient is set to 0 for weights
+    that are zero, and for those of layers that are not trained. AdamW runs without weight decay, so
+    it does not change these weights.
 
     Args:
         parameter: the parameter that the forward uses.
@@ -54,7 +55,9 @@ class TrainedWeight:
         self._use(self._stored.to(self._parameter.device))
 
     def take_gradient(self, ranks: Ranks, scale: float) -> None:
-        """Set the master's gradient to the sum over all ranks; clear the parameter's gradient.
+        """Set the master's gradient to the sum of the ranks' gradients of the parameter.
+
+        The parameter's own gradient is cleared.
 
         Args:
             ranks: the ranks, each with the gradient of its own windows.
@@ -71,7 +74,7 @@ class TrainedWeight:
         self._parameter.data = values.to(self._parameter.dtype)
 
     def _rounded(self) -> Tensor:
-        """Return the master in the stored dtype; no kept weight becomes zero."""
+        """Return the master in the stored dtype; no kept weight of a matrix becomes zero."""
         values = self.master.to(self._stored.dtype)
         if self._keep is not None and count_zeros(values) > self._zeros:
             values.masked_fill_((values == 0) & self._keep, torch.finfo(values.dtype).tiny)

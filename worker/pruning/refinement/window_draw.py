@@ -14,7 +14,7 @@ class WindowDraw:
     rank draws the same windows.
 
     Args:
-        counts: how many windows there are, to train on, to hold out, and in each step.
+        counts: how many windows there are in all, to train on, to hold out, and in each step.
         seed: seed of the draw.
 
     Attributes:
@@ -31,9 +31,10 @@ class WindowDraw:
         self.training = sorted(order[counts.held_out : used])
 
     def batches(self, block: int, steps: int) -> Iterator[list[int]]:
-        """Yield the windows of each step.
+        """Yield the indices of each step's windows.
 
-        All training windows are taken in a random order, then all again in another, and so on.
+        All training windows are used in a random order, then again in another random order, and so
+        on.
 
         Args:
             block: index of the block; each block has its own random orders.

@@ -13,9 +13,9 @@ from worker.pruning.stats.input_moments import or_zeros
 
 
 class CrossMoments(GramMoments):
-    """`GramMoments` that also sum x x̂ᵀ.
+    """`GramMoments` that also sum x x̂ᵀ over tokens.
 
-    x̂ is a token's input in the pruned model, x is the same token's input in the dense model.
+    x̂ is a token's input in the pruned model, and x is its input in the dense model.
     Products are summed in fp32 within a chunk and in fp64 over the chunks, as in `GramMoments`.
     """
 

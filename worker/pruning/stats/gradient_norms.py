@@ -16,8 +16,8 @@ class BlockGradients:
     """The norms of the gradients of one block's weights.
 
     Attributes:
-        norms: for each parameter, by its name in the block, a tensor with the norm of each weight's
-            gradient over all windows: fp32, in the parameter's stored shape.
+        norms: for each parameter, by its name in the block, an fp32 tensor of the parameter's
+            stored shape. It holds the norm of each weight's gradients over all windows.
         windows: how many windows were measured.
     """
 
@@ -44,7 +44,10 @@ class GradientNorms:
         self._folder, self._dtype, self._windows = folder, dtype, windows
 
     def write(self, index: int, norms: Mapping[str, Tensor]) -> None:
-        """Write the norms of block ``index``, keyed by its parameters' names in the block."""
+        """Write the norms of block ``index``, keyed by the parameters' names in the block.
+
+        A norm too large for the files' dtype is replaced by the largest number of this dtype.
+        """
         most = torch.finfo(self._dtype).max
         stored = {name: norm.clamp(max=most).to("cpu", self._dtype) for name, norm in norms.items()}
         save_tensors(stored, self._file(index))

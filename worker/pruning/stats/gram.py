@@ -27,8 +27,8 @@ class Gram:
         matrix: ``[in, in]`` fp32, symmetric; not modified.
 
     Attributes:
-        damping: the share of the mean diagonal that was added when `inverse_cholesky` last
-            succeeded, for the job's report; None before that.
+        damping: the share of the mean diagonal that `inverse_cholesky` added to the diagonal in its
+            last successful call, for the job's report; None before such a call.
 
     Raises:
         ShapeError: the matrix is not square.
@@ -163,10 +163,11 @@ class NormalisedGram:
 
 
 class GramMoments:
-    """The sum of x xᵀ over calibration tokens; fp32 within a chunk of tokens, fp64 over chunks.
+    """The sum of x xᵀ over calibration tokens.
 
-    fp64 adds fp32 products almost exactly, so the order of addition hardly matters. In fp32 the
-    order, which depends on the number of ranks, would change the masks of iterative solvers.
+    Products are summed in fp32 within a chunk of tokens and in fp64 over the chunks. fp64 adds fp32
+    products almost exactly, so the order of addition hardly matters. In fp32 the order, which
+    depends on the number of ranks, would change the masks of iterative solvers.
 
     Attributes:
         tokens: number of tokens added.
@@ -234,8 +235,8 @@ class GramMoments:
 def _add_upper(total: Tensor, inputs: Tensor) -> None:
     """Add the upper triangle of xᵀx to ``total [in, in]`` for inputs x ``[tokens, in]``.
 
-    It is computed in panels of rows, so that most of the lower triangle, which symmetry makes
-    redundant, is not computed.
+    The product is computed in panels of rows, which skips most of its lower triangle. This triangle
+    is not needed, because the product is symmetric.
     """
     for start in range(0, len(total), _PANEL):
         rows = slice(start, start + _PANEL)

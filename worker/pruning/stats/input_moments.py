@@ -12,7 +12,7 @@ _CHUNK = 1024  # tokens; larger chunks do not fit the CPU cache and take ten tim
 
 
 class Moments(Protocol):
-    """Statistics of a layer's inputs that every method can use.
+    """The interface of all classes that collect statistics of a layer's inputs.
 
     Attributes:
         tokens: number of tokens added.
@@ -78,10 +78,11 @@ class InputMoments:
 
 
 class VarianceMoments:
-    """The mean, mean square and variance of each input feature over all calibration tokens.
+    """The mean and mean square of each input feature, and its variance within a window.
 
-    The variance is taken within each window and averaged over the windows. Each window's moments
-    are computed in fp32 and added in fp64.
+    The mean and mean square are taken over all calibration tokens. The variance is averaged over
+    the windows, weighted by their numbers of tokens. Each window's moments are computed in fp32 and
+    added in fp64.
 
     Attributes:
         tokens: number of tokens added.
@@ -109,7 +110,7 @@ class VarianceMoments:
         return self._means()[0]
 
     def variance(self) -> Tensor:
-        """Return the mean variance of each feature within a window: ``[in]`` fp32."""
+        """Return each feature's variance within a window, averaged over windows: ``[in]`` fp32."""
         return self._means()[2]
 
     @property
@@ -118,7 +119,7 @@ class VarianceMoments:
         return self.tokens / self.windows
 
     def _means(self) -> Tensor:
-        """Return mean, mean square and mean variance: ``[3, in]`` fp32."""
+        """Return each feature's mean, mean square and variance: ``[3, in]`` fp32."""
         if self._sums is None:
             raise ValueError("no inputs were added")
         return (self._sums / self.tokens).float()

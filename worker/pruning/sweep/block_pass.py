@@ -25,14 +25,14 @@ from worker.pruning.sweep.recipe import Recipe
 
 
 class BlockPass:
-    """Runs the calibration windows through a block, and prunes and refines its layers on the way.
+    """Runs the calibration windows through a block, and prunes and refines its layers.
 
     Args:
         meta_model: the dense model.
         block_inputs: calls the model's blocks.
-        recipe: decides which layers are pruned.
+        recipe: how the model is pruned.
         propagation: how the inputs of the next block are computed.
-        ranks: the ranks that share the windows; rank 0 prunes, the others copy its weights.
+        ranks: the ranks that share the windows. Rank 0 prunes; the others copy its weights.
         calibration: token ids ``[windows, tokens]`` of all ranks' windows.
     """
 
@@ -54,7 +54,10 @@ class BlockPass:
             )
 
     def embed(self) -> None:
-        """Prepare the forwards of refinement; the model's embeddings have to be loaded."""
+        """Prepare the forwards of the refinement, if there is one.
+
+        The model's embeddings have to be loaded.
+        """
         if self._refiner is not None:
             self._refiner.embed()
 
@@ -71,9 +74,9 @@ class BlockPass:
         Args:
             block: the block with its dense weights, which are pruned in place.
             index: index of the block.
-            stored: the block's parameters, in their stored dtype; they are pruned in place, too.
-            streams: the inputs of the block; those of the calibration windows are replaced by the
-                block's outputs.
+            stored: the block's parameters, in their stored dtype; rank 0 prunes them in place, too.
+            streams: the inputs of the block. Those of the calibration windows, in both models, are
+                replaced by the block's outputs.
             pruner: prunes the block's layers.
 
         Yields:
@@ -141,7 +144,10 @@ class BlockPass:
         return self._recipe.layers(self._meta_model.block_name(index), block)
 
     def _dense_block(self, block: nn.Module, index: int, states: Activations) -> DenseBlock:
-        """Return a copy of the still dense block; running it replaces ``states`` by its outputs."""
+        """Return a copy of the still dense block.
+
+        When the copy is run, its outputs replace ``states``.
+        """
         copy = deepcopy(block)
 
         def advance(batch: int) -> None:

@@ -17,6 +17,7 @@ from worker.pruning.model.fused_projections import has_unknown_layout, layer_par
 from worker.pruning.model.linear_layers import LinearLayer
 from worker.pruning.stats.gradient_norms import NO_GRADIENTS, BlockGradients
 from worker.pruning.sweep.results import LayerResult
+from worker.pruning.sweep.sampled_rows import SampledRows
 
 # From this size on, it is worth returning the memory that the forward has freed before scoring.
 _LARGE_BYTES = 4 << 20
@@ -60,9 +61,9 @@ class BlockPruner(Generic[M]):
     def prune_layer(self, layer: LinearLayer, moments: M) -> None:
         """Prune one layer; the parts of a fused layer are pruned separately.
 
-        If the layer gets too few tokens for a score to use their norms, it is pruned by magnitude.
-        If it gets too few for a solver, or the solver fails, the mask is chosen by score and the
-        kept weights do not change. In each case, the result gives the reason.
+        If too few tokens reach the layer for a score, it is pruned by magnitude. If too few reach
+        it for a solver, or if the solver fails, the mask is chosen by score and the kept weights do
+        not change. In each of these cases, the result gives the reason.
 
         Raises:
             NotFiniteError: the layer's weight, or its inputs, contain NaN or infinity.
@@ -72,6 +73,7 @@ class BlockPruner(Generic[M]):
             trim_heap()
         for part in layer_parts(layer, self._config):
             target = Target(self._name, layer, part, parameter, self._gradients)
+            sample = SampledRows(target)
             keeps = isinstance(self.strategy, KeepZeros)
             fallback = None if keeps else self._prune(target, moments)
             result = LayerResult(
@@ -83,6 +85,8 @@ class BlockPruner(Generic[M]):
                 tokens=moments.tokens,
                 fallback=fallback,
                 damping=self.strategy.damping(moments),
+                error=sample.error(moments),
+                histogram=None if layer.is_routed else sample.histogram(),
             )
             self.results.append(result)
 

@@ -45,8 +45,8 @@ class DenseScores:
 
         Args:
             states: the first block's inputs, which are replaced by the last block's outputs.
-            measure_block: called with the scores of a block's matrices; it gets none for matrices
-                that no token reached.
+            measure_block: called with the scores of a block's matrices, without the matrices that
+                no token reached.
 
         Raises:
             NotFiniteError: a layer's weight, or its inputs, contain NaN or infinity.

@@ -59,8 +59,8 @@ class Evaluation:
     def output_error(self, streams: Streams) -> float | None:
         """Return the norm of the pruned states' error, relative to the norm of the dense states.
 
-        Both norms are taken over the first windows, summed over all ranks. Without windows, the
-        result is None.
+        Both norms are taken over all ranks' batches that start within the first
+        ``COMPARED_WINDOWS`` windows. Without windows, the result is None.
         """
         sums = torch.zeros(2, dtype=torch.float64)
         for index in range(self._compared):

@@ -33,8 +33,8 @@ def fingerprint(
     Args:
         meta_model: the model, with the dtype and the device of its forward.
         recipe: how the model is pruned.
-        calibration: ``[windows, tokens]`` ids.
-        evaluation: ``[windows, tokens]`` ids.
+        calibration: the token ids ``[windows, tokens]`` of the calibration windows.
+        evaluation: the token ids ``[windows, tokens]`` of the evaluation windows.
         token_loss: the function that measures the loss.
     """
     return model_parts(meta_model, token_loss, meta_model.device) | {
@@ -54,7 +54,7 @@ def dense_loss_key(
 
     Args:
         meta_model: the model, with the dtype of its forward.
-        evaluation: ``[windows, tokens]`` ids.
+        evaluation: the token ids ``[windows, tokens]`` of the evaluation windows.
         token_loss: the function that measures the loss.
         device: the device of the forward.
     """
@@ -65,7 +65,7 @@ def dense_loss_key(
 def model_parts(
     meta_model: MetaModel, token_loss: TokenLoss, device: torch.device
 ) -> dict[str, Any]:
-    """Return everything that the outputs of a model and its loss depend on, ready for JSON."""
+    """Return all that a model's outputs and loss depend on besides the windows, ready for JSON."""
     return {
         "config": _digest(meta_model.model.config.to_json_string(use_diff=False)),
         "weights": _weights(meta_model),
@@ -96,8 +96,8 @@ def plain_values(value: object) -> Any:
 def _weights(meta_model: MetaModel) -> dict[str, Any]:
     """Return values that identify the checkpoint, without reading all of its bytes.
 
-    If a file is written to, replaced or renamed, its ctime or its inode changes. Unlike the
-    modification time, no program can set these.
+    If a file is written to, replaced or renamed, its ctime or its inode changes. Programs can set
+    the modification time of a file, but not these.
     """
     tensors = meta_model.checkpoint.tensors
     layout = {

@@ -29,10 +29,10 @@ class GradientPass:
     """Runs windows forward and backward through the dense model, one block in memory at a time.
 
     In the forward pass, each block's inputs are written to files. In the backward pass, each block
-    is loaded again, runs each window again and computes gradients. The gradients of its inputs are
-    then the output gradients of the block before it. Windows run one at a time, because a weight's
-    norm is taken over its gradients of single windows. If several windows ran together, only the
-    sum of their gradients would be known.
+    is loaded again, and each window runs forward and backward through it. The gradients of the
+    block's inputs are those of the outputs of the block before it. Windows run one at a time,
+    because the norms need the gradients of single windows. If several windows ran together, only
+    the sum of their gradients would be known.
 
     Args:
         meta_model: the model.
@@ -57,7 +57,7 @@ class GradientPass:
         """Measure the gradients of all blocks, and return their norms.
 
         Args:
-            batches: the token ids, each ``[windows, tokens]``.
+            batches: the batches of this rank's token ids, each ``[windows, tokens]``.
             folder: an existing folder for the norms and, temporarily, for each block's inputs.
 
         Raises:
@@ -94,7 +94,10 @@ class GradientPass:
         return streams
 
     def _output_gradient(self, hidden: Tensor, ids: Tensor) -> Tensor:
-        """Return the gradient of a window's loss with respect to its last hidden states."""
+        """Return the gradient of a window's loss with respect to its last hidden states.
+
+        The loss is multiplied by ``_LOSS_SCALE`` first.
+        """
         loss = self._token_loss
         return loss_gradient(self._meta_model, self._block_inputs, hidden, ids, loss, _LOSS_SCALE)
 
@@ -104,7 +107,8 @@ class GradientPass:
         """Replace the gradients of a block's outputs by those of its inputs.
 
         Returns:
-            The norms of the weights' gradients, fp32, by the parameters' names inside the block.
+            The norms of the weights' gradients over all ranks' windows, fp32, by the parameters'
+            names inside the block.
         """
         if index:
             self._meta_model.read_ahead(index - 1)

@@ -74,7 +74,10 @@ def model_shape(meta_model: MetaModel, recipe: Recipe) -> ModelShape:
 def workload(
     meta_model: MetaModel, recipe: Recipe, calibration: Tensor, evaluation: Tensor
 ) -> Workload:
-    """Return the work that a recipe requires on token ids ``[windows, tokens]``."""
+    """Return the work that a recipe requires.
+
+    ``calibration`` and ``evaluation`` are token ids ``[windows, tokens]``.
+    """
     allocation = recipe.allocation
     return Workload(
         calibration_windows=len(calibration),
@@ -95,7 +98,7 @@ def workload(
 
 
 def split_batches(windows: Tensor, setting: Setting) -> list[Tensor]:
-    """Split token ids ``[windows, tokens]`` into batches of the size that the setting gives."""
+    """Split token ids ``[windows, tokens]`` into batches, as large as the setting allows."""
     if not len(windows):
         return []
     return list(torch.split(windows, max(1, setting.batch_tokens // windows.shape[1])))

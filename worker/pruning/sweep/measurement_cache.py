@@ -1,4 +1,4 @@
-"""Measurements of a dense model, cached for later runs, such as other points of a search grid."""
+"""Measurements of a dense model, cached for later runs, such as the other runs of a grid search."""
 
 import hashlib
 import json

@@ -118,7 +118,10 @@ class ModelPruner:
 
     @property
     def resumed_from_block(self) -> int | None:
-        """The first block that this run prunes, if an earlier run has pruned those before it."""
+        """Index of the first block that this run prunes; None if no earlier run has pruned a block.
+
+        It is the number of blocks if an earlier run has pruned all of them.
+        """
         return self._progress.resumed_from_block
 
     def run(self) -> Generator[BlockResult, None, PruningResult]:
@@ -129,8 +132,8 @@ class ModelPruner:
     def steps(self) -> Generator[BlockResult | RefinementProgress, None, PruningResult]:
         """Prune block after block in depth order.
 
-        This is a generator, so that the caller can report progress, renew a lease or stop between
-        two blocks.
+        This is a generator, so that the caller can report progress, renew a lease or stop after
+        each result.
 
         Yields:
             The result of each block, after its shard is on the disk; this includes blocks that an

@@ -25,8 +25,8 @@ _SNAPSHOT_COST = 20  # a snapshot waits for this many times what the last one to
 class Progress:
     """The resume log of one pruning run, and the blocks that are finished according to it.
 
-    A run that finds a log with its own fingerprint continues after the last block whose shard is
-    intact. Files of a run with another fingerprint are of no use, and are deleted.
+    A run that finds a log with its own fingerprint continues at the first block without an intact
+    shard. Files of a run with another fingerprint cannot be used, and are deleted.
 
     Attributes:
         folder: the folder of temporary files.
@@ -96,7 +96,10 @@ class Progress:
         return known
 
     def decide_once(self, name: str, decide: Callable[[], T]) -> T:
-        """Return the log's result with this name; if there is none, call ``decide`` on rank 0."""
+        """Return the log's result with this name; if there is none, record that of ``decide``.
+
+        Only rank 0 calls ``decide``; all ranks get its result.
+        """
         return self.measure_once(name, lambda: self._ranks.run_on_main(decide))
 
     def is_measured(self, name: str) -> bool:
@@ -134,7 +137,10 @@ class Progress:
         self._saving_took = self._saved_at - started
 
     def restore_streams(self, streams: Mapping[str, Activations]) -> int:
-        """Load the snapshot; return how many blocks come before it, or 0 without a snapshot."""
+        """Load the snapshot into the streams; return how many blocks come before it.
+
+        Without an intact snapshot, the streams do not change and the result is 0.
+        """
         if self._snapshot is None or self._ranks.size > 1:
             return 0
         folder, pieces = self._place(self._snapshot), self._snapshot["pieces"]
@@ -147,7 +153,7 @@ class Progress:
         return blocks
 
     def delete_snapshot(self) -> None:
-        """Delete the snapshot, once all blocks are finished or if it is damaged."""
+        """Delete the snapshot, if there is one."""
         if self._snapshot is not None:
             shutil.rmtree(self._place(self._snapshot), ignore_errors=True)
             self._snapshot = None

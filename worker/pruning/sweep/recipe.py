@@ -117,10 +117,10 @@ class Recipe:
         return self.is_corrected or (self.refinement is not None and self.correction > 0)
 
     def strategy(self, pattern: Pattern) -> Strategy[Any]:
-        """Return the strategy that prunes the matrices of a block with this pattern.
+        """Return the strategy that prunes a matrix to this pattern.
 
-        The strategy's type of moments is ``Any`` here, because callers give a strategy only moments
-        that its own collector has produced.
+        The type of its moments is ``Any``, because a strategy only gets moments from its own
+        collector.
         """
         selection = self._selection(pattern)
         if self.solver is None:
@@ -148,7 +148,7 @@ class Recipe:
 
         Raises:
             PatternError: the rows of a layer do not split into the pattern's groups.
-            SkipError: a glob matches no layer, or no layer is left to prune.
+            SkipError: a glob matches no part of the model, or no layer is left to prune.
             AllocationError: the number of given sparsities is not the number of blocks.
         """
         if isinstance(self.allocation, BlockSparsities):
@@ -166,7 +166,7 @@ class Recipe:
                 )
 
     def measurement(self) -> Measurement | None:
-        """Return the measurement that the allocation needs; None if it measures nothing."""
+        """Return the measurement that the allocation needs; None if it needs none."""
         if isinstance(self.allocation, str | BlockSparsities):
             return None
         if not isinstance(self.pattern, Unstructured):
@@ -194,9 +194,9 @@ class Recipe:
     def _selection(self, pattern: Pattern) -> Selection:
         """Return the pattern, wrapped if it has to drop as many weights as published code.
 
-        With the propagation ``reference``, masks drop exactly as many weights as published code
-        does: the solver's if the solver chooses the mask, otherwise the scorer's. The pattern is
-        not wrapped if that code rounds the count as the pattern itself does.
+        With the propagation ``reference``, masks drop exactly as many weights as published code:
+        that of the solver if the solver chooses the mask, otherwise that of the scorer. The pattern
+        is not wrapped if that code rounds the count as the pattern itself does.
         """
         counting = self.solver.counting if self.solver and self.scorer is None else "inclusive"
         if self.propagation == "fused" or counting == "rounded":

@@ -13,6 +13,29 @@ from worker.pruning.refinement.results import RefinementResult
 
 
 @dataclass(frozen=True)
+class WeightHistogram:
+    """The distribution of a matrix's weights before and after pruning, from a sample of its rows.
+
+    The bins have equal widths and cover the values from ``-limit`` to ``limit``. The first and the
+    last bin also count the weights beyond these limits.
+
+    Attributes:
+        limit: four times the root mean square of the weights before pruning.
+        before: the number of weights in each bin before pruning.
+        after: the number of weights in each bin after pruning, without the zeros.
+    """
+
+    limit: float
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> Self:
+        """Return the histogram from its fields, after conversion to JSON and back."""
+        return cls(fields["limit"], tuple(fields["before"]), tuple(fields["after"]))
+
+
+@dataclass(frozen=True)
 class LayerResult:
     """The result of pruning one matrix, or one part of a fused matrix.
 
@@ -22,11 +45,15 @@ class LayerResult:
         weights: how many weights it has.
         tokens: calibration tokens that reached it.
         fallback: why it was not pruned as requested; None if it was.
-        damping: the share of the Gram matrix's mean diagonal that SparseGPT had to add to the
-            diagonal; a share above 0.01 shows that the calibration text hardly determines the
-            weights.
+        damping: the share of the Gram matrix's mean diagonal that SparseGPT or a correction added
+            to the diagonal; None if neither was used. A share above 0.01 shows that the calibration
+            text hardly determines the weights.
         expert: index of its expert, if one parameter holds the matrices of many experts.
         part: name of the projection in a fused matrix, such as ``v``; None if it is not fused.
+        error: the relative error of its outputs on the calibration inputs, without the changes of
+            a refinement; `SampledRows.error` estimates it. None if no tokens reached it.
+        histogram: the distribution of its weights, without the changes of a refinement; None for a
+            routed expert, because a model may have thousands of them.
     """
 
     name: str
@@ -37,6 +64,15 @@ class LayerResult:
     damping: float | None = None
     expert: int | None = None
     part: str | None = None
+    error: float | None = None
+    histogram: WeightHistogram | None = None
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> Self:
+        """Return the result from its fields, after conversion to JSON and back."""
+        counted = fields.get("histogram")
+        histogram = None if counted is None else WeightHistogram.from_json(counted)
+        return cls(**fields | {"histogram": histogram})
 
 
 @dataclass(frozen=True)
@@ -47,7 +83,7 @@ class BlockResult:
         index: its index, from 0.
         total: how many blocks the model has.
         name: dotted path in the model.
-        layers: its pruned linear layers.
+        layers: the results of its pruned matrices.
         parameters: how many parameters it has.
         untouched: how many weights were not pruned, by parameter name; these belong to norms,
             biases, routers and skipped layers.
@@ -90,7 +126,7 @@ class BlockResult:
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Self:
         """Return the result from its `as_json`, after conversion to JSON and back."""
-        layers = tuple(LayerResult(**layer) for layer in fields["layers"])
+        layers = tuple(LayerResult.from_json(layer) for layer in fields["layers"])
         refined = fields.get("refinement")
         refinement = None if refined is None else RefinementResult(**refined)
         return cls(**fields | {"layers": layers, "refinement": refinement})

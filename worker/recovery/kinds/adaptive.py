@@ -23,9 +23,9 @@ class AdaptiveWeights(Parametrization):
     """The weights m⊙W with a mask m; the gradient passes straight through m to all of W.
 
     The first mask keeps the nonzero weights of the pruned matrix. Later masks satisfy the same
-    pattern and keep the weights of largest magnitude; an unstructured mask keeps as many as the
-    first. Weights that are not kept get a weight decay, which grows over the first half of the
-    steps.
+    pattern and keep the weights of largest magnitude. Under an unstructured pattern, every mask
+    keeps as many weights as the first. Weights that are not kept get a weight decay, which grows
+    over the first half of the steps.
     """
 
     keep: Tensor
@@ -80,7 +80,10 @@ class _StraightThrough(torch.autograd.Function):
 
 
 def _pattern_of(weight: Tensor, pattern: Pattern) -> Pattern | None:
-    """Return the pattern that a part ``[out, in]`` satisfies; None if the part is not pruned."""
+    """Return the pattern for the masks of a part ``[out, in]``; None if the part is not pruned.
+
+    An unstructured pattern gets the sparsity that the part has.
+    """
     zeros = count_zeros(weight)
     if not isinstance(pattern, NofM):
         return replace(pattern, sparsity=zeros / weight.numel()) if zeros else None

@@ -15,10 +15,11 @@ _SCALE = _ALPHA / ADAPTER_RANK
 
 
 class MaskedLowRank(Parametrization):
-    """W + s·M⊙(B·A), M = (W ≠ 0): W is fixed, A ``[r, in]`` starts random, B ``[out, r]`` at 0.
+    """The weights W + s·M⊙(B·A) with fixed pruned weights W and their mask M = (W ≠ 0).
 
-    The scale s is a constant. Where W is zero, the sum is zero, too, so that merging the product
-    into W keeps all zeros.
+    A ``[r, in]`` and B ``[out, r]`` are trained: A starts with random values and B with zeros. The
+    scale s is a constant. Where W is zero, the sum is zero, too, so merging the adapter into W
+    keeps all zeros.
     """
 
     def __init__(self, stored: Tensor, layout: MatrixLayout, generator: Generator) -> None:
@@ -42,10 +43,10 @@ class MaskedLowRank(Parametrization):
 
 
 def kaiming_uniform(shape: tuple[int, ...], generator: Generator) -> Tensor:
-    """Return uniform random numbers between ±1/√in (Kaiming's bound for a = √5).
+    """Return uniform random numbers from -1/√n to 1/√n, where n is the last size of ``shape``.
 
-    Here, in is the last size of ``shape``. torch's own function gives this distribution for a
-    single matrix, but computes another bound for a stack of matrices.
+    This is Kaiming's bound for a = √5. torch's own function gives this distribution for a single
+    matrix, but computes another bound for a stack of matrices.
     """
     bound = 1 / math.sqrt(shape[-1])
     return torch.empty(shape).uniform_(-bound, bound, generator=generator)

@@ -9,7 +9,7 @@ from worker.recovery.sharding import own_part, part_like
 
 
 class MaskedWeights(Parametrization):
-    """The weights themselves; those that are zero at the start get no gradient."""
+    """The weights themselves; the gradient of those that are zero at the start is set to 0."""
 
     keep: Tensor
 

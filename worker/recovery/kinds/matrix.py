@@ -30,7 +30,7 @@ class MatrixLayout:
         return stack.mT if self.layers[0].transposed else stack
 
     def stored(self, oriented: Tensor) -> Tensor:
-        """Return a view of a tensor ``[matrices, out, in]`` in the parameter's layout."""
+        """Return a tensor ``[matrices, out, in]`` viewed in the parameter's layout."""
         stack = oriented.mT if self.layers[0].transposed else oriented
         return stack[0] if self.layers[0].expert is None else stack
 

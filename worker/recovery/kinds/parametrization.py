@@ -14,14 +14,14 @@ class Parametrization(nn.Module):
     """
 
     def forward(self) -> Tensor:
-        """Return the weights in fp32, in the layout of the checkpoint, with all zeros in place."""
+        """Return the weights in fp32, in the parameter's layout, with the pruned ones at zero."""
         raise NotImplementedError
 
     def mask_gradients(self) -> None:
-        """Zero the gradients of weights that must stay zero; called before each step."""
+        """Set the gradients of weights that must stay zero to 0, before each optimizer step."""
 
     def before_step(self, step: int, steps: int, rate: float) -> None:
-        """Update the parameters before the optimizer's step; a kind may decay some weights here.
+        """Update the parameters before each optimizer step; a kind may decay some weights here.
 
         Args:
             step: index of the step, from 0.
@@ -30,7 +30,7 @@ class Parametrization(nn.Module):
         """
 
     def after_step(self, step: int) -> None:
-        """Update buffers, such as a mask, from the new parameters after the optimizer's step."""
+        """Update buffers, such as a mask, from the new parameters after each optimizer step."""
 
 
 def computed_again(compute: Callable[..., Tensor], *parameters: Tensor) -> Tensor:

@@ -20,7 +20,9 @@ def parametrize(
     pattern: Pattern | None,
     generator: Generator,
 ) -> Parametrization:
-    """Return the `Parametrization` of pruned matrices; before training, it gives them unchanged.
+    """Return the `Parametrization` of pruned matrices.
+
+    Before training, its weights are the pruned weights, unchanged.
 
     Args:
         kind: what is trained.

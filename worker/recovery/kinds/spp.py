@@ -1,4 +1,4 @@
-"""Adapters that multiply the kept weights: SPP (Lu et al., 2024, arXiv:2405.16057)."""
+"""Adapters that scale the kept weights: SPP (Lu et al., 2024, arXiv:2405.16057)."""
 
 import torch
 from torch import Generator, Tensor, nn
@@ -15,8 +15,9 @@ _SCALE = 2.0
 class ScaledWeights(Parametrization):
     """W + s·Ā⊙b⊙W: W is fixed, A ``[r, in]`` starts random, b ``[out, 1]`` starts at 0.
 
-    The scale s is a constant. Ā ``[out, in]`` repeats each row of A for ⌈out/r⌉ neighbouring
-    outputs; if r does not divide out, the last rows of A are repeated less often, or not used.
+    The scale s is a constant. Ā ``[out, in]`` holds each row of A ⌈out/r⌉ times in succession, and
+    ends after row ``out``. So if ``out`` is not a multiple of r, the last rows of A are repeated
+    less often, or not used.
     """
 
     def __init__(self, stored: Tensor, layout: MatrixLayout, generator: Generator) -> None:
@@ -41,7 +42,10 @@ class ScaledWeights(Parametrization):
 
 
 def repeated(rows: Tensor, outputs: int) -> Tensor:
-    """Repeat each row of ``[matrices, r, in]`` next to itself, to ``[matrices, outputs, in]``."""
+    """Return ``[matrices, outputs, in]``, with the r rows of each matrix ``[r, in]`` repeated.
+
+    Each row occurs ⌈outputs/r⌉ times in succession; rows after the first ``outputs`` are cut off.
+    """
     count, rank, inputs = rows.shape
     times = -(-outputs // rank)
     # Expanded rather than indexed: the backward of an index is not deterministic on a GPU.

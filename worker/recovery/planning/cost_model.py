@@ -1,4 +1,4 @@
-"""Predicting how many operations a recovery computes, and how many bytes it moves."""
+"""Predicting how many operations a recovery performs, and how many bytes it moves."""
 
 from worker.pruning.base.shapes import ModelShape
 from worker.pruning.base.speed import Cost
@@ -78,7 +78,10 @@ class _CostModel:
         )
 
     def _optimizer(self) -> Cost:
-        """Return the cost of the steps, and of computing weights from adapters per micro-batch."""
+        """Return the cost of all optimizer steps, and of computing weights from adapters.
+
+        The weights are computed in each pass of each micro-batch.
+        """
         numbers = self._numbers
         tokens = batch_tokens(self._recovery.tokens)
         batches = -(-tokens // self._setting.micro_batch_tokens(self._recovery, self._work))

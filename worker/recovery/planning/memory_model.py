@@ -53,9 +53,9 @@ def recovery_memory(
 def scratch_bytes(shape: ModelShape, recovery: Recovery, work: RecoveryWork) -> int:
     """Return the maximum total size of the files that a recovery keeps while it runs.
 
-    These are the dense model's predictions and, whichever is larger, the hidden states of a chunk
-    or the files of the training: its last state, the state that is being written, and the best
-    weights.
+    These are the dense model's predictions, and either the hidden states of a chunk or the files of
+    the training, whichever are larger. The training keeps its last state, the state that is being
+    written, and the best weights.
     """
     trained = TrainedNumbers.of(shape, recovery).trained
     tokens = work.teacher_tokens(recovery)
@@ -66,7 +66,7 @@ def scratch_bytes(shape: ModelShape, recovery: Recovery, work: RecoveryWork) -> 
 
 
 def _target_bytes(shape: ModelShape) -> int:
-    """Return the bytes that the dense model's prediction for one token takes."""
+    """Return the bytes needed to store the dense model's prediction for one token."""
     return _TARGET_BYTES * top_count(shape.vocabulary)
 
 
@@ -107,7 +107,10 @@ class _MemoryModel:
         return RecoveryMemory(host, computing + _LIBRARY_BYTES)
 
     def _copied(self) -> int:
-        """Return the host bytes of a block being read or written, or of a saved state if larger."""
+        """Return the host bytes for reading or writing a block, or for saving a state.
+
+        The larger of the two is returned. On the CPU, saving a state needs no further memory.
+        """
         block = 2 * max(one.parameters.read_bytes for one in self._shape.blocks)
         moments = 0 if self._work.device == "cpu" else 8 * self._numbers.trained
         return max(block, moments)
@@ -134,6 +137,7 @@ class _MemoryModel:
         """Return the bytes of the weights that the forward computes, and keeps for the backward.
 
         The weights of all blocks are kept, or those of one block if the backward recomputes them.
+        In fp32, ``masked`` keeps none, because it uses the trained weights themselves.
         """
         weights = self._numbers.weights
         if self._setting.recomputes:
@@ -148,7 +152,7 @@ class _MemoryModel:
         return weights * kept[self._recovery.kind] + computed
 
     def _activations(self) -> int:
-        """Return the bytes that the forward keeps for the backward.
+        """Return the bytes of the activations that the forward keeps for the backward.
 
         A block keeps the inputs of its norms, matrices, activation functions and attention.
         """
@@ -160,6 +164,6 @@ class _MemoryModel:
         return self._tokens * (between + kept * (1 if self._setting.recomputes else blocks))
 
     def _logits(self) -> int:
-        """Return the bytes that computing the loss of one piece of the hidden states takes."""
+        """Return the bytes needed to compute the loss of one piece of the hidden states."""
         whole = self._tokens * self._shape.vocabulary * 4
         return _LOSS_COPIES * min(whole, LOGITS_BYTES[self._work.device])

@@ -21,13 +21,14 @@ _WITHOUT = "recover to none and refine to true, which trains one block at a time
 
 @dataclass(frozen=True)
 class RecoveryPlan:
-    """How a recovery will run, and the memory, space and time that it is predicted to take.
+    """How a recovery will run, and the memory, disk space and time that it is predicted to take.
 
     Attributes:
         setting: how it will run.
         steps: number of optimizer steps.
         host_bytes: peak resident memory of the process.
-        working_bytes: the recovery's part of ``host_bytes``, beyond what the process used before.
+        working_bytes: the memory on the host that the recovery adds to what the process used
+            before.
         device_bytes: peak memory of tensors on the GPU; 0 if the CPU computes.
         scratch_bytes: size of the files that it keeps while it runs.
         seconds: duration; None if the machine's speed is not known.
@@ -46,7 +47,13 @@ class RecoveryPlan:
         return asdict(self.setting)
 
     def with_setting(self, values: dict[str, Any]) -> "RecoveryPlan":
-        """Return the plan with an interrupted run's setting, for a result with the same bytes."""
+        """Return the plan with the setting of an earlier run, and with unchanged predictions.
+
+        The bytes of the result depend on the setting, so that a resumed run must not change it.
+
+        Args:
+            values: the setting, as `setting_values` returned it.
+        """
         return replace(self, setting=RecoverySetting(**values))
 
 
@@ -113,12 +120,15 @@ def _settings(recovery: Recovery, work: RecoveryWork) -> Iterator[RecoverySettin
 
 
 def _missing_bytes(candidate: RecoveryPlan, headroom: Headroom) -> int:
-    """Return the bytes that a plan lacks on the host or the device; negative if it fits."""
+    """Return the bytes that a plan lacks on the host or the device, whichever lacks more.
+
+    The number is 0 or negative if the plan fits.
+    """
     return max(needed - left for needed, left, _ in _needed_and_left(candidate, headroom))
 
 
 def _needed_and_left(candidate: RecoveryPlan, headroom: Headroom) -> Iterator[tuple[int, int, str]]:
-    """Yield the bytes needed, the bytes left and the name of the limit, for host and device."""
+    """Yield (bytes needed, bytes left, name of the limit) for the host, and for a GPU if used."""
     yield round(candidate.working_bytes * _MARGIN), headroom.host_bytes, headroom.limit
     if headroom.device_bytes is not None:
         yield round(candidate.device_bytes * _MARGIN), headroom.device_bytes, "the device's memory"

@@ -13,8 +13,9 @@ class RecoveryWork:
 
     Attributes:
         training_windows, held_out_windows: number of windows.
-        evaluation_tokens: number of evaluation tokens; their loss is measured before and after.
-        seq_len: tokens of each training window.
+        evaluation_tokens: number of evaluation tokens; their loss is measured before and after the
+            training.
+        seq_len: number of tokens in each training window.
         dtype: the dtype of the forward passes, such as ``bfloat16``.
         device: ``cpu`` or ``cuda``.
         ranks: number of processes, each with a part of the trained weights.
@@ -62,13 +63,14 @@ class TrainedNumbers:
     """How many tensor entries of each sort a recovery holds in memory.
 
     Attributes:
-        weights: entries of the trained matrices.
-        weight_bytes: the size of the trained matrices in their stored dtype.
-        trained: entries of the parameters that are trained; norms are too few to count.
-        fixed: entries of the blocks' other parameters.
+        weights: entries of the matrices that the recovery changes, directly or by adapters.
+        weight_bytes: the size of these matrices in their stored dtype.
+        trained: entries of the parameters that are trained: these matrices, or their adapters;
+            norms are too small to count.
+        fixed: entries of all parameters of the blocks except these matrices.
         outside: entries of the embeddings and the head.
-        largest_block: entries of the trained matrices in the largest block.
-        largest_layer: entries of the largest trained matrix.
+        largest_block: entries of these matrices in the largest block.
+        largest_layer: entries of the largest of these matrices.
     """
 
     weights: int

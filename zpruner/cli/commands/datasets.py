@@ -16,7 +16,7 @@ app = typer.Typer(no_args_is_help=True, help="List, upload and delete datasets."
 
 @app.command(name="ls")
 def list_datasets(as_json: JsonOption = False) -> None:
-    """List the datasets that --dataset accepts: built-in ones, then uploads, newest first."""
+    """List the built-in datasets, then the uploads, newest first; --dataset accepts all of them."""
     with connect() as client:
         datasets = client.datasets.list()
     print_response(datasets, as_json, _table)

@@ -98,7 +98,7 @@ def cancel(job_id: JobArgument, as_json: JsonOption = False) -> None:
 
 @app.command()
 def pause(job_id: JobArgument, as_json: JsonOption = False) -> None:
-    """Pause a job after the current block."""
+    """Pause a queued job at once, or a running job after its current block or training step."""
     with connect() as client:
         job = client.jobs.pause(job_id)
     print_response(job, as_json, lambda job: job.status)
@@ -121,7 +121,7 @@ def delete(job_id: JobArgument) -> None:
 
 @app.command()
 def retry(job_id: JobArgument, as_json: JsonOption = False) -> None:
-    """Requeue a job that failed, expired or was cancelled; it continues where it stopped."""
+    """Requeue a job that failed, expired or was cancelled; it keeps its finished blocks."""
     with connect() as client:
         job = client.jobs.retry(job_id)
     print_response(job, as_json, lambda job: job.status)
@@ -213,7 +213,8 @@ def download(
 ) -> None:
     """Download and verify a job's files; run the command again to resume.
 
-    The exit code is 3 if the job failed its quality gate. If there are no files, it says why.
+    The exit code is 3 if the job failed its quality gate. If the job has no files, the reason is
+    printed, and the exit code depends on the job's status.
     """
     with connect() as client:
         job = client.jobs.get(job_id)

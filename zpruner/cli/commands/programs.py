@@ -67,12 +67,12 @@ def control(context: typer.Context) -> None:
 
 @part.command(context_settings=PASS_ARGUMENTS_ON)
 def ping(context: typer.Context) -> None:
-    """Exit with 0 if the given worker of this machine (such as gpu), or control, responds."""
+    """Exit with 0 if the named process responds: a worker of this machine, or control."""
     _exec("ping", context, WORKER, "worker")
 
 
 def bootstrap(context: typer.Context) -> None:
-    """Create the first admin key in the database; requires neither a running service nor a key."""
+    """Create a key in the database, by default for an admin; needs neither a service nor a key."""
     _exec("keys", context, ("sqlalchemy",), "service")
 
 

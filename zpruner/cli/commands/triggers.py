@@ -154,7 +154,7 @@ def _pairs(pairs: Sequence[str] | None, option: str) -> list[tuple[str, str]]:
 
 
 def _value(text: str) -> Any:
-    """Read a number, true, false or null; anything else is text."""
+    """Read a number, string, true, false or null as JSON; anything else is text."""
     try:
         value = json.loads(text)
     except ValueError:

@@ -59,7 +59,14 @@ class Problem(ResponseModel):
 
 
 class GateFailure(ResponseModel):
-    """A violated bound of a quality gate: ``bound`` is ``max`` or ``min``, ``wanted`` its value."""
+    """A violated bound of a quality gate.
+
+    Attributes:
+        metric: the name of the metric.
+        bound: the kind of bound, ``max`` or ``min``.
+        wanted: the value of the bound.
+        got: the value of the metric; None if it was not measured.
+    """
 
     metric: str
     bound: str
@@ -138,7 +145,7 @@ class Artifact(ResponseModel):
 
 
 class FileLink(ResponseModel):
-    """A link that downloads a file, or an archive of a job's files, until it expires."""
+    """A link to a file, or to an archive of a job's files; it is valid until ``expires_at``."""
 
     url: str
     expires_at: datetime
@@ -149,7 +156,8 @@ class KnownModel(ResponseModel):
 
     Attributes:
         model: the value of a job's ``model`` field.
-        kind: ``local`` if it is in a folder that jobs may read, ``used`` if a job has named it.
+        kind: ``local`` if the model is in a folder that jobs may read; ``used`` if one of the
+            newest jobs names it.
     """
 
     model: str
@@ -210,7 +218,7 @@ class LogLine(ResponseModel):
 
 
 class Worker(ResponseModel):
-    """A worker; ``state`` is ``idle``, ``busy``, ``draining`` or ``lost``."""
+    """A worker; ``state`` is ``idle``, ``busy``, ``draining``, ``silent`` or ``lost``."""
 
     id: str
     name: str

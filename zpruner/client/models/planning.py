@@ -15,7 +15,7 @@ class Model(ResponseModel):
 
 
 class Memory(ResponseModel):
-    """The predicted peak memory of a job."""
+    """The predicted peak memory of a job; ``scratch_bytes`` is the size of its temporary files."""
 
     host_bytes: int
     device_bytes: int = 0
@@ -30,7 +30,7 @@ class Seconds(ResponseModel):
 
 
 class Recovery(ResponseModel):
-    """The part of a job's memory and time that recovery takes."""
+    """The number of steps of a job's recovery, and its predicted memory, disk space and time."""
 
     steps: int
     host_bytes: int

@@ -7,7 +7,7 @@ from zpruner.client.models.jobs import Preview, Problem, ResponseModel
 
 
 class Trigger(ResponseModel):
-    """A trigger without its secret; a call from another system starts a job from its template."""
+    """A trigger without its secret; calls from another system submit the job in ``job``."""
 
     id: str
     name: str

@@ -4,7 +4,10 @@ from zpruner.client.models.jobs import JobFields, Problem
 
 
 class ServiceError(Exception):
-    """The service cannot be reached, or its response is invalid."""
+    """A request or download failed, for instance because the service cannot be reached.
+
+    This is the base class of the other errors.
+    """
 
     @property
     def is_refusal(self) -> bool:
@@ -13,7 +16,7 @@ class ServiceError(Exception):
 
 
 class ProblemError(ServiceError):
-    """The service refused the request; ``problem`` holds the reason and the remedy."""
+    """The service responded with an error; ``problem`` holds the reason and the remedy."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)

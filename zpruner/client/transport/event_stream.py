@@ -23,7 +23,7 @@ class Frame:
 async def events(
     transport: Transport[Any], job_id: str, after: int, follow: bool
 ) -> AsyncIterator[Event]:
-    """Yield the events with numbers above ``after``.
+    """Yield the events whose ``seq`` is above ``after``.
 
     With ``follow``, also yield new events until the job has ended.
     """
@@ -36,7 +36,7 @@ async def events(
 
 
 async def _followed(transport: Transport[Any], job_id: str, after: int) -> AsyncIterator[Event]:
-    """Yield the events with numbers above ``after`` until the job ends; reconnect if necessary.
+    """Yield the events whose ``seq`` is above ``after``; reconnect until the job has ended.
 
     Raises:
         ProblemError: the service refused the request.

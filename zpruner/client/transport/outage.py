@@ -8,7 +8,7 @@ OUTAGE_S = 60.0
 
 
 class Outage:
-    """Tracks the time since the last response, which may be at most ``within_s`` seconds."""
+    """Limits the time since the service's last response to ``within_s`` seconds."""
 
     def __init__(self, within_s: float = OUTAGE_S) -> None:
         self._within_s = within_s

@@ -64,7 +64,7 @@ class Transport(Generic[Mode]):
     async def call_blocking(
         self, function: Callable[P, T], *args: P.args, **options: P.kwargs
     ) -> T:
-        """Call a function that blocks, in a thread if this client is asynchronous."""
+        """Call a blocking function; an asynchronous client calls it in a thread."""
         raise NotImplementedError
 
     async def run_all(
@@ -77,11 +77,11 @@ class Transport(Generic[Mode]):
         raise NotImplementedError
 
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        """Run a coroutine and return its result, or return the coroutine to be awaited."""
+        """Run a coroutine and return its result; an asynchronous client returns the coroutine."""
         raise NotImplementedError
 
     def iterate(self, items: AsyncGenerator[Any, None]) -> Any:
-        """Return an iterator over the items, asynchronous if this client is."""
+        """Return an iterator over the items; an asynchronous client returns an asynchronous one."""
         raise NotImplementedError
 
     def __deepcopy__(self, memo: Any) -> "Transport[Mode]":
@@ -108,7 +108,7 @@ class Transport(Generic[Mode]):
         A request that exceeds the rate limit is sent again.
 
         Raises:
-            ProblemError: the service refused the request.
+            ProblemError: the service responded with an error.
             ServiceError: the service could not be reached.
         """
         response = await self._request(method, path, options)
@@ -122,10 +122,12 @@ class Transport(Generic[Mode]):
         return response
 
     async def submit(self, path: str, body: Params, key: str) -> httpx.Response:
-        """Send a POST request with an idempotency key, and repeat it if the response is lost.
+        """Send a POST request with an idempotency key, which makes repeating it safe.
+
+        The request is repeated if its response is lost or has a status of 500 or more.
 
         Raises:
-            ProblemError: the service refused the request.
+            ProblemError: the service responded with an error.
             ServiceError: the service could not be reached; it may have processed the request.
         """
         headers = {"Idempotency-Key": key}
@@ -149,7 +151,7 @@ class Transport(Generic[Mode]):
             description: what is downloaded, for the error message.
 
         Raises:
-            ProblemError: the service refused the request.
+            ProblemError: the service responded with an error.
             ServiceError: the service could not be reached, or the connection was lost.
         """
         try:
@@ -186,7 +188,7 @@ class Transport(Generic[Mode]):
         return found
 
     async def sleep_with_jitter(self, pause_s: float) -> None:
-        """Sleep for about ``pause_s``, so that many clients do not retry at the same moment."""
+        """Sleep for ``pause_s`` ± 20 %, so that many clients do not retry at the same moment."""
         jitter = random.uniform(0.8, 1.2)  # noqa: S311 - not a secret
         await self.sleep(max(0.0, pause_s) * jitter)
 
@@ -206,7 +208,7 @@ def problem_of(response: httpx.Response) -> Problem:
 
 
 def _retry_after_s(response: httpx.Response) -> float | None:
-    """Return how long to wait if the request exceeded the rate limit; otherwise None."""
+    """Return how many seconds to wait if the request exceeded the rate limit; otherwise None."""
     if response.status_code != httpx.codes.TOO_MANY_REQUESTS:
         return None
     if problem_of(response).code != "rate_limited":

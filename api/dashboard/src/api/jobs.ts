@@ -155,6 +155,21 @@ export interface Layer {
   fallback: string | null;
   expert: number | null;
   part: string | null;
+  /** The relative error of its outputs; jobs before version 0.2 have none. */
+  error?: number | null;
+  histogram?: WeightHistogram | null;
+}
+
+/** How many sampled weights are in each of equal bins from -limit to limit. */
+export interface WeightHistogram {
+  limit: number;
+  before: number[];
+  after: number[];
+}
+
+/** Return the name of a matrix in its block. */
+export function layerName({ name, expert, part }: Layer): string {
+  return [name, part, expert === null ? null : `expert ${expert}`].filter(Boolean).join(" · ");
 }
 
 /** The report of one decoder block. */

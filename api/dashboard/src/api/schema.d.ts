@@ -299,7 +299,9 @@ export interface paths {
         };
         /**
          * List Queue Histories
-         * @description Return how many jobs each queue had in the last day, in steps of ten minutes.
+         * @description Return the peak numbers of each queue's waiting and running jobs in the last day.
+         *
+         *     The numbers are for periods of ten minutes.
          */
         get: operations["list_queue_histories"];
         put?: never;
@@ -359,7 +361,7 @@ export interface paths {
         };
         /**
          * List Queues
-         * @description List the queues that have jobs or workers, and the configured ones.
+         * @description List the queues that have unfinished jobs or live workers, and the configured queues.
          */
         get: operations["list_queues"];
         put?: never;
@@ -515,7 +517,7 @@ export interface paths {
         put?: never;
         /**
          * Create Link
-         * @description Create a link that downloads a file without a key.
+         * @description Create a link with which a file can be downloaded without a key.
          *
          *     The link expires after `expires_in` seconds, or when the caller's key expires or is revoked.
          */
@@ -565,7 +567,7 @@ export interface paths {
         put?: never;
         /**
          * Create Archive Link
-         * @description Create a link that downloads the archive of a job without a key.
+         * @description Create a link with which a job's archive can be downloaded without a key.
          *
          *     The link expires after `expires_in` seconds, or when the caller's key expires or is revoked.
          */
@@ -711,7 +713,7 @@ export interface paths {
         };
         /**
          * List Methods
-         * @description List the pruning methods, each with the JSON Schema of a job that uses it.
+         * @description List the methods, solvers and allocations, each with the JSON Schema of a job that uses it.
          *
          *     `presets` are the named combinations of fields; `metrics` are the metrics that a gate can bound.
          */
@@ -755,7 +757,9 @@ export interface paths {
         };
         /**
          * List Datasets
-         * @description List the datasets that a job can use: built-in ones, then uploads, newest first.
+         * @description List the built-in datasets, and then the uploaded ones from the newest to the oldest.
+         *
+         *     A job can also name a dataset on the hub, or a file in a folder that jobs may read.
          */
         get: operations["list_datasets"];
         put?: never;
@@ -764,8 +768,8 @@ export interface paths {
          * @description Upload UTF-8 text, JSONL or CSV; a job names it by the `dataset` value of the response.
          *
          *     Rows of JSONL or CSV contain a `text`, chat `messages`, or a field that a job names as its
-         *     `text_field`. Uploading the same bytes again returns the same dataset, with the name of the
-         *     first upload.
+         *     `text_field`. Uploading the same bytes with the same media type again returns the same dataset,
+         *     with the name of the first upload.
          */
         post: operations["upload_dataset"];
         delete?: never;
@@ -895,7 +899,10 @@ export interface paths {
         };
         /**
          * List Audit
-         * @description List the requests that changed something or were refused, newest first.
+         * @description List the requests that changed something or tried to, newest first.
+         *
+         *     Requests that only read or check something, calls to triggers, and requests that failed
+         *     authentication are not listed.
          */
         get: operations["list_audit"];
         put?: never;
@@ -1011,7 +1018,9 @@ export interface paths {
         };
         /**
          * List Deliveries
-         * @description List a webhook's deliveries of the last thirty days, including pending ones, newest first.
+         * @description List a webhook's pending deliveries, and those that ended in the last thirty days.
+         *
+         *     The newest come first.
          */
         get: operations["list_deliveries"];
         put?: never;
@@ -1149,9 +1158,9 @@ export interface paths {
         put?: never;
         /**
          * Test Trigger
-         * @description Return the result of a call with this payload: the job, or why the call would be ignored.
+         * @description Return the result that a call with this payload would have.
          *
-         *     No job and no delivery is stored.
+         *     This is the job, or the reason why the call would be ignored. No job and no delivery is stored.
          */
         post: operations["test_trigger"];
         delete?: never;
@@ -1193,11 +1202,11 @@ export interface paths {
          * Receive Hook
          * @description Start a trigger's job, or ignore the call if it does not match the trigger's filter.
          *
-         *     No API key is needed: the trigger's secret authenticates the call. The header depends on the
-         *     source: `X-Hub-Signature-256` from GitHub, `X-Webhook-Secret` from Hugging Face,
-         *     `X-MLflow-Signature` from MLflow, `webhook-signature` from Standard Webhooks, and
-         *     `Authorization: Bearer` from others. A repeated delivery gets the response to the first one and
-         *     starts nothing.
+         *     No API key is needed: the trigger's secret authenticates the call. The header with the
+         *     secret or the signature depends on the source: `X-Hub-Signature-256` from GitHub,
+         *     `X-Webhook-Secret` from Hugging Face, `X-MLflow-Signature` from MLflow, `webhook-signature` from
+         *     Standard Webhooks, and `Authorization: Bearer` from others. A repeated delivery gets the
+         *     response to the first one and starts nothing, unless the first one was refused.
          */
         post: operations["receive_hook"];
         delete?: never;
@@ -1445,7 +1454,7 @@ export interface components {
         };
         /**
          * AuditRead
-         * @description One request that changed something or was refused.
+         * @description One request that changed something or tried to.
          * @example {
          *       "id": "aud_01920c3b5f8b7d2f9a6c1e4b7d8f9a0b",
          *       "created_at": "2026-01-05T09:30:00Z",
@@ -2177,7 +2186,7 @@ export interface components {
             memory: components["schemas"]["Memory"];
             /** @description Null if several devices share the job, or the machine's speed is unknown. */
             seconds: components["schemas"]["Seconds"] | null;
-            /** @description The part of these that `recover` takes. */
+            /** @description What `recover` takes. Its time and its disk space are included in those above. */
             recovery?: components["schemas"]["RecoveryEstimate"] | null;
             /** Artifact Bytes */
             artifact_bytes: number;
@@ -2403,7 +2412,10 @@ export interface components {
         };
         /**
          * JobChanges
-         * @description The fields of the job that change; the others stay the same.
+         * @description The fields of the job to change. The other fields stay the same, with three exceptions.
+         *
+         *     The deadline is not copied. A new ``preset`` replaces all fields that presets can set. The
+         *     method ``none`` or a new ``pattern`` sets ``sparsity``, unless the request sets it.
          * @example {
          *       "sparsity": 0.6
          *     }
@@ -3635,7 +3647,7 @@ export interface components {
         };
         /**
          * LinkRead
-         * @description A link that downloads a file or an archive without a key.
+         * @description A link with which a file or an archive can be downloaded without a key.
          * @example {
          *       "url": "/v1/artifacts/art_01920c41d2e07b6a9c8f3e2d1a0b9c8d/content?expires=1767692300&key=key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70&sig=5f2a1c9e7d4b8063a1e5c7d9f0b2846c3e1a5d7f9b0c2e4a6d8f1b3c5e7a9d0f",
          *       "expires_at": "2026-01-06T09:38:20Z"
@@ -3784,7 +3796,7 @@ export interface components {
         MethodName: "zpruner" | "magnitude" | "wanda" | "ria" | "gblm" | "sparsegpt" | "admm" | "alps" | "exact" | "none";
         /**
          * MethodPage
-         * @description The pruning methods, and the presets and metrics that a job can name.
+         * @description The methods, solvers, allocations, presets and metrics that a job can name.
          * @example {
          *       "data": [
          *         {
@@ -3845,11 +3857,11 @@ export interface components {
         };
         /**
          * MethodRead
-         * @description One pruning method; ``options`` is the JSON Schema of a job that uses it.
+         * @description One method, solver or allocation; ``options`` is the JSON Schema of a job that uses it.
          *
-         *     ``fields`` lists the fields of a job that accept the method. If a solver is named as ``method``,
-         *     it chooses the mask and updates the kept weights; if it is named as ``solver``, it only updates
-         *     the weights that a score has kept.
+         *     ``fields`` lists the fields of a job that accept the name. Some names are accepted as ``method``
+         *     and as ``solver``. As ``method``, they choose the mask and update the kept weights. As
+         *     ``solver``, they only update the weights that a score has kept.
          */
         MethodRead: {
             /** Name */
@@ -4674,7 +4686,7 @@ export interface components {
         };
         /**
          * Phase
-         * @description The activity of a running job; for display only, no rule depends on it.
+         * @description The activity of a running job. It does not decide which transitions are allowed.
          * @enum {string}
          */
         Phase: "resolving" | "loading" | "calibrating" | "pruning" | "evaluating" | "recovering" | "packaging";
@@ -4863,7 +4875,7 @@ export interface components {
         Propagation: "fused" | "reference";
         /**
          * PruneSpec
-         * @description One request to prune one model. ``{"model", "sparsity", "dataset"}`` alone is valid.
+         * @description One request to prune one model. Only ``model``, ``sparsity`` and ``dataset`` are required.
          */
         PruneSpec: {
             /**
@@ -5159,7 +5171,7 @@ export interface components {
         };
         /**
          * RecoveryEstimate
-         * @description The part of an estimate's memory and time that `recover` takes.
+         * @description The memory, temporary files, training steps and time that `recover` alone takes.
          */
         RecoveryEstimate: {
             /** Host Bytes */
@@ -5280,7 +5292,7 @@ export interface components {
         SolverName: "none" | "sparsegpt" | "admm" | "alps" | "exact" | "dsnot";
         /**
          * SpreadAllocation
-         * @description An allocation with its spread: how far sparsities may lie from the requested one.
+         * @description An allocation with its spread, which limits how much the sparsities differ.
          */
         SpreadAllocation: {
             /**
@@ -5504,7 +5516,9 @@ export interface components {
         };
         /**
          * SweepRequest
-         * @description A new sweep: fields for all its jobs, and varied fields as a ``grid`` or list of ``jobs``.
+         * @description A new sweep: fields that apply to all its jobs, and fields that differ between the jobs.
+         *
+         *     The differing fields are given by either ``grid`` or ``jobs``.
          * @example {
          *       "model": "meta-llama/Llama-3.1-8B",
          *       "dataset": "c4",
@@ -5804,7 +5818,7 @@ export interface components {
         };
         /**
          * TriggerOutcome
-         * @description The result of a call.
+         * @description What the service did with a call to a trigger.
          * @enum {string}
          */
         TriggerOutcome: "submitted" | "ignored" | "refused";
@@ -6023,9 +6037,9 @@ export interface components {
          * Variant
          * @description How the method ``exact`` chooses the mask, and how it repairs the kept weights.
          *
-         *     The first letter is the choice: ``s`` by the loss of each weight alone, ``m`` by the joint loss
-         *     of each possible set of weights in an N:M group. The second letter is the repair: ``s`` one
-         *     column after another, ``m`` all weights at once.
+         *     The first letter is the choice: ``s`` by the loss that each weight alone would cause, ``m`` by
+         *     the joint loss of each set of weights that may be removed from an N:M group. The second letter
+         *     is the repair: ``s`` one column after another, ``m`` all weights at once.
          * @enum {string}
          */
         Variant: "ss" | "sm" | "ms" | "mm";
@@ -6294,7 +6308,7 @@ export interface components {
             memory_bytes: number | null;
             /**
              * Load
-             * @description The share of its device that was busy, from 0 to 1; null if unknown.
+             * @description The share of time in which its device was busy, from 0 to 1; null if unknown.
              */
             load: number | null;
             /**

@@ -1,4 +1,4 @@
-"""The ADMM solver: it alternates between the best weights and the nearest sparse ones."""
+"""The ADMM solver: it alternates between the best weights and the sparse weights nearest them."""
 
 import torch
 from torch import Tensor
@@ -26,11 +26,12 @@ def admm(
     """Find sparse weights whose outputs are close to the dense ones, by ADMM.
 
     Boza, 2024 (arXiv:2401.02938), algorithm 1, and the author's code. H is the Gram matrix, D the
-    diagonal matrix of the inputs' norms, Ŵ the dense weights times D, and G = D⁻¹HD⁻¹ + 0.1 I. From
-    W = Ŵ and U = 0, each step computes Z = M ⊙ (W + U), U += W − Z, and
-    W = (ŴG + ρ(Z − U)) (G + ρI)⁻¹, with ρ = 1. In each of the first 15 of 20 steps, the mask M of
-    the largest \\|W + U\\| is chosen again. With the sparsity s, step t drops a share of
-    s (1 − (1 − t/15)³) of each row or group (see `partial_selection`). One inverse serves all steps
+    diagonal matrix of the inputs' norms, and Ŵ the dense weights times D. With the damping δ,
+    G = D⁻¹HD⁻¹ + δI. From W = Ŵ and U = 0, each step computes Z = M ⊙ (W + U), U += W − Z, and
+    W = (ŴG + ρ(Z − U)) (G + ρI)⁻¹, with ρ = 1. Each of the first 15 of 20 steps chooses a new mask
+    M, which keeps the largest \\|W + U\\|. The mask of step t drops only a share of 1 − (1 − t/15)³
+    of the weights that are to be dropped in the end. If the weights of the whole matrix compete,
+    every mask drops all of these weights (see `partial_selection`). One inverse serves all steps,
     and all layers with this input.
 
     Args:
@@ -38,7 +39,7 @@ def admm(
         gram: second moments of the ``in`` input features.
         selection: which weights are kept.
         score: ``[out, in]``; if given, it alone decides the mask, and no step changes it.
-        damping: the number added to the scaled Gram matrix's unit diagonal; published as 0.1.
+        damping: δ, which is added to the unit diagonal of the scaled Gram matrix; published as 0.1.
 
     Returns:
         ``[out, in]`` fp32, +0.0 where dropped; columns of dead features are zero throughout.

@@ -89,7 +89,7 @@ def fast_alps(
 def _search(
     target: Tensor, pull: Tensor, scaled: NormalisedGram, selection: Selection, schedule: Schedule
 ) -> Tensor:
-    """Return B ``[out, in]`` once its support no longer changes, or the steps have run out."""
+    """Return B ``[out, in]`` once its support hardly changes, or after the last allowed step."""
     first = seen = selection.keep(target.abs())
     sparse, dual = target * mask_as_float(first), torch.zeros_like(target)  # D and V/ρ
     penalty = Penalty(int(first.count_nonzero()), schedule)
@@ -120,7 +120,7 @@ def _search(
 
 
 def _repair(start: Tensor, pull: Tensor, matrix: Tensor, keep: Tensor) -> Tensor:
-    """Return the kept weights ``[out, in]`` with the least output error; solve all rows at once."""
+    """Reduce the output error of kept weights ``[out, in]`` by conjugate gradients; return them."""
     factor = mask_as_float(keep)
     solution, failed = start, torch.zeros_like(start[:, :1], dtype=torch.bool)
     residual = torch.addmm(pull, start, matrix, alpha=-1).mul_(factor)

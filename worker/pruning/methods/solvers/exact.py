@@ -1,4 +1,4 @@
-"""The exact solver: it removes all weights of a row at once, by least squares on those kept."""
+"""The exact solver: by least squares, it makes up for all dropped weights of a row at once."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -36,12 +36,18 @@ class Exact:
     """Chooses a mask from left to right, and repairs the kept weights.
 
     Zhao et al., 2024 (arXiv:2410.15567). The first letter of a variant says how the mask is chosen:
-    S by the loss of each weight alone, as in SparseGPT; M by the joint loss of each set of weights
-    that an N:M pattern allows to be removed from a group. The second letter says how the kept
-    weights are repaired: S column by column, as in SparseGPT, where only the weights to the right
-    make up for a loss; M all at once, by least squares. With either letter, the repair goes column
-    by column while the mask of a block of columns is chosen. Before the mask of the next block of
-    columns is chosen, M computes that block by least squares, to make up for all losses so far.
+
+    - ``s``: by the loss of each weight alone, as in SparseGPT.
+    - ``m``: by the joint loss of each set of weights that an N:M pattern allows to be removed from
+      a group.
+
+    The second letter says how the kept weights are repaired:
+
+    - ``s``: column by column, as in SparseGPT. Only the weights to the right make up for a loss.
+    - ``m``: all at once, by least squares. The mask is chosen for one block of columns after
+      another, with a repair column by column inside the block. Before the mask of a block is
+      chosen, the block's weights are computed by least squares, to make up for all losses in
+      earlier blocks.
 
     Attributes:
         variant: None selects ``mm`` with an N:M pattern, and ``sm`` otherwise.
@@ -57,7 +63,7 @@ class Exact:
         score: Tensor | None = None,
         damping: float = 0.1,
     ) -> Tensor:
-        """Return the best weights on the mask of a score, or on a mask of this solver's choice.
+        """Return the sparse weights of one layer, with a mask by score or the solver's own mask.
 
         Args:
             weight: ``[out, in]``, any float dtype; not modified.
@@ -98,8 +104,8 @@ class Exact:
 def variant_of(solver: Solver, variant: Variant) -> Solver:
     """Return ``solver``, which has to be ``exact``, with a fixed variant.
 
-    A variant that repairs column by column gets SparseGPT's name, so its job is planned as if it
-    ran SparseGPT.
+    A variant that repairs column by column gets SparseGPT's name, so that a job with this variant
+    is planned like a job with SparseGPT.
     """
     if variant[1] == "m":
         return replace(solver, solve=Exact(variant))

@@ -19,7 +19,7 @@ def joint_keep(weight: Tensor, inverse: Tensor, kept: int) -> Tensor:
         weight: ``[rows, group]`` fp32.
         inverse: ``[group, group]`` fp32, this group's rows and columns of an inverse Hessian. The
             Hessian covers all weights of a row that can make up for the removed ones.
-        kept: how many of each row are kept.
+        kept: how many weights of each row are kept.
     """
     group = len(inverse)
     chosen = list(combinations(range(group), group - kept))
@@ -34,7 +34,7 @@ def joint_keep(weight: Tensor, inverse: Tensor, kept: int) -> Tensor:
 
 
 def _losses(weight: Tensor, inverse: Tensor, sets: Tensor) -> Tensor:
-    """Return the loss of removing each set ``[sets, size]`` from each row, ``[rows, sets]``."""
+    """Return the losses ``[rows, sets]`` of removing each set ``[sets, size]`` from each row."""
     principal = inverse.double()[sets[:, :, None], sets[:, None, :]]
     penalty = torch.linalg.inv(principal).float()  # [sets, size, size]
     removed = weight[:, sets].transpose(0, 1)  # [sets, rows, size]

@@ -17,9 +17,9 @@ class LeastSquares:
     """Computes the weights with the least output error for any mask of one layer.
 
     Zhao et al., 2024 (arXiv:2410.15567), whose formula removes the set P of a row in one step:
-    δw = −w_P ([H⁻¹]_PP)⁻¹ [H⁻¹]_P,:. With K the kept weights, that is δw_K = w_P H_PK (H_KK)⁻¹.
-    Each row has a system of its own. The formula with the smaller systems is used, and they are
-    solved by a Cholesky factorization.
+    δw = −w_P ([H⁻¹]_PP)⁻¹ [H⁻¹]_P,:. For the set K of kept weights, this is the same as
+    δw_K = w_P H_PK (H_KK)⁻¹. Each row needs a linear system of its own. Of the two formulas, the
+    one with the smaller systems is used. A Cholesky factorization solves the systems.
 
     Args:
         weight: ``[out, in]``, any float dtype; the weights to approximate.
@@ -27,7 +27,7 @@ class LeastSquares:
         damping: share of the mean diagonal that is added to the diagonal.
 
     Raises:
-        SolverFailedError: the Gram matrix has a negative entry on its diagonal.
+        SolverFailedError: a diagonal entry of the damped Gram matrix is not positive.
     """
 
     def __init__(self, weight: Tensor, gram: Gram, damping: float) -> None:
@@ -92,9 +92,9 @@ def solve_principal(matrix: Tensor, members: Tensor, right: Tensor) -> Tensor:
 def _batches(members: Tensor, entries: int) -> Iterator[tuple[Tensor, int, bool]]:
     """Yield batches of rows that have similar numbers of members.
 
-    Each batch is yielded as its rows, the largest number of members, and whether some of its rows
-    have fewer. The systems of a batch have at most ``entries`` entries in total, unless a single
-    system has more.
+    A batch is a tuple: the indices of its rows, the largest number of members in a row, and whether
+    some rows have fewer. The systems of a batch have at most ``entries`` entries in total, unless a
+    single system has more. Rows without members are left out.
     """
     counts, order = members.sum(1).sort(dim=0, descending=True, stable=True)
     sizes, start = counts.tolist(), 0
@@ -105,7 +105,7 @@ def _batches(members: Tensor, entries: int) -> Iterator[tuple[Tensor, int, bool]
 
 
 def _solve(systems: Tensor, right: Tensor) -> Tensor:
-    """Solve ``[rows, width, width]`` x = ``[rows, width]``."""
+    """Return the solutions ``[rows, width]`` of ``systems [rows, width, width]`` x = ``right``."""
     for dtype in (torch.float32, torch.float64):
         factor, info = torch.linalg.cholesky_ex(systems.to(dtype))
         if not bool(info.any()):

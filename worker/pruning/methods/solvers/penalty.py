@@ -1,4 +1,4 @@
-"""The penalty of ALPS, which pulls the weights towards the sparse ones."""
+"""The penalty of ALPS, which pulls the weights towards sparse weights."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -49,11 +49,11 @@ class Penalty:
         self._rising = False
 
     def review(self, changed: int) -> Verdict:
-        """Adapt ρ to how many entries of the mask changed since the last review.
+        """Adapt ρ to ``changed``, how many entries of the mask changed since the last review.
 
-        While the support changes, ρ rises. If the support hardly changes at the start, ρ was too
-        large: it is reduced, and the search restarts if the support changed at all. The search is
-        settled if the support stops changing after ρ has risen, or if ρ has become too small.
+        While the mask changes, ρ rises. If the mask hardly changes at the start, ρ was too large:
+        ρ is reduced, and the search restarts if the mask changed at all. The search is settled if
+        the mask stops changing after ρ has risen, or if ρ has become too small.
         """
         much, some, little = self._rises
         if changed > _LITTLE * self.kept_weights:

@@ -47,11 +47,12 @@ class SolverCost(Protocol):
 
 @dataclass(frozen=True)
 class SolverMemory:
-    """The memory that a solver needs, in bytes, derived from its code.
+    """The memory that a solver needs, in bytes.
 
     Attributes:
         factorizing: bytes per entry of ``[in, in]`` during a factorization.
-        factored: bytes per entry of ``[in, in]`` afterwards, for all layers that share the input.
+        factored: bytes per entry of ``[in, in]`` after the factorization, while the layers that
+            share the input are solved.
         solving: bytes per weight.
         refactorizing: bytes per weight during a factorization, for solvers that factorize
             repeatedly.
@@ -78,8 +79,8 @@ class Solver:
             text.
         counting: how many weights the authors' code drops if the solver chooses the mask:
             ``rounded``, the nearest integer to the requested number; ``truncated``, that number
-            without its fraction; ``inclusive``, one weight more for each matrix or for each 128
-            columns.
+            without its fraction; ``inclusive``, one weight more than ``truncated`` for each matrix
+            or for each 128 columns.
         memory: the memory that the solver needs, for planning a job.
         cost: predicts the solver's cost, for predicting a job's time.
     """

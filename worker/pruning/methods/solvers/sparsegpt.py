@@ -28,12 +28,12 @@ class Choose(Protocol):
             weight: ``[out, n]`` fp32, the current weights of the group.
             factor: ``[n, n]`` fp32, upper triangular, U. UᵀU is the group's rows and columns of an
                 inverse Hessian, which covers the group's first column and all columns after it.
-            selection: how many weights of the group are kept.
+            selection: decides how many weights of the group are kept.
         """
 
 
 def single_choice(weight: Tensor, factor: Tensor, selection: Selection) -> Tensor:
-    """Choose by the loss of removing each weight alone, w_j² / U_jj²."""
+    """Choose the mask of a group by the loss of removing each weight alone, w_j² / U_jj²."""
     return selection.keep(weight.abs() / factor.diagonal())
 
 
@@ -132,7 +132,7 @@ class Elimination:
             self.eliminate(start, stop)
 
     def eliminate(self, start: int, stop: int) -> None:
-        """Drop the marked weights in columns ``start`` to ``stop``, and repair the others."""
+        """In columns ``start`` to ``stop``, make up for the weights that `drop` marks."""
         if stop - start > _ONE_BY_ONE:
             middle = _middle(start, stop, _ONE_BY_ONE)
             self.eliminate(start, middle)
@@ -151,7 +151,7 @@ class Elimination:
         self.drop[start:stop] = mask_as_float(~self._choose(weight, factor, selection)).T
 
     def _update(self, start: int, middle: int, stop: int) -> None:
-        """Change the columns from ``middle`` on to make up for losses before ``middle``."""
+        """Change columns ``middle`` to ``stop`` to make up for the losses before ``middle``."""
         dropped = self.work[start:middle] * self.drop[start:middle]
         steps = self._steps[start:middle, middle:stop]
         self.work[middle:stop].addmm_(steps.T, dropped, alpha=-1)

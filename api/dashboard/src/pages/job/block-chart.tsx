@@ -5,6 +5,7 @@ import {
   BLOCK_METRICS,
   type BlockMetric,
   dotsOf,
+  matrixErrors,
   measured,
 } from "../../charts/block-metrics.ts";
 import { Chart } from "../../charts/chart.tsx";
@@ -17,23 +18,32 @@ interface Props {
   choose: (index: number) => void;
 }
 
-/** One metric of all blocks as bars; a click chooses a block. */
+type Choice = BlockMetric | "matrices";
+
+/** One metric of all blocks, or the errors of their matrices; a click chooses a block. */
 export function BlockChart({ blocks, choose }: Props) {
   const offered = measured(blocks);
-  const [wanted, want] = useState<BlockMetric>("error");
-  const metric = offered.includes(wanted) ? wanted : (offered[0] ?? "seconds");
+  const lines = useMemo(() => matrixErrors(blocks), [blocks]);
+  const [wanted, want] = useState<Choice>("error");
+  const first = offered[0] ?? "seconds";
+  const isOffered = wanted === "matrices" ? lines.length > 0 : offered.includes(wanted);
+  const chosen = isOffered ? wanted : first;
+  const metric = chosen === "matrices" ? "error" : chosen;
   const { title } = BLOCK_METRICS[metric];
-  const series = useMemo<Series[]>(
+  const bars = useMemo<Series[]>(
     () => [{ name: title, kind: "bars", style: 0, dots: dotsOf(blocks, metric) }],
     [blocks, metric, title],
   );
-  const names = Object.fromEntries(offered.map((one) => [one, BLOCK_METRICS[one].title]));
+  const names = Object.fromEntries<string>([
+    ...offered.map((one) => [one, BLOCK_METRICS[one].title] as const),
+    ...(lines.length > 0 ? [["matrices", "Error by matrix"] as const] : []),
+  ]);
   return (
     <>
-      <Segmented label="Metric of the chart" names={names} chosen={metric} choose={want} />
+      <Segmented label="Metric of the chart" names={names} chosen={chosen} choose={want} />
       <Chart
-        label={`${title} by block`}
-        series={series}
+        label={chosen === "matrices" ? "Error by block and matrix" : `${title} by block`}
+        series={chosen === "matrices" ? lines : bars}
         x={BLOCK}
         y={BLOCK_METRICS[metric]}
         height={200}

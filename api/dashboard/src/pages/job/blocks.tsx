@@ -1,14 +1,14 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import type { Job } from "../../api/client.ts";
-import { type Block, isFinal, jobBlocks, type Layer } from "../../api/jobs.ts";
+import { type Block, isFinal, jobBlocks } from "../../api/jobs.ts";
 import { HeatStrip } from "../../charts/heat-strip.tsx";
-import { blockNumber, duration, figure, NONE, percent } from "../../format.ts";
+import { blockNumber, duration, figure, percent } from "../../format.ts";
 import { ErrorNote, Loading } from "../../ui/notes.tsx";
-import { Scroll } from "../../ui/scroll.tsx";
 import { Section } from "../../ui/section.tsx";
 import { BlockChart } from "./block-chart.tsx";
 import type { Kept } from "./kept.ts";
+import { Matrices } from "./matrices.tsx";
 
 /** The reports of the blocks. */
 export function Blocks({ job, kept }: { job: Job; kept: Kept | null }) {
@@ -78,49 +78,8 @@ function BlockDetail({ block, index }: { block: Block | undefined; index: number
       </p>
       <details>
         <summary>{block.layers.length} matrices</summary>
-        <LayerTable layers={block.layers} />
+        <Matrices layers={block.layers} />
       </details>
     </>
   );
-}
-
-function LayerTable({ layers }: { layers: Layer[] }) {
-  return (
-    <Scroll label="Matrices of the block">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Matrix</th>
-            <th scope="col" className="end">
-              Weights
-            </th>
-            <th scope="col" className="end">
-              Zeros
-            </th>
-            <th scope="col" className="end">
-              Sparsity
-            </th>
-            <th scope="col">Fallback</th>
-          </tr>
-        </thead>
-        <tbody>
-          {layers.map((layer) => (
-            <tr key={nameOf(layer)}>
-              <th scope="row" className="mono">
-                {nameOf(layer)}
-              </th>
-              <td className="end figure">{layer.weights.toLocaleString("en")}</td>
-              <td className="end figure">{layer.zeros.toLocaleString("en")}</td>
-              <td className="end figure">{percent(layer.zeros / layer.weights, 2)}</td>
-              <td>{layer.fallback ?? NONE}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </Scroll>
-  );
-}
-
-function nameOf({ name, expert, part }: Layer): string {
-  return [name, part, expert === null ? null : `expert ${expert}`].filter(Boolean).join(" · ");
 }

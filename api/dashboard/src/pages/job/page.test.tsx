@@ -98,6 +98,30 @@ it("shows what the training of a block has achieved", async () => {
   expect(card("Blocks")?.textContent).toContain("held-out loss 0.25 → 0.125");
 });
 
+it("shows the errors of matrices, and the weights of the one that is chosen", async () => {
+  const histogram = { limit: 1, before: [1, 2, 2, 1], after: [1, 0, 0, 1] };
+  const matrix = { zeros: 4, weights: 6, expert: null, part: null, fallback: null, error: 0.25 };
+  const layers = ["q.weight", "k.weight"].map((name) => ({ ...matrix, name, histogram }));
+  const data = { sparsity: 0.5, output_error: 0.5, layers };
+  answers["/v1/jobs/job_1/blocks"] = listing([{ index: 0, name: "layers.0", data }]);
+  shown = await mount(<JobPage id="job_1" />);
+  const charts = () =>
+    [...(card("Blocks")?.querySelectorAll("[role=slider]") ?? [])].map((one) =>
+      one.getAttribute("aria-label"),
+    );
+  expect(card("Blocks")?.querySelector("table")?.textContent).toContain("0.25");
+  expect(charts()).toEqual(["Blocks", "Weights of q.weight", "Error by block"]);
+
+  const button = [...(card("Blocks")?.querySelectorAll("button") ?? [])];
+  button.find((one) => one.textContent === "k.weight")?.click();
+  await settle();
+  expect(charts()).toContain("Weights of k.weight");
+  const radios = [...(card("Blocks")?.querySelectorAll<HTMLInputElement>("[type=radio]") ?? [])];
+  radios.at(-1)?.click();
+  await settle();
+  expect(charts()).toContain("Error by block and matrix");
+});
+
 it("says that its events could not be read instead of counting none", async () => {
   answers["/v1/jobs/job_1/events"] = refusal(500);
   shown = await mount(<JobPage id="job_1" />);
