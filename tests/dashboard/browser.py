@@ -14,7 +14,6 @@ from playwright.sync_api import (
     Browser,
     BrowserContext,
     ConsoleMessage,
-    Locator,
     Page,
     Request,
     sync_playwright,
@@ -90,22 +89,6 @@ class Session:
 
     def _complain(self, page: Page, text: str) -> None:
         self.complaints.append(f"{page.url}: {text}")
-
-
-class Clicks:
-    """Clicks on a page, counted; typing is not a click."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def on(self, target: Locator) -> None:
-        target.click()
-        self.count += 1
-
-    def type(self, target: Locator, text: str) -> None:
-        """Click into an input and type."""
-        self.on(target)
-        target.page.keyboard.type(text)
 
 
 @contextmanager

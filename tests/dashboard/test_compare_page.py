@@ -5,8 +5,9 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.dashboard.browser import Clicks, Session, violations
+from tests.dashboard.browser import Session, violations
 from tests.dashboard.conftest import Api
+from tests.dashboard.keyboard_task import KeyboardTask
 from tests.dashboard.measured import add_job
 from tests.factories import make_job
 
@@ -19,18 +20,18 @@ def test_two_jobs_are_compared_with_a_chosen_baseline_in_four_clicks(
     older = add_job(api.sessions, "chosen one", 25.0)
     add_job(api.sessions, "chosen two", 30.0)
     page = api_tabs.open("/?q=chosen")
-    clicks = Clicks()
+    task = KeyboardTask(page)
     for name in ("chosen two", "chosen one"):
-        clicks.on(page.get_by_label(f"Select {name}"))
-    clicks.on(page.get_by_role("link", name="Compare", exact=True).and_(page.locator(".button")))
-    clicks.on(page.get_by_label("Baseline: chosen one"))
+        task.press(page.get_by_label(f"Select {name}"))
+    task.press(page.get_by_role("link", name="Compare", exact=True).and_(page.locator(".button")))
+    task.press(page.get_by_label("Baseline: chosen one"))
 
     metrics = page.get_by_role("region", name="Metrics of the jobs")
     perplexity = metrics.get_by_role("row", name=re.compile("^Perplexity [0-9]"))
     expect(perplexity).to_contain_text("+20.0 %")
     expect(perplexity).to_contain_text("(best at 50 %)")
     expect(page).to_have_url(re.compile(f"baseline={older.id}"))
-    assert clicks.count <= 4
+    assert task.clicks <= 4
 
 
 def test_a_job_without_figures_is_left_out_by_name_and_the_others_are_compared(

@@ -18,6 +18,7 @@ from db.spec.quality_gate import Gate, Verdict
 from db.tables.jobs import Job
 from tests.api.live import serving
 from tests.dashboard.browser import overflow, photograph, session, violations
+from tests.dashboard.keyboard_task import KeyboardTask
 from tests.factories import make_problem, make_spec
 from tests.fakes import ListQueue
 
@@ -26,22 +27,6 @@ pytestmark = pytest.mark.e2e
 REASON = "uploaded text damaged.txt has changed since it was uploaded"
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 SIZES = {"390": (390, 844), "1280": (1280, 900), "1920": (1920, 1080)}
-
-
-class Clicks:
-    """Counts clicks, as a person would make them with a mouse."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def click(self, place: Locator, **options: Any) -> None:
-        self.count += 1
-        place.click(**options)
-
-    def choose(self, menu: Locator, option: str) -> None:
-        """Open a menu and click an option."""
-        self.count += 2
-        menu.select_option(label=option)
 
 
 @pytest.fixture(scope="module")
@@ -114,12 +99,12 @@ def names(page: Page) -> Locator:
 
 
 def test_yesterdays_jobs_of_a_label_take_three_clicks(page: Page) -> None:
-    clicks = Clicks()
-    clicks.choose(page.get_by_role("combobox", name="Created"), "Yesterday")
+    task = KeyboardTask(page)
+    task.choose(page.get_by_role("combobox", name="Created"), "Yesterday")
     expect(names(page)).to_have_text(["other", "nightly"])
-    clicks.click(page.get_by_role("button", name="team=nlp"))
+    task.press(page.get_by_role("button", name="team=nlp"))
     expect(names(page)).to_have_text(["nightly"])
-    assert clicks.count <= 3
+    assert task.clicks <= 3
     expect(page).to_have_url(re.compile(r"\?label=team%3Anlp&time=yesterday$"))
     page.go_back()
     expect(names(page)).to_have_text(["other", "nightly"])
@@ -128,15 +113,15 @@ def test_yesterdays_jobs_of_a_label_take_three_clicks(page: Page) -> None:
 
 
 def test_the_reason_of_a_failure_takes_one_click_and_the_next_step_follows_it(page: Page) -> None:
-    clicks = Clicks()
+    task = KeyboardTask(page)
     row = page.locator(".job-row").filter(has_text="broken")
     expect(row).to_contain_text("The dataset is damaged")
     expect(row.get_by_role("link", name="Rerun… broken with changes")).to_be_visible()
     lucky = page.locator(".job-row").filter(has_text="unlucky")
     expect(lucky.get_by_role("button", name="Retry unlucky")).to_be_visible()
-    clicks.click(row.get_by_role("link", name="broken", exact=True))
+    task.press(row.get_by_role("link", name="broken", exact=True))
     expect(page.get_by_text(REASON).first).to_be_visible()
-    assert clicks.count <= 1
+    assert task.clicks <= 1
 
 
 def test_a_failed_gate_is_counted_filtered_and_said_in_its_row(page: Page) -> None:
@@ -195,12 +180,12 @@ def test_ten_jobs_are_cancelled_in_three_clicks_and_stay_selected_beyond_a_searc
     page: Page,
 ) -> None:
     page.goto("/?q=bulk")
-    clicks = Clicks()
-    clicks.click(page.get_by_label("Select all 10 jobs"))
-    clicks.click(page.get_by_role("button", name="Cancel 10"))
-    clicks.click(page.get_by_role("button", name="Cancel the jobs"))
+    task = KeyboardTask(page)
+    task.press(page.get_by_label("Select all 10 jobs"))
+    task.press(page.get_by_role("button", name="Cancel 10"))
+    task.press(page.get_by_role("button", name="Cancel the jobs"))
     expect(page.locator(".job-row .pill.is-cancelled")).to_have_count(10)
-    assert clicks.count <= 3
+    assert task.clicks <= 3
     page.get_by_role("button", name="Label 10").click()
     page.get_by_label("Label", exact=True).last.fill("team")
     page.get_by_label("Value", exact=True).fill("bulk")

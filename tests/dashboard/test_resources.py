@@ -1,31 +1,18 @@
-"""The pages of datasets and triggers, each task with its clicks counted."""
+"""The pages of datasets and triggers; each task is done by keyboard, with its clicks counted."""
 
 import json
 from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import expect
 
 from tests.api.calls import proof
 from tests.dashboard.browser import Session, overflow
 from tests.dashboard.conftest import Api
+from tests.dashboard.keyboard_task import KeyboardTask
 
 pytestmark = pytest.mark.e2e
-
-
-class Clicks:
-    """Clicks on a page, counted; typing and choosing a file are no clicks."""
-
-    def __init__(self, page: Page) -> None:
-        self._page, self.count = page, 0
-
-    def on(self, role: str, name: str) -> None:
-        self.at(self._page.get_by_role(role, name=name, exact=True))  # type: ignore[arg-type] # a role
-
-    def at(self, place: Locator) -> None:
-        place.click()
-        self.count += 1
 
 
 def test_a_dataset_is_uploaded_and_used_with_five_clicks(
@@ -34,23 +21,23 @@ def test_a_dataset_is_uploaded_and_used_with_five_clicks(
     text = tmp_path / "tickets.txt"
     text.write_text("A sentence of a ticket. " * 2000)
     page = api_tabs.open("/")
-    clicks = Clicks(page)
+    task = KeyboardTask(page)
 
-    clicks.on("link", "Datasets")
+    task.press(page.get_by_role("link", name="Datasets", exact=True))
     with page.expect_file_chooser() as chooser:
-        clicks.at(page.get_by_label("Text file (.txt, .jsonl or .csv)"))
+        task.press(page.get_by_label("Text file (.txt, .jsonl or .csv)"))
     chooser.value.set_files(text)
     expect(page.get_by_role("heading", level=1)).to_have_text("tickets.txt")
     expect(page.get_by_role("region", name="First lines")).to_contain_text("A sentence")
     expect(page.locator(".facts")).to_contain_text("about 12,000")
-    clicks.on("link", "Use in a job")
+    task.press(page.get_by_role("link", name="Use in a job", exact=True))
     expect(page.locator("p", has_text="tickets.txt, 48.0 kB")).to_be_visible()
-    page.get_by_label("Model", exact=True).fill("local:tiny")
-    page.get_by_label("Sparsity", exact=True).fill("50")
-    clicks.on("button", "Submit job")
+    task.type(page.get_by_label("Model", exact=True), "local:tiny")
+    task.type(page.get_by_label("Sparsity", exact=True), "50")
+    task.press(page.get_by_role("button", name="Submit job", exact=True))
 
     expect(page.get_by_role("heading", level=1)).to_contain_text("tiny")
-    assert clicks.count <= 5
+    assert task.clicks <= 5
     job = httpx.get(f"{api.url}/v1/jobs").json()["data"][0]
     assert job["spec"]["dataset"].startswith("uploaded:dat_")
     dataset_id = job["spec"]["dataset"].removeprefix("uploaded:")
@@ -86,21 +73,24 @@ def test_a_trigger_is_made_from_a_sample_payload_with_six_clicks(
     api_tabs: Session, api: Api
 ) -> None:
     page = api_tabs.open("/")
-    clicks = Clicks(page)
+    task = KeyboardTask(page)
     payload = {"event": "pushed", "repository": {"model": "local:tiny"}}
 
-    clicks.on("link", "Triggers")
-    clicks.at(page.get_by_text("Anything that can POST", exact=True))
-    page.get_by_label("Sample payload").fill(json.dumps(payload))
-    page.get_by_label("Job", exact=True).fill('{"sparsity": 0.5, "dataset": "local:text.txt"}')
-    page.get_by_label("Field filled by /repository/model").select_option("model")
-    clicks.at(page.get_by_label("Require /event"))
-    clicks.on("button", "Create trigger")
+    task.press(page.get_by_role("link", name="Triggers", exact=True))
+    task.press(page.get_by_label("Anything that can POST", exact=True))
+    task.type(page.get_by_label("Sample payload"), json.dumps(payload))
+    task.type(
+        page.get_by_label("Job", exact=True), '{"sparsity": 0.5, "dataset": "local:text.txt"}'
+    )
+    task.choose(page.get_by_label("Field filled by /repository/model"), "model")
+    task.press(page.get_by_label("Require /event"))
+    task.press(page.get_by_role("button", name="Create trigger", exact=True))
     expect(page.get_by_text("The secret, shown only once")).to_be_visible()
-    clicks.on("button", "Test")
+    assert task.clicks <= 6
+
+    task.press(page.get_by_role("button", name="Test", exact=True))
     expect(page.get_by_text("The call would start a job.")).to_be_visible()
     expect(page.locator(".facts")).to_contain_text("local:tiny")
-    assert clicks.count <= 6
     page.set_viewport_size({"width": 390, "height": 800})
     assert overflow(page) == 0
 

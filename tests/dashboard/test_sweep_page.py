@@ -6,8 +6,9 @@ from itertools import product
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.dashboard.browser import Clicks, Session, violations
+from tests.dashboard.browser import Session, violations
 from tests.dashboard.conftest import Api
+from tests.dashboard.keyboard_task import KeyboardTask
 from tests.dashboard.measured import add_sweep
 
 pytestmark = pytest.mark.e2e
@@ -65,14 +66,14 @@ def test_the_best_sparsity_under_a_gate_is_found_in_eight_clicks_from_an_empty_f
     tabs: Session,
 ) -> None:
     page = tabs.open("/sweeps/new")
-    clicks = Clicks()
-    clicks.type(page.get_by_label("Model", exact=True), "local:tiny")
-    clicks.type(page.get_by_label("Calibration text", exact=True), "local:text.txt")
-    clicks.type(page.get_by_label("Sparsity", exact=True), "30 %, 60 %")
-    clicks.on(page.get_by_role("button", name="Add a bound"))
-    clicks.type(page.get_by_label("Limit of bound 1"), "9")
+    task = KeyboardTask(page)
+    task.type(page.get_by_label("Model", exact=True), "local:tiny")
+    task.type(page.get_by_label("Calibration text", exact=True), "local:text.txt")
+    task.type(page.get_by_label("Sparsity", exact=True), "30 %, 60 %")
+    task.press(page.get_by_role("button", name="Add a bound"))
+    task.type(page.get_by_label("Limit of bound 1"), "9")
     expect(page.get_by_role("heading", name="2 jobs would be accepted")).to_be_visible()
-    clicks.on(page.get_by_role("button", name="Submit sweep"))
+    task.press(page.get_by_role("button", name="Submit sweep"))
 
     best = page.locator("section").filter(has=page.get_by_role("heading", name="Best that passes"))
     expect(page.get_by_role("heading", name="Best that passes", exact=True)).to_be_visible(
@@ -80,9 +81,9 @@ def test_the_best_sparsity_under_a_gate_is_found_in_eight_clicks_from_an_empty_f
     )
     expect(best.get_by_role("link", name="60 %")).to_be_visible()
     with page.expect_download() as download:
-        clicks.on(best.get_by_role("button", name="Download"))
+        task.press(best.get_by_role("button", name="Download"))
     assert download.value.suggested_filename.endswith(".tar")
-    assert clicks.count <= 8
+    assert task.clicks <= 8
 
 
 def test_what_does_not_pass_is_said(api_tabs: Session, api: Api) -> None:
