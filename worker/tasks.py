@@ -62,8 +62,7 @@ class JobRequest(Request):
     def revoked(self) -> bool:
         """Drop the message if no job waits, because starting a process for it would take seconds.
 
-        After a long job there may be thousands of such messages, because the relay keeps
-        publishing messages for the jobs that wait behind it.
+        Such messages are left over when, for example, waiting jobs are cancelled or paused.
         """
         if _has_work(self.kwargs["job_id"]):
             return bool(super().revoked())

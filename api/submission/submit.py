@@ -179,7 +179,9 @@ def new_job(submission: Submission, spec: PruneSpec, warnings: list[str]) -> New
 
 
 def check_with_planner(service: Service, submission: Submission, spec: PruneSpec) -> list[str]:
-    """Check a request, with the planner if needed; return warnings about omitted checks.
+    """Check a request, with the planner if needed; return warnings.
+
+    A warning names, for example, a check that could not be made.
 
     Raises:
         SpecRefusedError, ProblemError: the job cannot be run.

@@ -29,10 +29,11 @@ def perplexity_of(method: MethodName, column: str) -> str:
 
 
 def better_methods(spec: PruneSpec) -> list[str]:
-    """Return a sentence about methods with a lower measured perplexity than the job's method.
+    """Return a list with one sentence: which methods have a lower measured perplexity.
 
-    Return an empty list if the job uses a solver, as ``solver`` or as ``method``, or if nothing was
-    measured at its pattern or near its sparsity.
+    The list is empty if the job sets ``solver``, if its ``method`` is itself a solver, if its
+    pattern was not measured, or if its sparsity is below `MIN_SPARSITY`. A sparsity is compared at
+    the nearest measured one.
     """
     column = _column(spec)
     if column is None or spec.method in OWN_MASK or spec.solver is not SolverName.none:

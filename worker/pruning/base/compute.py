@@ -18,8 +18,8 @@ def dtype_name(dtype: torch.dtype) -> str:
 def compute_dtype(name: str, device: torch.device) -> torch.dtype:
     """Return the dtype of this name.
 
-    On a GPU, ``auto`` is bfloat16 if torch supports it there, even by emulation, else float16. On a
-    CPU, ``auto`` is bfloat16 if the CPU has instructions for it, else float32.
+    ``auto`` is bfloat16 if the device has instructions for it. Otherwise, it is float16 on a GPU
+    and float32 on a CPU.
     """
     if name != "auto":
         return {
@@ -28,7 +28,8 @@ def compute_dtype(name: str, device: torch.device) -> torch.dtype:
             "float16": torch.float16,
         }[name]
     if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if has_bfloat16 else torch.float16
     supported = torch.cpu.get_capabilities()
     has_bfloat16 = supported.get("avx512_bf16", False) or supported.get("amx_bf16", False)
     return torch.bfloat16 if has_bfloat16 else torch.float32

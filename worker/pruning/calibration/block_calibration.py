@@ -125,9 +125,9 @@ class _LatestInputs(Generic[M]):
         self._moments: M | None = None
 
     def moments_of(self, inputs: Sequence[Tensor], ranks: Ranks = SINGLE_PROCESS) -> M | None:
-        """Return the latest moments if every rank's ``inputs`` are its latest input tensors.
+        """Return the remembered moments if ``inputs`` are the inputs remembered with them.
 
-        The tensor objects themselves are compared. Otherwise None is returned.
+        Return None if, on any rank, any of them is another tensor object (compared with ``is``).
         """
         same = len(inputs) == len(self._inputs) and all(map(is_, inputs, self._inputs))
         return self._moments if ranks.min_of(same) else None

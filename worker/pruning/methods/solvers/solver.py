@@ -14,7 +14,7 @@ Counting = Literal["rounded", "truncated", "inclusive"]
 
 
 class Solve(Protocol):
-    """The function of a solver."""
+    """The signature of `Solver.solve`, which computes the weights of one layer."""
 
     def __call__(
         self, weight: Tensor, gram: Gram, selection: Selection, score: Tensor | None, damping: float
