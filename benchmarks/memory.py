@@ -1,7 +1,7 @@
 """Measure the peak memory of pruning models of two depths: `python -m benchmarks.memory`.
 
-All work is done in child processes. The recorded peak memory of a child starts at that of its
-parent, so this process must stay small.
+Models are written and pruned in child processes. The recorded peak memory of a child starts at that
+of its parent, so this process must stay small.
 """
 
 import argparse

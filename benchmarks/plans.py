@@ -1,7 +1,7 @@
 """Compare the planned and the measured memory and time of jobs: `python -m benchmarks.plans`.
 
-All work is done in child processes. The recorded peak memory of a child starts at that of its
-parent, so this process must stay small.
+Models are written and pruned in child processes. The recorded peak memory of a child starts at that
+of its parent, so this process must stay small.
 """
 
 import argparse

@@ -1,7 +1,6 @@
 """Compare the time of pruning with that of a forward pass: `python -m benchmarks.speed`.
 
-All figures come from one process, so that other load on the machine affects both sides of a ratio.
-The input is random token ids; real text would take equally long.
+All figures come from one process. The input is random token ids; real text would take equally long.
 """
 
 import argparse
@@ -35,11 +34,11 @@ SAMPLES, SEQ_LEN, SPARSITY, THREADS, TIMES = 16, 512, 0.5, 2, 3
 
 @dataclass(frozen=True)
 class Ratio:
-    """The ratio of two measurements, and the value that the ratio must have.
+    """The ratio of two measurements, and a bound for the ratio.
 
     Attributes:
-        over, under: the names of the two measurements in `_measurements`.
-        must_be: the required value, as a text.
+        over, under: the names of the dividend and of the divisor in `_measurements`.
+        must_be: the bound as a text; ``as it is`` if there is none.
     """
 
     over: str

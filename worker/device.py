@@ -37,7 +37,8 @@ def detect(name: str, count: int = 1) -> Device:
         count: the number of GPUs that must be available; not used for the CPU.
 
     Raises:
-        NoDeviceError: the machine does not have the requested devices.
+        NoDeviceError: the machine does not have the requested devices, or ``name`` is a single GPU,
+            such as ``cuda:1``, and ``count`` is greater than 1.
     """
     torch = import_module("torch")
     device = import_module("worker.pruning.base.compute").compute_device(name)
@@ -60,10 +61,10 @@ def is_cpu(name: str) -> bool:
 def detect_in_subprocess(name: str, count: int = 1) -> Device:
     """Return the result of `detect` without importing torch into this process.
 
-    `detect` runs in another process. For a device that is certainly the CPU, it is not needed.
+    `detect` runs in another process. If the device is certainly the CPU, no process is started.
 
     Raises:
-        NoDeviceError: the machine does not have the devices.
+        NoDeviceError: as in `detect`.
         SubprocessError: the other process failed or took longer than `TIMEOUT_S`.
     """
     if is_cpu(name):

@@ -1,7 +1,7 @@
 """The worker programs, ``zpruner part worker`` and ``zpruner part ping``.
 
-These programs pass the application to Celery. Celery's own command would import the application by
-its name, and would first add the current folder to ``sys.path``.
+They replace Celery's own command, which adds the current folder to ``sys.path`` before it imports
+the application.
 """
 
 import argparse

@@ -55,14 +55,16 @@ app.conf.update(celery_options(settings))
 class JobRequest(Request):
     """A job's message, in the parent of the process that runs the job.
 
-    A message that is requeued before the job's lease is released would be dropped, because the
-    ended attempt still seems to hold the job. So the lease is released first.
+    If that process is lost, the job's lease is released first, and then the message is requeued.
+    In the other order, a worker could drop the message, because the job would still seem to run.
     """
 
     def revoked(self) -> bool:
-        """Drop the message if no job waits, because starting a process for it would take seconds.
+        """Drop the message if there is no work for it; return whether it was dropped.
 
-        Such messages are left over when, for example, waiting jobs are cancelled or paused.
+        There is work if the message's job is lost, or if any job of this worker's queues can start
+        now. Without work, starting a process would only waste seconds. Messages without work are
+        left over when, for example, waiting jobs are cancelled or paused.
         """
         if _has_work(self.kwargs["job_id"]):
             return bool(super().revoked())

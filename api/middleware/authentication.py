@@ -168,7 +168,7 @@ class _AuditedResponse:
     async def record(self, status: int, location: str | None = None) -> None:
         """Write the audit entry, unless it was written before or the request changes nothing.
 
-        With status 503 the database accepts no changes, so the entry is only logged.
+        If ``status`` is 503, the database is probably unavailable, so the entry is only logged.
         """
         request = self._request
         if self._is_recorded or getattr(request.state, "changes_nothing", False):

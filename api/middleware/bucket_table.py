@@ -26,8 +26,8 @@ class BucketTable:
     """A hash table with a token bucket for each name.
 
     The digest of a name selects a set, which has places for eight buckets. If all eight are in use,
-    a new bucket replaces the one with the most tokens. Losing that one matters least, because its
-    name gets a full bucket the next time.
+    a new bucket replaces the one with the most tokens. The name of a replaced bucket gets a full
+    bucket the next time, so replacing the fullest one changes the least.
 
     Args:
         rate: the tokens that a bucket gets each second.

@@ -67,8 +67,8 @@ class HttpProtocol(HttpToolsProtocol):
     def _head_without_offer(self) -> bytes:
         """Return the request's head without the ``Upgrade`` header.
 
-        llhttp does not read the body of a request that has this header. So the caller parses the
-        request again, from this head on.
+        llhttp does not read the body of a request that asks for an upgrade. So the caller parses
+        the request again, from this head on.
         """
         method, version = self.parser.get_method(), self.parser.get_http_version().encode()
         head = [b"%s %s HTTP/%s\r\n" % (method, self.url, version)]
@@ -139,7 +139,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _refuse(
         self, status: HTTPStatus, detail: str, headers: str = "", retryable: bool = False
     ) -> None:
-        """Send an error without calling the application, and close the connection.
+        """Send an error response, which the application does not see, and close the connection.
 
         No error is sent if an earlier request has not been answered yet, or if the response to this
         request has begun. Then the connection closes after the last response.

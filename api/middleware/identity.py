@@ -94,7 +94,7 @@ class Identity:
         """Return the caller of a request.
 
         Raises:
-            BadKeyError: the key is missing or not valid.
+            BadKeyError: the key is missing, was sent in the wrong way, or is not valid.
             BadLinkError: the link is not valid.
             MalformedTokenError: the text in Authorization is not a key.
         """

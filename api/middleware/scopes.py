@@ -30,8 +30,9 @@ def is_trigger_call(method: str, path: str) -> bool:
 def needed_for(method: str, path: str) -> Needed | None:
     """Return the scopes that a request's key needs; None if the request needs no key.
 
-    API paths that are not in ``SPECIAL`` need ``jobs:read`` for methods that only read, and
-    ``jobs:write`` for all others. ``path`` may also be a route's path template.
+    Calls to triggers, and paths outside ``/v1`` and ``/metrics``, need no key. Paths that match
+    nothing in ``SPECIAL`` need ``jobs:read`` for methods that only read, and ``jobs:write`` for
+    all others. ``path`` may also be a route's path template.
     """
     if is_trigger_call(method, path) or not re.match(r"/(v1|metrics)(/|$)", path):
         return None

@@ -24,8 +24,8 @@ class BatchedReads(Generic[Key, Value]):
 
         Args:
             read: returns a value or an error for each of the given keys.
-            at_once: how many reads may run at once. If each runs on a thread, keep it low: threads
-                contend for the interpreter.
+            at_once: how many reads may run at once. If each runs on a thread, keep this number
+                low, because threads contend for the GIL.
         """
         self._read = read
         self._slots = asyncio.Semaphore(at_once)

@@ -50,7 +50,8 @@ class CurrentValues(Generic[Key, Value]):
     """A cache of database values of one kind; for use on one event loop.
 
     A cached value is returned only if no process has committed anything since the read of this
-    value began. So no caller gets an older value than a query would return.
+    value began, and if the value is not older than ``max_age_s``. So every caller sees all changes
+    that were committed before its call.
     """
 
     def __init__(
@@ -66,9 +67,9 @@ class CurrentValues(Generic[Key, Value]):
 
         Args:
             marks: reads the commit mark, which shows whether anything was committed.
-            read: called on a thread, with the keys whose values may have changed and their values
-                in the cache; returns a value or an error for each key. It may return a cached value
-                again if that is still current.
+            read: called on a thread, with the keys to read, and with the cached values of those
+                keys that have one. It returns a value or an error for each key. It may return a
+                cached value again if that is still current.
             max_values: how many values are kept; the least recently used are dropped.
             max_age_s: the age after which a value is read again, for values that change over
                 time even without a commit.

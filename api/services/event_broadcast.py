@@ -77,7 +77,8 @@ class Topic:
     """The events of one job, or of all jobs, while there are subscribers.
 
     Attributes:
-        last: number of the newest event that was read.
+        last: number of the newest event that was read; at first, the `seen` of the first
+            subscriber.
         recent: the newest frames; no event is missing between them.
     """
 

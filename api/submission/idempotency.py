@@ -59,7 +59,7 @@ def stored_response(service: Service, request: KeyedRequest) -> StoredResponse |
 def store_response(
     session: Session, request: KeyedRequest, job_id: str, status: int, body: Document
 ) -> None:
-    """Store the response in the transaction that creates the job, if the request has a key.
+    """Store the response in the caller's transaction, if the request has a key.
 
     Raises:
         IdempotencyKeyTakenError: another request has used the key meanwhile.

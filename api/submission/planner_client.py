@@ -20,8 +20,8 @@ CHECKED_LATER = "The worker will check it before it starts."
 class PlannerClient:
     """Requests checks from the planner and waits for them up to a timeout.
 
-    The planner responds with an estimate, which is stored. So a job that was estimated before is
-    checked at once.
+    The planner responds with an estimate, which is stored. So a job that was estimated less than
+    an hour ago is checked at once.
     """
 
     def __init__(self, sessions: Sessions, timeout_s: float, silent_after: timedelta) -> None:
@@ -30,7 +30,9 @@ class PlannerClient:
         self._backs_off_until = 0.0
 
     def check(self, specs: Sequence[PruneSpec], max_wait_s: float | None = None) -> list[str]:
-        """Let the planner check specifications; return a warning if any could not be checked.
+        """Let the planner check specifications; return a list of warnings.
+
+        The list has one warning if any specification could not be checked, and is empty otherwise.
 
         Raises:
             ProblemError: the planner refuses one of the specifications.

@@ -18,7 +18,7 @@ def _add_job_fields(schema: dict[str, Any]) -> None:
 
 
 class JobChanges(RootModel[dict[str, JsonValue]]):
-    """The fields of the job to change. The other fields stay the same, with three exceptions.
+    """The fields that the rerun changes. The job's other fields are copied, with three exceptions.
 
     The deadline is not copied. A new ``preset`` replaces all fields that presets can set. The
     method ``none`` or a new ``pattern`` sets ``sparsity``, unless the request sets it.

@@ -65,8 +65,9 @@ def submit(
 ) -> Response:
     """Create a job, or reuse an identical succeeded job if the request allows that.
 
-    If a request with the same idempotency key was answered before, return that response. Otherwise,
-    ``in_transaction`` is called with the session and the job's id before the commit.
+    If a request with the same idempotency key was answered before, only return the earlier
+    response. Otherwise, ``in_transaction`` is called with the session and the job's id before the
+    commit.
     """
     if (first := replay(service, submission.request)) is not None:
         return first

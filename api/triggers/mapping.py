@@ -21,7 +21,10 @@ LABEL = "trigger"
 
 
 def check_template(job: Mapping[str, JsonValue], mapped: Mapping[str, str]) -> None:
-    """Refuse a template that no payload can turn into a valid job.
+    """Check a trigger's job template; ``mapped`` names the fields that payloads will fill.
+
+    If ``mapped`` contains none of ``OPTIONS``, the gate and the combination of the options are
+    checked as well.
 
     Raises:
         RequestValidationError: a field is invalid, or is missing and not mapped.

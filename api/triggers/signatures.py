@@ -45,7 +45,8 @@ def call_name(source: TriggerSource, call: Call) -> CallId:
     """Return the identity of a call, by which repeated calls are recognized.
 
     GitHub signs only the body, so an attacker could repeat a call with another delivery id. The
-    identity of a call from GitHub therefore includes a digest of its body.
+    identity of a call from GitHub therefore includes a digest of its body, and a call with a known
+    digest counts as repeated.
     """
     signs_only_body = source is TriggerSource.github
     digest = sha256(call.body).hexdigest() if signs_only_body else None

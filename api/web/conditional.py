@@ -14,7 +14,8 @@ _TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 def etag_of(job: Job, position: int | None = None) -> str:
     """Return a job's strong entity tag, which changes with every visible change of the job.
 
-    The queue position can change while the job's version does not, so the tag contains both.
+    The tag contains the job's version and, if ``position`` is given, the queue position, which can
+    change while the version does not.
     """
     return (
         f'"{job.id}-{job.version}"' if position is None else f'"{job.id}-{job.version}q{position}"'

@@ -26,7 +26,7 @@ class StreamStart:
 
     Attributes:
         topic: a job's id, or ``ALL_JOBS``.
-        seen: number of the last event that the client has.
+        seen: number of the event after which the stream starts.
         is_over: whether the job has ended and has no event after ``seen``.
         includes: a function that returns whether an event is sent.
         opening: the first message.
@@ -67,7 +67,7 @@ class EventStream(EventSourceResponse):
 async def follow(
     broadcast: EventBroadcast, start: StreamStart, still_allowed: StillAllowed
 ) -> AsyncIterator[bytes]:
-    """Yield the messages of a stream: its events, each once and in order, and pings.
+    """Yield the messages of a stream: the opening, events (each once and in order), and pings.
 
     In a job's stream, an ``end`` event follows once the job has ended. Once the caller's key is no
     longer valid, the stream stops without an ``end`` event.

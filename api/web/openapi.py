@@ -120,7 +120,7 @@ def _add_examples(schemas: dict[str, Any]) -> None:
 
 
 def _complete_responses(path: str, operation: dict[str, Any]) -> None:
-    """Add headers, and add examples to content that has no named schema.
+    """Add headers to an operation's responses, and examples to content without a named schema.
 
     Also remove ``application/json`` from responses of bytes, to which FastAPI adds it.
     """

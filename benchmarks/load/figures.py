@@ -13,7 +13,8 @@ class Load:
     """The measurements of a load run, over all callers.
 
     Attributes:
-        seconds: the response time of each request, measured from the time when it was due.
+        seconds: the response time of each request. `Callers` measures it from the start of the
+            request, `OpenLoop` from the time when the request was due.
         later: the same, but only for requests sent after the first 6 seconds of `Callers.run`.
         statuses: the number of responses by status.
         errors: the number of failures that `statuses` does not count, by exception name or message.

@@ -13,7 +13,7 @@ MAX_RATIO = 50
 
 
 def chart(columns: Sequence[str], rows: Mapping[str, Sequence[float | None]], floor: float) -> str:
-    """Draw a line per row with a dot per column, on a logarithmic scale.
+    """Return an SVG with a line per row and a dot per column, on a logarithmic scale.
 
     The row with the lowest value comes first.
 

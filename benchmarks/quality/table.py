@@ -27,7 +27,7 @@ class Table:
 
     @classmethod
     def open(cls, path: Path, protocol: dict[str, object], resume: bool) -> "Table":
-        """Continue the table in the file if there is one and ``resume`` is set; else start anew.
+        """Return the table in the file if ``resume`` is set and the file exists; else a new one.
 
         Raises:
             SystemExit: the table in the file was measured with another protocol.

@@ -82,7 +82,7 @@ def _cells(
 def _measure(
     arguments: argparse.Namespace, row: TrainingRow, pattern: str, baselines: Path
 ) -> dict[str, float]:
-    """Run one job; return its perplexity on both texts and other figures.
+    """Prune the model and measure its perplexity on both texts; return these and other figures.
 
     The row's allocation is left out for a pattern such as 2:4, to which it does not apply.
     """

@@ -77,10 +77,10 @@ class ArtifactStore:
     def stage(self, job_id: str, attempt: int) -> Path:
         """Create the attempt's staging folder, and return its path.
 
-        If earlier attempts left staging folders with working files (see `seal`), the newest of
-        these folders is renamed, so that the attempt resumes from its files. If the worker of the
-        earlier attempt is still alive, it can then no longer write to the old path. Otherwise, the
-        new folder is empty.
+        The folder is empty, unless an earlier attempt left a staging folder with working files (see
+        `seal`). In that case, the newest such folder is renamed, so that the attempt resumes from
+        these files. If the worker of the earlier attempt is still alive, it can then no longer
+        write to the old path.
         """
         self.discard(job_id, attempt)
         staged = self._staged(job_id, attempt)

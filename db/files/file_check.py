@@ -1,7 +1,7 @@
-"""Checks of dataset files, in a process with limited memory if they may need much of it.
+"""Checks of dataset files; a check that may need much memory runs in a memory-limited process.
 
-Parsed JSON takes many times as much memory as its file is large. Decompressed Parquet can take any
-amount of memory.
+JSON, once parsed, can take many times the size of its file in memory. Decompressed Parquet can take
+any amount of memory.
 """
 
 import json
@@ -32,11 +32,12 @@ def check_file(file: DataFile, check: str) -> list[str]:
     process, because it reads the file piece by piece.
 
     Returns:
-        A warning if the file could not be checked, or if it is plain text but starts like JSON
-        Lines; else an empty list.
+        A list with one warning if a package that the check needs is not installed, or if the file
+        is read as plain text although its first line is a JSON object; else an empty list.
 
     Raises:
-        SpecRefusedError: the check failed, or it exceeded the limits of memory or time.
+        SpecRefusedError: the file did not pass the check, or the check exceeded its memory or time
+            limit.
     """
     is_table = file.suffix == PARQUET
     streams = check == "upload" and not file.holds_rows

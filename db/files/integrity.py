@@ -135,11 +135,14 @@ class Integrity:
         return path
 
     def read(self, artifact_id: str) -> Path:
-        """Read and verify the file, store the result, and return its path.
+        """Read and verify an artifact's file, store the result, and return the file's path.
+
+        A file that another request has verified in the meantime is not read again.
 
         Raises:
             ArtifactDamagedError: the file is missing, cannot be read, or has changed.
             ArtifactNotFoundError: the artifact's row was deleted.
+            OSError: an error in `TRANSIENT` prevented the check.
             RuntimeError: `close` interrupted the check.
         """
         with self._sessions() as session:

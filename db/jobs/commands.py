@@ -24,7 +24,8 @@ class JobCommands:
     Every method takes ``version``, the version that the job must have; with None, any version is
     accepted. Every method raises `JobNotFoundError` if there is no such job, `StaleVersionError` if
     the version differs, and `IllegalTransitionError` if the job's state does not allow the command.
-    Cancel, pause and resume are idempotent.
+    Cancel, pause and resume return a job unchanged if it already is in the wanted state, or on its
+    way there.
     """
 
     def __init__(self, session: Session) -> None:
@@ -118,8 +119,8 @@ class JobCommands:
     ) -> Job:
         """Change the job's state as ``outcomes`` maps it, and return the job.
 
-        A job whose state is in ``done`` is returned unchanged. In any other state, raise
-        `IllegalTransitionError` with ``wanted`` as the requested state.
+        If ``outcomes`` does not contain the state, but ``done`` does, return the job unchanged. If
+        neither contains it, raise `IllegalTransitionError` with ``wanted`` as the requested state.
         """
         change = {"status": choose(outcomes), **(values or {})}
         job = change_job(

@@ -31,7 +31,7 @@ class IdempotencyRepository:
         body: Document,
         created_by: str | None = None,
     ) -> None:
-        """Store a response; call this in the same transaction as the change that it reports.
+        """Store the response to a request; call this in the transaction that creates its jobs.
 
         Raises:
             IdempotencyKeyTakenError: a concurrent request has used the key. Roll back, and return

@@ -35,7 +35,7 @@ class JobFilter:
         statuses: the job has one of these.
         labels: the job has all of these.
         created_by: the job was submitted with the API key that has this id.
-        text: the job's name, model, labels or id contain this; case is ignored.
+        text: the job's name, model, labels or id contain this (see `mentions`); case is ignored.
         unmeasured: the job has no value for this metric.
         created_after: the job was created later than this.
         created_before: the job was created earlier than this.
@@ -125,8 +125,8 @@ def _labelled_ids(
 ) -> Executable:
     """Return the query for the job ids of one page of a list that is filtered by labels.
 
-    The query scans the jobs with the first label, in the order of the list, and applies all other
-    conditions to them.
+    The query scans the jobs with the filter's first label, in the order of the list, and applies
+    all other conditions to them.
     """
     (name, value), *_ = wanted.labels
     query = select(Job.id).join_from(JobLabel, Job, JobLabel.job_id == Job.id)

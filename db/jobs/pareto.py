@@ -13,7 +13,8 @@ round the number of zeros per row differently."""
 def pareto_front(tradeoffs: Sequence[Tradeoff | None]) -> set[int]:
     """Return the indices of the tradeoffs that no other dominates; ``None`` entries are skipped.
 
-    A tradeoff dominates another if it is at least as good in both values and better in one.
+    A tradeoff dominates another if it is at least as good in both values and better in at least
+    one. Sparsities are rounded to `DIGITS` decimal places first.
     """
     known = {
         index: (round(tradeoff[0], DIGITS), tradeoff[1])

@@ -25,7 +25,7 @@ class Usage:
 
     Attributes:
         jobs_in_flight: the number of its jobs that have not ended.
-        gpu_hours: how long workers held its jobs in the last 30 days.
+        gpu_hours: the number of hours for which workers held its jobs in the last 30 days.
         artifact_bytes: the total size of its jobs' files and of its uploaded datasets.
     """
 
@@ -46,8 +46,8 @@ class QuotaRepository:
     def check_jobs(self, key_id: str | None, jobs: int = 1) -> None:
         """Check that a key's quotas allow ``jobs`` more jobs.
 
-        The key's row stays locked until the transaction ends, so that concurrent requests cannot
-        exceed a quota together.
+        The key's row stays locked until the transaction ends, so that concurrent requests are
+        checked one after another.
 
         Raises:
             QuotaExceededError: a quota does not allow the jobs.

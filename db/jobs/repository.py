@@ -130,10 +130,9 @@ class JobRepository:
         after: SortKey | None = None,
         oldest_first: bool = False,
     ) -> list[Job]:
-        """Return up to ``limit`` jobs that follow ``after``, newest first by default.
+        """Return one page of up to ``limit`` jobs, newest first by default.
 
-        ``after`` is the key of the last job of the previous page. A first query finds the ids of
-        the page, so that whole rows are read for this page only.
+        ``after`` is the sort key of the last job of the previous page; None for the first page.
         """
         return self._rows(page_ids(wanted, limit, after, oldest_first))
 
@@ -148,8 +147,9 @@ class JobRepository:
     ) -> list[Job]:
         """Return up to ``limit`` jobs: first those with a metric, sorted by it, then the others.
 
-        Jobs without the metric are listed newest first. ``after`` is the key of the last job of the
-        previous page: a `MetricKey` if that job has the metric, else a `SortKey`.
+        Jobs without the metric are listed newest first. ``after`` is the sort key of the last job
+        of the previous page: a `MetricKey` if that job has the metric, else a `SortKey`. It is None
+        for the first page.
         """
         found: list[Job] = []
         if not isinstance(after, SortKey):

@@ -45,8 +45,9 @@ class RetentionRepository:
     def delete_details(self, job_ids: Sequence[str], kept: timedelta) -> int:
         """Delete the jobs' events of the kinds `DETAILS`; return how many were deleted.
 
-        Jobs that were retried since they were listed are skipped. The others stay locked until the
-        transaction ends, so that none is retried meanwhile.
+        Jobs that were retried since `jobs_with_details` returned them are skipped, and so are jobs
+        that another transaction has locked. The others stay locked until the transaction ends, so
+        that none is retried meanwhile.
         """
         jobs = select(Job.id).where(Job.id.in_(job_ids), *_ended(kept))
         ids = self._session.scalars(jobs.with_for_update(skip_locked=True)).all()

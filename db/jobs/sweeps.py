@@ -22,7 +22,7 @@ class Point:
     """One job of a sweep.
 
     Attributes:
-        varied: the fields in which the points of the sweep differ, with this point's values.
+        varied: the fields that the sweep's grid or list of jobs sets, with this point's values.
         spec: the complete specification of the job.
     """
 
@@ -48,7 +48,8 @@ class SweepRepository:
             max_parallel: how many of the jobs may run at the same time; None for no limit.
 
         Raises:
-            QuotaExceededError: the quotas of the key do not allow all of the jobs.
+            QuotaExceededError: the quotas of the key ``common.created_by`` do not allow all of the
+                jobs.
             SpecRefusedError: a specification names an uploaded dataset that does not exist.
         """
         QuotaRepository(self._session).check_jobs(common.created_by, len(points))

@@ -52,8 +52,8 @@ class DeliveryCount:
     """The numbers of pending and of failed webhook deliveries.
 
     Attributes:
-        overdue_s: how many seconds ago the earliest pending delivery was due; 0 if none is due yet.
-            Deliveries to disabled webhooks are ignored.
+        overdue_s: how many seconds ago the earliest pending delivery was due, of those to enabled
+            webhooks; 0 if none is due yet.
     """
 
     pending: int = 0

@@ -11,7 +11,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class ProblemKind:
-    """The properties that all problems with one code share.
+    """The properties of the problems with one code.
 
     A single problem may have another status or hint, or another value of ``retryable``.
 

@@ -1,7 +1,7 @@
-"""Problem kinds for the options, datasets and models that a specification names.
+"""Problem kinds for a job's request: its options, its deadline, and its datasets and models.
 
-The API finds these problems, or a worker does when it reads the files. The errors themselves carry
-the code and the remedy, so most codes have no constant here.
+Most are found by the API, or by a worker when it reads the files. A `SpecRefusedError` carries its
+code and remedy itself, so most codes have no constant here.
 """
 
 from db.core.errors import SpecRefusedError

@@ -30,10 +30,10 @@ def lost(*states: JobState) -> ColumnElement[bool]:
 
 
 def strikes() -> ColumnElement[int]:
-    """Return SQL for the strikes of a job that has just lost its worker.
+    """Return SQL for the new number of strikes of a job that has just lost its worker.
 
-    The strikes are the lost workers that count towards `MAX_CRASHES`, including the worker that was
-    just lost. If the worker before it was lost more than `CRASHES_WITHIN` ago, there is one strike.
+    Strikes are the losses that count towards `MAX_CRASHES`. The new number is one more than the old
+    one, or 1 if the previous loss was more than `CRASHES_WITHIN` ago.
     """
     return case((Job.struck_at < now(-CRASHES_WITHIN), 1), else_=Job.strikes + 1)
 
@@ -46,10 +46,9 @@ def is_repeated(session: Session, job_id: str, attempt: int, index: int) -> bool
 
 
 def is_step_repeated(session: Session, job_id: str, attempt: int, recovery: Document) -> bool:
-    """Return whether an earlier attempt has done this step of a recovery, or a later one.
+    """Return whether an earlier attempt has done this step of a recovery, or a later step.
 
-    A step of an evaluation always counts as repeated, because evaluations run both before and
-    after training.
+    The steps of an evaluation always count as repeated.
     """
     if recovery["stage"] not in RECOVERY_STAGES:
         return True

@@ -36,9 +36,9 @@ def claim_order(
 ) -> Iterator[tuple[ColumnElement[bool], ...]]:
     """Yield tuples of conditions, in the order in which to try them to find the next job.
 
-    Each tuple selects the waiting jobs of one priority and one key. The tuples are ordered by
-    descending priority, then by the claim order of the keys. The last tuple for a priority selects
-    the jobs of all keys.
+    Each tuple selects the waiting jobs of one priority and one key, except the last tuple for each
+    priority: this one selects the jobs of all keys. The tuples are ordered by descending priority,
+    then by the claim order of the keys.
     """
     urgent = select(func.max(Job.priority)).where(*waiting)
     priority = session.scalar(urgent)

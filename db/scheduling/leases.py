@@ -56,8 +56,8 @@ class LeaseRepository:
     ) -> JobState:
         """Renew the lease, store progress and return the state; None leaves a field unchanged.
 
-        ``recovery`` describes a step of a recovery: its stage, its number in that stage, and its
-        losses. It is stored in the event only.
+        ``recovery`` holds the stage, the step number and the losses of one step of a recovery. They
+        are stored in a ``progress`` event, but not in the job's row.
         """
         # Reading first is safe: only the attempt that holds the job writes its phase.
         before = self._session.scalar(select(Job.phase).where(Job.id == job_id))

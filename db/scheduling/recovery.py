@@ -120,7 +120,7 @@ class RecoveryRepository:
     def release_expired(self) -> list[Job]:
         """Release all jobs whose lease has expired, and return them.
 
-        A running job is queued again, or fails if this is its `MAX_CRASHES`-th strike (see
+        A running job is queued again, or fails if it has now reached `MAX_CRASHES` strikes (see
         `strikes`). A job that was being paused or cancelled becomes paused or cancelled.
         """
         query = select(Job.id).where(lost(*HELD)).with_for_update(skip_locked=True)

@@ -13,9 +13,10 @@ _UNFINISHED = (JobState.queued, *sorted(HELD))
 def is_runnable(sweep_id: str | None = None) -> ColumnElement[bool]:
     """Return SQL for whether a queued job may start now.
 
-    A job may start once its retry delay is over. If its sweep has a limit ``max_parallel``, fewer
-    jobs of the sweep than this limit may come before it. The jobs that come before it are the jobs
-    that workers hold, and the queued jobs with an earlier point whose retry delay is over.
+    A job may start once its retry delay is over. If its sweep has a limit ``max_parallel``, the
+    number of the sweep's jobs that come before this job must also be lower than the limit. The
+    jobs that come before it are those that workers hold, and the queued ones that have an earlier
+    point and whose retry delay is over.
 
     Args:
         sweep_id: the id of the job's sweep, if known, so that the query reads no other sweep.

@@ -24,9 +24,10 @@ class WorkerStatus:
     """One worker with its derived state.
 
     Attributes:
-        is_alive: whether its last heartbeat is less than `LOST_AFTER` old.
-        silence: the time since its last heartbeat, or since the last heartbeat of the process that
-            runs its job, whichever is longer.
+        is_alive: whether its last heartbeat is at most `LOST_AFTER` old. A heartbeat that lies
+            further than that in the future counts as old: the clock was set back after it.
+        silence: the time since its last heartbeat, or since the lease of its running job was last
+            renewed, whichever is longer.
         job_id: the job that it holds, if any.
     """
 
@@ -63,10 +64,10 @@ class WorkerRepository:
         self._session.flush()
 
     def heartbeat(self, worker_id: str, **usage: float | None) -> Worker | None:
-        """Set the worker's heartbeat and return its row; None if the row is missing.
+        """Record a heartbeat in the worker's row, and return the row; None if it is missing.
 
-        A missing row has to be inserted again. ``usage`` sets the columns of the worker's load,
-        used memory and temperature.
+        The caller has to insert a missing row again. ``usage`` sets the columns of the worker's
+        load, used memory and temperature.
         """
         return self._set(worker_id, heartbeat_at=now(), **usage)
 

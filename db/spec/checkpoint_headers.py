@@ -24,7 +24,9 @@ COMPLETE = "Download it again, or name a complete copy."
 
 
 def check_weights(folder: Path, name: str) -> dict[str, tuple[int, ...]]:
-    """Read the index and the header of every weight file, and check that they agree.
+    """Check the headers of all weight files, and that they agree with the index, if there is one.
+
+    An index beside ``model.safetensors`` is ignored.
 
     Returns:
         Each tensor's shape, by name.
@@ -54,13 +56,13 @@ def check_weights(folder: Path, name: str) -> dict[str, tuple[int, ...]]:
 
 
 def weight_files(folder: Path, name: str, present: Collection[str]) -> list[str]:
-    """Return the files in ``present`` that transformers would load.
+    """Return the names in ``present`` of the files that transformers would load.
 
-    These are ``model.safetensors``, or else the files in the index, or else all safetensors files.
-    This order of preference matters because some repositories contain the weights twice.
+    These are ``model.safetensors``, or else the files that the index names, or else all safetensors
+    files. This order of preference matters because some repositories contain the weights twice.
 
     Raises:
-        SpecRefusedError: the index is malformed, or names a file that is not ``present``.
+        SpecRefusedError: the index is malformed, or names a file that is not in ``present``.
     """
     if WHOLE in present:
         return [WHOLE]
@@ -77,7 +79,8 @@ def weight_files(folder: Path, name: str, present: Collection[str]) -> list[str]
 def index_bytes(folder: Path, weights: Collection[str]) -> int | None:
     """Return the total size of the weights in bytes, as the index file gives it.
 
-    Return None if the weights are a single file, or if the index is missing or gives no size.
+    Return None if ``weights`` contains ``model.safetensors``, or if the index file is missing or
+    gives no valid size.
     """
     if WHOLE in weights or not (folder / INDEX).is_file():
         return None

@@ -92,7 +92,8 @@ def _check_prunes_nothing(spec: PruneSpec) -> None:
 def _check_variant(spec: PruneSpec) -> None:
     """Check that only the method ``exact`` has a variant, and that the pattern suits the variant.
 
-    A variant that compares all masks of an N:M group needs a pattern with at most `MAX_SETS` masks.
+    A variant that compares all masks of an N:M group needs a pattern whose groups have at most
+    `MAX_SETS` possible masks.
     """
     if spec.method is not MethodName.exact:
         if spec.variant is not None:

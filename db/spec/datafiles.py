@@ -46,7 +46,7 @@ class DataFile:
         path: the file's path.
         field: the field of the specification that names it.
         name: the value of that field.
-        text_field: which field of each row to use; if None, the first known field.
+        text_field: which field of each row to use; if None, the first of ``KNOWN_FIELDS`` found.
     """
 
     path: Path
@@ -75,7 +75,8 @@ class DataFile:
         """Yield the rows in order, all of one type; a plain text is one row.
 
         Raises:
-            SpecRefusedError: the file is too large or binary, or a row is not valid.
+            SpecRefusedError: the file cannot be read, is too large or empty, or has no field
+                ``text_field``; or a row is not valid.
         """
         if self.holds_rows:
             yield from self._limited_rows()
@@ -89,11 +90,11 @@ class DataFile:
     def objects(self) -> Objects:
         """Yield each row's number and fields.
 
-        The number is the line on which the row ends; in a Parquet file, it is the row's position,
-        from 1.
+        The number is the line on which the row ends. For a Parquet file, it is the row's position,
+        from 1, and only the field to use is read.
 
         Raises:
-            SpecRefusedError: the file is too large, or a row cannot be read.
+            SpecRefusedError: the file is too large, or the file or a row cannot be read.
         """
         try:
             self._refuse_size()

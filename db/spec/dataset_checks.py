@@ -70,12 +70,13 @@ def _known(file: DataFile, reader: RowReader, line: int, values: dict[str, Any])
 
 
 def _any(file: DataFile, line: int, values: dict[str, Any]) -> str:
-    """Return a text of the row, from any field that a job could select.
+    """Return the first text in the row that is not blank, whichever field has it.
 
-    If the row has lists but no text, return ``messages`` in place of their content.
+    If there is none, but a list that is not empty, return the word ``messages``: a job could select
+    that field if the list has chat messages.
 
     Raises:
-        SpecRefusedError: the row has neither a text nor a list that is not empty.
+        SpecRefusedError: the row has neither such a text nor such a list.
     """
     texts = [value for value in values.values() if isinstance(value, str) and value.strip()]
     if not texts and not any(isinstance(value, list) and value for value in values.values()):

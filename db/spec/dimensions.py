@@ -28,7 +28,7 @@ def check_dimensions(config: Mapping[str, Any], shapes: Shapes, name: str) -> No
 
     Args:
         config: the content of config.json.
-        shapes: the shape of each tensor, by name.
+        shapes: the shape of each tensor, by name; if empty, only `BOUNDS` are checked.
         name: the model's name in the request.
 
     Raises:

@@ -29,11 +29,11 @@ def perplexity_of(method: MethodName, column: str) -> str:
 
 
 def better_methods(spec: PruneSpec) -> list[str]:
-    """Return a list with one sentence: which methods have a lower measured perplexity.
+    """Return a list with one sentence that names methods with a lower measured perplexity.
 
     The list is empty if the job sets ``solver``, if its ``method`` is itself a solver, if its
-    pattern was not measured, or if its sparsity is below `MIN_SPARSITY`. A sparsity is compared at
-    the nearest measured one.
+    pattern was not measured, or if its sparsity is below `MIN_SPARSITY`. For a sparsity that was
+    not measured, the sentence gives the perplexities at the nearest measured one.
     """
     column = _column(spec)
     if column is None or spec.method in OWN_MASK or spec.solver is not SolverName.none:
@@ -51,7 +51,7 @@ def better_methods(spec: PruneSpec) -> list[str]:
 
 
 def _column(spec: PruneSpec) -> str | None:
-    """Return the measured column of the job's pattern, or the one nearest to its sparsity.
+    """Return the column of the job's pattern; without a pattern, that of the nearest sparsity.
 
     Return None if the pattern was not measured, or if the sparsity is below `MIN_SPARSITY`.
     """

@@ -41,7 +41,8 @@ def check_gate(gate: Gate | None) -> None:
     """Check that a gate uses existing metrics only; a bound on any other metric would always fail.
 
     Raises:
-        SpecRefusedError: a metric does not exist; the remedy suggests the nearest name.
+        SpecRefusedError: a metric does not exist; the remedy lists all metrics, and suggests one if
+            its name is similar.
     """
     if gate is None:
         return

@@ -23,7 +23,7 @@ def check_configs(folder: Path, name: str) -> dict[str, Any]:
     """Read and check the folder's configuration files.
 
     Returns:
-        The content of config.json.
+        The content of config.json; empty if there is no such file.
 
     Raises:
         SpecRefusedError: ``custom_code``, ``quantized`` or ``malformed_config``.

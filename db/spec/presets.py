@@ -29,7 +29,7 @@ NOT_WITH_PATTERN = ("allocation",)
 
 
 def resolve_preset(fields: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Add the fields of the named preset to a request; the request's own fields take precedence.
+    """Return a request's fields, with those fields of its preset that the request does not set.
 
     If the request has a pattern, the fields in `NOT_WITH_PATTERN` are not added.
     """

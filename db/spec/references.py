@@ -36,9 +36,10 @@ class HubRepo:
 
 @dataclass(frozen=True)
 class LocalPath:
-    """The path of a local folder or file, with links resolved, and its name in the request.
+    """The path of a local folder or file, and its name in the request.
 
-    In each row of a dataset, the field ``text_field`` is used; if None, the first known field.
+    Links in the path are resolved, except for an uploaded dataset. ``text_field`` is the field to
+    use in each row of a dataset; if None, the first of ``KNOWN_FIELDS`` found.
     """
 
     path: Path
@@ -129,7 +130,7 @@ def parse_dataset(
     Args:
         name: the name in the specification.
         roots: the folders in which local files are allowed.
-        field: the field of the specification.
+        field: the field of the specification that holds the name.
         uploads: the folder of uploaded datasets.
         text_field: the field of the dataset's rows that the specification selects.
 

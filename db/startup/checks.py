@@ -51,7 +51,7 @@ class Finding:
 
     Attributes:
         subject: the thing checked, such as ``broker``.
-        text: one line. If the state is ``wrong``, it names the setting and the remedy.
+        text: one line, which gives the setting and the remedy if the state is ``wrong``.
     """
 
     subject: str
@@ -81,7 +81,8 @@ def read_settings(kind: type[SettingsT], **given: object) -> SettingsT:
     """Read settings from the environment and ``.env``; keyword arguments take precedence.
 
     Raises:
-        SettingsError: a value is not valid, a name is not known, or ``.env`` cannot be read.
+        SettingsError: a value is not valid, there is no setting for one of the ``ZPRUNER_*``
+            variables, or ``.env`` cannot be read.
     """
     errors: list[str] = []
     try:

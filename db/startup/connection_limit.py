@@ -14,7 +14,7 @@ for its superuser."""
 
 
 def connection_limit(settings: ServerSettings) -> list[Finding]:
-    """Check that PostgreSQL allows as many connections as all API processes may open together.
+    """Check that PostgreSQL allows as many connections as the whole service may open.
 
     Return no finding for a single API process or for SQLite.
 

@@ -1,8 +1,8 @@
 """A lock in the data folder, which shows whether any process may still hold a lease.
 
-Every process holds the lock in shared mode while it runs a job; the system releases it when the
-process ends. Whoever acquires the lock exclusively knows that no other process of this data folder
-holds a lease. Jobs can then be released before their leases expire.
+Every worker process holds the lock in shared mode while it runs a job. If the process is killed,
+the system releases the lock. Whoever acquires the lock exclusively knows that no other process of
+this data folder holds a lease. Jobs can then be released before their leases expire.
 """
 
 import fcntl

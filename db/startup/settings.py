@@ -131,7 +131,7 @@ class Settings(BaseSettings):
     def heartbeat_timeout(self) -> timedelta:
         """The time without a heartbeat after which a process counts as frozen.
 
-        It is three heartbeat intervals, but at least 15 seconds, because a machine may be busy.
+        It is three heartbeat intervals, but at least 15 seconds.
         """
         return max(LEAST_HEARTBEAT_TIMEOUT, timedelta(seconds=3 * self.beat_every_s))
 

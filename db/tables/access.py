@@ -52,14 +52,16 @@ NO_KEY = ""
 
 
 class LastClaim(Base):
-    """The latest claim of a job of one API key; it decides when that key's turn is.
+    """The latest claim of a job of one API key.
 
-    Among jobs of one priority, the key with the lowest number is next.
+    Among the keys with waiting jobs of the highest priority, the one with the lowest
+    ``claim_number`` is next.
 
     Attributes:
         created_by: the id of the key; ``NO_KEY`` for all clients without a key.
         claim_number: the number of the latest claim of a job of this key; 0 before the first. The
-            claims of all keys are numbered together. A time would not do: a clock may be set back.
+            claims of all keys are numbered together. Times are not used, because a clock may be set
+            back.
     """
 
     __tablename__ = "key_turns"

@@ -40,19 +40,20 @@ class Job(Base):
 
     Attributes:
         eta_p50_s, eta_p90_s: the median and the 90th percentile of the remaining seconds of the
-            current attempt, as its worker estimated them at its last step.
+            current attempt, as its worker estimated them last.
         crashes: the number of workers lost while they ran the job, since the last retry by a
             client.
         strikes: the number of lost workers that count towards `db.scheduling.crashes.MAX_CRASHES`.
-        struck_at: the time when the last of these workers was lost.
+        struck_at: the time when the latest loss of a worker was noticed; not set by a loss that
+            makes the job fail.
         retries: the number of automatic retries after transient failures; reset when the job
             advances further than before, and by a client's retry.
         not_before: the earliest time for the next automatic retry.
         leased_at: the time when a worker last obtained or renewed the lease.
         perplexity, perplexity_ratio, seconds, size_bytes: the values that lists are sorted by, set
-            once the job has succeeded. The first two are copies of metrics. ``seconds`` lasts from
-            the start of the first attempt to the end of the job. ``size_bytes`` is the total size
-            of its artifacts.
+            once the job has succeeded. The first two are copies of metrics. ``seconds`` is the time
+            from the start of the first attempt to the end of the job. ``size_bytes`` is the total
+            size of its artifacts.
     """
 
     __tablename__ = "jobs"
@@ -226,7 +227,7 @@ class Artifact(Base):
 class StoredResponse(Base):
     """The response to the first request with an idempotency key.
 
-    It is deleted together with the job that the request created.
+    It is deleted together with the job that the request created; for a sweep, with the first job.
 
     Attributes:
         created_by: the id of the API key that sent the request; empty if there was no API key.
@@ -246,14 +247,15 @@ class StoredResponse(Base):
 
 
 class Worker(Base):
-    """One running worker, as of its last heartbeat.
+    """One worker, as of its last heartbeat.
 
     Attributes:
         name: its name in Celery, such as ``gpu@host``.
         queues: the queues that it takes jobs from.
         device: the device that it computes on; None until it is known.
         memory_bytes: the memory of that device.
-        job_id: the id of the job that one of its processes holds; None if it has none.
+        job_id: the id of the last job that one of its processes claimed, which may have ended
+            since; None before the first, and after another worker has claimed that job.
         draining: whether it finishes its current job and takes no new ones.
         load: the share of time in which its device was busy, from 0 to 1; None if unknown.
         memory_used_bytes, temperature_c: the used memory and the temperature of that device; None

@@ -63,8 +63,9 @@ class TriggerDelivery(Base):
     """One authenticated call of a trigger.
 
     Attributes:
-        delivery_id: the id that the caller sent, or a digest if it sent no valid id. A second call
-            with the same id is a duplicate.
+        delivery_id: the id that the caller sent; a digest of the body if the caller sent none, or
+            of the id if that is malformed. A second call with the same id is a duplicate, unless
+            the first one was refused.
         body_digest: a digest of the body; set only for GitHub, whose signature does not cover the
             id. There, a second call with the same body is a duplicate too.
         reason: why the call was ignored.

@@ -28,8 +28,8 @@ class ClaimedDelivery:
     Attributes:
         secrets: the secrets to sign with: the current one, then the former one if still valid.
         attempt: the number of the attempt, from 1.
-        until: the end of the claim. A result is recorded only while this claim is the delivery's
-            latest, which ``attempt`` and ``until`` show.
+        until: the end of the claim. A result is recorded only if the delivery's row still has this
+            ``attempt`` and this ``until``.
     """
 
     id: str
@@ -84,8 +84,9 @@ class DispatchRepository:
     def claim(self, limit: int, without: Collection[str] = ()) -> list[ClaimedDelivery]:
         """Claim up to ``limit`` due deliveries, the most overdue first.
 
-        Concurrent callers get different deliveries. A claim lasts for `CLAIMED_FOR`; then the
-        delivery is due again. Deliveries to the webhooks in ``without`` are not claimed.
+        Concurrent callers get different deliveries. A claimed delivery is due again after
+        `CLAIMED_FOR`, unless a result is recorded before. Deliveries to the webhooks in ``without``
+        are not claimed.
         """
         due = _due(without).order_by(Delivery.next_attempt_at, Delivery.id).limit(limit)
         ids = self._session.scalars(due.with_for_update(skip_locked=True, of=Delivery)).all()
@@ -108,7 +109,8 @@ class DispatchRepository:
         """Record the result of an attempt: the delivery succeeded, failed, or will be retried.
 
         Return False, and record nothing, if the delivery was claimed again, enqueued again or
-        deleted in the meantime. Even then, a webhook that responded with 410 is disabled.
+        deleted in the meantime. Even then, a webhook that responded with 410 is disabled, unless
+        its URL has changed since the claim.
         """
         if result.is_gone:  # locks the webhook before its delivery, as a deletion does
             self._disable(claimed)

@@ -30,7 +30,7 @@ def retry_delay(
     Args:
         attempt: the number of the failed attempt, from 1.
         random_source: the source of the jitter.
-        wanted: the delay that the receiver asked for, capped at the last of `DELAYS`; used if it is
+        wanted: the delay that the receiver asked for; used, up to the last of `DELAYS`, if it is
             longer than the regular delay.
     """
     if attempt >= ATTEMPTS:

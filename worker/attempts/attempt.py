@@ -32,8 +32,8 @@ MAX_CLAIMS = 3
 class Attempt:
     """One attempt at a job, from its claim on.
 
-    Each write is a transaction of its own, and fails if another attempt holds the job. All methods
-    are thread-safe.
+    Each write is a transaction of its own. Once the attempt no longer holds the job, every write
+    except `release` raises `LeaseLostError`. All methods are thread-safe.
     """
 
     def __init__(self, sessions: Sessions, job: Job, lease: timedelta) -> None:
@@ -75,7 +75,7 @@ class Attempt:
 
         Raises:
             JobNotFoundError: the job was deleted.
-            LeaseLostError: another attempt holds the job.
+            LeaseLostError: a later attempt has started.
         """
         with self._sessions() as session:
             job = JobRepository(session).get(self.job_id)

@@ -43,9 +43,10 @@ def recover_leases(sessions: Sessions, store: ArtifactStore, keep_staged: timede
 class LeaseRecovery:
     """Recovers leases, but waits first if the database's clock has jumped since the last call.
 
-    The clock jumps if it is set, the machine is suspended or the database is down. Afterwards, the
-    leases of live workers may seem to have expired. For half the duration of a lease, none is
-    recovered, so that these workers can renew their leases.
+    It counts as having jumped if it shows an earlier time than at the last call, or a much later
+    one: the clock was set, the machine was suspended, or the database was down. Afterwards, the
+    leases of live workers may seem to have expired. No job is released for half the duration of a
+    lease, so that these workers can renew their leases.
     """
 
     def __init__(

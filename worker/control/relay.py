@@ -14,12 +14,12 @@ MAX_JOBS = 100
 def relay(sessions: Sessions, publish: Publish, message_count: Callable[[str], int]) -> int:
     """Publish messages for queued jobs that may have none, and return how many were published.
 
-    These are the jobs for which no message was published recently. They are marked before the
-    broker is called, so that no database lock is held during that call. If it fails, later calls
-    try again once the mark is old.
+    These are the jobs that may start now and for which no message was published recently. They are
+    marked before the broker is called, so that no database lock is held during that call. If the
+    broker fails, a later call of `relay` tries again once the mark is old.
 
     A worker takes the most urgent job, whichever job the message names. So no message is published
-    for a queue that already has as many messages as waiting jobs.
+    for a queue that already has as many messages as jobs that may start now.
     """
     with sessions.begin() as session:
         recovery = RecoveryRepository(session)

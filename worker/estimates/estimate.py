@@ -45,14 +45,13 @@ def estimate(
     Args:
         spec: the job.
         settings: the worker's settings.
-        duration_ratios: for each earlier job on this machine, its duration divided by the planned
-            duration.
+        duration_ratios: for each recent job, its duration divided by its planned duration.
 
     Returns:
         The estimate, ready for JSON.
 
     Raises:
-        SpecRefusedError: a field names something that cannot be used.
+        SpecRefusedError: a field of ``spec`` has a value that cannot be used.
         PruningError: the model cannot be pruned in this way.
     """
     check_combination(spec)

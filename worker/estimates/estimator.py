@@ -1,8 +1,8 @@
 """``python -m worker.estimates.estimator``: computes requested estimates, and exits when idle.
 
-This is a process of its own, because planning needs torch, which the control process must not
-import. The process keeps running for a while after the last request, because importing torch
-takes longer than computing an estimate.
+This is a process of its own, because estimates need torch, which the control process must not
+import. The process exits only after `IDLE_S` seconds without a request, so that it does not import
+torch anew for every estimate.
 """
 
 import logging

@@ -40,7 +40,8 @@ class ExpectedWindows:
         calibration: the number of windows for calibration.
         evaluation: the number of windows for evaluation.
         seq_len: the number of tokens in each window.
-        guesses: a text with the number of evaluation windows if that was guessed; otherwise empty.
+        guesses: one text, which gives the number of evaluation windows, if this number was guessed;
+            otherwise empty.
         training: the number of windows that a recovery trains on; 0 without a recovery.
         held_out: the number of windows on which a recovery measures the held-out loss; 0 without a
             recovery.
@@ -83,15 +84,15 @@ def counted_windows(
 def expected_windows(
     spec: PruneSpec, model: ModelFolder, meta_model: MetaModel, resources: Resources
 ) -> ExpectedWindows:
-    """Count the job's windows where that is cheap, and guess their number otherwise.
+    """Return the numbers of the job's windows, counted where that is cheap.
 
-    If all texts are small local files, all windows are counted. Otherwise only the rows of
-    ``input_ids`` files are counted. For other texts, the numbers that the job requests are used, or
-    else guesses.
+    If all datasets are small local files, all windows are counted. If not, only the rows of
+    ``input_ids`` files are counted, and all other numbers are requested by the job, defaults or
+    guesses.
 
     Raises:
-        SpecRefusedError: a file cannot be read or has too few tokens, or the windows are longer
-            than the model's context.
+        SpecRefusedError: a dataset cannot be used or is too small, or the windows are longer than
+            the model's context.
     """
     if can_count_windows(spec, resources):
         return counted_windows(spec, model, meta_model, resources)

@@ -16,13 +16,15 @@ from worker.sources.models import fetch_model
 
 
 def forecast(spec: PruneSpec, resources: Resources) -> dict[str, Any]:
-    """Plan the job for one device and the memory that is free now; return the plan for JSON.
+    """Return the job's plan for one device and the memory that is free now, as a JSON object.
 
-    The model and the texts are downloaded, because the plan depends on them; no weight is read.
+    The model and the texts are downloaded, unless they are already on this machine. No weight is
+    read.
 
     Raises:
-        SpecRefusedError: a field names something that cannot be used.
-        PruningError: the model cannot be pruned in this way, or does not fit into memory.
+        SpecRefusedError: a field of ``spec`` has a value that cannot be used.
+        PruningError: the model cannot be pruned in this way, the job does not fit into memory, or
+            the device does not exist.
     """
     check_combination(spec)
     (device,) = rank_devices(compute_device(resources.device), 1)

@@ -58,8 +58,8 @@ class JobPlan:
     def as_json(self) -> dict[str, Any]:
         """Return the plan as a JSON object.
 
-        The object has the fields of the sweep's plan, but its memory and time are those of the
-        whole job. If there is a recovery, the field ``recovery`` contains its plan.
+        The object has the fields of the sweep's plan, but memory, scratch space and time are given
+        for the whole job. If the job has a recovery, the field ``recovery`` is the recovery's plan.
         """
         names = ("host_bytes", "device_bytes", "scratch_bytes", "seconds")
         totals = {name: getattr(self, name) for name in names}
@@ -108,7 +108,7 @@ def planned_job(
     device: torch.device,
     count_windows: Callable[[MetaModel], ExpectedWindows],
 ) -> PlannedJob:
-    """Read the headers of the weight files and describe the job's work; no weight is loaded.
+    """Return the model, windows and work of a job, without loading any weight.
 
     Args:
         spec: the job.
@@ -117,7 +117,7 @@ def planned_job(
         count_windows: returns the number of windows of each kind.
 
     Raises:
-        SpecRefusedError: a field names something that cannot be used.
+        SpecRefusedError: a field of ``spec`` has a value that cannot be used.
         PruningError: the model cannot be pruned in this way.
     """
     meta_model = MetaModel.open(model.path, compute_dtype(spec.dtype, device), device)

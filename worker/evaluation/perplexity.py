@@ -13,7 +13,7 @@ def token_loss(logits: Tensor, targets: Tensor) -> Tensor:
     """Return the cross-entropy of each target.
 
     Args:
-        logits: ``[n, vocabulary]``, any float dtype; computed in fp32.
+        logits: ``[n, vocabulary]``, any float dtype; converted to fp32.
         targets: ``[n]`` int64 token ids.
 
     Returns:

@@ -10,12 +10,12 @@ from worker.pruning.base.durable_files import move_into_place
 
 @dataclass(frozen=True)
 class CachedDenseLoss:
-    """A small file that holds one loss in nats per token.
+    """The stored loss of a dense model, in nats per token.
 
     Attributes:
-        path: the file, named after a digest of everything that the loss depends on. It can be
-            deleted at any time: the next job then measures the loss again. If the path is None, as
-            for ``zpruner prune``, no loss is read or stored.
+        path: a small file, named after a digest of everything that the loss depends on. The file
+            can be deleted at any time: a later job then measures the loss again. If the path is
+            None, as for ``zpruner prune``, no loss is read or stored.
     """
 
     path: Path | None

@@ -16,9 +16,9 @@ P90_FACTOR = 1.4
 class EtaEstimator:
     """Estimates the remaining time from the duration of the work that this attempt has done.
 
-    Blocks that an earlier attempt pruned do not count, because this attempt passes them far faster.
-    During a recovery, only the steps of its current stage count, because blocks and the steps of
-    other stages take a different time.
+    Blocks that are known to have been pruned by an earlier attempt do not count, because this
+    attempt passes them far faster. During a recovery, only steps of the current stage count:
+    blocks, and the steps of other stages, take a different time.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -43,9 +43,10 @@ class EtaEstimator:
         return self._eta(1 - progress.fraction) if self._durations else None
 
     def _counts(self, progress: JobProgress) -> bool:
-        """Whether the time since the last update was spent on work like the work that is left.
+        """Whether the time since the last update is a duration that the estimate uses.
 
-        When a stage of a recovery begins, all earlier durations are dropped.
+        At the first reported step of a stage of a recovery, all earlier durations are dropped, and
+        the result is False.
         """
         if progress.recovery is None:
             return progress.block is not None and progress.block[0] >= self._first_new_block

@@ -20,18 +20,18 @@ log = logging.getLogger(__name__)
 def write_model_folder(
     source: Path, out: Path, report: dict[str, Any], roots: Sequence[Path] | None = None
 ) -> None:
-    """Add everything but the weights to ``out``, which makes it a Hugging Face folder.
+    """Add everything but the weights to ``out``, so that ``out`` is a Hugging Face model folder.
 
     The configuration, generation configuration and tokenizer are copied unchanged from the dense
-    model. The model card and ``report.json`` describe the job. If a file is a symbolic link, its
-    target must be in ``source``, in ``roots`` or in the hub's cache. Otherwise it is not copied,
-    and a warning is logged.
+    model. The model card and ``report.json`` describe the job. If ``roots`` is given, a file that
+    is a symbolic link is copied only if the link leads into ``source``, ``roots`` or the hub's
+    cache; a warning is logged for each file that is not copied.
 
     Args:
         source: the dense model's folder.
         out: the folder that has the pruned shards.
         report: everything that was measured, ready for JSON.
-        roots: folders that may contain models; None for any.
+        roots: folders that may contain models; None if any folder may.
     """
     for file in sorted(source.iterdir()):
         if file.is_file() and file.name.endswith(_KEPT) and not file.name.endswith(_WEIGHTS):

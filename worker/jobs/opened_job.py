@@ -51,8 +51,8 @@ class OpenedJob:
         """Open a job: check its recipe, check that all weights are finite, and tokenize its texts.
 
         Raises:
-            SpecRefusedError: a field names something that cannot be used.
-            PruningError: the model cannot be pruned in this way.
+            SpecRefusedError: a field of ``spec`` has a value that cannot be used.
+            PruningError: the model cannot be pruned in this way, or a weight is not finite.
         """
         reader = devices[0] if len(devices) == 1 else torch.device("cpu")
         meta_model = MetaModel.open(model.path, compute_dtype(spec.dtype, devices[0]), reader)

@@ -14,13 +14,14 @@ class JobProgress:
     Attributes:
         phase: the current phase.
         fraction: the share of all work that is done.
-        block: for the block that has just finished, its index from 0, the number of blocks, and its
-            name.
+        block: if a block has just finished, the block's index from 0, the number of blocks, and the
+            block's name.
         report: the measurements of that block, ready for JSON.
-        recovery: the stage, the step number and the losses of one step of the recovery, ready for
-            JSON.
-        resumed_from_block: how many blocks an earlier attempt finished; reported once.
-        resumed_from_step: how many steps of the recovery an earlier attempt did; reported once.
+        recovery: the fields of a `RecoveryProgress`, ready for JSON, if a step of the recovery is
+            reported.
+        resumed_from_block: how many blocks earlier attempts finished, if known; reported once.
+        resumed_from_step: how many steps of the recovery earlier attempts made, if known; reported
+            once.
     """
 
     phase: Phase
@@ -42,8 +43,8 @@ class JobResult:
     """The result of a finished job.
 
     Attributes:
-        metrics: ready for JSON.
-        digests: the digests that were computed while files were written, by file name.
+        metrics: the job's metrics, ready for JSON.
+        digests: the digest of each weight file, by file name, computed while the file was written.
     """
 
     metrics: dict[str, Any]

@@ -32,7 +32,7 @@ _STARTED, _DONE = 0.02, 0.95
 def prune(
     spec: PruneSpec, out: Path, resources: Resources
 ) -> Generator[JobProgress, None, JobResult]:
-    """Prune the model that ``spec`` names into ``out``.
+    """Prune the model that ``spec`` names, and write the result to ``out``.
 
     Args:
         spec: the job's specification.
@@ -45,9 +45,9 @@ def prune(
         stop.
 
     Raises:
-        SpecRefusedError: a field names something that cannot be used.
+        SpecRefusedError: a field of ``spec`` has a value that cannot be used.
         PruningError: the model cannot be pruned in this way, or a result is not finite.
-        OSError: the disk has no space for a recovery.
+        OSError: the disk has too little space for a recovery.
     """
     yield JobProgress(Phase.resolving, 0.0)
     check_combination(spec)

@@ -13,12 +13,12 @@ from worker.recovery.results import RecoveryResult
 
 @dataclass(frozen=True)
 class RecoveredModel:
-    """A recovered model.
+    """A pruned model after its recovery.
 
     Attributes:
-        recovery: the recovery that trained it.
-        result: the result of the training, with its measurements.
-        zeros: how many weights of its pruned matrices are zero.
+        recovery: the recovery that trained the model.
+        result: the result of the recovery.
+        zeros: how many weights are zero in the model's pruned matrices.
     """
 
     recovery: JobRecovery

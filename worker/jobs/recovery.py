@@ -38,7 +38,7 @@ class JobRecovery:
         settings: how the model is trained.
         windows: the windows for training, and the held-out ones.
         out: the folder of the result; the sweep writes into a folder inside it.
-        plan: the memory, disk space and time that the recovery takes.
+        plan: how the recovery runs, and its predicted memory, disk space and time.
     """
 
     job: OpenedJob
@@ -53,17 +53,18 @@ class JobRecovery:
         return self.out / PRUNED_FOLDER
 
     def progress(self, start: float, end: float) -> Generator[JobProgress, None, RecoveryResult]:
-        """Train the pruned model, and write it into the folder of the result.
+        """Train the pruned model, and write the recovered model into ``out``.
 
         Args:
             start, end: the shares of the whole job that are done before and after the recovery.
 
         Yields:
-            The progress at each point where the work may stop. Only some steps include their
-            losses.
+            The progress at each point where the work may stop; only some of these points report
+            a step with its losses.
 
         Raises:
-            PruningError: the model or the available memory does not allow the recovery.
+            PruningError: the model or the available memory does not allow the recovery, or a
+                result is not finite.
         """
         steps, resumed = self._start()
         yield JobProgress(Phase.recovering, start, resumed_from_step=resumed)
@@ -106,15 +107,15 @@ class JobRecovery:
 
 
 def planned_recovery(job: OpenedJob, out: Path) -> JobRecovery | None:
-    """Plan the recovery of a job; return None if it has none.
+    """Plan the recovery of a job; return None if the job has none.
 
     Args:
         job: the job.
         out: the folder of the result, empty or with the files of an earlier run.
 
     Raises:
-        InsufficientMemoryError: the recovery does not fit into memory; the message names a change
-            with which it fits.
+        InsufficientMemoryError: the recovery does not fit into memory. The message proposes a kind
+            of recovery that fits, or else a refinement.
         OSError: the disk has too little space (``ENOSPC``).
     """
     settings, windows = recovery_of(job.spec), job.windows.recovery

@@ -25,7 +25,7 @@ class RecoveryTask:
         dense, pruned: the folders of the dense model and of the pruned model.
         dtype: the dtype of the forward passes.
         settings: how the model is trained.
-        pattern: the pattern that a changing mask must satisfy; None if it is not known.
+        pattern: the pattern that masks of the kind ``ast`` must satisfy; None if none is known.
         training, held_out, evaluation: the windows of token ids, each tensor ``[windows, tokens]``.
         out: the folder of the result.
         seed: determines the order of the windows, and the initial values of adapters.

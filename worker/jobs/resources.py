@@ -13,12 +13,13 @@ class Resources:
     """The resources of one job.
 
     Attributes:
-        model_roots: folders that may contain local models; None for any.
-        dataset_roots: folders that may contain local datasets; None for any.
+        model_roots: folders that may contain local models; None if any folder may.
+        dataset_roots: folders that may contain local datasets; None if any folder may.
         uploads: the folder of uploaded datasets; None if there are no uploads.
         digests: the expected SHA-256 of each uploaded dataset of the job, by name.
         device: the device to compute on; ``auto`` selects a GPU if there is one.
-        devices: the number of devices; each gets a process and a share of the windows.
+        devices: the number of devices. If there are several, each gets a process of its own and a
+            share of the windows.
         memory_budget_bytes: the memory limit of all processes together; None for no limit.
         baselines: the folder of measurements of dense models; None to measure each time.
         speeds: the file of this machine's measured speed; None to predict no time.

@@ -30,11 +30,11 @@ class JobSweep:
     """A sweep that is ready to run.
 
     Attributes:
-        run: yields each block's result, and a `RefinementProgress` at further points where the
-            sweep may stop; returns the model's result.
-        resumed_from_block: the index of the first block that this run prunes; None if it prunes all
-            blocks. Always None if several devices share the sweep, because only the processes that
-            compute on them know this index.
+        run: a generator that yields each block's result, and a `RefinementProgress` at further
+            points where the sweep may stop; it returns the model's result.
+        resumed_from_block: the index of the first block that this run prunes, or the number of
+            blocks if earlier runs pruned all. None if this run prunes all blocks, or if several
+            devices share the sweep.
         seconds: the planned duration of the sweep; None if it is not known.
     """
 
@@ -69,15 +69,16 @@ class JobSweep:
 
 
 def start_sweep(job: OpenedJob, out: Path, dense_loss: float | None) -> JobSweep:
-    """Prepare the sweep of a job, or resume one from its files in ``out``.
+    """Prepare the sweep of a job; the sweep resumes an earlier one whose files are in ``out``.
 
     Args:
         job: the job.
         out: an existing folder for the shards.
-        dense_loss: the dense model's loss on the evaluation windows, if it is known.
+        dense_loss: the dense model's loss on the evaluation windows; None if it is not known.
 
     Raises:
-        PruningError: the model or the available memory does not allow the sweep.
+        PruningError: the model or the available memory does not allow the sweep. If several devices
+            share the sweep, this is raised only once the sweep runs.
     """
     ids = (job.windows.calibration.ids, job.windows.evaluation.ids)
     budget, dtype = job.budget_of_a_process, job.meta_model.dtype

@@ -117,7 +117,8 @@ def window_length(spec: PruneSpec, meta_model: MetaModel, row: int | None) -> in
         row: the length of the dataset's rows of ``input_ids``; None for text.
 
     Raises:
-        SpecRefusedError: the windows are longer than the model's context.
+        SpecRefusedError: the windows are longer than the model's context, or longer than 2048
+            tokens if the model's configuration names no context length.
     """
     config = meta_model.model.config.get_text_config()
     limit = getattr(config, "max_position_embeddings", None) or _MAX_DEFAULT_SEQ_LEN

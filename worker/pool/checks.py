@@ -1,7 +1,8 @@
-"""The startup checks of workers; ``python -m worker.pool.checks`` prints the results as JSON.
+"""The startup checks of workers.
 
-``zpruner serve`` and ``zpruner doctor`` run this module as a process, because they do not import
-the worker's code.
+``zpruner serve`` and ``zpruner doctor`` do not import the worker's code. They run
+``python -m worker.pool.checks``, which checks the worker's settings and device, and prints the
+findings as JSON. With ``--all``, it also checks torch, unless the device is not usable.
 """
 
 import subprocess

@@ -99,9 +99,10 @@ class ForkServer:
         """Wait until the server has imported the engine.
 
         Raises:
-            ForkServerError: the server takes longer than a worker should wait, or the worker is
-                stopping.
-            OSError: the server has ended or hangs.
+            ForkServerError: the server is not ready `START_TIMEOUT_S` seconds after its start, or
+                the worker is stopping.
+            OSError: the server has ended, or is not ready `REPLACE_AFTER_S` seconds after its
+                start.
         """
         while not self._is_ready:
             age = time.monotonic() - self._started
@@ -117,7 +118,7 @@ class ForkServer:
 
 
 def _checked_child(pid: int) -> int:
-    """Return ``pid`` if it is a child of this process; otherwise kill it.
+    """Return ``pid`` if process ``pid`` is a child of this process; if not, kill process ``pid``.
 
     Raises:
         ForkServerError: the process is not a child, as in sandboxes that do not support subreapers.

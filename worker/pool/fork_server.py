@@ -1,8 +1,9 @@
 """The fork server: it imports the engine, so that the processes it forks need not do so.
 
-The server runs no job, opens no connection, and has only one thread when it forks. A forked process
-therefore behaves like a new one (decision 30). The server's command-line argument is the descriptor
-of a socket that connects it to the worker, its parent.
+The server runs no job. It forks only if it has one thread, has no unexpected file open and has not
+used CUDA. A forked process therefore behaves like a new one (decision 30). The server's
+command-line argument is the descriptor of a socket that is connected to the worker, the server's
+parent.
 """
 
 import gc
@@ -77,10 +78,10 @@ def _handle_request(worker: socket.socket) -> bool:
 
 
 def _fork(worker: socket.socket, fds: list[int]) -> str:
-    """Fork a process that becomes a child of the worker; return its process id, or an error.
+    """Fork a process that becomes a child of the worker; return its process id, or an error's text.
 
-    The new process is a grandchild of the server. The process between them exits at once. The
-    worker is a subreaper, so it then becomes the parent of the new process.
+    The server forks a child, which forks the new process and exits at once. The worker is a
+    subreaper, so the new process then becomes a child of the worker.
     """
     read, write = os.pipe()
     try:

@@ -17,9 +17,10 @@ class Usage:
     """The usage of a device, or of several together; a value is None if it is unknown.
 
     Attributes:
-        load: the share of time in which the device was busy, from 0 to 1; a mean for several.
-        memory_used_bytes: the used memory; the sum for several.
-        temperature_c: the temperature of the hottest device.
+        load: the share of time in which the device was busy, from 0 to 1; for several devices,
+            their mean.
+        memory_used_bytes: the used memory; for several devices, their sum.
+        temperature_c: the temperature; for several devices, that of the hottest.
     """
 
     load: float | None = None
@@ -38,10 +39,10 @@ def cpu_usage() -> Usage:
 
 
 def gpu_usage(first: int, count: int) -> Usage:
-    """Return the usage of ``count`` CUDA devices, of which ``first`` is the first index.
+    """Return the usage of ``count`` CUDA devices, from index ``first`` on.
 
-    The values come from NVIDIA's management library. If the library is missing, or cannot read the
-    devices' memory, all values are None.
+    The values come from NVIDIA's management library. If the library cannot be used, or cannot read
+    the memory of a device, all values are None.
     """
     try:
         nvml = import_module("pynvml")

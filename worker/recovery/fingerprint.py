@@ -28,16 +28,18 @@ def recovery_fingerprint(
     seed: int,
     ranks: int,
 ) -> dict[str, Any]:
-    """Return everything that the result depends on, part by part, ready for JSON.
+    """Return what the result depends on, part by part, ready for JSON.
 
-    The pruned model is identified by the digests of its files. A resumed sweep writes some of them
-    again with the same bytes, which must not change the fingerprint.
+    The pruned model is identified by the digests of its files. A resumed sweep writes some of its
+    files again with the same bytes, which must not change the fingerprint. The plan's setting is
+    not included: a resumed run keeps the earlier run's setting.
 
     Args:
         dense: the dense model.
         pruned: the pruned model.
         recovery: how the pruned model is trained.
-        pattern: the pattern that a changing mask must satisfy.
+        pattern: the pattern that masks of the kind ``ast`` must satisfy; None if no pattern is
+            known.
         windows: token ids ``[windows, tokens]`` keyed by their use, such as ``training``.
         token_loss: the function that measures the loss.
         seed: determines the order of the windows, and the initial values of adapters.

@@ -49,7 +49,8 @@ class Head:
                 predicts no token.
 
         Yields:
-            The index of a piece's first state, and the piece ``[n, hidden]``.
+            The index of a piece's first state among all states that predict a token, and the piece
+            ``[n, hidden]``.
         """
         states = hidden[:, :-1].flatten(0, 1)
         fitting = LOGITS_BYTES[self.meta_model.device.type] // (4 * self.vocabulary)
@@ -72,7 +73,7 @@ class Head:
 
 @dataclass(frozen=True)
 class DistillationHead:
-    """A model's head, and the training loss of the predictions that it makes.
+    """A model's head, and the training loss of the head's predictions.
 
     Attributes:
         head: the final norm and the head.
@@ -104,10 +105,10 @@ class DistillationHead:
     def backward(
         self, hidden: Tensor, ids: Tensor, targets: Targets, norms: Mapping[str, Tensor]
     ) -> Tensor:
-        """Return the same sum as `loss`, and add its gradient to that of each trained parameter.
+        """Return the same sum as `loss`, and add its gradients to the parameters' ``grad``.
 
         Args:
-            hidden: last hidden states, with the graph of the blocks.
+            hidden: last hidden states, with the autograd graph of the blocks.
             ids, targets, norms: as for `loss`.
         """
         total = torch.zeros((), dtype=torch.float64, device=hidden.device)

@@ -1,7 +1,7 @@
 """The training loss: the divergence from the dense model, and the cross-entropy of the text.
 
-The dense model's distribution is kept as its largest probabilities and the sum of all others.
-Merging tokens in this way never increases the divergence between two distributions.
+Of the dense model's distribution, only the largest probabilities and the sum of all others are
+kept. The divergence computed from these is at most that of the whole distributions.
 """
 
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ def log_shares(logits: Tensor, indices: Tensor, temperature: float) -> Tensor:
     """Return the logarithms of some tokens' probabilities, and of the sum of all others.
 
     Args:
-        logits: ``[n, vocabulary]``, any float dtype; computed in fp32.
+        logits: ``[n, vocabulary]``, any float dtype; they are converted to fp32.
         indices: ``[n, k]`` int64, token ids, distinct within a row; k is below the vocabulary size.
         temperature: divides the logits.
 
@@ -59,7 +59,7 @@ def divergence(target: Tensor, prediction: Tensor) -> Tensor:
     """Return the Kullback-Leibler divergence KL(target ‖ prediction) of each row.
 
     Args:
-        target, prediction: ``[n, k + 1]``, logarithms of probabilities; those of a row sum to 1.
+        target, prediction: ``[n, k + 1]``, logarithms of probabilities that sum to 1 in each row.
 
     Returns:
         ``[n]``, in nats; at least 0, apart from rounding.

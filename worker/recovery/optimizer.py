@@ -84,7 +84,7 @@ class Optimizer:
             tokens: number of predicted tokens whose losses were summed, over all ranks.
 
         Raises:
-            NotFiniteError: a gradient holds NaN or infinity.
+            NotFiniteError: the norm of all gradients together is not finite.
         """
         factor = schedule(step, self._steps, self._recovery.warmup)
         rates = [rate * factor for rate in self._rates]

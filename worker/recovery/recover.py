@@ -43,8 +43,9 @@ from worker.recovery.windows import RecoveryWindows
 class ModelRecovery:
     """Trains one pruned model and writes the result into one folder.
 
-    First the training text runs through the dense model, block by block, and the predictions are
-    stored. Then the pruned model, whole in memory, is trained to make the same predictions.
+    First the training and held-out windows run through the dense model, block by block, and its
+    predictions are stored. Then the pruned model, whole in memory, is trained on these predictions
+    and on the text itself.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class ModelRecovery:
                 that has to be deleted before ``out`` is published.
             token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``, the cross-entropy.
             seed: determines the order of the windows, and the initial values of adapters.
-            memory_budget_bytes: the maximum memory of this process; None for no limit.
+            memory_budget_bytes: the maximum memory of this process; None for no such limit.
             ranks: the ranks that share the work; all get the same arguments.
             speed: the machine's speed, from which the plan predicts the time; None if not known.
 
@@ -122,17 +123,17 @@ class ModelRecovery:
         return self._resumed_from
 
     def run(self) -> Generator[RecoveryProgress, None, RecoveryResult]:
-        """Train the model and write it.
+        """Train the model, write it, and return the result.
 
         This is a generator, so that its caller can report progress, renew a lease or stop between
         two steps.
 
         Yields:
-            The progress, in the training before its first step and after each one, otherwise after
-            each block that has been run.
+            The progress: in the stage ``training`` after each step, and before the very first one;
+            in the other stages after each block that has been run.
 
         Raises:
-            PruningError: a result is not finite.
+            PruningError: the gradients of a step are not finite.
         """
         yield from teach(self._teacher, self._dense, self._log, self._ranks)
         trim_heap()
@@ -237,8 +238,8 @@ def _check(
     """Check the models and the kind before any work that takes time.
 
     Raises:
-        RecoveryError: the models have different parameters, or the kind needs a pattern and none
-            is known.
+        RecoveryError: the parameters of the two models have different names, or the kind needs a
+            pattern and none is known.
     """
     if dense.model.state_dict().keys() != pruned.model.state_dict().keys():
         raise RecoveryError(

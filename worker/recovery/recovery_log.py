@@ -53,12 +53,13 @@ class RecoveryLog:
 
     The files hold the teacher's predictions, and states of the training.
 
-    A run that finds a log with its own fingerprint continues from the last recorded state. Files of
-    a run with another fingerprint are deleted.
+    A run that finds a log with its own fingerprint continues from the last recorded state, or
+    starts the training again if a file of that state is damaged. Files of a run with another
+    fingerprint are deleted.
 
     Attributes:
         folder: the folder of all these files.
-        state: the last recorded state of the training; None before the first.
+        state: the last recorded state of the training; None if there is none to continue from.
     """
 
     def __init__(

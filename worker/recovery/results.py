@@ -62,12 +62,14 @@ class RecoveryResult:
     Attributes:
         steps: steps that were made; fewer than planned if the held-out loss stopped improving.
         best_step: the step whose weights were written; 0 if the pruned model was kept.
-        tokens: training tokens of these steps.
-        held_out_before, held_out_after: the loss of the pruned model, and of the written model.
+        tokens: number of training tokens in all steps that were made.
+        held_out_before, held_out_after: the held-out loss of the pruned model, and of the written
+            model.
         kept_start: whether no step improved the held-out loss, so that the pruned model was kept.
-        evaluation_loss_before, evaluation_loss_after: the mean loss per token of the same models.
+        evaluation_loss_before, evaluation_loss_after: the evaluation loss, a mean per token, of the
+            pruned model, and of the written model.
         curve: the losses of all steps.
-        seconds: time of all runs together.
+        seconds: duration of this run, plus that of earlier runs up to their last record.
         resumed_from_step: the step from which this run continued the training of an earlier run;
             None if no earlier run had saved a step.
         plan: the setting of the run, and the memory and time that were predicted.

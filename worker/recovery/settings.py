@@ -29,8 +29,8 @@ class Recovery:
         tokens: number of training tokens, those of repeated windows included.
         learning_rate: the peak learning rate; None for the default, which depends on the kind and
             the model's size.
-        kl: coefficient of the divergence from the dense model in the loss, from 0 to 1; the
-            coefficient of the cross-entropy of the text is ``1 - kl``.
+        kl: coefficient of the loss term for the divergence from the dense model, from 0 to 1; the
+            term for the cross-entropy of the text has the coefficient ``1 - kl``.
         temperature: the softmax temperature of both models in the divergence.
 
     Raises:
@@ -74,8 +74,8 @@ class Recovery:
     def rates(self, parameters: int) -> tuple[float, float]:
         """Return the peak learning rates of matrices and of norms.
 
-        Norms have the rate of the matrices, but at most the default rate for training the weights
-        themselves, which is lower than the default rates of adapters.
+        The rate of norms is that of the matrices, but at most the default rate of the kind
+        ``masked``.
 
         Args:
             parameters: number of the model's parameters.
@@ -87,9 +87,9 @@ class Recovery:
 def default_learning_rate(kind: Kind, parameters: int) -> float:
     """Return the default peak learning rate for a kind and a model of this many parameters.
 
-    If the weights themselves are trained, rather than adapters, the rate falls as the model grows:
-    it is interpolated between the rates of a small and a large model, on log scales for both size
-    and rate.
+    Each kind with adapters has a fixed rate. The rate of the other kinds is 3e-4 for up to 500
+    million parameters, and 2e-5 for 7 billion or more. In between it is interpolated, on log scales
+    for both the number of parameters and the rate.
     """
     if kind in _ADAPTER_RATES:
         return _ADAPTER_RATES[kind]

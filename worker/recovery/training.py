@@ -53,13 +53,13 @@ class Training:
         self._saved = _every(_SAVED, windows.steps) | self._measured
 
     def run(self) -> Generator[RecoveryProgress, None, TrainingState]:
-        """Make all steps that are left; stop early when the held-out loss no longer improves.
+        """Make the steps that are left, and return the last state.
 
-        When this returns, the student holds the weights of the best step, unless no step was better
-        than the start.
+        The training stops early when the held-out loss no longer improves. When this returns, the
+        student holds the weights of the best step, unless no step was better than the start.
 
         Yields:
-            The progress before the first step and after each one.
+            The progress after each step, and before the very first one.
         """
         state = self._log.state or self._start()
         if not state.step:

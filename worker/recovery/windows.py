@@ -83,8 +83,8 @@ class RecoveryWindows:
 def training_order(windows: int, wanted: int, seed: int) -> Tensor:
     """Return indices of windows in training order, ``[wanted]`` int64.
 
-    All windows are used once in a random order, then all again in another one, and so on. The first
-    indices do not depend on ``wanted``.
+    All windows are used once in a random order, then all again in another order, and so on. A
+    larger ``wanted`` only appends indices.
     """
     generator = torch.Generator().manual_seed(seed)
     epochs = [torch.randperm(windows, generator=generator) for _ in range(-(-wanted // windows))]

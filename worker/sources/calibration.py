@@ -58,15 +58,14 @@ class CalibrationPart:
         """Return the windows that a model is calibrated on.
 
         Rows of ``input_ids`` are used unchanged, from the first on. Text is encoded as a whole, or
-        document by document for datasets such as C4, and cut at random places, which depend on
-        the seed only.
+        document by document for datasets such as C4, and cut at random places.
 
         Args:
             samples: the number of windows; None uses 128, or fewer if the dataset is smaller.
             seed: determines the random places.
 
         Raises:
-            SpecRefusedError: the dataset cannot be read, or is too small.
+            SpecRefusedError: the dataset cannot be read or encoded, or is too small.
         """
         if file := ids_file(self.reference, "dataset"):
             rows = read_rows(file, self.seq_len, self.vocab_size)
@@ -86,9 +85,8 @@ class CalibrationPart:
     ) -> tuple[Windows, Windows]:
         """Return windows to train on, and held-out windows that monitor the training.
 
-        The part is cut into windows without overlap, whose order depends on the seed only. One
-        window is held out for every eight training windows, up to 16; there is at least one for
-        each process.
+        The windows do not overlap, and are in random order. One window is held out for every eight
+        training windows, up to 16; there is at least one for each process.
 
         Args:
             number: how many windows the training uses. If the part has fewer, all that are not held
@@ -100,8 +98,8 @@ class CalibrationPart:
             ranks: how many processes share the held-out windows.
 
         Raises:
-            SpecRefusedError: the part has too few windows, or every row is a calibration window
-                that the evaluation also uses, so that none is left to train on.
+            SpecRefusedError: the dataset cannot be read or encoded; the part has too few windows;
+                or the evaluation uses the same rows as the calibration.
         """
         random = Random(seed)  # noqa: S311 # reproducible on purpose
         pool = self._pool(number + MAX_HELD_OUT, used, random)

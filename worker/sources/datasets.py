@@ -39,13 +39,14 @@ def evaluation_windows(
         tokenizer: the model's tokenizer; may be None for rows of ``input_ids``.
         seq_len: tokens in each window.
         samples: the number of windows; None uses all, or the dataset's own default number.
-        vocab_size: the size of the model's vocabulary.
-        held_out_by: the calibration windows, if they came from the same dataset; None if the
-            evaluation uses another dataset. If they came from the same dataset, only the rest of it
-            is used; if no row of ``input_ids`` is left, the calibration windows are used again.
+        vocab_size: the size of the model's vocabulary; None if token ids are not checked against
+            it.
+        held_out_by: the calibration windows if they came from the same dataset, else None. If they
+            are given, only the rest of the dataset is used; if no row of ``input_ids`` is left, the
+            calibration windows are used again.
 
     Raises:
-        SpecRefusedError: the dataset cannot be read, or is too small.
+        SpecRefusedError: the dataset cannot be read or encoded, or is too small.
     """
     field = "eval_dataset" if held_out_by is None else "dataset"
     if file := ids_file(reference, field):

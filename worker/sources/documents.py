@@ -20,7 +20,7 @@ class Text:
 
     Attributes:
         documents: the documents in the dataset's order.
-        split: the name of that part, such as ``last tenth``.
+        split: the name of the part, such as ``last tenth``.
         joiner: the text between two documents.
         revision: the version of the dataset; None if unknown.
         file_sha256: the SHA-256 of the file that the documents were read from; None if there is no
@@ -28,7 +28,8 @@ class Text:
         samples_documents: whether calibration windows are cut from single long documents instead
             of the joined text.
         max_windows: the default number of evaluation windows; None for all.
-        text_field: the field of each row that the specification names; None if it names none.
+        text_field: the name of the text's field in each row, as the specification gives it; None
+            if the specification gives none.
     """
 
     documents: Sequence[str]

@@ -43,7 +43,8 @@ class Encoder:
         """Encode a text as a whole, without special tokens, into ``[tokens]`` int64.
 
         Raises:
-            SpecRefusedError: there is no tokenizer, or it belongs to another model.
+            SpecRefusedError: the model has no tokenizer, or the tokenizer returns an id outside the
+                model's vocabulary.
         """
         if self.tokenizer is None:
             reason = "the model has no tokenizer, so text cannot be encoded for it"
@@ -116,11 +117,11 @@ def consecutive_windows(ids: Tensor, count: int, seq_len: int) -> Tensor:
 def document_windows(text: Text, encoder: Encoder, count: int, seq_len: int, seed: int) -> Tensor:
     """Cut ``[count, seq_len]`` windows, each at a random place of a random long document.
 
-    A document is long if it has more than ``seq_len`` tokens. If there are too few long documents,
-    they are used again. The literature cuts C4 in this way.
+    A document is long if it has more than ``seq_len`` tokens. Each long document is used once
+    before any is used again. The literature cuts C4 in much the same way.
 
     Raises:
-        SpecRefusedError: no document is long enough.
+        SpecRefusedError: no document is long enough, or the documents cannot be encoded.
     """
     random = Random(seed)  # noqa: S311 # reproducible on purpose
     # A token has at least one byte, so shorter documents need not be encoded.

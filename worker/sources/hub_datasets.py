@@ -12,7 +12,7 @@ class HubText:
 
     Attributes:
         repo: the repository's id.
-        config: its configuration; None if it has only one.
+        config: the configuration to read; None for the only one.
         revision: branch, tag or commit, resolved to a commit before reading; None for the default
             branch.
         files: the file of each split; None to read all files that the repository declares.

@@ -26,8 +26,8 @@ LOOKUP_TIMEOUT_S = 30.0
 def refusals(field: str, name: str, revision: str | None = None) -> Iterator[None]:
     """Convert errors of the hub's client in the ``with`` body to ``SpecRefusedError``.
 
-    The error names ``field``, or the revision if there is no such revision. Errors of this machine,
-    such as a full disk, are raised unchanged.
+    The error names ``field``, or the field ``revision`` if the repository has no such revision.
+    Errors of this machine, such as a full disk, are raised unchanged.
     """
     try:
         yield

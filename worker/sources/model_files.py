@@ -35,10 +35,10 @@ def is_needed(name: str) -> bool:
 
 
 def check_sizes(sizes: Mapping[str, int], model: str) -> None:
-    """Refuse implausibly large files; the weights are not checked here.
+    """Refuse implausibly large configurations, tokenizer files, licences and indexes.
 
     Args:
-        sizes: the bytes of each file, by name.
+        sizes: the size in bytes of each file other than the weights, by name.
         model: the model's name in the specification.
 
     Raises:
@@ -63,8 +63,8 @@ def check_total(sizes: Mapping[str, int], index_bytes: int | None, model: str) -
     """Refuse weights whose files are much larger or smaller than the index says.
 
     Args:
-        sizes: the bytes of each file, by name.
-        index_bytes: the total in the index; None if the index gives none. Then nothing is checked.
+        sizes: the size in bytes of each weight file, by name.
+        index_bytes: the total in the index; None if it is not known. Then nothing is checked.
         model: the model's name in the specification.
 
     Raises:

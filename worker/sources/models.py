@@ -37,16 +37,18 @@ class ModelFolder:
 
 
 def fetch_model(reference: ModelReference) -> ModelFolder:
-    """Download a model and check its files.
+    """Return a model's folder after checking the files; a hub model is downloaded to the cache.
 
     No weight is loaded, and no code of the repository runs. If the connection breaks, this call
-    resumes within the file. A later call downloads incomplete files from their beginning.
+    resumes the download within the file. A later call downloads incomplete files from their
+    beginning.
 
     Args:
         reference: the model, as returned by ``parse_model``.
 
     Raises:
         SpecRefusedError: the model cannot be downloaded, or its files are not acceptable.
+        OSError: the disk has too little space.
     """
     match reference:
         case LocalPath(path, name):
@@ -58,13 +60,14 @@ def fetch_model(reference: ModelReference) -> ModelFolder:
 def fetch_outline(
     reference: ModelReference, scratch: Path, *, with_tokenizer: bool = False
 ) -> ModelFolder:
-    """Download a model's configuration and the headers of its weight files.
+    """Return a folder with a model's configuration and the headers of its weight files.
 
-    A local folder, or a repository that was downloaded before, is used directly.
+    A local folder is returned itself. For a repository whose weights were downloaded before, its
+    folder in the cache is returned. For any other repository, ``scratch`` is filled and returned.
 
     Args:
         reference: the model, as returned by ``parse_model``.
-        scratch: an empty folder for files with headers only.
+        scratch: an empty folder.
         with_tokenizer: whether to download the tokenizer, too.
 
     Raises:

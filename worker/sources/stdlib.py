@@ -19,9 +19,11 @@ Documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 @cache
 def documents() -> tuple[str, ...]:
-    """Return one document for each module with docstrings, in the order of the modules' names.
+    """Return the docstrings of the standard library, as one document for each module.
 
-    The sources are parsed, not imported. The text depends only on the version of Python.
+    The documents are in the order of the modules' names. Modules without docstrings are left out,
+    and so are tests, private top-level modules, and packages that some distributions omit. The
+    sources are parsed, not imported. The text depends only on the version of Python.
     """
     return tuple(text for path in _sources() if (text := "\n\n".join(_docstrings(path))))
 

@@ -34,8 +34,10 @@ def read_hub_text(
 ) -> Text:
     """Read the beginning of one part of a dataset on the hub.
 
-    The test split, or else the validation split, is used for evaluation. If there is neither,
-    and ``hold_out`` is set, the evaluation uses every tenth document.
+    The calibration uses the training split, or else another one. The evaluation uses the test
+    split, or else the validation split, or else the same split as the calibration. If both use the
+    same split and ``hold_out`` is set, the evaluation gets every tenth document and the calibration
+    all others.
 
     Raises:
         SpecRefusedError: the dataset cannot be read, or contains no text.
@@ -118,8 +120,8 @@ def _open(source: HubText, refusals: _Refusals, repo: str, commit: str) -> Datas
 def _refuse_foreign_files(refusals: _Refusals, repo: str, commit: str) -> None:
     """Refuse a dataset card that names files outside its repository.
 
-    Otherwise the reader would open these files, on this machine or at any address, before their
-    names could be checked.
+    The reader would open such files, on this machine or at any address. So the card is checked
+    before the reader is created.
     """
     for name in CARDS:
         try:

@@ -1,6 +1,7 @@
-"""Tokenizers; a large ``tokenizer.json`` is first tried in a process with resource limits.
+"""Loading tokenizers; a large ``tokenizer.json`` is first tried in a process with limits.
 
-Loading a malicious ``tokenizer.json`` can take all memory, or run forever.
+Loading a malicious ``tokenizer.json`` can take all memory, or run forever. So the process has
+limits on its memory and its time.
 """
 
 import os

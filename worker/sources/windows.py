@@ -16,8 +16,8 @@ class Windows:
 
     Attributes:
         ids: ``[windows, seq_len]`` int64.
-        provenance: the dataset, its hash and its split; the numbers of tokens and of windows; their
-            length and stride; whether a BOS token was added; and the hash of ``ids``.
+        provenance: facts about the windows as JSON values, such as the dataset, its hash and its
+            split; the number, length and stride of the windows; and the hash of ``ids``.
     """
 
     ids: Tensor

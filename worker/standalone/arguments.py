@@ -19,7 +19,7 @@ from worker.standalone.partial_output import require_new_folder
 
 
 def check_arguments(spec: PruneSpec, out: Path | None, resources: Resources) -> None:
-    """Check everything that can be checked without the engine.
+    """Check the specification, the device and the output folder, without the engine.
 
     Args:
         spec: the specification.

@@ -16,9 +16,9 @@ from worker.pruning.base.names import WORKING_FOLDERS
 def partial_folder(out: Path) -> Iterator[Path]:
     """Yield a hidden folder, and rename it to ``out`` if the body succeeds.
 
-    If the body fails, the folder is kept if the next run can resume from it. Otherwise, and after
-    each `PruningError`, it is deleted, with the parents that were created for it. After a keyboard
-    interrupt the folder is always kept.
+    If the body raises a `PruningError`, the folder is deleted, with the parents that were created
+    for it. After any other error, the folder is kept if the next run can resume from it, and
+    deleted if not. After a keyboard interrupt the folder is always kept.
 
     Raises:
         SpecRefusedError: ``out`` exists and is not empty, or another process is writing it.

@@ -22,8 +22,8 @@ class FieldOption:
     The value of some fields may be an object. An object with two properties is written as
     ``FIRST:SECOND``, and ``pair`` has the names of both. If an object has more properties, each is
     set by an option of its own, and ``part`` is the name of the property. The required property is
-    set by the option that is named after the field; all others have the field's name in
-    ``part_of``.
+    set by the option that is named after the field. The options of the other properties have the
+    field's name in ``part_of``.
     """
 
     name: str

@@ -59,8 +59,8 @@ def _recovery(part: Recovery) -> str:
 def comparison_table(found: Comparison) -> Table:
     """Return a table with a column for each job.
 
-    The rows are the fields in which the jobs differ, their status, and their metrics, with the
-    differences from the first job.
+    The rows are the jobs' ids, the fields in which the jobs differ, the jobs' statuses, and their
+    metrics. A metric that differs from the first job's is followed by the difference.
     """
     table = Table("", *(str(number) for number, _ in enumerate(found.jobs, 1)))
     table.add_row("job", *(job.id for job in found.jobs))

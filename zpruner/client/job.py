@@ -43,8 +43,8 @@ class Job(JobFields, Bound[Mode], Generic[Mode]):
 
         Raises:
             TimeoutError: the job has not ended after ``timeout_s`` seconds.
-            ServiceError: the first request failed, or the service later did not respond for a
-                minute.
+            ServiceError: the first request failed, or later the service refused a request or did
+                not respond for a minute.
         """
         return await wait_for_end(self._transport, self.id, timeout_s, on_change)
 
@@ -55,7 +55,8 @@ class Job(JobFields, Bound[Mode], Generic[Mode]):
         With ``follow``, also yield new events until the job has ended.
 
         Raises:
-            ServiceError: while following, the service has not responded for a minute.
+            ServiceError: the service refused a request, or did not respond (with ``follow``, for a
+                minute).
         """
         async for event in event_stream.events(self._transport, self.id, after, follow):
             yield event

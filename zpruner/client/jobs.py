@@ -112,7 +112,7 @@ class Jobs(Resource[Mode]):
         """Change a job's ``name`` or ``priority``, or some of its ``labels``.
 
         None removes the name, one label (``labels={NAME: None}``) or all labels (``labels=None``).
-        It resets the priority to 0.
+        ``priority=None`` resets the priority to 0.
         """
         response = await self._transport.request_json("PATCH", f"/v1/jobs/{job_id}", json=changes)
         return job_from(self._transport, response)
@@ -151,7 +151,8 @@ class Jobs(Resource[Mode]):
         With ``follow``, also yield new events until the job has ended.
 
         Raises:
-            ServiceError: while following, the service has not responded for a minute.
+            ServiceError: the service refused a request, or did not respond (with ``follow``, for a
+                minute).
         """
         async for event in event_stream.events(self._transport, job_id, after, follow):
             yield event
@@ -163,7 +164,8 @@ class Jobs(Resource[Mode]):
         """Yield the lines of a job's log; with ``follow``, also new lines until the job has ended.
 
         Raises:
-            ServiceError: while following, the service has not responded for a minute.
+            ServiceError: the service refused a request, or did not respond (with ``follow``, for a
+                minute).
         """
         params = {name: value for name, value in filters.items() if value is not None}
         read = follow_log if follow else log_lines
@@ -213,7 +215,7 @@ class Jobs(Resource[Mode]):
 
         Raises:
             TimeoutError: the job has not ended after ``timeout_s`` seconds.
-            ServiceError: the first request failed, or the service later did not respond for a
-                minute.
+            ServiceError: the first request failed, or later the service refused a request or did
+                not respond for a minute.
         """
         return await wait_for_end(self._transport, job_id, timeout_s, on_change)

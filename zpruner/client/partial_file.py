@@ -30,9 +30,9 @@ class Piece:
 class PartialFile:
     """The file of one artifact in a folder; several threads may call the methods.
 
-    While the file is incomplete, ``NAME.part`` holds its bytes at their offsets, and
-    ``NAME.missing`` lists the missing ranges. If that list does not exist, ``NAME.part`` holds the
-    beginning of the file.
+    While the file is incomplete, ``NAME.part`` holds the bytes received so far at their offsets,
+    and ``NAME.missing`` lists the missing ranges. If that list does not exist, ``NAME.part`` holds
+    the beginning of the file.
 
     Attributes:
         pieces: the ranges that remain to be downloaded.
@@ -49,7 +49,9 @@ class PartialFile:
 
     @classmethod
     def open(cls, folder: Path, artifact: Artifact, piece_bytes: int | None) -> "PartialFile":
-        """Find what an earlier download left in ``folder``; split the missing ranges into pieces.
+        """Return an artifact's file in ``folder``, with the ranges that are missing as pieces.
+
+        Ranges that an earlier download completed are kept.
 
         Args:
             folder: the folder to write to.
@@ -81,7 +83,9 @@ class PartialFile:
         return {"Range": f"bytes={piece.start}-{until}", "If-Range": f'"{self.artifact.sha256}"'}
 
     def restart(self, piece: Piece) -> None:
-        """Restart the download as one piece, because the response holds the whole file.
+        """Make ``piece`` the whole file and the only piece; the file is downloaded from its start.
+
+        Call this if the response to a request for the piece holds the whole file.
 
         Raises:
             ServiceError: the file's pieces may be downloaded in parallel.

@@ -31,7 +31,7 @@ def verify(
         headers: the headers of the request; their names are case-insensitive.
         body: the body of the request, unchanged.
         tolerance_s: the largest accepted difference between the message's timestamp and now, in
-            seconds. Other messages are rejected, because they may be replayed.
+            seconds. Messages with a larger difference are rejected, as they may be replayed.
 
     Raises:
         SignatureError: the signature is missing, wrong or expired.

@@ -94,7 +94,7 @@ class Sweeps(Resource[Mode]):
 
         Raises:
             TimeoutError: a job has not ended after ``timeout_s`` seconds.
-            ServiceError: the service has not responded for a minute.
+            ServiceError: the service refused a request, or has not responded for a minute.
         """
         started, outage = time.monotonic(), Outage()
         while True:

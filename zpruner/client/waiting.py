@@ -22,6 +22,8 @@ async def job_versions(
 ) -> AsyncIterator[dict[str, Any]]:
     """Yield the job now and after each change, for at most ``within_s`` seconds.
 
+    The same version may be yielded again. If ``within_s`` is None, there is no time limit.
+
     Raises:
         ProblemError: the service refused the request.
         ServiceError: the first request failed, or the service later did not respond for a minute.

@@ -23,7 +23,7 @@ TIMEOUT_S = 150.0
 
 
 def check_parts(overrides: Mapping[str, object], *, thorough: bool = False) -> list[Finding]:
-    """Run the checks of all installed parts in parallel.
+    """Run the checks of all installed parts in parallel, and return their findings.
 
     Args:
         overrides: settings by name, which take precedence over the environment.

@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def checked(overrides: Mapping[str, object]) -> ServeSettings:
-    """Read the settings, and check them and this machine before any part starts.
+    """Read the settings, check them and this machine, and return the settings.
 
     Raises:
         SettingsError: a check failed; the text has a line for each failed check.
@@ -118,7 +118,7 @@ def serve(settings: ServeSettings, stop: threading.Event) -> None:
 
 
 def environment() -> dict[str, str]:
-    """Return this process's environment, extended by ``.env``.
+    """Return the environment for the parts: `programs.environment`, extended by ``.env``.
 
     Only ``HF_*``, ``OTEL_*`` and ``ZPRUNER_*`` are taken from that file; variables that the
     environment sets already keep their values. The libraries that use ``HF_*`` and ``OTEL_*`` do

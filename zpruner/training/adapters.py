@@ -81,8 +81,8 @@ def mask_adapters(model: PeftModel) -> None:
     """Mask the LoRA adapters on sparse layers, in forward passes and in merges.
 
     Call it after ``get_peft_model`` or ``PeftModel.from_pretrained`` and before training, and again
-    after loading further adapters. Merging an adapter that was trained with its mask does not
-    change the model's outputs. Adapters on dense layers stay as they are.
+    after loading further adapters. Merging an adapter that was trained with its mask changes the
+    model's outputs by rounding only. Adapters on dense layers stay as they are.
 
     A forward pass computes M ⊙ BA for each sparse layer. Unless gradient checkpointing is on, it
     keeps the result for the backward pass; with adapters in float32, this takes up to five bytes
@@ -93,9 +93,9 @@ def mask_adapters(model: PeftModel) -> None:
 
     Raises:
         NotSparseError: no layer with an adapter is sparse.
-        AdapterError: an adapter is of another method than plain LoRA, for example DoRA; was
-            initialized in a way that fills zeros; or is merged already. Or it is on a layer of
-            another kind, which is or may be sparse.
+        AdapterError: an adapter is of another kind than plain LoRA, such as DoRA; was initialized
+            in a way that fills zeros; or is merged already. Or a layer with an adapter is or may be
+            sparse, but is neither an unquantized nn.Linear nor a Conv1D.
     """
     for adapter, config in model.peft_config.items():
         _check_config(adapter, config)

@@ -12,8 +12,8 @@ def zero_masks(model: nn.Module, min_sparsity: float = MIN_SPARSITY) -> dict[str
     """Return the mask of each sparse parameter: False where a weight is zero, True elsewhere.
 
     A parameter is sparse if it has two dimensions or more and its share of zeros, including -0.0,
-    is at least ``min_sparsity``. A parameter that contains only zeros does not count as sparse:
-    it is not trained yet, like the matrix B of a new LoRA adapter.
+    is at least ``min_sparsity``. But a parameter that contains only zeros does not count as sparse,
+    because it may be untrained, like the matrix B of a new LoRA adapter.
 
     The masks are a snapshot and take a byte per weight. Later, ``compare_sparsity(masks, model)``
     shows which zeros were lost.

@@ -15,7 +15,8 @@ class KeepZerosCallback(TrainerCallback):
     They are also kept in every saved checkpoint, and when training resumes from a checkpoint.
 
     Args:
-        masks: as for ``keep_zeros``; by default the masks of the zeros when training begins.
+        masks: as for ``keep_zeros``; by default the masks of the zeros that the model has when
+            training begins.
 
     Raises:
         NotSparseError, MaskError, OptimizerError: as in ``keep_zeros``, when training begins.

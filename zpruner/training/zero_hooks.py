@@ -13,10 +13,10 @@ from zpruner.training.masks import zero_masks
 class ZeroHooks:
     """Two hooks of an optimizer that keep some weights at zero.
 
-    Before each step, the gradients of these weights are set to zero, so that the optimizer's
-    moments for them stay zero. After each step, the weights themselves are set to +0.0, because
-    the optimizer may have changed them all the same: it may have momentum from earlier steps, or
-    mix the gradients of a matrix, as Muon does.
+    Before each step, the gradients of these weights are set to zero, so that they add nothing to
+    the optimizer's moments. After each step, the weights themselves are set to +0.0, because the
+    optimizer may have changed them all the same: it may have momentum from steps before the hooks,
+    or mix the gradients of a matrix, as Muon does.
 
     Args:
         optimizer: the optimizer that takes the steps.
@@ -50,7 +50,7 @@ class ZeroHooks:
 def keep_zeros(
     model: nn.Module, optimizer: Optimizer, masks: Mapping[str, Tensor] | None = None
 ) -> ZeroHooks:
-    """Keep the zeros of a sparse model in every later step of an optimizer.
+    """Keep the zeros of a sparse model in every later step of an optimizer; return the hooks.
 
     The hooks need a byte per weight of each sparse parameter, and change nothing before the first
     step. If there are several optimizers, call this function for each of them. The gradients of

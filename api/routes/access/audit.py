@@ -38,8 +38,8 @@ def list_audit(
 ) -> Page[AuditRead]:
     """List the requests that changed something or tried to, newest first.
 
-    Requests that only read or check something, calls to triggers, and requests that failed
-    authentication are not listed.
+    These are not listed: requests that only read or check something, calls to triggers, and
+    requests that failed authentication, exceeded the rate limit or got the status 503.
     """
     after = None if query.cursor is None else place_of(query.cursor, "aud")
     with service.sessions() as session:

@@ -75,8 +75,8 @@ async def get_artifact(
 ) -> Response:
     """Return a file's bytes, or one range of them.
 
-    With the query of a link from `create_link`, no key is needed. A file that has changed on disk
-    since its last check is checked again first; if it is damaged, the status is 410.
+    With the query of a link from `create_link`, no key is needed. The file is checked first, unless
+    it has not changed on disk since its last check. If it is damaged, the status is 410.
     """
     path = await service.checks.require(artifact)
     etag, size = f'"{artifact.sha256}"', artifact.size_bytes

@@ -53,9 +53,10 @@ def upload_dataset(
 ) -> DatasetRead:
     """Upload UTF-8 text, JSONL or CSV; a job names it by the `dataset` value of the response.
 
-    Rows of JSONL or CSV contain a `text`, chat `messages`, or a field that a job names as its
-    `text_field`. Uploading the same bytes with the same media type again returns the same dataset,
-    with the name of the first upload.
+    Rows of JSONL contain a `text`, chat `messages` or `input_ids`; rows of CSV contain a `text`.
+    Rows can also contain another field, which a job names as its `text_field`. Uploading the same
+    bytes with the same media type again returns the same dataset, with the name of the first
+    upload.
     """
     check_file(DataFile(received.path, "dataset", query.name or "upload"), "upload")
     dataset, is_new = _store(service, received, query.name, caller.key_id)

@@ -72,8 +72,8 @@ async def get_job(
 ) -> Response:
     """Return one job; with ``If-None-Match``, only if it has changed.
 
-    With ``Prefer: wait=60`` as well, the response is sent when the job changes, or after 60
-    seconds.
+    With ``Prefer: wait=60`` as well, the response is sent as soon as the job has changed, or after
+    60 seconds.
     """
     snapshot = await service.job_cache.current(job_id)
     require_match(request, snapshot.etag)

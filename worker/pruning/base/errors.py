@@ -86,8 +86,8 @@ class InsufficientMemoryError(PruningError):
         needed: bytes in addition to those that the process already uses.
         left: bytes available.
         limit: the name of the limit, such as ``free memory``.
-        change: a change to the job that would make it fit, such as ``seq_len to 512``; None if
-            only more memory would help.
+        change: the change to the job that the message proposes, such as ``seq_len to 512``; None if
+            no change is known that would suffice.
         task: the part of the job that needs the memory.
     """
 

@@ -1,7 +1,7 @@
 """Applying masks to weights, and counting zeros.
 
-On a CPU, torch's fills and counts of floats branch on every weight. If a random half of the weights
-is zero, integer arithmetic on the same bits is 20 to 100 times as fast.
+The floats are handled as integers with the same bits. If a random half of the weights is zero, this
+is 20 to 100 times as fast on a CPU as torch's functions for floats.
 """
 
 import torch
@@ -30,7 +30,7 @@ def count_zeros(weight: Tensor) -> int:
 
 
 def masked(weight: Tensor, keep: Tensor) -> Tensor:
-    """Return a contiguous copy with +0.0 where ``keep`` is False; every -0.0 becomes +0.0, too.
+    """Return a contiguous copy of ``weight``, +0.0 where ``keep`` is False or the weight is -0.0.
 
     Args:
         weight: any shape and float dtype.

@@ -37,10 +37,10 @@ def device_peak_bytes(device: torch.device) -> int:
 
 
 def trim_heap() -> None:
-    """Return all memory that is free in the C library's heap to the system.
+    """Give the memory that is free in the C library's heap back to the system.
 
-    Call this only before large allocations: small tensors reuse memory that stays in the heap. With
-    a call after every layer, a sweep spent a sixth of its time getting memory back from the system.
+    Call this only before large allocations. When a sweep called this after every layer, it spent a
+    sixth of its time getting memory for small tensors from the system again.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc only
     if trim is not None:
@@ -48,11 +48,10 @@ def trim_heap() -> None:
 
 
 def fix_malloc_thresholds() -> None:
-    """Set fixed thresholds in the C library, so that freeing a large tensor returns its memory.
+    """Set two glibc thresholds to fixed values, so that freed large tensors return their memory.
 
-    By default, glibc raises its two thresholds when a larger allocation of up to 32 MB is freed.
-    Peak memory would then depend on what was freed before, and the planned memory would be wrong.
-    Once either threshold is set, glibc adjusts neither, so both are set.
+    By default, glibc raises these thresholds while a process runs. Peak memory would then depend on
+    what was freed before, and the planned memory would be wrong.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc only
     if mallopt is not None:

@@ -15,10 +15,10 @@ Floats = NDArray[np.floating]
 def kth_smallest(values: Floats, k: int) -> float:
     """Return the k-th smallest of ``values [n]``.
 
-    The values must be finite, and k from 1 to n. If there are many values, a sample of them gives a
-    lower and an upper bound for the result. The values below the lower bound are counted, and only
-    the values between the bounds are partitioned. All values are partitioned if there are few, or
-    if the result is not between the bounds.
+    The values must be finite, and ``k`` must be from 1 to n. If there are many values, a range that
+    most likely contains the result is estimated from a sample, and only the values in this range
+    are partitioned. If there are few values, or if the range does not contain the result, all
+    values are partitioned.
     """
     if len(values) < _SAMPLED_FROM:
         return _partitioned(values, k)

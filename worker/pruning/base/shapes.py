@@ -117,10 +117,10 @@ class ModelShape:
             ``embeddings``.
         stored_bytes: size of the checkpoint's tensors.
         hidden: number of features of the hidden state.
-        widest: number of features of the widest state in a block.
+        widest: the largest number of input or output features of a linear layer in the blocks.
         vocabulary: number of tokens in the vocabulary.
         scored_heads: number of attention heads whose scores ``[tokens, tokens]`` are in memory; 0
-            if a fused attention kernel never stores them.
+            if no scores are stored, as with a fused attention kernel.
     """
 
     blocks: tuple[BlockShape, ...]

@@ -19,7 +19,7 @@ class BlockCalibration(Generic[M]):
     """The calibration of one block.
 
     Attributes:
-        layers: the block's linear layers.
+        layers: the layers whose inputs are measured.
         forward: runs the batch with the given index through the block.
         batches: number of batches of this rank.
         prune_layer: called once for each layer, with the moments of the layer's inputs; may change
@@ -38,8 +38,8 @@ class BlockCalibration(Generic[M]):
     def run_reference(self) -> None:
         """Run the dense block to measure the inputs of all layers, then prune all layers.
 
-        The code published with the pruning methods does the same. Afterwards the pruned block has
-        to run once more, to compute the inputs of the next block.
+        The code published with the pruning methods does the same. If the caller needs the pruned
+        block's outputs, it has to run the block once more.
         """
         moments = [self.collector.new_moments() for _ in self.layers]
         latest, batch = _LatestInputs[M](), 0
@@ -60,19 +60,19 @@ class BlockCalibration(Generic[M]):
             self.prune_layer(one, total)
 
     def run_fused(self, probe: Callable[[], object] | None = None) -> None:
-        """Prune all layers in a single forward of each batch, each before later layers run.
+        """Prune all layers during one forward of each batch; no layer runs before it is pruned.
 
         The batches run in lock step: before each layer they wait for each other, then the layer is
         pruned, and they continue. A layer that no batch reaches is pruned at the end, with empty
         moments.
 
         Some code uses the weight of a layer without calling the layer, as Mamba does for its step
-        size. Such a layer is pruned first: its inputs cannot be seen, and all batches have to use
-        the pruned weight.
+        size. Such a layer is pruned first, with empty moments, because its inputs cannot be
+        measured.
 
         Args:
-            probe: runs a small batch through the block to find out which layers it calls; None
-                if the block is known to call all layers other than experts.
+            probe: runs a small batch through the block, so that the layers that the block does not
+                call are found; None if the block is known to call all layers other than experts.
         """
         pruned = self._uncalled(probe) if probe else set()
         for layer in sorted(pruned):
@@ -125,9 +125,10 @@ class _LatestInputs(Generic[M]):
         self._moments: M | None = None
 
     def moments_of(self, inputs: Sequence[Tensor], ranks: Ranks = SINGLE_PROCESS) -> M | None:
-        """Return the remembered moments if ``inputs`` are the inputs remembered with them.
+        """Return the moments that were remembered last if they are those of ``inputs``, else None.
 
-        Return None if, on any rank, any of them is another tensor object (compared with ``is``).
+        They are those of ``inputs`` if, on every rank, ``inputs`` are the very tensor objects that
+        were remembered last (compared with ``is``).
         """
         same = len(inputs) == len(self._inputs) and all(map(is_, inputs, self._inputs))
         return self._moments if ranks.min_of(same) else None

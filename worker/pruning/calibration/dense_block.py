@@ -16,7 +16,7 @@ class DenseBlock:
     """A collector that pairs a layer's inputs in the pruned model with those in the dense model.
 
     Each batch runs through the dense copy only up to the layer whose inputs are needed, and waits
-    there. `finish` runs it to the end of the block.
+    there. `finish` runs all batches to the end of the block.
 
     Args:
         layers: the layers of the copy, in the same order as the layers that are pruned.
@@ -46,7 +46,8 @@ class DenseBlock:
     def add(self, moments: CrossMoments, layer: int, batch: int, inputs: Tensor) -> None:
         """Add a layer's inputs ``[..., in]`` in one batch, paired with those in the dense model.
 
-        Inputs of experts are not paired: the two models route different tokens to them.
+        Inputs of experts are not paired, because the two models may route different tokens to an
+        expert.
         """
         moments.add(inputs)
         dense = None if self._routed[layer] else self._inputs(batch, layer)

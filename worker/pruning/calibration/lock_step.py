@@ -29,10 +29,10 @@ class Turn(NamedTuple):
 class LockStep:
     """Runs all batches through a block, one turn after another.
 
-    Each batch stops before a layer until all batches that go through it have arrived there; after
-    the turn of that layer they continue. A batch that skips a layer, such as an expert that gets
-    none of its tokens, does not delay the others. One batch computes at a time, and a waiting batch
-    holds only the states that it still needs.
+    Before each layer, a batch waits until all batches that will go through the layer have arrived.
+    After the turn of the layer, they continue. If a batch skips a layer, as when an expert gets
+    none of the batch's tokens, the other batches do not wait for it. One batch computes at a time,
+    and a waiting batch holds only the states that it still needs.
 
     All ranks take the same turns.
 
@@ -77,10 +77,10 @@ class LockStep:
                 self._stops[batch] = stop
 
     def _next_layer(self) -> int | None:
-        """Return the layer whose turn is next on all ranks; None if no batch waits on any rank.
+        """Return the index of the layer whose turn is next; None if no batch waits on any rank.
 
-        Experts come first: a batch that waits at a later layer stays there until no batch waits at
-        an expert. Otherwise, the layer with the smallest index comes first.
+        Experts come first: a batch that waits at another layer stays there until no batch waits at
+        an expert. Among experts, and among other layers, the smallest index comes first.
         """
         count = len(self._layers)
         waiting = (stop.layer for stop in self._stops.values())

@@ -53,7 +53,7 @@ def launch(
 ) -> Generator[Report, None, Result]:
     """Run ``work`` in one process per device; yield rank 0's reports, and return its result.
 
-    Closing the generator kills all processes. They are also killed when this process ends.
+    Closing the generator kills all processes. On Linux, the end of this process also kills them.
 
     Args:
         work: called with ``(ranks, device)`` in each process; must be picklable.
@@ -219,9 +219,10 @@ def _send(pipe: Connection, message: object) -> None:
 
 
 def _exit_with_parent(parent: int) -> None:
-    """Have the kernel kill this process when its parent ends; exit if it has already ended.
+    """Have the kernel kill this process when its parent ends; exit if the parent has already ended.
 
-    The service's `db.core.parent_death` does the same, but the core imports nothing of the service.
+    Only Linux does this; on other systems, the process can outlive its parent. The service's
+    `db.core.parent_death` does the same, but the core imports nothing of the service.
     """
     prctl = getattr(ctypes.CDLL(None), "prctl", None)  # Linux only
     if prctl is not None:

@@ -24,13 +24,14 @@ _TIMEOUT = timedelta(days=7)
 class Ranks:
     """One of ``size`` processes that work on the same model, each with a share of the windows.
 
-    Every rank runs the forward passes of its own windows on its own device. Statistics are summed
-    over all ranks. Only rank 0 prunes, writes and reports. The other ranks receive the pruned
-    weights from rank 0, so that rounding differences between devices cannot make the ranks diverge.
+    Every rank runs the forward passes of its own windows; with GPUs, each rank has its own GPU.
+    Statistics are summed over all ranks. Only rank 0 prunes, writes and reports. The other ranks
+    receive the pruned weights from rank 0, so that rounding differences between devices cannot make
+    the ranks diverge.
 
     Integers are exchanged through host memory, so that their exchange does not wait for a device;
-    tensors are exchanged through their devices. All ranks must call the same methods in the same
-    order. With one rank, every method returns without communication.
+    tensors are exchanged through their devices. All ranks must call the methods that communicate in
+    the same order. With one rank, every method returns without communication.
 
     Attributes:
         rank: index of this process, from 0.
@@ -116,14 +117,16 @@ SINGLE_PROCESS = Ranks()
 def process_group(rank: int, size: int, store: Path, device: torch.device) -> Iterator[Ranks]:
     """Join the process group of this machine's ranks; leave it at the end of the ``with`` body.
 
+    If the body raises an error, the group is not left, because that would wait for the other ranks.
+
     Args:
         rank: index of this process.
         size: number of processes.
-        store: path of a file that does not exist yet, the same for all ranks.
+        store: path of a file that no earlier process group has used, the same for all ranks.
         device: the device of this rank; each CUDA rank needs its own GPU.
 
     Raises:
-        RankLostError: another rank ended before it joined, or the machine has no loopback
+        RankLostError: this rank cannot connect to the others, or the machine has no loopback
             interface.
     """
     loopback = _loopback()

@@ -40,12 +40,12 @@ class MeasuredAllocation(Protocol):
         """Return what `measure` depends on apart from the matrices, as JSON-compatible values."""
 
     def measure(self, pattern: Unstructured, matrices: Sequence[MatrixScores]) -> Any:
-        """Return the measurement that decides a block's sparsities, as a JSON-compatible value.
+        """Return a block's measurement, which `patterns` takes, as a JSON-compatible value.
 
         Args:
             pattern: the pattern of the whole model.
-            matrices: the scores of each matrix of the block that at least one token reached; not
-                empty.
+            matrices: the scores of the block's matrices, without the matrices that no token
+                reached; not empty.
         """
 
     def patterns(self, pattern: Unstructured, measured: Sequence[Any]) -> tuple[BlockPattern, ...]:
@@ -87,8 +87,8 @@ class OwlAllocation:
     """OWL: the more outliers a block's scores have, the less the block is pruned; see `owl`.
 
     Attributes:
-        spread: the paper's lambda; the sparsities of the most and the least pruned block differ by
-            twice this value.
+        spread: the paper's lambda. The sparsities of the most and the least pruned block differ by
+            twice this value, unless all blocks have the same share of outliers.
     """
 
     name: ClassVar[str] = "owl"
@@ -115,8 +115,8 @@ class DlpAllocation:
     """DLP: the higher the median of a block's scores, the more the block is pruned; see `dlp`.
 
     Attributes:
-        spread: the paper's alpha; the sparsities of the most and the least pruned block differ by
-            twice this value.
+        spread: the paper's alpha. The sparsities of the most and the least pruned block differ by
+            twice this value, unless all blocks have the same median.
     """
 
     name: ClassVar[str] = "dlp"
@@ -177,7 +177,7 @@ def dlp(medians: Sequence[float], sparsity: float, spread: float = 0.15) -> tupl
 
 
 def outlier_share(scores: Iterable[Tensor], multiple: float = 5.0) -> float:
-    """Return the share of a block's Wanda scores above ``multiple`` times their mean.
+    """Return the share of a block's Wanda scores that exceed ``multiple`` times the scores' mean.
 
     This is OWL's layerwise outlier distribution (arXiv:2310.05175), as a share in ``[0, 1]``; the
     published code prints it in percent. The mean and the share are taken over all layers of the

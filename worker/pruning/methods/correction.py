@@ -23,13 +23,13 @@ def corrected_weight(
         cross: ``[in, in]`` fp32, C.
         share: c, in ``[0, 1]``. A larger share brings the outputs nearer to the dense model on the
             calibration tokens, and fits the weights more to these tokens.
-        damping: λ as a share of the mean of H's diagonal.
+        damping: the smallest λ to try, as a share of the mean of H's diagonal.
 
     Returns:
         ``[out, in]`` fp32, V.
 
     Raises:
-        SolverFailedError: the Gram matrix is not positive definite, however much it is damped.
+        SolverFailedError: H + λI is not positive definite for any λ that is tried.
     """
     factor = gram.inverse_cholesky(damping)  # UᵀU = (H + λI)⁻¹
     missing = weight @ (cross - gram.matrix)

@@ -16,11 +16,11 @@ _STEPS = 16  # of a curve, on either side of the requested sparsity
 
 @dataclass(frozen=True)
 class MatrixAllocation:
-    """Spreads a block's dropped weights over its matrices, so that their total cost is least.
+    """Gives each matrix of a block its own sparsity, so that the sum of their errors is least.
 
-    The cost of dropping weights of a matrix is given by its `ErrorCurve`. The sum of the costs is
-    minimised for a given number of zeros in the block: this is Shoham and Gersho's bit allocation
-    (doi:10.1109/29.90373), applied to weights.
+    The error of a matrix is given by its `ErrorCurve`. The sum is minimised for a given number of
+    zeros in the block: this is Shoham and Gersho's bit allocation (doi:10.1109/29.90373), applied
+    to weights.
 
     Attributes:
         spread: how far a matrix's sparsity may lie from the requested one.
@@ -58,10 +58,13 @@ class MatrixAllocation:
 class ErrorCurve:
     """The error of dropping the n weights with the smallest scores, as a function of n.
 
-    The error of a set of weights is the sum of ``W² ‖x‖²`` over the set, divided by the same sum
-    over the whole matrix, where x is the input feature that a weight multiplies. If the features
-    were uncorrelated, this would be the relative squared change of the matrix's outputs. The error
-    is multiplied by the number of tokens that reach the matrix.
+    If all rows have to drop equally many weights, those with the smallest scores of each row are
+    dropped.
+
+    The relative error of a set of weights is the sum of ``W² ‖x‖²`` over the set, divided by the
+    same sum over the whole matrix, where x is the input feature that a weight multiplies. If the
+    features were uncorrelated, this would be the relative squared change of the matrix's outputs.
+    The error is the relative error times the number of tokens that reach the matrix.
 
     Attributes:
         counts: how many weights are dropped at each point of the curve, ascending.
@@ -79,7 +82,7 @@ class ErrorCurve:
 
 
 def error_curve(matrix: MatrixScores, pattern: Unstructured, spread: float) -> ErrorCurve:
-    """Return the curve from ``spread`` below the pattern's sparsity to ``spread`` above it.
+    """Return a matrix's curve from ``spread`` below to ``spread`` above the pattern's sparsity.
 
     The curve is cut off where no weight is dropped, and where each set of competing weights has one
     weight left.
@@ -106,9 +109,9 @@ def error_curve(matrix: MatrixScores, pattern: Unstructured, spread: float) -> E
 def least_error(curves: Sequence[ErrorCurve]) -> list[int]:
     """Return how many weights each matrix drops, so that the sum of the errors is minimal.
 
-    In total, as many weights are dropped as the requested sparsity drops. If all rows of a matrix
-    have to drop equally many weights, the total may be lower, by less than one weight per row of a
-    matrix.
+    In total, as many weights are dropped as the requested sparsity requires. If all rows of a
+    matrix have to drop equally many weights, the total may be lower, by less than the number of
+    rows of one matrix.
 
     The curves are convex, so the steps with the least error per weight are taken first, whichever
     curves they belong to. Steps of equal error per weight are taken in turn from all curves.
@@ -131,7 +134,7 @@ def least_error(curves: Sequence[ErrorCurve]) -> list[int]:
 
 
 def _sorted(errors: Tensor) -> Tensor:
-    """Return each row of ``errors [lines, n]`` fp32 in ascending order; may overwrite it.
+    """Return ``errors [lines, n]`` fp32 with each row in ascending order; may overwrite ``errors``.
 
     On a CPU numpy's vectorised sort takes a fraction of the time of torch's.
     """

@@ -15,7 +15,7 @@ Scope = Literal["matrix", "row"]
 
 @dataclass(frozen=True)
 class Unstructured:
-    """Drop exactly ``round(n * sparsity)`` of every n weights that compete with each other.
+    """Drop exactly ``round(n * sparsity)`` weights of each set of n weights that compete.
 
     Attributes:
         sparsity: share to drop, in ``[0, 1)``.
@@ -139,9 +139,8 @@ class BlockPattern:
 def keep_largest(score: Tensor, kept: int) -> Tensor:
     """Return a bool mask ``[rows, n]`` that is True for the ``kept`` largest scores of each row.
 
-    The rows are not sorted. Only the largest dropped score of each row is searched for, and all
-    larger scores are kept. Of the scores that equal it, those with the smallest indices are
-    dropped.
+    Of equal scores, those with the smaller indices are dropped first. The rows are not sorted: only
+    the largest dropped score of each row is searched for.
 
     Args:
         score: ``[rows, n]`` fp32, finite.

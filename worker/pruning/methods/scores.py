@@ -19,7 +19,7 @@ def wanda(weight: Tensor, input_sq_mean: Tensor) -> Tensor:
 
     Sun et al., arXiv:2306.11695, eq. 1. n is computed from the mean of the squared inputs instead
     of their sum: a positive factor common to all inputs does not change the order of the scores.
-    Arguments, result and error as in `zpruner`.
+    The arguments, the result and the error are those of `zpruner`.
     """
     _check(weight, input_sq_mean)
     score = weight.float().abs().mul_(input_sq_mean.sqrt())
@@ -31,7 +31,7 @@ def ria(weight: Tensor, input_sq_mean: Tensor) -> Tensor:
 
     Zhang et al., "Plug-and-Play", ICLR 2024, and its code with a = 0.5:
     ``S = (|W| / sum of |column| + |W| / sum of |row|) * n^0.5``, where n is the norm of the
-    weight's input feature. Arguments, result and error as in `zpruner`.
+    weight's input feature. The arguments, the result and the error are those of `zpruner`.
     """
     _check(weight, input_sq_mean)
     size = weight.float().abs()
@@ -71,10 +71,11 @@ def zpruner(weight: Tensor, input_sq_mean: Tensor) -> Tensor:
 
     Z-Pruner, arXiv:2508.15828, and its authors' code. The score is
     ``S = (a |z(R)|^3 + (1 - a) |z(C)|^3) * n^1.5``, with ``R = W / |row|``, ``C = W / |column|``
-    and ``a = 0.7 (1 - 0.3 f)``. z is the z-score over the whole matrix, n is the norm of the
-    weight's input feature, and f is the share of weights below a tenth of the mean magnitude. n is
-    computed from the mean of the squared inputs instead of their sum: a positive factor common to
-    all inputs does not change the order of the scores.
+    and ``a = 0.7 (1 - 0.3 f)``. ``|row|`` and ``|column|`` are L2 norms, z is the z-score over the
+    whole matrix, n is the norm of the weight's input feature, and f is the share of weights whose
+    magnitude is below a tenth of the mean magnitude. n is computed from the mean of the squared
+    inputs instead of their sum: a positive factor common to all inputs does not change the order of
+    the scores.
 
     Args:
         weight: ``[out, in]``, any float dtype.
@@ -128,8 +129,8 @@ def _norm(weight: Tensor, dim: int) -> Tensor:
 def _cubed_z(value: Tensor) -> Tensor:
     """Return ``|z|^3``, where z are the z-scores over the whole matrix; overwrites ``value``.
 
-    On a CPU the two plain sums take a twentieth of the time of ``std_mean``, and are as exact:
-    torch adds in a tree, and the mean is subtracted before the values are squared.
+    The mean is computed first, and then the standard deviation. On a CPU, this takes a twentieth of
+    the time of ``std_mean``, and is as exact.
     """
     value.sub_(value.mean())
     std = (value.square().sum() / max(1, value.numel() - 1)).sqrt_()

@@ -18,12 +18,13 @@ class Selection(Protocol):
 
 @dataclass(frozen=True)
 class AsPublished:
-    """A selection by a pattern that drops as many weights as the authors' code does.
+    """A selection that follows a pattern, but drops as many weights as the authors' code does.
 
     Attributes:
-        pattern: the wrapped pattern; its own ``keep`` drops exactly the requested number of
-            weights (rounded).
-        inclusive: whether one weight more is dropped if the weights of a whole matrix compete.
+        pattern: the pattern; its own ``keep`` drops exactly the requested number of weights
+            (rounded).
+        inclusive: whether one weight more than the truncated number is dropped if the weights of a
+            whole matrix compete.
     """
 
     pattern: Pattern
@@ -41,7 +42,7 @@ def group_pattern(selection: Selection) -> NofM | None:
 
 
 def partial_selection(selection: Selection, share: float) -> Selection:
-    """Return a selection that drops only ``share`` of the weights that ``selection`` drops.
+    """Return a selection that drops only ``share`` of what ``selection`` drops, where possible.
 
     If the weights of each row compete, those with the smallest scores in each row are dropped. With
     N:M, those with the smallest scores in the whole matrix are dropped, but never the best n of a
@@ -81,8 +82,8 @@ def of_columns(selection: Selection, rows: int, start: int, stop: int) -> Select
     """Return the selection for columns ``start`` to ``stop`` alone.
 
     For an `Unstructured` selection, the number of weights to drop is rounded so that consecutive
-    ranges together drop as many weights as the whole matrix would. Other selections are returned
-    unchanged.
+    ranges together drop as many weights as ``selection`` drops in the whole matrix. Other
+    selections are returned unchanged.
     """
     if not isinstance(selection, Unstructured):
         return selection

@@ -152,12 +152,13 @@ class Repair:
     def prune_towards(
         self, target: Target, moments: GramMoments, aim: Callable[[Tensor, Gram], Tensor]
     ) -> None:
-        """Prune the target so that its outputs are close to those of another dense weight.
+        """Prune the target so that its outputs are close to those of the weight from ``aim``.
 
         Args:
             target: what to prune.
-            moments: moments of its inputs.
-            aim: returns that dense weight: ``(weight [out, in] fp32, gram) -> [out, in]`` fp32.
+            moments: moments of the target's inputs.
+            aim: returns the dense weight to approximate, given the target's weight and the Gram
+                matrix: ``(weight [out, in] fp32, gram) -> [out, in]`` fp32.
         """
         weight = target.weight.float()
         score = _score(self.scorer, target, moments) if self.scorer else None
@@ -180,7 +181,7 @@ class CorrectedRepair:
 
     Attributes:
         repair: the repair of one layer.
-        share: how far, from 0 to 1, the target outputs are moved towards the dense model's.
+        share: the ``share`` of `corrected_weight`, from 0 to 1.
     """
 
     repair: Repair

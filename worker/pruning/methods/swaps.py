@@ -19,15 +19,15 @@ class Swaps:
 
     Zhang et al., 2024 (arXiv:2310.08915), and the authors' code. Pruning lowers a row's mean
     output by e, the sum of W_j E[x_j] over the pruned weights of the row. In each cycle, each row
-    restores the pruned weight with the largest \\|W_j E[x_j]\\| / Var[x_j], among those whose
-    return moves e towards 0. In exchange, the row drops the kept weight with the smallest score,
-    among those whose removal also moves e towards 0; with an N:M pattern, among all kept weights of
-    the same group. A row stops at the first swap that would not reduce \\|e\\|, or when it has no
-    candidates left.
+    restores the pruned weight with the largest \\|W_j E[x_j]\\| / Var[x_j], among those that move e
+    towards 0 when they are restored. In exchange, the row drops the kept weight with the smallest
+    score, among those that also move e towards 0 when they are dropped; with an N:M pattern, among
+    all kept weights of the same group. No weight is swapped twice. A row stops at the first swap
+    that would not reduce \\|e\\|, or when it has no candidates left.
 
     If the selection is `AsPublished`, rows stop as in the authors' code. With an N:M pattern, a row
     stops at the first swap that would change the sign of e, and \\|e\\| may grow until then. With
-    an unstructured pattern, a row makes its swaps whatever they do to e. Wanda's score then decides
+    an unstructured pattern, a row makes its swaps whatever they do to e, and Wanda's score decides
     which weights are dropped in exchange, whichever score chose the mask.
 
     Attributes:
@@ -110,14 +110,14 @@ class _Rows:
     Args:
         keep: ``[out, in]`` bool, the initial mask.
         score: ``[out, in]`` fp32; the weight with the smallest score is dropped first.
-        effect: ``[out, in]`` fp32, what each weight adds to the mean output.
+        effect: ``[out, in]`` fp32, the W_j E[x_j] of each weight, summed over a window's tokens.
         gain: ``[out, in]`` fp32; the weight with the largest absolute gain is restored first.
         count: the maximum number of swaps per row.
         group: how many neighbours compete; None if all weights of a row do.
 
     Attributes:
         keep: the current mask.
-        error: ``[out]``, each row's e, as defined in `Swaps`.
+        error: ``[out]``, each row's e (see `Swaps`), summed over a window's tokens.
     """
 
     def __init__(
@@ -181,10 +181,11 @@ class _Rows:
 
 
 def _best(value: Tensor, first: Tensor, second: Tensor, count: int) -> Tensor:
-    """Return each row's columns with the largest values, in mask ``first`` and in mask ``second``.
+    """Return the columns of each row's ``count`` largest values, in each of two masks.
 
     Returns:
-        ``[2, out, count]`` int64, in descending order of value; -1 after the last column of a row.
+        ``[2, out, count]`` int64, columns in descending order of value; padded with -1 where a row
+        of a mask has fewer than ``count`` columns.
     """
     sides = []
     for among in (first, second):

@@ -73,8 +73,8 @@ class Activations:
     def store(self, folder: Path) -> list[Path]:
         """Save each batch to a file in ``folder``.
 
-        Batches that are kept in files are moved to ``folder``, not copied. If a batch is replaced
-        later, the new value is written to a new file, so the saved file does not change.
+        Batches that are kept in files are moved to ``folder``, not copied. A saved file does not
+        change if its batch is replaced later.
 
         Returns:
             The files, in batch order.

@@ -1,7 +1,7 @@
 """Causal attention in bfloat16 on a CPU, computed in slices of the queries.
 
 For bfloat16 on a CPU, torch's own kernel takes twice as long as the matrix products that it fuses.
-All other attention is computed by torch's kernel.
+Other attention, and any attention with a mask or gradients, is computed by torch's kernel.
 """
 
 from typing import Any

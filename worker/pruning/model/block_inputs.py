@@ -17,7 +17,7 @@ class _LastBlockReachedError(Exception):
 
 
 class BlockInputs:
-    """Runs the model's code up to its blocks and records the arguments of each block.
+    """Records the arguments that the model's code passes to each block, and runs blocks with them.
 
     A block's arguments, such as masks and rotary embeddings, may differ between blocks, as in
     models with hybrid attention, and between batch shapes. They must not depend on the tokens.
@@ -54,8 +54,8 @@ class BlockInputs:
         The hidden states of two tokens are also kept for `run_sample`.
 
         Raises:
-            UnsupportedModelError: the output of the first block is not shaped like its input, or
-                blocks pass more than the hidden state to one another.
+            UnsupportedModelError: the output of the first block is not shaped like its input,
+                blocks pass more than the hidden state to one another, or `embed` refuses the model.
         """
         ids = torch.arange(2)[None]
         hidden, arguments = self._record(ids, until=0)
@@ -92,7 +92,7 @@ class BlockInputs:
         return hidden if self._extras is None else (hidden, *self._extras)
 
     def _record(self, ids: Tensor, until: int | None = None) -> tuple[Tensor, list[BlockArguments]]:
-        """Run the model on token ids ``[batch, tokens]`` up to block ``until``; None for the last.
+        """Run the model on token ids ``[batch, tokens]`` up to block ``until``, or up to the last.
 
         Returns:
             The first block's input ``[batch, tokens, hidden]``, and the arguments of each block up
@@ -138,7 +138,8 @@ class BlockInputs:
         a dict or list is run alone on two tokens.
 
         Raises:
-            UnsupportedModelError: a block that is run alone does not find such data.
+            UnsupportedModelError: a block that is run alone looks for such data and does not find
+                it.
         """
         for index, arguments in enumerate(self._arguments[self._sample.shape[:2]]):
             if arguments.has_containers:

@@ -45,8 +45,8 @@ class StoredTensor:
 class Checkpoint:
     """The tensors of a checkpoint by name.
 
-    Tensors are read into new memory. A memory map would be as fast, but every page that was read
-    would count as this process's memory until the file is closed.
+    Tensors are read into new memory. With a memory map, every page that was read would count as
+    this process's memory.
     """
 
     def __init__(self, tensors: dict[str, StoredTensor]) -> None:
@@ -54,10 +54,10 @@ class Checkpoint:
 
     @classmethod
     def open(cls, folder: Path) -> "Checkpoint":
-        """Read the headers of the files that transformers would load.
+        """Read the headers of the safetensors files in a folder.
 
-        These are ``model.safetensors`` if it exists; otherwise the files that the index names;
-        without an index, all safetensors files.
+        If ``model.safetensors`` exists, it is the only file that is read. Without it, the files
+        that the index names are read, or all safetensors files if there is no index.
 
         Raises:
             CheckpointError: there is no file, a file is damaged, a tensor is quantized, or two
@@ -110,10 +110,6 @@ class Checkpoint:
 
     def check_finite(self) -> None:
         """Read all floating-point tensors piece by piece and check that they are finite.
-
-        A sweep alone would find NaN or infinity in a pruned layer only after hours. In weights that
-        are not pruned, such as a norm's, a sweep would not find NaN or infinity, and the metrics
-        would be wrong.
 
         Raises:
             CheckpointError: a tensor contains NaN or infinity, or its file is truncated.

@@ -1,8 +1,8 @@
-"""Observing the inputs of experts whose weights are stored in one 3-D parameter.
+"""Observing the inputs of experts whose matrices are stored together in 3-D parameters.
 
-Such experts have no modules of their own for hooks: the model's code multiplies by views of the
-parameter. So the parameter is replaced by an instance of a tensor subclass that reports each
-product.
+Such experts have no modules of their own for hooks: the model's code multiplies by views of a 3-D
+parameter. So the parameter is temporarily replaced by an instance of a tensor subclass that reports
+each product.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -37,7 +37,7 @@ def observed_products(
         module: the module that holds the parameter.
         name: the parameter's name in the module.
         transposed: whether the parameter is ``[experts, in, out]``, not ``[experts, out, in]``.
-        on_inputs: called with an expert's index and inputs ``[tokens, in]`` if the expert gets at
+        on_inputs: called with an expert's index and inputs ``[..., in]`` if the expert gets at
             least one token; may change the expert's matrix in place.
 
     Raises:

@@ -1,7 +1,7 @@
 """Fused projections, and their parts, such as Q, K and V, which are pruned separately.
 
-If a fused QKV were pruned as a whole, V would lose too many weights, because in most models its
-weights are the smallest.
+In most models, V has the smallest weights. If a fused QKV were pruned as a whole, V could lose too
+many of them.
 """
 
 from collections.abc import Callable
@@ -45,8 +45,8 @@ class Layout:
 
     Attributes:
         groups: number of equal groups of rows, such as heads.
-        sizes: for each part, by its name, how many rows of a group it has. The parts have the order
-            of their rows.
+        sizes: number of rows that each part has in a group, by the part's name, in the order in
+            which the parts follow each other in a group.
     """
 
     groups: int

@@ -26,8 +26,8 @@ def mean_loss(
 ) -> float:
     """Return the mean loss per predicted token over all windows.
 
-    The final norm and the head treat each token independently, so the tokens can be processed in
-    pieces of any length. This keeps the logits small for any vocabulary.
+    The final norm and the head treat each token independently, so they are run on short pieces of
+    the states. This keeps the logits small, however large the vocabulary is.
 
     Args:
         meta_model: the model, with its head loaded.

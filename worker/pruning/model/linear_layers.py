@@ -36,8 +36,8 @@ class LinearLayer:
     def weight(self) -> Tensor:
         """The whole parameter that the forward uses, in its stored layout.
 
-        The layout is ``[out, in]``, or ``[in, out]`` if transposed; a 3-D parameter holds the
-        matrices of all experts.
+        The layout is ``[out, in]``, or ``[in, out]`` if transposed. A 3-D parameter holds the
+        matrices of all experts: ``[experts, out, in]`` or ``[experts, in, out]``.
         """
         return dict(self.module.named_parameters(recurse=False))[self.parameter]
 
@@ -117,7 +117,8 @@ def _experts(
 def _are_transposed(stacks: Sequence[Tensor]) -> bool:
     """Return whether a module's 3-D parameters, given in order, are ``[experts, in, out]``.
 
-    The last parameter has as many outputs as the first has inputs, which reveals the layout.
+    The layout is taken to be ``[experts, out, in]`` if, read like this, the last parameter has as
+    many outputs as the first has inputs. A single parameter is also taken to have this layout.
     """
     first, last = stacks[0], stacks[-1]
     return first is not last and first.shape[2] != last.shape[1]

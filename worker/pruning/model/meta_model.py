@@ -65,8 +65,10 @@ class MetaModel:
             weights: the folder of the weights; by default ``folder``.
 
         Raises:
-            UnsupportedModelError: transformers cannot build a decoder from this config, or its
-                computed buffers would be too large.
+            OSError: transformers cannot read the config.
+            UnsupportedModelError: transformers cannot build a decoder from this config, the decoder
+                has no list of blocks with linear layers, or the decoder's computed buffers would
+                take more than 4 GiB.
             CheckpointError: the weights are damaged or incomplete, or do not fit the config.
         """
         try:
@@ -122,8 +124,8 @@ class MetaModel:
     def loaded_block(self, index: int, parameters: dict[str, Tensor]) -> Iterator[nn.Module]:
         """Yield block ``index`` with these parameters, for the body of the ``with`` statement.
 
-        They are moved to the device of the forward and converted to its dtype. A parameter that has
-        both already is not copied.
+        The parameters are moved to the device of the forward and converted to its dtype. A
+        parameter that already has this device and this dtype is not copied.
         """
         block = self.blocks[index]
         empty = block.state_dict()
@@ -217,7 +219,8 @@ def check_is_causal(model: PreTrainedModel) -> None:
     The check is needed because transformers builds even BERT as a decoder.
 
     Raises:
-        UnsupportedModelError: the attention is not causal.
+        UnsupportedModelError: the attention is not causal, or the model has no list of decoder
+            blocks.
     """
     if any(
         getattr(module, "is_causal", True) is False for module in find_blocks(model)[1].modules()

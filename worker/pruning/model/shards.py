@@ -14,7 +14,7 @@ _GROUP_BYTES = 64 << 20
 
 
 class Shard(NamedTuple):
-    """A file of the output that is complete and on the disk.
+    """One file of the output, complete and on the disk.
 
     Attributes:
         name: name of the file.
@@ -33,7 +33,7 @@ class Shard(NamedTuple):
 class ShardWriter:
     """Writes the output folder's safetensors files and their index.
 
-    Tensors have the names and layout of the source checkpoint.
+    The caller gives tensors that already have the source checkpoint's names and layout.
 
     Attributes:
         written: all shards written so far, including those of an earlier run.
@@ -46,7 +46,7 @@ class ShardWriter:
         self.written: list[Shard] = []
 
     def write(self, number: int, tensors: dict[str, Tensor], scratch: Path) -> Shard:
-        """Write shard ``number``, counted from 1, and return its size and digest.
+        """Write shard ``number``, counted from 1, and return the `Shard` that describes it.
 
         The file is written to the folder ``scratch`` and then moved into the output folder, which
         thus never contains an incomplete shard.

@@ -157,7 +157,7 @@ class Weights:
             )
 
     def _check_shapes(self) -> None:
-        """Check that stored tensors have the shapes of their parameters.
+        """Check that stored tensors have the shapes of their parameters, after any joining.
 
         Raises:
             CheckpointError: a shape differs, or the tensors of a parameter cannot be joined.

@@ -25,8 +25,7 @@ def allocation_cost(layer: LayerShape, allocation: str) -> Cost:
 def solver_cost(layer: LayerShape, solver: str, method: str | None, *, corrects: bool) -> Cost:
     """Return the cost of solving one layer.
 
-    If a layer has the same input as the previous layer, it reuses the factorizations of that
-    layer. Its own cost then includes no factorization.
+    A factorization that serves all layers with the same input counts for the first of them only.
 
     Args:
         layer: the layer.

@@ -32,8 +32,8 @@ def machine_speed(file: Path, device: torch.device, dtype: torch.dtype) -> Speed
     """Return the speed of this machine, read from the file or measured in one or two seconds.
 
     Args:
-        file: stores speeds by device, number of threads, dtype and torch's version. Delete it to
-            measure again. Disk speeds are measured in its folder.
+        file: stores speeds by device, dtype and torch's version, and on a CPU also by number of
+            threads. Delete the file to measure again. Disk speeds are measured in its folder.
         device: the device of the forward passes.
         dtype: the dtype of the forward passes.
 

@@ -88,7 +88,8 @@ class _MemoryModel:
     def _block_phase(self, block: BlockShape, running: int, norms: int = 0) -> PhaseMemory:
         """Return the peak memory of a phase that handles one block at a time.
 
-        It is reached when the block runs or when tensors are joined, whichever takes more.
+        On a CPU, this is the larger of two peaks: while tensors are joined, and while the block
+        runs. With a GPU, the host's peak is the first, and the GPU's peak is the second.
         """
         parameters, computing = block.parameters, self._copy(block.parameters) + running
         if self._work.device == "cpu":

@@ -27,8 +27,8 @@ class Plan:
 
     Attributes:
         setting: how the sweep will run.
-        host_bytes: peak resident memory of the process.
-        working_bytes: the sweep's part of ``host_bytes``, beyond what the process used before.
+        host_bytes: peak resident memory of the process, or its earlier peak if that was larger.
+        working_bytes: host memory that the sweep needs beyond what the process already uses.
         device_bytes: peak memory of tensors on the GPU; 0 if the CPU computes.
         phase: the phase that needs the most host memory; `memory_by_phase` lists the phases.
         artifact_bytes: size of the checkpoint that is written.
@@ -67,8 +67,8 @@ def plan(shape: ModelShape, work: Workload, headroom: Headroom, speed: Speed | N
         speed: the machine's speed; None for a plan without a duration.
 
     Raises:
-        InsufficientMemoryError: no setting fits. If some change of the job would make it fit, the
-            error names that change.
+        InsufficientMemoryError: no setting fits. The error names a change with which the job would
+            fit, if one is found.
     """
     chosen = _first_that_fits(shape, work, headroom)
     if chosen is None:

@@ -16,7 +16,8 @@ class Workload:
         calibration_windows, evaluation_windows: number of windows of each kind.
         dense_windows: number of evaluation windows that also run through the dense model; None for
             all.
-        seq_len: number of tokens in each window.
+        seq_len: number of tokens in each window; the larger number if calibration and evaluation
+            windows differ.
         dtype: name of the dtype of the forward passes, such as ``bfloat16``.
         device: ``cpu`` or ``cuda``.
         method: name of the method that scores weights; None if the solver chooses the mask, or

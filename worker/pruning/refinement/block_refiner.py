@@ -23,7 +23,7 @@ from worker.pruning.refinement.window_draw import WindowDraw
 
 
 class BlockRefiner:
-    """Trains the kept weights of pruned blocks.
+    """Trains the kept weights of pruned blocks and, if requested, the blocks' norms.
 
     The method is EBFT (Guo et al., arXiv:2402.12419). The state with the lowest loss on held-out
     windows is kept. This loss is measured with the weights rounded as they would be stored.
@@ -34,7 +34,7 @@ class BlockRefiner:
         meta_model: the model.
         block_inputs: calls the model's blocks.
         ranks: the ranks that share the windows. Every rank takes every optimizer step on its own
-            copy of the weights, so that no rank has to wait for new weights.
+            copy of the weights.
 
     Raises:
         RefinementError: there are too few windows.
@@ -58,10 +58,10 @@ class BlockRefiner:
         self._rate, self._rates = highest, [scheduled(highest, at, steps) for at in range(steps)]
 
     def embed(self) -> None:
-        """Record the arguments that the blocks are called with, for batches of two sizes.
+        """Record the arguments that the blocks are called with during the training.
 
-        One batch has a single window; the other has as many windows as an optimizer step. The
-        embeddings have to be loaded.
+        They are recorded for a batch of one window, and for a batch of as many windows as an
+        optimizer step uses. The embeddings have to be loaded.
         """
         samples = [self._ids[:count] for count in sorted({1, self._draw.per_step})]
         self._block_inputs.embed(samples, lambda _: None)
@@ -87,7 +87,7 @@ class BlockRefiner:
             The progress after each step.
 
         Raises:
-            NotFiniteError: the pruned block's outputs hold NaN or infinity.
+            NotFiniteError: the loss on the held-out windows is not finite before the training.
         """
         training = self._training(block, index, targets)
         before = best = training.held_out_loss()

@@ -63,8 +63,8 @@ class BlockTraining:
     ) -> Generator[RefinementProgress, None, float]:
         """Run the optimizer steps, and store the weights with the lowest held-out loss.
 
-        The held-out loss is measured at most four times, at equal intervals, the last time after
-        the last step.
+        The held-out loss is measured at most four times, at about equal intervals, the last time
+        after the last step.
 
         Args:
             weights: the weights to train.

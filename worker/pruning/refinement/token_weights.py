@@ -16,11 +16,10 @@ _LARGEST = 100.0
 class TokenWeights:
     """Weights of the tokens' squared errors: 1, but less for the few very large targets.
 
-    From some block on, the output of a text's first token has a norm a hundred times as large as
-    that of any other token (Sun et al., "Massive Activations in Large Language Models",
-    arXiv:2402.17762), so that its rounding error alone exceeds the other tokens' errors. A target
-    ``y`` whose norm exceeds ten times the median norm gets the weight
-    ``100 median(‖y‖²) / ‖y‖²``, so that its error counts relative to its norm. The median is the
+    In many models, the outputs for a few tokens, such as a text's first, have far larger norms than
+    all others (Sun et al., "Massive Activations in Large Language Models", arXiv:2402.17762). With
+    equal weights, the errors of these few tokens could dominate the loss. A target ``y`` whose norm
+    exceeds ten times the median norm gets the weight ``100 median(‖y‖²) / ‖y‖²``. The median is the
     median of the windows' medians.
 
     Args:
@@ -30,8 +29,8 @@ class TokenWeights:
         ranks: the ranks that share the windows.
 
     Attributes:
-        window_scale: ``Σ w ‖y - mean y‖²`` over all tokens, divided by the number of windows. Here,
-            w are the weights and ``mean y`` is the weighted mean. It is 1 if all targets are equal.
+        window_scale: ``Σ w ‖y - mean y‖²`` over all tokens, divided by the number of windows, with
+            the weights w and the weighted mean ``mean y``; 1 if all targets are equal.
     """
 
     def __init__(

@@ -57,7 +57,7 @@ class TrainedWeight:
     def take_gradient(self, ranks: Ranks, scale: float) -> None:
         """Set the master's gradient to the sum of the ranks' gradients of the parameter.
 
-        The parameter's own gradient is cleared.
+        Weights that are not trained get a gradient of 0. The parameter's own gradient is cleared.
 
         Args:
             ranks: the ranks, each with the gradient of its own windows.

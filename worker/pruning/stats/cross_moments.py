@@ -50,7 +50,7 @@ class CrossMoments(GramMoments):
         """Return the mean of x x̂ᵀ, ``[in, in]`` fp32; None if any dense input is missing.
 
         Raises:
-            NotFiniteError: the dense model's inputs contain NaN or infinity.
+            NotFiniteError: the sum of x x̂ᵀ contains NaN or infinity.
         """
         if self._cross_sum is None or self._pairs != self.tokens:
             return None

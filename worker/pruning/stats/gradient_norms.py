@@ -16,8 +16,8 @@ class BlockGradients:
     """The norms of the gradients of one block's weights.
 
     Attributes:
-        norms: for each parameter, by its name in the block, an fp32 tensor of the parameter's
-            stored shape. It holds the norm of each weight's gradients over all windows.
+        norms: for each measured parameter, by its name in the block, the norm of each weight's
+            gradients over all windows: an fp32 tensor of the parameter's stored shape.
         windows: how many windows were measured.
     """
 

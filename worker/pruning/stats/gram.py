@@ -128,7 +128,7 @@ class Gram:
 
 
 class NormalisedGram:
-    """A Gram matrix H scaled to unit diagonal: N = D⁻¹HD⁻¹, where D is diagonal.
+    """A Gram matrix H, which may be damped, scaled to unit diagonal: N = D⁻¹HD⁻¹, D diagonal.
 
     Attributes:
         matrix: N, ``[in, in]`` fp32.
@@ -165,9 +165,9 @@ class NormalisedGram:
 class GramMoments:
     """The sum of x xᵀ over calibration tokens.
 
-    Products are summed in fp32 within a chunk of tokens and in fp64 over the chunks. fp64 adds fp32
-    products almost exactly, so the order of addition hardly matters. In fp32 the order, which
-    depends on the number of ranks, would change the masks of iterative solvers.
+    Products are summed in fp32 within a chunk of tokens and in fp64 over the chunks. Addition in
+    fp64 is so exact that the order of the chunks, which depends on the number of ranks, hardly
+    matters.
 
     Attributes:
         tokens: number of tokens added.

@@ -39,7 +39,7 @@ class InputMoments:
     """The mean square of each input feature over all calibration tokens.
 
     Squares are summed in fp32 within a chunk of tokens and in fp64 over the chunks; in fp16 the sum
-    would overflow.
+    could overflow.
 
     Attributes:
         tokens: number of tokens added.

@@ -25,10 +25,11 @@ def fingerprint(
     evaluation: Tensor,
     token_loss: TokenLoss,
 ) -> dict[str, Any]:
-    """Return everything that the result depends on, part by part, ready for JSON.
+    """Return what the result depends on, part by part, ready for JSON.
 
-    Two runs with equal fingerprints write the same bytes. If fingerprints differ, the names of
-    the differing parts show what has changed.
+    A run resumes an earlier run only if their fingerprints are equal. If the fingerprints differ,
+    the names of the differing parts show what has changed. The plan's setting and the number of
+    ranks are not included, although they can change how the result is rounded.
 
     Args:
         meta_model: the model, with the dtype and the device of its forward.
@@ -50,7 +51,10 @@ def dense_loss_key(
     token_loss: TokenLoss,
     device: torch.device,
 ) -> str:
-    """Return a digest of everything that the dense model's loss on ``evaluation`` depends on.
+    """Return a digest that identifies the dense model's loss on ``evaluation``.
+
+    It covers all that the loss depends on except how the windows are batched, which can change how
+    the loss is rounded.
 
     Args:
         meta_model: the model, with the dtype of its forward.

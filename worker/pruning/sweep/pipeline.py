@@ -48,10 +48,9 @@ _OF_ONE_JOB = ("recipe", "evaluation")
 class ModelPruner:
     """Prunes one model into one folder.
 
-    Memory holds one block and the activations, never the whole model; the next block is read ahead
-    into the page cache. While a block is in memory, the evaluation windows also run through it:
-    first with its dense weights, then with its pruned weights. So evaluation does not read the
-    checkpoint again.
+    One block is in memory at a time, never the whole model; the next block is read ahead into the
+    page cache. While a block is in memory, evaluation windows also run through it: first with its
+    dense weights, then with its pruned weights. So evaluation does not read the blocks again.
     """
 
     def __init__(
@@ -118,9 +117,9 @@ class ModelPruner:
 
     @property
     def resumed_from_block(self) -> int | None:
-        """Index of the first block that this run prunes; None if no earlier run has pruned a block.
+        """Index of the first block that this run prunes; None if it starts at the first block.
 
-        It is the number of blocks if an earlier run has pruned all of them.
+        If an earlier run has finished all blocks, this is the number of blocks.
         """
         return self._progress.resumed_from_block
 

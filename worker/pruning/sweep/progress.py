@@ -31,8 +31,8 @@ class Progress:
     Attributes:
         folder: the folder of temporary files.
         finished: how many blocks are finished; these are the first blocks of the model.
-        resumed_from_block: index of the first block that the earlier run did not finish; None if no
-            block was finished.
+        resumed_from_block: how many blocks were finished when this run started, which is also the
+            index of the first block that this run prunes; None if no block was finished.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Progress:
         return BlockResult.from_json(self._blocks[index]["block"])
 
     def measure_once(self, name: str, measure: Callable[[], T]) -> T:
-        """Return the result of ``measure``, from the log if an earlier run has recorded it.
+        """Return the log's result with this name; if there is none, record that of ``measure``.
 
         Args:
             name: the name of the result in the log.

@@ -61,7 +61,7 @@ class Recipe:
         allocation: how sparsity is spread over the model. ``uniform`` gives every block the
             pattern's sparsity. A measured allocation spreads that sparsity over blocks or matrices,
             according to measurements of the dense model. `BlockSparsities` give each block its own
-            sparsity instead of the pattern's.
+            sparsity instead of the pattern's. With an N:M pattern, the allocation has no effect.
         skip: globs of layers not to prune, such as ``*.o_proj`` or ``model.layers.0.*``.
         correction: c, from 0 to 1, in the target of a solver or a refinement: (1 - c) times the
             dense weights' outputs for the pruned model's inputs, plus c times their outputs for the
@@ -119,8 +119,7 @@ class Recipe:
     def strategy(self, pattern: Pattern) -> Strategy[Any]:
         """Return the strategy that prunes a matrix to this pattern.
 
-        The type of its moments is ``Any``, because a strategy only gets moments from its own
-        collector.
+        If the recipe prunes nothing, the strategy keeps the matrix as it is.
         """
         selection = self._selection(pattern)
         if self.solver is None:

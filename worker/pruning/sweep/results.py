@@ -45,13 +45,14 @@ class LayerResult:
         weights: how many weights it has.
         tokens: calibration tokens that reached it.
         fallback: why it was not pruned as requested; None if it was.
-        damping: the share of the Gram matrix's mean diagonal that SparseGPT or a correction added
-            to the diagonal; None if neither was used. A share above 0.01 shows that the calibration
-            text hardly determines the weights.
+        damping: the share of the Gram matrix's mean diagonal that `Gram.inverse_cholesky` added to
+            the diagonal for a solver or a correction; None if neither called it. A share above
+            the requested damping shows that the calibration text hardly determines the weights.
         expert: index of its expert, if one parameter holds the matrices of many experts.
         part: name of the projection in a fused matrix, such as ``v``; None if it is not fused.
         error: the relative error of its outputs on the calibration inputs, without the changes of
-            a refinement; `SampledRows.error` estimates it. None if no tokens reached it.
+            a refinement, as `SampledRows.error` estimates it; None if no tokens reached the matrix,
+            or if the sampled outputs were zero before pruning.
         histogram: the distribution of its weights, without the changes of a refinement; None for a
             routed expert, because a model may have thousands of them.
     """
@@ -149,8 +150,10 @@ class PruningResult:
         dense_loss_known: whether the dense model's loss was known before the run.
         propagation: the propagation that was used: ``reference`` instead of ``fused`` if the
             states of all calibration batches do not fit in memory.
-        prune_seconds: time of loading, calibrating, pruning and writing, without evaluation.
-        evaluate_seconds: time of running the evaluation windows through both models.
+        prune_seconds: seconds of loading, calibrating, pruning, refining and writing, including an
+            earlier run's seconds up to its last finished block.
+        evaluate_seconds: seconds of running the evaluation windows through both models, including
+            an earlier run's seconds up to its last finished block.
         resumed_from_block: the first block that this run pruned, if an earlier run has pruned the
             blocks before it; None otherwise.
         plan: the setting of the run, and the memory and time that were predicted.

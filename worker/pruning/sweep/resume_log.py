@@ -35,11 +35,7 @@ class ResumeLog:
             os.fsync(file.fileno())
 
     def rewrite(self, records: Iterable[Record]) -> None:
-        """Replace the file atomically.
-
-        The records are written to a new file, so that an earlier process that still has the old
-        file open cannot append to the log.
-        """
+        """Replace the file atomically by a file with these records."""
         self.path.parent.mkdir(exist_ok=True)
         written = self.path.with_suffix(".new")
         written.write_bytes(b"".join(map(_line, records)))

@@ -22,10 +22,11 @@ DECAY = 6e-5
 class AdaptiveWeights(Parametrization):
     """The weights m⊙W with a mask m; the gradient passes straight through m to all of W.
 
-    The first mask keeps the nonzero weights of the pruned matrix. Later masks satisfy the same
+    The first mask keeps the nonzero weights of the pruned matrix. Later masks satisfy the given
     pattern and keep the weights of largest magnitude. Under an unstructured pattern, every mask
     keeps as many weights as the first. Weights that are not kept get a weight decay, which grows
-    over the first half of the steps.
+    over the first half of the steps. A part that was not pruned to the pattern keeps its first
+    mask.
     """
 
     keep: Tensor
@@ -80,9 +81,10 @@ class _StraightThrough(torch.autograd.Function):
 
 
 def _pattern_of(weight: Tensor, pattern: Pattern) -> Pattern | None:
-    """Return the pattern for the masks of a part ``[out, in]``; None if the part is not pruned.
+    """Return the pattern for the masks of a part ``[out, in]``; None if the part keeps its mask.
 
-    An unstructured pattern gets the sparsity that the part has.
+    An unstructured pattern gets the sparsity that the part has. A part keeps its mask if it has no
+    zeros, or if it does not satisfy an N:M pattern.
     """
     zeros = count_zeros(weight)
     if not isinstance(pattern, NofM):

@@ -36,8 +36,8 @@ class Parametrization(nn.Module):
 def computed_again(compute: Callable[..., Tensor], *parameters: Tensor) -> Tensor:
     """Return ``compute(*parameters)``; the backward computes it again.
 
-    This saves memory: torch would otherwise keep several matrices as large as the weights for the
-    backward, although the parameters are far smaller.
+    This saves memory: the intermediate results, several matrices as large as the weights, are not
+    kept for the backward.
     """
     result: Tensor = checkpoint(compute, *parameters, use_reentrant=False, preserve_rng_state=False)
     return result

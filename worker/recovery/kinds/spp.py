@@ -13,11 +13,12 @@ _SCALE = 2.0
 
 
 class ScaledWeights(Parametrization):
-    """W + s·Ā⊙b⊙W: W is fixed, A ``[r, in]`` starts random, b ``[out, 1]`` starts at 0.
+    """The weights W + s·Ā⊙b⊙W with fixed pruned weights W; Ā repeats the rows of a matrix A.
 
-    The scale s is a constant. Ā ``[out, in]`` holds each row of A ⌈out/r⌉ times in succession, and
-    ends after row ``out``. So if ``out`` is not a multiple of r, the last rows of A are repeated
-    less often, or not used.
+    A ``[r, in]`` and b ``[out, 1]`` are trained: A starts with random values and b with zeros. The
+    scale s is a constant. Ā ``[out, in]`` holds each row of A ⌈out/r⌉ times in succession, and is
+    cut off after ``out`` rows. So if ``out`` is not a multiple of r, the last rows of A are
+    repeated less often, or not used.
     """
 
     def __init__(self, stored: Tensor, layout: MatrixLayout, generator: Generator) -> None:

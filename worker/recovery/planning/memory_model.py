@@ -53,9 +53,9 @@ def recovery_memory(
 def scratch_bytes(shape: ModelShape, recovery: Recovery, work: RecoveryWork) -> int:
     """Return the maximum total size of the files that a recovery keeps while it runs.
 
-    These are the dense model's predictions, and either the hidden states of a chunk or the files of
-    the training, whichever are larger. The training keeps its last state, the state that is being
-    written, and the best weights.
+    First these are the dense model's predictions and the hidden states of a chunk. Later they are
+    the predictions and the files of the training: its last state, the state that is being written,
+    and the best weights.
     """
     trained = TrainedNumbers.of(shape, recovery).trained
     tokens = work.teacher_tokens(recovery)
@@ -107,9 +107,10 @@ class _MemoryModel:
         return RecoveryMemory(host, computing + _LIBRARY_BYTES)
 
     def _copied(self) -> int:
-        """Return the host bytes for reading or writing a block, or for saving a state.
+        """Return the host bytes for copies of a block or of a state, whichever are larger.
 
-        The larger of the two is returned. On the CPU, saving a state needs no further memory.
+        A block is copied when it is read or written, and a state when it is saved. If the CPU
+        computes, saving a state needs no copy.
         """
         block = 2 * max(one.parameters.read_bytes for one in self._shape.blocks)
         moments = 0 if self._work.device == "cpu" else 8 * self._numbers.trained
@@ -134,10 +135,10 @@ class _MemoryModel:
         return divided // ranks + masks + block
 
     def _effective(self) -> int:
-        """Return the bytes of the weights that the forward computes, and keeps for the backward.
+        """Return the bytes for computing the weights, and for keeping them for the backward.
 
-        The weights of all blocks are kept, or those of one block if the backward recomputes them.
-        In fp32, ``masked`` keeps none, because it uses the trained weights themselves.
+        The weights of all blocks are kept, or those of one block if the backward runs each block's
+        forward again. In fp32, ``masked`` keeps none, because it uses the trained weights directly.
         """
         weights = self._numbers.weights
         if self._setting.recomputes:
@@ -152,9 +153,11 @@ class _MemoryModel:
         return weights * kept[self._recovery.kind] + computed
 
     def _activations(self) -> int:
-        """Return the bytes of the activations that the forward keeps for the backward.
+        """Return the bytes of the activations that are kept for the backward.
 
-        A block keeps the inputs of its norms, matrices, activation functions and attention.
+        Each block keeps the inputs of its norms, matrices, activation functions and attention. If
+        the backward runs each block's forward again, only one block keeps these at a time, and the
+        others keep their own inputs.
         """
         shape = self._shape
         scores = shape.scored_heads * self._work.seq_len * (self._size + 4)

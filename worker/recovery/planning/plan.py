@@ -49,7 +49,7 @@ class RecoveryPlan:
     def with_setting(self, values: dict[str, Any]) -> "RecoveryPlan":
         """Return the plan with the setting of an earlier run, and with unchanged predictions.
 
-        The bytes of the result depend on the setting, so that a resumed run must not change it.
+        The bytes of the result depend on the setting, so a resumed run must keep the setting.
 
         Args:
             values: the setting, as `setting_values` returned it.
@@ -64,12 +64,14 @@ def plan_recovery(
     headroom: Headroom,
     speed: Speed | None = None,
 ) -> RecoveryPlan:
-    """Choose the fastest setting that fits. The result depends only on the arguments.
+    """Return the plan with the fastest setting that fits into memory.
+
+    The plan depends only on the arguments.
 
     Args:
-        shape: the model; the layers of its blocks are those that are trained.
-        recovery: how it is trained.
-        work: the windows, the dtype and the device.
+        shape: the shapes of the model, with the layers that are trained.
+        recovery: how the model is trained.
+        work: the numbers of windows, the dtype and the device.
         headroom: the memory that the process may use.
         speed: the machine's speed; None for a plan without a duration.
 

@@ -12,7 +12,8 @@ class RecoveryWork:
     """The amount of work of a recovery.
 
     Attributes:
-        training_windows, held_out_windows: number of windows.
+        training_windows: number of different windows that are available for training.
+        held_out_windows: number of held-out windows.
         evaluation_tokens: number of evaluation tokens; their loss is measured before and after the
             training.
         seq_len: number of tokens in each training window.
@@ -44,7 +45,8 @@ class RecoverySetting:
     """How a recovery runs.
 
     Attributes:
-        micro_batch_windows: windows that run through the model at a time.
+        micro_batch_windows: maximum number of windows that run through the pruned model at a time
+            in the training.
         recomputes: whether the backward runs each block's forward again rather than keeping its
             activations; this takes a third more time, but less memory.
     """

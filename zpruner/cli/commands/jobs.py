@@ -213,8 +213,8 @@ def download(
 ) -> None:
     """Download and verify a job's files; run the command again to resume.
 
-    The exit code is 3 if the job failed its quality gate. If the job has no files, the reason is
-    printed, and the exit code depends on the job's status.
+    The exit code is 3 if the job failed its quality gate. If the job has not succeeded, there are
+    no files: the reason is printed, and the exit code depends on the job's status.
     """
     with connect() as client:
         job = client.jobs.get(job_id)

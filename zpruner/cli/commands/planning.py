@@ -140,8 +140,8 @@ def _exit_code(sweep: Sweep) -> int:
 def _values(name: str, text: str, *more: str) -> list[Any]:
     """Read the values of a field: ``A,B,C``, or a list as JSON.
 
-    Each of ``A,B,C`` is a number, ``null``, ``true``, ``false`` or text. If the field accepts a
-    pair, a value may also be a pair, written as in the option of a single job: ``owl:0.15``.
+    Each of ``A,B,C`` is a number, ``null``, ``true``, ``false`` or text. If the field accepts
+    pairs, each is text or a pair instead. A pair is written as for a single job: ``owl:0.15``.
     """
     if not text.startswith("["):
         return [_value(name, one) for one in text.split(",")]

@@ -19,7 +19,7 @@ class Outage:
         self._answered_at = time.monotonic()
 
     def check(self, error: ServiceError) -> None:
-        """Return if repeating the request may help; otherwise raise ``error``.
+        """Raise ``error``, unless repeating the request may help.
 
         Raises:
             ServiceError: the service refused the request, or has not responded for too long.

@@ -41,8 +41,8 @@ export interface paths {
          * Get Job
          * @description Return one job; with ``If-None-Match``, only if it has changed.
          *
-         *     With ``Prefer: wait=60`` as well, the response is sent when the job changes, or after 60
-         *     seconds.
+         *     With ``Prefer: wait=60`` as well, the response is sent as soon as the job has changed, or after
+         *     60 seconds.
          */
         get: operations["get_job"];
         put?: never;
@@ -487,8 +487,8 @@ export interface paths {
          * Get Artifact
          * @description Return a file's bytes, or one range of them.
          *
-         *     With the query of a link from `create_link`, no key is needed. A file that has changed on disk
-         *     since its last check is checked again first; if it is damaged, the status is 410.
+         *     With the query of a link from `create_link`, no key is needed. The file is checked first, unless
+         *     it has not changed on disk since its last check. If it is damaged, the status is 410.
          */
         get: operations["get_artifact"];
         put?: never;
@@ -499,8 +499,8 @@ export interface paths {
          * Get Artifact
          * @description Return a file's bytes, or one range of them.
          *
-         *     With the query of a link from `create_link`, no key is needed. A file that has changed on disk
-         *     since its last check is checked again first; if it is damaged, the status is 410.
+         *     With the query of a link from `create_link`, no key is needed. The file is checked first, unless
+         *     it has not changed on disk since its last check. If it is damaged, the status is 410.
          */
         head: operations["head_artifact"];
         patch?: never;
@@ -767,9 +767,10 @@ export interface paths {
          * Upload Dataset
          * @description Upload UTF-8 text, JSONL or CSV; a job names it by the `dataset` value of the response.
          *
-         *     Rows of JSONL or CSV contain a `text`, chat `messages`, or a field that a job names as its
-         *     `text_field`. Uploading the same bytes with the same media type again returns the same dataset,
-         *     with the name of the first upload.
+         *     Rows of JSONL contain a `text`, chat `messages` or `input_ids`; rows of CSV contain a `text`.
+         *     Rows can also contain another field, which a job names as its `text_field`. Uploading the same
+         *     bytes with the same media type again returns the same dataset, with the name of the first
+         *     upload.
          */
         post: operations["upload_dataset"];
         delete?: never;
@@ -901,8 +902,8 @@ export interface paths {
          * List Audit
          * @description List the requests that changed something or tried to, newest first.
          *
-         *     Requests that only read or check something, calls to triggers, and requests that failed
-         *     authentication are not listed.
+         *     These are not listed: requests that only read or check something, calls to triggers, and
+         *     requests that failed authentication, exceeded the rate limit or got the status 503.
          */
         get: operations["list_audit"];
         put?: never;
@@ -2186,7 +2187,7 @@ export interface components {
             memory: components["schemas"]["Memory"];
             /** @description Null if several devices share the job, or the machine's speed is unknown. */
             seconds: components["schemas"]["Seconds"] | null;
-            /** @description What `recover` takes. Its time and its disk space are included in those above. */
+            /** @description What `recover` takes. The time and disk space above include its own. */
             recovery?: components["schemas"]["RecoveryEstimate"] | null;
             /** Artifact Bytes */
             artifact_bytes: number;
@@ -2412,7 +2413,7 @@ export interface components {
         };
         /**
          * JobChanges
-         * @description The fields of the job to change. The other fields stay the same, with three exceptions.
+         * @description The fields that the rerun changes. The job's other fields are copied, with three exceptions.
          *
          *     The deadline is not copied. A new ``preset`` replaces all fields that presets can set. The
          *     method ``none`` or a new ``pattern`` sets ``sparsity``, unless the request sets it.

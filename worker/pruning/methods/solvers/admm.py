@@ -23,7 +23,7 @@ def admm(
     score: Tensor | None = None,
     damping: float = 0.1,
 ) -> Tensor:
-    """Find sparse weights whose outputs are close to the dense ones, by ADMM.
+    """Find sparse weights whose outputs are close to those of the dense weights, by ADMM.
 
     Boza, 2024 (arXiv:2401.02938), algorithm 1, and the author's code. H is the Gram matrix, D the
     diagonal matrix of the inputs' norms, and Ŵ the dense weights times D. With the damping δ,

@@ -35,12 +35,13 @@ def alps(
     Meng et al., 2024 (arXiv:2406.07831), algorithms 1 and 2, and the authors' code. With N the
     Gram matrix, damped and scaled to unit diagonal, and Ŵ the weights scaled to match:
     B = (ŴN − V + ρD) (N + ρI)⁻¹, D = largest entries of B + V/ρ, V += ρ(B − D). Every few steps
-    ρ rises, by a factor that depends on how much the support (the places of the largest entries)
-    still changes. Then ten conjugate gradient steps, preconditioned by the scaling, minimise the
+    ρ is adapted to how much the support (the places of the largest entries) has changed (see
+    `Penalty.review`). Then ten conjugate gradient steps, preconditioned by the scaling, reduce the
     output error on the support of B.
 
-    The published eigendecomposition, which serves every ρ, takes as long as dozens of Cholesky
-    inversions. A run needs only about a dozen inversions, so each ρ gets its own inversion.
+    The published code uses one eigendecomposition for every ρ, which takes as long as dozens of
+    Cholesky inversions. Here each ρ gets an inversion of its own, because a run usually needs only
+    about a dozen inversions.
 
     Args:
         weight: ``[out, in]``, any float dtype; not modified.
@@ -56,7 +57,7 @@ def alps(
 
     Raises:
         ShapeError: weight, Gram matrix, score or selection do not fit each other.
-        SolverFailedError: the Gram matrix is not positive definite.
+        SolverFailedError: the damped Gram matrix is not positive definite.
     """
     gram.check_fits(weight)
     scaled = gram.normalised(damping)
@@ -78,10 +79,10 @@ def fast_alps(
     score: Tensor | None = None,
     damping: float = 0.1,
 ) -> Tensor:
-    """Run `alps` with a penalty that starts high and rises fast: 16 steps find the support.
+    """Run `alps` with a penalty that starts higher and rises faster than published.
 
-    On SmolLM2-135M's layers, the 33 to 42 steps of the published schedule leave 1 % less output
-    error.
+    The search ends after at most 16 steps, or 16 steps after its last restart. On SmolLM2-135M's
+    layers, the published schedule takes 33 to 42 steps and leaves 1 % less output error.
     """
     return alps(weight, gram, selection, score, damping, FAST)
 

@@ -71,7 +71,8 @@ class Exact:
             selection: which weights are kept.
             score: ``[out, in]``; if given, it alone decides the mask, and all kept weights are
                 repaired at once.
-            damping: share of the mean diagonal that is added to the diagonal; published as 1 %.
+            damping: at least this share of the mean diagonal is added to the diagonal; published
+                as 1 %.
 
         Returns:
             ``[out, in]`` fp32, +0.0 where dropped; columns of dead features are zero throughout.
@@ -104,8 +105,8 @@ class Exact:
 def variant_of(solver: Solver, variant: Variant) -> Solver:
     """Return ``solver``, which has to be ``exact``, with a fixed variant.
 
-    A variant that repairs column by column gets SparseGPT's name, so that a job with this variant
-    is planned like a job with SparseGPT.
+    If the variant repairs column by column, the returned solver has SparseGPT's name, so that a job
+    with this variant is planned like a job with SparseGPT.
     """
     if variant[1] == "m":
         return replace(solver, solve=Exact(variant))

@@ -16,10 +16,11 @@ BATCH = 1
 class LeastSquares:
     """Computes the weights with the least output error for any mask of one layer.
 
-    Zhao et al., 2024 (arXiv:2410.15567), whose formula removes the set P of a row in one step:
+    The formula of Zhao et al., 2024 (arXiv:2410.15567), removes the set P of a row in one step:
     δw = −w_P ([H⁻¹]_PP)⁻¹ [H⁻¹]_P,:. For the set K of kept weights, this is the same as
-    δw_K = w_P H_PK (H_KK)⁻¹. Each row needs a linear system of its own. Of the two formulas, the
-    one with the smaller systems is used. A Cholesky factorization solves the systems.
+    δw_K = w_P H_PK (H_KK)⁻¹. Each row needs a linear system of its own. The first formula is used
+    if fewer than half of the weights are dropped, and the second if not, so that the systems are
+    small. They are solved by Cholesky factorizations.
 
     Args:
         weight: ``[out, in]``, any float dtype; the weights to approximate.
@@ -45,7 +46,7 @@ class LeastSquares:
             columns: the columns to return.
 
         Raises:
-            SolverFailedError: the Gram matrix is not positive definite.
+            SolverFailedError: the damped Gram matrix is not positive definite.
         """
         dense, dropped = self._dense, ~keep
         if 2 * int(dropped.count_nonzero()) < keep.numel():

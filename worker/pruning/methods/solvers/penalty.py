@@ -49,11 +49,15 @@ class Penalty:
         self._rising = False
 
     def review(self, changed: int) -> Verdict:
-        """Adapt ρ to ``changed``, how many entries of the mask changed since the last review.
+        """Adapt ρ, and return whether the search continues, restarts or is settled.
 
-        While the mask changes, ρ rises. If the mask hardly changes at the start, ρ was too large:
-        ρ is reduced, and the search restarts if the mask changed at all. The search is settled if
-        the mask stops changing after ρ has risen, or if ρ has become too small.
+        Once the mask has changed by more than a few entries, ρ rises in every review until the mask
+        stops changing; then the search is settled. As long as the mask has never changed by more
+        than a few entries, ρ is taken to be too large: ρ is reduced, and the search restarts if the
+        mask has changed at all. The search is also settled if ρ has become too small.
+
+        Args:
+            changed: how many entries of the mask have changed since the last review.
         """
         much, some, little = self._rises
         if changed > _LITTLE * self.kept_weights:

@@ -53,7 +53,7 @@ class SolverMemory:
         factorizing: bytes per entry of ``[in, in]`` during a factorization.
         factored: bytes per entry of ``[in, in]`` after the factorization, while the layers that
             share the input are solved.
-        solving: bytes per weight.
+        solving: bytes per weight while a layer is solved.
         refactorizing: bytes per weight during a factorization, for solvers that factorize
             repeatedly.
     """

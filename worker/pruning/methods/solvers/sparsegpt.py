@@ -26,8 +26,8 @@ class Choose(Protocol):
 
         Args:
             weight: ``[out, n]`` fp32, the current weights of the group.
-            factor: ``[n, n]`` fp32, upper triangular, U. UᵀU is the group's rows and columns of an
-                inverse Hessian, which covers the group's first column and all columns after it.
+            factor: ``[n, n]`` fp32, upper triangular, U. UᵀU is the group's rows and columns of the
+                inverse of a Hessian that covers the group's first column and all columns after it.
             selection: decides how many weights of the group are kept.
         """
 
@@ -44,7 +44,7 @@ def sparsegpt(
     score: Tensor | None = None,
     damping: float = 0.01,
 ) -> Tensor:
-    """Drop the weights that cost the least output error, and repair those to their right.
+    """Drop the weights that cost the least output error, and repair the weights to their right.
 
     Frantar & Alistarh, 2023 (arXiv:2301.00774), algorithm 1, and the authors' code. U is upper
     triangular, and UᵀU is the inverse of the damped Gram matrix. Dropping w_j changes the columns
@@ -57,14 +57,15 @@ def sparsegpt(
         gram: second moments of the ``in`` input features.
         selection: which weights are kept.
         score: ``[out, in]``; if given, it alone decides the mask.
-        damping: share of the mean diagonal that is added to the diagonal; published as 1 %.
+        damping: at least this share of the mean diagonal is added to the diagonal; published as
+            1 %.
 
     Returns:
         ``[out, in]`` fp32, +0.0 where dropped; columns of dead features are zero throughout.
 
     Raises:
         ShapeError: weight, Gram matrix, score or selection do not fit each other.
-        SolverFailedError: the Gram matrix is not positive definite, however much it is damped.
+        SolverFailedError: the Gram matrix is not positive definite with any damping that is tried.
     """
     gram.check_fits(weight)
     run = Elimination(weight, gram, selection, damping)
@@ -94,7 +95,7 @@ class Elimination:
         drop: ``[in, out]`` fp32, 1 where a weight is dropped, else 0.
 
     Raises:
-        SolverFailedError: the Gram matrix is not positive definite, however much it is damped.
+        SolverFailedError: the Gram matrix is not positive definite with any damping that is tried.
     """
 
     def __init__(
