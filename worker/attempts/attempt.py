@@ -34,7 +34,12 @@ class Attempt:
 
     Each write is a transaction of its own. Once the attempt no longer holds the job, every write
     except `release` raises `LeaseLostError`. All methods are thread-safe.
+
+    Attributes:
+        before_end: called before the attempt's end is recorded.
     """
+
+    before_end: Callable[[], object] = staticmethod(lambda: None)
 
     def __init__(self, sessions: Sessions, job: Job, lease: timedelta) -> None:
         self._sessions, self._lease = sessions, lease
@@ -118,7 +123,7 @@ class Attempt:
 
     def succeed(self, result: JobResult, artifacts: Sequence[NewArtifact]) -> None:
         """Record that the job succeeded, with its metrics and artifacts."""
-        self._retried(
+        self._end(
             lambda leases: leases.succeed(self.job_id, self.number, result.metrics, artifacts)
         )
 
@@ -131,11 +136,11 @@ class Attempt:
 
     def fail(self, problem: Problem) -> None:
         """Record that the job failed, or was cancelled if a cancel was requested."""
-        self._retried(lambda leases: leases.fail(self.job_id, self.number, problem))
+        self._end(lambda leases: leases.fail(self.job_id, self.number, problem))
 
     def retry_later(self, problem: Problem) -> None:
         """Queue the job again after a delay, or fail it if its automatic retries are used up."""
-        self._retried(lambda leases: leases.postpone(self.job_id, self.number, problem))
+        self._end(lambda leases: leases.postpone(self.job_id, self.number, problem))
 
     def release(self) -> None:
         """Queue the job again; if a pause or cancel was requested, pause or cancel it instead.
@@ -143,7 +148,11 @@ class Attempt:
         Does nothing if the attempt does not hold the job any more.
         """
         with suppress(LeaseLostError):
-            self._retried(lambda leases: leases.release(self.job_id, self.number))
+            self._end(lambda leases: leases.release(self.job_id, self.number))
+
+    def _end(self, write: Callable[[LeaseRepository], object]) -> None:
+        self.before_end()
+        self._retried(write)
 
     def _leases(self, session: Session) -> LeaseRepository:
         return LeaseRepository(session, lease=self._lease)

@@ -103,9 +103,11 @@ class Runner:
             return
         with (
             log_context(job_id=attempt.job_id, attempt=attempt.number),
-            JobLogHandler(self._sessions, attempt.job_id, attempt.number),
+            JobLogHandler(self._sessions, attempt.job_id, attempt.number) as lines,
             attempt_span(attempt.job_id, attempt.number, attempt.traceparent) as span,
         ):
+            # A client that follows the log reads it for the last time once the job has ended.
+            attempt.before_end = lines.flush
             self._run_attempt(attempt)
             span.set_attribute("zpruner.status", attempt.state_if_held() or "lost")
 
@@ -134,8 +136,8 @@ class Runner:
             result = self._follow(attempt, watchdog, staged)
             watchdog.check()
             artifacts = self._store.publish(staged, attempt.job_id, result.digests)
+            log.info("attempt %d succeeded with %d files", attempt.number, len(artifacts))
             attempt.succeed(result, artifacts)
-        log.info("attempt %d succeeded with %d files", attempt.number, len(artifacts))
         self._store.keep_only(attempt.job_id, attempt.number)
 
     def _follow(self, attempt: Attempt, watchdog: LeaseWatchdog, staged: Path) -> JobResult:

@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import Connection, delete, event, select
 
 from db.core.session import Sessions
+from db.core.states import JobState
 from db.events.logs import LogRepository
 from db.tables.jobs import Job
 from db.tables.logs import LogLine
@@ -51,6 +52,29 @@ def test_a_run_logs_its_phases_blocks_and_end(
         "block 2 of 2 (layers.1): sparsity 0.5000",
         "attempt 1 succeeded with 2 files",
     ]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_log_of_a_job_that_has_ended_is_complete(
+    sessions: Sessions, runner: Callable[..., Runner], fails: bool
+) -> None:
+    """A client that follows the log reads it for the last time once it sees the job's end."""
+
+    def fail(_: int) -> None:
+        raise ValueError("no such thing")
+
+    job = make_job(sessions)
+    at_the_end: list[list[str]] = []
+
+    @event.listens_for(sessions.kw["bind"], "commit")
+    def read(connection: Connection) -> None:
+        status = connection.scalar(select(Job.status).where(Job.id == job.id))
+        if status in {JobState.succeeded, JobState.failed}:
+            lines = connection.scalars(select(LogLine.message).where(LogLine.job_id == job.id))
+            at_the_end.append(list(lines))
+
+    runner(work(before=fail if fails else lambda _: None)).run(job.id)
+    assert at_the_end[0] == [line.message for line in logged(sessions, job.id)]
 
 
 def test_a_failure_is_logged_with_its_traceback(
