@@ -111,7 +111,10 @@ def _measure(
 
 
 def markdown(cells: dict[str, dict[str, dict[str, float]]]) -> str:
-    """Return a Markdown table: perplexity on the evaluation text and, in brackets, on the other."""
+    """Return a Markdown table of perplexities.
+
+    Each cell has the perplexity on the evaluation text and, in brackets, on the ``--other`` text.
+    """
     lines = [f"| | {' | '.join(COLUMNS)} |", f"|---|{'---:|' * len(COLUMNS)}"]
     for label, row in cells.items():
         written = (

@@ -1,8 +1,8 @@
 """SQL for the database's clock, which alone decides when leases and delays end.
 
 The clock may be set back while the service runs. The end of a lease or delay is therefore stored
-with the current time. If this stored time later lies more than `CLOCK_TOLERANCE` in the future, the
-clock was set back, and the lease or delay is over.
+together with the time at which it was written. If that time of writing is ever more than
+`CLOCK_TOLERANCE` in the future, the clock was set back, and the lease or delay is over.
 """
 
 from datetime import UTC, datetime, timedelta

@@ -10,7 +10,7 @@ from worker.pruning.methods.patterns import NofM, Pattern, Unstructured
 
 
 class Selection(Protocol):
-    """Anything that chooses by the scores which weights are kept, such as a pattern."""
+    """Anything, such as a pattern, that chooses which weights to keep, given their scores."""
 
     def keep(self, score: Tensor) -> Tensor:
         """Return a bool mask ``[out, in]``, True where the weight stays."""

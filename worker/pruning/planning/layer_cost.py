@@ -25,7 +25,8 @@ def allocation_cost(layer: LayerShape, allocation: str) -> Cost:
 def solver_cost(layer: LayerShape, solver: str, method: str | None, *, corrects: bool) -> Cost:
     """Return the cost of solving one layer.
 
-    A factorization that serves all layers with the same input counts for the first of them only.
+    If layers with the same input share one factorization, its cost is included only for the first
+    of them.
 
     Args:
         layer: the layer.

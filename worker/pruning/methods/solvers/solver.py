@@ -31,13 +31,13 @@ class Solve(Protocol):
 
 
 class SolverCost(Protocol):
-    """The function that predicts a solver's cost."""
+    """The signature of the function that predicts a solver's cost."""
 
     def __call__(self, layer: LayerShape, selects: bool) -> Cost:
         """Return the cost of solving one layer.
 
-        A factorization that serves all layers with the same input counts for the first of them
-        only.
+        If layers with the same input share one factorization, its cost is included only for the
+        first of them.
 
         Args:
             layer: the layer.
