@@ -1,6 +1,6 @@
 """Write the JSON schema of a job's fields: ``python -m tools.job_schema``.
 
-The command line reads the file that this module writes.
+The CLI, ``zpruner``, reads the file that this module writes.
 """
 
 import json

@@ -1,1 +1,1 @@
-"""Training a pruned model to predict what the dense model predicts, with its zeros kept."""
+"""Training a pruned model, without losing its sparsity, to predict what the dense model predicts."""

@@ -42,7 +42,7 @@ class Share(ResponseModel):
 
 
 class Me(ResponseModel):
-    """The identity of a client; ``key`` is None if the service requires no key."""
+    """The identity of a client; ``key`` is None if the client sent no key."""
 
     name: str
     scopes: list[str] = []

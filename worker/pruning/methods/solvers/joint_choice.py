@@ -12,8 +12,8 @@ def joint_keep(weight: Tensor, inverse: Tensor, kept: int) -> Tensor:
     """Return a bool mask ``[rows, group]`` that keeps ``kept`` weights of each row.
 
     Zhao et al., 2024 (arXiv:2410.15567): removing the set P of a row costs w_P ([H⁻¹]_PP)⁻¹ w_Pᵀ,
-    up to a constant factor. The losses of all sets of the right size are compared, six at 2:4. Of
-    sets of equal loss, the first in lexicographic order is removed.
+    up to a constant factor. The losses of all sets of the right size are compared; for 2:4, there
+    are six sets. Of sets of equal loss, the first in lexicographic order is removed.
 
     Args:
         weight: ``[rows, group]`` fp32.
