@@ -1,1 +1,1 @@
-"""Training a pruned model, without losing its sparsity, to predict what the dense model predicts."""
+"""Training a pruned model, without losing its sparsity, to predict what the dense one predicts."""
