@@ -81,7 +81,7 @@ function MatrixName({ layer, isChosen, pick }: NameProps) {
   return (
     <button
       type="button"
-      className="small quiet"
+      className="matrix-name"
       aria-pressed={isChosen}
       onClick={() => pick(name)}
     >
@@ -100,8 +100,10 @@ function Weights({ name, histogram }: { name: string; histogram: WeightHistogram
   );
   return (
     <Chart label={`Weights of ${name}`} series={series} x={WEIGHT} y={COUNT} height={200}>
-      Weights of <span className="mono">{name}</span> in a sample of its rows, before and after
-      pruning; zeros are left out. The outermost points also count the weights beyond.
+      <span>
+        Weights of <span className="mono">{name}</span> in a sample of its rows, before and after
+        pruning; zeros are left out. The outermost points also count the weights beyond.
+      </span>
     </Chart>
   );
 }
