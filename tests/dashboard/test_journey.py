@@ -53,6 +53,12 @@ def test_a_job_submitted_from_the_form_is_followed_to_its_end_without_a_reload(
     expect_status(page, "succeeded")
     expect(page.get_by_role("list", name="Perplexity, dense and pruned")).to_be_visible()
     expect(page.get_by_text("16 of 16", exact=True)).to_be_visible()
+    page.get_by_text("7 matrices", exact=True).click()
+    page.get_by_role("button", name="mlp.down_proj.weight").click()
+    weights = page.get_by_role("slider", name="Weights of mlp.down_proj.weight")
+    expect(weights).to_have_attribute("aria-valuetext", "40 points")
+    page.get_by_text("Error by matrix", exact=True).click()
+    expect(page.get_by_role("slider", name="Error by block and matrix")).to_be_visible()
     documents = [url for url in tabs.requests if re.search(r"/(new|jobs/job_[0-9a-f]+)$", url)]
     assert [url for url in documents if "/v1/" not in url and not url.endswith("/new")] == []
     assert tabs.count("/new") == loads
