@@ -122,6 +122,11 @@ def test_the_reason_of_a_failure_takes_one_click_and_the_next_step_follows_it(pa
     task.press(row.get_by_role("link", name="broken", exact=True))
     expect(page.get_by_text(REASON).first).to_be_visible()
     assert task.clicks <= 1
+    rerun = page.get_by_role("link", name="Rerun with changes")
+    expect(rerun).to_have_class(re.compile(r"\bprimary\b"))
+    page.goto("/?q=unlucky")
+    names(page).first.click()
+    expect(page.get_by_role("button", name="Retry")).to_have_class("primary")
 
 
 def test_a_failed_gate_is_counted_filtered_and_said_in_its_row(page: Page) -> None:

@@ -37,7 +37,7 @@ export function usePlot(source: Source, hidden: ReadonlySet<string>, height: num
     const made = draw(box.current, () => latest.current, listeners, height);
     plot.current = made;
     const forgetSize = onWidth(box.current, (width) => made.setSize({ width, height }));
-    const forgetTheme = onTheme(() => made.redraw(false, true));
+    const forgetTheme = onTheme(() => made.redraw(true, true));
     return () => {
       forgetSize();
       forgetTheme();

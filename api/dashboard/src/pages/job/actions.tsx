@@ -11,10 +11,11 @@ export function JobActions({ job }: { job: Job }) {
   const [, go] = useLocation();
   const cancel = useAction("cancel");
   const deletion = useDeletion(() => go("/"));
+  const failsAgain = job.error !== null && !job.error.retryable;
   return (
     <div className="actions">
       <Scoped scope="jobs:write" to="change or rerun this job">
-        <ActionButton job={job} action="retry" label="Retry" icon="retry" isPrimary />
+        <ActionButton job={job} action="retry" label="Retry" icon="retry" isPrimary={!failsAgain} />
         <ActionButton job={job} action="resume" label="Resume" icon="play" isPrimary />
         <ActionButton job={job} action="pause" label="Pause" icon="pause" />
         {isAllowed("cancel", job.status) && (
@@ -29,7 +30,7 @@ export function JobActions({ job }: { job: Job }) {
             onConfirm={() => cancel.mutate(job.id)}
           />
         )}
-        <Link className="button" href={`/jobs/${job.id}/rerun`}>
+        <Link className={failsAgain ? "button primary" : "button"} href={`/jobs/${job.id}/rerun`}>
           <Icon name="rerun" />
           Rerun with changes
         </Link>

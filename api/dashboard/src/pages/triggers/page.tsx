@@ -64,7 +64,7 @@ function TriggerView({ trigger }: { trigger: Trigger }) {
       <header className="job-header">
         <Title text={trigger.name} />
         <p className="faint">
-          Called by {TEMPLATES[trigger.source].label} · created <Ago at={trigger.created_at} />
+          Source: {TEMPLATES[trigger.source].label} · created <Ago at={trigger.created_at} />
           {trigger.former_until && <> · old secret valid until {moment(trigger.former_until)}</>}
         </p>
         <HookAddress trigger={trigger} />
