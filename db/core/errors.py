@@ -1,4 +1,7 @@
-"""Errors about jobs, keys, webhooks and datasets; `db.problems` maps them to problem kinds."""
+"""Errors about jobs, keys, webhooks and datasets.
+
+`db.problems` maps the subclasses of `JobError` to problem kinds.
+"""
 
 from typing import ClassVar
 
@@ -205,7 +208,10 @@ class ApiKeyRevokedError(JobError):
 
 
 class BadKeyError(Exception):
-    """The API key is not valid; the message gives the reason, but not the key."""
+    """The API key is missing, was sent in the wrong way, or is not valid.
+
+    The message gives the reason, but not the key.
+    """
 
 
 class BadLinkError(Exception):

@@ -51,7 +51,7 @@ class JobPlan:
 
     @property
     def seconds(self) -> float | None:
-        """Duration in one process; None if the machine's speed is not known."""
+        """Predicted duration if a single process runs the job; None if the speed is not known."""
         seconds = [one.seconds for one in self._all()]
         return None if None in seconds else sum(filter(None, seconds))
 

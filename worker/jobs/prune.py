@@ -41,8 +41,8 @@ def prune(
         resources: folders, devices and memory that the job may use.
 
     Yields:
-        Progress at each change of phase, after each block, and at other points where the work may
-        stop.
+        Progress at each change of phase, after each block, and at other points where the job can be
+        interrupted.
 
     Raises:
         SpecRefusedError: a field of ``spec`` has a value that cannot be used.

@@ -26,8 +26,8 @@ def load_texts(
         part: ``calibration`` or ``evaluation``.
         render: renders chat messages as text.
         field: the field of the specification that names the dataset.
-        hold_out: whether a text without splits is divided between the two parts; the text of the
-            standard library always is.
+        hold_out: whether a dataset without a separate test or validation split is divided between
+            the two parts; the standard-library dataset always is.
 
     Raises:
         SpecRefusedError: the dataset cannot be read.

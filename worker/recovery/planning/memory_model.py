@@ -156,8 +156,8 @@ class _MemoryModel:
         """Return the bytes of the activations that are kept for the backward.
 
         Each block keeps the inputs of its norms, matrices, activation functions and attention. If
-        the backward runs each block's forward again, only one block keeps these at a time, and the
-        others keep their own inputs.
+        the backward runs each block's forward again, only one block at a time keeps these; of the
+        other blocks, only the input of the block itself is kept.
         """
         shape = self._shape
         scores = shape.scored_heads * self._work.seq_len * (self._size + 4)
