@@ -1,4 +1,4 @@
-"""The query parameters of a route; unknown ones are refused."""
+"""The query parameters of a route; under ``/v1/``, unknown ones are refused."""
 
 from collections.abc import Iterator
 

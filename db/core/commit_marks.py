@@ -1,4 +1,4 @@
-"""Commit marks, which show whether anything was committed to the database between two reads."""
+"""Commit marks: if two marks are equal, nothing was committed to the database between them."""
 
 import sqlite3
 from pathlib import Path

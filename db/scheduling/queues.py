@@ -70,7 +70,7 @@ class QueueRepository:
     def near_position(self, job: Job) -> int | None:
         """Return the job's position as `position` does, or None beyond `MAX_POSITION`.
 
-        At most `MAX_POSITION` jobs are counted, however long the queue is.
+        The jobs of each key are counted up to `MAX_POSITION`, however long the queue is.
         """
         if job.status != JobState.queued:
             return None

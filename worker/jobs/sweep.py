@@ -48,7 +48,8 @@ class JobSweep:
         """Run the sweep, and append the blocks' results to ``blocks``.
 
         Args:
-            start, end: the shares of the whole job that are done before and after the sweep.
+            start, end: the share of the whole job that is complete when the sweep starts, and when
+                it ends.
         """
         fraction = start
 

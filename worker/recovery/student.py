@@ -154,7 +154,9 @@ class Student(nn.Module):
         )
 
     def forward(self, ids: Tensor) -> Tensor:
-        """Return the last hidden states ``[windows, tokens, hidden]``.
+        """Return the hidden states ``[windows, tokens, hidden]`` after the last block.
+
+        The final norm is not applied.
 
         Args:
             ids: ``[windows, tokens]`` token ids.

@@ -81,7 +81,7 @@ def linear_layers(block: nn.Module) -> list[LinearLayer]:
 
 
 def is_router(block: nn.Module, path: str) -> bool:
-    """Return whether the module at ``path`` is, or is part of, a router of experts."""
+    """Return whether ``path`` is in a router of experts, or in the gate of a shared expert."""
     names = path.split(".")
     for depth, name in enumerate(names):
         beside_experts = hasattr(block.get_submodule(".".join(names[:depth])), "experts")

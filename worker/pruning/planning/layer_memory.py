@@ -1,7 +1,7 @@
 """Predicting the memory of scoring and solving one layer.
 
-The constants were derived from the code: bytes for each entry of a weight matrix ``[out, in]``, or
-of a matrix ``[in, in]``. A benchmark compares the predictions with the measured peaks of whole
+The constants are bytes per entry of a weight matrix ``[out, in]`` or of a matrix ``[in, in]``, and
+were derived from the code. A benchmark compares the predictions with the measured peaks of whole
 jobs.
 """
 

@@ -1,4 +1,4 @@
-"""The log from which a pruning run resumes: one line for each result that is on the disk."""
+"""The log from which a run resumes: its fingerprint, then a line for each result on the disk."""
 
 import hashlib
 import json
