@@ -1,4 +1,4 @@
-"""Tables of API keys, of each key's latest start of a job, of shared secrets and of the audit log."""
+"""Tables of API keys, the latest claim of a job of each key, shared secrets, and the audit log."""
 
 from datetime import datetime
 from enum import StrEnum
