@@ -60,9 +60,13 @@ def receiving(
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            length = int(self.headers["Content-Length"])
+            body = self.rfile.read(length)
+            if len(body) < length:  # the sender was killed while it sent
+                self.close_connection = True
+                return
             headers = {name.lower(): value for name, value in self.headers.items()}
-            receiver.requests.append(Request(self.path, headers, body))
+            receiver.requests.append(Request(self.path, headers, body.decode()))
             try:
                 answer(self)
             except OSError:  # the sender hung up
