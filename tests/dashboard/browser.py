@@ -1,10 +1,7 @@
 """A browser that notes everything that went wrong on its pages."""
 
-import json
 import os
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,31 +38,13 @@ AT_200_PERCENT = (640, 450)
 
 
 @contextmanager
-def chromium(folder: Path) -> Iterator[str]:
-    """Start Debian's Chromium, or skip the test; yield the address to connect to.
-
-    Args:
-        folder: a folder for its configuration.
-    """
+def chromium() -> Iterator[Browser]:
+    """Start Debian's Chromium, or skip the test and say why."""
     path = shutil.which("chromium")
     if path is None:
         pytest.skip("no chromium on this machine: apt-get install chromium")
-    config = folder / "chromium.json"
-    options = {"executablePath": path, "headless": True, "args": QUIET, "host": "127.0.0.1"}
-    config.write_text(json.dumps(options))
-    command = [sys.executable, "-m", "playwright", "launch-server"]
-    command += ["--browser", "chromium", "--config", str(config)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        yield server.stdout.readline().strip()
-        server.terminate()
-
-
-@contextmanager
-def connected(address: str) -> Iterator[Browser]:
-    """Connect to a Chromium that was started by `chromium`."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.connect(address)
+        browser = playwright.chromium.launch(executable_path=path, args=QUIET)
         yield browser
         browser.close()
 

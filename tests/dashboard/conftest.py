@@ -12,24 +12,17 @@ from api.settings import ApiSettings
 from db.core.session import Sessions, migrate, open_sessions
 from db.files.artifact_store import ArtifactStore
 from tests.api.live import serving as serving_api
-from tests.dashboard.browser import Session, chromium, connected, session
+from tests.dashboard.browser import Session, chromium, session
 from tests.e2e.embedded import Service
 from tests.fakes import ListQueue
 
 expect.set_options(timeout=20_000)
 
 
-@pytest.fixture(scope="session")
-def chromium_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of one Chromium for all files: its start takes four seconds of processor time."""
-    with chromium(tmp_path_factory.mktemp("chromium")) as address:
-        yield address
-
-
 @pytest.fixture(scope="module")
-def browser(chromium_address: str) -> Iterator[Browser]:
-    """One connection per file: while it lasts, no test in this process can start an event loop."""
-    with connected(chromium_address) as browser:
+def browser() -> Iterator[Browser]:
+    """One browser per file: while it runs, no test in this process can start an event loop."""
+    with chromium() as browser:
         yield browser
 
 
