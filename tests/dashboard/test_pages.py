@@ -60,7 +60,7 @@ def places(service: Service) -> list[Place]:
         one = submit(client, "slow", samples=8, name="first")
         options = {"sparsity": 0.6, "method": "wanda", "name": "<b>second</b>"}
         other = submit(client, "slow", samples=8, **options)
-        recover = {"kind": "masked", "tokens": 40_960}
+        recover = {"kind": "masked", "tokens": 12_288}
         recovered = submit(client, "tiny", samples=4, name="recovered", recover=recover)
         damaged = upload_damaged_dataset(client, service)
         broken = submit(client, "tiny", samples=4, dataset=damaged, name="broken")

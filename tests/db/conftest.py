@@ -1,6 +1,7 @@
 """Every test of the database runs on SQLite and on a real PostgreSQL."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,13 +20,20 @@ def postgres() -> Iterator[Path]:
         yield folder
 
 
+@contextmanager
+def postgres_database(server: Path, name: str) -> Iterator[str]:
+    """Create a PostgreSQL database without tables, yield its URL, and drop it at the end."""
+    with admin(server) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+        yield _url(server, name)
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
 @pytest.fixture
 def new_postgres(postgres: Path) -> Iterator[str]:
     """The URL of a PostgreSQL database without tables."""
-    with admin(postgres) as connection:
-        connection.execute("CREATE DATABASE new")
-        yield _url(postgres, "new")
-        connection.execute("DROP DATABASE new WITH (FORCE)")
+    with postgres_database(postgres, "new") as url:
+        yield url
 
 
 @pytest.fixture

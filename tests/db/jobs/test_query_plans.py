@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, event, insert, text
 
 from db.core.ids import new_id
-from db.core.session import Sessions
+from db.core.session import Sessions, migrate, open_sessions
 from db.core.sort_key import MetricKey, SortKey, SortMetric
 from db.core.states import JobState
 from db.events.job_events import EventRepository
@@ -21,6 +21,7 @@ from db.spec.prune_spec import MethodName
 from db.spec.quality_gate import Verdict
 from db.tables.jobs import Job
 from db.tables.labels import JobLabel
+from tests.db.conftest import postgres_database
 from tests.db.jobs.test_listing import NEW_YEAR
 from tests.factories import make_spec
 
@@ -43,9 +44,27 @@ FILTERS = (
 )
 
 
-@pytest.fixture
-def many(sessions: Sessions) -> Sessions:
-    """Thousands of jobs with a label each, with PostgreSQL's statistics up to date."""
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def many(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Sessions]:
+    """A database of thousands of jobs, for tests that only read."""
+    with ExitStack() as stack:
+        if request.param == "postgres":
+            url = stack.enter_context(
+                postgres_database(request.getfixturevalue("postgres"), "many")
+            )
+        else:
+            url = f"sqlite:///{tmp_path_factory.mktemp('many') / 'many.db'}"
+        migrate(url)
+        sessions = open_sessions(url)
+        stack.callback(sessions.kw["bind"].dispose)
+        fill(sessions)
+        yield sessions
+
+
+def fill(sessions: Sessions) -> None:
+    """Add thousands of jobs with a label each, and bring PostgreSQL's statistics up to date."""
     rows = [row(index) for index in range(MANY)]
     with sessions.begin() as session:
         session.execute(insert(Job), rows)
@@ -56,7 +75,6 @@ def many(sessions: Sessions) -> Sessions:
             # A commit that is not on the disk yet keeps its rows from being marked as visible.
             connection.execute(text("CHECKPOINT"))
             connection.execute(text("VACUUM ANALYZE jobs, job_labels"))
-    return sessions
 
 
 def row(index: int) -> dict[str, Any]:
