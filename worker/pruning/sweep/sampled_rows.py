@@ -1,5 +1,7 @@
 """Some rows of a matrix, copied before pruning to measure how pruning changes them."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -44,7 +46,7 @@ class SampledRows:
         dense = _output_power(self._before, moments)
         if dense == 0:
             return None
-        return (_output_power(self._read() - self._before, moments) / dense) ** 0.5
+        return math.sqrt(_output_power(self._read() - self._before, moments) / dense)
 
     def histogram(self) -> WeightHistogram:
         """Return the histogram of these rows before pruning and now."""
