@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,22 +24,6 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = tempfile.mkdtemp(prefix="zpruner-tests-")
     os.environ["ZPRUNER_DATA_DIR"] = folder
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Spread the files whose tests mostly wait among the others, so that processors stay busy."""
-    files: dict[Path, list[pytest.Item]] = {}
-    for item in items:
-        files.setdefault(item.path, []).append(item)
-    waiting = {path for path, own in files.items() if own[0].get_closest_marker("e2e")}
-    places = {path: place for own in (waiting, files.keys() - waiting) for path, place in even(own)}
-    items[:] = [item for path in sorted(files, key=places.__getitem__) for item in files[path]]
-
-
-def even(paths: Iterable[Path]) -> Iterator[tuple[Path, float]]:
-    """Yield each path with its place from 0 to 1, at equal distances."""
-    ordered = sorted(paths)
-    return ((path, index / len(ordered)) for index, path in enumerate(ordered))
 
 
 @pytest.fixture(scope="session")
