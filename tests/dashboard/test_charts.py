@@ -8,6 +8,7 @@ from playwright.sync_api import Locator, expect
 from tests.dashboard.browser import Session
 from tests.dashboard.conftest import Api
 from tests.dashboard.measured import BLOCKS, add_job
+from tests.e2e.embedded import eventually
 
 pytestmark = pytest.mark.e2e
 
@@ -69,10 +70,10 @@ def test_a_drag_zooms_in_and_the_axis_can_be_logarithmic(api_tabs: Session, two_
     drag(chart.locator(".u-over"), 0.3, 0.6)
     reset = chart.get_by_role("button", name="Reset zoom")
     expect(reset).to_be_visible()
-    assert canvas.evaluate(drawn) != whole
+    assert eventually(lambda: canvas.evaluate(drawn) != whole)
     reset.click()
     expect(reset).to_have_count(0)
-    assert canvas.evaluate(drawn) == whole
+    assert eventually(lambda: canvas.evaluate(drawn) == whole)
 
     chart.get_by_label("Log axis").check()
-    assert chart.locator("canvas").evaluate(drawn) != whole
+    assert eventually(lambda: canvas.evaluate(drawn) != whole)

@@ -1,6 +1,5 @@
 """Figures about everything, and what they cost."""
 
-import re
 from datetime import timedelta
 
 import pytest
@@ -16,11 +15,9 @@ from db.scheduling.queues import QueueRepository
 from db.tables.jobs import Artifact
 from db.tables.webhooks import Delivery, DeliveryStatus
 from db.webhooks.repository import WebhookRepository
-from tests.db.jobs.test_query_plans import many, plans
+from tests.db.jobs.plans import WHOLE_TABLE, plans
 from tests.db.scheduling.test_workers import appear
 from tests.factories import expire_lease, make_delivery, make_job, make_spec, make_webhook
-
-__all__ = ["many"]
 
 
 def test_the_totals_count_jobs_queues_and_artifacts(sessions: Sessions) -> None:
@@ -83,13 +80,11 @@ def test_the_totals_count_pending_and_failed_deliveries(sessions: Sessions) -> N
     assert outgoing.overdue_s == pytest.approx(300, abs=30)
 
 
-@pytest.mark.usefixtures("many")
-def test_no_total_scans_the_whole_table_of_jobs(sessions: Sessions) -> None:
-    with plans(sessions) as found:
-        read_totals(sessions)
+def test_no_total_scans_the_whole_table_of_jobs(many: Sessions) -> None:
+    with plans(many) as found:
+        read_totals(many)
     assert len(found) <= 8
-    whole = re.compile(r"Seq Scan on jobs|SCAN jobs(?! USING COVERING INDEX)")
-    assert [plan for plan in found if whole.search(plan)] == []
+    assert [plan for plan in found if WHOLE_TABLE.search(plan)] == []
 
 
 def test_the_most_urgent_job_is_found_without_sorting_all(many: Sessions) -> None:
