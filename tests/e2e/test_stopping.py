@@ -2,7 +2,6 @@
 
 import os
 import signal
-from functools import partial
 from pathlib import Path
 
 import psutil
@@ -34,26 +33,23 @@ def test_a_stopped_service_requeues_its_job_and_leaves_no_process(
     data_dir: Path, inputs: Path
 ) -> None:
     with serving(data_dir, inputs) as service, Client(service.url) as client:
-        # Long enough that the second attempt still runs once the service is ready again.
-        job = submit(client, "slow", samples=256)
-        for attempt, number in enumerate((signal.SIGINT, signal.SIGTERM), start=1):
-            until(client, job.id, partial(is_in_attempt, attempt))
-            [before] = client.workers.list()
+        job = submit(client, "slow", samples=64)
+        until(client, job.id, is_in_the_middle)
+        [before] = client.workers.list()
 
-            assert service.stop(number) == 0
+        assert service.stop(signal.SIGTERM) == 0
 
-            assert service.processes() == []
-            assert "Traceback" not in service.log()
-            service.start()
-            [after] = client.workers.list()
-            assert after.id != before.id
+        assert service.processes() == []
+        service.start()
+        [after] = client.workers.list()
+        assert after.id != before.id
         again = client.jobs.wait(job.id, timeout_s=300)
-        assert (again.status, ends(client, job.id)) == ("succeeded", ["succeeded"])
-
-
-def is_in_attempt(number: int, job: Job) -> bool:
-    """Whether the job runs in this attempt and has finished a block in it."""
-    return job.attempt == number and is_in_the_middle(job)
+        assert (again.status, again.attempt) == ("succeeded", 2)
+        assert ends(client, job.id) == ["succeeded"]
+        until(client, submit(client, "slow", samples=64).id, is_in_the_middle)
+        assert service.stop(signal.SIGINT) == 0
+        assert service.processes() == []
+        assert "Traceback" not in service.log()
 
 
 @pytest.mark.e2e
