@@ -62,9 +62,9 @@ class JobRequest(Request):
     def revoked(self) -> bool:
         """Drop the message if there is no work for it; return whether it was dropped.
 
-        There is work if the message's job is lost, or if any job of this worker's queues can start
-        now. Without work, starting a process would only waste seconds. Messages without work are
-        left over when, for example, waiting jobs are cancelled or paused.
+        There is work if the message's job has lost its worker, or if any job of this worker's
+        queues can start now. Without work, starting a process would only waste seconds. Messages
+        without work are left over when, for example, waiting jobs are cancelled or paused.
         """
         if _has_work(self.kwargs["job_id"]):
             return bool(super().revoked())

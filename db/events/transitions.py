@@ -42,7 +42,7 @@ RETRIED = frozenset({JobState.failed, JobState.cancelled, JobState.expired})
 
 
 def allowed_actions(state: JobState) -> list[str]:
-    """Return the actions that the API allows on a job in this state."""
+    """Return the actions that change a job in this state."""
     possible = {
         "cancel": state in CANCELLED,
         "pause": state in PAUSED,

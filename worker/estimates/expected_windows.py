@@ -1,4 +1,4 @@
-"""The numbers of windows that a job will use: counted where that is cheap, guessed otherwise."""
+"""The numbers of windows that a job will use: requested, counted where cheap, or guessed."""
 
 from dataclasses import dataclass, replace
 from itertools import islice

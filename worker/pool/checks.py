@@ -41,7 +41,7 @@ def check_device(settings: WorkerSettings) -> Finding:
 
 
 def check_torch(device_name: str) -> list[Finding]:
-    """Report torch's version, and the device, the GPUs and the dtype of jobs; imports torch."""
+    """Import torch; report its version and number of GPUs, and the device and dtype of jobs."""
     try:
         torch = import_module("torch")
         found, compute = detect(device_name), import_module("worker.pruning.base.compute")

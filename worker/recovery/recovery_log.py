@@ -85,7 +85,7 @@ class RecoveryLog:
 
     @property
     def seconds(self) -> float:
-        """The duration of this run, plus that of earlier runs up to their last record."""
+        """The duration of this run, plus that of earlier runs up to the last usable record."""
         return self._earlier_seconds + time.perf_counter() - self._started
 
     def has_chunk(self, chunk: int) -> bool:

@@ -63,7 +63,11 @@ class Workload:
 
     @property
     def stream_tokens(self) -> int:
-        """Number of hidden states between two blocks: one for each token of each stream."""
+        """The number of hidden states that are kept at once, one for each token.
+
+        They are those that a sweep carries from block to block, and those that a refinement trains
+        towards.
+        """
         streams = 1 + self.allocates + self.runs_dense + (self.refinement is not None)
         return streams * self.calibration_tokens + self.evaluation_tokens + self.dense_tokens
 
