@@ -33,3 +33,8 @@ def traces(sessions: Sessions, folder: Path) -> Traces:
     )
     children = psutil.Process().children(recursive=True)
     return Traces(rows, files, frozenset(child.pid for child in children))
+
+
+def is_unchanged(before: Traces, after: Traces) -> bool:
+    """Whether nothing was added or deleted; a process of an earlier test may have ended."""
+    return after[:2] == before[:2] and after.processes <= before.processes
