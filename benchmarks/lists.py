@@ -27,7 +27,7 @@ from db.jobs.search import search_columns
 from db.spec.prune_spec import MethodName, PruneSpec
 from db.tables.jobs import Job
 from db.tables.labels import JobLabel
-from tests.db.jobs.test_query_plans import plans
+from tests.db.jobs.plans import plans
 from tests.db.postgres import admin, running_postgres
 
 RESULTS = Path(__file__).parent / "results"
