@@ -2,7 +2,7 @@
 
 The points of a sweep measure the dense model once: its loss, and what an allocation needs. Each
 sweep here runs twice, alternating by point: with one cache for all points, and with none. It takes
-about six minutes on two cores.
+a quarter of an hour on two cores.
 """
 
 import argparse
