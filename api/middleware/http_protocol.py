@@ -31,7 +31,7 @@ class HttpProtocol(HttpToolsProtocol):
     _undelivered = 0  # bytes that have become neither headers nor body
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the application that the client of the request being answered is gone.
+        """Notify the application that the client of the request being answered has disconnected.
 
         uvicorn does so only for the request that was read last.
         """

@@ -1,8 +1,7 @@
 """Measure the time that a sweep saves by its cache: `python -m benchmarks.quality.sweep_cache`.
 
 The points of a sweep measure the dense model once: its loss, and what an allocation needs. Each
-sweep here runs twice, alternating by point: with one cache for all points, and with none. It takes
-a quarter of an hour on two cores.
+sweep here runs twice, alternating by point: with one cache for all points, and with none.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Tasks done by keyboard alone, with what would be clicks counted."""
+"""Tasks done by keyboard alone; each counts the clicks that it would take."""
 
 from typing import Final
 

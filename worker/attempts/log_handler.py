@@ -24,7 +24,7 @@ FLUSH_INTERVAL_S = 1.0
 class JobLogHandler(logging.Handler):
     """Collects an attempt's log lines; a thread writes them to the database.
 
-    The work never waits for the database, and a failed write does not disturb it: the next write
+    The work waits for the database only when the attempt ends, and a failed write does not disturb it: the next write
     includes the same lines. If some lines cannot be written before the attempt ends, the process
     logs how many.
     """

@@ -155,7 +155,7 @@ export interface Layer {
   fallback: string | null;
   expert: number | null;
   part: string | null;
-  /** The relative error of its outputs; jobs before version 0.2 have none. */
+  /** The relative error of its outputs; reports of older jobs have none. */
   error?: number | null;
   histogram?: WeightHistogram | null;
 }
