@@ -24,9 +24,9 @@ FLUSH_INTERVAL_S = 1.0
 class JobLogHandler(logging.Handler):
     """Collects an attempt's log lines; a thread writes them to the database.
 
-    The work waits for the database only when the attempt ends, and a failed write does not disturb it: the next write
-    includes the same lines. If some lines cannot be written before the attempt ends, the process
-    logs how many.
+    The work waits for the database only when the attempt ends, and a failed write does not disturb
+    it: the next write includes the same lines. If some lines cannot be written before the attempt
+    ends, the process logs how many.
     """
 
     def __init__(self, sessions: Sessions, job_id: str, attempt: int) -> None:
