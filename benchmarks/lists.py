@@ -18,7 +18,8 @@ from sqlalchemy.orm import Session
 
 from benchmarks.machine import machine
 from db.core.ids import new_id
-from db.core.session import Sessions, migrate, open_sessions
+from db.core.migration import migrate
+from db.core.session import Sessions, open_sessions
 from db.core.sort_key import SortKey, SortMetric
 from db.core.states import JobState
 from db.jobs.listing import JobFilter

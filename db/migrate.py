@@ -2,8 +2,7 @@
 
 import argparse
 
-from db.core.revision import downgrade
-from db.core.session import migrate
+from db.core.migration import downgrade, migrate
 from db.startup import checks
 from db.startup.private_files import keep_private
 from db.startup.settings import Settings

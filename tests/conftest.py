@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from db.core.session import Sessions, migrate, open_sessions
+from db.core.migration import migrate
+from db.core.session import Sessions, open_sessions
 from tests.chaos.tally import Tally
 
 pytest_plugins = ("tests.e2e.shared_service",)

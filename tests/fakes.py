@@ -16,7 +16,7 @@ class ListQueue:
             self.queues.append(queue)
         return self.is_up
 
-    def workers(self) -> list[str]:
+    def workers(self, expected: int) -> list[str]:
         if not self.is_up:
             raise ConnectionError("no broker at secret-host")
         return self.names

@@ -13,7 +13,7 @@ PROGRAMS = {
     "api": "api.program",
     "control": "worker.control.process",
     "doctor": "zpruner.serve.doctor",
-    "keys": "db.access.keys",
+    "keys": "db.access.bootstrap",
     "migrate": "db.migrate",
     "ping": "worker.program",
     "prune": "worker.standalone.command",

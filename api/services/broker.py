@@ -32,8 +32,11 @@ class Queue(Protocol):
         """Publish a committed job; return whether that succeeded. Never raises."""
         ...
 
-    def workers(self) -> list[str]:
+    def workers(self, expected: int) -> list[str]:
         """Return the names of the workers that take jobs.
+
+        Args:
+            expected: how many workers are known; the call ends once so many have responded.
 
         Raises:
             Exception: the broker does not respond.
@@ -76,14 +79,17 @@ class Broker:
             return False
         return True
 
-    def workers(self) -> list[str]:
-        """Return the names of the workers that take jobs.
+    def workers(self, expected: int) -> list[str]:
+        """Return the names of the workers that take jobs, after a second at most.
+
+        Args:
+            expected: how many workers are known; the call ends once so many have responded.
 
         Raises:
             Exception: the broker does not respond.
         """
         queues: dict[str, list[dict[str, Any]]] | None
-        queues = self._celery.control.inspect(timeout=1).active_queues()
+        queues = self._celery.control.inspect(timeout=1, limit=max(expected, 1)).active_queues()
         return sorted(worker for worker, its_queues in (queues or {}).items() if its_queues)
 
     def close(self) -> None:

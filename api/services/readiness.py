@@ -5,21 +5,21 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import TypeVar
 
-from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 
 from api.services.broker import Queue
 from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
 from db.scheduling.control_heartbeat import HeartbeatRepository
-from db.tables.jobs import Job
+from db.scheduling.workers import SILENT_AFTER, WorkerRepository
 
 logger = logging.getLogger(__name__)
 
 CACHED_FOR_S = 2.0
-"""How long a positive result is reused: a check takes a second, and anyone may request it."""
+"""How long a positive result is reused: a check may take a second, and anyone may request it."""
 NOT_READY_CACHED_FOR_S = 0.2
 """How long a negative result is reused; short, so that clients soon see a service become ready."""
 
@@ -61,10 +61,10 @@ class Readiness:
 
     def _check(self) -> list[str] | str:
         try:
-            _checked("database", self._read)
+            known = _checked("database", self._live_workers)
             _checked("artifact store", self._store.check)
             self._check_control()
-            workers = _checked("broker", self._queue.workers)
+            workers = _checked("broker", partial(self._queue.workers, known))
         except NotReadyError as error:
             return str(error)
         return workers or "No worker that takes jobs responds."
@@ -81,9 +81,10 @@ class Readiness:
         with self._sessions() as session:
             return HeartbeatRepository(session).age()
 
-    def _read(self) -> None:
+    def _live_workers(self) -> int:
         with self._sessions() as session:
-            session.execute(select(Job.id).limit(1))
+            found = WorkerRepository(session).all()
+        return sum(one.silence <= SILENT_AFTER for one in found)
 
 
 def _checked(part: str, check: Callable[[], Result]) -> Result:

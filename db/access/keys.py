@@ -1,6 +1,5 @@
-"""API keys; ``zpruner keys bootstrap NAME`` creates the first one."""
+"""API keys."""
 
-import argparse
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,10 +12,6 @@ from db.access.tokens import SentKey, Token
 from db.core.clock import now
 from db.core.errors import ApiKeyNotFoundError, ApiKeyRevokedError, BadKeyError
 from db.core.ids import new_id
-from db.core.session import migrate, open_sessions
-from db.startup import checks
-from db.startup.private_files import keep_private
-from db.startup.settings import Settings
 from db.tables.access import DEFAULT_SCOPES, AccessScope, ApiKey
 
 RECORD_USE_EVERY = timedelta(minutes=1)
@@ -177,32 +172,3 @@ def _reason(key: ApiKey) -> str:
     if key.revoked_at is not None:
         return f"key {key.name} was revoked at {key.revoked_at:%F %T} UTC"
     return f"key {key.name} expired at {key.expires_at:%F %T} UTC"
-
-
-def main() -> None:
-    """Create a key directly in the database, without a running service, and print it."""
-    parser = argparse.ArgumentParser("zpruner keys bootstrap", description=main.__doc__)
-    parser.add_argument("name", help="the owner of the key")
-    admin = [AccessScope.admin]
-    parser.add_argument(
-        "--scopes",
-        nargs="+",
-        choices=list(AccessScope),
-        default=admin,
-        metavar="SCOPE",
-        help=f"any of {', '.join(AccessScope)}; by default admin",
-    )
-    arguments = parser.parse_args()
-    with checks.exit_on_error("keys"):
-        settings = checks.read_settings(Settings)
-        database = settings.database
-        checks.require([checks.database(database, needs_tables=False)])
-        keep_private(settings.data_dir)
-        migrate(database)
-    with open_sessions(database).begin() as session:
-        _, token = KeyRepository(session).create(arguments.name, arguments.scopes)
-    print(token.text)  # noqa: T201 - the command's output
-
-
-if __name__ == "__main__":
-    main()

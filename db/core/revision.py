@@ -1,13 +1,14 @@
 """The migration that a database is at, and the migrations in this version of the code."""
 
 from enum import Enum
+from pathlib import Path
 
-from alembic import command
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import make_url
+from sqlalchemy import inspect, make_url, text
 
-from db.core.session import MIGRATIONS, migration_config, open_sessions
+from db.core.session import open_sessions
+
+MIGRATIONS = Path(__file__).parents[1] / "migrations"
+"""Alembic's folder; each file in its ``versions`` begins with the id of its migration."""
 
 
 class SchemaState(Enum):
@@ -24,14 +25,20 @@ def current_revision(url: str) -> str | None:
     engine = open_sessions(url).kw["bind"]
     try:
         with engine.connect() as connection:
-            return MigrationContext.configure(connection).get_current_revision()
+            if not inspect(connection).has_table("alembic_version"):
+                return None
+            revision: str | None = connection.scalar(
+                text("SELECT version_num FROM alembic_version")
+            )
+            return revision
     finally:
         engine.dispose()
 
 
 def known_revisions() -> list[str]:
     """Return the ids of the migrations in this version of the code, newest first."""
-    return [script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()]
+    files = (MIGRATIONS / "versions").glob("[0-9]*.py")
+    return sorted((file.name.partition("_")[0] for file in files), reverse=True)
 
 
 def schema_state(revision: str | None) -> SchemaState:
@@ -42,16 +49,6 @@ def schema_state(revision: str | None) -> SchemaState:
     if revision not in known:
         return SchemaState.newer
     return SchemaState.current if revision == known[0] else SchemaState.older
-
-
-def downgrade(url: str, target: str) -> None:
-    """Undo the migrations after `target`; all data in the tables and columns they added is lost."""
-    sessions = open_sessions(url)
-    try:
-        with sessions.begin() as session:
-            command.downgrade(migration_config(session.connection()), target)
-    finally:
-        sessions.kw["bind"].dispose()
 
 
 def hide_password(url: str) -> str:

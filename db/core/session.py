@@ -1,4 +1,4 @@
-"""Database sessions on SQLite or PostgreSQL, and migrations."""
+"""Database sessions on SQLite or PostgreSQL."""
 
 import json
 import sqlite3
@@ -9,21 +9,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
 
 Sessions = sessionmaker[Session]
 
-MIGRATIONS = Path(__file__).parents[1] / "migrations"
 BUSY_TIMEOUT = timedelta(seconds=30)
 """How long a writer on SQLite waits, by default, until another writer releases the lock."""
 THREADS = 48
 """The API runs its routes on this many threads, and each may need a connection."""
 POOL_SIZE = 5
 """Connections to PostgreSQL that a process keeps open; further ones close after use."""
-_MIGRATION_LOCK = 0x7A70726E  # "zprn"
 _BEGIN = "sqlite_begin"
 _WRITES = {_BEGIN: "IMMEDIATE"}
 
@@ -57,27 +53,6 @@ def open_sessions(
     """
     engine = _engine(url, statement_timeout, busy_timeout)
     return sessionmaker(engine, class_=_Session, expire_on_commit=False)
-
-
-def migrate(url: str) -> None:
-    """Upgrade the database to the newest migration; concurrent calls wait for each other."""
-    if (file := sqlite_file(url)) is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-    engine = _engine(url)
-    try:
-        with engine.connect().execution_options(**_WRITES) as connection, connection.begin():
-            if connection.dialect.name == "postgresql":
-                connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
-            command.upgrade(migration_config(connection), "head")
-    finally:
-        engine.dispose()
-
-
-def migration_config(connection: Connection) -> Config:
-    """Return an Alembic configuration that uses an open connection."""
-    config = Config(attributes={"connection": connection})
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    return config
 
 
 def sqlite_file(url: str) -> Path | None:

@@ -11,7 +11,7 @@ from db.tables.base import Base
 
 
 class Traces(NamedTuple):
-    """How many rows there are by table, which files, and which processes of ours."""
+    """How many rows there are by table, which files, and which child processes."""
 
     rows: dict[str, int]
     files: frozenset[str]
@@ -19,7 +19,11 @@ class Traces(NamedTuple):
 
 
 def traces(sessions: Sessions, folder: Path) -> Traces:
-    """Read all tables, all files below a folder, and all children of this process."""
+    """Read all tables, all files below a folder, and the children of this process.
+
+    Their own children are left out: a service or a browser that other tests share starts some at
+    any time.
+    """
     with sessions() as session:
         rows = {
             table.name: session.scalar(select(func.count()).select_from(table)) or 0
@@ -31,7 +35,7 @@ def traces(sessions: Sessions, folder: Path) -> Traces:
         for path in folder.rglob("*")
         if not path.name.endswith(("-wal", "-shm"))  # SQLite's own
     )
-    children = psutil.Process().children(recursive=True)
+    children = psutil.Process().children()
     return Traces(rows, files, frozenset(child.pid for child in children))
 
 

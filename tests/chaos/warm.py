@@ -4,7 +4,8 @@ import gc
 import tempfile
 from pathlib import Path
 
-from db.core.session import migrate, open_sessions
+from db.core.migration import migrate
+from db.core.session import open_sessions
 from tests.chaos.inputs import write_inputs
 from tests.chaos.programs import SPEC, FaultPlan, World, run
 from tests.factories import make_job

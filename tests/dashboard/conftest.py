@@ -9,7 +9,8 @@ from playwright.sync_api import Browser, expect
 
 from api.app import create_app
 from api.settings import ApiSettings
-from db.core.session import Sessions, migrate, open_sessions
+from db.core.migration import migrate
+from db.core.session import Sessions, open_sessions
 from db.files.artifact_store import ArtifactStore
 from tests.api.live import serving as serving_api
 from tests.dashboard.browser import Session, chromium, session

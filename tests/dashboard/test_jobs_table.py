@@ -11,7 +11,8 @@ from sqlalchemy import update
 
 from api.app import create_app
 from api.settings import ApiSettings
-from db.core.session import Sessions, migrate, open_sessions
+from db.core.migration import migrate
+from db.core.session import Sessions, open_sessions
 from db.core.states import JobState
 from db.jobs.repository import JobRepository, NewJob
 from db.spec.quality_gate import Gate, Verdict

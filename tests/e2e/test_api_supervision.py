@@ -13,7 +13,7 @@ import httpx
 import psutil
 import pytest
 
-from db.core.session import migrate
+from db.core.migration import migrate
 from demo.service import free_port
 
 pytestmark = pytest.mark.e2e

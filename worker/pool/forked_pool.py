@@ -3,10 +3,12 @@
 import io
 import logging
 import os
+import signal
 from contextlib import suppress
 from typing import Any, ClassVar
 
 from billiard import (
+    active_children,
     context,
     popen_fork,
     popen_forkserver,
@@ -94,6 +96,10 @@ class ForkingPool(TaskPool):
         super().on_start()
 
     def on_stop(self) -> None:
+        """Wait for the running jobs; kill processes without one, which need a second to end."""
+        if not state.reserved_requests:
+            for process in active_children():
+                os.kill(process.pid, signal.SIGKILL)
         super().on_stop()
         ForkedProcess.server.close()
 

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from db.core import redaction
 from db.core.logging_setup import configure
-from db.core.session import migrate
+from db.core.migration import migrate
 from db.startup.checks import SettingsError, error_text, read_settings, settings_findings
 from db.startup.private_files import keep_private
 from db.startup.server_settings import ServerSettings

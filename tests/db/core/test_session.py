@@ -7,7 +7,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from db.core.errors import JobNotFoundError
-from db.core.session import Sessions, migrate, open_sessions
+from db.core.migration import migrate
+from db.core.session import Sessions, open_sessions
 from db.jobs.commands import JobCommands
 from db.jobs.repository import JobRepository, NewJob
 from tests.factories import make_job, make_spec

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import Engine, insert, text
 
 from db.core.ids import new_id
-from db.core.session import Sessions, migrate, open_sessions
+from db.core.migration import migrate
+from db.core.session import Sessions, open_sessions
 from db.core.sort_key import SortMetric
 from db.core.states import JobState
 from db.jobs.search import search_columns

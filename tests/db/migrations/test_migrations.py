@@ -2,9 +2,12 @@ import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 
 from alembic import command
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 
-from db.core.session import migrate, migration_config, open_sessions
+from db.core.migration import migrate, migration_config
+from db.core.revision import MIGRATIONS, known_revisions
+from db.core.session import open_sessions
 from db.core.sort_key import SortMetric
 from db.events.job_events import EventRepository
 from db.jobs.idempotency import IdempotencyRepository
@@ -20,6 +23,11 @@ def test_the_migrations_make_the_tables_that_the_models_describe(database_url: s
     with engine.connect() as connection:
         command.check(migration_config(connection))
     engine.dispose()
+
+
+def test_the_known_migrations_are_those_of_alembic_in_its_order() -> None:
+    scripts = ScriptDirectory(str(MIGRATIONS)).walk_revisions()
+    assert known_revisions() == [script.revision for script in scripts]
 
 
 def test_the_migrations_lead_back_to_nothing(new_database_url: str) -> None:

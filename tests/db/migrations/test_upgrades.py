@@ -9,7 +9,8 @@ import pytest
 from alembic import command
 from sqlalchemy import create_engine, make_url, text
 
-from db.core.session import migration_config, open_sessions
+from db.core.migration import migration_config
+from db.core.session import open_sessions
 from db.events.job_events import EventRepository
 from db.files.artifacts import ArtifactRepository
 from db.jobs.repository import JobRepository

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from db.core.session import Sessions, migrate, open_sessions
+from db.core.migration import migrate
+from db.core.session import Sessions, open_sessions
 from db.tables.webhooks import DeliveryStatus
 from tests.worker.webhooks.messages import (
     LOOPBACK,

@@ -103,10 +103,10 @@ class SlowQueue(ListQueue):
         super().__init__()
         self.asked, self.may_answer = 0, threading.Event()
 
-    def workers(self) -> list[str]:
+    def workers(self, expected: int) -> list[str]:
         self.asked += 1
         self.may_answer.wait()
-        return super().workers()
+        return super().workers(expected)
 
 
 def test_whoever_asks_often_holds_up_nobody(settings: ApiSettings) -> None:
