@@ -161,18 +161,17 @@ def test_two_ranks_write_the_files_of_one(swept: Swept) -> None:
     assert one == two
 
 
-@pytest.mark.parametrize("name", ["solver-fused", "refined"])
-def test_two_ranks_resume_after_the_last_finished_block(
-    tmp_path: Path, every: dict[str, Swept], name: str
+def test_two_ranks_killed_while_they_refine_resume_after_the_last_finished_block(
+    tmp_path: Path, every: dict[str, Swept]
 ) -> None:
-    (whole, result), recipe = (every[name].folders[1], every[name].results[1]), RECIPES[name]
+    swept, recipe = every["refined"], RECIPES["refined"]
+    whole, result = swept.folders[1], swept.results[1]
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
     (tmp_path / "broken").mkdir()
     broken = launch(partial(sweep_one, dense, tmp_path / "broken", recipe), (CPU, CPU))
     while not isinstance(next(broken), BlockResult):
         pass
-    if recipe.refinement:
-        assert isinstance(next(broken), RefinementProgress)  # of the second block
+    assert isinstance(next(broken), RefinementProgress)  # of the second block
     broken.close()
 
     again = list(launch(partial(sweep_one, dense, tmp_path / "broken", recipe), (CPU, CPU)))
