@@ -57,7 +57,7 @@ from db.core import redaction
 from db.core.logging_setup import configure
 from db.core.session import THREADS, open_sessions
 from db.files.artifact_store import ArtifactStore
-from db.spec.upload_store import UploadStore
+from db.spec.datasets.upload_store import UploadStore
 from db.startup import checks, tracing
 from db.startup.heartbeat_pipe import HeartbeatPipe
 from db.startup.private_files import keep_private

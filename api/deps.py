@@ -45,7 +45,7 @@ from db.core.errors import (
 from db.core.ids import Prefix, id_pattern
 from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
-from db.spec.upload_store import UploadStore
+from db.spec.datasets.upload_store import UploadStore
 from db.startup.settings import NetworkList, Roots
 
 

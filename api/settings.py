@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from db.spec.datafiles import MAX_TEXT_BYTES
+from db.spec.datasets.files import MAX_TEXT_BYTES
 from db.startup.server_settings import ServerSettings
 from db.startup.settings import Seconds
 

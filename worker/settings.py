@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic.json_schema import SkipJsonSchema
 
-from db.startup.settings import Grace, Seconds, Settings
+from db.startup.settings import Grace, Roots, Seconds, Settings
 from worker.device import is_cpu
 from worker.jobs.resources import Resources, valid_device_name
 
@@ -33,6 +33,10 @@ class WorkerSettings(Settings):
     memory_budget_bytes: int | None = Field(default=None, gt=0)
     """The most memory that all processes of a job together may use; by default there is no limit.
     The job runs in a way that fits, or is refused before it starts."""
+
+    task_roots: Roots = ()
+    """Folders with zero-shot tasks of your own, as YAML files of the LM Evaluation Harness. Such a
+    file can name Python functions beside it, which the worker then runs."""
 
     devices: int = Field(default=1, ge=1)
     """Number of GPUs that share each job, from `cuda:0` on; on a CPU the number of processes."""
@@ -101,6 +105,7 @@ class WorkerSettings(Settings):
         return Resources(
             model_roots=self.model_roots,
             dataset_roots=self.dataset_roots,
+            task_roots=self.task_roots,
             uploads=self.upload_dir,
             device=self.device,
             devices=self.devices,

@@ -9,7 +9,7 @@ from api.schemas.fields import Label
 from api.schemas.pages import Page
 from db.core.states import JobState
 from db.files.dataset_preview import Preview
-from db.spec.builtin_datasets import BuiltinDataset
+from db.spec.datasets.builtin import BuiltinDataset
 from db.tables.datasets import Dataset
 from db.tables.jobs import Job
 

@@ -11,7 +11,7 @@ from db.core.errors import SpecRefusedError
 from db.files.file_check import check_file
 from db.spec.checkpoint_headers import check_weights
 from db.spec.combinations import check_combination
-from db.spec.datafiles import DataFile
+from db.spec.datasets.files import DataFile
 from db.spec.dimensions import check_dimensions
 from db.spec.model_configs import check_configs
 from db.spec.prune_spec import PruneSpec

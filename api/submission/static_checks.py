@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from itertools import islice
 from typing import Any
 
-from db.spec.datafiles import JSON_SUFFIXES, ChatRow, DataFile, IdsRow
+from db.spec.datasets.files import JSON_SUFFIXES, ChatRow, DataFile, IdsRow
 from db.spec.prune_spec import PruneSpec
 from db.spec.refinement import FEWEST_WINDOWS
 

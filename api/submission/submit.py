@@ -198,7 +198,7 @@ def check(service: Service, body: JobRequest, spec: PruneSpec) -> CheckedSources
     Raises:
         SpecRefusedError: a field's value cannot be used.
     """
-    check_gate(body.gate)
+    check_gate(body.gate, body.tasks)
     require_queue(service, body.queue)
     # Not in the schema: a request may be repeated after its deadline.
     if body.deadline is not None and body.deadline <= datetime.now(UTC):

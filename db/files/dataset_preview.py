@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from db.spec.datafiles import DELIMITERS, JSON_SUFFIXES
+from db.spec.datasets.files import DELIMITERS, JSON_SUFFIXES
 
 READ_BYTES = 64 << 10
 MAX_LINES = 20

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from db.core.errors import DatasetInUseError, DatasetNotFoundError
 from db.core.states import FINAL, JobState
+from db.spec.datasets.upload_store import UPLOADED, not_uploaded
 from db.spec.prune_spec import PruneSpec
-from db.spec.upload_store import UPLOADED, not_uploaded
 from db.tables.base import SEARCHABLE_JSON
 from db.tables.datasets import Dataset
 from db.tables.jobs import Job

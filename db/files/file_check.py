@@ -11,8 +11,8 @@ from typing import Any
 
 from db.core.errors import SpecRefusedError
 from db.files.bounded_process import BoundsExceededError, run_bounded, serve_bounded
-from db.spec.datafiles import PARQUET, DataFile
-from db.spec.dataset_checks import check_upload, peek
+from db.spec.datasets.checks import check_upload, peek
+from db.spec.datasets.files import PARQUET, DataFile
 
 SMALL_BYTES = 128 << 10
 """Files up to this size are checked without a separate process, except Parquet files."""

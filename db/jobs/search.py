@@ -20,7 +20,16 @@ MODEL_KEY_BYTES = 256
 SEARCH_BYTES = 1024
 DIGESTED = "sha256:"
 """The prefix of the ``model_key`` of a model with a very long name."""
-ADDED_FIELDS = ("text_field", "eval_text_field", "preset", "variant", "refine", "recover")
+ADDED_FIELDS = (
+    "text_field",
+    "eval_text_field",
+    "preset",
+    "variant",
+    "refine",
+    "recover",
+    "tasks",
+    "task_limit",
+)
 """Fields that did not exist when older jobs' digests were computed."""
 NO_LABELS: Mapping[str, object] = MappingProxyType({})
 # Shorter parts, such as "ba", are in most ids.

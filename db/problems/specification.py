@@ -181,6 +181,12 @@ _add(
     "The model's tokenizer cannot be loaded, or takes more memory or time than any real one.",
 )
 _add(
+    "unusable_task",
+    "A zero-shot task cannot be run",
+    "The task does not exist, its data set cannot be loaded, or it generates text; or the worker "
+    "lacks the LM Evaluation Harness. Nothing was pruned.",
+)
+_add(
     "oversized_file",
     "A file of the model is too large",
     "A file beside the model's weights is larger than any real one of its kind. Nothing was "

@@ -4,7 +4,7 @@ from math import comb
 
 from db.core.errors import SpecRefusedError
 from db.spec.allocations import AllocationName, SpreadAllocation
-from db.spec.builtin_datasets import BUILTIN_DATASETS
+from db.spec.datasets.builtin import BUILTIN_DATASETS
 from db.spec.prune_spec import OWN_MASK, MethodName, PruneSpec, SolverName
 from db.spec.recovery import RecoverSpec
 from db.spec.refinement import FEWEST_WINDOWS, RefineSpec
@@ -54,6 +54,11 @@ def check_combination(spec: PruneSpec) -> None:
         _check_mean(spec, spec.allocation)
     if spec.recover is not None:
         _check_recover(spec, spec.recover)
+    if spec.task_limit is not None and spec.tasks is None:
+        reason = "the job is measured on no task"
+        raise SpecRefusedError(
+            "task_limit", spec.task_limit, UNFIT, reason, "Name tasks, or leave task_limit out."
+        )
     has_work = spec.sparsity > 0 or spec.method is MethodName.none or spec.eval_dataset is not None
     if not has_work:
         raise SpecRefusedError(

@@ -1,9 +1,11 @@
 """The names of a job's metrics, and a check that a gate uses no other names."""
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 
 from db.core.errors import SpecRefusedError
 from db.spec.quality_gate import Gate
+from db.spec.zero_shot import TASK_METRICS, task_metrics
 
 METRIC_NAMES = (
     "perplexity_ratio",
@@ -37,8 +39,12 @@ METRIC_NAMES = (
 """The names of the numbers in a job's ``result``, with dots between nested names."""
 
 
-def check_gate(gate: Gate | None) -> None:
+def check_gate(gate: Gate | None, tasks: Sequence[str] | None = None) -> None:
     """Check that a gate uses existing metrics only; a bound on any other metric would always fail.
+
+    Args:
+        gate: the gate, if there is one.
+        tasks: the tasks and suites that the job is measured on.
 
     Raises:
         SpecRefusedError: a metric does not exist; the remedy lists all metrics, and suggests one if
@@ -46,16 +52,19 @@ def check_gate(gate: Gate | None) -> None:
     """
     if gate is None:
         return
+    known = [*METRIC_NAMES, *task_metrics(tasks or ())]
     for bound, limits in (("max", gate.max), ("min", gate.min)):
         for name in limits:
-            if name not in METRIC_NAMES:
-                reason = "no job measures a metric of this name"
+            if name not in known:
+                reason = "the job measures no metric of this name"
                 raise SpecRefusedError(
-                    f"gate.{bound}", name, "unknown_figure", reason, _remedy(name)
+                    f"gate.{bound}", name, "unknown_figure", reason, _remedy(name, known)
                 )
 
 
-def _remedy(name: str) -> str:
-    offered = f"The metrics are {', '.join(METRIC_NAMES)}."
-    close = get_close_matches(name, METRIC_NAMES, n=1)
+def _remedy(name: str, known: Sequence[str]) -> str:
+    offered = f"The metrics are {', '.join(known)}."
+    if name.partition(".")[0] in TASK_METRICS:
+        offered = f"Add the task to tasks. {offered}"
+    close = get_close_matches(name, known, n=1)
     return f"Did you mean {close[0]}? {offered}" if close else offered

@@ -23,6 +23,7 @@ from db.spec.presets import PresetName, resolve_preset
 from db.spec.recovery import Recover
 from db.spec.refinement import Refine
 from db.spec.variants import Variant
+from db.spec.zero_shot import Tasks
 
 
 class MethodName(StrEnum):
@@ -243,6 +244,18 @@ class PruneSpec(BaseModel):
         ge=1,
         le=1_000_000,
         description="Evaluation windows; all of the text by default.",
+    )
+    tasks: Tasks | None = Field(
+        default=None,
+        description="Zero-shot tasks that the dense and the pruned model are measured on: names of "
+        "the LM Evaluation Harness, or the suites `wanda7` and `zpruner5`.",
+        examples=[["wanda7"], ["boolq", "arc_easy"]],
+    )
+    task_limit: StrictInt | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="Items of each task, from the first one; all by default.",
     )
 
     @model_validator(mode="before")

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from db.core.errors import SpecRefusedError
-from db.spec.builtin_datasets import BUILTIN_DATASETS
-from db.spec.datafiles import ROW_SUFFIXES
-from db.spec.upload_store import UPLOADED, uploaded_file
+from db.spec.datasets.builtin import BUILTIN_DATASETS
+from db.spec.datasets.files import ROW_SUFFIXES
+from db.spec.datasets.upload_store import UPLOADED, uploaded_file
 
 BUILTINS = tuple(BUILTIN_DATASETS)
 LOCAL = "local:"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
@@ -24,7 +24,15 @@ MAX_S = 10 * 365 * 86_400
 Seconds = Annotated[float, Field(gt=0, le=MAX_S)]
 Grace = Annotated[float, Field(ge=0, le=MAX_S)]
 
-Roots = Annotated[tuple[Path, ...], NoDecode]
+
+def _split_folders(value: object) -> object:
+    """Split a list of folders at the path separator, as in ``PATH``."""
+    if isinstance(value, str):
+        return tuple(Path(part).expanduser() for part in value.split(os.pathsep) if part)
+    return value
+
+
+Roots = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split_folders)]
 Names = Annotated[tuple[str, ...], NoDecode]
 NetworkList = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode]
 
@@ -109,14 +117,6 @@ class Settings(BaseSettings):
             raise PydanticCustomError(
                 "url", "It is not a URL: {why}", {"why": str(error)}
             ) from None
-        return value
-
-    @field_validator("model_roots", "dataset_roots", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        """Split a list of folders at the path separator, as in ``PATH``."""
-        if isinstance(value, str):
-            return tuple(Path(part).expanduser() for part in value.split(os.pathsep) if part)
         return value
 
     @field_validator("queues", "webhook_networks", mode="before")

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from db.core.clock import now
 from db.core.ids import new_id
-from db.spec.upload_store import UPLOADED
+from db.spec.datasets.upload_store import UPLOADED
 from db.tables.base import ID, Base
 
 

@@ -7,7 +7,7 @@ from db.files.artifact_store import ArtifactStore
 from db.files.datasets import DatasetRepository
 from db.jobs.retention import RetentionRepository
 from db.scheduling.recovery import RecoveryRepository
-from db.spec.upload_store import UploadStore
+from db.spec.datasets.upload_store import UploadStore
 from db.triggers import TriggerRepository
 from db.webhooks.deliveries import DeliveryRepository
 

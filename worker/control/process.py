@@ -20,7 +20,7 @@ from db.events.event_order import order_events
 from db.files.artifact_store import ArtifactStore
 from db.scheduling.control_heartbeat import HeartbeatRepository
 from db.scheduling.samples import SampleRepository
-from db.spec.upload_store import UploadStore
+from db.spec.datasets.upload_store import UploadStore
 from db.startup import checks
 from db.startup.heartbeat_pipe import HeartbeatPipe
 from db.startup.private_files import keep_private

@@ -11,6 +11,7 @@ import transformers
 from worker.evaluation.perplexity import perplexity
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.recovered_model import RecoveredModel
+from worker.jobs.zero_shot import MeasuredTasks
 from worker.pruning.base.compute import dtype_name
 from worker.pruning.base.errors import NotFiniteError
 from worker.pruning.planning.plan import Plan
@@ -23,6 +24,7 @@ def job_report(
     result: PruningResult,
     blocks: Sequence[BlockResult],
     recovered: RecoveredModel | None = None,
+    tasks: MeasuredTasks | None = None,
 ) -> dict[str, Any]:
     """Return all measurements and how they were made, as in ``report.json``.
 
@@ -34,7 +36,9 @@ def job_report(
     report = {
         "spec": job.spec.model_dump(mode="json"),
         "model": {"name": job.model.name, "revision": job.model.revision},
-        "metrics": job_metrics(result, blocks, recovered) | {"protocol": protocol},
+        "metrics": job_metrics(result, blocks, recovered)
+        | ({} if tasks is None else tasks.metrics())
+        | {"protocol": protocol},
         "computed": environment,
         "plan": plan_json(result.plan),
         "calibration": job.windows.calibration.provenance,
@@ -42,7 +46,11 @@ def job_report(
         "resumed_from_block": result.resumed_from_block,
         "blocks": [block_json(block) for block in blocks],
     }
-    return report if recovered is None else report | {"recovery": recovered.report()}
+    if recovered is not None:
+        report["recovery"] = recovered.report()
+    if tasks is not None:
+        report["tasks"] = tasks.report()
+    return report
 
 
 def job_metrics(

@@ -18,6 +18,7 @@ from worker.jobs.recovered_model import RecoveredModel
 from worker.jobs.recovery import planned_recovery, sweep_share
 from worker.jobs.resources import Resources
 from worker.jobs.sweep import start_sweep
+from worker.jobs.zero_shot import job_tasks
 from worker.pruning.base.compute import compute_device
 from worker.pruning.distributed.launcher import rank_devices
 from worker.pruning.model.shards import Shard
@@ -27,6 +28,8 @@ from worker.sources.models import fetch_model
 
 # The shares of the work that are done before the first block and after the last step.
 _STARTED, _DONE = 0.02, 0.95
+_TASKS = 0.25
+"""The share of the work that tasks are taken to be, for a job that has some."""
 
 
 def prune(
@@ -55,13 +58,15 @@ def prune(
     model = fetch_model(parse_model(spec.model, spec.revision, resources.model_roots))
     yield JobProgress(Phase.loading, 0.01)
     job = OpenedJob.open(spec, model, devices, resources)
+    tasks = job_tasks(job)
     recovery = planned_recovery(job, out)
     pruned = recovery.pruned if recovery else out
     pruned.mkdir(exist_ok=True)
     cached = _dense_loss_cache(job)
     sweep = start_sweep(job, pruned, cached.read())
     share = sweep_share(sweep.seconds, recovery.plan.seconds) if recovery else 1.0
-    swept = _STARTED + share * (_DONE - _STARTED)
+    trained = _DONE - (_TASKS if tasks else 0)
+    swept = _STARTED + share * (trained - _STARTED)
     yield JobProgress(Phase.calibrating, _STARTED, resumed_from_block=sweep.resumed_from_block)
     blocks: list[BlockResult] = []
     result = yield from sweep.progress(blocks, _STARTED, swept)
@@ -69,12 +74,13 @@ def prune(
         cached.write(result.dense_loss)
     recovered = None
     if recovery:
-        trained = yield from recovery.progress(swept, _DONE)
-        recovered = RecoveredModel.count(recovery, trained, blocks)
-    yield JobProgress(Phase.packaging, 0.99)
-    report = job_report(job, result, blocks, recovered)
-    write_model_folder(model.path, out, report, resources.model_roots)
+        recovery_result = yield from recovery.progress(swept, trained)
+        recovered = RecoveredModel.count(recovery, recovery_result, blocks)
     written = recovered.result.shards if recovered else result.shards
+    measured = (yield from tasks.progress(out, written, trained, _DONE)) if tasks else None
+    yield JobProgress(Phase.packaging, 0.99)
+    report = job_report(job, result, blocks, recovered, measured)
+    write_model_folder(model.path, out, report, resources.model_roots)
     return JobResult(report["metrics"], _digests(written))
 
 

@@ -15,6 +15,7 @@ class Resources:
     Attributes:
         model_roots: folders that may contain local models; None if any folder may.
         dataset_roots: folders that may contain local datasets; None if any folder may.
+        task_roots: folders with tasks of one's own for the LM Evaluation Harness.
         uploads: the folder of uploaded datasets; None if there are no uploads.
         digests: the expected SHA-256 of each uploaded dataset of the job, by name.
         device: the device to compute on; ``auto`` selects a GPU if there is one.
@@ -27,6 +28,7 @@ class Resources:
 
     model_roots: tuple[Path, ...] | None = None
     dataset_roots: tuple[Path, ...] | None = None
+    task_roots: tuple[Path, ...] = ()
     uploads: Path | None = None
     digests: Mapping[str, str] = field(default_factory=dict)
     device: str = "auto"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from db.core.errors import SpecRefusedError
 from db.spec.combinations import UNFIT
-from db.spec.datafiles import DataFile
+from db.spec.datasets.files import DataFile
 from db.spec.prune_spec import PruneSpec
 from db.spec.references import DatasetReference, LocalPath, parse_dataset
 from worker.jobs.recipes import recovery_of
@@ -120,8 +120,7 @@ def window_length(spec: PruneSpec, meta_model: MetaModel, row: int | None) -> in
         SpecRefusedError: the windows are longer than the model's context, or longer than 2048
             tokens if the model's configuration names no context length.
     """
-    config = meta_model.model.config.get_text_config()
-    limit = getattr(config, "max_position_embeddings", None) or _MAX_DEFAULT_SEQ_LEN
+    limit = position_limit(meta_model)
     length = spec.seq_len or row or min(_MAX_DEFAULT_SEQ_LEN, limit)
     if length > limit:
         raise SpecRefusedError(
@@ -132,3 +131,9 @@ def window_length(spec: PruneSpec, meta_model: MetaModel, row: int | None) -> in
             f"Set seq_len to {limit} or less.",
         )
     return int(length)
+
+
+def position_limit(meta_model: MetaModel) -> int:
+    """Return the longest input of a model; 2048 if its configuration names no context length."""
+    config = meta_model.model.config.get_text_config()
+    return int(getattr(config, "max_position_embeddings", None) or _MAX_DEFAULT_SEQ_LEN)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from db.core.errors import SpecRefusedError
-from db.spec.datafiles import DataFile
+from db.spec.datasets.files import DataFile
 from db.spec.references import DatasetReference
 from worker.sources.documents import Text
 from worker.sources.encoding import (

@@ -2,7 +2,7 @@
 
 from itertools import islice
 
-from db.spec.datafiles import DataFile
+from db.spec.datasets.files import DataFile
 from db.spec.references import DatasetReference
 from worker.sources.encoding import Encoder, Tokenizer, consecutive_windows, encode_text
 from worker.sources.rows import ids_file, read_rows, take, too_few, windows_of_rows

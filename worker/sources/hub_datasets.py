@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from db.spec.builtin_datasets import BUILTIN_DATASETS
+from db.spec.datasets.builtin import BUILTIN_DATASETS
 
 
 @dataclass(frozen=True)

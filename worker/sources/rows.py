@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from db.core.errors import SpecRefusedError
-from db.spec.datafiles import DataFile, IdsRow
+from db.spec.datasets.files import DataFile, IdsRow
 from db.spec.references import DatasetReference, LocalPath
 from worker.sources.windows import Windows, windows
 

@@ -14,7 +14,7 @@ from huggingface_hub import DatasetCard, HfApi, hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError
 
 from db.core.errors import SpecRefusedError
-from db.spec.datarows import ChatRow, DatasetName, IdsRow, RowReader, TextRow
+from db.spec.datasets.rows import ChatRow, DatasetName, IdsRow, RowReader, TextRow
 from worker.sources import hub_errors
 from worker.sources.documents import CHAT_JOINER, Part, Render, Text, every_tenth
 from worker.sources.hub_datasets import HubText

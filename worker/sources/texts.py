@@ -3,8 +3,8 @@
 import platform
 from importlib import import_module
 
-from db.spec.datafiles import ChatRow, DataFile, IdsRow, TextRow
-from db.spec.datarows import DatasetName
+from db.spec.datasets.files import ChatRow, DataFile, IdsRow, TextRow
+from db.spec.datasets.rows import DatasetName
 from db.spec.references import Builtin, DatasetReference, HubDataset, LocalPath
 from worker.sources import stdlib
 from worker.sources.documents import CHAT_JOINER, JOINER, Part, Render, Text, every_tenth

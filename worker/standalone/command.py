@@ -70,9 +70,13 @@ def command(
     if not fields.keys() & {"sparsity", "pattern"} and fields.get("method") != MethodName.none:
         raise typer.BadParameter("set it, or --pattern such as 2:4", param_hint="--sparsity")
     with _errors_printed(), checks.exit_on_error("zpruner prune"):
-        speeds = checks.read_settings(WorkerSettings).speed_file
+        settings = checks.read_settings(WorkerSettings)
         resources = Resources(
-            device=device, devices=devices, memory_budget_bytes=memory_budget_bytes, speeds=speeds
+            task_roots=settings.task_roots,
+            device=device,
+            devices=devices,
+            memory_budget_bytes=memory_budget_bytes,
+            speeds=settings.speed_file,
         )
         spec = PruneSpec(**fields)
         target = None if plan else Path(os.path.abspath(out))

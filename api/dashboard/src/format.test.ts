@@ -12,6 +12,7 @@ import {
   moment,
   NONE,
   percent,
+  points,
   stamp,
   wholeSeconds,
   zone,
@@ -27,6 +28,14 @@ describe("figures", () => {
       "17.70",
       "193.8",
       "39,452",
+    ]);
+  });
+  it("that are shares differ by percentage points", () => {
+    expect([points(0.65, 0.6), points(0.6, 0.625), points(0.5, 0.5), points(null, 1)]).toEqual([
+      "−5.0 points",
+      "+2.5 points",
+      "±0.0 points",
+      NONE,
     ]);
   });
   it("that are missing are a dash, never NaN", () => {

@@ -32,6 +32,14 @@ export function change(from: number | null | undefined, to: number | null | unde
   return `${sign}${size} %`;
 }
 
+/** Format the difference of two shares in percentage points: "−2.5 points". */
+export function points(from: number | null, to: number | null): string {
+  if (from === null || to === null) return NONE;
+  const size = Math.abs((to - from) * 100).toFixed(1);
+  const sign = size === "0.0" ? "±" : to > from ? "+" : "−";
+  return `${sign}${size} points`;
+}
+
 export function bytes(count: number | null | undefined): string {
   if (count == null) return NONE;
   const units = ["B", "kB", "MB", "GB", "TB"];

@@ -28,6 +28,8 @@ export function makeSpec(overrides: Partial<Spec> = {}): Spec {
     eval_dataset: null,
     eval_text_field: null,
     eval_samples: null,
+    tasks: null,
+    task_limit: null,
     ...overrides,
   } as Spec;
 }

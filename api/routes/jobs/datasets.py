@@ -14,8 +14,8 @@ from db.files.dataset_preview import preview
 from db.files.datasets import DatasetRepository
 from db.files.file_check import check_file
 from db.jobs.quotas import QuotaRepository
-from db.spec.builtin_datasets import BUILTIN_DATASETS
-from db.spec.datafiles import DataFile
+from db.spec.datasets.builtin import BUILTIN_DATASETS
+from db.spec.datasets.files import DataFile
 from db.tables.datasets import Dataset
 
 router = APIRouter(prefix=PATH, tags=["catalog"], route_class=WritingRoute)

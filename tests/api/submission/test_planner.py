@@ -31,7 +31,7 @@ from api.submission.static_checks import DECODERS, LocalModel, passes_static_che
 from db.core.session import Sessions
 from db.jobs.estimates import EstimateRepository
 from db.scheduling.control_heartbeat import HeartbeatRepository
-from db.spec.datafiles import DataFile
+from db.spec.datasets.files import DataFile
 from tests.api.calls import PUSH, call, create
 from tests.api.traces import is_unchanged, traces
 from tests.factories import make_spec

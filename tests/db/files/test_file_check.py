@@ -15,7 +15,7 @@ import pytest
 from db.core.errors import SpecRefusedError
 from db.files import file_check
 from db.files.bounded_process import BoundsExceededError, run_bounded
-from db.spec.datafiles import DataFile
+from db.spec.datasets.files import DataFile
 
 MIB = 1 << 20
 LISTS = b'{"text": "a", "more": [' + b"[]," * (4 * MIB) + b"[]]}\n"

@@ -18,7 +18,7 @@ from db.core.session import Sessions
 from db.core.states import JobState
 from db.files.artifact_store import ArtifactStore
 from db.files.artifacts import ArtifactRepository
-from db.spec.upload_store import UploadStore
+from db.spec.datasets.upload_store import UploadStore
 from tests.fakes import ListQueue
 from tests.worker.attempts.test_run import read
 from worker.attempts.engine import prune

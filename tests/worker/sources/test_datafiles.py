@@ -7,8 +7,8 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped] # it has none
 import pytest
 
 from db.core.errors import SpecRefusedError
-from db.spec import datafiles
-from db.spec.datafiles import ChatRow, DataFile, IdsRow, TextRow
+from db.spec.datasets import files as datafiles
+from db.spec.datasets.files import ChatRow, DataFile, IdsRow, TextRow
 from tests.worker.sources.builders import jsonl
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from db.core.errors import SpecRefusedError
 from worker.pruning.base.errors import PatternError
-from worker.pruning.base.names import PROGRESS_FOLDER, PRUNED_FOLDER
+from worker.pruning.base.names import PROGRESS_FOLDER, WORKING_FOLDERS
 from worker.standalone.partial_output import partial_folder
 
 
@@ -36,7 +36,7 @@ def test_a_finished_folder_gets_its_final_name(tmp_path: Path) -> None:
     assert (tmp_path / "deep" / "out" / "config.json").read_text() == "{}"
 
 
-@pytest.mark.parametrize("working", [PROGRESS_FOLDER, PRUNED_FOLDER])
+@pytest.mark.parametrize("working", WORKING_FOLDERS)
 def test_a_run_resumes_from_an_interrupted_one(tmp_path: Path, working: str) -> None:
     interrupt(tmp_path / "out", f"{working}/", "shard")
     assert left(tmp_path / "out") == [".out.partial"]

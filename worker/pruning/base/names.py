@@ -7,5 +7,7 @@ PRUNED_FOLDER = ".pruned"
 
 The recovery writes its result into the output folder itself.
 """
-WORKING_FOLDERS = (PROGRESS_FOLDER, PRUNED_FOLDER)
+SCORES_FOLDER = ".scores"
+"""Folder below the output folder for the results of finished zero-shot tasks."""
+WORKING_FOLDERS = (PROGRESS_FOLDER, PRUNED_FOLDER, SCORES_FOLDER)
 """The folders that are deleted before an output folder is published."""

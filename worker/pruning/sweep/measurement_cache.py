@@ -33,16 +33,29 @@ class MeasurementCache:
             measure: called if the cache has no result. Its result must be the same after conversion
                 to JSON and back.
         """
-        if self._folder is None:
-            return measure()
-        key = hashlib.sha256(json.dumps(basis, sort_keys=True).encode()).hexdigest()
-        path = self._folder / f"{key}.json"
-        known: T | None = self._ranks.run_on_main(lambda: _read(path))
+        known: T | None = self.read(basis)
         if known is not None:
             return known
         measured = measure()
-        self._ranks.run_on_main(lambda: _write(path, measured))
+        self.write(basis, measured)
         return measured
+
+    def read(self, basis: Mapping[str, Any]) -> Any:
+        """Return the cached measurement for this basis; None if there is none."""
+        if (path := self._path(basis)) is None:
+            return None
+        return self._ranks.run_on_main(lambda: _read(path))
+
+    def write(self, basis: Mapping[str, Any], measured: object) -> None:
+        """Cache a measurement for this basis."""
+        if (path := self._path(basis)) is not None:
+            self._ranks.run_on_main(lambda: _write(path, measured))
+
+    def _path(self, basis: Mapping[str, Any]) -> Path | None:
+        if self._folder is None:
+            return None
+        key = hashlib.sha256(json.dumps(basis, sort_keys=True).encode()).hexdigest()
+        return self._folder / f"{key}.json"
 
 
 def _read(path: Path) -> Any:

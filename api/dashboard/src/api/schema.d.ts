@@ -2065,7 +2065,9 @@ export interface components {
          *         "dtype": "auto",
          *         "eval_dataset": null,
          *         "eval_text_field": null,
-         *         "eval_samples": null
+         *         "eval_samples": null,
+         *         "tasks": null,
+         *         "task_limit": null
          *       }
          *     }
          */
@@ -2111,7 +2113,9 @@ export interface components {
          *         "dtype": "auto",
          *         "eval_dataset": null,
          *         "eval_text_field": null,
-         *         "eval_samples": null
+         *         "eval_samples": null,
+         *         "tasks": null,
+         *         "task_limit": null
          *       },
          *       "model": {
          *         "name": "meta-llama/Llama-3.1-8B",
@@ -2547,6 +2551,23 @@ export interface components {
              */
             eval_samples?: number | null;
             /**
+             * Tasks
+             * @description Zero-shot tasks that the dense and the pruned model are measured on: names of the LM Evaluation Harness, or the suites `wanda7` and `zpruner5`.
+             * @example [
+             *       "wanda7"
+             *     ]
+             * @example [
+             *       "boolq",
+             *       "arc_easy"
+             *     ]
+             */
+            tasks?: string[] | null;
+            /**
+             * Task Limit
+             * @description Items of each task, from the first one; all by default.
+             */
+            task_limit?: number | null;
+            /**
              * Name
              * @description The job's name.
              */
@@ -2647,7 +2668,9 @@ export interface components {
          *         "dtype": "auto",
          *         "eval_dataset": null,
          *         "eval_text_field": null,
-         *         "eval_samples": null
+         *         "eval_samples": null,
+         *         "tasks": null,
+         *         "task_limit": null
          *       },
          *       "attempt": 1,
          *       "worker": "gpu@host",
@@ -2920,7 +2943,9 @@ export interface components {
          *             "dtype": "auto",
          *             "eval_dataset": null,
          *             "eval_text_field": null,
-         *             "eval_samples": null
+         *             "eval_samples": null,
+         *             "tasks": null,
+         *             "task_limit": null
          *           },
          *           "attempt": 1,
          *           "worker": "gpu@host",
@@ -3067,7 +3092,9 @@ export interface components {
          *         "dtype": "auto",
          *         "eval_dataset": null,
          *         "eval_text_field": null,
-         *         "eval_samples": null
+         *         "eval_samples": null,
+         *         "tasks": null,
+         *         "task_limit": null
          *       },
          *       "name": null,
          *       "labels": {},
@@ -3155,7 +3182,9 @@ export interface components {
          *         "dtype": "auto",
          *         "eval_dataset": null,
          *         "eval_text_field": null,
-         *         "eval_samples": null
+         *         "eval_samples": null,
+         *         "tasks": null,
+         *         "task_limit": null
          *       },
          *       "attempt": 1,
          *       "worker": "gpu@host",
@@ -3444,6 +3473,23 @@ export interface components {
              * @description Evaluation windows; all of the text by default.
              */
             eval_samples?: number | null;
+            /**
+             * Tasks
+             * @description Zero-shot tasks that the dense and the pruned model are measured on: names of the LM Evaluation Harness, or the suites `wanda7` and `zpruner5`.
+             * @example [
+             *       "wanda7"
+             *     ]
+             * @example [
+             *       "boolq",
+             *       "arc_easy"
+             *     ]
+             */
+            tasks?: string[] | null;
+            /**
+             * Task Limit
+             * @description Items of each task, from the first one; all by default.
+             */
+            task_limit?: number | null;
             /**
              * Name
              * @description The job's name.
@@ -5003,6 +5049,23 @@ export interface components {
              * @description Evaluation windows; all of the text by default.
              */
             eval_samples?: number | null;
+            /**
+             * Tasks
+             * @description Zero-shot tasks that the dense and the pruned model are measured on: names of the LM Evaluation Harness, or the suites `wanda7` and `zpruner5`.
+             * @example [
+             *       "wanda7"
+             *     ]
+             * @example [
+             *       "boolq",
+             *       "arc_easy"
+             *     ]
+             */
+            tasks?: string[] | null;
+            /**
+             * Task Limit
+             * @description Items of each task, from the first one; all by default.
+             */
+            task_limit?: number | null;
         };
         /**
          * QueueHistory
@@ -5387,7 +5450,9 @@ export interface components {
          *             "dtype": "auto",
          *             "eval_dataset": null,
          *             "eval_text_field": null,
-         *             "eval_samples": null
+         *             "eval_samples": null,
+         *             "tasks": null,
+         *             "task_limit": null
          *           }
          *         }
          *       ],
@@ -5661,6 +5726,23 @@ export interface components {
              * @description Evaluation windows; all of the text by default.
              */
             eval_samples?: number | null;
+            /**
+             * Tasks
+             * @description Zero-shot tasks that the dense and the pruned model are measured on: names of the LM Evaluation Harness, or the suites `wanda7` and `zpruner5`.
+             * @example [
+             *       "wanda7"
+             *     ]
+             * @example [
+             *       "boolq",
+             *       "arc_easy"
+             *     ]
+             */
+            tasks?: string[] | null;
+            /**
+             * Task Limit
+             * @description Items of each task, from the first one; all by default.
+             */
+            task_limit?: number | null;
             /**
              * Name
              * @description The job's name.
@@ -6004,7 +6086,9 @@ export interface components {
          *           "dtype": "auto",
          *           "eval_dataset": null,
          *           "eval_text_field": null,
-         *           "eval_samples": null
+         *           "eval_samples": null,
+         *           "tasks": null,
+         *           "task_limit": null
          *         },
          *         "name": null,
          *         "labels": {},
@@ -7794,7 +7878,9 @@ export interface operations {
                      *         "dtype": "auto",
                      *         "eval_dataset": null,
                      *         "eval_text_field": null,
-                     *         "eval_samples": null
+                     *         "eval_samples": null,
+                     *         "tasks": null,
+                     *         "task_limit": null
                      *       },
                      *       "metrics": {
                      *         "sparsity": 0.5,

@@ -40,7 +40,7 @@ function folded(words: string[]): string {
   return words.map((word) => (word.startsWith("--") ? `\\\n  ${word}` : word)).join(" ");
 }
 
-/** A list is one argument; globs are separate ones. */
+/** A list is one argument; globs and tasks are separate ones. */
 function flags(name: string, value: unknown): string[] {
   if (value === null) return [];
   if (name === "gate") return bounds(value as Body);
@@ -50,7 +50,8 @@ function flags(name: string, value: unknown): string[] {
   if (name === "recover" && typeof value === "object") return members(name, value as Body);
   if (typeof value === "boolean") return value ? [flag] : [];
   if (!Array.isArray(value)) return [flag, quoted(toText(value))];
-  if (name === "skip") return value.flatMap((one) => [flag, quoted(String(one))]);
+  if (name === "skip" || name === "tasks")
+    return value.flatMap((one) => [flag, quoted(String(one))]);
   return [flag, quoted(value.join(","))];
 }
 

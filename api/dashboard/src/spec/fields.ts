@@ -43,6 +43,8 @@ const LABELS: Record<string, string> = {
   dtype: "Forward precision",
   eval_dataset: "Evaluation text",
   eval_samples: "Evaluation windows",
+  tasks: "Zero-shot tasks",
+  task_limit: "Items of each task",
   skip: "Layers to skip",
   pattern: "N:M pattern",
   refine: "Refine each block",

@@ -20,8 +20,8 @@ from api.settings import ApiSettings
 from db.access.keys import Quotas
 from db.core.session import Sessions
 from db.core.states import JobState
-from db.spec.builtin_datasets import BUILTIN_DATASETS
-from db.spec.upload_store import UploadStore
+from db.spec.datasets.builtin import BUILTIN_DATASETS
+from db.spec.datasets.upload_store import UploadStore
 from tests.api.live import serving
 from tests.factories import make_job, make_key, make_spec, move
 from tests.fakes import ListQueue

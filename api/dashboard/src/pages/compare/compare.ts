@@ -2,6 +2,7 @@
 
 import type { Job } from "../../api/client.ts";
 import { number } from "../../api/jobs.ts";
+import { halfWidth, members } from "../../api/tasks.ts";
 import { bytes, duration, figure, percent } from "../../format.ts";
 import { toText } from "../../spec/draft.ts";
 
@@ -46,9 +47,6 @@ export const METRICS: Metric[] = [
   { name: "peak_memory_bytes", label: "Peak memory", format: bytes, lowerIsBetter: true },
 ];
 
-/** The half width of a 95 % interval over the standard error. */
-const NORMAL_95 = 1.96;
-
 /** Return the accuracy of each task that a job was evaluated on. */
 export function taskMetrics(jobs: Job[]): Metric[] {
   const names = new Set(jobs.flatMap(({ result }) => Object.keys(members(result, "acc"))));
@@ -69,12 +67,8 @@ export function metricOf(job: Job, name: string): number | null {
 export function intervalOf(job: Job, name: string): string | null {
   const task = /^acc\.(.+)$/.exec(name)?.[1];
   const error = task === undefined ? null : number(members(job.result, "acc_stderr")[task]);
-  return error === null ? null : `± ${percent(NORMAL_95 * error, 1)}`;
-}
-
-function members(result: Job["result"], group: string): Record<string, unknown> {
-  const found = result?.[group];
-  return typeof found === "object" && found !== null ? (found as Record<string, unknown>) : {};
+  const interval = halfWidth(error);
+  return interval === null ? null : `± ${percent(interval, 1)}`;
 }
 
 const DIGITS = 3;

@@ -27,6 +27,7 @@ import { currentStep, stepInWords } from "./recovery-steps.ts";
 import { Result } from "./result.tsx";
 import { Silence } from "./silence.tsx";
 import { PhaseStepper } from "./stepper.tsx";
+import { Tasks } from "./tasks.tsx";
 
 export function JobPage({ id }: { id: string }) {
   const { data: job, error, refetch } = useQuery(jobById(id));
@@ -92,6 +93,7 @@ function JobView({ job }: { job: Job }) {
             </Warning>
           ))}
           <Result job={job} />
+          <Tasks job={job} />
           <Recovery job={job} events={events} />
           <Blocks job={job} kept={keptBlocks(job, events)} />
           <Files job={job} />

@@ -4,6 +4,7 @@ import type { ReactNode } from "react";
 import { Link } from "wouter";
 import type { Job } from "../../../api/client.ts";
 import { number } from "../../../api/jobs.ts";
+import { meanAccuracy } from "../../../api/tasks.ts";
 import { bytes, figure, percent, shortId } from "../../../format.ts";
 import { toText } from "../../../spec/draft.ts";
 import { StatusPill } from "../../../ui/status.tsx";
@@ -89,6 +90,10 @@ export const COLUMNS: Column[] = [
     ...figures("perplexity_ratio", "Ratio", 80, (job) => job.result?.perplexity_ratio),
     isShown: false,
     sweep: (jobs) => <Best jobs={jobs} name="perplexity_ratio" />,
+  },
+  {
+    ...text("accuracy", "Accuracy", 88, false, (job) => percent(meanAccuracy(job))),
+    isNumber: true,
   },
   {
     id: "seconds",

@@ -6,8 +6,8 @@ from itertools import islice
 from typing import Any
 
 from db.core.errors import SpecRefusedError
-from db.spec.datafiles import DataFile
-from db.spec.datarows import IDS, KNOWN_FIELDS, REMEDY, IdsRow, RowReader, TextRow
+from db.spec.datasets.files import DataFile
+from db.spec.datasets.rows import IDS, KNOWN_FIELDS, REMEDY, IdsRow, RowReader, TextRow
 
 PIECE_BYTES = 1 << 20
 SEND = 'Send UTF-8 text, CSV, or JSONL with one {"text": "…"} or {"messages": […]} a line.'

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from db.core.errors import SpecRefusedError
-from db.spec.datarows import (
+from db.spec.datasets.rows import (
     REMEDY,
     TEXT_FIELDS,
     ChatRow,

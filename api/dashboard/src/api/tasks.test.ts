@@ -1,0 +1,31 @@
+import { expect, test } from "vitest";
+import { makeJob, makeSpec } from "../testing.ts";
+import { meanAccuracy, taskRows } from "./tasks.ts";
+
+const JOB = makeJob({
+  spec: makeSpec({ tasks: ["boolq", "both"] }),
+  result: {
+    acc: { boolq: 0.6, copa: 0.5, both: 0.55 },
+    dense_acc: { boolq: 0.65, copa: 0.5, both: 0.575 },
+    acc_stderr: { boolq: 0.01 },
+    mcnemar_p: { boolq: 0.04 },
+  },
+});
+
+test("a row has both accuracies, the interval and the p-value where there are some", () => {
+  const [boolq, copa] = taskRows(JOB);
+  expect(boolq).toEqual({
+    task: "boolq",
+    dense: 0.65,
+    pruned: 0.6,
+    interval: 0.0196,
+    pValue: 0.04,
+  });
+  expect(copa).toMatchObject({ interval: null, pValue: null });
+});
+
+test("the accuracy of a job is the mean of the tasks and suites that it names", () => {
+  expect(meanAccuracy(JOB)).toBeCloseTo(0.575);
+  expect(meanAccuracy(makeJob())).toBeNull();
+  expect(taskRows(makeJob())).toEqual([]);
+});

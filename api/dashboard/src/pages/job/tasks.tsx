@@ -1,0 +1,56 @@
+import type { Job } from "../../api/client.ts";
+import { taskRows } from "../../api/tasks.ts";
+import { figure, NONE, percent, points } from "../../format.ts";
+import { Scroll } from "../../ui/scroll.tsx";
+import { Section } from "../../ui/section.tsx";
+
+/** The accuracy of the dense and of the pruned model on each zero-shot task. */
+export function Tasks({ job }: { job: Job }) {
+  const rows = taskRows(job);
+  if (rows.length === 0) return null;
+  return (
+    <Section title="Zero-shot tasks">
+      <Scroll label="Accuracy by task">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Task</th>
+              <th scope="col" className="end">
+                Dense
+              </th>
+              <th scope="col" className="end">
+                Pruned
+              </th>
+              <th scope="col" className="end">
+                Change
+              </th>
+              <th scope="col" className="end">
+                p
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map(({ task, dense, pruned, interval, pValue }) => (
+              <tr key={task}>
+                <th scope="row" className="mono">
+                  {task}
+                </th>
+                <td className="end figure">{percent(dense, 1)}</td>
+                <td className="end figure">
+                  {percent(pruned, 1)}
+                  {interval !== null && <span className="faint"> ± {percent(interval, 1)}</span>}
+                </td>
+                <td className="end figure">{points(dense, pruned)}</td>
+                <td className="end figure">{pValue === null ? NONE : figure(pValue)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </Scroll>
+      <p className="faint">
+        ± is a 95 % interval. p is how likely such a difference on the same items would be by chance
+        (McNemar’s test).
+      </p>
+    </Section>
+  );
+}

@@ -1,0 +1,34 @@
+import pytest
+
+from db.core.errors import SpecRefusedError
+from db.spec.combinations import check_combination
+from db.spec.metrics import check_gate
+from db.spec.prune_spec import PruneSpec
+from db.spec.quality_gate import Gate
+from db.spec.zero_shot import SUITES, task_metrics, tasks_of
+
+
+def test_a_suite_stands_for_its_tasks_and_any_other_name_for_itself() -> None:
+    assert tasks_of("wanda7") == SUITES["wanda7"]
+    assert len(SUITES["wanda7"]) == 7
+    assert len(SUITES["zpruner5"]) == 5
+    assert tasks_of("boolq") == ("boolq",)
+
+
+def test_a_gate_may_bound_the_accuracy_of_the_jobs_tasks_and_suites() -> None:
+    gate = Gate(min={"acc.wanda7": 0.4}, max={"acc_drop.boolq": 0.02})
+    check_gate(gate, ["wanda7"])
+    assert "mcnemar_p.boolq" in task_metrics(["wanda7"])
+
+
+@pytest.mark.parametrize("tasks", [None, ["arc_easy"]])
+def test_a_gate_on_a_task_that_is_not_run_is_refused(tasks: list[str] | None) -> None:
+    gate = Gate(min={"acc.boolq": 0.4})
+    with pytest.raises(SpecRefusedError, match="Add the task to tasks"):
+        check_gate(gate, tasks)
+
+
+def test_a_limit_without_tasks_is_refused() -> None:
+    spec = PruneSpec(model="org/model", sparsity=0.5, dataset="c4", task_limit=10)
+    with pytest.raises(SpecRefusedError, match="measured on no task"):
+        check_combination(spec)

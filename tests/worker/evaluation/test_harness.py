@@ -1,0 +1,94 @@
+"""Results on tasks of the harness equal those of its own command, item by item."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lm_eval.evaluator import evaluate
+from lm_eval.models.huggingface import HFLM
+from lm_eval.tasks import TaskManager
+from transformers import AutoTokenizer
+
+from tests.zero_shot import ITEMS, POSITIONS, write_model_and_tokenizer, write_tasks
+from worker.evaluation.continuations import Likelihood, likelihoods
+from worker.evaluation.harness import HarnessTask, TaskCatalogue, TaskError
+from worker.evaluation.task_results import TaskResult
+from worker.pruning.base.generators import run_to_end
+from worker.pruning.model.meta_model import MetaModel
+
+LIMIT = 20
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_model_and_tokenizer(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def tasks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tasks(tmp_path_factory.mktemp("zero-shot") / "tasks")
+
+
+def ours(model: Path, task: HarnessTask, spill: Path) -> tuple[TaskResult, list[Likelihood]]:
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    meta_model = MetaModel.open(model, torch.float32, torch.device("cpu"))
+    asked = task.continuations(tokenizer, POSITIONS)
+    scores = run_to_end(likelihoods(meta_model, asked, POSITIONS, spill))
+    return task.result(tokenizer, POSITIONS, scores), scores
+
+
+def theirs(model: Path, tasks: Path, name: str) -> dict[str, Any]:
+    manager = TaskManager(include_path=str(tasks), include_defaults=False)
+    lm = HFLM(pretrained=str(model), dtype="float32", device="cpu", batch_size=4)
+    found: dict[str, Any] = evaluate(
+        lm, manager.load([name]), limit=LIMIT, log_samples=True, bootstrap_iters=0
+    )
+    return found
+
+
+@pytest.mark.parametrize("name", ["sums", "parity"])
+def test_choices_are_judged_as_by_the_harness_alone(
+    model: Path, tasks: Path, tmp_path: Path, name: str
+) -> None:
+    [task] = TaskCatalogue([tasks]).load(name, LIMIT)
+    result, scores = ours(model, task, tmp_path)
+    expected = theirs(model, tasks, name)
+    samples = expected["samples"][name]
+
+    assert result.correct == tuple(bool(one["acc"]) for one in samples)
+    assert len(result.correct) == LIMIT < ITEMS
+    for metric, value in result.metrics.items():
+        assert value == expected["results"][name][f"{metric},none"]
+    answers = [resp[0] for one in samples for resp in one["resps"]]
+    assert [one.log_probability for one in scores] == pytest.approx(
+        [log for log, _ in answers], abs=1e-4
+    )
+    assert [one.is_greedy for one in scores] == [bool(is_greedy) for _, is_greedy in answers]
+
+
+def test_whole_texts_are_scored_in_windows_as_by_the_harness_alone(
+    model: Path, tasks: Path, tmp_path: Path
+) -> None:
+    [task] = TaskCatalogue([tasks]).load("stories", None)
+    result, _ = ours(model, task, tmp_path)
+    expected = theirs(model, tasks, "stories")["results"]["stories"]["byte_perplexity,none"]
+    assert result.metrics["byte_perplexity"] == pytest.approx(expected, rel=1e-6)
+    assert result.correct == ()
+
+
+def test_a_task_that_generates_text_is_refused(tasks: Path) -> None:
+    with pytest.raises(TaskError, match="generates text"):
+        TaskCatalogue([tasks]).load("essay", None)
+
+
+def test_a_task_without_a_data_set_is_refused(tasks: Path, tmp_path: Path) -> None:
+    copy = (tasks / "sums.yaml").read_text().replace(str(tasks), str(tmp_path / "none"))
+    (tmp_path / "sums.yaml").write_text(copy)
+    with pytest.raises(TaskError, match="its data set cannot be loaded"):
+        TaskCatalogue([tmp_path]).load("sums", None)
+
+
+def test_an_unknown_task_is_refused(tasks: Path) -> None:
+    with pytest.raises(TaskError, match="there is no such task"):
+        TaskCatalogue([tasks]).load("no_such_task", None)

@@ -1,0 +1,184 @@
+"""Tasks of the LM Evaluation Harness, scored by log-likelihoods that are computed elsewhere.
+
+The harness builds the prompts and judges the answers, so that results equal those of its own
+command. Only tasks that compare or sum log-likelihoods are supported, not those that generate text.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from lm_eval.api.instance import Instance
+from lm_eval.api.model import TemplateLM
+from lm_eval.evaluator import evaluate
+from lm_eval.models.utils import has_bos_prefix
+from lm_eval.tasks import TaskManager
+from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
+
+from worker.evaluation.continuations import Continuation, Likelihood
+from worker.evaluation.task_results import TaskResult
+
+logging.getLogger("lm_eval").setLevel(logging.WARNING)
+
+ACCURACY = "acc"
+"""The metric of a task's accuracy: the share of items whose right answer is the most likely one."""
+_SCORED = ("multiple_choice", "loglikelihood", "loglikelihood_rolling")
+
+
+class TaskError(ValueError):
+    """A task does not exist, cannot be loaded, or cannot be scored."""
+
+
+class TaskCatalogue:
+    """The tasks that come with the harness, and those in further folders.
+
+    Args:
+        folders: folders with the harness's YAML files; a task in them takes the place of one of the
+            same name that comes with the harness.
+    """
+
+    def __init__(self, folders: Sequence[Path] = ()) -> None:
+        paths = [str(folder) for folder in folders]
+        self._own = TaskManager(include_path=paths, include_defaults=False)
+        self._paths = paths
+
+    def load(self, name: str, limit: int | None) -> "list[HarnessTask]":
+        """Load a task, or all tasks of a group, with its data set.
+
+        Args:
+            name: the name of a task or a group.
+            limit: how many items are used, from the first; None for all.
+
+        Raises:
+            TaskError: there is no such task, its data set cannot be loaded, or it generates text.
+        """
+        manager = self._own
+        if name not in manager.all_tasks:  # indexing those of the harness takes seconds
+            manager = TaskManager(include_path=self._paths)
+        if name not in manager.all_tasks:
+            raise TaskError("there is no such task")
+        try:
+            loaded = manager.load([name])["tasks"]
+        except Exception as error:  # the harness and the data set library raise anything
+            first = str(error).partition("\n")[0][:300]
+            raise TaskError(f"its data set cannot be loaded: {first}") from error
+        return [HarnessTask(each, task, limit) for each, task in loaded.items()]
+
+
+class HarnessTask:
+    """A task with its data set."""
+
+    def __init__(self, name: str, task: Any, limit: int | None) -> None:
+        """Check that the task can be scored.
+
+        Raises:
+            TaskError: the task generates text.
+        """
+        if task.OUTPUT_TYPE not in _SCORED:
+            raise TaskError("it generates text; only tasks that score given answers can be run")
+        self.name, self._task, self._limit = name, task, limit
+
+    def continuations(self, tokenizer: Any, max_tokens: int) -> list[Continuation]:
+        """Return everything that has to be scored, in a fixed order.
+
+        Args:
+            tokenizer: the model's tokenizer.
+            max_tokens: the model's number of positions.
+
+        Raises:
+            TaskError: the tokenizer lacks the token that starts a text.
+        """
+        scorer = _Scorer(tokenizer, max_tokens)
+        self._evaluate(scorer)
+        return scorer.asked
+
+    def result(self, tokenizer: Any, max_tokens: int, scores: Sequence[Likelihood]) -> TaskResult:
+        """Return the result of a model that gives these likelihoods to `continuations`."""
+        found = self._evaluate(_Scorer(tokenizer, max_tokens, iter(scores)))
+        metrics = {
+            key.partition(",")[0]: float(value)
+            for key, value in found["results"][self.name].items()
+            if isinstance(value, float) and "_stderr" not in key
+        }
+        samples = [one for one in found["samples"][self.name] if ACCURACY in one]
+        correct = tuple(bool(one[ACCURACY]) for one in samples)
+        return TaskResult(self.name, str(self._task.VERSION), metrics, correct)
+
+    def _evaluate(self, scorer: "_Scorer") -> dict[str, Any]:
+        tasks = {"tasks": {self.name: self._task}, "groups": {}, "group_map": {}}
+        found: dict[str, Any] = evaluate(
+            scorer, tasks, limit=self._limit, log_samples=True, bootstrap_iters=0
+        )
+        return found
+
+
+class _Scorer(TemplateLM):
+    """Records which continuations the harness asks for, and answers with known likelihoods.
+
+    Without known likelihoods, each answer is a placeholder.
+    """
+
+    def __init__(
+        self, tokenizer: Any, max_tokens: int, known: Iterator[Likelihood] | None = None
+    ) -> None:
+        super().__init__()
+        self.tokenizer, self._max_tokens, self._known = tokenizer, max_tokens, known
+        self.asked: list[Continuation] = []
+
+    @property
+    def eot_token_id(self) -> int:
+        return self.prefix_token_id
+
+    @property
+    def prefix_token_id(self) -> int:
+        """The token before a text without context."""
+        if (first := self._first_token_id()) is None:
+            raise TaskError("it has texts without context, and the tokenizer no BOS and EOS token")
+        return first
+
+    def tok_encode(
+        self, string: str, add_special_tokens: bool | None = None, **_: Any
+    ) -> list[int]:
+        """Tokenize as the harness does for models of transformers."""
+        first = self._first_token_id()
+        has_bos = first is not None and has_bos_prefix(string, self.tokenizer.decode(first))
+        if add_special_tokens is None and not has_bos:
+            return list(self.tokenizer.encode(string))
+        return list(self.tokenizer.encode(string, add_special_tokens=bool(add_special_tokens)))
+
+    def loglikelihood(
+        self, requests: list[Instance], disable_tqdm: bool = True
+    ) -> list[tuple[float, bool]]:
+        found: list[tuple[float, bool]] = super().loglikelihood(requests, disable_tqdm=True)
+        return found
+
+    def loglikelihood_rolling(
+        self, requests: list[Instance], disable_tqdm: bool = True
+    ) -> list[float]:
+        """Return the log-likelihood of whole texts, cut into windows that do not overlap."""
+        totals = []
+        for request in requests:
+            ids = self.tok_encode(request.args[0])
+            windows = get_rolling_token_windows(
+                ids, prefix_token=self.prefix_token_id, max_seq_len=self._max_tokens, context_len=1
+            )
+            pairs = [(None, *make_disjoint_window(window)) for window in windows]
+            totals.append(sum(score for score, _ in self._loglikelihood_tokens(pairs)))
+        return totals
+
+    def generate_until(self, requests: list[Instance], disable_tqdm: bool = True) -> list[str]:
+        raise TaskError("it generates text")
+
+    def _first_token_id(self) -> int | None:
+        known = (self.tokenizer.bos_token_id, self.tokenizer.eos_token_id)
+        return next((int(each) for each in known if each is not None), None)
+
+    def _loglikelihood_tokens(
+        self, requests: Sequence[tuple[Any, list[int], list[int]]], **_: Any
+    ) -> list[tuple[float, bool]]:
+        self.asked += [Continuation(tuple(before), tuple(after)) for _, before, after in requests]
+        if self._known is None:
+            return [(-1.0, False)] * len(requests)
+        known = [next(self._known) for _ in requests]
+        return [(one.log_probability, one.is_greedy) for one in known]
