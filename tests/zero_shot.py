@@ -1,36 +1,12 @@
-"""Zero-shot tasks in files, and a model with a tokenizer to run them on."""
+"""Zero-shot tasks in files, as the LM Evaluation Harness reads them."""
 
 import json
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
-from transformers import LlamaConfig
 
-from tests.models import write_model
-from tests.worker.sources.builders import byte_tokenizer
-
-POSITIONS = 64
-CONFIG = LlamaConfig(
-    vocab_size=260,
-    hidden_size=32,
-    intermediate_size=48,
-    num_hidden_layers=3,
-    num_attention_heads=4,
-    num_key_value_heads=2,
-    max_position_embeddings=POSITIONS,
-)
 ITEMS = 24
-
-
-def write_model_and_tokenizer(folder: Path, seed: int = 0) -> Path:
-    """Write a random Llama with a tokenizer of bytes."""
-    write_model(folder, CONFIG, torch.float32, seed)
-    tokenizer: Any = byte_tokenizer()
-    tokenizer.model_max_length = POSITIONS
-    tokenizer.save_pretrained(folder)
-    return folder
 
 
 def write_tasks(folder: Path) -> Path:

@@ -14,6 +14,7 @@ import psutil
 
 from benchmarks.llama import RandomLlama
 from demo.service import free_port
+from tests.zero_shot import write_tasks
 from zpruner import Client, Job
 
 TINY = RandomLlama(blocks=2, width=32, intermediate=64, heads=2, vocabulary=256)
@@ -30,8 +31,9 @@ STOP_WITHIN_S = 20.0
 
 
 def write_inputs(folder: Path) -> None:
-    """Write two models and a text."""
+    """Write two models, a text and zero-shot tasks."""
     TINY.write(folder / "tiny")
+    write_tasks(folder / "tasks")
     SLOW.write(folder / "slow")
     (folder / "text.txt").write_text("".join(SENTENCE.format(n) for n in range(4000)))
 
@@ -106,6 +108,7 @@ class Service:
             "ZPRUNER_DATA_DIR": str(self.data_dir),
             "ZPRUNER_MODEL_ROOTS": str(self._inputs),
             "ZPRUNER_DATASET_ROOTS": str(self._inputs),
+            "ZPRUNER_TASK_ROOTS": str(self._inputs / "tasks"),
             "ZPRUNER_DEVICE": "cpu",
             **self._settings,
         }

@@ -91,6 +91,36 @@ def zeros(folder: Path) -> float:
     return sum(int((one == 0).sum()) for one in matrices) / sum(one.size for one in matrices)
 
 
+def test_a_gate_may_bound_the_accuracy_on_a_zero_shot_task(
+    client: Client, service: Service
+) -> None:
+    options = ["--dataset", "local:text.txt", "--sparsity", "0.5", "--samples", "4"]
+    options += ["--tasks", "sums", "--tasks", "parity", "--task-limit", "20", "--json"]
+    bounds = ["--gate-min", "acc.sums=0", "--gate-max", "acc_drop.sums=-1"]
+    submitted = run(service, "submit", "local:tiny", *options, *bounds)
+    assert submitted.returncode == 0, submitted.stderr
+
+    job = client.jobs.wait(json.loads(submitted.stdout)["id"], timeout_s=120)
+
+    assert job.status == "succeeded", job.error
+    assert job.result is not None
+    assert set(job.result["acc"]) == {"sums", "parity"}
+    assert job.verdict == "fail"
+    (failure,) = job.gate_failures
+    assert (failure.metric, failure.got) == ("acc_drop.sums", job.result["acc_drop"]["sums"])
+    log = "\n".join(line.message for line in client.jobs.logs(job.id))
+    assert "task sums: dense acc" in log
+
+
+def test_a_task_that_does_not_exist_fails_the_job_before_it_prunes(client: Client) -> None:
+    job = client.jobs.wait(submit(client, "tiny", samples=4, tasks=["essay"]).id, timeout_s=120)
+    assert job.status == "failed"
+    assert job.error is not None
+    assert (job.error.code, job.error.retryable) == ("unusable_task", False)
+    assert "generates text" in job.error.detail
+    assert "pruning" not in [one["name"] for one in job.phases]
+
+
 def test_the_command_line_submits_follows_and_downloads(service: Service, tmp_path: Path) -> None:
     words = (
         "--sparsity",

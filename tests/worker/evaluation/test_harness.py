@@ -10,7 +10,8 @@ from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 from transformers import AutoTokenizer
 
-from tests.zero_shot import ITEMS, POSITIONS, write_model_and_tokenizer, write_tasks
+from tests.worker.evaluation.models import POSITIONS, write_model_and_tokenizer
+from tests.zero_shot import ITEMS, write_tasks
 from worker.evaluation.continuations import Likelihood, likelihoods
 from worker.evaluation.harness import HarnessTask, TaskCatalogue, TaskError
 from worker.evaluation.task_results import TaskResult

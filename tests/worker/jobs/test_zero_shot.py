@@ -11,7 +11,8 @@ import pytest
 from db.core.errors import SpecRefusedError
 from db.core.states import Phase
 from db.spec.prune_spec import PruneSpec
-from tests.zero_shot import ITEMS, write_model_and_tokenizer, write_tasks
+from tests.worker.evaluation.models import write_model_and_tokenizer
+from tests.zero_shot import ITEMS, write_tasks
 from worker.jobs.progress import JobProgress, JobResult
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
