@@ -18,6 +18,12 @@ export function toText(value: unknown): string {
     .join(", ");
 }
 
+/** Write a value to be read; members of an object that are not set are left out. */
+export function toReadableText(value: unknown): string {
+  if (!isObject(value)) return toText(value);
+  return toText(Object.fromEntries(Object.entries(value).filter(([, part]) => part !== null)));
+}
+
 /** Whether a value is an allocation with its spread, which is written as `owl:0.15`. */
 function hasSpread(value: object): value is { name: string; spread: number } {
   return "spread" in value && typeof value.spread === "number";

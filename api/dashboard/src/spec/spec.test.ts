@@ -1,7 +1,16 @@
 import { describe, expect, it } from "vitest";
 import { makeSpec } from "../testing.ts";
 import { commandsOf, quoted, withoutDefaults } from "./commands.ts";
-import { changesOf, draftOf, edited, parse, splitBody, toText, valuesOf } from "./draft.ts";
+import {
+  changesOf,
+  draftOf,
+  edited,
+  parse,
+  splitBody,
+  toReadableText,
+  toText,
+  valuesOf,
+} from "./draft.ts";
 import { type Field, fieldsOf, jobFields } from "./fields.ts";
 
 const SCHEMA = {
@@ -180,6 +189,7 @@ describe("a draft", () => {
   it("writes settings with their names, and reads them back", () => {
     const refine = { scope: "half", steps: 24, lr: null, norms: false };
     expect(toText(refine)).toBe("scope=half, steps=24, lr=, norms=false");
+    expect(toReadableText(refine)).toBe("scope=half, steps=24, norms=false");
     for (const value of [refine, true, false]) {
       expect(parse(named("refine"), toText(value))).toEqual(value);
     }

@@ -4,7 +4,7 @@ import type { Job } from "../../api/client.ts";
 import { number } from "../../api/jobs.ts";
 import { halfWidth, members } from "../../api/tasks.ts";
 import { bytes, duration, figure, percent } from "../../format.ts";
-import { toText } from "../../spec/draft.ts";
+import { toReadableText } from "../../spec/draft.ts";
 
 export interface SpecRow {
   name: string;
@@ -17,7 +17,7 @@ export function specRows(jobs: Job[]): SpecRow[] {
   const specs = jobs.map((job) => job.spec as unknown as Record<string, unknown>);
   const names = [...new Set(specs.flatMap((spec) => Object.keys(spec)))];
   const rows = names.map((name) => {
-    const values = specs.map((spec) => toText(spec[name]));
+    const values = specs.map((spec) => toReadableText(spec[name]));
     return { name, values, differs: new Set(values).size > 1 };
   });
   return [...rows.filter(({ differs }) => differs), ...rows.filter(({ differs }) => !differs)];

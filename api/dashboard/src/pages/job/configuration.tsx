@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import type { Job } from "../../api/client.ts";
 import { methods } from "../../api/methods.ts";
 import { type Body, withoutDefaults } from "../../spec/commands.ts";
-import { toText } from "../../spec/draft.ts";
+import { toReadableText } from "../../spec/draft.ts";
 import { jobFields } from "../../spec/fields.ts";
 import { CommandTabs } from "../../ui/code.tsx";
 import { Fact, Facts, Section } from "../../ui/section.tsx";
@@ -30,7 +30,7 @@ export function Configuration({ job }: { job: Job }) {
       <Facts>
         {Object.entries(kept).map(([name, value]) => (
           <Fact key={name} name={name}>
-            {name === "gate" ? gateInWords(value as Gate) : toText(value)}
+            {name === "gate" ? gateInWords(value as Gate) : toReadableText(value)}
           </Fact>
         ))}
       </Facts>
