@@ -23,6 +23,11 @@ def suspend_tree(process: psutil.Process) -> None:
         one.suspend()
 
 
+def resume_tree(process: psutil.Process) -> None:
+    for one in (process, *process.children(recursive=True)):
+        one.resume()
+
+
 def child_of(job_worker: str) -> int:
     """Return the process id in a worker's name, ``host/pid``."""
     return int(job_worker.rpartition("/")[2])
