@@ -52,6 +52,9 @@ TRAINING_ROWS = (
         TrainingRow(f"admm, owl, refine, {name}", BEST | {"recover": recover}, 128)
         for name, recover in _RECOVERIES.items()
     ),
-    TrainingRow("admm, refine, recover masked", REFINED | {"recover": "masked"}, 64),
+    *(
+        TrainingRow(f"admm, refine, {name}", REFINED | {"recover": _RECOVERIES[name]}, 64)
+        for name in ("recover masked", "recover masked, KL alone")
+    ),
     *(TrainingRow(name, {"preset": name}, 128) for name in ("fast", "balanced", "best")),
 )
