@@ -14,7 +14,7 @@ from api.services.broker import Queue
 from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
 from db.scheduling.control_heartbeat import HeartbeatRepository
-from db.scheduling.workers import SILENT_AFTER, WorkerRepository
+from db.scheduling.workers import WorkerRepository
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ class Readiness:
     def _live_workers(self) -> int:
         with self._sessions() as session:
             found = WorkerRepository(session).all()
-        return sum(one.silence <= SILENT_AFTER for one in found)
+        return sum(one.is_alive for one in found)
 
 
 def _checked(part: str, check: Callable[[], Result]) -> Result:

@@ -1,7 +1,7 @@
 """Upgrades and downgrades of a database's schema.
 
-Only programs that migrate import this module: Alembic takes a tenth of a second, and the parts of
-the service start by the half-dozen.
+Only programs that migrate import this module: importing Alembic takes a tenth of a second, and a
+start of the service starts six processes.
 """
 
 from alembic import command

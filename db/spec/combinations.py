@@ -54,11 +54,7 @@ def check_combination(spec: PruneSpec) -> None:
         _check_mean(spec, spec.allocation)
     if spec.recover is not None:
         _check_recover(spec, spec.recover)
-    if spec.task_limit is not None and spec.tasks is None:
-        reason = "the job is measured on no task"
-        raise SpecRefusedError(
-            "task_limit", spec.task_limit, UNFIT, reason, "Name tasks, or leave task_limit out."
-        )
+    _check_task_limit(spec)
     has_work = spec.sparsity > 0 or spec.method is MethodName.none or spec.eval_dataset is not None
     if not has_work:
         raise SpecRefusedError(
@@ -67,6 +63,14 @@ def check_combination(spec: PruneSpec) -> None:
             UNFIT,
             "no weight would be pruned",
             "Set it above 0, or name an eval_dataset to evaluate the model without pruning.",
+        )
+
+
+def _check_task_limit(spec: PruneSpec) -> None:
+    if spec.task_limit is not None and spec.tasks is None:
+        reason = "the job is measured on no task"
+        raise SpecRefusedError(
+            "task_limit", spec.task_limit, UNFIT, reason, "Name tasks, or leave task_limit out."
         )
 
 

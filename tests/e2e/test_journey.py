@@ -112,7 +112,7 @@ def test_a_gate_may_bound_the_accuracy_on_a_zero_shot_task(
     assert "task sums: dense acc" in log
 
 
-def test_a_task_that_does_not_exist_fails_the_job_before_it_prunes(client: Client) -> None:
+def test_a_task_that_cannot_be_scored_fails_the_job_before_it_prunes(client: Client) -> None:
     job = client.jobs.wait(submit(client, "tiny", samples=4, tasks=["essay"]).id, timeout_s=120)
     assert job.status == "failed"
     assert job.error is not None

@@ -6,6 +6,7 @@ command. Only tasks that compare or sum log-likelihoods are supported, not those
 
 import logging
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,11 @@ class TaskCatalogue:
         self._own = TaskManager(include_path=paths, include_defaults=False)
         self._paths = paths
 
+    @cached_property
+    def _all(self) -> Any:
+        """Those of the harness as well; indexing its thousands of files takes seconds."""
+        return TaskManager(include_path=self._paths)
+
     def load(self, name: str, limit: int | None) -> "list[HarnessTask]":
         """Load a task, or all tasks of a group, with its data set.
 
@@ -53,9 +59,7 @@ class TaskCatalogue:
         Raises:
             TaskError: there is no such task, its data set cannot be loaded, or it generates text.
         """
-        manager = self._own
-        if name not in manager.all_tasks:  # indexing those of the harness takes seconds
-            manager = TaskManager(include_path=self._paths)
+        manager = self._own if name in self._own.all_tasks else self._all
         if name not in manager.all_tasks:
             raise TaskError("there is no such task")
         try:
