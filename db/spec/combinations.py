@@ -67,7 +67,7 @@ def check_combination(spec: PruneSpec) -> None:
 
 
 def _check_task_limit(spec: PruneSpec) -> None:
-    if spec.task_limit is not None and spec.tasks is None:
+    if spec.task_limit is not None and not spec.tasks:
         reason = "the job is measured on no task"
         raise SpecRefusedError(
             "task_limit", spec.task_limit, UNFIT, reason, "Name tasks, or leave task_limit out."

@@ -18,7 +18,7 @@ SUITES = MappingProxyType(
 """The tasks that the authors of Wanda and of Z-Pruner measure, by the suite's name."""
 
 TaskName = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_][\w.-]*$")]
-Tasks = Annotated[tuple[TaskName, ...], Field(min_length=1, max_length=32, fail_fast=True)]
+Tasks = Annotated[tuple[TaskName, ...], Field(max_length=32, fail_fast=True)]
 
 TASK_METRICS = (
     *("acc", "acc_stderr", "dense_acc", "acc_drop"),
