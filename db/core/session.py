@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, make_url
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
 
 Sessions = sessionmaker[Session]
@@ -18,6 +19,11 @@ BUSY_TIMEOUT = timedelta(seconds=30)
 """How long a writer on SQLite waits, by default, until another writer releases the lock."""
 THREADS = 48
 """The API runs its routes on this many threads, and each may need a connection."""
+IDLE_TIMEOUT = timedelta(seconds=30)
+"""How long a transaction on PostgreSQL may wait, by default, for its client's next statement.
+
+The locks of a process that is frozen, or of a host that lost its power, are then released.
+"""
 POOL_SIZE = 5
 """Connections to PostgreSQL that a process keeps open; further ones close after use."""
 _BEGIN = "sqlite_begin"
@@ -43,6 +49,7 @@ def open_sessions(
     *,
     statement_timeout: timedelta | None = None,
     busy_timeout: timedelta | None = None,
+    idle_timeout: timedelta = IDLE_TIMEOUT,
 ) -> Sessions:
     """Return a session factory: write in ``with sessions.begin()``, read in ``with sessions()``.
 
@@ -50,8 +57,15 @@ def open_sessions(
         statement_timeout: how long a statement may run on PostgreSQL; unlimited by default.
         busy_timeout: how long to wait for a lock: unlimited by default on PostgreSQL,
             ``BUSY_TIMEOUT`` on SQLite.
+        idle_timeout: how long PostgreSQL waits for the next statement of a transaction before it
+            ends the connection.
     """
-    engine = _engine(url, statement_timeout, busy_timeout)
+    limits = {
+        "statement_timeout": statement_timeout,
+        "lock_timeout": busy_timeout,
+        "idle_in_transaction_session_timeout": idle_timeout,
+    }
+    engine = _engine(url, busy_timeout or BUSY_TIMEOUT, limits)
     return sessionmaker(engine, class_=_Session, expire_on_commit=False)
 
 
@@ -61,19 +75,29 @@ def sqlite_file(url: str) -> Path | None:
     return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
 
 
-def _engine(
-    url: str,
-    statement_timeout: timedelta | None = None,
-    busy_timeout: timedelta | None = None,
-) -> Engine:
+def _engine(url: str, sqlite_timeout: timedelta, limits: Mapping[str, timedelta | None]) -> Engine:
     # NaN and Infinity are not valid JSON. PostgreSQL rejects them, so SQLite must as well.
     strict = partial(json.dumps, allow_nan=False)
     options: dict[str, Any] = {"json_serializer": strict, "pool_pre_ping": True}
     if make_url(url).get_backend_name() == "sqlite":
-        return _sqlite(url, options, busy_timeout or BUSY_TIMEOUT)
+        return _sqlite(url, options, sqlite_timeout)
     options |= {"pool_size": POOL_SIZE, "max_overflow": THREADS - POOL_SIZE}
-    limits = {"statement_timeout": statement_timeout, "lock_timeout": busy_timeout}
-    return create_engine(url, connect_args=_postgresql(limits), **options)
+    engine = create_engine(url, connect_args=_postgresql(limits), **options)
+    event.listen(engine, "handle_error", _as_operational)
+    return engine
+
+
+def _as_operational(context: ExceptionContext) -> OperationalError | None:
+    """Return the error of every lost connection as the one class that callers handle.
+
+    The driver has another class for connections that ended because their transaction was idle.
+    """
+    if not context.is_disconnect or isinstance(context.sqlalchemy_exception, OperationalError):
+        return None
+    cause = context.original_exception
+    return OperationalError(
+        context.statement, context.parameters, cause, connection_invalidated=True
+    )
 
 
 def _postgresql(limits: Mapping[str, timedelta | None]) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The whole service, while its broker, its database, its API and its worker fail under it."""
 
-import os
 import signal
 import subprocess
 import time
@@ -14,7 +13,8 @@ import redis
 
 from tests.chaos.tally import Tally
 from tests.e2e.embedded import Service, ends, is_in_the_middle, serving, submit, until, write_inputs
-from tests.e2e.test_stopping import CHAOS, child_of, kill_tree
+from tests.e2e.processes import job_process, kill_tree, suspend
+from tests.e2e.test_stopping import CHAOS
 from zpruner import Client, Job
 from zpruner.client.transport.errors import ServiceError
 from zpruner.serve.embedded_broker import broker_command
@@ -171,10 +171,15 @@ def test_a_worker_suspended_past_its_lease_does_no_harm_when_it_continues(
 ) -> None:
     job = running(client)
     assert job.worker is not None
-    child = child_of(job.worker)
-    os.kill(child, signal.SIGSTOP)
-    until(client, job.id, lambda job: job.status == "queued" or job.attempt > 1)
-    os.kill(child, signal.SIGCONT)
+    process = job_process(job.worker)
+    if scene.postgres is None:
+        suspend([process], scene.service.data_dir)
+    else:
+        process.suspend()  # PostgreSQL releases the locks of a suspended process by itself
+    try:
+        until(client, job.id, lambda job: job.status == "queued" or job.attempt > 1)
+    finally:
+        process.resume()
     holds(client, tally, "worker process frozen", job.id)
 
 

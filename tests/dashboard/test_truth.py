@@ -5,13 +5,13 @@ import time
 from collections.abc import Iterator
 
 import httpx
-import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from demo.service import free_port
 from tests.dashboard.browser import Session, overflow, photograph, session, violations
 from tests.e2e.embedded import Service, is_in_the_middle, submit, until
+from tests.e2e.processes import job_process, suspend, tree
 from zpruner import Client
 
 pytestmark = pytest.mark.e2e
@@ -81,10 +81,7 @@ def test_a_silent_worker_is_said_within_ten_seconds_and_a_requeue_shows_what_is_
     expect(page.get_by_role("slider", name="Blocks")).to_be_visible()
     expect(workers.get_by_text("no heartbeat")).to_have_count(0)
 
-    parent = service.worker()
-    frozen = [parent, *parent.children(recursive=True)]
-    for process in frozen:
-        process.suspend()
+    suspend(frozen := tree(service.worker()), service.data_dir)
     started = time.monotonic()
     try:
         alarm = page.locator(".note.is-failed")
@@ -102,7 +99,7 @@ def test_a_silent_worker_is_said_within_ten_seconds_and_a_requeue_shows_what_is_
 
     worker = client.jobs.get(pruning).worker
     assert worker is not None
-    psutil.Process(int(worker.rpartition("/")[2])).kill()
+    job_process(worker).kill()
     kept = page.get_by_role("list", name="Phases").locator(".step-kept")
     expect(kept).to_contain_text("of 16 blocks kept")
     photograph(page, "job-kept")

@@ -1,36 +1,15 @@
 """Stopping leaves no process behind, and killed processes lose no job."""
 
-import os
 import signal
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.e2e.embedded import ends, is_in_the_middle, serving, submit, until
+from tests.e2e.processes import job_process, kill_tree
 from zpruner import Client, Job
 
 CHAOS = {"ZPRUNER_LEASE_S": "3", "ZPRUNER_REAP_EVERY_S": "1"}
-
-
-def kill_tree(process: psutil.Process) -> None:
-    for one in (process, *process.children(recursive=True)):
-        one.kill()
-
-
-def suspend_tree(process: psutil.Process) -> None:
-    for one in (process, *process.children(recursive=True)):
-        one.suspend()
-
-
-def resume_tree(process: psutil.Process) -> None:
-    for one in (process, *process.children(recursive=True)):
-        one.resume()
-
-
-def child_of(job_worker: str) -> int:
-    """Return the process id in a worker's name, ``host/pid``."""
-    return int(job_worker.rpartition("/")[2])
 
 
 @pytest.mark.e2e
@@ -83,7 +62,7 @@ def test_the_job_of_a_killed_child_runs_again_without_waiting_for_its_lease(
     running = until(client, job.id, is_in_the_middle)
     assert running.worker is not None
 
-    os.kill(child_of(running.worker), signal.SIGKILL)
+    job_process(running.worker).kill()
 
     def is_second(job: Job) -> bool:
         return job.attempt == 2 and job.status == "running"

@@ -3,19 +3,18 @@
 import json
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy.exc import OperationalError
 from standardwebhooks.webhooks import Webhook as Verifier
 
 from db.core.session import Sessions, open_sessions
 from tests.e2e.embedded import Service, is_in_the_middle, serving, submit, until
-from tests.e2e.test_stopping import CHAOS, kill_tree, resume_tree, suspend_tree
+from tests.e2e.processes import kill_tree, suspend, tree
+from tests.e2e.test_stopping import CHAOS
 from tests.worker.webhooks import messages
 from tests.worker.webhooks.receivers import Receiver, receiving, saying
 from zpruner import Client
@@ -33,8 +32,7 @@ def service(tmp_path_factory: pytest.TempPathFactory, inputs: Path) -> Iterator[
 
 @pytest.fixture
 def sessions(service: Service) -> Iterator[Sessions]:
-    url = f"sqlite:///{service.data_dir / 'zpruner.db'}"
-    sessions = open_sessions(url, busy_timeout=timedelta(seconds=2))
+    sessions = open_sessions(f"sqlite:///{service.data_dir / 'zpruner.db'}")
     yield sessions
     sessions.kw["bind"].dispose()
 
@@ -59,17 +57,6 @@ def received_events(receiver: Receiver, verifier: Verifier) -> dict[str, dict[st
 
 def types(receiver: Receiver, verifier: Verifier) -> list[str]:
     return sorted(event["type"] for event in received_events(receiver, verifier).values())
-
-
-def suspend_worker(service: Service, sessions: Sessions) -> None:
-    """Suspend the worker at a moment when it does not hold the database's lock."""
-    while True:
-        suspend_tree(worker := service.worker())
-        try:
-            with sessions.begin():
-                return
-        except OperationalError:
-            resume_tree(worker)
 
 
 def test_a_webhook_is_notified_when_a_job_runs_and_when_it_succeeds(
@@ -126,7 +113,8 @@ def test_each_event_arrives_with_one_id_even_if_processes_are_killed(
         job = submit(client, "slow", samples=64)
         messages.until(lambda: len(receiver.requests) == 1, WITHIN_S)
         until(client, job.id, is_in_the_middle, WITHIN_S)
-        suspend_worker(service, sessions)  # so that the job does not end before it is killed
+        # so that the job does not end before it is killed
+        suspend(tree(service.worker()), service.data_dir)
         messages.make_due(sessions)  # as if a minute had passed
         messages.until(lambda: len(receiver.requests) == 2, WITHIN_S)
         assert types(receiver, verifier) == ["job.running"]

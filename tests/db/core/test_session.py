@@ -91,3 +91,18 @@ def test_a_slow_statement_times_out(database_url: str) -> None:
     with pytest.raises(OperationalError, match="statement timeout"), from_api() as session:
         session.execute(text("SELECT pg_sleep(5)"))
     from_api.kw["bind"].dispose()
+
+
+@on_postgres
+def test_the_locks_of_a_client_that_stops_in_a_transaction_are_released(
+    database_url: str, sessions: Sessions
+) -> None:
+    job = make_job(sessions)
+    stopped = open_sessions(database_url, idle_timeout=timedelta(milliseconds=200))
+    with stopped() as frozen:
+        JobCommands(frozen).cancel(job.id)
+        with sessions.begin() as session:
+            assert JobCommands(session).cancel(job.id).status == "cancelled"
+        with pytest.raises(OperationalError, match="idle-in-transaction"):
+            frozen.commit()
+    stopped.kw["bind"].dispose()

@@ -17,8 +17,8 @@ CALLER = "0af7651916cd43dd8448eb211c80319c"
 def spans(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> list[dict[str, Any]]:
     folder = tmp_path_factory.mktemp("traces")
     (folder / "zpruner.db").write_bytes(migrated_sqlite.read_bytes())
-    command = [sys.executable, "-m", "tests.e2e.tracing_program", str(folder), CALLER]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=PROGRAM.parents[2])
+    command = [sys.executable, "-m", "tests.e2e.tracing.tracing_program", str(folder), CALLER]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=PROGRAM.parents[3])
     assert done.returncode == 0, done.stderr
     spans: list[dict[str, Any]] = json.loads(done.stdout)
     return spans
@@ -71,7 +71,7 @@ except tracing.TracingError as error:
 
 
 def start(**variables: str) -> subprocess.CompletedProcess[str]:
-    path = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PROGRAM.parents[2])}
+    path = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PROGRAM.parents[3])}
     return subprocess.run(
         [sys.executable, "-c", NO_SDK], env=path | variables, capture_output=True, text=True
     )

@@ -1,0 +1,48 @@
+"""What tests do to the processes of a running service."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import psutil
+
+LOCK_WITHIN_S = 2.0
+
+
+def tree(process: psutil.Process) -> list[psutil.Process]:
+    """Return a process and all its descendants."""
+    return [process, *process.children(recursive=True)]
+
+
+def kill_tree(process: psutil.Process) -> None:
+    for one in tree(process):
+        one.kill()
+
+
+def suspend(processes: list[psutil.Process], data_dir: Path) -> None:
+    """Suspend processes at a moment when none of them holds the lock of the service's SQLite.
+
+    They would hold it until they continue, and everything that writes would wait for it.
+    """
+    while True:
+        for one in processes:
+            one.suspend()
+        if _can_write(data_dir / "zpruner.db"):
+            return
+        for one in processes:
+            one.resume()
+
+
+def job_process(job_worker: str) -> psutil.Process:
+    """Return the process in a worker's name, ``host/pid``."""
+    return psutil.Process(int(job_worker.rpartition("/")[2]))
+
+
+def _can_write(database: Path) -> bool:
+    """Whether SQLite's lock becomes free soon."""
+    with closing(sqlite3.connect(database, timeout=LOCK_WITHIN_S)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        return True
