@@ -18,7 +18,7 @@ def opened(page: Page) -> Page:
     return page
 
 
-def test_a_running_job_is_called_otherwise_by_keyboard_alone_and_another_tab_hears_of_it(
+def test_a_running_job_is_renamed_by_keyboard_alone_and_another_tab_shows_it(
     tabs: Session, client: Client
 ) -> None:
     job = submit(client, "slow", samples=128, name="before", labels={"team": "nlp", "old": "1"})
@@ -54,7 +54,7 @@ def test_a_running_job_is_called_otherwise_by_keyboard_alone_and_another_tab_hea
     client.jobs.cancel(job.id)
 
 
-def test_what_is_refused_is_said_at_its_field_and_escape_leaves_all_as_it_was(
+def test_an_error_is_shown_beside_its_field_and_escape_changes_nothing(
     tabs: Session, client: Client
 ) -> None:
     job = client.jobs.wait(submit(client, "tiny", samples=4, name="kept").id, timeout_s=120)
@@ -75,7 +75,9 @@ def test_what_is_refused_is_said_at_its_field_and_escape_leaves_all_as_it_was(
     tabs.complaints.clear()  # the browser itself notes every refusal
 
 
-def test_who_comes_second_is_told_and_looks_again(tabs: Session, client: Client) -> None:
+def test_the_second_of_two_concurrent_changes_is_refused_and_shows_the_first(
+    tabs: Session, client: Client
+) -> None:
     job = client.jobs.wait(submit(client, "tiny", samples=4, name="one").id, timeout_s=120)
     first, second = (opened(tabs.open(f"/jobs/{job.id}")) for _ in range(2))
     first.get_by_label("Name", exact=True).fill("two")

@@ -130,7 +130,7 @@ def test_the_reason_of_a_failure_takes_one_click_and_the_next_step_follows_it(pa
     expect(page.get_by_role("button", name="Retry")).to_have_class("primary")
 
 
-def test_a_failed_gate_is_counted_filtered_and_said_in_its_row(page: Page) -> None:
+def test_a_failed_gate_is_counted_filtered_and_named_in_its_row(page: Page) -> None:
     page.get_by_role("checkbox", name="gate failed 2").check()
     expect(names(page)).to_have_text(["middle", "worst"])
     row = page.locator(".job-row").filter(has_text="worst")

@@ -73,7 +73,7 @@ def test_a_key_is_made_with_limits_that_the_list_shows(tabs: Session, service: S
     assert me["key"]["expires_at"].startswith("2999-01-0")
 
 
-def test_the_audit_tells_what_was_done_with_a_key_page_by_page(
+def test_the_audit_lists_the_requests_of_a_key_page_by_page(
     tabs: Session, service: Service
 ) -> None:
     page = tabs.open("/keys")
@@ -127,7 +127,7 @@ def locked(locked_folder: Path, inputs: Path, key: str) -> Iterator[Service]:
         yield service
 
 
-def test_a_locked_service_asks_for_a_key_and_opens_with_it(
+def test_a_service_with_authentication_asks_for_a_key(
     browser: Browser, locked: Service, key: str
 ) -> None:
     with Client(locked.url, api_key=key) as client:
@@ -158,9 +158,7 @@ def test_a_locked_service_asks_for_a_key_and_opens_with_it(
         tabs.complaints.clear()
 
 
-def test_the_page_offers_a_key_what_its_scopes_permit_and_no_more(
-    browser: Browser, locked: Service, key: str
-) -> None:
+def test_controls_follow_the_scopes_of_the_key(browser: Browser, locked: Service, key: str) -> None:
     with Client(locked.url, api_key=key) as client:
         job = client.jobs.wait(submit(client, "tiny", samples=4, name="seen").id, timeout_s=120)
     body = {"name": "a reader", "scopes": ["jobs:read"]}

@@ -38,7 +38,7 @@ def frozen(service: Service) -> Iterator[None]:
         api.resume()
 
 
-def test_a_silent_service_is_called_offline_within_five_seconds_and_nothing_is_missed(
+def test_a_service_that_does_not_respond_is_offline_within_five_seconds_and_no_event_is_lost(
     tabs: Session, service: Service, client: Client
 ) -> None:
     job = submit(client, "slow", samples=32)
@@ -64,7 +64,7 @@ def test_a_silent_service_is_called_offline_within_five_seconds_and_nothing_is_m
     assert page.evaluate("scrollY") > 0  # the page is where it was, not at its top
 
 
-def test_a_killed_service_is_missed_and_found_again(
+def test_a_killed_service_is_offline_and_later_online_again(
     tabs: Session, service: Service, client: Client
 ) -> None:
     page = tabs.open("/")
@@ -106,7 +106,7 @@ def test_every_tab_of_a_browser_is_live_on_one_stream(
     assert tabs.count(STREAM) == streams == 1
 
 
-def test_another_tab_goes_on_when_the_one_with_the_stream_is_closed(
+def test_another_tab_opens_the_stream_when_the_tab_that_had_it_is_closed(
     tabs: Session, client: Client
 ) -> None:
     first, second = tabs.open("/"), tabs.open("/")
@@ -123,7 +123,7 @@ def test_another_tab_goes_on_when_the_one_with_the_stream_is_closed(
     assert tabs.count(STREAM) == 2
 
 
-def test_a_hidden_tab_lets_go_of_the_stream_and_catches_up_when_it_is_seen_again(
+def test_a_hidden_tab_closes_the_stream_and_is_up_to_date_when_it_is_shown_again(
     tabs: Session, client: Client
 ) -> None:
     page = tabs.open("/")

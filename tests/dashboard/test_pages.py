@@ -161,7 +161,7 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
     assert found == []
 
 
-def test_a_chosen_theme_is_there_before_the_first_paint_and_stays(
+def test_a_chosen_theme_is_applied_before_the_first_paint_and_kept(
     browser: Browser, service: Service
 ) -> None:
     with session(browser, service.url, color_scheme="light") as tabs:
@@ -179,7 +179,7 @@ def test_a_chosen_theme_is_there_before_the_first_paint_and_stays(
         assert page.evaluate(ground) == dark
 
 
-def test_every_control_of_every_page_is_reached_by_tab_and_shows_that_it_is(
+def test_every_control_of_every_page_is_reached_by_tab_and_shows_its_focus(
     browser: Browser, service: Service, places: list[Place]
 ) -> None:
     missed: list[str] = []
@@ -225,7 +225,7 @@ def unreached(page: Page) -> list[str]:
     return left
 
 
-def test_what_is_loading_and_what_went_wrong_is_drawn(browser: Browser, service: Service) -> None:
+def test_loading_and_errors_are_drawn(browser: Browser, service: Service) -> None:
     with session(browser, service.url) as tabs:
         page = tabs.context.new_page()
         held: list[Route] = []
@@ -244,7 +244,7 @@ def test_what_is_loading_and_what_went_wrong_is_drawn(browser: Browser, service:
         tabs.complaints.clear()  # the browser itself notes the 404
 
 
-def test_a_name_is_text_whatever_it_says(
+def test_markup_in_a_name_is_shown_as_text(
     browser: Browser, service: Service, places: list[Place]
 ) -> None:
     with session(browser, service.url) as tabs:

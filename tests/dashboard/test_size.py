@@ -17,13 +17,13 @@ from db.core.states import JobState
 from db.jobs.search import search_columns
 from db.tables.jobs import BlockReport, Job
 from tests.api.live import serving
-from tests.dashboard.browser import session, wait_until
+from tests.dashboard.browser import photograph, session, wait_until
 from tests.factories import make_spec
 from tests.fakes import ListQueue
 
 pytestmark = pytest.mark.e2e
 
-JOBS, BLOCKS = 10_000, 200
+JOBS, BLOCKS, FEW_BLOCKS = 10_000, 200, 5
 SCRIPTING_S = 0.2
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 LAYERS = [
@@ -34,11 +34,12 @@ LAYERS = [
 
 @pytest.fixture
 def crowded(sessions: Sessions, database_url: str, tmp_path: Path) -> Iterator[str]:
-    """The address of a service with ten thousand jobs, the newest of which has many blocks."""
+    """The address of a service with ten thousand jobs; the newest has many blocks, the next few."""
     with sessions.begin() as session:
         session.execute(insert(Job), [row(index) for index in range(JOBS)])
-        newest = session.query(Job).order_by(Job.created_at.desc()).limit(1).one()
-        session.execute(insert(BlockReport), [report(newest.id, n) for n in range(BLOCKS)])
+        newest = session.query(Job).order_by(Job.created_at.desc()).limit(2).all()
+        for job, count in zip(newest, (BLOCKS, FEW_BLOCKS), strict=True):
+            session.execute(insert(BlockReport), [report(job.id, n) for n in range(count)])
     fields: dict[str, Any] = {"_env_file": None, "data_dir": tmp_path}
     fields |= {"database_url": database_url}
     with serving(create_app(ApiSettings.model_validate(fields), ListQueue())) as url:
@@ -113,6 +114,11 @@ def test_ten_thousand_jobs_with_every_column_are_scrolled_without_blanks(
 
 
 TABLE = "document.querySelector('.table-box')"
+ROWS_IN_VIEW = """(() => {
+    const whole = (box) => box.top >= 0 && box.bottom <= innerHeight;
+    const rows = [...document.querySelectorAll('.job-row')];
+    return rows.filter((row) => whole(row.getBoundingClientRect())).length;
+})()"""
 IS_FILLED = """(() => {
     const box = document.querySelector('.table-box').getBoundingClientRect();
     const middle = (box.left + box.right) / 2;
@@ -120,6 +126,24 @@ IS_FILLED = """(() => {
     const heights = [box.top + 50, (box.top + bottom) / 2, bottom - 30];
     return heights.every((y) => document.elementFromPoint(middle, y)?.closest('.job-row'));
 })()"""
+
+
+def test_a_wide_screen_shows_more_than_twenty_jobs_and_five_blocks_side_by_side(
+    browser: Browser, crowded: str
+) -> None:
+    with session(browser, crowded, size=(1920, 1080)) as tabs:
+        page = tabs.open("/")
+        link = page.get_by_role("link", name=f"number {JOBS - 2}", exact=True)
+        expect(link).to_be_visible()
+        assert page.evaluate(ROWS_IN_VIEW) > 20
+        link.click()
+        cells = page.locator(".heat-cells rect")
+        expect(cells).to_have_count(3 * FEW_BLOCKS + 1)
+        boxes = [cell.bounding_box() for cell in cells.all()[:FEW_BLOCKS]]
+        photograph(page, "job-five-blocks")
+    lefts = [box["x"] for box in boxes if box is not None]
+    assert lefts == sorted(set(lefts))
+    assert len(lefts) == FEW_BLOCKS
 
 
 def test_a_job_of_two_hundred_blocks_is_drawn_in_a_fifth_of_a_second(

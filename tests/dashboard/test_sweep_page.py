@@ -86,7 +86,7 @@ def test_the_best_sparsity_under_a_gate_is_found_in_eight_clicks_from_an_empty_f
     assert task.clicks <= 8
 
 
-def test_what_does_not_pass_is_said(api_tabs: Session, api: Api) -> None:
+def test_points_outside_the_gate_are_named(api_tabs: Session, api: Api) -> None:
     failed, _ = add_sweep(api.sessions, GATE, [({"sparsity": 0.5}, 50), ({"sparsity": 0.6}, 60)])
     page = open_sweep(api_tabs, failed)
     expect(

@@ -20,7 +20,7 @@ SAID_WITHIN_MS = 10_000
 VIEWS = (("light", 390), ("dark", 1280), ("light", 1920))
 
 
-def test_a_service_that_takes_long_is_called_slow_and_not_offline(
+def test_a_service_that_responds_slowly_is_slow_and_not_offline(
     tabs: Session, service: Service
 ) -> None:
     page = tabs.open("/workers")
@@ -74,7 +74,7 @@ def pruning(service: Service, client: Client) -> Iterator[str]:
         client.jobs.cancel(job.id)
 
 
-def test_a_silent_worker_is_said_within_ten_seconds_and_a_requeue_shows_what_is_kept(
+def test_a_silent_worker_is_shown_within_ten_seconds_and_a_requeue_shows_the_kept_blocks(
     tabs: Session, service: Service, client: Client, pruning: str
 ) -> None:
     page, workers = tabs.open(f"/jobs/{pruning}"), tabs.open("/workers")
@@ -139,7 +139,7 @@ def test_an_opened_rerun_is_not_in_the_audit(
     assert {"rerun_job", "estimate_job"}.isdisjoint(one["action"] for one in entries[:1])
 
 
-def test_the_wall_shows_load_job_pace_the_last_day_and_what_a_drain_waits_for(
+def test_each_worker_shows_load_job_pace_last_day_and_the_job_that_its_drain_waits_for(
     browser: Browser, service: Service, client: Client, pruning: str
 ) -> None:
     for theme, width in VIEWS:

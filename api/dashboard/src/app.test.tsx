@@ -22,7 +22,7 @@ const OPTIONS = {
 };
 const METHOD = { name: "zpruner", title: "Z-Pruner", fields: ["method"], options: OPTIONS };
 
-it("asks for a key where there are no locks, and keeps what was typed until there is one", async () => {
+it("asks for a key where the browser has no Web Locks, and keeps the typed text until there is one", async () => {
   vi.useFakeTimers();
   vi.stubGlobal("navigator", { onLine: true }); // as over plain HTTP from another machine
   const keys = new Set<string | null>(["Bearer old", "Bearer new"]);
@@ -66,7 +66,7 @@ it("asks for a key where there are no locks, and keeps what was typed until ther
   expect(document.title).toBe("New job · Z-Pruner");
 });
 
-it("does not take the answers of a proxy for the service's", async () => {
+it("does not mistake a proxy's responses for the service's", async () => {
   service.reply = () => refusal(502);
   const { lastContactAt } = live.get();
   act(() => history.replaceState(null, "", "/workers")); // asks every few seconds

@@ -59,7 +59,7 @@ describe("figures", () => {
       "0 %",
     ]);
   });
-  it("say a change with its sign, and a multiple where percents stop helping", () => {
+  it("show a change with its sign, and large ones as a multiple", () => {
     expect([change(10, 11), change(10, 9), change(10, 10), change(2, 100)]).toEqual([
       "+10.0 %",
       "−10.0 %",
@@ -99,7 +99,7 @@ describe("times and sizes", () => {
   });
 });
 
-it("calls a model by its last part", () => {
+it("shortens the name of a model to its last part", () => {
   expect(["meta-llama/Llama-3.1-8B", "local:a/b", "local:tiny"].map(modelName)).toEqual([
     "Llama-3.1-8B",
     "b",

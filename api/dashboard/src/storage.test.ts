@@ -3,7 +3,7 @@ import { readStored, store } from "./storage.ts";
 
 afterEach(() => void vi.unstubAllGlobals());
 
-it("keeps things for as long as the page is there where the browser denies storage", () => {
+it("keeps values while the page is open if the browser denies storage", () => {
   const deny = () => {
     throw new DOMException("denied", "SecurityError");
   };

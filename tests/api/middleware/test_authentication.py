@@ -232,7 +232,7 @@ def test_the_cache_of_keys_compares_the_whole_secret(
     assert client.get("/v1/me", headers=bearer(other)).status_code == 401
 
 
-def test_a_key_in_the_url_is_refused_whatever_else_is_sent(
+def test_a_key_in_the_url_is_refused_even_beside_a_valid_header(
     client: TestClient, sessions: Sessions
 ) -> None:
     _, written = make_key(sessions)

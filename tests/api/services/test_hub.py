@@ -93,7 +93,7 @@ def test_a_hub_that_does_not_respond_costs_a_warning_and_little_time(
         assert response.elapsed.total_seconds() < 2
 
 
-def test_after_a_failure_the_hub_is_not_called_for_a_while(
+def test_after_a_failure_the_hub_gets_no_request_for_a_while(
     settings: ApiSettings, queue: ListQueue, mute: str
 ) -> None:
     impatient = settings.model_copy(update={"hub_timeout_s": 0.5, "hf_endpoint": mute})
@@ -106,7 +106,7 @@ def test_after_a_failure_the_hub_is_not_called_for_a_while(
         assert "did not respond a moment ago" in second.json()["warnings"][0]
 
 
-def test_a_hub_that_recovers_is_called_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hub_that_recovers_gets_requests_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api_hub, "PAUSE_AFTER_FAILURE_S", 0.0)
     asked = api_hub.Hub(NO_HUB, 0.2)
     with pytest.raises(api_hub.HubUnreachableError):

@@ -271,7 +271,7 @@ def test_a_planner_that_times_out_leaves_a_warning_and_is_not_waited_for_again(
         assert not EstimateRepository(session).has_unfinished()
 
 
-def test_a_job_that_passes_static_checks_asks_nobody(models: Path) -> None:
+def test_a_job_that_passes_static_checks_sends_no_request(models: Path) -> None:
     """The model types that the API knows are decoders in transformers."""
     assert MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.keys() >= DECODERS
     seen = set()

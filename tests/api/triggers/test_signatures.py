@@ -35,7 +35,7 @@ def test_the_signature_of_githubs_own_example_is_a_proof() -> None:
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_a_call_without_the_right_proof_is_told_nothing_and_leaves_no_trace(
+def test_an_unauthenticated_call_gets_no_details_and_stores_nothing(
     client: TestClient, sessions: Sessions, source: str
 ) -> None:
     trigger, foreign = create(client, source=source), create(client, source=source)

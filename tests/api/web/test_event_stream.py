@@ -220,7 +220,7 @@ def test_no_event_is_lost_while_the_database_is_unavailable(
     engine.dispose()
 
 
-def test_an_event_that_a_new_subscriber_reads_reaches_those_who_wait(
+def test_an_event_that_a_new_subscriber_reads_reaches_the_waiting_ones(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("api.services.event_broadcast.POLL_EVERY_S", 3600)

@@ -28,7 +28,7 @@ def test_a_preview_has_the_first_lines_and_the_fields_of_the_first_row(
     assert found.lines == [line[:MAX_CHARACTERS] for line in content.splitlines()]
 
 
-def test_a_preview_is_short_whatever_the_file_has(tmp_path: Path) -> None:
+def test_a_preview_is_short_for_any_file(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("ä" * READ_BYTES + "\n" * READ_BYTES)
     assert [len(line) for line in preview(path).lines] == [MAX_CHARACTERS]

@@ -25,7 +25,7 @@ def test_a_new_job_is_queued_and_waits_in_the_outbox(sessions: Sessions) -> None
         assert [event.kind for event in EventRepository(session).events(job.id)] == ["status"]
 
 
-def test_a_specification_comes_back_as_it_was(sessions: Sessions) -> None:
+def test_a_specification_is_stored_unchanged(sessions: Sessions) -> None:
     spec = make_spec(samples=16, seq_len=512, eval_dataset="ptb", seed=2**63 - 1)
     with sessions.begin() as session:
         job = JobRepository(session).add(NewJob(spec))

@@ -65,7 +65,7 @@ def succeed(sessions: Sessions, job_id: str) -> None:
         LeaseRepository(session).succeed(job_id, 1, {"sparsity": 0.5}, [])
 
 
-def test_every_point_becomes_a_queued_job_with_all_that_they_share(sessions: Sessions) -> None:
+def test_every_point_becomes_a_queued_job_with_the_shared_fields(sessions: Sessions) -> None:
     sweep = make_sweep(sessions, 3)
     with sessions() as session:
         sweeps = SweepRepository(session)

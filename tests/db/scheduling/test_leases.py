@@ -215,7 +215,7 @@ def test_a_failure_while_cancelling_ends_the_job_as_cancelled(sessions: Sessions
         assert LeaseRepository(session).fail(job.id, 1, make_problem()).status is JobState.cancelled
 
 
-def test_a_cancel_that_comes_first_keeps_the_job_from_succeeding(sessions: Sessions) -> None:
+def test_a_job_cancelled_before_its_end_does_not_succeed(sessions: Sessions) -> None:
     job = claimed(sessions)
     with sessions.begin() as session:
         JobCommands(session).cancel(job.id)

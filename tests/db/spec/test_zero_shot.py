@@ -8,7 +8,7 @@ from db.spec.quality_gate import Gate
 from db.spec.zero_shot import SUITES, task_metrics, tasks_of
 
 
-def test_a_suite_stands_for_its_tasks_and_any_other_name_for_itself() -> None:
+def test_a_suite_is_replaced_by_its_tasks() -> None:
     assert tasks_of("wanda7") == SUITES["wanda7"]
     assert len(SUITES["wanda7"]) == 7
     assert len(SUITES["zpruner5"]) == 5

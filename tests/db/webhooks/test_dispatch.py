@@ -135,7 +135,7 @@ def test_every_other_response_and_a_missing_one_is_retried(
     assert timedelta(0) < found.next_attempt_at - moment <= DELAYS[0]
 
 
-def test_an_error_is_a_failure_whatever_the_status(sessions: Sessions) -> None:
+def test_an_error_is_a_failure_with_any_status(sessions: Sessions) -> None:
     delivery = make_delivery(sessions, make_webhook(sessions))
     (claimed,) = claim(sessions)
     settle(sessions, claimed, SendResult(1, 200, error="the answer broke off: whsec_AAAA"))
@@ -169,7 +169,7 @@ def test_the_log_keeps_the_newest_attempts(sessions: Sessions) -> None:
     assert [entry["seconds"] for entry in log] == list(range(5, LOG_LENGTH + 5))
 
 
-def test_gone_fails_the_delivery_and_disables_the_webhook(sessions: Sessions) -> None:
+def test_status_410_fails_the_delivery_and_disables_the_webhook(sessions: Sessions) -> None:
     webhook = make_webhook(sessions)
     gone, waiting = make_delivery(sessions, webhook), make_delivery(sessions, webhook)
     (claimed,) = claim(sessions, 1)
@@ -183,7 +183,7 @@ def test_gone_fails_the_delivery_and_disables_the_webhook(sessions: Sessions) ->
     assert [one.id for one in claim(sessions)] == [waiting.id]
 
 
-def test_gone_does_not_disable_a_webhook_whose_url_has_changed(sessions: Sessions) -> None:
+def test_status_410_does_not_disable_a_webhook_whose_url_has_changed(sessions: Sessions) -> None:
     webhook = make_webhook(sessions)
     make_delivery(sessions, webhook)
     (claimed,) = claim(sessions)

@@ -103,7 +103,7 @@ def test_a_message_delivered_twice_runs_the_job_once(
     assert statuses(sessions, job.id).count("succeeded") == 1
 
 
-def test_a_refused_field_becomes_the_same_document_a_refused_request_gets(
+def test_an_invalid_field_has_the_same_problem_document_as_in_a_request(
     sessions: Sessions, runner: RunnerFactory, store: ArtifactStore, tmp_path: Path
 ) -> None:
     def refuse(_: int) -> None:

@@ -169,7 +169,7 @@ def test_staged_files_of_an_ended_job_are_kept_for_a_retry_but_not_forever(
     assert store.staged_jobs() == [other.id]
 
 
-def test_the_job_that_a_dead_process_held_is_released_whatever_its_message_named(
+def test_the_job_of_a_dead_process_is_released_even_if_its_message_named_another(
     sessions: Sessions, store: ArtifactStore
 ) -> None:
     held, other = make_job(sessions), make_job(sessions)

@@ -88,7 +88,7 @@ def test_a_job_calibrates_and_evaluates_on_uploads_and_its_report_says_which(
         assert client.delete(f"/v1/datasets/{one['id']}").status_code == 204
 
 
-def test_a_job_whose_upload_is_gone_fails_with_the_reason(
+def test_a_job_whose_upload_was_deleted_fails_with_the_reason(
     client: TestClient, sessions: Sessions, runner: Callable[..., Runner], settings: dict[str, Any]
 ) -> None:
     made = upload(client, TEXT, "text/plain")

@@ -9,7 +9,7 @@ from worker.recovery.settings import Recovery
 from worker.recovery.windows import RecoveryWindows, training_order
 
 
-def test_every_window_comes_once_before_any_comes_again() -> None:
+def test_every_window_is_drawn_once_before_any_is_repeated() -> None:
     order = training_order(7, 17, seed=3).tolist()
     assert sorted(order[:7]) == sorted(order[7:14]) == list(range(7))
     assert order[:7] != order[7:14]

@@ -129,7 +129,7 @@ def test_a_malformed_index_is_refused(tmp_path: Path, content: Any) -> None:
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(at=st.integers(0, len(WHOLE) - 1), byte=st.integers(0, 255), cut=st.integers(0, 20))
-def test_whatever_byte_is_flipped_ours_refuses_what_the_reference_reader_refuses(
+def test_with_any_byte_flipped_both_readers_refuse_the_same_files(
     tmp_path: Path, at: int, byte: int, cut: int
 ) -> None:
     data = bytearray(WHOLE[: len(WHOLE) - cut])

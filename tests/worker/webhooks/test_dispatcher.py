@@ -82,7 +82,7 @@ def test_a_receiver_that_was_down_gets_the_message_later(sessions: Sessions) -> 
     assert verified(well.requests[0], webhook.secret)
 
 
-def test_a_receiver_that_asks_for_time_gets_it(sessions: Sessions) -> None:
+def test_the_retry_after_of_a_receiver_is_respected(sessions: Sessions) -> None:
     with receiving(saying(429, Retry_After="7200")) as receiver:
         make_webhook(sessions, receiver.url, tests=1)
         deliver(sessions)

@@ -94,7 +94,7 @@ def test_a_dry_run_submits_nothing(service: Service) -> None:
 @pytest.mark.parametrize(
     ("status", "code"), [("succeeded", 0), ("failed", 1), ("cancelled", 4), ("expired", 5)]
 )
-def test_the_exit_code_of_wait_tells_how_the_job_ended(
+def test_the_exit_status_of_wait_depends_on_how_the_job_ended(
     service: Service, status: str, code: int
 ) -> None:
     service.prepare("/v1/jobs/job_1", Answer(200, job(status)))

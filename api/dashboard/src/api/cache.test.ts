@@ -51,7 +51,7 @@ async function watchList(): Promise<void> {
   await expect.poll(() => service.to("/v1/jobs").length).toBe(1);
 }
 
-it("moves a job on by its events, and keeps what they do not say", () => {
+it("updates a job by its events, and keeps the other fields", () => {
   const event = makeEvent({ data: { fraction: 0.5, block: BLOCK } });
   expect(withEvent(job(), event).progress).toEqual({
     fraction: 0.5,
@@ -63,12 +63,12 @@ it("moves a job on by its events, and keeps what they do not say", () => {
   );
 });
 
-it("ignores what a dead attempt still says", () => {
+it("ignores events of an earlier attempt", () => {
   const retried = job({ attempt: 2, status: "queued" });
   expect(withEvent(retried, makeEvent({ attempt: 1 }))).toBe(retried);
 });
 
-it("adds an event that follows, once, and leaves a gap to be fetched", () => {
+it("appends the next event once, and fetches a gap", () => {
   const [first, second, third] = [
     makeEvent({ seq: 1 }),
     makeEvent({ seq: 2 }),
@@ -95,26 +95,26 @@ it("shows a job's newest version in every list and on its page", () => {
   expect(shown()?.status).toBe("cancelled");
 });
 
-it("keeps a newer version when an older response arrives late", () => {
+it("keeps a newer version when an older response arrives later", () => {
   cache.storeJob(queries, job({ status: "succeeded", updated_at: at(2) }));
   cache.storeJob(queries, job({ status: "running", updated_at: at(1) }));
   expect(shown()?.status).toBe("succeeded");
 });
 
-it("takes a whole second for earlier than its fractions", () => {
+it("sorts a whole second before its fractions", () => {
   cache.storeJob(queries, job({ status: "running", updated_at: "2026-01-05T09:31:02Z" }));
   cache.storeJob(queries, job({ status: "succeeded", updated_at: "2026-01-05T09:31:02.001000Z" }));
   expect(shown()?.status).toBe("succeeded");
 });
 
-it("does not go back to what was latestEvents before, when a stream repeats itself", () => {
+it("ignores events that a stream repeats", () => {
   queries.setQueryData(["job", id], job());
   cache.applyEvent(queries, succeeded(9));
   cache.applyEvent(queries, makeEvent({ job_id: id, seq: 8, kind: "status", status: "running" }));
   expect(shown()?.status).toBe("succeeded");
 });
 
-it("moves on an answer that was read before an event, though it comes after it", async () => {
+it("updates a response that was read before an event but arrives after it", async () => {
   await watchList();
 
   cache.applyEvent(queries, succeeded());
@@ -123,7 +123,7 @@ it("moves on an answer that was read before an event, though it comes after it",
   await expect.poll(() => listed()?.[0]?.status).toBe("succeeded");
 });
 
-it("believes an answer that was read after an event", async () => {
+it("keeps a response that was read after an event", async () => {
   await watchList();
 
   cache.applyEvent(queries, succeeded());
@@ -145,7 +145,7 @@ it("requests again if the first request began before an event", async () => {
   await expect.poll(() => listed()?.length).toBe(1);
 });
 
-it("does not take a request from before a gap for one from after it", async () => {
+it("repeats a request that began before a gap", async () => {
   await watchList();
 
   cache.refetchAll(queries);
@@ -158,7 +158,7 @@ it("does not take a request from before a gap for one from after it", async () =
   expect(listed()?.[0]?.status).toBe("succeeded");
 });
 
-it("waits for a slow answer instead of breaking it off, then asks once more", async () => {
+it("waits for a slow response instead of aborting it, then requests once more", async () => {
   queries.setQueryData<unknown>(list.queryKey, { pages: [page(job())], pageParams: [""] });
   await watchList();
 
@@ -174,7 +174,7 @@ it("waits for a slow answer instead of breaking it off, then asks once more", as
   expect(service.to("/v1/jobs").length).toBe(2);
 });
 
-it("does not take a list for fresh because a row of it was moved on", () => {
+it("does not treat a list as fresh because one of its rows was updated", () => {
   const pages = [page(job())];
   queries.setQueryData<unknown>(list.queryKey, { pages, pageParams: [""] }, { updatedAt: 1000 });
   queries.invalidateQueries({ queryKey: ["jobs"] });
@@ -186,7 +186,7 @@ it("does not take a list for fresh because a row of it was moved on", () => {
   expect([state?.dataUpdatedAt, state?.isInvalidated]).toEqual([1000, true]);
 });
 
-it("asks for the whole job once it has ended, and for its page again where that fails", async () => {
+it("requests the whole job once it has ended, and again if that fails", async () => {
   queries.setQueryData(["job", id], job());
   new QueryObserver(queries, { ...jobs.jobById(id), staleTime: Infinity }).subscribe(() => {});
 
@@ -200,7 +200,7 @@ it("asks for the whole job once it has ended, and for its page again where that 
   await expect.poll(() => shown()?.finished_at).toBe(at(5));
 });
 
-it("fills a gap in a job's history", async () => {
+it("fetches a gap in a job's history", async () => {
   const events = (...seqs: number[]) => seqs.map((seq) => makeEvent({ job_id: id, seq }));
   queries.setQueryData(["events", id], events(1, 2));
   new QueryObserver(queries, { ...jobs.jobEvents(id), staleTime: Infinity }).subscribe(() => {});

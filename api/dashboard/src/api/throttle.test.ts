@@ -4,7 +4,7 @@ import { Throttle } from "./throttle.ts";
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-it("does the first at once, and the last of many after a while", async () => {
+it("runs the first call immediately, and the last of many after the interval", async () => {
   const done: string[] = [];
   const throttle = new Throttle(1000);
   for (const name of ["a", "b", "c"]) throttle.run("x", () => done.push(name));
@@ -18,7 +18,7 @@ it("does the first at once, and the last of many after a while", async () => {
   expect(done).toEqual(["a", "c", "d"]);
 });
 
-it("keeps names apart, and survives work that fails", async () => {
+it("keeps names apart, and continues after a failed call", async () => {
   const done: string[] = [];
   const throttle = new Throttle(1000);
   throttle.run("x", () => Promise.reject(new Error("gone")));

@@ -14,7 +14,7 @@ function queryOf(queries: QueryClient, queryKey: unknown[], data: unknown) {
   return query;
 }
 
-it("asks for long lists the rarer the longer they are, and for what has ended no more", () => {
+it("polls longer lists less often, and ended jobs never", () => {
   const queries = new QueryClient();
   const turns = [1, 2, 3, 4, 5, 6];
   const long = queryOf(queries, ["jobs", {}], { pages: [1, 2, 3], pageParams: [] });

@@ -7,7 +7,7 @@ const WANTED: Frame[] = [
   { event: "message", data: "x", id: "7" },
 ];
 
-it("reads the same frames however the bytes are cut", () => {
+it("parses the same frames however the bytes are split", () => {
   for (let size = 1; size <= TEXT.length; size += 1) {
     const parser = new Parser();
     const found: Frame[] = [];
@@ -18,7 +18,7 @@ it("reads the same frames however the bytes are cut", () => {
   }
 });
 
-it("takes all three line ends", () => {
+it("accepts all three line ends", () => {
   for (const end of ["\n", "\r\n", "\r"]) {
     const parser = new Parser();
     const text = TEXT.replaceAll("\n", end);
@@ -26,7 +26,7 @@ it("takes all three line ends", () => {
   }
 });
 
-it("hears pings, which are no frames", async () => {
+it("reports pings, which are no frames", async () => {
   const body = new ReadableStream<Uint8Array>({
     start(controller) {
       controller.enqueue(new TextEncoder().encode(": ping\n\n"));

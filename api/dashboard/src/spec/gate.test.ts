@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { boundsOf, boundsToText, gateOf, gateToText } from "./gate.ts";
 
-it("is written as text and read back", () => {
+it("is formatted as text and parsed back", () => {
   const gate = { max: { perplexity_ratio: 1.1, "recovery.steps": 9 }, min: { sparsity: 0.5 } };
   const text = "perplexity_ratio <= 1.1, recovery.steps <= 9, sparsity >= 0.5";
   expect(gateToText(gate)).toBe(text);

@@ -38,7 +38,7 @@ describe("a preset", () => {
     expect(rebased(shownFor(draft), FIELDS, BEST, NONE)).toEqual(draft);
   });
 
-  it("is submitted by its name, with the fields that differ from it alone", () => {
+  it("is submitted by its name, with only the fields that differ from it", () => {
     const draft = shownFor({ ...draftOf(NONE, FIELDS), preset: "best" });
     expect(changesOf(draft, FIELDS, BEST)).toEqual({ preset: "best" });
     expect(changesOf({ ...draft, method: "zpruner", refine: "" }, FIELDS, BEST)).toEqual({
@@ -48,13 +48,13 @@ describe("a preset", () => {
     });
   });
 
-  it("leaves to a pattern what the pattern decides", () => {
+  it("does not set fields that the pattern determines", () => {
     const chosen = { preset: "best", pattern: "2:4" };
     expect(baseOf(FIELDS, PRESETS, chosen)).toMatchObject({ allocation: "uniform" });
     expect(presetFields(PRESETS, chosen)).toEqual(["method", "refine"]);
   });
 
-  it("replaces in a rerun what the preset of the job had set", () => {
+  it("replaces the values of the job's preset in a rerun", () => {
     const original = { preset: "best", method: "admm", allocation: "dlp", refine: {}, seed: 7 };
     expect(baseOf(FIELDS, PRESETS, { preset: "best" }, original)).toEqual(original);
     expect(baseOf(FIELDS, PRESETS, { preset: "fast" }, original)).toEqual({

@@ -62,7 +62,7 @@ const LABELS: Field = {
 const named = (name: string) => FIELDS.find((field) => field.name === name) as Field;
 
 describe("fields", () => {
-  it("have the kind, the bounds and the words of the schema", () => {
+  it("have the kind, the bounds and the description of the schema", () => {
     expect(FIELDS.map(({ kind }) => kind)).toEqual([
       "text",
       "share",
@@ -94,7 +94,7 @@ describe("fields", () => {
 });
 
 describe("the fields of any job", () => {
-  it("offer every method there is, and take the first for the default", () => {
+  it("offer every method, the first as default", () => {
     const options = SCHEMA;
     const fields = jobFields([
       { name: "wanda", fields: ["method"], options },
@@ -108,7 +108,7 @@ describe("the fields of any job", () => {
 });
 
 describe("a draft", () => {
-  it("submits what is filled in, typed as the schema says, and no defaults", () => {
+  it("submits the filled fields with the types of the schema, without defaults", () => {
     const draft = {
       model: "local:tiny",
       sparsity: "0.5",
@@ -125,11 +125,11 @@ describe("a draft", () => {
     });
   });
 
-  it("passes on what is no number, so that the service can say so", () => {
+  it("submits text that is no number, which the service refuses", () => {
     expect(valuesOf({ model: "m", sparsity: "half" }, FIELDS)).toMatchObject({ sparsity: "half" });
   });
 
-  it("that was not edited changes nothing in a rerun, whatever the values", () => {
+  it("without edits changes nothing in a rerun", () => {
     const original = makeSpec({
       allocation: [0.4, 0.6],
       skip: ["*.o_proj"],
@@ -139,7 +139,7 @@ describe("a draft", () => {
     expect(changesOf(draftOf(original, FIELDS), FIELDS, original)).toEqual({});
   });
 
-  it("with one field changed changes one field, and an emptied one asks for the default", () => {
+  it("with one changed field changes that field; an emptied one has the default", () => {
     const original = makeSpec({ samples: 16, seed: 7 } as never) as Record<string, unknown>;
     const draft = { ...draftOf(original, FIELDS), sparsity: "0.6" };
     expect(changesOf(draft, FIELDS, original)).toEqual({ sparsity: 0.6 });
@@ -154,13 +154,13 @@ describe("a draft", () => {
     expect(edited({ sparsity: "0.6" }, "pattern", "2:").sparsity).toBe("0.6");
   });
 
-  it("reads labels, whose values may hold the sign", () => {
+  it("parses labels whose values contain an equals sign", () => {
     const labels = { team: "nlp", note: "a=b", empty: "" };
     expect(parse(LABELS, "team=nlp, note=a=b\nempty=")).toEqual(labels);
     expect(parse(LABELS, toText(labels))).toEqual(labels);
   });
 
-  it("is made of JSON, and leaves what no input can say as it is", () => {
+  it("is made from JSON, and keeps members without an input", () => {
     const said = { model: "m", sparsity: 0.6, skip: ["*.a", "b"], allocation: [0.4, 0.6], seed: 3 };
     const fields = [...FIELDS, LABELS];
     const [defaults, labels] = [{ seed: 0, allocation: "uniform", skip: [] }, { team: "nlp" }];
@@ -232,7 +232,7 @@ describe("a draft", () => {
     expect(changesOf(nothing, FIELDS, original)).toEqual({ recover: null });
   });
 
-  it("of a rerun is made of what changes", () => {
+  it("of a rerun contains the changed fields", () => {
     const original = makeSpec({ samples: 16, seed: 7 } as never) as Record<string, unknown>;
     const changes = { sparsity: 0.6, samples: null };
     const { draft, rest } = splitBody(changes, FIELDS, original);
@@ -242,7 +242,7 @@ describe("a draft", () => {
 });
 
 describe("commands", () => {
-  it("quote what a shell would read", () => {
+  it("quote characters that a shell interprets", () => {
     expect([quoted("a/b:c"), quoted("*.o_proj"), quoted("it's"), quoted("$(x)")]).toEqual([
       "a/b:c",
       "'*.o_proj'",
@@ -251,7 +251,7 @@ describe("commands", () => {
     ]);
   });
 
-  it("say the same job three ways", () => {
+  it("are three forms of the same job", () => {
     const body = {
       model: "m",
       sparsity: 0.5,
@@ -269,7 +269,7 @@ describe("commands", () => {
     expect(python).toContain('    skip=["*.a", "b"],\n    labels={"t": "x y"},\n');
   });
 
-  it("say a gate by its figures, and no more than there is", () => {
+  it("contain only the bounds that the gate has", () => {
     const gate = { max: { perplexity_ratio: 1.1 }, min: { sparsity: 0.5 } };
     const body = { model: "m", gate, reuse: "if_succeeded", samples: null };
     expect(commandsOf(body, "http://h:1").cli.replaceAll(" \\\n ", "")).toBe(
@@ -278,7 +278,7 @@ describe("commands", () => {
     );
   });
 
-  it("say what is refined by a flag, or by one for each setting", () => {
+  it("enable refinement by one flag, or by one for each setting", () => {
     const said = (refine: unknown) =>
       commandsOf({ model: "m", refine }, "http://h:1").cli.replaceAll(" \\\n ", "");
     expect(said(true)).toMatch(/submit m --refine$/);
@@ -287,14 +287,14 @@ describe("commands", () => {
     );
   });
 
-  it("say an object by a flag for each member", () => {
+  it("have a flag for each member of an object", () => {
     const recover = { kind: "spp", tokens: 9, lr: null };
     expect(commandsOf({ model: "m", recover }, "http://h:1").cli.replaceAll(" \\\n ", "")).toBe(
       "ZPRUNER_URL=http://h:1 zpruner submit m --recover spp --recover-tokens 9",
     );
   });
 
-  it("name the key where the service wants one, and do not say it", () => {
+  it("name the variable of the key where the service requires one, never its value", () => {
     const { curl } = commandsOf({ model: "m" }, "http://h:1", true);
     expect(curl).toContain('-H "Authorization: Bearer $ZPRUNER_API_KEY"');
   });

@@ -114,7 +114,7 @@ def test_a_request_for_a_key_that_is_not_right_is_refused_with_the_remedy(
     assert client.get("/v1/keys").json()["data"] == []
 
 
-def test_a_job_tells_which_key_made_it(client: TestClient) -> None:
+def test_a_job_names_the_key_that_created_it(client: TestClient) -> None:
     made = create(client)
     job = client.post("/v1/jobs", json=JOB, headers=bearer(made["key"])).json()
     again = client.post(f"/v1/jobs/{job['id']}/rerun", headers=bearer(made["key"])).json()
@@ -125,7 +125,7 @@ def test_a_job_tells_which_key_made_it(client: TestClient) -> None:
     assert {one["id"] for one in listed} == {job["id"], again["id"], alone["id"]}
 
 
-def test_callers_who_chose_the_same_idempotency_key_get_a_job_each(
+def test_two_callers_with_the_same_idempotency_key_get_two_jobs(
     client: TestClient, sessions: Sessions
 ) -> None:
     callers = [bearer(make_key(sessions)[1]) for _ in range(2)] + [{}]

@@ -31,7 +31,7 @@ def test_a_delivery_that_is_not_there_is_a_problem(client: TestClient) -> None:
             assert (response.status_code, response.json()["code"]) == (404, "delivery_not_found")
 
 
-def test_a_test_waits_to_be_sent_and_tells_how_it_went(
+def test_a_test_message_is_pending_and_later_has_its_outcome(
     client: TestClient, sessions: Sessions
 ) -> None:
     made = create(client)

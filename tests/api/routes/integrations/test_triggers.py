@@ -133,7 +133,7 @@ def test_the_calls_are_listed_page_by_page(client: TestClient) -> None:
     assert (page["has_more"], following["has_more"]) == (True, False)
 
 
-def test_a_deleted_trigger_is_gone_and_its_job_stays(client: TestClient) -> None:
+def test_the_job_of_a_deleted_trigger_is_kept(client: TestClient) -> None:
     made = create(client)
     job = call(client, made).json()["job"]
     response = client.delete(f"/v1/triggers/{made['id']}")

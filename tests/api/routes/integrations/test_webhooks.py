@@ -33,7 +33,7 @@ def put_test(client: TestClient, webhook: dict[str, Any]) -> dict[str, Any]:
     return made
 
 
-def test_a_new_webhook_hears_of_endings_and_shows_its_secret_once(client: TestClient) -> None:
+def test_a_new_webhook_receives_final_events_and_shows_its_secret_once(client: TestClient) -> None:
     made = create(client)
     secret = made.pop("secret")
     assert secret.startswith("whsec_")
@@ -47,7 +47,7 @@ def test_a_new_webhook_hears_of_endings_and_shows_its_secret_once(client: TestCl
     assert secret not in client.get("/v1/audit").text
 
 
-def test_a_webhook_tells_which_key_made_it(client: TestClient) -> None:
+def test_a_webhook_names_the_key_that_created_it(client: TestClient) -> None:
     key = client.post("/v1/keys", json={"name": "Ada", "scopes": ["admin"]}).json()
     headers = {"authorization": f"Bearer {key['key']}"}
     made = client.post("/v1/webhooks", json={"url": URL}, headers=headers).json()
@@ -145,7 +145,7 @@ def test_a_rotation_shows_another_secret_and_keeps_the_old_one_for_a_while(
     assert client.post(path, json={"grace_s": -1}).status_code == 422
 
 
-def test_a_deleted_webhook_is_gone_with_its_deliveries(client: TestClient) -> None:
+def test_a_deleted_webhook_loses_its_deliveries(client: TestClient) -> None:
     made = create(client)
     delivery = put_test(client, made)
     path = f"/v1/webhooks/{made['id']}"

@@ -252,7 +252,7 @@ def test_a_damaged_report_is_no_manifest(
     assert (response.status_code, response.json()["code"]) == (410, "artifact_damaged")
 
 
-def test_a_long_check_keeps_nobody_waiting_who_asks_for_another_file(
+def test_a_long_check_does_not_delay_other_files(
     client: TestClient, app: FastAPI, weights: dict[str, Any], store: ArtifactStore
 ) -> None:
     path, checks, ends = store._root / weights["job_id"] / "1", app.state.service.checks, Event()

@@ -63,7 +63,9 @@ def test_an_ended_job_is_neither_paused_nor_resumed(
         assert (response.status_code, response.json()["code"]) == (409, "invalid_state")
 
 
-def test_a_job_is_called_otherwise_field_by_field(client: TestClient, sessions: Sessions) -> None:
+def test_name_and_labels_of_a_job_are_changed_separately(
+    client: TestClient, sessions: Sessions
+) -> None:
     job = make_job(sessions, name="first", labels={"a": "1", "b": "2"})
     path = f"/v1/jobs/{job.id}"
     etag = client.get(path).headers["etag"]
@@ -82,7 +84,7 @@ def test_a_job_is_called_otherwise_field_by_field(client: TestClient, sessions: 
     assert client.patch(path, json={"name": None}).json()["name"] is None
 
 
-def test_of_many_who_label_a_job_at_once_none_is_forgotten(
+def test_concurrent_changes_of_labels_are_all_kept(
     settings: ApiSettings,
     migrated_postgres_url: str,  # noqa: F811 - the fixture
 ) -> None:

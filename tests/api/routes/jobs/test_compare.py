@@ -88,7 +88,7 @@ def test_figures_of_different_measurements_are_not_comparable(
     assert reason in "; ".join(found["reasons"])
 
 
-def test_the_same_tokens_compare_whatever_their_text_is_called(
+def test_jobs_with_the_same_tokens_are_compared_even_if_their_texts_have_other_names(
     client: TestClient, sessions: Sessions
 ) -> None:
     other = finished(sessions, protocol={"dataset": "local:a.txt"}, dataset="local:a.txt")

@@ -75,9 +75,7 @@ def place(frame: dict[str, str]) -> tuple[str, int]:
     return data["job_id"], data["seq"]
 
 
-def test_a_stream_tells_what_happens_from_now_on_to_any_job(
-    app: FastAPI, sessions: Sessions
-) -> None:
+def test_a_stream_has_all_later_events_of_all_jobs(app: FastAPI, sessions: Sessions) -> None:
     run(sessions, make_job(sessions).id)
     with serving(app) as url, stream(url) as frames:
         ready = next(frames)
@@ -152,7 +150,7 @@ def prune(sessions: Sessions, job_id: str) -> None:
     assert cleanup.delete_old_events(sessions, events_s=86_400, audit_s=0)
 
 
-def test_whoever_resumes_behind_what_is_no_longer_kept_is_told_so(
+def test_a_client_that_resumes_before_deleted_events_is_informed(
     app: FastAPI, client: TestClient, sessions: Sessions
 ) -> None:
     job_id = make_job(sessions).id

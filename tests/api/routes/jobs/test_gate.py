@@ -81,7 +81,7 @@ def test_a_gate_that_is_none_is_refused_at_its_place(
     assert queue.ids == []
 
 
-def test_a_misspelt_bound_is_told_what_there_is(client: TestClient) -> None:
+def test_a_misspelt_bound_is_refused_with_the_valid_names(client: TestClient) -> None:
     response = client.post("/v1/jobs", json=BODY | {"gate": {"maxi": {"a": 1}, "min": {"b": 1}}})
     assert response.json()["hint"] == "Did you mean max?"
 

@@ -7,7 +7,7 @@ from db.scheduling.leases import LeaseRepository
 from tests.factories import make_job
 
 
-def test_events_tell_the_job_in_order_and_after_asks_for_the_rest(
+def test_events_are_in_order_and_after_continues_the_list(
     client: TestClient, sessions: Sessions
 ) -> None:
     job_id = make_job(sessions).id
@@ -26,7 +26,7 @@ def test_events_tell_the_job_in_order_and_after_asks_for_the_rest(
     assert client.get(f"{path}?after=3").json()["data"] == []
 
 
-def test_a_long_history_comes_in_parts(client: TestClient, sessions: Sessions) -> None:
+def test_a_long_history_has_pages(client: TestClient, sessions: Sessions) -> None:
     job_id = make_job(sessions).id
     with sessions.begin() as session:
         claims = ClaimRepository(session)

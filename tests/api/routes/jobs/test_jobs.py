@@ -136,7 +136,7 @@ def test_a_paused_job_shows_the_blocks_it_goes_on_from(
     assert client.get(path).json()["progress"]["block"] is None
 
 
-def test_a_waiting_job_tells_its_position_and_no_304_hides_that_it_has_changed(
+def test_a_queued_job_has_its_position_and_its_etag_follows_it(
     client: TestClient, sessions: Sessions
 ) -> None:
     first, second = make_job(sessions), make_job(sessions)

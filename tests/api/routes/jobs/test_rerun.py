@@ -104,7 +104,7 @@ def test_a_rerun_takes_a_key_a_dry_run_and_reuse_as_a_submit_does(
     assert (reused.status_code, reused.json()["id"]) == (200, parent.id)
 
 
-def test_a_rerun_is_repeated_whatever_became_of_its_parent(
+def test_a_rerun_is_repeated_even_if_its_parent_was_deleted(
     client: TestClient, sessions: Sessions, queue: ListQueue
 ) -> None:
     parent = make_job(sessions, status=JobState.succeeded)

@@ -31,7 +31,7 @@ def test_a_job_that_succeeded_gives_its_metrics_and_files(
 
 
 @pytest.mark.parametrize("status", [state for state in JobState if state not in FINAL])
-def test_a_job_that_goes_on_is_accepted_and_to_be_asked_again(
+def test_the_result_of_an_unfinished_job_is_202_with_retry_after(
     status: JobState, client: TestClient, sessions: Sessions
 ) -> None:
     job = make_job(sessions, status=status)
@@ -41,7 +41,7 @@ def test_a_job_that_goes_on_is_accepted_and_to_be_asked_again(
 
 
 @pytest.mark.parametrize("pending", [404, 503])
-def test_a_poller_chooses_the_status_of_a_job_that_goes_on(
+def test_a_poller_chooses_the_status_code_for_an_unfinished_job(
     pending: int, client: TestClient, sessions: Sessions
 ) -> None:
     job = make_job(sessions)
@@ -72,7 +72,7 @@ def test_a_job_that_ended_otherwise_is_a_failed_dependency(
 @pytest.mark.parametrize(
     ("part", "expected"), [("metrics", {"sparsity": 0.5}), ("manifest", {"blocks": []})]
 )
-def test_a_job_that_succeeded_gives_its_figures_and_how_it_was_made_whatever_its_gate_says(
+def test_a_successful_job_has_its_figures_and_its_specification_even_if_its_gate_failed(
     part: str,
     expected: dict[str, object],
     client: TestClient,

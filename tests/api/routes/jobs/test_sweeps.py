@@ -258,7 +258,9 @@ def test_there_is_no_sweep_of_another_name(path: str, client: TestClient) -> Non
     assert (response.status_code, response.json()["code"]) == (404, "sweep_not_found")
 
 
-def test_every_point_counts_for_the_key_that_asks(client: TestClient, sessions: Sessions) -> None:
+def test_every_point_counts_towards_the_quota_of_the_key(
+    client: TestClient, sessions: Sessions
+) -> None:
     key, written = make_key(sessions, name="Ada", quotas=Quotas(jobs_in_flight=3))
     headers = {"authorization": f"Bearer {written}"}
     body = BASE | {"grid": {"sparsity": [0.3, 0.4]}}

@@ -27,7 +27,7 @@ def control(sessions: Sessions) -> None:
         HeartbeatRepository(session).record()
 
 
-def test_a_living_process_says_so_whatever_else_is_down(
+def test_the_liveness_probe_succeeds_while_other_parts_are_down(
     client: TestClient, queue: ListQueue
 ) -> None:
     queue.is_up = False
@@ -109,7 +109,7 @@ class SlowQueue(ListQueue):
         return super().workers(expected)
 
 
-def test_whoever_asks_often_holds_up_nobody(settings: ApiSettings) -> None:
+def test_a_caller_with_many_requests_delays_no_other(settings: ApiSettings) -> None:
     queue = SlowQueue()
     with serving(create_app(settings, queue)) as url, ThreadPoolExecutor(60) as pool:
         answers = [pool.submit(httpx.get, f"{url}/readyz", timeout=30) for _ in range(60)]

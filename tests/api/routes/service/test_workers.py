@@ -67,7 +67,7 @@ def test_a_worker_that_is_not_there_is_a_problem(client: TestClient, worker_id: 
     assert (response.status_code, response.json()["code"]) == (404, "worker_not_found")
 
 
-def test_queues_tell_what_waits_and_who_could_take_it(
+def test_queues_have_their_waiting_jobs_and_their_workers(
     client: TestClient, sessions: Sessions, worker: str
 ) -> None:
     make_job(sessions)
@@ -91,7 +91,7 @@ def test_a_job_waits_where_it_says_and_as_urgently(
     assert (again["queue"], again["priority"]) == ("big", 5)
 
 
-def test_a_job_tells_where_it_stands(client: TestClient, sessions: Sessions, worker: str) -> None:
+def test_a_job_describes_its_progress(client: TestClient, sessions: Sessions, worker: str) -> None:
     make_job(sessions)
     second = make_job(sessions)
     place = client.get(client.get(f"/v1/jobs/{second.id}").json()["links"]["queue"]).json()

@@ -21,7 +21,7 @@ def test_of_more_windows_than_are_used_some_are_drawn() -> None:
     assert max(drawn) > 500
 
 
-def test_all_windows_are_trained_on_before_any_comes_again() -> None:
+def test_all_windows_are_trained_on_before_any_is_repeated() -> None:
     batches = list(WindowDraw(COUNTS, seed=3).batches(0, 7))
     assert [len(batch) for batch in batches] == [4] * 7
     drawn = [window for batch in batches for window in batch]

@@ -94,7 +94,7 @@ def test_the_reported_losses_are_those_of_the_loaded_models(tmp_path: Path) -> N
     assert all(error is not None and 0 < error < 2 for error in errors)
 
 
-def test_stored_weights_keep_their_dtype_whatever_the_forward_computes_in(tmp_path: Path) -> None:
+def test_stored_weights_keep_their_dtype_for_any_dtype_of_the_forward_pass(tmp_path: Path) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES["qwen3"], torch.float16)
     _sweep(dense, tmp_path / "out", dtype=torch.bfloat16)
     assert {value.dtype for value in _tensors(tmp_path / "out").values()} == {torch.float16}

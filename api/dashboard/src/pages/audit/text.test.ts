@@ -3,7 +3,7 @@ import { inWords, targetOf } from "./text.ts";
 
 const ID = "01a213c2171576c48c37b7c0cae70a8c";
 
-it("says what was done as a sentence", () => {
+it("describes an action as a sentence", () => {
   expect(inWords("describe_job")).toBe("Describe job");
 });
 

@@ -22,7 +22,7 @@ it("shows the fields that differ first", () => {
   expect(rows.length).toBeGreaterThan(5);
 });
 
-it("calls the best only what has the same sparsity", () => {
+it("marks the best only among jobs of the same sparsity", () => {
   if (!perplexity) throw new Error("there are metrics");
   const at = (sparsity: number, value: number, id: string) =>
     job(id, { sparsity, pruned_perplexity: value });
@@ -57,7 +57,7 @@ it("leaves out jobs without figures by name, and goes on with the others", () =>
   expect(divide(found, "job_dddddddd").entries.map((one) => one.isBaseline)).toEqual([false, true]);
 });
 
-it("keeps in its address what it shows", () => {
+it("keeps its state in the address", () => {
   const address = "/compare?ids=a,b&baseline=b&all&metric=seconds&log=error,perplexity";
   const view = viewOf(address.split("?")[1] ?? "");
   expect(view).toMatchObject({ ids: ["a", "b"], baseline: "b", showsAll: true, metric: "seconds" });

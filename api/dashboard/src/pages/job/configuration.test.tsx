@@ -6,7 +6,7 @@ import { mount } from "../../testing-page.tsx";
 import { listing, service } from "../../testing-service.ts";
 import { Configuration } from "./configuration.tsx";
 
-it("names all that was asked for, and commands only what can still be asked", async () => {
+it("shows all fields of the request, and commands without removed options", async () => {
   vi.useFakeTimers();
   service.reply = () => listing([]);
   const gate = { max: { perplexity_ratio: 1.1 }, min: { sparsity: 0.5 } };

@@ -43,7 +43,7 @@ it.each(["failed", "queued"] as const)(
   },
 );
 
-it("follows the last line until one scrolls up, and again from the end", async () => {
+it("follows the last line until the user scrolls up, and again from the end", async () => {
   const [box, follows] = ["section.log", "input[type=checkbox]"].map((one) =>
     shown.box.querySelector(one),
   );

@@ -41,7 +41,7 @@ const card = (title: string) =>
     (one) => one.querySelector("h2")?.textContent === title,
   );
 
-it("shows how its reruns go, with a stream and without", async () => {
+it("shows the progress of its reruns, with a stream and without", async () => {
   shown = await mount(<JobPage id="job_1" />);
   expect(card("Reruns")?.textContent).toContain("queued");
 
@@ -56,7 +56,7 @@ it("shows how its reruns go, with a stream and without", async () => {
   expect(card("Reruns")?.textContent).toContain("failed");
 });
 
-it("says where a job stands: its number while it waits, what is left, what it kept", async () => {
+it("shows position in the queue, time left and kept blocks", async () => {
   const line = () => shown.box.querySelector(".progress-line")?.textContent;
   const block = { index: 7, total: 32, name: "layers.7" };
   const update = (fields: object) => {
@@ -90,7 +90,7 @@ it("says where a job stands: its number while it waits, what is left, what it ke
   expect(line()).toContain("8 of 32 blocks kept");
 });
 
-it("shows what the training of a block has achieved", async () => {
+it("shows the losses of a refined block", async () => {
   const refinement = { held_out_before: 0.25, held_out_after: 0.125 };
   const data = { sparsity: 0.5, refinement, layers: [] };
   answers["/v1/jobs/job_1/blocks"] = listing([{ index: 0, name: "layers.0", data }]);
@@ -129,7 +129,7 @@ it("says that its events could not be read instead of counting none", async () =
   expect(shown.box.querySelector("[role=alert]")?.textContent).toContain("Refused 500");
 });
 
-it("says that it is old when it could not be asked for again", async () => {
+it("says that it is old when it could not be requested again", async () => {
   shown = await mount(<JobPage id="job_1" />);
   answers["/v1/jobs/job_1"] = refusal(500);
   shown.queries.invalidateQueries({ queryKey: ["job"] });
@@ -150,7 +150,7 @@ it("waits for the files of a job that has succeeded before it says that there ar
   expect(card("Files")?.textContent).toBe("FilesThere are no files.");
 });
 
-it("asks once more for what is of a job that has ended, for that was perhaps read before", async () => {
+it("requests the parts of an ended job once more, because they may have been read earlier", async () => {
   shown = await mount(<JobPage id="job_1" />);
   const parts = ["artifacts", "blocks", "events"];
   poll();
@@ -162,7 +162,7 @@ it("asks once more for what is of a job that has ended, for that was perhaps rea
   expect(new Set(service.asked)).toEqual(new Set(["/v1/jobs?parent=job_1&limit=20"]));
 });
 
-it("follows a recovery from its events, and draws it from the report when they are gone", async () => {
+it("draws a recovery from its events, or from the report when they are deleted", async () => {
   const recover = { kind: "masked", tokens: 100 };
   const spec = makeSpec({ recover } as never);
   const training = { stage: "training", step: 3, steps: 32, tokens_per_second: 512 };
@@ -226,7 +226,7 @@ it("says within a second that its worker is silent, and what happens next", asyn
   expect(alarm()).toBeUndefined();
 });
 
-it("says that no worker has a job that runs", async () => {
+it("says that no worker holds a running job", async () => {
   vi.setSystemTime("2026-01-05T09:32:00Z"); // a minute after its last change
   answers["/v1/jobs/job_1"] = [200, makeJob({ id: "job_1" })];
   shown = await mount(<JobPage id="job_1" />);
@@ -234,7 +234,7 @@ it("says that no worker has a job that runs", async () => {
   expect(alarm()).toContain("the job is queued again");
 });
 
-it("shows in the tab how the job stands, and whether its gate passed", async () => {
+it("shows status and verdict in the tab's title", async () => {
   answers["/v1/jobs/job_1"] = [200, makeJob({ id: "job_1", name: "mine" })];
   shown = await mount(<JobPage id="job_1" />);
   expect(document.title).toBe("25 % · mine · Z-Pruner");
@@ -246,7 +246,7 @@ it("shows in the tab how the job stands, and whether its gate passed", async () 
   expect(document.title).toBe("gate failed · mine · Z-Pruner");
 });
 
-it("offers a key that may only read nothing else, and says which scope it lacks", async () => {
+it("disables the actions of a read-only key, and names the missing scope", async () => {
   answers["/v1/me"] = [200, { scopes: ["jobs:read"] }];
   shown = await mount(<JobPage id="job_1" />);
   await settle();

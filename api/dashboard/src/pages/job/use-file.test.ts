@@ -8,7 +8,7 @@ const one = (outcome?: Verification["outcome"]): Verification => ({
   error: null,
 });
 
-it("says of several files how many are as the job wrote them", () => {
+it("counts the files that are unchanged", () => {
   expect(summaryOf([], 3)).toBe("");
   expect(summaryOf([one("same"), one()], 3)).toBe("Reading file 2 of 3…");
   expect(summaryOf([one("same"), one("same")], 2)).toBe("✓ 2 of 2 files match");

@@ -9,7 +9,7 @@ import { namesOf, shownOf } from "./table/chosen-columns.ts";
 import { entriesOf, jobsOf, pointsOf } from "./table/entries.ts";
 
 describe("a filter", () => {
-  it("comes back from the address bar as it went in", () => {
+  it("is written to the address and parsed back", () => {
     const filter = {
       status: ["failed" as const, "queued" as const],
       verdict: "fail",

@@ -57,7 +57,7 @@ it("shows that the next page was refused, and requests it again on demand", asyn
   expect(alert()).toBeNull();
 });
 
-it("says that the rows it shows are old when they could not be asked for again", async () => {
+it("says that its rows are old when they could not be requested again", async () => {
   reply = () => listing(JOBS);
   await open();
   reply = () => refusal(500);
@@ -67,7 +67,7 @@ it("says that the rows it shows are old when they could not be asked for again",
   expect(alert()?.textContent).toContain("Refused 500");
 });
 
-it("asks no more for the blocks of what has ended, but once at its end", async () => {
+it("requests the blocks of an ended job once, at its end", async () => {
   localStorage.setItem("zpruner.job-columns", "name,error");
   const running = makeJob({ id: "d", status: "running" });
   reply = () => listing([...JOBS, running]);
@@ -85,7 +85,7 @@ it("asks no more for the blocks of what has ended, but once at its end", async (
   expect(due()).toEqual([]);
 });
 
-it("does not say that there are no jobs before it has asked for all of them", async () => {
+it("does not say that there are no jobs before all were requested", async () => {
   reply = ({ searchParams }) => listing(searchParams.has("q") ? [] : JOBS);
   await open("/?q=nothing");
   const said: string[] = [];

@@ -1,14 +1,14 @@
 import { expect, it } from "vitest";
 import { bounds, endOf, NO_LIMITS, requestOf, share } from "./quotas.ts";
 
-it("says what is used of what is allowed, or that there is no limit", () => {
+it("shows use and limit, or that there is no limit", () => {
   expect(share({ used: 3, allowed: 10 })).toBe("3 of 10");
   expect(share({ used: 0, allowed: null })).toBe("0, no limit");
   expect(share({ used: 1.256, allowed: 2.5 })).toBe("1.26 of 2.50");
   expect(share({ used: 1500, allowed: 2_000_000 }, "bytes")).toBe("1.5 kB of 2.0 MB");
 });
 
-it("names the limits there are, zero among them", () => {
+it("lists the limits that are set, including zero", () => {
   expect(bounds({ jobs_in_flight: null, gpu_hours: null, artifact_bytes: null })).toEqual([]);
   expect(bounds({ jobs_in_flight: 1, gpu_hours: 2.5, artifact_bytes: 5e10 })).toEqual([
     "1 job in flight",
@@ -18,19 +18,19 @@ it("names the limits there are, zero among them", () => {
   expect(bounds({ jobs_in_flight: 0 })).toEqual(["0 jobs in flight"]);
 });
 
-it("asks for what was typed, and for nothing where nothing was", () => {
+it("sends the filled limits only", () => {
   expect(requestOf(NO_LIMITS)).toEqual({ quotas: {}, expires_at: null });
   const asked = requestOf({ jobs: "3", hours: "1.5", files: "1.5 GB", until: "2027-01-05" });
   expect(asked.quotas).toEqual({ jobs_in_flight: 3, gpu_hours: 1.5, artifact_bytes: 1.5e9 });
   expect(asked.expires_at).toBe(new Date(2027, 0, 5, 23, 59, 59).toISOString());
 });
 
-it("knows sizes with and without a unit, in any case", () => {
+it("parses sizes with and without a unit, in any case", () => {
   const sizeOf = (files: string) => requestOf({ ...NO_LIMITS, files }).quotas.artifact_bytes;
   expect(["12", "12 B", "2kb", "0.1 MB", "3Tb"].map(sizeOf)).toEqual([12, 12, 2000, 1e5, 3e12]);
 });
 
-it("leaves it to the service to refuse what is no number", () => {
+it("submits text that is no number, which the service refuses", () => {
   expect(requestOf({ jobs: "many", hours: "-", files: "a lot", until: "" }).quotas).toEqual({
     jobs_in_flight: "many",
     gpu_hours: "-",

@@ -43,7 +43,7 @@ afterEach(async () => {
   vi.useRealTimers();
 });
 
-it("is filled by what was pasted as JSON, and keeps what it has no field for", async () => {
+it("is filled from pasted JSON, and keeps members without an input", async () => {
   const body = {
     gate: { max: { perplexity_ratio: 1.1 } },
     skip: ["a,b"],
@@ -88,7 +88,7 @@ it("shows the method that a preset sets, and any other beside it", async () => {
   expect(chosen()).toBe("zpruner");
 });
 
-it("takes a gate, a priority and a sparsity in percent", async () => {
+it("accepts a gate, a priority and a sparsity in percent", async () => {
   await type(field(box(), "Model"), "org/m");
   await type(field(box(), "Sparsity"), "50 %");
   await type(field(box(), "Priority"), "3");
@@ -105,7 +105,7 @@ it("takes a gate, a priority and a sparsity in percent", async () => {
   });
 });
 
-it("does not close a group in which one types", async () => {
+it("does not close a group while the user types in it", async () => {
   const windows = () => field(box(), "Calibration windows");
   const group = windows()?.closest("details");
   if (!group) throw new Error("it is in a group");

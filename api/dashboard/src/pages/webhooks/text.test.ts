@@ -35,7 +35,7 @@ it("names the events, few or all", () => {
   expect(eventsInWords(EVENTS)).toBe("all events");
 });
 
-it("says why nothing is sent", () => {
+it("gives the reason why nothing is sent", () => {
   const webhook = (enabled: boolean, disabled_reason: string | null) =>
     stateOf({ enabled, disabled_reason, undelivered: 0 } as Webhook);
   expect(webhook(true, null).label).toBe("enabled");
@@ -54,7 +54,7 @@ it("describes the outcome of an attempt", () => {
   );
 });
 
-it("says when it goes on", () => {
+it("gives the time of the next attempt", () => {
   expect(nextInWords(makeDelivery(), true, NOW)).toBe("retried in 5 min 0 s");
   const first = makeDelivery({ attempts: 0, next_attempt_at: "2026-01-05T09:29:59Z" });
   expect(nextInWords(first, true, NOW)).toBe("sent now");
@@ -62,7 +62,7 @@ it("says when it goes on", () => {
   expect(nextInWords(makeDelivery({ status: "failed" }), true, NOW)).toBe("");
 });
 
-it("writes JSON for people, and leaves alone what is none", () => {
+it("formats JSON, and keeps other text as it is", () => {
   expect(readable('{"a":1}')).toBe('{\n  "a": 1\n}');
   expect(readable("plain")).toBe("plain");
 });

@@ -57,7 +57,7 @@ def test_every_group_loses_its_share_though_its_product_is_no_whole_number() -> 
     assert kept.tolist() == [3] * 9
 
 
-def test_with_a_given_mask_it_comes_close_to_the_best_there_is() -> None:
+def test_with_a_given_mask_it_is_close_to_the_optimum() -> None:
     weight, gram = random_layer(20, 40)
     score = weight.abs()
     keep = Unstructured(0.5).keep(score)

@@ -11,7 +11,7 @@ it("omits fields that were not edited", () => {
   expect(patchOf(JOB, DRAFT)).toEqual({});
 });
 
-it("says what was changed, taken away and added", () => {
+it("lists what was changed, removed and added", () => {
   const labels = [
     { key: 0, name: "team", value: " vision " },
     { key: 5, name: "note", value: "a, b=c" },
@@ -25,7 +25,7 @@ it("says what was changed, taken away and added", () => {
   expect(patchOf(JOB, { ...DRAFT, priority: "" })).toEqual({ priority: null });
 });
 
-it("keeps what was touched when somebody else has changed the rest", () => {
+it("keeps edited fields when someone else has changed the others", () => {
   const now = { name: "theirs", priority: 5, labels: { team: "vision", new: "1", run: "7" } };
   const touched = {
     name: "mine",
@@ -45,7 +45,7 @@ it("keeps what was touched when somebody else has changed the rest", () => {
   expect(patchOf(now, draft)).toEqual({ name: "mine", labels: { run: null, note: "n" } });
 });
 
-it("leaves it to the service to refuse what is no number", () => {
+it("submits text that is no number, which the service refuses", () => {
   expect(patchOf(JOB, { ...DRAFT, priority: "high" })).toEqual({ priority: "high" });
 });
 
@@ -75,7 +75,7 @@ it("finds the line of labels that is wrong", () => {
   expect([...labelProblems(twice, null).keys()]).toEqual([6]);
 });
 
-it("knows a description whatever the order of its labels", () => {
+it("compares labels regardless of their order", () => {
   expect(isSame(JOB, { ...JOB, labels: { run: "7", team: "nlp" } })).toBe(true);
   expect(isSame(JOB, { ...JOB, labels: { run: "8", team: "nlp" } })).toBe(false);
   expect(isSame(JOB, { ...JOB, name: null })).toBe(false);
