@@ -1,11 +1,14 @@
 """Token losses and perplexity."""
 
 import math
+import statistics
 import sys
+from collections.abc import Sequence
 
 from torch import Tensor
 from torch.nn import functional
 
+NORMAL_95 = statistics.NormalDist().inv_cdf(0.975)
 _MAX_LOSS = math.log(sys.float_info.max)
 
 
@@ -20,6 +23,22 @@ def token_loss(logits: Tensor, targets: Tensor) -> Tensor:
         ``[n]`` fp32, in nats.
     """
     return functional.cross_entropy(logits.float(), targets, reduction="none")
+
+
+def perplexity_interval(losses: Sequence[float]) -> tuple[float, float] | None:
+    """Return the interval of 95 % of a perplexity or a ratio; None for fewer than two windows.
+
+    The windows count as independent samples of the text, so that the interval says how much another
+    text of the same kind and length may differ.
+
+    Args:
+        losses: the mean loss of each window; for a ratio, the differences of two models' losses.
+    """
+    if len(losses) < 2:
+        return None
+    half = NORMAL_95 * statistics.stdev(losses) / math.sqrt(len(losses))
+    mean = statistics.fmean(losses)
+    return math.exp(mean - half), math.exp(min(mean + half, _MAX_LOSS))
 
 
 def perplexity(mean_loss: float) -> float:

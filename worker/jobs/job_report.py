@@ -8,12 +8,13 @@ from typing import Any
 import torch
 import transformers
 
-from worker.evaluation.perplexity import perplexity
+from worker.evaluation.perplexity import perplexity, perplexity_interval
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.recovered_model import RecoveredModel
 from worker.jobs.zero_shot import MeasuredTasks
 from worker.pruning.base.compute import dtype_name
 from worker.pruning.base.errors import NotFiniteError
+from worker.pruning.model.head_loss import mean_loss
 from worker.pruning.planning.plan import Plan
 from worker.pruning.sweep.results import BlockResult, PruningResult
 from worker.recovery.results import RecoveryResult
@@ -79,25 +80,24 @@ def job_metrics(
     return metrics if recovered is None else metrics | {"recovery": recovered.metrics()}
 
 
-def _perplexities(
-    result: PruningResult, recovered: RecoveredModel | None
-) -> dict[str, float | None]:
-    losses = {"dense": result.dense_loss, "pruned": result.pruned_loss}
-    names = {"dense": "dense_perplexity", "pruned": "pruned_perplexity"}
+def _perplexities(result: PruningResult, recovered: RecoveredModel | None) -> dict[str, Any]:
+    """Return the perplexities, their ratio, and the intervals of 95 % by name of metric."""
+    losses = {"dense_perplexity": result.dense_losses, "pruned_perplexity": result.pruned_losses}
     if recovered is not None:
-        losses["recovered"] = recovered.result.evaluation_loss_after
-        names |= {"pruned": "perplexity_before_recovery", "recovered": "pruned_perplexity"}
-    measured = {names[model]: _perplexity(model, loss) for model, loss in losses.items()}
-    dense, pruned = measured["dense_perplexity"], measured["pruned_perplexity"]
-    ratio = None if dense is None or pruned is None else pruned / dense
-    return measured | {"perplexity_ratio": ratio}
+        losses["perplexity_before_recovery"] = result.pruned_losses
+        losses["pruned_perplexity"] = recovered.result.evaluation_losses_after
+    pairs = zip(losses["pruned_perplexity"], losses["dense_perplexity"], strict=True)
+    losses["perplexity_ratio"] = tuple(pruned - dense for pruned, dense in pairs)
+    values = {name: _perplexity(name, mean_loss(of_windows)) for name, of_windows in losses.items()}
+    intervals = {name: perplexity_interval(of_windows) for name, of_windows in losses.items()}
+    return values | {"intervals": {name: ends for name, ends in intervals.items() if ends}}
 
 
-def _perplexity(model: str, loss: float | None) -> float | None:
+def _perplexity(name: str, loss: float | None) -> float | None:
     if loss is None:
         return None
     if not math.isfinite(loss):
-        raise NotFiniteError(f"the {model} model's evaluation loss")
+        raise NotFiniteError(f"the mean loss of {name}")
     return perplexity(loss)
 
 

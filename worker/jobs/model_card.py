@@ -28,7 +28,7 @@ tags: [pruning, sparsity, z-pruner]
 | | dense | pruned |
 |---|---:|---:|
 | perplexity | {dense} | {pruned} |
-{before}| zeros in the pruned layers | | {percent:.4f} % |
+{intervals}{before}| zeros in the pruned layers | | {percent:.4f} % |
 
 Pruned {training}:
 
@@ -66,6 +66,7 @@ def model_card(report: dict[str, Any]) -> str:
         dense=_number(metrics["dense_perplexity"]),
         before=_before(metrics) if recovery else "",
         pruned=_number(metrics["pruned_perplexity"]),
+        intervals=_intervals(metrics),
         training=_training(spec),
         steps="\n".join(
             f"- {step}" for step in (*_steps(spec, environment), *_recovery_steps(report))
@@ -78,6 +79,16 @@ def model_card(report: dict[str, Any]) -> str:
         training_text=_training_text(recovery) if recovery else "",
         evaluation=_protocol(report["evaluation"]),
     )
+
+
+def _intervals(metrics: dict[str, Any]) -> str:
+    """Return the row of the 95 % intervals; empty for fewer than two evaluation windows."""
+    intervals = metrics["intervals"]
+    if not intervals:
+        return ""
+    ends = (intervals[name] for name in ("dense_perplexity", "pruned_perplexity"))
+    cells = (f"{_number(low)} to {_number(high)}" for low, high in ends)
+    return f"| its 95 % interval | {' | '.join(cells)} |\n"
 
 
 def _training(spec: PruneSpec) -> str:

@@ -9,7 +9,7 @@ from db.spec.combinations import check_combination
 from db.spec.prune_spec import PruneSpec
 from db.spec.references import parse_model
 from worker.evaluation.perplexity import token_loss
-from worker.jobs.dense_loss_cache import CachedDenseLoss
+from worker.jobs.dense_loss_cache import CachedDenseLosses
 from worker.jobs.job_report import job_report
 from worker.jobs.model_folder import write_model_folder
 from worker.jobs.opened_job import OpenedJob
@@ -70,8 +70,8 @@ def prune(
     yield JobProgress(Phase.calibrating, _STARTED, resumed_from_block=sweep.resumed_from_block)
     blocks: list[BlockResult] = []
     result = yield from sweep.progress(blocks, _STARTED, swept)
-    if result.dense_loss is not None and not result.dense_loss_known:
-        cached.write(result.dense_loss)
+    if result.dense_losses and not result.dense_loss_known:
+        cached.write(result.dense_losses)
     recovered = None
     if recovery:
         recovery_result = yield from recovery.progress(swept, trained)
@@ -84,12 +84,12 @@ def prune(
     return JobResult(report["metrics"], _digests(written))
 
 
-def _dense_loss_cache(job: OpenedJob) -> CachedDenseLoss:
+def _dense_loss_cache(job: OpenedJob) -> CachedDenseLosses:
     if job.resources.baselines is None:
-        return CachedDenseLoss(None)
+        return CachedDenseLosses(None)
     evaluation = job.windows.evaluation.ids
     key = dense_loss_key(job.meta_model, evaluation, token_loss, job.devices[0])
-    return CachedDenseLoss(job.resources.baselines / f"{key}.json")
+    return CachedDenseLosses(job.resources.baselines / f"{key}.json")
 
 
 def _digests(shards: Sequence[Shard]) -> dict[str, KnownDigest]:

@@ -1,6 +1,6 @@
 """The sweep of a job, run in this process, or in one process for each device."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -69,13 +69,13 @@ class JobSweep:
         return mapped(self.run, progress_of)
 
 
-def start_sweep(job: OpenedJob, out: Path, dense_loss: float | None) -> JobSweep:
+def start_sweep(job: OpenedJob, out: Path, dense_losses: Sequence[float] | None) -> JobSweep:
     """Prepare the sweep of a job; the sweep resumes an earlier one whose files are in ``out``.
 
     Args:
         job: the job.
         out: an existing folder for the shards.
-        dense_loss: the dense model's loss on the evaluation windows; None if it is not known.
+        dense_losses: the dense model's loss on each evaluation window; None if not known.
 
     Raises:
         PruningError: the model or the available memory does not allow the sweep. If several devices
@@ -92,7 +92,7 @@ def start_sweep(job: OpenedJob, out: Path, dense_loss: float | None) -> JobSweep
             *ids,
             out,
             budget,
-            dense_loss,
+            dense_losses,
             job.resources.baselines,
         )
         return JobSweep(launch(work, job.devices))
@@ -103,7 +103,7 @@ def start_sweep(job: OpenedJob, out: Path, dense_loss: float | None) -> JobSweep
         out,
         token_loss,
         memory_budget_bytes=budget,
-        dense_loss=dense_loss,
+        dense_losses=dense_losses,
         speed=job.speed,
         measurements=job.resources.baselines,
     )
@@ -118,7 +118,7 @@ def _sweep_on_rank(
     evaluation: Tensor,
     out: Path,
     budget_bytes: int | None,
-    dense_loss: float | None,
+    dense_losses: Sequence[float] | None,
     measurements: Path | None,
     ranks: Ranks,
     device: torch.device,
@@ -134,6 +134,6 @@ def _sweep_on_rank(
         token_loss,
         memory_budget_bytes=budget_bytes,
         ranks=ranks,
-        dense_loss=dense_loss,
+        dense_losses=dense_losses,
         measurements=measurements,
     ).steps()

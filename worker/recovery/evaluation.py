@@ -1,4 +1,4 @@
-"""The loss of a model on the evaluation windows, measured as in a sweep."""
+"""The losses of a model on the evaluation windows, measured as in a sweep."""
 
 from collections.abc import Generator
 from pathlib import Path
@@ -9,17 +9,17 @@ import torch
 from torch import Tensor
 
 from worker.pruning.model.activations import Activations
-from worker.pruning.model.head_loss import TokenLoss, mean_loss
+from worker.pruning.model.head_loss import TokenLoss, window_losses
 from worker.pruning.model.meta_model import MetaModel
 from worker.recovery.forward_stream import forward_batches, last_states, open_block_inputs
 from worker.recovery.results import RecoveryProgress
 
 
 @torch.no_grad()
-def evaluation_loss(
+def evaluation_losses(
     model: MetaModel, windows: Tensor, token_loss: TokenLoss, folder: Path
-) -> Generator[RecoveryProgress, None, float]:
-    """Return the model's mean loss per predicted token.
+) -> Generator[RecoveryProgress, None, list[float]]:
+    """Return the model's mean loss per predicted token of each window.
 
     Args:
         model: the model.
@@ -36,7 +36,7 @@ def evaluation_loss(
         stream = last_states(model, block_inputs, batches, Path(spill))
         states = yield from _progress(stream, len(model.blocks), windows.numel())
         with model.loaded_head():
-            return mean_loss(model, block_inputs, states, batches, token_loss)
+            return window_losses(model, block_inputs, states, batches, token_loss)
 
 
 def _progress(

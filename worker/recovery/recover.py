@@ -22,7 +22,7 @@ from worker.pruning.model.head_loss import TokenLoss
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.memory_limits import headroom
 from worker.pruning.sweep.output import ModelOutput
-from worker.recovery.evaluation import evaluation_loss
+from worker.recovery.evaluation import evaluation_losses
 from worker.recovery.fingerprint import recovery_fingerprint
 from worker.recovery.forward_stream import open_block_inputs
 from worker.recovery.head import DistillationHead, Head
@@ -137,25 +137,23 @@ class ModelRecovery:
         """
         yield from teach(self._teacher, self._dense, self._log, self._ranks)
         trim_heap()
-        before = yield from self._evaluate("evaluation_before", self._pruned)
+        before = yield from self._evaluate("evaluation_losses_before", self._pruned)
         state = yield from self._train()
         trim_heap()
         written = Checkpoint.open(self._out)
         recovered = MetaModel(self._pruned.model, written, self._pruned.dtype, self._pruned.device)
-        after = yield from self._evaluate("evaluation_after", recovered)
+        after = yield from self._evaluate("evaluation_losses_after", recovered)
         return self._result(state, before, after)
 
     def _evaluate(
         self, name: str, model: MetaModel
-    ) -> Generator[RecoveryProgress, None, float | None]:
-        """Return the loss of a model on the evaluation windows, measured by rank 0."""
-        if not len(self._evaluation):
-            return None
-        loss = float("nan")
-        if not self._log.is_known(name) and self._ranks.is_main:
+    ) -> Generator[RecoveryProgress, None, tuple[float, ...]]:
+        """Return the losses of a model on the evaluation windows, measured by rank 0."""
+        losses: list[float] = []
+        if len(self._evaluation) and not self._log.is_known(name) and self._ranks.is_main:
             folder = self._log.folder
-            loss = yield from evaluation_loss(model, self._evaluation, self._token_loss, folder)
-        return self._log.decide_once(name, lambda: loss)
+            losses = yield from evaluation_losses(model, self._evaluation, self._token_loss, folder)
+        return tuple(self._log.decide_once(name, lambda: losses))
 
     def _train(self) -> Generator[RecoveryProgress, None, TrainingState]:
         """Train the model, and write its best state."""
@@ -207,7 +205,7 @@ class ModelRecovery:
         self._ranks.barrier()
 
     def _result(
-        self, state: TrainingState, before: float | None, after: float | None
+        self, state: TrainingState, before: tuple[float, ...], after: tuple[float, ...]
     ) -> RecoveryResult:
         start = state.curve[0].held_out_loss
         return RecoveryResult(
@@ -217,8 +215,8 @@ class ModelRecovery:
             held_out_before=state.best_loss if start is None else start,
             held_out_after=state.best_loss,
             kept_start=state.best_step == 0,
-            evaluation_loss_before=before,
-            evaluation_loss_after=after,
+            evaluation_losses_before=before,
+            evaluation_losses_after=after,
             curve=state.curve,
             seconds=self._log.seconds,
             resumed_from_step=self.resumed_from_step,

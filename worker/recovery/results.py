@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from worker.pruning.model.head_loss import mean_loss
 from worker.pruning.model.shards import Shard
 from worker.recovery.planning.plan import RecoveryPlan
 
@@ -56,8 +57,7 @@ class RecoveryResult:
     """The result of a recovery.
 
     The held-out losses are values of the training loss, computed with the weights rounded to their
-    stored dtype. The evaluation losses are measured as in a sweep; they are None without evaluation
-    windows.
+    stored dtype. The evaluation losses are measured as in a sweep.
 
     Attributes:
         steps: steps that were made; fewer than planned if the held-out loss stopped improving.
@@ -66,8 +66,8 @@ class RecoveryResult:
         held_out_before, held_out_after: the held-out loss of the pruned model, and of the written
             model.
         kept_start: whether no step improved the held-out loss, so that the pruned model was kept.
-        evaluation_loss_before, evaluation_loss_after: the evaluation loss, a mean per token, of the
-            pruned model, and of the written model.
+        evaluation_losses_before, evaluation_losses_after: the mean loss per token of each
+            evaluation window, of the pruned model, and of the written model.
         curve: the losses of all steps.
         seconds: duration of this run, plus that of earlier runs up to their last record.
         resumed_from_step: the step from which this run continued the training of an earlier run;
@@ -84,8 +84,8 @@ class RecoveryResult:
     held_out_before: float
     held_out_after: float
     kept_start: bool
-    evaluation_loss_before: float | None
-    evaluation_loss_after: float | None
+    evaluation_losses_before: tuple[float, ...]
+    evaluation_losses_after: tuple[float, ...]
     curve: tuple[CurvePoint, ...]
     # These depend on the course of the run, so equal results may differ in them.
     seconds: float = field(compare=False)
@@ -94,3 +94,13 @@ class RecoveryResult:
     peak_bytes: int = field(compare=False)
     device_peak_bytes: int | None = field(compare=False)
     shards: tuple[Shard, ...] = field(compare=False, default=())
+
+    @property
+    def evaluation_loss_before(self) -> float | None:
+        """The pruned model's mean loss per token; None without evaluation windows."""
+        return mean_loss(self.evaluation_losses_before)
+
+    @property
+    def evaluation_loss_after(self) -> float | None:
+        """The written model's mean loss per token; None without evaluation windows."""
+        return mean_loss(self.evaluation_losses_after)

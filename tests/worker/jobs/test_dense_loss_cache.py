@@ -67,7 +67,7 @@ def test_the_second_job_reuses_the_first_jobs_dense_loss(folder: Path) -> None:
 
 def test_the_cached_loss_is_used_and_not_measured_again(folder: Path) -> None:
     run(folder, "first")
-    kept(folder)[0].write_text('{"loss": 0.0}')
+    kept(folder)[0].write_text(json.dumps({"losses": [0.0] * WINDOWS}))
 
     assert run(folder, "second")["metrics"]["dense_perplexity"] == 1.0
 
@@ -105,4 +105,14 @@ def test_a_half_written_file_is_never_found(folder: Path) -> None:
     run(folder, "first")
 
     assert [path.suffix for path in kept(folder)] == [".json"]
-    assert torch.isfinite(torch.tensor(json.loads(kept(folder)[0].read_text())["loss"]))
+    losses = json.loads(kept(folder)[0].read_text())["losses"]
+    assert len(losses) == WINDOWS
+    assert torch.isfinite(torch.tensor(losses)).all()
+
+
+def test_a_file_with_the_mean_alone_is_measured_again(folder: Path) -> None:
+    run(folder, "first")
+    kept(folder)[0].write_text('{"loss": 0.0}')
+
+    assert run(folder, "second")["computed"]["dense_loss"] == "measured"
+    assert "losses" in json.loads(kept(folder)[0].read_text())

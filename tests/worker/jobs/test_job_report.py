@@ -45,6 +45,9 @@ def test_every_figure_that_a_gate_may_bound_is_measured_and_no_other(tmp_path: P
     result = run_to_end(prune(spec, tmp_path / "out", Resources()), lambda _: None)
 
     assert numbers(result.metrics) | ELSEWHERE == set(METRIC_NAMES)
+    intervals = result.metrics["intervals"]
+    assert set(intervals) == {name for name in METRIC_NAMES if "perplexity" in name}
+    assert all(low < result.metrics[name] < high for name, (low, high) in intervals.items())
 
 
 def test_a_job_with_method_none_measures_a_pruned_model_and_changes_nothing(tmp_path: Path) -> None:

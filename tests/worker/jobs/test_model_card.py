@@ -22,6 +22,7 @@ def card(
                 "sparsity": 0.5,
                 "dense_perplexity": 8.0,
                 "pruned_perplexity": None,
+                "intervals": {},
                 "coverage": 1.0,
                 "fallbacks": 0,
             }
@@ -101,6 +102,14 @@ def test_a_model_card_says_what_was_trained() -> None:
     assert "Pruned and trained block by block" in trained
     assert "not pruned, but their norms were trained: `norm`" in trained
     assert "no kept weight changed" not in trained
+
+
+def test_a_model_card_has_the_intervals_of_the_perplexities() -> None:
+    ends = {"dense_perplexity": [7.5, 8.53], "pruned_perplexity": [9, 10.25]}
+    assert "| its 95 % interval | 7.5000 to 8.5300 | 9.0000 to 10.2500 |" in card(
+        {"intervals": ends}
+    )
+    assert "interval" not in card()
 
 
 def recovered(kept_start: bool) -> str:

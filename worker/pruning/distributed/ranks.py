@@ -85,6 +85,18 @@ class Ranks:
             dist.all_reduce(total)
         return total
 
+    def concatenate(self, values: Tensor) -> Tensor:
+        """Return the values of all ranks in rank order, bit for bit the same on every rank.
+
+        Args:
+            values: ``[n]``, with the same dtype on each rank; ``n`` may differ.
+        """
+        counts = [count for (count,) in self.all_gather(len(values))]
+        start = sum(counts[: self.rank])
+        placed = values.new_zeros(sum(counts))
+        placed[start : start + len(values)] = values
+        return self.all_reduce(placed)
+
     def broadcast(self, values: Tensor) -> None:
         """Overwrite ``values`` by those of rank 0; all ranks must pass the same shape and dtype."""
         if self.size == 1:

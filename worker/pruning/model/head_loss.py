@@ -1,6 +1,6 @@
 """The loss and its gradient, computed piece by piece from the last hidden states."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -16,15 +16,15 @@ TokenLoss = Callable[[Tensor, Tensor], Tensor]
 _LOGITS_BYTES = 16 << 20
 
 
-def mean_loss(
+def window_losses(
     meta_model: MetaModel,
     block_inputs: BlockInputs,
     states: Iterable[Tensor],
     batches: Iterable[Tensor],
     token_loss: TokenLoss,
     ranks: Ranks = SINGLE_PROCESS,
-) -> float:
-    """Return the mean loss per predicted token over all windows.
+) -> list[float]:
+    """Return the mean loss per predicted token of each window.
 
     The final norm and the head treat each token independently, so they are run on short pieces of
     the states. This keeps the logits small, however large the vocabulary is.
@@ -35,14 +35,24 @@ def mean_loss(
         states: last hidden states ``[batch, tokens, hidden]``.
         batches: the token ids ``[batch, tokens]`` of these states.
         token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]`` losses.
-        ranks: the processes over whose windows the mean is taken.
+        ranks: the processes that share the windows; every rank gets the losses of all windows, in
+            rank order.
     """
-    total, count = torch.zeros((), dtype=torch.float64), 0
-    for hidden, targets in _pieces(meta_model, states, batches):
-        logits = head_logits(meta_model, block_inputs, hidden)
-        total += token_loss(logits, targets.to(logits.device)).double().sum().cpu()
-        count += len(targets)
-    return float(ranks.all_reduce(total) / ranks.sum_of(count))
+    means = [torch.empty(0, dtype=torch.float64)]
+    for hidden, ids in zip(states, batches, strict=True):
+        losses = [
+            token_loss(logits, targets.to(logits.device)).double().cpu()
+            for piece, targets in _pieces(meta_model, hidden, ids)
+            for logits in (head_logits(meta_model, block_inputs, piece),)
+        ]
+        means.append(torch.cat(losses).view(len(ids), -1).mean(1))
+    losses_of_all: list[float] = ranks.concatenate(torch.cat(means)).tolist()
+    return losses_of_all
+
+
+def mean_loss(losses: Sequence[float]) -> float | None:
+    """Return the mean of the losses of windows of one length; None without windows."""
+    return sum(losses) / len(losses) if losses else None
 
 
 def loss_gradient(
@@ -60,14 +70,14 @@ def loss_gradient(
         block_inputs: knows whether blocks return a tensor or a tuple.
         hidden: the window's last hidden states ``[1, tokens, hidden]``.
         ids: the token ids ``[1, tokens]`` of these states.
-        token_loss: as in `mean_loss`.
+        token_loss: as in `window_losses`.
         scale: the factor; large enough that small gradients do not underflow in fp16.
 
     Returns:
         ``[1, tokens, hidden]`` in the dtype of ``hidden``; zero at the last token.
     """
     gradient, start = torch.zeros_like(hidden, device=meta_model.device), 0
-    for piece, targets in _pieces(meta_model, [hidden], [ids]):
+    for piece, targets in _pieces(meta_model, hidden, ids):
         leaf = piece.to(meta_model.device, copy=True).requires_grad_()
         with torch.enable_grad():
             logits = head_logits(meta_model, block_inputs, leaf)
@@ -79,18 +89,15 @@ def loss_gradient(
     return gradient
 
 
-def _pieces(
-    meta_model: MetaModel, states: Iterable[Tensor], batches: Iterable[Tensor]
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield pieces ``[n, hidden]`` of the hidden states, each with the ids ``[n]`` to predict.
+def _pieces(meta_model: MetaModel, hidden: Tensor, ids: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield pieces ``[n, hidden]`` of a batch's states, each with the ids ``[n]`` to predict.
 
     A window's last state is left out, because no token follows it.
     """
     vocabulary = meta_model.model.config.get_text_config().vocab_size
-    for hidden, ids in zip(states, batches, strict=True):
-        inputs, targets = hidden[:, :-1].flatten(0, 1), ids[:, 1:].flatten()
-        length = max(1, min(ids.shape[1], _LOGITS_BYTES // (4 * vocabulary)))
-        yield from zip(torch.split(inputs, length), torch.split(targets, length), strict=True)
+    inputs, targets = hidden[:, :-1].flatten(0, 1), ids[:, 1:].flatten()
+    length = max(1, min(ids.shape[1], _LOGITS_BYTES // (4 * vocabulary)))
+    yield from zip(torch.split(inputs, length), torch.split(targets, length), strict=True)
 
 
 def head_logits(

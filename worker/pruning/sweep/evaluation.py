@@ -9,7 +9,7 @@ from torch import Tensor
 from worker.pruning.distributed.ranks import Ranks
 from worker.pruning.model.activations import Activations
 from worker.pruning.model.block_inputs import BlockInputs
-from worker.pruning.model.head_loss import TokenLoss, mean_loss
+from worker.pruning.model.head_loss import TokenLoss, window_losses
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.streams import Streams
 
@@ -26,8 +26,9 @@ class Evaluation:
         batches: the token ids ``[batch, tokens]`` of all ranks.
         token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``.
         ranks: the ranks that share the batches.
-        dense_loss: the dense model's loss on all batches; None if it is not known. If it is known,
-            only the first windows run through the dense model, to compare each block's outputs.
+        dense_losses: the dense model's loss on each window; None if they are not known. If they are
+            known, only the first windows run through the dense model, to compare each block's
+            outputs.
     """
 
     def __init__(
@@ -37,14 +38,14 @@ class Evaluation:
         batches: Sequence[Tensor],
         token_loss: TokenLoss,
         ranks: Ranks,
-        dense_loss: float | None,
+        dense_losses: Sequence[float] | None,
     ) -> None:
         self._meta_model, self._block_inputs, self._token_loss = (
             meta_model,
             block_inputs,
             token_loss,
         )
-        self._ranks, self._dense_loss = ranks, dense_loss
+        self._ranks, self._dense_losses = ranks, dense_losses
         self._batches = ranks.share_of(batches)
         starts = range(0, sum(map(len, batches)), len(batches[0])) if batches else range(0)
         self._compared = sum(start < COMPARED_WINDOWS for start in ranks.share_of(starts))
@@ -52,7 +53,7 @@ class Evaluation:
     def embed(self, streams: Streams) -> None:
         """Fill each evaluation stream with the embeddings of its windows."""
         self._block_inputs.embed(self._batches, streams.evaluation.append)
-        dense_batches = len(self._batches) if self._dense_loss is None else self._compared
+        dense_batches = len(self._batches) if self._dense_losses is None else self._compared
         for hidden in islice(streams.evaluation, dense_batches):
             streams.dense_evaluation.append(hidden)
 
@@ -73,20 +74,20 @@ class Evaluation:
         error, size = self._ranks.all_reduce(sums).tolist()
         return float((error / size) ** 0.5) if size else None
 
-    def losses(self, streams: Streams) -> tuple[float | None, float | None]:
-        """Return the dense and the pruned model's mean losses per token; None without windows."""
+    def losses(self, streams: Streams) -> tuple[list[float], list[float]]:
+        """Return the dense and the pruned model's mean losses per token of each window."""
         if not self._ranks.sum_of(len(self._batches)):
-            return None, None
+            return [], []
         with self._meta_model.loaded_head():
             dense = (
-                self._loss(streams.dense_evaluation)
-                if self._dense_loss is None
-                else self._dense_loss
+                self._losses(streams.dense_evaluation)
+                if self._dense_losses is None
+                else list(self._dense_losses)
             )
-            return dense, self._loss(streams.evaluation)
+            return dense, self._losses(streams.evaluation)
 
-    def _loss(self, states: Activations) -> float:
-        return mean_loss(
+    def _losses(self, states: Activations) -> list[float]:
+        return window_losses(
             self._meta_model,
             self._block_inputs,
             states,

@@ -1,6 +1,6 @@
 """The pruning of a model, block by block: calibrate, prune, propagate, evaluate and write."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -64,7 +64,7 @@ class ModelPruner:
         *,
         memory_budget_bytes: int | None = None,
         ranks: Ranks = SINGLE_PROCESS,
-        dense_loss: float | None = None,
+        dense_losses: Sequence[float] | None = None,
         speed: Speed | None = None,
         measurements: Path | None = None,
     ) -> None:
@@ -80,7 +80,7 @@ class ModelPruner:
             token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``.
             memory_budget_bytes: the most memory that this process may hold; None for no such limit.
             ranks: the ranks that share the work; all get the same arguments.
-            dense_loss: the dense model's loss on ``evaluation``, if it is known.
+            dense_losses: the dense model's loss on each window of ``evaluation``, if known.
             speed: the machine's speed, so that the plan predicts the time.
             measurements: the folder of a `MeasurementCache`; if None, nothing is cached.
 
@@ -92,7 +92,7 @@ class ModelPruner:
         self._meta_model, self._recipe, self._token_loss = meta_model, recipe, token_loss
         self._ranks, self._total = ranks, len(meta_model.blocks)
         self._block_inputs = BlockInputs(meta_model)
-        ids, known = (calibration, evaluation), dense_loss is not None
+        ids, known = (calibration, evaluation), dense_losses is not None
         plan = plan_pruning(
             meta_model, recipe, *ids, memory_budget_bytes, dense_known=known, speed=speed
         )
@@ -100,13 +100,13 @@ class ModelPruner:
         self._progress = Progress(out, self._given, ranks)
         # A resumed run keeps the earlier run's values; both decide the length of its streams.
         self.plan = plan.with_setting(self._progress.decide_once("setting", plan.setting_values))
-        known_loss = self._progress.decide_once("dense_loss", lambda: dense_loss)
-        self._dense_loss_known = known_loss is not None
+        known_losses = self._progress.decide_once("dense_losses", lambda: dense_losses)
+        self._dense_loss_known = known_losses is not None
         setting = self.plan.setting
         self._calibration = ranks.share_of(split_batches(calibration, setting))
         measured = split_batches(evaluation, setting)
         self._evaluation = Evaluation(
-            meta_model, self._block_inputs, measured, token_loss, ranks, known_loss
+            meta_model, self._block_inputs, measured, token_loss, ranks, known_losses
         )
         self._output = ModelOutput(meta_model, out, self._progress.folder)
         self._pass = BlockPass(
@@ -163,12 +163,12 @@ class ModelPruner:
             with self._seconds("prune"):
                 self._ranks.run_on_main(self._output.finish)
             with self._seconds("evaluate"):
-                losses = self._progress.measure_once(
-                    "losses", lambda: self._evaluation.losses(streams)
+                dense_losses, pruned_losses = self._progress.measure_once(
+                    "window_losses", lambda: self._evaluation.losses(streams)
                 )
             self._progress.delete_snapshot()
         self._ranks.barrier()  # until the scratch files of all ranks are deleted
-        return self._result(*losses)
+        return self._result(tuple(dense_losses), tuple(pruned_losses))
 
     def _embed(self, streams: Streams) -> None:
         """Fill the streams with the inputs of the first block."""
@@ -251,12 +251,14 @@ class ModelPruner:
         )
         return gradient_pass.measure(self._calibration, self._scratch(stack))
 
-    def _result(self, dense_loss: float | None, pruned_loss: float | None) -> PruningResult:
+    def _result(
+        self, dense_losses: tuple[float, ...], pruned_losses: tuple[float, ...]
+    ) -> PruningResult:
         device_peaks = self._ranks.all_gather(device_peak_bytes(self._meta_model.device))
         return PruningResult(
-            dense_loss=dense_loss,
+            dense_losses=dense_losses,
             dense_loss_known=self._dense_loss_known,
-            pruned_loss=pruned_loss,
+            pruned_losses=pruned_losses,
             propagation=self.plan.setting.propagation,
             prune_seconds=self._seconds.seconds["prune"],
             evaluate_seconds=self._seconds.seconds["evaluate"],

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from torch import Tensor
 
+from worker.pruning.model.head_loss import mean_loss
 from worker.pruning.model.shards import Shard
 from worker.pruning.planning.plan import Plan
 from worker.pruning.refinement.results import RefinementResult
@@ -146,8 +147,8 @@ class PruningResult:
     """The result of a pruning run.
 
     Attributes:
-        dense_loss, pruned_loss: mean loss per token of each model; None without evaluation windows.
-        dense_loss_known: whether the dense model's loss was known before the run.
+        dense_losses, pruned_losses: the mean loss per token of each evaluation window, by model.
+        dense_loss_known: whether the dense model's losses were known before the run.
         propagation: the propagation that was used: ``reference`` instead of ``fused`` if the
             states of all calibration batches do not fit in memory.
         prune_seconds: seconds of loading, calibrating, pruning, refining and writing, including an
@@ -162,8 +163,8 @@ class PruningResult:
         shards: the files that were written, with their digests.
     """
 
-    dense_loss: float | None
-    pruned_loss: float | None
+    dense_losses: tuple[float, ...]
+    pruned_losses: tuple[float, ...]
     dense_loss_known: bool
     propagation: str
     prune_seconds: float
@@ -174,3 +175,13 @@ class PruningResult:
     peak_bytes: int = field(compare=False)
     device_peak_bytes: int | None = field(compare=False)
     shards: tuple[Shard, ...] = field(compare=False, default=())
+
+    @property
+    def dense_loss(self) -> float | None:
+        """The dense model's mean loss per token; None without evaluation windows."""
+        return mean_loss(self.dense_losses)
+
+    @property
+    def pruned_loss(self) -> float | None:
+        """The pruned model's mean loss per token; None without evaluation windows."""
+        return mean_loss(self.pruned_losses)

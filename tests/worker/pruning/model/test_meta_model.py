@@ -26,7 +26,7 @@ from worker.pruning.base.errors import CheckpointError, UnsupportedModelError
 from worker.pruning.model.block_inputs import BlockInputs
 from worker.pruning.model.blocks import find_blocks
 from worker.pruning.model.checkpoint import Checkpoint
-from worker.pruning.model.head_loss import mean_loss
+from worker.pruning.model.head_loss import mean_loss, window_losses
 from worker.pruning.model.meta_model import MetaModel, check_is_causal, check_is_decoder
 
 CPU = torch.device("cpu")
@@ -36,7 +36,7 @@ STREAMED = (
 
 
 @torch.no_grad()
-def _streamed_loss(folder: Path, ids: torch.Tensor) -> float:
+def _streamed_loss(folder: Path, ids: torch.Tensor) -> float | None:
     meta_model = MetaModel.open(folder, torch.float32, CPU)
     block_inputs = BlockInputs(meta_model)
     states: list[torch.Tensor] = []
@@ -48,7 +48,7 @@ def _streamed_loss(folder: Path, ids: torch.Tensor) -> float:
             states = [block_inputs.call(block, index, hidden) for hidden in states]
     assert all(parameter.is_meta for parameter in meta_model.model.parameters())
     with meta_model.loaded_head():
-        return mean_loss(meta_model, block_inputs, states, [ids], token_loss)
+        return mean_loss(window_losses(meta_model, block_inputs, states, [ids], token_loss))
 
 
 @pytest.mark.parametrize("family", STREAMED)

@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -33,6 +33,8 @@ from worker.pruning.sweep.results import BlockResult, PruningResult
 
 BLOCKS = 3
 CALIBRATION, EVALUATION = random_ids(40, 16, seed=1), random_ids(3, 16, seed=2)
+KNOWN = [1.0] * len(EVALUATION)
+"""Losses of the dense model that a run is given."""
 HALF = Recipe(get_scorer("zpruner"), Unstructured(0.5))
 SPARSEGPT = replace(HALF, solver=get_solver("sparsegpt"))
 CORRECTED = replace(SPARSEGPT, correction=0.3)
@@ -60,12 +62,12 @@ def open_sweep(
     out: Path,
     recipe: Recipe = HALF,
     dtype: torch.dtype = torch.float32,
-    dense_loss: float | None = None,
+    dense_losses: Sequence[float] | None = None,
 ) -> ModelPruner:
     out.mkdir(exist_ok=True)
     meta_model = MetaModel.open(dense, dtype, torch.device("cpu"))
     return ModelPruner(
-        meta_model, recipe, CALIBRATION, EVALUATION, out, token_loss, dense_loss=dense_loss
+        meta_model, recipe, CALIBRATION, EVALUATION, out, token_loss, dense_losses=dense_losses
     )
 
 
@@ -156,18 +158,20 @@ def test_saved_hidden_states_equal_those_computed_again(
         assert [path.name for path in (left / PROGRESS_FOLDER).iterdir()] == ["journal.jsonl"]
 
 
-@pytest.mark.parametrize(("first", "second"), [(None, 1.0), (1.0, None)])
+@pytest.mark.parametrize(("first", "second"), [(None, KNOWN), (KNOWN, None)])
 @pytest.mark.usefixtures("often")
 def test_a_run_measures_the_dense_loss_if_the_run_that_it_resumes_did(
-    dense: Path, tmp_path: Path, first: float | None, second: float | None
+    dense: Path, tmp_path: Path, first: Sequence[float] | None, second: Sequence[float] | None
 ) -> None:
     out = tmp_path / "out"
     undisturbed = finish(
-        open_sweep(dense, out, dense_loss=first), out, lambda i: copy_state(out, tmp_path / str(i))
+        open_sweep(dense, out, dense_losses=first),
+        out,
+        lambda i: copy_state(out, tmp_path / str(i)),
     )
     for index in range(BLOCKS):
         left = tmp_path / str(index)
-        again = open_sweep(dense, left, dense_loss=second)
+        again = open_sweep(dense, left, dense_losses=second)
         assert again.resumed_from_block == index + 1
         assert without_timing(finish(again, left)) == without_timing(undisturbed)
 

@@ -38,6 +38,16 @@ it("has a row for each task, with the interval of 95 %", () => {
   expect(jobs.map((one) => intervalOf(one, "acc.arc"))).toEqual(["± 2 %", null]);
 });
 
+it("has the interval of a perplexity, where there is one", () => {
+  const intervals = { pruned_perplexity: [33.111, 35.333], perplexity_ratio: [1, null] };
+  const jobs = [job("a", { pruned_perplexity: 34.2, intervals }), job("b", {})];
+  expect(jobs.map((one) => intervalOf(one, "pruned_perplexity"))).toEqual([
+    "(33.11 to 35.33)",
+    null,
+  ]);
+  expect(jobs.map((one) => intervalOf(one, "perplexity_ratio"))).toEqual([null, null]);
+});
+
 it("leaves out jobs without figures by name, and goes on with the others", () => {
   const found = [
     { id: "a", job: makeJob({ id: "job_aaaaaaaa", name: "running one" }), isUnknown: false },

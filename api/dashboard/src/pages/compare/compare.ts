@@ -1,6 +1,7 @@
 /** Compares the specifications and metrics of jobs. */
 
 import type { Job } from "../../api/client.ts";
+import { perplexityInterval } from "../../api/intervals.ts";
 import { number } from "../../api/jobs.ts";
 import { halfWidth, members } from "../../api/tasks.ts";
 import { bytes, duration, figure, percent } from "../../format.ts";
@@ -63,8 +64,10 @@ export function metricOf(job: Job, name: string): number | null {
   return number(rest.length > 0 ? members(job.result, group)[rest.join(".")] : job.result?.[name]);
 }
 
-/** Return the interval of an accuracy: "± 1.9 %". */
+/** Return the interval of an accuracy, "± 1.9 %", or of a perplexity, "(33.1 to 35.3)". */
 export function intervalOf(job: Job, name: string): string | null {
+  const ends = perplexityInterval(job.result, name);
+  if (ends !== null) return `(${ends})`;
   const task = /^acc\.(.+)$/.exec(name)?.[1];
   const error = task === undefined ? null : number(members(job.result, "acc_stderr")[task]);
   const interval = halfWidth(error);

@@ -26,7 +26,7 @@ export function Metrics({ entries }: { entries: Entry[] }) {
       <p className="faint">
         Green is the best of the jobs with the same sparsity.
         {metrics.some(({ name }) => jobs.some((job) => intervalOf(job, name) !== null)) &&
-          " ± is a 95 % interval."}
+          " ± and ranges in brackets are 95 % intervals."}
       </p>
     </Section>
   );

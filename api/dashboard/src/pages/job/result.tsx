@@ -1,4 +1,5 @@
 import type { Job } from "../../api/client.ts";
+import { perplexityInterval } from "../../api/intervals.ts";
 import { number } from "../../api/jobs.ts";
 import { Bars } from "../../charts/bars.tsx";
 import { bytes, change, count, duration, percent } from "../../format.ts";
@@ -27,6 +28,8 @@ export function Result({ job }: { job: Job }) {
       )}
       <Facts>
         <Fact name="Sparsity">{percent(metric("sparsity"), 2)}</Fact>
+        <Interval result={metrics} name="pruned_perplexity" label="Perplexity, 95 %" />
+        <Interval result={metrics} name="perplexity_ratio" label="Ratio to dense, 95 %" />
         <Fact name="Zeros">
           {count(metric("zeros"))} of {count(metric("weights"))}
         </Fact>
@@ -46,6 +49,11 @@ export function Result({ job }: { job: Job }) {
       </Facts>
     </Section>
   );
+}
+
+function Interval({ result, name, label }: { result: Job["result"]; name: string; label: string }) {
+  const ends = perplexityInterval(result, name);
+  return ends === null ? null : <Fact name={label}>{ends}</Fact>;
 }
 
 function Delta({ dense, pruned }: { dense: number | null; pruned: number }) {
