@@ -29,6 +29,8 @@ ADDED_FIELDS = (
     "recover",
     "tasks",
     "task_limit",
+    "generate",
+    "prompts",
 )
 """Fields that did not exist when older jobs' digests were computed."""
 NO_LABELS: Mapping[str, object] = MappingProxyType({})
@@ -52,7 +54,7 @@ def _digest(spec: PruneSpec) -> str:
     """Return the digest of a specification; `ADDED_FIELDS` are included only if they are set."""
     written = spec.model_dump(mode="json")
     return digest({key: value for key, value in written.items()
-                   if key not in ADDED_FIELDS or value is not None})  # fmt: skip
+                   if key not in ADDED_FIELDS or value})  # fmt: skip
 
 
 def model_key(model: str) -> str:

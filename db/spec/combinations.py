@@ -55,6 +55,7 @@ def check_combination(spec: PruneSpec) -> None:
     if spec.recover is not None:
         _check_recover(spec, spec.recover)
     _check_task_limit(spec)
+    _check_prompts(spec)
     has_work = spec.sparsity > 0 or spec.method is MethodName.none or spec.eval_dataset is not None
     if not has_work:
         raise SpecRefusedError(
@@ -71,6 +72,18 @@ def _check_task_limit(spec: PruneSpec) -> None:
         reason = "the job is measured on no task"
         raise SpecRefusedError(
             "task_limit", spec.task_limit, UNFIT, reason, "Name tasks, or leave task_limit out."
+        )
+
+
+def _check_prompts(spec: PruneSpec) -> None:
+    if spec.prompts is not None and not spec.generate:
+        reason = "the job generates no text"
+        raise SpecRefusedError(
+            "prompts",
+            list(spec.prompts),
+            UNFIT,
+            reason,
+            "Set generate to true, or leave prompts out.",
         )
 
 

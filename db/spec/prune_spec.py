@@ -10,6 +10,7 @@ from pydantic import (
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
+    StrictBool,
     StrictFloat,
     StrictInt,
     WithJsonSchema,
@@ -19,6 +20,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
 from db.spec.allocations import Allocation, AllocationName
+from db.spec.generation import Prompts
 from db.spec.presets import PresetName, resolve_preset
 from db.spec.recovery import Recover
 from db.spec.refinement import Refine
@@ -256,6 +258,16 @@ class PruneSpec(BaseModel):
         ge=1,
         le=1_000_000,
         description="Items of each task, from the first one; all by default.",
+    )
+    generate: StrictBool = Field(
+        default=False,
+        description="Whether the dense and the pruned model continue a few prompts, for people to "
+        "read. Both must fit into memory as a whole, one after the other.",
+    )
+    prompts: Prompts | None = Field(
+        default=None,
+        description="The prompts that `generate` uses in place of its own.",
+        examples=[["The capital of France is"]],
     )
 
     @model_validator(mode="before")

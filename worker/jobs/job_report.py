@@ -26,6 +26,7 @@ def job_report(
     blocks: Sequence[BlockResult],
     recovered: RecoveredModel | None = None,
     tasks: MeasuredTasks | None = None,
+    texts: list[dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Return all measurements and how they were made, as in ``report.json``.
 
@@ -51,6 +52,8 @@ def job_report(
         report["recovery"] = recovered.report()
     if tasks is not None:
         report["tasks"] = tasks.report()
+    if texts is not None:
+        report["generation"] = texts
     return report
 
 

@@ -10,6 +10,7 @@ from db.spec.prune_spec import PruneSpec
 from db.spec.references import parse_model
 from worker.evaluation.perplexity import token_loss
 from worker.jobs.dense_loss_cache import CachedDenseLosses
+from worker.jobs.generation import job_generation
 from worker.jobs.job_report import job_report
 from worker.jobs.model_folder import write_model_folder
 from worker.jobs.opened_job import OpenedJob
@@ -26,8 +27,9 @@ from worker.pruning.sweep.fingerprint import dense_loss_key
 from worker.pruning.sweep.results import BlockResult
 from worker.sources.models import fetch_model
 
-# The shares of the work that are done before the first block and after the last step.
-_STARTED, _DONE = 0.02, 0.95
+# The shares of the work that are done before the first block, after the last step or task, and
+# before the files are completed.
+_STARTED, _DONE, _PACKAGED = 0.02, 0.95, 0.99
 _TASKS = 0.25
 """The share of the work that tasks are taken to be, for a job that has some."""
 
@@ -58,7 +60,7 @@ def prune(
     model = fetch_model(parse_model(spec.model, spec.revision, resources.model_roots))
     yield JobProgress(Phase.loading, 0.01)
     job = OpenedJob.open(spec, model, devices, resources)
-    tasks = job_tasks(job)
+    tasks, generation = job_tasks(job), job_generation(job)
     recovery = planned_recovery(job, out)
     pruned = recovery.pruned if recovery else out
     pruned.mkdir(exist_ok=True)
@@ -78,8 +80,9 @@ def prune(
         recovered = RecoveredModel.count(recovery, recovery_result, blocks)
     written = recovered.result.shards if recovered else result.shards
     measured = (yield from tasks.progress(out, written, trained, _DONE)) if tasks else None
-    yield JobProgress(Phase.packaging, 0.99)
-    report = job_report(job, result, blocks, recovered, measured)
+    texts = (yield from generation.progress(out, _DONE, _PACKAGED)) if generation else None
+    yield JobProgress(Phase.packaging, _PACKAGED)
+    report = job_report(job, result, blocks, recovered, measured, texts)
     write_model_folder(model.path, out, report, resources.model_roots)
     return JobResult(report["metrics"], _digests(written))
 

@@ -30,6 +30,8 @@ export function makeSpec(overrides: Partial<Spec> = {}): Spec {
     eval_samples: null,
     tasks: null,
     task_limit: null,
+    generate: false,
+    prompts: null,
     ...overrides,
   } as Spec;
 }

@@ -1,5 +1,6 @@
 """A small model with a tokenizer, to run zero-shot tasks on."""
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,12 @@ CONFIG = LlamaConfig(
 )
 
 
-def write_model_and_tokenizer(folder: Path, seed: int = 0) -> Path:
+def write_model_and_tokenizer(folder: Path, seed: int = 0, positions: int = POSITIONS) -> Path:
     """Write a random Llama with a tokenizer of bytes."""
-    write_model(folder, CONFIG, torch.float32, seed)
+    config = deepcopy(CONFIG)
+    config.max_position_embeddings = positions
+    write_model(folder, config, torch.float32, seed)
     tokenizer: Any = byte_tokenizer()
-    tokenizer.model_max_length = POSITIONS
+    tokenizer.model_max_length = positions
     tokenizer.save_pretrained(folder)
     return folder

@@ -129,6 +129,25 @@ export function jobReport(id: string) {
   });
 }
 
+interface Continuations {
+  /** The most likely tokens. */
+  greedy: string;
+  /** Tokens drawn by the job's seed. */
+  sampled: string;
+}
+
+/** The continuations of one prompt by the dense and by the pruned model. */
+export interface GeneratedText {
+  prompt: string;
+  dense: Continuations;
+  pruned: Continuations;
+}
+
+/** Return the texts in a job's report. */
+export function generatedTexts(report: Record<string, unknown>): GeneratedText[] {
+  return (report.generation ?? []) as GeneratedText[];
+}
+
 export function jobArtifacts(id: string) {
   return queryOptions({
     queryKey: ["artifacts", id],

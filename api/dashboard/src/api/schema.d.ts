@@ -2067,7 +2067,9 @@ export interface components {
          *         "eval_text_field": null,
          *         "eval_samples": null,
          *         "tasks": null,
-         *         "task_limit": null
+         *         "task_limit": null,
+         *         "generate": false,
+         *         "prompts": null
          *       }
          *     }
          */
@@ -2115,7 +2117,9 @@ export interface components {
          *         "eval_text_field": null,
          *         "eval_samples": null,
          *         "tasks": null,
-         *         "task_limit": null
+         *         "task_limit": null,
+         *         "generate": false,
+         *         "prompts": null
          *       },
          *       "model": {
          *         "name": "meta-llama/Llama-3.1-8B",
@@ -2568,6 +2572,20 @@ export interface components {
              */
             task_limit?: number | null;
             /**
+             * Generate
+             * @description Whether the dense and the pruned model continue a few prompts, for people to read. Both must fit into memory as a whole, one after the other.
+             * @default false
+             */
+            generate: boolean;
+            /**
+             * Prompts
+             * @description The prompts that `generate` uses in place of its own.
+             * @example [
+             *       "The capital of France is"
+             *     ]
+             */
+            prompts?: string[] | null;
+            /**
              * Name
              * @description The job's name.
              */
@@ -2670,7 +2688,9 @@ export interface components {
          *         "eval_text_field": null,
          *         "eval_samples": null,
          *         "tasks": null,
-         *         "task_limit": null
+         *         "task_limit": null,
+         *         "generate": false,
+         *         "prompts": null
          *       },
          *       "attempt": 1,
          *       "worker": "gpu@host",
@@ -2945,7 +2965,9 @@ export interface components {
          *             "eval_text_field": null,
          *             "eval_samples": null,
          *             "tasks": null,
-         *             "task_limit": null
+         *             "task_limit": null,
+         *             "generate": false,
+         *             "prompts": null
          *           },
          *           "attempt": 1,
          *           "worker": "gpu@host",
@@ -3094,7 +3116,9 @@ export interface components {
          *         "eval_text_field": null,
          *         "eval_samples": null,
          *         "tasks": null,
-         *         "task_limit": null
+         *         "task_limit": null,
+         *         "generate": false,
+         *         "prompts": null
          *       },
          *       "name": null,
          *       "labels": {},
@@ -3184,7 +3208,9 @@ export interface components {
          *         "eval_text_field": null,
          *         "eval_samples": null,
          *         "tasks": null,
-         *         "task_limit": null
+         *         "task_limit": null,
+         *         "generate": false,
+         *         "prompts": null
          *       },
          *       "attempt": 1,
          *       "worker": "gpu@host",
@@ -3490,6 +3516,20 @@ export interface components {
              * @description Items of each task, from the first one; all by default.
              */
             task_limit?: number | null;
+            /**
+             * Generate
+             * @description Whether the dense and the pruned model continue a few prompts, for people to read. Both must fit into memory as a whole, one after the other.
+             * @default false
+             */
+            generate: boolean;
+            /**
+             * Prompts
+             * @description The prompts that `generate` uses in place of its own.
+             * @example [
+             *       "The capital of France is"
+             *     ]
+             */
+            prompts?: string[] | null;
             /**
              * Name
              * @description The job's name.
@@ -5066,6 +5106,20 @@ export interface components {
              * @description Items of each task, from the first one; all by default.
              */
             task_limit?: number | null;
+            /**
+             * Generate
+             * @description Whether the dense and the pruned model continue a few prompts, for people to read. Both must fit into memory as a whole, one after the other.
+             * @default false
+             */
+            generate: boolean;
+            /**
+             * Prompts
+             * @description The prompts that `generate` uses in place of its own.
+             * @example [
+             *       "The capital of France is"
+             *     ]
+             */
+            prompts?: string[] | null;
         };
         /**
          * QueueHistory
@@ -5452,7 +5506,9 @@ export interface components {
          *             "eval_text_field": null,
          *             "eval_samples": null,
          *             "tasks": null,
-         *             "task_limit": null
+         *             "task_limit": null,
+         *             "generate": false,
+         *             "prompts": null
          *           }
          *         }
          *       ],
@@ -5743,6 +5799,20 @@ export interface components {
              * @description Items of each task, from the first one; all by default.
              */
             task_limit?: number | null;
+            /**
+             * Generate
+             * @description Whether the dense and the pruned model continue a few prompts, for people to read. Both must fit into memory as a whole, one after the other.
+             * @default false
+             */
+            generate: boolean;
+            /**
+             * Prompts
+             * @description The prompts that `generate` uses in place of its own.
+             * @example [
+             *       "The capital of France is"
+             *     ]
+             */
+            prompts?: string[] | null;
             /**
              * Name
              * @description The job's name.
@@ -6088,7 +6158,9 @@ export interface components {
          *           "eval_text_field": null,
          *           "eval_samples": null,
          *           "tasks": null,
-         *           "task_limit": null
+         *           "task_limit": null,
+         *           "generate": false,
+         *           "prompts": null
          *         },
          *         "name": null,
          *         "labels": {},
@@ -7880,7 +7952,9 @@ export interface operations {
                      *         "eval_text_field": null,
                      *         "eval_samples": null,
                      *         "tasks": null,
-                     *         "task_limit": null
+                     *         "task_limit": null,
+                     *         "generate": false,
+                     *         "prompts": null
                      *       },
                      *       "metrics": {
                      *         "sparsity": 0.5,

@@ -40,7 +40,9 @@ function folded(words: string[]): string {
   return words.map((word) => (word.startsWith("--") ? `\\\n  ${word}` : word)).join(" ");
 }
 
-/** A list is one argument; globs and tasks are separate ones. */
+/** Lists of which each value is an argument of its own; any other list is one argument. */
+const SEPARATE = new Set(["skip", "tasks", "prompts"]);
+
 function flags(name: string, value: unknown): string[] {
   if (value === null) return [];
   if (name === "gate") return bounds(value as Body);
@@ -50,8 +52,7 @@ function flags(name: string, value: unknown): string[] {
   if (name === "recover" && typeof value === "object") return members(name, value as Body);
   if (typeof value === "boolean") return value ? [flag] : [];
   if (!Array.isArray(value)) return [flag, quoted(toText(value))];
-  if (name === "skip" || name === "tasks")
-    return value.flatMap((one) => [flag, quoted(String(one))]);
+  if (SEPARATE.has(name)) return value.flatMap((one) => [flag, quoted(String(one))]);
   return [flag, quoted(value.join(","))];
 }
 

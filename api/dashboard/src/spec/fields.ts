@@ -45,6 +45,8 @@ const LABELS: Record<string, string> = {
   eval_samples: "Evaluation windows",
   tasks: "Zero-shot tasks",
   task_limit: "Items of each task",
+  generate: "Generate text",
+  prompts: "Prompts",
   skip: "Layers to skip",
   pattern: "N:M pattern",
   refine: "Refine each block",

@@ -122,6 +122,18 @@ it("shows the errors of matrices, and the weights of the one that is chosen", as
   expect(charts()).toContain("Error by block and matrix");
 });
 
+it("shows the texts that both models generate, most likely or drawn", async () => {
+  const text = (name: string) => ({ greedy: `${name} likely`, sampled: `${name} drawn` });
+  const texts = [{ prompt: "Once", dense: text("dense"), pruned: text("pruned") }];
+  answers["/v1/jobs/job_1/manifest"] = [200, { generation: texts }];
+  answers["/v1/jobs/job_1"] = [200, { ...job, spec: makeSpec({ generate: true }) }];
+  shown = await mount(<JobPage id="job_1" />);
+  expect(card("Generated text")?.textContent).toMatch(/Once.*dense likely.*pruned likely/);
+  card("Generated text")?.querySelectorAll<HTMLInputElement>("[type=radio]")[1]?.click();
+  await settle();
+  expect(card("Generated text")?.textContent).toMatch(/Once.*dense drawn.*pruned drawn/);
+});
+
 it("says that its events could not be read instead of counting none", async () => {
   answers["/v1/jobs/job_1/events"] = refusal(500);
   shown = await mount(<JobPage id="job_1" />);

@@ -18,6 +18,7 @@ import { Blocks } from "./blocks.tsx";
 import { Configuration } from "./configuration.tsx";
 import { DescriptionSection } from "./description/section.tsx";
 import { Files } from "./files.tsx";
+import { Generation } from "./generation.tsx";
 import { Attempts, History, tookInWords } from "./history.tsx";
 import { keptBlocks } from "./kept.ts";
 import { Log } from "./log.tsx";
@@ -94,6 +95,7 @@ function JobView({ job }: { job: Job }) {
           ))}
           <Result job={job} />
           <Tasks job={job} />
+          <Generation job={job} />
           <Recovery job={job} events={events} />
           <Blocks job={job} kept={keptBlocks(job, events)} />
           <Files job={job} />

@@ -1,0 +1,118 @@
+"""The texts of a job: what the dense and the pruned model make of the same prompts."""
+
+from collections.abc import Generator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from db.core.errors import SpecRefusedError
+from db.core.states import Phase
+from db.spec.combinations import UNFIT
+from db.spec.generation import PROMPTS
+from worker.evaluation.generation import continuation, whole_model
+from worker.jobs.opened_job import OpenedJob
+from worker.jobs.progress import JobProgress
+from worker.jobs.windows import position_limit
+from worker.pruning.base.errors import InsufficientMemoryError
+from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.planning.memory_limits import headroom
+from worker.sources.tokenizer import load_tokenizer
+
+TOKENS = 48
+
+
+@dataclass(frozen=True)
+class Continuations:
+    """One model's continuations of a prompt: the most likely tokens, and tokens drawn by a seed."""
+
+    greedy: str
+    sampled: str
+
+
+@dataclass(frozen=True)
+class JobGeneration:
+    """The prompts of a job, encoded.
+
+    Attributes:
+        job: the job.
+        tokenizer: the model's tokenizer.
+        prompts: the token ids ``[n]`` of each prompt, by its text.
+    """
+
+    job: OpenedJob
+    tokenizer: Any
+    prompts: dict[str, Tensor]
+
+    def progress(
+        self, out: Path, start: float, end: float
+    ) -> Generator[JobProgress, None, list[dict[str, Any]]]:
+        """Have both models continue each prompt; return the texts, ready for JSON.
+
+        Args:
+            out: the folder of the pruned weights.
+            start, end: the shares of the whole job that are done before and after.
+
+        Yields:
+            Progress after each prompt, where the job may be interrupted.
+        """
+        folder, dtype = self.job.model.path, self.job.meta_model.dtype
+        texts: dict[str, list[Continuations]] = {}
+        for number, (name, weights) in enumerate({"dense": folder, "pruned": out}.items()):
+            meta_model = MetaModel.open(folder, dtype, self.job.devices[0], weights=weights)
+            texts[name] = []
+            with whole_model(meta_model) as model:
+                for ids in self.prompts.values():
+                    texts[name].append(self._continue(model, ids))
+                    done = number + len(texts[name]) / len(self.prompts)
+                    yield JobProgress(Phase.evaluating, start + (end - start) * done / 2)
+        pairs = zip(self.prompts, texts["dense"], texts["pruned"], strict=True)
+        return [
+            {"prompt": prompt, "dense": asdict(dense), "pruned": asdict(pruned)}
+            for prompt, dense, pruned in pairs
+        ]
+
+    def _continue(self, model: Any, ids: Tensor) -> Continuations:
+        eos = model.config.get_text_config().eos_token_id
+        ends = set(eos) if isinstance(eos, list) else {eos}
+        drawn = torch.Generator().manual_seed(self.job.spec.seed)
+        greedy = continuation(model, ids, TOKENS, ends)
+        sampled = continuation(model, ids, TOKENS, ends, drawn)
+        return Continuations(self.tokenizer.decode(greedy), self.tokenizer.decode(sampled))
+
+
+def job_generation(job: OpenedJob) -> JobGeneration | None:
+    """Encode the prompts of a job; None for a job that generates no text.
+
+    Raises:
+        SpecRefusedError: the model has no tokenizer, or a prompt is too long for it.
+        InsufficientMemoryError: the whole model does not fit into memory.
+    """
+    if not job.spec.generate:
+        return None
+    if (tokenizer := load_tokenizer(job.model.path, job.model.name)) is None:
+        reason = "the model has no tokenizer"
+        raise SpecRefusedError("generate", True, UNFIT, reason, "Leave generate out.")
+    prompts = job.spec.prompts or PROMPTS
+    encoded = {prompt: torch.tensor(tokenizer(prompt)["input_ids"]) for prompt in prompts}
+    room = position_limit(job.meta_model) - TOKENS
+    for prompt, ids in encoded.items():
+        if not 0 < len(ids) <= room:
+            reason = f"it has {len(ids)} tokens, and the model can continue 1 to {room}"
+            raise SpecRefusedError("prompts", prompt, UNFIT, reason, "Change the prompt.")
+    _require_memory(job)
+    return JobGeneration(job, tokenizer, encoded)
+
+
+def _require_memory(job: OpenedJob) -> None:
+    """Check that all weights fit, which only the generation needs at once."""
+    weights = sum(parameter.numel() for parameter in job.meta_model.model.parameters())
+    needed = weights * job.meta_model.dtype.itemsize
+    free = headroom(job.devices[0], job.budget_of_a_process)
+    left, limit = free.host_bytes, free.limit
+    if free.device_bytes is not None:
+        left, limit = free.device_bytes, "the GPU"
+    if needed > left:
+        raise InsufficientMemoryError(needed, left, limit, "generate to false", "generating text")
