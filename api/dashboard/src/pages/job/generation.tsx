@@ -34,10 +34,15 @@ function Prompt({ text, kind }: { text: GeneratedText; kind: Kind }) {
       <figcaption className="mono wrap">{text.prompt}</figcaption>
       <dl>
         <dt>Dense</dt>
-        <dd className="wrap">{text.dense[kind]}</dd>
+        <dd className="wrap">{shortened(text.dense[kind])}</dd>
         <dt>Pruned</dt>
-        <dd className="wrap">{text.pruned[kind]}</dd>
+        <dd className="wrap">{shortened(text.pruned[kind])}</dd>
       </dl>
     </figure>
   );
+}
+
+/** Write more than two line breaks in a row as their number: damaged models repeat them. */
+function shortened(text: string): string {
+  return text.replace(/\n{3,}/g, (breaks) => `\n[${breaks.length} line breaks]\n`);
 }

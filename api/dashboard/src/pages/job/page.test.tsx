@@ -123,7 +123,10 @@ it("shows the errors of matrices, and the weights of the one that is chosen", as
 });
 
 it("shows the texts that both models generate, most likely or drawn", async () => {
-  const text = (name: string) => ({ greedy: `${name} likely`, sampled: `${name} drawn` });
+  const text = (name: string) => ({
+    greedy: `${name} likely`,
+    sampled: `${name} drawn${"\n".repeat(9)}`,
+  });
   const texts = [{ prompt: "Once", dense: text("dense"), pruned: text("pruned") }];
   answers["/v1/jobs/job_1/manifest"] = [200, { generation: texts }];
   answers["/v1/jobs/job_1"] = [200, { ...job, spec: makeSpec({ generate: true }) }];
@@ -131,7 +134,9 @@ it("shows the texts that both models generate, most likely or drawn", async () =
   expect(card("Generated text")?.textContent).toMatch(/Once.*dense likely.*pruned likely/);
   card("Generated text")?.querySelectorAll<HTMLInputElement>("[type=radio]")[1]?.click();
   await settle();
-  expect(card("Generated text")?.textContent).toMatch(/Once.*dense drawn.*pruned drawn/);
+  expect(card("Generated text")?.textContent).toMatch(
+    /Once.*drawn\s\[9 line breaks\].*pruned drawn/s,
+  );
 });
 
 it("says that its events could not be read instead of counting none", async () => {
