@@ -3,8 +3,9 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from io import BufferedReader
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryFile
 
@@ -196,14 +197,36 @@ def seal(folder: Path, digests: Mapping[str, KnownDigest] | None = None) -> list
         ValueError: the folder holds no file, or something other than regular files and folders.
     """
     (folder / CHECKSUMS).unlink(missing_ok=True)  # of an interrupted publication
-    hidden = _hidden(folder)
-    artifacts = [_sealed(path, folder, digests) for path in _files(folder, hidden)]
+    artifacts = [_sealed(path, folder, digests) for path in files_to_publish(folder)]
     if not artifacts:
         raise ValueError(f"no file was staged in {folder}")
     artifacts.append(_write_checksums(folder, artifacts))
-    for path in hidden:
+    for path in _hidden(folder):
         shutil.rmtree(path)
     return artifacts
+
+
+def sha256_of(file: BufferedReader, known: KnownDigest | None = None) -> str:
+    """Return the SHA-256 of an open file; it is read unless ``known`` is still valid."""
+    if known is not None and known.matches(os.fstat(file.fileno())):
+        return known.sha256
+    return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def files_to_publish(folder: Path) -> Iterator[Path]:
+    """Yield the files that `seal` would describe, in order of their paths.
+
+    Raises:
+        ValueError: the folder holds something other than regular files and folders.
+    """
+    hidden = _hidden(folder)
+    for path in sorted(folder.rglob("*")):
+        if any(path.is_relative_to(one) for one in hidden):
+            continue
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise ValueError(f"{path} is not a regular file")
+        if path.is_file():
+            yield path
 
 
 def _names(folder: Path) -> list[str]:
@@ -214,16 +237,6 @@ def _hidden(folder: Path) -> list[Path]:
     return [path for path in folder.glob(".*") if path.is_dir() and not path.is_symlink()]
 
 
-def _files(folder: Path, excluded: Sequence[Path]) -> Iterator[Path]:
-    for path in sorted(folder.rglob("*")):
-        if any(path.is_relative_to(one) for one in excluded):
-            continue
-        if path.is_symlink() or not (path.is_file() or path.is_dir()):
-            raise ValueError(f"{path} is not a regular file")
-        if path.is_file():
-            yield path
-
-
 def _sealed(
     path: Path, folder: Path, digests: Mapping[str, KnownDigest] | None = None
 ) -> NewArtifact:
@@ -231,13 +244,9 @@ def _sealed(
     path.chmod(path.parent.stat().st_mode & 0o666)
     name = PurePosixPath(path.relative_to(folder))
     with path.open("rb") as file:
-        known = (digests or {}).get(str(name))
         os.fsync(file.fileno())
         status = os.fstat(file.fileno())
-        if known is not None and known.matches(status):
-            digest = known.sha256
-        else:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = sha256_of(file, (digests or {}).get(str(name)))
     media_type = MEDIA_TYPES.get(name.suffix, "application/octet-stream")
     return NewArtifact(str(name), status.st_size, digest, media_type, identity_of(status))
 

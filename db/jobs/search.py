@@ -31,6 +31,7 @@ ADDED_FIELDS = (
     "task_limit",
     "generate",
     "prompts",
+    "pins",
 )
 """Fields that did not exist when older jobs' digests were computed."""
 NO_LABELS: Mapping[str, object] = MappingProxyType({})

@@ -21,6 +21,7 @@ from pydantic_core import CoreSchema, PydanticCustomError
 
 from db.spec.allocations import Allocation, AllocationName
 from db.spec.generation import Prompts
+from db.spec.pins import Pins
 from db.spec.presets import PresetName, resolve_preset
 from db.spec.recovery import Recover
 from db.spec.refinement import Refine
@@ -268,6 +269,12 @@ class PruneSpec(BaseModel):
         default=None,
         description="The prompts that `generate` uses in place of its own.",
         examples=[["The capital of France is"]],
+    )
+    pins: Pins | None = Field(
+        default=None,
+        description="The SHA-256 of inputs, and versions of packages, under the names that they "
+        "have in a job's provenance. The job fails before it prunes if one of them is different.",
+        examples=[{"model/config.json": "9f2c…", "version/torch": "2.13.0"}],
     )
 
     @model_validator(mode="before")

@@ -161,7 +161,9 @@ class Runner:
                 raise AttemptStopped(reason)
             watchdog.check()
 
-        resources = replace(self._settings.resources, digests=attempt.dataset_digests())
+        resources = replace(
+            self._settings.resources, digests=attempt.dataset_digests(), job_id=attempt.job_id
+        )
         with closing(self._prune(attempt.spec, staged, resources)) as steps:
             return run_to_end(steps, record)
 

@@ -33,17 +33,30 @@ def write_model_folder(
         report: everything that was measured, ready for JSON.
         roots: folders that may contain models; None if any folder may.
     """
-    for file in sorted(source.iterdir()):
-        if file.is_file() and file.name.endswith(_KEPT) and not file.name.endswith(_WEIGHTS):
-            real = file.resolve()
-            if roots is None or _is_below(real, [source, *roots, Path(constants.HF_HUB_CACHE)]):
-                shutil.copyfile(real, out / file.name)
-            else:
-                log.warning(
-                    "%s is not copied: it links to a file outside the allowed folders", file.name
-                )
+    copied = copied_files(source, roots)
+    for file in copied:
+        shutil.copyfile(file.resolve(), out / file.name)
+    for file in _companions(source):
+        if file not in copied:
+            log.warning(
+                "%s is not copied: it links to a file outside the allowed folders", file.name
+            )
     (out / "report.json").write_text(json.dumps(report, indent=2) + "\n")
     (out / "README.md").write_text(model_card(report))
+
+
+def copied_files(source: Path, roots: Sequence[Path] | None) -> list[Path]:
+    """Return the files of the dense model's folder that are copied to the pruned model's."""
+    if roots is None:
+        return _companions(source)
+    allowed = [source, *roots, Path(constants.HF_HUB_CACHE)]
+    return [file for file in _companions(source) if _is_below(file.resolve(), allowed)]
+
+
+def _companions(source: Path) -> list[Path]:
+    """Return the configuration, tokenizer and similar files of a model's folder."""
+    named = (file for file in sorted(source.iterdir()) if file.name.endswith(_KEPT))
+    return [file for file in named if file.is_file() and not file.name.endswith(_WEIGHTS)]
 
 
 def _is_below(path: Path, folders: Sequence[Path]) -> bool:

@@ -1,20 +1,24 @@
 """The work of one job: fetch a model and texts, prune, recover, evaluate, write a model folder."""
 
 from collections.abc import Generator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from db.core.states import Phase
 from db.files.artifact_store import KnownDigest
 from db.spec.combinations import check_combination
+from db.spec.pins import MODEL, VERSION, check_pins
 from db.spec.prune_spec import PruneSpec
 from db.spec.references import parse_model
 from worker.evaluation.perplexity import token_loss
 from worker.jobs.dense_loss_cache import CachedDenseLosses
 from worker.jobs.generation import job_generation
+from worker.jobs.inputs import model_digests, text_digests, versions
 from worker.jobs.job_report import job_report
 from worker.jobs.model_folder import write_model_folder
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress, JobResult
+from worker.jobs.provenance import Run, write_statement
 from worker.jobs.recovered_model import RecoveredModel
 from worker.jobs.recovery import planned_recovery, sweep_share
 from worker.jobs.resources import Resources
@@ -55,11 +59,8 @@ def prune(
         OSError: the disk has too little space for a recovery.
     """
     yield JobProgress(Phase.resolving, 0.0)
-    check_combination(spec)
-    devices = rank_devices(compute_device(resources.device), resources.devices)
-    model = fetch_model(parse_model(spec.model, spec.revision, resources.model_roots))
-    yield JobProgress(Phase.loading, 0.01)
-    job = OpenedJob.open(spec, model, devices, resources)
+    started = datetime.now(UTC)
+    job, inputs = yield from _opened(spec, resources)
     tasks, generation = job_tasks(job), job_generation(job)
     recovery = planned_recovery(job, out)
     pruned = recovery.pruned if recovery else out
@@ -83,8 +84,27 @@ def prune(
     texts = (yield from generation.progress(out, _DONE, _PACKAGED)) if generation else None
     yield JobProgress(Phase.packaging, _PACKAGED)
     report = job_report(job, result, blocks, recovered, measured, texts)
-    write_model_folder(model.path, out, report, resources.model_roots)
-    return JobResult(report["metrics"], _digests(written))
+    write_model_folder(job.model.path, out, report, resources.model_roots)
+    digests = _digests(written)
+    write_statement(out, digests, Run(job, inputs, result.plan, report, started))
+    return JobResult(report["metrics"], digests)
+
+
+def _opened(
+    spec: PruneSpec, resources: Resources
+) -> Generator[JobProgress, None, tuple[OpenedJob, dict[str, str]]]:
+    """Open a job whose pins hold; return it, and the digests of the model's files."""
+    check_combination(spec)
+    check_pins(spec.pins, VERSION, {VERSION + name: one for name, one in versions().items()})
+    devices = rank_devices(compute_device(resources.device), resources.devices)
+    model = fetch_model(parse_model(spec.model, spec.revision, resources.model_roots))
+    yield JobProgress(Phase.loading, 0.01)
+    inputs = yield from model_digests(model, resources)
+    check_pins(spec.pins, MODEL, inputs)
+    job = OpenedJob.open(spec, model, devices, resources)
+    for name, digest in text_digests(job).items():
+        check_pins(spec.pins, name, {name: digest})
+    return job, inputs
 
 
 def _dense_loss_cache(job: OpenedJob) -> CachedDenseLosses:

@@ -24,6 +24,7 @@ class Resources:
         memory_budget_bytes: the memory limit of all processes together; None for no limit.
         baselines: the folder of measurements of dense models; None to measure each time.
         speeds: the file of this machine's measured speed; None to predict no time.
+        job_id: the job's id, for its provenance; None without a service.
     """
 
     model_roots: tuple[Path, ...] | None = None
@@ -36,6 +37,7 @@ class Resources:
     memory_budget_bytes: int | None = None
     baselines: Path | None = None
     speeds: Path | None = None
+    job_id: str | None = None
 
 
 def valid_device_name(name: str) -> str:

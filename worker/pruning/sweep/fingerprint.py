@@ -75,7 +75,7 @@ def model_parts(
         "weights": _weights(meta_model),
         "loss": plain_values(token_loss),
         "dtype": str(meta_model.dtype),
-        "device": _device(device),
+        "device": device_properties(device),
         "versions": {name: version(name) for name in _LIBRARIES},
         "code": code_digest(Path(__file__).parents[1]),
     }
@@ -123,7 +123,7 @@ def ids_digest(ids: Tensor) -> dict[str, Any]:
     return {"shape": list(ids.shape), "dtype": str(ids.dtype), "sha256": content}
 
 
-def _device(device: torch.device) -> dict[str, Any]:
+def device_properties(device: torch.device) -> dict[str, Any]:
     """Return the properties of a device that can change the results of a run.
 
     On a CPU, torch splits sums over its threads, and chooses kernels by the instruction sets that

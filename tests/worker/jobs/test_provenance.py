@@ -1,0 +1,122 @@
+"""The statement of a job's files agrees with the files, and repeats nothing of the machine."""
+
+import json
+from collections.abc import Mapping
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from db.core.errors import SpecRefusedError
+from db.files.artifact_store import seal
+from db.spec.prune_spec import PruneSpec
+from tests.worker.evaluation.models import write_model_and_tokenizer
+from worker.jobs.prune import prune
+from worker.jobs.resources import Resources
+from worker.pruning.base.generators import run_to_end
+
+TEXT = "The quick brown fox number {} jumps over the lazy dog.\n"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model, a text, and the model pruned with that text, in ``out``."""
+    folder = tmp_path_factory.mktemp("provenance")
+    write_model_and_tokenizer(folder / "model")
+    (folder / "text.txt").write_text("".join(TEXT.format(n) for n in range(200)))
+    pruned(folder, "out")
+    return folder
+
+
+def pruned(folder: Path, out: str, **fields: Any) -> None:
+    """Prune the model into a folder, with absolute paths in the specification."""
+    own = {"model": f"local:{folder / 'model'}", "dataset": f"local:{folder / 'text.txt'}"}
+    small = {"sparsity": 0.5, "samples": 4, "eval_samples": 2, "seq_len": 32, "seed": 7}
+    spec = PruneSpec.model_validate(own | small | fields)
+    (folder / out).mkdir()
+    resources = Resources(
+        model_roots=(folder,), dataset_roots=(folder,), device="cpu", job_id="job_1"
+    )
+    result = run_to_end(prune(spec, folder / out, resources))
+    seal(folder / out, result.digests)
+
+
+def statement(folder: Path, out: str = "out") -> dict[str, Any]:
+    read: dict[str, Any] = json.loads((folder / out / "provenance.json").read_text())
+    return read
+
+
+def digests(resources: list[Mapping[str, Any]]) -> dict[str, str]:
+    return {one["name"]: one["digest"]["sha256"] for one in resources}
+
+
+def sha256_of(path: Path) -> str:
+    return sha256(path.read_bytes()).hexdigest()
+
+
+def test_the_subjects_are_all_files_but_the_statement_and_the_checksums(folder: Path) -> None:
+    made = statement(folder)
+    written = {path.name: path for path in (folder / "out").iterdir()}
+    listed = (folder / "out" / "SHA256SUMS").read_text()
+    assert f"{sha256_of(written.pop('provenance.json'))}  provenance.json\n" in listed
+    del written["SHA256SUMS"]
+    assert digests(made["subject"]) == {name: sha256_of(path) for name, path in written.items()}
+    assert made["_type"] == "https://in-toto.io/Statement/v1"
+    assert made["predicateType"] == "https://slsa.dev/provenance/v1"
+
+
+def test_the_dependencies_are_the_files_of_the_model_and_the_texts(folder: Path) -> None:
+    definition = statement(folder)["predicate"]["buildDefinition"]
+    read = [one for one in (folder / "model").iterdir() if not one.name.endswith(".index.json")]
+    files = {f"model/{path.name}": sha256_of(path) for path in read}
+    text = sha256_of(folder / "text.txt")
+    expected = files | {"calibration": text, "evaluation": text}
+    assert digests(definition["resolvedDependencies"]) == expected
+    assert definition["externalParameters"]["seed"] == 7
+    assert definition["internalParameters"]["device"]["type"] == "cpu"
+
+
+def test_the_statement_has_the_versions_the_metrics_and_no_path_of_the_machine(
+    folder: Path,
+) -> None:
+    details = statement(folder)["predicate"]["runDetails"]
+    assert details["builder"]["version"]["safetensors"] == version("safetensors")
+    metadata = details["metadata"]
+    assert metadata["invocationId"] == "job_1"
+    assert metadata["startedOn"] <= metadata["finishedOn"]
+    assert details["zpruner_metrics"]["sparsity"] == 0.5
+    assert str(folder) not in json.dumps(statement(folder))
+    spec = statement(folder)["predicate"]["buildDefinition"]["externalParameters"]
+    assert (spec["model"], spec["dataset"]) == ("local:model", "local:text.txt")
+
+
+def test_a_second_run_with_the_pins_of_the_first_writes_the_same_files_but_measurements(
+    folder: Path,
+) -> None:
+    definition = statement(folder)["predicate"]["buildDefinition"]
+    pruned(folder, "again", pins=digests(definition["resolvedDependencies"]))
+    first, second = (digests(statement(folder, out)["subject"]) for out in ("out", "again"))
+    assert first.pop("report.json") != second.pop("report.json")
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "reason"),
+    [
+        ("model/config.json", "changed_input", "its sha256 is"),
+        ("model/gone.json", "changed_input", "no such file"),
+        ("calibration", "changed_input", "its sha256 is"),
+        ("version/torch", "changed_version", "the worker has torch"),
+        ("version/jax", "changed_version", "the worker has no jax"),
+    ],
+)
+def test_an_input_or_version_that_is_not_as_pinned_is_refused_before_anything_is_pruned(
+    name: str, code: str, reason: str, folder: Path
+) -> None:
+    out, pins = f"out-{name.replace('/', '-')}", {name: "0" * 64}
+    with pytest.raises(SpecRefusedError, match=reason) as caught:
+        pruned(folder, out, pins=pins)
+    assert (caught.value.field, caught.value.value, caught.value.code) == ("pins", pins, code)
+    assert list((folder / out).iterdir()) == []

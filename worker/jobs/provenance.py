@@ -1,0 +1,162 @@
+"""The provenance of a job: a statement of its files, and of everything that they depend on.
+
+Its layout is an in-toto statement (https://in-toto.io/Statement/v1) with SLSA's predicate for
+provenance (https://slsa.dev/provenance/v1).
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePath
+from typing import Any
+
+from db.files.artifact_store import CHECKSUMS, KnownDigest, files_to_publish, sha256_of
+from db.spec.datasets.upload_store import UPLOADED
+from db.spec.pins import CALIBRATION, EVALUATION
+from db.spec.references import (
+    LOCAL,
+    DatasetReference,
+    LocalPath,
+    ModelReference,
+    parse_dataset,
+    parse_model,
+)
+from worker import pruning, recovery
+from worker.jobs.inputs import versions
+from worker.jobs.opened_job import OpenedJob
+from worker.pruning.base.compute import dtype_name
+from worker.pruning.planning.plan import Plan
+from worker.pruning.sweep.fingerprint import code_digest, device_properties
+from worker.sources.models import ModelFolder
+
+FILE = "provenance.json"
+PROJECT = "https://github.com/z-pruner/z-pruner"
+
+
+@dataclass(frozen=True)
+class Run:
+    """The run that a statement describes.
+
+    Attributes:
+        job: the job.
+        inputs: the SHA-256 of each file of the model, by the name of its pin.
+        plan: the plan of the sweep.
+        report: all measurements, as in ``report.json``.
+        started: when the run started. A run that continued an earlier one started later.
+    """
+
+    job: OpenedJob
+    inputs: Mapping[str, str]
+    plan: Plan
+    report: Mapping[str, Any]
+    started: datetime
+
+
+def write_statement(out: Path, digests: Mapping[str, KnownDigest], run: Run) -> None:
+    """Write the statement about all other files in ``out``, except for their checksums.
+
+    The file of checksums is written later, because it lists the statement.
+
+    Args:
+        out: the folder with the job's files.
+        digests: digests that are known, by the file's name; other files are read.
+        run: the run that wrote the files.
+    """
+    statement = {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": list(_subjects(out, digests)),
+        "predicateType": "https://slsa.dev/provenance/v1",
+        "predicate": {"buildDefinition": _definition(run), "runDetails": _details(run)},
+    }
+    (out / FILE).write_text(json.dumps(statement, indent=2) + "\n")
+
+
+def _subjects(out: Path, digests: Mapping[str, KnownDigest]) -> Iterator[dict[str, Any]]:
+    for path in files_to_publish(out):
+        name = path.relative_to(out).as_posix()
+        if name not in {FILE, CHECKSUMS}:  # both may be left of an interrupted publication
+            with path.open("rb") as file:
+                yield _resource(name, sha256=sha256_of(file, digests.get(name)))
+
+
+def _definition(run: Run) -> dict[str, Any]:
+    """Return all that decides the bytes of the result, apart from the versions of packages."""
+    job, names = run.job, _shown_names(run.job)
+    packages = {package.__name__: Path(package.__path__[0]) for package in (pruning, recovery)}
+    return {
+        "buildType": f"{PROJECT}/blob/main/docs/provenance.md",
+        "externalParameters": job.spec.model_dump(mode="json") | names,
+        "internalParameters": {
+            "device": device_properties(job.devices[0]),
+            "devices": len(job.devices),
+            "dtype": dtype_name(job.meta_model.dtype),
+            "setting": run.plan.setting_values(),
+            "code_sha256": {name: code_digest(path) for name, path in packages.items()},
+        },
+        "resolvedDependencies": [
+            *_revision(job.model),
+            *(_resource(name, sha256=digest) for name, digest in run.inputs.items()),
+            _text(CALIBRATION, job.windows.calibration.provenance, names["dataset"]),
+            _text(
+                EVALUATION,
+                job.windows.evaluation.provenance,
+                names.get("eval_dataset", names["dataset"]),
+            ),
+        ],
+    }
+
+
+def _details(run: Run) -> dict[str, Any]:
+    times = {"startedOn": run.started, "finishedOn": datetime.now(UTC)}
+    metadata = {name: f"{time:%Y-%m-%dT%H:%M:%SZ}" for name, time in times.items()}
+    if (job_id := run.job.resources.job_id) is not None:
+        metadata["invocationId"] = job_id
+    # The protocol is among the dependencies, without the name of a local file.
+    metrics = {name: one for name, one in run.report["metrics"].items() if name != "protocol"}
+    return {
+        "builder": {"id": PROJECT, "version": versions()},
+        "metadata": metadata,
+        "zpruner_metrics": metrics,
+    }
+
+
+def _revision(model: ModelFolder) -> Iterator[dict[str, Any]]:
+    if model.revision is not None:
+        uri = f"pkg:huggingface/{model.name}@{model.revision}"
+        yield _resource("model", gitCommit=model.revision) | {"uri": uri}
+
+
+def _text(name: str, provenance: Mapping[str, Any], dataset: str) -> dict[str, Any]:
+    facts = dict(provenance) | {"dataset": dataset}
+    return _resource(name, sha256=facts.pop("dataset_sha256")) | {"annotations": facts}
+
+
+def _resource(name: str, **digest: str) -> dict[str, Any]:
+    return {"name": name, "digest": digest}
+
+
+def _shown_names(job: OpenedJob) -> dict[str, str]:
+    """Return the names of the model and the datasets without the paths of local folders."""
+    spec, resources = job.spec, job.resources
+    model = parse_model(spec.model, spec.revision, resources.model_roots)
+    names = {"model": _shown(model, resources.model_roots)}
+    for field in ("dataset", "eval_dataset"):
+        if (name := getattr(spec, field)) is not None:
+            dataset = parse_dataset(name, resources.dataset_roots, field, resources.uploads)
+            names[field] = _shown(dataset, resources.dataset_roots)
+    return names
+
+
+def _shown(reference: ModelReference | DatasetReference, roots: Sequence[Path] | None) -> str:
+    """Return the name of a reference; an absolute path is made relative to its allowed root.
+
+    Without roots, only the last part of a local path is shown.
+    """
+    name = reference.name
+    if not isinstance(reference, LocalPath) or name.startswith(UPLOADED):
+        return name
+    if roots is not None and not PurePath(name.removeprefix(LOCAL)).is_absolute():
+        return name
+    above = [one for root in roots or () if reference.path.is_relative_to(one := root.resolve())]
+    return f"{LOCAL}{reference.path.relative_to(above[0]) if above else reference.path.name}"
