@@ -69,6 +69,7 @@ class JobLinks(BaseModel):
     result: str
     metrics: str
     manifest: str
+    provenance: str
     events: str
     blocks: str
     logs: str

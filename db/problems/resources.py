@@ -97,6 +97,13 @@ NO_ARTIFACTS = GROUP.add(
     "Files exist once the job's status is succeeded.",
     error=NoArtifactsError,
 )
+NO_SUCH_FILE = GROUP.add(
+    "no_such_file",
+    404,
+    "The job has no such file",
+    "The job succeeded, but an older worker ran it, which did not write this file.",
+    "GET /v1/jobs/{id}/artifacts lists the files of a job; POST to its /rerun for a job with all.",
+)
 
 # Datasets, sweeps, estimates, workers.
 UPLOAD_NOT_FOUND = GROUP.add(

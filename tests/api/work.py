@@ -12,6 +12,7 @@ from tests.factories import make_job
 FILES = {
     "model/config.json": b"{}",
     "model/weights.bin": bytes(range(256)) * 40,
+    "provenance.json": b'{"subject": []}',
     "report.json": b'{"blocks": []}',
 }
 

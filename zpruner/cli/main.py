@@ -15,6 +15,7 @@ from zpruner.cli.commands import (
     triggers,
     webhooks,
 )
+from zpruner.cli.commands.repeat import repeat
 from zpruner.cli.commands.submission import submit
 
 HELP = {"help_option_names": ["-h", "--help"]}
@@ -22,6 +23,7 @@ HELP = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(no_args_is_help=True, context_settings=HELP, pretty_exceptions_enable=False)
 app.command()(keys.me)
 app.command()(submit)
+app.command()(repeat)
 keys.app.command(context_settings=programs.PASS_ARGUMENTS_ON)(programs.bootstrap)
 for unnamed in (jobs, programs, planning, operations):
     app.add_typer(unnamed.app)

@@ -12,6 +12,7 @@ from rich.console import Console
 from zpruner.cli.display import progress_display, summary
 from zpruner.cli.text_table import Table
 from zpruner.client.client import Client
+from zpruner.client.job import Job
 from zpruner.client.models.jobs import JobFields, ResponseModel
 from zpruner.client.models.keys import NewKey
 from zpruner.client.models.triggers import NewTrigger
@@ -41,14 +42,19 @@ stderr = Console(stderr=True, soft_wrap=True)
 
 def follow(client: Client, job_id: str, timeout: float | None, as_json: bool) -> NoReturn:
     """Show a job's progress until it ends, then exit; Ctrl-C ends the command, not the job."""
+    job = wait_for_end(client, job_id, timeout)
+    print_response(job, as_json, summary)
+    raise typer.Exit(exit_code(job))
+
+
+def wait_for_end(client: Client, job_id: str, timeout: float | None) -> Job:
+    """Show a job's progress until it ends, and return it; exit if that takes too long."""
     try:
         with progress_display(stderr) as show:
-            job = client.jobs.wait(job_id, timeout_s=timeout, on_change=show)
+            return client.jobs.wait(job_id, timeout_s=timeout, on_change=show)
     except TimeoutError as error:
         stderr.print(str(error), markup=False)
         raise typer.Exit(TIMED_OUT) from None
-    print_response(job, as_json, summary)
-    raise typer.Exit(exit_code(job))
 
 
 def exit_code(job: JobFields) -> int:

@@ -20,6 +20,7 @@ from zpruner.client.job import (
 )
 from zpruner.client.logs import follow_log, log_lines
 from zpruner.client.models.jobs import Artifact, Event, Facets, FileLink, LogLine, Preview, Result
+from zpruner.client.models.provenance import Statement
 from zpruner.client.resources import Resource
 from zpruner.client.transport import event_stream
 from zpruner.client.transport.modes import Mode, iteration, operation
@@ -141,6 +142,16 @@ class Jobs(Resource[Mode]):
         """
         path, params = f"/v1/jobs/{job_id}/result", {"pending": "503"}
         return Result.model_validate(await self._transport.get(path, params))
+
+    @operation
+    async def provenance(self, job_id: str) -> Statement:
+        """Return the statement of a job's files, and of all that they were made from.
+
+        Raises:
+            ProblemError: the job has not ended (code ``unfinished``), has ended without success
+                (``not_succeeded``), or was run by a worker that wrote none (``no_such_file``).
+        """
+        return Statement.model_validate(await self._transport.get(f"/v1/jobs/{job_id}/provenance"))
 
     @iteration
     async def events(

@@ -32,6 +32,7 @@ export function makeSpec(overrides: Partial<Spec> = {}): Spec {
     task_limit: null,
     generate: false,
     prompts: null,
+    pins: null,
     ...overrides,
   } as Spec;
 }

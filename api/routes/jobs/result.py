@@ -5,19 +5,18 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
-from api.deps import IF_NONE_MATCH, JobId, ServiceDep
+from api.deps import IF_NONE_MATCH, JobId, Service, ServiceDep
 from api.problems.handlers import ProblemError
 from api.schemas.artifacts import ArtifactRead, JobResult
 from api.schemas.jobs import JobDetail
 from api.web.conditional import etag_of, is_not_modified
-from db.core.errors import NoArtifactsError
 from db.core.escaping import escape_surrogates
 from db.core.problem import FieldProblem
 from db.core.states import JobState
 from db.events.job_events import EventRepository
 from db.files.artifacts import ArtifactRepository
 from db.jobs.repository import JobRepository
-from db.problems.resources import GATE_FAILED, NOT_SUCCEEDED, UNFINISHED
+from db.problems.resources import GATE_FAILED, NO_SUCH_FILE, NOT_SUCCEEDED, UNFINISHED
 from db.scheduling.queues import QueueRepository
 from db.spec.quality_gate import Gate, Verdict, gate_failures
 from db.tables.jobs import Artifact, Job
@@ -83,16 +82,35 @@ def get_job_metrics(job_id: JobId, service: ServiceDep, request: Request) -> Res
 )
 def get_manifest(job_id: JobId, service: ServiceDep, request: Request) -> Response:
     """Return the ``report.json`` of a job that has succeeded; it says how the files were made."""
+    return _json_file(job_id, "report.json", service, request)
+
+
+@router.get(
+    "/provenance",
+    dependencies=[IF_NONE_MATCH],
+    responses=NOT_MODIFIED,
+    response_model=dict[str, Any],
+)
+def get_provenance(job_id: JobId, service: ServiceDep, request: Request) -> Response:
+    """Return the ``provenance.json`` of a job that has succeeded.
+
+    It is an in-toto statement: the digests of the job's files, and of all that they were made from.
+    """
+    return _json_file(job_id, "provenance.json", service, request)
+
+
+def _json_file(job_id: str, name: str, service: Service, request: Request) -> Response:
+    """Return a file of a job that has succeeded, if the job has the file and it is intact."""
     with service.sessions() as session:
         job = JobRepository(session).get(job_id)
         artifacts = ArtifactRepository(session).of_job(job_id)
     _require_success(job)
-    report = next((one for one in artifacts if one.name == "report.json"), None)
-    if report is None:
-        raise NoArtifactsError(job_id, job.status)
-    report_bytes = service.checks.require_in_thread(report).read_bytes()
-    response = Response(report_bytes, media_type="application/json")
-    return _unless_not_modified(request, f'"{report.sha256}"', response)
+    file = next((one for one in artifacts if one.name == name), None)
+    if file is None:
+        raise ProblemError(NO_SUCH_FILE.problem(f"Job {job_id} has no {name}."))
+    content = service.checks.require_in_thread(file).read_bytes()
+    response = Response(content, media_type="application/json")
+    return _unless_not_modified(request, f'"{file.sha256}"', response)
 
 
 def _result(job: Job, artifacts: list[Artifact]) -> JobResult:

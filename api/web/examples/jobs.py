@@ -52,6 +52,7 @@ JOB: dict[str, JsonValue] = {
         "result": f"/v1/jobs/{JOB_ID}/result",
         "metrics": f"/v1/jobs/{JOB_ID}/metrics",
         "manifest": f"/v1/jobs/{JOB_ID}/manifest",
+        "provenance": f"/v1/jobs/{JOB_ID}/provenance",
         "events": f"/v1/jobs/{JOB_ID}/events",
         "blocks": f"/v1/jobs/{JOB_ID}/blocks",
         "logs": f"/v1/jobs/{JOB_ID}/logs",

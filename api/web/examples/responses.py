@@ -79,6 +79,15 @@ CONTENTS: dict[tuple[str, str], JsonValue] = {
     ): "2026-01-05 09:31:46 INFO worker.attempts.run: pruning\n",
     ("/v1/jobs/{job_id}/metrics", "application/json"): _METRICS,
     ("/v1/jobs/{job_id}/manifest", "application/json"): {"spec": _FULL_SPEC, "metrics": _METRICS},
+    ("/v1/jobs/{job_id}/provenance", "application/json"): {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"name": "config.json", "digest": {"sha256": files.ARTIFACT["sha256"]}}],
+        "predicateType": "https://slsa.dev/provenance/v1",
+        "predicate": {
+            "buildDefinition": {"externalParameters": _FULL_SPEC},
+            "runDetails": {"metadata": {"invocationId": ids.JOB_ID}},
+        },
+    },
     ("/metrics", "text/plain"): _FIGURES,
     ("/metrics", "application/openmetrics-text"): f"{_FIGURES}# EOF\n",
 }

@@ -51,6 +51,7 @@ def test_the_document_lists_the_expected_routes(document: dict[str, Any]) -> Non
         "get /v1/jobs/{job_id}/result",
         "get /v1/jobs/{job_id}/metrics",
         "get /v1/jobs/{job_id}/manifest",
+        "get /v1/jobs/{job_id}/provenance",
         "get /v1/jobs/{job_id}/events",
         "get /v1/jobs/{job_id}/blocks",
         "get /v1/jobs/{job_id}/artifacts",

@@ -456,6 +456,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/jobs/{job_id}/provenance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Provenance
+         * @description Return the ``provenance.json`` of a job that has succeeded.
+         *
+         *     It is an in-toto statement: the digests of the job's files, and of all that they were made from.
+         */
+        get: operations["get_provenance"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/jobs/{job_id}/artifacts": {
         parameters: {
             query?: never;
@@ -2068,8 +2090,7 @@ export interface components {
          *         "eval_samples": null,
          *         "tasks": null,
          *         "task_limit": null,
-         *         "generate": false,
-         *         "prompts": null
+         *         "pins": null
          *       }
          *     }
          */
@@ -2118,8 +2139,7 @@ export interface components {
          *         "eval_samples": null,
          *         "tasks": null,
          *         "task_limit": null,
-         *         "generate": false,
-         *         "prompts": null
+         *         "pins": null
          *       },
          *       "model": {
          *         "name": "meta-llama/Llama-3.1-8B",
@@ -2423,8 +2443,8 @@ export interface components {
          * JobChanges
          * @description The fields that the rerun changes. The job's other fields are copied, with three exceptions.
          *
-         *     The deadline is not copied. A new ``preset`` replaces all fields that presets can set. The
-         *     method ``none`` or a new ``pattern`` sets ``sparsity``, unless the request sets it.
+         *     The deadline and the pins are not copied. A new ``preset`` replaces all fields that presets can
+         *     set. The method ``none`` or a new ``pattern`` sets ``sparsity``, unless the request sets it.
          * @example {
          *       "sparsity": 0.6
          *     }
@@ -2572,19 +2592,16 @@ export interface components {
              */
             task_limit?: number | null;
             /**
-             * Generate
-             * @description Whether the dense and the pruned model continue a few prompts, for people to read. Both must fit into memory as a whole, one after the other.
-             * @default false
+             * Pins
+             * @description The SHA-256 of inputs, and versions of packages, under the names that they have in a job's provenance. The job fails before it prunes if one of them is different.
+             * @example {
+             *       "model/config.json": "9f2c…",
+             *       "version/torch": "2.13.0"
+             *     }
              */
-            generate: boolean;
-            /**
-             * Prompts
-             * @description The prompts that `generate` uses in place of its own.
-             * @example [
-             *       "The capital of France is"
-             *     ]
-             */
-            prompts?: string[] | null;
+            pins?: {
+                [key: string]: string;
+            } | null;
             /**
              * Name
              * @description The job's name.
@@ -2689,8 +2706,7 @@ export interface components {
          *         "eval_samples": null,
          *         "tasks": null,
          *         "task_limit": null,
-         *         "generate": false,
-         *         "prompts": null
+         *         "pins": null
          *       },
          *       "attempt": 1,
          *       "worker": "gpu@host",
@@ -2732,6 +2748,7 @@ export interface components {
          *         "result": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/result",
          *         "metrics": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/metrics",
          *         "manifest": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/manifest",
+         *         "provenance": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/provenance",
          *         "events": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/events",
          *         "blocks": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/blocks",
          *         "logs": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/logs",
@@ -2898,6 +2915,8 @@ export interface components {
             metrics: string;
             /** Manifest */
             manifest: string;
+            /** Provenance */
+            provenance: string;
             /** Events */
             events: string;
             /** Blocks */
@@ -2966,8 +2985,7 @@ export interface components {
          *             "eval_samples": null,
          *             "tasks": null,
          *             "task_limit": null,
-         *             "generate": false,
-         *             "prompts": null
+         *             "pins": null
          *           },
          *           "attempt": 1,
          *           "worker": "gpu@host",
@@ -3009,6 +3027,7 @@ export interface components {
          *             "result": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/result",
          *             "metrics": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/metrics",
          *             "manifest": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/manifest",
+         *             "provenance": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/provenance",
          *             "events": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/events",
          *             "blocks": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/blocks",
          *             "logs": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/logs",
@@ -3117,8 +3136,7 @@ export interface components {
          *         "eval_samples": null,
          *         "tasks": null,
          *         "task_limit": null,
-         *         "generate": false,
-         *         "prompts": null
+         *         "pins": null
          *       },
          *       "name": null,
          *       "labels": {},
@@ -3209,8 +3227,7 @@ export interface components {
          *         "eval_samples": null,
          *         "tasks": null,
          *         "task_limit": null,
-         *         "generate": false,
-         *         "prompts": null
+         *         "pins": null
          *       },
          *       "attempt": 1,
          *       "worker": "gpu@host",
@@ -3252,6 +3269,7 @@ export interface components {
          *         "result": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/result",
          *         "metrics": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/metrics",
          *         "manifest": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/manifest",
+         *         "provenance": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/provenance",
          *         "events": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/events",
          *         "blocks": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/blocks",
          *         "logs": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/logs",
@@ -3517,19 +3535,16 @@ export interface components {
              */
             task_limit?: number | null;
             /**
-             * Generate
-             * @description Whether the dense and the pruned model continue a few prompts, for people to read. Both must fit into memory as a whole, one after the other.
-             * @default false
+             * Pins
+             * @description The SHA-256 of inputs, and versions of packages, under the names that they have in a job's provenance. The job fails before it prunes if one of them is different.
+             * @example {
+             *       "model/config.json": "9f2c…",
+             *       "version/torch": "2.13.0"
+             *     }
              */
-            generate: boolean;
-            /**
-             * Prompts
-             * @description The prompts that `generate` uses in place of its own.
-             * @example [
-             *       "The capital of France is"
-             *     ]
-             */
-            prompts?: string[] | null;
+            pins?: {
+                [key: string]: string;
+            } | null;
             /**
              * Name
              * @description The job's name.
@@ -5107,19 +5122,16 @@ export interface components {
              */
             task_limit?: number | null;
             /**
-             * Generate
-             * @description Whether the dense and the pruned model continue a few prompts, for people to read. Both must fit into memory as a whole, one after the other.
-             * @default false
+             * Pins
+             * @description The SHA-256 of inputs, and versions of packages, under the names that they have in a job's provenance. The job fails before it prunes if one of them is different.
+             * @example {
+             *       "model/config.json": "9f2c…",
+             *       "version/torch": "2.13.0"
+             *     }
              */
-            generate: boolean;
-            /**
-             * Prompts
-             * @description The prompts that `generate` uses in place of its own.
-             * @example [
-             *       "The capital of France is"
-             *     ]
-             */
-            prompts?: string[] | null;
+            pins?: {
+                [key: string]: string;
+            } | null;
         };
         /**
          * QueueHistory
@@ -5507,8 +5519,7 @@ export interface components {
          *             "eval_samples": null,
          *             "tasks": null,
          *             "task_limit": null,
-         *             "generate": false,
-         *             "prompts": null
+         *             "pins": null
          *           }
          *         }
          *       ],
@@ -5800,19 +5811,16 @@ export interface components {
              */
             task_limit?: number | null;
             /**
-             * Generate
-             * @description Whether the dense and the pruned model continue a few prompts, for people to read. Both must fit into memory as a whole, one after the other.
-             * @default false
+             * Pins
+             * @description The SHA-256 of inputs, and versions of packages, under the names that they have in a job's provenance. The job fails before it prunes if one of them is different.
+             * @example {
+             *       "model/config.json": "9f2c…",
+             *       "version/torch": "2.13.0"
+             *     }
              */
-            generate: boolean;
-            /**
-             * Prompts
-             * @description The prompts that `generate` uses in place of its own.
-             * @example [
-             *       "The capital of France is"
-             *     ]
-             */
-            prompts?: string[] | null;
+            pins?: {
+                [key: string]: string;
+            } | null;
             /**
              * Name
              * @description The job's name.
@@ -6159,8 +6167,7 @@ export interface components {
          *           "eval_samples": null,
          *           "tasks": null,
          *           "task_limit": null,
-         *           "generate": false,
-         *           "prompts": null
+         *           "pins": null
          *         },
          *         "name": null,
          *         "labels": {},
@@ -7953,14 +7960,133 @@ export interface operations {
                      *         "eval_samples": null,
                      *         "tasks": null,
                      *         "task_limit": null,
-                     *         "generate": false,
-                     *         "prompts": null
+                     *         "pins": null
                      *       },
                      *       "metrics": {
                      *         "sparsity": 0.5,
                      *         "dense_perplexity": 8.64,
                      *         "pruned_perplexity": 9.72,
                      *         "perplexity_ratio": 1.125
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description The client already has this version. */
+            304: {
+                headers: {
+                    /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_provenance: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An `ETag`: 304 without a body if it is the present version. */
+                "If-None-Match"?: string | null;
+            };
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_type": "https://in-toto.io/Statement/v1",
+                     *       "subject": [
+                     *         {
+                     *           "name": "config.json",
+                     *           "digest": {
+                     *             "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+                     *           }
+                     *         }
+                     *       ],
+                     *       "predicateType": "https://slsa.dev/provenance/v1",
+                     *       "predicate": {
+                     *         "buildDefinition": {
+                     *           "externalParameters": {
+                     *             "model": "meta-llama/Llama-3.1-8B",
+                     *             "sparsity": 0.5,
+                     *             "dataset": "c4",
+                     *             "text_field": null,
+                     *             "revision": null,
+                     *             "preset": null,
+                     *             "method": "zpruner",
+                     *             "scope": null,
+                     *             "pattern": null,
+                     *             "solver": "none",
+                     *             "variant": null,
+                     *             "correction": null,
+                     *             "damping": null,
+                     *             "allocation": "uniform",
+                     *             "skip": [],
+                     *             "propagation": "fused",
+                     *             "refine": null,
+                     *             "recover": null,
+                     *             "samples": null,
+                     *             "seq_len": null,
+                     *             "seed": 0,
+                     *             "dtype": "auto",
+                     *             "eval_dataset": null,
+                     *             "eval_text_field": null,
+                     *             "eval_samples": null,
+                     *             "tasks": null,
+                     *             "task_limit": null,
+                     *             "pins": null
+                     *           }
+                     *         },
+                     *         "runDetails": {
+                     *           "metadata": {
+                     *             "invocationId": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b"
+                     *           }
+                     *         }
                      *       }
                      *     }
                      */

@@ -70,7 +70,8 @@ def test_a_job_that_ended_otherwise_is_a_failed_dependency(
 
 
 @pytest.mark.parametrize(
-    ("part", "expected"), [("metrics", {"sparsity": 0.5}), ("manifest", {"blocks": []})]
+    ("part", "expected"),
+    [("metrics", {"sparsity": 0.5}), ("manifest", {"blocks": []}), ("provenance", {"subject": []})],
 )
 def test_a_successful_job_has_its_figures_and_its_specification_even_if_its_gate_failed(
     part: str,
@@ -91,7 +92,7 @@ def test_a_successful_job_has_its_figures_and_its_specification_even_if_its_gate
     assert (again.status_code, again.content) == (304, b"")
 
 
-@pytest.mark.parametrize("part", ["metrics", "manifest"])
+@pytest.mark.parametrize("part", ["metrics", "manifest", "provenance"])
 def test_before_a_job_has_succeeded_there_are_no_figures(
     part: str, client: TestClient, sessions: Sessions
 ) -> None:
@@ -104,6 +105,16 @@ def test_before_a_job_has_succeeded_there_are_no_figures(
         assert found == expected
 
 
-@pytest.mark.parametrize("part", ["result", "metrics", "manifest"])
+@pytest.mark.parametrize("part", ["result", "metrics", "manifest", "provenance"])
 def test_only_a_job_has_a_result(part: str, client: TestClient) -> None:
     assert client.get(f"/v1/jobs/{UNKNOWN}/{part}").json()["code"] == "job_not_found"
+
+
+def test_a_job_of_a_worker_that_wrote_no_provenance_has_none(
+    client: TestClient, sessions: Sessions, store: ArtifactStore
+) -> None:
+    files = {name: one for name, one in FILES.items() if name != "provenance.json"}
+    job = finish_job(sessions, store, files)
+    response = client.get(f"/v1/jobs/{job.id}/provenance")
+    assert (response.status_code, response.json()["code"]) == (404, "no_such_file")
+    assert "no provenance.json" in response.json()["detail"]

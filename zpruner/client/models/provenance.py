@@ -1,0 +1,139 @@
+"""The provenance of a job: a statement of its files, and of all that they were made from."""
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from pydantic import Field
+
+from zpruner.client.models.jobs import ResponseModel
+
+FILE = "provenance.json"
+MEASURED = frozenset({"report.json"})
+"""Files with measured times and memory, which differ between any two runs."""
+
+Outcome = Literal["equal", "different", "missing", "new", "not compared"]
+
+
+class NamedDigest(ResponseModel):
+    """A file or another input, with its digests by algorithm, such as ``sha256``."""
+
+    name: str
+    digest: dict[str, str]
+
+
+class Definition(ResponseModel):
+    """All that decides the bytes of the files, apart from the versions of packages.
+
+    Attributes:
+        spec: the specification of the job.
+        conditions: the device, the dtype and other facts about the run.
+        inputs: the files of the model, its revision if it has one, and the texts.
+    """
+
+    spec: dict[str, Any] = Field(alias="externalParameters")
+    conditions: dict[str, Any] = Field(alias="internalParameters", default={})
+    inputs: list[NamedDigest] = Field(alias="resolvedDependencies")
+
+
+class Builder(ResponseModel):
+    """The software that made the files, with the versions of its packages."""
+
+    version: dict[str, str] = {}
+
+
+class RunDetails(ResponseModel):
+    """Facts about one run, apart from its definition."""
+
+    builder: Builder
+
+
+class Predicate(ResponseModel):
+    """What a statement says about its files."""
+
+    definition: Definition = Field(alias="buildDefinition")
+    run: RunDetails = Field(alias="runDetails")
+
+
+class Statement(ResponseModel):
+    """An in-toto statement with SLSA's predicate for provenance.
+
+    Attributes:
+        type, predicate_type: the layouts of the statement and its predicate.
+        files: the job's files, except for the statement itself and ``SHA256SUMS``, which lists it.
+        predicate: how the files were made.
+    """
+
+    type: Literal["https://in-toto.io/Statement/v1"] = Field(alias="_type")
+    predicate_type: Literal["https://slsa.dev/provenance/v1"] = Field(alias="predicateType")
+    files: list[NamedDigest] = Field(alias="subject")
+    predicate: Predicate
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The versions of Python and of packages."""
+        return self.predicate.run.builder.version
+
+    def changes_to_repeat(self, *, with_versions: bool = False) -> dict[str, Any]:
+        """Return the fields with which the job runs on the same inputs again, or fails.
+
+        Args:
+            with_versions: whether the job also fails if versions differ.
+        """
+        inputs = {one.name: one.digest for one in self.predicate.definition.inputs}
+        pins = {name: one["sha256"] for name, one in inputs.items() if "sha256" in one}
+        if with_versions:
+            pins |= {f"version/{name}": one for name, one in self.versions.items()}
+        commit = inputs.get("model", {}).get("gitCommit")
+        return {"pins": pins} | ({} if commit is None else {"revision": commit})
+
+
+class FileComparison(ResponseModel):
+    """One file of two runs, with its sha256 in each."""
+
+    name: str
+    outcome: Outcome
+    original: str | None
+    repeated: str | None
+
+    @property
+    def differs(self) -> bool:
+        """Whether the file should be the same in both runs, and is not."""
+        return self.outcome not in {"equal", "not compared"}
+
+
+def compare_files(original: Statement, repeated: Statement) -> list[FileComparison]:
+    """Compare the files of two runs by their digests."""
+    before, after = (
+        {file.name: file.digest.get("sha256") for file in one.files} for one in (original, repeated)
+    )
+    return [
+        FileComparison(
+            name=name,
+            outcome=_outcome(name, before.get(name), after.get(name)),
+            original=before.get(name),
+            repeated=after.get(name),
+        )
+        for name in sorted({*before, *after})
+    ]
+
+
+def _outcome(name: str, before: str | None, after: str | None) -> Outcome:
+    if before is None:
+        return "new"
+    if after is None:
+        return "missing"
+    if name in MEASURED:
+        return "not compared"
+    return "equal" if before == after else "different"
+
+
+def changed_conditions(original: Statement, repeated: Statement) -> Iterator[str]:
+    """Describe each version, and each other condition of a run, that differs between two runs."""
+    pairs = [
+        (original.versions, repeated.versions),
+        (original.predicate.definition.conditions, repeated.predicate.definition.conditions),
+    ]
+    for before, after in pairs:
+        for name in sorted({*before, *after}):
+            if before.get(name) != after.get(name):
+                yield f"{name} was {before.get(name)} and is now {after.get(name)}"
