@@ -1,9 +1,11 @@
 """The field ``pins`` of a specification: inputs and versions that a job must find unchanged."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from db.core.errors import SpecRefusedError
 
@@ -12,14 +14,35 @@ MODEL, VERSION = "model/", "version/"
 CALIBRATION, EVALUATION = "calibration", "evaluation"
 """The names of the pins of texts."""
 
-PinName = Annotated[
-    str,
-    StringConstraints(
-        max_length=512, pattern=r"^(calibration|evaluation|(model|version)/[^\x00-\x1f\x7f]+)$"
+NAME = r"^(calibration|evaluation|(model|version)/[^\x00-\x1f\x7f]{1,256})$"
+VALUE = r"^[\x21-\x7e]{1,128}$"
+MOST = 4096
+
+
+def _check_names(pins: dict[str, str]) -> dict[str, str]:
+    if wrong := next((name for name in pins if re.fullmatch(NAME, name) is None), None):
+        raise PydanticCustomError(
+            "pin_name",
+            "{name} is no pin: name calibration, evaluation, a file such as model/config.json, or "
+            "a version such as version/torch",
+            {"name": wrong[:64]},
+        )
+    return pins
+
+
+Pins = Annotated[
+    dict[str, Annotated[str, StringConstraints(pattern=VALUE)]],
+    Field(max_length=MOST),
+    AfterValidator(_check_names),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "patternProperties": {NAME: {"type": "string", "pattern": VALUE}},
+            "additionalProperties": False,
+            "maxProperties": MOST,
+        }
     ),
 ]
-PinValue = Annotated[str, StringConstraints(max_length=128, pattern=r"^[\x21-\x7e]+$")]
-Pins = Annotated[dict[PinName, PinValue], Field(max_length=4096)]
 
 
 def check_pins(pins: Mapping[str, str] | None, prefix: str, found: Mapping[str, str]) -> None:

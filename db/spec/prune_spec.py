@@ -274,7 +274,7 @@ class PruneSpec(BaseModel):
         default=None,
         description="The SHA-256 of inputs, and versions of packages, under the names that they "
         "have in a job's provenance. The job fails before it prunes if one of them is different.",
-        examples=[{"model/config.json": "9f2c…", "version/torch": "2.13.0"}],
+        examples=[{"calibration": "2c26b46b68ffc68f", "version/torch": "2.13.0"}],
     )
 
     @model_validator(mode="before")

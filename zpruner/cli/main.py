@@ -17,6 +17,7 @@ from zpruner.cli.commands import (
 )
 from zpruner.cli.commands.repeat import repeat
 from zpruner.cli.commands.submission import submit
+from zpruner.cli.commands.verify import verify
 
 HELP = {"help_option_names": ["-h", "--help"]}
 
@@ -24,6 +25,7 @@ app = typer.Typer(no_args_is_help=True, context_settings=HELP, pretty_exceptions
 app.command()(keys.me)
 app.command()(submit)
 app.command()(repeat)
+app.command()(verify)
 keys.app.command(context_settings=programs.PASS_ARGUMENTS_ON)(programs.bootstrap)
 for unnamed in (jobs, programs, planning, operations):
     app.add_typer(unnamed.app)

@@ -14,7 +14,7 @@ JOB_ID = "job_" + "0" * 32
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (None, "give a job's id, or its provenance.json"),
+        (None, "give the provenance.json of a job, or a folder that has it"),
         ("{}", "is no statement of a job's files: _type: Field required"),
         ('{"_type": "other"}', "Input should be 'https://in-toto.io/Statement/v1'"),
         ("no JSON", "Invalid JSON"),

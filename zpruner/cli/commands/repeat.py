@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
 
 from zpruner.cli.display import summary
 from zpruner.cli.options import JsonOption, TimeoutOption
+from zpruner.cli.statements import comparison_table, print_differing, read_statement
 from zpruner.cli.terminal import (
     JOB_FAILED,
     connect,
@@ -20,7 +20,6 @@ from zpruner.cli.terminal import (
     stderr,
     wait_for_end,
 )
-from zpruner.cli.text_table import Table
 from zpruner.client.client import Client
 from zpruner.client.job import Job
 from zpruner.client.models.provenance import (
@@ -28,7 +27,7 @@ from zpruner.client.models.provenance import (
     FileComparison,
     Statement,
     changed_conditions,
-    compare_files,
+    compare_runs,
 )
 
 JOB_ID = re.compile(r"job_[0-9a-f]{32}")
@@ -66,26 +65,16 @@ def repeat(
             print_response(job, as_json, summary)
             raise typer.Exit(exit_code(job))
         repeated = client.jobs.provenance(job.id)
-    files = compare_files(original, repeated)
+    files = compare_runs(original, repeated)
     _print(job, files, list(changed_conditions(original, repeated)), as_json)
     raise typer.Exit(JOB_FAILED if any(file.differs for file in files) else 0)
 
 
 def _original(client: Client, source: str) -> tuple[Statement, str | None]:
     """Return a statement, and the id of its job if ``source`` is one."""
-    path = Path(source)
-    path = path / FILE if path.is_dir() else path
-    if not path.exists() and JOB_ID.fullmatch(source):
+    if not Path(source).exists() and JOB_ID.fullmatch(source):
         return client.jobs.provenance(source), source
-    try:
-        return Statement.model_validate_json(path.read_bytes()), None
-    except OSError as error:
-        reason = f"{path}: {error.strerror}; give a job's id, or its {FILE}"
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        reason = f"{path} is no statement of a job's files: {place}: {first['msg']}"
-    raise typer.BadParameter(reason, param_hint="SOURCE")
+    return read_statement(Path(source), "SOURCE"), None
 
 
 def _submit(
@@ -105,10 +94,6 @@ def _print(
     if as_json:
         compared = [file.model_dump(mode="json") for file in files]
         print_json({"job_id": job.id, "files": compared, "warnings": list(changed)})
-        return
-    table = Table("file", "outcome", "original sha256", "repeated sha256")
-    for file in files:
-        table.add_row(file.name, file.outcome, file.original, file.repeated)
-    print_table(table)
-    differing = [file.name for file in files if file.differs]
-    stderr.print(f"not the same: {', '.join(differing)}" if differing else SAME, markup=False)
+    else:
+        print_table(comparison_table(files))
+        print_differing(files, SAME)

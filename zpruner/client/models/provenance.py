@@ -1,6 +1,6 @@
 """The provenance of a job: a statement of its files, and of all that they were made from."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Literal
 
 from pydantic import Field
@@ -69,6 +69,11 @@ class Statement(ResponseModel):
     predicate: Predicate
 
     @property
+    def digests(self) -> dict[str, str]:
+        """The sha256 of each file, by name."""
+        return {file.name: file.digest["sha256"] for file in self.files}
+
+    @property
     def versions(self) -> dict[str, str]:
         """The versions of Python and of packages."""
         return self.predicate.run.builder.version
@@ -88,41 +93,42 @@ class Statement(ResponseModel):
 
 
 class FileComparison(ResponseModel):
-    """One file of two runs, with its sha256 in each."""
+    """One file, with the sha256 that it should have and the one that it has."""
 
     name: str
     outcome: Outcome
-    original: str | None
-    repeated: str | None
+    expected: str | None
+    found: str | None
 
     @property
     def differs(self) -> bool:
-        """Whether the file should be the same in both runs, and is not."""
+        """Whether the file should be the same, and is not."""
         return self.outcome not in {"equal", "not compared"}
 
 
-def compare_files(original: Statement, repeated: Statement) -> list[FileComparison]:
+def compare_runs(original: Statement, repeated: Statement) -> list[FileComparison]:
     """Compare the files of two runs by their digests."""
-    before, after = (
-        {file.name: file.digest.get("sha256") for file in one.files} for one in (original, repeated)
-    )
-    return [
-        FileComparison(
-            name=name,
-            outcome=_outcome(name, before.get(name), after.get(name)),
-            original=before.get(name),
-            repeated=after.get(name),
-        )
-        for name in sorted({*before, *after})
-    ]
+    return compare_digests(original.digests, repeated.digests, MEASURED)
 
 
-def _outcome(name: str, before: str | None, after: str | None) -> Outcome:
+def compare_digests(
+    expected: Mapping[str, str], found: Mapping[str, str], excluded: Collection[str] = ()
+) -> list[FileComparison]:
+    """Compare files by their digests, except those in ``excluded``, which only have to exist."""
+    comparisons = []
+    for name in sorted({*expected, *found}):
+        before, after = expected.get(name), found.get(name)
+        outcome = _outcome(before, after, is_excluded=name in excluded)
+        comparisons.append(FileComparison(name=name, outcome=outcome, expected=before, found=after))
+    return comparisons
+
+
+def _outcome(before: str | None, after: str | None, *, is_excluded: bool) -> Outcome:
     if before is None:
         return "new"
     if after is None:
         return "missing"
-    if name in MEASURED:
+    if is_excluded:
         return "not compared"
     return "equal" if before == after else "different"
 

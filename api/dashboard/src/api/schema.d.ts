@@ -2090,6 +2090,8 @@ export interface components {
          *         "eval_samples": null,
          *         "tasks": null,
          *         "task_limit": null,
+         *         "generate": false,
+         *         "prompts": null,
          *         "pins": null
          *       }
          *     }
@@ -2139,6 +2141,8 @@ export interface components {
          *         "eval_samples": null,
          *         "tasks": null,
          *         "task_limit": null,
+         *         "generate": false,
+         *         "prompts": null,
          *         "pins": null
          *       },
          *       "model": {
@@ -2592,10 +2596,24 @@ export interface components {
              */
             task_limit?: number | null;
             /**
+             * Generate
+             * @description Whether the dense and the pruned model continue a few prompts, for people to read. Both must fit into memory as a whole, one after the other.
+             * @default false
+             */
+            generate: boolean;
+            /**
+             * Prompts
+             * @description The prompts that `generate` uses in place of its own.
+             * @example [
+             *       "The capital of France is"
+             *     ]
+             */
+            prompts?: string[] | null;
+            /**
              * Pins
              * @description The SHA-256 of inputs, and versions of packages, under the names that they have in a job's provenance. The job fails before it prunes if one of them is different.
              * @example {
-             *       "model/config.json": "9f2c…",
+             *       "calibration": "2c26b46b68ffc68f",
              *       "version/torch": "2.13.0"
              *     }
              */
@@ -2706,6 +2724,8 @@ export interface components {
          *         "eval_samples": null,
          *         "tasks": null,
          *         "task_limit": null,
+         *         "generate": false,
+         *         "prompts": null,
          *         "pins": null
          *       },
          *       "attempt": 1,
@@ -2985,6 +3005,8 @@ export interface components {
          *             "eval_samples": null,
          *             "tasks": null,
          *             "task_limit": null,
+         *             "generate": false,
+         *             "prompts": null,
          *             "pins": null
          *           },
          *           "attempt": 1,
@@ -3136,6 +3158,8 @@ export interface components {
          *         "eval_samples": null,
          *         "tasks": null,
          *         "task_limit": null,
+         *         "generate": false,
+         *         "prompts": null,
          *         "pins": null
          *       },
          *       "name": null,
@@ -3227,6 +3251,8 @@ export interface components {
          *         "eval_samples": null,
          *         "tasks": null,
          *         "task_limit": null,
+         *         "generate": false,
+         *         "prompts": null,
          *         "pins": null
          *       },
          *       "attempt": 1,
@@ -3535,10 +3561,24 @@ export interface components {
              */
             task_limit?: number | null;
             /**
+             * Generate
+             * @description Whether the dense and the pruned model continue a few prompts, for people to read. Both must fit into memory as a whole, one after the other.
+             * @default false
+             */
+            generate: boolean;
+            /**
+             * Prompts
+             * @description The prompts that `generate` uses in place of its own.
+             * @example [
+             *       "The capital of France is"
+             *     ]
+             */
+            prompts?: string[] | null;
+            /**
              * Pins
              * @description The SHA-256 of inputs, and versions of packages, under the names that they have in a job's provenance. The job fails before it prunes if one of them is different.
              * @example {
-             *       "model/config.json": "9f2c…",
+             *       "calibration": "2c26b46b68ffc68f",
              *       "version/torch": "2.13.0"
              *     }
              */
@@ -5122,10 +5162,24 @@ export interface components {
              */
             task_limit?: number | null;
             /**
+             * Generate
+             * @description Whether the dense and the pruned model continue a few prompts, for people to read. Both must fit into memory as a whole, one after the other.
+             * @default false
+             */
+            generate: boolean;
+            /**
+             * Prompts
+             * @description The prompts that `generate` uses in place of its own.
+             * @example [
+             *       "The capital of France is"
+             *     ]
+             */
+            prompts?: string[] | null;
+            /**
              * Pins
              * @description The SHA-256 of inputs, and versions of packages, under the names that they have in a job's provenance. The job fails before it prunes if one of them is different.
              * @example {
-             *       "model/config.json": "9f2c…",
+             *       "calibration": "2c26b46b68ffc68f",
              *       "version/torch": "2.13.0"
              *     }
              */
@@ -5519,6 +5573,8 @@ export interface components {
          *             "eval_samples": null,
          *             "tasks": null,
          *             "task_limit": null,
+         *             "generate": false,
+         *             "prompts": null,
          *             "pins": null
          *           }
          *         }
@@ -5811,10 +5867,24 @@ export interface components {
              */
             task_limit?: number | null;
             /**
+             * Generate
+             * @description Whether the dense and the pruned model continue a few prompts, for people to read. Both must fit into memory as a whole, one after the other.
+             * @default false
+             */
+            generate: boolean;
+            /**
+             * Prompts
+             * @description The prompts that `generate` uses in place of its own.
+             * @example [
+             *       "The capital of France is"
+             *     ]
+             */
+            prompts?: string[] | null;
+            /**
              * Pins
              * @description The SHA-256 of inputs, and versions of packages, under the names that they have in a job's provenance. The job fails before it prunes if one of them is different.
              * @example {
-             *       "model/config.json": "9f2c…",
+             *       "calibration": "2c26b46b68ffc68f",
              *       "version/torch": "2.13.0"
              *     }
              */
@@ -6167,6 +6237,8 @@ export interface components {
          *           "eval_samples": null,
          *           "tasks": null,
          *           "task_limit": null,
+         *           "generate": false,
+         *           "prompts": null,
          *           "pins": null
          *         },
          *         "name": null,
@@ -7960,6 +8032,8 @@ export interface operations {
                      *         "eval_samples": null,
                      *         "tasks": null,
                      *         "task_limit": null,
+                     *         "generate": false,
+                     *         "prompts": null,
                      *         "pins": null
                      *       },
                      *       "metrics": {
@@ -8079,6 +8153,8 @@ export interface operations {
                      *             "eval_samples": null,
                      *             "tasks": null,
                      *             "task_limit": null,
+                     *             "generate": false,
+                     *             "prompts": null,
                      *             "pins": null
                      *           }
                      *         },

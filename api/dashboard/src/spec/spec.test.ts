@@ -105,6 +105,12 @@ describe("the fields of any job", () => {
     expect(method).toMatchObject({ choices: ["wanda", "alps"], fallback: "wanda", kind: "choice" });
     expect(jobFields([])).toEqual([]);
   });
+
+  it("have no input for pins", () => {
+    const options = { properties: { pins: { type: "object" }, seed: { type: "integer" } } };
+    const fields = jobFields([{ name: "wanda", fields: ["method"], options }]);
+    expect(fields.map(({ name }) => name)).toEqual(["seed"]);
+  });
 });
 
 describe("a draft", () => {
@@ -267,6 +273,13 @@ describe("commands", () => {
         "# set labels with the API: t",
     );
     expect(python).toContain('    skip=["*.a", "b"],\n    labels={"t": "x y"},\n');
+  });
+
+  it("pass pins to the API and to Python, and say that the command line has no option for them", () => {
+    const { curl, cli, python } = commandsOf({ model: "m", pins: { calibration: "1f" } }, "h");
+    expect(cli).toMatch(/submit m # set pins with the API$/);
+    expect(curl).toContain('"pins":{"calibration":"1f"}');
+    expect(python).toContain('pins={"calibration": "1f"}');
   });
 
   it("contain only the bounds that the gate has", () => {

@@ -27,6 +27,14 @@ def test_a_retry_queues_and_pushes_the_same_job_again(
     assert queue.ids == [job_id]
 
 
+def test_a_rerun_has_pins_only_if_it_sets_them(client: TestClient, sessions: Sessions) -> None:
+    pins = {"calibration": "1f"}
+    job_id = make_job(sessions, make_spec(pins=pins)).id
+    for changes, expected in (({}, None), ({"pins": pins}, pins)):
+        body = client.post(f"/v1/jobs/{job_id}/rerun?dry_run=true", json=changes).json()
+        assert body["spec"]["pins"] == expected
+
+
 def test_what_is_not_over_or_went_well_is_not_retried(
     client: TestClient, sessions: Sessions, queue: ListQueue
 ) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from zpruner.client.models.provenance import Statement, changed_conditions, compare_files
+from zpruner.client.models.provenance import Statement, changed_conditions, compare_runs
 
 
 def statement(files: dict[str, str], threads: int = 2, **versions: str) -> Statement:
@@ -27,7 +27,7 @@ def statement(files: dict[str, str], threads: int = 2, **versions: str) -> State
 def test_every_file_is_compared_but_those_with_measured_times() -> None:
     first = statement({"a": "1", "b": "1", "gone": "1", "report.json": "1"})
     second = statement({"a": "1", "b": "2", "new": "1", "report.json": "2"})
-    found = {one.name: (one.outcome, one.differs) for one in compare_files(first, second)}
+    found = {one.name: (one.outcome, one.differs) for one in compare_runs(first, second)}
     assert found == {
         "a": ("equal", False),
         "b": ("different", True),

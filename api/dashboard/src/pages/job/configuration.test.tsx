@@ -1,7 +1,7 @@
 // @vitest-environment happy-dom
 
 import { expect, it, vi } from "vitest";
-import { makeJob } from "../../testing.ts";
+import { makeJob, makeSpec } from "../../testing.ts";
 import { mount } from "../../testing-page.tsx";
 import { listing, service } from "../../testing-service.ts";
 import { Configuration } from "./configuration.tsx";
@@ -10,11 +10,13 @@ it("shows all fields of the request, and commands without removed options", asyn
   vi.useFakeTimers();
   service.reply = () => listing([]);
   const gate = { max: { perplexity_ratio: 1.1 }, min: { sparsity: 0.5 } };
-  const job = makeJob({ gate, queue: "big", deadline: "2020-01-05T09:30:00Z" });
+  const spec = makeSpec({ pins: { calibration: "1f", "version/torch": "2" } });
+  const job = makeJob({ spec, gate, queue: "big", deadline: "2020-01-05T09:30:00Z" });
   const { box } = await mount(<Configuration job={job} />);
   const facts = box.querySelector(".facts")?.textContent;
   expect(facts).toContain("gateperplexity_ratio at most 1.1, sparsity at least 0.5");
   expect(facts).toContain("queuebig");
+  expect(facts).toContain("pins2 inputs and versions");
   expect(facts).toContain("deadline2020-01-05T09:30:00Z");
   const command = box.querySelector("pre")?.textContent;
   expect(command).toContain('"gate":{"max":{"perplexity_ratio":1.1},"min":{"sparsity":0.5}}');

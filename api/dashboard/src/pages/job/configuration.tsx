@@ -30,7 +30,7 @@ export function Configuration({ job }: { job: Job }) {
       <Facts>
         {Object.entries(kept).map(([name, value]) => (
           <Fact key={name} name={name}>
-            {name === "gate" ? gateInWords(value as Gate) : toReadableText(value)}
+            {inWords(name, value)}
           </Fact>
         ))}
       </Facts>
@@ -38,6 +38,12 @@ export function Configuration({ job }: { job: Job }) {
       <CommandTabs body={body} />
     </Section>
   );
+}
+
+function inWords(name: string, value: unknown): string {
+  if (name === "gate") return gateInWords(value as Gate);
+  if (name === "pins") return `${Object.keys(value as object).length} inputs and versions`;
+  return toReadableText(value);
 }
 
 function gateInWords({ max = {}, min = {} }: Gate): string {
