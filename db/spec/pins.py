@@ -57,12 +57,13 @@ def check_pins(pins: Mapping[str, str] | None, prefix: str, found: Mapping[str, 
 
 
 def _changed(name: str, wanted: str, value: str | None) -> SpecRefusedError:
-    field, what = "pins", {name: wanted}
+    pin = {name: wanted}
     if name.startswith(VERSION):
         package = name.removeprefix(VERSION)
         reason = f"the worker has {package} {value}" if value else f"the worker has no {package}"
         remedy = "Install the pinned version on the worker, or leave this pin out."
-        return SpecRefusedError(field, what, "changed_version", reason, remedy)
-    reason = f"its sha256 is {value}" if value else "the model has no such file"
+        return SpecRefusedError("pins", pin, "changed_version", reason, remedy)
+    source = name.removeprefix(MODEL)
+    reason = f"the sha256 of {source} is {value}" if value else f"the model has no {source}"
     remedy = "Restore the input that was pinned, or leave this pin out to use another one."
-    return SpecRefusedError(field, what, "changed_input", reason, remedy)
+    return SpecRefusedError("pins", pin, "changed_input", reason, remedy)

@@ -1,7 +1,7 @@
 """The statement of a job's files agrees with the files, and repeats nothing of the machine."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -22,23 +22,23 @@ TEXT = "The quick brown fox number {} jumps over the lazy dog.\n"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a model, a text, and the model pruned with that text, in ``out``."""
+    """A folder with a model, a text, and two runs: ``out``, and ``again`` with its pins."""
     folder = tmp_path_factory.mktemp("provenance")
     write_model_and_tokenizer(folder / "model")
     (folder / "text.txt").write_text("".join(TEXT.format(n) for n in range(200)))
     pruned(folder, "out")
+    pruned(folder, "again", has_roots=False, pins=digests(dependencies(folder)))
     return folder
 
 
-def pruned(folder: Path, out: str, **fields: Any) -> None:
+def pruned(folder: Path, out: str, has_roots: bool = True, **fields: Any) -> None:
     """Prune the model into a folder, with absolute paths in the specification."""
+    roots = (folder,) if has_roots else None
     own = {"model": f"local:{folder / 'model'}", "dataset": f"local:{folder / 'text.txt'}"}
     small = {"sparsity": 0.5, "samples": 4, "eval_samples": 2, "seq_len": 32, "seed": 7}
     spec = PruneSpec.model_validate(own | small | fields)
     (folder / out).mkdir()
-    resources = Resources(
-        model_roots=(folder,), dataset_roots=(folder,), device="cpu", job_id="job_1"
-    )
+    resources = Resources(model_roots=roots, dataset_roots=roots, device="cpu", job_id="job_1")
     result = run_to_end(prune(spec, folder / out, resources))
     seal(folder / out, result.digests)
 
@@ -48,7 +48,14 @@ def statement(folder: Path, out: str = "out") -> dict[str, Any]:
     return read
 
 
-def digests(resources: list[Mapping[str, Any]]) -> dict[str, str]:
+def dependencies(folder: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = statement(folder)["predicate"]["buildDefinition"][
+        "resolvedDependencies"
+    ]
+    return found
+
+
+def digests(resources: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     return {one["name"]: one["digest"]["sha256"] for one in resources}
 
 
@@ -72,42 +79,44 @@ def test_the_dependencies_are_the_files_of_the_model_and_the_texts(folder: Path)
     read = [one for one in (folder / "model").iterdir() if not one.name.endswith(".index.json")]
     files = {f"model/{path.name}": sha256_of(path) for path in read}
     text = sha256_of(folder / "text.txt")
-    expected = files | {"calibration": text, "evaluation": text}
-    assert digests(definition["resolvedDependencies"]) == expected
+    assert digests(dependencies(folder)) == files | {"calibration": text, "evaluation": text}
     assert definition["externalParameters"]["seed"] == 7
     assert definition["internalParameters"]["device"]["type"] == "cpu"
 
 
-def test_the_statement_has_the_versions_the_metrics_and_no_path_of_the_machine(
-    folder: Path,
-) -> None:
+def test_the_statement_has_the_versions_the_times_and_the_metrics(folder: Path) -> None:
     details = statement(folder)["predicate"]["runDetails"]
     assert details["builder"]["version"]["safetensors"] == version("safetensors")
     metadata = details["metadata"]
     assert metadata["invocationId"] == "job_1"
     assert metadata["startedOn"] <= metadata["finishedOn"]
     assert details["zpruner_metrics"]["sparsity"] == 0.5
-    assert str(folder) not in json.dumps(statement(folder))
-    spec = statement(folder)["predicate"]["buildDefinition"]["externalParameters"]
-    assert (spec["model"], spec["dataset"]) == ("local:model", "local:text.txt")
 
 
 def test_a_second_run_with_the_pins_of_the_first_writes_the_same_files_but_measurements(
     folder: Path,
 ) -> None:
-    definition = statement(folder)["predicate"]["buildDefinition"]
-    pruned(folder, "again", pins=digests(definition["resolvedDependencies"]))
     first, second = (digests(statement(folder, out)["subject"]) for out in ("out", "again"))
     assert first.pop("report.json") != second.pop("report.json")
     assert first == second
 
 
+def test_local_names_are_relative_to_their_root_or_have_no_folder_without_one(
+    folder: Path,
+) -> None:
+    for out in ("out", "again"):
+        made = statement(folder, out)
+        spec = made["predicate"]["buildDefinition"]["externalParameters"]
+        assert (spec["model"], spec["dataset"]) == ("local:model", "local:text.txt")
+        assert str(folder) not in json.dumps(made)
+
+
 @pytest.mark.parametrize(
     ("name", "code", "reason"),
     [
-        ("model/config.json", "changed_input", "its sha256 is"),
-        ("model/gone.json", "changed_input", "no such file"),
-        ("calibration", "changed_input", "its sha256 is"),
+        ("model/config.json", "changed_input", "the sha256 of config.json is"),
+        ("model/gone.json", "changed_input", "the model has no gone.json"),
+        ("calibration", "changed_input", "the sha256 of calibration is"),
         ("version/torch", "changed_version", "the worker has torch"),
         ("version/jax", "changed_version", "the worker has no jax"),
     ],

@@ -21,7 +21,10 @@ def folder(tmp_path: Path) -> Path:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(content)
         subject.append({"name": name, "digest": {"sha256": sha256(content).hexdigest()}})
-    definition: dict[str, Any] = {"externalParameters": {}, "resolvedDependencies": []}
+    definition: dict[str, Any] = {
+        "externalParameters": {"model": "org/model"},
+        "resolvedDependencies": [],
+    }
     document: dict[str, Any] = {
         "_type": "https://in-toto.io/Statement/v1",
         "subject": subject,

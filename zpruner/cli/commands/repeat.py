@@ -58,7 +58,7 @@ def repeat(
         changes = original.changes_to_repeat(with_versions=strict)
         if queue is not None:
             changes["queue"] = queue
-        job = _submit(client, own_id, original.predicate.definition.spec, changes)
+        job = _submit(client, own_id, original.predicate.definition.spec.model_dump(), changes)
         stderr.print(job.id, markup=False)
         job = wait_for_end(client, job.id, timeout)
         if job.status != "succeeded":
@@ -72,9 +72,12 @@ def repeat(
 
 def _original(client: Client, source: str) -> tuple[Statement, str | None]:
     """Return a statement, and the id of its job if ``source`` is one."""
-    if not Path(source).exists() and JOB_ID.fullmatch(source):
+    if Path(source).exists():
+        return read_statement(Path(source), "SOURCE"), None
+    if JOB_ID.fullmatch(source):
         return client.jobs.provenance(source), source
-    return read_statement(Path(source), "SOURCE"), None
+    reason = f"{source} is neither a file, nor a folder, nor the id of a job"
+    raise typer.BadParameter(reason, param_hint="SOURCE")
 
 
 def _submit(

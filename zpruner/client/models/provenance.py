@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from zpruner.client.models.jobs import ResponseModel
 
@@ -14,11 +14,39 @@ MEASURED = frozenset({"report.json"})
 Outcome = Literal["equal", "different", "missing", "new", "not compared"]
 
 
-class NamedDigest(ResponseModel):
-    """A file or another input, with its digests by algorithm, such as ``sha256``."""
+class FileDigest(ResponseModel):
+    """The digest of a file."""
+
+    sha256: str
+
+
+class InputDigest(ResponseModel):
+    """The digest of an input; of a model on the hub also its commit."""
+
+    sha256: str | None = None
+    commit: str | None = Field(alias="gitCommit", default=None)
+
+
+class File(ResponseModel):
+    """A file of the job."""
 
     name: str
-    digest: dict[str, str]
+    digest: FileDigest
+
+
+class Input(ResponseModel):
+    """A file of the model, a text, or the model itself."""
+
+    name: str
+    digest: InputDigest
+
+
+class Specification(ResponseModel):
+    """The specification of the job, with all defaults."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    model: str
 
 
 class Definition(ResponseModel):
@@ -30,9 +58,9 @@ class Definition(ResponseModel):
         inputs: the files of the model, its revision if it has one, and the texts.
     """
 
-    spec: dict[str, Any] = Field(alias="externalParameters")
+    spec: Specification = Field(alias="externalParameters")
     conditions: dict[str, Any] = Field(alias="internalParameters", default={})
-    inputs: list[NamedDigest] = Field(alias="resolvedDependencies")
+    inputs: list[Input] = Field(alias="resolvedDependencies")
 
 
 class Builder(ResponseModel):
@@ -65,13 +93,13 @@ class Statement(ResponseModel):
 
     type: Literal["https://in-toto.io/Statement/v1"] = Field(alias="_type")
     predicate_type: Literal["https://slsa.dev/provenance/v1"] = Field(alias="predicateType")
-    files: list[NamedDigest] = Field(alias="subject")
+    files: list[File] = Field(alias="subject")
     predicate: Predicate
 
     @property
     def digests(self) -> dict[str, str]:
         """The sha256 of each file, by name."""
-        return {file.name: file.digest["sha256"] for file in self.files}
+        return {file.name: file.digest.sha256 for file in self.files}
 
     @property
     def versions(self) -> dict[str, str]:
@@ -84,12 +112,12 @@ class Statement(ResponseModel):
         Args:
             with_versions: whether the job also fails if versions differ.
         """
-        inputs = {one.name: one.digest for one in self.predicate.definition.inputs}
-        pins = {name: one["sha256"] for name, one in inputs.items() if "sha256" in one}
+        inputs = self.predicate.definition.inputs
+        pins = {one.name: one.digest.sha256 for one in inputs if one.digest.sha256 is not None}
         if with_versions:
             pins |= {f"version/{name}": one for name, one in self.versions.items()}
-        commit = inputs.get("model", {}).get("gitCommit")
-        return {"pins": pins} | ({} if commit is None else {"revision": commit})
+        commits = [one.digest.commit for one in inputs if one.digest.commit is not None]
+        return {"pins": pins} | ({"revision": commits[0]} if commits else {})
 
 
 class FileComparison(ResponseModel):
@@ -135,11 +163,19 @@ def _outcome(before: str | None, after: str | None, *, is_excluded: bool) -> Out
 
 def changed_conditions(original: Statement, repeated: Statement) -> Iterator[str]:
     """Describe each version, and each other condition of a run, that differs between two runs."""
-    pairs = [
-        (original.versions, repeated.versions),
-        (original.predicate.definition.conditions, repeated.predicate.definition.conditions),
-    ]
-    for before, after in pairs:
-        for name in sorted({*before, *after}):
-            if before.get(name) != after.get(name):
-                yield f"{name} was {before.get(name)} and is now {after.get(name)}"
+    before, after = (
+        one.versions | dict(_flat(one.predicate.definition.conditions))
+        for one in (original, repeated)
+    )
+    for name in sorted({*before, *after}):
+        if before.get(name) != after.get(name):
+            yield f"{name} was {before.get(name)} and is now {after.get(name)}"
+
+
+def _flat(values: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield each value of nested objects under its path, with dots between the names."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{path}{name}.")
+        else:
+            yield path + name, value

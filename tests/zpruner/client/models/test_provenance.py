@@ -15,7 +15,7 @@ def statement(files: dict[str, str], threads: int = 2, **versions: str) -> State
         "predicate": {
             "buildDefinition": {
                 "externalParameters": {"model": "org/model"},
-                "internalParameters": {"threads": threads},
+                "internalParameters": {"device": {"type": "cpu", "threads": threads}},
                 "resolvedDependencies": [model, config],
             },
             "runDetails": {"builder": {"version": versions}},
@@ -48,7 +48,7 @@ def test_a_repeated_job_is_pinned_to_the_commit_the_files_and_on_request_the_ver
 def test_versions_and_other_conditions_that_differ_are_described() -> None:
     before, after = statement({}, torch="2.12.0", python="3.11"), statement({}, 4, torch="2.13.0")
     assert list(changed_conditions(before, after)) == [
+        "device.threads was 2 and is now 4",
         "python was 3.11 and is now None",
         "torch was 2.12.0 and is now 2.13.0",
-        "threads was 2 and is now 4",
     ]
