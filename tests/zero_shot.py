@@ -1,10 +1,13 @@
 """Zero-shot tasks in files, as the LM Evaluation Harness reads them."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from db.spec.datasets.questions import Question
 
 ITEMS = 24
 
@@ -59,6 +62,30 @@ def write_tasks(folder: Path) -> Path:
         metric_list=[{"metric": "exact_match"}],
     )
     return folder
+
+
+def write_questions(folder: Path) -> list[Question]:
+    """Write questions as a task "own" of the harness; return them as a dataset's rows are read."""
+    questions = [
+        Question(
+            "" if n % 3 else f"There are {n} foxes.",
+            f"How many holes do {n} foxes have?",
+            (str(n), f"as many as {n * n} hares", f"{n % 5} and then some"),
+            n % 3,
+        )
+        for n in range(ITEMS)
+    ]
+    _write(
+        folder,
+        "own",
+        [asdict(one) for one in questions],
+        output_type="multiple_choice",
+        doc_to_text="{% if context %}{{context}}\n{% endif %}{{question}}",
+        doc_to_choice="{{choices}}",
+        doc_to_target="answer",
+        metric_list=[_mean("acc"), _mean("acc_norm")],
+    )
+    return questions
 
 
 def _mean(name: str) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from db.spec.references import (
     parse_model,
     require_safetensors,
 )
+from db.spec.zero_shot import task_file
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,8 @@ class Preflight:
                 warnings += unchecked
                 if file is not None:
                     texts[field] = file
+        for name in spec.tasks or ():
+            self._check_task(name)
         return CheckedSources(warnings, model, texts, bool(unreachable))
 
     def _hub_model(self, name: str, reference: HubRepo) -> None:
@@ -99,6 +102,12 @@ class Preflight:
             repo = reference.id
             return None, _check_on_hub(field, name, lambda: self._hub.find_dataset(field, repo))
         return None, []
+
+    def _check_task(self, name: str) -> None:
+        """Check the questions of a task that is a dataset; only a worker knows any other task."""
+        file = task_file(name, self._settings.dataset_roots, self._settings.upload_dir)
+        if file is not None:
+            check_file(file, "questions")
 
 
 def _check_on_hub(field: str, name: str, check: Callable[[], None]) -> list[str]:

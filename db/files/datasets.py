@@ -16,7 +16,7 @@ from db.tables.datasets import Dataset
 from db.tables.jobs import Job
 
 FIELDS = ("dataset", "eval_dataset")
-"""The fields of a specification that may name an uploaded dataset."""
+"""The fields of a specification that may name an uploaded dataset, beside the list ``tasks``."""
 MAX_USERS = 3
 """How many jobs `DatasetInUseError` lists at most."""
 MAX_LISTED = 20
@@ -69,17 +69,14 @@ class DatasetRepository:
         Raises:
             SpecRefusedError: one of the datasets does not exist.
         """
-        for field in FIELDS:
-            name = getattr(spec, field) or ""
-            if name.startswith(UPLOADED):
-                query = select(Dataset.id).where(Dataset.id == name.removeprefix(UPLOADED))
-                if self._session.scalar(query.with_for_update(read=True)) is None:
-                    raise not_uploaded(name, field)
+        for field, name in _uploads(spec):
+            query = select(Dataset.id).where(Dataset.id == name.removeprefix(UPLOADED))
+            if self._session.scalar(query.with_for_update(read=True)) is None:
+                raise not_uploaded(name, field)
 
     def digests(self, spec: PruneSpec) -> dict[str, str]:
         """Return the SHA-256 of each uploaded dataset in a specification, by its reference."""
-        names = {getattr(spec, field) or "" for field in FIELDS}
-        ids = [name.removeprefix(UPLOADED) for name in names if name.startswith(UPLOADED)]
+        ids = {name.removeprefix(UPLOADED) for _, name in _uploads(spec)}
         found = self._session.scalars(select(Dataset).where(Dataset.id.in_(ids)))
         return {dataset.reference: dataset.sha256 for dataset in found}
 
@@ -116,7 +113,18 @@ class DatasetRepository:
         return list(self._session.scalars(query.limit(MAX_USERS)))
 
 
+def _uploads(spec: PruneSpec) -> list[tuple[str, str]]:
+    """Return the fields that name an uploaded dataset, each with the name."""
+    named = [(field, getattr(spec, field) or "") for field in FIELDS]
+    named += [("tasks", name) for name in spec.tasks or ()]
+    return [(field, name) for field, name in named if name.startswith(UPLOADED)]
+
+
 def _names(dataset: Dataset) -> ColumnElement[bool]:
     """Return SQL for whether a job's specification names the dataset."""
     spec = type_coerce(Job.spec, SEARCHABLE_JSON)
-    return or_(*(spec[field].as_string() == dataset.reference for field in FIELDS))
+    tasks = spec["tasks"].as_string()  # the list as JSON
+    return or_(
+        *(spec[field].as_string() == dataset.reference for field in FIELDS),
+        tasks.contains(f'"{dataset.reference}"', autoescape=True),
+    )

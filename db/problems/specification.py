@@ -116,7 +116,8 @@ _add(
     "unreadable_dataset",
     "The dataset cannot be read",
     "The text is missing, is not UTF-8, is too large, or a row of it does not hold text, chat "
-    "messages or input_ids in the expected field.",
+    "messages or input_ids in the expected field; or, in a dataset that is a task, a row is not a "
+    "question with its choices and answer.",
 )
 _add(
     "unknown_text_field",

@@ -251,7 +251,8 @@ class PruneSpec(BaseModel):
     tasks: Tasks | None = Field(
         default=None,
         description="Zero-shot tasks that the dense and the pruned model are measured on: names of "
-        "the LM Evaluation Harness, or the suites `wanda7` and `zpruner5`.",
+        "the LM Evaluation Harness, the suites `wanda7` and `zpruner5`, or `uploaded:` or `local:` "
+        "and a JSONL file of questions.",
         examples=[["wanda7"], ["boolq", "arc_easy"]],
     )
     task_limit: StrictInt | None = Field(

@@ -1,10 +1,15 @@
-"""Zero-shot tasks: suites of them, and the metrics that they give a job."""
+"""Zero-shot tasks: suites of them, own ones in datasets, and the metrics that they give a job."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated
 
 from pydantic import Field
+
+from db.spec.datasets.files import DataFile
+from db.spec.datasets.upload_store import UPLOADED
+from db.spec.references import LOCAL, LocalPath, parse_dataset
 
 SUITES = MappingProxyType(
     {
@@ -17,7 +22,8 @@ SUITES = MappingProxyType(
 )
 """The tasks that the authors of Wanda and of Z-Pruner measure, by the suite's name."""
 
-TaskName = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_][\w.-]*$")]
+_NAME = r"^(?:[A-Za-z0-9_][\w.-]*|(?:uploaded|local):[A-Za-z0-9_./-]+)$"
+TaskName = Annotated[str, Field(min_length=1, max_length=128, pattern=_NAME)]
 Tasks = Annotated[tuple[TaskName, ...], Field(max_length=32, fail_fast=True)]
 
 TASK_METRICS = (
@@ -30,6 +36,24 @@ TASK_METRICS = (
 def tasks_of(name: str) -> tuple[str, ...]:
     """Return the tasks of a suite; any other name is that of one task."""
     return SUITES.get(name, (name,))
+
+
+def task_file(name: str, roots: Sequence[Path] | None, uploads: Path | None) -> DataFile | None:
+    """Return the file of a task that names a dataset of questions; None for any other task.
+
+    Args:
+        name: the name in the specification.
+        roots: the folders in which local files are allowed; if None, any file is allowed.
+        uploads: the folder of uploaded datasets.
+
+    Raises:
+        SpecRefusedError: the name is that of no file below an allowed root, and of no dataset in
+            the folder ``uploads``.
+    """
+    if not name.startswith((UPLOADED, LOCAL)):
+        return None
+    reference = parse_dataset(name, roots, "tasks", uploads)
+    return DataFile(reference.path, "tasks", name) if isinstance(reference, LocalPath) else None
 
 
 def task_metrics(names: Iterable[str]) -> list[str]:

@@ -5,18 +5,22 @@ command. Only tasks that compare or sum log-likelihoods are supported, not those
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from datasets import Dataset
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import TemplateLM
+from lm_eval.api.task import ConfigurableTask
 from lm_eval.evaluator import evaluate
 from lm_eval.models.utils import has_bos_prefix
 from lm_eval.tasks import TaskManager
 from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
+from db.spec.datasets.questions import Question
 from worker.evaluation.continuations import Continuation, Likelihood
 from worker.evaluation.task_results import TaskResult
 
@@ -24,6 +28,7 @@ logging.getLogger("lm_eval").setLevel(logging.WARNING)
 
 ACCURACY = "acc"
 """The metric of a task's accuracy: the share of items whose right answer is the most likely one."""
+_SPLIT = "test"
 _SCORED = ("multiple_choice", "loglikelihood", "loglikelihood_rolling")
 
 
@@ -68,6 +73,43 @@ class TaskCatalogue:
             first = str(error).partition("\n")[0][:300]
             raise TaskError(f"its data set cannot be loaded: {first}") from error
         return [HarnessTask(each, task, limit) for each, task in loaded.items()]
+
+
+def question_task(name: str, questions: Iterable[Question], limit: int | None) -> "HarnessTask":
+    """Return the task of choosing the right answers to questions.
+
+    Args:
+        name: the task's name.
+        questions: the questions; at least one.
+        limit: how many of them are used, from the first; None for all.
+    """
+    config = {
+        "task": name,
+        "test_split": _SPLIT,
+        "output_type": "multiple_choice",
+        "doc_to_text": _prompt,
+        "doc_to_choice": "choices",
+        "doc_to_target": "answer",
+        "metadata": {"version": 1.0},
+    }
+    rows = Dataset.from_list([asdict(one) for one in questions])
+    return HarnessTask(name, _QuestionTask(rows, config), limit)
+
+
+def _prompt(row: dict[str, Any]) -> str:
+    """Return the text before the choices; the harness separates each of them by a space."""
+    return "\n".join(filter(None, (row["context"], row["question"])))
+
+
+class _QuestionTask(ConfigurableTask):
+    """A task whose data set is given, not loaded by its name."""
+
+    def __init__(self, rows: Dataset, config: dict[str, Any]) -> None:
+        self._rows = rows
+        super().__init__(config=config)
+
+    def download(self, dataset_kwargs: dict[str, Any] | None = None, **_: Any) -> None:
+        self.dataset = {_SPLIT: self._rows}
 
 
 class HarnessTask:

@@ -9,9 +9,9 @@ import torch
 import transformers
 
 from worker.evaluation.perplexity import perplexity, perplexity_interval
+from worker.jobs.measured_tasks import MeasuredTasks
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.recovered_model import RecoveredModel
-from worker.jobs.zero_shot import MeasuredTasks
 from worker.pruning.base.compute import dtype_name
 from worker.pruning.base.errors import NotFiniteError
 from worker.pruning.model.head_loss import mean_loss

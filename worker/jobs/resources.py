@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from db.spec.datasets.files import DataFile
+
 DEVICE_NAME = re.compile(r"auto|cpu|cuda(:\d{1,3})?")
 
 
@@ -38,6 +40,15 @@ class Resources:
     baselines: Path | None = None
     speeds: Path | None = None
     job_id: str | None = None
+
+    def require_unchanged(self, file: DataFile) -> None:
+        """Check that a dataset, if it was uploaded, has not changed since.
+
+        Raises:
+            SpecRefusedError: the file has changed or cannot be read.
+        """
+        if (digest := self.digests.get(file.name)) is not None:
+            file.require_digest(digest)
 
 
 def valid_device_name(name: str) -> str:

@@ -105,8 +105,8 @@ def _dataset(
 ) -> DatasetReference:
     roots, uploads = resources.dataset_roots, resources.uploads
     reference = parse_dataset(name, roots, field, uploads, text_field)
-    if isinstance(reference, LocalPath) and name in resources.digests:
-        DataFile(reference.path, field, name).require_digest(resources.digests[name])
+    if isinstance(reference, LocalPath):
+        resources.require_unchanged(DataFile(reference.path, field, name))
     return reference
 
 

@@ -4,17 +4,15 @@ import logging
 from collections.abc import Generator, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
-from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from db.core.errors import SpecRefusedError
 from db.core.states import Phase
-from db.spec.zero_shot import tasks_of
 from worker.evaluation.continuations import Continuation, Likelihood, likelihoods
 from worker.evaluation.perplexity import token_loss
-from worker.evaluation.task_results import TaskComparison, TaskResult, mean_stderr
+from worker.evaluation.task_results import TaskComparison, TaskResult
+from worker.jobs.measured_tasks import MeasuredTasks
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress
 from worker.jobs.windows import position_limit
@@ -25,13 +23,11 @@ from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.shards import Shard
 from worker.pruning.sweep.fingerprint import code_digest, model_parts
 from worker.pruning.sweep.measurement_cache import MeasurementCache
-from worker.sources.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
     from worker.evaluation.harness import HarnessTask
 
 log = logging.getLogger(__name__)
-UNUSABLE = "unusable_task"
 
 
 @dataclass(frozen=True)
@@ -141,113 +137,8 @@ class _Model:
         return scores
 
 
-@dataclass(frozen=True)
-class MeasuredTasks:
-    """The results of a job's tasks.
-
-    Attributes:
-        tasks: the results by the task's name.
-        groups: the tasks by the name that the job gives.
-    """
-
-    tasks: dict[str, TaskComparison]
-    groups: dict[str, list[str]]
-
-    def metrics(self) -> dict[str, dict[str, float]]:
-        """Return the accuracies by metric and task; suites and groups have their tasks' mean."""
-        rows = {name: _accuracies(one) for name, one in self._with_accuracy().items()}
-        for group, names in self.groups.items():
-            members = [rows[name] for name in names if name in rows]
-            if group not in rows and members:
-                rows[group] = _mean(members)
-        found: dict[str, dict[str, float]] = {}
-        for name, row in rows.items():
-            for metric, value in row.items():
-                found.setdefault(metric, {})[name] = value
-        return found
-
-    def report(self) -> list[dict[str, Any]]:
-        """Return all metrics of each task, and the items that only one of the models gets right."""
-        return [
-            {
-                "task": name,
-                "version": one.dense.version,
-                "dense": one.dense.metrics,
-                "pruned": one.pruned.metrics,
-                "items": len(one.dense.correct),
-                "lost": one.lost,
-                "gained": one.gained,
-            }
-            for name, one in self.tasks.items()
-        ]
-
-    def _with_accuracy(self) -> dict[str, TaskComparison]:
-        return {name: one for name, one in self.tasks.items() if one.dense.correct}
-
-
-def job_tasks(job: OpenedJob) -> ZeroShotTasks | None:
-    """Load the tasks of a job and their data sets; None for a job without tasks.
-
-    Raises:
-        SpecRefusedError: a task does not exist, cannot be loaded or cannot be scored; the harness
-            is not installed; or the model has no tokenizer.
-    """
-    names = job.spec.tasks
-    if not names:
-        return None
-    tokenizer = load_tokenizer(job.model.path, job.model.name)
-    if tokenizer is None:
-        raise _unusable(names[0], "the model has no tokenizer", "Leave tasks out.")
-    harness, limit = _harness(names[0]), position_limit(job.meta_model)
-    catalogue = harness.TaskCatalogue(job.resources.task_roots)
-    loaded = ZeroShotTasks(job, {}, {}, {name: [] for name in names}, tokenizer)
-    for group, each in ((name, each) for name in names for each in tasks_of(name)):
-        try:
-            for task in catalogue.load(each, job.spec.task_limit):
-                loaded.groups[group].append(task.name)
-                loaded.tasks[task.name] = task
-                loaded.asked[task.name] = task.continuations(tokenizer, limit)
-        except harness.TaskError as error:
-            remedy = "Name a task of the LM Evaluation Harness, or one in ZPRUNER_TASK_ROOTS."
-            raise _unusable(each, str(error), remedy) from error
-    return loaded
-
-
-def _harness(name: str) -> Any:
-    """Return the module of tasks, which takes seconds to import, and needs an extra."""
-    try:
-        return import_module("worker.evaluation.harness")
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "lm_eval":
-            raise
-        reason, remedy = "the worker lacks the LM Evaluation Harness", "pip install 'zpruner[eval]'"
-        raise _unusable(name, reason, remedy) from None
-
-
-def _accuracies(one: TaskComparison) -> dict[str, float]:
-    dense, pruned = one.dense.accuracy, one.pruned.accuracy
-    row = {
-        "acc": pruned,
-        "dense_acc": dense,
-        "acc_drop": dense - pruned,
-        "mcnemar_p": one.p_value,
-    }
-    return row if one.pruned.stderr is None else row | {"acc_stderr": one.pruned.stderr}
-
-
-def _mean(rows: Sequence[dict[str, float]]) -> dict[str, float]:
-    names = ("acc", "dense_acc", "acc_drop")
-    mean = {name: sum(row[name] for row in rows) / len(rows) for name in names}
-    errors = [row["acc_stderr"] for row in rows if "acc_stderr" in row]
-    return mean | {"acc_stderr": mean_stderr(errors)} if len(errors) == len(rows) else mean
-
-
 def _log(one: TaskComparison) -> None:
     def text(result: TaskResult) -> str:
         return ", ".join(f"{name} {value:.4f}" for name, value in result.metrics.items())
 
     log.info("task %s: dense %s; pruned %s", one.dense.task, text(one.dense), text(one.pruned))
-
-
-def _unusable(name: str, reason: str, remedy: str) -> SpecRefusedError:
-    return SpecRefusedError("tasks", name, UNUSABLE, reason, remedy)

@@ -13,6 +13,7 @@ from db.spec.references import (
     parse_model,
     require_safetensors,
 )
+from db.spec.zero_shot import task_file
 from db.startup.checks import unwritable
 from worker.jobs.resources import Resources, valid_device_name
 from worker.standalone.partial_output import require_new_folder
@@ -37,6 +38,8 @@ def check_arguments(spec: PruneSpec, out: Path | None, resources: Resources) -> 
     parse_dataset(spec.dataset, resources.dataset_roots)
     if spec.eval_dataset is not None:
         parse_dataset(spec.eval_dataset, resources.dataset_roots, "eval_dataset")
+    for name in spec.tasks or ():
+        task_file(name, resources.dataset_roots, resources.uploads)
     if out is not None:
         _check_out(out, model)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from db.core.errors import SpecRefusedError
 from db.spec.datasets.files import DataFile
+from db.spec.datasets.questions import read_questions
 from db.spec.datasets.rows import IDS, KNOWN_FIELDS, REMEDY, IdsRow, RowReader, TextRow
 
 PIECE_BYTES = 1 << 20
@@ -27,6 +28,17 @@ def peek(file: DataFile) -> None:
             raise file.refused("it has no rows")
         return
     for _ in file.rows():
+        pass
+
+
+def check_questions(file: DataFile) -> None:
+    """Check every row of a file that a job names as a task.
+
+    Raises:
+        SpecRefusedError: the file cannot be read or has no rows, or a row is not a question with
+            its choices and answer.
+    """
+    for _ in read_questions(file):
         pass
 
 

@@ -11,9 +11,9 @@ from lm_eval.tasks import TaskManager
 from transformers import AutoTokenizer
 
 from tests.worker.evaluation.models import POSITIONS, write_model_and_tokenizer
-from tests.zero_shot import ITEMS, write_tasks
+from tests.zero_shot import ITEMS, write_questions, write_tasks
 from worker.evaluation.continuations import Likelihood, likelihoods
-from worker.evaluation.harness import HarnessTask, TaskCatalogue, TaskError
+from worker.evaluation.harness import HarnessTask, TaskCatalogue, TaskError, question_task
 from worker.evaluation.task_results import TaskResult
 from worker.pruning.base.generators import run_to_end
 from worker.pruning.model.meta_model import MetaModel
@@ -66,6 +66,24 @@ def test_choices_are_judged_as_by_the_harness_alone(
         [log for log, _ in answers], abs=1e-4
     )
     assert [one.is_greedy for one in scores] == [bool(is_greedy) for _, is_greedy in answers]
+
+
+def test_own_questions_are_judged_as_a_task_of_the_harness(model: Path, tmp_path: Path) -> None:
+    folder = write_tasks(tmp_path / "tasks")
+    task = question_task("local:own.jsonl", write_questions(folder), LIMIT)
+    result, scores = ours(model, task, tmp_path)
+    expected = theirs(model, folder, "own")
+    samples = expected["samples"]["own"]
+
+    assert (result.task, len(result.correct)) == ("local:own.jsonl", LIMIT)
+    assert result.correct == tuple(bool(one["acc"]) for one in samples)
+    assert set(result.metrics) == {"acc", "acc_norm"}
+    for metric, value in result.metrics.items():
+        assert value == expected["results"]["own"][f"{metric},none"]
+    answers = [resp[0] for one in samples for resp in one["resps"]]
+    assert [one.log_probability for one in scores] == pytest.approx(
+        [log for log, _ in answers], abs=1e-4
+    )
 
 
 def test_whole_texts_are_scored_in_windows_as_by_the_harness_alone(

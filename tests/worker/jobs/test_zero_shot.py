@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from db.core.errors import SpecRefusedError
 from db.core.states import Phase
 from db.spec.prune_spec import PruneSpec
+from db.spec.quality_gate import metric_value
 from tests.worker.evaluation.models import write_model_and_tokenizer
 from tests.zero_shot import ITEMS, write_tasks
 from worker.jobs.progress import JobProgress, JobResult
@@ -78,6 +80,35 @@ def test_a_suite_has_the_mean_of_its_tasks(
     accuracy = result.metrics["acc"]
     assert accuracy["both"] == pytest.approx((accuracy["sums"] + accuracy["parity"]) / 2)
     assert result.metrics["acc_stderr"]["both"] < result.metrics["acc_stderr"]["sums"]
+
+
+def test_a_dataset_of_questions_is_a_task_under_its_name(
+    tmp_path: Path, resources: Resources
+) -> None:
+    rows = [{"question": f"{n} + 1 =", "choices": [f"{n}", f"{n + 1}"]} for n in range(9)]
+    lines = [json.dumps(row | {"answer": "B"}) + "\n" for row in rows]
+    (tmp_path / "own.jsonl").write_text("".join(lines))
+    name = f"local:{tmp_path}/own.jsonl"
+
+    result, _ = run(spec(tmp_path, name, task_limit=8), tmp_path / "out", resources)
+
+    assert list(result.metrics["acc"]) == [name]
+    assert metric_value(result.metrics, f"acc.{name}") == result.metrics["acc"][name]
+    [task] = json.loads((tmp_path / "out" / "report.json").read_text())["tasks"]
+    assert (task["task"], task["items"]) == (name, 8)
+    assert set(task["pruned"]) == {"acc", "acc_norm"}
+
+
+def test_a_dataset_that_changed_since_its_upload_is_no_task(
+    tmp_path: Path, resources: Resources
+) -> None:
+    uploads, name = tmp_path / "uploads", f"uploaded:dat_{'0' * 32}"
+    uploads.mkdir()
+    (uploads / f"dat_{'0' * 32}.jsonl").write_text("{}")
+    resources = replace(resources, uploads=uploads, digests={name: "f" * 64})
+    with pytest.raises(SpecRefusedError, match="changed since it was uploaded") as refused:
+        run(spec(tmp_path, name), tmp_path / "out", resources)
+    assert (refused.value.field, refused.value.value) == ("tasks", name)
 
 
 def test_an_interrupted_job_continues_after_its_last_finished_task(

@@ -2580,7 +2580,7 @@ export interface components {
             eval_samples?: number | null;
             /**
              * Tasks
-             * @description Zero-shot tasks that the dense and the pruned model are measured on: names of the LM Evaluation Harness, or the suites `wanda7` and `zpruner5`.
+             * @description Zero-shot tasks that the dense and the pruned model are measured on: names of the LM Evaluation Harness, the suites `wanda7` and `zpruner5`, or `uploaded:` or `local:` and a JSONL file of questions.
              * @example [
              *       "wanda7"
              *     ]
@@ -3545,7 +3545,7 @@ export interface components {
             eval_samples?: number | null;
             /**
              * Tasks
-             * @description Zero-shot tasks that the dense and the pruned model are measured on: names of the LM Evaluation Harness, or the suites `wanda7` and `zpruner5`.
+             * @description Zero-shot tasks that the dense and the pruned model are measured on: names of the LM Evaluation Harness, the suites `wanda7` and `zpruner5`, or `uploaded:` or `local:` and a JSONL file of questions.
              * @example [
              *       "wanda7"
              *     ]
@@ -5146,7 +5146,7 @@ export interface components {
             eval_samples?: number | null;
             /**
              * Tasks
-             * @description Zero-shot tasks that the dense and the pruned model are measured on: names of the LM Evaluation Harness, or the suites `wanda7` and `zpruner5`.
+             * @description Zero-shot tasks that the dense and the pruned model are measured on: names of the LM Evaluation Harness, the suites `wanda7` and `zpruner5`, or `uploaded:` or `local:` and a JSONL file of questions.
              * @example [
              *       "wanda7"
              *     ]
@@ -5851,7 +5851,7 @@ export interface components {
             eval_samples?: number | null;
             /**
              * Tasks
-             * @description Zero-shot tasks that the dense and the pruned model are measured on: names of the LM Evaluation Harness, or the suites `wanda7` and `zpruner5`.
+             * @description Zero-shot tasks that the dense and the pruned model are measured on: names of the LM Evaluation Harness, the suites `wanda7` and `zpruner5`, or `uploaded:` or `local:` and a JSONL file of questions.
              * @example [
              *       "wanda7"
              *     ]

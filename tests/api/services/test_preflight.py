@@ -1,0 +1,63 @@
+"""What a job names is checked before the job is created."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from db.files.file_check import SMALL_BYTES
+
+JOB = {"model": "org/model", "sparsity": 0.5, "dataset": "wikitext2"}
+QUESTION = {"question": "2 + 2 =", "choices": ["3", "4"], "answer": "B"}
+
+
+def upload(client: TestClient, *rows: dict[str, Any]) -> dict[str, Any]:
+    content = "".join(json.dumps(row) + "\n" for row in rows)
+    headers = {"content-type": "application/jsonl"}
+    made: dict[str, Any] = client.post("/v1/datasets", content=content, headers=headers).json()
+    return made
+
+
+def submit(client: TestClient, *tasks: str, **fields: Any) -> Any:
+    return client.post("/v1/jobs", json=JOB | {"tasks": tasks} | fields)
+
+
+def test_an_uploaded_dataset_of_questions_is_a_task_and_is_kept_for_its_job(
+    client: TestClient,
+) -> None:
+    made = upload(client, QUESTION)
+    task = made["dataset"]
+    gate = {"max": {f"acc_drop.{task}": 0.02}}
+    response = submit(client, "boolq", task, gate=gate)
+    assert response.status_code == 201, response.json()
+    assert response.json()["spec"]["tasks"] == ["boolq", task]
+    deleted = client.delete(f"/v1/datasets/{made['id']}")
+    assert (deleted.status_code, deleted.json()["code"]) == (409, "dataset_in_use")
+
+
+@pytest.mark.parametrize("count", [1, 1 + SMALL_BYTES // 64])
+def test_a_wrong_question_of_a_task_is_refused_with_its_line(
+    client: TestClient, count: int
+) -> None:
+    task = upload(client, *[QUESTION] * count, QUESTION | {"answer": "C"})["dataset"]
+    refused = submit(client, task)
+    problem = refused.json()
+    assert (refused.status_code, problem["code"]) == (422, "unreadable_dataset")
+    assert problem["errors"][0]["pointer"] == "/tasks"
+    assert f'line {count + 1}: answer is "C", which is none of the 2 choices' in problem["detail"]
+    assert "its letter" in problem["hint"]
+
+
+def test_a_task_may_be_a_file_below_the_dataset_roots(client: TestClient, roots: Path) -> None:
+    (roots / "own.jsonl").write_text(json.dumps(QUESTION))
+    assert submit(client, "local:own.jsonl").status_code == 201
+    (roots / "own.jsonl").write_text("{}")
+    assert "line 1 has no field question" in submit(client, "local:own.jsonl").json()["detail"]
+    assert submit(client, "local:../own.jsonl").json()["code"] == "outside_roots"
+
+
+def test_a_task_that_was_never_uploaded_is_refused(client: TestClient) -> None:
+    refused = submit(client, "uploaded:dat_" + "0" * 32)
+    assert (refused.status_code, refused.json()["code"]) == (422, "dataset_not_found")
