@@ -104,6 +104,7 @@ def _obstacles(jobs: Sequence[Job]) -> Iterator[str]:
         for name in EVALUATION_FIELDS:
             if name in requested:
                 yield f"the evaluations differ in {name}: {_joined(requested[name])}"
+    yield from _task_differences(jobs)
     dense = [metric_value(job.result or {}, "dense_perplexity") for job in jobs]
     known = [one for one in dense if one is not None]
     if "model" not in requested and known and max(known) > min(known) * DENSE_TOLERANCE:
@@ -111,6 +112,27 @@ def _obstacles(jobs: Sequence[Job]) -> Iterator[str]:
             "the dense models' perplexities differ, so the model may have changed: "
             f"{_joined(known)}"
         )
+
+
+def _task_differences(jobs: Sequence[Job]) -> Iterator[str]:
+    """Yield the tasks that several jobs were measured on, but not with the same items."""
+    items = [(job.spec.task_limit, _items(job)) for job in jobs]
+    for task in dict.fromkeys(name for _, one in items for name in one):
+        users = [(limit, one[task]) for limit, one in items if task in one]
+        if any(identity != users[0][1] for _, identity in users):
+            limits = dict.fromkeys(limit for limit, _ in users)
+            reason = f": task_limit is {_joined(list(limits))}" if len(limits) > 1 else ""
+            yield f"the items of task {task} differ{reason}"
+
+
+def _items(job: Job) -> Mapping[str, object]:
+    """Return what identifies the items of each task.
+
+    It is their digest; for a job that was measured when there were no digests, the limit.
+    """
+    result = job.result or {}
+    digests: dict[str, object] | None = result.get("items_sha256")
+    return digests or dict.fromkeys(result.get("acc") or {}, job.spec.task_limit)
 
 
 def _protocol_differences(protocols: Sequence[Mapping[str, Any]]) -> Iterator[str]:

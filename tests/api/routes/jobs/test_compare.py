@@ -88,6 +88,41 @@ def test_figures_of_different_measurements_are_not_comparable(
     assert reason in "; ".join(found["reasons"])
 
 
+@pytest.mark.parametrize(
+    ("digests", "limit", "reasons"),
+    [
+        ({"arc_easy": "a", "rte": "c"}, 9, []),
+        ({"rte": "c"}, 9, []),
+        ({"arc_easy": "b"}, None, ["the items of task arc_easy differ"]),
+        ({"arc_easy": "b"}, 9, ["the items of task arc_easy differ: task_limit is None, 9"]),
+    ],
+)
+def test_accuracies_on_different_items_are_not_comparable(
+    digests: dict[str, str],
+    limit: int | None,
+    reasons: list[str],
+    client: TestClient,
+    sessions: Sessions,
+) -> None:
+    same = {"items_sha256": {"arc_easy": "a"}}
+    first, third = (finished(sessions, same, tasks=["arc_easy"]) for _ in range(2))
+    other = {"items_sha256": digests}
+    second = finished(sessions, other, tasks=["arc_easy"], task_limit=limit)
+    found = compare(client, first, second, third)
+    assert found["reasons"] == reasons
+    assert [one["obstacles"] for one in found["jobs"]] == [[], reasons, []]
+
+
+def test_without_digests_of_the_items_their_limits_must_be_equal(
+    client: TestClient, sessions: Sessions
+) -> None:
+    jobs = [finished(sessions, tasks=["arc_easy"], task_limit=limit) for limit in (9, 9, 10)]
+    assert compare(client, *jobs[:2])["comparable"] is True
+    assert compare(client, *jobs)["reasons"] == [
+        "the items of task arc_easy differ: task_limit is 9, 10"
+    ]
+
+
 def test_jobs_with_the_same_tokens_are_compared_even_if_their_texts_have_other_names(
     client: TestClient, sessions: Sessions
 ) -> None:
