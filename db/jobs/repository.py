@@ -189,9 +189,12 @@ class JobRepository:
             Job.status == JobState.succeeded,
         )
         newest_first = query.order_by(Job.created_at.desc(), Job.id.desc())
-        document = _gate_document(gate)
-        # Compared in Python: PostgreSQL's JSON type has no equality, and such jobs are few.
-        return [job for job in self._session.scalars(newest_first) if job.gate == document]
+        # Compared in Python: PostgreSQL's JSON type has no equality, and older gates lack fields.
+        return [job for job in self._session.scalars(newest_first) if _gate_of(job) == gate]
+
+
+def _gate_of(job: Job) -> Gate | None:
+    return None if job.gate is None else Gate.model_validate(job.gate)
 
 
 def _gate_document(gate: Gate | None) -> Document | None:

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from db.core.errors import SpecRefusedError
+from db.spec.combinations import UNFIT
 from db.spec.quality_gate import Gate
-from db.spec.zero_shot import TASK_METRICS, task_metrics
+from db.spec.zero_shot import ESTIMATES, TASK_METRICS, task_metrics
 
 METRIC_NAMES = (
     "perplexity_ratio",
@@ -48,7 +49,7 @@ def check_gate(gate: Gate | None, tasks: Sequence[str] | None = None) -> None:
 
     Raises:
         SpecRefusedError: a metric does not exist; the remedy lists all metrics, and suggests one if
-            its name is similar.
+            its name is similar. Or the gate has a confidence, and no bounded metric an interval.
     """
     if gate is None:
         return
@@ -60,6 +61,20 @@ def check_gate(gate: Gate | None, tasks: Sequence[str] | None = None) -> None:
                 raise SpecRefusedError(
                     f"gate.{bound}", name, "unknown_figure", reason, _remedy(name, known)
                 )
+
+    _check_confidence(gate)
+
+
+def _check_confidence(gate: Gate) -> None:
+    bounded = {name.partition(".")[0] for name in (*gate.max, *gate.min)}
+    if gate.confidence is not None and bounded.isdisjoint(ESTIMATES):
+        raise SpecRefusedError(
+            "gate.confidence",
+            gate.confidence,
+            UNFIT,
+            "the gate bounds no accuracy of a task, and no other metric has an interval",
+            "Bound acc or acc_drop of a task, or leave confidence out.",
+        )
 
 
 def _remedy(name: str, known: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from statistics import NormalDist
 from typing import Annotated, Any, Literal, Self, TypeGuard
 
 from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StringConstraints, model_validator
@@ -31,12 +32,43 @@ class Gate(BaseModel):
 
     max: Limits = Field(default={}, description="Upper bounds, by metric.")
     min: Limits = Field(default={}, description="Lower bounds, by metric.")
+    confidence: StrictFloat | None = Field(
+        default=None,
+        ge=0.5,
+        lt=1,
+        description="For accuracies of tasks: a bound is violated only if the interval of this "
+        "confidence lies beyond it, such as 0.95. By default the measured value decides.",
+        examples=[0.95],
+    )
 
     @model_validator(mode="after")
     def _bounds_something(self) -> Self:
         if not self.max and not self.min:
             raise PydanticCustomError("empty_gate", "Input should name at least one metric")
         return self
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A confidence interval of a metric, by the normal approximation.
+
+    Attributes:
+        low: its lower end.
+        high: its upper end.
+        confidence: the share of such intervals that contain the true value.
+    """
+
+    low: float
+    high: float
+    confidence: float
+
+    @classmethod
+    def of(cls, value: float, stderr: float, confidence: float) -> Self:
+        half = NormalDist().inv_cdf((1 + confidence) / 2) * stderr
+        return cls(value - half, value + half, confidence)
+
+    def __str__(self) -> str:
+        return f"{100 * self.confidence:g} % interval {self.low:.4g} to {self.high:.4g}"
 
 
 @dataclass(frozen=True)
@@ -48,17 +80,20 @@ class GateFailure:
         bound: the kind of bound, ``max`` (upper) or ``min`` (lower).
         wanted: the value of the bound.
         got: the measured value; None if it was not measured.
+        interval: the interval that lies beyond the bound; None if the value decided.
     """
 
     metric: str
     bound: Literal["max", "min"]
     wanted: float
     got: float | None
+    interval: Interval | None = None
 
     def __str__(self) -> str:
         limit = {"max": "at most", "min": "at least"}[self.bound]
         got = "was not measured" if self.got is None else f"is {self.got:g}"
-        return f"{self.metric} {got}, wanted {limit} {self.wanted:g}"
+        interval = "" if self.interval is None else f" ({self.interval})"
+        return f"{self.metric} {got}{interval}, wanted {limit} {self.wanted:g}"
 
 
 def judge(gate: Gate | None, metrics: Mapping[str, Any]) -> Verdict:
@@ -96,10 +131,21 @@ def metric_value(metrics: Mapping[str, Any], name: str) -> float | None:
 
 def _failures(gate: Gate, metrics: Mapping[str, Any]) -> Iterator[GateFailure]:
     for name, wanted in gate.max.items():
-        got = metric_value(metrics, name)
-        if got is None or not got <= wanted:  # so that NaN fails as well
-            yield GateFailure(name, "max", wanted, got)
+        got, interval = metric_value(metrics, name), _interval(gate, metrics, name)
+        lowest = got if interval is None else interval.low
+        if lowest is None or not lowest <= wanted:  # so that NaN fails as well
+            yield GateFailure(name, "max", wanted, got, interval)
     for name, wanted in gate.min.items():
-        got = metric_value(metrics, name)
-        if got is None or not got >= wanted:
-            yield GateFailure(name, "min", wanted, got)
+        got, interval = metric_value(metrics, name), _interval(gate, metrics, name)
+        highest = got if interval is None else interval.high
+        if highest is None or not highest >= wanted:
+            yield GateFailure(name, "min", wanted, got, interval)
+
+
+def _interval(gate: Gate, metrics: Mapping[str, Any], name: str) -> Interval | None:
+    """Return the interval that decides on a metric; None if its value does."""
+    metric, _, task = name.partition(".")
+    value, stderr = (metric_value(metrics, one) for one in (name, f"{metric}_stderr.{task}"))
+    if gate.confidence is None or value is None or stderr is None:
+        return None
+    return Interval.of(value, stderr, gate.confidence)

@@ -27,10 +27,12 @@ TaskName = Annotated[str, Field(min_length=1, max_length=128, pattern=_NAME)]
 Tasks = Annotated[tuple[TaskName, ...], Field(max_length=32, fail_fast=True)]
 
 TASK_METRICS = (
-    *("acc", "acc_stderr", "dense_acc", "acc_drop"),
-    "mcnemar_p",
+    *("acc", "acc_stderr", "dense_acc", "acc_drop", "acc_drop_stderr"),
+    *("mcnemar_p", "items"),
 )
 """The metrics of each task; `acc_drop` is the dense model's accuracy minus the pruned's."""
+ESTIMATES = ("acc", "acc_drop")
+"""The metrics that have a standard error, under the metric's name and `_stderr`."""
 
 
 def tasks_of(name: str) -> tuple[str, ...]:

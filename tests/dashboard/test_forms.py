@@ -46,7 +46,8 @@ def test_a_job_has_the_gate_the_deadline_and_the_labels_of_its_form(
 
     expect(page.get_by_role("heading", level=1)).to_contain_text("tiny")
     job = newest(api.url)
-    assert job["gate"] == {"max": {"perplexity_ratio": 1.1}, "min": {"sparsity": 0.5}}
+    limits = {"max": {"perplexity_ratio": 1.1}, "min": {"sparsity": 0.5}}
+    assert job["gate"] == limits | {"confidence": None}
     assert (job["priority"], job["labels"], job["queue"]) == (3, {"team": "nlp"}, "gpu")
     deadline = datetime.fromisoformat(str(job["deadline"]))
     assert deadline == datetime(2030, 1, 5, 18).astimezone(UTC)
@@ -86,4 +87,5 @@ def test_a_sweep_has_the_gate_of_its_form(api_tabs: Session, api: Api) -> None:
     jobs = httpx.get(f"{api.url}/v1/jobs?sweep={sweep['id']}").json()["data"]
     assert sorted(one["spec"]["sparsity"] for one in jobs) == [0.4, 0.5, 0.6]
     assert {one["priority"] for one in jobs} == {-2}
-    assert all(one["gate"] == {"max": {"perplexity_ratio": 1.1}, "min": {}} for one in jobs)
+    gate = {"max": {"perplexity_ratio": 1.1}, "min": {}, "confidence": None}
+    assert all(one["gate"] == gate for one in jobs)

@@ -31,8 +31,7 @@ class TaskResult:
     @property
     def stderr(self) -> float | None:
         """The standard error of the accuracy; None with fewer than two items."""
-        count = len(self.correct)
-        return None if count < 2 else stdev(self.correct) / sqrt(count)
+        return _stderr(self.correct)
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,22 @@ class TaskComparison:
         return _only_first(self.pruned, self.dense)
 
     @property
+    def drop(self) -> float:
+        """The dense model's accuracy minus the pruned one's, for tasks with accuracy."""
+        return self.dense.accuracy - self.pruned.accuracy
+
+    @property
+    def drop_stderr(self) -> float | None:
+        """The standard error of the `drop`; None with fewer than two items.
+
+        It is that of the mean of the items' differences, which are 1 for a lost item, -1 for a
+        gained one and else 0. Both models answer the same items, so it is usually smaller than the
+        error of a difference between independent accuracies.
+        """
+        pairs = zip(self.dense.correct, self.pruned.correct, strict=True)
+        return _stderr([one - other for one, other in pairs])
+
+    @property
     def p_value(self) -> float:
         """The exact p-value of McNemar's test.
 
@@ -67,6 +82,10 @@ class TaskComparison:
 def mean_stderr(stderrs: Sequence[float]) -> float:
     """Return the standard error of the mean of independent accuracies."""
     return hypot(*stderrs) / len(stderrs)
+
+
+def _stderr(values: Sequence[int]) -> float | None:
+    return None if len(values) < 2 else stdev(values) / sqrt(len(values))
 
 
 def _only_first(first: TaskResult, second: TaskResult) -> int:

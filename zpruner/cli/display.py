@@ -105,6 +105,9 @@ def failure_text(failure: GateFailure) -> str:
     """Describe a violated bound of a quality gate."""
     limit = {"max": "at most", "min": "at least"}.get(failure.bound, failure.bound)
     got = "not measured" if failure.got is None else f"{failure.got:g}"
+    if (interval := failure.interval) is not None:
+        share = f"{100 * interval.confidence:g} %"
+        got += f" ({share} interval {interval.low:.4g} to {interval.high:.4g})"
     return f"{failure.metric} = {got}, wanted {limit} {failure.wanted:g}"
 
 

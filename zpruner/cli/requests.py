@@ -14,6 +14,11 @@ SUBMISSION = (
     FieldOption("priority", "-10 to 10; jobs of a higher priority run first.", type=int),
     FieldOption("gate_max", "Upper bound of a figure: perplexity_ratio=1.1.", is_repeated=True),
     FieldOption("gate_min", "Lower bound of a figure: sparsity=0.5.", is_repeated=True),
+    FieldOption(
+        "gate_confidence",
+        "A bound of a task's accuracy fails only if its interval of this confidence excludes it.",
+        type=float,
+    ),
     FieldOption("deadline", "When the job expires if it has not ended: 2027-01-05T18:00:00Z."),
     FieldOption("idempotency_key", "Submitting again with the same key makes no second job."),
 )
@@ -29,8 +34,13 @@ def request_of(given: dict[str, Any]) -> dict[str, Any]:
         fields["labels"] = dict(pair_of(one, "--label") for one in labels)
     if fields.pop("reuse", False):
         fields["reuse"] = "if_succeeded"
-    bounds = {name: _bounds(name, fields.pop(f"gate_{name}", ())) for name in ("max", "min")}
-    if gate := {name: limits for name, limits in bounds.items() if limits}:
+    gate: dict[str, Any] = {}
+    for name in ("max", "min"):
+        if bounds := _bounds(name, fields.pop(f"gate_{name}", ())):
+            gate[name] = bounds
+    if "gate_confidence" in fields:
+        gate["confidence"] = fields.pop("gate_confidence")
+    if gate:
         fields["gate"] = gate
     return fields
 

@@ -12,7 +12,7 @@ from db.events.job_events import EventRepository
 from db.jobs.repository import JobRepository, NewJob
 from db.scheduling.claims import ClaimRepository
 from db.scheduling.leases import LeaseRepository
-from db.spec.quality_gate import Gate, Verdict, gate_failures, judge, metric_value
+from db.spec.quality_gate import Gate, Interval, Verdict, gate_failures, judge, metric_value
 from tests.factories import make_job, make_spec
 
 METRICS: dict[str, Any] = {
@@ -65,6 +65,46 @@ def test_each_violated_bound_is_reported_with_the_measured_value() -> None:
     assert judge(None, METRICS) is Verdict.none
 
 
+ESTIMATED: dict[str, Any] = {
+    "acc": {"boolq": 0.6, "rte": 0.6},
+    "acc_stderr": {"boolq": 0.02},
+    "acc_drop": {"boolq": 0.03},
+    "acc_drop_stderr": {"boolq": 0.01},
+}
+
+
+@pytest.mark.parametrize(
+    ("bound", "limits", "confidence", "is_met"),
+    [
+        ("max", {"acc_drop.boolq": 0.02}, None, False),
+        ("max", {"acc_drop.boolq": 0.02}, 0.95, True),
+        ("max", {"acc_drop.boolq": 0.02}, 0.6, False),
+        ("max", {"acc_drop.boolq": 0.01}, 0.95, False),
+        ("min", {"acc.boolq": 0.62}, None, False),
+        ("min", {"acc.boolq": 0.62}, 0.95, True),
+        ("min", {"acc.boolq": 0.65}, 0.95, False),
+        ("min", {"acc.rte": 0.62}, 0.95, False),  # without a standard error its value decides
+    ],
+)
+def test_with_a_confidence_a_bound_is_violated_if_the_interval_excludes_it(
+    bound: str, limits: dict[str, float], confidence: float | None, is_met: bool
+) -> None:
+    gate = Gate.model_validate({bound: limits, "confidence": confidence})
+    failures = gate_failures(gate, ESTIMATED)
+    assert (failures == []) == is_met
+    for one in failures:
+        has_interval = confidence is not None and one.metric != "acc.rte"
+        assert (one.interval is not None) == has_interval
+        if one.interval is not None:
+            assert not one.interval.low <= one.wanted <= one.interval.high
+
+
+def test_an_interval_is_that_of_the_normal_distribution() -> None:
+    interval = Interval.of(0.5, 0.1, 0.95)
+    assert (interval.low, interval.high) == pytest.approx((0.304, 0.696), abs=1e-3)
+    assert str(interval) == "95 % interval 0.304 to 0.696"
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -76,6 +116,8 @@ def test_each_violated_bound_is_reported_with_the_measured_value() -> None:
         {"max": {"a": "high"}},
         {"max": {"a": float("nan")}},
         {"min": {"a": float("inf")}},
+        {"min": {"a": 1}, "confidence": 0.4},
+        {"confidence": 0.95},
         {"most": {"a": 1}},
         {"min": {f"a{n}": 1 for n in range(33)}},
     ],

@@ -30,6 +30,21 @@ def test_the_p_value_is_that_of_the_exact_test(lost: int, gained: int, expected:
     assert comparison(3, lost, gained, 3).p_value == pytest.approx(expected)
 
 
+def test_the_error_of_the_drop_is_that_of_the_items_differences() -> None:
+    one = comparison(both=50, lost=12, gained=4, neither=34)
+    drops = [1] * 12 + [-1] * 4 + [0] * 84
+    mean = sum(drops) / 100
+    variance = sum((drop - mean) ** 2 for drop in drops) / 99
+    assert one.drop == pytest.approx(mean)
+    assert one.drop_stderr == pytest.approx((variance / 100) ** 0.5)
+    assert one.dense.stderr is not None
+    assert one.pruned.stderr is not None
+    independent = (one.dense.stderr**2 + one.pruned.stderr**2) ** 0.5
+    assert one.drop_stderr is not None
+    assert one.drop_stderr < independent
+    assert comparison(1, 0, 0, 0).drop_stderr is None
+
+
 def test_standard_errors() -> None:
     assert result(True).stderr is None
     # The harness's own: the standard deviation of the sample over the root of its size.

@@ -4,6 +4,7 @@ import json
 import logging
 import sys
 from dataclasses import replace
+from math import hypot
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,14 @@ def test_accuracies_of_both_models_are_in_the_metrics_and_the_report(
     sums = next(one for one in report["tasks"] if one["task"] == "sums")
     lost = (sums["lost"] - sums["gained"]) / ITEMS
     assert (sums["items"], metrics["acc_drop"]["sums"]) == (ITEMS, pytest.approx(lost))
+    half = 1.96 * metrics["acc_drop_stderr"]["sums"]
+    interval = sums["acc_drop_interval"]
+    assert (interval["low"], interval["high"]) == pytest.approx(
+        (lost - half, lost + half), abs=1e-4
+    )
+    assert stories["acc_drop_interval"] is None
+    assert metrics["items"] == {"sums": ITEMS, "parity": ITEMS}
+    assert set(metrics["items_sha256"]) == {"sums", "parity", "stories"}
     assert [one.fraction for one in steps] == sorted(one.fraction for one in steps)
     assert "task sums: dense acc" in caplog.text
 
@@ -79,7 +88,10 @@ def test_a_suite_has_the_mean_of_its_tasks(
     result, _ = run(spec(tmp_path, "both", task_limit=10), tmp_path / "out", resources)
     accuracy = result.metrics["acc"]
     assert accuracy["both"] == pytest.approx((accuracy["sums"] + accuracy["parity"]) / 2)
-    assert result.metrics["acc_stderr"]["both"] < result.metrics["acc_stderr"]["sums"]
+    for metric in ("acc_stderr", "acc_drop_stderr"):
+        errors = result.metrics[metric]
+        assert errors["both"] == pytest.approx(hypot(errors["sums"], errors["parity"]) / 2)
+    assert result.metrics["items"] == {"sums": 10, "parity": 10, "both": 20}
 
 
 def test_a_dataset_of_questions_is_a_task_under_its_name(

@@ -47,11 +47,13 @@ def test_submit_sends_the_gate(service: Service) -> None:
     service.prepare("/v1/jobs", Answer(201, job("queued")))
     words = ("--gate-max", "perplexity_ratio=1.1", "--gate-min", "sparsity=0.5")
 
-    run(service, "submit", *JOB, *words, "--gate-min", "acc.arc=0.6")
+    accuracy = ("--gate-min", "acc.arc=0.6", "--gate-confidence", "0.95")
+    run(service, "submit", *JOB, *words, *accuracy)
 
     assert json.loads(service.bodies[0])["gate"] == {
         "max": {"perplexity_ratio": 1.1},
         "min": {"sparsity": 0.5, "acc.arc": 0.6},
+        "confidence": 0.95,
     }
     wrong = run(service, "submit", *JOB, "--gate-max", "perplexity_ratio")
     assert wrong.exit_code == 2
@@ -60,7 +62,9 @@ def test_submit_sends_the_gate(service: Service) -> None:
 
 @pytest.mark.parametrize("verb", ["wait", "run"])
 def test_a_job_that_fails_its_gate_ends_with_exit_code_3(verb: str, service: Service) -> None:
-    ended = job("succeeded", verdict="fail", gate_failures=[FAILURE])
+    estimated = {"metric": "acc_drop.rte", "bound": "max", "wanted": 0.02, "got": 0.05}
+    estimated |= {"interval": {"low": 0.0304, "high": 0.0696, "confidence": 0.95}}
+    ended = job("succeeded", verdict="fail", gate_failures=[FAILURE, estimated])
     service.prepare("/v1/jobs", Answer(201, job("queued")))
     service.prepare("/v1/jobs/job_1", Answer(200, ended))
 
@@ -68,6 +72,7 @@ def test_a_job_that_fails_its_gate_ends_with_exit_code_3(verb: str, service: Ser
 
     assert result.exit_code == 3
     assert "perplexity_ratio = 1.5, wanted at most 1.1" in result.stdout
+    assert "acc_drop.rte = 0.05 (95 % interval 0.0304 to 0.0696), wanted" in result.stdout
 
 
 def test_the_result_of_a_failed_gate_ends_with_exit_code_3(service: Service) -> None:

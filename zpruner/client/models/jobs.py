@@ -58,6 +58,14 @@ class Problem(ResponseModel):
     errors: list[FieldProblem] = []
 
 
+class Interval(ResponseModel):
+    """A confidence interval of a metric."""
+
+    low: float
+    high: float
+    confidence: float
+
+
 class GateFailure(ResponseModel):
     """A violated bound of a quality gate.
 
@@ -66,12 +74,14 @@ class GateFailure(ResponseModel):
         bound: the kind of bound, ``max`` or ``min``.
         wanted: the value of the bound.
         got: the value of the metric; None if it was not measured.
+        interval: the interval that lies beyond the bound; None if the value decided.
     """
 
     metric: str
     bound: str
     wanted: float
     got: float | None = None
+    interval: Interval | None = None
 
 
 class JobFields(ResponseModel):

@@ -2377,6 +2377,12 @@ export interface components {
             min: {
                 [key: string]: number;
             };
+            /**
+             * Confidence
+             * @description For accuracies of tasks: a bound is violated only if the interval of this confidence lies beyond it, such as 0.95. By default the measured value decides.
+             * @example 0.95
+             */
+            confidence?: number | null;
         };
         /**
          * GateFailure
@@ -2387,6 +2393,7 @@ export interface components {
          *         bound: the kind of bound, ``max`` (upper) or ``min`` (lower).
          *         wanted: the value of the bound.
          *         got: the measured value; None if it was not measured.
+         *         interval: the interval that lies beyond the bound; None if the value decided.
          */
         GateFailure: {
             /** Metric */
@@ -2400,6 +2407,7 @@ export interface components {
             wanted: number;
             /** Got */
             got: number | null;
+            interval?: components["schemas"]["Interval"] | null;
         };
         /**
          * Health
@@ -2442,6 +2450,23 @@ export interface components {
              * @description The path of the job.
              */
             job: string | null;
+        };
+        /**
+         * Interval
+         * @description A confidence interval of a metric, by the normal approximation.
+         *
+         *     Attributes:
+         *         low: its lower end.
+         *         high: its upper end.
+         *         confidence: the share of such intervals that contain the true value.
+         */
+        Interval: {
+            /** Low */
+            low: number;
+            /** High */
+            high: number;
+            /** Confidence */
+            confidence: number;
         };
         /**
          * JobChanges

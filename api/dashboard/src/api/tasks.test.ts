@@ -8,6 +8,7 @@ const JOB = makeJob({
     acc: { boolq: 0.6, copa: 0.5, both: 0.55 },
     dense_acc: { boolq: 0.65, copa: 0.5, both: 0.575 },
     acc_stderr: { boolq: 0.01 },
+    acc_drop_stderr: { boolq: 0.005 },
     mcnemar_p: { boolq: 0.04 },
   },
 });
@@ -19,9 +20,10 @@ test("a row has both accuracies, the interval and the p-value where there are so
     dense: 0.65,
     pruned: 0.6,
     interval: 0.0196,
+    dropInterval: 0.0098,
     pValue: 0.04,
   });
-  expect(copa).toMatchObject({ interval: null, pValue: null });
+  expect(copa).toMatchObject({ interval: null, dropInterval: null, pValue: null });
 });
 
 test("the accuracy of a job is the mean of the tasks and suites that it names", () => {

@@ -12,6 +12,8 @@ export interface TaskRow {
   pruned: number | null;
   /** The half width of the 95 % interval of the pruned model's accuracy. */
   interval: number | null;
+  /** The half width of the 95 % interval of the difference of both accuracies. */
+  dropInterval: number | null;
   pValue: number | null;
 }
 
@@ -24,6 +26,7 @@ export function taskRows(job: Job): TaskRow[] {
       dense: of("dense_acc"),
       pruned: of("acc"),
       interval: halfWidth(of("acc_stderr")),
+      dropInterval: halfWidth(of("acc_drop_stderr")),
       pValue: of("mcnemar_p"),
     };
   });

@@ -74,14 +74,15 @@ function members(name: string, value: Body): string[] {
   );
 }
 
-/** A flag for each bound of a gate. */
-function bounds(gate: Body): string[] {
-  return Object.entries(gate).flatMap(([side, limits]) =>
+/** A flag for each bound of a gate, and for its confidence. */
+function bounds({ confidence, ...gate }: Body): string[] {
+  const words = Object.entries(gate).flatMap(([side, limits]) =>
     Object.entries(limits as Body).flatMap(([figure, limit]) => [
       `--gate-${side}`,
       quoted(`${figure}=${limit}`),
     ]),
   );
+  return [...words, ...flags("gate_confidence", confidence ?? null)];
 }
 
 function python(body: Body, origin: string): string {

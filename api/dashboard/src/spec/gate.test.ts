@@ -1,5 +1,16 @@
 import { expect, it } from "vitest";
-import { boundsOf, boundsToText, gateOf, gateToText } from "./gate.ts";
+import {
+  boundsOf,
+  boundsToText,
+  confidenceInWords,
+  confidenceOf,
+  gateOf,
+  gateToText,
+  hasInterval,
+  intervalInWords,
+  taskMetricNames,
+  withoutNulls,
+} from "./gate.ts";
 
 it("is formatted as text and parsed back", () => {
   const gate = { max: { perplexity_ratio: 1.1, "recovery.steps": 9 }, min: { sparsity: 0.5 } };
@@ -14,6 +25,35 @@ it("keeps an incomplete bound for the service to refuse", () => {
   const text = boundsToText([{ metric: "perplexity_ratio", side: "max", limit: "" }]);
   expect(boundsOf(text)).toEqual([{ metric: "perplexity_ratio", side: "max", limit: "" }]);
   expect(gateOf(text)).toEqual({ max: { perplexity_ratio: "" } });
+});
+
+it("has a confidence beside the bounds", () => {
+  const text = "acc_drop.boolq <= 0.02, confidence = 0.95";
+  const gate = { max: { "acc_drop.boolq": 0.02 }, confidence: 0.95 };
+  expect(gateOf(text)).toEqual(gate);
+  expect(gateToText(gate)).toBe(text);
+  expect(gateToText({ ...gate, confidence: null })).toBe("acc_drop.boolq <= 0.02");
+  expect(boundsToText(boundsOf(text), confidenceOf(text))).toBe(text);
+  expect(gateOf("sparsity >= 1, confidence = 95 %").confidence).toBe(0.95);
+  expect(withoutNulls({ max: {}, confidence: null })).toEqual({ max: {} });
+});
+
+it("offers the accuracies of the tasks that a job names", () => {
+  expect(taskMetricNames("boolq, local:own.jsonl")).toEqual([
+    ...["acc.boolq", "acc_drop.boolq"],
+    ...["acc.local:own.jsonl", "acc_drop.local:own.jsonl"],
+  ]);
+  expect(["acc.boolq", "dense_acc.boolq", "sparsity"].map(hasInterval)).toEqual([
+    ...[true, false, false],
+  ]);
+});
+
+it("describes confidence and interval", () => {
+  expect(confidenceInWords(0.95)).toBe(", with 95 % confidence");
+  expect(confidenceInWords(null)).toBe("");
+  const interval = { low: 0.0304, high: 0.0696, confidence: 0.95 };
+  expect(intervalInWords(interval)).toBe(" (95 % interval 0.0304 to 0.0696)");
+  expect(intervalInWords(null)).toBe("");
 });
 
 it("takes a sparsity in percent", () => {

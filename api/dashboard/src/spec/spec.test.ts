@@ -283,11 +283,11 @@ describe("commands", () => {
   });
 
   it("contain only the bounds that the gate has", () => {
-    const gate = { max: { perplexity_ratio: 1.1 }, min: { sparsity: 0.5 } };
+    const gate = { max: { perplexity_ratio: 1.1 }, min: { sparsity: 0.5 }, confidence: 0.95 };
     const body = { model: "m", gate, reuse: "if_succeeded", samples: null };
     expect(commandsOf(body, "http://h:1").cli.replaceAll(" \\\n ", "")).toBe(
       "ZPRUNER_URL=http://h:1 zpruner submit m --gate-max perplexity_ratio=1.1 " +
-        "--gate-min sparsity=0.5 --reuse",
+        "--gate-min sparsity=0.5 --gate-confidence 0.95 --reuse",
     );
   });
 

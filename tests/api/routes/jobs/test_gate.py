@@ -11,12 +11,17 @@ from tests.api.calls import TRIGGER
 from tests.api.work import finish
 from tests.fakes import ListQueue
 
-GATE = {"max": {"perplexity_ratio": 1.1}, "min": {"protocol.tokens": 600}}
+GATE = {
+    "max": {"perplexity_ratio": 1.1},
+    "min": {"protocol.tokens": 600},
+    "confidence": None,
+}
 BODY = {"model": "org/model", "sparsity": 0.5, "dataset": "wikitext2", "gate": GATE}
+NO_INTERVAL = {"interval": None}
 
 
-def finished(client: TestClient, sessions: Sessions, metrics: dict[str, Any]) -> str:
-    job_id: str = client.post("/v1/jobs", json=BODY).json()["id"]
+def finished(client: TestClient, sessions: Sessions, metrics: dict[str, Any], **fields: Any) -> str:
+    job_id: str = client.post("/v1/jobs", json=BODY | fields).json()["id"]
     with sessions.begin() as session:
         ClaimRepository(session).claim(job_id, "gpu@test")
         LeaseRepository(session).succeed(job_id, 1, metrics, [])
@@ -39,8 +44,8 @@ def test_a_gate_that_is_not_passed_is_a_failed_dependency_that_names_each_figure
     job = client.get(f"/v1/jobs/{job_id}").json()
     assert (job["status"], job["verdict"]) == ("succeeded", "fail")
     assert job["gate_failures"] == [
-        {"metric": "perplexity_ratio", "bound": "max", "wanted": 1.1, "got": 1.5},
-        {"metric": "protocol.tokens", "bound": "min", "wanted": 600, "got": None},
+        {"metric": "perplexity_ratio", "bound": "max", "wanted": 1.1, "got": 1.5} | NO_INTERVAL,
+        {"metric": "protocol.tokens", "bound": "min", "wanted": 600, "got": None} | NO_INTERVAL,
     ]
     response = client.get(f"/v1/jobs/{job_id}/result")
     problem = response.json()
@@ -51,6 +56,23 @@ def test_a_gate_that_is_not_passed_is_a_failed_dependency_that_names_each_figure
         "/gate/min/protocol.tokens",
     ]
     assert client.get(problem["type"]).status_code == 200
+
+
+def test_a_drop_fails_with_its_interval_only_if_that_excludes_the_bound(
+    client: TestClient, sessions: Sessions
+) -> None:
+    metrics = {"acc_drop": {"boolq": 0.05}, "acc_drop_stderr": {"boolq": 0.01}}
+    for wanted, verdict in ((0.04, "pass"), (0.03, "fail")):
+        gate = {"max": {"acc_drop.boolq": wanted}, "confidence": 0.95}
+        job_id = finished(client, sessions, metrics, tasks=["boolq"], gate=gate)
+        job = client.get(f"/v1/jobs/{job_id}").json()
+        assert (job["gate"], job["verdict"]) == (gate | {"min": {}}, verdict)
+    [failure] = job["gate_failures"]
+    assert failure["interval"] == pytest.approx(
+        {"low": 0.0304, "high": 0.0696, "confidence": 0.95}, abs=1e-4
+    )
+    detail = client.get(f"/v1/jobs/{job_id}/result").json()["detail"]
+    assert "acc_drop.boolq is 0.05 (95 % interval 0.0304 to 0.0696), wanted at most 0.03" in detail
 
 
 def test_jobs_are_listed_by_verdict(client: TestClient, sessions: Sessions) -> None:
@@ -69,6 +91,8 @@ def test_jobs_are_listed_by_verdict(client: TestClient, sessions: Sessions) -> N
         ({}, "/gate"),
         ({"max": {"a b": 1}}, "/gate/max/a b/[key]"),
         ({"max": {"a": "x"}}, "/gate/max/a"),
+        ({"max": {"perplexity_ratio": 1}, "confidence": 1.0}, "/gate/confidence"),
+        ({"max": {"perplexity_ratio": 1}, "confidence": 0.95}, "/gate/confidence"),
         ({"most": {"a": 1}}, "/gate/most"),
     ],
 )

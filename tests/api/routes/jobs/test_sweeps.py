@@ -120,7 +120,11 @@ def test_the_gate_of_a_sweep_judges_each_point(client: TestClient, sessions: Ses
     read = client.get(f"/v1/sweeps/{sweep['id']}").json()
     assert [point["verdict"] for point in read["points"]] == ["pass", "fail"]
     assert read["is_final"] is True
-    assert read["gate"] == {"max": {"perplexity_ratio": 1.2}, "min": {}}
+    assert read["gate"] == {
+        "max": {"perplexity_ratio": 1.2},
+        "min": {},
+        "confidence": None,
+    }
 
 
 def test_the_best_is_the_sparsest_that_passes(client: TestClient, sessions: Sessions) -> None:

@@ -1,6 +1,7 @@
 import { change, percent } from "../../format.ts";
 import { Scroll } from "../../ui/scroll.tsx";
 import { Section } from "../../ui/section.tsx";
+import { TaskName } from "../../ui/task-name.tsx";
 import { bestOf, intervalOf, METRICS, type Metric, metricOf, taskMetrics } from "./compare.ts";
 import { type Entry, isComparable } from "./entries.ts";
 import { JobHeaders } from "./headers.tsx";
@@ -42,7 +43,9 @@ function MetricRow({ metric, entries }: { metric: Metric; entries: Entry[] }) {
   const reference = baseline ? metricOf(baseline.job, metric.name) : null;
   return (
     <tr>
-      <th scope="row">{metric.label}</th>
+      <th scope="row">
+        <TaskName name={metric.label} />
+      </th>
       {entries.map((entry) => {
         const { job, isBaseline } = entry;
         const value = metricOf(job, metric.name);

@@ -11,7 +11,12 @@ it("shows all fields of the request, and commands without removed options", asyn
   service.reply = () => listing([]);
   const gate = { max: { perplexity_ratio: 1.1 }, min: { sparsity: 0.5 } };
   const spec = makeSpec({ pins: { calibration: "1f", "version/torch": "2" } });
-  const job = makeJob({ spec, gate, queue: "big", deadline: "2020-01-05T09:30:00Z" });
+  const job = makeJob({
+    spec,
+    gate: { ...gate, confidence: null },
+    queue: "big",
+    deadline: "2020-01-05T09:30:00Z",
+  });
   const { box } = await mount(<Configuration job={job} />);
   const facts = box.querySelector(".facts")?.textContent;
   expect(facts).toContain("gateperplexity_ratio at most 1.1, sparsity at least 0.5");

@@ -4,6 +4,7 @@ import { methods } from "../../api/methods.ts";
 import { type Body, withoutDefaults } from "../../spec/commands.ts";
 import { toReadableText } from "../../spec/draft.ts";
 import { jobFields } from "../../spec/fields.ts";
+import { confidenceInWords, withoutNulls } from "../../spec/gate.ts";
 import { CommandTabs } from "../../ui/code.tsx";
 import { Fact, Facts, Section } from "../../ui/section.tsx";
 
@@ -19,7 +20,8 @@ export function Configuration({ job }: { job: Job }) {
   const defaults = Object.fromEntries(
     jobFields(data ?? []).map(({ name, fallback }) => [name, fallback]),
   );
-  const { gate, queue, deadline, name, labels, priority } = job;
+  const { queue, deadline, name, labels, priority } = job;
+  const gate = job.gate && withoutNulls(job.gate);
   const handling = withoutDefaults({ queue, gate, deadline }, DEFAULTS);
   const kept: Body = { ...withoutDefaults(spec, defaults), ...handling };
   const body: Body = { ...kept, ...withoutDefaults({ name, labels, priority }, DEFAULTS) };
@@ -46,10 +48,10 @@ function inWords(name: string, value: unknown): string {
   return toReadableText(value);
 }
 
-function gateInWords({ max = {}, min = {} }: Gate): string {
+function gateInWords({ max = {}, min = {}, confidence }: Gate): string {
   const parts = [
     ...Object.entries(max).map(([metric, limit]) => `${metric} at most ${limit}`),
     ...Object.entries(min).map(([metric, limit]) => `${metric} at least ${limit}`),
   ];
-  return parts.join(", ");
+  return parts.join(", ") + confidenceInWords(confidence);
 }

@@ -4,6 +4,7 @@ import type { Job, JobEvent } from "../../api/client.ts";
 import { isFinal, jobById, jobEvents, jobReruns } from "../../api/jobs.ts";
 import { ProblemError } from "../../api/problem.ts";
 import { blocksInWords, duration, figure, modelName, percent, shortId } from "../../format.ts";
+import { intervalInWords } from "../../spec/gate.ts";
 import { Copy } from "../../ui/copy.tsx";
 import { Icon } from "../../ui/icon.tsx";
 import { Empty, ErrorNote, Loading, Warning } from "../../ui/notes.tsx";
@@ -182,10 +183,11 @@ function GateFailures({ job }: { job: Job }) {
     <Warning>
       <strong>The job failed its gate</strong>
       <ul className="plain">
-        {job.gate_failures.map(({ metric, bound, wanted, got }) => (
+        {job.gate_failures.map(({ metric, bound, wanted, got, interval }) => (
           <li key={metric + bound}>
             <span className="mono">{metric}</span> should be at {bound === "max" ? "most" : "least"}{" "}
             {figure(wanted)}, {got === null ? "but was not measured" : `but is ${figure(got)}`}
+            {intervalInWords(interval)}
           </li>
         ))}
       </ul>

@@ -3,6 +3,7 @@ import { taskRows } from "../../api/tasks.ts";
 import { figure, NONE, percent, points } from "../../format.ts";
 import { Scroll } from "../../ui/scroll.tsx";
 import { Section } from "../../ui/section.tsx";
+import { TaskName } from "../../ui/task-name.tsx";
 
 /** The accuracy of the dense and of the pruned model on each zero-shot task. */
 export function Tasks({ job }: { job: Job }) {
@@ -30,17 +31,22 @@ export function Tasks({ job }: { job: Job }) {
             </tr>
           </thead>
           <tbody>
-            {rows.map(({ task, dense, pruned, interval, pValue }) => (
+            {rows.map(({ task, dense, pruned, interval, dropInterval, pValue }) => (
               <tr key={task}>
                 <th scope="row" className="mono">
-                  {task}
+                  <TaskName name={task} />
                 </th>
                 <td className="end figure">{percent(dense, 1)}</td>
                 <td className="end figure">
                   {percent(pruned, 1)}
                   {interval !== null && <span className="faint"> ± {percent(interval, 1)}</span>}
                 </td>
-                <td className="end figure">{points(dense, pruned)}</td>
+                <td className="end figure">
+                  {points(dense, pruned)}
+                  {dropInterval !== null && (
+                    <span className="faint"> ± {(100 * dropInterval).toFixed(1)}</span>
+                  )}
+                </td>
                 <td className="end figure">{pValue === null ? NONE : figure(pValue)}</td>
               </tr>
             ))}
@@ -48,8 +54,8 @@ export function Tasks({ job }: { job: Job }) {
         </table>
       </Scroll>
       <p className="faint">
-        ± is a 95 % interval. p is how likely such a difference on the same items would be by chance
-        (McNemar’s test).
+        ± is a 95 % interval; that of the change counts that both models answer the same items. p is
+        how likely such a difference on the same items would be by chance (McNemar’s test).
       </p>
     </Section>
   );

@@ -105,6 +105,19 @@ it("accepts a gate, a priority and a sparsity in percent", async () => {
   });
 });
 
+it("offers the confidence of a gate that bounds an accuracy", async () => {
+  const bounds = { max: { "acc_drop.boolq": 0.02 } };
+  await press(button(box(), "Add a bound"));
+  expect(field(box(), "Confidence")).toBeUndefined();
+  await press(view(1));
+  await type(text(), JSON.stringify({ model: "org/m", gate: { ...bounds, confidence: 0.9 } }));
+  await press(view(0));
+  expect(field(box(), "Confidence")).toHaveProperty("value", "0.9");
+  await type(field(box(), "Confidence"), "95 %");
+  await press(view(1));
+  expect(JSON.parse(text()?.value ?? "").gate).toEqual({ ...bounds, confidence: 0.95 });
+});
+
 it("does not close a group while the user types in it", async () => {
   const windows = () => field(box(), "Calibration windows");
   const group = windows()?.closest("details");

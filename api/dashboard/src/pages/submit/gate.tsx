@@ -1,6 +1,6 @@
 import { useId, useRef } from "react";
-import { type Bound, boundsOf, boundsToText } from "../../spec/gate.ts";
-import { FieldProblem } from "../../ui/field.tsx";
+import { type Bound, boundsOf, boundsToText, confidenceOf, hasInterval } from "../../spec/gate.ts";
+import { FieldProblem, TextField } from "../../ui/field.tsx";
 import { Icon } from "../../ui/icon.tsx";
 
 interface Props {
@@ -19,7 +19,8 @@ export function GateField({ metrics, text, help, problem, change }: Props) {
   const lines = useRef<HTMLUListElement>(null);
   const adder = useRef<HTMLButtonElement>(null);
   const bounds = boundsOf(text);
-  const put = (next: Bound[]) => change(boundsToText(next));
+  const confidence = confidenceOf(text);
+  const put = (next: Bound[]) => change(boundsToText(next, confidence));
   const add = () => {
     put([...bounds, facing({ metric: nextMetric(bounds), side: "max", limit: "" })]);
     requestAnimationFrame(() =>
@@ -49,6 +50,16 @@ export function GateField({ metrics, text, help, problem, change }: Props) {
             />
           ))}
         </ul>
+      )}
+      {(confidence !== "" || bounds.some(({ metric }) => hasInterval(metric))) && (
+        <TextField
+          label="Confidence"
+          help="If it is set, an accuracy violates its bound only if the interval of this confidence lies beyond it."
+          inputMode="decimal"
+          placeholder="0.95"
+          value={confidence}
+          change={(next) => change(boundsToText(bounds, next))}
+        />
       )}
       {problem && <FieldProblem id={id}>{problem}</FieldProblem>}
       <div>
@@ -81,7 +92,7 @@ function BoundLine({ bound, metrics, number, edit, remove }: LineProps) {
       >
         {offered.map((name) => (
           <option key={name} value={name}>
-            {name.replaceAll(/[._]/g, " ")}
+            {hasInterval(name) ? name : name.replaceAll(/[._]/g, " ")}
           </option>
         ))}
       </select>
@@ -117,7 +128,8 @@ function BoundLine({ bound, metrics, number, edit, remove }: LineProps) {
 
 /** Turn a bound to the side on which its metric is worse. */
 function facing(bound: Bound): Bound {
-  return { ...bound, side: LARGER_IS_BETTER.has(bound.metric) ? "min" : "max" };
+  const isLargerBetter = LARGER_IS_BETTER.has(bound.metric) || bound.metric.startsWith("acc.");
+  return { ...bound, side: isLargerBetter ? "min" : "max" };
 }
 
 /** Return the metric that a gate most likely bounds next. */

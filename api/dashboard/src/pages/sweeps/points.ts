@@ -5,6 +5,7 @@ import type { Rule } from "../../charts/series.ts";
 import type { Tradeoff } from "../../charts/tradeoff.tsx";
 import { figure, NONE, percent } from "../../format.ts";
 import { toText } from "../../spec/draft.ts";
+import { confidenceInWords } from "../../spec/gate.ts";
 
 /** Fields that are a place in a chart rather than a group of points. */
 const PLACES = ["sparsity", "pattern"];
@@ -65,8 +66,12 @@ export function rulesOf({ dense, gate }: Pick<Sweep, "dense" | "gate">): Rule[] 
 }
 
 /** Describe a gate: "perplexity_ratio ≤ 1.1, sparsity ≥ 0.5". */
-export function gateInWords({ max = {}, min = {} }: NonNullable<Sweep["gate"]>): string {
+export function gateInWords({
+  max = {},
+  min = {},
+  confidence,
+}: NonNullable<Sweep["gate"]>): string {
   const bounds = (limits: Record<string, number>, sign: string) =>
     Object.entries(limits).map(([metric, limit]) => `${metric} ${sign} ${limit}`);
-  return [...bounds(max, "≤"), ...bounds(min, "≥")].join(", ");
+  return [...bounds(max, "≤"), ...bounds(min, "≥")].join(", ") + confidenceInWords(confidence);
 }

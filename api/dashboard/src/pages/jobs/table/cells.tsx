@@ -16,6 +16,7 @@ import {
   secondsBetween,
   shortId,
 } from "../../../format.ts";
+import { intervalInWords } from "../../../spec/gate.ts";
 import { useNow } from "../../../ui/now.ts";
 import { ProgressBar } from "../../../ui/status.tsx";
 import { useStays } from "../../../ui/stays.ts";
@@ -81,11 +82,17 @@ export function Outcome({ job }: { job: Job }) {
   );
 }
 
-function missedBound({ metric, bound, wanted, got }: Job["gate_failures"][number]): string {
+function missedBound({
+  metric,
+  bound,
+  wanted,
+  got,
+  interval,
+}: Job["gate_failures"][number]): string {
   const limit = `${bound === "max" ? "at most" : "at least"} ${figure(wanted)}`;
   return got === null
     ? `${metric} was not measured, wanted ${limit}`
-    : `${metric} is ${figure(got)}, wanted ${limit}`;
+    : `${metric} is ${figure(got)}${intervalInWords(interval)}, wanted ${limit}`;
 }
 
 /** The output error by block, for jobs that have finished blocks. */
