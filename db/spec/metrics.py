@@ -26,6 +26,7 @@ METRIC_NAMES = (
     "recovery.tokens",
     "recovery.held_out_loss_before",
     "recovery.held_out_loss_after",
+    "eval_overlap",
     "predicted_seconds",
     "peak_memory_bytes",
     "predicted_peak_memory_bytes",

@@ -2,7 +2,6 @@
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 import torch
@@ -49,11 +48,6 @@ class Likelihood:
 
     log_probability: float
     is_greedy: bool
-
-
-def digest(continuations: Sequence[Continuation]) -> str:
-    """Return the SHA-256 of the token ids of continuations and their contexts, in their order."""
-    return sha256(repr(continuations).encode()).hexdigest()
 
 
 def likelihoods(

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -147,9 +148,10 @@ class HarnessTask:
             for key, value in found["results"][self.name].items()
             if isinstance(value, float) and "_stderr" not in key
         }
-        samples = [one for one in found["samples"][self.name] if ACCURACY in one]
-        correct = tuple(bool(one[ACCURACY]) for one in samples)
-        return TaskResult(self.name, str(self._task.VERSION), metrics, correct)
+        samples = found["samples"][self.name]
+        correct = tuple(bool(one[ACCURACY]) for one in samples if ACCURACY in one)
+        items = sha256(repr([(one["arguments"], one["target"]) for one in samples]).encode())
+        return TaskResult(self.name, str(self._task.VERSION), metrics, correct, items.hexdigest())
 
     def _evaluate(self, scorer: "_Scorer") -> dict[str, Any]:
         tasks = {"tasks": {self.name: self._task}, "groups": {}, "group_map": {}}

@@ -16,12 +16,14 @@ class TaskResult:
         metrics: the harness's metrics, by name, such as ``acc`` and ``acc_norm``.
         correct: for each item whether the most likely answer is right; empty for tasks without
             accuracy.
+        items_sha256: the SHA-256 of the items' prompts, their answers and which of these are right.
     """
 
     task: str
     version: str
     metrics: dict[str, float]
     correct: tuple[bool, ...]
+    items_sha256: str
 
     @property
     def accuracy(self) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 import transformers
 
+from worker.evaluation.overlap import MOST_OVERLAP
 from worker.evaluation.perplexity import perplexity, perplexity_interval
 from worker.jobs.measured_tasks import MeasuredTasks
 from worker.jobs.opened_job import OpenedJob
@@ -33,14 +34,15 @@ def job_report(
     Raises:
         NotFiniteError: a loss is not a finite number.
     """
-    environment = environment_json(job, result)
+    environment, shared = environment_json(job, result), job.windows.overlap()
     protocol = job.windows.evaluation.provenance | {"dtype": environment["dtype"]}
     report = {
         "spec": job.spec.model_dump(mode="json"),
         "model": {"name": job.model.name, "revision": job.model.revision},
         "metrics": job_metrics(result, blocks, recovered)
         | ({} if tasks is None else tasks.metrics())
-        | {"protocol": protocol},
+        | {"eval_overlap": shared, "protocol": protocol},
+        "warnings": _warnings(shared),
         "computed": environment,
         "plan": plan_json(result.plan),
         "calibration": job.windows.calibration.provenance,
@@ -55,6 +57,15 @@ def job_report(
     if texts is not None:
         report["generation"] = texts
     return report
+
+
+def _warnings(shared: float | None) -> list[str]:
+    if shared is None or shared <= MOST_OVERLAP:
+        return []
+    return [
+        f"{100 * shared:.1f} % of the evaluation text was also in the text that the model was "
+        "calibrated or trained on, so the pruned model's perplexity may be too good."
+    ]
 
 
 def job_metrics(

@@ -18,12 +18,10 @@ class MeasuredTasks:
     Attributes:
         tasks: the results by the task's name.
         groups: the tasks by the name that the job gives.
-        digests: the SHA-256 of each task's continuations, which identifies its items.
     """
 
     tasks: dict[str, TaskComparison]
     groups: dict[str, list[str]]
-    digests: dict[str, str]
 
     def metrics(self) -> dict[str, dict[str, Any]]:
         """Return the accuracies by metric and task; suites and groups have their tasks' mean."""
@@ -36,7 +34,8 @@ class MeasuredTasks:
         for name, row in rows.items():
             for metric, value in row.items():
                 found.setdefault(metric, {})[name] = value
-        return found | {"items_sha256": self.digests}
+        digests = {name: one.dense.items_sha256 for name, one in self.tasks.items()}
+        return found | {"items_sha256": digests}
 
     def report(self) -> list[dict[str, Any]]:
         """Return all metrics of each task, and the items that only one of the models gets right."""

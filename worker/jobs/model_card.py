@@ -42,7 +42,7 @@ head are unchanged{but}: {untouched}.
 
 {training_text}**Perplexity**: {evaluation}.
 
-`report.json` contains the specification, both protocols and one report per block;
+{warnings}`report.json` contains the specification, both protocols and one report per block;
 `SHA256SUMS` contains the checksums.
 
 ```python
@@ -78,6 +78,7 @@ def model_card(report: dict[str, Any]) -> str:
         calibration=_protocol(report["calibration"]),
         training_text=_training_text(recovery) if recovery else "",
         evaluation=_protocol(report["evaluation"]),
+        warnings="".join(f"**Warning**: {one}\n\n" for one in report["warnings"]),
     )
 
 

@@ -7,6 +7,7 @@ from db.spec.combinations import UNFIT
 from db.spec.datasets.files import DataFile
 from db.spec.prune_spec import PruneSpec
 from db.spec.references import DatasetReference, LocalPath, parse_dataset
+from worker.evaluation.overlap import overlap
 from worker.jobs.recipes import recovery_of
 from worker.jobs.resources import Resources
 from worker.pruning.model.meta_model import MetaModel
@@ -41,6 +42,13 @@ class JobWindows:
     calibration: Windows
     evaluation: Windows
     recovery: RecoveryWindows | None = None
+
+    def overlap(self) -> float | None:
+        """Return the share of the evaluation that the model was calibrated or trained on."""
+        seen = [self.calibration.ids]
+        if self.recovery is not None:
+            seen.append(self.recovery.training.ids)
+        return overlap(seen, self.evaluation.ids)
 
 
 def windows_of(

@@ -3,12 +3,13 @@
 import logging
 from collections.abc import Generator, Sequence
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from db.core.states import Phase
-from worker.evaluation.continuations import Continuation, Likelihood, digest, likelihoods
+from worker.evaluation.continuations import Continuation, Likelihood, likelihoods
 from worker.evaluation.perplexity import token_loss
 from worker.evaluation.task_results import TaskComparison, TaskResult
 from worker.jobs.measured_tasks import MeasuredTasks
@@ -75,8 +76,7 @@ class ZeroShotTasks:
         for number, (name, task) in enumerate(self.tasks.items()):
             before = start + share * number
             found[name] = yield from self._compare(task, models, scratch, before, share)
-        digests = {name: digest(asked) for name, asked in self.asked.items()}
-        return MeasuredTasks(found, self.groups, digests)
+        return MeasuredTasks(found, self.groups)
 
     def _compare(
         self,
@@ -124,7 +124,7 @@ class _Model:
         cache, device = MeasurementCache(self.folder, SINGLE_PROCESS), self.meta_model.device
         basis = model_parts(self.meta_model, token_loss, device) | self.identity
         basis |= {
-            "continuations": digest(asked),
+            "continuations": sha256(repr(asked).encode()).hexdigest(),
             "positions": limit,
             "scoring": code_digest(Path(__file__).parents[1] / "evaluation"),
         }

@@ -1,5 +1,6 @@
 """Results on tasks of the harness equal those of its own command, item by item."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 from transformers import AutoTokenizer
 
+from db.spec.datasets.questions import Question
 from tests.worker.evaluation.models import POSITIONS, write_model_and_tokenizer
 from tests.zero_shot import ITEMS, write_questions, write_tasks
 from worker.evaluation.continuations import Likelihood, likelihoods
@@ -84,6 +86,24 @@ def test_own_questions_are_judged_as_a_task_of_the_harness(model: Path, tmp_path
     assert [one.log_probability for one in scores] == pytest.approx(
         [log for log, _ in answers], abs=1e-4
     )
+
+
+def test_items_are_identified_by_their_prompts_their_answers_and_the_right_ones(
+    model: Path,
+) -> None:
+    question = Question("", "2 + 2 =", ("3", "4"), 1)
+    tokenizer = AutoTokenizer.from_pretrained(model)
+
+    def items(*questions: Question, limit: int | None = None) -> str:
+        task = question_task("own", questions, limit)
+        scores = [Likelihood(-1.0, False)] * len(task.continuations(tokenizer, POSITIONS))
+        return task.result(tokenizer, POSITIONS, scores).items_sha256
+
+    changes = ({"answer": 0}, {"choices": ("3", "5")}, {"question": "2 + 3 ="}, {"context": "A"})
+    others = [replace(question, **one) for one in changes]
+    known = {items(question), items(question, question), *map(items, others)}
+    assert len(known) == 2 + len(others)
+    assert items(question, others[0], limit=1) == items(question)
 
 
 def test_whole_texts_are_scored_in_windows_as_by_the_harness_alone(

@@ -77,3 +77,23 @@ def test_a_job_with_method_none_measures_a_pruned_model_and_changes_nothing(tmp_
     assert layers[0] == layers[1]
     for shard in (tmp_path / "pruned").glob("*.safetensors"):
         assert shard.read_bytes() == (tmp_path / "kept" / shard.name).read_bytes()
+
+
+def test_text_that_is_calibrated_and_evaluated_on_is_measured_and_warned_of(tmp_path: Path) -> None:
+    write_model(tmp_path / "dense", FAMILIES["llama"])
+    rows = [json.dumps({"input_ids": ids}) + "\n" for ids in random_ids(8, 16).tolist()]
+    for count, share in ((8, 0.0), (4, 1.0)):  # of 4 rows, none is left for the evaluation
+        (tmp_path / "rows.jsonl").write_text("".join(rows[:count]))
+        fields = {"model": str(tmp_path / "dense"), "dataset": str(tmp_path / "rows.jsonl")}
+        spec = PruneSpec.model_validate(fields | {"sparsity": 0.5, "samples": 4})
+        out = tmp_path / f"{count}"
+        out.mkdir()
+
+        result = run_to_end(prune(spec, out, Resources()), lambda _: None)
+
+        assert result.metrics["eval_overlap"] == share
+        warnings = json.loads((out / "report.json").read_text())["warnings"]
+        assert ["100.0 % of the evaluation text was also" in one for one in warnings] == (
+            [True] if share else []
+        )
+        assert ("**Warning**: 100.0 %" in (out / "README.md").read_text()) == bool(share)

@@ -31,6 +31,7 @@ def card(
             "blocks": [{"untouched": ["norm"]}],
             "calibration": {},
             "evaluation": {},
+            "warnings": [],
         }
         | (report or {})
     )

@@ -790,8 +790,9 @@ export interface paths {
          * @description Upload UTF-8 text, JSONL or CSV; a job names it by the `dataset` value of the response.
          *
          *     Rows of JSONL contain a `text`, chat `messages` or `input_ids`; rows of CSV contain a `text`.
-         *     Rows can also contain another field, which a job names as its `text_field`. Uploading the same
-         *     bytes with the same media type again returns the same dataset, with the name of the first
+         *     Rows can also contain another field, which a job names as its `text_field`; or a `question`, its
+         *     `choices` and the right `answer`, for a job that names the dataset in its `tasks`. Uploading the
+         *     same bytes with the same media type again returns the same dataset, with the name of the first
          *     upload.
          */
         post: operations["upload_dataset"];

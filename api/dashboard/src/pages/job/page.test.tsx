@@ -90,6 +90,28 @@ it("shows position in the queue, time left and kept blocks", async () => {
   expect(line()).toContain("8 of 32 blocks kept");
 });
 
+it("shows tasks by their datasets' names, a missed bound with its interval, and an overlap", async () => {
+  const task = "uploaded:dat_1";
+  const interval = { low: 0.03, high: 0.07, confidence: 0.95 };
+  const missed = { metric: `acc_drop.${task}`, bound: "max", wanted: 0.02, got: 0.05, interval };
+  const result = {
+    ...{ acc: { [task]: 0.6 }, dense_acc: { [task]: 0.65 }, acc_drop_stderr: { [task]: 0.01 } },
+    eval_overlap: 0.25,
+  };
+  answers["/v1/jobs/job_1"] = [200, { ...job, result, verdict: "fail", gate_failures: [missed] }];
+  answers["/v1/datasets"] = listing([{ dataset: task, name: "tickets" }]);
+  shown = await mount(<JobPage id="job_1" />);
+  expect(card("Zero-shot tasks")?.textContent).toContain("tickets65 %60 %−5.0 points ± 2.0");
+  const warnings = [...shown.box.querySelectorAll(".note")].map((one) => one.textContent).join();
+  expect(warnings).toContain("at most 0.02, but is 0.05 (95 % interval 0.03 to 0.07)");
+  expect(warnings).toContain("25 % of the evaluation text was also");
+
+  answers["/v1/jobs/job_1"] = [200, { ...job, result: { ...result, eval_overlap: 0.01 } }];
+  shown.queries.invalidateQueries({ queryKey: ["job"] });
+  await settle();
+  expect(shown.box.textContent).not.toContain("of the evaluation text was also");
+});
+
 it("shows the losses of a refined block", async () => {
   const refinement = { held_out_before: 0.25, held_out_after: 0.125 };
   const data = { sparsity: 0.5, refinement, layers: [] };

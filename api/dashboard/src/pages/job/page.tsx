@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "wouter";
 import type { Job, JobEvent } from "../../api/client.ts";
-import { isFinal, jobById, jobEvents, jobReruns } from "../../api/jobs.ts";
+import { isFinal, jobById, jobEvents, jobReruns, number } from "../../api/jobs.ts";
 import { ProblemError } from "../../api/problem.ts";
 import { blocksInWords, duration, figure, modelName, percent, shortId } from "../../format.ts";
 import { intervalInWords } from "../../spec/gate.ts";
@@ -94,6 +94,7 @@ function JobView({ job }: { job: Job }) {
               <p>{one}</p>
             </Warning>
           ))}
+          <Overlap job={job} />
           <Result job={job} />
           <Tasks job={job} />
           <Generation job={job} />
@@ -191,6 +192,22 @@ function GateFailures({ job }: { job: Job }) {
           </li>
         ))}
       </ul>
+    </Warning>
+  );
+}
+
+/** The largest share of evaluation text that was also calibrated on, without a warning. */
+const MOST_OVERLAP = 0.01;
+
+function Overlap({ job }: { job: Job }) {
+  const share = number(job.result?.eval_overlap);
+  if (share === null || share <= MOST_OVERLAP) return null;
+  return (
+    <Warning>
+      <p>
+        {percent(share)} of the evaluation text was also in the text that the model was calibrated
+        or trained on, so the pruned model’s perplexity may be too good.
+      </p>
     </Warning>
   );
 }
