@@ -247,9 +247,8 @@ def _first_allowed(name: _Name, found: Sequence[Path]) -> Path:
 def _require_file(name: _Name, path: Path) -> None:
     if not os.path.isfile(path):
         reason = "it is a folder" if os.path.isdir(path) else "there is no such file"
-        raise name.refused(
-            "unreadable_dataset", reason, "Name a text, JSONL, CSV or Parquet file that exists."
-        )
+        kinds = "JSONL" if name.field == "tasks" else "text, JSONL, CSV or Parquet"
+        raise name.refused("unreadable_dataset", reason, f"Name a {kinds} file that exists.")
     if not os.access(path, os.R_OK):
         raise name.refused(
             "unreadable_dataset", "the service has no permission to read the file", "Grant it."

@@ -91,12 +91,16 @@ def zeros(folder: Path) -> float:
     return sum(int((one == 0).sum()) for one in matrices) / sum(one.size for one in matrices)
 
 
-def test_a_gate_may_bound_the_accuracy_on_a_zero_shot_task(
-    client: Client, service: Service
+def test_a_gate_may_bound_the_accuracy_on_a_task_of_the_harness_and_on_own_questions(
+    client: Client, service: Service, tmp_path: Path
 ) -> None:
+    row = {"question": "The fox is", "choices": ["quick", "lazy"], "answer": "quick"}
+    (tmp_path / "own.jsonl").write_text(2 * (json.dumps(row) + "\n"))
+    own = run(service, "datasets", "upload", str(tmp_path / "own.jsonl")).stdout.strip()
     options = ["--dataset", "local:text.txt", "--sparsity", "0.5", "--samples", "4"]
-    options += ["--tasks", "sums", "--tasks", "parity", "--task-limit", "20", "--json"]
-    bounds = ["--gate-min", "acc.sums=0", "--gate-max", "acc_drop.sums=-1"]
+    options += ["--tasks", "sums", "--tasks", own, "--task-limit", "20", "--json"]
+    bounds = ["--gate-min", f"acc.{own}=0", "--gate-max", "acc_drop.sums=-1"]
+    bounds += ["--gate-confidence", "0.95"]
     submitted = run(service, "submit", "local:tiny", *options, *bounds)
     assert submitted.returncode == 0, submitted.stderr
 
@@ -104,10 +108,12 @@ def test_a_gate_may_bound_the_accuracy_on_a_zero_shot_task(
 
     assert job.status == "succeeded", job.error
     assert job.result is not None
-    assert set(job.result["acc"]) == {"sums", "parity"}
+    assert set(job.result["acc"]) == {"sums", own}
     assert job.verdict == "fail"
     (failure,) = job.gate_failures
     assert (failure.metric, failure.got) == ("acc_drop.sums", job.result["acc_drop"]["sums"])
+    assert failure.interval is not None
+    assert failure.interval.low > -1
     log = "\n".join(line.message for line in client.jobs.logs(job.id))
     assert "task sums: dense acc" in log
 

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 NGRAM = 13
 MOST_OVERLAP = 0.01
 """The largest overlap without a warning."""
+_WINDOWS = 64
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 
 Hashes = NDArray[np.uint64]
@@ -39,8 +41,8 @@ def overlap(seen: Sequence[Tensor], evaluation: Tensor) -> float | None:
     known = np.unique(np.concatenate([_hashes(ids).ravel() for ids in seen]))
     if known.size == 0:
         return 0.0
-    # One window at a time, so that memory does not grow with the evaluation.
-    found = sum(_count(_hashes(window[None])[0], known) for window in evaluation)
+    # In pieces, so that memory does not grow with the evaluation.
+    found = sum(_count(_hashes(windows), known) for windows in torch.split(evaluation, _WINDOWS))
     return found / (len(evaluation) * (evaluation.shape[1] - NGRAM + 1))
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from db.core.errors import SpecRefusedError
 from db.spec.combinations import check_combination
+from db.spec.datasets.checks import check_questions
 from db.spec.prune_spec import PruneSpec
 from db.spec.references import (
     LocalPath,
@@ -39,7 +40,8 @@ def check_arguments(spec: PruneSpec, out: Path | None, resources: Resources) -> 
     if spec.eval_dataset is not None:
         parse_dataset(spec.eval_dataset, resources.dataset_roots, "eval_dataset")
     for name in spec.tasks or ():
-        task_file(name, resources.dataset_roots, resources.uploads)
+        if (file := task_file(name, resources.dataset_roots, resources.uploads)) is not None:
+            check_questions(file)
     if out is not None:
         _check_out(out, model)
 

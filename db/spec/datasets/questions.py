@@ -45,7 +45,8 @@ def read_questions(file: DataFile) -> Iterator[Question]:
             row is not a question with its choices and answer.
     """
     if file.suffix not in JSON_SUFFIXES:
-        raise file.refused("a task is read from JSONL, and the file is not JSONL", SHAPE)
+        remedy = "Name a .jsonl file, or upload it as application/jsonl."
+        raise file.refused("questions are read from JSONL, and it is not JSONL", remedy)
     characters = 0
     for line, values in file.objects():
         question = _Row(file, line, values).question()

@@ -18,7 +18,10 @@ def by_loops(seen: list[Tensor], evaluation: Tensor) -> float:
     return sum(run in known for run in found) / len(found)
 
 
-def test_it_is_the_share_of_runs_of_tokens_that_occur_in_both() -> None:
+def test_it_is_the_share_of_runs_of_tokens_that_occur_in_both(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("worker.evaluation.overlap._WINDOWS", 5)
     text = random_ids(1, 900, seed=1)[0]
     calibration = torch.stack([text[start : start + 40] for start in (0, 100, 333, 340)])
     training = text[500:560].view(2, 30)

@@ -30,6 +30,8 @@ WRONG = {
     "correction": (["--correction", "0.3"], "Name a solver such as alps"),
     "dataset": (["--dataset", "gone.txt"], "dataset 'gone.txt': there is no such file"),
     "text": (["--eval-dataset", "a b"], "eval_dataset 'a b': it is not a Hugging Face id"),
+    "task": (["--tasks", "local:gone.jsonl"], "there is no such file. Name a JSONL file"),
+    "questions": (["--tasks", "local:/proc/version"], "questions are read from JSONL"),
     "model": (["MODEL", "gone"], "/gone': there is no such folder"),
     "weights": (["MODEL", "bare"], "it has no config.json"),
     "inside": (["OUT", "dense/out"], "it is inside the model's folder"),

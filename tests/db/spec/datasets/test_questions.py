@@ -78,7 +78,7 @@ def test_a_missing_field_is_named(tmp_path: Path, field: str) -> None:
 def test_a_file_without_questions_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SpecRefusedError, match="no rows"):
         list(read_questions(file_of(tmp_path)))
-    with pytest.raises(SpecRefusedError, match="not JSONL"):
+    with pytest.raises(SpecRefusedError, match="questions are read from JSONL"):
         list(read_questions(file_of(tmp_path, ROW, name="own.txt")))
 
 
