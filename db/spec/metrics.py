@@ -8,11 +8,15 @@ from db.spec.combinations import UNFIT
 from db.spec.quality_gate import Gate
 from db.spec.zero_shot import ESTIMATES, TASK_METRICS, task_metrics
 
-METRIC_NAMES = (
+PERPLEXITIES = (
     "perplexity_ratio",
     "pruned_perplexity",
     "dense_perplexity",
     "perplexity_before_recovery",
+)
+"""The metrics with an interval in ``intervals``."""
+METRIC_NAMES = (
+    *PERPLEXITIES,
     "sparsity",
     "zeros",
     "weights",
@@ -68,13 +72,13 @@ def check_gate(gate: Gate | None, tasks: Sequence[str] | None = None) -> None:
 
 def _check_confidence(gate: Gate) -> None:
     bounded = {name.partition(".")[0] for name in (*gate.max, *gate.min)}
-    if gate.confidence is not None and bounded.isdisjoint(ESTIMATES):
+    if gate.confidence is not None and bounded.isdisjoint({*ESTIMATES, *PERPLEXITIES}):
         raise SpecRefusedError(
             "gate.confidence",
             gate.confidence,
             UNFIT,
-            "the gate bounds no accuracy of a task, and no other metric has an interval",
-            "Bound acc or acc_drop of a task, or leave confidence out.",
+            "the gate bounds no accuracy and no perplexity, and no other metric has an interval",
+            "Bound acc or acc_drop of a task or perplexity_ratio, or leave confidence out.",
         )
 
 

@@ -1,6 +1,7 @@
 """Gates: bounds for a job's metrics, and the verdict on them."""
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from statistics import NormalDist
@@ -36,8 +37,9 @@ class Gate(BaseModel):
         default=None,
         ge=0.5,
         lt=1,
-        description="For accuracies of tasks: a bound is violated only if the interval of this "
-        "confidence lies beyond it, such as 0.95. By default the measured value decides.",
+        description="For accuracies of tasks and for perplexities: a bound is violated only if the "
+        "interval of this confidence lies beyond it, such as 0.95. By default the measured value "
+        "decides.",
         examples=[0.95],
     )
 
@@ -64,8 +66,18 @@ class Interval:
 
     @classmethod
     def of(cls, value: float, stderr: float, confidence: float) -> Self:
-        half = NormalDist().inv_cdf((1 + confidence) / 2) * stderr
+        half = _half_width(confidence) * stderr
         return cls(value - half, value + half, confidence)
+
+    @classmethod
+    def of_perplexity(cls, value: float, ends_95: Sequence[float], confidence: float) -> Self:
+        """Return the interval of a perplexity or a ratio whose interval of 95 % is known.
+
+        The logarithm has the normal distribution: it is a mean of losses.
+        """
+        low, high = (math.log(end / value) for end in ends_95)
+        scale = _half_width(confidence) / _half_width(0.95)
+        return cls(value * math.exp(low * scale), value * math.exp(high * scale), confidence)
 
     def __str__(self) -> str:
         return f"{100 * self.confidence:g} % interval {self.low:.4g} to {self.high:.4g}"
@@ -94,6 +106,11 @@ class GateFailure:
         got = "was not measured" if self.got is None else f"is {self.got:g}"
         interval = "" if self.interval is None else f" ({self.interval})"
         return f"{self.metric} {got}{interval}, wanted {limit} {self.wanted:g}"
+
+
+def _half_width(confidence: float) -> float:
+    """Return half the width of an interval, in standard errors."""
+    return NormalDist().inv_cdf((1 + confidence) / 2)
 
 
 def judge(gate: Gate | None, metrics: Mapping[str, Any]) -> Verdict:
@@ -144,8 +161,10 @@ def _failures(gate: Gate, metrics: Mapping[str, Any]) -> Iterator[GateFailure]:
 
 def _interval(gate: Gate, metrics: Mapping[str, Any], name: str) -> Interval | None:
     """Return the interval that decides on a metric; None if its value does."""
-    metric, _, task = name.partition(".")
-    value, stderr = (metric_value(metrics, one) for one in (name, f"{metric}_stderr.{task}"))
-    if gate.confidence is None or value is None or stderr is None:
+    if gate.confidence is None or (value := metric_value(metrics, name)) is None:
         return None
-    return Interval.of(value, stderr, gate.confidence)
+    if name in (measured := metrics.get("intervals") or {}):
+        return Interval.of_perplexity(value, measured[name], gate.confidence)
+    metric, _, task = name.partition(".")
+    stderr = metric_value(metrics, f"{metric}_stderr.{task}")
+    return None if stderr is None else Interval.of(value, stderr, gate.confidence)

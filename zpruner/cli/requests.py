@@ -16,7 +16,7 @@ SUBMISSION = (
     FieldOption("gate_min", "Lower bound of a figure: sparsity=0.5.", is_repeated=True),
     FieldOption(
         "gate_confidence",
-        "A bound of a task's accuracy fails only if its interval of this confidence excludes it.",
+        "An accuracy or perplexity fails its bound only if its interval of this confidence does.",
         type=float,
     ),
     FieldOption("deadline", "When the job expires if it has not ended: 2027-01-05T18:00:00Z."),

@@ -70,6 +70,8 @@ ESTIMATED: dict[str, Any] = {
     "acc_stderr": {"boolq": 0.02},
     "acc_drop": {"boolq": 0.03},
     "acc_drop_stderr": {"boolq": 0.01},
+    "perplexity_ratio": 1.2,
+    "intervals": {"perplexity_ratio": [1.0, 1.44]},
 }
 
 
@@ -83,6 +85,10 @@ ESTIMATED: dict[str, Any] = {
         ("min", {"acc.boolq": 0.62}, None, False),
         ("min", {"acc.boolq": 0.62}, 0.95, True),
         ("min", {"acc.boolq": 0.65}, 0.95, False),
+        ("max", {"perplexity_ratio": 1.1}, None, False),
+        ("max", {"perplexity_ratio": 1.1}, 0.95, True),
+        ("max", {"perplexity_ratio": 1.1}, 0.6, False),
+        ("min", {"perplexity_ratio": 1.4}, 0.95, True),
         ("min", {"acc.rte": 0.62}, 0.95, False),  # without a standard error its value decides
     ],
 )
@@ -103,6 +109,14 @@ def test_an_interval_is_that_of_the_normal_distribution() -> None:
     interval = Interval.of(0.5, 0.1, 0.95)
     assert (interval.low, interval.high) == pytest.approx((0.304, 0.696), abs=1e-3)
     assert str(interval) == "95 % interval 0.304 to 0.696"
+
+
+def test_the_interval_of_a_perplexity_is_that_of_its_logarithm() -> None:
+    same = Interval.of_perplexity(1.2, [1.0, 1.44], 0.95)
+    assert (same.low, same.high) == pytest.approx((1.0, 1.44))
+    narrower = Interval.of_perplexity(1.2, [1.0, 1.44], 0.6)
+    assert narrower.low * narrower.high == pytest.approx(1.2**2)
+    assert narrower.low == pytest.approx(1.2 ** (1 - 0.8416 / 1.96), rel=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -28,10 +28,11 @@ def test_a_gate_on_a_task_that_is_not_run_is_refused(tasks: list[str] | None) ->
         check_gate(gate, tasks)
 
 
-def test_a_confidence_without_an_accuracy_is_refused() -> None:
-    check_gate(Gate(min={"acc.boolq": 0.4}, confidence=0.95), ["boolq"])
-    for name in ("perplexity_ratio", "dense_acc.boolq"):
-        with pytest.raises(SpecRefusedError, match="bounds no accuracy of a task") as refused:
+def test_a_confidence_for_metrics_without_interval_is_refused() -> None:
+    for name in ("acc.boolq", "perplexity_ratio"):
+        check_gate(Gate(min={name: 0.4}, confidence=0.95), ["boolq"])
+    for name in ("sparsity", "dense_acc.boolq"):
+        with pytest.raises(SpecRefusedError, match="no accuracy and no perplexity") as refused:
             check_gate(Gate(max={name: 2.0}, confidence=0.95), ["boolq"])
         assert (refused.value.field, refused.value.value) == ("gate.confidence", 0.95)
 

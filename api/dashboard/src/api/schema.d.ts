@@ -2380,7 +2380,7 @@ export interface components {
             };
             /**
              * Confidence
-             * @description For accuracies of tasks: a bound is violated only if the interval of this confidence lies beyond it, such as 0.95. By default the measured value decides.
+             * @description For accuracies of tasks and for perplexities: a bound is violated only if the interval of this confidence lies beyond it, such as 0.95. By default the measured value decides.
              * @example 0.95
              */
             confidence?: number | null;

@@ -26,7 +26,7 @@ interface Interval {
 }
 
 const CONFIDENCE = "confidence =";
-/** The metrics whose intervals a confidence applies to. */
+/** The metrics of a task whose intervals a confidence applies to; perplexities have them, too. */
 const ESTIMATES = ["acc", "acc_drop"];
 
 const SIGNS: Record<Side, string> = { max: "<=", min: ">=" };
@@ -67,7 +67,7 @@ function plain(text: string): string {
 
 /** Whether a confidence applies to the metric: to the accuracy of a task and its drop. */
 export function hasInterval(metric: string): boolean {
-  return ESTIMATES.some((name) => metric.startsWith(`${name}.`));
+  return metric.includes("perplexity") || ESTIMATES.some((name) => metric.startsWith(`${name}.`));
 }
 
 /** Return the metrics that a gate can bound for the tasks that a job names. */

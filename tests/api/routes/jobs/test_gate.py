@@ -92,7 +92,7 @@ def test_jobs_are_listed_by_verdict(client: TestClient, sessions: Sessions) -> N
         ({"max": {"a b": 1}}, "/gate/max/a b/[key]"),
         ({"max": {"a": "x"}}, "/gate/max/a"),
         ({"max": {"perplexity_ratio": 1}, "confidence": 1.0}, "/gate/confidence"),
-        ({"max": {"perplexity_ratio": 1}, "confidence": 0.95}, "/gate/confidence"),
+        ({"max": {"sparsity": 1}, "confidence": 0.95}, "/gate/confidence"),
         ({"most": {"a": 1}}, "/gate/most"),
     ],
 )

@@ -105,10 +105,10 @@ it("accepts a gate, a priority and a sparsity in percent", async () => {
   });
 });
 
-it("offers the confidence of a gate that bounds an accuracy", async () => {
+it("offers the confidence of a gate that bounds a metric with an interval", async () => {
   const bounds = { max: { "acc_drop.boolq": 0.02 } };
-  await press(button(box(), "Add a bound"));
   expect(field(box(), "Confidence")).toBeUndefined();
+  await press(button(box(), "Add a bound"));
   await press(view(1));
   await type(text(), JSON.stringify({ model: "org/m", gate: { ...bounds, confidence: 0.9 } }));
   await press(view(0));

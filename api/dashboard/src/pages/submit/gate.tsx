@@ -54,7 +54,7 @@ export function GateField({ metrics, text, help, problem, change }: Props) {
       {(confidence !== "" || bounds.some(({ metric }) => hasInterval(metric))) && (
         <TextField
           label="Confidence"
-          help="If it is set, an accuracy violates its bound only if the interval of this confidence lies beyond it."
+          help="If it is set, an accuracy or a perplexity violates its bound only if the interval of this confidence lies beyond it."
           inputMode="decimal"
           placeholder="0.95"
           value={confidence}
