@@ -1,13 +1,25 @@
 """What a job's result depends on: the files of its model, its texts, and versions of packages."""
 
 import platform
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path, PurePath
 
 from db.core.states import Phase
 from db.files.artifact_store import sha256_of
 from db.spec.checkpoint_headers import weight_files
+from db.spec.datasets.upload_store import UPLOADED
 from db.spec.pins import CALIBRATION, EVALUATION, MODEL
+from db.spec.prune_spec import PruneSpec
+from db.spec.references import (
+    LOCAL,
+    DatasetReference,
+    LocalPath,
+    ModelReference,
+    parse_dataset,
+    parse_model,
+)
 from worker.jobs.model_folder import copied_files
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress
@@ -20,6 +32,20 @@ _PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "zpruner")
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that decide a result's bytes."""
     return {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES}
+
+
+@dataclass(frozen=True)
+class JobInputs:
+    """What a job reads.
+
+    Attributes:
+        names: the names of the model and the datasets by the field, without the paths of local
+            folders.
+        model: the SHA-256 of each file of the model, by the name of its pin.
+    """
+
+    names: dict[str, str]
+    model: dict[str, str]
 
 
 def model_digests(
@@ -45,3 +71,28 @@ def text_digests(job: OpenedJob) -> dict[str, str]:
     """Return the SHA-256 of the texts of a job, by the names of their pins."""
     texts = {CALIBRATION: job.windows.calibration, EVALUATION: job.windows.evaluation}
     return {name: text.provenance["dataset_sha256"] for name, text in texts.items()}
+
+
+def shown_names(spec: PruneSpec, resources: Resources) -> dict[str, str]:
+    """Return the names of the model and the datasets without the paths of local folders."""
+    model = parse_model(spec.model, spec.revision, resources.model_roots)
+    names = {"model": _shown(model, resources.model_roots)}
+    for field in ("dataset", "eval_dataset"):
+        if (name := getattr(spec, field)) is not None:
+            dataset = parse_dataset(name, resources.dataset_roots, field, resources.uploads)
+            names[field] = _shown(dataset, resources.dataset_roots)
+    return names
+
+
+def _shown(reference: ModelReference | DatasetReference, roots: Sequence[Path] | None) -> str:
+    """Return the name of a reference; an absolute path is made relative to its allowed root.
+
+    Without roots, only the last part of a local path is shown.
+    """
+    name = reference.name
+    if not isinstance(reference, LocalPath) or name.startswith(UPLOADED):
+        return name
+    if roots is not None and not PurePath(name.removeprefix(LOCAL)).is_absolute():
+        return name
+    above = [one for root in roots or () if reference.path.is_relative_to(one := root.resolve())]
+    return f"{LOCAL}{reference.path.relative_to(above[0]) if above else reference.path.name}"

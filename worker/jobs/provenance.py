@@ -5,25 +5,16 @@ provenance (https://slsa.dev/provenance/v1).
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from db.files.artifact_store import CHECKSUMS, KnownDigest, files_to_publish, sha256_of
-from db.spec.datasets.upload_store import UPLOADED
 from db.spec.pins import CALIBRATION, EVALUATION
-from db.spec.references import (
-    LOCAL,
-    DatasetReference,
-    LocalPath,
-    ModelReference,
-    parse_dataset,
-    parse_model,
-)
 from worker import pruning, recovery
-from worker.jobs.inputs import versions
+from worker.jobs.inputs import JobInputs, versions
 from worker.jobs.opened_job import OpenedJob
 from worker.pruning.base.compute import dtype_name
 from worker.pruning.planning.plan import Plan
@@ -40,14 +31,14 @@ class Run:
 
     Attributes:
         job: the job.
-        inputs: the SHA-256 of each file of the model, by the name of its pin.
+        inputs: the job's inputs, as they were when the run started.
         plan: the plan of the sweep.
         report: all measurements, as in ``report.json``.
         started: when the run started. A run that continued an earlier one started later.
     """
 
     job: OpenedJob
-    inputs: Mapping[str, str]
+    inputs: JobInputs
     plan: Plan
     report: Mapping[str, Any]
     started: datetime
@@ -82,7 +73,7 @@ def _subjects(out: Path, digests: Mapping[str, KnownDigest]) -> Iterator[dict[st
 
 def _definition(run: Run) -> dict[str, Any]:
     """Return all that decides the bytes of the result, apart from the versions of packages."""
-    job, names = run.job, _shown_names(run.job)
+    job, names = run.job, run.inputs.names
     packages = {package.__name__: Path(package.__path__[0]) for package in (pruning, recovery)}
     return {
         "buildType": f"{PROJECT}/blob/main/docs/provenance.md",
@@ -96,7 +87,7 @@ def _definition(run: Run) -> dict[str, Any]:
         },
         "resolvedDependencies": [
             *_revision(job.model),
-            *(_resource(name, sha256=digest) for name, digest in run.inputs.items()),
+            *(_resource(name, sha256=digest) for name, digest in run.inputs.model.items()),
             _text(CALIBRATION, job.windows.calibration.provenance, names["dataset"]),
             _text(
                 EVALUATION,
@@ -134,29 +125,3 @@ def _text(name: str, provenance: Mapping[str, Any], dataset: str) -> dict[str, A
 
 def _resource(name: str, **digest: str) -> dict[str, Any]:
     return {"name": name, "digest": digest}
-
-
-def _shown_names(job: OpenedJob) -> dict[str, str]:
-    """Return the names of the model and the datasets without the paths of local folders."""
-    spec, resources = job.spec, job.resources
-    model = parse_model(spec.model, spec.revision, resources.model_roots)
-    names = {"model": _shown(model, resources.model_roots)}
-    for field in ("dataset", "eval_dataset"):
-        if (name := getattr(spec, field)) is not None:
-            dataset = parse_dataset(name, resources.dataset_roots, field, resources.uploads)
-            names[field] = _shown(dataset, resources.dataset_roots)
-    return names
-
-
-def _shown(reference: ModelReference | DatasetReference, roots: Sequence[Path] | None) -> str:
-    """Return the name of a reference; an absolute path is made relative to its allowed root.
-
-    Without roots, only the last part of a local path is shown.
-    """
-    name = reference.name
-    if not isinstance(reference, LocalPath) or name.startswith(UPLOADED):
-        return name
-    if roots is not None and not PurePath(name.removeprefix(LOCAL)).is_absolute():
-        return name
-    above = [one for root in roots or () if reference.path.is_relative_to(one := root.resolve())]
-    return f"{LOCAL}{reference.path.relative_to(above[0]) if above else reference.path.name}"

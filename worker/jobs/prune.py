@@ -13,7 +13,7 @@ from db.spec.references import parse_model
 from worker.evaluation.perplexity import token_loss
 from worker.jobs.dense_loss_cache import CachedDenseLosses
 from worker.jobs.generation import job_generation
-from worker.jobs.inputs import model_digests, text_digests, versions
+from worker.jobs.inputs import JobInputs, model_digests, shown_names, text_digests, versions
 from worker.jobs.job_report import job_report
 from worker.jobs.job_tasks import job_tasks
 from worker.jobs.model_folder import write_model_folder
@@ -92,19 +92,20 @@ def prune(
 
 def _opened(
     spec: PruneSpec, resources: Resources
-) -> Generator[JobProgress, None, tuple[OpenedJob, dict[str, str]]]:
-    """Open a job whose pins hold; return it, and the digests of the model's files."""
+) -> Generator[JobProgress, None, tuple[OpenedJob, JobInputs]]:
+    """Open a job, and check its pins; return it with its inputs."""
     check_combination(spec)
     check_pins(spec.pins, VERSION, {VERSION + name: one for name, one in versions().items()})
     devices = rank_devices(compute_device(resources.device), resources.devices)
     model = fetch_model(parse_model(spec.model, spec.revision, resources.model_roots))
     yield JobProgress(Phase.loading, 0.01)
-    inputs = yield from model_digests(model, resources)
-    check_pins(spec.pins, MODEL, inputs)
+    digests = yield from model_digests(model, resources)
+    check_pins(spec.pins, MODEL, digests)
     job = OpenedJob.open(spec, model, devices, resources)
     for name, digest in text_digests(job).items():
         check_pins(spec.pins, name, {name: digest})
-    return job, inputs
+    # The names are read now, because the files may be gone when the job ends.
+    return job, JobInputs(shown_names(spec, resources), digests)
 
 
 def _dense_loss_cache(job: OpenedJob) -> CachedDenseLosses:

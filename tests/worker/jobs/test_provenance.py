@@ -1,7 +1,7 @@
 """The statement of a job's files agrees with the files, and repeats nothing of the machine."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +13,7 @@ from db.core.errors import SpecRefusedError
 from db.files.artifact_store import seal
 from db.spec.prune_spec import PruneSpec
 from tests.worker.evaluation.models import write_model_and_tokenizer
+from worker.jobs.progress import JobProgress
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
 from worker.pruning.base.generators import run_to_end
@@ -31,7 +32,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def pruned(folder: Path, out: str, has_roots: bool = True, **fields: Any) -> None:
+def pruned(
+    folder: Path,
+    out: str,
+    has_roots: bool = True,
+    each: Callable[[JobProgress], object] = lambda _: None,
+    **fields: Any,
+) -> None:
     """Prune the model into a folder, with absolute paths in the specification."""
     roots = (folder,) if has_roots else None
     own = {"model": f"local:{folder / 'model'}", "dataset": f"local:{folder / 'text.txt'}"}
@@ -39,7 +46,7 @@ def pruned(folder: Path, out: str, has_roots: bool = True, **fields: Any) -> Non
     spec = PruneSpec.model_validate(own | small | fields)
     (folder / out).mkdir()
     resources = Resources(model_roots=roots, dataset_roots=roots, device="cpu", job_id="job_1")
-    result = run_to_end(prune(spec, folder / out, resources))
+    result = run_to_end(prune(spec, folder / out, resources), each)
     seal(folder / out, result.digests)
 
 
@@ -129,3 +136,17 @@ def test_an_input_or_version_that_is_not_as_pinned_is_refused_before_anything_is
         pruned(folder, out, pins=pins)
     assert (caught.value.field, caught.value.value, caught.value.code) == ("pins", pins, code)
     assert list((folder / out).iterdir()) == []
+
+
+def test_a_text_may_be_deleted_once_the_job_has_read_it(folder: Path) -> None:
+    text = folder / "deleted.txt"
+    text.write_text((folder / "text.txt").read_text())
+
+    def delete(progress: JobProgress) -> None:
+        if progress.block is not None:
+            text.unlink(missing_ok=True)
+
+    pruned(folder, "later", each=delete, dataset=f"local:{text}")
+
+    made = statement(folder, "later")["predicate"]["buildDefinition"]
+    assert made["externalParameters"]["dataset"] == "local:deleted.txt"
