@@ -72,7 +72,7 @@ def _value(name: str, schema: dict[str, Any]) -> str:
         is_path = schema["items"].get("format") == "path"
         return "folders, separated as in `PATH`" if is_path else "names, separated by commas"
     if schema.get("format") == "path":
-        return "folder"
+        return "file" if name.endswith("_file") else "folder"
     unit = next((UNITS[end] for end in UNITS if name.endswith(end)), TYPES[schema["type"]])
     bounds = [
         f"{sign} {schema[key]}"

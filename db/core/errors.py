@@ -207,6 +207,34 @@ class ApiKeyRevokedError(JobError):
         return f"key {self.key_id} is revoked or expired"
 
 
+class SecretNotFoundError(NotFoundError):
+    noun = "secret"
+
+
+class SecretExistsError(JobError):
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return f"there is already a secret {self.name}"
+
+
+class TooManySecretsError(JobError):
+    """The API key has as many secrets as one key may have."""
+
+    def __init__(self, allowed: int) -> None:
+        super().__init__(allowed)
+        self.allowed = allowed
+
+    def __str__(self) -> str:
+        return f"there are {self.allowed} secrets, and one key may have no more"
+
+
+class EncryptionKeyError(JobError):
+    """Secrets cannot be encrypted or decrypted; the message gives the reason, but no key."""
+
+
 class BadKeyError(Exception):
     """The API key is missing, was sent in the wrong way, or is not valid.
 

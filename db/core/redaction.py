@@ -4,6 +4,8 @@ import logging
 import re
 
 HIDDEN = "***"
+MAX_VALUES = 1000
+"""How many values a process remembers to remove; beyond that, it forgets the oldest."""
 _SECRETS = (
     (re.compile(r"\bzpr_\w+"), f"zpr_{HIDDEN}"),  # API keys of this service, whole or in part
     (re.compile(r"\bwhsec_[\w+/=-]+"), f"whsec_{HIDDEN}"),  # signing secrets of webhooks
@@ -16,10 +18,21 @@ _SECRETS = (
     ),
     (re.compile(r"(?i)\b(bearer)\s+[\w.~+/=-]{8,}"), rf"\1 {HIDDEN}"),
 )
+_values: dict[str, None] = {}
+
+
+def register(value: str) -> None:
+    """Have `redact` remove this value, too; for secrets that have no known format."""
+    _values.pop(value, None)  # so that it becomes the newest
+    _values[value] = None
+    if len(_values) > MAX_VALUES:
+        _values.pop(next(iter(_values)), None)
 
 
 def redact(text: str) -> str:
-    """Replace everything in `text` that matches the format of a known kind of secret."""
+    """Replace registered values, and everything that matches the format of a known secret."""
+    for value in tuple(_values):
+        text = text.replace(value, HIDDEN)
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
     return text

@@ -33,24 +33,29 @@ class EstimateRepository:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def request(self, spec: PruneSpec) -> Estimate:
-        """Return a valid or unfinished estimate for this specification, or insert a new one."""
-        return self.find_or_create(spec)[0]
+    def request(self, spec: PruneSpec, key_id: str | None = None) -> Estimate:
+        """Return a valid or unfinished estimate for this specification, or insert a new one.
 
-    def find_or_create(self, spec: PruneSpec) -> tuple[Estimate, bool]:
+        An estimate that uses a secret of the API key ``key_id`` is for requests with this key only.
+        """
+        return self.find_or_create(spec, key_id)[0]
+
+    def find_or_create(self, spec: PruneSpec, key_id: str | None = None) -> tuple[Estimate, bool]:
         """Return the estimate as `request` does, and whether it is new."""
         fields = spec.model_dump(mode="json")
+        owner = None if spec.model_secret is None else key_id
         spec_digest = digest(fields)
         is_valid = or_(
             Estimate.answer.is_not(None) & (Estimate.finished_at > now(-RESULT_VALID_FOR)),
             Estimate.error.is_not(None) & (Estimate.finished_at > now(-ERROR_VALID_FOR)),
             Estimate.finished_at.is_(None) & (Estimate.created_at > now(-PENDING_FOR)),
         )
-        query = select(Estimate).where(Estimate.spec_digest == spec_digest, is_valid)
+        is_same = Estimate.spec_digest == spec_digest, Estimate.created_by == owner
+        query = select(Estimate).where(*is_same, is_valid)
         found = self._session.scalar(query.order_by(Estimate.created_at.desc()).limit(1))
         if found is not None:
             return found, False
-        made = Estimate(spec_digest=spec_digest, spec=fields)
+        made = Estimate(spec_digest=spec_digest, spec=fields, created_by=owner)
         self._session.add(made)
         self._session.flush()
         return made, True

@@ -32,6 +32,7 @@ ADDED_FIELDS = (
     "generate",
     "prompts",
     "pins",
+    "model_secret",
 )
 """Fields that did not exist when older jobs' digests were computed."""
 NO_LABELS: Mapping[str, object] = MappingProxyType({})

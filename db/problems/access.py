@@ -1,6 +1,14 @@
-"""Problem kinds for authentication, key scopes, download links, request rates and quotas."""
+"""Problem kinds for authentication, scopes, links, request rates, quotas and secrets."""
 
-from db.core.errors import ApiKeyNotFoundError, ApiKeyRevokedError, QuotaExceededError
+from db.core.errors import (
+    ApiKeyNotFoundError,
+    ApiKeyRevokedError,
+    EncryptionKeyError,
+    QuotaExceededError,
+    SecretExistsError,
+    SecretNotFoundError,
+    TooManySecretsError,
+)
 from db.problems.kind import KindGroup
 
 GROUP = KindGroup()
@@ -78,4 +86,39 @@ QUOTA_EXCEEDED = GROUP.add(
     "The key that the job counts against has reached one of its quotas; the detail names the "
     "quota, what is used of it and what is allowed.",
     error=QuotaExceededError,
+)
+SECRET_NOT_FOUND = GROUP.add(
+    "secret_not_found",
+    404,
+    "No such secret",
+    "The caller's key has no secret of this name. A job uses the secrets of the key that it counts "
+    "against.",
+    "GET /v1/secrets lists the secrets of a key; PUT /v1/secrets/{name} stores one.",
+    error=SecretNotFoundError,
+)
+SECRET_EXISTS = GROUP.add(
+    "secret_exists",
+    409,
+    "The secret exists",
+    "POST /v1/secrets only creates secrets, and the caller's key has one of this name.",
+    "PUT /v1/secrets/{name} replaces its value; or choose another name.",
+    error=SecretExistsError,
+)
+TOO_MANY_SECRETS = GROUP.add(
+    "too_many_secrets",
+    409,
+    "The key has too many secrets",
+    "The caller's key has as many secrets as one key may have.",
+    "DELETE /v1/secrets/{name} deletes one that is no longer needed.",
+    error=TooManySecretsError,
+)
+ENCRYPTION_KEY = GROUP.add(
+    "encryption_key",
+    503,
+    "The service cannot encrypt or decrypt secrets",
+    "A process of the service has no encryption key for secrets, or not the one that a secret was "
+    "encrypted with; docs/access.md says how the operator sets it.",
+    "Give every process of the service the same ZPRUNER_SECRETS_KEY or ZPRUNER_SECRETS_KEY_FILE. "
+    "If the former key is lost, store the secret again.",
+    error=EncryptionKeyError,
 )

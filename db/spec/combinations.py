@@ -7,6 +7,7 @@ from db.spec.allocations import AllocationName, SpreadAllocation
 from db.spec.datasets.builtin import BUILTIN_DATASETS
 from db.spec.prune_spec import OWN_MASK, MethodName, PruneSpec, SolverName
 from db.spec.recovery import RecoverSpec
+from db.spec.references import LOCAL
 from db.spec.refinement import FEWEST_WINDOWS, RefineSpec
 from db.spec.variants import default_variant
 
@@ -44,6 +45,7 @@ def check_combination(spec: PruneSpec) -> None:
                 "no solver changes the weights",
                 f"Name a solver such as alps, or leave {name} out.",
             )
+    _check_model_secret(spec)
     _check_variant(spec)
     _check_text_fields(spec)
     if spec.refine is not None:
@@ -85,6 +87,13 @@ def _check_prompts(spec: PruneSpec) -> None:
             reason,
             "Set generate to true, or leave prompts out.",
         )
+
+
+def _check_model_secret(spec: PruneSpec) -> None:
+    if spec.model_secret is not None and spec.model.startswith(LOCAL):
+        reason = "a local model needs no token of the hub"
+        remedy = "Leave model_secret out."
+        raise SpecRefusedError("model_secret", spec.model_secret, UNFIT, reason, remedy)
 
 
 def _check_prunes_nothing(spec: PruneSpec) -> None:

@@ -113,6 +113,9 @@ Pattern = Annotated[
 Glob = Annotated[str, Field(max_length=512, pattern=r"^[^\x00-\x1f\x7f]*$")]
 SourceName = Annotated[str, Field(min_length=1, max_length=512)]
 FieldName = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
+SecretName = Annotated[
+    str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+]
 
 
 class PruneSpec(BaseModel):
@@ -147,6 +150,12 @@ class PruneSpec(BaseModel):
         max_length=128,
         pattern=r"^[A-Za-z0-9][\w./-]*$",
         description="Branch, tag or commit of the model; pinned to a commit when the job runs.",
+    )
+    model_secret: SecretName | None = Field(
+        default=None,
+        description="The name of a secret whose value is the hub's token for `model`; by default "
+        "the service's own token, if it has one.",
+        examples=["hf-llama"],
     )
     preset: PresetName | None = Field(
         default=None,

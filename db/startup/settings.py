@@ -58,6 +58,15 @@ class Settings(BaseSettings):
     broker_url: SecretStr | None = None
     """`redis://…` or `rediss://…`; by default the embedded broker."""
 
+    secrets_key: SecretStr | None = None
+    """The key that encrypts the secrets of callers, or several, separated by commas: the first one
+    encrypts, all of them decrypt. Every process of the service needs the same
+    (docs/access.md#the-key-of-the-secrets)."""
+
+    secrets_key_file: Path | None = None
+    """A file with this key, instead of `ZPRUNER_SECRETS_KEY`; by default `secrets.key` in the data
+    folder, which `zpruner serve` creates."""
+
     model_roots: Roots = ()
     """Folders that contain the local models that jobs may name."""
 
@@ -81,11 +90,11 @@ class Settings(BaseSettings):
     """Interval of the heartbeats of processes. A process without one for three intervals, and for
     at least 15 seconds, is restarted by `zpruner serve`; if it is `control`, `/readyz` fails."""
 
-    @field_validator("data_dir")
+    @field_validator("data_dir", "secrets_key_file")
     @classmethod
-    def _expand(cls, value: Path) -> Path:
+    def _expand(cls, value: Path | None) -> Path | None:
         try:
-            return value.expanduser().absolute()
+            return value and value.expanduser().absolute()
         except RuntimeError as error:  # an unknown user, as in ~nobody
             raise ValueError(str(error)) from None
 
@@ -148,6 +157,11 @@ class Settings(BaseSettings):
         if self.broker_url is not None:
             return self.broker_url.get_secret_value()
         return f"redis+socket://{self.data_dir / 'broker' / 'broker.sock'}"
+
+    @property
+    def encryption_key_file(self) -> Path:
+        """The file with the encryption key of callers' secrets, unless a setting has the key."""
+        return self.secrets_key_file or self.data_dir / "secrets.key"
 
     @property
     def artifact_dir(self) -> Path:

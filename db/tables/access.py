@@ -80,7 +80,7 @@ class Secret(Base):
 
 
 class AuditEntry(Base):
-    """One request to change something, whether it succeeded or failed."""
+    """One request to change something, whether it succeeded or failed; or one use of a secret."""
 
     __tablename__ = "audit"
     __table_args__ = (Index("ix_audit_listed", "created_at", "id"),)

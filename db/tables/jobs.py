@@ -135,7 +135,12 @@ class Sweep(Base):
 
 
 class Estimate(Base):
-    """The resources that a job would take; requested by the API, computed by a worker."""
+    """The resources that a job would take; requested by the API, computed by a worker.
+
+    Attributes:
+        created_by: the id of the API key whose secret is used; None if the job names no secret, or
+            if the caller had no key.
+    """
 
     __tablename__ = "estimates"
     __table_args__ = (Index("ix_estimates_waiting", "finished_at", "created_at"),)
@@ -145,6 +150,7 @@ class Estimate(Base):
     spec: Mapped[Document]
     answer: Mapped[Document | None]
     error: Mapped[Document | None]
+    created_by: Mapped[str | None] = mapped_column(ID)
     created_at: Mapped[datetime] = mapped_column(default=now())
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]

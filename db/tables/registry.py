@@ -2,6 +2,7 @@
 
 from db.tables.access import ApiKey, AuditEntry, LastClaim, Secret
 from db.tables.base import Base
+from db.tables.caller_secrets import CallerSecret
 from db.tables.datasets import Dataset
 from db.tables.heartbeats import Heartbeat
 from db.tables.jobs import (
@@ -27,6 +28,7 @@ __all__ = [
     "AuditEntry",
     "Base",
     "BlockReport",
+    "CallerSecret",
     "Dataset",
     "Delivery",
     "Estimate",

@@ -45,7 +45,7 @@ def migrated_postgres_url(postgres: Path) -> Iterator[str]:
         connection.execute(
             "TRUNCATE jobs, api_keys, audit, sweeps, estimates, workers, webhooks, triggers, "
             "worker_samples, queue_samples, "
-            "datasets, key_turns CASCADE"
+            "datasets, key_turns, caller_secrets CASCADE"
         )
 
 

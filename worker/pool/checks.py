@@ -11,13 +11,15 @@ from importlib import import_module
 
 from db.startup import checks
 from db.startup.checks import Finding, SettingsError
+from db.startup.encryption_keys import check_encryption
 from worker.device import NoDeviceError, detect, detect_in_subprocess
 from worker.settings import WorkerSettings
 
 
 def check_control(settings: WorkerSettings) -> list[Finding]:
     """Check what the control process needs; it works without a broker and without a GPU."""
-    return [*checks.folders(settings), checks.database(settings.database)]
+    database = checks.database(settings.database)
+    return [*checks.folders(settings), database, check_encryption(settings)]
 
 
 def check_worker(settings: WorkerSettings) -> list[Finding]:

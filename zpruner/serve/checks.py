@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from db.startup import checks
 from db.startup.checks import Finding
 from db.startup.connection_limit import connection_limit
+from db.startup.encryption_keys import check_encryption
 from db.startup.server_settings import ServerSettings
 from zpruner.serve.embedded_broker import BrokerError, find_server
 
@@ -44,7 +45,8 @@ def check_environment(
         broker = pool.submit(_broker, settings, timeout_s)
         database = checks.database(settings.database, needs_tables=False, timeout_s=timeout_s)
         limit = connection_limit(settings) if database.state == "ok" else []
-        return [*checks.folders(settings), database, *limit, broker.result()]
+        shared = [*checks.folders(settings), database, check_encryption(settings)]
+        return [*shared, *limit, broker.result()]
 
 
 def require(findings: Iterable[Finding]) -> None:

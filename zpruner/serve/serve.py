@@ -18,6 +18,7 @@ from db.core import redaction
 from db.core.logging_setup import configure
 from db.core.migration import migrate
 from db.startup.checks import SettingsError, error_text, read_settings, settings_findings
+from db.startup.encryption_keys import create_key_file
 from db.startup.private_files import keep_private
 from db.startup.server_settings import ServerSettings
 from db.startup.settings import Grace
@@ -98,6 +99,7 @@ def serve(settings: ServeSettings, stop: threading.Event) -> None:
     ):
         migrate(settings.database)
         require_admin(settings)
+        create_key_file(settings)
         release_leases(settings)
         supervisor = Supervisor()
         brokers, instance = 0, secrets.token_hex(16)

@@ -1,4 +1,4 @@
-"""Examples of API keys, quotas and audit entries."""
+"""Examples of API keys, quotas, secrets and audit entries."""
 
 from pydantic import JsonValue
 
@@ -46,9 +46,20 @@ AUDIT: dict[str, JsonValue] = {
     "address": "192.0.2.7",
 }
 
+SECRET: dict[str, JsonValue] = {
+    "name": "hf-llama",
+    "created_by": KEY_ID,
+    "created_at": "2026-01-05T09:00:00Z",
+    "replaced_at": None,
+    "last_used_at": "2026-01-05T09:30:00Z",
+}
+
 EXAMPLES: dict[str, dict[str, JsonValue]] = {
     "KeyRequest": {"name": "nightly", "scopes": KEY["scopes"], "quotas": QUOTAS},
     "KeyRead": KEY,
     "Me": ME,
+    "SecretRequest": {"name": "hf-llama", "value": "hf_the-token-of-the-hub"},
+    "SecretChange": {"value": "hf_the-token-of-the-hub"},
+    "SecretRead": SECRET,
     "AuditRead": AUDIT,
 }

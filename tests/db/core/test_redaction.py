@@ -67,6 +67,16 @@ def test_other_text_is_kept(text: str) -> None:
     assert redact(text) == text
 
 
+def test_a_registered_value_is_removed_and_the_oldest_is_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(redaction, "_values", {})
+    monkeypatch.setattr(redaction, "MAX_VALUES", 2)
+    for value in ("first.canary", "second.canary", "first.canary", "third.canary"):
+        redaction.register(value)
+    assert redact("first.canary second.canary third.canary") == "*** second.canary ***"
+
+
 def test_no_logger_writes_a_secret_in_its_message_or_in_a_traceback(
     log: io.StringIO,
 ) -> None:
