@@ -95,6 +95,7 @@ class Hub:
     Attributes:
         breaks: path of a file -> bytes to send before closing the connection, one for each request.
         failing: path of a file -> the status of the response, instead of its content.
+        redirects: path of a file -> the URL of its content on another host.
     """
 
     models: dict[str, Repo] = field(default_factory=dict)
@@ -102,6 +103,7 @@ class Hub:
     requests: list[Request] = field(default_factory=list)
     breaks: dict[str, list[int]] = field(default_factory=dict)
     failing: dict[str, int] = field(default_factory=dict)
+    redirects: dict[str, str] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
         handler = type("Handler", (_Handler,), {"hub": self})
@@ -219,6 +221,8 @@ class _Handler(BaseHTTPRequestHandler):
             "Accept-Ranges": "bytes",
             "X-Linked-Size": str(len(data)),
         }
+        if path in self.hub.redirects:
+            return self._send(302, b"", headers | {"Location": self.hub.redirects[path]})
         start, end = self._range(len(data))
         if (start, end) == (0, len(data)):
             return self._send(200, data, headers, path)

@@ -10,6 +10,7 @@ from typing import TypeVar
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from db.access.caller_secrets import read_hub_token
 from db.core.errors import JobNotFoundError, LeaseLostError
 from db.core.problem import Problem
 from db.core.session import Sessions
@@ -21,6 +22,7 @@ from db.scheduling.claims import ClaimRepository
 from db.scheduling.leases import Eta, LeaseRepository
 from db.scheduling.queues import QueueRepository
 from db.scheduling.workers import WorkerRepository
+from db.startup.settings import Settings
 from db.tables.jobs import Job
 from worker.jobs.progress import JobProgress, JobResult
 
@@ -44,7 +46,7 @@ class Attempt:
     def __init__(self, sessions: Sessions, job: Job, lease: timedelta) -> None:
         self._sessions, self._lease = sessions, lease
         self.job_id, self.number, self.spec = job.id, job.attempt, job.spec
-        self.traceparent = job.traceparent
+        self.traceparent, self.created_by = job.traceparent, job.created_by
 
     @classmethod
     def claim(
@@ -92,6 +94,16 @@ class Attempt:
         """Return the SHA-256 of each uploaded dataset that the job names."""
         with self._sessions() as session:
             return DatasetRepository(session).digests(self.spec)
+
+    def hub_token(self, settings: Settings) -> str | None:
+        """Return the value of the secret that the job names; None if it names none.
+
+        Raises:
+            SpecRefusedError: the job's key has no secret of this name.
+            EncryptionKeyError: this worker cannot decrypt it.
+        """
+        used_by = f"job {self.job_id}"
+        return read_hub_token(self._sessions, settings, self.spec, self.created_by, used_by)
 
     def heartbeat(self) -> JobState:
         """Renew the lease and return the job's state; a failed write is not repeated."""

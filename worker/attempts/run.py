@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -162,7 +163,10 @@ class Runner:
             watchdog.check()
 
         resources = replace(
-            self._settings.resources, digests=attempt.dataset_digests(), job_id=attempt.job_id
+            self._settings.resources,
+            digests=attempt.dataset_digests(),
+            job_id=attempt.job_id,
+            hub_token=partial(attempt.hub_token, self._settings),
         )
         with closing(self._prune(attempt.spec, staged, resources)) as steps:
             return run_to_end(steps, record)

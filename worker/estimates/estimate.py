@@ -38,7 +38,10 @@ RECOVERY = ("host_bytes", "device_bytes", "scratch_bytes", "steps", "seconds")
 
 
 def estimate(
-    spec: PruneSpec, settings: WorkerSettings, duration_ratios: Sequence[float] = ()
+    spec: PruneSpec,
+    settings: WorkerSettings,
+    duration_ratios: Sequence[float] = (),
+    token: str | None = None,
 ) -> dict[str, Any]:
     """Estimate the memory, time and output size of a job that runs alone on this machine.
 
@@ -46,6 +49,7 @@ def estimate(
         spec: the job.
         settings: the worker's settings.
         duration_ratios: for each recent job, its duration divided by its planned duration.
+        token: the hub's token for the model; None for that of the environment, if there is one.
 
     Returns:
         The estimate, ready for JSON.
@@ -60,7 +64,7 @@ def estimate(
     with TemporaryDirectory(prefix="zpruner-outline-") as scratch:
         reference = parse_model(spec.model, spec.revision, settings.model_roots)
         with_tokenizer = can_count_windows(spec, resources)
-        model = fetch_outline(reference, Path(scratch), with_tokenizer=with_tokenizer)
+        model = fetch_outline(reference, Path(scratch), with_tokenizer=with_tokenizer, token=token)
         job = planned_job(
             spec,
             model,

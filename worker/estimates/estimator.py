@@ -10,6 +10,8 @@ import time
 
 from transformers.utils import logging as transformers_logging
 
+from db.access.caller_secrets import read_hub_token
+from db.core import redaction
 from db.core.parent_death import exit_with_parent
 from db.core.session import Sessions, open_sessions
 from db.jobs.estimates import EstimateRepository
@@ -28,6 +30,7 @@ def main() -> None:
     """Compute requested estimates; return after ``IDLE_S`` seconds without a request."""
     exit_with_parent()
     lower_priority()
+    redaction.install()
     logging.basicConfig(level=logging.WARNING)
     transformers_logging.set_verbosity_error()
     settings = WorkerSettings()
@@ -53,7 +56,9 @@ def compute_next(sessions: Sessions, settings: WorkerSettings) -> bool:
         return False
     spec = PruneSpec.model_validate(claimed.spec)
     try:
-        result = estimate(spec, settings, time_ratios)
+        used_by = f"estimate {claimed.id}"
+        token = read_hub_token(sessions, settings, spec, claimed.created_by, used_by)
+        result = estimate(spec, settings, time_ratios, token)
     except Exception as error:
         problem = problem_of(error, spec)
         if problem.status >= 500:

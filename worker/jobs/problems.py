@@ -4,9 +4,10 @@ import errno
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from db.core.errors import SpecRefusedError
+from db.core.errors import EncryptionKeyError, SpecRefusedError
 from db.core.problem import FieldProblem, Problem
 from db.problems import failures as kinds
+from db.problems.access import ENCRYPTION_KEY
 from db.problems.catalogue import refusal_problem
 from db.problems.kind import ProblemKind, for_class
 from db.problems.service import DISK_FULL
@@ -18,6 +19,7 @@ TRANSIENT_CODES = {DISK_FULL.code, kinds.DATABASE_LOST.code, HUB_UNREACHABLE.cod
 """The codes of problems that may be over by the next attempt."""
 
 KINDS: dict[type[BaseException], ProblemKind] = {
+    EncryptionKeyError: ENCRYPTION_KEY,
     errors.PruningError: kinds.UNPRUNABLE,
     errors.ShapeError: kinds.SHAPE,
     errors.PatternError: kinds.PATTERN,

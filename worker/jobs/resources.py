@@ -1,7 +1,7 @@
 """The folders, devices and memory that jobs may use."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +19,8 @@ class Resources:
         dataset_roots: folders that may contain local datasets; None if any folder may.
         task_roots: folders with tasks of one's own for the LM Evaluation Harness.
         uploads: the folder of uploaded datasets; None if there are no uploads.
+        hub_token: returns the token for the job's model; None for the worker's own. It is called
+            when the token is needed, so that the value is not kept.
         digests: the expected SHA-256 of each uploaded dataset of the job, by name.
         device: the device to compute on; ``auto`` selects a GPU if there is one.
         devices: the number of devices. If there are several, each gets a process of its own and a
@@ -34,6 +36,7 @@ class Resources:
     task_roots: tuple[Path, ...] = ()
     uploads: Path | None = None
     digests: Mapping[str, str] = field(default_factory=dict)
+    hub_token: Callable[[], str | None] = lambda: None
     device: str = "auto"
     devices: int = 1
     memory_budget_bytes: int | None = None

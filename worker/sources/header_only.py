@@ -15,7 +15,9 @@ from db.core.errors import SpecRefusedError
 MAX_CONCURRENT = 8
 
 
-def fetch_headers(repo: str, commit: str, names: Sequence[str], folder: Path) -> None:
+def fetch_headers(
+    repo: str, commit: str, names: Sequence[str], folder: Path, token: str | None
+) -> None:
     """Download the headers of a repository's safetensors files, and write files without weights.
 
     Code that reads only headers sees complete files. In each file, a hole takes the place of the
@@ -26,7 +28,7 @@ def fetch_headers(repo: str, commit: str, names: Sequence[str], folder: Path) ->
     """
 
     def write(name: str) -> None:
-        write_header_only(folder / name, _header(repo, commit, name))
+        write_header_only(folder / name, _header(repo, commit, name, token))
 
     with ThreadPoolExecutor(MAX_CONCURRENT) as pool:
         for _ in pool.map(write, names):
@@ -42,9 +44,9 @@ def write_header_only(path: Path, header: dict[str, Any]) -> None:
         file.truncate(8 + len(text) + body)
 
 
-def _header(repo: str, commit: str, name: str) -> dict[str, Any]:
+def _header(repo: str, commit: str, name: str, token: str | None) -> dict[str, Any]:
     try:
-        found = HfApi().parse_safetensors_file_metadata(repo, name, revision=commit)
+        found = HfApi().parse_safetensors_file_metadata(repo, name, revision=commit, token=token)
     except (SafetensorsParsingError, NotASafetensorsRepoError, KeyError, ValueError) as error:
         reason = f"the header of {name} cannot be read ({type(error).__name__})"
         remedy = "Name a complete copy."

@@ -16,8 +16,8 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined] # HTTPError: 
 )
 
 from db.core.errors import SpecRefusedError
+from db.core.refusals import private_remedy
 
-PRIVATE = "If it is private or gated, give the worker a token in HF_TOKEN."
 RETRY = "Try again when the hub can be reached, or name a local folder or file."
 LOOKUP_TIMEOUT_S = 30.0
 
@@ -47,16 +47,20 @@ def _refusal(error: Exception, field: str, name: str, revision: str | None) -> S
             return _no_revision(field, name, revision)
         case GatedRepoError():
             reason = f"{where} requires that its terms are accepted"
-            return SpecRefusedError(field, name, "hub_denied", reason, f"Accept them. {PRIVATE}")
+            return SpecRefusedError(
+                field, name, "hub_denied", reason, f"Accept them. {private_remedy(field)}"
+            )
         case RepositoryNotFoundError():
             reason = f"{where} has no such {kind}"
-            remedy = f"Check the name. {PRIVATE}"
+            remedy = f"Check the name. {private_remedy(field)}"
             return SpecRefusedError(field, name, f"{kind}_not_found", reason, remedy)
         case HFValidationError():
             remedy = "Write org/name as on the hub."
             return SpecRefusedError(field, name, "invalid_name", "it is not a hub id", remedy)
         case HfHubHTTPError() if error.response.status_code in {401, 403}:
-            return SpecRefusedError(field, name, "hub_denied", f"{where} denies access", PRIVATE)
+            return SpecRefusedError(
+                field, name, "hub_denied", f"{where} denies access", private_remedy(field)
+            )
     return _unreachable(field, name, error)
 
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from glob import escape
 from pathlib import Path
 from shutil import copyfile
@@ -36,7 +36,7 @@ class ModelFolder:
     revision: str | None = None
 
 
-def fetch_model(reference: ModelReference) -> ModelFolder:
+def fetch_model(reference: ModelReference, token: str | None = None) -> ModelFolder:
     """Return a model's folder after checking the files; a hub model is downloaded to the cache.
 
     No weight is loaded, and no code of the repository runs. If the connection breaks, this call
@@ -45,6 +45,7 @@ def fetch_model(reference: ModelReference) -> ModelFolder:
 
     Args:
         reference: the model, as returned by ``parse_model``.
+        token: the hub's token to use; None for that of the environment, if there is one.
 
     Raises:
         SpecRefusedError: the model cannot be downloaded, or its files are not acceptable.
@@ -54,11 +55,15 @@ def fetch_model(reference: ModelReference) -> ModelFolder:
         case LocalPath(path, name):
             return _checked(ModelFolder(path, name))
         case HubRepo():
-            return _checked(_download(_Repo(reference)))
+            return _checked(_download(_Repo(reference, token)))
 
 
 def fetch_outline(
-    reference: ModelReference, scratch: Path, *, with_tokenizer: bool = False
+    reference: ModelReference,
+    scratch: Path,
+    *,
+    with_tokenizer: bool = False,
+    token: str | None = None,
 ) -> ModelFolder:
     """Return a folder with a model's configuration and the headers of its weight files.
 
@@ -69,6 +74,7 @@ def fetch_outline(
         reference: the model, as returned by ``parse_model``.
         scratch: an empty folder.
         with_tokenizer: whether to download the tokenizer, too.
+        token: the hub's token to use; None for that of the environment, if there is one.
 
     Raises:
         SpecRefusedError: the model cannot be downloaded, or its files are not acceptable.
@@ -77,12 +83,13 @@ def fetch_outline(
         case LocalPath(path, name):
             return _checked(ModelFolder(path, name))
         case HubRepo():
-            return _checked(_outlined(_Repo(reference), scratch, with_tokenizer))
+            return _checked(_outlined(_Repo(reference, token), scratch, with_tokenizer))
 
 
 @dataclass(frozen=True)
 class _Repo:
     reference: HubRepo
+    token: str | None = field(repr=False)
 
     def files(self) -> tuple[str, dict[str, int]]:
         """Return the revision's commit, and the sizes of its top-level files."""
@@ -94,6 +101,7 @@ class _Repo:
                     revision=revision,
                     timeout=hub_errors.LOOKUP_TIMEOUT_S,
                     files_metadata=True,
+                    token=self.token,
                 )
             except OfflineModeIsEnabled:
                 return self._cached_files()
@@ -121,6 +129,7 @@ class _Repo:
             revision=revision,
             allow_patterns=names,
             local_files_only=local_files_only,
+            token=self.token,
         )
         return Path(folder)
 
@@ -160,7 +169,7 @@ def _outlined(repo: _Repo, scratch: Path, with_tokenizer: bool) -> ModelFolder:
         for file in small:
             copyfile(folder / file, scratch / file)
         with hub_errors.refusals("model", name, repo.reference.revision):
-            fetch_headers(name, commit, weights, scratch)
+            fetch_headers(name, commit, weights, scratch, repo.token)
         folder = scratch
     return ModelFolder(folder, name, commit)
 

@@ -6,9 +6,11 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet, MultiFernet
 from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 
+from db.access.caller_secrets import SecretRepository
 from db.core.clock import now
 from db.core.errors import SpecRefusedError
 from db.core.session import Sessions
@@ -22,11 +24,13 @@ from db.jobs.repository import JobRepository
 from db.scheduling.claims import ClaimRepository
 from db.scheduling.leases import LeaseRepository
 from db.scheduling.recovery import RecoveryRepository
+from db.spec.prune_spec import PruneSpec
 from db.tables.jobs import Job
-from tests.factories import make_job, move
+from tests.factories import make_job, make_spec, move
 from tests.worker.work import work
 from worker.attempts.run import Runner
 from worker.jobs.progress import JobProgress, JobResult
+from worker.jobs.resources import Resources
 
 RunnerFactory = Callable[..., Runner]
 
@@ -70,6 +74,37 @@ def test_a_job_ends_with_its_metrics_its_blocks_and_its_files(
         }
     assert set(files) == {"SHA256SUMS", "model/config.json"}
     assert files["model/config.json"].read_text() == "{}"
+
+
+def test_a_job_reads_the_secret_that_its_key_has_when_it_needs_it(
+    sessions: Sessions, runner: RunnerFactory
+) -> None:
+    encryption_key, read_tokens = Fernet.generate_key().decode(), list[str | None]()
+
+    def prune(
+        spec: PruneSpec, out: Path, resources: Resources
+    ) -> Generator[JobProgress, None, JobResult]:
+        yield JobProgress(Phase.resolving, 0.0)
+        read_tokens.append(resources.hub_token())
+        return (yield from work(1)(spec, out, resources))
+
+    with sessions.begin() as session:
+        cipher = MultiFernet([Fernet(encryption_key)])
+        SecretRepository(session).set("hf", "canary.of-the-run", "key_1", cipher)
+    outcomes = []
+    other_key = Fernet.generate_key().decode()
+    for name, key_id, secrets_key in (
+        ("hf", "key_1", encryption_key),
+        ("hf", "key_2", encryption_key),
+        ("deleted", "key_1", encryption_key),
+        ("hf", "key_1", other_key),
+    ):
+        job = make_job(sessions, make_spec(model_secret=name), created_by=key_id)
+        runner(prune, secrets_key=secrets_key).run(job.id)
+        error = read(sessions, job.id).error
+        outcomes.append(None if error is None else error["code"])
+    assert outcomes == [None, "secret_not_found", "secret_not_found", "encryption_key"]
+    assert read_tokens == ["canary.of-the-run"]
 
 
 def test_a_running_job_reports_its_remaining_time(

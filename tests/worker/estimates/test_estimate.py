@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet, MultiFernet
 from huggingface_hub import close_session, constants
+from pydantic import SecretStr
 from transformers import LlamaConfig
 
+from db.access.caller_secrets import SecretRepository
 from db.core.errors import SpecRefusedError
 from db.core.session import Sessions
 from db.jobs.estimates import EstimateRepository
@@ -210,6 +213,28 @@ def test_a_requested_estimate_is_computed_or_fails(
     assert answered.answer["fits"] is True
     assert refused.error is not None
     assert refused.error["status"] == 422
+
+
+def test_an_estimate_uses_the_secret_of_the_key_that_requested_it(
+    hub: Hub, folder: Path, sessions: Sessions, settings: WorkerSettings
+) -> None:
+    files = {one.name: one.read_bytes() for one in (folder / "dense").iterdir()}
+    hub.add_model("org/private", files, token="canary.estimate")
+    key = Fernet.generate_key().decode()
+    ours = settings.model_copy(update={"secrets_key": SecretStr(key)})
+    asked = spec(model="org/private", model_secret="hf")
+    with sessions.begin() as session:
+        SecretRepository(session).set("hf", "canary.estimate", "key_1", MultiFernet([Fernet(key)]))
+        estimates = EstimateRepository(session)
+        ids = [estimates.request(asked, key_id).id for key_id in ("key_1", "key_2", "key_1")]
+    assert ids[0] == ids[2] != ids[1]
+    assert compute_next(sessions, ours)
+    assert compute_next(sessions, ours)
+    with sessions() as session:
+        found, refused = (EstimateRepository(session).get(one) for one in ids[:2])
+    assert found.answer is not None, found.error
+    assert refused.error is not None
+    assert refused.error["code"] == "secret_not_found"
 
 
 def test_an_estimate_contains_the_recovery_that_the_job_then_plans(

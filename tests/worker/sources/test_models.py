@@ -1,4 +1,5 @@
 import json
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from tests.worker.sources.builders import (
     sharded_files,
     write,
 )
-from worker.sources.models import ModelFolder, fetch_model
+from worker.sources.models import ModelFolder, fetch_model, fetch_outline
 
 EVIL = b"open('/tmp/zpruner-canary', 'w').close()\n"
 
@@ -109,6 +110,35 @@ def test_the_token_of_the_environment_opens_a_private_repository(
 
     sent = {request.headers.get("authorization") for request in hub.requests}
     assert sent == {"Bearer hf_secret"}
+
+
+def test_a_token_is_sent_to_the_hub_only_and_takes_precedence_over_the_environment(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_of-the-environment")
+    hub.add_model("org/private", model_files(), token="canary")
+    with Hub() as storage:
+        storage.add_model("org/stored", model_files())
+        weights = "model.safetensors"
+        hub.redirects[weights] = f"{storage.url}/org/stored/resolve/main/{weights}"
+
+        fetch_outline(HubRepo("org/private"), tmp_path, token="canary")
+        fetch_model(HubRepo("org/private"), "canary")
+
+        assert {one.headers.get("authorization") for one in hub.requests} == {"Bearer canary"}
+        assert len(storage.downloads(weights)) > 1
+        assert all("authorization" not in one.headers for one in storage.requests)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_the_traceback_of_a_denied_request_has_no_token(hub: Hub, status: int) -> None:
+    token = "canary"
+    hub.add_model("org/private", model_files(), token=token)
+    hub.failing["config.json"] = status
+    with pytest.raises(SpecRefusedError) as refused:
+        fetch_model(HubRepo("org/private"), token)
+    assert refused.value.code == "hub_denied"
+    assert token not in "".join(traceback.format_exception(refused.value))
 
 
 def test_a_repository_that_is_not_there_is_refused_with_what_to_check(hub: Hub) -> None:
