@@ -19,7 +19,7 @@ from api.middleware.request_metrics import Metrics, RequestMetricsMiddleware
 from api.middleware.tracing import trace_requests
 from api.middleware.writers import WRITERS
 from api.problems import handlers
-from api.routes.access import audit, keys
+from api.routes.access import audit, caller_secrets, keys
 from api.routes.integrations import hooks, triggers, webhooks
 from api.routes.jobs import (
     artifacts,
@@ -59,6 +59,7 @@ from db.core.session import THREADS, open_sessions
 from db.files.artifact_store import ArtifactStore
 from db.spec.datasets.upload_store import UploadStore
 from db.startup import checks, tracing
+from db.startup.encryption_keys import check_encryption, read_cipher
 from db.startup.heartbeat_pipe import HeartbeatPipe
 from db.startup.private_files import keep_private
 
@@ -88,6 +89,7 @@ ROUTERS = (
     models.router,
     datasets.router,
     keys.router,
+    caller_secrets.router,
     audit.router,
     webhooks.router,
     triggers.router,
@@ -107,6 +109,7 @@ def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) 
         with checks.exit_on_error("api"):
             settings = checks.read_settings(ApiSettings)
             checks.require([*checks.folders(settings), checks.database(settings.database)])
+            checks.require([check_encryption(settings)])
             keep_private(settings.data_dir)
         configure(settings.log_format)
         tracing.start(settings, "api")
@@ -158,7 +161,7 @@ def _service(settings: ApiSettings, queue: Queue) -> Service:
         uploads=UploadStore(settings.upload_dir),
         model_roots=settings.model_roots,
         max_dataset_bytes=settings.max_dataset_bytes,
-        preflight=Preflight(settings, Hub(settings.hf_endpoint, settings.hub_timeout_s)),
+        preflight=Preflight(settings, Hub(settings.hf_endpoint, settings.hub_timeout_s), sessions),
         planner=PlannerClient(sessions, settings.check_timeout_s, settings.heartbeat_timeout),
         metrics=Metrics(sessions, settings.queues, SharedMetrics.of(settings)),
         known_queues=settings.queues,
@@ -168,6 +171,7 @@ def _service(settings: ApiSettings, queue: Queue) -> Service:
         job_pages=JobPages(sessions, marks),
         readiness=Readiness(sessions, queue, store, settings.heartbeat_timeout),
         webhook_networks=settings.webhook_networks,
+        read_cipher=partial(read_cipher, settings),
         instance=settings.instance,
     )
 

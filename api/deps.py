@@ -1,9 +1,11 @@
 """Dependencies of the routes."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
+from cryptography.fernet import MultiFernet
 from fastapi import Depends, Header, Path, Query, Request
 from pydantic import AfterValidator
 
@@ -55,6 +57,7 @@ class Service:
 
     Attributes:
         best_effort_sessions: sessions with a short lock timeout, for writes that may fail.
+        read_cipher: returns the cipher of callers' secrets, from the encryption key as it is now.
         instance: an id set by ``zpruner serve``, which uses the id to recognize its own API;
             ``/readyz`` returns the id in a header.
     """
@@ -77,6 +80,7 @@ class Service:
     job_pages: JobPages
     readiness: Readiness
     webhook_networks: NetworkList
+    read_cipher: Callable[[], MultiFernet]
     instance: str | None
 
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from reprlib import Repr
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, RootModel
+from pydantic import BaseModel, RootModel, Secret
 
 from api.schemas.requests import JobRequest
 from api.web.query_parameters import query_names
@@ -86,7 +86,8 @@ def describe(error: Mapping[str, Any], route: APIRoute) -> DescribedError:
     name = ".".join(path) or place
     reason, remedy = _reason(error, place), _remedy(error, place, path or [place], route)
     pointer = "/".join(["" if place == "body" else place, *path])
-    detail = f"{name}{_value(error)}: {reason}. {remedy}"
+    value = "" if place == "body" and _may_be_secret(route, path) else _value(error)
+    detail = f"{name}{value}: {reason}. {remedy}"
     return DescribedError(FieldProblem(pointer=pointer, code=error["type"], detail=detail), remedy)
 
 
@@ -129,6 +130,18 @@ def _names(route: APIRoute, place: str, above: Sequence[str]) -> list[str]:
         field = None if model is None else model.model_fields.get(name)
         model = None if field is None else _model(field.annotation)
     return [] if model is None else list(model.model_fields)
+
+
+def _may_be_secret(route: APIRoute, path: Sequence[str]) -> bool:
+    """Whether a value in the body may be a secret.
+
+    This is so for the field of a secret, and in the same body for the whole body and for fields
+    that do not exist: the caller may have misspelt the field's name.
+    """
+    model = None if route.body_field is None else _model(route.body_field.field_info.annotation)
+    fields = {} if model is None else model.model_fields
+    secret = {name for name, field in fields.items() if get_origin(field.annotation) is Secret}
+    return bool(secret) and (not path or path[0] in secret or path[0] not in fields)
 
 
 def _model(annotation: object) -> type[BaseModel] | None:

@@ -142,7 +142,7 @@ class Me(BaseModel):
 
 
 class AuditRead(BaseModel):
-    """One request that changed something or tried to."""
+    """One request that changed something or tried to, or one use of a secret."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -150,7 +150,7 @@ class AuditRead(BaseModel):
     created_at: datetime
     key_id: str | None
     who: str
-    action: str = Field(description="The operation's id in the OpenAPI document.")
+    action: str = Field(description="The operation's id in the OpenAPI document, or `use_secret`.")
     target: str = Field(description="The resource that was changed or created.")
     status: int = Field(description="The status of the response.")
     request_id: str

@@ -16,10 +16,10 @@ from huggingface_hub.errors import (
 )
 
 from db.core.errors import SpecRefusedError
+from db.core.refusals import private_remedy
 
 PAUSE_AFTER_FAILURE_S = 30.0
 """How long to send nothing after a failure: each request would again wait for the timeout."""
-PRIVATE = "If it is private or gated, give the service a token in HF_TOKEN."
 
 HTTPError: type[Exception] = hub_errors.HTTPError  # type: ignore[attr-defined] # httpx's or httpx2's
 
@@ -39,14 +39,14 @@ class Hub:
         self.endpoint, self._timeout_s = endpoint, timeout_s
         self._paused_until = 0.0
 
-    def model_files(self, repo: str, revision: str | None) -> list[str]:
-        """Return the names of a model repository's files.
+    def model_files(self, repo: str, revision: str | None, token: str | None = None) -> list[str]:
+        """Return the names of a model repository's files; without a token use the service's own.
 
         Raises:
             SpecRefusedError: there is no such repository or revision, or access is denied.
             HubUnreachableError: the hub did not respond in time, or sent an unexpected error.
         """
-        info = self._request("model", repo, self._api.model_info, revision=revision)
+        info = self._request("model", repo, self._api.model_info, revision=revision, token=token)
         return [file.rfilename for file in info.siblings or []]
 
     def find_dataset(self, field: str, repo: str) -> None:
@@ -70,6 +70,8 @@ class Hub:
         except (RepositoryNotFoundError, HFValidationError):
             raise _not_found(field, repo, self.endpoint) from None
         except (HTTPError, OfflineModeIsEnabled) as error:
+            if isinstance(error, HfHubHTTPError) and error.response.status_code in {401, 403}:
+                raise _denied(field, repo, self.endpoint) from None
             if not _is_refusal(error):
                 self._paused_until = time.monotonic() + PAUSE_AFTER_FAILURE_S
             reason = f"{self.endpoint} did not respond ({type(error).__name__})"
@@ -84,11 +86,13 @@ def _is_refusal(error: Exception) -> bool:
 def _not_found(field: str, repo: str, endpoint: str) -> SpecRefusedError:
     kind = "model" if field == "model" else "dataset"
     reason = f"{endpoint} has no such {kind}"
-    return SpecRefusedError(field, repo, f"{kind}_not_found", reason, f"Check the name. {PRIVATE}")
+    return SpecRefusedError(
+        field, repo, f"{kind}_not_found", reason, f"Check the name. {private_remedy(field)}"
+    )
 
 
 def _denied(field: str, repo: str, endpoint: str) -> SpecRefusedError:
-    remedy = f"Accept its terms on {endpoint}/{repo}, and give the service your token in HF_TOKEN."
+    remedy = f"Accept its terms on {endpoint}/{repo}. {private_remedy(field)}"
     return SpecRefusedError(field, repo, "hub_denied", f"{endpoint} denies access", remedy)
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from api.services.hub import Hub, HubUnreachableError
 from api.settings import ApiSettings
 from api.submission.static_checks import LocalModel, passes_static_checks
+from db.access.caller_secrets import read_hub_token
 from db.core.errors import SpecRefusedError
+from db.core.session import Sessions
 from db.files.file_check import check_file
 from db.spec.checkpoint_headers import check_weights
 from db.spec.combinations import check_combination
@@ -24,6 +26,9 @@ from db.spec.references import (
     require_safetensors,
 )
 from db.spec.zero_shot import task_file
+
+CHECK = "check of a request"
+"""What the audit log says that a secret was used for."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +57,13 @@ class CheckedSources:
 class Preflight:
     """Checks jobs as far as this is possible without torch."""
 
-    def __init__(self, settings: ApiSettings, hub: Hub) -> None:
-        self._settings, self._hub = settings, hub
+    def __init__(self, settings: ApiSettings, hub: Hub, sessions: Sessions) -> None:
+        self._settings, self._hub, self._sessions = settings, hub, sessions
 
-    def check(self, spec: PruneSpec) -> CheckedSources:
+    def check(self, spec: PruneSpec, key_id: str | None) -> CheckedSources:
         """Check a job's model, datasets and settings; return the model and the datasets.
+
+        ``key_id`` is the API key that the job counts against, whose secrets it can use.
 
         Raises:
             SpecRefusedError: a worker could not use the value of a field.
@@ -68,8 +75,9 @@ class Preflight:
             model = _local_model(reference)
         else:
             repo = reference
+            token = read_hub_token(self._sessions, self._settings, spec, key_id, CHECK)
             unreachable = _check_on_hub(
-                "model", spec.model, lambda: self._hub_model(spec.model, repo)
+                "model", spec.model, lambda: self._hub_model(spec.model, repo, token)
             )
         warnings, texts = list(unreachable), {}
         for field, name, text_field in (
@@ -85,8 +93,8 @@ class Preflight:
             self._check_task(name)
         return CheckedSources(warnings, model, texts, bool(unreachable))
 
-    def _hub_model(self, name: str, reference: HubRepo) -> None:
-        files = self._hub.model_files(reference.id, reference.revision)
+    def _hub_model(self, name: str, reference: HubRepo, token: str | None) -> None:
+        files = self._hub.model_files(reference.id, reference.revision, token)
         require_safetensors(files, "model", name)
 
     def _dataset(

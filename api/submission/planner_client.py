@@ -29,8 +29,10 @@ class PlannerClient:
         self._silent_after = silent_after
         self._backs_off_until = 0.0
 
-    def check(self, specs: Sequence[PruneSpec], max_wait_s: float | None = None) -> list[str]:
-        """Let the planner check specifications; return a list of warnings.
+    def check(
+        self, specs: Sequence[PruneSpec], key_id: str | None, max_wait_s: float | None = None
+    ) -> list[str]:
+        """Let the planner check specifications of jobs of one API key; return a list of warnings.
 
         The list has one warning if any specification could not be checked, and is empty otherwise.
 
@@ -45,7 +47,7 @@ class PlannerClient:
             return [f"The model was not checked: no control process is running. {CHECKED_LATER}"]
         limit_s = self._timeout_s if max_wait_s is None else min(max_wait_s, self._timeout_s)
         deadline = time.monotonic() + limit_s
-        requested = [self._request(spec) for spec in specs]
+        requested = [self._request(spec, key_id) for spec in specs]
         checked = [self._is_checked(row, is_new, deadline) for row, is_new in requested]
         if all(checked):
             return []
@@ -58,9 +60,9 @@ class PlannerClient:
             silence = HeartbeatRepository(session).age()
         return silence is not None and abs(silence) <= self._silent_after
 
-    def _request(self, spec: PruneSpec) -> tuple[Estimate, bool]:
+    def _request(self, spec: PruneSpec, key_id: str | None) -> tuple[Estimate, bool]:
         with self._sessions.begin() as session:
-            return EstimateRepository(session).find_or_create(spec)
+            return EstimateRepository(session).find_or_create(spec, key_id)
 
     def _is_checked(self, row: Estimate, is_new: bool, deadline: float) -> bool:
         """Wait for the planner's response; return whether it is an estimate.

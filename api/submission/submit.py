@@ -187,13 +187,19 @@ def check_with_planner(service: Service, submission: Submission, spec: PruneSpec
     Raises:
         SpecRefusedError, ProblemError: the job cannot be run.
     """
-    sources = check(service, submission.body, spec)
+    key_id = submission.request.created_by
+    sources = check(service, submission.body, spec, key_id)
     undecided = [spec] if sources.need_planner(spec) else []
-    return sources.warnings + service.planner.check(undecided, submission.max_planner_wait_s)
+    planner_warnings = service.planner.check(undecided, key_id, submission.max_planner_wait_s)
+    return sources.warnings + planner_warnings
 
 
-def check(service: Service, body: JobRequest, spec: PruneSpec) -> CheckedSources:
+def check(
+    service: Service, body: JobRequest, spec: PruneSpec, key_id: str | None
+) -> CheckedSources:
     """Check a request without the planner; return the model and texts that the request names.
+
+    ``key_id`` is the API key that the request's jobs count against.
 
     Raises:
         SpecRefusedError: a field's value cannot be used.
@@ -204,7 +210,7 @@ def check(service: Service, body: JobRequest, spec: PruneSpec) -> CheckedSources
     if body.deadline is not None and body.deadline <= datetime.now(UTC):
         value, reason = body.deadline.isoformat(), "is in the past"
         raise SpecRefusedError("deadline", value, "deadline_passed", reason, "Choose a later one.")
-    return service.preflight.check(spec)
+    return service.preflight.check(spec, key_id)
 
 
 @contextmanager

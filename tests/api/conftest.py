@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
@@ -14,6 +15,7 @@ from tests.fakes import ListQueue
 
 # Nothing listens there, so every look-up on the hub fails at once.
 NO_HUB = "http://127.0.0.1:9"
+ENCRYPTION_KEY = Fernet.generate_key().decode()
 
 
 @pytest.fixture
@@ -39,6 +41,7 @@ def settings(tmp_path: Path, database_url: str, roots: Path, hub_endpoint: str) 
             "model_roots": (roots,),
             "dataset_roots": (roots,),
             "hf_endpoint": hub_endpoint,
+            "secrets_key": ENCRYPTION_KEY,
         }
     )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.embedded import Service, serving, write_inputs
+from tests.hub import Hub
 from zpruner import Client
 
 
@@ -24,10 +25,24 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory, inputs: Path) -> Iterator[Service]:
+def hub_of_service() -> Iterator[Hub]:
+    """The hub of the service, without models at first."""
+    with Hub() as hub:
+        yield hub
+
+
+@pytest.fixture(scope="session")
+def service(
+    tmp_path_factory: pytest.TempPathFactory, inputs: Path, hub_of_service: Hub
+) -> Iterator[Service]:
     """A service with a worker, which may send to this machine."""
-    receivers = {"ZPRUNER_WEBHOOK_NETWORKS": "127.0.0.0/8"}
-    with serving(tmp_path_factory.mktemp("d"), inputs, **receivers) as service:
+    data_dir = tmp_path_factory.mktemp("d")
+    settings = {
+        "ZPRUNER_WEBHOOK_NETWORKS": "127.0.0.0/8",
+        "HF_ENDPOINT": hub_of_service.url,
+        "HF_HOME": str(data_dir / "huggingface"),
+    }
+    with serving(data_dir, inputs, **settings) as service:
         yield service
 
 

@@ -36,7 +36,7 @@ class AuditQuery(BaseModel):
 def list_audit(
     service: ServiceDep, response: Response, query: Annotated[AuditQuery, Query()]
 ) -> Page[AuditRead]:
-    """List the requests that changed something or tried to, newest first.
+    """List the requests that changed something or tried to, and the uses of secrets, newest first.
 
     These are not listed: requests that only read or check something, calls to triggers, and
     requests that failed authentication, exceeded the rate limit or got the status 503.

@@ -24,6 +24,7 @@ from api.triggers.deliveries import preview_call
 from api.triggers.mapping import check_template
 from api.web.cursors import paginate
 from api.web.pagination import next_link
+from db.access.caller_secrets import require_secret
 from db.core.ids import id_pattern
 from db.tables.triggers import Trigger
 from db.triggers import TriggerRepository
@@ -54,6 +55,7 @@ def create_trigger(
     """
     check_template(body.job.root, body.map)
     with service.sessions.begin() as session:
+        require_secret(session, body.job.root.get("model_secret"), caller.key_id)
         trigger = TriggerRepository(session).create(**body.model_dump(), created_by=caller.key_id)
     response.headers["location"] = f"/v1/triggers/{trigger.id}"
     return _with_secret(trigger, response)
@@ -80,6 +82,7 @@ def change_trigger(trigger_id: TriggerId, body: TriggerPatch, service: ServiceDe
     with service.sessions.begin() as session:
         trigger = TriggerRepository(session).change(trigger_id, **body.changes())
         check_template(trigger.job, trigger.map)
+        require_secret(session, trigger.job.get("model_secret"), trigger.created_by)
         return TriggerRead.of(trigger)
 
 

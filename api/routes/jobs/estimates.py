@@ -15,6 +15,7 @@ from api.deps import (
     preferred_wait_s,
     set_preference_applied,
 )
+from api.middleware.caller import CallerDep
 from api.middleware.writers import run_writer
 from api.schemas.estimates import EstimatePending, EstimateRead
 from api.schemas.requests import JobRequest
@@ -45,13 +46,17 @@ PENDING: dict[int | str, dict[str, Any]] = {
     dependencies=[Depends(changes_nothing)],
 )
 async def estimate_job(
-    body: JobRequest, service: ServiceDep, request: Request, prefer: Prefer = None
+    body: JobRequest,
+    service: ServiceDep,
+    caller: CallerDep,
+    request: Request,
+    prefer: Prefer = None,
 ) -> Response:
     """Estimate a job's memory use, run time and output size.
 
     An invalid job is refused, as it would be when submitted.
     """
-    row, warnings = await run_writer(_request, service, body)
+    row, warnings = await run_writer(_request, service, body, caller.key_id)
     set_preference_applied(request, prefer)
     wait_s = preferred_wait_s(prefer, otherwise_s=DEFAULT_WAIT_S)
     return await run_in_threadpool(_wait, service, row, wait_s, warnings, body.gate)
@@ -65,11 +70,11 @@ def get_estimate(estimate_id: EstimateId, service: ServiceDep, wait_s: Wait = 0)
     return _response(service, wait(service.sessions, row, wait_s), [])
 
 
-def _request(service: Service, body: JobRequest) -> tuple[Estimate, list[str]]:
+def _request(service: Service, body: JobRequest, key_id: str | None) -> tuple[Estimate, list[str]]:
     spec = body.spec()
-    warnings = check(service, body, spec).warnings
+    warnings = check(service, body, spec, key_id).warnings
     with service.sessions.begin() as session:
-        return EstimateRepository(session).request(spec), warnings
+        return EstimateRepository(session).request(spec, key_id), warnings
 
 
 def _wait(

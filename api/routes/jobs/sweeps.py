@@ -60,8 +60,9 @@ def submit_sweep(
     if not dry_run and (first := stored_response(service, keyed)) is not None:
         return _response(first.status, first.body, REPLAYED)
     # All points have the same model and texts, so that checking one checks all.
-    sources = check(service, body, points[0].spec)
-    warnings = sources.warnings + service.planner.check(_undecided(points, sources))
+    sources = check(service, body, points[0].spec, caller.key_id)
+    undecided = _undecided(points, sources)
+    warnings = sources.warnings + service.planner.check(undecided, caller.key_id)
     if dry_run:
         return JSONResponse(_preview(body, points, warnings).model_dump(mode="json"))
     common = new_job(Submission(body, keyed), points[0].spec, warnings)

@@ -9,7 +9,9 @@ from fastapi.testclient import TestClient
 from api.app import create_app
 from api.services import hub as api_hub
 from api.settings import ApiSettings
+from db.core.session import Sessions
 from tests.api.conftest import NO_HUB
+from tests.factories import make_key
 from tests.fakes import ListQueue
 from tests.hub import Hub
 
@@ -24,7 +26,8 @@ def hub() -> Iterator[Hub]:
         hub.add_model("org/unweighted", {"config.json": b"{}"})
         hub.add_model("org/empty", {"README.md": b""})
         hub.add_model("org/gated", {"config.json": b"{}"}, gated=True)
-        hub.add_model("org/private", {"config.json": b"{}"}, token="hf_secret")
+        files = {"config.json": b"{}", "model.safetensors": b""}
+        hub.add_model("org/private", files, token="hf_secret")
         hub.add_dataset("org/texts", {"train.jsonl": b""})
         yield hub
 
@@ -77,6 +80,35 @@ def test_a_model_of_the_hub_is_accepted_without_a_planner(
     assert response.status_code == 201
     (warning,) = response.json()["warnings"]
     assert warning.startswith("The model was not checked: no control process is running.")
+
+
+def test_a_private_model_is_accepted_with_a_secret_of_the_same_key_only(
+    guarded: TestClient, sessions: Sessions
+) -> None:
+    ours, theirs = ({"authorization": f"Bearer {make_key(sessions)[1]}"} for _ in range(2))
+    job = SMALLEST | {"model": "org/private", "model_secret": "hf"}
+    guarded.put("/v1/secrets/hf", json={"value": "hf_secret"}, headers=ours)
+    for path in ("/v1/jobs", "/v1/estimates", "/v1/jobs?dry_run=true"):
+        refused = guarded.post(path, json=job, headers=theirs)
+        assert (refused.status_code, refused.json()["code"]) == (422, "secret_not_found"), path
+    sweep = {name: job[name] for name in job if name != "sparsity"} | {"grid": {"sparsity": [0.5]}}
+    assert guarded.post("/v1/sweeps", json=sweep, headers=theirs).status_code == 422
+    assert guarded.post("/v1/sweeps", json=sweep, headers=ours).status_code == 201
+    accepted = guarded.post("/v1/jobs", json=job, headers=ours)
+    assert (accepted.status_code, accepted.json()["spec"]["model_secret"]) == (201, "hf")
+    rerun = f"/v1/jobs/{accepted.json()['id']}/rerun"
+    assert guarded.post(rerun, headers=ours).status_code == 201
+    assert guarded.post(rerun, headers=theirs).json()["code"] == "secret_not_found"
+
+
+def test_a_secret_with_a_wrong_token_is_refused(client: TestClient) -> None:
+    client.put("/v1/secrets/hf", json={"value": "hf_another"})
+    job = SMALLEST | {"model": "org/private", "model_secret": "hf"}
+    refused = client.post("/v1/jobs", json=job)
+    assert (refused.status_code, refused.json()["code"]) == (422, "model_not_found")
+    assert "hf_another" not in refused.text
+    local = client.post("/v1/jobs", json=job | {"model": "local:tiny"})
+    assert "model_secret 'hf': a local model needs no token" in local.json()["detail"]
 
 
 def test_a_hub_that_does_not_respond_costs_a_warning_and_little_time(

@@ -183,3 +183,16 @@ def test_every_change_of_a_trigger_is_in_the_audit(client: TestClient) -> None:
         ("test_trigger", f"{path}/test", 200),
         ("delete_trigger", path, 204),
     ]
+
+
+def test_a_trigger_uses_a_secret_of_its_key_and_no_payload_names_one(client: TestClient) -> None:
+    job = JOB | {"model_secret": "hf"}
+    refused = client.post("/v1/triggers", json=TRIGGER | {"job": job})
+    assert (refused.status_code, refused.json()["code"]) == (422, "secret_not_found")
+    client.put("/v1/secrets/hf", json={"value": "canary.trigger"})
+    made = create(client, job=job)
+    changed = {"job": JOB | {"model_secret": "none"}}
+    assert client.patch(f"/v1/triggers/{made['id']}", json=changed).status_code == 422
+    mapped = TRIGGER | {"map": {"model": "/repo/name", "model_secret": "/repo/name"}}
+    refused = client.post("/v1/triggers", json=mapped)
+    assert (refused.status_code, refused.json()["errors"][0]["code"]) == (422, "job_field")
