@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from zpruner.cli.commands import (
+    caller_secrets,
     datasets,
     jobs,
     keys,
@@ -31,6 +32,7 @@ for unnamed in (jobs, programs, planning, operations):
     app.add_typer(unnamed.app)
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(keys.app, name="keys")
+app.add_typer(caller_secrets.app, name="secrets")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(triggers.app, name="triggers")
 

@@ -7,6 +7,7 @@ from typing import Any, Generic
 
 import httpx
 
+from zpruner.client.caller_secrets import Secrets
 from zpruner.client.datasets import Datasets
 from zpruner.client.estimates import ESTIMATE_TIMEOUT_S, estimate
 from zpruner.client.fields import job_fields
@@ -37,6 +38,7 @@ class _Service(Resource[Mode], Generic[Mode]):
         self.datasets = Datasets(transport)
         self.workers = Workers(transport)
         self.keys = Keys(transport)
+        self.secrets = Secrets(transport)
         self.sweeps = Sweeps(transport)
         self.webhooks = Webhooks(transport)
         self.triggers = Triggers(transport)

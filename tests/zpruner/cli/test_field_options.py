@@ -29,8 +29,9 @@ def test_the_copied_schema_is_that_of_the_specification() -> None:
 )
 def test_every_command_has_an_option_for_each_field(program: Any, words: list[str]) -> None:
     help_text = CliRunner(env={"COLUMNS": "300"}).invoke(program, [*words, "--help"]).stdout
-    missing = [name for name in FIELDS if f"--{name.replace('_', '-')} " not in help_text]
-    assert missing == []
+    missing = {name for name in FIELDS if f"--{name.replace('_', '-')} " not in help_text}
+    # Secrets are in the database of a service, which `zpruner prune` does not need.
+    assert missing == ({"model_secret"} if program is standalone else set())
 
 
 def test_a_sweep_varies_the_fields_that_the_service_lets_it_vary() -> None:

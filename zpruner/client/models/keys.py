@@ -1,4 +1,4 @@
-"""Responses about keys and their quotas."""
+"""Responses about keys, their quotas and their secrets."""
 
 from datetime import datetime
 
@@ -48,3 +48,13 @@ class Me(ResponseModel):
     scopes: list[str] = []
     key: Key | None = None
     quotas: dict[str, Share] | None = None
+
+
+class Secret(ResponseModel):
+    """A secret without its value; ``created_by`` is None if it was created without a key."""
+
+    name: str
+    created_by: str | None = None
+    created_at: datetime
+    replaced_at: datetime | None = None
+    last_used_at: datetime | None = None
