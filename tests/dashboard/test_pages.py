@@ -93,6 +93,7 @@ def places(service: Service) -> list[Place]:
         Place("triggers", "/triggers", "Triggers"),
         Place("trigger", f"/triggers/{trigger_id}", "on push"),
         Place("keys", "/keys", "Keys"),
+        Place("secrets", "/secrets", "Secrets"),
         Place("audit", "/audit", "Audit"),
     ]
 
@@ -109,6 +110,7 @@ def make_key(url: str) -> None:
     quotas = {"jobs_in_flight": 3, "gpu_hours": 12.5, "artifact_bytes": 50_000_000_000}
     body = {"name": "nightly", "quotas": quotas, "expires_at": "2999-01-05T00:00:00Z"}
     httpx.post(f"{url}/v1/keys", json=body).raise_for_status()
+    httpx.put(f"{url}/v1/secrets/hf-llama", json={"value": "hf_of-nobody"}).raise_for_status()
 
 
 def make_webhook(url: str) -> str:

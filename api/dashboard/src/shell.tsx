@@ -15,7 +15,7 @@ const PAGES = [
   { href: "/datasets", name: "Datasets", within: /^\/datasets/ },
   { href: "/triggers", name: "Triggers", within: /^\/triggers/ },
   { href: "/webhooks", name: "Webhooks", within: /^\/webhooks/ },
-  { href: "/keys", name: "Keys", within: /^\/(keys|audit)/ },
+  { href: "/keys", name: "Keys", within: /^\/(keys|secrets|audit)/ },
 ];
 
 export function Shell({ children }: { children: ReactNode }) {

@@ -25,6 +25,7 @@ export function makeSpec(overrides: Partial<Spec> = {}): Spec {
     seed: 0,
     dtype: "auto",
     text_field: null,
+    model_secret: null,
     eval_dataset: null,
     eval_text_field: null,
     eval_samples: null,

@@ -914,6 +914,54 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/secrets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Secrets
+         * @description List the secrets of the caller's key, by name; for an admin, those of all keys.
+         */
+        get: operations["list_secrets"];
+        put?: never;
+        /**
+         * Create Secret
+         * @description Store a new secret for jobs of the caller's key; an existing one is not replaced.
+         */
+        post: operations["create_secret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/secrets/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set Secret
+         * @description Replace the value of a secret, or store a new one; running jobs keep what they have read.
+         */
+        put: operations["set_secret"];
+        post?: never;
+        /**
+         * Delete Secret
+         * @description Delete a secret. Jobs that name it and have not read it yet will fail.
+         */
+        delete: operations["delete_secret"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/audit": {
         parameters: {
             query?: never;
@@ -923,7 +971,7 @@ export interface paths {
         };
         /**
          * List Audit
-         * @description List the requests that changed something or tried to, newest first.
+         * @description List the requests that changed something or tried to, and the uses of secrets, newest first.
          *
          *     These are not listed: requests that only read or check something, calls to triggers, and
          *     requests that failed authentication, exceeded the rate limit or got the status 503.
@@ -1478,7 +1526,7 @@ export interface components {
         };
         /**
          * AuditRead
-         * @description One request that changed something or tried to.
+         * @description One request that changed something or tried to, or one use of a secret.
          * @example {
          *       "id": "aud_01920c3b5f8b7d2f9a6c1e4b7d8f9a0b",
          *       "created_at": "2026-01-05T09:30:00Z",
@@ -1505,7 +1553,7 @@ export interface components {
             who: string;
             /**
              * Action
-             * @description The operation's id in the OpenAPI document.
+             * @description The operation's id in the OpenAPI document, or `use_secret`.
              */
             action: string;
             /**
@@ -2069,6 +2117,7 @@ export interface components {
          *         "dataset": "c4",
          *         "text_field": null,
          *         "revision": null,
+         *         "model_secret": null,
          *         "preset": null,
          *         "method": "zpruner",
          *         "scope": null,
@@ -2120,6 +2169,7 @@ export interface components {
          *         "dataset": "c4",
          *         "text_field": null,
          *         "revision": null,
+         *         "model_secret": null,
          *         "preset": null,
          *         "method": "zpruner",
          *         "scope": null,
@@ -2509,6 +2559,12 @@ export interface components {
              * @description Branch, tag or commit of the model; pinned to a commit when the job runs.
              */
             revision?: string | null;
+            /**
+             * Model Secret
+             * @description The name of a secret whose value is the hub's token for `model`; by default the service's own token, if it has one.
+             * @example hf-llama
+             */
+            model_secret?: string | null;
             /** @description Sets several of the fields below: `fast`, `balanced` or `best`. Fields beside it override its own. */
             preset?: components["schemas"]["PresetName"] | null;
             /** @default zpruner */
@@ -2728,6 +2784,7 @@ export interface components {
          *         "dataset": "c4",
          *         "text_field": null,
          *         "revision": null,
+         *         "model_secret": null,
          *         "preset": null,
          *         "method": "zpruner",
          *         "scope": null,
@@ -3009,6 +3066,7 @@ export interface components {
          *             "dataset": "c4",
          *             "text_field": null,
          *             "revision": null,
+         *             "model_secret": null,
          *             "preset": null,
          *             "method": "zpruner",
          *             "scope": null,
@@ -3162,6 +3220,7 @@ export interface components {
          *         "dataset": "c4",
          *         "text_field": null,
          *         "revision": null,
+         *         "model_secret": null,
          *         "preset": null,
          *         "method": "zpruner",
          *         "scope": null,
@@ -3255,6 +3314,7 @@ export interface components {
          *         "dataset": "c4",
          *         "text_field": null,
          *         "revision": null,
+         *         "model_secret": null,
          *         "preset": null,
          *         "method": "zpruner",
          *         "scope": null,
@@ -3474,6 +3534,12 @@ export interface components {
              * @description Branch, tag or commit of the model; pinned to a commit when the job runs.
              */
             revision?: string | null;
+            /**
+             * Model Secret
+             * @description The name of a secret whose value is the hub's token for `model`; by default the service's own token, if it has one.
+             * @example hf-llama
+             */
+            model_secret?: string | null;
             /** @description Sets several of the fields below: `fast`, `balanced` or `best`. Fields beside it override its own. */
             preset?: components["schemas"]["PresetName"] | null;
             /** @default zpruner */
@@ -4636,6 +4702,36 @@ export interface components {
             has_more: boolean;
         };
         /**
+         * Page[SecretRead]
+         * @example {
+         *       "data": [
+         *         {
+         *           "name": "hf-llama",
+         *           "created_by": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70",
+         *           "created_at": "2026-01-05T09:00:00Z",
+         *           "replaced_at": null,
+         *           "last_used_at": "2026-01-05T09:30:00Z"
+         *         }
+         *       ],
+         *       "next_cursor": null,
+         *       "has_more": false
+         *     }
+         */
+        Page_SecretRead_: {
+            /** Data */
+            data: components["schemas"]["SecretRead"][];
+            /**
+             * Next Cursor
+             * @description The value of `cursor` for the next page, or of `after` if the list has no `cursor`.
+             */
+            next_cursor?: string | null;
+            /**
+             * Has More
+             * @default false
+             */
+            has_more: boolean;
+        };
+        /**
          * Page[TriggerDeliveryRead]
          * @example {
          *       "data": [
@@ -5075,6 +5171,12 @@ export interface components {
              * @description Branch, tag or commit of the model; pinned to a commit when the job runs.
              */
             revision?: string | null;
+            /**
+             * Model Secret
+             * @description The name of a secret whose value is the hub's token for `model`; by default the service's own token, if it has one.
+             * @example hf-llama
+             */
+            model_secret?: string | null;
             /** @description Sets several of the fields below: `fast`, `balanced` or `best`. Fields beside it override its own. */
             preset?: components["schemas"]["PresetName"] | null;
             /** @default zpruner */
@@ -5464,6 +5566,74 @@ export interface components {
             jobs: number;
         };
         /**
+         * SecretChange
+         * @description The value of a secret.
+         * @example {
+         *       "value": "hf_the-token-of-the-hub"
+         *     }
+         */
+        SecretChange: {
+            /**
+             * Value
+             * @description The value, such as a token of the model hub; no response contains it.
+             * @example hf_the-token-of-the-hub
+             */
+            value: string;
+        };
+        /**
+         * SecretRead
+         * @description A secret without its value.
+         * @example {
+         *       "name": "hf-llama",
+         *       "created_by": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70",
+         *       "created_at": "2026-01-05T09:00:00Z",
+         *       "replaced_at": null,
+         *       "last_used_at": "2026-01-05T09:30:00Z"
+         *     }
+         */
+        SecretRead: {
+            /** Name */
+            name: string;
+            /**
+             * Created By
+             * @description The key that it belongs to; null for all callers without a key.
+             */
+            created_by: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Replaced At
+             * @description When its value was last replaced.
+             */
+            replaced_at: string | null;
+            /** Last Used At */
+            last_used_at: string | null;
+        };
+        /**
+         * SecretRequest
+         * @description A new secret.
+         * @example {
+         *       "name": "hf-llama",
+         *       "value": "hf_the-token-of-the-hub"
+         *     }
+         */
+        SecretRequest: {
+            /**
+             * Value
+             * @description The value, such as a token of the model hub; no response contains it.
+             * @example hf_the-token-of-the-hub
+             */
+            value: string;
+            /**
+             * Name
+             * @description The name by which jobs use it.
+             */
+            name: string;
+        };
+        /**
          * SecretRotation
          * @description A request for a new secret for a webhook or a trigger.
          */
@@ -5577,6 +5747,7 @@ export interface components {
          *             "dataset": "c4",
          *             "text_field": null,
          *             "revision": null,
+         *             "model_secret": null,
          *             "preset": null,
          *             "method": "zpruner",
          *             "scope": null,
@@ -5780,6 +5951,12 @@ export interface components {
              * @description Branch, tag or commit of the model; pinned to a commit when the job runs.
              */
             revision?: string | null;
+            /**
+             * Model Secret
+             * @description The name of a secret whose value is the hub's token for `model`; by default the service's own token, if it has one.
+             * @example hf-llama
+             */
+            model_secret?: string | null;
             /** @description Sets several of the fields below: `fast`, `balanced` or `best`. Fields beside it override its own. */
             preset?: components["schemas"]["PresetName"] | null;
             /** @default zpruner */
@@ -6241,6 +6418,7 @@ export interface components {
          *           "dataset": "c4",
          *           "text_field": null,
          *           "revision": null,
+         *           "model_secret": null,
          *           "preset": null,
          *           "method": "zpruner",
          *           "scope": null,
@@ -8036,6 +8214,7 @@ export interface operations {
                      *         "dataset": "c4",
                      *         "text_field": null,
                      *         "revision": null,
+                     *         "model_secret": null,
                      *         "preset": null,
                      *         "method": "zpruner",
                      *         "scope": null,
@@ -9719,6 +9898,224 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["NewKey"];
                 };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_secrets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SecretRead_"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SecretRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecretRead"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SecretChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecretRead"];
+                };
+            };
+            /** @description The secret is new. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecretRead"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_secret: {
+        parameters: {
+            query?: {
+                /** @description The key that the secret belongs to, or `none` for callers without a key; by default the caller's own. Only an admin can name another one. */
+                key?: string | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description What went wrong, and what to change. */
             default: {

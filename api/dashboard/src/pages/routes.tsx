@@ -28,6 +28,7 @@ const DatasetPage = page(async () => (await import("./datasets/page.tsx")).Datas
 const TriggersPage = page(async () => (await import("./triggers/list.tsx")).TriggersPage);
 const TriggerPage = page(async () => (await import("./triggers/page.tsx")).TriggerPage);
 const KeysPage = page(async () => (await import("./keys/page.tsx")).KeysPage);
+const SecretsPage = page(async () => (await import("./secrets/page.tsx")).SecretsPage);
 const AuditPage = page(async () => (await import("./audit/page.tsx")).AuditPage);
 const WebhooksPage = page(async () => (await import("./webhooks/list.tsx")).WebhooksPage);
 const WebhookPage = page(async () => (await import("./webhooks/page.tsx")).WebhookPage);
@@ -50,6 +51,7 @@ export function AllPages() {
         <Route path="/triggers" component={TriggersPage} />
         <Route path="/triggers/:id">{({ id }) => <TriggerPage key={id} id={id} />}</Route>
         <Route path="/keys" component={KeysPage} />
+        <Route path="/secrets" component={SecretsPage} />
         <Route path="/audit" component={AuditPage} />
         <Route path="/webhooks" component={WebhooksPage} />
         <Route path="/webhooks/:id">{({ id }) => <WebhookPage key={id} id={id} />}</Route>

@@ -35,6 +35,7 @@ type Schema = Record<string, unknown>;
 
 /** Labels that replace the schema's titles. */
 const LABELS: Record<string, string> = {
+  model_secret: "Secret of the model",
   dataset: "Calibration text",
   text_field: "Text field",
   eval_text_field: "Evaluation text field",

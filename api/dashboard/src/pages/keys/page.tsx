@@ -53,6 +53,9 @@ function Me({ caller }: { caller: Caller }) {
           </>
         )}
       </Facts>
+      <p>
+        <Link href="/secrets">Your secrets</Link>, such as tokens of the model hub
+      </p>
       {caller.key === null && (
         <p className="faint">
           From this computer, the service needs no key. Keys are needed when the service is
