@@ -125,7 +125,7 @@ def test_the_api_image_installs_no_torch() -> None:
 def test_the_example_names_every_variable_that_compose_reads() -> None:
     read = set(re.findall(r"\$\{(\w+)", COMPOSE.read_text()))
     named = set(re.findall(r"^(?:# )?(\w+)=", EXAMPLE.read_text(), re.MULTILINE))
-    optional = ("ALLOWED_HOSTS", "API_WORKERS", "WEBHOOK_NETWORKS")
+    optional = ("ALLOWED_HOSTS", "API_WORKERS", "SECRETS_KEY", "WEBHOOK_NETWORKS")
     assert named == read | {f"ZPRUNER_{name}" for name in optional}
 
 
