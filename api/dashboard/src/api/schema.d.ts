@@ -8336,6 +8336,7 @@ export interface operations {
                      *             "dataset": "c4",
                      *             "text_field": null,
                      *             "revision": null,
+                     *             "model_secret": null,
                      *             "preset": null,
                      *             "method": "zpruner",
                      *             "scope": null,
