@@ -69,6 +69,8 @@ def _value(name: str, schema: dict[str, Any]) -> str:
     if schema["type"] == "boolean":
         return "`true`, `false`"
     if schema["type"] == "array":
+        if "$ref" in schema["items"]:
+            return "JSON"
         is_path = schema["items"].get("format") == "path"
         return "folders, separated as in `PATH`" if is_path else "names, separated by commas"
     if schema.get("format") == "path":

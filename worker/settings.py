@@ -82,7 +82,8 @@ class WorkerSettings(Settings):
     and for messages to webhooks."""
 
     sweep_every_s: Seconds = 3600
-    """How often `control` deletes old rows, and files left by interrupted deletions."""
+    """How often `control` applies the rules of `ZPRUNER_RETENTION`, and deletes old rows and files
+    left by interrupted deletions."""
 
     scrub_every_s: Seconds = 7 * 24 * 3600
     """How often `control` compares each finished file with its digest."""

@@ -5,8 +5,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.schemas.fields import Label
 from api.schemas.pages import Page
+from db.core.label_types import Label
 from db.core.states import JobState
 from db.files.dataset_preview import Preview
 from db.spec.datasets.builtin import BuiltinDataset

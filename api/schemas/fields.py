@@ -7,8 +7,6 @@ from typing import Annotated
 from pydantic import AwareDatetime, BeforeValidator, Field, StrictInt, StringConstraints
 from pydantic_core import PydanticCustomError
 
-# PostgreSQL cannot store NUL, and other control characters break terminals and logs.
-Label = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 QueueName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Priority = Annotated[StrictInt, Field(ge=-10, le=10)]
 
@@ -32,5 +30,3 @@ Moment = Annotated[
     BeforeValidator(_require_iso_format),
     Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(3000, 1, 1, tzinfo=UTC)),
 ]
-MAX_LABELS = 32
-LabelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$")]

@@ -4,8 +4,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.schemas.fields import MAX_LABELS, Label, LabelName, Moment, Priority, QueueName
+from api.schemas.fields import Moment, Priority, QueueName
 from db.core.broker_names import GPU_QUEUE
+from db.core.label_types import MAX_LABELS, Label, LabelName
 from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import Gate
 from db.tables.jobs import Job

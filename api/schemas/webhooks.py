@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StringConstraints
 
-from api.schemas.fields import Label
+from db.core.label_types import Label
 from db.tables.webhooks import FINAL_EVENTS, Delivery, DeliveryStatus, EventType, Webhook
 from db.webhooks.addresses import MAX_LENGTH
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
 
-from db.core.errors import ArtifactDamagedError, ArtifactNotFoundError
+from db.core.errors import ArtifactDamagedError, ArtifactDeletedError, ArtifactNotFoundError
 from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
 from db.files.integrity import Integrity
@@ -45,7 +45,7 @@ class FileChecks:
         try:
             for artifact in artifacts:
                 self.require_in_thread(artifact)
-        except (ArtifactDamagedError, ArtifactNotFoundError):
+        except (ArtifactDamagedError, ArtifactDeletedError, ArtifactNotFoundError):
             return False
         return bool(artifacts)
 

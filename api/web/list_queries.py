@@ -14,9 +14,10 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from api.schemas.fields import MAX_LABELS, Moment
+from api.schemas.fields import Moment
 from api.web.cursors import check_cursor, job_place_of, metric_place_of
 from db.core.ids import id_pattern
+from db.core.label_types import MAX_LABELS
 from db.core.sort_key import MetricKey, SortKey, SortMetric
 from db.core.states import JobState
 from db.jobs.listing import JobFilter

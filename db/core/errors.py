@@ -3,6 +3,7 @@
 `db.problems` maps the subclasses of `JobError` to problem kinds.
 """
 
+from datetime import datetime
 from typing import ClassVar
 
 from db.core.states import JobState
@@ -40,6 +41,18 @@ class ArtifactDamagedError(JobError):
 
     def __str__(self) -> str:
         return f"artifact {self.artifact_id} ({self.name}) is damaged: {self.damage}"
+
+
+class ArtifactDeletedError(JobError):
+    """A retention rule deleted the artifact's file."""
+
+    def __init__(self, artifact_id: str, name: str, rule: str, at: datetime) -> None:
+        super().__init__(artifact_id, name, rule, at)
+        self.artifact_id, self.name, self.rule, self.at = artifact_id, name, rule, at
+
+    def __str__(self) -> str:
+        rule = f"the retention rule {self.rule} at {self.at:%F %T} UTC"
+        return f"artifact {self.artifact_id} ({self.name}) was deleted by {rule}"
 
 
 class WorkerNotFoundError(NotFoundError):

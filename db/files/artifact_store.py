@@ -120,6 +120,23 @@ class ArtifactStore:
         """Delete an attempt's published files. Call this if the attempt did not succeed."""
         _delete(self._published(job_id, attempt))
 
+    def remove_all_but(self, kept: str, job_id: str, attempt: int) -> None:
+        """Delete an attempt's published files durably, except the one named ``kept``."""
+        folder = self._published(job_id, attempt)
+        if not folder.exists():
+            return
+        for path in folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != kept:
+                path.unlink()
+        sync_folder(folder)
+
+    def free_bytes(self) -> int:
+        """Return how many more bytes the disk of the root folder can hold."""
+        self._root.mkdir(parents=True, exist_ok=True)
+        return shutil.disk_usage(self._root).free
+
     def publish(
         self, staged: Path, job_id: str, digests: Mapping[str, KnownDigest] | None = None
     ) -> list[NewArtifact]:

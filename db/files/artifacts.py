@@ -39,7 +39,7 @@ class ArtifactRepository:
         and the job's version is incremented. Return whether this happened.
         """
         artifact = self._session.get(Artifact, artifact_id, populate_existing=True)
-        if artifact is None:  # deleted during the check
+        if artifact is None or artifact.deleted_at is not None:  # deleted during the check
             return False
         job = None
         if (artifact.damage is None) != (damage is None):
@@ -61,5 +61,6 @@ class ArtifactRepository:
         Artifacts that were never checked come first.
         """
         due = or_(Artifact.checked_at.is_(None), Artifact.checked_at < now(-since))
+        stored = select(Artifact).where(due, Artifact.deleted_at.is_(None))
         longest_ago = Artifact.checked_at.asc().nulls_first()
-        return self._session.scalar(select(Artifact).where(due).order_by(longest_ago).limit(1))
+        return self._session.scalar(stored.order_by(longest_ago).limit(1))

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Event
 from typing import BinaryIO
 
-from db.core.errors import ArtifactDamagedError, ArtifactNotFoundError
+from db.core.errors import ArtifactDamagedError, ArtifactDeletedError, ArtifactNotFoundError
 from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore, identity_of
 from db.files.artifacts import ArtifactRepository
@@ -122,7 +122,11 @@ class Integrity:
 
         Raises:
             ArtifactDamagedError: the file was damaged at its last check and is unchanged since.
+            ArtifactDeletedError: a retention rule deleted the file.
         """
+        if artifact.deleted_at is not None:
+            rule = artifact.deleted_by or ""
+            raise ArtifactDeletedError(artifact.id, artifact.name, rule, artifact.deleted_at)
         try:
             path = self._store.open(artifact)
             identity = identity_of(path.stat())
@@ -141,6 +145,7 @@ class Integrity:
 
         Raises:
             ArtifactDamagedError: the file is missing, cannot be read, or has changed.
+            ArtifactDeletedError: a retention rule deleted the file.
             ArtifactNotFoundError: the artifact's row was deleted.
             OSError: an error in `TRANSIENT` prevented the check.
             RuntimeError: `close` interrupted the check.

@@ -91,7 +91,8 @@ class QuotaRepository:
 
     def _bytes(self, key_id: str) -> int:
         query = select(func.sum(Artifact.size_bytes)).join(Job, Job.id == Artifact.job_id)
-        artifacts = self._session.scalar(query.where(Job.created_by == key_id))
+        stored = query.where(Job.created_by == key_id, Artifact.deleted_by.is_(None))
+        artifacts = self._session.scalar(stored)
         uploads = select(func.sum(Dataset.size_bytes)).where(Dataset.created_by == key_id)
         return int(artifacts or 0) + int(self._session.scalar(uploads) or 0)
 

@@ -3,6 +3,7 @@
 from db.core.errors import (
     AddressRefusedError,
     ArtifactDamagedError,
+    ArtifactDeletedError,
     ArtifactNotFoundError,
     DatasetInUseError,
     DatasetNotFoundError,
@@ -88,6 +89,16 @@ ARTIFACT_DAMAGED = GROUP.add(
     "Rerun its job (POST to /v1/jobs/{id}/rerun): the same seed on the same machine gives the "
     "same bytes. Or restore the file from a backup; it is checked again then.",
     error=ArtifactDamagedError,
+)
+ARTIFACT_DELETED = GROUP.add(
+    "artifact_deleted",
+    410,
+    "A retention rule deleted the file",
+    "The operator's retention rules delete files of finished jobs; the detail names the rule and "
+    "the time. The job, its metrics and its report.json remain.",
+    "Rerun its job (POST to /v1/jobs/{id}/rerun): the same seed on the same machine gives the "
+    'same bytes. PATCH the new job with {"pinned": true}, and no rule deletes its files.',
+    error=ArtifactDeletedError,
 )
 NO_ARTIFACTS = GROUP.add(
     "no_artifacts",

@@ -3,6 +3,7 @@
 The names of the variables start with ``ZPRUNER_``. The environment takes precedence.
 """
 
+import json
 import os
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
@@ -10,7 +11,14 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, field_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
@@ -18,6 +26,7 @@ from sqlalchemy.exc import ArgumentError
 
 from db.core.broker_names import GPU_QUEUE
 from db.core.logging_setup import Format
+from db.core.retention_rules import RetentionRule, RetentionRules
 
 MAX_S = 10 * 365 * 86_400
 """Ten years, so that adding it to a date cannot overflow."""
@@ -34,6 +43,29 @@ def _split_folders(value: object) -> object:
 
 Roots = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split_folders)]
 Names = Annotated[tuple[str, ...], NoDecode]
+
+
+def _parse_rules(value: object) -> object:
+    """Parse rules that are written as JSON.
+
+    Raises:
+        PydanticCustomError: they are not valid; the message names the first wrong place and value.
+    """
+    if not isinstance(value, str):
+        return value
+    if not value.strip():
+        return ()
+    try:
+        return RULES.validate_json(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = "".join(f"[{json.dumps(part)}]" for part in first["loc"])
+        why = {"place": place and f"{place} is {json.dumps(first['input'])}: ", "why": first["msg"]}
+        raise PydanticCustomError("rules", "{place}{why}", why) from None
+
+
+RULES = TypeAdapter[tuple[RetentionRule, ...]](RetentionRules)
+Rules = Annotated[RetentionRules, NoDecode, BeforeValidator(_parse_rules)]
 NetworkList = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode]
 
 LEAST_HEARTBEAT_TIMEOUT = timedelta(seconds=15)
@@ -79,6 +111,11 @@ class Settings(BaseSettings):
     webhook_networks: NetworkList = ()
     """Private networks, as in `10.0.0.0/8,127.0.0.0/8`, that webhooks may be sent to, also without
     https; set it for every process of the service (docs/webhooks.md)."""
+
+    retention: Rules = ()
+    """Rules by which `control` deletes files of finished jobs, as a JSON list; set it for every
+    process of the service. An example: `[{"name": "old", "max_age_days": 90}]`
+    (docs/operations.md#retention)."""
 
     log_format: Format = "text"
     """`json` writes one object a line."""

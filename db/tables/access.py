@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from db.core.clock import now
 from db.core.ids import new_id
-from db.tables.base import ID, Base
+from db.tables.base import ID, Base, Document
 
 
 class AccessScope(StrEnum):
@@ -80,7 +80,13 @@ class Secret(Base):
 
 
 class AuditEntry(Base):
-    """One request to change something, whether it succeeded or failed; or one use of a secret."""
+    """One request to change something, successful or not; one use of a secret; or one deletion.
+
+    Deletions are those of the retention rules.
+
+    Attributes:
+        data: for a deletion, its rule, reason, number of files and bytes.
+    """
 
     __tablename__ = "audit"
     __table_args__ = (Index("ix_audit_listed", "created_at", "id"),)
@@ -94,3 +100,4 @@ class AuditEntry(Base):
     status: Mapped[int]
     request_id: Mapped[str] = mapped_column(String(64))
     address: Mapped[str] = mapped_column(String(64))
+    data: Mapped[Document | None]

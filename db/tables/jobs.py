@@ -11,7 +11,9 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
     text,
+    true,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -53,7 +55,9 @@ class Job(Base):
         perplexity, perplexity_ratio, seconds, size_bytes: the values that lists are sorted by, set
             once the job has succeeded. The first two are copies of metrics. ``seconds`` is the time
             from the start of the first attempt to the end of the job. ``size_bytes`` is the total
-            size of its artifacts.
+            size of its artifacts at that time.
+        pinned: whether no retention rule may delete its files.
+        downloaded_at: the last time when a client was seen to download its files, to the minute.
     """
 
     __tablename__ = "jobs"
@@ -116,6 +120,8 @@ class Job(Base):
     perplexity_ratio: Mapped[float | None] = mapped_column(Double)
     seconds: Mapped[float | None] = mapped_column(Double)
     size_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    pinned: Mapped[bool] = mapped_column(default=False, server_default=false())
+    downloaded_at: Mapped[datetime | None]
     error: Mapped[Document | None]
     warnings: Mapped[list[str]] = mapped_column(JSON, default=list)
     version: Mapped[int] = mapped_column(default=1)
@@ -212,22 +218,32 @@ class Artifact(Base):
         checked_at: the time when the file was last compared with ``sha256``, or was stored.
         checked_as: the file's identity at that time (`db.files.artifact_store.identity_of`).
         damage: a description of the damage that the last check found; None if it found none.
+        deleted_at: the time when a retention rule deleted the file; None if none did.
+        deleted_by: the name of that rule.
+        on_disk: whether the file may still be on the disk; a file that a rule deletes is removed
+            after the deletion is committed.
     """
 
     __tablename__ = "artifacts"
-    __table_args__ = (UniqueConstraint("job_id", "name"),)
+    __table_args__ = (
+        UniqueConstraint("job_id", "name"),
+        Index("ix_artifacts_stored", "on_disk", "deleted_by", "size_bytes"),
+    )
 
     id: Mapped[str] = mapped_column(ID, primary_key=True, default=lambda: new_id("art"))
     job_id: Mapped[str] = mapped_column(ForeignKey(Job.id, ondelete="CASCADE"))
     attempt: Mapped[int]
     name: Mapped[str] = mapped_column(String(1024))
-    size_bytes: Mapped[int] = mapped_column(BigInteger, index=True)
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str] = mapped_column(String(64))
     media_type: Mapped[str] = mapped_column(String(128))
     created_at: Mapped[datetime] = mapped_column(default=now())
     checked_at: Mapped[datetime | None] = mapped_column(default=now(), index=True)
     checked_as: Mapped[str | None] = mapped_column(String(100))
     damage: Mapped[str | None] = mapped_column(String(200))
+    deleted_at: Mapped[datetime | None]
+    deleted_by: Mapped[str | None] = mapped_column(String(63))
+    on_disk: Mapped[bool] = mapped_column(default=True, server_default=true())
 
 
 class StoredResponse(Base):

@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 
 from api.app import create_app
 from api.settings import ApiSettings
+from db.core.retention_rules import RetentionRule
 from db.core.session import Sessions, open_sessions
 from db.events.event_order import order_events
 from db.files.artifact_store import ArtifactStore
@@ -19,12 +20,13 @@ from tests.fakes import ListQueue
 from tests.worker.webhooks.messages import deliver
 from worker.attempts.engine import prune
 from worker.attempts.run import Runner
-from worker.control import lease_recovery, relay
+from worker.control import lease_recovery, relay, retention
 from worker.settings import WorkerSettings
 
 FAULTS = {"kill": kill, "freeze": freeze, "disk": fill_the_disk}
 JOB = {"model": "local:dense", "dataset": "local:rows.jsonl", "sparsity": 0.5, "method": "wanda"}
 SPEC = make_spec(**JOB)
+NO_FILES = RetentionRule(name="no-files", max_jobs=0)
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,14 @@ def repair(world: World, plan: FaultPlan) -> None:
     injector = plan.inject(world, sessions)
     lease_recovery.recover_leases(sessions, world.store, settings.keep_unfinished)
     relay.relay(sessions, lambda *_: None, lambda _: 0)
+    plan.write_count(injector)
+
+
+def retain(world: World, plan: FaultPlan) -> None:
+    """Delete the files of all finished jobs."""
+    sessions = open_sessions(world.database)
+    injector = plan.inject(world, sessions)
+    retention.delete_files(sessions, world.store, [NO_FILES])
     plan.write_count(injector)
 
 

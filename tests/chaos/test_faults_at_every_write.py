@@ -14,11 +14,13 @@ import psutil
 import pytest
 from sqlalchemy import update
 
+from db.access.audit import AuditRepository
 from db.core.clock import now
 from db.core.session import Sessions
 from db.core.states import JobState
 from db.events.job_events import EventRepository
 from db.files.artifacts import ArtifactRepository
+from db.files.retention import FileRetention
 from db.jobs.repository import JobRepository
 from db.scheduling.claims import ClaimRepository
 from db.scheduling.recovery import PUSH_AGAIN_AFTER, RecoveryRepository
@@ -26,13 +28,13 @@ from db.tables.jobs import Job
 from tests.chaos import programs
 from tests.chaos.programs import SPEC, FaultPlan, World
 from tests.chaos.tally import Tally, broken, weights
-from tests.factories import expire_lease, make_job
-from worker.control import lease_recovery
+from tests.factories import expire_lease, make_job, make_stored_job
+from worker.control import lease_recovery, retention
 from worker.settings import WorkerSettings
 
 pytestmark = pytest.mark.chaos
 
-FREEZES, FULL_DISKS, TRIPLES, SUBMITS, ROUNDS = 8, 16, 5, 10, 10
+FREEZES, FULL_DISKS, TRIPLES, SUBMITS, ROUNDS, DELETIONS = 8, 16, 5, 10, 10, 8
 KILLS = {"sqlite": 40, "postgresql": 20}
 """By database: with SQLite its own writes to files count as well."""
 AT_ONCE = 2
@@ -241,6 +243,48 @@ def test_the_work_of_a_control_process_killed_at_any_write_is_finished_by_the_ne
         stage.check("job of a killed control process", 0, job_id)
     assert {stage.job(one).status for one in lost[2:]} == {JobState.queued}
     assert stage.tally.violations == []
+
+
+def test_a_deletion_by_a_rule_killed_at_any_write_is_finished_and_recorded_once(
+    world: World, sessions: Sessions, processes: ForkServerContext, tally: Tally
+) -> None:
+    artifact_dir = world.settings(WorkerSettings).artifact_dir
+
+    def kill_at(at: int | None) -> tuple[int, str]:
+        """Return the number of writes, if the process is not killed, and the id of the job."""
+        job_id, count_file = make_stored_job(sessions, world.store).id, world.folder / "writes"
+        plan = FaultPlan("kill", at, count_file)
+        process = processes.Process(target=programs.retain, args=(world, plan))
+        process.start()
+        process.join(ENDS_WITHIN_S)
+        assert process.exitcode in ({0} if at is None else KILLED)
+        return int(count_file.read_text()), job_id
+
+    def missing(job_id: str) -> list[str]:
+        """Return the files that seem to be stored, but are not."""
+        with sessions() as session:
+            files = ArtifactRepository(session).of_job(job_id)
+        folder = world.settings(WorkerSettings).artifact_dir / job_id / "1"
+        return [
+            one.name for one in files if not one.deleted_at and not (folder / one.name).exists()
+        ]
+
+    writes, _ = kill_at(None)
+    rounds = min(DELETIONS, writes)
+    for at in spread(rounds, writes):
+        _, job_id = kill_at(at)
+        tally.fault("retention killed")
+        tally.check(f"retention killed at {at}", missing(job_id))
+        retention.delete_files(sessions, world.store, [programs.NO_FILES])
+        left = (artifact_dir / job_id).rglob("*")
+        assert [path.name for path in left if path.is_file()] == ["report.json"]
+        with sessions() as session:
+            kinds = [one.kind for one in EventRepository(session).events(job_id)]
+        assert kinds == ["status", "status", "files_deleted"]
+    assert tally.violations == []
+    with sessions() as session:
+        assert AuditRepository(session).count() == rounds + 1
+        assert FileRetention(session).unremoved() == []
 
 
 def wait_until_stopped(process: BaseProcess) -> None:

@@ -25,7 +25,7 @@ from db.startup import checks
 from db.startup.heartbeat_pipe import HeartbeatPipe
 from db.startup.private_files import keep_private
 from db.webhooks.fanout import fan_out
-from worker.control import cleanup
+from worker.control import cleanup, retention
 from worker.control.broker import Broker
 from worker.control.estimator_process import EstimatorProcess
 from worker.control.lease_recovery import LeaseRecovery
@@ -97,6 +97,11 @@ def periodic_tasks(
         PeriodicTask("scrub", scrub.step, short_s),
         PeriodicTask("lease recovery", leases.run, settings.reap_every_s),
         PeriodicTask("cleanup", clean_up, settings.sweep_every_s),
+        PeriodicTask(
+            "retention",
+            lambda: retention.delete_files(sessions, store, settings.retention),
+            settings.sweep_every_s,
+        ),
     ]
 
 

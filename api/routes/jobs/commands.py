@@ -9,11 +9,11 @@ from sqlalchemy.orm import Session
 
 from api.deps import IF_MATCH, JobId, Service, ServiceDep
 from api.middleware.writers import WritingRoute
-from api.schemas.fields import MAX_LABELS
 from api.schemas.jobs import JobDetail
 from api.schemas.requests import JobPatch
 from api.submission.submit import enqueue
 from api.web.conditional import etag_of, wanted_version
+from db.core.label_types import MAX_LABELS
 from db.core.states import JobState
 from db.events.job_events import EventRepository
 from db.jobs.commands import JobCommands

@@ -23,5 +23,31 @@ def test_an_invalid_network_is_rejected(written: str, monkeypatch: pytest.Monkey
         Settings()
 
 
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ('[{"name": "old"', "Invalid JSON"),
+        ('{"name": "old"}', "valid array"),
+        (
+            '[{"name": "old", "max_age_days": -1}]',
+            r'\[0\]\["max_age_days"\] is -1: Input should be greater than 0',
+        ),
+    ],
+)
+def test_an_invalid_retention_rule_is_rejected_with_its_place_and_value(
+    written: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZPRUNER_RETENTION", written)
+    with pytest.raises(ValidationError, match=message):
+        Settings()
+
+
+def test_retention_rules_are_json_and_none_if_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZPRUNER_RETENTION", '[{"name": "old", "max_age_days": 90}]')
+    assert [rule.max_age_days for rule in Settings().retention] == [90]
+    monkeypatch.setenv("ZPRUNER_RETENTION", " ")
+    assert Settings().retention == ()
+
+
 def test_the_tests_use_a_data_folder_of_their_own_by_default() -> None:
     assert Settings().data_dir == Path(os.environ["ZPRUNER_DATA_DIR"])

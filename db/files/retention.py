@@ -1,0 +1,116 @@
+"""The deletion of finished jobs' files by retention rules: which jobs, and its record."""
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy.orm import Session, aliased
+
+from db.access.audit import AuditRepository
+from db.core.clock import now
+from db.core.states import FINAL, JobState
+from db.events.job_rows import change_job, record_event
+from db.files.downloads import PROTECTED_FOR, was_downloaded
+from db.files.retention_plan import Deletion, StoredJob
+from db.tables.base import Document
+from db.tables.jobs import Artifact, Job
+
+REPORT = "report.json"
+"""The file that no rule deletes."""
+
+
+class FileRetention:
+    """Reads what the rules are applied to, and records what they delete; never commits.
+
+    A deletion is recorded and committed before its files are removed, so that no row without a file
+    seems to have one. `unremoved` finds the files if their removal was interrupted.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def stored_jobs(self) -> list[StoredJob]:
+        """Return all jobs with files that a rule could delete."""
+        sizes = select(Artifact.job_id, func.sum(Artifact.size_bytes).label("total"))
+        sizes = sizes.where(_IS_DELETABLE).group_by(Artifact.job_id)
+        stored = sizes.subquery()
+        columns = (Job.id, Job.name, Job.finished_at, Job.model_key, Job.labels)
+        query = select(*columns, stored.c.total, _is_protected()).join(
+            stored, stored.c.job_id == Job.id
+        )
+        query = query.where(Job.status == JobState.succeeded, Job.finished_at.is_not(None))
+        return [
+            StoredJob(job_id, name, ended, model, labels, int(total), bool(is_protected))
+            for job_id, name, ended, model, labels, total, is_protected in self._session.execute(
+                query
+            )
+        ]
+
+    def time(self) -> datetime:
+        """Return the database's time, by which a file's age is measured."""
+        return self._session.scalars(select(now())).one()
+
+    def record(self, deletion: Deletion) -> Document | None:
+        """Record a deletion in the job's files, its events and the audit, and return its figures.
+
+        Return None if the job was pinned, used, or deleted since the plan was made.
+        """
+        job_id, rule = deletion.job.id, deletion.rule.name
+        conditions = (Job.status == JobState.succeeded, ~_is_protected())
+        if (job := change_job(self._session, job_id, *conditions, values={})) is None:
+            return None
+        deleted = update(Artifact).where(Artifact.job_id == job_id, _IS_DELETABLE)
+        deleted = deleted.values(deleted_at=now(), deleted_by=rule).returning(Artifact.size_bytes)
+        sizes = self._session.scalars(deleted.execution_options(synchronize_session=False)).all()
+        if not sizes:  # another process deleted them since
+            return None
+        data: Document = {
+            "rule": rule,
+            "reason": deletion.reason,
+            "files": len(sizes),
+            "bytes": sum(sizes),
+        }
+        record_event(self._session, job, "files_deleted", data)
+        AuditRepository(self._session).add(
+            key_id=None,
+            who=f"retention rule {rule}",
+            action="delete_files",
+            target=f"/v1/jobs/{job_id}/artifacts",
+            status=204,
+            request_id="",
+            address="",
+            data=data,
+        )
+        return data
+
+    def unremoved(self) -> list[tuple[str, int]]:
+        """Return the jobs and attempts with deleted files that may still be on the disk."""
+        query = select(Artifact.job_id, Artifact.attempt)
+        query = query.where(Artifact.on_disk, Artifact.deleted_by.is_not(None)).distinct()
+        return [(job_id, attempt) for job_id, attempt in self._session.execute(query)]
+
+    def record_removal(self, job_id: str, attempt: int) -> None:
+        """Record that the attempt's deleted files are no longer on the disk."""
+        removed = update(Artifact).where(Artifact.job_id == job_id, Artifact.attempt == attempt)
+        removed = removed.where(Artifact.deleted_by.is_not(None)).values(on_disk=False)
+        self._session.execute(removed.execution_options(synchronize_session=False))
+
+
+_IS_DELETABLE: ColumnElement[bool] = Artifact.deleted_by.is_(None) & (Artifact.name != REPORT)
+
+
+def _is_protected() -> ColumnElement[bool]:
+    """Return SQL, never NULL, for whether no rule may delete a job's files now.
+
+    The job is pinned, or a client downloads its files; or a rerun of it or another job of its sweep
+    has not ended, so that the two will be compared.
+    """
+    other = aliased(Job)
+    unfinished = other.status.not_in(FINAL)
+    parents = select(other.parent_id).where(unfinished, other.parent_id.is_not(None))
+    sweeps = select(other.sweep_id).where(unfinished, other.sweep_id.is_not(None))
+    return or_(
+        Job.pinned,
+        was_downloaded(PROTECTED_FOR),
+        Job.id.in_(parents),
+        Job.sweep_id.is_not(None) & Job.sweep_id.in_(sweeps),
+    )

@@ -1,0 +1,58 @@
+"""Deletion of finished jobs' files by the retention rules."""
+
+import logging
+from collections.abc import Sequence
+
+from db.core.retention_rules import RetentionRule
+from db.core.session import Sessions
+from db.files.artifact_store import ArtifactStore
+from db.files.retention import REPORT, FileRetention
+from db.files.retention_plan import Deletion, retention_plan
+
+log = logging.getLogger(__name__)
+MAX_JOBS = 200
+
+
+def delete_files(sessions: Sessions, store: ArtifactStore, rules: Sequence[RetentionRule]) -> int:
+    """Delete the files of jobs above the rules' limits; return the number of these jobs.
+
+    One call deletes the files of at most `MAX_JOBS` jobs. Files whose deletion was recorded by an
+    interrupted call are removed first.
+    """
+    _remove_recorded(sessions, store)
+    if not rules:
+        return 0
+    with sessions() as session:
+        retention = FileRetention(session)
+        plan = retention_plan(retention.stored_jobs(), rules, retention.time())
+    recorded = sum(_record(sessions, deletion) for deletion in plan[:MAX_JOBS])
+    _remove_recorded(sessions, store)
+    return recorded
+
+
+def _record(sessions: Sessions, deletion: Deletion) -> bool:
+    with sessions.begin() as session:
+        data = FileRetention(session).record(deletion)
+    if data is None:
+        return False
+    log.info(
+        "retention rule %s deletes %d files (%d bytes) of job %s",
+        deletion.rule.name,
+        data["files"],
+        data["bytes"],
+        deletion.job.id,
+    )
+    return True
+
+
+def _remove_recorded(sessions: Sessions, store: ArtifactStore) -> None:
+    with sessions() as session:
+        unremoved = FileRetention(session).unremoved()
+    for job_id, attempt in unremoved:
+        try:
+            store.remove_all_but(REPORT, job_id, attempt)
+        except OSError as error:  # the files of the other jobs can still be removed
+            log.warning("the files of job %s could not be removed: %s", job_id, error)
+            continue
+        with sessions.begin() as session:
+            FileRetention(session).record_removal(job_id, attempt)
