@@ -37,10 +37,11 @@ from api.routes.jobs import (
     result,
     sweeps,
 )
-from api.routes.service import dashboard, docs, health, metrics, workers
+from api.routes.service import dashboard, docs, health, metrics, retention, workers
 from api.routes.service import problems as problem_pages
 from api.services.broker import Broker, Queue
 from api.services.current_values import CommitMarks
+from api.services.downloads import Downloads
 from api.services.event_broadcast import EventBroadcast
 from api.services.file_checks import FileChecks
 from api.services.hub import Hub
@@ -80,6 +81,7 @@ ROUTERS = (
     logs.router,
     events.router,
     workers.router,
+    retention.router,
     result.router,
     artifacts.router,
     compare.router,
@@ -158,12 +160,13 @@ def _service(settings: ApiSettings, queue: Queue) -> Service:
         queue=queue,
         store=store,
         checks=FileChecks(sessions, store),
+        downloads=Downloads(sessions, best_effort),
         uploads=UploadStore(settings.upload_dir),
         model_roots=settings.model_roots,
         max_dataset_bytes=settings.max_dataset_bytes,
         preflight=Preflight(settings, Hub(settings.hf_endpoint, settings.hub_timeout_s), sessions),
         planner=PlannerClient(sessions, settings.check_timeout_s, settings.heartbeat_timeout),
-        metrics=Metrics(sessions, settings.queues, SharedMetrics.of(settings)),
+        metrics=Metrics(sessions, store, settings.queues, SharedMetrics.of(settings)),
         known_queues=settings.queues,
         broadcast=broadcast,
         marks=marks,
@@ -172,6 +175,7 @@ def _service(settings: ApiSettings, queue: Queue) -> Service:
         readiness=Readiness(sessions, queue, store, settings.heartbeat_timeout),
         webhook_networks=settings.webhook_networks,
         read_cipher=partial(read_cipher, settings),
+        retention=settings.retention,
         instance=settings.instance,
     )
 

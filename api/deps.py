@@ -12,6 +12,7 @@ from pydantic import AfterValidator
 from api.middleware.request_metrics import Metrics
 from api.services.broker import Queue
 from api.services.current_values import CommitMarks
+from api.services.downloads import Downloads
 from api.services.event_broadcast import EventBroadcast
 from api.services.file_checks import FileChecks
 from api.services.job_cache import JobCache
@@ -45,6 +46,7 @@ from db.core.errors import (
     WorkerNotFoundError,
 )
 from db.core.ids import Prefix, id_pattern
+from db.core.retention_rules import RetentionRules
 from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
 from db.spec.datasets.upload_store import UploadStore
@@ -67,6 +69,7 @@ class Service:
     queue: Queue
     store: ArtifactStore
     checks: FileChecks
+    downloads: Downloads
     uploads: UploadStore
     model_roots: Roots
     max_dataset_bytes: int
@@ -81,6 +84,7 @@ class Service:
     readiness: Readiness
     webhook_networks: NetworkList
     read_cipher: Callable[[], MultiFernet]
+    retention: RetentionRules
     instance: str | None
 
 

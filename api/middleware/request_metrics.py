@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.services.metrics import RowCollector
 from api.services.shared_metrics import SharedMetrics
 from db.core.session import Sessions
+from db.files.artifact_store import ArtifactStore
 
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -33,11 +34,12 @@ class Metrics:
     def __init__(
         self,
         sessions: Sessions,
+        store: ArtifactStore,
         queues: Sequence[str] = (),
         shared: SharedMetrics | None = None,
     ) -> None:
         self.registry = CollectorRegistry()
-        self.registry.register(RowCollector(sessions, queues))
+        self.registry.register(RowCollector(sessions, store, queues))
         if shared is None:
             ProcessCollector(registry=self.registry)
         else:

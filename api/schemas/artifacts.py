@@ -25,6 +25,10 @@ class ArtifactRead(BaseModel):
     damage: str | None = Field(
         description="Why that check failed; a damaged file is not served (410)."
     )
+    deleted_at: datetime | None = Field(
+        description="When a retention rule deleted it; a deleted file is not served (410)."
+    )
+    deleted_by: str | None = Field(description="The name of that rule.")
     expires_at: datetime | None = None
     url: str
 

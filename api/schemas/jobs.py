@@ -106,9 +106,8 @@ class JobRead(BaseModel):
     seconds: float | None = Field(
         description="The time from its start to its end, once the job has succeeded."
     )
-    size_bytes: int | None = Field(
-        description="The size of all its files, once the job has succeeded."
-    )
+    size_bytes: int | None = Field(description="The size of all its files when the job succeeded.")
+    pinned: bool = Field(description="Whether no retention rule may delete its files.")
     gate: Gate | None
     verdict: Verdict = Field(
         description="Whether the metrics are within the gate, once the job has succeeded."

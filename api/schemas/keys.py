@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
@@ -142,7 +142,10 @@ class Me(BaseModel):
 
 
 class AuditRead(BaseModel):
-    """One request that changed something or tried to, or one use of a secret."""
+    """One request that changed something or tried to, one use of a secret, or one deletion.
+
+    Deletions are those of the retention rules.
+    """
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -153,8 +156,11 @@ class AuditRead(BaseModel):
     action: str = Field(description="The operation's id in the OpenAPI document, or `use_secret`.")
     target: str = Field(description="The resource that was changed or created.")
     status: int = Field(description="The status of the response.")
-    request_id: str
+    request_id: str = Field(description="Empty if no request led to it.")
     address: str
+    data: dict[str, Any] | None = Field(
+        description="For a deletion by a retention rule: `rule`, `reason`, `files` and `bytes`."
+    )
 
     @classmethod
     def of(cls, entry: AuditEntry) -> Self:

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from api.schemas.fields import Moment, Priority, QueueName
 from db.core.broker_names import GPU_QUEUE
@@ -47,7 +47,7 @@ class JobRequest(PruneSpec):
 
 
 class JobPatch(BaseModel):
-    """Changes to a job's name, labels or priority, as a JSON merge patch.
+    """Changes to a job's name, labels, priority or pin, as a JSON merge patch.
 
     Omitted fields stay the same.
     """
@@ -61,6 +61,14 @@ class JobPatch(BaseModel):
         description="Labels to set, or to remove with `null`; `null` as a whole removes all.",
     )
     priority: Priority | None = Field(default=None, description="`null` resets it to 0.")
+    pinned: StrictBool | None = Field(
+        default=None,
+        description="Whether no retention rule may delete the job's files; `null` resets it to "
+        "false.",
+    )
+
+    def merged_pin(self, job: Job) -> bool:
+        return bool(self.pinned) if "pinned" in self.model_fields_set else job.pinned
 
     def merged_priority(self, job: Job) -> int:
         return (self.priority or 0) if "priority" in self.model_fields_set else job.priority

@@ -9,6 +9,7 @@ from prometheus_client.registry import Collector
 
 from db.core.session import Sessions
 from db.core.states import JobState
+from db.files.artifact_store import ArtifactStore
 from db.jobs.totals import DeliveryCount, Totals, read_totals
 from db.scheduling.workers import STATES
 
@@ -19,8 +20,10 @@ CACHED_FOR_S = 5.0
 class RowCollector(Collector):
     """Counts database rows for a scrape, and reuses the result for ``CACHED_FOR_S`` seconds."""
 
-    def __init__(self, sessions: Sessions, queues: Sequence[str] = ()) -> None:
-        self._sessions, self._queues = sessions, queues
+    def __init__(
+        self, sessions: Sessions, store: ArtifactStore, queues: Sequence[str] = ()
+    ) -> None:
+        self._sessions, self._store, self._queues = sessions, store, queues
         self._lock = threading.Lock()
         self._metrics: list[Metric] = []
         self._fresh_until = 0.0
@@ -32,9 +35,19 @@ class RowCollector(Collector):
     def collect(self) -> list[Metric]:
         with self._lock:
             if time.monotonic() >= self._fresh_until:
-                self._metrics = list(_all_metrics(read_totals(self._sessions), self._queues))
+                totals = read_totals(self._sessions)
+                self._metrics = [
+                    *_all_metrics(totals, self._queues),
+                    *_storage(totals, self._free_bytes()),
+                ]
                 self._fresh_until = time.monotonic() + CACHED_FOR_S
             return self._metrics
+
+    def _free_bytes(self) -> int | None:
+        try:
+            return self._store.free_bytes()
+        except OSError:  # the other metrics are needed most when a disk is unavailable
+            return None
 
 
 def _all_metrics(totals: Totals, queues: Sequence[str]) -> Iterator[Metric]:
@@ -45,11 +58,25 @@ def _all_metrics(totals: Totals, queues: Sequence[str]) -> Iterator[Metric]:
     yield from _paces(totals)
     expired = "Jobs whose lease has expired and which the control process has not released yet."
     yield GaugeMetricFamily("zpruner_leases_expired", expired, totals.expired_leases)
+    yield _workers(totals, names)
+    yield from _outgoing(totals.outgoing)
+
+
+def _storage(totals: Totals, free_bytes: int | None) -> Iterator[Metric]:
     stored = "Bytes of all artifacts."
     yield GaugeMetricFamily("zpruner_artifacts_bytes", stored, totals.artifact_bytes)
     yield GaugeMetricFamily("zpruner_artifacts", "Finished files.", totals.artifacts)
-    yield _workers(totals, names)
-    yield from _outgoing(totals.outgoing)
+    free = "Bytes that the disk of the artifacts can still hold; absent if the disk is unavailable."
+    if free_bytes is not None:
+        yield GaugeMetricFamily("zpruner_artifacts_free_bytes", free, free_bytes)
+    deleted = GaugeMetricFamily(
+        "zpruner_artifacts_deleted_bytes",
+        "Bytes of artifacts that retention rules deleted, of jobs that still exist.",
+        labels=["rule"],
+    )
+    for rule, size_bytes in sorted(totals.deleted_bytes.items()):
+        deleted.add_metric([rule], size_bytes)
+    yield deleted
 
 
 def _jobs(totals: Totals) -> Iterator[Metric]:

@@ -134,8 +134,8 @@ class ArtifactStore:
 
     def free_bytes(self) -> int:
         """Return how many more bytes the disk of the root folder can hold."""
-        self._root.mkdir(parents=True, exist_ok=True)
-        return shutil.disk_usage(self._root).free
+        existing = next(one for one in (self._root, *self._root.parents) if one.exists())
+        return shutil.disk_usage(existing).free
 
     def publish(
         self, staged: Path, job_id: str, digests: Mapping[str, KnownDigest] | None = None

@@ -75,9 +75,10 @@ class JobCommands:
         name: str | None,
         labels: Document,
         priority: int | None = None,
+        pinned: bool | None = None,
         version: int | None = None,
     ) -> Job:
-        """Set the name and labels of a job in any state, and its priority unless that is None.
+        """Set the name and labels of a job in any state, and its priority and pin unless None.
 
         If a worker holds the job, a new priority takes effect once the job is queued again.
         """
@@ -85,11 +86,13 @@ class JobCommands:
         values: dict[str, Any] = {"name": name, "labels": labels, "search": search}
         if priority is not None:
             values["priority"] = priority
+        if pinned is not None:
+            values["pinned"] = pinned
         job = change_job(self._session, job_id, _is_at(version), values=values)
         if job is None:
             raise StaleVersionError(job_id, version or 0, get_job(self._session, job_id).version)
         sync_labels(self._session, job)
-        data = {"name": name, "labels": labels, "priority": job.priority}
+        data = {"name": name, "labels": labels, "priority": job.priority, "pinned": job.pinned}
         record_event(self._session, job, "described", data)
         return job
 

@@ -67,6 +67,9 @@ class Totals:
 
     Attributes:
         expired_leases: the number of held jobs whose lease has expired.
+        artifacts, artifact_bytes: the number and the total size of the stored artifacts.
+        deleted_bytes: the total size of the artifacts that each retention rule deleted, by its
+            name.
     """
 
     kinds: list[JobCount]
@@ -75,6 +78,7 @@ class Totals:
     expired_leases: int
     artifact_bytes: int
     artifacts: int
+    deleted_bytes: dict[str, int]
     workers: list[WorkerStatus]
     outgoing: DeliveryCount
 
@@ -92,7 +96,15 @@ def read_totals(sessions: Sessions) -> Totals:
         )
         pace = session.execute(_SPEEDS)
         expired = select(func.count()).where(lost(*HELD))
-        stored = session.execute(select(func.count(), func.sum(Artifact.size_bytes))).one()
+        sizes = {
+            rule: (files, int(size))
+            for rule, files, size in session.execute(
+                select(Artifact.deleted_by, func.count(), func.sum(Artifact.size_bytes)).group_by(
+                    Artifact.deleted_by
+                )
+            )
+        }
+        artifacts, artifact_bytes = sizes.pop(None, (0, 0))
         return Totals(
             kinds=[JobCount(*row) for row in kinds],
             queues=QueueRepository(session).depths(),
@@ -101,8 +113,9 @@ def read_totals(sessions: Sessions) -> Totals:
                 for method, jobs, blocks, took in pace
             ],
             expired_leases=session.scalar(expired) or 0,
-            artifacts=stored[0],
-            artifact_bytes=int(stored[1] or 0),
+            artifacts=artifacts,
+            artifact_bytes=artifact_bytes,
+            deleted_bytes={rule or "": size for rule, (_, size) in sizes.items()},
             workers=WorkerRepository(session).all(),
             outgoing=_outgoing(session),
         )

@@ -36,10 +36,11 @@ class AuditQuery(BaseModel):
 def list_audit(
     service: ServiceDep, response: Response, query: Annotated[AuditQuery, Query()]
 ) -> Page[AuditRead]:
-    """List the requests that changed something or tried to, and the uses of secrets, newest first.
+    """List the requests that changed something or tried to, newest first.
 
-    These are not listed: requests that only read or check something, calls to triggers, and
-    requests that failed authentication, exceeded the rate limit or got the status 503.
+    Uses of secrets and deletions by retention rules are listed, too. These are not: requests that
+    only read or check something, calls to triggers, and requests that failed authentication,
+    exceeded the rate limit or got the status 503.
     """
     after = None if query.cursor is None else place_of(query.cursor, "aud")
     with service.sessions() as session:

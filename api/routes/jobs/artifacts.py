@@ -54,7 +54,10 @@ def _document_link_query(
 _LINK_AND_CONDITIONAL = [Depends(_document_link_query), IF_MATCH, IF_NONE_MATCH]
 
 
-def _artifact(artifact_id: ArtifactId, service: ServiceDep) -> Artifact:
+def _downloaded_artifact(artifact_id: ArtifactId, service: ServiceDep) -> Artifact:
+    with service.sessions() as session:
+        job_id = ArtifactRepository(session).get(artifact_id).job_id
+    service.downloads.record(job_id)
     with service.sessions() as session:
         return ArtifactRepository(session).get(artifact_id)
 
@@ -71,12 +74,15 @@ def _artifact(artifact_id: ArtifactId, service: ServiceDep) -> Artifact:
     dependencies=_LINK_AND_CONDITIONAL,
 )
 async def get_artifact(
-    artifact: Annotated[Artifact, Depends(_artifact)], service: ServiceDep, request: Request
+    artifact: Annotated[Artifact, Depends(_downloaded_artifact)],
+    service: ServiceDep,
+    request: Request,
 ) -> Response:
     """Return a file's bytes, or one range of them.
 
     With the query of a link from `create_link`, no key is needed. The file is checked first, unless
-    it has not changed on disk since its last check. If it is damaged, the status is 410.
+    it has not changed on disk since its last check. If it is damaged, or a retention rule deleted
+    it, the status is 410.
     """
     path = await service.checks.require(artifact)
     etag, size = f'"{artifact.sha256}"', artifact.size_bytes
@@ -90,7 +96,7 @@ async def get_artifact(
     body = range(size) if requested is None else requested
     return _stream(
         request,
-        read_range(path, body),
+        service.downloads.recorded(artifact.job_id, read_range(path, body)),
         headers | {"content-length": str(len(body))},
         artifact.media_type,
         status=200 if requested is None else 206,
@@ -124,6 +130,11 @@ def _finished_artifacts(job_id: str, service: ServiceDep) -> list[Artifact]:
     return artifacts
 
 
+def _downloaded_artifacts(job_id: JobId, service: ServiceDep) -> list[Artifact]:
+    service.downloads.record(job_id)
+    return _finished_artifacts(job_id, service)
+
+
 @router.head(
     "/jobs/{job_id}/archive",
     operation_id="head_archive",
@@ -135,20 +146,22 @@ def _finished_artifacts(job_id: str, service: ServiceDep) -> list[Artifact]:
 )
 async def get_archive(
     job_id: JobId,
-    artifacts: Annotated[list[Artifact], Depends(_finished_artifacts)],
+    artifacts: Annotated[list[Artifact], Depends(_downloaded_artifacts)],
     service: ServiceDep,
     request: Request,
 ) -> Response:
-    """Return all of a job's files as one tar archive; the status is 410 if a file is damaged.
+    """Return all of a job's files as one tar archive.
 
-    With the query of a link from `create_archive_link`, no key is needed.
+    The status is 410 if a file is damaged, or was deleted by a retention rule. With the query of a
+    link from `create_archive_link`, no key is needed.
     """
     archive = Archive({one: await service.checks.require(one) for one in artifacts})
     require_match(request, archive.etag)
     if is_not_modified(request, archive.etag):
         return Response(status_code=304, headers={"etag": archive.etag})
     headers = _headers(archive.etag, f"{job_id}.tar") | {"content-length": str(archive.size_bytes)}
-    return _stream(request, archive, headers, "application/x-tar")
+    body = service.downloads.recorded(job_id, archive)
+    return _stream(request, body, headers, "application/x-tar")
 
 
 @router.post("/jobs/{job_id}/archive/links", status_code=201)

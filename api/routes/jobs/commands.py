@@ -86,7 +86,7 @@ def retry_job(
 def describe_job(
     job_id: JobId, service: ServiceDep, version: Version, patch: JobPatch, response: Response
 ) -> JobDetail:
-    """Change a job's name, labels or priority; omitted fields stay the same."""
+    """Change a job's name, labels, priority or pin; omitted fields stay the same."""
 
     def command(session: Session) -> Job:
         # Locked: the patch is merged with the present values.
@@ -98,6 +98,7 @@ def describe_job(
             name=patch.merged_name(job),
             labels=labels,
             priority=patch.merged_priority(job),
+            pinned=patch.merged_pin(job),
             version=version,
         )
 

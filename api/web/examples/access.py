@@ -44,6 +44,7 @@ AUDIT: dict[str, JsonValue] = {
     "status": 201,
     "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
     "address": "192.0.2.7",
+    "data": None,
 }
 
 SECRET: dict[str, JsonValue] = {

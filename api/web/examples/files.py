@@ -14,6 +14,8 @@ ARTIFACT: dict[str, JsonValue] = {
     "created_at": "2026-01-05T09:38:20Z",
     "checked_at": "2026-01-05T09:38:20Z",
     "damage": None,
+    "deleted_at": None,
+    "deleted_by": None,
     "expires_at": None,
     "url": f"/v1/artifacts/{ARTIFACT_ID}/content",
 }

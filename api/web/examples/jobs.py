@@ -30,6 +30,7 @@ JOB: dict[str, JsonValue] = {
     "result": None,
     "seconds": None,
     "size_bytes": None,
+    "pinned": False,
     "gate": {"max": {"perplexity_ratio": 1.1}, "min": {"sparsity": 0.5}},
     "verdict": "none",
     "gate_failures": [],

@@ -1,6 +1,6 @@
 """Examples keyed by the name of their schema; those in ``responses`` are not among them."""
 
-from api.web.examples import access, files, integrations, jobs, operations, planning
+from api.web.examples import access, files, integrations, jobs, operations, planning, storage
 
 EXAMPLES = {
     **access.EXAMPLES,
@@ -9,4 +9,5 @@ EXAMPLES = {
     **jobs.EXAMPLES,
     **operations.EXAMPLES,
     **planning.EXAMPLES,
+    **storage.EXAMPLES,
 }

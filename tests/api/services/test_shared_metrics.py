@@ -14,8 +14,10 @@ from prometheus_client import generate_latest
 from api.middleware.request_metrics import Metrics
 from api.services.shared_metrics import SharedMetrics
 from db.core.session import open_sessions
+from db.files.artifact_store import ArtifactStore
 folder, process, database = sys.argv[1:]
-metrics = Metrics(open_sessions(database), shared=SharedMetrics(Path(folder), int(process)))
+store, shared = ArtifactStore(Path(folder)), SharedMetrics(Path(folder), int(process))
+metrics = Metrics(open_sessions(database), store, shared=shared)
 sys.stdout.write(generate_latest(metrics.registry).decode())
 sys.stdout.flush()
 metrics.requests.labels("GET", "/v1/jobs", 200).inc(2)

@@ -84,6 +84,18 @@ def test_name_and_labels_of_a_job_are_changed_separately(
     assert client.patch(path, json={"name": None}).json()["name"] is None
 
 
+def test_a_job_is_pinned_and_stays_so_until_it_is_unpinned(
+    client: TestClient, sessions: Sessions
+) -> None:
+    path = f"/v1/jobs/{make_job(sessions).id}"
+    assert client.get(path).json()["pinned"] is False
+    assert client.patch(path, json={"pinned": True}).json()["pinned"] is True
+    assert client.patch(path, json={"name": "kept"}).json()["pinned"] is True
+    assert client.patch(path, json={"pinned": None}).json()["pinned"] is False
+    refused = client.patch(path, json={"pinned": "yes"})
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/pinned")
+
+
 def test_concurrent_changes_of_labels_are_all_kept(
     settings: ApiSettings,
     migrated_postgres_url: str,  # noqa: F811 - the fixture

@@ -12,6 +12,7 @@ from sqlalchemy import event
 from api.services.metrics import RowCollector
 from db.core.session import Sessions
 from db.core.states import JobState
+from db.files.artifact_store import ArtifactStore
 from db.scheduling.claims import ClaimRepository
 from db.scheduling.leases import LeaseRepository
 from tests.db.scheduling.test_workers import appear
@@ -92,7 +93,7 @@ def test_a_client_that_accepts_openmetrics_gets_it(client: TestClient) -> None:
     assert {"zpruner_jobs", "zpruner_http_requests"} <= names
 
 
-def test_many_scrapers_cost_as_much_as_one(sessions: Sessions) -> None:
+def test_many_scrapers_cost_as_much_as_one(sessions: Sessions, store: ArtifactStore) -> None:
     asked: list[str] = []
 
     @event.listens_for(sessions.kw["bind"], "before_cursor_execute")
@@ -100,14 +101,14 @@ def test_many_scrapers_cost_as_much_as_one(sessions: Sessions) -> None:
         if statement.startswith("SELECT"):
             asked.append(statement)
 
-    collector = RowCollector(sessions)
+    collector = RowCollector(sessions, store)
     threads = [threading.Thread(target=collector.collect) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert len(asked) == QUERIES
-    RowCollector(sessions).collect()
+    RowCollector(sessions, store).collect()
     assert len(asked) == 2 * QUERIES
 
 
