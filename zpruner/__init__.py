@@ -14,9 +14,16 @@ from zpruner.client.models.jobs import (
     Worker,
 )
 from zpruner.client.models.planning import Comparison, Estimate, Sweep
+from zpruner.client.models.storage import Retention, StorageUse
 from zpruner.client.models.triggers import Trigger, TriggerDelivery
 from zpruner.client.models.webhooks import Delivery, Webhook
-from zpruner.client.transport.errors import CorruptedError, NoFilesError, ProblemError, ServiceError
+from zpruner.client.transport.errors import (
+    CorruptedError,
+    FilesDeletedError,
+    NoFilesError,
+    ProblemError,
+    ServiceError,
+)
 
 __all__ = [
     "Artifact",
@@ -30,13 +37,16 @@ __all__ = [
     "Eta",
     "Event",
     "FileLink",
+    "FilesDeletedError",
     "Job",
     "LogLine",
     "NoFilesError",
     "Problem",
     "ProblemError",
     "Queue",
+    "Retention",
     "ServiceError",
+    "StorageUse",
     "Sweep",
     "Trigger",
     "TriggerDelivery",

@@ -13,6 +13,7 @@ from zpruner.cli.commands import (
     operations,
     planning,
     programs,
+    storage,
     triggers,
     webhooks,
 )
@@ -28,7 +29,7 @@ app.command()(submit)
 app.command()(repeat)
 app.command()(verify)
 keys.app.command(context_settings=programs.PASS_ARGUMENTS_ON)(programs.bootstrap)
-for unnamed in (jobs, programs, planning, operations):
+for unnamed in (jobs, programs, planning, operations, storage):
     app.add_typer(unnamed.app)
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(keys.app, name="keys")

@@ -34,16 +34,16 @@ def estimate_text(found: Estimate) -> str:
     lines = [
         f"{found.model.name}{revision}: {found.model.parameters:,} parameters, "
         f"{found.model.blocks} blocks",
-        f"  memory: {_size(found.memory.host_bytes)}",
+        f"  memory: {size_text(found.memory.host_bytes)}",
     ]
     if found.memory.device_bytes:
-        lines.append(f"  on the GPU: {_size(found.memory.device_bytes)}")
+        lines.append(f"  on the GPU: {size_text(found.memory.device_bytes)}")
     if found.seconds is not None:
         usual, late = found.seconds.p50, found.seconds.p90
         lines.append(f"  time: {usual:,.0f} s, nine times in ten below {late:,.0f} s")
     if found.recovery is not None:
         lines.append(f"  of which recovery: {_recovery(found.recovery)}")
-    lines.append(f"  files: {_size(found.artifact_bytes)}")
+    lines.append(f"  files: {size_text(found.artifact_bytes)}")
     lines.append(f"  queue: {found.queue}" if found.fits else f"  does not fit: {found.refusal}")
     if found.identical_job_id is not None:
         lines.append(f"  {found.identical_job_id} has succeeded with the same fields")
@@ -52,8 +52,8 @@ def estimate_text(found: Estimate) -> str:
 
 def _recovery(part: Recovery) -> str:
     seconds = "" if part.seconds is None else f", {part.seconds:,.0f} s"
-    scratch = f"{_size(part.scratch_bytes)} of temporary files"
-    return f"{part.steps:,} steps{seconds}, {_size(part.host_bytes)}, {scratch}"
+    scratch = f"{size_text(part.scratch_bytes)} of temporary files"
+    return f"{part.steps:,} steps{seconds}, {size_text(part.host_bytes)}, {scratch}"
 
 
 def comparison_table(found: Comparison) -> Table:
@@ -114,5 +114,6 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}" if value < 10_000 else f"{value:,.0f}"
 
 
-def _size(size_bytes: int) -> str:
+def size_text(size_bytes: int) -> str:
+    """Return a size in MB or GB."""
     return f"{size_bytes / 1e6:,.0f} MB" if size_bytes < 1e10 else f"{size_bytes / 1e9:,.1f} GB"

@@ -17,7 +17,12 @@ from zpruner.client.models.jobs import JobFields, ResponseModel
 from zpruner.client.models.keys import NewKey
 from zpruner.client.models.triggers import NewTrigger
 from zpruner.client.models.webhooks import NewWebhook
-from zpruner.client.transport.errors import NoFilesError, ProblemError, ServiceError
+from zpruner.client.transport.errors import (
+    FilesDeletedError,
+    NoFilesError,
+    ProblemError,
+    ServiceError,
+)
 
 OK, JOB_FAILED, USAGE, GATE_FAILED, CANCELLED, EXPIRED = 0, 1, 2, 3, 4, 5
 AUTH, NOT_FOUND, SERVICE, TIMED_OUT, INTERRUPTED = 6, 7, 8, 124, 130
@@ -77,6 +82,9 @@ def connect() -> Iterator[Client]:
     except NoFilesError as error:
         stderr.print(str(error), markup=False)
         raise typer.Exit(exit_code(error.job)) from None
+    except FilesDeletedError as error:
+        stderr.print(str(error), markup=False)
+        raise typer.Exit(NOT_FOUND) from None
     except ServiceError as error:
         stderr.print(str(error), markup=False)
         raise typer.Exit(SERVICE) from None

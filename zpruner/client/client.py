@@ -17,6 +17,7 @@ from zpruner.client.models.jobs import KnownModel
 from zpruner.client.models.keys import Me
 from zpruner.client.models.planning import Comparison, Estimate
 from zpruner.client.resources import Resource
+from zpruner.client.storage import Storage
 from zpruner.client.sweeps import Sweeps
 from zpruner.client.transport.modes import Async, Mode, Sync, operation
 from zpruner.client.transport.transport import Transport
@@ -42,6 +43,7 @@ class _Service(Resource[Mode], Generic[Mode]):
         self.sweeps = Sweeps(transport)
         self.webhooks = Webhooks(transport)
         self.triggers = Triggers(transport)
+        self.storage = Storage(transport)
 
     @operation
     async def me(self) -> Me:

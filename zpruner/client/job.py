@@ -9,7 +9,7 @@ from pydantic import ConfigDict, PrivateAttr
 from zpruner.client import download, waiting
 from zpruner.client.models.jobs import Artifact, Event, FileLink, JobFields
 from zpruner.client.transport import event_stream
-from zpruner.client.transport.errors import NoFilesError
+from zpruner.client.transport.errors import FilesDeletedError, NoFilesError
 from zpruner.client.transport.modes import Bound, Mode, iteration, operation
 from zpruner.client.transport.transport import Transport
 
@@ -72,6 +72,7 @@ class Job(JobFields, Bound[Mode], Generic[Mode]):
 
         Raises:
             NoFilesError: the job has not succeeded.
+            FilesDeletedError: a retention rule deleted the files.
         """
         return await download_files(self._transport, self.id, Path(folder), parallel)
 
@@ -129,6 +130,8 @@ async def download_files(
     job = await get_job(transport, job_id)
     if job.status != "succeeded":
         raise NoFilesError(job)
-    return await download.download(
-        transport, await list_artifacts(transport, job_id), folder, parallel
-    )
+    artifacts = await list_artifacts(transport, job_id)
+    for one in artifacts:
+        if one.deleted_at is not None:
+            raise FilesDeletedError(job_id, one)
+    return await download.download(transport, artifacts, folder, parallel)

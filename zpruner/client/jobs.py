@@ -110,8 +110,9 @@ class Jobs(Resource[Mode]):
 
     @operation
     async def describe(self, /, job_id: str, **changes: Any) -> Job[Mode]:
-        """Change a job's ``name`` or ``priority``, or some of its ``labels``.
+        """Change a job's ``name``, ``priority`` or ``pinned``, or some of its ``labels``.
 
+        No retention rule deletes the files of a job with ``pinned=True``.
         None removes the name, one label (``labels={NAME: None}``) or all labels (``labels=None``).
         ``priority=None`` resets the priority to 0.
         """
@@ -211,6 +212,7 @@ class Jobs(Resource[Mode]):
 
         Raises:
             NoFilesError: the job has not succeeded.
+            FilesDeletedError: a retention rule deleted the files.
         """
         return await download_files(self._transport, job_id, Path(folder), parallel)
 

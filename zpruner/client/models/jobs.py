@@ -111,6 +111,7 @@ class JobFields(ResponseModel):
     result: dict[str, Any] | None = None
     seconds: float | None = None
     size_bytes: int | None = None
+    pinned: bool = False
     verdict: str = "none"
     gate_failures: list[GateFailure] = []
     error: Problem | None = None
@@ -143,7 +144,12 @@ class Facets(ResponseModel):
 
 
 class Artifact(ResponseModel):
-    """A file that a job produced."""
+    """A file that a job produced.
+
+    Attributes:
+        deleted_at: when a retention rule deleted the file; None if it is stored.
+        deleted_by: the name of that rule.
+    """
 
     id: str
     name: str
@@ -152,6 +158,8 @@ class Artifact(ResponseModel):
     media_type: str = "application/octet-stream"
     checked_at: datetime | None = None
     damage: str | None = None
+    deleted_at: datetime | None = None
+    deleted_by: str | None = None
 
 
 class FileLink(ResponseModel):

@@ -1,6 +1,6 @@
 """Errors of requests to the service."""
 
-from zpruner.client.models.jobs import JobFields, Problem
+from zpruner.client.models.jobs import Artifact, JobFields, Problem
 
 
 class ServiceError(Exception):
@@ -57,6 +57,26 @@ class NoFilesError(ServiceError):
         if self.job.is_final:
             return "it has no files; retry it, or rerun it with changes"
         return "it has no files until it has succeeded; wait for it"
+
+
+class FilesDeletedError(ServiceError):
+    """A retention rule deleted the job's files; ``artifact`` is one of them."""
+
+    def __init__(self, job_id: str, artifact: Artifact) -> None:
+        super().__init__(job_id, artifact)
+        self.job_id, self.artifact = job_id, artifact
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether repeating the request is useless, which it is."""
+        return True
+
+    def __str__(self) -> str:
+        rule, at = self.artifact.deleted_by, self.artifact.deleted_at
+        return (
+            f"the retention rule {rule} deleted the files of job {self.job_id} at {at:%F %T} UTC; "
+            "rerun the job, and pin the new one to keep its files"
+        )
 
 
 class CorruptedError(ServiceError):
