@@ -56,7 +56,7 @@ export interface paths {
         head?: never;
         /**
          * Describe Job
-         * @description Change a job's name, labels or priority; omitted fields stay the same.
+         * @description Change a job's name, labels, priority or pin; omitted fields stay the same.
          */
         patch: operations["describe_job"];
         trace?: never;
@@ -392,6 +392,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/storage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Storage
+         * @description Return how much storage the files of finished jobs take, in total, by model and by label.
+         */
+        get: operations["get_storage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/retention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Retention
+         * @description Return the retention rules, and whose files they would delete now; delete nothing.
+         */
+        get: operations["get_retention"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/retention/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Retention
+         * @description Return whose files other rules would delete now; delete nothing, and store no rule.
+         */
+        post: operations["preview_retention"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/jobs/{job_id}/result": {
         parameters: {
             query?: never;
@@ -456,28 +516,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/jobs/{job_id}/provenance": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Provenance
-         * @description Return the ``provenance.json`` of a job that has succeeded.
-         *
-         *     It is an in-toto statement: the digests of the job's files, and of all that they were made from.
-         */
-        get: operations["get_provenance"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/v1/jobs/{job_id}/artifacts": {
         parameters: {
             query?: never;
@@ -510,7 +548,8 @@ export interface paths {
          * @description Return a file's bytes, or one range of them.
          *
          *     With the query of a link from `create_link`, no key is needed. The file is checked first, unless
-         *     it has not changed on disk since its last check. If it is damaged, the status is 410.
+         *     it has not changed on disk since its last check. If it is damaged, or a retention rule deleted
+         *     it, the status is 410.
          */
         get: operations["get_artifact"];
         put?: never;
@@ -522,7 +561,8 @@ export interface paths {
          * @description Return a file's bytes, or one range of them.
          *
          *     With the query of a link from `create_link`, no key is needed. The file is checked first, unless
-         *     it has not changed on disk since its last check. If it is damaged, the status is 410.
+         *     it has not changed on disk since its last check. If it is damaged, or a retention rule deleted
+         *     it, the status is 410.
          */
         head: operations["head_artifact"];
         patch?: never;
@@ -559,9 +599,10 @@ export interface paths {
         };
         /**
          * Get Archive
-         * @description Return all of a job's files as one tar archive; the status is 410 if a file is damaged.
+         * @description Return all of a job's files as one tar archive.
          *
-         *     With the query of a link from `create_archive_link`, no key is needed.
+         *     The status is 410 if a file is damaged, or was deleted by a retention rule. With the query of a
+         *     link from `create_archive_link`, no key is needed.
          */
         get: operations["get_archive"];
         put?: never;
@@ -570,9 +611,10 @@ export interface paths {
         options?: never;
         /**
          * Get Archive
-         * @description Return all of a job's files as one tar archive; the status is 410 if a file is damaged.
+         * @description Return all of a job's files as one tar archive.
          *
-         *     With the query of a link from `create_archive_link`, no key is needed.
+         *     The status is 410 if a file is damaged, or was deleted by a retention rule. With the query of a
+         *     link from `create_archive_link`, no key is needed.
          */
         head: operations["head_archive"];
         patch?: never;
@@ -790,9 +832,8 @@ export interface paths {
          * @description Upload UTF-8 text, JSONL or CSV; a job names it by the `dataset` value of the response.
          *
          *     Rows of JSONL contain a `text`, chat `messages` or `input_ids`; rows of CSV contain a `text`.
-         *     Rows can also contain another field, which a job names as its `text_field`; or a `question`, its
-         *     `choices` and the right `answer`, for a job that names the dataset in its `tasks`. Uploading the
-         *     same bytes with the same media type again returns the same dataset, with the name of the first
+         *     Rows can also contain another field, which a job names as its `text_field`. Uploading the same
+         *     bytes with the same media type again returns the same dataset, with the name of the first
          *     upload.
          */
         post: operations["upload_dataset"];
@@ -914,54 +955,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/secrets": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Secrets
-         * @description List the secrets of the caller's key, by name; for an admin, those of all keys.
-         */
-        get: operations["list_secrets"];
-        put?: never;
-        /**
-         * Create Secret
-         * @description Store a new secret for jobs of the caller's key; an existing one is not replaced.
-         */
-        post: operations["create_secret"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/secrets/{name}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        /**
-         * Set Secret
-         * @description Replace the value of a secret, or store a new one; running jobs keep what they have read.
-         */
-        put: operations["set_secret"];
-        post?: never;
-        /**
-         * Delete Secret
-         * @description Delete a secret. Jobs that name it and have not read it yet will fail.
-         */
-        delete: operations["delete_secret"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/v1/audit": {
         parameters: {
             query?: never;
@@ -971,10 +964,11 @@ export interface paths {
         };
         /**
          * List Audit
-         * @description List the requests that changed something or tried to, and the uses of secrets, newest first.
+         * @description List the requests that changed something or tried to, and deletions by retention rules.
          *
-         *     These are not listed: requests that only read or check something, calls to triggers, and
-         *     requests that failed authentication, exceeded the rate limit or got the status 503.
+         *     The newest come first. These are not listed: requests that only read or check something, calls
+         *     to triggers, and requests that failed authentication, exceeded the rate limit or got the status
+         *     503.
          */
         get: operations["list_audit"];
         put?: never;
@@ -1460,6 +1454,8 @@ export interface components {
          *       "created_at": "2026-01-05T09:38:20Z",
          *       "checked_at": "2026-01-05T09:38:20Z",
          *       "damage": null,
+         *       "deleted_at": null,
+         *       "deleted_by": null,
          *       "expires_at": null,
          *       "url": "/v1/artifacts/art_01920c41d2e07b6a9c8f3e2d1a0b9c8d/content"
          *     }
@@ -1492,6 +1488,16 @@ export interface components {
              * @description Why that check failed; a damaged file is not served (410).
              */
             damage: string | null;
+            /**
+             * Deleted At
+             * @description When a retention rule deleted it; a deleted file is not served (410).
+             */
+            deleted_at: string | null;
+            /**
+             * Deleted By
+             * @description The name of that rule.
+             */
+            deleted_by: string | null;
             /** Expires At */
             expires_at?: string | null;
             /** Url */
@@ -1526,7 +1532,7 @@ export interface components {
         };
         /**
          * AuditRead
-         * @description One request that changed something or tried to, or one use of a secret.
+         * @description One request that changed something or tried to, or one deletion by a retention rule.
          * @example {
          *       "id": "aud_01920c3b5f8b7d2f9a6c1e4b7d8f9a0b",
          *       "created_at": "2026-01-05T09:30:00Z",
@@ -1536,7 +1542,8 @@ export interface components {
          *       "target": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
          *       "status": 201,
          *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
-         *       "address": "192.0.2.7"
+         *       "address": "192.0.2.7",
+         *       "data": null
          *     }
          */
         AuditRead: {
@@ -1553,7 +1560,7 @@ export interface components {
             who: string;
             /**
              * Action
-             * @description The operation's id in the OpenAPI document, or `use_secret`.
+             * @description The operation's id in the OpenAPI document.
              */
             action: string;
             /**
@@ -1566,10 +1573,20 @@ export interface components {
              * @description The status of the response.
              */
             status: number;
-            /** Request Id */
+            /**
+             * Request Id
+             * @description Empty for a deletion by a retention rule.
+             */
             request_id: string;
             /** Address */
             address: string;
+            /**
+             * Data
+             * @description For a deletion by a retention rule: `rule`, `reason`, `files` and `bytes`.
+             */
+            data: {
+                [key: string]: unknown;
+            } | null;
         };
         /**
          * Block
@@ -1923,6 +1940,29 @@ export interface components {
             created_at: string;
         };
         /**
+         * DeletionRead
+         * @description A job whose files a rule would delete.
+         */
+        DeletionRead: {
+            /** Job Id */
+            job_id: string;
+            /** Name */
+            name: string | null;
+            /** Model */
+            model: string;
+            /**
+             * Finished At
+             * Format: date-time
+             */
+            finished_at: string;
+            /** Bytes */
+            bytes: number;
+            /** Rule */
+            rule: string;
+            /** Reason */
+            reason: string;
+        };
+        /**
          * DeliveryAttempt
          * @description One attempt to deliver a message.
          */
@@ -2117,7 +2157,6 @@ export interface components {
          *         "dataset": "c4",
          *         "text_field": null,
          *         "revision": null,
-         *         "model_secret": null,
          *         "preset": null,
          *         "method": "zpruner",
          *         "scope": null,
@@ -2139,10 +2178,7 @@ export interface components {
          *         "eval_text_field": null,
          *         "eval_samples": null,
          *         "tasks": null,
-         *         "task_limit": null,
-         *         "generate": false,
-         *         "prompts": null,
-         *         "pins": null
+         *         "task_limit": null
          *       }
          *     }
          */
@@ -2169,7 +2205,6 @@ export interface components {
          *         "dataset": "c4",
          *         "text_field": null,
          *         "revision": null,
-         *         "model_secret": null,
          *         "preset": null,
          *         "method": "zpruner",
          *         "scope": null,
@@ -2191,10 +2226,7 @@ export interface components {
          *         "eval_text_field": null,
          *         "eval_samples": null,
          *         "tasks": null,
-         *         "task_limit": null,
-         *         "generate": false,
-         *         "prompts": null,
-         *         "pins": null
+         *         "task_limit": null
          *       },
          *       "model": {
          *         "name": "meta-llama/Llama-3.1-8B",
@@ -2428,12 +2460,6 @@ export interface components {
             min: {
                 [key: string]: number;
             };
-            /**
-             * Confidence
-             * @description For accuracies of tasks and for perplexities: a bound is violated only if the interval of this confidence lies beyond it, such as 0.95. By default the measured value decides.
-             * @example 0.95
-             */
-            confidence?: number | null;
         };
         /**
          * GateFailure
@@ -2444,7 +2470,6 @@ export interface components {
          *         bound: the kind of bound, ``max`` (upper) or ``min`` (lower).
          *         wanted: the value of the bound.
          *         got: the measured value; None if it was not measured.
-         *         interval: the interval that lies beyond the bound; None if the value decided.
          */
         GateFailure: {
             /** Metric */
@@ -2458,7 +2483,6 @@ export interface components {
             wanted: number;
             /** Got */
             got: number | null;
-            interval?: components["schemas"]["Interval"] | null;
         };
         /**
          * Health
@@ -2503,28 +2527,11 @@ export interface components {
             job: string | null;
         };
         /**
-         * Interval
-         * @description A confidence interval of a metric, by the normal approximation.
-         *
-         *     Attributes:
-         *         low: its lower end.
-         *         high: its upper end.
-         *         confidence: the share of such intervals that contain the true value.
-         */
-        Interval: {
-            /** Low */
-            low: number;
-            /** High */
-            high: number;
-            /** Confidence */
-            confidence: number;
-        };
-        /**
          * JobChanges
          * @description The fields that the rerun changes. The job's other fields are copied, with three exceptions.
          *
-         *     The deadline and the pins are not copied. A new ``preset`` replaces all fields that presets can
-         *     set. The method ``none`` or a new ``pattern`` sets ``sparsity``, unless the request sets it.
+         *     The deadline is not copied. A new ``preset`` replaces all fields that presets can set. The
+         *     method ``none`` or a new ``pattern`` sets ``sparsity``, unless the request sets it.
          * @example {
          *       "sparsity": 0.6
          *     }
@@ -2559,12 +2566,6 @@ export interface components {
              * @description Branch, tag or commit of the model; pinned to a commit when the job runs.
              */
             revision?: string | null;
-            /**
-             * Model Secret
-             * @description The name of a secret whose value is the hub's token for `model`; by default the service's own token, if it has one.
-             * @example hf-llama
-             */
-            model_secret?: string | null;
             /** @description Sets several of the fields below: `fast`, `balanced` or `best`. Fields beside it override its own. */
             preset?: components["schemas"]["PresetName"] | null;
             /** @default zpruner */
@@ -2662,7 +2663,7 @@ export interface components {
             eval_samples?: number | null;
             /**
              * Tasks
-             * @description Zero-shot tasks that the dense and the pruned model are measured on: names of the LM Evaluation Harness, the suites `wanda7` and `zpruner5`, or `uploaded:` or `local:` and a JSONL file of questions.
+             * @description Zero-shot tasks that the dense and the pruned model are measured on: names of the LM Evaluation Harness, or the suites `wanda7` and `zpruner5`.
              * @example [
              *       "wanda7"
              *     ]
@@ -2677,31 +2678,6 @@ export interface components {
              * @description Items of each task, from the first one; all by default.
              */
             task_limit?: number | null;
-            /**
-             * Generate
-             * @description Whether the dense and the pruned model continue a few prompts, for people to read. Both must fit into memory as a whole, one after the other.
-             * @default false
-             */
-            generate: boolean;
-            /**
-             * Prompts
-             * @description The prompts that `generate` uses in place of its own.
-             * @example [
-             *       "The capital of France is"
-             *     ]
-             */
-            prompts?: string[] | null;
-            /**
-             * Pins
-             * @description The SHA-256 of inputs, and versions of packages, under the names that they have in a job's provenance. The job fails before it prunes if one of them is different.
-             * @example {
-             *       "calibration": "2c26b46b68ffc68f",
-             *       "version/torch": "2.13.0"
-             *     }
-             */
-            pins?: {
-                [key: string]: string;
-            } | null;
             /**
              * Name
              * @description The job's name.
@@ -2784,7 +2760,6 @@ export interface components {
          *         "dataset": "c4",
          *         "text_field": null,
          *         "revision": null,
-         *         "model_secret": null,
          *         "preset": null,
          *         "method": "zpruner",
          *         "scope": null,
@@ -2806,10 +2781,7 @@ export interface components {
          *         "eval_text_field": null,
          *         "eval_samples": null,
          *         "tasks": null,
-         *         "task_limit": null,
-         *         "generate": false,
-         *         "prompts": null,
-         *         "pins": null
+         *         "task_limit": null
          *       },
          *       "attempt": 1,
          *       "worker": "gpu@host",
@@ -2818,6 +2790,7 @@ export interface components {
          *       "result": null,
          *       "seconds": null,
          *       "size_bytes": null,
+         *       "pinned": false,
          *       "gate": {
          *         "max": {
          *           "perplexity_ratio": 1.1
@@ -2851,7 +2824,6 @@ export interface components {
          *         "result": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/result",
          *         "metrics": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/metrics",
          *         "manifest": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/manifest",
-         *         "provenance": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/provenance",
          *         "events": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/events",
          *         "blocks": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/blocks",
          *         "logs": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/logs",
@@ -2937,9 +2909,14 @@ export interface components {
             seconds: number | null;
             /**
              * Size Bytes
-             * @description The size of all its files, once the job has succeeded.
+             * @description The size of all its files when the job succeeded.
              */
             size_bytes: number | null;
+            /**
+             * Pinned
+             * @description Whether no retention rule may delete its files.
+             */
+            pinned: boolean;
             gate: components["schemas"]["Gate"] | null;
             /** @description Whether the metrics are within the gate, once the job has succeeded. */
             verdict: components["schemas"]["Verdict"];
@@ -3018,8 +2995,6 @@ export interface components {
             metrics: string;
             /** Manifest */
             manifest: string;
-            /** Provenance */
-            provenance: string;
             /** Events */
             events: string;
             /** Blocks */
@@ -3066,7 +3041,6 @@ export interface components {
          *             "dataset": "c4",
          *             "text_field": null,
          *             "revision": null,
-         *             "model_secret": null,
          *             "preset": null,
          *             "method": "zpruner",
          *             "scope": null,
@@ -3088,10 +3062,7 @@ export interface components {
          *             "eval_text_field": null,
          *             "eval_samples": null,
          *             "tasks": null,
-         *             "task_limit": null,
-         *             "generate": false,
-         *             "prompts": null,
-         *             "pins": null
+         *             "task_limit": null
          *           },
          *           "attempt": 1,
          *           "worker": "gpu@host",
@@ -3100,6 +3071,7 @@ export interface components {
          *           "result": null,
          *           "seconds": null,
          *           "size_bytes": null,
+         *           "pinned": false,
          *           "gate": {
          *             "max": {
          *               "perplexity_ratio": 1.1
@@ -3133,7 +3105,6 @@ export interface components {
          *             "result": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/result",
          *             "metrics": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/metrics",
          *             "manifest": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/manifest",
-         *             "provenance": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/provenance",
          *             "events": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/events",
          *             "blocks": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/blocks",
          *             "logs": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/logs",
@@ -3180,7 +3151,7 @@ export interface components {
         };
         /**
          * JobPatch
-         * @description Changes to a job's name, labels or priority, as a JSON merge patch.
+         * @description Changes to a job's name, labels, priority or pin, as a JSON merge patch.
          *
          *     Omitted fields stay the same.
          * @example {
@@ -3209,6 +3180,11 @@ export interface components {
              * @description `null` resets it to 0.
              */
             priority?: number | null;
+            /**
+             * Pinned
+             * @description Whether no retention rule may delete the job's files; `null` resets it to false.
+             */
+            pinned?: boolean | null;
         };
         /**
          * JobPreview
@@ -3220,7 +3196,6 @@ export interface components {
          *         "dataset": "c4",
          *         "text_field": null,
          *         "revision": null,
-         *         "model_secret": null,
          *         "preset": null,
          *         "method": "zpruner",
          *         "scope": null,
@@ -3242,10 +3217,7 @@ export interface components {
          *         "eval_text_field": null,
          *         "eval_samples": null,
          *         "tasks": null,
-         *         "task_limit": null,
-         *         "generate": false,
-         *         "prompts": null,
-         *         "pins": null
+         *         "task_limit": null
          *       },
          *       "name": null,
          *       "labels": {},
@@ -3314,7 +3286,6 @@ export interface components {
          *         "dataset": "c4",
          *         "text_field": null,
          *         "revision": null,
-         *         "model_secret": null,
          *         "preset": null,
          *         "method": "zpruner",
          *         "scope": null,
@@ -3336,10 +3307,7 @@ export interface components {
          *         "eval_text_field": null,
          *         "eval_samples": null,
          *         "tasks": null,
-         *         "task_limit": null,
-         *         "generate": false,
-         *         "prompts": null,
-         *         "pins": null
+         *         "task_limit": null
          *       },
          *       "attempt": 1,
          *       "worker": "gpu@host",
@@ -3348,6 +3316,7 @@ export interface components {
          *       "result": null,
          *       "seconds": null,
          *       "size_bytes": null,
+         *       "pinned": false,
          *       "gate": {
          *         "max": {
          *           "perplexity_ratio": 1.1
@@ -3381,7 +3350,6 @@ export interface components {
          *         "result": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/result",
          *         "metrics": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/metrics",
          *         "manifest": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/manifest",
-         *         "provenance": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/provenance",
          *         "events": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/events",
          *         "blocks": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/blocks",
          *         "logs": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/logs",
@@ -3446,9 +3414,14 @@ export interface components {
             seconds: number | null;
             /**
              * Size Bytes
-             * @description The size of all its files, once the job has succeeded.
+             * @description The size of all its files when the job succeeded.
              */
             size_bytes: number | null;
+            /**
+             * Pinned
+             * @description Whether no retention rule may delete its files.
+             */
+            pinned: boolean;
             gate: components["schemas"]["Gate"] | null;
             /** @description Whether the metrics are within the gate, once the job has succeeded. */
             verdict: components["schemas"]["Verdict"];
@@ -3534,12 +3507,6 @@ export interface components {
              * @description Branch, tag or commit of the model; pinned to a commit when the job runs.
              */
             revision?: string | null;
-            /**
-             * Model Secret
-             * @description The name of a secret whose value is the hub's token for `model`; by default the service's own token, if it has one.
-             * @example hf-llama
-             */
-            model_secret?: string | null;
             /** @description Sets several of the fields below: `fast`, `balanced` or `best`. Fields beside it override its own. */
             preset?: components["schemas"]["PresetName"] | null;
             /** @default zpruner */
@@ -3637,7 +3604,7 @@ export interface components {
             eval_samples?: number | null;
             /**
              * Tasks
-             * @description Zero-shot tasks that the dense and the pruned model are measured on: names of the LM Evaluation Harness, the suites `wanda7` and `zpruner5`, or `uploaded:` or `local:` and a JSONL file of questions.
+             * @description Zero-shot tasks that the dense and the pruned model are measured on: names of the LM Evaluation Harness, or the suites `wanda7` and `zpruner5`.
              * @example [
              *       "wanda7"
              *     ]
@@ -3652,31 +3619,6 @@ export interface components {
              * @description Items of each task, from the first one; all by default.
              */
             task_limit?: number | null;
-            /**
-             * Generate
-             * @description Whether the dense and the pruned model continue a few prompts, for people to read. Both must fit into memory as a whole, one after the other.
-             * @default false
-             */
-            generate: boolean;
-            /**
-             * Prompts
-             * @description The prompts that `generate` uses in place of its own.
-             * @example [
-             *       "The capital of France is"
-             *     ]
-             */
-            prompts?: string[] | null;
-            /**
-             * Pins
-             * @description The SHA-256 of inputs, and versions of packages, under the names that they have in a job's provenance. The job fails before it prunes if one of them is different.
-             * @example {
-             *       "calibration": "2c26b46b68ffc68f",
-             *       "version/torch": "2.13.0"
-             *     }
-             */
-            pins?: {
-                [key: string]: string;
-            } | null;
             /**
              * Name
              * @description The job's name.
@@ -3749,6 +3691,8 @@ export interface components {
          *           "created_at": "2026-01-05T09:38:20Z",
          *           "checked_at": "2026-01-05T09:38:20Z",
          *           "damage": null,
+         *           "deleted_at": null,
+         *           "deleted_by": null,
          *           "expires_at": null,
          *           "url": "/v1/artifacts/art_01920c41d2e07b6a9c8f3e2d1a0b9c8d/content"
          *         }
@@ -4370,6 +4314,8 @@ export interface components {
          *           "created_at": "2026-01-05T09:38:20Z",
          *           "checked_at": "2026-01-05T09:38:20Z",
          *           "damage": null,
+         *           "deleted_at": null,
+         *           "deleted_by": null,
          *           "expires_at": null,
          *           "url": "/v1/artifacts/art_01920c41d2e07b6a9c8f3e2d1a0b9c8d/content"
          *         }
@@ -4405,7 +4351,8 @@ export interface components {
          *           "target": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
          *           "status": 201,
          *           "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
-         *           "address": "192.0.2.7"
+         *           "address": "192.0.2.7",
+         *           "data": null
          *         }
          *       ],
          *       "next_cursor": null,
@@ -4690,36 +4637,6 @@ export interface components {
         Page_QueueRead_: {
             /** Data */
             data: components["schemas"]["QueueRead"][];
-            /**
-             * Next Cursor
-             * @description The value of `cursor` for the next page, or of `after` if the list has no `cursor`.
-             */
-            next_cursor?: string | null;
-            /**
-             * Has More
-             * @default false
-             */
-            has_more: boolean;
-        };
-        /**
-         * Page[SecretRead]
-         * @example {
-         *       "data": [
-         *         {
-         *           "name": "hf-llama",
-         *           "created_by": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70",
-         *           "created_at": "2026-01-05T09:00:00Z",
-         *           "replaced_at": null,
-         *           "last_used_at": "2026-01-05T09:30:00Z"
-         *         }
-         *       ],
-         *       "next_cursor": null,
-         *       "has_more": false
-         *     }
-         */
-        Page_SecretRead_: {
-            /** Data */
-            data: components["schemas"]["SecretRead"][];
             /**
              * Next Cursor
              * @description The value of `cursor` for the next page, or of `after` if the list has no `cursor`.
@@ -5171,12 +5088,6 @@ export interface components {
              * @description Branch, tag or commit of the model; pinned to a commit when the job runs.
              */
             revision?: string | null;
-            /**
-             * Model Secret
-             * @description The name of a secret whose value is the hub's token for `model`; by default the service's own token, if it has one.
-             * @example hf-llama
-             */
-            model_secret?: string | null;
             /** @description Sets several of the fields below: `fast`, `balanced` or `best`. Fields beside it override its own. */
             preset?: components["schemas"]["PresetName"] | null;
             /** @default zpruner */
@@ -5274,7 +5185,7 @@ export interface components {
             eval_samples?: number | null;
             /**
              * Tasks
-             * @description Zero-shot tasks that the dense and the pruned model are measured on: names of the LM Evaluation Harness, the suites `wanda7` and `zpruner5`, or `uploaded:` or `local:` and a JSONL file of questions.
+             * @description Zero-shot tasks that the dense and the pruned model are measured on: names of the LM Evaluation Harness, or the suites `wanda7` and `zpruner5`.
              * @example [
              *       "wanda7"
              *     ]
@@ -5289,31 +5200,6 @@ export interface components {
              * @description Items of each task, from the first one; all by default.
              */
             task_limit?: number | null;
-            /**
-             * Generate
-             * @description Whether the dense and the pruned model continue a few prompts, for people to read. Both must fit into memory as a whole, one after the other.
-             * @default false
-             */
-            generate: boolean;
-            /**
-             * Prompts
-             * @description The prompts that `generate` uses in place of its own.
-             * @example [
-             *       "The capital of France is"
-             *     ]
-             */
-            prompts?: string[] | null;
-            /**
-             * Pins
-             * @description The SHA-256 of inputs, and versions of packages, under the names that they have in a job's provenance. The job fails before it prunes if one of them is different.
-             * @example {
-             *       "calibration": "2c26b46b68ffc68f",
-             *       "version/torch": "2.13.0"
-             *     }
-             */
-            pins?: {
-                [key: string]: string;
-            } | null;
         };
         /**
          * QueueHistory
@@ -5533,6 +5419,124 @@ export interface components {
             norms: boolean;
         };
         /**
+         * RetentionPreview
+         * @description Rules to try.
+         * @example {
+         *       "rules": [
+         *         {
+         *           "name": "old",
+         *           "max_age_days": 90
+         *         }
+         *       ]
+         *     }
+         */
+        RetentionPreview: {
+            /** Rules */
+            rules: components["schemas"]["RetentionRule"][];
+        };
+        /**
+         * RetentionRead
+         * @description The rules, and what they would delete now.
+         * @example {
+         *       "rules": [
+         *         {
+         *           "name": "old",
+         *           "labels": {
+         *             "team": "nlp"
+         *           },
+         *           "max_age_days": 90,
+         *           "max_jobs": null,
+         *           "max_bytes": null,
+         *           "per_model": false
+         *         }
+         *       ],
+         *       "jobs": 1,
+         *       "bytes": 16060522496,
+         *       "deletions": [
+         *         {
+         *           "job_id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *           "name": "nightly",
+         *           "model": "meta-llama/Llama-3.1-8B",
+         *           "finished_at": "2026-01-05T09:38:20Z",
+         *           "bytes": 16060522496,
+         *           "rule": "old",
+         *           "reason": "the job ended more than 90 days ago"
+         *         }
+         *       ]
+         *     }
+         */
+        RetentionRead: {
+            /** Rules */
+            rules: components["schemas"]["RetentionRule"][];
+            /**
+             * Jobs
+             * @description The number of jobs whose files would be deleted.
+             */
+            jobs: number;
+            /**
+             * Bytes
+             * @description The size of these files.
+             */
+            bytes: number;
+            /**
+             * Deletions
+             * @description The first of these jobs, in the order of the deletions.
+             */
+            deletions: components["schemas"]["DeletionRead"][];
+        };
+        /**
+         * RetentionRule
+         * @description A limit on the stored files of finished jobs; the files above it are deleted, oldest first.
+         *
+         *     A rule has exactly one limit.
+         * @example {
+         *       "name": "old",
+         *       "labels": {
+         *         "team": "nlp"
+         *       },
+         *       "max_age_days": 90,
+         *       "max_jobs": null,
+         *       "max_bytes": null,
+         *       "per_model": false
+         *     }
+         */
+        RetentionRule: {
+            /**
+             * Name
+             * @description Shown with each deletion, so do not reuse it for another rule.
+             */
+            name: string;
+            /**
+             * Labels
+             * @description The rule is for jobs with all of these labels; by default for all jobs.
+             * @default {}
+             */
+            labels: {
+                [key: string]: string;
+            };
+            /**
+             * Max Age Days
+             * @description Days that files are kept after their job's end.
+             */
+            max_age_days?: number | null;
+            /**
+             * Max Jobs
+             * @description How many jobs keep their files: the newest.
+             */
+            max_jobs?: number | null;
+            /**
+             * Max Bytes
+             * @description The largest total size of the files.
+             */
+            max_bytes?: number | null;
+            /**
+             * Per Model
+             * @description Whether `max_jobs` or `max_bytes` limits each model's jobs separately.
+             * @default false
+             */
+            per_model: boolean;
+        };
+        /**
          * Rotation
          * @description A request for a new secret for a key.
          */
@@ -5564,74 +5568,6 @@ export interface components {
              * @description How many finished jobs the prediction is calibrated with.
              */
             jobs: number;
-        };
-        /**
-         * SecretChange
-         * @description The value of a secret.
-         * @example {
-         *       "value": "hf_the-token-of-the-hub"
-         *     }
-         */
-        SecretChange: {
-            /**
-             * Value
-             * @description The value, such as a token of the model hub; no response contains it.
-             * @example hf_the-token-of-the-hub
-             */
-            value: string;
-        };
-        /**
-         * SecretRead
-         * @description A secret without its value.
-         * @example {
-         *       "name": "hf-llama",
-         *       "created_by": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70",
-         *       "created_at": "2026-01-05T09:00:00Z",
-         *       "replaced_at": null,
-         *       "last_used_at": "2026-01-05T09:30:00Z"
-         *     }
-         */
-        SecretRead: {
-            /** Name */
-            name: string;
-            /**
-             * Created By
-             * @description The key that it belongs to; null for all callers without a key.
-             */
-            created_by: string | null;
-            /**
-             * Created At
-             * Format: date-time
-             */
-            created_at: string;
-            /**
-             * Replaced At
-             * @description When its value was last replaced.
-             */
-            replaced_at: string | null;
-            /** Last Used At */
-            last_used_at: string | null;
-        };
-        /**
-         * SecretRequest
-         * @description A new secret.
-         * @example {
-         *       "name": "hf-llama",
-         *       "value": "hf_the-token-of-the-hub"
-         *     }
-         */
-        SecretRequest: {
-            /**
-             * Value
-             * @description The value, such as a token of the model hub; no response contains it.
-             * @example hf_the-token-of-the-hub
-             */
-            value: string;
-            /**
-             * Name
-             * @description The name by which jobs use it.
-             */
-            name: string;
         };
         /**
          * SecretRotation
@@ -5685,6 +5621,59 @@ export interface components {
              * @description For `owl` and `dlp` half the distance between the most and the least pruned block; for `matrix` the most by which a matrix's sparsity differs from the job's.
              */
             spread: number;
+        };
+        /**
+         * StorageRead
+         * @description The use of storage by the files of finished jobs.
+         * @example {
+         *       "artifacts": 412,
+         *       "artifact_bytes": 618475290624,
+         *       "pinned_bytes": 16060522496,
+         *       "free_bytes": 1204500120576,
+         *       "models": [
+         *         {
+         *           "name": "meta-llama/Llama-3.1-8B",
+         *           "jobs": 31,
+         *           "bytes": 497876197376
+         *         }
+         *       ],
+         *       "labels": [
+         *         {
+         *           "name": "team=nlp",
+         *           "jobs": 12,
+         *           "bytes": 192726269952
+         *         }
+         *       ]
+         *     }
+         */
+        StorageRead: {
+            /**
+             * Artifacts
+             * @description The number of files.
+             */
+            artifacts: number;
+            /** Artifact Bytes */
+            artifact_bytes: number;
+            /**
+             * Pinned Bytes
+             * @description The size of the files of pinned jobs.
+             */
+            pinned_bytes: number;
+            /**
+             * Free Bytes
+             * @description How much the disk of these files can still hold.
+             */
+            free_bytes: number;
+            /**
+             * Models
+             * @description The twenty models with the most bytes.
+             */
+            models: components["schemas"]["UseRead"][];
+            /**
+             * Labels
+             * @description The twenty labels with the most bytes; a job can have several labels.
+             */
+            labels: components["schemas"]["UseRead"][];
         };
         /**
          * SweepPage
@@ -5747,7 +5736,6 @@ export interface components {
          *             "dataset": "c4",
          *             "text_field": null,
          *             "revision": null,
-         *             "model_secret": null,
          *             "preset": null,
          *             "method": "zpruner",
          *             "scope": null,
@@ -5769,10 +5757,7 @@ export interface components {
          *             "eval_text_field": null,
          *             "eval_samples": null,
          *             "tasks": null,
-         *             "task_limit": null,
-         *             "generate": false,
-         *             "prompts": null,
-         *             "pins": null
+         *             "task_limit": null
          *           }
          *         }
          *       ],
@@ -5951,12 +5936,6 @@ export interface components {
              * @description Branch, tag or commit of the model; pinned to a commit when the job runs.
              */
             revision?: string | null;
-            /**
-             * Model Secret
-             * @description The name of a secret whose value is the hub's token for `model`; by default the service's own token, if it has one.
-             * @example hf-llama
-             */
-            model_secret?: string | null;
             /** @description Sets several of the fields below: `fast`, `balanced` or `best`. Fields beside it override its own. */
             preset?: components["schemas"]["PresetName"] | null;
             /** @default zpruner */
@@ -6054,7 +6033,7 @@ export interface components {
             eval_samples?: number | null;
             /**
              * Tasks
-             * @description Zero-shot tasks that the dense and the pruned model are measured on: names of the LM Evaluation Harness, the suites `wanda7` and `zpruner5`, or `uploaded:` or `local:` and a JSONL file of questions.
+             * @description Zero-shot tasks that the dense and the pruned model are measured on: names of the LM Evaluation Harness, or the suites `wanda7` and `zpruner5`.
              * @example [
              *       "wanda7"
              *     ]
@@ -6069,31 +6048,6 @@ export interface components {
              * @description Items of each task, from the first one; all by default.
              */
             task_limit?: number | null;
-            /**
-             * Generate
-             * @description Whether the dense and the pruned model continue a few prompts, for people to read. Both must fit into memory as a whole, one after the other.
-             * @default false
-             */
-            generate: boolean;
-            /**
-             * Prompts
-             * @description The prompts that `generate` uses in place of its own.
-             * @example [
-             *       "The capital of France is"
-             *     ]
-             */
-            prompts?: string[] | null;
-            /**
-             * Pins
-             * @description The SHA-256 of inputs, and versions of packages, under the names that they have in a job's provenance. The job fails before it prunes if one of them is different.
-             * @example {
-             *       "calibration": "2c26b46b68ffc68f",
-             *       "version/torch": "2.13.0"
-             *     }
-             */
-            pins?: {
-                [key: string]: string;
-            } | null;
             /**
              * Name
              * @description The job's name.
@@ -6418,7 +6372,6 @@ export interface components {
          *           "dataset": "c4",
          *           "text_field": null,
          *           "revision": null,
-         *           "model_secret": null,
          *           "preset": null,
          *           "method": "zpruner",
          *           "scope": null,
@@ -6440,10 +6393,7 @@ export interface components {
          *           "eval_text_field": null,
          *           "eval_samples": null,
          *           "tasks": null,
-         *           "task_limit": null,
-         *           "generate": false,
-         *           "prompts": null,
-         *           "pins": null
+         *           "task_limit": null
          *         },
          *         "name": null,
          *         "labels": {},
@@ -6472,6 +6422,21 @@ export interface components {
         TriggerTestRequest: {
             /** @description The body of the call. */
             payload: components["schemas"]["JsonValue"];
+        };
+        /**
+         * UseRead
+         * @description The stored files of the jobs with one model, or with one label.
+         */
+        UseRead: {
+            /**
+             * Name
+             * @description The model, or the label as `name=value`.
+             */
+            name: string;
+            /** Jobs */
+            jobs: number;
+            /** Bytes */
+            bytes: number;
         };
         /**
          * Variant
@@ -8030,6 +7995,163 @@ export interface operations {
             };
         };
     };
+    get_storage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StorageRead"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_retention: {
+        parameters: {
+            query?: {
+                /** @description The largest number of deletions in the response. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionRead"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_retention: {
+        parameters: {
+            query?: {
+                /** @description The largest number of deletions in the response. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RetentionPreview"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionRead"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_result: {
         parameters: {
             query?: {
@@ -8214,7 +8336,6 @@ export interface operations {
                      *         "dataset": "c4",
                      *         "text_field": null,
                      *         "revision": null,
-                     *         "model_secret": null,
                      *         "preset": null,
                      *         "method": "zpruner",
                      *         "scope": null,
@@ -8236,139 +8357,13 @@ export interface operations {
                      *         "eval_text_field": null,
                      *         "eval_samples": null,
                      *         "tasks": null,
-                     *         "task_limit": null,
-                     *         "generate": false,
-                     *         "prompts": null,
-                     *         "pins": null
+                     *         "task_limit": null
                      *       },
                      *       "metrics": {
                      *         "sparsity": 0.5,
                      *         "dense_perplexity": 8.64,
                      *         "pruned_perplexity": 9.72,
                      *         "perplexity_ratio": 1.125
-                     *       }
-                     *     }
-                     */
-                    "application/json": {
-                        [key: string]: unknown;
-                    };
-                };
-            };
-            /** @description The client already has this version. */
-            304: {
-                headers: {
-                    /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
-                    ETag?: string;
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong, and what to change. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "/problems/invalid_request",
-                     *       "title": "The request is not valid",
-                     *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
-                     *       "code": "invalid_request",
-                     *       "instance": "/v1/jobs",
-                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
-                     *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
-                     *       "errors": [
-                     *         {
-                     *           "pointer": "/sparsity",
-                     *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_provenance: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description An `ETag`: 304 without a body if it is the present version. */
-                "If-None-Match"?: string | null;
-            };
-            path: {
-                job_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
-                    ETag?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "_type": "https://in-toto.io/Statement/v1",
-                     *       "subject": [
-                     *         {
-                     *           "name": "config.json",
-                     *           "digest": {
-                     *             "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
-                     *           }
-                     *         }
-                     *       ],
-                     *       "predicateType": "https://slsa.dev/provenance/v1",
-                     *       "predicate": {
-                     *         "buildDefinition": {
-                     *           "externalParameters": {
-                     *             "model": "meta-llama/Llama-3.1-8B",
-                     *             "sparsity": 0.5,
-                     *             "dataset": "c4",
-                     *             "text_field": null,
-                     *             "revision": null,
-                     *             "model_secret": null,
-                     *             "preset": null,
-                     *             "method": "zpruner",
-                     *             "scope": null,
-                     *             "pattern": null,
-                     *             "solver": "none",
-                     *             "variant": null,
-                     *             "correction": null,
-                     *             "damping": null,
-                     *             "allocation": "uniform",
-                     *             "skip": [],
-                     *             "propagation": "fused",
-                     *             "refine": null,
-                     *             "recover": null,
-                     *             "samples": null,
-                     *             "seq_len": null,
-                     *             "seed": 0,
-                     *             "dtype": "auto",
-                     *             "eval_dataset": null,
-                     *             "eval_text_field": null,
-                     *             "eval_samples": null,
-                     *             "tasks": null,
-                     *             "task_limit": null,
-                     *             "generate": false,
-                     *             "prompts": null,
-                     *             "pins": null
-                     *           }
-                     *         },
-                     *         "runDetails": {
-                     *           "metadata": {
-                     *             "invocationId": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b"
-                     *           }
-                     *         }
                      *       }
                      *     }
                      */
@@ -9899,224 +9894,6 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["NewKey"];
                 };
-            };
-            /** @description What went wrong, and what to change. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "/problems/invalid_request",
-                     *       "title": "The request is not valid",
-                     *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
-                     *       "code": "invalid_request",
-                     *       "instance": "/v1/jobs",
-                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
-                     *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
-                     *       "errors": [
-                     *         {
-                     *           "pointer": "/sparsity",
-                     *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_secrets: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_SecretRead_"];
-                };
-            };
-            /** @description What went wrong, and what to change. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "/problems/invalid_request",
-                     *       "title": "The request is not valid",
-                     *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
-                     *       "code": "invalid_request",
-                     *       "instance": "/v1/jobs",
-                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
-                     *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
-                     *       "errors": [
-                     *         {
-                     *           "pointer": "/sparsity",
-                     *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    create_secret: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["SecretRequest"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SecretRead"];
-                };
-            };
-            /** @description What went wrong, and what to change. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "/problems/invalid_request",
-                     *       "title": "The request is not valid",
-                     *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
-                     *       "code": "invalid_request",
-                     *       "instance": "/v1/jobs",
-                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
-                     *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
-                     *       "errors": [
-                     *         {
-                     *           "pointer": "/sparsity",
-                     *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    set_secret: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["SecretChange"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SecretRead"];
-                };
-            };
-            /** @description The secret is new. */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SecretRead"];
-                };
-            };
-            /** @description What went wrong, and what to change. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "/problems/invalid_request",
-                     *       "title": "The request is not valid",
-                     *       "status": 422,
-                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
-                     *       "code": "invalid_request",
-                     *       "instance": "/v1/jobs",
-                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
-                     *       "retryable": false,
-                     *       "hint": "Use a value below 1.0.",
-                     *       "errors": [
-                     *         {
-                     *           "pointer": "/sparsity",
-                     *           "code": "less_than",
-                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    delete_secret: {
-        parameters: {
-            query?: {
-                /** @description The key that the secret belongs to, or `none` for callers without a key; by default the caller's own. Only an admin can name another one. */
-                key?: string | null;
-            };
-            header?: never;
-            path: {
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
             /** @description What went wrong, and what to change. */
             default: {
