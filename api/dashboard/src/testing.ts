@@ -66,6 +66,7 @@ export function makeJob(overrides: Partial<Job> = {}): Job {
     sweep_id: null,
     seconds: null,
     size_bytes: null,
+    pinned: false,
     created_by: null,
     queue: "gpu",
     ...overrides,

@@ -1,4 +1,4 @@
-/** Mutations of jobs: submit, cancel, retry, pause, resume, delete. */
+/** Mutations of jobs: submit, cancel, retry, pause, resume, pin, delete. */
 
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { storeJob } from "./cache.ts";
@@ -21,6 +21,17 @@ export function useAction(action: Action) {
     mutationFn: REQUESTS[action],
     onSuccess: (job) => storeJob(queries, job),
     onSettled: (_job, _error, id) => queries.invalidateQueries({ queryKey: ["job", id] }),
+  });
+}
+
+/** Pin a job, so that no retention rule deletes its files, or unpin it. */
+export function usePin() {
+  const queries = useQueryClient();
+  return useMutation({
+    mutationFn: ({ id, pinned }: Job) =>
+      unwrap(api.PATCH("/v1/jobs/{job_id}", { params: path(id), body: { pinned: !pinned } })),
+    onSuccess: (job) => storeJob(queries, job),
+    onSettled: (_job, _error, { id }) => queries.invalidateQueries({ queryKey: ["job", id] }),
   });
 }
 

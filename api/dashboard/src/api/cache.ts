@@ -30,6 +30,8 @@ export function applyEvent(queries: QueryClient, event: LiveEvent): void {
   const presence = patchLists(queries, id, patch);
   appendToHistory(queries, event);
   if (event.kind === "status" || event.kind === "described") refreshAfter(queries, event, presence);
+  if (event.kind === "files_deleted")
+    throttle.run(`files ${id}`, () => refetch(queries, "artifacts", id));
   if (event.kind === "progress") {
     throttle.run(`progress ${id}`, () => {
       if (!("recovery" in event.data)) refetch(queries, "blocks", id);

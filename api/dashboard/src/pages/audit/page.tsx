@@ -2,7 +2,7 @@ import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Link, useLocation, useSearch } from "wouter";
 import { type AuditEntry, auditLog } from "../../api/audit.ts";
 import { type Key, keys } from "../../api/keys.ts";
-import { moment } from "../../format.ts";
+import { bytes, moment } from "../../format.ts";
 import { AdminOnly } from "../../ui/admin.tsx";
 import { Empty, ErrorNote, Loading } from "../../ui/notes.tsx";
 import { Older } from "../../ui/older.tsx";
@@ -27,8 +27,8 @@ function Audit() {
   return (
     <>
       <p className="lead">
-        All requests that changed something or were refused, with the caller. Entries are never
-        changed. <Link href="/keys">Keys</Link>
+        All requests that changed something or were refused, with the caller, and what retention
+        rules deleted. Entries are never changed. <Link href="/keys">Keys</Link>
       </p>
       <Filter chosen={key} />
       {list.error !== null && <ErrorNote error={list.error} retry={() => list.refetch()} />}
@@ -99,6 +99,11 @@ function Entry({ entry }: { entry: AuditEntry }) {
       <div>
         {inWords(entry.action)}
         <TargetLine target={targetOf(entry.target)} />
+        {entry.data && (
+          <div className="faint">
+            {bytes(Number(entry.data.bytes))}: {String(entry.data.reason)}
+          </div>
+        )}
       </div>
       <div>
         <span className={`pill ${isDone ? "is-succeeded" : "is-failed"}`}>

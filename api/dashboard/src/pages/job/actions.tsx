@@ -1,5 +1,5 @@
 import { Link, useLocation } from "wouter";
-import { type Action, isAllowed, useAction, useDeletion } from "../../api/actions.ts";
+import { type Action, isAllowed, useAction, useDeletion, usePin } from "../../api/actions.ts";
 import type { Job } from "../../api/client.ts";
 import { isFinal } from "../../api/jobs.ts";
 import { Confirm } from "../../ui/confirm.tsx";
@@ -34,6 +34,7 @@ export function JobActions({ job }: { job: Job }) {
           <Icon name="rerun" />
           Rerun with changes
         </Link>
+        <PinButton job={job} />
         {isFinal(job.status) && (
           <Confirm
             label="Delete"
@@ -55,6 +56,23 @@ export function JobActions({ job }: { job: Job }) {
       {cancel.error !== null && <ErrorNote error={cancel.error} />}
       {deletion.error !== null && <ErrorNote error={deletion.error} />}
     </div>
+  );
+}
+
+function PinButton({ job }: { job: Job }) {
+  const { mutate, isPending, error } = usePin();
+  return (
+    <>
+      <button
+        type="button"
+        title="No retention rule deletes the files of a pinned job"
+        disabled={isPending}
+        onClick={() => mutate(job)}
+      >
+        {job.pinned ? "Unpin" : "Pin"}
+      </button>
+      {error !== null && <ErrorNote error={error} />}
+    </>
   );
 }
 

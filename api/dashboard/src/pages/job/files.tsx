@@ -8,6 +8,7 @@ import { Icon } from "../../ui/icon.tsx";
 import { ErrorNote, Loading } from "../../ui/notes.tsx";
 import { Scoped } from "../../ui/scoped.tsx";
 import { Section } from "../../ui/section.tsx";
+import { Ago } from "../../ui/time.tsx";
 import { FileRow, ShareButton, Shared } from "./file-row.tsx";
 import { summaryOf, useDownload, useShare, useVerification } from "./use-file.ts";
 
@@ -31,19 +32,43 @@ export function Files({ job }: { job: Job }) {
 function AllFiles({ job }: { job: Job }) {
   const { data = [], error, refetch, isFetching } = useQuery(jobArtifacts(job.id));
   const verifying = useVerification();
-  const size = data.reduce((sum, one) => sum + one.size_bytes, 0);
+  const stored = data.filter((one) => one.deleted_at === null);
+  const deleted = data.filter((one) => one.deleted_at !== null);
+  const [first] = deleted;
   return (
-    <Section title="Files" aside={data.length > 0 && <span className="faint">{bytes(size)}</span>}>
+    <Section
+      title="Files"
+      aside={data.length > 0 && <span className="faint">{bytes(sizeOf(stored))}</span>}
+    >
       {error !== null && <ErrorNote error={error} retry={refetch} />}
       {data.length === 0 && error === null && <None status={job.status} isFetching={isFetching} />}
       {data.length > 0 && (
         <>
-          <Archive job={job} files={data} verifying={verifying} />
-          <FileList files={data.filter((one) => !isShard(one))} verifying={verifying} />
-          <Shards files={data.filter(isShard)} verifying={verifying} />
+          {first ? (
+            <Deleted first={first} files={deleted} />
+          ) : (
+            <Archive job={job} files={stored} verifying={verifying} />
+          )}
+          <FileList files={stored.filter((one) => !isShard(one))} verifying={verifying} />
+          <Shards files={stored.filter(isShard)} verifying={verifying} />
         </>
       )}
     </Section>
+  );
+}
+
+function sizeOf(files: Artifact[]): number {
+  return files.reduce((sum, one) => sum + one.size_bytes, 0);
+}
+
+/** Which rule deleted files, and when. */
+function Deleted({ first, files }: { first: Artifact; files: Artifact[] }) {
+  return (
+    <p>
+      The retention rule <span className="mono">{first.deleted_by}</span> deleted {files.length}{" "}
+      {files.length === 1 ? "file" : "files"} ({bytes(sizeOf(files))}){" "}
+      {first.deleted_at && <Ago at={first.deleted_at} />}. To get them again, rerun the job.
+    </p>
   );
 }
 
@@ -70,11 +95,10 @@ interface ListProps {
 
 function Shards({ files, verifying }: ListProps) {
   if (files.length <= MAX_LISTED) return <FileList files={files} verifying={verifying} />;
-  const size = files.reduce((sum, one) => sum + one.size_bytes, 0);
   return (
     <details>
       <summary>
-        {files.length} weight files, <span className="figure">{bytes(size)}</span>
+        {files.length} weight files, <span className="figure">{bytes(sizeOf(files))}</span>
       </summary>
       <FileList files={files} verifying={verifying} />
     </details>

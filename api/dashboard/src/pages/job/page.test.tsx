@@ -295,3 +295,58 @@ it("disables the actions of a read-only key, and names the missing scope", async
   expect(card("Files")?.textContent).toContain("lacks the scope artifacts:read");
   expect(service.count("/artifacts")).toBe(0);
 });
+
+it("pins a job and unpins it", async () => {
+  const bodies: unknown[] = [];
+  const reply = service.reply;
+  service.reply = async (url, request) => {
+    if (request.method !== "PATCH") return reply(url, request);
+    const body = await request.json();
+    bodies.push(body);
+    answers["/v1/jobs/job_1"] = [200, { ...job, ...body }];
+    return answers["/v1/jobs/job_1"];
+  };
+  const button = (name: string) =>
+    [...shown.box.querySelectorAll("button")].find((one) => one.textContent === name);
+  shown = await mount(<JobPage id="job_1" />);
+  await settle();
+  button("Pin")?.click();
+  await settle();
+  button("Unpin")?.click();
+  await settle();
+  expect(bodies).toEqual([{ pinned: true }, { pinned: false }]);
+  expect(button("Pin")).toBeDefined();
+});
+
+it("says which rule deleted files, and offers only those that are stored", async () => {
+  const file = (name: string, deleted_by: string | null) => ({
+    id: name,
+    name,
+    size_bytes: 1000,
+    sha256: "0".repeat(64),
+    url: `/${name}`,
+    damage: null,
+    deleted_by,
+    deleted_at: deleted_by && "2026-01-05T09:30:00Z",
+  });
+  const files = [file("model.safetensors", "old"), file("report.json", null)];
+  answers["/v1/jobs/job_1/artifacts"] = listing(
+    files.map((one) => ({ ...one, deleted_by: null, deleted_at: null })),
+  );
+  shown = await mount(<JobPage id="job_1" />);
+  await settle();
+  expect(card("Files")?.textContent).toContain("Download all");
+
+  answers["/v1/jobs/job_1/artifacts"] = listing(files);
+  applyEvent(
+    shown.queries,
+    makeEvent({ job_id: "job_1", kind: "files_deleted", status: "succeeded" }),
+  );
+  await settle();
+
+  const text = card("Files")?.textContent;
+  expect(text).toContain("The retention rule old deleted 1 file");
+  expect(text).toContain("report.json");
+  expect(text).not.toContain("Download all");
+  expect(text).not.toContain("model.safetensors");
+});

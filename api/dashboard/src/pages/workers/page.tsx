@@ -1,5 +1,6 @@
 import { Title } from "../../ui/title.tsx";
 import { Queues } from "./queues.tsx";
+import { Storage } from "./storage.tsx";
 import { Workers } from "./wall.tsx";
 
 export function WorkersPage() {
@@ -8,6 +9,7 @@ export function WorkersPage() {
       <Title text="Workers and queues" />
       <Workers />
       <Queues />
+      <Storage />
     </>
   );
 }
