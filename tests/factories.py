@@ -1,8 +1,6 @@
 """Factories of test objects; every field has a default and can be overridden."""
 
-from collections.abc import Mapping
 from datetime import timedelta
-from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import update
@@ -15,9 +13,7 @@ from db.core.session import Sessions
 from db.core.states import JobState
 from db.events.job_rows import change_job, get_job, record_event
 from db.events.transitions import entering, leading_to
-from db.files.artifact_store import ArtifactStore
 from db.jobs.repository import JobRepository, NewJob
-from db.scheduling.leases import LeaseRepository
 from db.spec.prune_spec import PruneSpec
 from db.tables.access import DEFAULT_SCOPES, AccessScope, ApiKey
 from db.tables.jobs import Job, Worker
@@ -114,26 +110,3 @@ def make_delivery(sessions: Sessions, webhook: Webhook) -> Delivery:
     """Insert a delivery that is due: a test message."""
     with sessions.begin() as session:
         return DeliveryRepository(session).add_test(webhook.id)
-
-
-def make_stored_job(
-    sessions: Sessions,
-    store: ArtifactStore,
-    *,
-    days: float = 0,
-    files: Mapping[str, str] = MappingProxyType({"model/config.json": "{}"}),
-    **overrides: Any,
-) -> Job:
-    """Insert a job that succeeded some days ago, with files and ``report.json``."""
-    job = make_job(sessions, attempt=1, status=JobState.running, **overrides)
-    staged = store.stage(job.id, 1)
-    for name, text in {**files, "report.json": "{}"}.items():
-        (staged / name).parent.mkdir(exist_ok=True)
-        (staged / name).write_text(text)
-    artifacts = store.publish(staged, job.id)
-    with sessions.begin() as session:
-        LeaseRepository(session).succeed(job.id, 1, {}, artifacts)
-        ended = now(-timedelta(days=days))
-        session.execute(update(Job).where(Job.id == job.id).values(finished_at=ended))
-    with sessions() as session:
-        return get_job(session, job.id)

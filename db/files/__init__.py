@@ -1,1 +1,1 @@
-"""Artifacts and uploaded datasets: their files, their database rows, and checks of the files."""
+"""Artifacts and uploaded datasets: their files, rows, checks, downloads and retention."""

@@ -1,7 +1,11 @@
 """What a worker would do to a job, for tests of what a caller then sees."""
 
+from datetime import timedelta
 from typing import Any
 
+from sqlalchemy import update
+
+from db.core.clock import now
 from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
 from db.scheduling.claims import ClaimRepository
@@ -18,10 +22,20 @@ FILES = {
 
 
 def finish_job(
-    sessions: Sessions, store: ArtifactStore, files: dict[str, bytes] = FILES, **overrides: Any
+    sessions: Sessions,
+    store: ArtifactStore,
+    files: dict[str, bytes] = FILES,
+    *,
+    days_ago: float = 0,
+    **overrides: Any,
 ) -> Job:
     """Run a job to its good end, with these files; the overrides are fields of its row."""
-    return finish(sessions, store, make_job(sessions, **overrides).id, files)
+    job = finish(sessions, store, make_job(sessions, **overrides).id, files)
+    if days_ago:
+        with sessions.begin() as session:
+            past = now(-timedelta(days=days_ago))
+            session.execute(update(Job).where(Job.id == job.id).values(finished_at=past))
+    return job
 
 
 def finish(

@@ -25,16 +25,17 @@ from db.jobs.repository import JobRepository
 from db.scheduling.claims import ClaimRepository
 from db.scheduling.recovery import PUSH_AGAIN_AFTER, RecoveryRepository
 from db.tables.jobs import Job
+from tests.api.work import finish_job
 from tests.chaos import programs
 from tests.chaos.programs import SPEC, FaultPlan, World
 from tests.chaos.tally import Tally, broken, weights
-from tests.factories import expire_lease, make_job, make_stored_job
+from tests.factories import expire_lease, make_job
 from worker.control import lease_recovery, retention
 from worker.settings import WorkerSettings
 
 pytestmark = pytest.mark.chaos
 
-FREEZES, FULL_DISKS, TRIPLES, SUBMITS, ROUNDS, DELETIONS = 8, 16, 5, 10, 10, 8
+FREEZES, FULL_DISKS, TRIPLES, SUBMITS, ROUNDS, DELETIONS = 8, 16, 5, 10, 10, 6
 KILLS = {"sqlite": 40, "postgresql": 20}
 """By database: with SQLite its own writes to files count as well."""
 AT_ONCE = 2
@@ -252,7 +253,7 @@ def test_a_deletion_by_a_rule_killed_at_any_write_is_finished_and_recorded_once(
 
     def kill_at(at: int | None) -> tuple[int, str]:
         """Return the number of writes, if the process is not killed, and the id of the job."""
-        job_id, count_file = make_stored_job(sessions, world.store).id, world.folder / "writes"
+        job_id, count_file = finish_job(sessions, world.store).id, world.folder / "writes"
         plan = FaultPlan("kill", at, count_file)
         process = processes.Process(target=programs.retain, args=(world, plan))
         process.start()
@@ -280,7 +281,7 @@ def test_a_deletion_by_a_rule_killed_at_any_write_is_finished_and_recorded_once(
         assert [path.name for path in left if path.is_file()] == ["report.json"]
         with sessions() as session:
             kinds = [one.kind for one in EventRepository(session).events(job_id)]
-        assert kinds == ["status", "status", "files_deleted"]
+        assert kinds == ["status", "status", "status", "files_deleted"]
     assert tally.violations == []
     with sessions() as session:
         assert AuditRepository(session).count() == rounds + 1

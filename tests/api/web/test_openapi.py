@@ -114,6 +114,9 @@ def test_the_document_lists_the_expected_routes(document: dict[str, Any]) -> Non
         "post /v1/triggers/{trigger_id}/test",
         "get /v1/triggers/{trigger_id}/deliveries",
         "post /v1/hooks/{trigger_id}",
+        "get /v1/storage",
+        "get /v1/retention",
+        "post /v1/retention/preview",
         "get /healthz",
         "get /readyz",
     }

@@ -19,9 +19,11 @@ from db.files.artifacts import ArtifactRepository
 from db.files.downloads import DownloadRepository
 from db.files.retention import FileRetention
 from db.files.retention_plan import Deletion, retention_plan
+from db.jobs.quotas import QuotaRepository
 from db.jobs.repository import JobRepository
 from db.tables.jobs import Job
-from tests.factories import make_job, make_stored_job
+from tests.api.work import FILES, finish_job
+from tests.factories import make_job
 
 RULE = RetentionRule(name="none", max_jobs=0)
 
@@ -52,7 +54,7 @@ def change(sessions: Sessions, job_id: str, **fields: Any) -> None:
 def test_a_deletion_is_in_the_files_the_events_and_the_audit(
     sessions: Sessions, store: ArtifactStore
 ) -> None:
-    job = make_stored_job(sessions, store, days=2)
+    job = finish_job(sessions, store, days_ago=2)
     (deletion,) = plan(sessions)
     assert deletion.job.id == job.id
 
@@ -60,7 +62,7 @@ def test_a_deletion_is_in_the_files_the_events_and_the_audit(
 
     reason = "the job is not one of the newest 0 jobs"
     size_bytes = deletion.job.size_bytes
-    assert data == {"rule": "none", "reason": reason, "files": 2, "bytes": size_bytes}
+    assert data == {"rule": "none", "reason": reason, "files": 3, "bytes": size_bytes}
     with sessions() as session:
         files = {one.name: one for one in ArtifactRepository(session).of_job(job.id)}
         event = EventRepository(session).events(job.id)[-1]
@@ -69,6 +71,7 @@ def test_a_deletion_is_in_the_files_the_events_and_the_audit(
     assert {name: one.deleted_by for name, one in files.items()} == {
         "SHA256SUMS": "none",
         "model/config.json": "none",
+        "model/weights.bin": "none",
         "report.json": None,
     }
     assert files["SHA256SUMS"].deleted_at is not None
@@ -77,6 +80,25 @@ def test_a_deletion_is_in_the_files_the_events_and_the_audit(
     assert entry.target == f"/v1/jobs/{job.id}/artifacts"
     assert plan(sessions) == []
     assert record(sessions, deletion) is None, "another process deleted them first"
+
+
+def test_deleted_files_count_for_no_quota_and_are_not_checked_again(
+    sessions: Sessions, store: ArtifactStore
+) -> None:
+    job = finish_job(sessions, store, created_by="key_1")
+    with sessions() as session:
+        files = ArtifactRepository(session).of_job(job.id)
+    (weights,) = (one.id for one in files if one.name == "model/weights.bin")
+    record(sessions, plan(sessions)[0])
+    with sessions.begin() as session:
+        artifacts = ArtifactRepository(session)
+        assert QuotaRepository(session).usage("key_1").artifact_bytes == len(FILES["report.json"])
+        report = artifacts.next_unchecked(timedelta(0))
+        assert report is not None
+        assert report.name == "report.json"
+        artifacts.record_check(report.id, None, None)
+        assert artifacts.next_unchecked(timedelta(minutes=1)) is None
+        assert not artifacts.record_check(weights, None, "its file is missing")
 
 
 def pin(sessions: Sessions, job: Job) -> None:
@@ -101,7 +123,7 @@ def continue_sweep(sessions: Sessions, job: Job) -> None:
 def test_the_files_of_a_pinned_or_used_job_are_neither_planned_nor_deleted(
     use: Callable[[Sessions, Job], None], sessions: Sessions, store: ArtifactStore
 ) -> None:
-    job = make_stored_job(sessions, store)
+    job = finish_job(sessions, store)
     (deletion,) = plan(sessions)
     use(sessions, job)
     assert plan(sessions) == []
@@ -111,7 +133,7 @@ def test_the_files_of_a_pinned_or_used_job_are_neither_planned_nor_deleted(
 
 
 def test_a_use_that_has_ended_protects_nothing(sessions: Sessions, store: ArtifactStore) -> None:
-    job = make_stored_job(sessions, store)
+    job = finish_job(sessions, store)
     change(sessions, job.id, sweep_id="swp_1")
     for status in FINAL:
         make_job(sessions, parent_id=job.id, sweep_id="swp_1", status=status)
@@ -124,7 +146,7 @@ def test_a_use_that_has_ended_protects_nothing(sessions: Sessions, store: Artifa
 def test_only_succeeded_jobs_are_considered(
     status: JobState, sessions: Sessions, store: ArtifactStore
 ) -> None:
-    job = make_stored_job(sessions, store)
+    job = finish_job(sessions, store)
     change(sessions, job.id, status=status)
     assert plan(sessions) == []
 

@@ -7,7 +7,7 @@ from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
 from db.files.artifacts import ArtifactRepository
 from db.files.retention import FileRetention
-from tests.factories import make_stored_job
+from tests.api.work import FILES, finish_job
 from worker.control.retention import delete_files
 
 RULES = (RetentionRule(name="old", max_age_days=30),)
@@ -20,18 +20,18 @@ def stored_names(folder: Path) -> set[str]:
 def test_the_files_of_old_jobs_are_removed_except_their_report(
     sessions: Sessions, store: ArtifactStore, tmp_path: Path
 ) -> None:
-    old = make_stored_job(sessions, store, days=31).id
-    new = make_stored_job(sessions, store, days=29).id
+    old = finish_job(sessions, store, days_ago=31).id
+    new = finish_job(sessions, store, days_ago=29).id
     assert delete_files(sessions, store, RULES) == 1
     assert delete_files(sessions, store, RULES) == 0
     assert stored_names(tmp_path / "artifacts") == {
         f"{old}/1/report.json",
-        *(f"{new}/1/{name}" for name in ("report.json", "SHA256SUMS", "model/config.json")),
+        *(f"{new}/1/{name}" for name in (*FILES, "SHA256SUMS")),
     }
 
 
 def test_without_a_rule_nothing_is_deleted(sessions: Sessions, store: ArtifactStore) -> None:
-    make_stored_job(sessions, store, days=4000)
+    finish_job(sessions, store, days_ago=4000)
     assert delete_files(sessions, store, ()) == 0
 
 
@@ -39,7 +39,7 @@ def test_one_call_deletes_the_oldest_jobs_and_the_next_one_continues(
     sessions: Sessions, store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.control.retention.MAX_JOBS", 2)
-    jobs = [make_stored_job(sessions, store, days=days).id for days in (40, 50, 60)]
+    jobs = [finish_job(sessions, store, days_ago=days).id for days in (40, 50, 60)]
     assert [delete_files(sessions, store, RULES) for _ in range(2)] == [2, 1]
     with sessions() as session:
         times = [ArtifactRepository(session).of_job(one)[0].deleted_at for one in jobs]
@@ -49,7 +49,7 @@ def test_one_call_deletes_the_oldest_jobs_and_the_next_one_continues(
 def test_files_that_cannot_be_removed_are_removed_later_and_others_now(
     sessions: Sessions, store: ArtifactStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    stuck, other = (make_stored_job(sessions, store, days=31).id for _ in range(2))
+    stuck, other = (finish_job(sessions, store, days_ago=31).id for _ in range(2))
     folder = tmp_path / "artifacts" / stuck / "1"
     moved = folder.rename(tmp_path / "moved")
     folder.write_text("no folder, so it cannot be listed")
