@@ -78,7 +78,7 @@ class JobCommands:
         pinned: bool | None = None,
         version: int | None = None,
     ) -> Job:
-        """Set the name and labels of a job in any state, and its priority and pin unless None.
+        """Set the name and labels of a job in any state, and its priority and pin if given.
 
         If a worker holds the job, a new priority takes effect once the job is queued again.
         """

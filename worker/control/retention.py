@@ -7,7 +7,7 @@ from db.core.retention_rules import RetentionRule
 from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
 from db.files.retention import REPORT, FileRetention
-from db.files.retention_plan import Deletion, retention_plan
+from db.files.retention_plan import retention_plan
 
 log = logging.getLogger(__name__)
 MAX_JOBS = 200
@@ -25,24 +25,12 @@ def delete_files(sessions: Sessions, store: ArtifactStore, rules: Sequence[Reten
     with sessions() as session:
         retention = FileRetention(session)
         plan = retention_plan(retention.stored_jobs(), rules, retention.time())
-    recorded = sum(_record(sessions, deletion) for deletion in plan[:MAX_JOBS])
+    count = 0
+    for deletion in plan[:MAX_JOBS]:
+        with sessions.begin() as session:
+            count += FileRetention(session).record(deletion) is not None
     _remove_recorded(sessions, store)
-    return recorded
-
-
-def _record(sessions: Sessions, deletion: Deletion) -> bool:
-    with sessions.begin() as session:
-        data = FileRetention(session).record(deletion)
-    if data is None:
-        return False
-    log.info(
-        "retention rule %s deletes %d files (%d bytes) of job %s",
-        deletion.rule.name,
-        data["files"],
-        data["bytes"],
-        deletion.job.id,
-    )
-    return True
+    return count
 
 
 def _remove_recorded(sessions: Sessions, store: ArtifactStore) -> None:

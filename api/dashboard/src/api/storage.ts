@@ -6,10 +6,8 @@ import type { components } from "./schema.d.ts";
 
 export type StorageUse = components["schemas"]["StorageRead"];
 
-const POLL_MS = 30_000;
-
+/** Read when a page is opened: it changes slowly, and the service reads the rows of all files. */
 export const storageUse = queryOptions({
   queryKey: ["storage"],
   queryFn: ({ signal }) => unwrap(api.GET("/v1/storage", { signal })),
-  refetchInterval: POLL_MS,
 });

@@ -108,8 +108,13 @@ def test_every_deletion_is_in_the_audit_with_its_rule_and_bytes(
     assert entry["data"]["bytes"] > len(FILES["model/weights.bin"])
 
 
-def test_a_downloaded_job_keeps_its_files(client: TestClient, jobs: list[str]) -> None:
-    client.get(files_of(client, jobs[0])["report.json"]["url"])
+@pytest.mark.parametrize("is_archive", [True, False])
+def test_a_downloaded_job_keeps_its_files(
+    is_archive: bool, client: TestClient, jobs: list[str]
+) -> None:
+    path = files_of(client, jobs[0])["report.json"]["url"]
+    assert client.get("/v1/retention").json()["jobs"] == 1
+    client.get(f"/v1/jobs/{jobs[0]}/archive" if is_archive else path)
     assert client.get("/v1/retention").json()["jobs"] == 0
 
 

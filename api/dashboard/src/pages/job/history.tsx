@@ -78,6 +78,7 @@ export function inWords(event: JobEvent): string {
   const { data } = event;
   if (event.kind === "phase") return `${event.phase} started`;
   if (event.kind === "resumed") return resumedInWords(data);
+  if (event.kind === "files_deleted") return `files deleted by the retention rule ${data.rule}`;
   if (event.kind === "progress") {
     const done = `${percent(data.fraction as number, 0)} of the job`;
     const step = currentStep([event]);

@@ -340,7 +340,7 @@ it("says which rule deleted files, and offers only those that are stored", async
   answers["/v1/jobs/job_1/artifacts"] = listing(files);
   applyEvent(
     shown.queries,
-    makeEvent({ job_id: "job_1", kind: "files_deleted", status: "succeeded" }),
+    makeEvent({ job_id: "job_1", seq: 1, kind: "files_deleted", data: { rule: "old" } }),
   );
   await settle();
 
@@ -349,4 +349,5 @@ it("says which rule deleted files, and offers only those that are stored", async
   expect(text).toContain("report.json");
   expect(text).not.toContain("Download all");
   expect(text).not.toContain("model.safetensors");
+  expect(shown.box.textContent).toContain("files deleted by the retention rule old");
 });
