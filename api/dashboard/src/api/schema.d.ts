@@ -516,6 +516,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/jobs/{job_id}/provenance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Provenance
+         * @description Return the ``provenance.json`` of a job that has succeeded.
+         *
+         *     It is an in-toto statement: the digests of the job's files, and of all that they were made from.
+         */
+        get: operations["get_provenance"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/jobs/{job_id}/artifacts": {
         parameters: {
             query?: never;
@@ -832,8 +854,9 @@ export interface paths {
          * @description Upload UTF-8 text, JSONL or CSV; a job names it by the `dataset` value of the response.
          *
          *     Rows of JSONL contain a `text`, chat `messages` or `input_ids`; rows of CSV contain a `text`.
-         *     Rows can also contain another field, which a job names as its `text_field`. Uploading the same
-         *     bytes with the same media type again returns the same dataset, with the name of the first
+         *     Rows can also contain another field, which a job names as its `text_field`; or a `question`, its
+         *     `choices` and the right `answer`, for a job that names the dataset in its `tasks`. Uploading the
+         *     same bytes with the same media type again returns the same dataset, with the name of the first
          *     upload.
          */
         post: operations["upload_dataset"];
@@ -955,6 +978,54 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/secrets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Secrets
+         * @description List the secrets of the caller's key, by name; for an admin, those of all keys.
+         */
+        get: operations["list_secrets"];
+        put?: never;
+        /**
+         * Create Secret
+         * @description Store a new secret for jobs of the caller's key; an existing one is not replaced.
+         */
+        post: operations["create_secret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/secrets/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set Secret
+         * @description Replace the value of a secret, or store a new one; running jobs keep what they have read.
+         */
+        put: operations["set_secret"];
+        post?: never;
+        /**
+         * Delete Secret
+         * @description Delete a secret. Jobs that name it and have not read it yet will fail.
+         */
+        delete: operations["delete_secret"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/audit": {
         parameters: {
             query?: never;
@@ -964,11 +1035,11 @@ export interface paths {
         };
         /**
          * List Audit
-         * @description List the requests that changed something or tried to, and deletions by retention rules.
+         * @description List the requests that changed something or tried to, newest first.
          *
-         *     The newest come first. These are not listed: requests that only read or check something, calls
-         *     to triggers, and requests that failed authentication, exceeded the rate limit or got the status
-         *     503.
+         *     Uses of secrets and deletions by retention rules are listed, too. These are not: requests that
+         *     only read or check something, calls to triggers, and requests that failed authentication,
+         *     exceeded the rate limit or got the status 503.
          */
         get: operations["list_audit"];
         put?: never;
@@ -1532,7 +1603,9 @@ export interface components {
         };
         /**
          * AuditRead
-         * @description One request that changed something or tried to, or one deletion by a retention rule.
+         * @description One request that changed something or tried to, one use of a secret, or one deletion.
+         *
+         *     Deletions are those of the retention rules.
          * @example {
          *       "id": "aud_01920c3b5f8b7d2f9a6c1e4b7d8f9a0b",
          *       "created_at": "2026-01-05T09:30:00Z",
@@ -1560,7 +1633,7 @@ export interface components {
             who: string;
             /**
              * Action
-             * @description The operation's id in the OpenAPI document.
+             * @description The operation's id in the OpenAPI document, or `use_secret`.
              */
             action: string;
             /**
@@ -1575,7 +1648,7 @@ export interface components {
             status: number;
             /**
              * Request Id
-             * @description Empty for a deletion by a retention rule.
+             * @description Empty if no request led to it.
              */
             request_id: string;
             /** Address */
@@ -2157,6 +2230,7 @@ export interface components {
          *         "dataset": "c4",
          *         "text_field": null,
          *         "revision": null,
+         *         "model_secret": null,
          *         "preset": null,
          *         "method": "zpruner",
          *         "scope": null,
@@ -2178,7 +2252,10 @@ export interface components {
          *         "eval_text_field": null,
          *         "eval_samples": null,
          *         "tasks": null,
-         *         "task_limit": null
+         *         "task_limit": null,
+         *         "generate": false,
+         *         "prompts": null,
+         *         "pins": null
          *       }
          *     }
          */
@@ -2205,6 +2282,7 @@ export interface components {
          *         "dataset": "c4",
          *         "text_field": null,
          *         "revision": null,
+         *         "model_secret": null,
          *         "preset": null,
          *         "method": "zpruner",
          *         "scope": null,
@@ -2226,7 +2304,10 @@ export interface components {
          *         "eval_text_field": null,
          *         "eval_samples": null,
          *         "tasks": null,
-         *         "task_limit": null
+         *         "task_limit": null,
+         *         "generate": false,
+         *         "prompts": null,
+         *         "pins": null
          *       },
          *       "model": {
          *         "name": "meta-llama/Llama-3.1-8B",
@@ -2460,6 +2541,12 @@ export interface components {
             min: {
                 [key: string]: number;
             };
+            /**
+             * Confidence
+             * @description For accuracies of tasks and for perplexities: a bound is violated only if the interval of this confidence lies beyond it, such as 0.95. By default the measured value decides.
+             * @example 0.95
+             */
+            confidence?: number | null;
         };
         /**
          * GateFailure
@@ -2470,6 +2557,7 @@ export interface components {
          *         bound: the kind of bound, ``max`` (upper) or ``min`` (lower).
          *         wanted: the value of the bound.
          *         got: the measured value; None if it was not measured.
+         *         interval: the interval that lies beyond the bound; None if the value decided.
          */
         GateFailure: {
             /** Metric */
@@ -2483,6 +2571,7 @@ export interface components {
             wanted: number;
             /** Got */
             got: number | null;
+            interval?: components["schemas"]["Interval"] | null;
         };
         /**
          * Health
@@ -2527,11 +2616,28 @@ export interface components {
             job: string | null;
         };
         /**
+         * Interval
+         * @description A confidence interval of a metric, by the normal approximation.
+         *
+         *     Attributes:
+         *         low: its lower end.
+         *         high: its upper end.
+         *         confidence: the share of such intervals that contain the true value.
+         */
+        Interval: {
+            /** Low */
+            low: number;
+            /** High */
+            high: number;
+            /** Confidence */
+            confidence: number;
+        };
+        /**
          * JobChanges
          * @description The fields that the rerun changes. The job's other fields are copied, with three exceptions.
          *
-         *     The deadline is not copied. A new ``preset`` replaces all fields that presets can set. The
-         *     method ``none`` or a new ``pattern`` sets ``sparsity``, unless the request sets it.
+         *     The deadline and the pins are not copied. A new ``preset`` replaces all fields that presets can
+         *     set. The method ``none`` or a new ``pattern`` sets ``sparsity``, unless the request sets it.
          * @example {
          *       "sparsity": 0.6
          *     }
@@ -2566,6 +2672,12 @@ export interface components {
              * @description Branch, tag or commit of the model; pinned to a commit when the job runs.
              */
             revision?: string | null;
+            /**
+             * Model Secret
+             * @description The name of a secret whose value is the hub's token for `model`; by default the service's own token, if it has one.
+             * @example hf-llama
+             */
+            model_secret?: string | null;
             /** @description Sets several of the fields below: `fast`, `balanced` or `best`. Fields beside it override its own. */
             preset?: components["schemas"]["PresetName"] | null;
             /** @default zpruner */
@@ -2663,7 +2775,7 @@ export interface components {
             eval_samples?: number | null;
             /**
              * Tasks
-             * @description Zero-shot tasks that the dense and the pruned model are measured on: names of the LM Evaluation Harness, or the suites `wanda7` and `zpruner5`.
+             * @description Zero-shot tasks that the dense and the pruned model are measured on: names of the LM Evaluation Harness, the suites `wanda7` and `zpruner5`, or `uploaded:` or `local:` and a JSONL file of questions.
              * @example [
              *       "wanda7"
              *     ]
@@ -2678,6 +2790,31 @@ export interface components {
              * @description Items of each task, from the first one; all by default.
              */
             task_limit?: number | null;
+            /**
+             * Generate
+             * @description Whether the dense and the pruned model continue a few prompts, for people to read. Both must fit into memory as a whole, one after the other.
+             * @default false
+             */
+            generate: boolean;
+            /**
+             * Prompts
+             * @description The prompts that `generate` uses in place of its own.
+             * @example [
+             *       "The capital of France is"
+             *     ]
+             */
+            prompts?: string[] | null;
+            /**
+             * Pins
+             * @description The SHA-256 of inputs, and versions of packages, under the names that they have in a job's provenance. The job fails before it prunes if one of them is different.
+             * @example {
+             *       "calibration": "2c26b46b68ffc68f",
+             *       "version/torch": "2.13.0"
+             *     }
+             */
+            pins?: {
+                [key: string]: string;
+            } | null;
             /**
              * Name
              * @description The job's name.
@@ -2760,6 +2897,7 @@ export interface components {
          *         "dataset": "c4",
          *         "text_field": null,
          *         "revision": null,
+         *         "model_secret": null,
          *         "preset": null,
          *         "method": "zpruner",
          *         "scope": null,
@@ -2781,7 +2919,10 @@ export interface components {
          *         "eval_text_field": null,
          *         "eval_samples": null,
          *         "tasks": null,
-         *         "task_limit": null
+         *         "task_limit": null,
+         *         "generate": false,
+         *         "prompts": null,
+         *         "pins": null
          *       },
          *       "attempt": 1,
          *       "worker": "gpu@host",
@@ -2824,6 +2965,7 @@ export interface components {
          *         "result": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/result",
          *         "metrics": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/metrics",
          *         "manifest": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/manifest",
+         *         "provenance": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/provenance",
          *         "events": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/events",
          *         "blocks": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/blocks",
          *         "logs": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/logs",
@@ -2995,6 +3137,8 @@ export interface components {
             metrics: string;
             /** Manifest */
             manifest: string;
+            /** Provenance */
+            provenance: string;
             /** Events */
             events: string;
             /** Blocks */
@@ -3041,6 +3185,7 @@ export interface components {
          *             "dataset": "c4",
          *             "text_field": null,
          *             "revision": null,
+         *             "model_secret": null,
          *             "preset": null,
          *             "method": "zpruner",
          *             "scope": null,
@@ -3062,7 +3207,10 @@ export interface components {
          *             "eval_text_field": null,
          *             "eval_samples": null,
          *             "tasks": null,
-         *             "task_limit": null
+         *             "task_limit": null,
+         *             "generate": false,
+         *             "prompts": null,
+         *             "pins": null
          *           },
          *           "attempt": 1,
          *           "worker": "gpu@host",
@@ -3105,6 +3253,7 @@ export interface components {
          *             "result": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/result",
          *             "metrics": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/metrics",
          *             "manifest": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/manifest",
+         *             "provenance": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/provenance",
          *             "events": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/events",
          *             "blocks": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/blocks",
          *             "logs": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/logs",
@@ -3196,6 +3345,7 @@ export interface components {
          *         "dataset": "c4",
          *         "text_field": null,
          *         "revision": null,
+         *         "model_secret": null,
          *         "preset": null,
          *         "method": "zpruner",
          *         "scope": null,
@@ -3217,7 +3367,10 @@ export interface components {
          *         "eval_text_field": null,
          *         "eval_samples": null,
          *         "tasks": null,
-         *         "task_limit": null
+         *         "task_limit": null,
+         *         "generate": false,
+         *         "prompts": null,
+         *         "pins": null
          *       },
          *       "name": null,
          *       "labels": {},
@@ -3286,6 +3439,7 @@ export interface components {
          *         "dataset": "c4",
          *         "text_field": null,
          *         "revision": null,
+         *         "model_secret": null,
          *         "preset": null,
          *         "method": "zpruner",
          *         "scope": null,
@@ -3307,7 +3461,10 @@ export interface components {
          *         "eval_text_field": null,
          *         "eval_samples": null,
          *         "tasks": null,
-         *         "task_limit": null
+         *         "task_limit": null,
+         *         "generate": false,
+         *         "prompts": null,
+         *         "pins": null
          *       },
          *       "attempt": 1,
          *       "worker": "gpu@host",
@@ -3350,6 +3507,7 @@ export interface components {
          *         "result": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/result",
          *         "metrics": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/metrics",
          *         "manifest": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/manifest",
+         *         "provenance": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/provenance",
          *         "events": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/events",
          *         "blocks": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/blocks",
          *         "logs": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/logs",
@@ -3507,6 +3665,12 @@ export interface components {
              * @description Branch, tag or commit of the model; pinned to a commit when the job runs.
              */
             revision?: string | null;
+            /**
+             * Model Secret
+             * @description The name of a secret whose value is the hub's token for `model`; by default the service's own token, if it has one.
+             * @example hf-llama
+             */
+            model_secret?: string | null;
             /** @description Sets several of the fields below: `fast`, `balanced` or `best`. Fields beside it override its own. */
             preset?: components["schemas"]["PresetName"] | null;
             /** @default zpruner */
@@ -3604,7 +3768,7 @@ export interface components {
             eval_samples?: number | null;
             /**
              * Tasks
-             * @description Zero-shot tasks that the dense and the pruned model are measured on: names of the LM Evaluation Harness, or the suites `wanda7` and `zpruner5`.
+             * @description Zero-shot tasks that the dense and the pruned model are measured on: names of the LM Evaluation Harness, the suites `wanda7` and `zpruner5`, or `uploaded:` or `local:` and a JSONL file of questions.
              * @example [
              *       "wanda7"
              *     ]
@@ -3619,6 +3783,31 @@ export interface components {
              * @description Items of each task, from the first one; all by default.
              */
             task_limit?: number | null;
+            /**
+             * Generate
+             * @description Whether the dense and the pruned model continue a few prompts, for people to read. Both must fit into memory as a whole, one after the other.
+             * @default false
+             */
+            generate: boolean;
+            /**
+             * Prompts
+             * @description The prompts that `generate` uses in place of its own.
+             * @example [
+             *       "The capital of France is"
+             *     ]
+             */
+            prompts?: string[] | null;
+            /**
+             * Pins
+             * @description The SHA-256 of inputs, and versions of packages, under the names that they have in a job's provenance. The job fails before it prunes if one of them is different.
+             * @example {
+             *       "calibration": "2c26b46b68ffc68f",
+             *       "version/torch": "2.13.0"
+             *     }
+             */
+            pins?: {
+                [key: string]: string;
+            } | null;
             /**
              * Name
              * @description The job's name.
@@ -4649,6 +4838,36 @@ export interface components {
             has_more: boolean;
         };
         /**
+         * Page[SecretRead]
+         * @example {
+         *       "data": [
+         *         {
+         *           "name": "hf-llama",
+         *           "created_by": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70",
+         *           "created_at": "2026-01-05T09:00:00Z",
+         *           "replaced_at": null,
+         *           "last_used_at": "2026-01-05T09:30:00Z"
+         *         }
+         *       ],
+         *       "next_cursor": null,
+         *       "has_more": false
+         *     }
+         */
+        Page_SecretRead_: {
+            /** Data */
+            data: components["schemas"]["SecretRead"][];
+            /**
+             * Next Cursor
+             * @description The value of `cursor` for the next page, or of `after` if the list has no `cursor`.
+             */
+            next_cursor?: string | null;
+            /**
+             * Has More
+             * @default false
+             */
+            has_more: boolean;
+        };
+        /**
          * Page[TriggerDeliveryRead]
          * @example {
          *       "data": [
@@ -5088,6 +5307,12 @@ export interface components {
              * @description Branch, tag or commit of the model; pinned to a commit when the job runs.
              */
             revision?: string | null;
+            /**
+             * Model Secret
+             * @description The name of a secret whose value is the hub's token for `model`; by default the service's own token, if it has one.
+             * @example hf-llama
+             */
+            model_secret?: string | null;
             /** @description Sets several of the fields below: `fast`, `balanced` or `best`. Fields beside it override its own. */
             preset?: components["schemas"]["PresetName"] | null;
             /** @default zpruner */
@@ -5185,7 +5410,7 @@ export interface components {
             eval_samples?: number | null;
             /**
              * Tasks
-             * @description Zero-shot tasks that the dense and the pruned model are measured on: names of the LM Evaluation Harness, or the suites `wanda7` and `zpruner5`.
+             * @description Zero-shot tasks that the dense and the pruned model are measured on: names of the LM Evaluation Harness, the suites `wanda7` and `zpruner5`, or `uploaded:` or `local:` and a JSONL file of questions.
              * @example [
              *       "wanda7"
              *     ]
@@ -5200,6 +5425,31 @@ export interface components {
              * @description Items of each task, from the first one; all by default.
              */
             task_limit?: number | null;
+            /**
+             * Generate
+             * @description Whether the dense and the pruned model continue a few prompts, for people to read. Both must fit into memory as a whole, one after the other.
+             * @default false
+             */
+            generate: boolean;
+            /**
+             * Prompts
+             * @description The prompts that `generate` uses in place of its own.
+             * @example [
+             *       "The capital of France is"
+             *     ]
+             */
+            prompts?: string[] | null;
+            /**
+             * Pins
+             * @description The SHA-256 of inputs, and versions of packages, under the names that they have in a job's provenance. The job fails before it prunes if one of them is different.
+             * @example {
+             *       "calibration": "2c26b46b68ffc68f",
+             *       "version/torch": "2.13.0"
+             *     }
+             */
+            pins?: {
+                [key: string]: string;
+            } | null;
         };
         /**
          * QueueHistory
@@ -5570,6 +5820,74 @@ export interface components {
             jobs: number;
         };
         /**
+         * SecretChange
+         * @description The value of a secret.
+         * @example {
+         *       "value": "hf_the-token-of-the-hub"
+         *     }
+         */
+        SecretChange: {
+            /**
+             * Value
+             * @description The value, such as a token of the model hub; no response contains it.
+             * @example hf_the-token-of-the-hub
+             */
+            value: string;
+        };
+        /**
+         * SecretRead
+         * @description A secret without its value.
+         * @example {
+         *       "name": "hf-llama",
+         *       "created_by": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70",
+         *       "created_at": "2026-01-05T09:00:00Z",
+         *       "replaced_at": null,
+         *       "last_used_at": "2026-01-05T09:30:00Z"
+         *     }
+         */
+        SecretRead: {
+            /** Name */
+            name: string;
+            /**
+             * Created By
+             * @description The key that it belongs to; null for all callers without a key.
+             */
+            created_by: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Replaced At
+             * @description When its value was last replaced.
+             */
+            replaced_at: string | null;
+            /** Last Used At */
+            last_used_at: string | null;
+        };
+        /**
+         * SecretRequest
+         * @description A new secret.
+         * @example {
+         *       "name": "hf-llama",
+         *       "value": "hf_the-token-of-the-hub"
+         *     }
+         */
+        SecretRequest: {
+            /**
+             * Value
+             * @description The value, such as a token of the model hub; no response contains it.
+             * @example hf_the-token-of-the-hub
+             */
+            value: string;
+            /**
+             * Name
+             * @description The name by which jobs use it.
+             */
+            name: string;
+        };
+        /**
          * SecretRotation
          * @description A request for a new secret for a webhook or a trigger.
          */
@@ -5736,6 +6054,7 @@ export interface components {
          *             "dataset": "c4",
          *             "text_field": null,
          *             "revision": null,
+         *             "model_secret": null,
          *             "preset": null,
          *             "method": "zpruner",
          *             "scope": null,
@@ -5757,7 +6076,10 @@ export interface components {
          *             "eval_text_field": null,
          *             "eval_samples": null,
          *             "tasks": null,
-         *             "task_limit": null
+         *             "task_limit": null,
+         *             "generate": false,
+         *             "prompts": null,
+         *             "pins": null
          *           }
          *         }
          *       ],
@@ -5936,6 +6258,12 @@ export interface components {
              * @description Branch, tag or commit of the model; pinned to a commit when the job runs.
              */
             revision?: string | null;
+            /**
+             * Model Secret
+             * @description The name of a secret whose value is the hub's token for `model`; by default the service's own token, if it has one.
+             * @example hf-llama
+             */
+            model_secret?: string | null;
             /** @description Sets several of the fields below: `fast`, `balanced` or `best`. Fields beside it override its own. */
             preset?: components["schemas"]["PresetName"] | null;
             /** @default zpruner */
@@ -6033,7 +6361,7 @@ export interface components {
             eval_samples?: number | null;
             /**
              * Tasks
-             * @description Zero-shot tasks that the dense and the pruned model are measured on: names of the LM Evaluation Harness, or the suites `wanda7` and `zpruner5`.
+             * @description Zero-shot tasks that the dense and the pruned model are measured on: names of the LM Evaluation Harness, the suites `wanda7` and `zpruner5`, or `uploaded:` or `local:` and a JSONL file of questions.
              * @example [
              *       "wanda7"
              *     ]
@@ -6048,6 +6376,31 @@ export interface components {
              * @description Items of each task, from the first one; all by default.
              */
             task_limit?: number | null;
+            /**
+             * Generate
+             * @description Whether the dense and the pruned model continue a few prompts, for people to read. Both must fit into memory as a whole, one after the other.
+             * @default false
+             */
+            generate: boolean;
+            /**
+             * Prompts
+             * @description The prompts that `generate` uses in place of its own.
+             * @example [
+             *       "The capital of France is"
+             *     ]
+             */
+            prompts?: string[] | null;
+            /**
+             * Pins
+             * @description The SHA-256 of inputs, and versions of packages, under the names that they have in a job's provenance. The job fails before it prunes if one of them is different.
+             * @example {
+             *       "calibration": "2c26b46b68ffc68f",
+             *       "version/torch": "2.13.0"
+             *     }
+             */
+            pins?: {
+                [key: string]: string;
+            } | null;
             /**
              * Name
              * @description The job's name.
@@ -6372,6 +6725,7 @@ export interface components {
          *           "dataset": "c4",
          *           "text_field": null,
          *           "revision": null,
+         *           "model_secret": null,
          *           "preset": null,
          *           "method": "zpruner",
          *           "scope": null,
@@ -6393,7 +6747,10 @@ export interface components {
          *           "eval_text_field": null,
          *           "eval_samples": null,
          *           "tasks": null,
-         *           "task_limit": null
+         *           "task_limit": null,
+         *           "generate": false,
+         *           "prompts": null,
+         *           "pins": null
          *         },
          *         "name": null,
          *         "labels": {},
@@ -8336,6 +8693,7 @@ export interface operations {
                      *         "dataset": "c4",
                      *         "text_field": null,
                      *         "revision": null,
+                     *         "model_secret": null,
                      *         "preset": null,
                      *         "method": "zpruner",
                      *         "scope": null,
@@ -8357,13 +8715,139 @@ export interface operations {
                      *         "eval_text_field": null,
                      *         "eval_samples": null,
                      *         "tasks": null,
-                     *         "task_limit": null
+                     *         "task_limit": null,
+                     *         "generate": false,
+                     *         "prompts": null,
+                     *         "pins": null
                      *       },
                      *       "metrics": {
                      *         "sparsity": 0.5,
                      *         "dense_perplexity": 8.64,
                      *         "pruned_perplexity": 9.72,
                      *         "perplexity_ratio": 1.125
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description The client already has this version. */
+            304: {
+                headers: {
+                    /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_provenance: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An `ETag`: 304 without a body if it is the present version. */
+                "If-None-Match"?: string | null;
+            };
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_type": "https://in-toto.io/Statement/v1",
+                     *       "subject": [
+                     *         {
+                     *           "name": "config.json",
+                     *           "digest": {
+                     *             "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+                     *           }
+                     *         }
+                     *       ],
+                     *       "predicateType": "https://slsa.dev/provenance/v1",
+                     *       "predicate": {
+                     *         "buildDefinition": {
+                     *           "externalParameters": {
+                     *             "model": "meta-llama/Llama-3.1-8B",
+                     *             "sparsity": 0.5,
+                     *             "dataset": "c4",
+                     *             "text_field": null,
+                     *             "revision": null,
+                     *             "model_secret": null,
+                     *             "preset": null,
+                     *             "method": "zpruner",
+                     *             "scope": null,
+                     *             "pattern": null,
+                     *             "solver": "none",
+                     *             "variant": null,
+                     *             "correction": null,
+                     *             "damping": null,
+                     *             "allocation": "uniform",
+                     *             "skip": [],
+                     *             "propagation": "fused",
+                     *             "refine": null,
+                     *             "recover": null,
+                     *             "samples": null,
+                     *             "seq_len": null,
+                     *             "seed": 0,
+                     *             "dtype": "auto",
+                     *             "eval_dataset": null,
+                     *             "eval_text_field": null,
+                     *             "eval_samples": null,
+                     *             "tasks": null,
+                     *             "task_limit": null,
+                     *             "generate": false,
+                     *             "prompts": null,
+                     *             "pins": null
+                     *           }
+                     *         },
+                     *         "runDetails": {
+                     *           "metadata": {
+                     *             "invocationId": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b"
+                     *           }
+                     *         }
                      *       }
                      *     }
                      */
@@ -9894,6 +10378,224 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["NewKey"];
                 };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_secrets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SecretRead_"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SecretRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecretRead"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SecretChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecretRead"];
+                };
+            };
+            /** @description The secret is new. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecretRead"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_secret: {
+        parameters: {
+            query?: {
+                /** @description The key that the secret belongs to, or `none` for callers without a key; by default the caller's own. Only an admin can name another one. */
+                key?: string | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description What went wrong, and what to change. */
             default: {
