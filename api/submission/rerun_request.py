@@ -20,8 +20,8 @@ def _add_job_fields(schema: dict[str, Any]) -> None:
 class JobChanges(RootModel[dict[str, JsonValue]]):
     """The fields that the rerun changes. The job's other fields are copied, with three exceptions.
 
-    The deadline and the pins are not copied. A new ``preset`` replaces all fields that presets can
-    set. The method ``none`` or a new ``pattern`` sets ``sparsity``, unless the request sets it.
+    The deadline and ``expect`` are not copied. A new ``preset`` replaces all fields that presets
+    can set. The method ``none`` or a new ``pattern`` sets ``sparsity``, unless the request sets it.
     """
 
     model_config = ConfigDict(json_schema_extra=_add_job_fields)
@@ -32,7 +32,7 @@ class JobChanges(RootModel[dict[str, JsonValue]]):
         Raises:
             RequestValidationError: the fields are not those of a valid job.
         """
-        fields = job.spec.model_dump(mode="json", exclude={"pins"}) | {
+        fields = job.spec.model_dump(mode="json", exclude={"expect"}) | {
             "name": job.name,
             "labels": job.labels,
             "queue": job.queue,

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from io import BufferedReader
 from pathlib import Path, PurePosixPath
@@ -120,15 +120,15 @@ class ArtifactStore:
         """Delete an attempt's published files. Call this if the attempt did not succeed."""
         _delete(self._published(job_id, attempt))
 
-    def remove_all_but(self, kept: str, job_id: str, attempt: int) -> None:
-        """Delete an attempt's published files durably, except the one named ``kept``."""
+    def remove_all_but(self, kept: Collection[str], job_id: str, attempt: int) -> None:
+        """Delete an attempt's published files durably, except those named in ``kept``."""
         folder = self._published(job_id, attempt)
         if not folder.exists():
             return
         for path in folder.iterdir():
             if path.is_dir():
                 shutil.rmtree(path)
-            elif path.name != kept:
+            elif path.name not in kept:
                 path.unlink()
         sync_folder(folder)
 

@@ -14,8 +14,8 @@ from db.files.retention_plan import Deletion, StoredJob
 from db.tables.base import Document
 from db.tables.jobs import Artifact, Job
 
-REPORT = "report.json"
-"""The file that no rule deletes."""
+KEPT = frozenset({"report.json", "provenance.json"})
+"""The files that no rule deletes: they say how the others were made."""
 
 
 class FileRetention:
@@ -95,7 +95,7 @@ class FileRetention:
         self._session.execute(removed.execution_options(synchronize_session=False))
 
 
-_IS_DELETABLE: ColumnElement[bool] = Artifact.deleted_by.is_(None) & (Artifact.name != REPORT)
+_IS_DELETABLE: ColumnElement[bool] = Artifact.deleted_by.is_(None) & Artifact.name.not_in(KEPT)
 
 
 def _is_protected() -> ColumnElement[bool]:

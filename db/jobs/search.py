@@ -31,7 +31,7 @@ ADDED_FIELDS = (
     "task_limit",
     "generate",
     "prompts",
-    "pins",
+    "expect",
     "model_secret",
 )
 """Fields that did not exist when older jobs' digests were computed."""

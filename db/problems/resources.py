@@ -95,7 +95,7 @@ ARTIFACT_DELETED = GROUP.add(
     410,
     "A retention rule deleted the file",
     "The operator's retention rules delete files of finished jobs; the detail names the rule and "
-    "the time. The job, its metrics and its report.json remain.",
+    "the time. The job, its metrics, its report.json and its provenance.json remain.",
     "Rerun its job (POST to /v1/jobs/{id}/rerun): the same seed on the same machine gives the "
     'same bytes. PATCH the new job with {"pinned": true}, and no rule deletes its files.',
     error=ArtifactDeletedError,

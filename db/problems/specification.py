@@ -55,16 +55,16 @@ _add(
     "value there.",
 )
 
-# Pins.
+# Expected inputs.
 _add(
     "changed_input",
     "A pinned input has changed",
-    "A file of the model, or a text, is not the one that the job's pins name. Nothing was pruned.",
+    "A file of the model, or a text, is not the one that the job expects. Nothing was pruned.",
 )
 _add(
     "changed_version",
     "A pinned version has changed",
-    "The worker has another version of a package than the job's pins name. Nothing was pruned.",
+    "The worker has another version of a package than the job expects. Nothing was pruned.",
 )
 
 # Names.

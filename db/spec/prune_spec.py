@@ -20,8 +20,8 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
 from db.spec.allocations import Allocation, AllocationName
+from db.spec.expected_inputs import ExpectedInputs
 from db.spec.generation import Prompts
-from db.spec.pins import Pins
 from db.spec.presets import PresetName, resolve_preset
 from db.spec.recovery import Recover
 from db.spec.refinement import Refine
@@ -280,7 +280,7 @@ class PruneSpec(BaseModel):
         description="The prompts that `generate` uses in place of its own.",
         examples=[["The capital of France is"]],
     )
-    pins: Pins | None = Field(
+    expect: ExpectedInputs | None = Field(
         default=None,
         description="The SHA-256 of inputs, and versions of packages, under the names that they "
         "have in a job's provenance. The job fails before it prunes if one of them is different.",

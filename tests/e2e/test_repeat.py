@@ -53,7 +53,7 @@ def test_a_job_repeated_on_the_same_machine_has_the_same_files(
         assert output["warnings"] == []
         again = client.jobs.get(output["job_id"])
         assert again.parent_id == (job_id if source == job_id else None)
-        assert again.spec["pins"]["version/torch"]
+        assert again.spec["expect"]["version/torch"]
 
 
 def test_a_file_that_differs_is_named_and_another_version_is_a_warning(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from db.core.retention_rules import RetentionRule
 from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
-from db.files.retention import REPORT, FileRetention
+from db.files.retention import KEPT, FileRetention
 from db.files.retention_plan import retention_plan
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ def _remove_recorded(sessions: Sessions, store: ArtifactStore) -> None:
         unremoved = FileRetention(session).unremoved()
     for job_id, attempt in unremoved:
         try:
-            store.remove_all_but(REPORT, job_id, attempt)
+            store.remove_all_but(KEPT, job_id, attempt)
         except OSError as error:  # the files of the other jobs can still be removed
             log.warning("the files of job %s could not be removed: %s", job_id, error)
             continue

@@ -10,7 +10,7 @@ from db.core.states import Phase
 from db.files.artifact_store import sha256_of
 from db.spec.checkpoint_headers import weight_files
 from db.spec.datasets.upload_store import UPLOADED
-from db.spec.pins import CALIBRATION, EVALUATION, MODEL
+from db.spec.expected_inputs import CALIBRATION, EVALUATION, MODEL
 from db.spec.prune_spec import PruneSpec
 from db.spec.references import (
     LOCAL,
@@ -41,7 +41,7 @@ class JobInputs:
     Attributes:
         names: the names of the model and the datasets by the field, without the paths of local
             folders.
-        model: the SHA-256 of each file of the model, by the name of its pin.
+        model: the SHA-256 of each file of the model, by its name in ``expect``.
     """
 
     names: dict[str, str]
@@ -51,7 +51,7 @@ class JobInputs:
 def model_digests(
     model: ModelFolder, resources: Resources
 ) -> Generator[JobProgress, None, dict[str, str]]:
-    """Return the SHA-256 of each file of a model that a job reads, by the name of its pin.
+    """Return the SHA-256 of each file of a model that a job reads, by its name in ``expect``.
 
     Yields:
         Progress after each file, as a place where the job may stop: weights can take minutes.
@@ -68,7 +68,7 @@ def model_digests(
 
 
 def text_digests(job: OpenedJob) -> dict[str, str]:
-    """Return the SHA-256 of the texts of a job, by the names of their pins."""
+    """Return the SHA-256 of the texts of a job, by their names in ``expect``."""
     texts = {CALIBRATION: job.windows.calibration, EVALUATION: job.windows.evaluation}
     return {name: text.provenance["dataset_sha256"] for name, text in texts.items()}
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from db.files.artifact_store import CHECKSUMS, KnownDigest, files_to_publish, sha256_of
-from db.spec.pins import CALIBRATION, EVALUATION
+from db.spec.expected_inputs import CALIBRATION, EVALUATION
 from worker import pruning, recovery
 from worker.jobs.inputs import JobInputs, versions
 from worker.jobs.opened_job import OpenedJob

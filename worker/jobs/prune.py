@@ -7,7 +7,7 @@ from pathlib import Path
 from db.core.states import Phase
 from db.files.artifact_store import KnownDigest
 from db.spec.combinations import check_combination
-from db.spec.pins import MODEL, VERSION, check_pins
+from db.spec.expected_inputs import MODEL, VERSION, check_expected
 from db.spec.prune_spec import PruneSpec
 from db.spec.references import parse_model
 from worker.evaluation.perplexity import token_loss
@@ -93,18 +93,18 @@ def prune(
 def _opened(
     spec: PruneSpec, resources: Resources
 ) -> Generator[JobProgress, None, tuple[OpenedJob, JobInputs]]:
-    """Open a job, and check its pins; return it with its inputs."""
+    """Open a job, and check that its inputs are the expected ones; return it with its inputs."""
     check_combination(spec)
-    check_pins(spec.pins, VERSION, {VERSION + name: one for name, one in versions().items()})
+    check_expected(spec.expect, VERSION, {VERSION + name: one for name, one in versions().items()})
     devices = rank_devices(compute_device(resources.device), resources.devices)
     reference = parse_model(spec.model, spec.revision, resources.model_roots)
     model = fetch_model(reference, resources.hub_token())
     yield JobProgress(Phase.loading, 0.01)
     digests = yield from model_digests(model, resources)
-    check_pins(spec.pins, MODEL, digests)
+    check_expected(spec.expect, MODEL, digests)
     job = OpenedJob.open(spec, model, devices, resources)
     for name, digest in text_digests(job).items():
-        check_pins(spec.pins, name, {name: digest})
+        check_expected(spec.expect, name, {name: digest})
     # The names are read now, because the files may be gone when the job ends.
     return job, JobInputs(shown_names(spec, resources), digests)
 

@@ -118,8 +118,8 @@ def _duration(seconds: float) -> str:
 
 
 def _fields(spec: dict[str, Any]) -> list[str]:
-    if spec.get("pins"):
-        spec = spec | {"pins": f"{len(spec['pins'])} inputs and versions"}
+    if spec.get("expect"):
+        spec = spec | {"expect": f"{len(spec['expect'])} inputs and versions"}
     return [f"  {name}: {value}" for name, value in spec.items() if value is not None]
 
 

@@ -118,10 +118,10 @@ def with_fields(
 def options_of(schema: Mapping[str, Any]) -> Iterator[FieldOption]:
     """Yield an option for each field of a JSON schema; ``model`` becomes an argument.
 
-    ``pins`` has none: `zpruner repeat` sets it.
+    ``expect`` has none: `zpruner repeat` sets it.
     """
     for name, field in schema["properties"].items():
-        if name == "pins":
+        if name == "expect":
             continue
         forms = [_resolved(form, schema) for form in field.get("anyOf", [field])]
         forms = [form for form in forms if form["type"] != "null"]

@@ -33,7 +33,7 @@ export function makeSpec(overrides: Partial<Spec> = {}): Spec {
     task_limit: null,
     generate: false,
     prompts: null,
-    pins: null,
+    expect: null,
     ...overrides,
   } as Spec;
 }

@@ -23,12 +23,12 @@ TEXT = "The quick brown fox number {} jumps over the lazy dog.\n"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a model, a text, and two runs: ``out``, and ``again`` with its pins."""
+    """A folder with a model, a text, and two runs; ``again`` expects the inputs of ``out``."""
     folder = tmp_path_factory.mktemp("provenance")
     write_model_and_tokenizer(folder / "model")
     (folder / "text.txt").write_text("".join(TEXT.format(n) for n in range(200)))
     pruned(folder, "out")
-    pruned(folder, "again", has_roots=False, pins=digests(dependencies(folder)))
+    pruned(folder, "again", has_roots=False, expect=digests(dependencies(folder)))
     return folder
 
 
@@ -131,10 +131,10 @@ def test_local_names_are_relative_to_their_root_or_have_no_folder_without_one(
 def test_an_input_or_version_that_is_not_as_pinned_is_refused_before_anything_is_pruned(
     name: str, code: str, reason: str, folder: Path
 ) -> None:
-    out, pins = f"out-{name.replace('/', '-')}", {name: "0" * 64}
+    out, expect = f"out-{name.replace('/', '-')}", {name: "0" * 64}
     with pytest.raises(SpecRefusedError, match=reason) as caught:
-        pruned(folder, out, pins=pins)
-    assert (caught.value.field, caught.value.value, caught.value.code) == ("pins", pins, code)
+        pruned(folder, out, expect=expect)
+    assert (caught.value.field, caught.value.value, caught.value.code) == ("expect", expect, code)
     assert list((folder / out).iterdir()) == []
 
 

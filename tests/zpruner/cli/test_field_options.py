@@ -16,7 +16,7 @@ from zpruner.cli.commands.planning import VARIED
 from zpruner.cli.field_options import JOB_FIELDS, options_of, with_fields
 from zpruner.cli.main import app
 
-FIELDS = set(PruneSpec.model_fields) - {"model", "pins"}
+FIELDS = set(PruneSpec.model_fields) - {"model", "expect"}
 
 
 def test_the_copied_schema_is_that_of_the_specification() -> None:

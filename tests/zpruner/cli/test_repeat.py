@@ -1,4 +1,4 @@
-"""What ``zpruner repeat`` takes, and how jobs with pins are shown."""
+"""What ``zpruner repeat`` takes, and how jobs with expected inputs are shown."""
 
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def test_a_job_without_provenance_cannot_be_repeated(service: Service) -> None:
 
 
 def test_a_job_is_shown_with_the_number_of_its_pins(service: Service) -> None:
-    pins = {"calibration": "1f", "version/torch": "2.13.0"}
-    service.prepare("/v1/jobs/job_1", Answer(200, job(spec={"pins": pins})))
+    expect = {"calibration": "1f", "version/torch": "2.13.0"}
+    service.prepare("/v1/jobs/job_1", Answer(200, job(spec={"expect": expect})))
     result = CliRunner(env={"ZPRUNER_URL": service.url}).invoke(app, ["get", "job_1"])
-    assert "  pins: 2 inputs and versions\n" in result.stdout
+    assert "  expect: 2 inputs and versions\n" in result.stdout

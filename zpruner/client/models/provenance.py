@@ -113,11 +113,11 @@ class Statement(ResponseModel):
             with_versions: whether the job also fails if versions differ.
         """
         inputs = self.predicate.definition.inputs
-        pins = {one.name: one.digest.sha256 for one in inputs if one.digest.sha256 is not None}
+        expect = {one.name: one.digest.sha256 for one in inputs if one.digest.sha256 is not None}
         if with_versions:
-            pins |= {f"version/{name}": one for name, one in self.versions.items()}
+            expect |= {f"version/{name}": one for name, one in self.versions.items()}
         commits = [one.digest.commit for one in inputs if one.digest.commit is not None]
-        return {"pins": pins} | ({"revision": commits[0]} if commits else {})
+        return {"expect": expect} | ({"revision": commits[0]} if commits else {})
 
 
 class FileComparison(ResponseModel):

@@ -2255,7 +2255,7 @@ export interface components {
          *         "task_limit": null,
          *         "generate": false,
          *         "prompts": null,
-         *         "pins": null
+         *         "expect": null
          *       }
          *     }
          */
@@ -2307,7 +2307,7 @@ export interface components {
          *         "task_limit": null,
          *         "generate": false,
          *         "prompts": null,
-         *         "pins": null
+         *         "expect": null
          *       },
          *       "model": {
          *         "name": "meta-llama/Llama-3.1-8B",
@@ -2636,8 +2636,8 @@ export interface components {
          * JobChanges
          * @description The fields that the rerun changes. The job's other fields are copied, with three exceptions.
          *
-         *     The deadline and the pins are not copied. A new ``preset`` replaces all fields that presets can
-         *     set. The method ``none`` or a new ``pattern`` sets ``sparsity``, unless the request sets it.
+         *     The deadline and ``expect`` are not copied. A new ``preset`` replaces all fields that presets
+         *     can set. The method ``none`` or a new ``pattern`` sets ``sparsity``, unless the request sets it.
          * @example {
          *       "sparsity": 0.6
          *     }
@@ -2805,14 +2805,14 @@ export interface components {
              */
             prompts?: string[] | null;
             /**
-             * Pins
+             * Expect
              * @description The SHA-256 of inputs, and versions of packages, under the names that they have in a job's provenance. The job fails before it prunes if one of them is different.
              * @example {
              *       "calibration": "2c26b46b68ffc68f",
              *       "version/torch": "2.13.0"
              *     }
              */
-            pins?: {
+            expect?: {
                 [key: string]: string;
             } | null;
             /**
@@ -2922,7 +2922,7 @@ export interface components {
          *         "task_limit": null,
          *         "generate": false,
          *         "prompts": null,
-         *         "pins": null
+         *         "expect": null
          *       },
          *       "attempt": 1,
          *       "worker": "gpu@host",
@@ -3210,7 +3210,7 @@ export interface components {
          *             "task_limit": null,
          *             "generate": false,
          *             "prompts": null,
-         *             "pins": null
+         *             "expect": null
          *           },
          *           "attempt": 1,
          *           "worker": "gpu@host",
@@ -3370,7 +3370,7 @@ export interface components {
          *         "task_limit": null,
          *         "generate": false,
          *         "prompts": null,
-         *         "pins": null
+         *         "expect": null
          *       },
          *       "name": null,
          *       "labels": {},
@@ -3464,7 +3464,7 @@ export interface components {
          *         "task_limit": null,
          *         "generate": false,
          *         "prompts": null,
-         *         "pins": null
+         *         "expect": null
          *       },
          *       "attempt": 1,
          *       "worker": "gpu@host",
@@ -3798,14 +3798,14 @@ export interface components {
              */
             prompts?: string[] | null;
             /**
-             * Pins
+             * Expect
              * @description The SHA-256 of inputs, and versions of packages, under the names that they have in a job's provenance. The job fails before it prunes if one of them is different.
              * @example {
              *       "calibration": "2c26b46b68ffc68f",
              *       "version/torch": "2.13.0"
              *     }
              */
-            pins?: {
+            expect?: {
                 [key: string]: string;
             } | null;
             /**
@@ -5440,14 +5440,14 @@ export interface components {
              */
             prompts?: string[] | null;
             /**
-             * Pins
+             * Expect
              * @description The SHA-256 of inputs, and versions of packages, under the names that they have in a job's provenance. The job fails before it prunes if one of them is different.
              * @example {
              *       "calibration": "2c26b46b68ffc68f",
              *       "version/torch": "2.13.0"
              *     }
              */
-            pins?: {
+            expect?: {
                 [key: string]: string;
             } | null;
         };
@@ -6079,7 +6079,7 @@ export interface components {
          *             "task_limit": null,
          *             "generate": false,
          *             "prompts": null,
-         *             "pins": null
+         *             "expect": null
          *           }
          *         }
          *       ],
@@ -6391,14 +6391,14 @@ export interface components {
              */
             prompts?: string[] | null;
             /**
-             * Pins
+             * Expect
              * @description The SHA-256 of inputs, and versions of packages, under the names that they have in a job's provenance. The job fails before it prunes if one of them is different.
              * @example {
              *       "calibration": "2c26b46b68ffc68f",
              *       "version/torch": "2.13.0"
              *     }
              */
-            pins?: {
+            expect?: {
                 [key: string]: string;
             } | null;
             /**
@@ -6750,7 +6750,7 @@ export interface components {
          *           "task_limit": null,
          *           "generate": false,
          *           "prompts": null,
-         *           "pins": null
+         *           "expect": null
          *         },
          *         "name": null,
          *         "labels": {},
@@ -8718,7 +8718,7 @@ export interface operations {
                      *         "task_limit": null,
                      *         "generate": false,
                      *         "prompts": null,
-                     *         "pins": null
+                     *         "expect": null
                      *       },
                      *       "metrics": {
                      *         "sparsity": 0.5,
@@ -8840,7 +8840,7 @@ export interface operations {
                      *             "task_limit": null,
                      *             "generate": false,
                      *             "prompts": null,
-                     *             "pins": null
+                     *             "expect": null
                      *           }
                      *         },
                      *         "runDetails": {

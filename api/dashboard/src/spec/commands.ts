@@ -27,12 +27,12 @@ function curl(body: Body, origin: string, needsKey: boolean): string {
   return words.join(" \\\n  ");
 }
 
-function cli({ model, labels, pins, ...options }: Body, origin: string): string {
+function cli({ model, labels, expect, ...options }: Body, origin: string): string {
   const words = [`ZPRUNER_URL=${origin}`, "zpruner", "submit", quoted(String(model))];
   for (const [name, value] of Object.entries(options)) words.push(...flags(name, value));
   const labelNames = Object.keys((labels ?? {}) as Body);
   if (labelNames.length > 0) words.push(`# set labels with the API: ${labelNames.join(", ")}`);
-  if (pins) words.push("# set pins with the API");
+  if (expect) words.push("# set expect with the API");
   return folded(words);
 }
 

@@ -153,12 +153,12 @@ function sentence(name: string): string {
 /**
  * Return the fields of any job, with all methods as choices: each schema has only its own.
  *
- * Pins have no input: `zpruner repeat` sets them.
+ * Expected inputs have no field in the form: `zpruner repeat` sets them.
  */
 export function jobFields(methods: { name: string; fields: string[]; options: Schema }[]): Field[] {
   const offered = methods.filter((one) => one.fields.includes("method"));
   const [first] = offered;
-  return fieldsOf(first?.options ?? {}, ["pins"]).map((field) => {
+  return fieldsOf(first?.options ?? {}, ["expect"]).map((field) => {
     if (field.name !== "method") return field;
     const choices = offered.map((one) => one.name);
     return { ...field, kind: "choice", choices, fallback: first?.name ?? null };

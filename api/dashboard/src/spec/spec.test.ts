@@ -106,8 +106,8 @@ describe("the fields of any job", () => {
     expect(jobFields([])).toEqual([]);
   });
 
-  it("have no input for pins", () => {
-    const options = { properties: { pins: { type: "object" }, seed: { type: "integer" } } };
+  it("have no input for the expected inputs", () => {
+    const options = { properties: { expect: { type: "object" }, seed: { type: "integer" } } };
     const fields = jobFields([{ name: "wanda", fields: ["method"], options }]);
     expect(fields.map(({ name }) => name)).toEqual(["seed"]);
   });
@@ -275,11 +275,11 @@ describe("commands", () => {
     expect(python).toContain('    skip=["*.a", "b"],\n    labels={"t": "x y"},\n');
   });
 
-  it("pass pins to the API and to Python, and say that the command line has no option for them", () => {
-    const { curl, cli, python } = commandsOf({ model: "m", pins: { calibration: "1f" } }, "h");
-    expect(cli).toMatch(/submit m # set pins with the API$/);
-    expect(curl).toContain('"pins":{"calibration":"1f"}');
-    expect(python).toContain('pins={"calibration": "1f"}');
+  it("pass expected inputs to the API and to Python; the command line has no option for them", () => {
+    const { curl, cli, python } = commandsOf({ model: "m", expect: { calibration: "1f" } }, "h");
+    expect(cli).toMatch(/submit m # set expect with the API$/);
+    expect(curl).toContain('"expect":{"calibration":"1f"}');
+    expect(python).toContain('expect={"calibration": "1f"}');
   });
 
   it("contain only the bounds that the gate has", () => {

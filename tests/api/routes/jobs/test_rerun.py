@@ -28,11 +28,11 @@ def test_a_retry_queues_and_pushes_the_same_job_again(
 
 
 def test_a_rerun_has_pins_only_if_it_sets_them(client: TestClient, sessions: Sessions) -> None:
-    pins = {"calibration": "1f"}
-    job_id = make_job(sessions, make_spec(pins=pins)).id
-    for changes, expected in (({}, None), ({"pins": pins}, pins)):
+    expect = {"calibration": "1f"}
+    job_id = make_job(sessions, make_spec(expect=expect)).id
+    for changes, expected in (({}, None), ({"expect": expect}, expect)):
         body = client.post(f"/v1/jobs/{job_id}/rerun?dry_run=true", json=changes).json()
-        assert body["spec"]["pins"] == expected
+        assert body["spec"]["expect"] == expected
 
 
 def test_what_is_not_over_or_went_well_is_not_retried(

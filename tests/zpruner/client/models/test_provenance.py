@@ -39,10 +39,10 @@ def test_every_file_is_compared_but_those_with_measured_times() -> None:
 
 def test_a_repeated_job_is_pinned_to_the_commit_the_files_and_on_request_the_versions() -> None:
     made = statement({}, torch="2.13.0")
-    pins = {"model/config.json": "12"}
-    assert made.changes_to_repeat() == {"revision": "c0ffee", "pins": pins}
+    expect = {"model/config.json": "12"}
+    assert made.changes_to_repeat() == {"revision": "c0ffee", "expect": expect}
     strict = made.changes_to_repeat(with_versions=True)
-    assert strict["pins"] == pins | {"version/torch": "2.13.0"}
+    assert strict["expect"] == expect | {"version/torch": "2.13.0"}
 
 
 def test_versions_and_other_conditions_that_differ_are_described() -> None:

@@ -10,7 +10,7 @@ it("shows all fields of the request, and commands without removed options", asyn
   vi.useFakeTimers();
   service.reply = () => listing([]);
   const gate = { max: { perplexity_ratio: 1.1 }, min: { sparsity: 0.5 } };
-  const spec = makeSpec({ pins: { calibration: "1f", "version/torch": "2" } });
+  const spec = makeSpec({ expect: { calibration: "1f", "version/torch": "2" } });
   const job = makeJob({
     spec,
     gate: { ...gate, confidence: null },

@@ -44,7 +44,7 @@ export function Configuration({ job }: { job: Job }) {
 
 function inWords(name: string, value: unknown): string {
   if (name === "gate") return gateInWords(value as Gate);
-  if (name === "pins") return `${Object.keys(value as object).length} inputs and versions`;
+  if (name === "expect") return `${Object.keys(value as object).length} inputs and versions`;
   return toReadableText(value);
 }
 

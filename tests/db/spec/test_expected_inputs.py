@@ -1,4 +1,4 @@
-"""Which names and values pins may have."""
+"""Which names and values expected inputs may have."""
 
 import pytest
 from pydantic import ValidationError
@@ -9,16 +9,16 @@ JOB = {"model": "org/model", "sparsity": 0.5, "dataset": "c4"}
 
 
 def test_files_of_the_model_texts_and_versions_can_be_pinned() -> None:
-    pins = dict.fromkeys(("model/a b.json", "calibration", "evaluation", "version/torch"), "1f")
-    assert PruneSpec.model_validate(JOB | {"pins": pins}).pins == pins
+    expect = dict.fromkeys(("model/a b.json", "calibration", "evaluation", "version/torch"), "1f")
+    assert PruneSpec.model_validate(JOB | {"expect": expect}).expect == expect
 
 
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("weights", "1f", "weights is no pin: name calibration, evaluation, a file such as"),
-        ("model/", "1f", "model/ is no pin"),
-        ("model/a\x00", "1f", "is no pin"),
+        ("weights", "1f", "weights is no input: name calibration, evaluation, a file such as"),
+        ("model/", "1f", "model/ is no input"),
+        ("model/a\x00", "1f", "is no input"),
         ("calibration", "", "should match pattern"),
         ("calibration", "two words", "should match pattern"),
     ],
@@ -27,4 +27,4 @@ def test_another_name_or_value_is_refused_with_the_ones_that_there_are(
     name: str, value: str, message: str
 ) -> None:
     with pytest.raises(ValidationError, match=message):
-        PruneSpec.model_validate(JOB | {"pins": {name: value}})
+        PruneSpec.model_validate(JOB | {"expect": {name: value}})

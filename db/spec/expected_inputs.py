@@ -1,4 +1,4 @@
-"""The field ``pins`` of a specification: inputs and versions that a job must find unchanged."""
+"""The field ``expect`` of a specification: inputs and versions that a job must find unchanged."""
 
 import re
 from collections.abc import Mapping
@@ -10,27 +10,27 @@ from pydantic_core import PydanticCustomError
 from db.core.errors import SpecRefusedError
 
 MODEL, VERSION = "model/", "version/"
-"""Prefixes of the names of pins: of a file of the model, and of a version."""
+"""Prefixes of the names: of a file of the model, and of a version."""
 CALIBRATION, EVALUATION = "calibration", "evaluation"
-"""The names of the pins of texts."""
+"""The names of the texts."""
 
 NAME = r"^(calibration|evaluation|(model|version)/[^\x00-\x1f\x7f]{1,256})$"
 VALUE = r"^[\x21-\x7e]{1,128}$"
 MOST = 4096
 
 
-def _check_names(pins: dict[str, str]) -> dict[str, str]:
-    if wrong := next((name for name in pins if re.fullmatch(NAME, name) is None), None):
+def _check_names(expect: dict[str, str]) -> dict[str, str]:
+    if wrong := next((name for name in expect if re.fullmatch(NAME, name) is None), None):
         raise PydanticCustomError(
-            "pin_name",
-            "{name} is no pin: name calibration, evaluation, a file such as model/config.json, or "
-            "a version such as version/torch",
+            "input_name",
+            "{name} is no input: name calibration, evaluation, a file such as model/config.json, "
+            "or a version such as version/torch",
             {"name": wrong[:64]},
         )
-    return pins
+    return expect
 
 
-Pins = Annotated[
+ExpectedInputs = Annotated[
     dict[str, Annotated[str, StringConstraints(pattern=VALUE)]],
     Field(max_length=MOST),
     AfterValidator(_check_names),
@@ -45,25 +45,25 @@ Pins = Annotated[
 ]
 
 
-def check_pins(pins: Mapping[str, str] | None, prefix: str, found: Mapping[str, str]) -> None:
-    """Check the pins whose names begin with ``prefix`` against the values that were found.
+def check_expected(expect: Mapping[str, str] | None, prefix: str, found: Mapping[str, str]) -> None:
+    """Check the values whose names begin with ``prefix`` against those that were found.
 
     Raises:
-        SpecRefusedError: a value differs from its pin, or was not found.
+        SpecRefusedError: a value is not the expected one, or was not found.
     """
-    for name, wanted in (pins or {}).items():
+    for name, wanted in (expect or {}).items():
         if name.startswith(prefix) and found.get(name) != wanted:
             raise _changed(name, wanted, found.get(name))
 
 
 def _changed(name: str, wanted: str, value: str | None) -> SpecRefusedError:
-    pin = {name: wanted}
+    expected = {name: wanted}
     if name.startswith(VERSION):
         package = name.removeprefix(VERSION)
         reason = f"the worker has {package} {value}" if value else f"the worker has no {package}"
-        remedy = "Install the pinned version on the worker, or leave this pin out."
-        return SpecRefusedError("pins", pin, "changed_version", reason, remedy)
+        remedy = "Install the expected version on the worker, or leave it out of expect."
+        return SpecRefusedError("expect", expected, "changed_version", reason, remedy)
     source = name.removeprefix(MODEL)
     reason = f"the sha256 of {source} is {value}" if value else f"the model has no {source}"
-    remedy = "Restore the input that was pinned, or leave this pin out to use another one."
-    return SpecRefusedError("pins", pin, "changed_input", reason, remedy)
+    remedy = "Restore the expected input, or leave it out of expect to use another one."
+    return SpecRefusedError("expect", expected, "changed_input", reason, remedy)
