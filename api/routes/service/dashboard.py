@@ -26,6 +26,7 @@ PAGES = (
     "/sweeps/{sweep_id}",
     "/workers",
     "/keys",
+    "/secrets",
     "/audit",
     "/datasets",
     "/datasets/{dataset_id}",
