@@ -11,7 +11,7 @@ from typing import Any
 
 from db.core.errors import SpecRefusedError
 from db.files.bounded_process import BoundsExceededError, run_bounded, serve_bounded
-from db.spec.datasets.checks import check_questions, check_upload, peek
+from db.spec.datasets.checks import check_questions, check_upload, peek, read_all
 from db.spec.datasets.files import PARQUET, DataFile
 
 SMALL_BYTES = 128 << 10
@@ -20,7 +20,7 @@ JSON_MEMORY_BYTES = 512 << 20
 PARQUET_MEMORY_BYTES = 1 << 30
 """A limit on the address space; the Parquet library reserves more address space than it uses."""
 _SLOTS = BoundedSemaphore(2)
-CHECKS = {"upload": check_upload, "peek": peek, "questions": check_questions}
+CHECKS = {"upload": check_upload, "peek": peek, "questions": check_questions, "read": read_all}
 REMEDY = "Split it into several files, or shorten its rows."
 
 

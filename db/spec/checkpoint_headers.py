@@ -1,6 +1,5 @@
 """Checks of safetensors files, of which only the headers are read."""
 
-import json
 import struct
 from collections.abc import Collection
 from math import prod
@@ -9,6 +8,7 @@ from typing import Any
 
 from db.core.errors import SpecRefusedError
 from db.core.refusals import refused
+from db.spec.json_files import parse_json
 
 WHOLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -20,6 +20,7 @@ SIZES = {
 MAX_HEADER_BYTES = 25_000_000
 MAX_TENSORS = 20_000
 MAX_DIMENSIONS = 64
+MAX_NAME = 1000
 COMPLETE = "Download it again, or name a complete copy."
 
 
@@ -84,20 +85,22 @@ def index_bytes(folder: Path, weights: Collection[str]) -> int | None:
     """
     if WHOLE in weights or not (folder / INDEX).is_file():
         return None
-    metadata = json.loads((folder / INDEX).read_bytes()).get("metadata")
+    metadata = parse_json((folder / INDEX).read_bytes()).get("metadata")
     total = metadata.get("total_size") if isinstance(metadata, dict) else None
     return total if type(total) is int and total > 0 else None
 
 
 def _weight_map(folder: Path, name: str) -> dict[str, str]:
     path = folder / INDEX
+    if not path.is_file():
+        raise _malformed(name, INDEX, "is not a regular file")
     if path.stat().st_size > MAX_HEADER_BYTES:
         raise _malformed(name, INDEX, "is larger than 25 MB")
     try:
-        index = json.loads(path.read_bytes())
+        index = parse_json(path.read_bytes())
         weight_map = index["weight_map"]
         pairs = list(weight_map.items())
-    except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise _malformed(name, INDEX, "has no weight_map") from None
     for tensor, file in pairs:
         # A file name must not lead out of the folder.
@@ -106,14 +109,16 @@ def _weight_map(folder: Path, name: str) -> dict[str, str]:
             or not file.endswith(".safetensors")
             or Path(file).name != file
         ):
-            raise _malformed(name, INDEX, f"names {file!r} as the file of {tensor!r}")
+            raise _malformed(name, INDEX, f"names {file!r:.200} as the file of {tensor!r:.200}")
     return dict(pairs)
 
 
 def _tensors(path: Path, name: str) -> dict[str, tuple[int, ...]]:
     """Return the shapes of a file's tensors; check that they fill the file exactly."""
     header, body_bytes = _header(path, name)
-    header.pop("__metadata__", None)
+    metadata = header.pop("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(one, str) for one in metadata.values()):
+        raise _malformed(name, path.name, "has metadata that are not texts by name")
     if len(header) > MAX_TENSORS:
         reason = f"{path.name} has more than {MAX_TENSORS:,} tensors"
         raise refused(name, "too_many_tensors", reason, "Name a smaller model.")
@@ -147,28 +152,23 @@ def _header(path: Path, name: str) -> tuple[dict[str, Any], int]:
             raise refused(name, "truncated_weights", reason, COMPLETE)
         text = file.read(length)
     try:
-        header = json.loads(text, object_pairs_hook=_unique_keys)
-    except (ValueError, RecursionError):
+        header = parse_json(text)
+    except ValueError:
         raise _malformed(name, path.name, "has a header that is not JSON") from None
     if not isinstance(header, dict):
         raise _malformed(name, path.name, "has a header that is not a JSON object")
     return header, size - 8 - length
 
 
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Reject duplicate keys, because two readers could choose different tensors."""
-    entries = dict(pairs)
-    if len(entries) != len(pairs):
-        raise ValueError("duplicate key")
-    return entries
-
-
 def _span(path: Path, name: str, tensor: str, entry: Any) -> tuple[int, int, str]:
     """Return a tensor's offsets; check that they fit its shape and format."""
+    if len(tensor) > MAX_NAME or not tensor.isprintable():
+        raise _malformed(name, path.name, f"has a tensor with the name {tensor!r:.200}")
     try:
         dtype, shape, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
         numbers = (*shape, begin, end)
-        is_valid = isinstance(dtype, str) and len(numbers) <= MAX_DIMENSIONS
+        is_valid = isinstance(dtype, str) and isinstance(shape, list)
+        is_valid = is_valid and len(numbers) <= MAX_DIMENSIONS
         is_valid = is_valid and all(
             type(number) is int and 0 <= number < 2**63 for number in numbers
         )
@@ -177,7 +177,7 @@ def _span(path: Path, name: str, tensor: str, entry: Any) -> tuple[int, int, str
     if not is_valid:
         raise _malformed(name, path.name, f"does not describe tensor {tensor!r}")
     if dtype not in SIZES:
-        reason = f"tensor {tensor!r} in {path.name} is stored as {dtype}, a quantised format"
+        reason = f"tensor {tensor!r} in {path.name} is stored as {dtype:.40}, a quantised format"
         raise refused(name, "quantized", reason, "Name the unquantised model it was made from.")
     if end - begin != prod(shape) * SIZES[dtype]:
         raise _malformed(

@@ -14,9 +14,13 @@ DECODERS = {"text_config", "decoder", "llm_config", "language_config"}
 """The config keys under which a composite model describes its decoder, the part to prune."""
 COUNT = re.compile(r"(layers?|blocks?|experts?|depth|stages|codebooks)\Z")
 WIDTH = re.compile(r"(size|dims?|rank|heads?|width|embd?|inner|groups?|kernel|d_model|d_ff)\Z")
+LABELS = re.compile(r"num_labels\Z")
 LENGTH = re.compile(r"(position|positions|embeddings|ctx|seq_len|seq_length)\Z")
-BOUNDS = ((COUNT, 1024), (WIDTH, 1 << 24), (LENGTH, 1 << 28))
-"""Upper bounds: 1,024 blocks, a width of 16 million, 268 million positions."""
+BOUNDS = ((COUNT, 1024), (WIDTH, 1 << 24), (LENGTH, 1 << 28), (LABELS, 1 << 16))
+"""Upper bounds: 1,024 blocks, a width of 16 million, 268 million positions, 65,536 labels.
+
+transformers makes a dictionary entry for each label, even for a decoder, which has no use for them.
+"""
 REMEDY = "Name a complete copy of the model, with the config.json it was saved with."
 
 

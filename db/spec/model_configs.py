@@ -1,6 +1,5 @@
 """Checks that refuse models whose configuration asks for custom code or quantized weights."""
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from db.core.errors import SpecRefusedError
 from db.core.refusals import refused
+from db.spec.json_files import parse_json
 
 CONFIGS = (
     "config.json",
@@ -30,10 +30,21 @@ def check_configs(folder: Path, name: str) -> dict[str, Any]:
     """
     present = [file for file in CONFIGS if os.path.lexists(folder / file)]
     configs = {file: _read(folder / file, name) for file in present}
+    _check_kind(configs.get("config.json", {}), folder, name)
     for file, config in configs.items():
         for key, value in _entries(config):
             _check(name, file, key, value)
     return configs.get("config.json", {})
+
+
+def _check_kind(config: dict[str, Any], folder: Path, name: str) -> None:
+    """Check the entries of config.json that decide what else of it is read, and by which class."""
+    path = folder / "config.json"
+    if "configuration_files" in config:
+        # transformers would read one of these files instead, which nothing has checked.
+        raise _malformed(name, path, "refers to other files (configuration_files)")
+    if not isinstance(config.get("model_type", ""), str):
+        raise _malformed(name, path, "has a model_type that is not a string")
 
 
 def _check(name: str, file: str, key: str, value: Any) -> None:
@@ -43,7 +54,7 @@ def _check(name: str, file: str, key: str, value: Any) -> None:
     if "_implementation" in key:
         for choice in value.values() if isinstance(value, dict) else [value]:
             if isinstance(choice, str) and "/" in choice:
-                reason = f"{file} asks for the kernel {choice!r} ({key})"
+                reason = f"{file} asks for the kernel {choice!r:.200} ({key:.200})"
                 raise refused(name, "custom_code", reason, OWN_CODE)
     if key in {"quantization_config", "compression_config"} and value:
         reason = f"{file} has a {key}: its weights are quantised"
@@ -59,8 +70,8 @@ def _read(path: Path, name: str) -> dict[str, Any]:
     if path.stat().st_size > MAX_CONFIG_BYTES:
         raise _malformed(name, path, "is larger than 16 MiB")
     try:
-        config = json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
+        config = parse_json(path.read_bytes())
+    except ValueError:
         raise _malformed(name, path, "is not JSON") from None
     if not isinstance(config, dict):
         raise _malformed(name, path, "is not a JSON object")

@@ -95,8 +95,9 @@ def parse_model(name: str, revision: str | None, roots: Sequence[Path] | None) -
     """Parse the name of a model; if `roots` is None, any folder is allowed.
 
     Raises:
-        SpecRefusedError: the name is neither a hub id nor a folder below an allowed root, or
-            ``revision`` is given for a folder.
+        SpecRefusedError: the name is neither a hub id nor a folder below an allowed root; a file in
+            the folder is a link out of the roots, or neither a file nor a folder; or ``revision``
+            is given for a folder.
     """
     wanted = _Name("model", name, roots)
     _refuse_urls(wanted)
@@ -115,6 +116,7 @@ def parse_model(name: str, revision: str | None, roots: Sequence[Path] | None) -
         raise wanted.refused(
             "model_not_found", "there is no such folder", "Name a folder that holds config.json."
         )
+    _check_entries(wanted, path)
     return LocalPath(path, name)
 
 
@@ -253,6 +255,28 @@ def _require_file(name: _Name, path: Path) -> None:
         raise name.refused(
             "unreadable_dataset", "the service has no permission to read the file", "Grant it."
         )
+
+
+def _check_entries(name: _Name, folder: Path) -> None:
+    """Check a model's files, of which any may be opened later.
+
+    Raises:
+        SpecRefusedError: a file is a link out of the roots, or cannot be read like a file, such as
+            a pipe, from which a reader waits forever.
+    """
+    try:
+        files = os.listdir(folder)
+    except OSError as error:
+        reason = f"its files cannot be read ({error.strerror})"
+        raise name.refused("unreadable_model", reason, "Grant the right to read them.") from error
+    for file in files:
+        real = os.path.realpath(folder / file)
+        if name.roots is not None and not any(_below(root, real) for root in name.roots):
+            reason = f"its file {file!r} is a link out of the allowed folders"
+            raise name.refused("outside_roots", reason, "Replace the link by a copy of the file.")
+        if os.path.exists(real) and not (os.path.isfile(real) or os.path.isdir(real)):
+            reason = f"its file {file!r} is not a regular file"
+            raise name.refused("unreadable_model", reason, "Remove it.")
 
 
 def _hub_id(name: _Name, hub_id: str) -> str:

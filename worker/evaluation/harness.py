@@ -23,18 +23,18 @@ from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
 from db.spec.datasets.questions import Question
 from worker.evaluation.continuations import Continuation, Likelihood
+from worker.evaluation.task_fields import TaskError
+from worker.evaluation.task_files import TaskFiles
 from worker.evaluation.task_results import TaskResult
+from worker.evaluation.templates import limit_templates
 
 logging.getLogger("lm_eval").setLevel(logging.WARNING)
+limit_templates()
 
 ACCURACY = "acc"
 """The metric of a task's accuracy: the share of items whose right answer is the most likely one."""
 _SPLIT = "test"
 _SCORED = ("multiple_choice", "loglikelihood", "loglikelihood_rolling")
-
-
-class TaskError(ValueError):
-    """A task does not exist, cannot be loaded, or cannot be scored."""
 
 
 class TaskCatalogue:
@@ -46,14 +46,12 @@ class TaskCatalogue:
     """
 
     def __init__(self, folders: Sequence[Path] = ()) -> None:
-        paths = [str(folder) for folder in folders]
-        self._own = TaskManager(include_path=paths, include_defaults=False)
-        self._paths = paths
+        self._own = TaskFiles(folders)
 
     @cached_property
-    def _all(self) -> Any:
-        """Those of the harness as well; indexing its thousands of files takes seconds."""
-        return TaskManager(include_path=self._paths)
+    def _builtin(self) -> Any:
+        """Those of the harness; indexing its thousands of files takes seconds."""
+        return TaskManager()
 
     def load(self, name: str, limit: int | None) -> "list[HarnessTask]":
         """Load a task, or all tasks of a group, with its data set.
@@ -65,14 +63,18 @@ class TaskCatalogue:
         Raises:
             TaskError: there is no such task, its data set cannot be loaded, or it generates text.
         """
-        manager = self._own if name in self._own.all_tasks else self._all
-        if name not in manager.all_tasks:
+        asked: list[Any] = [name]
+        if name in self._own:
+            manager, asked = TaskManager(include_defaults=False), self._own.tasks(name)
+        elif name in self._builtin.all_tasks:
+            manager = self._builtin
+        else:
             raise TaskError("there is no such task")
         try:
-            loaded = manager.load([name])["tasks"]
+            loaded = manager.load(asked)["tasks"]
         except Exception as error:  # the harness and the data set library raise anything
             first = str(error).partition("\n")[0][:300]
-            raise TaskError(f"its data set cannot be loaded: {first}") from error
+            raise TaskError(f"it or its data set cannot be loaded: {first}") from error
         return [HarnessTask(each, task, limit) for each, task in loaded.items()]
 
 
@@ -134,10 +136,17 @@ class HarnessTask:
             max_tokens: the model's number of positions.
 
         Raises:
-            TaskError: the tokenizer lacks the token that starts a text.
+            TaskError: the tokenizer lacks the token that starts a text, or the prompts cannot be
+                built.
         """
         scorer = _Scorer(tokenizer, max_tokens)
-        self._evaluate(scorer)
+        try:
+            self._evaluate(scorer)
+        except (TaskError, MemoryError):
+            raise
+        except Exception as error:  # the harness and a task's templates raise anything
+            first = str(error).partition("\n")[0][:300]
+            raise TaskError(f"its prompts cannot be built: {first}") from error
         return scorer.asked
 
     def result(self, tokenizer: Any, max_tokens: int, scores: Sequence[Likelihood]) -> TaskResult:

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from db.core.errors import SpecRefusedError
+from db.files.file_check import check_file
 from db.spec.combinations import UNFIT
-from db.spec.datasets.files import DataFile
+from db.spec.datasets.files import PARQUET, DataFile
 from db.spec.prune_spec import PruneSpec
 from db.spec.references import DatasetReference, LocalPath, parse_dataset
 from worker.evaluation.overlap import overlap
@@ -60,6 +61,8 @@ def windows_of(
         SpecRefusedError: a dataset cannot be used, or is too small.
     """
     dataset, own = datasets_of(spec, resources)
+    _try_parquet("dataset", dataset)
+    _try_parquet("eval_dataset", own)
     length = window_length(spec, meta_model, row_length(dataset))
     vocabulary = meta_model.model.config.get_text_config().vocab_size
     tokenizer = load_tokenizer(model.path, model.name)
@@ -79,6 +82,17 @@ def windows_of(
     number, used = window_count(settings, length), len(calibration.ids)
     drawn = part.training_windows(number, used, spec.seed, resources.devices)
     return JobWindows(calibration, evaluation, RecoveryWindows(*drawn))
+
+
+def _try_parquet(field: str, reference: DatasetReference | None) -> None:
+    """Read a Parquet file in a process with limits, because a small one can fill all memory.
+
+    The API has read the first rows only.
+    """
+    if isinstance(reference, LocalPath):
+        file = DataFile(reference.path, field, reference.name, reference.text_field)
+        if file.suffix == PARQUET:
+            check_file(file, "read")
 
 
 def _check_separate(spec: PruneSpec, calibration: Windows, evaluation: Windows) -> None:

@@ -6,7 +6,6 @@ from random import Random
 from typing import Any, Protocol
 
 import torch
-from jinja2 import TemplateError
 from torch import Tensor
 
 from db.core.errors import SpecRefusedError
@@ -76,7 +75,9 @@ class Encoder:
             raise self.refused("no_chat_template", reason, remedy)
         try:
             text = self.tokenizer.apply_chat_template(list(messages), tokenize=False)
-        except (TemplateError, ValueError, TypeError, KeyError, OverflowError) as error:
+        except MemoryError:
+            raise
+        except Exception as error:  # a template is a program, which may raise anything
             reason = f"{where}: the model's chat template does not accept the messages ({error})"
             remedy = "Correct their roles and their order, or name another dataset."
             raise self.refused("chat_template", reason[:500], remedy) from error

@@ -1,7 +1,7 @@
-"""Loading tokenizers; a large ``tokenizer.json`` is first tried in a process with limits.
+"""Loading tokenizers; a ``tokenizer.json`` is first tried in a process with limits.
 
-Loading a malicious ``tokenizer.json`` can take all memory, or run forever. So the process has
-limits on its memory and its time.
+A malicious ``tokenizer.json`` can take all memory, or run forever, however small it is: it can
+replace each letter by ten, again and again. So the process has limits on its memory and its time.
 """
 
 import os
@@ -15,9 +15,9 @@ from db.files.bounded_process import BoundsExceededError, run_bounded, serve_bou
 FAST = "tokenizer.json"
 FILES = (FAST, "tokenizer.model", "vocab.json", "tokenizer_config.json")
 SMALL_BYTES = 64 << 10
-"""Files up to this size are not tried first: they cannot take much memory or time."""
-MEMORY_BYTES = 4 << 30
-CPU_S = 120
+"""Files up to this size have the smaller limits."""
+SMALL_MEMORY_BYTES, MEMORY_BYTES = 1 << 30, 4 << 30
+SMALL_CPU_S, CPU_S = 5, 120
 TIMEOUT_S = 240.0
 PROBE = (
     "The quick brown fox, 1234567890 times! \t\n   “Größe” 模型 🙂 aaaaaaaaaaaaaaaaaaaaaaaa\n" * 40
@@ -34,7 +34,7 @@ def load_tokenizer(folder: Path, name: str) -> Any | None:
     if not any((folder / file).is_file() for file in FILES):
         return None
     fast = folder / FAST
-    if fast.is_file() and fast.stat().st_size > SMALL_BYTES:
+    if fast.is_file():
         _try(fast, name)
     from transformers import AutoTokenizer  # noqa: PLC0415 - the bounded process needs none of it
 
@@ -48,12 +48,13 @@ def load_tokenizer(folder: Path, name: str) -> Any | None:
 
 
 def _try(fast: Path, name: str) -> None:
+    is_small = fast.stat().st_size <= SMALL_BYTES
     try:
         result = run_bounded(
             __name__,
             {"path": str(fast)},
-            memory_bytes=MEMORY_BYTES,
-            cpu_s=CPU_S,
+            memory_bytes=SMALL_MEMORY_BYTES if is_small else MEMORY_BYTES,
+            cpu_s=SMALL_CPU_S if is_small else CPU_S,
             timeout_s=TIMEOUT_S,
         )
     except BoundsExceededError as error:

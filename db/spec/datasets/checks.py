@@ -23,10 +23,19 @@ def peek(file: DataFile) -> None:
         SpecRefusedError: the file cannot be read, is too large or has no rows, or a row is not
             valid.
     """
-    if file.holds_rows:
-        if not list(islice(file.rows(), PEEKED_ROWS)):
-            raise file.refused("it has no rows")
-        return
+    if not file.holds_rows:
+        read_all(file)
+    elif not list(islice(file.rows(), PEEKED_ROWS)):
+        raise file.refused("it has no rows")
+
+
+def read_all(file: DataFile) -> None:
+    """Read all rows of a file, as a worker does.
+
+    Raises:
+        SpecRefusedError: the file cannot be read, is too large or has no rows, or a row is not
+            valid.
+    """
     for _ in file.rows():
         pass
 

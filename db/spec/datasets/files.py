@@ -32,6 +32,8 @@ ROW_SUFFIXES = (*JSON_SUFFIXES, *DELIMITERS, PARQUET)
 MAX_FILE_BYTES = 2 << 30
 MAX_TEXT_BYTES = 64 << 20
 MAX_LINE_BYTES = 16 << 20
+MAX_ROWS = 1_000_000
+"""A row takes some 200 bytes in memory, even without text; Parquet stores a billion in a few KB."""
 PARQUET_ROWS = 64
 """The number of rows of a Parquet file in memory at once."""
 
@@ -167,7 +169,10 @@ class DataFile:
     def _limited_rows(self) -> Iterator[Row]:
         reader = RowReader(self.dataset, "row" if self.suffix == PARQUET else "line")
         characters, row = 0, None
-        for line, values in self.objects():
+        for number, (line, values) in enumerate(self.objects(), 1):
+            if number > MAX_ROWS:
+                reason = f"it has more than {MAX_ROWS:,} rows"
+                raise self.refused(reason, "Name a smaller part of it.")
             row = reader.row(line, values)
             characters += text_length(row)
             if characters > MAX_TEXT_BYTES:
@@ -202,12 +207,22 @@ class DataFile:
     def _table_rows(self) -> Objects:
         """Yield the rows of a CSV or TSV file, whose first line names its columns."""
         csv.field_size_limit(MAX_LINE_BYTES)
-        lines = (self._decoded(content, line).removeprefix("\ufeff" if line == 1 else "")
-                 for line, content in self._lines())  # fmt: skip
-        table = csv.reader(lines, delimiter=DELIMITERS[self.suffix], strict=True)
+        row_bytes = 0
+
+        def lines() -> Iterator[str]:
+            nonlocal row_bytes
+            for line, content in self._lines():
+                row_bytes += len(content)  # a row with quoted line ends has several lines
+                if row_bytes > MAX_LINE_BYTES:
+                    reason = f"the row with line {line} is longer than {MAX_LINE_BYTES >> 20} MiB"
+                    raise self.refused(reason, "Split it.")
+                yield self._decoded(content, line).removeprefix("\ufeff" if line == 1 else "")
+
+        table = csv.reader(lines(), delimiter=DELIMITERS[self.suffix], strict=True)
         names: list[str] = []
         try:
             for cells in table:
+                row_bytes = 0
                 if not cells:
                     continue
                 if not names:

@@ -133,8 +133,9 @@ class RowReader:
             return TextRow(line, value)
         if isinstance(value, list):
             return ChatRow(line, self._messages(where, value))
-        shown = json.dumps(value, default=str)[:40]
-        reason = f"{where}: {self._field} is {shown}, neither a string nor a list of messages"
+        reason = (
+            f"{where}: {self._field} is {_shown(value)}, neither a string nor a list of messages"
+        )
         raise self._dataset.refused(reason)
 
     def _messages(self, where: str, messages: list[Any]) -> list[dict[str, Any]]:
@@ -153,8 +154,7 @@ class RowReader:
             raise self._dataset.refused(f"{where}: input_ids is not a list of token ids")
         for position, token in enumerate(ids):
             if type(token) is not int or not 0 <= token < 2**63:
-                shown = json.dumps(token)[:40]
-                reason = f"{where}: input_ids[{position}] is {shown}, not a token id"
+                reason = f"{where}: input_ids[{position}] is {_shown(token)}, not a token id"
                 raise self._dataset.refused(reason)
         return array("q", ids)
 
@@ -164,6 +164,13 @@ class RowReader:
             text.encode()
         except UnicodeEncodeError:
             raise self._dataset.refused(f"{where} has an unpaired surrogate") from None
+
+
+def _shown(value: Any) -> str:
+    """Return a value for an error message; a nested one may be too deep to be written as JSON."""
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
+    return json.dumps(value, default=str)[:40]
 
 
 def text_length(row: Row) -> int:

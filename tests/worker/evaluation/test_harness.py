@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from lm_eval.evaluator import evaluate
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
@@ -15,7 +16,8 @@ from db.spec.datasets.questions import Question
 from tests.worker.evaluation.models import POSITIONS, write_model_and_tokenizer
 from tests.zero_shot import ITEMS, write_questions, write_tasks
 from worker.evaluation.continuations import Likelihood, likelihoods
-from worker.evaluation.harness import HarnessTask, TaskCatalogue, TaskError, question_task
+from worker.evaluation.harness import HarnessTask, TaskCatalogue, question_task
+from worker.evaluation.task_fields import TaskError
 from worker.evaluation.task_results import TaskResult
 from worker.pruning.base.generators import run_to_end
 from worker.pruning.model.meta_model import MetaModel
@@ -131,3 +133,21 @@ def test_a_task_without_a_data_set_is_refused(tasks: Path, tmp_path: Path) -> No
 def test_an_unknown_task_is_refused(tasks: Path) -> None:
     with pytest.raises(TaskError, match="there is no such task"):
         TaskCatalogue([tasks]).load("no_such_task", None)
+
+
+@pytest.mark.parametrize(
+    ("template", "says"),
+    [
+        ("{{ missing.part }}", "cannot be loaded: 'missing' is undefined"),
+        ("{{ ''.__class__() }}", "cannot be loaded: access to attribute '__class__'"),
+        ("{{ 1 // (answer - 1) }}", "its prompts cannot be built: integer division"),
+    ],
+)
+def test_a_task_whose_prompts_cannot_be_built_is_refused(
+    model: Path, tasks: Path, tmp_path: Path, template: str, says: str
+) -> None:
+    fields = yaml.safe_load((tasks / "sums.yaml").read_text()) | {"doc_to_text": template}
+    (tmp_path / "sums.yaml").write_text(yaml.safe_dump(fields))
+    tokenizer, catalogue = AutoTokenizer.from_pretrained(model), TaskCatalogue([tasks, tmp_path])
+    with pytest.raises(TaskError, match=says):
+        [task.continuations(tokenizer, POSITIONS) for task in catalogue.load("sums", 2)]

@@ -89,3 +89,11 @@ def test_messages_that_the_template_rejects_are_refused_with_their_line(
     assert (refused.field, refused.code) == ("dataset", "chat_template")
     assert "line 2" in refused.reason
     assert "no tools here" in refused.reason
+
+
+@pytest.mark.parametrize("template", ["{{ 1 / 0 }}", "{{ messages.append }}{{ ().__class__() }}"])
+def test_a_template_that_fails_in_any_way_is_refused(tmp_path: Path, template: str) -> None:
+    tokenizer: Any = chat_tokenizer()
+    tokenizer.chat_template = template
+    refused = refusal(lambda: whole(chat_file(tmp_path, CHATS), tokenizer, 20))
+    assert refused.code == "chat_template"

@@ -1,3 +1,4 @@
+import os
 import struct
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,12 @@ def test_a_good_file_passes_ours_as_it_passes_the_reference_reader(tmp_path: Pat
         (with_header({"a": entry(0, 8, data_offsets=[0, 8, 8])}), "malformed_weights", "'a'"),
         (with_header({"a": entry(0, 8, dtype=["F32"])}), "malformed_weights", "'a'"),
         (with_header({"a": entry(0, 8, dtype="F8_E4M3")}), "quantized", "F8_E4M3"),
+        (with_header({"a": entry(0, 4, shape={})}, 4), "malformed_weights", "'a'"),
+        (with_header({"__metadata__": [1], "a": entry(0, 8)}), "malformed_weights", "metadata"),
+        (with_header({"__metadata__": {"a": 1}}, 0), "malformed_weights", "metadata"),
+        (with_header({"\ud800": entry(0, 8)}), "malformed_weights", "ud800"),
+        (with_header({"a" * 1001: entry(0, 8)}), "malformed_weights", "aaa"),
+        (framed('{"a": {}}'.encode("utf-16"), 0), "malformed_weights", "not JSON"),
     ],
 )
 def test_a_malformed_file_is_refused_with_what_is_wrong(
@@ -80,6 +87,14 @@ def test_too_many_tensors_are_refused(tmp_path: Path) -> None:
 def test_a_file_that_is_no_plain_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").mkdir()
     assert code_of(tmp_path)[0] == "malformed_weights"
+
+
+def test_an_index_from_which_a_reader_would_wait_forever_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "model.safetensors.index.json")
+    assert code_of(tmp_path) == (
+        "malformed_weights",
+        "model.safetensors.index.json is not a regular file",
+    )
 
 
 def test_an_index_that_names_a_missing_tensor_is_refused_with_its_name(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from db.core.errors import SpecRefusedError
 from db.spec.datasets import files as datafiles
 from db.spec.datasets.files import ChatRow, DataFile, IdsRow, TextRow
-from tests.worker.sources.builders import jsonl
+from tests.worker.sources.builders import jsonl, parquet
 
 
 def data_file(tmp_path: Path, content: bytes, name: str = "rows.jsonl") -> DataFile:
@@ -52,6 +52,7 @@ def test_rows_of_ids_are_integers_of_64_bits(tmp_path: Path) -> None:
         (b'{"page": "a", "id": 1}', "has no field 'text'; its fields are page, id"),
         (b'{"text": 1}', "neither"),
         (b'{"text": null}', "text is null, neither"),
+        (b'{"text": {"a": 1}}', "text is an object, neither"),
         (b'{"text": [{"role": "user", "content": "a"}]}', "mixes"),
         (b'{"text": "\\ud800"}', "surrogate"),
         (b'{"text": "\xff"}', "UTF-8"),
@@ -72,6 +73,7 @@ def test_a_bad_row_is_refused_with_its_line(tmp_path: Path, line: bytes, says: s
         ("input_ids", [1, 1.5], "input_ids[1] is 1.5"),
         ("input_ids", [True], "input_ids[0] is true"),
         ("input_ids", [-1], "input_ids[0] is -1"),
+        ("input_ids", [[1]], "input_ids[0] is a list"),
         ("input_ids", [2**63], "not a token id"),
         ("messages", [], "has no messages"),
         ("messages", ["a"], "messages[0] needs a string role and content"),
@@ -208,3 +210,23 @@ def test_limits_apply_to_the_file_the_text_and_the_line(
     assert "line 1 is longer" in reason(rows)
     monkeypatch.setattr(datafiles, "MAX_FILE_BYTES", 299)
     assert "larger" in reason(rows)
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.parquet"])
+def test_too_many_rows_are_refused_even_if_they_are_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(datafiles, "MAX_ROWS", 100)
+    make = jsonl if name.endswith("jsonl") else parquet
+    assert len(list(data_file(tmp_path, make([""] * 100), name).rows())) == 100
+    assert "more than 100 rows" in reason(data_file(tmp_path, make([""] * 101), name))
+
+
+def test_a_row_of_a_table_is_limited_even_if_it_goes_on_over_many_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(datafiles, "MAX_LINE_BYTES", 1000)
+    rows = b"text\n" + b"a\n" * 1000
+    assert len(list(data_file(tmp_path, rows, "rows.csv").rows())) == 1000
+    endless = b"text\na\n" + b'"a\n",' * 1000
+    assert "longer than" in reason(data_file(tmp_path, endless, "rows.csv"))

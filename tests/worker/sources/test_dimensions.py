@@ -47,6 +47,7 @@ def test_additional_tensors_that_model_families_save_are_accepted(
         ({"vocab_size": 1e9}, "more than 16,777,216"),
         ({"mamba": {"d_inner": 1 << 30}}, "d_inner"),
         ({"stages": [{"num_blocks": 4096}]}, "stages.num_blocks"),
+        ({"num_labels": 1 << 40}, "num_labels = 1099511627776, more than 65,536"),
         ({"max_position_embeddings": 1 << 40}, "more than 268,435,456"),
     ],
 )

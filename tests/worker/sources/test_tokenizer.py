@@ -67,6 +67,18 @@ def test_a_tokenizer_that_takes_too_much_memory_is_refused(
     assert "96 MiB of memory" in refusal(folder).reason
 
 
+def test_a_small_tokenizer_that_takes_too_much_memory_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "SMALL_BYTES", 1 << 20)
+    monkeypatch.setattr(sources, "SMALL_MEMORY_BYTES", 256 << 20)
+    written = json.loads((folder / "tokenizer.json").read_text())
+    grow = {"type": "Replace", "pattern": {"String": "a"}, "content": "a" * 10}
+    written["normalizer"] = {"type": "Sequence", "normalizers": [grow] * 60}
+    (folder / "tokenizer.json").write_text(json.dumps(written))
+    assert "256 MiB of memory" in refusal(folder).reason
+
+
 def test_a_tokenizer_whose_pattern_never_ends_is_refused(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,104 @@
+"""The fields that a task file of one's own may have."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+TEXTS = (
+    *("task", "task_alias", "dataset_path", "dataset_name", "training_split", "validation_split"),
+    *("test_split", "fewshot_split", "doc_to_text", "description", "output_type", "gen_prefix"),
+    *("target_delimiter", "fewshot_delimiter", "doc_to_decontamination_query"),
+)
+"""Fields with a text."""
+OTHERS = (
+    *("doc_to_target", "doc_to_choice", "dataset_kwargs", "fewshot_config", "num_fewshot"),
+    *("metric_list", "generation_kwargs", "repeats", "should_decontaminate", "metadata"),
+    *("tag", "group", "group_alias", "task_list"),
+)
+COUNTS = {"num_fewshot": 1000, "repeats": 100}
+"""The largest value of each field with a number."""
+FILE_FORMATS = ("json", "csv", "parquet", "text")
+"""Values of ``dataset_path`` with which the data set is in the files of ``data_files``."""
+
+
+class TaskError(ValueError):
+    """A task does not exist, cannot be loaded, or cannot be scored."""
+
+
+def check_fields(fields: dict[str, Any], folders: Sequence[Path]) -> None:
+    """Check that a task runs no code and opens no file outside the folders.
+
+    Args:
+        fields: the fields of a task file.
+        folders: the folders of task files, with links resolved.
+
+    Raises:
+        TaskError: a field is unknown or has a value that is not allowed.
+    """
+    for name, value in fields.items():
+        if name not in (*TEXTS, *OTHERS):
+            raise TaskError(f"it has the field {name!r:.80}, which is not supported")
+        if name in TEXTS and not isinstance(value, str | None):
+            raise TaskError(f"its field {name} is {value!r:.80}, not a text")
+    for name, limit in COUNTS.items():
+        count = fields.get(name)
+        if count is not None and not (type(count) is int and 0 <= count <= limit):
+            raise TaskError(f"its field {name} is {count!r:.80}, not a number up to {limit}")
+    _check_data(fields, folders)
+    _check_metrics(fields.get("metric_list"))
+    if (fields.get("fewshot_config") or {}) != {}:
+        sampler = fields["fewshot_config"]
+        if sampler not in ({"sampler": "default"}, {"sampler": "first_n"}):
+            raise TaskError(f"its field fewshot_config is {sampler!r:.80}, not a known sampler")
+
+
+def _check_data(fields: dict[str, Any], folders: Sequence[Path]) -> None:
+    path, options = fields.get("dataset_path"), fields.get("dataset_kwargs") or {}
+    if not isinstance(path, str) or not isinstance(options, dict):
+        raise TaskError("it has no dataset_path, or its dataset_kwargs are not fields")
+    if options.keys() - {"data_files"}:
+        unknown = sorted(map(str, options.keys() - {"data_files"}))[0]
+        raise TaskError(f"its dataset_kwargs have {unknown!r:.80}; only data_files is supported")
+    if path not in FILE_FORMATS and ("://" in path or path.startswith(".") or os.path.exists(path)):
+        raise TaskError(f"its dataset_path {path!r:.80} is neither a format nor on the hub")
+    files = list(_texts(options.get("data_files")))
+    if path in FILE_FORMATS and not files:
+        raise TaskError(f"its dataset_path is {path}, and its dataset_kwargs name no data_files")
+    for file in files:
+        if "://" in file or "\0" in file or not _is_below(Path(file), folders):
+            reason = f"its data file {file!r:.200} is outside of the folders of ZPRUNER_TASK_ROOTS"
+            raise TaskError(reason)
+
+
+def _is_below(path: Path, folders: Sequence[Path]) -> bool:
+    return any(path.resolve().is_relative_to(folder) for folder in folders)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield the texts in a value of ``data_files``: a path, or paths by split, or lists of them."""
+    if isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _texts(part)
+    elif isinstance(value, str):
+        yield value
+    elif value is not None:
+        raise TaskError(f"its data_files have {value!r:.80}, which is not a path")
+
+
+def _check_metrics(metrics: Any) -> None:
+    """Check that the harness knows all metrics; it would run the code of any other from the hub."""
+    from lm_eval.api.registry import (  # noqa: PLC0415 - takes seconds
+        aggregation_registry,
+        metric_registry,
+    )
+
+    if metrics is None:
+        return
+    for one in metrics if isinstance(metrics, list) else [metrics]:
+        metric = one.get("metric") if isinstance(one, dict) else None
+        if not isinstance(metric, str) or metric not in metric_registry or "hf_evaluate" in one:
+            raise TaskError(f"its metric {metric!r:.80} is not one of the harness")
+        aggregation = one.get("aggregation", "mean")
+        if not isinstance(aggregation, str) or aggregation not in aggregation_registry:
+            raise TaskError(f"its aggregation {aggregation!r:.80} is not one of the harness")
