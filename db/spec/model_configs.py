@@ -17,6 +17,8 @@ CONFIGS = (
     "preprocessor_config.json",
 )
 MAX_CONFIG_BYTES = 16 << 20
+MAX_TYPE = 100
+"""The most characters of a model type, which error messages repeat."""
 
 
 def check_configs(folder: Path, name: str) -> dict[str, Any]:
@@ -43,8 +45,9 @@ def _check_kind(config: dict[str, Any], folder: Path, name: str) -> None:
     if "configuration_files" in config:
         # transformers would read one of these files instead, which nothing has checked.
         raise _malformed(name, path, "refers to other files (configuration_files)")
-    if not isinstance(config.get("model_type", ""), str):
-        raise _malformed(name, path, "has a model_type that is not a string")
+    kind = config.get("model_type", "")
+    if not isinstance(kind, str) or len(kind) > MAX_TYPE:
+        raise _malformed(name, path, f"has no model_type of up to {MAX_TYPE} characters")
 
 
 def _check(name: str, file: str, key: str, value: Any) -> None:

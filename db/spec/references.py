@@ -6,6 +6,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from huggingface_hub import constants
+
 from db.core.errors import SpecRefusedError
 from db.spec.datasets.builtin import BUILTIN_DATASETS
 from db.spec.datasets.files import ROW_SUFFIXES
@@ -14,6 +16,7 @@ from db.spec.datasets.upload_store import UPLOADED, uploaded_file
 BUILTINS = tuple(BUILTIN_DATASETS)
 LOCAL = "local:"
 DATA_SUFFIXES = (".txt", *ROW_SUFFIXES)
+_READ = (".safetensors", ".json", ".txt", ".model", ".jinja", ".tiktoken")
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 _HUB_ID = re.compile(
@@ -258,7 +261,9 @@ def _require_file(name: _Name, path: Path) -> None:
 
 
 def _check_entries(name: _Name, folder: Path) -> None:
-    """Check a model's files, of which any may be opened later.
+    """Check those of a model's files that may be read later.
+
+    Links into the hub's cache are allowed, because a model can be linked from there file by file.
 
     Raises:
         SpecRefusedError: a file is a link out of the roots, or cannot be read like a file, such as
@@ -269,9 +274,10 @@ def _check_entries(name: _Name, folder: Path) -> None:
     except OSError as error:
         reason = f"its files cannot be read ({error.strerror})"
         raise name.refused("unreadable_model", reason, "Grant the right to read them.") from error
-    for file in files:
+    places = None if name.roots is None else [*name.roots, Path(constants.HF_HUB_CACHE)]
+    for file in (file for file in files if file.endswith(_READ)):
         real = os.path.realpath(folder / file)
-        if name.roots is not None and not any(_below(root, real) for root in name.roots):
+        if places is not None and not any(_below(place, real) for place in places):
             reason = f"its file {file!r} is a link out of the allowed folders"
             raise name.refused("outside_roots", reason, "Replace the link by a copy of the file.")
         if os.path.exists(real) and not (os.path.isfile(real) or os.path.isdir(real)):

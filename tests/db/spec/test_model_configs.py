@@ -14,6 +14,7 @@ from db.spec.model_configs import check_configs
         ({"configuration_files": ["config.4.0.0.json"]}, "configuration_files"),
         ({"model_type": ["llama"]}, "model_type"),
         ({"model_type": None}, "model_type"),
+        ({"model_type": "x" * 101}, "model_type"),
     ],
 )
 def test_a_config_that_names_another_file_or_no_type_is_refused(

@@ -8,6 +8,7 @@ from huggingface_hub import constants
 
 from db.spec.prune_spec import PruneSpec
 from tests.models import FAMILIES, random_ids, write_model
+from worker.jobs.model_folder import write_model_folder
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
 
@@ -17,8 +18,7 @@ def test_a_link_out_of_the_allowed_folders_is_not_copied(
 ) -> None:
     root, out, cache = tmp_path / "root", tmp_path / "out", tmp_path / "cache"
     model = write_model(root / "tiny", FAMILIES["llama"])
-    places = {"secret": tmp_path / "secret.txt", "shared": root / "shared.txt"}
-    places |= {"cached": cache / "blob", "own": model / "words.txt"}
+    places = {"shared": root / "shared.txt", "cached": cache / "blob", "own": model / "words.txt"}
     for folder in (out, cache):
         folder.mkdir()
     for name, place in places.items():
@@ -31,6 +31,10 @@ def test_a_link_out_of_the_allowed_folders_is_not_copied(
 
     for _ in prune(spec, out, Resources(model_roots=(root,), dataset_roots=(root,))):
         pass
+    (tmp_path / "secret.txt").write_text("secret")
+    (model / "secret.txt").symlink_to(tmp_path / "secret.txt")  # after the job was accepted
+    report = json.loads((out / "report.json").read_text())
+    write_model_folder(model, out, report, (root,))
 
     texts = {path.name: path.read_text() for path in out.glob("*.txt")}
     assert texts == {f"{name}.txt": name for name in ("shared", "cached", "own")} | {
