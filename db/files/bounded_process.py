@@ -66,7 +66,9 @@ def serve_bounded(work: Work) -> None:
         (resource.RLIMIT_CPU, message["cpu_s"]),
         (resource.RLIMIT_AS, message["memory_bytes"]),
     ):
-        resource.setrlimit(kind, (limit, limit))
+        _, inherited = resource.getrlimit(kind)  # only root may exceed it
+        lower = limit if inherited == resource.RLIM_INFINITY else min(limit, inherited)
+        resource.setrlimit(kind, (lower, lower))
     try:
         result = work(message["request"])
     except MemoryError:

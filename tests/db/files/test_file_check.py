@@ -97,6 +97,23 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+def test_a_bounded_process_keeps_the_lower_limits_of_the_process_that_starts_it(
+    tmp_path: Path,
+) -> None:
+    file = data_file(tmp_path / "it.jsonl", b'{"text": "a"}\n' * 20_000)
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30));"
+        "resource.setrlimit(resource.RLIMIT_CPU, (30, 30));"
+        "from pathlib import Path; from db.files.file_check import *;"
+        f"file = DataFile(Path({str(file.path)!r}), 'dataset', 'it');"
+        "module = 'db.files.file_check';"
+        "request = {'path': str(file.path), 'check': 'upload', 'field': 'dataset', 'name': 'it'};"
+        "request['text_field'] = ''; print(run_bounded(module, request, memory_bytes=4 << 30))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "{}\n"
+
+
 def test_errors_of_a_bounded_process_keep_their_text(tmp_path: Path) -> None:
     content = b'{"text": "a"}\n' * 20_000 + b'{"page": "a"}\n'
     file = data_file(tmp_path / "it.jsonl", content)
