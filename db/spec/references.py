@@ -6,17 +6,15 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from huggingface_hub import constants
-
 from db.core.errors import SpecRefusedError
 from db.spec.datasets.builtin import BUILTIN_DATASETS
 from db.spec.datasets.files import ROW_SUFFIXES
 from db.spec.datasets.upload_store import UPLOADED, uploaded_file
+from db.spec.model_entries import check_model_entries
 
 BUILTINS = tuple(BUILTIN_DATASETS)
 LOCAL = "local:"
 DATA_SUFFIXES = (".txt", *ROW_SUFFIXES)
-_READ = (".safetensors", ".json", ".txt", ".model", ".jinja", ".tiktoken")
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 _HUB_ID = re.compile(
@@ -119,7 +117,7 @@ def parse_model(name: str, revision: str | None, roots: Sequence[Path] | None) -
         raise wanted.refused(
             "model_not_found", "there is no such folder", "Name a folder that holds config.json."
         )
-    _check_entries(wanted, path)
+    check_model_entries(path, name, roots)
     return LocalPath(path, name)
 
 
@@ -258,31 +256,6 @@ def _require_file(name: _Name, path: Path) -> None:
         raise name.refused(
             "unreadable_dataset", "the service has no permission to read the file", "Grant it."
         )
-
-
-def _check_entries(name: _Name, folder: Path) -> None:
-    """Check those of a model's files that may be read later.
-
-    Links into the hub's cache are allowed, because a model can be linked from there file by file.
-
-    Raises:
-        SpecRefusedError: a file is a link out of the roots, or cannot be read like a file, such as
-            a pipe, from which a reader waits forever.
-    """
-    try:
-        files = os.listdir(folder)
-    except OSError as error:
-        reason = f"its files cannot be read ({error.strerror})"
-        raise name.refused("unreadable_model", reason, "Grant the right to read them.") from error
-    places = None if name.roots is None else [*name.roots, Path(constants.HF_HUB_CACHE)]
-    for file in (file for file in files if file.endswith(_READ)):
-        real = os.path.realpath(folder / file)
-        if places is not None and not any(_below(place, real) for place in places):
-            reason = f"its file {file!r} is a link out of the allowed folders"
-            raise name.refused("outside_roots", reason, "Replace the link by a copy of the file.")
-        if os.path.exists(real) and not (os.path.isfile(real) or os.path.isdir(real)):
-            reason = f"its file {file!r} is not a regular file"
-            raise name.refused("unreadable_model", reason, "Remove it.")
 
 
 def _hub_id(name: _Name, hub_id: str) -> str:

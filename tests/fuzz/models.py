@@ -79,7 +79,7 @@ def index(random: Random, base: Mapping[str, bytes]) -> Files:
     (length,) = struct.unpack("<Q", base[WHOLE][:8])
     tensors = json.loads(base[WHOLE][8 : 8 + length])
     shard = "model-00001-of-00001.safetensors"
-    names = dict.fromkeys(tensors.keys() - {"__metadata__"}, shard)
+    names = dict.fromkeys(sorted(tensors.keys() - {"__metadata__"}), shard)
     made: Any = {"metadata": {"total_size": len(base[WHOLE]) - length}, "weight_map": names}
     if random.random() < 0.3:
         made = damaged_json(random, made)
