@@ -5,6 +5,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import lm_eval.api.metrics  # noqa: F401 - it fills the registries
+from lm_eval.api.registry import aggregation_registry, metric_registry
+
 TEXTS = (
     *("task", "task_alias", "dataset_path", "dataset_name", "training_split", "validation_split"),
     *("test_split", "fewshot_split", "doc_to_text", "description", "output_type", "gen_prefix"),
@@ -72,7 +75,7 @@ def _check_data(fields: dict[str, Any], folders: Sequence[Path]) -> None:
 
 
 def _is_below(path: Path, folders: Sequence[Path]) -> bool:
-    return any(path.resolve().is_relative_to(folder) for folder in folders)
+    return any(Path(os.path.realpath(path)).is_relative_to(folder) for folder in folders)
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -88,11 +91,6 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _check_metrics(metrics: Any) -> None:
     """Check that the harness knows all metrics; it would run the code of any other from the hub."""
-    from lm_eval.api.registry import (  # noqa: PLC0415 - takes seconds
-        aggregation_registry,
-        metric_registry,
-    )
-
     if metrics is None:
         return
     for one in metrics if isinstance(metrics, list) else [metrics]:

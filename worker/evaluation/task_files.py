@@ -4,6 +4,7 @@ The harness would import any Python file that a task file names, and open any da
 file. So the files are read here, and it is given their fields.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,7 @@ class TaskFiles:
         if name not in self._fields:
             raise TaskError(f"its group names {name!r:.80}, and there is no file with this task")
         more = member if isinstance(member, dict) else {}
-        return self._fields[name] | {key: more[key] for key in more.keys() - {"task"}}
+        return self._fields[name] | {key: more[key] for key in more.keys() - {"task", "group"}}
 
     def _add(self, path: Path) -> None:
         """Add what a file defines; a fault is kept under the file's name until it is asked for."""
@@ -98,7 +99,7 @@ class TaskFiles:
 
         Each is read once, because files that include others twice would double with each level.
         """
-        real = path.resolve()
+        real = Path(os.path.realpath(path))  # unlike resolve, it raises nothing for loops
         if not any(real.is_relative_to(folder) for folder in self._folders):
             raise TaskError(f"{path.name:.80} is outside of the folders of ZPRUNER_TASK_ROOTS")
         if real in seen or len(seen) == MAX_FILES:

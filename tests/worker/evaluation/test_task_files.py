@@ -71,6 +71,13 @@ def test_a_file_that_runs_code_or_leaves_its_folder_is_refused(
     assert names(folder, "parity") == ["parity"], "another file is not affected"
 
 
+def test_a_file_that_is_a_link_to_itself_is_refused(folder: Path) -> None:
+    (folder / "loop.yaml").symlink_to("loop.yaml")
+    assert "there is no file loop.yaml" in reason(folder, "loop")
+    change(folder, dataset_kwargs={"data_files": str(folder / "loop.yaml")})
+    assert names(folder, "sums") == ["sums"]
+
+
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
@@ -104,6 +111,7 @@ def test_a_field_that_runs_code_or_opens_other_files_is_refused(
         (["both"], "a group without tasks"),
         (["lost"], "'lost', and there is no file"),
         ([{"task": 5}], "neither a name nor a task"),
+        ([{"task": "both", "group": []}], "a group without tasks"),
     ],
 )
 def test_a_group_without_proper_members_is_refused(folder: Path, members: Any, says: str) -> None:
