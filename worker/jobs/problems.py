@@ -5,6 +5,7 @@ import errno
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from db.core.errors import EncryptionKeyError, SpecRefusedError
+from db.core.escaping import escape_surrogates
 from db.core.problem import FieldProblem, Problem
 from db.problems import failures as kinds
 from db.problems.access import ENCRYPTION_KEY
@@ -85,7 +86,7 @@ def _kind_of(error: BaseException) -> ProblemKind:
 def _pruning_problem(
     kind: ProblemKind, error: errors.PruningError, spec: PruneSpec | None
 ) -> Problem:
-    detail, hint = str(error), kind.remedy
+    detail, hint = escape_surrogates(str(error)), kind.remedy
     reason, _, remedy = detail.rpartition("; ")  # the core's texts end with the remedy
     if hint is None and reason:
         hint = f"{remedy[:1].upper()}{remedy[1:]}."

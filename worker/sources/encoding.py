@@ -42,17 +42,24 @@ class Encoder:
         """Encode a text as a whole, without special tokens, into ``[tokens]`` int64.
 
         Raises:
-            SpecRefusedError: the model has no tokenizer, or the tokenizer returns an id outside the
-                model's vocabulary.
+            SpecRefusedError: the model has no tokenizer, or one that fails or returns an id outside
+                the model's vocabulary.
         """
         if self.tokenizer is None:
             reason = "the model has no tokenizer, so text cannot be encoded for it"
             remedy = "Name a JSONL file whose rows contain input_ids, or a model with a tokenizer."
             raise self.refused("no_tokenizer", reason, remedy)
         # Not verbose: it would warn about texts longer than the context, which are cut anyway.
-        encoded = self.tokenizer(
-            text, add_special_tokens=False, return_attention_mask=False, verbose=False
-        )
+        try:
+            encoded = self.tokenizer(
+                text, add_special_tokens=False, return_attention_mask=False, verbose=False
+            )
+        except MemoryError:
+            raise
+        except Exception as error:  # a tokenizer's settings are checked only when they are used
+            reason = f"the model's tokenizer cannot encode it ({error!s:.200})"
+            remedy = "Save the tokenizer again with save_pretrained, or name another model."
+            raise self.refused("malformed_tokenizer", reason, remedy) from error
         ids = torch.tensor(encoded["input_ids"], dtype=torch.int64)
         if self.vocab_size is not None and ids.numel() and int(ids.max()) >= self.vocab_size:
             reason = (

@@ -12,6 +12,7 @@ from worker.pruning.base.errors import (
     NotFiniteError,
     PruningError,
     RankLostError,
+    UnsupportedModelError,
 )
 
 
@@ -58,3 +59,10 @@ def test_a_subclass_of_a_core_error_has_the_kind_of_its_base_class() -> None:
 
 def test_a_time_limit_is_a_problem_of_its_own() -> None:
     assert time_limit_problem(60).detail == "The job was still running after 60 seconds."
+
+
+def test_a_problem_with_half_a_character_of_a_config_can_be_stored() -> None:
+    problem = problem_of(
+        UnsupportedModelError("a model of type \ud800 is not a decoder"), make_spec()
+    )
+    assert "ud800 is not a decoder" in problem.model_dump_json()

@@ -9,6 +9,7 @@ import pytest
 from db.core.errors import SpecRefusedError
 from tests.worker.sources.builders import byte_tokenizer
 from worker.sources import tokenizer as sources
+from worker.sources.encoding import Encoder
 from worker.sources.tokenizer import load_tokenizer
 
 
@@ -89,3 +90,12 @@ def test_a_tokenizer_whose_pattern_never_ends_is_refused(
     (folder / "tokenizer.json").write_text(json.dumps(written))
     reason = refusal(folder).reason
     assert "2 seconds" in reason or "retry-limit" in reason
+
+
+def test_a_tokenizer_that_fails_when_it_encodes_is_refused(folder: Path) -> None:
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(json.dumps(config | {"model_max_length": "16"}))
+    encoder = Encoder(load_tokenizer(folder, "org/model"), None, "dataset", "local:text")
+    with pytest.raises(SpecRefusedError, match="cannot encode it") as refused:
+        encoder.ids("abc")
+    assert (refused.value.field, refused.value.code) == ("dataset", "malformed_tokenizer")
