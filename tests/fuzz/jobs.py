@@ -16,6 +16,7 @@ from api.services.hub import Hub
 from api.services.preflight import Preflight
 from api.settings import ApiSettings
 from db.core.problem import Problem
+from db.core.session import open_sessions
 from db.core.states import Phase
 from db.problems.catalogue import CATALOGUE
 from db.spec.checkpoint_headers import INDEX, WHOLE, weight_files
@@ -100,7 +101,8 @@ class World:
         return PruneSpec.model_validate(small | names | tasks | {"seq_len": 16})
 
     def _check(self, spec: PruneSpec) -> None:
-        sources = Preflight(self._settings, Hub("http://127.0.0.1:9", 1)).check(spec)
+        hub, sessions = Hub("http://127.0.0.1:9", 1), open_sessions(self._settings.database)
+        sources = Preflight(self._settings, hub, sessions).check(spec, None)
         sources.need_planner(spec)
 
     def _work(self, spec: PruneSpec, folder: Path) -> None:

@@ -10,9 +10,9 @@ import transformers
 
 from worker.evaluation.overlap import MOST_OVERLAP
 from worker.evaluation.perplexity import perplexity, perplexity_interval
-from worker.jobs.measured_tasks import MeasuredTasks
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.recovered_model import RecoveredModel
+from worker.jobs.tasks.measured import MeasuredTasks
 from worker.pruning.base.compute import dtype_name
 from worker.pruning.base.errors import NotFiniteError
 from worker.pruning.model.head_loss import mean_loss

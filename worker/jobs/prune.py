@@ -15,7 +15,6 @@ from worker.jobs.dense_loss_cache import CachedDenseLosses
 from worker.jobs.generation import job_generation
 from worker.jobs.inputs import JobInputs, model_digests, shown_names, text_digests, versions
 from worker.jobs.job_report import job_report
-from worker.jobs.job_tasks import job_tasks
 from worker.jobs.model_folder import write_model_folder
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress, JobResult
@@ -24,6 +23,7 @@ from worker.jobs.recovered_model import RecoveredModel
 from worker.jobs.recovery import planned_recovery, sweep_share
 from worker.jobs.resources import Resources
 from worker.jobs.sweep import start_sweep
+from worker.jobs.tasks.loading import job_tasks
 from worker.pruning.base.compute import compute_device
 from worker.pruning.distributed.launcher import rank_devices
 from worker.pruning.model.shards import Shard

@@ -17,7 +17,7 @@ from db.events.job_events import EventRepository
 from db.files.artifact_store import ArtifactStore
 from db.files.artifacts import ArtifactRepository
 from db.files.downloads import DownloadRepository
-from db.files.retention import FileRetention
+from db.files.retention import KEPT, FileRetention
 from db.files.retention_plan import Deletion, retention_plan
 from db.jobs.quotas import QuotaRepository
 from db.jobs.repository import JobRepository
@@ -72,6 +72,7 @@ def test_a_deletion_is_in_the_files_the_events_and_the_audit(
         "SHA256SUMS": "none",
         "model/config.json": "none",
         "model/weights.bin": "none",
+        "provenance.json": None,
         "report.json": None,
     }
     assert files["SHA256SUMS"].deleted_at is not None
@@ -92,11 +93,13 @@ def test_deleted_files_count_for_no_quota_and_are_not_checked_again(
     record(sessions, plan(sessions)[0])
     with sessions.begin() as session:
         artifacts = ArtifactRepository(session)
-        assert QuotaRepository(session).usage("key_1").artifact_bytes == len(FILES["report.json"])
-        report = artifacts.next_unchecked(timedelta(0))
-        assert report is not None
-        assert report.name == "report.json"
-        artifacts.record_check(report.id, None, None)
+        kept = sum(len(FILES[name]) for name in KEPT)
+        assert QuotaRepository(session).usage("key_1").artifact_bytes == kept
+        for _ in KEPT:
+            file = artifacts.next_unchecked(timedelta(0))
+            assert file is not None
+            assert file.name in KEPT
+            artifacts.record_check(file.id, None, None)
         assert artifacts.next_unchecked(timedelta(minutes=1)) is None
         assert not artifacts.record_check(weights, None, "its file is missing")
 

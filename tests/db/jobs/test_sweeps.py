@@ -80,7 +80,7 @@ def test_every_point_becomes_a_queued_job_with_the_shared_fields(sessions: Sessi
             )
             assert (job.status, job.gate) == (
                 JobState.queued,
-                {"max": {}, "min": {"sparsity": 0.5}},
+                {"max": {}, "min": {"sparsity": 0.5}, "confidence": None},
             )
             assert len(EventRepository(session).events(job.id)) == 1
         assert sweeps.counts([sweep.id]) == {sweep.id: {JobState.queued: 3}}

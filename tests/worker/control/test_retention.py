@@ -6,7 +6,7 @@ from db.core.retention_rules import RetentionRule
 from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
 from db.files.artifacts import ArtifactRepository
-from db.files.retention import FileRetention
+from db.files.retention import KEPT, FileRetention
 from tests.api.work import FILES, finish_job
 from worker.control.retention import delete_files
 
@@ -17,7 +17,7 @@ def stored_names(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
-def test_the_files_of_old_jobs_are_removed_except_their_report(
+def test_the_files_of_old_jobs_are_removed_except_their_reports(
     sessions: Sessions, store: ArtifactStore, tmp_path: Path
 ) -> None:
     old = finish_job(sessions, store, days_ago=31).id
@@ -25,7 +25,7 @@ def test_the_files_of_old_jobs_are_removed_except_their_report(
     assert delete_files(sessions, store, RULES) == 1
     assert delete_files(sessions, store, RULES) == 0
     assert stored_names(tmp_path / "artifacts") == {
-        f"{old}/1/report.json",
+        *(f"{old}/1/{name}" for name in KEPT),
         *(f"{new}/1/{name}" for name in (*FILES, "SHA256SUMS")),
     }
 
@@ -59,10 +59,10 @@ def test_files_that_cannot_be_removed_are_removed_later_and_others_now(
     assert f"the files of job {stuck} could not be removed" in caplog.text
     with sessions() as session:
         assert FileRetention(session).unremoved() == [(stuck, 1)]
-    assert stored_names(tmp_path / "artifacts" / other) == {"1/report.json"}
+    assert stored_names(tmp_path / "artifacts" / other) == {f"1/{name}" for name in KEPT}
 
     delete_files(sessions, store, ())
 
-    assert stored_names(tmp_path / "artifacts" / stuck) == {"1/report.json"}
+    assert stored_names(tmp_path / "artifacts" / stuck) == {f"1/{name}" for name in KEPT}
     with sessions() as session:
         assert FileRetention(session).unremoved() == []

@@ -9,10 +9,12 @@ from api.settings import ApiSettings
 from db.core.retention_rules import RetentionRule
 from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
+from db.files.retention import KEPT
 from tests.api.work import FILES, finish_job
 from worker.control.retention import delete_files
 
 RULE = RetentionRule(name="newest", max_jobs=1)
+KEPT_BYTES = sum(len(FILES[name]) for name in KEPT)
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def files_of(client: TestClient, job_id: str) -> dict[str, Any]:
 def test_a_dry_run_lists_what_would_be_deleted_and_why(client: TestClient, jobs: list[str]) -> None:
     planned = client.get("/v1/retention").json()
     size = sum(one["size_bytes"] for one in files_of(client, jobs[0]).values())
-    size -= len(FILES["report.json"])
+    size -= KEPT_BYTES
     assert (planned["jobs"], planned["bytes"]) == (1, size)
     (deletion,) = planned["deletions"]
     assert (deletion["job_id"], deletion["rule"], deletion["bytes"]) == (jobs[0], "newest", size)
@@ -84,6 +86,7 @@ def test_the_job_its_metrics_and_its_report_remain(client: TestClient, deleted: 
     assert (report["deleted_at"], report["deleted_by"]) == (None, None)
     assert client.get(report["url"]).content == FILES["report.json"]
     assert client.get(f"/v1/jobs/{deleted}/manifest").json() == {"blocks": []}
+    assert client.get(f"/v1/jobs/{deleted}/provenance").json() == {"subject": []}
     assert client.get(f"/v1/jobs/{deleted}/metrics").json() == {"sparsity": 0.5}
     assert client.get(f"/v1/jobs/{deleted}/result").status_code == 200
 
@@ -129,8 +132,8 @@ def test_storage_is_counted_by_model_and_label_without_deleted_files(
         for one in files_of(client, job).values()
         if one["deleted_at"] is None
     ]
-    total, pinned = sum(sizes), sum(sizes) - len(FILES["report.json"])
-    assert (stored["artifacts"], stored["artifact_bytes"]) == (5, total)
+    total, pinned = sum(sizes), sum(sizes) - KEPT_BYTES
+    assert (stored["artifacts"], stored["artifact_bytes"]) == (7, total)
     assert stored["models"] == [{"name": "org/model", "jobs": 2, "bytes": total}]
     assert {"name": "run=7", "jobs": 1, "bytes": pinned} in stored["labels"]
     assert stored["pinned_bytes"] == pinned

@@ -12,9 +12,9 @@ from db.core.states import Phase
 from worker.evaluation.continuations import Continuation, Likelihood, likelihoods
 from worker.evaluation.perplexity import token_loss
 from worker.evaluation.task_results import TaskComparison, TaskResult
-from worker.jobs.measured_tasks import MeasuredTasks
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress
+from worker.jobs.tasks.measured import MeasuredTasks
 from worker.jobs.windows import position_limit
 from worker.pruning.base.generators import mapped
 from worker.pruning.base.names import SCORES_FOLDER
@@ -126,7 +126,7 @@ class _Model:
         basis |= {
             "continuations": sha256(repr(asked).encode()).hexdigest(),
             "positions": limit,
-            "scoring": code_digest(Path(__file__).parents[1] / "evaluation"),
+            "scoring": code_digest(Path(__file__).parents[2] / "evaluation"),
         }
         if (known := cache.read(basis)) is not None:
             return [Likelihood(**one) for one in known]
