@@ -146,7 +146,7 @@ def test_the_metrics_count_stored_free_and_deleted_bytes(client: TestClient, del
         for line in client.get("/metrics").text.splitlines()
         if not line.startswith("#")
     )
-    assert float(lines["zpruner_artifacts"]) == 5
+    assert float(lines["zpruner_artifacts"]) == 7
     assert float(lines["zpruner_artifacts_free_bytes"]) > 0
     (entry,) = client.get("/v1/audit").json()["data"]
     removed = {name: value for name, value in lines.items() if "deleted_bytes" in name}
