@@ -35,8 +35,8 @@ class WorkerSettings(Settings):
     The job runs in a way that fits, or is refused before it starts."""
 
     task_roots: Roots = ()
-    """Folders with zero-shot tasks of your own, as YAML files of the LM Evaluation Harness. Their
-    data files must be in these folders, too. A file that names Python code is refused."""
+    """Folders with zero-shot tasks of your own, as YAML files of the LM Evaluation Harness. The
+    Python files in them that tasks name (`!function`) run with the rights of the worker."""
 
     devices: int = Field(default=1, ge=1)
     """Number of GPUs that share each job, from `cuda:0` on; on a CPU the number of processes."""

@@ -30,7 +30,7 @@ ADDITIONS: Mapping[str, Any] = {
     "metric_list": [{"metric": f"{OUTSIDE}/hostile"}],
     "dataset_path": f"{OUTSIDE}/hostile",
     "dataset_name": OUTSIDE,
-    "dataset_kwargs": {"data_files": {"test": f"{OUTSIDE}/secret.json"}},
+    "dataset_kwargs": {"data_files": {"test": f"{OUTSIDE}/lost.json"}},
     "include": f"{OUTSIDE}/secret.yaml",
     "class": "hostile.Task",
     "custom_dataset": "hostile.rows",

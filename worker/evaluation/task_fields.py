@@ -1,8 +1,7 @@
 """The fields that a task file of one's own may have."""
 
 import os
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import lm_eval.api.metrics  # noqa: F401 - it fills the registries
@@ -19,6 +18,8 @@ OTHERS = (
     *("metric_list", "generation_kwargs", "repeats", "should_decontaminate", "metadata"),
     *("tag", "group", "group_alias", "task_list"),
 )
+FUNCTIONS = ("doc_to_text", "doc_to_target", "doc_to_choice", "process_docs", "process_results")
+"""Fields that may be a function; the last two must be one."""
 COUNTS = {"num_fewshot": 1000, "repeats": 100}
 """The largest value of each field with a number."""
 FILE_FORMATS = ("json", "csv", "parquet", "text")
@@ -29,26 +30,30 @@ class TaskError(ValueError):
     """A task does not exist, cannot be loaded, or cannot be scored."""
 
 
-def check_fields(fields: dict[str, Any], folders: Sequence[Path]) -> None:
-    """Check that a task runs no code and opens no file outside the folders.
+def check_fields(fields: dict[str, Any], functions: Collection[str] = ()) -> None:
+    """Check that the harness will understand a task, and run no code for it but its functions.
 
     Args:
-        fields: the fields of a task file.
-        folders: the folders of task files, with links resolved.
+        fields: the fields of a task file, without its functions.
+        functions: the names of the fields with a function.
 
     Raises:
         TaskError: a field is unknown or has a value that is not allowed.
     """
+    for name in functions:
+        if name not in FUNCTIONS:
+            raise TaskError(f"its field {name!r:.80} is a function, which is not supported")
     for name, value in fields.items():
         if name not in (*TEXTS, *OTHERS):
-            raise TaskError(f"it has the field {name!r:.80}, which is not supported")
+            reason = "must be a !function" if name in FUNCTIONS else "is not supported"
+            raise TaskError(f"it has the field {name!r:.80}, which {reason}")
         if name in TEXTS and not isinstance(value, str | None):
             raise TaskError(f"its field {name} is {value!r:.80}, not a text")
     for name, limit in COUNTS.items():
         count = fields.get(name)
         if count is not None and not (type(count) is int and 0 <= count <= limit):
             raise TaskError(f"its field {name} is {count!r:.80}, not a number up to {limit}")
-    _check_data(fields, folders)
+    _check_data(fields)
     _check_metrics(fields.get("metric_list"))
     if (fields.get("fewshot_config") or {}) != {}:
         sampler = fields["fewshot_config"]
@@ -56,7 +61,7 @@ def check_fields(fields: dict[str, Any], folders: Sequence[Path]) -> None:
             raise TaskError(f"its field fewshot_config is {sampler!r:.80}, not a known sampler")
 
 
-def _check_data(fields: dict[str, Any], folders: Sequence[Path]) -> None:
+def _check_data(fields: dict[str, Any]) -> None:
     path, options = fields.get("dataset_path"), fields.get("dataset_kwargs") or {}
     if not isinstance(path, str) or not isinstance(options, dict):
         raise TaskError("it has no dataset_path, or its dataset_kwargs are not fields")
@@ -69,13 +74,8 @@ def _check_data(fields: dict[str, Any], folders: Sequence[Path]) -> None:
     if path in FILE_FORMATS and not files:
         raise TaskError(f"its dataset_path is {path}, and its dataset_kwargs name no data_files")
     for file in files:
-        if "://" in file or "\0" in file or not _is_below(Path(file), folders):
-            reason = f"its data file {file!r:.200} is outside of the folders of ZPRUNER_TASK_ROOTS"
-            raise TaskError(reason)
-
-
-def _is_below(path: Path, folders: Sequence[Path]) -> bool:
-    return any(Path(os.path.realpath(path)).is_relative_to(folder) for folder in folders)
+        if "://" in file or "\0" in file or not os.path.isfile(file):
+            raise TaskError(f"there is no data file {file!r:.200}")
 
 
 def _texts(value: Any) -> Iterator[str]:

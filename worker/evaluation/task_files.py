@@ -1,7 +1,7 @@
 """Task files of one's own, checked before the LM Evaluation Harness sees what is in them.
 
-The harness would import any Python file that a task file names, and open any data and any other
-file. So the files are read here, and it is given their fields.
+The harness would run the code of any metric and open any other file that a task file names. So the
+files are read here, and it is given their fields.
 """
 
 import os
@@ -12,12 +12,14 @@ from typing import Any
 import yaml
 
 from worker.evaluation.task_fields import TaskError, check_fields
+from worker.evaluation.task_functions import FunctionName
 
 MAX_BYTES = 1 << 20
 MAX_EVENTS = 100_000
 MAX_FILES = 20
 MAX_DEPTH = 50
 """Far below the depth at which a recursive reader fails."""
+FUNCTION_TAG = "!function"
 PLAIN_TAGS = "tag:yaml.org,2002:"
 NOT_OF_TASKS = {"tag", "group", "group_alias", "task_list"}
 """The fields that a file may have, but that are not fields of its task."""
@@ -54,8 +56,7 @@ class TaskFiles:
         while waiting:
             fields = self._member(waiting.pop(0))
             if "group" not in fields:
-                check_fields(fields, self._folders)
-                found[fields["task"]] = {key: fields[key] for key in fields.keys() - NOT_OF_TASKS}
+                found[fields["task"]] = self._checked(fields)
             elif fields["group"] not in expanded:
                 expanded.add(fields["group"])
                 if not isinstance(fields.get("task"), list):
@@ -64,6 +65,14 @@ class TaskFiles:
         if not found:
             raise TaskError("it is a group without tasks")
         return list(found.values())
+
+    def _checked(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Return the fields of a task, with its functions imported."""
+        named = {key: one for key, one in fields.items() if isinstance(one, FunctionName)}
+        plain = {key: fields[key] for key in fields.keys() - named.keys()}
+        check_fields(plain, named)
+        functions = {key: one.load(self._folders) for key, one in named.items()}
+        return {key: plain[key] for key in plain.keys() - NOT_OF_TASKS} | functions
 
     def _member(self, member: Any) -> dict[str, Any]:
         """Return the fields of a group's member: a name, or a task's name with other fields."""
@@ -123,7 +132,7 @@ def _parsed(path: Path) -> dict[str, Any]:
     try:
         text = path.read_bytes().decode("utf-8")
         _check_events(yaml.parse(text, yaml.SafeLoader), path.name)
-        fields = yaml.load(text, yaml.SafeLoader)
+        fields = yaml.load(text, _loader(path))  # noqa: S506 - it is a kind of SafeLoader
     except TaskError:
         raise
     except (yaml.YAMLError, ValueError, OSError) as error:
@@ -134,19 +143,33 @@ def _parsed(path: Path) -> dict[str, Any]:
     return fields
 
 
+def _loader(path: Path) -> type[yaml.SafeLoader]:
+    """Return a loader that keeps the names of functions, so that none is imported in vain."""
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    def function_name(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> FunctionName:
+        return FunctionName(path, str(loader.construct_scalar(node)))
+
+    Loader.add_constructor(FUNCTION_TAG, function_name)
+    return Loader
+
+
 def _check_events(events: Iterator[yaml.Event], file: str) -> None:
-    """Refuse tags, which run code, and what takes more memory than its text, without building it.
+    """Refuse tags of Python objects, and what takes more memory than its text, without building it.
 
     Raises:
-        TaskError: the text has tags, aliases, or too many or too deeply nested values.
+        TaskError: the text has other tags, aliases, or too many or too deeply nested values.
     """
     depth = 0
     for number, event in enumerate(events):
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         tag = getattr(event, "tag", None)
-        if tag is not None and not (tag.startswith(PLAIN_TAGS) and "python" not in tag):
-            raise TaskError(f"{file:.80} names Python code ({tag:.80}), which is never run")
+        is_plain = tag is None or (tag.startswith(PLAIN_TAGS) and "python" not in tag)
+        if not is_plain and tag != FUNCTION_TAG:
+            raise TaskError(f"{file:.80} has the tag {tag:.80}; only !function is supported")
         if isinstance(event, yaml.AliasEvent):
             raise TaskError(f"{file:.80} has an alias (*{event.anchor:.80})")
         if depth > MAX_DEPTH or number > MAX_EVENTS:

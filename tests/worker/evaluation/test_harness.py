@@ -126,7 +126,7 @@ def test_a_task_that_generates_text_is_refused(tasks: Path) -> None:
 def test_a_task_without_a_data_set_is_refused(tasks: Path, tmp_path: Path) -> None:
     copy = (tasks / "sums.yaml").read_text().replace(str(tasks), str(tmp_path / "none"))
     (tmp_path / "sums.yaml").write_text(copy)
-    with pytest.raises(TaskError, match="its data set cannot be loaded"):
+    with pytest.raises(TaskError, match="there is no data file"):
         TaskCatalogue([tmp_path]).load("sums", None)
 
 

@@ -1,4 +1,4 @@
-"""Task files can name data and other tasks, but no code, and nothing outside their folders."""
+"""Task files can name data, other tasks, and functions in a file beside them, but no other code."""
 
 from pathlib import Path
 from typing import Any
@@ -48,8 +48,14 @@ def test_groups_tags_and_includes_are_resolved(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("process_docs: !function utils.rows\n", "names Python code (!function)"),
-        ("metadata: !!python/object/apply:os.system [true]\n", "names Python code"),
+        ("metadata: !!python/object/apply:os.system [true]\n", "only !function is supported"),
+        ("metadata: !function utils.rows\n", "'metadata' is a function"),
+        ("process_docs: utils.rows\n", "'process_docs', which must be a !function"),
+        ("process_docs: !function os.system\n", "there is no file os.py beside it"),
+        ("process_docs: !function ../secret.run\n", "there is no file ../secret.py beside it"),
+        ("process_docs: !function linked.run\n", "its file is outside of the folders"),
+        ("process_docs: !function broken.run\n", "broken.py cannot be imported: not today"),
+        ("process_docs: !function utils.lost\n", "utils.py has no function lost"),
         ("a: &a [x]\nb: [*a, *a]\n", "has an alias"),
         (f"a: {'[' * 5000}{']' * 5000}\n", "too deeply nested"),
         ("a: [\n", "not readable YAML"),
@@ -62,20 +68,36 @@ def test_groups_tags_and_includes_are_resolved(folder: Path) -> None:
         ("5: 6\n", "fields with names"),
     ],
 )
-def test_a_file_that_runs_code_or_leaves_its_folder_is_refused(
+def test_a_file_that_names_other_code_or_leaves_its_folder_is_refused(
     folder: Path, text: str, says: str
 ) -> None:
+    (folder / "utils.py").write_text("rows = list\n")
+    (folder / "broken.py").write_text("raise SystemExit('not today')\n")
+    (folder.parent / "outside.py").write_text("run = list\n")
+    (folder / "linked.py").symlink_to(folder.parent / "outside.py")
     with (folder / "sums.yaml").open("a") as file:
         file.write(text)
     assert says in reason(folder)
     assert names(folder, "parity") == ["parity"], "another file is not affected"
 
 
+def test_a_function_is_imported_only_for_the_task_that_names_it(folder: Path) -> None:
+    utils = folder / "utils.py"
+    utils.write_text("def rows(rows):\n    return rows\n")
+    with (folder / "sums.yaml").open("a") as file:
+        file.write("process_docs: !function utils.rows\n")
+    [sums] = TaskFiles([folder]).tasks("sums")
+    assert sums["process_docs"]([1]) == [1]
+    utils.write_text("raise RuntimeError('imported')\n")
+    assert names(folder, "parity") == ["parity"]
+    assert "cannot be imported: imported" in reason(folder)
+
+
 def test_a_file_that_is_a_link_to_itself_is_refused(folder: Path) -> None:
     (folder / "loop.yaml").symlink_to("loop.yaml")
     assert "there is no file loop.yaml" in reason(folder, "loop")
     change(folder, dataset_kwargs={"data_files": str(folder / "loop.yaml")})
-    assert names(folder, "sums") == ["sums"]
+    assert "there is no data file" in reason(folder)
 
 
 @pytest.mark.parametrize(
@@ -88,8 +110,8 @@ def test_a_file_that_is_a_link_to_itself_is_refused(folder: Path) -> None:
         ({"dataset_path": "/etc"}, "'/etc' is neither"),
         ({"dataset_path": None}, "no dataset_path"),
         ({"dataset_kwargs": {}}, "name no data_files"),
-        ({"dataset_kwargs": {"data_files": "/etc/passwd"}}, "'/etc/passwd' is outside"),
-        ({"dataset_kwargs": {"data_files": {"test": ["https://x.org/a"]}}}, "is outside"),
+        ({"dataset_kwargs": {"data_files": "/lost"}}, "there is no data file '/lost'"),
+        ({"dataset_kwargs": {"data_files": {"test": ["https://x.org/a"]}}}, "there is no data"),
         ({"dataset_kwargs": {"cache_dir": "/tmp/x"}}, "'cache_dir'"),
         ({"metric_list": [{"metric": "./evil"}]}, "'./evil' is not one of the harness"),
         ({"metric_list": [{"metric": "acc", "hf_evaluate": True}]}, "'acc'"),
@@ -97,7 +119,7 @@ def test_a_file_that_is_a_link_to_itself_is_refused(folder: Path) -> None:
         ({"fewshot_config": {"sampler": "evil"}}, "fewshot_config"),
     ],
 )
-def test_a_field_that_runs_code_or_opens_other_files_is_refused(
+def test_a_field_that_runs_code_or_names_no_data_is_refused(
     folder: Path, fields: dict[str, Any], says: str
 ) -> None:
     change(folder, **fields)

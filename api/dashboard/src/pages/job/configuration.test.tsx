@@ -21,7 +21,7 @@ it("shows all fields of the request, and commands without removed options", asyn
   const facts = box.querySelector(".facts")?.textContent;
   expect(facts).toContain("gateperplexity_ratio at most 1.1, sparsity at least 0.5");
   expect(facts).toContain("queuebig");
-  expect(facts).toContain("pins2 inputs and versions");
+  expect(facts).toContain("expect2 inputs and versions");
   expect(facts).toContain("deadline2020-01-05T09:30:00Z");
   const command = box.querySelector("pre")?.textContent;
   expect(command).toContain('"gate":{"max":{"perplexity_ratio":1.1},"min":{"sparsity":0.5}}');
