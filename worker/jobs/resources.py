@@ -10,6 +10,10 @@ from db.spec.datasets.files import DataFile
 DEVICE_NAME = re.compile(r"auto|cpu|cuda(:\d{1,3})?")
 
 
+def no_token() -> None:
+    """Return no token; a function of the module, so that resources can be sent to a process."""
+
+
 @dataclass(frozen=True)
 class Resources:
     """The resources of one job.
@@ -36,7 +40,7 @@ class Resources:
     task_roots: tuple[Path, ...] = ()
     uploads: Path | None = None
     digests: Mapping[str, str] = field(default_factory=dict)
-    hub_token: Callable[[], str | None] = lambda: None
+    hub_token: Callable[[], str | None] = no_token
     device: str = "auto"
     devices: int = 1
     memory_budget_bytes: int | None = None
