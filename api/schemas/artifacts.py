@@ -6,7 +6,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from db.jobs.download_links import MAX_LIFETIME, Link
-from db.tables.jobs import Artifact
+from db.tables.artifacts import Artifact
 
 
 class ArtifactRead(BaseModel):

@@ -11,7 +11,7 @@ from db.core.errors import ArtifactDamagedError, ArtifactDeletedError, ArtifactN
 from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
 from db.files.integrity import Integrity
-from db.tables.jobs import Artifact
+from db.tables.artifacts import Artifact
 
 AT_ONCE = 2
 """How many files are read at once; with more, each would only wait longer for the disk."""

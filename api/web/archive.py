@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from api.web.ranges import read_range
-from db.tables.jobs import Artifact
+from db.tables.artifacts import Artifact
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from tempfile import TemporaryFile
 
 from db.core.errors import ArtifactNotFoundError
 from db.core.fsync import sync_folder
-from db.tables.jobs import Artifact
+from db.tables.artifacts import Artifact
 
 CHECKSUMS = "SHA256SUMS"
 STAGING = "staging"

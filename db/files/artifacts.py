@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from db.core.clock import now
 from db.core.errors import ArtifactNotFoundError
 from db.events.job_rows import change_job, record_event
-from db.tables.jobs import Artifact
+from db.tables.artifacts import Artifact
 
 
 class ArtifactRepository:

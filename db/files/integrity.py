@@ -12,7 +12,7 @@ from db.core.errors import ArtifactDamagedError, ArtifactDeletedError, ArtifactN
 from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore, identity_of
 from db.files.artifacts import ArtifactRepository
-from db.tables.jobs import Artifact
+from db.tables.artifacts import Artifact
 
 log = logging.getLogger(__name__)
 CHUNK_BYTES = 1 << 20

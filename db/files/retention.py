@@ -11,8 +11,9 @@ from db.core.states import FINAL, JobState
 from db.events.job_rows import change_job, record_event
 from db.files.downloads import PROTECTED_FOR, was_downloaded
 from db.files.retention_plan import Deletion, StoredJob
+from db.tables.artifacts import Artifact
 from db.tables.base import Document
-from db.tables.jobs import Artifact, Job
+from db.tables.jobs import Job
 
 KEPT = frozenset({"report.json", "provenance.json"})
 """The files that no rule deletes: they say how the others were made."""

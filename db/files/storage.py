@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from db.tables.jobs import Artifact, Job
+from db.tables.artifacts import Artifact
+from db.tables.jobs import Job
 from db.tables.labels import JobLabel
 
 MAX_LISTED = 20

@@ -13,8 +13,9 @@ from db.core.clock import now
 from db.core.errors import QuotaExceededError
 from db.core.states import FINAL, HELD, JobState
 from db.tables.access import ApiKey
+from db.tables.artifacts import Artifact
 from db.tables.datasets import Dataset
-from db.tables.jobs import Artifact, Job, JobEvent
+from db.tables.jobs import Job, JobEvent
 
 WINDOW = timedelta(days=30)
 

@@ -11,7 +11,8 @@ from db.core.states import HELD, JobState
 from db.scheduling.crashes import lost
 from db.scheduling.queues import QueueDepth, QueueRepository
 from db.scheduling.workers import WorkerRepository, WorkerStatus
-from db.tables.jobs import Artifact, BlockReport, Job
+from db.tables.artifacts import Artifact
+from db.tables.jobs import BlockReport, Job
 from db.tables.webhooks import Delivery, DeliveryStatus, Webhook
 
 

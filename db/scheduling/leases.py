@@ -20,8 +20,9 @@ from db.files.artifact_store import NewArtifact
 from db.scheduling.crashes import is_repeated, is_step_repeated
 from db.scheduling.transient_retries import DELAYS
 from db.spec.quality_gate import Gate, Verdict, judge, metric_value
+from db.tables.artifacts import Artifact
 from db.tables.base import Document
-from db.tables.jobs import Artifact, BlockReport, Job
+from db.tables.jobs import BlockReport, Job
 
 Block = tuple[int, int, str]
 """Index, total and name of a decoder block."""

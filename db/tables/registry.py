@@ -1,12 +1,12 @@
 """All tables, for migrations and tests."""
 
 from db.tables.access import ApiKey, AuditEntry, LastClaim, Secret
+from db.tables.artifacts import Artifact
 from db.tables.base import Base
 from db.tables.caller_secrets import CallerSecret
 from db.tables.datasets import Dataset
 from db.tables.heartbeats import Heartbeat
 from db.tables.jobs import (
-    Artifact,
     BlockReport,
     Estimate,
     EventCounter,

@@ -16,7 +16,7 @@ from api.settings import ApiSettings
 from db.core.clock import now
 from db.core.session import Sessions
 from db.files.artifact_store import identity_of
-from db.tables.jobs import Artifact
+from db.tables.artifacts import Artifact
 from tests.api.work import finish_job
 from tests.chaos.programs import World
 from tests.chaos.tally import Tally

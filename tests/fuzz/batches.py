@@ -1,4 +1,4 @@
-"""Batches of inputs, each run in a forked process that reports what came of each input."""
+"""Batches of inputs, each run in a forked process that reports the outcome of each input."""
 
 import json
 import os

@@ -39,7 +39,7 @@ LONGEST_PROBLEM = 4_000
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of an input.
+    """The outcome of an input.
 
     Attributes:
         code: the code of the problem that refused it; None if it was accepted.
@@ -66,7 +66,7 @@ class World:
         (self.outside / "hostile.py").write_text(HOSTILE.format(str(self.outside / "canary")))
 
     def outcome(self, kind: str, number: int, guard: Guard) -> Outcome:
-        """Make an input, hand it to the API and to a worker, and return what came of it."""
+        """Make an input, pass it to the API and to a worker, and return the outcome."""
         folder = self.root / "cases" / f"{kind}-{number}".replace(" ", "-")
         spec = self._job(kind, Random(f"{kind} {number}"), folder)  # reproducible
         guard.begin()

@@ -8,6 +8,8 @@ from statistics import quantiles
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import torch
+
 from db.spec.combinations import check_combination
 from db.spec.prune_spec import PruneSpec
 from db.spec.references import parse_model
@@ -59,18 +61,8 @@ def estimate(
         PruningError: the model cannot be pruned in this way.
     """
     check_combination(spec)
-    resources = settings.resources
     device = compute_device(settings.device)
-    with TemporaryDirectory(prefix="zpruner-outline-") as scratch:
-        reference = parse_model(spec.model, spec.revision, settings.model_roots)
-        with_tokenizer = can_count_windows(spec, resources)
-        model = fetch_outline(reference, Path(scratch), with_tokenizer=with_tokenizer, token=token)
-        job = planned_job(
-            spec,
-            model,
-            device,
-            lambda meta_model: expected_windows(spec, model, meta_model, resources),
-        )
+    model, job = _planned_job(spec, settings, device, token)
     headroom = idle_headroom(device, settings.memory_budget_bytes)
     dtype = job.meta_model.dtype
     speed = machine_speed(settings.speed_file, device, dtype) if settings.devices == 1 else None
@@ -88,6 +80,24 @@ def estimate(
         "windows": {name: getattr(job.windows, name) for name in WINDOWS},
         "warnings": list(job.windows.guesses),
     }
+
+
+def _planned_job(
+    spec: PruneSpec, settings: WorkerSettings, device: torch.device, token: str | None
+) -> tuple[ModelFolder, PlannedJob]:
+    """Return the job and its model, of which only the outline is fetched."""
+    resources = settings.resources
+    with TemporaryDirectory(prefix="zpruner-outline-") as scratch:
+        reference = parse_model(spec.model, spec.revision, settings.model_roots)
+        with_tokenizer = can_count_windows(spec, resources)
+        model = fetch_outline(reference, Path(scratch), with_tokenizer=with_tokenizer, token=token)
+        job = planned_job(
+            spec,
+            model,
+            device,
+            lambda meta_model: expected_windows(spec, model, meta_model, resources),
+        )
+    return model, job
 
 
 def _plan_or_refusal(

@@ -20,7 +20,7 @@ from db.core.errors import NoArtifactsError
 from db.files.artifacts import ArtifactRepository
 from db.jobs.download_links import LinkRepository
 from db.jobs.repository import JobRepository
-from db.tables.jobs import Artifact
+from db.tables.artifacts import Artifact
 
 router = APIRouter(prefix="/v1", tags=["artifacts"], route_class=WritingRoute)
 

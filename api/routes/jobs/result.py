@@ -19,7 +19,8 @@ from db.jobs.repository import JobRepository
 from db.problems.resources import GATE_FAILED, NO_SUCH_FILE, NOT_SUCCEEDED, UNFINISHED
 from db.scheduling.queues import QueueRepository
 from db.spec.quality_gate import Gate, Verdict, gate_failures
-from db.tables.jobs import Artifact, Job
+from db.tables.artifacts import Artifact
+from db.tables.jobs import Job
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
 

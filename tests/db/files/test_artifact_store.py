@@ -7,7 +7,7 @@ import pytest
 
 from db.core.errors import ArtifactNotFoundError
 from db.files.artifact_store import ArtifactStore, KnownDigest, NewArtifact
-from db.tables.jobs import Artifact
+from db.tables.artifacts import Artifact
 
 JOB = "job_0192"
 

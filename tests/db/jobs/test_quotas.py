@@ -15,7 +15,8 @@ from db.jobs.repository import JobRepository, NewJob
 from db.jobs.sweeps import Point, SweepRepository
 from db.scheduling.claims import ClaimRepository
 from db.scheduling.leases import LeaseRepository
-from db.tables.jobs import Artifact, JobEvent
+from db.tables.artifacts import Artifact
+from db.tables.jobs import JobEvent
 from tests.db.jobs.test_races import race
 from tests.factories import make_job, make_key, make_spec
 

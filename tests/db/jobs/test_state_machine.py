@@ -30,7 +30,8 @@ from db.scheduling.claims import ClaimRepository
 from db.scheduling.crashes import MAX_CRASHES
 from db.scheduling.leases import LeaseRepository
 from db.scheduling.recovery import RecoveryRepository
-from db.tables.jobs import Artifact, Job, JobEvent
+from db.tables.artifacts import Artifact
+from db.tables.jobs import Job, JobEvent
 from tests.factories import make_problem, make_spec
 
 EXAMPLES, STEPS = 40, 50

@@ -12,7 +12,7 @@ from db.jobs.totals import DeliveryCount, read_totals
 from db.scheduling.claims import ClaimRepository
 from db.scheduling.leases import LeaseRepository
 from db.scheduling.queues import QueueRepository
-from db.tables.jobs import Artifact
+from db.tables.artifacts import Artifact
 from db.tables.webhooks import Delivery, DeliveryStatus
 from db.webhooks.repository import WebhookRepository
 from tests.db.jobs.plans import WHOLE_TABLE, plans

@@ -10,7 +10,7 @@ from db.core.clock import now
 from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
 from db.files.artifacts import ArtifactRepository
-from db.tables.jobs import Artifact
+from db.tables.artifacts import Artifact
 from tests.api.work import finish_job
 from worker.control.scrub import MAX_CALL_INTERVAL_S, Scrub
 
