@@ -1,11 +1,13 @@
 """Zero-shot tasks: suites of them, own ones in datasets, and the metrics that they give a job."""
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from db.spec.datasets.files import DataFile
 from db.spec.datasets.upload_store import UPLOADED
@@ -23,7 +25,25 @@ SUITES = MappingProxyType(
 """The tasks that the authors of Wanda and of Z-Pruner measure, by the suite's name."""
 
 _NAME = r"^(?:[A-Za-z0-9_][\w.-]*|(?:uploaded|local):[A-Za-z0-9_./-]+)$"
-TaskName = Annotated[str, Field(min_length=1, max_length=128, pattern=_NAME)]
+
+
+def _check_name(value: object) -> object:
+    """Refuse a malformed name with the kinds of names there are, which the pattern does not say."""
+    if isinstance(value, str) and re.match(_NAME, value) is None:
+        raise PydanticCustomError(
+            "task_name",
+            "{name} is no task: name a task of the LM Evaluation Harness, a suite such as wanda7, "
+            "uploaded:dat_... or local:questions.jsonl",
+            {"name": value[:64]},
+        )
+    return value
+
+
+TaskName = Annotated[
+    str,
+    BeforeValidator(_check_name),
+    Field(min_length=1, max_length=128, pattern=_NAME),
+]
 Tasks = Annotated[tuple[TaskName, ...], Field(max_length=32, fail_fast=True)]
 
 TASK_METRICS = (

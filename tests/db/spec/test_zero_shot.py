@@ -1,4 +1,5 @@
 import pytest
+from pydantic import ValidationError
 
 from db.core.errors import SpecRefusedError
 from db.spec.combinations import check_combination
@@ -41,3 +42,9 @@ def test_a_limit_without_tasks_is_refused() -> None:
     spec = PruneSpec(model="org/model", sparsity=0.5, dataset="c4", task_limit=10)
     with pytest.raises(SpecRefusedError, match="measured on no task"):
         check_combination(spec)
+
+
+@pytest.mark.parametrize("name", ["../x", "-x", "uploaded:", "a b"])
+def test_a_malformed_name_is_refused_with_the_kinds_of_names(name: str) -> None:
+    with pytest.raises(ValidationError, match="is no task: name a task of the LM Evaluation"):
+        PruneSpec(model="org/model", sparsity=0.5, dataset="c4", tasks=(name,))
