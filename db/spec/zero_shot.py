@@ -41,8 +41,8 @@ def _check_name(value: object) -> object:
 
 TaskName = Annotated[
     str,
-    BeforeValidator(_check_name),
     Field(min_length=1, max_length=128, pattern=_NAME),
+    BeforeValidator(_check_name),
 ]
 Tasks = Annotated[tuple[TaskName, ...], Field(max_length=32, fail_fast=True)]
 
