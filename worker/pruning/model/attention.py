@@ -1,7 +1,8 @@
 """Causal attention in bfloat16 on a CPU, computed in slices of the queries.
 
-For bfloat16 on a CPU, torch's own kernel takes twice as long as the matrix products that it fuses.
-Other attention, and any attention with a mask or gradients, is computed by torch's kernel.
+For bfloat16 on a CPU without AMX, torch's own kernel takes twice as long as the matrix products
+that it fuses; with AMX, it takes less than half the time of these slices. Attention in other dtypes
+or on other devices, and any attention with a mask or gradients, is computed by torch's kernel.
 """
 
 from typing import Any
@@ -13,6 +14,11 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 _MARK = "_zpruner_sliced_attention"
 _SLICE = 64  # queries; their products with keys after the slice are not computed
+
+
+def slices_are_faster() -> bool:
+    """Return whether this CPU computes bfloat16 attention faster in slices."""
+    return not torch.cpu.get_capabilities().get("amx_bf16", False)
 
 
 def use_sliced_attention(model: PreTrainedModel) -> None:

@@ -13,7 +13,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, Pre
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from worker.pruning.base.errors import UnsupportedModelError
-from worker.pruning.model.attention import use_sliced_attention
+from worker.pruning.model.attention import slices_are_faster, use_sliced_attention
 from worker.pruning.model.blocks import find_blocks
 from worker.pruning.model.checkpoint import Checkpoint
 from worker.pruning.model.weights import Weights
@@ -87,7 +87,8 @@ class MetaModel:
         except Exception as error:  # a family's code may raise anything for an invalid config
             raise _invalid_config(folder, error) from error
         check_is_causal(model)
-        use_sliced_attention(model)
+        if slices_are_faster():
+            use_sliced_attention(model)
         model.eval().requires_grad_(False)
         model.config.use_cache = False
         _fill_computed_buffers(model, device)
