@@ -78,7 +78,7 @@ def estimate(
         "setting": plan.sweep.setting_values(),
         "recovery": _recovery(plan.recovery),
         "windows": {name: getattr(job.windows, name) for name in WINDOWS},
-        "warnings": list(job.windows.guesses),
+        "warnings": [*job.windows.guesses, *_not_planned(spec)],
     }
 
 
@@ -113,6 +113,13 @@ def _plan_or_refusal(
         device_bytes = None if headroom.device_bytes is None else UNLIMITED_BYTES
         unlimited = replace(headroom, host_bytes=UNLIMITED_BYTES, device_bytes=device_bytes)
         return job.plan(unlimited, speed), str(error)
+
+
+def _not_planned(spec: PruneSpec) -> list[str]:
+    """Return a warning that names what the planned time leaves out, if anything."""
+    parts = {"zero-shot tasks": spec.tasks, "generated text": spec.generate}
+    left_out = " and ".join(name for name, wanted in parts.items() if wanted)
+    return [f"the time does not include {left_out}"] if left_out else []
 
 
 def _size(model: ModelFolder, meta_model: MetaModel) -> dict[str, Any]:
