@@ -3,7 +3,7 @@ import { toText } from "../../spec/draft.ts";
 import type { Field } from "../../spec/fields.ts";
 import { fromLocalInput, toLocalInput } from "../../spec/moment.ts";
 import { FieldProblem } from "../../ui/field.tsx";
-import type { Suggestion } from "./use-suggestions.ts";
+import { completions, type Suggestion } from "./use-suggestions.ts";
 
 interface Props {
   field: Field;
@@ -20,7 +20,9 @@ interface Props {
 
 /** One field of the form. */
 export function FieldInput(props: Props) {
-  const { field, text, original, source, suggestions, problem, change } = props;
+  const { field, text, original, source, problem, change } = props;
+  const known = props.suggestions;
+  const suggestions = known && field.kind === "list" ? completions(text, known) : known;
   const id = useId();
   const chosen = suggestions?.find(({ value }) => value === text.trim());
   const isChanged = original !== undefined && original !== text.trim();
