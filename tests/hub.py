@@ -176,7 +176,9 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 raise _RefusedError(404, "EntryNotFound")
         except _RefusedError as refused:
-            self._send(refused.status, b"{}", {"X-Error-Code": refused.code})
+            # Like a careless proxy, it repeats the request's headers.
+            repeated = json.dumps({"error": refused.code, "request": headers}).encode()
+            self._send(refused.status, repeated, {"X-Error-Code": refused.code})
 
     def _api(
         self, kind: str, id: str, endpoint: str, revision: str, path: str, *request: Any

@@ -183,3 +183,23 @@ def test_controls_follow_the_scopes_of_the_key(browser: Browser, locked: Service
             expect(page.get_by_text("lacks the scope jobs:write")).to_be_visible()
     audit = httpx.get(f"{locked.url}/v1/audit", headers=headers).json()["data"]
     assert [one["who"] for one in audit if one["who"] == "a reader"] == []
+
+
+def test_a_secret_is_stored_suggested_to_the_form_and_deleted(tabs: Session) -> None:
+    page = tabs.open("/secrets")
+    page.get_by_label("Name", exact=True).fill("hf-browser")
+    page.get_by_label("Value", exact=True).fill("hf_typed-in-the-browser")
+    page.get_by_role("button", name="Store secret").click()
+    expect(page.get_by_role("listitem").filter(has_text="hf-browser")).to_be_visible()
+    expect(page.get_by_label("Value", exact=True)).to_have_value("")
+    assert "hf_typed-in-the-browser" not in page.content()
+
+    form = tabs.open("/new")
+    known = form.locator("datalist option[value=hf-browser]")
+    expect(known).to_have_text("stored secret")
+    assert "hf_typed-in-the-browser" not in form.content()
+
+    page.reload()
+    page.get_by_role("button", name="Delete hf-browser").click()
+    page.get_by_role("button", name="Delete the secret").click()
+    expect(page.get_by_text("hf-browser", exact=True)).to_have_count(0)

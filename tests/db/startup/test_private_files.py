@@ -1,6 +1,8 @@
 """Other users cannot read the service's files."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,3 +53,18 @@ def test_a_file_instead_of_a_folder_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SettingsError, match="ZPRUNER_DATA_DIR"):
         keep_private(tmp_path / "file")
+
+
+def test_neither_the_process_nor_its_children_write_core_dumps(tmp_path: Path) -> None:
+    program = (
+        "import resource, subprocess, sys\n"
+        "from pathlib import Path\n"
+        "from db.startup.private_files import keep_private\n"
+        "keep_private(Path(sys.argv[1]))\n"
+        "print(resource.getrlimit(resource.RLIMIT_CORE))\n"
+        "subprocess.run(['sh', '-c', 'ulimit -c'])\n"
+    )
+    command = [sys.executable, "-u", "-c", program, str(tmp_path)]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    # The unit of the shell is a block, so it shows a byte as no block.
+    assert lines in [["(1, 1)", "0"], ["(0, 0)", "0"]]

@@ -11,19 +11,22 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from tests.e2e.embedded import serving, submit
+from tests.e2e.embedded import SPEC, Service, serving
+from tests.hub import Hub
 from zpruner import Client
 
 pytestmark = pytest.mark.e2e
 WITHIN_S = 20
+SECRET = "canary.5e80c1b7d94f2a63"
 
 
 class Collector(BaseHTTPRequestHandler):
     spans: dict[str, tuple[str, Any]]
+    bodies: list[bytes]
 
     def do_POST(self) -> None:
-        length = int(self.headers["Content-Length"])
-        request = ExportTraceServiceRequest.FromString(self.rfile.read(length))
+        self.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+        request = ExportTraceServiceRequest.FromString(self.bodies[-1])
         for resource in request.resource_spans:
             names = {one.key: one.value.string_value for one in resource.resource.attributes}
             for scope in resource.scope_spans:
@@ -37,34 +40,43 @@ class Collector(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def collecting() -> Iterator[tuple[str, dict[str, tuple[str, Any]]]]:
-    spans: dict[str, tuple[str, Any]] = {}
-    handler = type("Handler", (Collector,), {"spans": spans})
+def collecting() -> Iterator[tuple[str, type[Collector]]]:
+    handler = type("Handler", (Collector,), {"spans": {}, "bodies": []})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", spans
+        yield f"http://127.0.0.1:{server.server_port}", handler
     finally:
         server.shutdown()
         thread.join()
         server.server_close()
 
 
-def test_a_collector_receives_request_and_attempt_with_a_link(data_dir: Path, inputs: Path) -> None:
-    with (
-        collecting() as (url, spans),
-        serving(data_dir, inputs, OTEL_EXPORTER_OTLP_ENDPOINT=url, ZPRUNER_TRACING="true") as it,
-    ):
-        with Client(it.url) as client:
-            job = client.jobs.wait(submit(client, "tiny", samples=4).id, timeout_s=120)
-        assert job.status == "succeeded"
-        deadline = time.monotonic() + WITHIN_S
-        while not {"POST /v1/jobs", "submit", "attempt"} <= spans.keys():
-            assert time.monotonic() < deadline, (sorted(spans), it.log())
-            time.sleep(0.1)
-    (api, submitted), (worker, attempt) = spans["submit"], spans["attempt"]
+def test_a_collector_receives_request_and_attempt_with_a_link_but_no_secret(
+    data_dir: Path, inputs: Path
+) -> None:
+    with Hub() as hub, collecting() as (url, collector):
+        files = {one.name: one.read_bytes() for one in (inputs / "tiny").iterdir()}
+        hub.add_model("org/private", files, token=SECRET)
+        settings = {"HF_ENDPOINT": hub.url, "HF_HOME": str(data_dir / "huggingface")}
+        settings |= {"OTEL_EXPORTER_OTLP_ENDPOINT": url, "ZPRUNER_TRACING": "true"}
+        with serving(data_dir, inputs, **settings) as service, Client(service.url) as client:
+            client.secrets.set("hf", SECRET)
+            spec: dict[str, Any] = SPEC | {"samples": 4, "model_secret": "hf"}
+            job = client.jobs.wait(client.jobs.create("org/private", **spec).id, timeout_s=120)
+            assert job.status == "succeeded"
+            wait_for_spans(collector.spans, service)
+    (api, submitted), (worker, attempt) = (collector.spans[name] for name in ("submit", "attempt"))
     assert (api, worker) == ("zpruner-api", "zpruner-worker")
     (link,) = attempt.links
     assert (link.trace_id, link.span_id) == (submitted.trace_id, submitted.span_id)
     assert [event.name for event in attempt.events][:3] == ["resolving", "loading", "calibrating"]
+    assert [body for body in collector.bodies if SECRET.encode() in body] == []
+
+
+def wait_for_spans(spans: dict[str, tuple[str, Any]], service: Service) -> None:
+    deadline = time.monotonic() + WITHIN_S
+    while not {"POST /v1/jobs", "submit", "attempt"} <= spans.keys():
+        assert time.monotonic() < deadline, (sorted(spans), service.log())
+        time.sleep(0.1)
