@@ -38,6 +38,10 @@ class WorkerSettings(Settings):
     """Folders with zero-shot tasks of your own, as YAML files of the LM Evaluation Harness. The
     Python files in them that tasks name (`!function`) run with the rights of the worker."""
 
+    signing_key_file: Path | None = None
+    """A file with a private key in PEM that signs the provenance of each job
+    (docs/provenance.md#signatures)."""
+
     devices: int = Field(default=1, ge=1)
     """Number of GPUs that share each job, from `cuda:0` on; on a CPU the number of processes."""
 
@@ -113,6 +117,7 @@ class WorkerSettings(Settings):
             memory_budget_bytes=self.memory_budget_bytes,
             baselines=self.data_dir / "baselines",
             speeds=self.speed_file,
+            signing_key=self.signing_key_file,
         )
 
     @property

@@ -15,7 +15,7 @@ from db.tables.artifacts import Artifact
 from db.tables.base import Document
 from db.tables.jobs import Job
 
-KEPT = frozenset({"report.json", "provenance.json"})
+KEPT = frozenset({"report.json", "provenance.json", "provenance.intoto.jsonl"})
 """The files that no rule deletes: they say how the others were made."""
 
 

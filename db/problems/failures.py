@@ -36,6 +36,14 @@ DEVICES = GROUP.add(
     "The worker is configured to share jobs among more GPUs than its machine has.",
     "Lower ZPRUNER_DEVICES on the worker.",
 )
+SIGNING_KEY = GROUP.add(
+    "signing_key",
+    500,
+    "The worker cannot sign",
+    "The worker is configured to sign the provenance of jobs, but its key is missing or is not "
+    "valid.",
+    "Correct ZPRUNER_SIGNING_KEY_FILE on the worker (docs/provenance.md).",
+)
 OUT_OF_MEMORY = GROUP.add(
     "out_of_memory",
     500,

@@ -14,6 +14,7 @@ from db.problems.kind import ProblemKind, for_class
 from db.problems.service import DISK_FULL
 from db.problems.specification import HUB_UNREACHABLE
 from db.spec.prune_spec import PruneSpec
+from worker.jobs.signature import SigningKeyError
 from worker.pruning.base import errors
 
 TRANSIENT_CODES = {DISK_FULL.code, kinds.DATABASE_LOST.code, HUB_UNREACHABLE.code}
@@ -21,6 +22,7 @@ TRANSIENT_CODES = {DISK_FULL.code, kinds.DATABASE_LOST.code, HUB_UNREACHABLE.cod
 
 KINDS: dict[type[BaseException], ProblemKind] = {
     EncryptionKeyError: ENCRYPTION_KEY,
+    SigningKeyError: kinds.SIGNING_KEY,
     errors.PruningError: kinds.UNPRUNABLE,
     errors.ShapeError: kinds.SHAPE,
     errors.PatternError: kinds.PATTERN,

@@ -16,6 +16,7 @@ from db.spec.expected_inputs import CALIBRATION, EVALUATION
 from worker import pruning, recovery
 from worker.jobs.inputs import JobInputs, versions
 from worker.jobs.opened_job import OpenedJob
+from worker.jobs.signature import ENVELOPE
 from worker.pruning.base.compute import dtype_name
 from worker.pruning.planning.plan import Plan
 from worker.pruning.sweep.fingerprint import code_digest, device_properties
@@ -44,10 +45,10 @@ class Run:
     started: datetime
 
 
-def write_statement(out: Path, digests: Mapping[str, KnownDigest], run: Run) -> None:
-    """Write the statement about all other files in ``out``, except for their checksums.
+def write_statement(out: Path, digests: Mapping[str, KnownDigest], run: Run) -> Path:
+    """Write the statement about all other files in ``out``, and return its path.
 
-    The file of checksums is written later, because it lists the statement.
+    Its envelope and the file of checksums are written later, because they hold or list it.
 
     Args:
         out: the folder with the job's files.
@@ -61,12 +62,13 @@ def write_statement(out: Path, digests: Mapping[str, KnownDigest], run: Run) -> 
         "predicate": {"buildDefinition": _definition(run), "runDetails": _details(run)},
     }
     (out / FILE).write_text(json.dumps(statement, indent=2) + "\n")
+    return out / FILE
 
 
 def _subjects(out: Path, digests: Mapping[str, KnownDigest]) -> Iterator[dict[str, Any]]:
     for path in files_to_publish(out):
         name = path.relative_to(out).as_posix()
-        if name not in {FILE, CHECKSUMS}:  # both may be left of an interrupted publication
+        if name not in {FILE, ENVELOPE, CHECKSUMS}:  # left of an interrupted publication
             with path.open("rb") as file:
                 yield _resource(name, sha256=sha256_of(file, digests.get(name)))
 

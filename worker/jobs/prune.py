@@ -22,6 +22,7 @@ from worker.jobs.provenance import Run, write_statement
 from worker.jobs.recovered_model import RecoveredModel
 from worker.jobs.recovery import planned_recovery, sweep_share
 from worker.jobs.resources import Resources
+from worker.jobs.signature import read_signer, sign_statement
 from worker.jobs.sweep import start_sweep
 from worker.jobs.tasks.loading import job_tasks
 from worker.pruning.base.compute import compute_device
@@ -56,10 +57,12 @@ def prune(
     Raises:
         SpecRefusedError: a field of ``spec`` has a value that cannot be used.
         PruningError: the model cannot be pruned in this way, or a result is not finite.
+        SigningKeyError: the signing key cannot be used.
         OSError: the disk has too little space for a recovery.
     """
     yield JobProgress(Phase.resolving, 0.0)
     started = datetime.now(UTC)
+    signer = read_signer(resources.signing_key) if resources.signing_key else None
     job, inputs = yield from _opened(spec, resources)
     tasks, generation = job_tasks(job), job_generation(job)
     recovery = planned_recovery(job, out)
@@ -86,7 +89,9 @@ def prune(
     report = job_report(job, result, blocks, recovered, measured, texts)
     write_model_folder(job.model.path, out, report, resources.model_roots)
     digests = _digests(written)
-    write_statement(out, digests, Run(job, inputs, result.plan, report, started))
+    statement = write_statement(out, digests, Run(job, inputs, result.plan, report, started))
+    if signer:
+        sign_statement(statement, signer)
     return JobResult(report["metrics"], digests)
 
 

@@ -32,6 +32,7 @@ class Resources:
         memory_budget_bytes: the memory limit of all processes together; None for no limit.
         baselines: the folder of measurements of dense models; None to measure each time.
         speeds: the file of this machine's measured speed; None to predict no time.
+        signing_key: the file with the key that signs the provenance; None to sign nothing.
         job_id: the job's id, for its provenance; None without a service.
     """
 
@@ -46,6 +47,7 @@ class Resources:
     memory_budget_bytes: int | None = None
     baselines: Path | None = None
     speeds: Path | None = None
+    signing_key: Path | None = None
     job_id: str | None = None
 
     def require_unchanged(self, file: DataFile) -> None:

@@ -13,6 +13,7 @@ from db.startup import checks
 from db.startup.checks import Finding, SettingsError
 from db.startup.encryption_keys import check_encryption
 from worker.device import NoDeviceError, detect, detect_in_subprocess
+from worker.jobs.signature import check_signing_key
 from worker.settings import WorkerSettings
 
 
@@ -23,7 +24,9 @@ def check_control(settings: WorkerSettings) -> list[Finding]:
 
 
 def check_worker(settings: WorkerSettings) -> list[Finding]:
-    return [*check_control(settings), check_device(settings), checks.broker(settings.broker)]
+    signing_key = check_signing_key(settings.signing_key_file)
+    own = [check_device(settings), signing_key, checks.broker(settings.broker)]
+    return [*check_control(settings), *own]
 
 
 def check_device(settings: WorkerSettings) -> Finding:
@@ -67,7 +70,8 @@ def main() -> None:
     else:
         device = check_device(settings)
         with_torch = "--all" in sys.argv and device.state == "ok"
-        checks.print_findings([device, *(check_torch(settings.device) if with_torch else [])])
+        found = [device, check_signing_key(settings.signing_key_file)]
+        checks.print_findings([*found, *(check_torch(settings.device) if with_torch else [])])
 
 
 if __name__ == "__main__":

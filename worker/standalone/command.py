@@ -25,6 +25,7 @@ from db.startup import checks
 from worker.attempts.engine import prune
 from worker.jobs.progress import JobProgress, JobResult
 from worker.jobs.resources import Resources
+from worker.jobs.signature import SigningKeyError
 from worker.pruning.base.errors import PruningError
 from worker.pruning.base.generators import run_to_end
 from worker.settings import WorkerSettings
@@ -78,6 +79,7 @@ def command(
             devices=devices,
             memory_budget_bytes=memory_budget_bytes,
             speeds=settings.speed_file,
+            signing_key=settings.signing_key_file,
         )
         spec = PruneSpec(**fields)
         target = None if plan else Path(os.path.abspath(out))
@@ -100,7 +102,7 @@ def _errors_printed() -> Iterator[None]:
     except SpecRefusedError as error:
         stderr.print(f"error: {error}", markup=False)
         raise typer.Exit(EXIT_USAGE) from None
-    except (JobError, PruningError, OSError, MemoryError) as error:
+    except (JobError, PruningError, SigningKeyError, OSError, MemoryError) as error:
         stderr.print(f"error: {str(error) or 'out of memory'}", markup=False)
         raise typer.Exit(EXIT_FAILED) from None
     except RuntimeError as error:

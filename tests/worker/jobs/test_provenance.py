@@ -1,6 +1,7 @@
 """The statement of a job's files agrees with the files, and repeats nothing of the machine."""
 
 import json
+from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from importlib.metadata import version
@@ -8,14 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from db.core.errors import SpecRefusedError
 from db.files.artifact_store import seal
 from db.spec.prune_spec import PruneSpec
+from tests.signing import pem
 from tests.worker.evaluation.models import write_model_and_tokenizer
 from worker.jobs.progress import JobProgress
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
+from worker.jobs.signature import SigningKeyError
 from worker.pruning.base.generators import run_to_end
 
 TEXT = "The quick brown fox number {} jumps over the lazy dog.\n"
@@ -37,6 +41,7 @@ def pruned(
     out: str,
     has_roots: bool = True,
     each: Callable[[JobProgress], object] = lambda _: None,
+    signing_key: Path | None = None,
     **fields: Any,
 ) -> None:
     """Prune the model into a folder, with absolute paths in the specification."""
@@ -45,7 +50,13 @@ def pruned(
     small = {"sparsity": 0.5, "samples": 4, "eval_samples": 2, "seq_len": 32, "seed": 7}
     spec = PruneSpec.model_validate(own | small | fields)
     (folder / out).mkdir()
-    resources = Resources(model_roots=roots, dataset_roots=roots, device="cpu", job_id="job_1")
+    resources = Resources(
+        model_roots=roots,
+        dataset_roots=roots,
+        device="cpu",
+        job_id="job_1",
+        signing_key=signing_key,
+    )
     result = run_to_end(prune(spec, folder / out, resources), each)
     seal(folder / out, result.digests)
 
@@ -150,3 +161,26 @@ def test_a_text_may_be_deleted_once_the_job_has_read_it(folder: Path) -> None:
 
     made = statement(folder, "later")["predicate"]["buildDefinition"]
     assert made["externalParameters"]["dataset"] == "local:deleted.txt"
+
+
+def test_a_signed_statement_is_the_same_statement_in_an_envelope_beside_it(folder: Path) -> None:
+    key = Ed25519PrivateKey.generate()
+    (folder / "key.pem").write_bytes(pem(key))
+    pruned(folder, "signed", signing_key=folder / "key.pem")
+
+    signed = (folder / "signed" / "provenance.json").read_bytes()
+    envelope = json.loads((folder / "signed" / "provenance.intoto.jsonl").read_text())
+    kind = envelope["payloadType"].encode()
+    assert kind == b"application/vnd.in-toto+json"
+    assert b64decode(envelope["payload"]) == signed
+    encoded = b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(signed), signed)
+    (signature,) = envelope["signatures"]
+    key.public_key().verify(b64decode(signature["sig"]), encoded)
+    unsigned = digests(statement(folder)["subject"]).keys()
+    assert digests(statement(folder, "signed")["subject"]).keys() == unsigned
+
+
+def test_a_signing_key_that_is_gone_fails_the_job_before_anything_is_read(folder: Path) -> None:
+    with pytest.raises(SigningKeyError, match=r"gone.pem cannot be read \(No such file"):
+        pruned(folder, "unsigned", signing_key=folder / "gone.pem")
+    assert list((folder / "unsigned").iterdir()) == []

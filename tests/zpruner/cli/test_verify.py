@@ -1,13 +1,18 @@
 """A folder of a job's files is compared with its statement."""
 
 import json
+from base64 import b64encode
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from typer.testing import CliRunner, Result
 
+from tests.signing import pem, public_pem
+from worker.jobs.signature import read_signer, sign_statement
 from zpruner.cli.main import app
 
 FILES = {"config.json": b"{}", "nested/weights.bin": b"weights", "report.json": b"[]"}
@@ -62,4 +67,70 @@ def test_a_file_that_is_different_missing_or_new_is_named(folder: Path) -> None:
 
 def test_a_folder_without_a_statement_cannot_be_verified(tmp_path: Path) -> None:
     result = verify(tmp_path)
+    assert (result.exit_code, "No such file" in result.stderr) == (2, True)
+
+
+@pytest.fixture
+def signed(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The folder with a signed statement, and the file with the public key."""
+    keys, key = tmp_path_factory.mktemp("keys"), Ed25519PrivateKey.generate()
+    (keys / "key.pem").write_bytes(pem(key))
+    (keys / "key.pub").write_bytes(public_pem(key))
+    sign_statement(folder / "provenance.json", read_signer(keys / "key.pem"))
+    return folder, keys / "key.pub"
+
+
+def test_a_signature_is_verified_with_its_public_key(signed: tuple[Path, Path]) -> None:
+    folder, public_key = signed
+    result = verify(folder, "--public-key", str(public_key))
+    assert (result.exit_code, result.stderr.splitlines()[1:]) == (
+        0,
+        [f"signed with the key in {public_key}"],
+    )
+
+
+def test_a_changed_statement_is_not_the_signed_one(signed: tuple[Path, Path]) -> None:
+    folder, public_key = signed
+    changed = (folder / "provenance.json").read_text().replace("org/model", "org/other")
+    (folder / "provenance.json").write_text(changed)
+    result = verify(folder, "--public-key", str(public_key))
+    assert (result.exit_code, "not the statement that was signed" in result.stderr) == (1, True)
+
+
+def test_a_changed_payload_does_not_fit_its_signature(signed: tuple[Path, Path]) -> None:
+    folder, public_key = signed
+    changed = (folder / "provenance.json").read_bytes().replace(b"org/model", b"org/other")
+    (folder / "provenance.json").write_bytes(changed)
+    envelope = json.loads((folder / "provenance.intoto.jsonl").read_text())
+    envelope["payload"] = b64encode(changed).decode()
+    (folder / "provenance.intoto.jsonl").write_text(json.dumps(envelope))
+    result = verify(folder, "--public-key", str(public_key))
+    assert (result.exit_code, "is not signed with the key" in result.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"payload": 1}'])
+def test_a_malformed_envelope_is_no_signature(content: str, signed: tuple[Path, Path]) -> None:
+    folder, public_key = signed
+    (folder / "provenance.intoto.jsonl").write_text(content)
+    result = verify(folder, "--public-key", str(public_key))
+    assert (result.exit_code, "is not signed with the key" in result.stderr) == (1, True)
+
+
+def test_another_key_and_a_missing_signature_are_named(signed: tuple[Path, Path]) -> None:
+    folder, public_key = signed
+    public_key.write_bytes(public_pem(Ed25519PrivateKey.generate()))
+    result = verify(folder, "--public-key", str(public_key))
+    assert (result.exit_code, "is not signed with the key" in result.stderr) == (1, True)
+    (folder / "provenance.intoto.jsonl").unlink()
+    result = verify(folder, "--public-key", str(public_key))
+    assert (result.exit_code, "a job has it if its worker signs" in result.stderr) == (1, True)
+
+
+def test_a_public_key_that_cannot_be_used_is_a_wrong_option(signed: tuple[Path, Path]) -> None:
+    folder, public_key = signed
+    for content in (b"no key", public_pem(X25519PrivateKey.generate())):
+        public_key.write_bytes(content)
+        result = verify(folder, "--public-key", str(public_key))
+        assert (result.exit_code, "does not hold a public key" in result.stderr) == (2, True)
+    result = verify(folder, "--public-key", str(public_key.with_name("gone")))
     assert (result.exit_code, "No such file" in result.stderr) == (2, True)

@@ -1,6 +1,7 @@
 """The command ``zpruner verify``."""
 
 import hashlib
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -8,27 +9,45 @@ import typer
 
 from zpruner.cli.options import JsonOption
 from zpruner.cli.statements import comparison_table, print_differing, read_statement
-from zpruner.cli.terminal import JOB_FAILED, print_response
-from zpruner.client.models.provenance import FILE, compare_digests
+from zpruner.cli.terminal import JOB_FAILED, print_response, stderr
+from zpruner.client.models.provenance import ENVELOPE, FILE, compare_digests
 
-UNLISTED = frozenset({FILE, "SHA256SUMS"})
-"""Files that no statement lists: the statement itself, and the checksums, which list it."""
+UNLISTED = frozenset({FILE, ENVELOPE, "SHA256SUMS"})
+"""Files that no statement lists: the statement itself, and those that are made from it."""
 
 
 def verify(
     folder: Annotated[Path, typer.Argument(help="The files of a job.", file_okay=False)],
     as_json: JsonOption = False,
+    public_key: Annotated[
+        Path | None,
+        typer.Option(help="A public key in PEM that the statement must be signed with."),
+    ] = None,
 ) -> None:
     """Compare the files in a folder with their provenance; needs no service.
 
-    The exit code is 1 if a file is different or missing, or is not one of the job's.
+    The exit code is 1 if a file is different or missing, or is not one of the job's, or if the
+    provenance is not signed as it should be.
     """
     expected = read_statement(folder, "FOLDER").digests
+    error = _signature_error(folder, public_key) if public_key else None
     found = {name: _sha256(path) for name, path in _files(folder).items() if name not in UNLISTED}
     files = compare_digests(expected, found)
     print_response(files, as_json, comparison_table)
     print_differing(files, "all files are as the job wrote them")
-    raise typer.Exit(JOB_FAILED if any(file.differs for file in files) else 0)
+    if public_key:
+        stderr.print(error or f"signed with the key in {public_key}", markup=False)
+    raise typer.Exit(JOB_FAILED if error or any(file.differs for file in files) else 0)
+
+
+def _signature_error(folder: Path, public_key: Path) -> str | None:
+    try:
+        signature = import_module("zpruner.cli.signature")
+    except ImportError:
+        reason = "it needs packages: pip install 'zpruner[verify]'"
+        raise typer.BadParameter(reason, param_hint="--public-key") from None
+    error: str | None = signature.signature_error(folder, public_key)
+    return error
 
 
 def _files(folder: Path) -> dict[str, Path]:

@@ -8,6 +8,8 @@ from pydantic import ConfigDict, Field
 from zpruner.client.models.jobs import ResponseModel
 
 FILE = "provenance.json"
+ENVELOPE = "provenance.intoto.jsonl"
+"""The signed statement, if the worker signs."""
 MEASURED = frozenset({"report.json"})
 """Files with measured times and memory, which differ between any two runs."""
 
