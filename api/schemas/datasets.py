@@ -32,10 +32,14 @@ class BuiltinRead(BaseModel):
     name: str
     description: str
     joiner: str = Field(description="The text between two of its documents.")
+    protocol: str | None = Field(
+        description="The `eval_dataset` that measures perplexity on it as the literature does."
+    )
 
     @classmethod
     def of(cls, one: BuiltinDataset) -> Self:
-        return cls(dataset=one.name, name=one.name, description=one.description, joiner=one.joiner)
+        plain = {name: getattr(one, name) for name in ("name", "description", "joiner", "protocol")}
+        return cls(dataset=one.name, **plain)
 
 
 class DatasetRead(BaseModel):

@@ -41,6 +41,11 @@ class ExpectedWindows(BaseModel):
     calibration: int
     evaluation: int
     seq_len: int
+    evaluation_seq_len: int | None = Field(
+        default=None,
+        description="Of an evaluation window, which a protocol such as `wikitext2@2048` sets; null "
+        "for an estimate of an earlier release.",
+    )
     training: int = Field(default=0, description="Of `recover`; a shorter text has fewer.")
     held_out: int = Field(default=0, description="Of `recover`, to watch the training with.")
 

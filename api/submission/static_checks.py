@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any
 
 from db.spec.datasets.files import JSON_SUFFIXES, ChatRow, DataFile, IdsRow
+from db.spec.datasets.protocols import built_in, protocol_window
 from db.spec.prune_spec import PruneSpec
 from db.spec.refinement import FEWEST_WINDOWS
 
@@ -128,10 +129,18 @@ def _has_layers(spec: PruneSpec, model: LocalModel) -> bool:
 
 
 def _has_positions(spec: PruneSpec, model: LocalModel, texts: Mapping[str, DataFile]) -> bool:
-    seq_len = spec.seq_len or _row_length(texts.get("dataset"))
-    if seq_len is None:
+    """Whether every window whose length the request decides is within the model's context."""
+    lengths = [spec.seq_len or _row_length(texts.get("dataset")), _protocol_length(spec)]
+    given = [length for length in lengths if length is not None]
+    if not given:
         return True
-    return model.positions is not None and seq_len <= model.positions
+    return model.positions is not None and max(given) <= model.positions
+
+
+def _protocol_length(spec: PruneSpec) -> int | None:
+    """Return the length of the evaluation windows if a named protocol sets it."""
+    name = spec.eval_dataset
+    return protocol_window(name, "eval_dataset") if name and built_in(name) else None
 
 
 def _fills_windows(spec: PruneSpec, model: LocalModel, field: str, file: DataFile) -> bool:

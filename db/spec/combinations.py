@@ -4,7 +4,7 @@ from math import comb
 
 from db.core.errors import SpecRefusedError
 from db.spec.allocations import AllocationName, SpreadAllocation
-from db.spec.datasets.builtin import BUILTIN_DATASETS
+from db.spec.datasets.protocols import built_in
 from db.spec.prune_spec import OWN_MASK, MethodName, PruneSpec, SolverName
 from db.spec.recovery import RecoverSpec
 from db.spec.references import LOCAL
@@ -188,7 +188,7 @@ def _check_text_fields(spec: PruneSpec) -> None:
         ("eval_text_field", spec.eval_text_field, spec.eval_dataset),
     )
     for name, value, dataset in choices:
-        if value is None or (dataset is not None and dataset not in BUILTIN_DATASETS):
+        if value is None or (dataset is not None and built_in(dataset) is None):
             continue
         reason = f"{dataset} is built in and has no fields to choose from"
         if dataset is None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from db.core.errors import SpecRefusedError
 from db.spec.datasets.builtin import BUILTIN_DATASETS
 from db.spec.datasets.files import ROW_SUFFIXES
+from db.spec.datasets.protocols import SEPARATOR, built_in, protocol_window
 from db.spec.datasets.upload_store import UPLOADED, uploaded_file
 from db.spec.model_entries import check_model_entries
 
@@ -50,9 +51,15 @@ class LocalPath:
 
 @dataclass(frozen=True)
 class Builtin:
-    """A built-in dataset."""
+    """A built-in dataset; ``window`` is the length of windows in a named protocol, else None."""
 
-    name: str
+    dataset: str
+    window: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The name in a request: ``dataset``, or for a named protocol ``dataset@window``."""
+        return self.dataset if self.window is None else f"{self.dataset}{SEPARATOR}{self.window}"
 
 
 @dataclass(frozen=True)
@@ -143,8 +150,8 @@ def parse_dataset(
     """
     wanted = _Name(field, name, roots)
     _refuse_urls(wanted)
-    if name in BUILTINS:
-        return Builtin(name)
+    if (dataset := built_in(name)) is not None:
+        return Builtin(dataset, protocol_window(name, field))
     if name.startswith(UPLOADED):
         return LocalPath(uploaded_file(name, field, uploads), name, text_field)
     path = _local_path(wanted)

@@ -35,7 +35,7 @@ Half of the jobs in benchmarks/results/plans.md took less time than planned.
 """
 UNLIMITED_BYTES = 1 << 60
 MEMORY = ("host_bytes", "device_bytes", "scratch_bytes")
-WINDOWS = ("calibration", "evaluation", "seq_len", "training", "held_out")
+WINDOWS = ("calibration", "evaluation", "seq_len", "evaluation_seq_len", "training", "held_out")
 RECOVERY = ("host_bytes", "device_bytes", "scratch_bytes", "steps", "seconds")
 
 

@@ -7,7 +7,7 @@ from db.spec.prune_spec import PruneSpec
 from db.spec.references import Builtin, DatasetReference, HubDataset, LocalPath
 from worker.jobs.recipes import recovery_of
 from worker.jobs.resources import Resources
-from worker.jobs.windows import datasets_of, window_length, windows_of
+from worker.jobs.windows import datasets_of, evaluation_length, window_length, windows_of
 from worker.pruning.model.meta_model import MetaModel
 from worker.recovery.settings import window_count
 from worker.sources.calibration import DEFAULT_SAMPLES, held_out_count
@@ -40,6 +40,8 @@ class ExpectedWindows:
         calibration: the number of windows for calibration.
         evaluation: the number of windows for evaluation.
         seq_len: the number of tokens in each window.
+        evaluation_seq_len: the number of tokens in each evaluation window, which a named protocol
+            sets.
         guesses: one text, which gives the number of evaluation windows, if this number was guessed;
             otherwise empty.
         training: the number of windows that a recovery trains on; 0 without a recovery.
@@ -50,6 +52,7 @@ class ExpectedWindows:
     calibration: int
     evaluation: int
     seq_len: int
+    evaluation_seq_len: int
     guesses: tuple[str, ...] = ()
     training: int = 0
     held_out: int = 0
@@ -74,7 +77,8 @@ def counted_windows(
     """Tokenize the job's texts and count their windows."""
     found = windows_of(spec, model, meta_model, resources)
     calibration, evaluation = found.calibration.ids, found.evaluation.ids
-    counts = ExpectedWindows(len(calibration), len(evaluation), calibration.shape[1])
+    lengths = calibration.shape[1], evaluation.shape[1]
+    counts = ExpectedWindows(len(calibration), len(evaluation), *lengths)
     if found.recovery is None:
         return counts
     training, held_out = found.recovery.training.ids, found.recovery.held_out.ids
@@ -108,19 +112,21 @@ def _guessed_windows(
 ) -> ExpectedWindows:
     dataset, own = datasets_of(spec, resources)
     length = window_length(spec, meta_model, row_length(dataset))
+    measured = evaluation_length(spec, meta_model, own, length)
     rows = _row_count(dataset, "dataset")
     if rows is not None and spec.samples is not None and spec.samples > rows:
         raise too_few("samples", spec.samples, rows, spec.dataset)
     samples = _calibration_count(spec, dataset, rows, length)
     available = _known_evaluation_count(own, rows, samples)
     if available is not None:
-        return ExpectedWindows(samples, min(spec.eval_samples or available, available), length)
+        count = min(spec.eval_samples or available, available)
+        return ExpectedWindows(samples, count, length, measured)
     if spec.eval_samples is not None:
-        return ExpectedWindows(samples, spec.eval_samples, length)
-    count = max(1, _characters(own or dataset, own is None) // CHARACTERS_PER_TOKEN // length)
+        return ExpectedWindows(samples, spec.eval_samples, length, measured)
+    count = max(1, _characters(own or dataset, own is None) // CHARACTERS_PER_TOKEN // measured)
     count = min(count, _max_evaluation_count(own or dataset) or count)
     guess = f"about {count} evaluation windows, at {CHARACTERS_PER_TOKEN} characters per token"
-    return ExpectedWindows(samples, count, length, (guess,))
+    return ExpectedWindows(samples, count, length, measured, (guess,))
 
 
 def _calibration_count(
@@ -161,6 +167,6 @@ def _characters(reference: DatasetReference, holds_out: bool) -> int:
 
 
 def _max_evaluation_count(reference: DatasetReference) -> int | None:
-    if isinstance(reference, Builtin) and reference.name in BUILTIN_TEXTS:
-        return BUILTIN_TEXTS[reference.name].eval_windows
+    if isinstance(reference, Builtin) and reference.dataset in BUILTIN_TEXTS:
+        return BUILTIN_TEXTS[reference.dataset].eval_windows
     return None

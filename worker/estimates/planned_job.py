@@ -126,7 +126,8 @@ def planned_job(
     windows = count_windows(meta_model)
     if not recipe.is_calibrated:
         windows = replace(windows, calibration=0)
-    calibration, evaluation = _ids(windows.calibration, windows), _ids(windows.evaluation, windows)
+    calibration = _ids(windows.calibration, windows.seq_len)
+    evaluation = _ids(windows.evaluation, windows.evaluation_seq_len)
     return PlannedJob(
         meta_model,
         windows,
@@ -141,11 +142,14 @@ def _planned_recovery(
 ) -> PlannedRecovery | None:
     if (settings := recovery_of(spec)) is None:
         return None
-    training, held_out = _ids(windows.training, windows), _ids(windows.held_out, windows)
-    work = recovery_work(meta_model, training, held_out, _ids(windows.evaluation, windows))
+    training, held_out = (
+        _ids(count, windows.seq_len) for count in (windows.training, windows.held_out)
+    )
+    evaluation = _ids(windows.evaluation, windows.evaluation_seq_len)
+    work = recovery_work(meta_model, training, held_out, evaluation)
     return PlannedRecovery(recovery_shape(meta_model), settings, work)
 
 
-def _ids(count: int, windows: ExpectedWindows) -> Tensor:
+def _ids(count: int, seq_len: int) -> Tensor:
     """Return an empty tensor ``[count, seq_len]`` on ``meta``: a plan needs only its shape."""
-    return torch.empty(count, windows.seq_len, device="meta")
+    return torch.empty(count, seq_len, device="meta")

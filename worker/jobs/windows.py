@@ -7,14 +7,14 @@ from db.files.file_check import check_file
 from db.spec.combinations import UNFIT
 from db.spec.datasets.files import PARQUET, DataFile
 from db.spec.prune_spec import PruneSpec
-from db.spec.references import DatasetReference, LocalPath, parse_dataset
+from db.spec.references import Builtin, DatasetReference, LocalPath, parse_dataset
 from worker.evaluation.overlap import overlap
 from worker.jobs.recipes import recovery_of
 from worker.jobs.resources import Resources
 from worker.pruning.model.meta_model import MetaModel
 from worker.recovery.settings import window_count
 from worker.sources.calibration import CalibrationPart
-from worker.sources.datasets import evaluation_windows, row_length
+from worker.sources.datasets import evaluation_windows, protocol_window, row_length
 from worker.sources.models import ModelFolder
 from worker.sources.tokenizer import load_tokenizer
 from worker.sources.windows import Windows
@@ -32,7 +32,9 @@ class RecoveryWindows:
 
 @dataclass(frozen=True)
 class JobWindows:
-    """All windows of a job; they have the same length.
+    """All windows of a job.
+
+    They have the same length, except that a named protocol has one of its own for the evaluation.
 
     Attributes:
         calibration: the windows on which the inputs of layers are measured.
@@ -64,14 +66,16 @@ def windows_of(
     _try_parquet("dataset", dataset)
     _try_parquet("eval_dataset", own)
     length = window_length(spec, meta_model, row_length(dataset))
+    measured = evaluation_length(spec, meta_model, own, length)
     vocabulary = meta_model.model.config.get_text_config().vocab_size
     tokenizer = load_tokenizer(model.path, model.name)
-    part = CalibrationPart(dataset, tokenizer, length, vocabulary, hold_out=own is None)
+    hold_out = own is None or _shares_protocol(dataset, own)
+    part = CalibrationPart(dataset, tokenizer, length, vocabulary, hold_out=hold_out)
     calibration = part.windows(spec.samples, spec.seed)
     evaluation = evaluation_windows(
         own or dataset,
         tokenizer,
-        seq_len=length,
+        seq_len=measured,
         samples=spec.eval_samples,
         vocab_size=vocabulary,
         held_out_by=calibration if own is None else None,
@@ -153,6 +157,39 @@ def window_length(spec: PruneSpec, meta_model: MetaModel, row: int | None) -> in
             f"Set seq_len to {limit} or less.",
         )
     return int(length)
+
+
+def evaluation_length(
+    spec: PruneSpec, meta_model: MetaModel, own: DatasetReference | None, length: int
+) -> int:
+    """Return the number of tokens in each evaluation window.
+
+    Args:
+        own: the evaluation dataset, if the job names one.
+        length: the number of tokens in each calibration window.
+
+    Raises:
+        SpecRefusedError: the windows of a named protocol are longer than the model's context.
+    """
+    if (window := protocol_window(own)) is None:
+        return length
+    if window > (limit := position_limit(meta_model)):
+        reason = f"{spec.model} has {limit} positions"
+        remedy = f"Name a window of {limit} or less, which is no longer the published protocol."
+        raise SpecRefusedError(
+            "eval_dataset", spec.eval_dataset, "seq_len_too_long", reason, remedy
+        )
+    return window
+
+
+def _shares_protocol(dataset: DatasetReference, own: DatasetReference) -> bool:
+    """Whether a named protocol measures on a part of the dataset that calibrates."""
+    return (
+        isinstance(dataset, Builtin)
+        and isinstance(own, Builtin)
+        and own.window is not None
+        and dataset.dataset == own.dataset
+    )
 
 
 def position_limit(meta_model: MetaModel) -> int:

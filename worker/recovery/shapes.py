@@ -31,4 +31,5 @@ def recovery_work(
         dtype=dtype_name(model.dtype),
         device=model.device.type,
         ranks=ranks,
+        evaluation_seq_len=evaluation.shape[1],
     )

@@ -1,9 +1,12 @@
 """The evaluation windows of a dataset, and the length of its rows."""
 
+from dataclasses import replace
 from itertools import islice
 
+from torch import Tensor
+
 from db.spec.datasets.files import DataFile
-from db.spec.references import DatasetReference
+from db.spec.references import Builtin, DatasetReference
 from worker.sources.encoding import Encoder, Tokenizer, consecutive_windows, encode_text
 from worker.sources.rows import ids_file, read_rows, take, too_few, windows_of_rows
 from worker.sources.texts import load_texts
@@ -21,6 +24,11 @@ def row_length(reference: DatasetReference) -> int | None:
     return len(first.ids) if first and hasattr(first, "ids") else None
 
 
+def protocol_window(reference: DatasetReference | None) -> int | None:
+    """Return the length of the windows of a named protocol; None for any other dataset."""
+    return reference.window if isinstance(reference, Builtin) else None
+
+
 def evaluation_windows(
     reference: DatasetReference,
     tokenizer: Tokenizer | None,
@@ -32,7 +40,10 @@ def evaluation_windows(
 ) -> Windows:
     """Return the windows on which perplexity is measured.
 
-    They follow one another from the start of the part that is used for evaluation.
+    They follow one another from the start of the part that is used for evaluation. A named protocol
+    encodes the text with the tokenizer's special tokens, as the code of SparseGPT (Frantar and
+    Alistarh, 2023) and Wanda (Sun et al., 2023) does: a BOS of the tokenizer is the first token of
+    the first window.
 
     Args:
         reference: the dataset, as returned by ``parse_dataset``.
@@ -51,8 +62,9 @@ def evaluation_windows(
     field = "eval_dataset" if held_out_by is None else "dataset"
     if file := ids_file(reference, field):
         return _rows_for_evaluation(file, seq_len, samples, vocab_size, held_out_by)
-    hold_out = held_out_by is not None
-    encoder = Encoder(tokenizer, vocab_size, field, reference.name)
+    is_protocol = protocol_window(reference) is not None
+    hold_out = is_protocol or held_out_by is not None
+    encoder = Encoder(tokenizer, vocab_size, field, reference.name, special_tokens=is_protocol)
     text = load_texts(reference, "evaluation", encoder.chat, field=field, hold_out=hold_out)
     ids = encode_text(text, encoder, seq_len)
     available = len(ids) // seq_len
@@ -60,7 +72,13 @@ def evaluation_windows(
         raise too_few("eval_samples", samples, available, f"{reference.name} ({text.split})")
     count = samples or min(available, text.max_windows or available)
     pieces = consecutive_windows(ids, count, seq_len)
-    return windows_of_text(reference, text, pieces, stride=seq_len)
+    described = windows_of_text(reference, text, pieces, stride=seq_len)
+    starts = {"bos": _starts_with_bos(ids, tokenizer)}
+    return replace(described, provenance=described.provenance | starts)
+
+
+def _starts_with_bos(ids: Tensor, tokenizer: Tokenizer | None) -> bool:
+    return int(ids[0]) == getattr(tokenizer, "bos_token_id", None)
 
 
 def _rows_for_evaluation(

@@ -31,15 +31,18 @@ class Encoder:
         vocab_size: the size of the model's vocabulary; None if ids are not checked against it.
         field: the field of the specification that names the dataset.
         name: the value of that field.
+        special_tokens: whether the tokenizer adds its special tokens, such as a BOS before the
+            text.
     """
 
     tokenizer: Tokenizer | None
     vocab_size: int | None
     field: str
     name: str
+    special_tokens: bool = False
 
     def ids(self, text: str) -> Tensor:
-        """Encode a text as a whole, without special tokens, into ``[tokens]`` int64.
+        """Encode a text as a whole into ``[tokens]`` int64.
 
         Raises:
             SpecRefusedError: the model has no tokenizer, or one that fails or returns an id outside
@@ -52,7 +55,10 @@ class Encoder:
         # Not verbose: it would warn about texts longer than the context, which are cut anyway.
         try:
             encoded = self.tokenizer(
-                text, add_special_tokens=False, return_attention_mask=False, verbose=False
+                text,
+                add_special_tokens=self.special_tokens,
+                return_attention_mask=False,
+                verbose=False,
             )
         except MemoryError:
             raise
@@ -103,7 +109,8 @@ def encode_text(text: Text, encoder: Encoder, seq_len: int) -> Tensor:
     ids = encoder.ids(text.joined)
     if len(ids) >= seq_len:
         return ids
-    remedy = f"Set seq_len to at most {len(ids)}, or name more text"
+    shorter = "Name a window of" if encoder.special_tokens else "Set seq_len to"
+    remedy = f"{shorter} at most {len(ids)}, or name more text"
     if text.split.endswith("tenth"):
         remedy += ", or name an eval_dataset, so that no text is held out"
     reason = f"its text ({text.split}) has {len(ids)} tokens, a window has {seq_len}"

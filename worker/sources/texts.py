@@ -36,7 +36,7 @@ def load_texts(
         case Builtin("stdlib-docs"):
             return _stdlib(part)
         case Builtin(name):
-            dataset = DatasetName(field, name)
+            dataset = DatasetName(field, reference.name)
             return _streamed(BUILTIN_TEXTS[name], dataset, part, render, hold_out)
         case HubDataset(repo, config, text_field):
             dataset = DatasetName(field, reference.name, text_field)

@@ -32,7 +32,7 @@ def windows(ids: Tensor, **facts: Any) -> Windows:
     """Return token ids ``[windows, seq_len]`` as `Windows`; the provenance includes ``facts``."""
     hashed = sha256(ids.numpy().astype("<i8", copy=False).tobytes()).hexdigest()
     counts = {"tokens": ids.numel(), "window": ids.shape[1], "windows": ids.shape[0]}
-    return Windows(ids, facts | counts | {"bos": False, "token_ids_sha256": hashed})
+    return Windows(ids, {"bos": False} | facts | counts | {"token_ids_sha256": hashed})
 
 
 def windows_of_text(

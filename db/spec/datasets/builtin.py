@@ -5,11 +5,25 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class BuiltinDataset:
-    """A built-in dataset; ``joiner`` is put between its documents."""
+    """A built-in dataset.
+
+    Attributes:
+        name: its name in a request.
+        description: what it is.
+        joiner: the text between two of its documents.
+        published_window: the length of the windows on which the literature measures perplexity;
+            None for a dataset that the literature does not measure it on.
+    """
 
     name: str
     description: str
     joiner: str = "\n\n"
+    published_window: int | None = None
+
+    @property
+    def protocol(self) -> str | None:
+        """The name of the literature's protocol, such as ``wikitext2@2048``, if there is one."""
+        return f"{self.name}@{self.published_window}" if self.published_window else None
 
 
 BUILTIN_DATASETS = {
@@ -19,18 +33,21 @@ BUILTIN_DATASETS = {
             "wikitext2",
             "WikiText-2 (raw): articles of Wikipedia. Calibrates on its training split, evaluates "
             "on its test split.",
+            published_window=2048,
         ),
         BuiltinDataset(
             "c4",
             "C4 (English): web pages. Calibrates on single long pages of the first training "
             "shard, evaluates on 256 windows of the first validation shard's first 1,100 pages.",
             joiner=" ",
+            published_window=2048,
         ),
         BuiltinDataset(
             "ptb",
             "Penn Treebank: newspaper sentences in lower case, with rare words replaced. "
             "Calibrates on its training split, evaluates on its test split.",
             joiner=" ",
+            published_window=2048,
         ),
         BuiltinDataset(
             "pile",

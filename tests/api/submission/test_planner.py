@@ -96,6 +96,8 @@ CASES = [
     Case({"model": "org/garbage"}, "model", "the header of"),
     Case({"model": "org/good", "seq_len": 128}, "seq_len", "has 64 positions"),
     Case({"seq_len": 128, "dataset": "wikitext2"}, "seq_len", "Set seq_len to 64 or less."),
+    Case({"eval_dataset": "wikitext2@2048"}, "eval_dataset", "a window of 64 or less"),
+    Case({"model": "org/good", "eval_dataset": "c4@65"}, "eval_dataset", "has 64 positions"),
     Case({"samples": 25}, "samples", "rows.jsonl has 24"),
     Case({"samples": 20, "eval_samples": 5}, "eval_samples", "has 4"),
     Case({"eval_dataset": "local:rows.jsonl", "eval_samples": 25}, "eval_samples", "has 24"),

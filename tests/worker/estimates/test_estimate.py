@@ -141,18 +141,23 @@ def test_windows_of_small_files_are_counted(
     assert bool(found["warnings"]) is guessed
 
 
-@pytest.mark.parametrize(
-    ("fields", "left_out"),
-    [
-        ({"tasks": ["boolq"]}, "zero-shot tasks"),
-        ({"tasks": ["boolq"], "generate": True}, "zero-shot tasks and generated text"),
-    ],
-)
-def test_a_warning_names_what_the_time_leaves_out(
-    fields: dict[str, Any], left_out: str, settings: WorkerSettings
+def test_a_protocol_is_estimated_with_windows_of_its_own(settings: WorkerSettings) -> None:
+    fields = {"eval_dataset": "wikitext2@48", "seq_len": TOKENS}
+    found = estimate(spec(**fields), settings)["windows"]
+    assert (found["seq_len"], found["evaluation_seq_len"]) == (TOKENS, 48)
+    assert found["evaluation"] == 1_290_000 // 4 // 48
+    few = estimate(spec(**fields, eval_samples=3), settings)["windows"]
+    assert (few["calibration"], few["evaluation"]) == (found["calibration"], 3)
+    pages = estimate(spec(eval_dataset="c4@32"), settings)["windows"]
+    assert pages["evaluation"] == 256
+
+
+def test_a_protocol_whose_windows_are_too_long_for_the_model_is_refused(
+    settings: WorkerSettings,
 ) -> None:
-    found = estimate(spec(**fields), settings)
-    assert found["warnings"] == [f"the time does not include {left_out}"]
+    with pytest.raises(SpecRefusedError, match="has 64 positions") as refused:
+        estimate(spec(eval_dataset="wikitext2@2048"), settings)
+    assert (refused.value.field, refused.value.code) == ("eval_dataset", "seq_len_too_long")
 
 
 def test_the_estimated_time_is_scaled_by_earlier_jobs(settings: WorkerSettings) -> None:

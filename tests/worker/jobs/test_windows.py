@@ -1,22 +1,98 @@
 """The windows of a job, and the limits within which its datasets are read."""
 
+import json
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa  # type: ignore[import-untyped] # it has none
 import pyarrow.parquet as pq  # type: ignore[import-untyped] # it has none
 import pytest
 import torch
+from transformers import AutoModelForCausalLM
 
 from db.core.errors import SpecRefusedError
 from db.files import file_check
 from db.spec.prune_spec import PruneSpec
 from tests.models import random_ids
 from tests.worker.evaluation.models import write_model_and_tokenizer
+from tests.worker.sources.builders import byte_tokenizer
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
 from worker.jobs.windows import JobWindows, RecoveryWindows
 from worker.pruning.base.generators import run_to_end
+from worker.sources import stdlib
 from worker.sources.windows import windows
+
+PROTOCOL, WINDOW, MEASURED = "stdlib-docs@48", 48, 3
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return write_model_and_tokenizer(tmp_path / "model")
+
+
+def run(folder: Path, out: str, **fields: Any) -> dict[str, Any]:
+    """Return the report of a job that measures perplexity by a protocol."""
+    given = {"model": f"local:{folder / 'model'}", "dataset": "stdlib-docs", "sparsity": 0.5}
+    small = {"samples": 4, "seq_len": 32, "dtype": "float32", "eval_samples": MEASURED}
+    spec = PruneSpec.model_validate(given | small | {"eval_dataset": PROTOCOL} | fields)
+    (folder / out).mkdir()
+    run_to_end(prune(spec, folder / out, Resources(device="cpu")))
+    report: dict[str, Any] = json.loads((folder / out / "report.json").read_text())
+    return report
+
+
+def perplexity(folder: Path, ids: torch.Tensor) -> float:
+    """Return the perplexity of a folder's model, measured as the published code does."""
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    total = 0.0
+    for window in ids:
+        logits = model(window[None]).logits[0, :-1]
+        total += torch.nn.CrossEntropyLoss()(logits, window[1:]).item() * len(window)
+    return float(torch.tensor(total / ids.numel()).exp())
+
+
+def test_a_protocol_has_windows_of_its_own_and_the_published_perplexity(
+    tmp_path: Path, model: Path
+) -> None:
+    report = run(tmp_path, "out")
+
+    text = byte_tokenizer()("\n\n".join(stdlib.documents()[9::10])[:1000])["input_ids"]
+    ids = torch.tensor(text[: MEASURED * WINDOW]).view(MEASURED, WINDOW)
+    measured, metrics = report["evaluation"], report["metrics"]
+    assert report["calibration"]["window"] == 32
+    assert (measured["dataset"], measured["window"], measured["windows"]) == (PROTOCOL, WINDOW, 3)
+    digest = sha256(ids.numpy().astype("<i8").tobytes()).hexdigest()
+    assert measured["token_ids_sha256"] == metrics["protocol"]["token_ids_sha256"] == digest
+    for name, folder in (("dense_perplexity", model), ("pruned_perplexity", tmp_path / "out")):
+        assert metrics[name] == pytest.approx(perplexity(folder, ids), rel=1e-4)
+
+
+def test_jobs_of_other_calibration_windows_measure_the_same_tokens(
+    tmp_path: Path, model: Path
+) -> None:
+    lengths = {"short": 16, "long": 64}
+    reports = [run(tmp_path, out, seq_len=length) for out, length in lengths.items()]
+    first, second = (report["metrics"] for report in reports)
+    assert first["protocol"] == second["protocol"]
+    assert first["dense_perplexity"] == pytest.approx(second["dense_perplexity"])
+
+
+def test_a_recovered_model_is_measured_on_the_windows_of_the_protocol(
+    tmp_path: Path, model: Path
+) -> None:
+    recovered = run(tmp_path, "out", recover={"kind": "masked", "tokens": 128})
+    assert recovered["metrics"]["protocol"]["window"] == WINDOW
+    assert recovered["recovery"]["training"]["window"] == 32
+
+
+def test_the_text_of_a_protocol_is_held_out_from_the_same_dataset(
+    tmp_path: Path, model: Path
+) -> None:
+    report = run(tmp_path, "out")
+    assert report["calibration"]["split"] == "nine of ten modules"
+    assert report["evaluation"]["split"] == "every tenth module"
 
 
 def test_text_that_the_recovery_trains_on_overlaps_as_well() -> None:

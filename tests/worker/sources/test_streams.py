@@ -101,6 +101,44 @@ def test_c4_is_evaluated_on_the_beginning_of_its_validation(hub: Hub, tokenizer:
     assert tokenizer.decode(more.ids[-1]) == "0001098 "
 
 
+def published(tokenizer: Any, text: str, length: int, most: int | None = None) -> list[list[int]]:
+    """Return the evaluation windows as the code of SparseGPT and Wanda cuts them."""
+    ids = tokenizer(text, return_tensors="pt").input_ids
+    ids = ids if most is None else ids[:, : most * length]
+    return [ids[0, i * length : (i + 1) * length].tolist() for i in range(ids.numel() // length)]
+
+
+def test_the_protocol_of_wikitext2_cuts_its_test_rows_as_published(
+    hub: Hub, tokenizer: Any
+) -> None:
+    rows = {"train": ["unused"], "test": ["", " = A = \n", "text " * 9, ""]}
+    files = {
+        f"{WIKITEXT}/{split}-00000-of-00001.parquet": parquet(each) for split, each in rows.items()
+    }
+    hub.add_dataset("Salesforce/wikitext", {"README.md": CARD} | files)
+
+    windows = evaluation_windows(Builtin("wikitext2", 8), tokenizer, seq_len=8)
+
+    assert windows.ids.tolist() == published(tokenizer, "\n\n".join(rows["test"]), 8)
+    assert windows.provenance["dataset"] == "wikitext2@8"
+    assert windows.provenance["bos"] is True
+    plain = evaluation_windows(Builtin("wikitext2"), tokenizer, seq_len=8)
+    assert plain.provenance["bos"] is False
+    assert plain.provenance["token_ids_sha256"] != windows.provenance["token_ids_sha256"]
+
+
+def test_the_protocol_of_c4_cuts_the_first_1100_pages_into_256_windows_as_published(
+    hub: Hub, tokenizer: Any
+) -> None:
+    pages = [f"{number:07}" for number in range(1200)]
+    c4(hub, ["unused"], pages)
+    windows = evaluation_windows(Builtin("c4", 16), tokenizer, seq_len=16)
+    assert windows.ids.tolist() == published(tokenizer, " ".join(pages[:1100]), 16, 256)
+    short = evaluation_windows(Builtin("c4", 64), tokenizer, seq_len=64)
+    assert short.ids.tolist() == published(tokenizer, " ".join(pages[:1100]), 64, 256)
+    assert len(short.ids) < 256
+
+
 def test_c4_without_a_document_that_is_long_enough_is_refused(
     hub: Hub, tokenizer: Tokenizer
 ) -> None:
@@ -118,6 +156,39 @@ def test_ptb_is_the_hubs_conversion_of_the_script_that_is_never_run(hub: Hub) ->
     hub.add_dataset("ptb-text-only/ptb_text_only", files, branches=("refs/convert/parquet",))
     calibration, evaluation = both(Builtin("ptb"))
     assert (calibration.joined, evaluation.joined) == ("train one two", "test one two")
+
+
+def test_the_protocol_of_ptb_joins_its_test_sentences_by_spaces_as_published(
+    hub: Hub, tokenizer: Any
+) -> None:
+    sentences = ["no it was n't", "<unk> N years", "the end"]
+    files = {
+        f"penn_treebank/{split}/0000.parquet": parquet(sentences, "sentence")
+        for split in ("train", "validation", "test")
+    }
+    hub.add_dataset("ptb-text-only/ptb_text_only", files, branches=("refs/convert/parquet",))
+    windows = evaluation_windows(Builtin("ptb", 7), tokenizer, seq_len=7)
+    assert windows.ids.tolist() == published(tokenizer, " ".join(sentences), 7)
+    few = evaluation_windows(Builtin("ptb", 7), tokenizer, seq_len=7, samples=2)
+    assert few.ids.equal(windows.ids[:2])
+
+
+def test_a_text_too_short_for_the_window_of_a_protocol_is_refused(
+    hub: Hub, tokenizer: Any
+) -> None:
+    c4(hub, ["unused"], ["short"])
+    with pytest.raises(SpecRefusedError, match="has 6 tokens, a window has 2048") as refused:
+        evaluation_windows(Builtin("c4", 2048), tokenizer, seq_len=2048)
+    assert refused.value.remedy == "Name a window of at most 6, or name more text."
+
+
+def test_a_protocol_of_a_dataset_without_a_test_split_measures_every_tenth_document(
+    hub: Hub, tokenizer: Any
+) -> None:
+    rows = [f"document {number:02}" for number in range(20)]
+    hub.add_dataset("NeelNanda/pile-10k", {"data/train-00000-of-00001.parquet": parquet(rows)})
+    windows = evaluation_windows(Builtin("pile", 12), tokenizer, seq_len=12)
+    assert windows.ids.tolist() == published(tokenizer, "document 09\n\ndocument 19", 12)
 
 
 def test_a_dataset_without_a_test_split_holds_out_every_tenth_document(hub: Hub) -> None:

@@ -32,28 +32,31 @@ class _CostModel:
         return sum(blocks, self._files() + self._head())
 
     def _block(self, block: BlockShape) -> Cost:
-        cost = self._forward(block) * self._forward_tokens
+        work = self._work
+        cost = self._forward(block, work.seq_len) * self._calibration_tokens
+        measured = work.evaluation_tokens + work.dense_tokens
+        cost += self._forward(block, work.measured_seq_len) * measured
         for layer in block.layers:
             cost += self._statistics(layer) + self._pruning(layer)
         cost += self._gradients(block) + self._refinement(block)
         return cost + self._copies(block) + self._streams()
 
     @property
-    def _forward_tokens(self) -> float:
-        """Number of tokens that run through a block, summed over its forward passes."""
+    def _calibration_tokens(self) -> float:
+        """Number of calibration tokens that run through a block, summed over its forward passes."""
         work = self._work
         passes = 1 + (self._setting.propagation == "reference") + work.runs_dense
         if work.refinement is not None:
             passes = 3 + work.runs_dense  # the targets, the pruning, and the outputs at the end
         passes += work.allocates + _BACKWARD * work.needs_gradients
-        return passes * work.calibration_tokens + work.evaluation_tokens + work.dense_tokens
+        return passes * work.calibration_tokens
 
-    def _forward(self, block: BlockShape) -> Cost:
-        """Return the cost of one token in a forward pass of a block."""
+    def _forward(self, block: BlockShape, length: int) -> Cost:
+        """Return the cost of a token, in a window of this length, in a forward pass of a block."""
         pruned = sum(layer.weights for layer in block.layers)
         used = sum(layer.weights * layer.token_share for layer in block.layers)
         states = sum((layer.inputs + layer.outputs) * layer.token_share for layer in block.layers)
-        hidden, length = self._shape.hidden, self._work.seq_len
+        hidden = self._shape.hidden
         attention = (
             2 * length * hidden
         )  # two products per earlier token, half the tokens on average
@@ -109,7 +112,7 @@ class _CostModel:
         windows += (1 + trainings * min(CHECKS, refinement.steps)) * counts.held_out
         weights = sum(layer.weights for layer in block.layers)
         steps = Cost(elementwise=refinement.steps * weights * _STEP_BYTES)
-        return self._forward(block) * (windows * work.seq_len) + steps
+        return self._forward(block, work.seq_len) * (windows * work.seq_len) + steps
 
     def _copies(self, block: BlockShape) -> Cost:
         """Return the cost of reading a block, converting it and writing it."""

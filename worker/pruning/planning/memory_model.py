@@ -56,7 +56,7 @@ class _MemoryModel:
         self._shape, self._work, self._setting = shape, work, setting
         self._size = ITEM_BYTES[work.dtype]
         tokens = work.calibration_tokens + work.evaluation_tokens
-        self._batch = min(setting.batch(work.seq_len), tokens)  # tokens
+        self._batch = min(setting.batch(work.longest), tokens)  # tokens
 
     def phases(self) -> dict[str, PhaseMemory]:
         found = {"embedding": self._embed()}
@@ -111,7 +111,7 @@ class _MemoryModel:
         return self._phase(host + first.stored_bytes, computing)
 
     def _head(self) -> PhaseMemory:
-        length = min(self._work.seq_len, max(1, _LOGITS_BYTES // (4 * self._shape.vocabulary)))
+        length = min(self._work.longest, max(1, _LOGITS_BYTES // (4 * self._shape.vocabulary)))
         converted = 0 if self._work.dtype == "float32" else self._size
         logits = length * self._shape.vocabulary * (8 + converted)  # with their log-softmax
         logits *= 1 + self._work.needs_gradients  # with the gradients of both
@@ -213,7 +213,7 @@ class _MemoryModel:
         between = 2 + self._shape.scored_heads * (
             self._size + 4
         )  # bytes per pair of tokens: masks and scores
-        return tokens * (features * self._size + self._work.seq_len * between)
+        return tokens * (features * self._size + self._work.longest * between)
 
     def _states(self, block: BlockShape) -> int:
         """Return the bytes of all batches' states while they wait at a layer of a block.

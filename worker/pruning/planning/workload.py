@@ -16,8 +16,7 @@ class Workload:
         calibration_windows, evaluation_windows: number of windows of each kind.
         dense_windows: number of evaluation windows that also run through the dense model; None for
             all.
-        seq_len: number of tokens in each window; the larger number if calibration and evaluation
-            windows differ.
+        seq_len: number of tokens in each calibration window.
         dtype: name of the dtype of the forward passes, such as ``bfloat16``.
         device: ``cpu`` or ``cuda``.
         method: name of the method that scores weights; None if the solver chooses the mask, or
@@ -33,6 +32,8 @@ class Workload:
         refinement: how blocks are trained after they have been pruned; None for no training.
         corrects_refinement: whether a refinement's targets are corrected with the dense model's
             outputs.
+        evaluation_seq_len: number of tokens in each evaluation window; None if as many as in a
+            calibration window.
     """
 
     calibration_windows: int
@@ -50,6 +51,17 @@ class Workload:
     dense_windows: int | None = None
     refinement: Refinement | None = None
     corrects_refinement: bool = False
+    evaluation_seq_len: int | None = None
+
+    @property
+    def measured_seq_len(self) -> int:
+        """Number of tokens in each evaluation window."""
+        return self.evaluation_seq_len or self.seq_len
+
+    @property
+    def longest(self) -> int:
+        """Number of tokens in the longest window."""
+        return max(self.seq_len, self.measured_seq_len)
 
     @property
     def calibration_tokens(self) -> int:
@@ -79,13 +91,13 @@ class Workload:
     @property
     def evaluation_tokens(self) -> int:
         """Number of evaluation tokens."""
-        return self.evaluation_windows * self.seq_len
+        return self.evaluation_windows * self.measured_seq_len
 
     @property
     def dense_tokens(self) -> int:
         """Number of evaluation tokens that also run through the dense model."""
         windows = self.evaluation_windows if self.dense_windows is None else self.dense_windows
-        return windows * self.seq_len
+        return windows * self.measured_seq_len
 
 
 @dataclass(frozen=True)

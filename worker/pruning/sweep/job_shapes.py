@@ -78,11 +78,12 @@ def workload(
 
     ``calibration`` and ``evaluation`` are token ids ``[windows, tokens]``.
     """
-    allocation = recipe.allocation
+    allocation, seq_len = recipe.allocation, calibration.shape[1]
+    measured = evaluation.shape[1] if len(evaluation) else seq_len
     return Workload(
         calibration_windows=len(calibration),
         evaluation_windows=len(evaluation),
-        seq_len=max(calibration.shape[1], evaluation.shape[1] if len(evaluation) else 0),
+        seq_len=seq_len,
         dtype=dtype_name(meta_model.dtype),
         device=meta_model.device.type,
         method=recipe.scorer.name if recipe.scorer else None,
@@ -94,6 +95,7 @@ def workload(
         swaps=recipe.swaps is not None,
         refinement=recipe.refinement,
         corrects_refinement=recipe.refinement is not None and recipe.correction > 0,
+        evaluation_seq_len=None if measured == seq_len else measured,
     )
 
 

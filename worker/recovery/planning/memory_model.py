@@ -86,7 +86,8 @@ class _MemoryModel:
         targets = 2 * chunk * _target_bytes(self._shape)  # twice, as they are joined
         block = self._numbers.largest_block
         stored = max(one.parameters.read_bytes for one in self._shape.blocks)
-        tokens = max(self._work.seq_len, FORWARD_TOKENS[self._work.device])
+        longest = max(self._work.seq_len, self._work.evaluation_seq_len)
+        tokens = max(longest, FORWARD_TOKENS[self._work.device])
         features = max(3 * self._shape.widest, 8 * self._shape.hidden)
         batch = tokens * features * self._size
         head = self._outside() + self._logits()

@@ -20,6 +20,7 @@ class RecoveryWork:
         dtype: the dtype of the forward passes, such as ``bfloat16``.
         device: ``cpu`` or ``cuda``.
         ranks: number of processes, each with a part of the trained weights.
+        evaluation_seq_len: number of tokens in each evaluation window; 0 without evaluation.
     """
 
     training_windows: int
@@ -29,6 +30,7 @@ class RecoveryWork:
     dtype: str
     device: str
     ranks: int = 1
+    evaluation_seq_len: int = 0
 
     def teacher_tokens(self, recovery: Recovery) -> int:
         """Return the number of tokens that run through the dense model."""

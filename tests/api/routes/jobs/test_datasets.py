@@ -89,6 +89,7 @@ def test_the_built_in_ones_are_listed_first(client: TestClient) -> None:
     listed = client.get("/v1/datasets").json()["data"]
     assert [one["dataset"] for one in listed] == list(BUILTIN_DATASETS)
     assert all(one["kind"] == "builtin" and one["description"] for one in listed)
+    assert [one["protocol"] for one in listed[:2]] == ["wikitext2@2048", "c4@2048"]
 
 
 @pytest.mark.parametrize(

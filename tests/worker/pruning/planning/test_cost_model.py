@@ -66,6 +66,7 @@ def seconds(work: Workload = WORK, shape: ModelShape | None = None, speed: Speed
         replace(WORK, calibration_windows=129),
         replace(WORK, evaluation_windows=65),
         replace(WORK, seq_len=1025),
+        replace(WORK, evaluation_seq_len=1025),
         replace(WORK, propagation="reference"),
         *(replace(WORK, allocation=name) for name in ("owl", "dlp", "matrix")),
         replace(WORK, needs_gradients=True, method="gblm"),
@@ -161,7 +162,7 @@ def test_predicted_matrix_products_are_those_that_torch_counts(
     meta_model = MetaModel.open(
         write_model(tmp_path / "dense", config), torch.float32, torch.device("cpu")
     )
-    ids, evaluation = random_ids(16, 64), random_ids(4, 64)
+    ids, evaluation = random_ids(16, 64), random_ids(4, 96)
     (tmp_path / "out").mkdir()
     sweep = ModelPruner(meta_model, recipe, ids, evaluation, tmp_path / "out", token_loss)
     with Products() as products:

@@ -43,7 +43,8 @@ export function Result({ job }: { job: Job }) {
         </Fact>
         {protocol.windows != null && (
           <Fact name="Perplexity measured on">
-            {count(number(protocol.tokens))} tokens in {String(protocol.windows)} windows
+            {String(protocol.dataset)}: {count(number(protocol.tokens))} tokens in{" "}
+            {String(protocol.windows)} windows
           </Fact>
         )}
       </Facts>
