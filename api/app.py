@@ -36,6 +36,7 @@ from api.routes.jobs import (
     rerun,
     result,
     sweeps,
+    trials,
 )
 from api.routes.service import dashboard, docs, health, metrics, retention, workers
 from api.routes.service import problems as problem_pages
@@ -77,6 +78,7 @@ ROUTERS = (
     jobs.router,
     commands.router,
     rerun.router,
+    trials.router,
     history.router,
     logs.router,
     events.router,
@@ -164,6 +166,7 @@ def _service(settings: ApiSettings, queue: Queue) -> Service:
         uploads=UploadStore(settings.upload_dir),
         model_roots=settings.model_roots,
         max_dataset_bytes=settings.max_dataset_bytes,
+        max_trials=settings.max_trials,
         preflight=Preflight(settings, Hub(settings.hf_endpoint, settings.hub_timeout_s), sessions),
         planner=PlannerClient(sessions, settings.check_timeout_s, settings.heartbeat_timeout),
         metrics=Metrics(sessions, store, settings.queues, SharedMetrics.of(settings)),

@@ -73,6 +73,7 @@ class Service:
     uploads: UploadStore
     model_roots: Roots
     max_dataset_bytes: int
+    max_trials: int
     preflight: Preflight
     planner: PlannerClient
     marks: CommitMarks

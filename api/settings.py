@@ -43,6 +43,10 @@ class ApiSettings(ServerSettings):
     max_dataset_bytes: int = Field(default=MAX_TEXT_BYTES, gt=0, le=MAX_TEXT_BYTES)
     """The largest dataset that can be uploaded; cannot exceed the default (docs/datasets.md)."""
 
+    max_trials: int = Field(default=4, ge=0)
+    """How many prompts one key may have in the queue at a time, for models of finished jobs
+    (docs/jobs.md#try-a-prompt); 0 refuses all."""
+
     rate_limit_per_minute: int = Field(default=6000, ge=0)
     """The limit on requests per minute with one key, or from one address without a key; 0 means no
     limit. All `ZPRUNER_API_WORKERS` processes count requests together

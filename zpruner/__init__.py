@@ -15,6 +15,7 @@ from zpruner.client.models.jobs import (
 )
 from zpruner.client.models.planning import Comparison, Estimate, Sweep
 from zpruner.client.models.storage import Retention, StorageUse
+from zpruner.client.models.trials import Trial
 from zpruner.client.models.triggers import Trigger, TriggerDelivery
 from zpruner.client.models.webhooks import Delivery, Webhook
 from zpruner.client.transport.errors import (
@@ -48,6 +49,7 @@ __all__ = [
     "ServiceError",
     "StorageUse",
     "Sweep",
+    "Trial",
     "Trigger",
     "TriggerDelivery",
     "Webhook",

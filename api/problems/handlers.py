@@ -11,7 +11,13 @@ from starlette.responses import Response
 from starlette.routing import compile_path
 
 from api.problems.validation import describe, is_malformed
-from db.core.errors import IllegalTransitionError, JobError, QuotaExceededError, SpecRefusedError
+from db.core.errors import (
+    IllegalTransitionError,
+    JobError,
+    QuotaExceededError,
+    SpecRefusedError,
+    TooManyTrialsError,
+)
 from db.core.escaping import escape_surrogates
 from db.core.problem import Problem
 from db.events.transitions import allowed_actions
@@ -21,6 +27,7 @@ from db.problems.plain import PLAIN
 from db.problems.requests import INVALID_REQUEST, MALFORMED_JSON
 
 JOBS_RETRY_AFTER = {"retry-after": "30"}
+TRIALS_RETRY_AFTER = {"retry-after": "10"}
 MEDIA_TYPE = "application/problem+json"
 MAX_FIELD_PROBLEMS = 20
 """How many invalid fields of one request are described; further ones are only counted."""
@@ -94,6 +101,8 @@ def _job_error(request: Request, error: JobError) -> Response:
         hint = f"A job that is {error.current} allows: {allowed}."
     # With a 409 the client knows that the same request will fail again.
     headers = {"x-should-retry": "false"} if kind.status == 409 else None
+    if isinstance(error, TooManyTrialsError):
+        headers = TRIALS_RETRY_AFTER
     return respond(request, kind.problem(detail, hint=hint), headers)
 
 

@@ -116,6 +116,17 @@ class NoArtifactsError(JobError):
         return f"job {self.job_id} is {self.status} and has no files"
 
 
+class TooManyTrialsError(JobError):
+    """The API key has as many unfinished trials as one key may have."""
+
+    def __init__(self, allowed: int) -> None:
+        super().__init__(allowed)
+        self.allowed = allowed
+
+    def __str__(self) -> str:
+        return f"{self.allowed} trials have not ended, and one key may have no more at a time"
+
+
 class LeaseLostError(JobError):
     """The attempt does not hold the job's lease, or no longer holds it."""
 

@@ -14,6 +14,7 @@ from db.files.retention_plan import Deletion, StoredJob
 from db.tables.artifacts import Artifact
 from db.tables.base import Document
 from db.tables.jobs import Job
+from db.tables.trials import Trial
 
 KEPT = frozenset({"report.json", "provenance.json", "provenance.intoto.jsonl"})
 """The files that no rule deletes: they say how the others were made."""
@@ -103,15 +104,19 @@ def _is_protected() -> ColumnElement[bool]:
     """Return SQL, never NULL, for whether no rule may delete a job's files now.
 
     The job is pinned, or a client downloads its files; or a rerun of it or another job of its sweep
-    has not ended, so that the two will be compared.
+    has not ended, so that the two will be compared; or a trial of it has not been answered.
     """
     other = aliased(Job)
     unfinished = other.status.not_in(FINAL)
     parents = select(other.parent_id).where(unfinished, other.parent_id.is_not(None))
+    answering = aliased(Job)
+    tried = select(Trial.tried_id).join(answering, answering.id == Trial.job_id)
+    tried = tried.where(answering.status.not_in(FINAL))
     sweeps = select(other.sweep_id).where(unfinished, other.sweep_id.is_not(None))
     return or_(
         Job.pinned,
         was_downloaded(PROTECTED_FOR),
         Job.id.in_(parents),
+        Job.id.in_(tried),
         Job.sweep_id.is_not(None) & Job.sweep_id.in_(sweeps),
     )

@@ -13,6 +13,7 @@ from db.events.job_rows import change_job, get_job, record_event
 from db.events.transitions import CANCELLED, PAUSED, RESUMED, RETRIED, choose, entering
 from db.jobs.labels import sync_labels
 from db.jobs.search import search_text
+from db.jobs.trials import delete_trials
 from db.tables.base import Document
 from db.tables.jobs import Job
 from db.webhooks.fanout import FanOut
@@ -97,7 +98,7 @@ class JobCommands:
         return job
 
     def delete(self, job_id: str, *, version: int | None = None) -> None:
-        """Delete a job that has ended, with its events; the caller deletes its files.
+        """Delete a job that has ended, with its events and trials; the caller deletes its files.
 
         Webhook deliveries for all committed events are created first, while the events exist.
         """
@@ -110,6 +111,7 @@ class JobCommands:
         )
         if deleted is None:
             raise IllegalTransitionError(job_id, self._at(job_id, version).status, None)
+        delete_trials(self._session, job_id)
 
     def _steer(
         self,

@@ -15,6 +15,7 @@ from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import metric_value
 from db.tables.base import Document
 from db.tables.jobs import Estimate, Job
+from db.tables.trials import TRIAL
 
 RESULT_VALID_FOR = timedelta(hours=1)
 """How long a result is reused; after that, the model or the machine may have changed."""
@@ -106,7 +107,7 @@ class EstimateRepository:
 
     def time_ratios(self) -> list[float]:
         """Return actual time / predicted time for each recent succeeded job that has both."""
-        ended = select(Job.result).where(Job.status == JobState.succeeded)
+        ended = select(Job.result).where(Job.status == JobState.succeeded, Job.method != TRIAL)
         recent = ended.order_by(Job.created_at.desc(), Job.id.desc()).limit(RECENT_JOBS)
         found = (_time_ratio(result or {}) for result in self._session.scalars(recent))
         return [one for one in found if one is not None]

@@ -25,6 +25,7 @@ from db.spec.prune_spec import MethodName
 from db.spec.quality_gate import Verdict
 from db.tables.jobs import Job
 from db.tables.labels import JobLabel, Label
+from db.tables.trials import TRIAL
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def page_ids(
     """Return the query for the job ids of one page."""
     if wanted.labels:
         return _labelled_ids(wanted, limit, after, oldest_first)
-    query = select(Job.id, Job.created_at).where(*wanted.conditions())
+    query = select(Job.id, Job.created_at).where(*wanted.conditions(), _IS_LISTED)
     if after is not None:
         query = query.where(_is_after(after, oldest_first))
     query = query.order_by(*_order(Job, oldest_first)).limit(limit)
@@ -145,7 +146,7 @@ def measured_ids(
 ) -> Executable:
     """Return the query for one page of job ids, sorted by a metric; jobs without it are omitted."""
     key = (getattr(Job, metric), Job.id)
-    query = select(Job.id).where(key[0].is_not(None), *wanted.common())
+    query = select(Job.id).where(key[0].is_not(None), *wanted.common(), _IS_LISTED)
     if wanted.method is not None:
         query = query.where(Job.method == wanted.method.value)
     # As expressions, so that SQLite does not read and sort all jobs of a status or a verdict.
@@ -168,6 +169,10 @@ def facet_counts(wanted: JobFilter) -> Executable:
     found = select(*kinds).where(*conditions).cte().prefix_with("MATERIALIZED")
     groups = (found.c.status, found.c.method, found.c.verdict)
     return select(*groups, func.count()).group_by(*groups)
+
+
+_IS_LISTED = Job.method != TRIAL
+"""Jobs that answer trials have no labels, so that lists by labels need no condition."""
 
 
 def _order(columns: Any, oldest_first: bool) -> tuple[ColumnElement[Any], ColumnElement[Any]]:

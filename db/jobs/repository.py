@@ -29,6 +29,7 @@ from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import Gate
 from db.tables.base import Document
 from db.tables.jobs import Job
+from db.tables.trials import TRIAL
 
 
 @dataclass(frozen=True)
@@ -171,6 +172,8 @@ class JobRepository:
         """Count the jobs by status, by method and by verdict, as `Facets` describes."""
         found = Facets({}, {}, {})
         for status, method, verdict, count in self._session.execute(facet_counts(wanted)):
+            if method == TRIAL:
+                continue
             matches = {
                 "status": not wanted.statuses or status in wanted.statuses,
                 "method": wanted.method in {None, method},

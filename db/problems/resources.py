@@ -14,6 +14,7 @@ from db.core.errors import (
     LeaseLostError,
     NoArtifactsError,
     SweepNotFoundError,
+    TooManyTrialsError,
     TriggerKeyError,
     TriggerNotFoundError,
     WebhookDisabledError,
@@ -114,6 +115,16 @@ NO_SUCH_FILE = GROUP.add(
     "The job has no such file",
     "The job succeeded, but an older worker ran it, which did not write this file.",
     "GET /v1/jobs/{id}/artifacts lists the files of a job; POST to its /rerun for a job with all.",
+)
+
+TOO_MANY_TRIALS = GROUP.add(
+    "too_many_trials",
+    429,
+    "The key has too many trials in the queue",
+    "The caller's key has as many trials that have not ended as ZPRUNER_MAX_TRIALS allows.",
+    "Wait until one has been answered, or cancel one: POST to its /v1/jobs/{id}/cancel.",
+    retryable=True,
+    error=TooManyTrialsError,
 )
 
 # Datasets, sweeps, estimates, workers.

@@ -246,3 +246,9 @@ _add(
     "The windows are too long",
     "The model has fewer positions than the windows have tokens.",
 )
+_add(
+    "tried_files_deleted",
+    "The files of the tried job were deleted",
+    "The trial was accepted while the finished job had its files, and they were deleted before a "
+    "worker could open them.",
+)

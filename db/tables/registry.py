@@ -19,6 +19,7 @@ from db.tables.jobs import (
 from db.tables.labels import JobLabel
 from db.tables.logs import LogLine
 from db.tables.samples import QueueSample, WorkerSample
+from db.tables.trials import Trial
 from db.tables.triggers import Trigger, TriggerDelivery
 from db.tables.webhooks import Delivery, Webhook
 
@@ -43,6 +44,7 @@ __all__ = [
     "Secret",
     "StoredResponse",
     "Sweep",
+    "Trial",
     "Trigger",
     "TriggerDelivery",
     "Webhook",

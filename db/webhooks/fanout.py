@@ -7,6 +7,7 @@ from db.core.ids import new_id
 from db.core.session import Sessions
 from db.events.event_order import EventOrder
 from db.tables.jobs import EventCounter, Job, JobEvent
+from db.tables.trials import TRIAL
 from db.tables.webhooks import Delivery, EventType, Webhook
 from db.webhooks.cloudevents import job_body
 
@@ -57,6 +58,7 @@ class FanOut:
         query = select(JobEvent, Job).join(Job, Job.id == JobEvent.job_id)
         query = query.where(JobEvent.position > webhook.position, JobEvent.position <= last)
         query = query.where(JobEvent.kind == "status", JobEvent.status.in_(statuses))
+        query = query.where(Job.method != TRIAL)
         rows = self._session.execute(query.order_by(JobEvent.position).limit(BATCH_SIZE))
         return [(event, job) for event, job in rows]
 

@@ -24,6 +24,7 @@ from db.scheduling.queues import QueueRepository
 from db.scheduling.workers import WorkerRepository
 from db.startup.settings import Settings
 from db.tables.jobs import Job
+from db.tables.trials import TRIAL
 from worker.jobs.progress import JobProgress, JobResult
 
 T = TypeVar("T")
@@ -47,6 +48,7 @@ class Attempt:
         self._sessions, self._lease = sessions, lease
         self.job_id, self.number, self.spec = job.id, job.attempt, job.spec
         self.traceparent, self.created_by = job.traceparent, job.created_by
+        self.answers_trial = job.method == TRIAL
 
     @classmethod
     def claim(

@@ -4,9 +4,11 @@ from collections.abc import Generator
 from importlib import import_module
 from pathlib import Path
 
+from db.spec.generation import TrialRequest
 from db.spec.prune_spec import PruneSpec
 from worker.jobs.progress import JobProgress, JobResult
 from worker.jobs.resources import Resources
+from worker.jobs.trials.tried_model import TriedModel
 
 
 def prune(
@@ -20,4 +22,13 @@ def prune(
     """
     engine = import_module("worker.jobs.prune")
     result: JobResult = yield from engine.prune(spec, out, resources)
+    return result
+
+
+def answer(
+    spec: PruneSpec, request: TrialRequest, tried: TriedModel, resources: Resources
+) -> Generator[JobProgress, None, JobResult]:
+    """Import ``worker.jobs.trials.answer`` and run its ``answer``, as `prune` does."""
+    engine = import_module("worker.jobs.trials.answer")
+    result: JobResult = yield from engine.answer(spec, request, tried, resources)
     return result

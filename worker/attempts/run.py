@@ -20,6 +20,7 @@ from db.spec.prune_spec import PruneSpec
 from db.startup.lease_holders import lease_holder
 from db.startup.tracing import attempt_span, flush
 from worker.attempts.attempt import Attempt
+from worker.attempts.engine import answer
 from worker.attempts.lease_watchdog import (
     AttemptStopped,
     LeaseWatchdog,
@@ -28,6 +29,7 @@ from worker.attempts.lease_watchdog import (
 )
 from worker.attempts.log_handler import JobLogHandler
 from worker.attempts.progress_log import log_progress
+from worker.attempts.trial import open_trial
 from worker.jobs.eta import EtaEstimator
 from worker.jobs.problems import TRANSIENT_CODES, problem_of, time_limit_problem
 from worker.jobs.progress import JobProgress, JobResult
@@ -82,7 +84,7 @@ class Runner:
         self._queues, self._stopping = queues, stopping or threading.Event()
 
     def run(self, job_id: str) -> None:
-        """Claim a job, prune its model, and record the result or the error.
+        """Claim a job, prune its model or answer its trial, and record the result or the error.
 
         The job is the most urgent one in the queues, or else ``job_id``. A job that has ended, or
         that another worker holds, is left alone, so a message that is delivered twice does no harm.
@@ -136,7 +138,9 @@ class Runner:
         with LeaseWatchdog(attempt, self._settings, self._stopping, force_end) as watchdog:
             result = self._follow(attempt, watchdog, staged)
             watchdog.check()
-            artifacts = self._store.publish(staged, attempt.job_id, result.digests)
+            artifacts = []
+            if result.has_files:
+                artifacts = self._store.publish(staged, attempt.job_id, result.digests)
             log.info("attempt %d succeeded with %d files", attempt.number, len(artifacts))
             attempt.succeed(result, artifacts)
         self._store.keep_only(attempt.job_id, attempt.number)
@@ -168,8 +172,16 @@ class Runner:
             job_id=attempt.job_id,
             hub_token=partial(attempt.hub_token, self._settings),
         )
-        with closing(self._prune(attempt.spec, staged, resources)) as steps:
+        with closing(self._steps(attempt, staged, resources)) as steps:
             return run_to_end(steps, record)
+
+    def _steps(
+        self, attempt: Attempt, staged: Path, resources: Resources
+    ) -> Generator[JobProgress, None, JobResult]:
+        if not attempt.answers_trial:
+            return self._prune(attempt.spec, staged, resources)
+        trial = open_trial(self._sessions, self._store, attempt.job_id, staged)
+        return answer(attempt.spec, *trial, resources)
 
     def _stop(self, attempt: Attempt, reason: StopReason) -> None:
         log.info("job %s stops in attempt %d: %s", attempt.job_id, attempt.number, reason)

@@ -22,7 +22,6 @@ def whole_model(meta_model: MetaModel) -> Iterator[PreTrainedModel]:
         yield meta_model.model
 
 
-@torch.no_grad()
 def continuation(
     model: PreTrainedModel,
     prompt: Tensor,
@@ -30,7 +29,25 @@ def continuation(
     end: Collection[int],
     generator: Generator | None = None,
 ) -> list[int]:
-    """Return the tokens with which a model continues a prompt.
+    """Return the tokens with which a model continues a prompt, as `next_tokens` yields them."""
+    return list(next_tokens(model, prompt, tokens, end, generator))
+
+
+def end_tokens(model: PreTrainedModel) -> set[int]:
+    """Return the tokens that end a text of the model."""
+    eos = model.config.get_text_config().eos_token_id
+    return set(eos) if isinstance(eos, list) else {eos}
+
+
+@torch.no_grad()
+def next_tokens(
+    model: PreTrainedModel,
+    prompt: Tensor,
+    tokens: int,
+    end: Collection[int],
+    generator: Generator | None = None,
+) -> Iterator[int]:
+    """Yield the tokens with which a model continues a prompt, one by one.
 
     The model runs on all tokens for each new one, because not every model has a cache that its
     blocks share.
@@ -39,7 +56,7 @@ def continuation(
         model: the model, with its weights loaded.
         prompt: ``[n]`` int64 token ids.
         tokens: the number of tokens after which the text ends.
-        end: the tokens that end the text earlier; such a token is not returned.
+        end: the tokens that end the text earlier; such a token is not yielded.
         generator: draws each token at a temperature of 0.8; None takes the most likely token.
     """
     ids = prompt
@@ -53,5 +70,4 @@ def continuation(
         if int(token) in end:
             break
         ids = torch.cat([ids, token[None]])
-    continued: list[int] = ids[len(prompt) :].tolist()
-    return continued
+        yield int(token)

@@ -12,13 +12,13 @@ from db.core.errors import SpecRefusedError
 from db.core.states import Phase
 from db.spec.combinations import UNFIT
 from db.spec.generation import PROMPTS
-from worker.evaluation.generation import continuation, whole_model
+from worker.evaluation.generation import continuation, end_tokens, whole_model
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress
 from worker.jobs.windows import position_limit
 from worker.pruning.base.errors import InsufficientMemoryError
 from worker.pruning.model.meta_model import MetaModel
-from worker.pruning.planning.memory_limits import headroom
+from worker.pruning.planning.memory_limits import Headroom, headroom
 from worker.sources.tokenizer import load_tokenizer
 
 TOKENS = 48
@@ -75,8 +75,7 @@ class JobGeneration:
         ]
 
     def _continue(self, model: Any, ids: Tensor) -> Continuations:
-        eos = model.config.get_text_config().eos_token_id
-        ends = set(eos) if isinstance(eos, list) else {eos}
+        ends = end_tokens(model)
         drawn = torch.Generator().manual_seed(self.job.spec.seed)
         greedy = continuation(model, ids, TOKENS, ends)
         sampled = continuation(model, ids, TOKENS, ends, drawn)
@@ -102,17 +101,21 @@ def job_generation(job: OpenedJob) -> JobGeneration | None:
         if not 0 < len(ids) <= room:
             reason = f"it has {len(ids)} tokens, and the model can continue 1 to {room}"
             raise SpecRefusedError("prompts", prompt, UNFIT, reason, "Change the prompt.")
-    _require_memory(job)
+    free = headroom(job.devices[0], job.budget_of_a_process)
+    require_memory(job.meta_model, free, "generate to false", "generating text")
     return JobGeneration(job, tokenizer, encoded)
 
 
-def _require_memory(job: OpenedJob) -> None:
-    """Check that all weights fit, which only the generation needs at once."""
-    weights = sum(parameter.numel() for parameter in job.meta_model.model.parameters())
-    needed = weights * job.meta_model.dtype.itemsize
-    free = headroom(job.devices[0], job.budget_of_a_process)
+def require_memory(meta_model: MetaModel, free: Headroom, change: str | None, task: str) -> None:
+    """Check that all weights of a model fit into memory at once.
+
+    Raises:
+        InsufficientMemoryError: they do not; ``change`` is what the message proposes to set.
+    """
+    weights = sum(parameter.numel() for parameter in meta_model.model.parameters())
+    needed = weights * meta_model.dtype.itemsize
     left, limit = free.host_bytes, free.limit
     if free.device_bytes is not None:
         left, limit = free.device_bytes, "the GPU"
     if needed > left:
-        raise InsufficientMemoryError(needed, left, limit, "generate to false", "generating text")
+        raise InsufficientMemoryError(needed, left, limit, change, task)

@@ -45,7 +45,9 @@ class JobResult:
     Attributes:
         metrics: the job's metrics, ready for JSON.
         digests: the digest of each weight file, by file name, computed while the file was written.
+        has_files: whether the job has written files to publish.
     """
 
     metrics: dict[str, Any]
     digests: dict[str, KnownDigest] = field(default_factory=dict)
+    has_files: bool = True

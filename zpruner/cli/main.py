@@ -19,6 +19,7 @@ from zpruner.cli.commands import (
 )
 from zpruner.cli.commands.repeat import repeat
 from zpruner.cli.commands.submission import submit
+from zpruner.cli.commands.trials import try_prompt
 from zpruner.cli.commands.verify import verify
 
 HELP = {"help_option_names": ["-h", "--help"]}
@@ -26,6 +27,7 @@ HELP = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(no_args_is_help=True, context_settings=HELP, pretty_exceptions_enable=False)
 app.command()(keys.me)
 app.command()(submit)
+app.command(name="try")(try_prompt)
 app.command()(repeat)
 app.command()(verify)
 keys.app.command(context_settings=programs.PASS_ARGUMENTS_ON)(programs.bootstrap)

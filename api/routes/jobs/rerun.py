@@ -7,11 +7,14 @@ from fastapi import APIRouter, Body, Request, Response
 from api.deps import DryRun, IdempotencyKey, JobId, ServiceDep
 from api.middleware.caller import CallerDep
 from api.middleware.writers import WritingRoute
+from api.problems.handlers import ProblemError
 from api.schemas.jobs import JobDetail
 from api.submission.idempotency import KeyedRequest
 from api.submission.rerun_request import JobChanges
 from api.submission.submit import NO_NEW_JOB, Submission, preview_response, replay, submit
 from db.jobs.repository import JobRepository
+from db.problems.resources import INVALID_STATE
+from db.tables.trials import TRIAL
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"], route_class=WritingRoute)
 
@@ -34,5 +37,9 @@ def rerun_job(
         return first
     with service.sessions() as session:
         parent = JobRepository(session).get(job_id)
+    if parent.method == TRIAL:
+        reason = f"Job {job_id} answers a trial, which prunes nothing."
+        hint = "POST the prompt to the trials of the tried job again."
+        raise ProblemError(INVALID_STATE.problem(reason, hint=hint))
     submission = Submission(changes.applied_to(parent), keyed, job_id)
     return preview_response(service, submission) if dry_run else submit(service, submission)

@@ -1,6 +1,7 @@
 """Ids that the examples share."""
 
 JOB_ID = "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b"
+TRIAL_ID = "job_01920c52a3b17d3f8b6c4a2918071605"
 WORKER_ID = "wrk_01920c11a0b17d3f9e5c4b3a29180716"
 ARTIFACT_ID = "art_01920c41d2e07b6a9c8f3e2d1a0b9c8d"
 KEY_ID = "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70"

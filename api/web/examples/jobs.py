@@ -2,7 +2,7 @@
 
 from pydantic import JsonValue
 
-from api.web.examples.ids import JOB_ID, KEY_ID
+from api.web.examples.ids import JOB_ID, KEY_ID, TRIAL_ID
 from db.spec.prune_spec import PruneSpec
 
 SPEC: dict[str, JsonValue] = {"model": "meta-llama/Llama-3.1-8B", "sparsity": 0.5, "dataset": "c4"}
@@ -131,6 +131,21 @@ LOG_LINE: dict[str, JsonValue] = {
     "message": "block 8 of 32 (model.layers.7): sparsity 0.5000, output error 0.0312, seconds 3.1",
 }
 
+TRIAL: dict[str, JsonValue] = {
+    "id": TRIAL_ID,
+    "job_id": JOB_ID,
+    "prompt": "The capital of France is",
+    "max_tokens": 64,
+    "seed": None,
+    "status": "succeeded",
+    "queue_position": None,
+    "answer": {"dense": " Paris.", "pruned": " the city of Paris."},
+    "error": None,
+    "created_by": KEY_ID,
+    "created_at": "2026-01-05T09:45:00Z",
+    "finished_at": "2026-01-05T09:45:09Z",
+}
+
 EXAMPLES: dict[str, dict[str, JsonValue]] = {
     "JobRequest": SPEC,
     "JobChanges": {"sparsity": 0.6},
@@ -142,4 +157,7 @@ EXAMPLES: dict[str, dict[str, JsonValue]] = {
     "EventRead": EVENT,
     "AnyEventRead": ANY_EVENT,
     "LogLineRead": LOG_LINE,
+    "TrialRequest": {"prompt": "The capital of France is"},
+    "TrialRead": TRIAL,
+    "TrialPage": {"data": [TRIAL], "next_cursor": None, "has_more": False},
 }

@@ -30,6 +30,7 @@ import { Result } from "./result.tsx";
 import { Silence } from "./silence.tsx";
 import { PhaseStepper } from "./stepper.tsx";
 import { Tasks } from "./tasks.tsx";
+import { Trials } from "./trials.tsx";
 
 export function JobPage({ id }: { id: string }) {
   const { data: job, error, refetch } = useQuery(jobById(id));
@@ -98,6 +99,7 @@ function JobView({ job }: { job: Job }) {
           <Result job={job} />
           <Tasks job={job} />
           <Generation job={job} />
+          <Trials job={job} />
           <Recovery job={job} events={events} />
           <Blocks job={job} kept={keptBlocks(job, events)} />
           <Files job={job} />

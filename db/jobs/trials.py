@@ -1,0 +1,104 @@
+"""Trials: prompts that both models of a finished job continue, each answered by a job of its own.
+
+The job that answers has all that other jobs have: queue, lease, retries, events, log and quotas. Its
+row's column ``method`` says that it is no pruning, and lists leave it out.
+"""
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from db.core.errors import TooManyTrialsError
+from db.core.states import FINAL
+from db.jobs.quotas import QuotaRepository
+from db.jobs.repository import JobRepository, NewJob
+from db.spec.generation import TrialRequest
+from db.spec.prune_spec import MethodName, PruneSpec
+from db.tables.jobs import Job
+from db.tables.trials import TRIAL, Trial
+
+_OF_THE_TRIED_JOB = ("model", "revision", "model_secret", "dtype")
+
+
+class TrialRepository:
+    """Inserts and reads trials; never commits."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(
+        self,
+        tried: Job,
+        request: TrialRequest,
+        most: int,
+        *,
+        created_by: str | None = None,
+        traceparent: str | None = None,
+    ) -> tuple[Trial, Job]:
+        """Insert a trial of a finished job, and the queued job that will answer it.
+
+        Args:
+            tried: the finished job.
+            request: the prompt, and how it is continued.
+            most: how many trials of one key may be unfinished at a time.
+            created_by: the id of the API key whose quotas the trial counts against.
+            traceparent: the W3C trace context of the request.
+
+        Raises:
+            QuotaExceededError: the key has no quota left for one more job.
+            TooManyTrialsError: the key has ``most`` unfinished trials.
+        """
+        QuotaRepository(self._session).check_jobs(created_by)  # locks the key's row
+        if self._unfinished(created_by) >= most:
+            raise TooManyTrialsError(most)
+        new = NewJob(
+            trial_spec(tried.spec),
+            queue=tried.queue,
+            priority=tried.priority,
+            created_by=created_by,
+            traceparent=traceparent,
+        )
+        job = JobRepository(self._session).add_reserved(new)
+        # Without the digest and the text, the job is neither reused nor found by a search.
+        job.method, job.spec_digest, job.search = TRIAL, "", ""
+        trial = Trial(job_id=job.id, tried_id=tried.id, **request.model_dump())
+        self._session.add(trial)
+        self._session.flush()
+        return trial, job
+
+    def page(self, tried_id: str, *, limit: int, after: str | None) -> list[tuple[Trial, Job]]:
+        """Return up to ``limit`` trials of a job with the jobs that answer them, newest first.
+
+        ``after`` is the id of the last trial of the previous page; None for the first page.
+        """
+        query = select(Trial, Job).join(Job, Job.id == Trial.job_id)
+        query = query.where(Trial.tried_id == tried_id)
+        if after is not None:
+            query = query.where(Trial.job_id < after)
+        rows = self._session.execute(query.order_by(Trial.job_id.desc()).limit(limit))
+        return [(trial, job) for trial, job in rows]
+
+    def get(self, job_id: str) -> Trial | None:
+        """Return the trial that a job answers; None if it answers none."""
+        return self._session.get(Trial, job_id)
+
+    def _unfinished(self, created_by: str | None) -> int:
+        waiting = (Job.method == TRIAL, Job.status.not_in(FINAL), Job.created_by == created_by)
+        return self._session.scalar(select(func.count()).select_from(Job).where(*waiting)) or 0
+
+
+def trial_spec(tried: PruneSpec) -> PruneSpec:
+    """Return the specification of the job that answers a trial: its model, without pruning.
+
+    A worker of an earlier release, which knows no trials, measures one window with it.
+    """
+    fields = {name: getattr(tried, name) for name in _OF_THE_TRIED_JOB}
+    small = {"dataset": "stdlib-docs", "samples": 1, "eval_samples": 1}
+    return PruneSpec.model_validate(fields | small | {"method": MethodName.none})
+
+
+def delete_trials(session: Session, tried_id: str) -> None:
+    """Delete the trials of a job with the jobs that answer them; a running one then stops."""
+    answering = select(Trial.job_id).where(Trial.tried_id == tried_id)
+    session.execute(
+        delete(Job).where(Job.id.in_(answering)).execution_options(synchronize_session=False)
+    )

@@ -1,0 +1,107 @@
+"""The work of a trial: the dense and the pruned model of a finished job continue a prompt."""
+
+from collections.abc import Generator
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from db.core.errors import SpecRefusedError
+from db.core.states import Phase
+from db.spec.combinations import UNFIT
+from db.spec.generation import TrialRequest
+from db.spec.prune_spec import PruneSpec
+from db.spec.references import HubRepo, parse_model
+from worker.evaluation.generation import end_tokens, next_tokens, whole_model
+from worker.jobs.generation import require_memory
+from worker.jobs.progress import JobProgress, JobResult
+from worker.jobs.resources import Resources
+from worker.jobs.trials.tried_model import TriedModel
+from worker.jobs.windows import position_limit
+from worker.pruning.base.compute import compute_device, compute_dtype
+from worker.pruning.distributed.launcher import rank_devices
+from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.planning.memory_limits import headroom
+from worker.sources.models import ModelFolder, fetch_model
+from worker.sources.tokenizer import load_tokenizer
+
+_OPENED = 0.1
+"""The share of the work that is done before the first token."""
+
+
+def answer(
+    spec: PruneSpec, request: TrialRequest, tried: TriedModel, resources: Resources
+) -> Generator[JobProgress, None, JobResult]:
+    """Have both models continue the prompt; return the texts as the metrics of the job.
+
+    Args:
+        spec: names the dense model and the dtype.
+        request: the prompt, and how it is continued.
+        tried: the pruned model.
+        resources: folders, devices and memory that the job may use.
+
+    Yields:
+        Progress after each token, where the job may be interrupted.
+
+    Raises:
+        SpecRefusedError: the dense model cannot be used, or the prompt is too long for it.
+        InsufficientMemoryError: the whole model does not fit into memory.
+    """
+    yield JobProgress(Phase.resolving, 0.0)
+    device = rank_devices(compute_device(resources.device), 1)[0]
+    model = _dense_model(spec, tried, resources)
+    yield JobProgress(Phase.loading, _OPENED / 2)
+    dtype = compute_dtype(spec.dtype, device)
+    dense = MetaModel.open(model.path, dtype, device)
+    tokenizer, ids = _encoded(request, model, dense)
+    require_memory(dense, headroom(device, resources.memory_budget_bytes), None, "a trial")
+    pruned = MetaModel.open(model.path, dtype, device, weights=tried.weights)
+    texts: dict[str, str] = {}
+    for name, meta_model in {"dense": dense, "pruned": pruned}.items():
+        start = _OPENED + (1 - _OPENED) * len(texts) / 2
+        written = yield from _continued(meta_model, ids, request, start)
+        texts[name] = tokenizer.decode(written)
+    return JobResult(texts, has_files=False)
+
+
+def _dense_model(spec: PruneSpec, tried: TriedModel, resources: Resources) -> ModelFolder:
+    """Return the dense model; of a model on the hub, the commit that was pruned."""
+    reference = parse_model(spec.model, spec.revision, resources.model_roots)
+    if isinstance(reference, HubRepo) and tried.revision is not None:
+        reference = replace(reference, revision=tried.revision)
+    return fetch_model(reference, resources.hub_token())
+
+
+def _encoded(
+    request: TrialRequest, model: ModelFolder, meta_model: MetaModel
+) -> tuple[Any, Tensor]:
+    """Return the model's tokenizer, and the token ids ``[n]`` of the prompt."""
+    if (tokenizer := load_tokenizer(model.path, model.name)) is None:
+        reason, remedy = "the model has no tokenizer", "Name a model with a tokenizer."
+        raise SpecRefusedError("model", model.name, "no_tokenizer", reason, remedy)
+    ids = torch.tensor(tokenizer(request.prompt)["input_ids"], dtype=torch.int64)
+    room = position_limit(meta_model) - request.max_tokens
+    if not 0 < len(ids) <= room:
+        reason = f"it has {len(ids)} tokens, and the model can continue 1 to {room}"
+        remedy = "Shorten the prompt, or set a smaller max_tokens."
+        raise SpecRefusedError("prompt", request.prompt[:100], UNFIT, reason, remedy)
+    return tokenizer, ids
+
+
+def _continued(
+    meta_model: MetaModel, ids: Tensor, request: TrialRequest, start: float
+) -> Generator[JobProgress, None, list[int]]:
+    """Return the tokens with which a model continues the prompt.
+
+    ``start`` is the share of the work that is done before.
+    """
+    yield JobProgress(Phase.evaluating, start)
+    drawn = None if request.seed is None else torch.Generator().manual_seed(request.seed)
+    written: list[int] = []
+    with whole_model(meta_model) as model:
+        for token in next_tokens(model, ids, request.max_tokens, end_tokens(model), drawn):
+            written.append(token)
+            share = len(written) / request.max_tokens
+            yield JobProgress(Phase.evaluating, start + (1 - _OPENED) / 2 * share)
+    return written
