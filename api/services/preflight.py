@@ -15,6 +15,7 @@ from db.spec.checkpoint_headers import check_weights
 from db.spec.combinations import check_combination
 from db.spec.datasets.files import DataFile
 from db.spec.dimensions import check_dimensions
+from db.spec.evaluation.rank_answers import FIELD as RANK_ANSWERS
 from db.spec.model_configs import check_configs
 from db.spec.prune_spec import PruneSpec
 from db.spec.references import (
@@ -25,7 +26,7 @@ from db.spec.references import (
     parse_model,
     require_safetensors,
 )
-from db.spec.zero_shot import task_file
+from db.spec.zero_shot import question_file
 
 CHECK = "check of a request"
 """What the audit log says that a secret was used for."""
@@ -90,7 +91,9 @@ class Preflight:
                 if file is not None:
                     texts[field] = file
         for name in spec.tasks or ():
-            self._check_task(name)
+            self._check_questions("tasks", name)
+        if spec.rank_answers is not None and spec.rank_answers.dataset is not None:
+            self._check_questions(RANK_ANSWERS, spec.rank_answers.dataset)
         return CheckedSources(warnings, model, texts, bool(unreachable))
 
     def _hub_model(self, name: str, reference: HubRepo, token: str | None) -> None:
@@ -111,9 +114,10 @@ class Preflight:
             return None, _check_on_hub(field, name, lambda: self._hub.find_dataset(field, repo))
         return None, []
 
-    def _check_task(self, name: str) -> None:
-        """Check the questions of a task that is a dataset; only a worker knows any other task."""
-        file = task_file(name, self._settings.dataset_roots, self._settings.upload_dir)
+    def _check_questions(self, field: str, name: str) -> None:
+        """Check a dataset of questions that a field names; only a worker knows any other task."""
+        settings = self._settings
+        file = question_file(name, field, settings.dataset_roots, settings.upload_dir)
         if file is not None:
             check_file(file, "questions")
 

@@ -105,6 +105,9 @@ def _obstacles(jobs: Sequence[Job]) -> Iterator[str]:
             if name in requested:
                 yield f"the evaluations differ in {name}: {_joined(requested[name])}"
     yield from _task_differences(jobs)
+    ranked = [digest for job in jobs if (digest := (job.result or {}).get("ranking_sha256"))]
+    if len(set(ranked)) > 1:
+        yield "the questions of rank_answers, or how answers were drawn, differ"
     dense = [metric_value(job.result or {}, "dense_perplexity") for job in jobs]
     known = [one for one in dense if one is not None]
     if "model" not in requested and known and max(known) > min(known) * DENSE_TOLERANCE:

@@ -47,7 +47,8 @@ def check_template(job: Mapping[str, JsonValue], mapped: Mapping[str, str]) -> N
 
 def _check_options(request: JobRequest) -> None:
     try:
-        check_gate(request.gate, request.tasks)
+        ranks_answers = request.rank_answers is not None
+        check_gate(request.gate, request.tasks, ranks_answers=ranks_answers)
         check_combination(request.spec())
     except SpecRefusedError as refused:
         raise refused.within("job") from None

@@ -10,13 +10,14 @@ from sqlalchemy.orm import Session
 from db.core.errors import DatasetInUseError, DatasetNotFoundError
 from db.core.states import FINAL, JobState
 from db.spec.datasets.upload_store import UPLOADED, not_uploaded
+from db.spec.evaluation.rank_answers import FIELD as RANK_ANSWERS
 from db.spec.prune_spec import PruneSpec
 from db.tables.base import SEARCHABLE_JSON
 from db.tables.datasets import Dataset
 from db.tables.jobs import Job
 
 FIELDS = ("dataset", "eval_dataset")
-"""The fields of a specification that may name an uploaded dataset, beside the list ``tasks``."""
+"""The fields of a specification that may name an uploaded dataset, beside those of questions."""
 MAX_USERS = 3
 """How many jobs `DatasetInUseError` lists at most."""
 MAX_LISTED = 20
@@ -117,6 +118,7 @@ def _uploads(spec: PruneSpec) -> list[tuple[str, str]]:
     """Return the fields that name an uploaded dataset, each with the name."""
     named = [(field, getattr(spec, field) or "") for field in FIELDS]
     named += [("tasks", name) for name in spec.tasks or ()]
+    named += [(RANK_ANSWERS, (spec.rank_answers and spec.rank_answers.dataset) or "")]
     return [(field, name) for field, name in named if name.startswith(UPLOADED)]
 
 
@@ -125,6 +127,7 @@ def _names(dataset: Dataset) -> ColumnElement[bool]:
     spec = type_coerce(Job.spec, SEARCHABLE_JSON)
     tasks = spec["tasks"].as_string()  # the list as JSON
     return or_(
+        spec["rank_answers", "dataset"].as_string() == dataset.reference,
         *(spec[field].as_string() == dataset.reference for field in FIELDS),
         tasks.contains(f'"{dataset.reference}"', autoescape=True),
     )

@@ -31,6 +31,7 @@ ADDED_FIELDS = (
     "task_limit",
     "generate",
     "prompts",
+    "rank_answers",
     "expect",
     "model_secret",
 )

@@ -5,6 +5,7 @@ from difflib import get_close_matches
 
 from db.core.errors import SpecRefusedError
 from db.spec.combinations import UNFIT
+from db.spec.evaluation.rank_answers import ESTIMATE, RANKING_METRICS
 from db.spec.quality_gate import Gate
 from db.spec.zero_shot import ESTIMATES, TASK_METRICS, task_metrics
 
@@ -45,12 +46,15 @@ METRIC_NAMES = (
 """The names of the numbers in a job's ``result``, with dots between nested names."""
 
 
-def check_gate(gate: Gate | None, tasks: Sequence[str] | None = None) -> None:
+def check_gate(
+    gate: Gate | None, tasks: Sequence[str] | None = None, *, ranks_answers: bool = False
+) -> None:
     """Check that a gate uses existing metrics only; a bound on any other metric would always fail.
 
     Args:
         gate: the gate, if there is one.
         tasks: the tasks and suites that the job is measured on.
+        ranks_answers: whether the job has ``rank_answers``.
 
     Raises:
         SpecRefusedError: a metric does not exist; the remedy lists all metrics, and suggests one if
@@ -58,7 +62,8 @@ def check_gate(gate: Gate | None, tasks: Sequence[str] | None = None) -> None:
     """
     if gate is None:
         return
-    known = [*METRIC_NAMES, *task_metrics(tasks or ())]
+    ranking = RANKING_METRICS if ranks_answers else ()
+    known = [*METRIC_NAMES, *task_metrics(tasks or ()), *ranking]
     for bound, limits in (("max", gate.max), ("min", gate.min)):
         for name in limits:
             if name not in known:
@@ -72,7 +77,7 @@ def check_gate(gate: Gate | None, tasks: Sequence[str] | None = None) -> None:
 
 def _check_confidence(gate: Gate) -> None:
     bounded = {name.partition(".")[0] for name in (*gate.max, *gate.min)}
-    if gate.confidence is not None and bounded.isdisjoint({*ESTIMATES, *PERPLEXITIES}):
+    if gate.confidence is not None and bounded.isdisjoint(_WITH_INTERVALS):
         raise SpecRefusedError(
             "gate.confidence",
             gate.confidence,
@@ -82,9 +87,14 @@ def _check_confidence(gate: Gate) -> None:
         )
 
 
+_WITH_INTERVALS = {*ESTIMATES, *PERPLEXITIES, ESTIMATE}
+
+
 def _remedy(name: str, known: Sequence[str]) -> str:
     offered = f"The metrics are {', '.join(known)}."
     if name.partition(".")[0] in TASK_METRICS:
         offered = f"Add the task to tasks. {offered}"
+    if name in RANKING_METRICS:
+        offered = f"Set rank_answers to true. {offered}"
     close = get_close_matches(name, known, n=1)
     return f"Did you mean {close[0]}? {offered}" if close else offered

@@ -20,6 +20,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
 from db.spec.allocations import Allocation, AllocationName
+from db.spec.evaluation.rank_answers import RankAnswers
 from db.spec.expected_inputs import ExpectedInputs
 from db.spec.generation import Prompts
 from db.spec.presets import PresetName, resolve_preset
@@ -281,6 +282,13 @@ class PruneSpec(BaseModel):
         default=None,
         description="The prompts that `generate` uses in place of its own.",
         examples=[["The capital of France is"]],
+    )
+    rank_answers: RankAnswers = Field(
+        default=None,
+        description="Whether a small ranker is trained on the hidden states of the dense and of "
+        "the pruned model to find the right one of several answers: `true`, or an object that sets "
+        "more. It changes no model. Both must fit into memory as a whole, one after the other.",
+        examples=[{"questions": 200}],
     )
     expect: ExpectedInputs | None = Field(
         default=None,

@@ -15,6 +15,8 @@ from db.spec.model_entries import check_model_entries
 
 BUILTINS = tuple(BUILTIN_DATASETS)
 LOCAL = "local:"
+QUESTIONS = {"tasks", "rank_answers.dataset"}
+"""The fields that name datasets of questions."""
 DATA_SUFFIXES = (".txt", *ROW_SUFFIXES)
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
@@ -257,7 +259,7 @@ def _first_allowed(name: _Name, found: Sequence[Path]) -> Path:
 def _require_file(name: _Name, path: Path) -> None:
     if not os.path.isfile(path):
         reason = "it is a folder" if os.path.isdir(path) else "there is no such file"
-        kinds = "JSONL" if name.field == "tasks" else "text, JSONL, CSV or Parquet"
+        kinds = "JSONL" if name.field in QUESTIONS else "text, JSONL, CSV or Parquet"
         raise name.refused("unreadable_dataset", reason, f"Name a {kinds} file that exists.")
     if not os.access(path, os.R_OK):
         raise name.refused(

@@ -72,10 +72,17 @@ def task_file(name: str, roots: Sequence[Path] | None, uploads: Path | None) -> 
         SpecRefusedError: the name is that of no file below an allowed root, and of no dataset in
             the folder ``uploads``.
     """
+    return question_file(name, "tasks", roots, uploads)
+
+
+def question_file(
+    name: str, field: str, roots: Sequence[Path] | None, uploads: Path | None
+) -> DataFile | None:
+    """Return the file of a dataset of questions that a field names, as `task_file` does."""
     if not name.startswith((UPLOADED, LOCAL)):
         return None
-    reference = parse_dataset(name, roots, "tasks", uploads)
-    return DataFile(reference.path, "tasks", name) if isinstance(reference, LocalPath) else None
+    reference = parse_dataset(name, roots, field, uploads)
+    return DataFile(reference.path, field, name) if isinstance(reference, LocalPath) else None
 
 
 def task_metrics(names: Iterable[str]) -> list[str]:

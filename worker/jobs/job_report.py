@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ import transformers
 from worker.evaluation.overlap import MOST_OVERLAP
 from worker.evaluation.perplexity import perplexity, perplexity_interval
 from worker.jobs.opened_job import OpenedJob
+from worker.jobs.ranking.results import MeasuredRanking
 from worker.jobs.recovered_model import RecoveredModel
 from worker.jobs.tasks.measured import MeasuredTasks
 from worker.pruning.base.compute import dtype_name
@@ -21,13 +22,35 @@ from worker.pruning.sweep.results import BlockResult, PruningResult
 from worker.recovery.results import RecoveryResult
 
 
+@dataclass(frozen=True)
+class OtherResults:
+    """What a job has measured besides perplexity; None for what it did not measure."""
+
+    tasks: MeasuredTasks | None
+    ranking: MeasuredRanking | None
+    texts: list[dict[str, Any]] | None
+
+    def metrics(self) -> dict[str, Any]:
+        """Return the metrics by name."""
+        measured = [one.metrics() for one in (self.tasks, self.ranking) if one is not None]
+        return {name: value for metrics in measured for name, value in metrics.items()}
+
+    def report(self) -> dict[str, Any]:
+        """Return the parts of the report."""
+        parts = {
+            "tasks": self.tasks and self.tasks.report(),
+            "ranking": self.ranking and self.ranking.report(),
+            "generation": self.texts,
+        }
+        return {name: part for name, part in parts.items() if part is not None}
+
+
 def job_report(
     job: OpenedJob,
     result: PruningResult,
     blocks: Sequence[BlockResult],
-    recovered: RecoveredModel | None = None,
-    tasks: MeasuredTasks | None = None,
-    texts: list[dict[str, Any]] | None = None,
+    recovered: RecoveredModel | None,
+    others: OtherResults,
 ) -> dict[str, Any]:
     """Return all measurements and how they were made, as in ``report.json``.
 
@@ -40,7 +63,7 @@ def job_report(
         "spec": job.spec.model_dump(mode="json"),
         "model": {"name": job.model.name, "revision": job.model.revision},
         "metrics": job_metrics(result, blocks, recovered)
-        | ({} if tasks is None else tasks.metrics())
+        | others.metrics()
         | {"eval_overlap": shared, "protocol": protocol},
         "warnings": _warnings(shared),
         "computed": environment,
@@ -52,11 +75,7 @@ def job_report(
     }
     if recovered is not None:
         report["recovery"] = recovered.report()
-    if tasks is not None:
-        report["tasks"] = tasks.report()
-    if texts is not None:
-        report["generation"] = texts
-    return report
+    return report | others.report()
 
 
 def _warnings(shared: float | None) -> list[str]:

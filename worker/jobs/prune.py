@@ -14,11 +14,12 @@ from worker.evaluation.perplexity import token_loss
 from worker.jobs.dense_loss_cache import CachedDenseLosses
 from worker.jobs.generation import job_generation
 from worker.jobs.inputs import JobInputs, model_digests, shown_names, text_digests, versions
-from worker.jobs.job_report import job_report
+from worker.jobs.job_report import OtherResults, job_report
 from worker.jobs.model_folder import write_model_folder
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress, JobResult
 from worker.jobs.provenance import Run, write_statement
+from worker.jobs.ranking.ranking import job_ranking
 from worker.jobs.recovered_model import RecoveredModel
 from worker.jobs.recovery import planned_recovery, sweep_share
 from worker.jobs.resources import Resources
@@ -37,6 +38,8 @@ from worker.sources.models import fetch_model
 _STARTED, _DONE, _PACKAGED = 0.02, 0.95, 0.99
 _TASKS = 0.25
 """The share of the work that tasks are taken to be, for a job that has some."""
+_RANKING = 0.2
+"""The same for the drawing and ranking of answers."""
 
 
 def prune(
@@ -64,14 +67,15 @@ def prune(
     started = datetime.now(UTC)
     signer = read_signer(resources.signing_key) if resources.signing_key else None
     job, inputs = yield from _opened(spec, resources)
-    tasks, generation = job_tasks(job), job_generation(job)
+    tasks, ranking, generation = job_tasks(job), job_ranking(job), job_generation(job)
     recovery = planned_recovery(job, out)
     pruned = recovery.pruned if recovery else out
     pruned.mkdir(exist_ok=True)
     cached = _dense_loss_cache(job)
     sweep = start_sweep(job, pruned, cached.read())
     share = sweep_share(sweep.seconds, recovery.plan.seconds) if recovery else 1.0
-    trained = _DONE - (_TASKS if tasks else 0)
+    scored = _DONE - (_RANKING if ranking else 0)
+    trained = scored - (_TASKS if tasks else 0)
     swept = _STARTED + share * (trained - _STARTED)
     yield JobProgress(Phase.calibrating, _STARTED, resumed_from_block=sweep.resumed_from_block)
     blocks: list[BlockResult] = []
@@ -83,10 +87,12 @@ def prune(
         recovery_result = yield from recovery.progress(swept, trained)
         recovered = RecoveredModel.count(recovery, recovery_result, blocks)
     written = recovered.result.shards if recovered else result.shards
-    measured = (yield from tasks.progress(out, written, trained, _DONE)) if tasks else None
+    measured = (yield from tasks.progress(out, written, trained, scored)) if tasks else None
+    ranked = (yield from ranking.progress(out, written, scored, _DONE)) if ranking else None
     texts = (yield from generation.progress(out, _DONE, _PACKAGED)) if generation else None
     yield JobProgress(Phase.packaging, _PACKAGED)
-    report = job_report(job, result, blocks, recovered, measured, texts)
+    others = OtherResults(measured, ranked, texts)
+    report = job_report(job, result, blocks, recovered, others)
     write_model_folder(job.model.path, out, report, resources.model_roots)
     digests = _digests(written)
     statement = write_statement(out, digests, Run(job, inputs, result.plan, report, started))

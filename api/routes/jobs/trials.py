@@ -62,7 +62,9 @@ def list_trials(
 
 
 @router.get("/{trial_id}")
-def get_trial(job_id: JobId, trial_id: TrialId, service: ServiceDep, caller: CallerDep) -> TrialRead:
+def get_trial(
+    job_id: JobId, trial_id: TrialId, service: ServiceDep, caller: CallerDep
+) -> TrialRead:
     """Return one trial; to wait for its answer, GET ``/v1/jobs/{trial_id}`` with ``Prefer``."""
     with service.sessions() as session:
         own_job(JobRepository(session).get(job_id), caller)

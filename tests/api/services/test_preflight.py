@@ -61,3 +61,21 @@ def test_a_task_may_be_a_file_below_the_dataset_roots(client: TestClient, roots:
 def test_a_task_that_was_never_uploaded_is_refused(client: TestClient) -> None:
     refused = submit(client, "uploaded:dat_" + "0" * 32)
     assert (refused.status_code, refused.json()["code"]) == (422, "dataset_not_found")
+
+
+def test_questions_whose_answers_are_ranked_are_checked_as_those_of_a_task(
+    client: TestClient,
+) -> None:
+    good = upload(client, QUESTION)["dataset"]
+    gate = {"min": {"ranking.pruned_ranker": 0.1}}
+    response = submit(client, rank_answers={"dataset": good}, gate=gate)
+    assert response.status_code == 201, response.json()
+    assert response.json()["spec"]["rank_answers"]["drawn"] == 8
+    wrong = upload(client, QUESTION, QUESTION | {"answer": "C"})["dataset"]
+    problem = submit(client, rank_answers={"dataset": wrong}).json()
+    assert problem["errors"][0]["pointer"] == "/rank_answers/dataset"
+    assert "line 2: answer is" in problem["detail"]
+    missing = submit(client, rank_answers={"dataset": "local:none.jsonl"}).json()
+    assert "Name a JSONL file that exists" in missing["hint"]
+    unmeasured = submit(client, gate=gate).json()
+    assert unmeasured["errors"][0]["pointer"] == "/gate/min"

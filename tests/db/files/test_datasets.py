@@ -45,13 +45,17 @@ def test_concurrent_uploads_of_the_same_bytes_are_one_row(sessions: Sessions) ->
         assert len(DatasetRepository(session).all()) == RACES
 
 
-@pytest.mark.parametrize("field", ["dataset", "eval_dataset", "tasks"])
+@pytest.mark.parametrize("field", ["dataset", "eval_dataset", "tasks", "rank_answers"])
 def test_only_jobs_that_have_not_ended_keep_a_dataset(sessions: Sessions, field: str) -> None:
     for state in JobState:
         dataset = make(sessions)
         make_job(sessions)
-        named = ["boolq", dataset.reference] if field == "tasks" else dataset.reference
-        job = make_job(sessions, make_spec(**{field: named}), status=state)
+        named: dict[str, Any] = {
+            "tasks": ["boolq", dataset.reference],
+            "rank_answers": {"dataset": dataset.reference},
+        }
+        spec = make_spec(**{field: named.get(field, dataset.reference)})
+        job = make_job(sessions, spec, status=state)
         with sessions.begin() as session:
             datasets = DatasetRepository(session)
             if state in FINAL:

@@ -124,5 +124,7 @@ def test_files_that_were_deleted_while_the_trial_waited_fail_it(
         for one in ArtifactRepository(session).of_job(tried.id):
             one.deleted_by = "old"
     run(second)
-    assert "the retention rule old deleted its file" in (read(sessions, second).error or {})["detail"]
+    assert (
+        "the retention rule old deleted its file" in (read(sessions, second).error or {})["detail"]
+    )
     assert store.staged_jobs() == []

@@ -173,9 +173,7 @@ def test_the_protocol_of_ptb_joins_its_test_sentences_by_spaces_as_published(
     assert few.ids.equal(windows.ids[:2])
 
 
-def test_a_text_too_short_for_the_window_of_a_protocol_is_refused(
-    hub: Hub, tokenizer: Any
-) -> None:
+def test_a_text_too_short_for_the_window_of_a_protocol_is_refused(hub: Hub, tokenizer: Any) -> None:
     c4(hub, ["unused"], ["short"])
     with pytest.raises(SpecRefusedError, match="has 6 tokens, a window has 2048") as refused:
         evaluation_windows(Builtin("c4", 2048), tokenizer, seq_len=2048)

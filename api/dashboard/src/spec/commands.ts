@@ -49,7 +49,8 @@ function flags(name: string, value: unknown): string[] {
   if (name === "gate") return bounds(value as Body);
   if (name === "reuse") return value === "if_succeeded" ? ["--reuse"] : [];
   const flag = `--${name.replaceAll("_", "-")}`;
-  if (name === "refine" && typeof value === "object") return settings(flag, value as Body);
+  const isSettings = name === "refine" || name === "rank_answers";
+  if (isSettings && typeof value === "object") return settings(flag, value as Body);
   if (name === "recover" && typeof value === "object") return members(name, value as Body);
   if (typeof value === "boolean") return value ? [flag] : [];
   if (!Array.isArray(value)) return [flag, quoted(toText(value))];

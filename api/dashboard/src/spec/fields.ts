@@ -48,6 +48,7 @@ const LABELS: Record<string, string> = {
   task_limit: "Items of each task",
   generate: "Generate text",
   prompts: "Prompts",
+  rank_answers: "Rank answers",
   skip: "Layers to skip",
   pattern: "N:M pattern",
   refine: "Refine each block",

@@ -43,9 +43,8 @@ it("offers the accuracies of the tasks that a job names", () => {
     ...["acc.boolq", "acc_drop.boolq"],
     ...["acc.local:own.jsonl", "acc_drop.local:own.jsonl"],
   ]);
-  expect(["acc.boolq", "dense_acc.boolq", "sparsity"].map(hasInterval)).toEqual([
-    ...[true, false, false],
-  ]);
+  const metrics = ["acc.boolq", "dense_acc.boolq", "sparsity", "ranking.pruned_ranker"];
+  expect(metrics.map(hasInterval)).toEqual([true, false, false, true]);
 });
 
 it("describes confidence and interval", () => {

@@ -65,9 +65,10 @@ function plain(text: string): string {
   return text.replaceAll(",", "");
 }
 
-/** Whether a confidence applies to the metric: to the accuracy of a task and its drop. */
+/** Whether a confidence applies to the metric: to the accuracy of a task or ranker and its drop. */
 export function hasInterval(metric: string): boolean {
-  return metric.includes("perplexity") || ESTIMATES.some((name) => metric.startsWith(`${name}.`));
+  const names = [...ESTIMATES, "ranking"];
+  return metric.includes("perplexity") || names.some((name) => metric.startsWith(`${name}.`));
 }
 
 /** Return the metrics that a gate can bound for the tasks that a job names. */

@@ -300,6 +300,13 @@ describe("commands", () => {
     );
   });
 
+  it("have a flag for each setting of the ranking of answers", () => {
+    const body = { model: "m", rank_answers: { dataset: null, questions: 20, drawn: 4 } };
+    expect(commandsOf(body, "http://h:1").cli.replaceAll(" \\\n ", "")).toMatch(
+      /submit m --rank-answers-questions 20 --rank-answers-drawn 4$/,
+    );
+  });
+
   it("have a flag for each member of an object", () => {
     const recover = { kind: "spp", tokens: 9, lr: null };
     expect(commandsOf({ model: "m", recover }, "http://h:1").cli.replaceAll(" \\\n ", "")).toBe(

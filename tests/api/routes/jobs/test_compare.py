@@ -113,6 +113,15 @@ def test_accuracies_on_different_items_are_not_comparable(
     assert [one["obstacles"] for one in found["jobs"]] == [[], reasons, []]
 
 
+def test_rankings_of_other_answers_are_not_comparable(
+    client: TestClient, sessions: Sessions
+) -> None:
+    one, same, other = (finished(sessions, {"ranking_sha256": digest}) for digest in "aab")
+    assert compare(client, one, same, finished(sessions))["comparable"] is True
+    found = compare(client, one, other)
+    assert found["reasons"] == ["the questions of rank_answers, or how answers were drawn, differ"]
+
+
 def test_without_digests_of_the_items_their_limits_must_be_equal(
     client: TestClient, sessions: Sessions
 ) -> None:

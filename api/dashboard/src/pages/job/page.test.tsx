@@ -112,6 +112,22 @@ it("shows tasks by their datasets' names, a missed bound with its interval, and 
   expect(shown.box.textContent).not.toContain("of the evaluation text was also");
 });
 
+it("shows how often rankers of both models choose a right answer", async () => {
+  const ranking = {
+    ...{ dense_ranker: 0.5, pruned_ranker: 0.25, dense_random: 0.2, pruned_random: 0.1 },
+    ...{ dense_first: 0.2, pruned_first: 0.1, dense_any: 0.75, pruned_any: 0.5 },
+    ...{ ranker_drop: 0.25, questions: 50, parameters: 61_000 },
+  };
+  const ranking_stderr = { dense_ranker: 0.05 };
+  answers["/v1/jobs/job_1"] = [200, { ...job, result: { ranking, ranking_stderr } }];
+  shown = await mount(<JobPage id="job_1" />);
+  const text = card("Ranking of answers")?.textContent;
+  expect(text).toContain("Chosen by the ranker50.0 % ± 9.8 %25.0 %");
+  expect(text).toContain("Any of them is right75.0 %");
+  expect(text).toContain("Of 50 questions");
+  expect(text).toContain("of 61,000 parameters");
+});
+
 it("shows the losses of a refined block", async () => {
   const refinement = { held_out_before: 0.25, held_out_after: 0.125 };
   const data = { sparsity: 0.5, refinement, layers: [] };

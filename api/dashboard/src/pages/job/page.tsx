@@ -24,6 +24,7 @@ import { Attempts, History, tookInWords } from "./history.tsx";
 import { keptBlocks } from "./kept.ts";
 import { Log } from "./log.tsx";
 import { NotifySwitch } from "./notify.tsx";
+import { Ranking } from "./ranking.tsx";
 import { Recovery } from "./recovery.tsx";
 import { currentStep, stepInWords } from "./recovery-steps.ts";
 import { Result } from "./result.tsx";
@@ -98,6 +99,7 @@ function JobView({ job }: { job: Job }) {
           <Overlap job={job} />
           <Result job={job} />
           <Tasks job={job} />
+          <Ranking job={job} />
           <Generation job={job} />
           <Trials job={job} />
           <Recovery job={job} events={events} />

@@ -1,0 +1,64 @@
+"""The field ``rank_answers``: how well a small ranker finds the right one of a model's answers."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt
+from pydantic_core import PydanticCustomError
+
+FIELD = "rank_answers.dataset"
+"""The field that may name a dataset of questions."""
+FEWEST_QUESTIONS = 20
+"""With fewer, half of which are measured on, no figure would mean anything."""
+CHOICES = ("ranker", "random", "first", "any")
+"""How one of the answers is chosen: by the ranker, at random, as drawn first; and any right one."""
+ESTIMATE = "ranking"
+"""The group of the metrics, whose standard errors are in a group of the same name and `_stderr`."""
+RANKING_METRICS = (
+    *(f"{ESTIMATE}.{model}_{choice}" for model in ("dense", "pruned") for choice in CHOICES),
+    *(f"{ESTIMATE}.{name}" for name in ("ranker_drop", "questions", "parameters")),
+)
+"""The names of the metrics; `ranker_drop` is the dense model's accuracy minus the pruned's."""
+
+QuestionSource = Annotated[
+    str, Field(min_length=1, max_length=512, pattern=r"^(?:uploaded|local):[A-Za-z0-9_./-]+$")
+]
+
+
+class RankAnswersSpec(BaseModel):
+    """Which questions are asked, and how many answers are drawn for each."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dataset: QuestionSource | None = Field(
+        default=None,
+        description="`uploaded:` or `local:` and a JSONL file of questions, as in `tasks`, whose "
+        "right choice is the answer; by default short questions that are built in.",
+    )
+    questions: StrictInt = Field(
+        default=100,
+        ge=FEWEST_QUESTIONS,
+        le=2000,
+        description="The most questions; half of them train the ranker, and the accuracies are "
+        "over the others.",
+    )
+    drawn: StrictInt = Field(
+        default=8,
+        ge=2,
+        le=32,
+        description="Answers that are drawn for each question, at a temperature of 0.8.",
+    )
+
+
+def _from_flag(value: object) -> Any:
+    """Convert ``true`` to an object with the defaults, and ``false`` to None."""
+    if isinstance(value, bool):
+        return {} if value else None
+    if value is None or isinstance(value, dict | RankAnswersSpec):
+        return value
+    raise PydanticCustomError("rank_answers", "Input should be true, false or an object")
+
+
+RankAnswers = Annotated[
+    RankAnswersSpec | None,
+    BeforeValidator(_from_flag, json_schema_input_type=bool | RankAnswersSpec | None),
+]

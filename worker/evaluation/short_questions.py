@@ -1,0 +1,95 @@
+"""Questions with short answers, and whether a text gives the right one."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from string import ascii_uppercase
+
+from db.spec.datasets.questions import Question
+
+_SEED = 0  # one for all jobs, so that they are asked the same
+_EXAMPLES = (
+    "Question: What is 3 plus 4?\nAnswer: 7\n"
+    "Question: Which letter comes after B in the alphabet?\nAnswer: C\n"
+)
+
+
+@dataclass(frozen=True)
+class ShortQuestion:
+    """A question.
+
+    Attributes:
+        prompt: the text that a model continues with an answer.
+        answer: the right answer.
+    """
+
+    prompt: str
+    answer: str
+
+    def is_answered_by(self, text: str) -> bool:
+        """Whether a text begins with the right answer; case and leading marks do not matter.
+
+        A longer number or word that begins with the answer is another answer.
+        """
+        whole = rf"[\W_]*?{re.escape(self.answer.strip())}(?!\w|[.,]\d)"
+        return re.match(whole, text, re.IGNORECASE) is not None
+
+
+def built_in_questions(number: int) -> list[ShortQuestion]:
+    """Return the first questions of a fixed list: sums, and what comes next or is larger."""
+    random, found = Random(_SEED), dict[str, str]()  # noqa: S311 # reproducible on purpose
+    while len(found) < number:
+        text, answer = random.choice(_KINDS)(random)
+        found[text] = answer
+    return [
+        ShortQuestion(f"{_EXAMPLES}Question: {text}\nAnswer:", answer)
+        for text, answer in found.items()
+    ]
+
+
+def own_question(question: Question) -> ShortQuestion:
+    """Return a question of a dataset without its choices; the text of the right one is its answer.
+
+    The prompt is that of a zero-shot task: the question as it is written, after its context and a
+    line break.
+    """
+    parts = [question.context, question.question] if question.context else [question.question]
+    return ShortQuestion("\n".join(parts), question.choices[question.answer])
+
+
+def _plus(random: Random) -> tuple[str, str]:
+    one, other = random.randint(2, 60), random.randint(2, 60)
+    return f"What is {one} plus {other}?", str(one + other)
+
+
+def _minus(random: Random) -> tuple[str, str]:
+    result, other = random.randint(1, 60), random.randint(2, 40)
+    return f"What is {result + other} minus {other}?", str(result)
+
+
+def _times(random: Random) -> tuple[str, str]:
+    one, other = random.randint(2, 12), random.randint(2, 12)
+    return f"What is {one} times {other}?", str(one * other)
+
+
+def _next_number(random: Random) -> tuple[str, str]:
+    one = random.randint(10, 998)
+    return f"Which number comes after {one}?", str(one + 1)
+
+
+def _larger(random: Random) -> tuple[str, str]:
+    one, other = random.sample(range(10, 1000), 2)
+    return f"Which number is larger, {one} or {other}?", str(max(one, other))
+
+
+def _next_letter(random: Random) -> tuple[str, str]:
+    place = random.randrange(len(ascii_uppercase) - 1)
+    text = f"Which letter comes after {ascii_uppercase[place]} in the alphabet?"
+    return text, ascii_uppercase[place + 1]
+
+
+_KINDS: tuple[Callable[[Random], tuple[str, str]], ...] = (
+    *(_plus, _minus, _times),
+    *(_next_number, _larger, _next_letter),
+)

@@ -1,0 +1,197 @@
+"""The answers of a job's two models to questions, and rankers that choose among them."""
+
+import logging
+from collections.abc import Generator, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from db.core.errors import SpecRefusedError
+from db.core.states import Phase
+from db.spec.combinations import UNFIT
+from db.spec.datasets.questions import read_questions
+from db.spec.evaluation.rank_answers import FEWEST_QUESTIONS, FIELD, RankAnswersSpec
+from db.spec.zero_shot import question_file
+from worker.evaluation.answer_ranker import choices, fitted_ranker
+from worker.evaluation.drawn_answers import DrawnAnswers, draw_answers, middle_block
+from worker.evaluation.generation import end_tokens, whole_model
+from worker.evaluation.perplexity import token_loss
+from worker.evaluation.short_questions import ShortQuestion, built_in_questions, own_question
+from worker.jobs.generation import require_memory
+from worker.jobs.opened_job import OpenedJob
+from worker.jobs.progress import JobProgress
+from worker.jobs.ranking.results import MeasuredRanking, ModelRanking
+from worker.jobs.windows import position_limit
+from worker.pruning.base.generators import mapped
+from worker.pruning.base.names import SCORES_FOLDER
+from worker.pruning.distributed.ranks import SINGLE_PROCESS
+from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.model.shards import Shard
+from worker.pruning.planning.memory_limits import headroom
+from worker.pruning.sweep.fingerprint import code_digest, model_parts
+from worker.pruning.sweep.measurement_cache import MeasurementCache
+from worker.sources.tokenizer import load_tokenizer
+
+log = logging.getLogger(__name__)
+TOKENS = 12
+"""The most tokens of an answer, all of which are short."""
+
+
+@dataclass(frozen=True)
+class JobRanking:
+    """The questions of a job, encoded.
+
+    Attributes:
+        job: the job.
+        asked: which questions are asked, and how many answers are drawn.
+        tokenizer: the model's tokenizer.
+        questions: the questions.
+        prompts: the token ids ``[n]`` of each question's prompt.
+    """
+
+    job: OpenedJob
+    asked: RankAnswersSpec
+    tokenizer: Any
+    questions: list[ShortQuestion]
+    prompts: list[Tensor]
+
+    def progress(
+        self, out: Path, shards: Sequence[Shard], start: float, end: float
+    ) -> Generator[JobProgress, None, MeasuredRanking]:
+        """Draw and rank the answers of both models.
+
+        A model that was measured before with the same weights is not measured again.
+
+        Args:
+            out: the folder of the pruned weights.
+            shards: the files of the pruned weights, whose digests identify them.
+            start, end: the shares of the whole job that are done before and after.
+
+        Yields:
+            Progress after each token of the answers, where the job may be interrupted.
+        """
+        job, device = self.job, self.job.devices[0]
+        folder, dtype, scratch = job.model.path, job.meta_model.dtype, out / SCORES_FOLDER
+        middle = (start + end) / 2
+        dense = MetaModel.open(folder, dtype, device)
+        first = yield from self._ranking(dense, job.resources.baselines, {}, start, middle)
+        # The files of a resumed job may be written again, so only their content identifies them.
+        content = {"weights": {shard.name: shard.sha256 for shard in shards}}
+        pruned = MetaModel.open(folder, dtype, device, weights=out)
+        second = yield from self._ranking(pruned, scratch, content, middle, end)
+        measured = MeasuredRanking(first, second, middle_block(len(dense.blocks)), self._digest)
+        log.info("ranking of answers: %s", measured.metrics()["ranking"])
+        return measured
+
+    def _ranking(
+        self,
+        meta_model: MetaModel,
+        folder: Path | None,
+        identity: dict[str, Any],
+        start: float,
+        end: float,
+    ) -> Generator[JobProgress, None, ModelRanking]:
+        """Measure one model, or read its results from ``folder``.
+
+        ``identity`` has parts that identify the model in place of those of `model_parts`.
+        """
+        cache = MeasurementCache(folder, SINGLE_PROCESS)
+        basis = model_parts(meta_model, token_loss, meta_model.device) | identity
+        code = {Path(__file__).parent, Path(__file__).parents[2] / "evaluation"}
+        basis |= {"asked": self._digest, "code": sorted(map(code_digest, code))}
+        if (known := cache.read(basis)) is not None:
+            return ModelRanking.from_json(known)
+        drawn = yield from self._drawn(meta_model, start, end)
+        ranking = self._ranked(drawn)
+        cache.write(basis, asdict(ranking))
+        return ranking
+
+    def _drawn(
+        self, meta_model: MetaModel, start: float, end: float
+    ) -> Generator[JobProgress, None, list[DrawnAnswers]]:
+        """Draw the answers to all questions."""
+        block = meta_model.blocks[middle_block(len(meta_model.blocks))]
+        generator = torch.Generator().manual_seed(self.job.spec.seed)
+        drawn: list[DrawnAnswers] = []
+        with whole_model(meta_model) as model:
+            limits = (self.asked.drawn, TOKENS, end_tokens(model), generator)
+            for prompt in self.prompts:
+                share = start + (end - start) * len(drawn) / len(self.prompts)
+                steps = draw_answers(model, block, prompt, self.tokenizer.decode, *limits)
+                stop = [JobProgress(Phase.evaluating, share)]
+                drawn.append((yield from mapped(steps, lambda _, stop=stop: stop)))
+        return drawn
+
+    def _ranked(self, drawn: list[DrawnAnswers]) -> ModelRanking:
+        """Train a ranker on half of the questions, and have it choose for the others."""
+        states = torch.stack([one.states for one in drawn])
+        pairs = zip(self.questions, drawn, strict=True)
+        right = torch.tensor(
+            [[question.is_answered_by(text) for text in one.texts] for question, one in pairs]
+        )
+        order = Random(0).sample(range(len(drawn)), len(drawn))  # noqa: S311 # the same for both
+        training, held_out = order[: len(order) // 2], order[len(order) // 2 :]
+        ranker = fitted_ranker(states[training], right[training], self.job.spec.seed)
+        chosen = choices(ranker, states[held_out])
+        measured = right[held_out].float()
+        useful = right[training].any(1) & ~right[training].all(1)
+        return ModelRanking(
+            ranker=tuple(measured[torch.arange(len(chosen)), chosen].tolist()),
+            random=tuple(measured.mean(1).tolist()),
+            first=tuple(measured[:, 0].tolist()),
+            any=tuple(measured.amax(1).tolist()),
+            trained_on=int(useful.sum()),
+            parameters=ranker.parameter_count,
+        )
+
+    @property
+    def _digest(self) -> str:
+        """The SHA-256 of the questions, and of how their answers are drawn."""
+        asked = (self.questions, self.asked.drawn, TOKENS, self.job.spec.seed)
+        return sha256(repr(asked).encode()).hexdigest()
+
+
+def job_ranking(job: OpenedJob) -> JobRanking | None:
+    """Encode the questions of a job; None for a job that ranks no answers.
+
+    Raises:
+        SpecRefusedError: the model has no tokenizer, or the questions cannot be used.
+        InsufficientMemoryError: the whole model does not fit into memory.
+    """
+    if (asked := job.spec.rank_answers) is None:
+        return None
+    if (tokenizer := load_tokenizer(job.model.path, job.model.name)) is None:
+        reason = "the model has no tokenizer"
+        raise SpecRefusedError("rank_answers", True, UNFIT, reason, "Leave rank_answers out.")
+    questions = _questions(job, asked)
+    prompts = [torch.tensor(tokenizer(one.prompt)["input_ids"]) for one in questions]
+    room = position_limit(job.meta_model) - TOKENS
+    if (longest := max(map(len, prompts))) > room:
+        reason = f"a question has {longest} tokens, and the model can answer 1 to {room}"
+        value = asked.model_dump(mode="json")
+        raise SpecRefusedError("rank_answers", value, UNFIT, reason, "Name shorter questions.")
+    free = headroom(job.devices[0], job.budget_of_a_process)
+    require_memory(job.meta_model, free, "rank_answers to false", "drawing answers")
+    return JobRanking(job, asked, tokenizer, questions, prompts)
+
+
+def _questions(job: OpenedJob, asked: RankAnswersSpec) -> list[ShortQuestion]:
+    if asked.dataset is None:
+        return built_in_questions(asked.questions)
+    resources = job.resources
+    file = question_file(asked.dataset, FIELD, resources.dataset_roots, resources.uploads)
+    if file is None:
+        raise ValueError(f"{asked.dataset} is neither uploaded nor local")
+    resources.require_unchanged(file)
+    # All are read, so that a wrong one is an error with any number.
+    found = [own_question(one) for one in read_questions(file)]
+    if len(found) < FEWEST_QUESTIONS:
+        reason = f"it has {len(found)} questions, and at least {FEWEST_QUESTIONS} are needed"
+        remedy = "Name more questions, or leave the dataset out for those that are built in."
+        raise SpecRefusedError(FIELD, asked.dataset, "dataset_too_small", reason, remedy)
+    return found[: asked.questions]
