@@ -28,6 +28,7 @@ from api.web.examples.ids import (
     JOB_ID,
     KEY_ID,
     SWEEP_ID,
+    TRIAL_ID,
     TRIGGER_ID,
     WEBHOOK_ID,
     WORKER_ID,
@@ -116,6 +117,7 @@ def _id_of(prefix: Prefix, error: type[NotFoundError]) -> AfterValidator:
 
 
 JobId = Annotated[str, Path(examples=[JOB_ID]), _id_of("job", JobNotFoundError)]
+TrialId = Annotated[str, Path(examples=[TRIAL_ID]), _id_of("job", JobNotFoundError)]
 ArtifactId = Annotated[str, Path(examples=[ARTIFACT_ID]), _id_of("art", ArtifactNotFoundError)]
 KeyId = Annotated[str, Path(examples=[KEY_ID]), _id_of("key", ApiKeyNotFoundError)]
 SweepId = Annotated[str, Path(examples=[SWEEP_ID]), _id_of("swp", SweepNotFoundError)]

@@ -15,7 +15,7 @@ from db.spec.checkpoint_headers import check_weights
 from db.spec.combinations import check_combination
 from db.spec.datasets.files import DataFile
 from db.spec.dimensions import check_dimensions
-from db.spec.evaluation.rank_answers import FIELD as RANK_ANSWERS
+from db.spec.evaluation.question_files import question_files
 from db.spec.model_configs import check_configs
 from db.spec.prune_spec import PruneSpec
 from db.spec.references import (
@@ -26,7 +26,6 @@ from db.spec.references import (
     parse_model,
     require_safetensors,
 )
-from db.spec.zero_shot import question_file
 
 CHECK = "check of a request"
 """What the audit log says that a secret was used for."""
@@ -90,10 +89,10 @@ class Preflight:
                 warnings += unchecked
                 if file is not None:
                     texts[field] = file
-        for name in spec.tasks or ():
-            self._check_questions("tasks", name)
-        if spec.rank_answers is not None and spec.rank_answers.dataset is not None:
-            self._check_questions(RANK_ANSWERS, spec.rank_answers.dataset)
+        settings = self._settings
+        # Only a worker knows the tasks that are no datasets.
+        for questions in question_files(spec, settings.dataset_roots, settings.upload_dir):
+            check_file(questions, "questions")
         return CheckedSources(warnings, model, texts, bool(unreachable))
 
     def _hub_model(self, name: str, reference: HubRepo, token: str | None) -> None:
@@ -113,13 +112,6 @@ class Preflight:
             repo = reference.id
             return None, _check_on_hub(field, name, lambda: self._hub.find_dataset(field, repo))
         return None, []
-
-    def _check_questions(self, field: str, name: str) -> None:
-        """Check a dataset of questions that a field names; only a worker knows any other task."""
-        settings = self._settings
-        file = question_file(name, field, settings.dataset_roots, settings.upload_dir)
-        if file is not None:
-            check_file(file, "questions")
 
 
 def _check_on_hub(field: str, name: str, check: Callable[[], None]) -> list[str]:

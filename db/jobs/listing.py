@@ -131,7 +131,8 @@ def _labelled_ids(
     """
     (name, value), *_ = wanted.labels
     query = select(Job.id).join_from(JobLabel, Job, JobLabel.job_id == Job.id)
-    query = query.where(JobLabel.name == name, JobLabel.value == value, *wanted.conditions())
+    has_label = (JobLabel.name == name, JobLabel.value == value)
+    query = query.where(*has_label, *wanted.conditions(), _IS_LISTED)
     if wanted.statuses:
         query = query.where(Job.status.in_(wanted.statuses))
     if after is not None:
@@ -172,7 +173,6 @@ def facet_counts(wanted: JobFilter) -> Executable:
 
 
 _IS_LISTED = Job.method != TRIAL
-"""Jobs that answer trials have no labels, so that lists by labels need no condition."""
 
 
 def _order(columns: Any, oldest_first: bool) -> tuple[ColumnElement[Any], ColumnElement[Any]]:

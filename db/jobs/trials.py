@@ -1,7 +1,7 @@
-"""Trials: prompts that both models of a finished job continue, each answered by a job of its own.
+"""Trials: prompts that both models of a finished job continue, answered by jobs of their own.
 
-The job that answers has all that other jobs have: queue, lease, retries, events, log and quotas. Its
-row's column ``method`` says that it is no pruning, and lists leave it out.
+A job that answers has all that other jobs have: queue, lease, retries, events, log and quotas. The
+column ``method`` of its row says that it does not prune, and lists leave it out.
 """
 
 from sqlalchemy import delete, func, select

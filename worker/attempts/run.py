@@ -138,9 +138,8 @@ class Runner:
         with LeaseWatchdog(attempt, self._settings, self._stopping, force_end) as watchdog:
             result = self._follow(attempt, watchdog, staged)
             watchdog.check()
-            artifacts = []
-            if result.has_files:
-                artifacts = self._store.publish(staged, attempt.job_id, result.digests)
+            publish = partial(self._store.publish, staged, attempt.job_id, result.digests)
+            artifacts = publish() if result.has_files else []
             log.info("attempt %d succeeded with %d files", attempt.number, len(artifacts))
             attempt.succeed(result, artifacts)
         self._store.keep_only(attempt.job_id, attempt.number)

@@ -27,6 +27,9 @@ class AnswerRanker(nn.Module):
         width: the number of features that a hidden state is projected to.
     """
 
+    _mean: Tensor
+    _deviation: Tensor
+
     def __init__(self, mean: Tensor, deviation: Tensor, width: int) -> None:
         super().__init__()
         self.register_buffer("_mean", mean)
@@ -94,8 +97,9 @@ def _new_ranker(mean: Tensor, deviation: Tensor) -> AnswerRanker:
 @torch.enable_grad()
 def _train(ranker: AnswerRanker, states: Tensor, right: Tensor) -> None:
     shares = right / right.sum(1, keepdim=True)
-    options = {"lr": _LEARNING_RATE, "weight_decay": _WEIGHT_DECAY}
-    optimizer = torch.optim.AdamW(ranker.parameters(), **options)
+    optimizer = torch.optim.AdamW(
+        ranker.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY
+    )
     for _ in range(_STEPS):
         optimizer.zero_grad()
         functional.cross_entropy(ranker(states), shares).backward()  # type: ignore[no-untyped-call] # torch's

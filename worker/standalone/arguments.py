@@ -6,6 +6,7 @@ from pathlib import Path
 from db.core.errors import SpecRefusedError
 from db.spec.combinations import check_combination
 from db.spec.datasets.checks import check_questions
+from db.spec.evaluation.question_files import question_files
 from db.spec.prune_spec import PruneSpec
 from db.spec.references import (
     LocalPath,
@@ -14,7 +15,6 @@ from db.spec.references import (
     parse_model,
     require_safetensors,
 )
-from db.spec.zero_shot import task_file
 from db.startup.checks import unwritable
 from worker.jobs.resources import Resources, valid_device_name
 from worker.standalone.partial_output import require_new_folder
@@ -39,9 +39,8 @@ def check_arguments(spec: PruneSpec, out: Path | None, resources: Resources) -> 
     parse_dataset(spec.dataset, resources.dataset_roots)
     if spec.eval_dataset is not None:
         parse_dataset(spec.eval_dataset, resources.dataset_roots, "eval_dataset")
-    for name in spec.tasks or ():
-        if (file := task_file(name, resources.dataset_roots, resources.uploads)) is not None:
-            check_questions(file)
+    for file in question_files(spec, resources.dataset_roots, resources.uploads):
+        check_questions(file)
     if out is not None:
         _check_out(out, model)
 

@@ -22,7 +22,6 @@ from zpruner.client.sweeps import Sweeps
 from zpruner.client.transport.modes import Async, Mode, Sync, operation
 from zpruner.client.transport.transport import Transport
 from zpruner.client.transport.transports import AsyncTransport, SyncTransport
-from zpruner.client.trials import Trials
 from zpruner.client.triggers import Triggers
 from zpruner.client.webhooks import Webhooks
 from zpruner.client.workers import Workers
@@ -45,7 +44,6 @@ class _Service(Resource[Mode], Generic[Mode]):
         self.webhooks = Webhooks(transport)
         self.triggers = Triggers(transport)
         self.storage = Storage(transport)
-        self.trials = Trials(transport)
 
     @operation
     async def me(self) -> Me:

@@ -21,6 +21,7 @@ from zpruner.client.job import (
 from zpruner.client.logs import follow_log, log_lines
 from zpruner.client.models.jobs import Artifact, Event, Facets, FileLink, LogLine, Preview, Result
 from zpruner.client.models.provenance import Statement
+from zpruner.client.models.trials import Trial
 from zpruner.client.resources import Resource
 from zpruner.client.transport import event_stream
 from zpruner.client.transport.modes import Mode, iteration, operation
@@ -232,3 +233,47 @@ class Jobs(Resource[Mode]):
                 not respond for a minute.
         """
         return await wait_for_end(self._transport, job_id, timeout_s, on_change)
+
+    @operation
+    async def create_trial(
+        self,
+        /,
+        job_id: str,
+        prompt: str,
+        *,
+        max_tokens: int | None = None,
+        seed: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> Trial:
+        """Have both models of a finished job continue a prompt; return the queued trial.
+
+        ``jobs.cancel`` with the trial's id cancels it.
+
+        Args:
+            job_id: the id of the finished job.
+            prompt: the text to continue.
+            max_tokens: the number of tokens after which a continuation ends; 64 by default.
+            seed: the seed to draw the tokens with; None for the most likely tokens.
+            idempotency_key: later calls with the same key create no second trial.
+
+        Raises:
+            ProblemError: the job's files were deleted (code ``artifact_deleted``), the dense model
+                is gone, or the key has too many trials in the queue (``too_many_trials``).
+        """
+        given: dict[str, Any] = {"prompt": prompt, "max_tokens": max_tokens, "seed": seed}
+        body = {name: value for name, value in given.items() if value is not None}
+        path, key = f"/v1/jobs/{job_id}/trials", idempotency_key or str(uuid4())
+        return Trial.model_validate((await self._transport.submit(path, body, key)).json())
+
+    @operation
+    async def trials(self, job_id: str, *, limit: int = 20) -> Sequence[Trial]:
+        """Return at most ``limit`` trials of a job, newest first."""
+        path, params = f"/v1/jobs/{job_id}/trials", {"limit": min(limit, 100)}
+        rows = await self._transport.rows(path, params, limit)
+        return [Trial.model_validate(row) for row in rows]
+
+    @operation
+    async def trial(self, job_id: str, trial_id: str) -> Trial:
+        """Return a trial of a job; once ``jobs.wait`` returns for its id, it has its answer."""
+        path = f"/v1/jobs/{job_id}/trials/{trial_id}"
+        return Trial.model_validate(await self._transport.get(path))

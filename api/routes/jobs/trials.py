@@ -2,16 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
-from api.deps import IdempotencyKey, JobId, ServiceDep
+from api.deps import IdempotencyKey, JobId, ServiceDep, TrialId
 from api.middleware.caller import CallerDep
 from api.middleware.writers import WritingRoute
 from api.schemas.trials import TrialPage, TrialQuery, TrialRead
 from api.submission.idempotency import KeyedRequest
 from api.submission.trials import own_job, submit_trial
 from api.web.cursors import paginate
-from api.web.examples.ids import TRIAL_ID
 from api.web.pagination import next_link
 from db.core.errors import JobNotFoundError
 from db.jobs.repository import JobRepository
@@ -20,7 +19,6 @@ from db.scheduling.queues import QueueRepository
 from db.spec.generation import TrialRequest
 
 router = APIRouter(prefix="/v1/jobs/{job_id}/trials", tags=["jobs"], route_class=WritingRoute)
-TrialId = Annotated[str, Path(examples=[TRIAL_ID])]
 
 
 @router.post("", status_code=201, response_model=TrialRead)
@@ -70,6 +68,6 @@ def get_trial(
         own_job(JobRepository(session).get(job_id), caller)
         trial = TrialRepository(session).get(trial_id)
         if trial is None or trial.tried_id != job_id:
-            raise JobNotFoundError(trial_id[:64])
+            raise JobNotFoundError(trial_id)
         job = JobRepository(session).get(trial_id)
         return TrialRead.of(trial, job, QueueRepository(session).near_position(job))

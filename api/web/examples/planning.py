@@ -100,6 +100,7 @@ ESTIMATE: dict[str, JsonValue] = {
         "calibration": 128,
         "evaluation": 256,
         "seq_len": 2048,
+        "evaluation_seq_len": 2048,
         "training": 0,
         "held_out": 0,
     },

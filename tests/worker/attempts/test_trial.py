@@ -28,7 +28,7 @@ POSITIONS = 64
 @pytest.fixture
 def run(tmp_path: Path, runner: Callable[..., Runner]) -> Callable[[str], None]:
     """Return a function that runs one job with the real engine."""
-    roots = {name: (tmp_path,) for name in ("model_roots", "dataset_roots")}
+    roots = dict.fromkeys(("model_roots", "dataset_roots"), (tmp_path,))
     return runner(prune, device="cpu", data_dir=tmp_path / "data", **roots).run
 
 
@@ -82,6 +82,7 @@ def test_the_answers_are_those_of_transformers_on_both_folders(
         written = model.generate(ids, max_new_tokens=16, do_sample=False, use_cache=False)
         expected[name] = tokenizer.decode(written[0, ids.shape[1] :])
     assert answered.result == expected
+    assert expected["dense"] != expected["pruned"]
     assert (answered.size_bytes, store.staged_jobs()) == (0, [])
     assert trial_id not in store.published_jobs()
     assert published(sessions, store, tried.id).is_dir()

@@ -141,6 +141,20 @@ def test_windows_of_small_files_are_counted(
     assert bool(found["warnings"]) is guessed
 
 
+@pytest.mark.parametrize(
+    ("fields", "left_out"),
+    [
+        ({"tasks": ["boolq"]}, "zero-shot tasks"),
+        ({"tasks": ["boolq"], "generate": True}, "zero-shot tasks and generated text"),
+    ],
+)
+def test_a_warning_names_what_the_time_leaves_out(
+    fields: dict[str, Any], left_out: str, settings: WorkerSettings
+) -> None:
+    found = estimate(spec(**fields), settings)
+    assert found["warnings"] == [f"the time does not include {left_out}"]
+
+
 def test_a_protocol_is_estimated_with_windows_of_its_own(settings: WorkerSettings) -> None:
     fields = {"eval_dataset": "wikitext2@48", "seq_len": TOKENS}
     found = estimate(spec(**fields), settings)["windows"]

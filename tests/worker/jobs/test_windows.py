@@ -27,11 +27,6 @@ from worker.sources.windows import windows
 PROTOCOL, WINDOW, MEASURED = "stdlib-docs@48", 48, 3
 
 
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    return write_model_and_tokenizer(tmp_path / "model")
-
-
 def run(folder: Path, out: str, **fields: Any) -> dict[str, Any]:
     """Return the report of a job that measures perplexity by a protocol."""
     given = {"model": f"local:{folder / 'model'}", "dataset": "stdlib-docs", "sparsity": 0.5}
@@ -41,6 +36,20 @@ def run(folder: Path, out: str, **fields: Any) -> dict[str, Any]:
     run_to_end(prune(spec, folder / out, Resources(device="cpu")))
     report: dict[str, Any] = json.loads((folder / out / "report.json").read_text())
     return report
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model."""
+    folder = tmp_path_factory.mktemp("protocols")
+    write_model_and_tokenizer(folder / "model")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def report(folder: Path) -> dict[str, Any]:
+    """The report of a job whose windows are shorter than those of its protocol."""
+    return run(folder, "out")
 
 
 def perplexity(folder: Path, ids: torch.Tensor) -> float:
@@ -54,10 +63,8 @@ def perplexity(folder: Path, ids: torch.Tensor) -> float:
 
 
 def test_a_protocol_has_windows_of_its_own_and_the_published_perplexity(
-    tmp_path: Path, model: Path
+    folder: Path, report: dict[str, Any]
 ) -> None:
-    report = run(tmp_path, "out")
-
     text = byte_tokenizer()("\n\n".join(stdlib.documents()[9::10])[:1000])["input_ids"]
     ids = torch.tensor(text[: MEASURED * WINDOW]).view(MEASURED, WINDOW)
     measured, metrics = report["evaluation"], report["metrics"]
@@ -65,32 +72,21 @@ def test_a_protocol_has_windows_of_its_own_and_the_published_perplexity(
     assert (measured["dataset"], measured["window"], measured["windows"]) == (PROTOCOL, WINDOW, 3)
     digest = sha256(ids.numpy().astype("<i8").tobytes()).hexdigest()
     assert measured["token_ids_sha256"] == metrics["protocol"]["token_ids_sha256"] == digest
-    for name, folder in (("dense_perplexity", model), ("pruned_perplexity", tmp_path / "out")):
-        assert metrics[name] == pytest.approx(perplexity(folder, ids), rel=1e-4)
+    for name, model in (("dense_perplexity", "model"), ("pruned_perplexity", "out")):
+        assert metrics[name] == pytest.approx(perplexity(folder / model, ids), rel=1e-4)
 
 
-def test_jobs_of_other_calibration_windows_measure_the_same_tokens(
-    tmp_path: Path, model: Path
+def test_a_job_of_other_calibration_windows_measures_the_same_tokens_also_after_a_recovery(
+    folder: Path, report: dict[str, Any]
 ) -> None:
-    lengths = {"short": 16, "long": 64}
-    reports = [run(tmp_path, out, seq_len=length) for out, length in lengths.items()]
-    first, second = (report["metrics"] for report in reports)
-    assert first["protocol"] == second["protocol"]
-    assert first["dense_perplexity"] == pytest.approx(second["dense_perplexity"])
+    other = run(folder, "other", seq_len=64, recover={"kind": "masked", "tokens": 128})
+    assert other["recovery"]["training"]["window"] == 64
+    assert other["metrics"]["protocol"] == report["metrics"]["protocol"]
+    dense = report["metrics"]["dense_perplexity"]
+    assert other["metrics"]["dense_perplexity"] == pytest.approx(dense)
 
 
-def test_a_recovered_model_is_measured_on_the_windows_of_the_protocol(
-    tmp_path: Path, model: Path
-) -> None:
-    recovered = run(tmp_path, "out", recover={"kind": "masked", "tokens": 128})
-    assert recovered["metrics"]["protocol"]["window"] == WINDOW
-    assert recovered["recovery"]["training"]["window"] == 32
-
-
-def test_the_text_of_a_protocol_is_held_out_from_the_same_dataset(
-    tmp_path: Path, model: Path
-) -> None:
-    report = run(tmp_path, "out")
+def test_the_text_of_a_protocol_is_held_out_from_the_same_dataset(report: dict[str, Any]) -> None:
     assert report["calibration"]["split"] == "nine of ten modules"
     assert report["evaluation"]["split"] == "every tenth module"
 

@@ -115,7 +115,8 @@ def test_the_protocol_of_wikitext2_cuts_its_test_rows_as_published(
     files = {
         f"{WIKITEXT}/{split}-00000-of-00001.parquet": parquet(each) for split, each in rows.items()
     }
-    hub.add_dataset("Salesforce/wikitext", {"README.md": CARD} | files)
+    files |= {"README.md": CARD, f"{WIKITEXT_103}/train-00000-of-00001.parquet": parquet(["no"])}
+    hub.add_dataset("Salesforce/wikitext", files)
 
     windows = evaluation_windows(Builtin("wikitext2", 8), tokenizer, seq_len=8)
 

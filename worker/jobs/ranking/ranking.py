@@ -1,7 +1,7 @@
 """The answers of a job's two models to questions, and rankers that choose among them."""
 
 import logging
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -123,8 +123,7 @@ class JobRanking:
             for prompt in self.prompts:
                 share = start + (end - start) * len(drawn) / len(self.prompts)
                 steps = draw_answers(model, block, prompt, self.tokenizer.decode, *limits)
-                stop = [JobProgress(Phase.evaluating, share)]
-                drawn.append((yield from mapped(steps, lambda _, stop=stop: stop)))
+                drawn.append((yield from mapped(steps, _stops_at(share))))
         return drawn
 
     def _ranked(self, drawn: list[DrawnAnswers]) -> ModelRanking:
@@ -154,6 +153,11 @@ class JobRanking:
         """The SHA-256 of the questions, and of how their answers are drawn."""
         asked = (self.questions, self.asked.drawn, TOKENS, self.job.spec.seed)
         return sha256(repr(asked).encode()).hexdigest()
+
+
+def _stops_at(share: float) -> Callable[[int], list[JobProgress]]:
+    """Return a function that returns a place to stop at a share of the whole job."""
+    return lambda _: [JobProgress(Phase.evaluating, share)]
 
 
 def job_ranking(job: OpenedJob) -> JobRanking | None:

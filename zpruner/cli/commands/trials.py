@@ -27,10 +27,10 @@ def try_prompt(
     `zpruner cancel` with the printed id cancels the trial, which goes on after Ctrl-C.
     """
     with connect() as client:
-        trial = client.trials.create(job_id, prompt, max_tokens=max_tokens, seed=seed)
+        trial = client.jobs.create_trial(job_id, prompt, max_tokens=max_tokens, seed=seed)
         stderr.print(trial.id, markup=False)
         ended = wait_for_end(client, trial.id, timeout)
-        trial = client.trials.get(job_id, trial.id)
+        trial = client.jobs.trial(job_id, trial.id)
     if as_json:
         print_json(trial.model_dump(mode="json"))
     else:

@@ -161,6 +161,52 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/jobs/{job_id}/trials": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Trials
+         * @description List the trials of a job, newest first.
+         */
+        get: operations["list_trials"];
+        put?: never;
+        /**
+         * Create Trial
+         * @description Have the dense and the pruned model of a finished job continue a prompt.
+         *
+         *     A worker answers it as a job of its own, which is not listed among jobs: ``id`` is its id.
+         */
+        post: operations["create_trial"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/jobs/{job_id}/trials/{trial_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Trial
+         * @description Return one trial; to wait for its answer, GET ``/v1/jobs/{trial_id}`` with ``Prefer``.
+         */
+        get: operations["get_trial"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/jobs/{job_id}/events": {
         parameters: {
             query?: never;
@@ -1723,6 +1769,11 @@ export interface components {
              * @description The text between two of its documents.
              */
             joiner: string;
+            /**
+             * Protocol
+             * @description The `eval_dataset` that measures perplexity on it as the literature does.
+             */
+            protocol: string | null;
         };
         /**
          * ComparedJob
@@ -2255,6 +2306,7 @@ export interface components {
          *         "task_limit": null,
          *         "generate": false,
          *         "prompts": null,
+         *         "rank_answers": null,
          *         "expect": null
          *       }
          *     }
@@ -2307,6 +2359,7 @@ export interface components {
          *         "task_limit": null,
          *         "generate": false,
          *         "prompts": null,
+         *         "rank_answers": null,
          *         "expect": null
          *       },
          *       "model": {
@@ -2343,6 +2396,7 @@ export interface components {
          *         "calibration": 128,
          *         "evaluation": 256,
          *         "seq_len": 2048,
+         *         "evaluation_seq_len": 2048,
          *         "training": 0,
          *         "held_out": 0
          *       },
@@ -2477,6 +2531,11 @@ export interface components {
             evaluation: number;
             /** Seq Len */
             seq_len: number;
+            /**
+             * Evaluation Seq Len
+             * @description Of an evaluation window, which a protocol such as `wikitext2@2048` sets; null for an estimate of an earlier release.
+             */
+            evaluation_seq_len?: number | null;
             /**
              * Training
              * @description Of `recover`; a shorter text has fewer.
@@ -2760,7 +2819,7 @@ export interface components {
             dtype: components["schemas"]["Dtype"];
             /**
              * Eval Dataset
-             * @description Text to measure perplexity on; by default what `dataset` holds out.
+             * @description Text to measure perplexity on; by default what `dataset` holds out. `wikitext2@2048`, `c4@2048` and `ptb@2048` measure as the literature does, on windows of 2,048 tokens whatever `seq_len` is.
              */
             eval_dataset?: string | null;
             /**
@@ -2804,6 +2863,13 @@ export interface components {
              *     ]
              */
             prompts?: string[] | null;
+            /**
+             * @description Whether a small ranker is trained on the hidden states of the dense and of the pruned model to find the right one of several answers: `true`, or an object that sets more. It changes no model. Both must fit into memory as a whole, one after the other.
+             * @example {
+             *       "questions": 200
+             *     }
+             */
+            rank_answers?: boolean | components["schemas"]["RankAnswersSpec"] | null;
             /**
              * Expect
              * @description The SHA-256 of inputs, and versions of packages, under the names that they have in a job's provenance. The job fails before it prunes if one of them is different.
@@ -2922,6 +2988,7 @@ export interface components {
          *         "task_limit": null,
          *         "generate": false,
          *         "prompts": null,
+         *         "rank_answers": null,
          *         "expect": null
          *       },
          *       "attempt": 1,
@@ -3210,6 +3277,7 @@ export interface components {
          *             "task_limit": null,
          *             "generate": false,
          *             "prompts": null,
+         *             "rank_answers": null,
          *             "expect": null
          *           },
          *           "attempt": 1,
@@ -3370,6 +3438,7 @@ export interface components {
          *         "task_limit": null,
          *         "generate": false,
          *         "prompts": null,
+         *         "rank_answers": null,
          *         "expect": null
          *       },
          *       "name": null,
@@ -3464,6 +3533,7 @@ export interface components {
          *         "task_limit": null,
          *         "generate": false,
          *         "prompts": null,
+         *         "rank_answers": null,
          *         "expect": null
          *       },
          *       "attempt": 1,
@@ -3753,7 +3823,7 @@ export interface components {
             dtype: components["schemas"]["Dtype"];
             /**
              * Eval Dataset
-             * @description Text to measure perplexity on; by default what `dataset` holds out.
+             * @description Text to measure perplexity on; by default what `dataset` holds out. `wikitext2@2048`, `c4@2048` and `ptb@2048` measure as the literature does, on windows of 2,048 tokens whatever `seq_len` is.
              */
             eval_dataset?: string | null;
             /**
@@ -3797,6 +3867,13 @@ export interface components {
              *     ]
              */
             prompts?: string[] | null;
+            /**
+             * @description Whether a small ranker is trained on the hidden states of the dense and of the pruned model to find the right one of several answers: `true`, or an object that sets more. It changes no model. Both must fit into memory as a whole, one after the other.
+             * @example {
+             *       "questions": 200
+             *     }
+             */
+            rank_answers?: boolean | components["schemas"]["RankAnswersSpec"] | null;
             /**
              * Expect
              * @description The SHA-256 of inputs, and versions of packages, under the names that they have in a job's provenance. The job fails before it prunes if one of them is different.
@@ -5395,7 +5472,7 @@ export interface components {
             dtype: components["schemas"]["Dtype"];
             /**
              * Eval Dataset
-             * @description Text to measure perplexity on; by default what `dataset` holds out.
+             * @description Text to measure perplexity on; by default what `dataset` holds out. `wikitext2@2048`, `c4@2048` and `ptb@2048` measure as the literature does, on windows of 2,048 tokens whatever `seq_len` is.
              */
             eval_dataset?: string | null;
             /**
@@ -5439,6 +5516,13 @@ export interface components {
              *     ]
              */
             prompts?: string[] | null;
+            /**
+             * @description Whether a small ranker is trained on the hidden states of the dense and of the pruned model to find the right one of several answers: `true`, or an object that sets more. It changes no model. Both must fit into memory as a whole, one after the other.
+             * @example {
+             *       "questions": 200
+             *     }
+             */
+            rank_answers?: components["schemas"]["RankAnswersSpec"] | null;
             /**
              * Expect
              * @description The SHA-256 of inputs, and versions of packages, under the names that they have in a job's provenance. The job fails before it prunes if one of them is different.
@@ -5559,6 +5643,29 @@ export interface components {
              * @description The size of all files of the key's jobs, and of its datasets.
              */
             artifact_bytes?: number | null;
+        };
+        /**
+         * RankAnswersSpec
+         * @description Which questions are asked, and how many answers are drawn for each.
+         */
+        RankAnswersSpec: {
+            /**
+             * Dataset
+             * @description `uploaded:` or `local:` and a JSONL file of questions, as in `tasks`, whose right choice is the answer; by default short questions that are built in.
+             */
+            dataset?: string | null;
+            /**
+             * Questions
+             * @description The most questions; half of them train the ranker, and the accuracies are over the others.
+             * @default 100
+             */
+            questions: number;
+            /**
+             * Drawn
+             * @description Answers that are drawn for each question, at a temperature of 0.8.
+             * @default 8
+             */
+            drawn: number;
         };
         /**
          * Readiness
@@ -6079,6 +6186,7 @@ export interface components {
          *             "task_limit": null,
          *             "generate": false,
          *             "prompts": null,
+         *             "rank_answers": null,
          *             "expect": null
          *           }
          *         }
@@ -6346,7 +6454,7 @@ export interface components {
             dtype: components["schemas"]["Dtype"];
             /**
              * Eval Dataset
-             * @description Text to measure perplexity on; by default what `dataset` holds out.
+             * @description Text to measure perplexity on; by default what `dataset` holds out. `wikitext2@2048`, `c4@2048` and `ptb@2048` measure as the literature does, on windows of 2,048 tokens whatever `seq_len` is.
              */
             eval_dataset?: string | null;
             /**
@@ -6390,6 +6498,13 @@ export interface components {
              *     ]
              */
             prompts?: string[] | null;
+            /**
+             * @description Whether a small ranker is trained on the hidden states of the dense and of the pruned model to find the right one of several answers: `true`, or an object that sets more. It changes no model. Both must fit into memory as a whole, one after the other.
+             * @example {
+             *       "questions": 200
+             *     }
+             */
+            rank_answers?: boolean | components["schemas"]["RankAnswersSpec"] | null;
             /**
              * Expect
              * @description The SHA-256 of inputs, and versions of packages, under the names that they have in a job's provenance. The job fails before it prunes if one of them is different.
@@ -6508,6 +6623,141 @@ export interface components {
             links: {
                 [key: string]: string;
             };
+        };
+        /**
+         * TrialAnswer
+         * @description The continuations of a prompt, without the prompt.
+         */
+        TrialAnswer: {
+            /** Dense */
+            dense: string;
+            /** Pruned */
+            pruned: string;
+        };
+        /**
+         * TrialPage
+         * @description One page of the trials of a job, newest first.
+         * @example {
+         *       "data": [
+         *         {
+         *           "id": "job_01920c52a3b17d3f8b6c4a2918071605",
+         *           "job_id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *           "prompt": "The capital of France is",
+         *           "max_tokens": 64,
+         *           "seed": null,
+         *           "status": "succeeded",
+         *           "queue_position": null,
+         *           "answer": {
+         *             "dense": " Paris.",
+         *             "pruned": " the city of Paris."
+         *           },
+         *           "error": null,
+         *           "created_by": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70",
+         *           "created_at": "2026-01-05T09:45:00Z",
+         *           "finished_at": "2026-01-05T09:45:09Z"
+         *         }
+         *       ],
+         *       "next_cursor": null,
+         *       "has_more": false
+         *     }
+         */
+        TrialPage: {
+            /** Data */
+            data: components["schemas"]["TrialRead"][];
+            /**
+             * Next Cursor
+             * @description The value of `cursor` for the next page, or of `after` if the list has no `cursor`.
+             */
+            next_cursor?: string | null;
+            /**
+             * Has More
+             * @default false
+             */
+            has_more: boolean;
+        };
+        /**
+         * TrialRead
+         * @description A prompt that the dense and the pruned model of a finished job continue.
+         * @example {
+         *       "id": "job_01920c52a3b17d3f8b6c4a2918071605",
+         *       "job_id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
+         *       "prompt": "The capital of France is",
+         *       "max_tokens": 64,
+         *       "seed": null,
+         *       "status": "succeeded",
+         *       "queue_position": null,
+         *       "answer": {
+         *         "dense": " Paris.",
+         *         "pruned": " the city of Paris."
+         *       },
+         *       "error": null,
+         *       "created_by": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70",
+         *       "created_at": "2026-01-05T09:45:00Z",
+         *       "finished_at": "2026-01-05T09:45:09Z"
+         *     }
+         */
+        TrialRead: {
+            /**
+             * Id
+             * @description The id of the job that answers it, which can be cancelled.
+             */
+            id: string;
+            /**
+             * Job Id
+             * @description The finished job.
+             */
+            job_id: string;
+            /** Prompt */
+            prompt: string;
+            /** Max Tokens */
+            max_tokens: number;
+            /** Seed */
+            seed: number | null;
+            status: components["schemas"]["JobState"];
+            /**
+             * Queue Position
+             * @description Its position in the queue, from 1; null if it does not wait.
+             */
+            queue_position: number | null;
+            /** @description Once it has succeeded. */
+            answer: components["schemas"]["TrialAnswer"] | null;
+            /** @description The reason, once it has failed. */
+            error: components["schemas"]["Problem"] | null;
+            /** Created By */
+            created_by: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Finished At */
+            finished_at: string | null;
+        };
+        /**
+         * TrialRequest
+         * @description A prompt for the dense and the pruned model of a finished job.
+         * @example {
+         *       "prompt": "The capital of France is"
+         *     }
+         */
+        TrialRequest: {
+            /**
+             * Prompt
+             * @description The text that both models continue, as it is: without a chat template.
+             * @example The capital of France is
+             */
+            prompt: string;
+            /**
+             * Max Tokens
+             * @description The number of tokens after which a continuation ends.
+             * @default 64
+             */
+            max_tokens: number;
+            /**
+             * Seed
+             * @description Draws the tokens with this seed, at a temperature of 0.8; by default each token is the most likely one.
+             */
+            seed?: number | null;
         };
         /**
          * TriggerDeliveryRead
@@ -6750,6 +7000,7 @@ export interface components {
          *           "task_limit": null,
          *           "generate": false,
          *           "prompts": null,
+         *           "rank_answers": null,
          *           "expect": null
          *         },
          *         "name": null,
@@ -7753,6 +8004,172 @@ export interface operations {
             };
         };
     };
+    list_trials: {
+        parameters: {
+            query?: {
+                /** @description The largest number of items. */
+                limit?: number;
+                /** @description The `next_cursor` of the previous page. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrialPage"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_trial: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Chosen by the client: a request repeated with the same key is done once. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TrialRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrialRead"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_trial: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrialRead"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_events: {
         parameters: {
             query?: {
@@ -8718,6 +9135,7 @@ export interface operations {
                      *         "task_limit": null,
                      *         "generate": false,
                      *         "prompts": null,
+                     *         "rank_answers": null,
                      *         "expect": null
                      *       },
                      *       "metrics": {
@@ -8840,6 +9258,7 @@ export interface operations {
                      *             "task_limit": null,
                      *             "generate": false,
                      *             "prompts": null,
+                     *             "rank_answers": null,
                      *             "expect": null
                      *           }
                      *         },

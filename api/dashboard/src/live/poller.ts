@@ -9,6 +9,8 @@ const POLL_MS = 2000;
 const LIVE_ROUNDS = 4;
 /** Queries whose results never change. */
 const CONSTANT = new Set(["methods", "preview", "sweep preview", "estimate", "report"]);
+/** Queries that are read again at a pace of their own. */
+const PACED = new Set(["trials"]);
 /** Queries that do not change after a job has ended. */
 const OF_ONE_JOB = new Set(["blocks", "events", "artifacts", "logs"]);
 
@@ -33,7 +35,7 @@ export function startPolling(queries: QueryClient, state: LiveStore): void {
 /** Whether a query is refetched in this turn. */
 export function isDue(queries: QueryClient, query: Query, turn: number): boolean {
   const [name, id] = query.queryKey;
-  if (CONSTANT.has(String(name))) return false;
+  if (CONSTANT.has(String(name)) || PACED.has(String(name))) return false;
   const { pages } = (query.state.data ?? {}) as Partial<InfiniteData<unknown>>;
   // All loaded pages are refetched, so refetch longer lists less often.
   if (Array.isArray(pages)) return turn % pages.length === 0;

@@ -1,4 +1,4 @@
-"""Trials of finished jobs: created, listed, limited, and refused where they could not be answered."""
+"""Trials of finished jobs are created, listed, limited, and refused if they have no model."""
 
 import json
 from pathlib import Path

@@ -33,6 +33,7 @@ def left(size_bytes: int) -> Headroom:
     [
         replace(WORK, calibration_windows=256),
         replace(WORK, seq_len=2048),
+        replace(WORK, evaluation_seq_len=4096),
         replace(WORK, corrects=True, solver="alps"),
         replace(WORK, dtype="bfloat16", calibration_windows=256),
         replace(WORK, needs_gradients=True, method="gblm"),

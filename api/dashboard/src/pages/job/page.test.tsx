@@ -122,8 +122,8 @@ it("shows how often rankers of both models choose a right answer", async () => {
   answers["/v1/jobs/job_1"] = [200, { ...job, result: { ranking, ranking_stderr } }];
   shown = await mount(<JobPage id="job_1" />);
   const text = card("Ranking of answers")?.textContent;
-  expect(text).toContain("Chosen by the ranker50.0 % ± 9.8 %25.0 %");
-  expect(text).toContain("Any of them is right75.0 %");
+  expect(text).toContain("Chosen by the ranker50 % ± 9.8 %25 %");
+  expect(text).toContain("Any of them is right75 %");
   expect(text).toContain("Of 50 questions");
   expect(text).toContain("of 61,000 parameters");
 });

@@ -20,12 +20,15 @@ export function Ranking({ job }: { job: Job }) {
   const measured = job.result?.ranking as Numbers | undefined;
   if (!measured) return null;
   const errors = (job.result?.ranking_stderr ?? {}) as Numbers;
-  const cell = (name: string) => (
-    <td className="end figure">
-      {percent(number(measured[name]), 1)}
-      <span className="faint"> ± {percent(NORMAL_95 * (number(errors[name]) ?? 0), 1)}</span>
-    </td>
-  );
+  const cell = (name: string) => {
+    const error = number(errors[name]);
+    return (
+      <td className="end figure">
+        {percent(number(measured[name]), 1)}
+        {error !== null && <span className="faint"> ± {percent(NORMAL_95 * error, 1)}</span>}
+      </td>
+    );
+  };
   return (
     <Section title="Ranking of answers">
       <Scroll label="Right answers">

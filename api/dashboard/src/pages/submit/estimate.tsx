@@ -52,6 +52,9 @@ function Values({ estimate }: { estimate: Estimate }) {
         <Fact name="Text">
           {windows.calibration} × {windows.seq_len} tokens
         </Fact>
+        <Fact name="Measured on">
+          {windows.evaluation} × {windows.evaluation_seq_len ?? windows.seq_len} tokens
+        </Fact>
         {estimate.queue && <Fact name="Queue">{estimate.queue}</Fact>}
       </Facts>
       {estimate.hints.map((one) => (
