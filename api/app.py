@@ -58,9 +58,9 @@ from api.web.query_parameters import refuse_unknown_parameters
 from db.core import redaction
 from db.core.logging_setup import configure
 from db.core.session import THREADS, open_sessions
-from db.files.artifact_store import ArtifactStore
-from db.spec.datasets.upload_store import UploadStore
+from db.files.stores import SHORT_RETRY_FOR, open_store, open_uploads
 from db.startup import checks, tracing
+from db.startup.artifact_storage import check_artifacts
 from db.startup.encryption_keys import check_encryption, read_cipher
 from db.startup.heartbeat_pipe import HeartbeatPipe
 from db.startup.private_files import keep_private
@@ -113,7 +113,7 @@ def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) 
         with checks.exit_on_error("api"):
             settings = checks.read_settings(ApiSettings)
             checks.require([*checks.folders(settings), checks.database(settings.database)])
-            checks.require([check_encryption(settings)])
+            checks.require([check_encryption(settings), *check_artifacts(settings)])
             keep_private(settings.data_dir)
         configure(settings.log_format)
         tracing.start(settings, "api")
@@ -153,9 +153,10 @@ def _service(settings: ApiSettings, queue: Queue) -> Service:
     open_here = partial(open_sessions, settings.database, statement_timeout=STATEMENT_TIMEOUT)
     sessions = open_here(busy_timeout=BUSY_TIMEOUT)
     best_effort = open_here(busy_timeout=SHORT_BUSY_TIMEOUT)
-    marks = CommitMarks(sessions)
+    marks, hub = CommitMarks(sessions), Hub(settings.hf_endpoint, settings.hub_timeout_s)
     broadcast = EventBroadcast(sessions, best_effort, marks)
-    store = ArtifactStore(settings.artifact_dir)
+    store = open_store(settings, SHORT_RETRY_FOR)
+    uploads = open_uploads(settings, SHORT_RETRY_FOR)
     return Service(
         sessions=sessions,
         best_effort_sessions=best_effort,
@@ -163,11 +164,11 @@ def _service(settings: ApiSettings, queue: Queue) -> Service:
         store=store,
         checks=FileChecks(sessions, store),
         downloads=Downloads(sessions, best_effort),
-        uploads=UploadStore(settings.upload_dir),
+        uploads=uploads,
         model_roots=settings.model_roots,
         max_dataset_bytes=settings.max_dataset_bytes,
         max_trials=settings.max_trials,
-        preflight=Preflight(settings, Hub(settings.hf_endpoint, settings.hub_timeout_s), sessions),
+        preflight=Preflight(settings, hub, sessions, uploads),
         planner=PlannerClient(sessions, settings.check_timeout_s, settings.heartbeat_timeout),
         metrics=Metrics(sessions, store, settings.queues, SharedMetrics.of(settings)),
         known_queues=settings.queues,

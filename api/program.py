@@ -13,6 +13,7 @@ from api.app import create_app
 from api.middleware.connections import server_config
 from api.settings import ApiSettings
 from db.startup import checks
+from db.startup.artifact_storage import check_artifacts
 from db.startup.connection_limit import connection_limit
 from db.startup.encryption_keys import check_encryption
 
@@ -70,7 +71,8 @@ def _supervise(settings: ApiSettings) -> None:
         SQLAlchemyError: the database cannot be reached.
     """
     checks.require([*checks.folders(settings), checks.database(settings.database)])
-    checks.require([check_encryption(settings), *connection_limit(settings)])
+    checks.require([check_encryption(settings), *check_artifacts(settings)])
+    checks.require(connection_limit(settings))
     command = [sys.executable, "-P", "-m", SUPERVISOR]
     os.execv(command[0], command)  # noqa: S606 - our own module, which `api` must not import
 

@@ -125,8 +125,9 @@ def test_the_api_image_installs_no_torch() -> None:
 def test_the_example_names_every_variable_that_compose_reads() -> None:
     read = set(re.findall(r"\$\{(\w+)", COMPOSE.read_text()))
     named = set(re.findall(r"^(?:# )?(\w+)=", EXAMPLE.read_text(), re.MULTILINE))
-    optional = ("ALLOWED_HOSTS", "API_WORKERS", "SECRETS_KEY", "WEBHOOK_NETWORKS")
-    assert named == read | {f"ZPRUNER_{name}" for name in optional}
+    optional = ("ALLOWED_HOSTS", "API_WORKERS", "ARTIFACT_URL", "SECRETS_KEY", "WEBHOOK_NETWORKS")
+    bucket = {f"AWS_{name}" for name in ("ACCESS_KEY_ID", "ENDPOINT_URL", "SECRET_ACCESS_KEY")}
+    assert named == read | bucket | {f"ZPRUNER_{name}" for name in optional}
 
 
 def test_the_unchanged_example_is_valid_for_the_embedded_mode() -> None:

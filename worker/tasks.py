@@ -21,7 +21,7 @@ from db.core.broker_names import PRUNE_TASK
 from db.core.ids import new_id
 from db.core.logging_setup import configure
 from db.core.session import open_sessions
-from db.files.artifact_store import ArtifactStore
+from db.files.stores import SHORT_RETRY_FOR, open_store, open_uploads
 from db.jobs import releases
 from db.startup import checks, tracing
 from db.startup.heartbeat_pipe import HeartbeatPipe
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 with checks.exit_on_error("worker"):
     settings = checks.read_settings(WorkerSettings)
 sessions = open_sessions(settings.database)
-store = ArtifactStore(settings.artifact_dir)
+store, uploads = open_store(settings), open_uploads(settings)
 stopping = threading.Event()
 YIELD = signal.SIGUSR2
 
@@ -96,7 +96,7 @@ class JobRequest(Request):
     def _release_lease(self) -> None:
         worker = _worker_name(self.worker_pid)
         try:
-            releases.release_jobs_of(sessions, store, worker)
+            releases.release_jobs_of(sessions, open_store(settings, SHORT_RETRY_FOR), worker)
         except SQLAlchemyError:
             log.exception("the lease of %s is not released before it expires", worker)
 
@@ -117,6 +117,7 @@ def prune(job_id: str) -> None:
         settings,
         worker=_worker_name(os.getpid()),
         queues=settings.queues,
+        uploads=uploads,
         stopping=stopping,
     )
     runner.run(job_id)

@@ -1,6 +1,7 @@
 """Conversion of errors into responses."""
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import compile_path
 
 from api.problems.validation import describe, is_malformed
+from db.buckets.errors import BucketError
 from db.core.errors import (
     IllegalTransitionError,
     JobError,
@@ -25,9 +27,13 @@ from db.problems.catalogue import kind_of, refusal_problem
 from db.problems.kind import ProblemKind
 from db.problems.plain import PLAIN
 from db.problems.requests import INVALID_REQUEST, MALFORMED_JSON
+from db.problems.service import STORAGE_UNAVAILABLE
 
+logger = logging.getLogger(__name__)
 JOBS_RETRY_AFTER = {"retry-after": "30"}
 TRIALS_RETRY_AFTER = {"retry-after": "10"}
+BUCKET_RETRY_AFTER = {"retry-after": "10"}
+_NO_BUCKET = "The storage of the service's files does not respond."
 MEDIA_TYPE = "application/problem+json"
 MAX_FIELD_PROBLEMS = 20
 """How many invalid fields of one request are described; further ones are only counted."""
@@ -47,7 +53,7 @@ def install(app: FastAPI, missing_page: Callable[[Request], Response | None]) ->
     ``missing_page`` is called with a request for an unknown path. It returns a page for browsers,
     or None if the response should be a problem document.
     """
-    for error in (JobError, ProblemError, RequestValidationError):
+    for error in (BucketError, JobError, ProblemError, RequestValidationError):
         app.exception_handler(error)(_handle)
 
     async def plain(request: Request, error: HTTPException) -> Response:
@@ -58,9 +64,12 @@ def install(app: FastAPI, missing_page: Callable[[Request], Response | None]) ->
 
 
 def error_response(
-    request: Request, error: JobError | ProblemError | RequestValidationError
+    request: Request, error: BucketError | JobError | ProblemError | RequestValidationError
 ) -> Response:
-    """Return the response for an error that the request caused."""
+    """Return the response for an error of a request."""
+    if isinstance(error, BucketError):
+        logger.error("a request failed: %s", error)
+        return respond(request, STORAGE_UNAVAILABLE.problem(_NO_BUCKET), BUCKET_RETRY_AFTER)
     if isinstance(error, JobError):
         return _job_error(request, error)
     if isinstance(error, ProblemError):
@@ -81,7 +90,7 @@ def respond(
 
 
 async def _handle(
-    request: Request, error: JobError | ProblemError | RequestValidationError
+    request: Request, error: BucketError | JobError | ProblemError | RequestValidationError
 ) -> Response:
     return error_response(request, error)
 

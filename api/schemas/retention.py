@@ -26,7 +26,9 @@ class StorageRead(BaseModel):
     artifacts: int = Field(description="The number of files.")
     artifact_bytes: int
     pinned_bytes: int = Field(description="The size of the files of pinned jobs.")
-    free_bytes: int = Field(description="How much the disk of these files can still hold.")
+    free_bytes: int | None = Field(
+        description="How much the disk of these files can still hold; null for a bucket."
+    )
     models: list[UseRead] = Field(description="The twenty models with the most bytes.")
     labels: list[UseRead] = Field(
         description="The twenty labels with the most bytes; a job can have several labels."

@@ -3,7 +3,6 @@
 from asyncio import wrap_future
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
 
@@ -11,6 +10,7 @@ from db.core.errors import ArtifactDamagedError, ArtifactDeletedError, ArtifactN
 from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
 from db.files.integrity import Integrity
+from db.files.stored_file import StoredFile
 from db.tables.artifacts import Artifact
 
 AT_ONCE = 2
@@ -24,8 +24,8 @@ class FileChecks:
         self._integrity = Integrity(sessions, store)
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="file-check")
 
-    async def require(self, artifact: Artifact) -> Path:
-        """Check an artifact's file, and return its path.
+    async def require(self, artifact: Artifact) -> StoredFile:
+        """Check an artifact's file, and return it.
 
         Raises:
             ArtifactDamagedError: the file is missing, or its bytes are not those that were stored.
@@ -33,7 +33,7 @@ class FileChecks:
         known = await run_in_threadpool(self._integrity.known, artifact)
         return await wrap_future(self._read(artifact)) if known is None else known
 
-    def require_in_thread(self, artifact: Artifact) -> Path:
+    def require_in_thread(self, artifact: Artifact) -> StoredFile:
         """Do the same as `require`, but block the calling thread until the check is done."""
         return self._integrity.known(artifact) or self._read(artifact).result()
 
@@ -54,5 +54,5 @@ class FileChecks:
         self._integrity.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _read(self, artifact: Artifact) -> Future[Path]:
+    def _read(self, artifact: Artifact) -> Future[StoredFile]:
         return self._pool.submit(self._integrity.read, artifact.id)

@@ -66,7 +66,7 @@ def _storage(totals: Totals, free_bytes: int | None) -> Iterator[Metric]:
     stored = "Bytes of all artifacts."
     yield GaugeMetricFamily("zpruner_artifacts_bytes", stored, totals.artifact_bytes)
     yield GaugeMetricFamily("zpruner_artifacts", "Finished files.", totals.artifacts)
-    free = "Bytes that the disk of the artifacts can still hold; absent if the disk is unavailable."
+    free = "Bytes that the disk of the artifacts can still hold; absent for a bucket."
     if free_bytes is not None:
         yield GaugeMetricFamily("zpruner_artifacts_free_bytes", free, free_bytes)
     deleted = GaugeMetricFamily(

@@ -10,10 +10,12 @@ from api.submission.static_checks import LocalModel, passes_static_checks
 from db.access.caller_secrets import read_hub_token
 from db.core.errors import SpecRefusedError
 from db.core.session import Sessions
+from db.files.fetched_uploads import fetch_uploads
 from db.files.file_check import check_file
 from db.spec.checkpoint_headers import check_weights
 from db.spec.combinations import check_combination
 from db.spec.datasets.files import DataFile
+from db.spec.datasets.upload_store import UploadStore
 from db.spec.dimensions import check_dimensions
 from db.spec.evaluation.question_files import question_files
 from db.spec.model_configs import check_configs
@@ -57,8 +59,11 @@ class CheckedSources:
 class Preflight:
     """Checks jobs as far as this is possible without torch."""
 
-    def __init__(self, settings: ApiSettings, hub: Hub, sessions: Sessions) -> None:
+    def __init__(
+        self, settings: ApiSettings, hub: Hub, sessions: Sessions, uploads: UploadStore
+    ) -> None:
         self._settings, self._hub, self._sessions = settings, hub, sessions
+        self._uploads = uploads
 
     def check(self, spec: PruneSpec, key_id: str | None) -> CheckedSources:
         """Check a job's model, datasets and settings; return the model and the datasets.
@@ -69,6 +74,7 @@ class Preflight:
             SpecRefusedError: a worker could not use the value of a field.
         """
         check_combination(spec)
+        fetch_uploads(self._sessions, self._uploads, spec)
         reference = parse_model(spec.model, spec.revision, self._settings.model_roots)
         model, unreachable = None, []
         if isinstance(reference, LocalPath):

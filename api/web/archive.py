@@ -4,18 +4,17 @@ import hashlib
 import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from api.web.ranges import read_range
+from db.files.stored_file import StoredFile
 from db.tables.artifacts import Artifact
 
 
 @dataclass(frozen=True)
 class Member:
-    """One file of the archive: its tar header, path, size and SHA-256."""
+    """One file of the archive: its tar header, file, size and SHA-256."""
 
     header: bytes
-    path: Path
+    file: StoredFile
     size_bytes: int
     sha256: str
 
@@ -28,8 +27,8 @@ class Member:
 class Archive:
     """A tar whose length and entity tag are known before its first byte is sent."""
 
-    def __init__(self, files: Mapping[Artifact, Path]) -> None:
-        self._members = [_member(artifact, path) for artifact, path in files.items()]
+    def __init__(self, files: Mapping[Artifact, StoredFile]) -> None:
+        self._members = [_member(artifact, file) for artifact, file in files.items()]
         length = sum(len(one.header) + one.size_bytes + len(one.padding) for one in self._members)
         ending = 2 * tarfile.BLOCKSIZE
         self._ending = bytes(ending + -(length + ending) % tarfile.RECORDSIZE)
@@ -46,14 +45,14 @@ class Archive:
     def __iter__(self) -> Iterator[bytes]:
         for member in self._members:
             yield member.header
-            yield from read_range(member.path, range(member.size_bytes))
+            yield from member.file.chunks(range(member.size_bytes))
             yield member.padding
         yield self._ending
 
 
-def _member(artifact: Artifact, path: Path) -> Member:
+def _member(artifact: Artifact, file: StoredFile) -> Member:
     info = tarfile.TarInfo(f"{artifact.job_id}/{artifact.name}")
     info.size = artifact.size_bytes
     info.mtime = int(artifact.created_at.timestamp())
     header = info.tobuf(tarfile.PAX_FORMAT)
-    return Member(header, path, artifact.size_bytes, artifact.sha256)
+    return Member(header, file, artifact.size_bytes, artifact.sha256)

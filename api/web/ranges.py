@@ -1,19 +1,15 @@
-"""Ranges of a file: the headers ``Range`` and ``If-Range``, and the bytes.
+"""Ranges of a file: the headers ``Range`` and ``If-Range``.
 
 Starlette's FileResponse is not used: its 416 response is plain text and not a problem document, it
 answers malformed ranges with 400, and its ``If-Range`` accepts a date as well as the entity tag.
 """
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 from fastapi import Request
 
 from api.problems.handlers import ProblemError
 from db.problems.requests import RANGE_NOT_SATISFIABLE
-
-CHUNK_BYTES = 1 << 20
 
 
 def requested_range(request: Request, size: int, etag: str) -> range | None:
@@ -44,20 +40,3 @@ def _within(size: int, first: str, last: str) -> range:
         problem = RANGE_NOT_SATISFIABLE.problem(f"The file has {size} bytes.")
         raise ProblemError(problem, {"content-range": f"bytes */{size}"})
     return wanted
-
-
-def read_range(path: Path, wanted: range) -> Iterator[bytes]:
-    """Yield the bytes of a range of a file.
-
-    Raises:
-        EOFError: the file ends before the range does.
-    """
-    with path.open("rb") as file:
-        file.seek(wanted.start)
-        left = len(wanted)
-        while left:
-            chunk = file.read(min(CHUNK_BYTES, left))
-            if not chunk:
-                raise EOFError(f"{path} ends {left} bytes early")
-            left -= len(chunk)
-            yield chunk

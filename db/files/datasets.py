@@ -77,9 +77,14 @@ class DatasetRepository:
 
     def digests(self, spec: PruneSpec) -> dict[str, str]:
         """Return the SHA-256 of each uploaded dataset in a specification, by its reference."""
+        return {dataset.reference: dataset.sha256 for dataset in self.named_by(spec)}
+
+    def named_by(self, spec: PruneSpec) -> list[Dataset]:
+        """Return the uploaded datasets that a specification names, as far as they exist."""
         ids = {name.removeprefix(UPLOADED) for _, name in _uploads(spec)}
-        found = self._session.scalars(select(Dataset).where(Dataset.id.in_(ids)))
-        return {dataset.reference: dataset.sha256 for dataset in found}
+        if not ids:
+            return []
+        return list(self._session.scalars(select(Dataset).where(Dataset.id.in_(ids))))
 
     def delete(self, dataset_id: str) -> None:
         """Delete a dataset's row.

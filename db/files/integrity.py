@@ -2,16 +2,16 @@
 
 import errno
 import logging
-import os
+from collections.abc import Generator, Iterator
 from hashlib import sha256
-from pathlib import Path
 from threading import Event
-from typing import BinaryIO
 
+from db.buckets.errors import BucketError
 from db.core.errors import ArtifactDamagedError, ArtifactDeletedError, ArtifactNotFoundError
 from db.core.session import Sessions
-from db.files.artifact_store import ArtifactStore, identity_of
+from db.files.artifact_store import ArtifactStore
 from db.files.artifacts import ArtifactRepository
+from db.files.stored_file import FileReplacedError, StoredFile
 from db.tables.artifacts import Artifact
 
 log = logging.getLogger(__name__)
@@ -26,8 +26,8 @@ class FileCheck:
 
     Attributes:
         artifact: the artifact's row.
-        identity: the identity (see `identity_of`) of the file that is read; None if the file is
-            missing or cannot be opened.
+        identity: the identity of the file that is read; None if the file is missing or cannot be
+            opened.
         damage: a description of the damage, once the check is done; None for an intact file.
         done: whether the check is complete.
     """
@@ -38,18 +38,15 @@ class FileCheck:
         self.artifact, self.done = artifact, False
         self.damage: str | None = None
         self.identity: str | None = None
-        self._digest, self._file = sha256(), self._opened(store)
-        if self._file is not None and from_disk and hasattr(os, "posix_fadvise"):
-            # Without this, cached pages could hide damage on the disk.
-            os.posix_fadvise(self._file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        self._digest, self._chunks = sha256(), self._opened(store, from_disk)
 
     def advance(self, limit_bytes: int) -> int:
         """Read up to about ``limit_bytes`` more, and return the number of bytes read."""
         read = 0
-        while self._file is not None and not self.done and read < limit_bytes:
+        while not self.done and read < limit_bytes:
             try:
-                chunk = self._file.read(CHUNK_BYTES)
-            except OSError as error:
+                chunk = next(self._chunks, b"")
+            except (OSError, EOFError) as error:
                 self._unreadable(error)
                 break
             self._digest.update(chunk)
@@ -62,28 +59,32 @@ class FileCheck:
 
     def close(self) -> None:
         """Close the file."""
-        if self._file is not None:
-            self._file.close()
+        if isinstance(self._chunks, Generator):
+            self._chunks.close()
 
-    def _opened(self, store: ArtifactStore) -> BinaryIO | None:
+    def _opened(self, store: ArtifactStore, from_disk: bool) -> Iterator[bytes]:
         try:
-            file = store.open(self.artifact).open("rb", buffering=0)
+            file = store.open(self.artifact)
         except (ArtifactNotFoundError, FileNotFoundError):
             self._end(NO_FILE)
-            return None
+            return iter(())
         except OSError as error:
             self._unreadable(error)
-            return None
-        status = os.fstat(file.fileno())
-        self.identity = identity_of(status)
-        if status.st_size != self.artifact.size_bytes:
-            self._end(f"its file has {status.st_size} bytes now")
-        return file
+            return iter(())
+        self.identity = file.identity
+        if file.size_bytes != self.artifact.size_bytes:
+            self._end(f"its file has {file.size_bytes} bytes now")
+        return file.chunks(range(file.size_bytes), from_disk=from_disk)
 
-    def _unreadable(self, error: OSError) -> None:
-        if error.errno in TRANSIENT:
+    def _unreadable(self, error: OSError | EOFError) -> None:
+        if isinstance(error, FileNotFoundError):
+            self._end(NO_FILE)
+        elif isinstance(error, EOFError):
+            self._end("its file ends early")
+        elif isinstance(error, BucketError | FileReplacedError) or error.errno in TRANSIENT:
             raise error
-        self._end(f"its file cannot be read ({error.strerror})")
+        else:
+            self._end(f"its file cannot be read ({error.strerror})")
 
     def _end(self, damage: str | None) -> None:
         self.damage, self.done = damage, True
@@ -115,8 +116,8 @@ class Integrity:
         """Interrupt all reads in progress."""
         self._closing.set()
 
-    def known(self, artifact: Artifact) -> Path | None:
-        """Return the file's path if it was intact at its last check and is unchanged since.
+    def known(self, artifact: Artifact) -> StoredFile | None:
+        """Return the file if it was intact at its last check and is unchanged since.
 
         Return None if the file has to be read again.
 
@@ -124,22 +125,20 @@ class Integrity:
             ArtifactDamagedError: the file was damaged at its last check and is unchanged since.
             ArtifactDeletedError: a retention rule deleted the file.
         """
-        if artifact.deleted_at is not None:
-            rule = artifact.deleted_by or ""
-            raise ArtifactDeletedError(artifact.id, artifact.name, rule, artifact.deleted_at)
+        require_stored(artifact)
         try:
-            path = self._store.open(artifact)
-            identity = identity_of(path.stat())
+            file = self._store.open(artifact)
         except (ArtifactNotFoundError, FileNotFoundError):
-            identity = None
+            file = None
+        identity = None if file is None else file.identity
         if identity != artifact.checked_as or (identity is None and artifact.damage is None):
             return None
         if artifact.damage is not None:
             raise ArtifactDamagedError(artifact.id, artifact.name, artifact.damage)
-        return path
+        return file
 
-    def read(self, artifact_id: str) -> Path:
-        """Read and verify an artifact's file, store the result, and return the file's path.
+    def read(self, artifact_id: str) -> StoredFile:
+        """Read and verify an artifact's file, store the result, and return the file.
 
         A file that another request has verified in the meantime is not read again.
 
@@ -152,8 +151,8 @@ class Integrity:
         """
         with self._sessions() as session:
             artifact = ArtifactRepository(session).get(artifact_id)
-        if (path := self.known(artifact)) is not None:
-            return path  # another request has verified it meanwhile
+        if (file := self.known(artifact)) is not None:
+            return file  # another request has verified it meanwhile
         check = FileCheck(self._store, artifact)
         try:
             while not check.done:
@@ -168,3 +167,25 @@ class Integrity:
         if check.damage is not None:
             raise ArtifactDamagedError(artifact.id, artifact.name, check.damage)
         return self._store.open(artifact)
+
+
+def require_stored(artifact: Artifact) -> None:
+    """Raise an error if a retention rule deleted the artifact's file.
+
+    Raises:
+        ArtifactDeletedError: a rule did.
+    """
+    if artifact.deleted_at is not None:
+        rule = artifact.deleted_by or ""
+        raise ArtifactDeletedError(artifact.id, artifact.name, rule, artifact.deleted_at)
+
+
+def require_undamaged(artifact: Artifact) -> None:
+    """Raise an error if the row says that the file was deleted, or damaged at its last check.
+
+    Raises:
+        ArtifactDeletedError, ArtifactDamagedError: it was.
+    """
+    require_stored(artifact)
+    if artifact.damage is not None:
+        raise ArtifactDamagedError(artifact.id, artifact.name, artifact.damage)

@@ -2,6 +2,7 @@
 
 import logging
 
+from db.buckets.errors import BucketError
 from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
 from db.scheduling.recovery import RecoveryRepository
@@ -35,6 +36,9 @@ def delete_files(store: ArtifactStore, job: Job) -> None:
     log.warning(
         "job %s lost its worker in attempt %d and is now %s", job.id, job.attempt, job.status
     )
-    store.retract(job.id, job.attempt)
-    if job.status.is_final:
-        store.discard_unusable(job.id, job.attempt)
+    try:
+        store.retract(job.id, job.attempt)
+        if job.status.is_final:
+            store.discard_unusable(job.id, job.attempt)
+    except BucketError as error:  # what is left is deleted when the job succeeds, or with the job
+        log.warning("files of attempt %d of job %s are left: %s", job.attempt, job.id, error)

@@ -32,6 +32,17 @@ DATABASE_UNAVAILABLE = GROUP.add(
     "been made: check it, or repeat the request with its Idempotency-Key.",
     retryable=True,
 )
+STORAGE_UNAVAILABLE = GROUP.add(
+    "storage_unavailable",
+    503,
+    "The storage of files does not respond",
+    "The bucket in which the service stores its files could not be used: it does not respond, or "
+    "refuses the service's credentials. A job is attempted six times before it fails for this "
+    "reason; its finished blocks are kept.",
+    "Try again after Retry-After. The operator finds the reason with `zpruner doctor`, and in the "
+    "service's log.",
+    retryable=True,
+)
 SERVER_ERROR = GROUP.add(
     "server_error",
     500,

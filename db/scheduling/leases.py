@@ -16,7 +16,7 @@ from db.core.problem import Problem
 from db.core.states import HELD, JobState, Phase
 from db.events.job_rows import change_job, record_event
 from db.events.transitions import LEASE, entering, leading_to, lease_fields, releasing
-from db.files.artifact_store import NewArtifact
+from db.files.sealed_folder import NewArtifact
 from db.scheduling.crashes import is_repeated, is_step_repeated
 from db.scheduling.transient_retries import DELAYS
 from db.spec.quality_gate import Gate, Verdict, judge, metric_value

@@ -24,6 +24,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from db.buckets.location import BucketLocation, parse_location
 from db.core.broker_names import GPU_QUEUE
 from db.core.logging_setup import Format
 from db.core.retention_rules import RetentionRule, RetentionRules
@@ -90,6 +91,11 @@ class Settings(BaseSettings):
     broker_url: SecretStr | None = None
     """`redis://…` or `rediss://…`; by default the embedded broker."""
 
+    artifact_url: str | None = None
+    """Where finished files and uploaded datasets are stored: `file:///folder`, or
+    `s3://bucket/prefix` for workers on several hosts; by default the data folder. Set it for every
+    process of the service (docs/deployment.md#two-hosts-and-a-bucket)."""
+
     secrets_key: SecretStr | None = None
     """The key that encrypts the secrets of callers, or several, separated by commas: the first one
     encrypts, all of them decrypt. Every process of the service needs the same
@@ -151,6 +157,13 @@ class Settings(BaseSettings):
             raise PydanticCustomError("url", "Processes share it, so SQLite needs a file")
         return value
 
+    @field_validator("artifact_url")
+    @classmethod
+    def _is_location(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_location(value)
+        return value
+
     @field_validator("broker_url")
     @classmethod
     def _is_broker(cls, value: SecretStr | None) -> SecretStr | None:
@@ -201,14 +214,27 @@ class Settings(BaseSettings):
         return self.secrets_key_file or self.data_dir / "secrets.key"
 
     @property
+    def artifact_location(self) -> Path | BucketLocation:
+        """The folder or bucket of finished files and uploaded datasets."""
+        return self.data_dir if self.artifact_url is None else parse_location(self.artifact_url)
+
+    @property
     def artifact_dir(self) -> Path:
-        """The folder of artifacts and of the files that attempts are writing."""
-        return self.data_dir / "artifacts"
+        """The folder of artifacts and of the files that attempts are writing.
+
+        If artifacts are in a bucket, only the latter are in it.
+        """
+        return self._shared_dir / "artifacts"
 
     @property
     def upload_dir(self) -> Path:
-        """The folder of uploaded datasets."""
-        return self.data_dir / "uploads"
+        """The folder of uploaded datasets, or of this machine's copies of those in a bucket."""
+        return self._shared_dir / "uploads"
+
+    @property
+    def _shared_dir(self) -> Path:
+        location = self.artifact_location
+        return location if isinstance(location, Path) else self.data_dir
 
 
 def _require_scheme(value: SecretStr, *known: str) -> None:

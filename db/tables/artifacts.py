@@ -16,12 +16,12 @@ class Artifact(Base):
 
     Attributes:
         checked_at: the time when the file was last compared with ``sha256``, or was stored.
-        checked_as: the file's identity at that time (`db.files.artifact_store.identity_of`).
+        checked_as: the file's identity at that time (`StoredFile.identity`).
         damage: a description of the damage that the last check found; None if it found none.
         deleted_at: the time when a retention rule deleted the file; None if none did.
         deleted_by: the name of that rule.
-        on_disk: whether the file may still be on the disk; a file that a rule deletes is removed
-            after the deletion is committed.
+        on_disk: whether the file may still be stored; a file that a rule deletes is removed after
+            the deletion is committed.
     """
 
     __tablename__ = "artifacts"

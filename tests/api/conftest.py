@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 
 from api.app import create_app
 from api.settings import ApiSettings
-from db.files.artifact_store import ArtifactStore
+from db.files.file_store import FileStore
 from tests.fakes import ListQueue
 
 # Nothing listens there, so every look-up on the hub fails at once.
@@ -63,8 +63,8 @@ def client(app: FastAPI) -> Iterator[TestClient]:
 
 
 @pytest.fixture
-def store(settings: ApiSettings) -> ArtifactStore:
-    return ArtifactStore(settings.artifact_dir)
+def store(settings: ApiSettings) -> FileStore:
+    return FileStore(settings.artifact_dir)
 
 
 @pytest.fixture

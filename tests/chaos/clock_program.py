@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from db.core.clock import now
 from db.core.session import Sessions, open_sessions
 from db.core.states import JobState
-from db.files.artifact_store import ArtifactStore
+from db.files.file_store import FileStore
 from db.jobs.repository import JobRepository
 from db.scheduling.claims import ClaimRepository
 from db.scheduling.control_heartbeat import HeartbeatRepository
@@ -43,7 +43,7 @@ class World:
     def __init__(self, database: str, folder: Path, wall: WallClock) -> None:
         self.sessions: Sessions = open_sessions(database)
         self._wall, self._offset_s, self._monotonic_s = wall, 0.0, 1000.0
-        store, settings = ArtifactStore(folder), WorkerSettings.model_validate({"_env_file": None})
+        store, settings = FileStore(folder), WorkerSettings.model_validate({"_env_file": None})
         self.recovery = LeaseRecovery(self.sessions, store, settings, lambda: self._monotonic_s)
         self.broken: list[str] = []
         self.faults = 0

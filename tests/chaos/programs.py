@@ -13,6 +13,7 @@ from db.core.retention_rules import RetentionRule
 from db.core.session import Sessions, open_sessions
 from db.events.event_order import order_events
 from db.files.artifact_store import ArtifactStore
+from db.files.file_store import FileStore
 from db.webhooks.fanout import fan_out
 from tests.chaos.fault_injection import FaultInjector, fill_the_disk, freeze, kill
 from tests.factories import make_spec
@@ -46,7 +47,7 @@ class World:
 
     @property
     def store(self) -> ArtifactStore:
-        return ArtifactStore(self.settings(WorkerSettings).artifact_dir)
+        return FileStore(self.settings(WorkerSettings).artifact_dir)
 
     def settings(self, kind: Any) -> Any:
         """Return the settings of one side."""

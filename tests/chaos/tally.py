@@ -8,8 +8,8 @@ from pathlib import Path
 from db.core.session import Sessions
 from db.core.states import FINAL, JobState
 from db.events.job_events import EventRepository
-from db.files.artifact_store import ArtifactStore
 from db.files.artifacts import ArtifactRepository
+from db.files.file_store import FileStore
 from db.jobs.repository import JobRepository
 
 
@@ -48,7 +48,7 @@ def broken(
     sessions: Sessions, artifact_dir: Path, job_id: str, undisturbed: dict[str, str]
 ) -> list[str]:
     """Return what is wrong with a job that should have ended well, with these weights."""
-    store, found = ArtifactStore(artifact_dir), []
+    store, found = FileStore(artifact_dir), []
     with sessions() as session:
         job, files = JobRepository(session).get(job_id), ArtifactRepository(session).of_job(job_id)
         events = EventRepository(session).events(job_id, limit=10_000)
@@ -57,7 +57,7 @@ def broken(
         found.append(f"it is {job.status} after {ends}: {job.error}")
     if [one.seq for one in events] != list(range(1, len(events) + 1)):
         found.append("its events have gaps")
-    if any(sha256(store.open(one).read_bytes()).hexdigest() != one.sha256 for one in files):
+    if any(sha256(store.open(one).content()).hexdigest() != one.sha256 for one in files):
         found.append("a file is not what its row says")
     if weights(sessions, job_id) != undisturbed:
         found.append("its weights are not those of an undisturbed run")

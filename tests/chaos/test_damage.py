@@ -15,7 +15,7 @@ from api.app import create_app
 from api.settings import ApiSettings
 from db.core.clock import now
 from db.core.session import Sessions
-from db.files.artifact_store import identity_of
+from db.files.sealed_folder import identity_of
 from db.tables.artifacts import Artifact
 from tests.api.work import finish_job
 from tests.chaos.programs import World

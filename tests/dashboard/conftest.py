@@ -12,6 +12,7 @@ from api.settings import ApiSettings
 from db.core.migration import migrate
 from db.core.session import Sessions, open_sessions
 from db.files.artifact_store import ArtifactStore
+from db.files.file_store import FileStore
 from tests.api.live import serving as serving_api
 from tests.dashboard.browser import Session, chromium, session
 from tests.e2e.embedded import Service
@@ -54,7 +55,7 @@ def api(tmp_path_factory: pytest.TempPathFactory, inputs: Path) -> Iterator[Api]
     settings = ApiSettings.model_validate({"_env_file": None, **fields, **roots})
     sessions = open_sessions(database_url)
     with serving_api(create_app(settings, ListQueue())) as url:
-        yield Api(url, sessions, ArtifactStore(settings.artifact_dir))
+        yield Api(url, sessions, FileStore(settings.artifact_dir))
     sessions.kw["bind"].dispose()
 
 

@@ -18,6 +18,7 @@ from api.settings import ApiSettings
 from db.core.problem import Problem
 from db.core.session import open_sessions
 from db.core.states import Phase
+from db.files.stores import open_uploads
 from db.problems.catalogue import CATALOGUE
 from db.spec.checkpoint_headers import INDEX, WHOLE, weight_files
 from db.spec.prune_spec import PruneSpec
@@ -102,7 +103,8 @@ class World:
 
     def _check(self, spec: PruneSpec) -> None:
         hub, sessions = Hub("http://127.0.0.1:9", 1), open_sessions(self._settings.database)
-        sources = Preflight(self._settings, hub, sessions).check(spec, None)
+        uploads = open_uploads(self._settings)
+        sources = Preflight(self._settings, hub, sessions, uploads).check(spec, None)
         sources.need_planner(spec)
 
     def _work(self, spec: PruneSpec, folder: Path) -> None:

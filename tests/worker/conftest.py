@@ -8,6 +8,7 @@ import pytest
 
 from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
+from db.files.file_store import FileStore
 from worker.attempts.run import Prune, Runner
 from worker.settings import WorkerSettings
 
@@ -16,7 +17,7 @@ RunnerFactory = Callable[..., Runner]
 
 @pytest.fixture
 def store(tmp_path: Path) -> ArtifactStore:
-    return ArtifactStore(tmp_path / "artifacts")
+    return FileStore(tmp_path / "artifacts")
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from api.app import create_app
 from api.settings import ApiSettings
 from db.core.session import Sessions, open_sessions
 from db.files.artifact_store import ArtifactStore
+from db.files.file_store import FileStore
 from tests.api.live import serving
 from tests.fakes import ListQueue
 from zpruner.cli.main import app
@@ -44,6 +45,6 @@ def live_service(folder: Path, migrated: Path) -> Iterator[Live]:
     sessions, queue = open_sessions(url), ListQueue()
     try:
         with serving(create_app(settings, queue)) as address:
-            yield Live(address, sessions, ArtifactStore(settings.artifact_dir), queue)
+            yield Live(address, sessions, FileStore(settings.artifact_dir), queue)
     finally:
         sessions.kw["bind"].dispose()

@@ -29,6 +29,7 @@ class Service:
         keys: the Idempotency-Key of each request.
         bodies: the body of each request.
         resumed: the Last-Event-ID of each request.
+        authorizations: the Authorization of each request.
     """
 
     def __init__(self, url: str) -> None:
@@ -37,6 +38,7 @@ class Service:
         self.keys: list[str | None] = []
         self.bodies: list[bytes] = []
         self.resumed: list[str | None] = []
+        self.authorizations: list[str | None] = []
         self._lock = threading.Lock()
         self._answers: dict[str, list[Answer]] = {}
 
@@ -110,6 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
         requested = self.headers.get("Range")
         self.service.seen.append((self.command, self.path, requested))
         self.service.resumed.append(self.headers.get("Last-Event-ID"))
+        self.service.authorizations.append(self.headers.get("Authorization"))
         self.service.keys.append(self.headers.get("Idempotency-Key"))
         self.service.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
         answer = self.service.answer(self.path)

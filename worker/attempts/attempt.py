@@ -15,8 +15,8 @@ from db.core.errors import JobNotFoundError, LeaseLostError
 from db.core.problem import Problem
 from db.core.session import Sessions
 from db.core.states import JobState
-from db.files.artifact_store import NewArtifact
 from db.files.datasets import DatasetRepository
+from db.files.sealed_folder import NewArtifact
 from db.jobs.repository import JobRepository
 from db.scheduling.claims import ClaimRepository
 from db.scheduling.leases import Eta, LeaseRepository

@@ -83,6 +83,15 @@ class LeaseWatchdog:
         if self._reason is not None:
             raise AttemptStopped(self._reason)
 
+    def check_continues(self) -> None:
+        """Raise if no later attempt will continue at once from this attempt's files.
+
+        Raises:
+            AttemptStopped: the job was cancelled or is overdue, or another attempt holds it.
+        """
+        if self._reason in {StopReason.cancelled, StopReason.overdue, StopReason.lost}:
+            raise AttemptStopped(self._reason)
+
     def _run(self) -> None:
         while self._reason is None and not self._done.wait(POLL_INTERVAL_S):
             self._reason = self._find_reason()

@@ -15,7 +15,11 @@ from db.core.logging_setup import log_context
 from db.core.session import Sessions
 from db.core.states import JobState, Phase
 from db.files.artifact_store import ArtifactStore
+from db.files.fetched_uploads import fetch_uploads
+from db.files.stores import open_uploads
 from db.problems.service import DISK_FULL
+from db.scheduling.recovery import RecoveryRepository
+from db.spec.datasets.upload_store import UploadStore
 from db.spec.prune_spec import PruneSpec
 from db.startup.lease_holders import lease_holder
 from db.startup.tracing import attempt_span, flush
@@ -29,6 +33,7 @@ from worker.attempts.lease_watchdog import (
 )
 from worker.attempts.log_handler import JobLogHandler
 from worker.attempts.progress_log import log_progress
+from worker.attempts.staging_saver import StagingSaver, logged_bucket_errors
 from worker.attempts.trial import open_trial
 from worker.jobs.eta import EtaEstimator
 from worker.jobs.problems import TRANSIENT_CODES, problem_of, time_limit_problem
@@ -39,6 +44,8 @@ from worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
 EX_TEMPFAIL = 75
+CONTINUED = (None, StopReason.paused)
+"""The reasons to stop after which a later attempt continues from the files."""
 
 
 class Prune(Protocol):
@@ -63,6 +70,7 @@ class Runner:
     Args:
         queues: the runner takes the most urgent job that waits in these queues, or else the job
             that is passed to `run`.
+        uploads: the uploaded datasets; by default those of the settings.
         stopping: once it is set, the runner puts its job back into the queue.
         exit_process: ends this process if its work does not stop in time.
     """
@@ -76,12 +84,14 @@ class Runner:
         *,
         worker: str,
         queues: Sequence[str] = (),
+        uploads: UploadStore | None = None,
         stopping: threading.Event | None = None,
         exit_process: Callable[[], None] = exit_process,
     ) -> None:
         self._sessions, self._store, self._prune = sessions, store, prune
         self._settings, self._worker, self._exit_process = settings, worker, exit_process
         self._queues, self._stopping = queues, stopping or threading.Event()
+        self._uploads = uploads or open_uploads(settings)
 
     def run(self, job_id: str) -> None:
         """Claim a job, prune its model or answer its trial, and record the result or the error.
@@ -91,6 +101,7 @@ class Runner:
         """
         with lease_holder(self._settings.data_dir):
             self._run(job_id)
+            self._discard_leftovers()
 
     def _run(self, job_id: str) -> None:
         attempt = Attempt.claim(
@@ -127,8 +138,6 @@ class Runner:
             self._fail(attempt, error)
 
     def _work(self, attempt: Attempt) -> None:
-        staged = self._store.stage(attempt.job_id, attempt.number)
-
         def force_end(reason: StopReason) -> None:
             try:
                 self._stop(attempt, reason)
@@ -136,13 +145,16 @@ class Runner:
                 self._exit_process()
 
         with LeaseWatchdog(attempt, self._settings, self._stopping, force_end) as watchdog:
+            staged = self._store.stage(attempt.job_id, attempt.number, watchdog.check)
+            fetch_uploads(self._sessions, self._uploads, attempt.spec)
             result = self._follow(attempt, watchdog, staged)
             watchdog.check()
-            publish = partial(self._store.publish, staged, attempt.job_id, result.digests)
-            artifacts = publish() if result.has_files else []
+            publish = partial(self._store.publish, staged, attempt.job_id)
+            artifacts = publish(result.digests, watchdog.check) if result.has_files else []
             log.info("attempt %d succeeded with %d files", attempt.number, len(artifacts))
             attempt.succeed(result, artifacts)
-        self._store.keep_only(attempt.job_id, attempt.number)
+        with logged_bucket_errors("files of other attempts are left"):
+            self._store.keep_only(attempt.job_id, attempt.number)
 
     def _follow(self, attempt: Attempt, watchdog: LeaseWatchdog, staged: Path) -> JobResult:
         """Run the work, record its progress, and return its result.
@@ -152,16 +164,23 @@ class Runner:
         """
         previous_phase: Phase | None = None
         estimator = EtaEstimator()
+        saver = StagingSaver(self._store, staged, attempt.job_id, watchdog.check_continues)
+        resumes = not attempt.answers_trial
 
         def record(progress: JobProgress) -> None:
             nonlocal previous_phase
             if progress.phase is previous_phase and not progress.has_finished_work:
+                if resumes:
+                    saver.save(progress)
                 watchdog.check()
                 return
             log_progress(progress, previous_phase)
             previous_phase = progress.phase
             status = attempt.record(progress, estimator.update(progress))
-            if (reason := stop_reason_for(status)) is not None:
+            reason = stop_reason_for(status)
+            if reason in CONTINUED and resumes:
+                saver.save(progress)
+            if reason is not None:
                 raise AttemptStopped(reason)
             watchdog.check()
 
@@ -197,11 +216,23 @@ class Runner:
         with suppress(LeaseLostError):
             finish(problem)
         self._delete_files(attempt)
-        if attempt.state_if_held() is JobState.queued:
-            # The retry is delayed, so no later attempt uses the staged files yet.
-            self._store.discard_unusable(attempt.job_id, attempt.number)
-        elif problem.code == DISK_FULL.code:  # the staged files are what fills the disk
-            self._store.discard(attempt.job_id, attempt.number)
+        with logged_bucket_errors("files of the attempt are left"):
+            if attempt.state_if_held() is JobState.queued:
+                # The retry is delayed, so no later attempt uses the staged files yet.
+                self._store.discard_unusable(attempt.job_id, attempt.number)
+            elif problem.code == DISK_FULL.code:  # the staged files are what fills the disk
+                self._store.discard(attempt.job_id, attempt.number)
+
+    def _discard_leftovers(self) -> None:
+        """Delete what was staged on this machine for jobs that have ended on another one."""
+        here = self._store.staged_here()
+        if not here:
+            return
+        with self._sessions() as session:
+            recovery = RecoveryRepository(session)
+            ended = recovery.no_longer_retryable(here, self._settings.keep_unfinished)
+        for job_id in ended:
+            self._store.discard_here(job_id)
 
     def _delete_files(self, attempt: Attempt) -> None:
         """Delete the attempt's published files, unless the job succeeded while being stopped.
@@ -211,7 +242,8 @@ class Runner:
         attempt may already use them.
         """
         state = attempt.state_if_held()
-        if state is None or not state.is_final:
-            self._store.retract(attempt.job_id, attempt.number)
-        elif state is not JobState.succeeded:
-            self._store.discard_unusable(attempt.job_id, attempt.number)
+        with logged_bucket_errors("files of the attempt are left"):
+            if state is None or not state.is_final:
+                self._store.retract(attempt.job_id, attempt.number)
+            elif state is not JobState.succeeded:
+                self._store.discard_unusable(attempt.job_id, attempt.number)

@@ -7,6 +7,7 @@ from db.core.errors import ArtifactNotFoundError, SpecRefusedError
 from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
 from db.files.artifacts import ArtifactRepository
+from db.files.stored_file import StoredFile
 from db.jobs.trials import TrialRepository
 from db.spec.generation import TrialRequest
 from db.tables.artifacts import Artifact
@@ -24,7 +25,7 @@ def open_trial(
         sessions: sessions of the database.
         store: the store of the finished job's files.
         job_id: the id of the job that answers the trial.
-        staged: an empty folder, which gets links to these files.
+        staged: an empty folder, in which these files are placed.
 
     Raises:
         SpecRefusedError: the trial or the files were deleted.
@@ -34,17 +35,16 @@ def open_trial(
             raise _refused(job_id, "the trial was deleted")
         files = ArtifactRepository(session).of_job(trial.tried_id)
     asked = {name: getattr(trial, name) for name in TrialRequest.model_fields}
-    paths = {file.name: _path(store, trial.tried_id, file) for file in files}
-    if _REPORT not in paths:
+    if _REPORT not in {file.name for file in files}:
         raise _refused(trial.tried_id, "its files were deleted")
-    for name, path in paths.items():
-        (staged / name).parent.mkdir(parents=True, exist_ok=True)
-        (staged / name).symlink_to(path)
-    revision = json.loads(paths[_REPORT].read_text("utf-8"))["model"]["revision"]
+    for file in files:
+        (staged / file.name).parent.mkdir(parents=True, exist_ok=True)
+        _open(store, trial.tried_id, file).place(staged / file.name, file.sha256)
+    revision = json.loads((staged / _REPORT).read_text("utf-8"))["model"]["revision"]
     return TrialRequest.model_validate(asked), TriedModel(staged, revision)
 
 
-def _path(store: ArtifactStore, tried_id: str, file: Artifact) -> Path:
+def _open(store: ArtifactStore, tried_id: str, file: Artifact) -> StoredFile:
     if file.deleted_by is not None:
         reason = f"the retention rule {file.deleted_by} deleted its file {file.name}"
         raise _refused(tried_id, reason)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
+from db.buckets.errors import BucketError
 from db.core.clock import CLOCK_TOLERANCE, now
 from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
@@ -31,13 +32,22 @@ def recover_leases(sessions: Sessions, store: ArtifactStore, keep_staged: timede
         recovery = RecoveryRepository(session)
         recovery.expire_overdue()
         released = recovery.release_expired()
-        unneeded = recovery.no_longer_retryable(store.staged_jobs(), keep_staged)
         WorkerRepository(session).delete_lost()
     for job in released:
         delete_files(store, job)
+    try:
+        _discard_unneeded(sessions, store, keep_staged)
+    except BucketError as error:
+        log.warning("staged files of ended jobs are left for now: %s", error)
+    return len(released)
+
+
+def _discard_unneeded(sessions: Sessions, store: ArtifactStore, keep_staged: timedelta) -> None:
+    staged = store.staged_jobs()
+    with sessions() as session:
+        unneeded = RecoveryRepository(session).no_longer_retryable(staged, keep_staged)
     for job_id in unneeded:
         store.discard_job(job_id)
-    return len(released)
 
 
 class LeaseRecovery:

@@ -17,10 +17,9 @@ from db.core import redaction
 from db.core.logging_setup import configure
 from db.core.session import Sessions, open_sessions
 from db.events.event_order import order_events
-from db.files.artifact_store import ArtifactStore
+from db.files.stores import SHORT_RETRY_FOR, open_store, open_uploads
 from db.scheduling.control_heartbeat import HeartbeatRepository
 from db.scheduling.samples import SampleRepository
-from db.spec.datasets.upload_store import UploadStore
 from db.startup import checks
 from db.startup.heartbeat_pipe import HeartbeatPipe
 from db.startup.private_files import keep_private
@@ -64,7 +63,8 @@ def periodic_tasks(
     sessions: Sessions, settings: WorkerSettings, estimator: EstimatorProcess
 ) -> list[PeriodicTask]:
     """Return all periodic tasks. Each has its own thread, so that none waits for another."""
-    store, uploads = ArtifactStore(settings.artifact_dir), UploadStore(settings.upload_dir)
+    store = open_store(settings, SHORT_RETRY_FOR)
+    uploads = open_uploads(settings, SHORT_RETRY_FOR)
     broker, leases = Broker(settings), LeaseRecovery(sessions, store, settings)
     scrub = Scrub(
         sessions,
@@ -78,12 +78,12 @@ def periodic_tasks(
         fan_out(sessions)
 
     def clean_up() -> None:
-        cleanup.delete_orphans(sessions, store)
-        cleanup.delete_orphaned_uploads(sessions, uploads)
         cleanup.delete_old_deliveries(sessions)
         cleanup.delete_old_events(
             sessions, events_s=settings.keep_events_s, audit_s=settings.keep_audit_s
         )
+        cleanup.delete_orphans(sessions, store)
+        cleanup.delete_orphaned_uploads(sessions, uploads)
 
     short_s = settings.relay_every_s
     return [

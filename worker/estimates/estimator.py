@@ -14,6 +14,8 @@ from db.access.caller_secrets import read_hub_token
 from db.core import redaction
 from db.core.parent_death import exit_with_parent
 from db.core.session import Sessions, open_sessions
+from db.files.fetched_uploads import fetch_uploads
+from db.files.stores import open_uploads
 from db.jobs.estimates import EstimateRepository
 from db.spec.prune_spec import PruneSpec
 from worker.estimates.estimate import estimate
@@ -56,6 +58,7 @@ def compute_next(sessions: Sessions, settings: WorkerSettings) -> bool:
         return False
     spec = PruneSpec.model_validate(claimed.spec)
     try:
+        fetch_uploads(sessions, open_uploads(settings), spec)
         used_by = f"estimate {claimed.id}"
         token = read_hub_token(sessions, settings, spec, claimed.created_by, used_by)
         result = estimate(spec, settings, time_ratios, token)

@@ -7,7 +7,6 @@ from importlib.metadata import version
 from pathlib import Path, PurePath
 
 from db.core.states import Phase
-from db.files.artifact_store import sha256_of
 from db.spec.checkpoint_headers import weight_files
 from db.spec.datasets.upload_store import UPLOADED
 from db.spec.expected_inputs import CALIBRATION, EVALUATION, MODEL
@@ -24,6 +23,7 @@ from worker.jobs.model_folder import copied_files
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress
 from worker.jobs.resources import Resources
+from worker.pruning.base.file_digests import file_digest
 from worker.sources.models import ModelFolder
 
 _PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "zpruner")
@@ -61,8 +61,7 @@ def model_digests(
     weights = weight_files(folder, model.name, {path.name for path in folder.iterdir()})
     digests: dict[str, str] = {}
     for path in sorted({*copied, *(folder / name for name in weights)}):
-        with path.open("rb") as file:
-            digests[MODEL + path.name] = sha256_of(file)
+        digests[MODEL + path.name] = file_digest(path)
         yield JobProgress(Phase.loading, 0.01)
     return digests
 

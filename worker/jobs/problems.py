@@ -4,6 +4,7 @@ import errno
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 
+from db.buckets.errors import BucketError
 from db.core.errors import EncryptionKeyError, SpecRefusedError
 from db.core.escaping import escape_surrogates
 from db.core.problem import FieldProblem, Problem
@@ -11,13 +12,18 @@ from db.problems import failures as kinds
 from db.problems.access import ENCRYPTION_KEY
 from db.problems.catalogue import refusal_problem
 from db.problems.kind import ProblemKind, for_class
-from db.problems.service import DISK_FULL
+from db.problems.service import DISK_FULL, STORAGE_UNAVAILABLE
 from db.problems.specification import HUB_UNREACHABLE
 from db.spec.prune_spec import PruneSpec
 from worker.jobs.signature import SigningKeyError
 from worker.pruning.base import errors
 
-TRANSIENT_CODES = {DISK_FULL.code, kinds.DATABASE_LOST.code, HUB_UNREACHABLE.code}
+TRANSIENT_CODES = {
+    DISK_FULL.code,
+    STORAGE_UNAVAILABLE.code,
+    kinds.DATABASE_LOST.code,
+    HUB_UNREACHABLE.code,
+}
 """The codes of problems that may be over by the next attempt."""
 
 KINDS: dict[type[BaseException], ProblemKind] = {
@@ -39,6 +45,7 @@ KINDS: dict[type[BaseException], ProblemKind] = {
     errors.DevicesError: kinds.DEVICES,
     errors.RankLostError: kinds.RANK_LOST,
     MemoryError: kinds.OUT_OF_MEMORY,
+    BucketError: STORAGE_UNAVAILABLE,
     OperationalError: kinds.DATABASE_LOST,
     InterfaceError: kinds.DATABASE_LOST,
     BaseException: kinds.INTERNAL_ERROR,
@@ -66,6 +73,7 @@ def problem_of(error: BaseException, spec: PruneSpec | None = None) -> Problem:
         return _pruning_problem(kind, error, spec)
     details = {
         kinds.OUT_OF_MEMORY: str(error) or "Memory ran out.",
+        STORAGE_UNAVAILABLE: "The worker could not use the bucket; its log has the reason.",
         kinds.DATABASE_LOST: "The worker could not reach the database for longer than a lease.",
         kinds.INTERNAL_ERROR: f"The worker met an unexpected {type(error).__name__}.",
     }

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from db.core.states import Phase
-from db.files.artifact_store import KnownDigest
+from db.files.sealed_folder import KnownDigest
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from db.files.artifact_store import CHECKSUMS, KnownDigest, files_to_publish, sha256_of
+from db.files.sealed_folder import CHECKSUMS, KnownDigest, files_to_publish, sha256_of
 from db.spec.expected_inputs import CALIBRATION, EVALUATION
 from worker import pruning, recovery
 from worker.jobs.inputs import JobInputs, versions

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from db.core.states import Phase
-from db.files.artifact_store import KnownDigest
+from db.files.sealed_folder import KnownDigest
 from db.spec.combinations import check_combination
 from db.spec.expected_inputs import MODEL, VERSION, check_expected
 from db.spec.prune_spec import PruneSpec

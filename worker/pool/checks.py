@@ -10,6 +10,7 @@ import sys
 from importlib import import_module
 
 from db.startup import checks
+from db.startup.artifact_storage import check_artifacts
 from db.startup.checks import Finding, SettingsError
 from db.startup.encryption_keys import check_encryption
 from worker.device import NoDeviceError, detect, detect_in_subprocess
@@ -20,7 +21,8 @@ from worker.settings import WorkerSettings
 def check_control(settings: WorkerSettings) -> list[Finding]:
     """Check what the control process needs; it works without a broker and without a GPU."""
     database = checks.database(settings.database)
-    return [*checks.folders(settings), database, check_encryption(settings)]
+    stored = [check_encryption(settings), *check_artifacts(settings)]
+    return [*checks.folders(settings), database, *stored]
 
 
 def check_worker(settings: WorkerSettings) -> list[Finding]:

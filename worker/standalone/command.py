@@ -19,7 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from db.core import redaction
 from db.core.errors import JobError, SpecRefusedError
 from db.core.states import Phase
-from db.files.artifact_store import seal
+from db.files.sealed_folder import seal
 from db.spec.prune_spec import MethodName, PruneSpec
 from db.startup import checks
 from worker.attempts.engine import prune

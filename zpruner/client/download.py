@@ -10,17 +10,21 @@ import httpx
 
 from zpruner.client.models.jobs import Artifact
 from zpruner.client.partial_file import PartialFile, Piece
-from zpruner.client.transport.errors import ServiceError
-from zpruner.client.transport.transport import Body, Transport
+from zpruner.client.transport.errors import BucketResponseError, ServiceError
+from zpruner.client.transport.transport import MAX_RETRIES, Body, Transport
 
 PIECE_BYTES = 32 << 20
 """The maximum size of one piece in a parallel download, in bytes."""
+PAUSE_S = 0.2
+"""How long to wait before the rest of a piece is requested again."""
 
 
 async def download(
     transport: Transport[Any], artifacts: Sequence[Artifact], folder: Path, parallel: int
 ) -> list[Path]:
     """Download artifacts into ``folder``, resuming an earlier download.
+
+    A download from a bucket goes on after a broken connection.
 
     Raises:
         CorruptedError: the sha256 of a downloaded file is wrong.
@@ -49,10 +53,7 @@ async def _fetch(
     if cancelled.is_set() or not file.needs(piece):
         return
     try:
-        path = f"/v1/artifacts/{file.artifact.id}/content"
-        description = f"{file.artifact.name} (try again to resume)"
-        async with transport.open(path, file.range_headers(piece), description) as body:
-            await _write(body, file, piece, cancelled)
+        await _receive(transport, file, piece, cancelled)
     except BaseException:
         cancelled.set()
         raise
@@ -60,6 +61,26 @@ async def _fetch(
         file.save()
     if file.complete(piece):
         await transport.call_blocking(file.finish)
+
+
+async def _receive(
+    transport: Transport[Any], file: PartialFile, piece: Piece, cancelled: Event
+) -> None:
+    """Receive a piece; if a bucket interrupts it, request the rest, with a new URL of the file."""
+    path = f"/v1/artifacts/{file.artifact.id}/content"
+    description = f"{file.artifact.name} (try again to resume)"
+    retries = 0
+    while True:
+        start = piece.start
+        try:
+            async with transport.open(path, file.range_headers(piece), description) as body:
+                await _write(body, file, piece, cancelled)
+            return
+        except BucketResponseError:
+            retries = 0 if piece.start > start else retries + 1
+            if cancelled.is_set() or retries > MAX_RETRIES:
+                raise
+        await transport.sleep_with_jitter(PAUSE_S)
 
 
 async def _write(body: Body, file: PartialFile, piece: Piece, cancelled: Event) -> None:

@@ -10,6 +10,7 @@ from functools import partial
 from importlib.util import find_spec
 
 from db.startup import checks
+from db.startup.artifact_storage import check_artifacts
 from db.startup.checks import Finding
 from db.startup.connection_limit import connection_limit
 from db.startup.encryption_keys import check_encryption
@@ -40,13 +41,13 @@ def check_parts(overrides: Mapping[str, object], *, thorough: bool = False) -> l
 def check_environment(
     settings: ServerSettings, timeout_s: float = checks.CONNECT_TIMEOUT_S
 ) -> list[Finding]:
-    """Check the folders, the database and the broker, which all parts share."""
+    """Check the folders, the bucket, the database and the broker, which all parts share."""
     with ThreadPoolExecutor(1) as pool:
         broker = pool.submit(_broker, settings, timeout_s)
         database = checks.database(settings.database, needs_tables=False, timeout_s=timeout_s)
         limit = connection_limit(settings) if database.state == "ok" else []
         shared = [*checks.folders(settings), database, check_encryption(settings)]
-        return [*shared, *limit, broker.result()]
+        return [*shared, *check_artifacts(settings), *limit, broker.result()]
 
 
 def require(findings: Iterable[Finding]) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from db.startup.checks import EXIT_CODE, Finding, SettingsError, read_settings, settings_findings
 from db.startup.server_settings import ServerSettings
 from zpruner.serve import checks
+from zpruner.serve.aws_variables import read_aws_variables
 from zpruner.serve.checks import installed
 
 EXTRAS = {
@@ -29,6 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser("zpruner doctor", description=main.__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
+    read_aws_variables()
     findings = list(dict.fromkeys(run_checks()))
     is_ok = all(finding.state != "wrong" for finding in findings)
     if arguments.json:

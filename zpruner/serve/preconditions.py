@@ -9,7 +9,7 @@ from pathlib import Path
 
 from db.access.keys import KeyRepository
 from db.core.session import open_sessions
-from db.files.artifact_store import ArtifactStore
+from db.files.stores import SHORT_RETRY_FOR, open_store
 from db.jobs.releases import release_job
 from db.scheduling.recovery import RecoveryRepository
 from db.startup.lease_holders import all_exited
@@ -71,12 +71,13 @@ def listening(host: str, port: int) -> Iterator[list[socket.socket]]:
 def release_leases(settings: ServerSettings, dead_within_s: float = DEAD_WITHIN_S) -> None:
     """Release the leases of workers that were killed together with an earlier service."""
     sessions, host = open_sessions(settings.database), socket.gethostname()
+    store = open_store(settings, SHORT_RETRY_FOR)
     try:
         with sessions() as session:
             held = RecoveryRepository(session).held_on(host)
         if held and all_exited(settings.data_dir, dead_within_s):
             for job_id, worker in held:
-                release_job(sessions, ArtifactStore(settings.artifact_dir), job_id, worker)
+                release_job(sessions, store, job_id, worker)
     finally:
         sessions.kw["bind"].dispose()
 

@@ -26,6 +26,7 @@ from db.startup.tracing import TracingError, is_enabled
 from zpruner import programs
 from zpruner.serve import checks as parts
 from zpruner.serve.api_processes import api_children, api_folder
+from zpruner.serve.aws_variables import read_aws_variables
 from zpruner.serve.embedded_broker import BrokerError, broker_command
 from zpruner.serve.preconditions import ServeError, listening, locked, release_leases, require_admin
 from zpruner.serve.supervisor import Child, Supervisor, stop_signal
@@ -34,7 +35,7 @@ log = logging.getLogger("zpruner")
 READY_TIMEOUT_S = 120.0
 EXIT_CODE = 2
 REFUSALS = (ServeError, SettingsError, BrokerError, TracingError, SQLAlchemyError, OSError)
-INHERITED_PREFIXES = ("HF_", "OTEL_", "ZPRUNER_")
+INHERITED_PREFIXES = ("AWS_", "HF_", "OTEL_", "ZPRUNER_")
 
 
 class ServeSettings(ServerSettings):
@@ -52,6 +53,7 @@ class ServeSettings(ServerSettings):
 def main() -> None:
     """Serve until the process receives a stop signal."""
     redaction.install()
+    read_aws_variables()
     arguments, stop = _arguments(), stop_signal()
     overrides = {name: value for name, value in vars(arguments).items() if value is not None}
     try:
@@ -122,9 +124,9 @@ def serve(settings: ServeSettings, stop: threading.Event) -> None:
 def environment() -> dict[str, str]:
     """Return the environment for the parts: `programs.environment`, extended by ``.env``.
 
-    Only ``HF_*``, ``OTEL_*`` and ``ZPRUNER_*`` are taken from that file; variables that the
-    environment sets already keep their values. The libraries that use ``HF_*`` and ``OTEL_*`` do
-    not read ``.env`` themselves.
+    Only ``AWS_*``, ``HF_*``, ``OTEL_*`` and ``ZPRUNER_*`` are taken from that file; variables that
+    the environment sets already keep their values. The libraries that use the first three do not
+    read ``.env`` themselves.
     """
     variables = dotenv_values(".env").items()  # .env.example has names without values
     return {

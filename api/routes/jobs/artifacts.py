@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Body, Depends, Request, Response
 from fastapi.responses import StreamingResponse
+from starlette.concurrency import run_in_threadpool
 
 from api.deps import IF_MATCH, IF_NONE_MATCH, ArtifactId, JobId, Service, ServiceDep
 from api.middleware.caller import Caller, CallerDep
@@ -15,9 +16,12 @@ from api.schemas.artifacts import ArtifactRead, LinkRead, LinkRequest
 from api.schemas.pages import Page
 from api.web.archive import Archive
 from api.web.conditional import is_not_modified, require_match
-from api.web.ranges import read_range, requested_range
+from api.web.ranges import requested_range
+from api.web.redirects import SENT_BY_API_BYTES, URL_LIFETIME, may_redirect
 from db.core.errors import NoArtifactsError
 from db.files.artifacts import ArtifactRepository
+from db.files.integrity import require_undamaged
+from db.files.stored_file import StoredFile
 from db.jobs.download_links import LinkRepository
 from db.jobs.repository import JobRepository
 from db.tables.artifacts import Artifact
@@ -29,6 +33,7 @@ _FILE_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"description": "The file's bytes.", "content": {"*/*": _BYTES}},
     206: {"description": "The requested range.", "content": {"*/*": _BYTES}},
     304: {"description": "The client already has this file."},
+    307: {"description": "The file is in a bucket; `Location` is its URL for some minutes."},
 }
 _ARCHIVE_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"description": "The files as a tar archive.", "content": {"application/x-tar": _BYTES}},
@@ -81,26 +86,43 @@ async def get_artifact(
     """Return a file's bytes, or one range of them.
 
     With the query of a link from `create_link`, no key is needed. The file is checked first, unless
-    it has not changed on disk since its last check. If it is damaged, or a retention rule deleted
-    it, the status is 410.
+    it has not changed since its last check. If it is damaged, or a retention rule deleted it, the
+    status is 410. If the service stores its files in a bucket, the response to a GET request for a
+    large file is a redirect to it (307).
     """
-    path = await service.checks.require(artifact)
+    file = await _file(artifact, service, request)
     etag, size = f'"{artifact.sha256}"', artifact.size_bytes
     require_match(request, etag)
     if is_not_modified(request, etag):
         return Response(status_code=304, headers={"etag": etag})
+    if file is not None and size > SENT_BY_API_BYTES and may_redirect(request):
+        url = await run_in_threadpool(file.url, URL_LIFETIME)
+        if url is not None:
+            return Response(status_code=307, headers={"location": url, "cache-control": "no-store"})
     requested = requested_range(request, size, etag)
     headers = _headers(etag, PurePosixPath(artifact.name).name) | {"accept-ranges": "bytes"}
     if requested is not None:
         headers["content-range"] = f"bytes {requested.start}-{requested.stop - 1}/{size}"
     body = range(size) if requested is None else requested
+    chunks = iter(()) if file is None else file.chunks(body)
     return _stream(
         request,
-        service.downloads.recorded(artifact.job_id, read_range(path, body)),
+        service.downloads.recorded(artifact.job_id, chunks),
         headers | {"content-length": str(len(body))},
         artifact.media_type,
         status=200 if requested is None else 206,
     )
+
+
+async def _file(artifact: Artifact, service: Service, request: Request) -> StoredFile | None:
+    """Return a checked file; None for a HEAD request if the file is elsewhere.
+
+    The response to such a request has only what the row says.
+    """
+    if request.method == "HEAD" and service.store.is_remote:
+        require_undamaged(artifact)
+        return None
+    return await service.checks.require(artifact)
 
 
 @router.post("/artifacts/{artifact_id}/links", status_code=201)

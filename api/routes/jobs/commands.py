@@ -1,5 +1,6 @@
 """Routes that change an existing job: cancel, pause, resume, retry, edit, delete."""
 
+import logging
 from collections.abc import Callable
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from api.schemas.jobs import JobDetail
 from api.schemas.requests import JobPatch
 from api.submission.submit import enqueue
 from api.web.conditional import etag_of, wanted_version
+from db.buckets.errors import BucketError
 from db.core.label_types import MAX_LABELS
 from db.core.states import JobState
 from db.events.job_events import EventRepository
@@ -22,6 +24,7 @@ from db.jobs.repository import JobRepository
 from db.scheduling.queues import QueueRepository
 from db.tables.jobs import Job
 
+logger = logging.getLogger(__name__)
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"], route_class=WritingRoute)
 Command = Callable[[Session], Job]
 
@@ -110,7 +113,10 @@ def delete_job(job_id: JobId, service: ServiceDep, version: Version) -> Response
     """Delete a job that has ended, together with its events, files and idempotency key."""
     with service.sessions.begin() as session:
         JobCommands(session).delete(job_id, version=version)
-    service.store.delete_job(job_id)
+    try:
+        service.store.delete_job(job_id)
+    except BucketError as error:  # control deletes files without a job
+        logger.warning("the files of job %s are left: %s", job_id, error)
     return Response(status_code=204)
 
 

@@ -1,5 +1,6 @@
 """Routes of built-in and uploaded datasets."""
 
+import logging
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -9,6 +10,7 @@ from api.middleware.caller import CallerDep
 from api.middleware.writers import WritingRoute
 from api.schemas.datasets import BuiltinRead, DatasetDetail, DatasetPage, DatasetRead, UploadQuery
 from api.web.uploads import KINDS, PATH, Received, ReceivedDep
+from db.buckets.errors import BucketError
 from db.core.ids import new_id
 from db.files.dataset_preview import preview
 from db.files.datasets import DatasetRepository
@@ -18,6 +20,7 @@ from db.spec.datasets.builtin import BUILTIN_DATASETS
 from db.spec.datasets.files import DataFile
 from db.tables.datasets import Dataset
 
+logger = logging.getLogger(__name__)
 router = APIRouter(prefix=PATH, tags=["catalog"], route_class=WritingRoute)
 
 _BODY: dict[str, Any] = {
@@ -72,8 +75,10 @@ def get_dataset(dataset_id: DatasetId, service: ServiceDep) -> DatasetDetail:
     with service.sessions() as session:
         datasets = DatasetRepository(session)
         dataset = datasets.get(dataset_id)
-        beginning = preview(service.uploads.path(dataset.id, dataset.media_type))
-        return DatasetDetail.with_beginning(dataset, beginning, datasets.newest_users(dataset))
+        users = datasets.newest_users(dataset)
+    service.uploads.fetch(dataset.id, dataset.media_type, dataset.sha256)
+    beginning = preview(service.uploads.path(dataset.id, dataset.media_type))
+    return DatasetDetail.with_beginning(dataset, beginning, users)
 
 
 @router.delete("/{dataset_id}", status_code=204)
@@ -81,7 +86,14 @@ def delete_dataset(dataset_id: DatasetId, service: ServiceDep) -> None:
     """Delete an uploaded dataset, unless an unfinished job uses it."""
     with service.sessions.begin() as session:
         DatasetRepository(session).delete(dataset_id)
-    service.uploads.delete(dataset_id)
+    _delete_file(service, dataset_id)
+
+
+def _delete_file(service: Service, dataset_id: str) -> None:
+    try:
+        service.uploads.delete(dataset_id)
+    except BucketError as error:  # control deletes files without a dataset
+        logger.warning("the file of dataset %s is left: %s", dataset_id, error)
 
 
 def _store(
@@ -100,7 +112,8 @@ def _store(
         created_by=key_id,
     )
     stored = None
-    service.uploads.place(received.path, dataset.id)  # first: a row without its file is useless
+    # First: a row without its file is useless.
+    service.uploads.place(received.path, dataset.id, received.sha256)
     try:
         with service.sessions.begin() as session:
             datasets = DatasetRepository(session)
@@ -109,5 +122,5 @@ def _store(
             stored = datasets.add(dataset)
     finally:
         if stored is not dataset:
-            service.uploads.delete(dataset.id)
+            _delete_file(service, dataset.id)
     return stored, stored is dataset

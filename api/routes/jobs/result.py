@@ -109,7 +109,7 @@ def _json_file(job_id: str, name: str, service: Service, request: Request) -> Re
     file = next((one for one in artifacts if one.name == name), None)
     if file is None:
         raise ProblemError(NO_SUCH_FILE.problem(f"Job {job_id} has no {name}."))
-    content = service.checks.require_in_thread(file).read_bytes()
+    content = service.checks.require_in_thread(file).content()
     response = Response(content, media_type="application/json")
     return _unless_not_modified(request, f'"{file.sha256}"', response)
 

@@ -14,9 +14,9 @@ from prometheus_client import generate_latest
 from api.middleware.request_metrics import Metrics
 from api.services.shared_metrics import SharedMetrics
 from db.core.session import open_sessions
-from db.files.artifact_store import ArtifactStore
+from db.files.file_store import FileStore
 folder, process, database = sys.argv[1:]
-store, shared = ArtifactStore(Path(folder)), SharedMetrics(Path(folder), int(process))
+store, shared = FileStore(Path(folder)), SharedMetrics(Path(folder), int(process))
 metrics = Metrics(open_sessions(database), store, shared=shared)
 sys.stdout.write(generate_latest(metrics.registry).decode())
 sys.stdout.flush()

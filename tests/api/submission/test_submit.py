@@ -9,7 +9,7 @@ from sqlalchemy.exc import OperationalError
 
 from db.core.session import Sessions
 from db.core.states import JobState
-from db.files.artifact_store import ArtifactStore
+from db.files.file_store import FileStore
 from db.scheduling.queues import QueueRepository
 from db.scheduling.recovery import RecoveryRepository
 from db.tables.jobs import Job, StoredResponse
@@ -100,7 +100,7 @@ def test_a_dry_run_shows_what_would_be_accepted_and_writes_nothing(
 
 
 def test_a_job_that_succeeded_is_reused_when_that_is_asked_for(
-    client: TestClient, sessions: Sessions, store: ArtifactStore, queue: ListQueue
+    client: TestClient, sessions: Sessions, store: FileStore, queue: ListQueue
 ) -> None:
     make_job(sessions, status=JobState.failed)
     older, latest = (finish_job(sessions, store) for _ in range(2))
@@ -118,7 +118,7 @@ def test_a_job_that_succeeded_is_reused_when_that_is_asked_for(
 
 
 def test_a_job_is_reused_only_while_its_files_are_there_and_whole(
-    client: TestClient, sessions: Sessions, store: ArtifactStore
+    client: TestClient, sessions: Sessions, store: FileStore
 ) -> None:
     older, latest = (finish_job(sessions, store) for _ in range(2))
     weights = store._root / latest.id / "1" / "model" / "weights.bin"
@@ -130,7 +130,7 @@ def test_a_job_is_reused_only_while_its_files_are_there_and_whole(
 
 
 def test_a_key_repeats_the_answer_of_a_reused_job_too(
-    client: TestClient, sessions: Sessions, store: ArtifactStore
+    client: TestClient, sessions: Sessions, store: FileStore
 ) -> None:
     job = finish_job(sessions, store)
     for _ in range(2):

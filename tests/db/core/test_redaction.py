@@ -36,6 +36,7 @@ def log() -> Iterator[io.StringIO]:
     [
         (f"GET /v1/jobs?key={TOKEN}", TOKEN),
         (f"/v1/artifacts/art_1/content?expires=1&sig={'c0' * 32}", "c0c0"),
+        (f"https://bucket/a?X-Amz-Signature={'c0' * 32}&x=1", "c0c0"),
         (f"cut {TOKEN[:50]}", TOKEN[37:50]),
         (f"Authorization: Bearer {TOKEN}", TOKEN),
         ("{'authorization': 'Bearer canary.canary'}", "canary"),
@@ -46,7 +47,7 @@ def log() -> Iterator[io.StringIO]:
         ("redis://:canary@redis:6379/0 refused", "canary"),
         (f"token {HUB_TOKEN} is not valid", HUB_TOKEN),
     ],
-    ids=range(11),  # a test's name should be the same on every run, and hold no secret
+    ids=range(12),  # a test's name should be the same on every run, and hold no secret
 )
 def test_a_secret_is_removed_from_any_text(text: str, canary: str) -> None:
     assert canary in text

@@ -17,6 +17,7 @@ from db.events.job_events import EventRepository
 from db.files.artifact_store import ArtifactStore
 from db.files.artifacts import ArtifactRepository
 from db.files.downloads import DownloadRepository
+from db.files.file_store import FileStore
 from db.files.retention import KEPT, FileRetention
 from db.files.retention_plan import Deletion, retention_plan
 from db.jobs.quotas import QuotaRepository
@@ -30,7 +31,7 @@ RULE = RetentionRule(name="none", max_jobs=0)
 
 @pytest.fixture
 def store(tmp_path: Path) -> ArtifactStore:
-    return ArtifactStore(tmp_path / "artifacts")
+    return FileStore(tmp_path / "artifacts")
 
 
 def plan(sessions: Sessions) -> list[Deletion]:

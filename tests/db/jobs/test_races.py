@@ -13,8 +13,8 @@ from db.core.errors import JobError
 from db.core.session import Sessions, open_sessions
 from db.core.states import JobState
 from db.events.job_events import EventRepository
-from db.files.artifact_store import NewArtifact
 from db.files.artifacts import ArtifactRepository
+from db.files.sealed_folder import NewArtifact
 from db.jobs.commands import JobCommands
 from db.jobs.repository import JobRepository
 from db.scheduling.claims import ClaimRepository

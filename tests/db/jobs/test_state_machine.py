@@ -23,7 +23,7 @@ from db.core.clock import now
 from db.core.errors import IllegalTransitionError, JobError, JobNotFoundError, LeaseLostError
 from db.core.session import Sessions
 from db.core.states import FINAL
-from db.files.artifact_store import NewArtifact
+from db.files.sealed_folder import NewArtifact
 from db.jobs.commands import JobCommands
 from db.jobs.repository import JobRepository, NewJob
 from db.scheduling.claims import ClaimRepository

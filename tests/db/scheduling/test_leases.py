@@ -12,8 +12,8 @@ from db.core.errors import LeaseLostError
 from db.core.session import Sessions
 from db.core.states import JobState, Phase
 from db.events.job_events import EventRepository
-from db.files.artifact_store import NewArtifact
 from db.files.artifacts import ArtifactRepository
+from db.files.sealed_folder import NewArtifact
 from db.jobs.commands import JobCommands
 from db.jobs.repository import JobRepository
 from db.scheduling.claims import ClaimRepository

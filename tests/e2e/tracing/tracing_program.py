@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from api.app import create_app
 from api.settings import ApiSettings
 from db.core.session import open_sessions
-from db.files.artifact_store import ArtifactStore
+from db.files.file_store import FileStore
 from tests.api.conftest import NO_HUB
 from tests.fakes import ListQueue
 from tests.worker.work import work
@@ -33,7 +33,7 @@ def main(folder: Path, caller: str) -> None:
         job_id = client.post("/v1/jobs", json=job, headers=headers).json()["id"]
         for path in ("/healthz", "/metrics"):
             client.get(path).raise_for_status()
-    sessions, store = open_sessions(settings.database), ArtifactStore(folder / "artifacts")
+    sessions, store = open_sessions(settings.database), FileStore(folder / "artifacts")
     Runner(sessions, store, work(), WorkerSettings(data_dir=folder), worker="test/1").run(job_id)
     sessions.kw["bind"].dispose()
     print(json.dumps([span_json(span) for span in exporter.get_finished_spans()]))  # noqa: T201 - its result

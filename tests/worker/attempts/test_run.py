@@ -73,7 +73,7 @@ def test_a_job_ends_with_its_metrics_its_blocks_and_its_files(
             for artifact in ArtifactRepository(session).of_job(job.id)
         }
     assert set(files) == {"SHA256SUMS", "model/config.json"}
-    assert files["model/config.json"].read_text() == "{}"
+    assert files["model/config.json"].content() == b"{}"
 
 
 def test_a_job_reads_the_secret_that_its_key_has_when_it_needs_it(

@@ -28,7 +28,7 @@ KILLED = """
 import sys
 from pathlib import Path
 from db.core.session import open_sessions
-from db.files.artifact_store import ArtifactStore
+from db.files.file_store import FileStore
 from tests.worker.work import after_block, after_step, kill_process
 from worker.attempts.engine import prune
 from worker.attempts.run import Runner
@@ -36,7 +36,7 @@ from worker.settings import WorkerSettings
 url, root, inputs, when, job_id = sys.argv[1:]
 killed = {"block": after_block, "step": after_step}[when](1, kill_process, prune)
 settings = WorkerSettings(_env_file=None, model_roots=inputs, dataset_roots=inputs)
-store = ArtifactStore(Path(root))
+store = FileStore(Path(root))
 Runner(open_sessions(url), store, killed, settings, worker="test/9").run(job_id)
 """
 
@@ -92,7 +92,7 @@ def test_a_job_whose_child_was_killed_resumes_after_its_last_finished_block(
             one for one in ArtifactRepository(session).of_job(job.id) if one.name == "report.json"
         ]
     assert [(event.attempt, event.data) for event in resumed] == [(2, {"resumed_from_block": 2})]
-    assert json.loads(store.open(report).read_text())["resumed_from_block"] == 2
+    assert json.loads(store.open(report).content())["resumed_from_block"] == 2
     assert not list((tmp_path / "artifacts").rglob(".progress"))
     assert store.staged_jobs() == []
 

@@ -10,6 +10,7 @@ from db.core.clock import now
 from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
 from db.files.artifacts import ArtifactRepository
+from db.files.file_store import FileStore
 from db.tables.artifacts import Artifact
 from tests.api.work import finish_job
 from worker.control.scrub import MAX_CALL_INTERVAL_S, Scrub
@@ -32,7 +33,7 @@ class Clock:
 
 @pytest.fixture
 def store(tmp_path: Path) -> ArtifactStore:
-    return ArtifactStore(tmp_path / "artifacts")
+    return FileStore(tmp_path / "artifacts")
 
 
 def age(sessions: Sessions, days: float) -> None:

@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from db.core.errors import SpecRefusedError
-from db.files.artifact_store import seal
+from db.files.sealed_folder import seal
 from db.spec.prune_spec import PruneSpec
 from tests.signing import pem
 from tests.worker.evaluation.models import write_model_and_tokenizer

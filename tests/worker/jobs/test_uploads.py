@@ -18,7 +18,8 @@ from db.core.session import Sessions
 from db.core.states import JobState
 from db.files.artifact_store import ArtifactStore
 from db.files.artifacts import ArtifactRepository
-from db.spec.datasets.upload_store import UploadStore
+from db.files.file_store import FileStore
+from db.spec.datasets.upload_store import FileUploads
 from tests.fakes import ListQueue
 from tests.worker.attempts.test_run import read
 from worker.attempts.engine import prune
@@ -59,8 +60,8 @@ def report(sessions: Sessions, store: ArtifactStore, job_id: str) -> dict[str, A
     assert read(sessions, job_id).status is JobState.succeeded, read(sessions, job_id).error
     with sessions() as session:
         files = ArtifactRepository(session).of_job(job_id)
-    path = store.open(next(one for one in files if one.name == "report.json"))
-    found: dict[str, Any] = json.loads(path.read_text())
+    file = store.open(next(one for one in files if one.name == "report.json"))
+    found: dict[str, Any] = json.loads(file.content())
     return found
 
 
@@ -94,7 +95,7 @@ def test_a_job_whose_upload_was_deleted_fails_with_the_reason(
     made = upload(client, TEXT, "text/plain")
     body = {"model": "local:tiny", "sparsity": 0.5, "dataset": made["dataset"]}
     job_id = client.post("/v1/jobs", json=body).json()["id"]
-    UploadStore(settings["data_dir"] / "uploads").delete(made["id"])
+    FileUploads(settings["data_dir"] / "uploads").delete(made["id"])
     runner(prune, **settings).run(job_id)
     error = read(sessions, job_id).error
     assert error is not None
@@ -104,12 +105,12 @@ def test_a_job_whose_upload_was_deleted_fails_with_the_reason(
 def test_old_files_without_a_dataset_are_deleted(
     client: TestClient, sessions: Sessions, settings: dict[str, Any]
 ) -> None:
-    uploads = UploadStore(settings["data_dir"] / "uploads")
+    uploads = FileUploads(settings["data_dir"] / "uploads")
     kept = upload(client, TEXT, "text/plain")
     cut_short, orphan = uploads.stage("text/plain"), uploads.stage("application/jsonl")
     for path in (cut_short, orphan):
         path.write_bytes(b"half")
-    uploads.place(orphan, "dat_" + "0" * 32)
+    uploads.place(orphan, "dat_" + "0" * 32, "")
     assert cleanup.delete_orphaned_uploads(sessions, uploads) == 0
     for path in (settings["data_dir"] / "uploads").iterdir():
         os.utime(path, (LATER, LATER))
@@ -131,7 +132,7 @@ def test_a_job_fails_if_its_dataset_changed_on_disk(
     path.write_bytes(ROWS.replace(b"fox", b"dog", 1))
     body = {"model": "local:tiny", "sparsity": 0.5, "dataset": "stdlib-docs"}
     job = client.post("/v1/jobs", json=body | {field: made["dataset"]}).json()
-    Runner(sessions, ArtifactStore(fields.artifact_dir), prune, fields, worker="w").run(job["id"])
+    Runner(sessions, FileStore(fields.artifact_dir), prune, fields, worker="w").run(job["id"])
     error = read(sessions, job["id"]).error
     assert error is not None
     assert (error["code"], error["errors"][0]["pointer"]) == ("damaged_dataset", f"/{field}")
@@ -145,7 +146,7 @@ def test_a_job_reads_the_column_that_it_names(
     lines = [f'{number},nothing,"{one}"\n' for number, one in enumerate(SENTENCES)]
     made = upload(client, "".join(["id,text,body\n", *lines]).encode(), "text/csv")
     fields = WorkerSettings.model_validate({"_env_file": None} | settings)
-    store = ArtifactStore(fields.artifact_dir)
+    store = FileStore(fields.artifact_dir)
     tokens = {}
     for chosen in ("body", "text"):
         body = {"model": "local:tiny", "sparsity": 0.5, "samples": 4, "seq_len": 16}

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from api.app import create_app
 from api.settings import ApiSettings
 from db.core.session import Sessions
-from db.files.artifact_store import ArtifactStore
+from db.files.file_store import FileStore
 from tests.api.live import serving
 from tests.api.work import FILES, finish_job
 from tests.factories import make_job, make_key, make_spec
@@ -134,7 +134,7 @@ def downloaded(url: str) -> bytes:
 def test_a_link_is_the_absolute_url_of_a_file_or_of_all_files(
     url: str, key: str, sessions: Sessions, settings: ApiSettings
 ) -> None:
-    job = finish_job(sessions, ArtifactStore(settings.artifact_dir))
+    job = finish_job(sessions, FileStore(settings.artifact_dir))
     with Client(url, key) as client:
         artifact = next(one for one in client.jobs.artifacts(job.id) if one.name == "report.json")
         link = client.jobs.link(artifact.id, expires_in_s=60)
@@ -148,6 +148,6 @@ def test_a_link_is_the_absolute_url_of_a_file_or_of_all_files(
 def test_models_are_those_that_a_job_can_read_and_those_of_jobs(
     url: str, key: str, sessions: Sessions, settings: ApiSettings
 ) -> None:
-    job = finish_job(sessions, ArtifactStore(settings.artifact_dir))
+    job = finish_job(sessions, FileStore(settings.artifact_dir))
     with Client(url, key) as client:
         assert {(one.model, one.kind) for one in client.models()} == {(job.spec.model, "used")}

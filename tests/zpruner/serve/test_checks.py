@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.bucket_server import credentials
+
 BARE = {name: value for name, value in os.environ.items() if not name.startswith("ZPRUNER_")}
 
 
@@ -94,3 +96,20 @@ def test_the_doctors_json_lists_everything_that_is_wrong(tmp_path: Path) -> None
     wrong = [one["text"].partition(":")[0] for one in report["checks"] if one["state"] == "wrong"]
     assert sorted(wrong) == ["ZPRUNER_DATASET_ROOTS=/no/such/folder", "ZPRUNER_LEASE_S=0"]
     assert (done.returncode, report["ok"]) == (2, False)
+
+
+def test_serve_and_the_doctor_test_the_bucket_with_the_variables_of_the_env_file(
+    tmp_path: Path,
+) -> None:
+    variables = credentials("http://127.0.0.1:9")
+    (tmp_path / ".env").write_text("".join(f"{name}={one}\n" for name, one in variables.items()))
+    away = run(tmp_path, "doctor", ARTIFACT_URL="s3://models")
+    assert away.returncode == 2
+    [line] = [one for one in away.stdout.splitlines() if " artifacts " in one]
+    assert line.startswith(
+        "WRONG  artifacts      ZPRUNER_ARTIFACT_URL=s3://models cannot be written"
+    )
+    assert "http://127.0.0.1:9" in line
+    (tmp_path / ".env").write_text("AWS_ENDPOINT_URL=http://127.0.0.1:9\n")
+    refused = run(tmp_path, "serve", ARTIFACT_URL="s3://models")
+    assert (refused.returncode, "AWS_ALLOW_HTTP=true" in refused.stderr) == (2, True)

@@ -207,9 +207,11 @@ def test_the_parts_get_the_variables_of_the_env_file_for_them_and_their_librarie
     (tmp_path / ".env").write_text(
         "HF_TOKEN=secret\nHF_HOME=\nHF_ENDPOINT=https://of-the-file\nZPRUNER_LEASE_S=7\n"
         "OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318\nPOSTGRES_PASSWORD=unasked\n"
+        "AWS_REGION=eu-central-1\n"
     )
     monkeypatch.chdir(tmp_path)
-    for name in ("HF_TOKEN", "HF_HOME", "ZPRUNER_LEASE_S", "OTEL_EXPORTER_OTLP_ENDPOINT"):
+    names = ("HF_TOKEN", "HF_HOME", "ZPRUNER_LEASE_S", "OTEL_EXPORTER_OTLP_ENDPOINT", "AWS_REGION")
+    for name in names:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_ENDPOINT", "https://of-the-environment")
     for child in children(ServeSettings()):
@@ -217,4 +219,5 @@ def test_the_parts_get_the_variables_of_the_env_file_for_them_and_their_librarie
         assert child.env["HF_ENDPOINT"] == "https://of-the-environment"
         assert child.env["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://collector:4318"
         assert child.env["ZPRUNER_LEASE_S"] == "7"
+        assert child.env["AWS_REGION"] == "eu-central-1"
         assert not {"HF_HOME", "POSTGRES_PASSWORD"} & child.env.keys()

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from worker.pruning.base.file_digests import file_digest
 from worker.pruning.model.head_loss import TokenLoss
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.sweep.recipe import Recipe
@@ -98,23 +99,17 @@ def plain_values(value: object) -> Any:
 
 
 def _weights(meta_model: MetaModel) -> dict[str, Any]:
-    """Return values that identify the checkpoint, without reading all of its bytes.
-
-    If a file is written to, replaced or renamed, its ctime or its inode changes. Programs can set
-    the modification time of a file, but not these.
-    """
+    """Return values that identify the checkpoint on any machine: its layout and its bytes."""
     tensors = meta_model.checkpoint.tensors
     layout = {
         name: [stored.file.name, stored.offset, stored.size_bytes, str(stored.dtype), stored.shape]
         for name, stored in tensors.items()
     }
     files = sorted({stored.file for stored in tensors.values()})
-    return {"layout": _digest(json.dumps(layout, sort_keys=True)), "files": list(map(_file, files))}
-
-
-def _file(path: Path) -> list[Any]:
-    status = path.stat()
-    return [path.name, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns]
+    return {
+        "layout": _digest(json.dumps(layout, sort_keys=True)),
+        "files": [[path.name, file_digest(path)] for path in files],
+    }
 
 
 def ids_digest(ids: Tensor) -> dict[str, Any]:

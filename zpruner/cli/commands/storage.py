@@ -75,7 +75,8 @@ def _storage_table(use: StorageUse) -> Table:
     table = Table("what", "name", "jobs", "size")
     table.add_row("files", str(use.artifacts), "", size_text(use.artifact_bytes))
     table.add_row("of pinned jobs", "", "", size_text(use.pinned_bytes))
-    table.add_row("free", "", "", size_text(use.free_bytes))
+    if use.free_bytes is not None:
+        table.add_row("free", "", "", size_text(use.free_bytes))
     for what, uses in (("model", use.models), ("label", use.labels)):
         for one in uses:
             table.add_row(what, one.name, str(one.jobs), size_text(one.bytes))

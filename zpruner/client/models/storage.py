@@ -18,14 +18,14 @@ class StorageUse(ResponseModel):
     """The use of storage by the files of finished jobs.
 
     Attributes:
-        free_bytes: how much the disk of these files can still hold.
+        free_bytes: how much the disk of these files can still hold; None for a bucket.
         models, labels: those with the most bytes, most first.
     """
 
     artifacts: int
     artifact_bytes: int
     pinned_bytes: int
-    free_bytes: int
+    free_bytes: int | None = None
     models: list[Use] = []
     labels: list[Use] = []
 

@@ -34,6 +34,10 @@ class ProblemError(ServiceError):
         return "\n".join(filter(None, parts))
 
 
+class BucketResponseError(ServiceError):
+    """A file could not be read from the bucket to which the service redirected."""
+
+
 class NoFilesError(ServiceError):
     """The job has no files to download; ``job`` holds its status."""
 

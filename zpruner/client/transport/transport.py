@@ -9,7 +9,7 @@ from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 import httpx
 
 from zpruner.client.models.jobs import Problem
-from zpruner.client.transport.errors import ProblemError, ServiceError
+from zpruner.client.transport.errors import BucketResponseError, ProblemError, ServiceError
 from zpruner.client.transport.modes import Mode
 
 Params = dict[str, Any]
@@ -51,6 +51,12 @@ class Transport(Generic[Mode]):
 
     def stream(self, path: str, headers: dict[str, str]) -> AbstractAsyncContextManager[Body]:
         """Stream the response to a GET request, whatever its status."""
+        raise NotImplementedError
+
+    def stream_elsewhere(
+        self, url: str, headers: dict[str, str]
+    ) -> AbstractAsyncContextManager[Body]:
+        """Stream the response of another server to a GET request; the key is not sent to it."""
         raise NotImplementedError
 
     def content(self, pieces: Callable[[], Iterator[bytes]]) -> Any:
@@ -146,17 +152,20 @@ class Transport(Generic[Mode]):
     ) -> AsyncIterator[Body]:
         """Stream the response to a GET request; repeat a request that exceeds the rate limit.
 
+        If the service redirects to the bucket that has a file, the response is the bucket's.
+
         Args:
             path, headers: the path and the headers of the request.
             description: what is downloaded, for the error message.
 
         Raises:
             ProblemError: the service responded with an error.
+            BucketResponseError: the bucket did, or the connection to it was lost.
             ServiceError: the service could not be reached, or the connection was lost.
         """
         try:
             for left in reversed(range(MAX_RETRIES + 1)):
-                async with self.stream(path, headers) as body:
+                async with self._final_response(path, headers, description) as body:
                     if not body.response.is_error:
                         yield body
                         return
@@ -167,6 +176,32 @@ class Transport(Generic[Mode]):
                 await self.sleep(wait_s)
         except httpx.TransportError as error:
             raise ServiceError(f"{description}: the connection was lost: {error}") from error
+
+    @asynccontextmanager
+    async def _final_response(
+        self, path: str, headers: dict[str, str], description: str
+    ) -> AsyncIterator[Body]:
+        """Stream the service's response, or that of the bucket to which it redirects.
+
+        The bucket knows neither the service's key nor its entity tags.
+        """
+        async with self.stream(path, headers) as body:
+            if not body.response.has_redirect_location:
+                yield body
+                return
+            await body.read()
+            url = body.response.headers["location"]
+        wanted = {name: value for name, value in headers.items() if name == "Range"}
+        try:
+            async with self.stream_elsewhere(url, wanted) as body:
+                if body.response.is_error:
+                    status = body.response.status_code
+                    raise BucketResponseError(f"{description}: the bucket responded with {status}")
+                yield body
+        except httpx.TransportError as error:
+            raise BucketResponseError(
+                f"{description}: the connection to the bucket was lost: {error}"
+            ) from error
 
     async def pages(self, path: str, params: Params | None = None) -> AsyncIterator[dict[str, Any]]:
         """Yield the rows of all pages of a list."""

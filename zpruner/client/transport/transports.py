@@ -35,6 +35,17 @@ class SyncTransport(Transport[Sync]):
         with self.http.stream("GET", path, headers=headers) as response:
             yield SyncBody(response)
 
+    @asynccontextmanager
+    async def stream_elsewhere(
+        self, url: str, headers: dict[str, str]
+    ) -> AsyncIterator["SyncBody"]:
+        """Stream the response of another server to a GET request."""
+        response = self.http.send(_plain_request(self.http, url, headers), stream=True, auth=None)
+        try:
+            yield SyncBody(response)
+        finally:
+            response.close()
+
     def content(self, pieces: Callable[[], Iterator[bytes]]) -> "SyncContent":
         """Return the body of a request."""
         return SyncContent(pieces)
@@ -86,6 +97,18 @@ class AsyncTransport(Transport[Async]):
         async with self.http.stream("GET", path, headers=headers) as response:
             yield AsyncBody(response)
 
+    @asynccontextmanager
+    async def stream_elsewhere(
+        self, url: str, headers: dict[str, str]
+    ) -> AsyncIterator["AsyncBody"]:
+        """Stream the response of another server to a GET request."""
+        request = _plain_request(self.http, url, headers)
+        response = await self.http.send(request, stream=True, auth=None)
+        try:
+            yield AsyncBody(response)
+        finally:
+            await response.aclose()
+
     def content(self, pieces: Callable[[], Iterator[bytes]]) -> "AsyncContent":
         """Return the body of a request."""
         return AsyncContent(pieces)
@@ -126,6 +149,14 @@ class AsyncTransport(Transport[Async]):
     def iterate(self, items: AsyncGenerator[T, None]) -> AsyncIterator[T]:
         """Return the asynchronous iterator."""
         return items
+
+
+def _plain_request(
+    http: httpx.Client | httpx.AsyncClient, url: str, headers: dict[str, str]
+) -> httpx.Request:
+    """Return a request with these headers only: without the client's key and cookies."""
+    timeout = {"timeout": http.timeout.as_dict()}
+    return httpx.Request("GET", url, headers=headers, extensions=timeout)
 
 
 def _run_call(call: Callable[[], Coroutine[Any, Any, None]]) -> None:

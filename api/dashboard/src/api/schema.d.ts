@@ -616,8 +616,9 @@ export interface paths {
          * @description Return a file's bytes, or one range of them.
          *
          *     With the query of a link from `create_link`, no key is needed. The file is checked first, unless
-         *     it has not changed on disk since its last check. If it is damaged, or a retention rule deleted
-         *     it, the status is 410.
+         *     it has not changed since its last check. If it is damaged, or a retention rule deleted it, the
+         *     status is 410. If the service stores its files in a bucket, the response to a GET request for a
+         *     large file is a redirect to it (307).
          */
         get: operations["get_artifact"];
         put?: never;
@@ -629,8 +630,9 @@ export interface paths {
          * @description Return a file's bytes, or one range of them.
          *
          *     With the query of a link from `create_link`, no key is needed. The file is checked first, unless
-         *     it has not changed on disk since its last check. If it is damaged, or a retention rule deleted
-         *     it, the status is 410.
+         *     it has not changed since its last check. If it is damaged, or a retention rule deleted it, the
+         *     status is 410. If the service stores its files in a bucket, the response to a GET request for a
+         *     large file is a redirect to it (307).
          */
         head: operations["head_artifact"];
         patch?: never;
@@ -6086,9 +6088,9 @@ export interface components {
             pinned_bytes: number;
             /**
              * Free Bytes
-             * @description How much the disk of these files can still hold.
+             * @description How much the disk of these files can still hold; null for a bucket.
              */
-            free_bytes: number;
+            free_bytes: number | null;
             /**
              * Models
              * @description The twenty models with the most bytes.
@@ -9417,6 +9419,15 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description The file is in a bucket; `Location` is its URL for some minutes. */
+            307: {
+                headers: {
+                    /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description What went wrong, and what to change. */
             default: {
                 headers: {
@@ -9492,6 +9503,15 @@ export interface operations {
             };
             /** @description The client already has this file. */
             304: {
+                headers: {
+                    /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The file is in a bucket; `Location` is its URL for some minutes. */
+            307: {
                 headers: {
                     /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
                     ETag?: string;

@@ -11,9 +11,9 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from api.services.file_checks import AT_ONCE
-from api.web.ranges import read_range
 from db.core.session import Sessions
-from db.files.artifact_store import ArtifactStore
+from db.files.file_store import FileStore
+from db.files.stored_file import LocalFile
 from tests.api.work import FILES, finish_job
 from tests.factories import make_job
 
@@ -22,7 +22,7 @@ SIZE = len(WEIGHTS)
 
 
 @pytest.fixture
-def job_id(sessions: Sessions, store: ArtifactStore) -> str:
+def job_id(sessions: Sessions, store: FileStore) -> str:
     return finish_job(sessions, store).id
 
 
@@ -132,7 +132,7 @@ def test_a_file_the_caller_has_is_304_and_another_version_of_it_412(
 
 
 def test_an_artifact_that_is_not_there_is_404(
-    client: TestClient, weights: dict[str, Any], store: ArtifactStore
+    client: TestClient, weights: dict[str, Any], store: FileStore
 ) -> None:
     for artifact_id in ("art_" + "0" * 32, "nonsense", "%C2%85"):
         response = client.get(f"/v1/artifacts/{artifact_id}/content")
@@ -144,7 +144,7 @@ def test_an_artifact_that_is_not_there_is_404(
 
 
 def test_an_empty_file_is_sent_and_has_no_ranges(
-    client: TestClient, sessions: Sessions, store: ArtifactStore
+    client: TestClient, sessions: Sessions, store: FileStore
 ) -> None:
     job = finish_job(sessions, store, {"empty.txt": b""})
     files = client.get(f"/v1/jobs/{job.id}/artifacts").json()["data"]
@@ -179,7 +179,7 @@ def test_the_archive_is_the_same_bytes_every_time_and_304_once_known(
 
 
 def test_long_and_foreign_names_survive_the_archive(
-    client: TestClient, sessions: Sessions, store: ArtifactStore
+    client: TestClient, sessions: Sessions, store: FileStore
 ) -> None:
     names = [f"model/{'d' * 90}/{'f' * 120}.json", "model/größe 模型.txt"]
     job = finish_job(sessions, store, {name: name.encode() for name in names})
@@ -193,7 +193,7 @@ def test_a_file_that_shrinks_while_it_is_sent_cuts_the_answer(tmp_path: Path) ->
     path = tmp_path / "weights.bin"
     path.write_bytes(WEIGHTS[:10])
     with pytest.raises(EOFError):
-        list(read_range(path, range(SIZE)))
+        list(LocalFile.find(path).chunks(range(SIZE)))
 
 
 def test_an_unfinished_job_has_an_empty_list_and_no_archive(
@@ -212,7 +212,7 @@ def test_an_unfinished_job_has_an_empty_list_and_no_archive(
 def test_a_damaged_file_is_410_and_listed_and_an_event_and_in_the_log(
     client: TestClient,
     weights: dict[str, Any],
-    store: ArtifactStore,
+    store: FileStore,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     job_id = weights["job_id"]
@@ -244,16 +244,14 @@ def test_a_damaged_file_is_410_and_listed_and_an_event_and_in_the_log(
     assert weights["id"] in line.getMessage()
 
 
-def test_a_damaged_report_is_no_manifest(
-    client: TestClient, job_id: str, store: ArtifactStore
-) -> None:
+def test_a_damaged_report_is_no_manifest(client: TestClient, job_id: str, store: FileStore) -> None:
     (store._root / job_id / "1" / "report.json").write_bytes(b'{"blocks": [1]}')
     response = client.get(f"/v1/jobs/{job_id}/manifest")
     assert (response.status_code, response.json()["code"]) == (410, "artifact_damaged")
 
 
 def test_a_long_check_does_not_delay_other_files(
-    client: TestClient, app: FastAPI, weights: dict[str, Any], store: ArtifactStore
+    client: TestClient, app: FastAPI, weights: dict[str, Any], store: FileStore
 ) -> None:
     path, checks, ends = store._root / weights["job_id"] / "1", app.state.service.checks, Event()
     path.joinpath(weights["name"]).touch()  # so it has to be read again
@@ -272,7 +270,7 @@ def test_a_long_check_does_not_delay_other_files(
 
 
 def test_a_service_that_closes_does_not_read_a_file_to_its_end(
-    client: TestClient, app: FastAPI, weights: dict[str, Any], store: ArtifactStore
+    client: TestClient, app: FastAPI, weights: dict[str, Any], store: FileStore
 ) -> None:
     checks = app.state.service.checks
     (store._root / weights["job_id"] / "1" / weights["name"]).touch()

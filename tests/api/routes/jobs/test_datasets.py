@@ -21,7 +21,7 @@ from db.access.keys import Quotas
 from db.core.session import Sessions
 from db.core.states import JobState
 from db.spec.datasets.builtin import BUILTIN_DATASETS
-from db.spec.datasets.upload_store import UploadStore
+from db.spec.datasets.upload_store import FileUploads
 from tests.api.live import serving
 from tests.factories import make_job, make_key, make_spec, move
 from tests.fakes import ListQueue
@@ -206,10 +206,10 @@ def test_an_upload_that_breaks_off_leaves_nothing(settings: ApiSettings, queue: 
     assert stored(settings) == []
 
 
-class FullDisk(UploadStore):
+class FullDisk(FileUploads):
     """A store on a disk without room."""
 
-    def place(self, staged: Path, dataset_id: str) -> None:
+    def place(self, staged: Path, dataset_id: str, sha256: str) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
 

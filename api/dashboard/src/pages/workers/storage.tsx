@@ -17,7 +17,7 @@ export function Storage() {
           <Facts>
             <Fact name="Files of finished jobs">{bytes(data.artifact_bytes)}</Fact>
             <Fact name="Of pinned jobs">{bytes(data.pinned_bytes)}</Fact>
-            <Fact name="Free">{bytes(data.free_bytes)}</Fact>
+            {data.free_bytes !== null && <Fact name="Free">{bytes(data.free_bytes)}</Fact>}
           </Facts>
           <Uses name="Model" uses={data.models} />
           <Uses name="Label" uses={data.labels} />

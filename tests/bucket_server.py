@@ -1,0 +1,93 @@
+"""A real S3 server on loopback, as a process of its own, and buckets on it."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from db.buckets.bucket import Bucket
+from db.buckets.location import BucketLocation, parse_location
+from demo.service import free_port
+
+PROGRAM = "from moto.server import main; main()"
+START_WITHIN_S = 60
+RETRY_FOR = timedelta(seconds=2)
+SECRET = "wJalrXUtnFEMI7MDENG"
+
+
+def credentials(endpoint: str) -> dict[str, str]:
+    """Return the variables with which a process uses a server."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "AWS_REGION": "us-east-1",
+    }
+
+
+@contextmanager
+def serving(**variables: str) -> Iterator[str]:
+    """Run a server during the block; yield its URL."""
+    port = free_port()
+    command = [sys.executable, "-c", PROGRAM, "-H", "127.0.0.1", "-p", str(port)]
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen(command, env={**os.environ, **variables}, stdout=quiet, stderr=quiet)
+    try:
+        deadline = time.monotonic() + START_WITHIN_S
+        while not _listens(port):
+            assert process.poll() is None, "the server ended"
+            assert time.monotonic() < deadline, "the server did not start"
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def create_bucket(server: str) -> str:
+    """Create a bucket, and return the URL of a prefix in it."""
+    name = f"zpruner-{uuid4().hex}"
+    httpx.put(f"{server}/{name}").raise_for_status()
+    return f"s3://{name}/some/prefix"
+
+
+def location_of(url: str) -> BucketLocation:
+    location = parse_location(url)
+    assert not isinstance(location, Path)
+    return location
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """The URL of a server that all tests of this process use."""
+    with serving(S3_UPLOAD_PART_MIN_SIZE="2048") as url:
+        yield url
+
+
+@pytest.fixture
+def bucket_url(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of a new bucket, which this process has the variables for."""
+    for name, value in credentials(s3_server).items():
+        monkeypatch.setenv(name, value)
+    return create_bucket(s3_server)
+
+
+@pytest.fixture
+def bucket(bucket_url: str) -> Bucket:
+    return Bucket(location_of(bucket_url), RETRY_FOR)
+
+
+def _listens(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False

@@ -1,0 +1,183 @@
+"""A worker is killed; a worker on another machine continues from the files in the bucket."""
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import pytest
+
+from db.buckets.errors import BucketError
+from db.core.session import Sessions
+from db.core.states import JobState, Phase
+from db.events.job_events import EventRepository
+from db.files.artifacts import ArtifactRepository
+from db.files.stores import open_store
+from db.jobs import releases
+from db.spec.prune_spec import PruneSpec
+from db.tables.jobs import Job
+from tests.factories import make_job, make_spec
+from tests.models import FAMILIES, random_ids, write_model
+from tests.worker.attempts.test_run import cancel, read
+from tests.worker.work import work
+from worker.attempts.engine import prune
+from worker.attempts.run import Prune, Runner
+from worker.jobs.progress import JobProgress, JobResult
+from worker.jobs.resources import Resources
+from worker.settings import WorkerSettings
+
+KILLED = """
+import sys
+from db.core.session import open_sessions
+from db.files.stores import open_store
+from tests.worker.work import after_step, kill_process
+from worker.attempts.engine import prune
+from worker.attempts.run import Runner
+from worker.settings import WorkerSettings
+url, artifacts, folder, inputs, job_id = sys.argv[1:]
+killed = after_step(2, kill_process, prune)
+settings = WorkerSettings(
+    _env_file=None, data_dir=folder, artifact_url=artifacts, model_roots=inputs,
+    dataset_roots=inputs,
+)
+Runner(open_sessions(url), open_store(settings), killed, settings, worker="here/9").run(job_id)
+"""
+
+Steps = Generator[JobProgress, None, JobResult]
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> Path:
+    write_model(tmp_path / "inputs" / "dense", FAMILIES["llama"])
+    rows = ({"input_ids": ids} for ids in random_ids(24, 16).tolist())
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    (tmp_path / "inputs" / "rows.jsonl").write_text(text)
+    return tmp_path / "inputs"
+
+
+@pytest.fixture
+def on_machine(sessions: Sessions, bucket_url: str, tmp_path: Path) -> Callable[..., Runner]:
+    """Return a function that makes a runner on a machine, which is a data folder."""
+
+    def make(prune: Prune, machine: str, roots: Path | None = None, **fields: object) -> Runner:
+        where = {"data_dir": tmp_path / machine, "artifact_url": bucket_url}
+        folders = {"model_roots": (roots,), "dataset_roots": (roots,)} if roots else {}
+        settings = WorkerSettings.model_validate({"_env_file": None} | where | folders | fields)
+        return Runner(
+            sessions,
+            open_store(settings),
+            prune,
+            settings,
+            worker=f"{machine}/1",
+            exit_process=lambda: None,
+        )
+
+    return make
+
+
+def pruned(sessions: Sessions, job: Job) -> dict[str, str]:
+    """Return the sha256 of the weights that a job made."""
+    assert read(sessions, job.id).status is JobState.succeeded, read(sessions, job.id).error
+    with sessions() as session:
+        artifacts = ArtifactRepository(session).of_job(job.id)
+    return {one.name: one.sha256 for one in artifacts if one.name.endswith(".safetensors")}
+
+
+def test_a_killed_recovery_continues_on_another_machine_with_the_same_bytes(
+    sessions: Sessions,
+    on_machine: Callable[..., Runner],
+    database_url: str,
+    bucket_url: str,
+    inputs: Path,
+    tmp_path: Path,
+) -> None:
+    recover = {"kind": "masked", "tokens": 2 * 8192}
+    spec = make_spec(model="local:dense", dataset="local:rows.jsonl", samples=16, recover=recover)
+    whole, job = make_job(sessions, spec=spec), make_job(sessions, spec=spec)
+    other = on_machine(prune, "there", inputs)
+    other.run(whole.id)
+    arguments = [database_url, bucket_url, str(tmp_path / "here"), str(inputs), job.id]
+    done = subprocess.run([sys.executable, "-c", KILLED, *arguments])
+    assert done.returncode == -signal.SIGKILL
+    releases.release_job(sessions, other._store, job.id, "here/9")
+
+    other.run(job.id)
+
+    assert pruned(sessions, job) == pruned(sessions, whole)
+    with sessions() as session:
+        events = EventRepository(session).events(job.id)
+    resumed = [event.data for event in events if event.kind == "resumed"]
+    assert resumed == [{"resumed_from_block": 3}, {"resumed_from_step": 1}]
+    assert other._store.staged_jobs() == []
+    left = tmp_path / "here" / "artifacts"
+    assert list(left.rglob("*.safetensors"))
+    on_machine(work(), "here").run(make_job(sessions).id)
+    assert not list(left.rglob("*.safetensors"))
+
+
+def test_a_worker_that_is_stopped_saves_its_last_block_first(
+    sessions: Sessions, on_machine: Callable[..., Runner]
+) -> None:
+    job, stopping = make_job(sessions), threading.Event()
+
+    def journaled(spec: PruneSpec, out: Path, resources: Resources) -> Steps:
+        (out / ".progress").mkdir(exist_ok=True)
+        journal = out / ".progress" / "journal.jsonl"
+        for index in range(3):
+            if index == 1:
+                stopping.set()
+            with journal.open("a") as file:
+                file.write(f"{index}\n")
+            yield JobProgress(Phase.pruning, 0.5, (index, 3, f"layers.{index}"), {})
+        return JobResult({})
+
+    here = on_machine(journaled, "here")
+    here._stopping = stopping
+    here.run(job.id)
+    assert read(sessions, job.id).status is JobState.queued
+
+    staged = on_machine(work(), "there")._store.stage(job.id, 2)
+    assert (staged / ".progress" / "journal.jsonl").read_text() == "0\n1\n"
+
+
+def test_a_long_upload_keeps_the_lease_and_stops_on_a_cancel(
+    sessions: Sessions, on_machine: Callable[..., Runner], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, renewals = make_job(sessions), set()
+    runner = on_machine(work(blocks=2), "here", lease_s=2.0, cancel_grace_s=30)
+    published = runner._store.publish
+
+    def slow(*args: object) -> object:
+        check = args[-1]
+        assert callable(check)
+        for _ in range(1000):
+            renewals.add(read(sessions, job.id).lease_until)
+            if len(renewals) == 4:
+                cancel(sessions, job.id)
+            threading.Event().wait(0.2)
+            check()
+        return published(*args)  # type: ignore[arg-type] # the same arguments
+
+    monkeypatch.setattr(runner._store, "publish", slow)
+    runner.run(job.id)
+    assert read(sessions, job.id).status is JobState.cancelled
+    assert len(renewals) >= 4
+
+
+def test_a_bucket_that_does_not_respond_delays_the_job_and_keeps_its_blocks(
+    sessions: Sessions, on_machine: Callable[..., Runner], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = make_job(sessions)
+    runner = on_machine(work(), "here")
+
+    def unreachable(*_: object) -> None:
+        raise BucketError("the bucket does not respond")
+
+    for name in ("save", "publish", "retract", "discard", "is_resumable"):
+        monkeypatch.setattr(runner._store, name, unreachable)
+    runner.run(job.id)
+    delayed = read(sessions, job.id)
+    assert (delayed.status, delayed.retries) == (JobState.queued, 1)
