@@ -106,7 +106,7 @@ class Hub:
     redirects: dict[str, str] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
-        handler = type("Handler", (_Handler,), {"hub": self})
+        handler = type("Handler", (self.handler(),), {"hub": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
@@ -126,6 +126,10 @@ class Hub:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        """Return the class that responds to requests."""
+        return Handler
+
     def add_model(self, id: str, files: Mapping[str, bytes], **options: Any) -> Repo:
         return self.models.setdefault(id, Repo(id, files, **options))
 
@@ -141,13 +145,13 @@ class Hub:
         ]
 
 
-class _RefusedError(Exception):
-    def __init__(self, status: int, code: str) -> None:
-        super().__init__(status, code)
-        self.status, self.code = status, code
+class RefusedError(Exception):
+    def __init__(self, status: int, code: str, body: bytes = b"") -> None:
+        super().__init__(status, code, body)
+        self.status, self.code, self.body = status, code, body
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
     hub: Hub
     protocol_version = "HTTP/1.1"
 
@@ -169,16 +173,22 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.hub.requests.append(Request(self.command, unquote(url.path), headers))
         try:
+            if self.respond(unquote(url.path), body):
+                return
             if match := API.match(url.path):
                 self._json(self._api(*match.groups(), url.query, body))
             elif match := RESOLVE.match(url.path):
                 self._file(*map(unquote, (part or "" for part in match.groups())))
             else:
-                raise _RefusedError(404, "EntryNotFound")
-        except _RefusedError as refused:
+                raise RefusedError(404, "EntryNotFound")
+        except RefusedError as refused:
             # Like a careless proxy, it repeats the request's headers.
             repeated = json.dumps({"error": refused.code, "request": headers}).encode()
-            self._send(refused.status, repeated, {"X-Error-Code": refused.code})
+            self._send(refused.status, refused.body or repeated, {"X-Error-Code": refused.code})
+
+    def respond(self, path: str, body: bytes) -> bool:
+        """Respond to a request of another kind; return False if it is not one."""
+        return False
 
     def _api(
         self, kind: str, id: str, endpoint: str, revision: str, path: str, *request: Any
@@ -203,19 +213,19 @@ class _Handler(BaseHTTPRequestHandler):
         repo = (self.hub.datasets if kind.startswith("datasets") else self.hub.models).get(id)
         sent = self.headers.get("Authorization")
         if repo is None or (repo.token and sent != f"Bearer {repo.token}"):
-            raise _RefusedError(401, "RepoNotFound")
+            raise RefusedError(401, "RepoNotFound")
         if repo.gated:
-            raise _RefusedError(403, "GatedRepo")
+            raise RefusedError(403, "GatedRepo")
         if not repo.has(revision):
-            raise _RefusedError(404, "RevisionNotFound")
+            raise RefusedError(404, "RevisionNotFound")
         return repo
 
     def _file(self, kind: str, id: str, revision: str, path: str) -> None:
         repo = self._repo(kind or "models", id, revision)
         if path not in repo.files:
-            raise _RefusedError(404, "EntryNotFound")
+            raise RefusedError(404, "EntryNotFound")
         if path in self.hub.failing and self.command == "GET":
-            raise _RefusedError(self.hub.failing[path], "Unavailable")
+            raise RefusedError(self.hub.failing[path], "Unavailable")
         data = repo.files[path]
         headers = {
             "ETag": f'"{sha256(data).hexdigest()}"',

@@ -19,7 +19,7 @@ from zpruner.serve.supervisor import Child
 
 ROOT = Path(__file__).parent.parent
 COMPOSE, EXAMPLE = ROOT / "docker-compose.yml", ROOT / ".env.example"
-OURS = ("migrate", "api", "worker", "control")
+OURS = ("migrate", "api", "worker", "control", "outputs")
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE.read_text())["services"]
 FIXED = {
     f"ZPRUNER_{name}"
@@ -101,7 +101,7 @@ def test_the_broker_persists_its_data() -> None:
 
 
 def test_the_database_is_migrated_before_the_service_starts() -> None:
-    for name in ("api", "worker", "control"):
+    for name in OURS[1:]:
         after = SERVICES[name]["depends_on"]["migrate"]
         assert after == {"condition": "service_completed_successfully"}
 
@@ -118,7 +118,7 @@ def test_the_api_image_installs_no_torch() -> None:
     needed = [*extras["dependencies"], *extras["optional-dependencies"]["api"]]
     needed += extras["optional-dependencies"]["service"]
     stage = (ROOT / "Dockerfile.gpu").read_text().split(" AS api")[1].split("\nFROM ")[0]
-    assert re.findall(r"zpruner\[([\w,]+)\]", stage) == ["api,otel"]
+    assert re.findall(r"zpruner\[([\w,]+)\]", stage) == ["api,otel,outputs"]
     assert not [name for name in needed if re.match("torch|transformers|safetensors", name)]
 
 

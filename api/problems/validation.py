@@ -34,6 +34,10 @@ REMEDIES = {
     "recover": 'Write a kind such as masked, or {{"kind": "masked", "tokens": 1000000}}.',
     "allocation": 'Use a name, {{"name": "owl", "spread": 0.15}}, or a list like [0.45, 0.5, 0.55] '
     "with an entry for each block.",
+    "output": 'Write {{"hub": "org/name", "secret": "hf-write"}}, a bucket or an MLflow server '
+    "(docs/outputs.md).",
+    "output_address": "Correct it, or leave it out.",
+    "same_outputs": "Remove one of them.",
     "empty_gate": 'Name a figure, as in {{"max": {{"perplexity_ratio": 1.1}}}}.',
     "one_of_both": "Name the values of some fields in grid, or the points themselves in jobs.",
     "too_many_points": "Leave values out, or make several sweeps.",

@@ -5,13 +5,13 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, Secret, StringConstraints
 
-from db.spec.prune_spec import SecretName
+from db.spec.references import SecretName
 from db.tables.caller_secrets import CallerSecret
 
-# The characters that RFC 6750 allows in a bearer token. A shorter value could not be removed from
-# logs without removing other text as well.
+# The characters that RFC 6750 allows in a bearer token, and the colon between a name and a
+# password. A shorter value could not be removed from logs without removing other text as well.
 SecretText = Annotated[
-    str, StringConstraints(min_length=8, max_length=4096, pattern=r"^[A-Za-z0-9._~+/=-]*$")
+    str, StringConstraints(min_length=8, max_length=4096, pattern=r"^[A-Za-z0-9._~+/=:-]*$")
 ]
 
 

@@ -1,11 +1,13 @@
 """Schemas of jobs in responses."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Self
 
 from pydantic import BaseModel, Field
 
 from api.schemas.history import AttemptRead, PhaseRead
+from api.schemas.outputs import OutputRead
 from api.schemas.pages import Page
 from db.core.problem import Problem
 from db.core.states import JobState, Phase
@@ -15,6 +17,7 @@ from db.jobs import listing
 from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import Gate, GateFailure, Verdict, gate_failures
 from db.tables.jobs import Job, JobEvent
+from db.tables.outputs import Output
 
 
 class Block(BaseModel):
@@ -76,6 +79,7 @@ class JobLinks(BaseModel):
     queue: str
     artifacts: str
     archive: str
+    outputs: str
 
     @classmethod
     def of(cls, job_id: str) -> Self:
@@ -132,7 +136,7 @@ class JobRead(BaseModel):
 
 
 class JobDetail(JobRead):
-    """A job with its attempts and phases."""
+    """A job with its attempts, phases and outputs."""
 
     queue_position: int | None = Field(
         description="Its position in the queue, from 1; null if it does not wait, or if more than "
@@ -140,14 +144,29 @@ class JobDetail(JobRead):
     )
     attempts: list[AttemptRead]
     phases: list[PhaseRead]
+    outputs: list[OutputRead] = Field(
+        description="The targets that its result is sent to, once the job has succeeded."
+    )
 
     @classmethod
-    def with_history(cls, job: Job, events: list[JobEvent], position: int | None) -> Self:
-        """Build a job's details from its row, status and phase events, and queue position."""
+    def with_history(
+        cls,
+        job: Job,
+        events: Sequence[JobEvent],
+        position: int | None,
+        outputs: Sequence[Output],
+    ) -> Self:
+        """Build a job's details from its row, status and phase events, and what belongs to it."""
         attempts = [AttemptRead.model_validate(one) for one in history.attempts(events)]
         phases = [PhaseRead.model_validate(one) for one in history.phases(events)]
-        own = {"attempts": attempts, "phases": phases, "queue_position": position}
-        return cls(**own, **_fields(job))
+        sent = [OutputRead.of(one) for one in outputs]
+        return cls(
+            attempts=attempts,
+            phases=phases,
+            outputs=sent,
+            queue_position=position,
+            **_fields(job),
+        )
 
 
 class JobPreview(BaseModel):

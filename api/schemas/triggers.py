@@ -24,7 +24,7 @@ from db.tables.triggers import Trigger, TriggerDelivery, TriggerOutcome, Trigger
 MAX_POINTERS = 32
 """The largest number of entries in a filter or a map."""
 # The sender of a payload must not choose among the secrets of the trigger's key.
-MAPPABLE = JobRequest.model_fields.keys() - {"model_secret"}
+MAPPABLE = JobRequest.model_fields.keys() - {"model_secret", "output"}
 _SCALAR = {"type": ["string", "number", "boolean", "null"]}
 
 
@@ -42,7 +42,8 @@ def _check_field(name: str) -> str:
     field, dot, label = name.partition(".")
     if field not in MAPPABLE or bool(dot and label) != (field == "labels"):
         raise PydanticCustomError(
-            "job_field", "Input should be a field of a job except model_secret, or labels.NAME"
+            "job_field",
+            "Input should be a field of a job except model_secret and output, or labels.NAME",
         )
     return name
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from api.schemas.jobs import JobDetail
 from api.services.current_values import CommitMarks, CurrentValues
 from api.services.event_broadcast import EventBroadcast
+from api.services.job_details import job_detail
 from api.web.conditional import etag_of
 from db.core.errors import JobNotFoundError
 from db.core.session import Sessions
@@ -98,8 +98,8 @@ class JobCache:
 
 
 def _snapshot(session: Session, job_id: str) -> JobSnapshot:
-    job, history = get_job(session, job_id), EventRepository(session)
-    position = QueueRepository(session).near_position(job)
-    events, newest = history.milestones(job_id), history.newest_events([job_id])[job_id]
-    body = JobDetail.with_history(job, events, position).model_dump_json().encode()
-    return JobSnapshot(etag_of(job, position), body, newest, job.status.is_final)
+    job = get_job(session, job_id)
+    detail = job_detail(session, job)
+    newest = EventRepository(session).newest_events([job_id])[job_id]
+    etag, body = etag_of(job, detail.queue_position), detail.model_dump_json().encode()
+    return JobSnapshot(etag, body, newest, job.status.is_final)

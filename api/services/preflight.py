@@ -1,13 +1,13 @@
 """Checks of a job's model and datasets before the job is created."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from api.services.hub import Hub, HubUnreachableError
 from api.settings import ApiSettings
 from api.submission.static_checks import LocalModel, passes_static_checks
-from db.access.caller_secrets import read_hub_token
+from db.access.caller_secrets import read_hub_token, require_secret
 from db.core.errors import SpecRefusedError
 from db.core.session import Sessions
 from db.files.fetched_uploads import fetch_uploads
@@ -19,6 +19,8 @@ from db.spec.datasets.upload_store import UploadStore
 from db.spec.dimensions import check_dimensions
 from db.spec.evaluation.question_files import question_files
 from db.spec.model_configs import check_configs
+from db.spec.outputs.allowed import check_targets
+from db.spec.outputs.targets import Target
 from db.spec.prune_spec import PruneSpec
 from db.spec.references import (
     HubDataset,
@@ -74,6 +76,7 @@ class Preflight:
             SpecRefusedError: a worker could not use the value of a field.
         """
         check_combination(spec)
+        self.check_outputs(spec.output, key_id)
         fetch_uploads(self._sessions, self._uploads, spec)
         reference = parse_model(spec.model, spec.revision, self._settings.model_roots)
         model, unreachable = None, []
@@ -100,6 +103,18 @@ class Preflight:
         for questions in question_files(spec, settings.dataset_roots, settings.upload_dir):
             check_file(questions, "questions")
         return CheckedSources(warnings, model, texts, bool(unreachable))
+
+    def check_outputs(self, targets: Sequence[Target], key_id: str | None) -> None:
+        """Check that the operator allows the targets, and that the key has their secrets.
+
+        Raises:
+            SpecRefusedError: a target is not allowed, or has a secret that does not exist.
+        """
+        check_targets(targets, self._settings.output_urls)
+        if targets:
+            with self._sessions() as session:
+                for index, target in enumerate(targets):
+                    require_secret(session, target.secret, key_id, f"output.{index}.secret")
 
     def _hub_model(self, name: str, reference: HubRepo, token: str | None) -> None:
         files = self._hub.model_files(reference.id, reference.revision, token)

@@ -15,10 +15,10 @@ from sqlalchemy.orm import Session
 from api.deps import Service
 from api.schemas.jobs import JobDetail, JobPreview
 from api.schemas.requests import JobRequest
+from api.services.job_details import job_detail
 from api.services.preflight import CheckedSources
 from api.submission.idempotency import REPLAYED, KeyedRequest, store_response, stored_response
 from db.core.errors import IdempotencyKeyTakenError, SpecRefusedError
-from db.events.job_events import EventRepository
 from db.files.artifacts import ArtifactRepository
 from db.jobs.quotas import QuotaRepository
 from db.jobs.repository import JobRepository, NewJob
@@ -156,9 +156,7 @@ def _create(
     job, status = next((one for one in identical if one.id == reusable_id), None), 200
     if job is None:
         job, status = jobs.add(new_job(submission, spec, warnings)), 201
-    milestones = EventRepository(session).milestones(job.id)
-    detail = JobDetail.with_history(job, milestones, QueueRepository(session).near_position(job))
-    created = _JobResponse(job.id, status, detail.model_dump(mode="json"))
+    created = _JobResponse(job.id, status, job_detail(session, job).model_dump(mode="json"))
     store_response(session, submission.request, job.id, status, created.body)
     return created
 

@@ -1,6 +1,6 @@
 """The request for a sweep, and the sweep's points, each of which becomes a job."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
 from math import prod
 from typing import Annotated, Any, Literal, Self
@@ -15,6 +15,7 @@ from db.core.digests import digest
 from db.core.errors import SpecRefusedError
 from db.jobs.sweeps import Point
 from db.spec.combinations import check_combination
+from db.spec.outputs.targets import HubOutput, Target
 
 MAX_POINTS = 200
 
@@ -93,8 +94,10 @@ class SweepRequest(JobRequest):
 
         Raises:
             RequestValidationError: a point is not a valid job.
-            SpecRefusedError: a point's options cannot be combined, or two points are equal.
+            SpecRefusedError: a point's options cannot be combined, two points are equal, or their
+                results would be sent to one repository.
         """
+        _require_separate_outputs(self.output)
         points: list[Point] = []
         numbers: dict[str, int] = {}
         for number, varied in enumerate(self._combinations()):
@@ -135,6 +138,18 @@ class SweepRequest(JobRequest):
 def _at_point(error: SpecRefusedError, number: int, varied: dict[str, JsonValue]) -> Exception:
     reason = f"{error.reason} (in {_description(number, varied)})"
     return SpecRefusedError(error.field, error.value, error.code, reason, error.remedy)
+
+
+def _require_separate_outputs(targets: Sequence[Target]) -> None:
+    for index, target in enumerate(targets):
+        if isinstance(target, HubOutput):
+            raise SpecRefusedError(
+                f"output.{index}.hub",
+                target.hub,
+                "shared_output",
+                "the jobs of a sweep would replace each other's files in one repository",
+                "Use a bucket or an MLflow server, or rerun the best job with this output.",
+            )
 
 
 def _equal_points(first: int, second: int, varied: dict[str, JsonValue]) -> Exception:

@@ -4,18 +4,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from api.schemas.requests import JobRequest
 from api.web.json_pointers import PointerNotFoundError, resolve
 from db.core.errors import SpecRefusedError
 from db.spec.combinations import check_combination
 from db.spec.metrics import check_gate
+from db.spec.outputs.targets import Outputs, Target
 from db.tables.triggers import Trigger
 
 PLACEHOLDERS: dict[str, Any] = {"model": "any", "dataset": "any"}
 OPTIONS = JobRequest.model_fields.keys() - {*PLACEHOLDERS, "revision", "name", "labels"}
 """Fields that can be checked without knowing the model and the dataset."""
+OUTPUTS = TypeAdapter[tuple[Target, ...]](Outputs)
 LABEL = "trigger"
 """The name of the job label whose value is the trigger's id."""
 
@@ -43,6 +45,11 @@ def check_template(job: Mapping[str, JsonValue], mapped: Mapping[str, str]) -> N
 
     if not OPTIONS & mapped.keys():
         _check_options(JobRequest.model_validate(PLACEHOLDERS | {**job}))
+
+
+def template_outputs(job: Mapping[str, JsonValue]) -> tuple[Target, ...]:
+    """Return the outputs of a checked template."""
+    return OUTPUTS.validate_python(job.get("output", ()))
 
 
 def _check_options(request: JobRequest) -> None:

@@ -149,28 +149,47 @@ def read_hub_token(
     """
     if (name := spec.model_secret) is None:
         return None
+    return read_secret(sessions, settings, name, key_id, used_by)
+
+
+def read_secret(
+    sessions: Sessions,
+    settings: Settings,
+    name: str,
+    key_id: str | None,
+    used_by: str,
+    field: str = "model_secret",
+) -> str:
+    """Return the value of a secret that a job names in ``field``.
+
+    Raises:
+        SpecRefusedError: the key has no secret of this name.
+        EncryptionKeyError: this process cannot decrypt it.
+    """
     try:
         with sessions.begin() as session:
             return SecretRepository(session).use(name, key_id, read_cipher(settings), used_by)
     except SecretNotFoundError:
-        raise _no_such_secret(name, key_id) from None
+        raise _no_such_secret(field, name, key_id) from None
 
 
-def require_secret(session: Session, name: object, key_id: str | None) -> None:
-    """Check that a key has the secret that a field ``model_secret`` names, if it names one.
+def require_secret(
+    session: Session, name: object, key_id: str | None, field: str = "model_secret"
+) -> None:
+    """Check that a key has the secret that a field names, if it names one.
 
     Raises:
         SpecRefusedError: the key has no secret of this name.
     """
     owned = {one.name for one in SecretRepository(session).of(key_id)}
     if name is not None and name not in owned:
-        raise _no_such_secret(name, key_id)
+        raise _no_such_secret(field, name, key_id)
 
 
-def _no_such_secret(name: object, key_id: str | None) -> SpecRefusedError:
+def _no_such_secret(field: str, name: object, key_id: str | None) -> SpecRefusedError:
     owner = "callers without a key have" if key_id is None else f"key {key_id} has"
     return SpecRefusedError(
-        "model_secret",
+        field,
         name,
         "secret_not_found",
         f"{owner} no secret of this name",

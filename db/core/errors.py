@@ -189,6 +189,28 @@ class DeliveryNotFoundError(NotFoundError):
     noun = "delivery"
 
 
+class OutputNotFoundError(JobError):
+    """The job has no output of this number."""
+
+    def __init__(self, job_id: str, index: int) -> None:
+        super().__init__(job_id, index)
+        self.job_id, self.index = job_id, index
+
+    def __str__(self) -> str:
+        return f"job {self.job_id} has no output {self.index}"
+
+
+class OutputStateError(JobError):
+    """The output's state does not allow the action."""
+
+    def __init__(self, job_id: str, index: int, state: str, action: str) -> None:
+        super().__init__(job_id, index, state, action)
+        self.job_id, self.index, self.state, self.action = job_id, index, state, action
+
+    def __str__(self) -> str:
+        return f"output {self.index} of job {self.job_id} is {self.state}: it cannot {self.action}"
+
+
 class TriggerNotFoundError(NotFoundError):
     noun = "trigger"
 

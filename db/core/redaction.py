@@ -10,7 +10,7 @@ _SECRETS = (
     (re.compile(r"\bzpr_\w+"), f"zpr_{HIDDEN}"),  # API keys of this service, whole or in part
     (re.compile(r"\bwhsec_[\w+/=-]+"), f"whsec_{HIDDEN}"),  # signing secrets of webhooks
     (re.compile(r"\bsig=[0-9a-f]+"), f"sig={HIDDEN}"),  # signatures of download links
-    (re.compile(r"\b(X-Amz-(?:Signature|Security-Token))=[^&\s'\"]+"), rf"\1={HIDDEN}"),
+    (re.compile(r"(?i)\b(x-amz-(?:signature|security-token)=)[^\s&'\"]+"), rf"\1{HIDDEN}"),
     (re.compile(r"\bhf_[A-Za-z0-9]{20,}"), f"hf_{HIDDEN}"),  # Hugging Face tokens
     (re.compile(r"(://[^\s:/@]*):[^\s/@]+@"), rf"\1:{HIDDEN}@"),  # passwords in URLs
     (

@@ -14,8 +14,10 @@ from db.files.retention_plan import Deletion, StoredJob
 from db.tables.artifacts import Artifact
 from db.tables.base import Document
 from db.tables.jobs import Job
+from db.tables.outputs import Output, OutputState
 from db.tables.trials import Trial
 
+UNSENT = (OutputState.waiting, OutputState.running)
 KEPT = frozenset({"report.json", "provenance.json", "provenance.intoto.jsonl"})
 """The files that no rule deletes: they say how the others were made."""
 
@@ -103,8 +105,9 @@ _IS_DELETABLE: ColumnElement[bool] = Artifact.deleted_by.is_(None) & Artifact.na
 def _is_protected() -> ColumnElement[bool]:
     """Return SQL, never NULL, for whether no rule may delete a job's files now.
 
-    The job is pinned, or a client downloads its files; or a rerun of it or another job of its sweep
-    has not ended, so that the two will be compared; or a trial of it has not been answered.
+    The job is pinned, a client downloads its files, or they are still to be sent to an output; or a
+    rerun of it or another job of its sweep has not ended, so that the two will be compared; or a
+    trial of it has not been answered.
     """
     other = aliased(Job)
     unfinished = other.status.not_in(FINAL)
@@ -113,9 +116,11 @@ def _is_protected() -> ColumnElement[bool]:
     tried = select(Trial.tried_id).join(answering, answering.id == Trial.job_id)
     tried = tried.where(answering.status.not_in(FINAL))
     sweeps = select(other.sweep_id).where(unfinished, other.sweep_id.is_not(None))
+    unsent = select(Output.job_id).where(Output.state.in_(UNSENT))
     return or_(
         Job.pinned,
         was_downloaded(PROTECTED_FOR),
+        Job.id.in_(unsent),
         Job.id.in_(parents),
         Job.id.in_(tried),
         Job.sweep_id.is_not(None) & Job.sweep_id.in_(sweeps),

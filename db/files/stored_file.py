@@ -5,10 +5,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from io import BufferedReader
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
-from db.buckets.bucket import Bucket, StoredObject
+from db.buckets.bucket import READ_BYTES, Bucket, StoredObject
+from db.buckets.object_reader import ObjectReader
 from db.files.sealed_folder import identity_of
 
 CHUNK_BYTES = 1 << 20
@@ -46,6 +48,10 @@ class StoredFile(ABC):
     @abstractmethod
     def url(self, lifetime: timedelta) -> str | None:
         """Return a URL from which anyone can read the file; None if only this process can."""
+
+    @abstractmethod
+    def open(self) -> BinaryIO:
+        """Open the file; reading raises the errors of `chunks`."""
 
     @abstractmethod
     def place(self, path: Path, sha256: str) -> None:
@@ -102,6 +108,13 @@ class LocalFile(StoredFile):
     def url(self, lifetime: timedelta) -> None:
         return None
 
+    def open(self) -> BinaryIO:
+        file = self.path.open("rb")
+        if identity_of(os.fstat(file.fileno())) != self.identity:
+            file.close()
+            raise FileReplacedError(f"{self.path} was replaced before it was opened")
+        return file
+
     def place(self, path: Path, sha256: str) -> None:
         path.symlink_to(self.path)
 
@@ -126,6 +139,9 @@ class BucketFile(StoredFile):
 
     def url(self, lifetime: timedelta) -> str:
         return self.bucket.url(self.found.name, lifetime)
+
+    def open(self) -> BinaryIO:
+        return BufferedReader(ObjectReader(self.bucket, self.found), READ_BYTES)
 
     def place(self, path: Path, sha256: str) -> None:
         self.bucket.download(self.found.name, path, sha256)

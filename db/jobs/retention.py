@@ -13,7 +13,7 @@ from db.tables.jobs import EventCounter, Job, JobEvent
 
 ENTRY_BATCH_SIZE = 1000
 JOB_BATCH_SIZE = 50
-DETAILS = ("phase", "progress", "resumed")
+DETAILS = ("phase", "progress", "resumed", "output_progress")
 """The kinds of events that are deleted. Attempts are derived from ``status`` events, so these are
 kept."""
 

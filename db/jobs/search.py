@@ -34,6 +34,7 @@ ADDED_FIELDS = (
     "rank_answers",
     "expect",
     "model_secret",
+    "output",
 )
 """Fields that did not exist when older jobs' digests were computed."""
 NO_LABELS: Mapping[str, object] = MappingProxyType({})

@@ -5,11 +5,11 @@ from dataclasses import replace
 from db.core.errors import JobError, SpecRefusedError
 from db.core.escaping import escape_surrogates
 from db.core.problem import FieldProblem, Problem
-from db.problems import access, failures, requests, resources, service, specification
+from db.problems import access, failures, outputs, requests, resources, service, specification
 from db.problems.kind import KindGroup, ProblemKind, for_class
 
 CATALOGUE = KindGroup()
-for _module in (requests, access, resources, service, specification, failures):
+for _module in (requests, access, resources, service, specification, failures, outputs):
     CATALOGUE.merge(_module.GROUP)
 
 

@@ -17,6 +17,7 @@ from db.core.states import HELD, JobState, Phase
 from db.events.job_rows import change_job, record_event
 from db.events.transitions import LEASE, entering, leading_to, lease_fields, releasing
 from db.files.sealed_folder import NewArtifact
+from db.outputs.repository import OutputRepository
 from db.scheduling.crashes import is_repeated, is_step_repeated
 from db.scheduling.transient_retries import DELAYS
 from db.spec.quality_gate import Gate, Verdict, judge, metric_value
@@ -89,7 +90,7 @@ class LeaseRepository:
     def succeed(
         self, job_id: str, attempt: int, result: Document, artifacts: Sequence[NewArtifact]
     ) -> Job:
-        """Mark a job as succeeded, with its metrics, files and verdict.
+        """Mark a job as succeeded, with its metrics, files and verdict; enqueue its outputs.
 
         Raises:
             LeaseLostError: also if the job is being cancelled.
@@ -103,9 +104,10 @@ class LeaseRepository:
         job = self._finish(job_id, attempt, _held_before(JobState.succeeded), values, data)
         if job.started_at is not None and job.finished_at is not None:
             job.seconds = (job.finished_at - job.started_at).total_seconds()
-        for one in artifacts:
-            self._session.add(_artifact(job_id, attempt, one))
+        rows = [_artifact(job_id, attempt, one) for one in artifacts]
+        self._session.add_all(rows)
         self._session.flush()
+        OutputRepository(self._session).add_all(job, rows)
         return job
 
     def fail(self, job_id: str, attempt: int, problem: Problem) -> Job:

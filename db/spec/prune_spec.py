@@ -23,8 +23,10 @@ from db.spec.allocations import Allocation, AllocationName
 from db.spec.evaluation.rank_answers import RankAnswers
 from db.spec.expected_inputs import ExpectedInputs
 from db.spec.generation import Prompts
+from db.spec.outputs.targets import Outputs
 from db.spec.presets import PresetName, resolve_preset
 from db.spec.recovery import Recover
+from db.spec.references import SecretName
 from db.spec.refinement import Refine
 from db.spec.variants import Variant
 from db.spec.zero_shot import Tasks
@@ -114,9 +116,6 @@ Pattern = Annotated[
 Glob = Annotated[str, Field(max_length=512, pattern=r"^[^\x00-\x1f\x7f]*$")]
 SourceName = Annotated[str, Field(min_length=1, max_length=512)]
 FieldName = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
-SecretName = Annotated[
-    str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-]
 
 
 class PruneSpec(BaseModel):
@@ -295,6 +294,12 @@ class PruneSpec(BaseModel):
         description="The SHA-256 of inputs, and versions of packages, under the names that they "
         "have in a job's provenance. The job fails before it prunes if one of them is different.",
         examples=[{"calibration": "2c26b46b68ffc68f", "version/torch": "2.13.0"}],
+    )
+    output: Outputs = Field(
+        default=(),
+        description="Where the result is sent once the job has succeeded: repositories of the hub, "
+        "buckets (files), and MLflow servers (numbers).",
+        examples=[[{"hub": "org/name", "secret": "hf-write"}]],
     )
 
     @model_validator(mode="before")

@@ -1,10 +1,13 @@
-"""References: the models and datasets that the names in a specification stand for."""
+"""References: the models, datasets and secrets that the names in a specification stand for."""
 
 import os
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from db.core.errors import SpecRefusedError
 from db.spec.datasets.builtin import BUILTIN_DATASETS
@@ -24,6 +27,9 @@ _HUB_ID = re.compile(
     r"(?=.{1,96}\Z)(?:[A-Za-z0-9_]+(?:[.-][A-Za-z0-9_]+)*/)?\w+(?:[.-]\w+)*\Z", re.A
 )
 _CONFIG = re.compile(r"\w[\w.-]{0,95}\Z", re.A)
+SecretName = Annotated[
+    str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+]
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ The names of the variables start with ``ZPRUNER_``. The environment takes preced
 
 import json
 import os
+import re
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -29,6 +30,7 @@ from db.core.broker_names import GPU_QUEUE
 from db.core.logging_setup import Format
 from db.core.retention_rules import RetentionRule, RetentionRules
 
+OUTPUT_URL = r"(https?|s3)://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9][A-Za-z0-9._=+@-]*)*/?"
 MAX_S = 10 * 365 * 86_400
 """Ten years, so that adding it to a date cannot overflow."""
 Seconds = Annotated[float, Field(gt=0, le=MAX_S)]
@@ -118,6 +120,12 @@ class Settings(BaseSettings):
     """Private networks, as in `10.0.0.0/8,127.0.0.0/8`, that webhooks may be sent to, also without
     https; set it for every process of the service (docs/webhooks.md)."""
 
+    output_urls: Names = ()
+    """URLs below which jobs may send their results, besides the hub: MLflow servers, as in
+    `https://mlflow.example`, buckets of AWS, as in `s3://bucket/prefix`, and buckets of other
+    services, as in `https://minio.example/bucket`; set it for every process of the service
+    (docs/outputs.md#allowed-targets)."""
+
     retention: Rules = ()
     """Rules by which `control` deletes files of finished jobs, as a JSON list; set it for every
     process of the service. An example: `[{"name": "old", "max_age_days": 90}]`
@@ -178,13 +186,25 @@ class Settings(BaseSettings):
             ) from None
         return value
 
-    @field_validator("queues", "webhook_networks", mode="before")
+    @field_validator("queues", "webhook_networks", "output_urls", mode="before")
     @classmethod
     def _split_names(cls, value: object) -> object:
         """Split a list of names or networks at commas."""
         if isinstance(value, str):
             return tuple(name for part in value.split(",") if (name := part.strip()))
         return value
+
+    @field_validator("output_urls")
+    @classmethod
+    def _are_targets(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        for url in urls:
+            if re.fullmatch(OUTPUT_URL, url) is None:
+                raise PydanticCustomError(
+                    "output_url",
+                    "{url} is neither https://host/path nor s3://bucket/prefix",
+                    {"url": url},
+                )
+        return urls
 
     @property
     def heartbeat_timeout(self) -> timedelta:

@@ -18,6 +18,7 @@ from db.tables.jobs import (
 )
 from db.tables.labels import JobLabel
 from db.tables.logs import LogLine
+from db.tables.outputs import Output
 from db.tables.samples import QueueSample, WorkerSample
 from db.tables.trials import Trial
 from db.tables.triggers import Trigger, TriggerDelivery
@@ -40,6 +41,7 @@ __all__ = [
     "JobLabel",
     "LastClaim",
     "LogLine",
+    "Output",
     "QueueSample",
     "Secret",
     "StoredResponse",

@@ -8,7 +8,7 @@ from db.core.escaping import escape_surrogates
 from db.core.states import JobState
 from db.spec.quality_gate import is_number
 from db.tables.jobs import Job, JobEvent
-from db.tables.webhooks import TEST_EVENT, EventType, Webhook
+from db.tables.webhooks import STATUS, TEST_EVENT, EventType, Webhook
 
 MEDIA_TYPE = "application/cloudevents+json"
 MAX_BYTES = 20_000
@@ -32,7 +32,9 @@ def test_body(message_id: str, webhook: Webhook, at: datetime) -> str:
 def _job_body(message_id: str, event: JobEvent, job: Job, omitted: tuple[str, ...]) -> str:
     fields = {name: value for name, value in _job_fields(event, job).items() if name not in omitted}
     data = {"job": fields} | ({"omitted": list(omitted)} if omitted else {})
-    kind = EventType.of(event.status)
+    if event.kind != STATUS:
+        data["output"] = event.data | {"error": _shortened(event.data.get("error"))}
+    kind = EventType.of(event.kind, event.status)
     return _cloud_event(message_id, kind, f"/v1/jobs/{job.id}", job.id, event.at, data)
 
 
@@ -55,6 +57,7 @@ def _cloud_event(
 def _job_fields(event: JobEvent, job: Job) -> dict[str, Any]:
     """Return the job's fields; its status, attempt and error are those at the time of the event."""
     succeeded = event.status is JobState.succeeded
+    ended = event.at if event.kind == STATUS else job.finished_at
     return {
         "id": job.id,
         "name": job.name,
@@ -64,9 +67,9 @@ def _job_fields(event: JobEvent, job: Job) -> dict[str, Any]:
         "verdict": job.verdict.value if succeeded else "none",
         "attempt": event.attempt,
         "created_at": _timestamp(job.created_at),
-        "finished_at": _timestamp(event.at) if event.status.is_final else None,
+        "finished_at": _timestamp(ended) if ended and event.status.is_final else None,
         "metrics": _numbers(job.result or {}) if succeeded else None,
-        "error": _shortened(event.data.get("error")),
+        "error": _shortened(event.data.get("error")) if event.kind == STATUS else None,
     }
 
 

@@ -1,6 +1,6 @@
 """The fan-out of events: each event becomes one delivery for every webhook subscribed to it."""
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from db.core.ids import new_id
@@ -8,7 +8,7 @@ from db.core.session import Sessions
 from db.events.event_order import EventOrder
 from db.tables.jobs import EventCounter, Job, JobEvent
 from db.tables.trials import TRIAL
-from db.tables.webhooks import Delivery, EventType, Webhook
+from db.tables.webhooks import STATUS, Delivery, EventType, Webhook
 from db.webhooks.cloudevents import job_body
 
 BATCH_SIZE = 500
@@ -54,10 +54,9 @@ class FanOut:
             pass
 
     def _events(self, webhook: Webhook, last: int) -> list[tuple[JobEvent, Job]]:
-        statuses = [EventType(one).status for one in webhook.events]
         query = select(JobEvent, Job).join(Job, Job.id == JobEvent.job_id)
         query = query.where(JobEvent.position > webhook.position, JobEvent.position <= last)
-        query = query.where(JobEvent.kind == "status", JobEvent.status.in_(statuses))
+        query = query.where(_is_wanted([EventType(one) for one in webhook.events]))
         query = query.where(Job.method != TRIAL)
         rows = self._session.execute(query.order_by(JobEvent.position).limit(BATCH_SIZE))
         return [(event, job) for event, job in rows]
@@ -82,11 +81,17 @@ def _delivery(webhook_id: str, event: JobEvent, job: Job) -> Delivery:
     return Delivery(
         id=message_id,
         webhook_id=webhook_id,
-        type=EventType.of(event.status),
+        type=EventType.of(event.kind, event.status),
         job_id=job.id,
         position=event.position,
         body=job_body(message_id, event, job),
     )
+
+
+def _is_wanted(types: list[EventType]) -> ColumnElement[bool]:
+    statuses = [one.status for one in types if one.status is not None]
+    kinds = [one.name for one in types if one.status is None]
+    return or_((JobEvent.kind == STATUS) & JobEvent.status.in_(statuses), JobEvent.kind.in_(kinds))
 
 
 _IS_ENABLED = (Webhook.disabled_at.is_(None),)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.embedded import Service, serving, write_inputs
-from tests.hub import Hub
+from tests.hub_uploads import WritableHub
 from zpruner import Client
 
 
@@ -25,15 +25,15 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def hub_of_service() -> Iterator[Hub]:
+def hub_of_service() -> Iterator[WritableHub]:
     """The hub of the service, without models at first."""
-    with Hub() as hub:
+    with WritableHub() as hub:
         yield hub
 
 
 @pytest.fixture(scope="session")
 def service(
-    tmp_path_factory: pytest.TempPathFactory, inputs: Path, hub_of_service: Hub
+    tmp_path_factory: pytest.TempPathFactory, inputs: Path, hub_of_service: WritableHub
 ) -> Iterator[Service]:
     """A service with a worker, which may send to this machine."""
     data_dir = tmp_path_factory.mktemp("d")

@@ -60,7 +60,8 @@ def job_report(
     environment, shared = environment_json(job, result), job.windows.overlap()
     protocol = job.windows.evaluation.provenance | {"dtype": environment["dtype"]}
     report = {
-        "spec": job.spec.model_dump(mode="json"),
+        # Where the files are sent is no part of how they were made, and may be private.
+        "spec": job.spec.model_dump(mode="json", exclude={"output"}),
         "model": {"name": job.model.name, "revision": job.model.revision},
         "metrics": job_metrics(result, blocks, recovered)
         | others.metrics()

@@ -79,7 +79,7 @@ def _definition(run: Run) -> dict[str, Any]:
     packages = {package.__name__: Path(package.__path__[0]) for package in (pruning, recovery)}
     return {
         "buildType": f"{PROJECT}/blob/main/docs/provenance.md",
-        "externalParameters": job.spec.model_dump(mode="json") | names,
+        "externalParameters": job.spec.model_dump(mode="json", exclude={"output"}) | names,
         "internalParameters": {
             "device": device_properties(job.devices[0]),
             "devices": len(job.devices),

@@ -36,7 +36,8 @@ from zpruner.cli.field_options import options_of, with_fields
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 OPTIONS = {option.name: option for option in options_of(PruneSpec.model_json_schema())}
-del OPTIONS["model_secret"]  # it is in a service's database
+for name in ("model_secret", "output"):  # secrets are in a service's database
+    del OPTIONS[name]
 OPTIONS["model"] = replace(OPTIONS["model"], help="A Hugging Face id or a folder.")
 OPTIONS["dataset"] = replace(
     OPTIONS["dataset"], help="Calibration text: a built-in name, a Hugging Face id or a file."

@@ -75,6 +75,8 @@ def event_line(event: Event) -> str:
         parts.append(f"{step['stage']} {step['step']}/{step['steps']}")
     elif block := event.data.get("block"):
         parts.append(f"{block['index'] + 1}/{block['total']}")
+    elif target := event.data.get("target"):
+        parts.append(str(target))
     return " ".join(parts)
 
 
@@ -94,6 +96,7 @@ def summary(job: JobFields) -> str:
     if job.verdict != "none":
         lines.append(f"  gate: {job.verdict}")
     lines += [f"    {failure_text(one)}" for one in job.gate_failures]
+    lines += [f"  output {one.index}: {one.state} {one.url or ''}".rstrip() for one in job.outputs]
     if job.error is not None:
         lines.append(f"  {job.error.code}: {job.error.detail}")
         if job.error.hint:

@@ -11,6 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
+from zpruner.cli.output_option import HELP, read_output
+
+OUTPUT = "output"
+"""The field whose values are objects of several kinds, which are written in a form of their own."""
 TYPES: dict[str, type] = {"number": float, "integer": int, "boolean": bool}
 """The Python type for each JSON schema type; values of all other types are text."""
 
@@ -41,6 +45,8 @@ class FieldOption:
 
     def read(self, value: Any) -> Any:
         """Return a value as it is sent: ``0.45,0.5`` becomes a list if the field allows lists."""
+        if self.name == OUTPUT:
+            return [read_output(one) for one in value]
         if self.may_be_list and "," in value:
             return [value_of(one) for one in value.split(",")]
         return self.read_one(value)
@@ -135,7 +141,9 @@ def options_of(schema: Mapping[str, Any]) -> Iterator[FieldOption]:
         (whole,) = parts.get("required", [""])
         yield FieldOption(
             name,
-            help=_help(next(filter(None, descriptions), ""), may_be_list, pair),
+            help=HELP
+            if name == OUTPUT
+            else _help(next(filter(None, descriptions), ""), may_be_list, pair),
             type=TYPES.get(min(kinds), str),
             choices=() if may_be_list else tuple(forms[0].get("enum", ())),
             default="" if default is False or default in (None, []) else str(default),

@@ -17,6 +17,7 @@ from zpruner.cli.commands import (
     triggers,
     webhooks,
 )
+from zpruner.cli.commands.outputs import outputs
 from zpruner.cli.commands.repeat import repeat
 from zpruner.cli.commands.submission import submit
 from zpruner.cli.commands.trials import try_prompt
@@ -29,6 +30,7 @@ app.command()(keys.me)
 app.command()(submit)
 app.command(name="try")(try_prompt)
 app.command()(repeat)
+app.command()(outputs)
 app.command()(verify)
 keys.app.command(context_settings=programs.PASS_ARGUMENTS_ON)(programs.bootstrap)
 for unnamed in (jobs, programs, planning, operations, storage):

@@ -19,7 +19,16 @@ from zpruner.client.job import (
     wait_for_end,
 )
 from zpruner.client.logs import follow_log, log_lines
-from zpruner.client.models.jobs import Artifact, Event, Facets, FileLink, LogLine, Preview, Result
+from zpruner.client.models.jobs import (
+    Artifact,
+    Event,
+    Facets,
+    FileLink,
+    LogLine,
+    Output,
+    Preview,
+    Result,
+)
 from zpruner.client.models.provenance import Statement
 from zpruner.client.models.trials import Trial
 from zpruner.client.resources import Resource
@@ -184,6 +193,24 @@ class Jobs(Resource[Mode]):
         read = follow_log if follow else log_lines
         async for line in read(self._transport, job_id, params):
             yield line
+
+    @operation
+    async def outputs(self, job_id: str) -> Sequence[Output]:
+        """Return the targets that a job's result is sent to; none before it has succeeded."""
+        rows = await self._transport.rows(f"/v1/jobs/{job_id}/outputs")
+        return [Output.model_validate(row) for row in rows]
+
+    @operation
+    async def cancel_output(self, job_id: str, index: int) -> Output:
+        """Cancel an output that waits or is being sent."""
+        path = f"/v1/jobs/{job_id}/outputs/{index}/cancel"
+        return Output.model_validate(await self._transport.request_json("POST", path))
+
+    @operation
+    async def retry_output(self, job_id: str, index: int) -> Output:
+        """Send an output that failed, was cancelled, or was skipped because of a failed gate."""
+        path = f"/v1/jobs/{job_id}/outputs/{index}/retry"
+        return Output.model_validate(await self._transport.request_json("POST", path))
 
     @operation
     async def artifacts(self, job_id: str) -> Sequence[Artifact]:

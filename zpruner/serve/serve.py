@@ -1,4 +1,7 @@
-"""Run the whole service on one machine: broker, API, worker and control as one process tree."""
+"""Run the whole service on one machine, as one process tree.
+
+Its processes are the broker, the API, a worker, control, and the one that sends outputs.
+"""
 
 import argparse
 import logging
@@ -140,7 +143,7 @@ def children(
     instance: str = "",
     folder: Path | None = None,
 ) -> list[Child]:
-    """Return the processes of worker, control and API; docker-compose.yml runs the same programs.
+    """Return the processes but for the broker; docker-compose.yml runs the same programs.
 
     Args:
         settings: the settings, passed to all parts in their environment.
@@ -165,6 +168,7 @@ def children(
         Child("worker", worker, env, settings.yield_grace_s + 5, silent_after_s),
         Child("control", programs.command("control"), env, silent_after_s=silent_after_s),
         *api_children(settings, env | {"ZPRUNER_INSTANCE": instance}, fds, folder),
+        Child("outputs", programs.command("outputs"), env, silent_after_s=silent_after_s),
     ]
 
 

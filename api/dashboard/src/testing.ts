@@ -35,6 +35,7 @@ export function makeSpec(overrides: Partial<Spec> = {}): Spec {
     prompts: null,
     rank_answers: null,
     expect: null,
+    output: [],
     ...overrides,
   } as Spec;
 }

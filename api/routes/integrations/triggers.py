@@ -1,12 +1,13 @@
 """Routes of triggers and the calls that they received."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from api.deps import ServiceDep, TriggerId
+from api.deps import Service, ServiceDep, TriggerId
 from api.middleware.caller import CallerDep
 from api.middleware.writers import WritingRoute
 from api.schemas.pages import Page
@@ -21,10 +22,11 @@ from api.schemas.triggers import (
 )
 from api.schemas.webhooks import SecretRotation
 from api.triggers.deliveries import preview_call
-from api.triggers.mapping import check_template
+from api.triggers.mapping import check_template, template_outputs
 from api.web.cursors import paginate
 from api.web.pagination import next_link
 from db.access.caller_secrets import require_secret
+from db.core.errors import SpecRefusedError
 from db.core.ids import id_pattern
 from db.tables.triggers import Trigger
 from db.triggers import TriggerRepository
@@ -53,7 +55,7 @@ def create_trigger(
 
     Its jobs count against the quotas of the caller's key.
     """
-    check_template(body.job.root, body.map)
+    _check_template(service, body.job.root, body.map, caller.key_id)
     with service.sessions.begin() as session:
         require_secret(session, body.job.root.get("model_secret"), caller.key_id)
         trigger = TriggerRepository(session).create(**body.model_dump(), created_by=caller.key_id)
@@ -81,7 +83,7 @@ def change_trigger(trigger_id: TriggerId, body: TriggerPatch, service: ServiceDe
     """Change a trigger's name, job, filter or map; its address and its secret stay the same."""
     with service.sessions.begin() as session:
         trigger = TriggerRepository(session).change(trigger_id, **body.changes())
-        check_template(trigger.job, trigger.map)
+        _check_template(service, trigger.job, trigger.map, trigger.created_by)
         require_secret(session, trigger.job.get("model_secret"), trigger.created_by)
         return TriggerRead.of(trigger)
 
@@ -141,6 +143,20 @@ def list_trigger_deliveries(
         response.headers["link"] = next_link(f"/v1/triggers/{trigger_id}/deliveries", given)
     data = [TriggerDeliveryRead.model_validate(one) for one in page]
     return Page(data=data, next_cursor=next_cursor)
+
+
+def _check_template(
+    service: Service,
+    job: Mapping[str, JsonValue],
+    mapped: Mapping[str, str],
+    key_id: str | None,
+) -> None:
+    """Check a template, and the outputs in it, which no payload fills."""
+    check_template(job, mapped)
+    try:
+        service.preflight.check_outputs(template_outputs(job), key_id)
+    except SpecRefusedError as refused:
+        raise refused.within("job") from None
 
 
 def _with_secret(trigger: Trigger, response: Response) -> NewTrigger:

@@ -12,16 +12,15 @@ from api.deps import IF_MATCH, JobId, Service, ServiceDep
 from api.middleware.writers import WritingRoute
 from api.schemas.jobs import JobDetail
 from api.schemas.requests import JobPatch
+from api.services.job_details import job_detail
 from api.submission.submit import enqueue
 from api.web.conditional import etag_of, wanted_version
 from db.buckets.errors import BucketError
 from db.core.label_types import MAX_LABELS
 from db.core.states import JobState
-from db.events.job_events import EventRepository
 from db.jobs.commands import JobCommands
 from db.jobs.quotas import QuotaRepository
 from db.jobs.repository import JobRepository
-from db.scheduling.queues import QueueRepository
 from db.tables.jobs import Job
 
 logger = logging.getLogger(__name__)
@@ -127,12 +126,11 @@ def _run(service: Service, response: Response, command: Command) -> JobDetail:
     """
     with service.sessions.begin() as session:
         job = command(session)
-        events = EventRepository(session).milestones(job.id)
-        position = QueueRepository(session).near_position(job)
+        detail = job_detail(session, job)
     if job.status is JobState.queued and job.pushed_at is None:
         enqueue(service, job.id)
-    response.headers["etag"] = etag_of(job, position)
-    return JobDetail.with_history(job, events, position)
+    response.headers["etag"] = etag_of(job, detail.queue_position)
+    return detail
 
 
 def _check_label_count(labels: dict[str, str]) -> None:

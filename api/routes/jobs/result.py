@@ -9,15 +9,14 @@ from api.deps import IF_NONE_MATCH, JobId, Service, ServiceDep
 from api.problems.handlers import ProblemError
 from api.schemas.artifacts import ArtifactRead, JobResult
 from api.schemas.jobs import JobDetail
+from api.services.job_details import job_detail
 from api.web.conditional import etag_of, is_not_modified
 from db.core.escaping import escape_surrogates
 from db.core.problem import FieldProblem
 from db.core.states import JobState
-from db.events.job_events import EventRepository
 from db.files.artifacts import ArtifactRepository
 from db.jobs.repository import JobRepository
 from db.problems.resources import GATE_FAILED, NO_SUCH_FILE, NOT_SUCCEEDED, UNFINISHED
-from db.scheduling.queues import QueueRepository
 from db.spec.quality_gate import Gate, Verdict, gate_failures
 from db.tables.artifacts import Artifact
 from db.tables.jobs import Job
@@ -55,11 +54,9 @@ def get_result(
     with service.sessions() as session:
         job = JobRepository(session).get(job_id)
         artifacts = ArtifactRepository(session).of_job(job_id)
-        milestones = EventRepository(session).milestones(job_id)
-        position = QueueRepository(session).near_position(job)
+        detail = job_detail(session, job)
     if pending == "202" and not job.status.is_final:
-        body = JobDetail.with_history(job, milestones, position).model_dump(mode="json")
-        return JSONResponse(body, 202, headers=RETRY_AFTER)
+        return JSONResponse(detail.model_dump(mode="json"), 202, headers=RETRY_AFTER)
     _require_success(job, pending)
     if job.verdict is Verdict.failed:
         raise _gate_failed(job)

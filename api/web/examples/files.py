@@ -45,9 +45,28 @@ LINK: dict[str, JsonValue] = {
     "expires_at": "2026-01-06T09:38:20Z",
 }
 
+OUTPUT: dict[str, JsonValue] = {
+    "index": 0,
+    "target": {"hub": "org/name", "secret": "hf-write", "private": True, "revision": "main"},
+    "state": "running",
+    "progress": {
+        "bytes_sent": 5368709120,
+        "bytes_total": 16060522496,
+        "files_sent": 2,
+        "files_total": 14,
+    },
+    "attempts": 1,
+    "next_attempt_at": None,
+    "url": None,
+    "error": None,
+    "finished_at": None,
+    "actions": ["cancel"],
+}
+
 EXAMPLES: dict[str, dict[str, JsonValue]] = {
     "ArtifactRead": ARTIFACT,
     "JobResult": RESULT,
+    "OutputRead": OUTPUT,
     "DatasetRead": DATASET,
     "DatasetDetail": DATASET
     | {

@@ -60,6 +60,7 @@ JOB: dict[str, JsonValue] = {
         "queue": f"/v1/jobs/{JOB_ID}/queue",
         "artifacts": f"/v1/jobs/{JOB_ID}/artifacts",
         "archive": f"/v1/jobs/{JOB_ID}/archive",
+        "outputs": f"/v1/jobs/{JOB_ID}/outputs",
     },
 }
 
@@ -77,6 +78,7 @@ DETAIL: dict[str, JsonValue] = JOB | {
             "error": None,
         }
     ],
+    "outputs": [],
     "phases": [
         {
             "attempt": 1,

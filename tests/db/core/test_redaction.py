@@ -46,6 +46,7 @@ def log() -> Iterator[io.StringIO]:
         ("cannot reach postgresql+psycopg://zpruner:canary@postgres:5432/zpruner", "canary"),
         ("redis://:canary@redis:6379/0 refused", "canary"),
         (f"token {HUB_TOKEN} is not valid", HUB_TOKEN),
+        ("PUT https://s3/a?X-Amz-Date=1&X-Amz-Signature=canary&x=1", "canary"),
     ],
     ids=range(12),  # a test's name should be the same on every run, and hold no secret
 )

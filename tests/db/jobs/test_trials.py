@@ -12,6 +12,7 @@ from db.core.sort_key import SortMetric
 from db.core.states import JobState
 from db.events.event_order import order_events
 from db.files.artifact_store import ArtifactStore
+from db.files.file_store import FileStore
 from db.files.retention import FileRetention
 from db.files.retention_plan import retention_plan
 from db.jobs.commands import JobCommands
@@ -36,7 +37,7 @@ TIMES = {"prune_seconds": 1.0, "evaluate_seconds": 1.0, "predicted_seconds": 1.0
 
 @pytest.fixture
 def store(tmp_path: Path) -> ArtifactStore:
-    return ArtifactStore(tmp_path / "artifacts")
+    return FileStore(tmp_path / "artifacts")
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What happens becomes deliveries: of each event one for each webhook that wants it."""
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -15,6 +16,7 @@ from db.core.states import JobState
 from db.events.event_order import order_events
 from db.jobs.commands import JobCommands
 from db.jobs.repository import JobRepository, NewJob
+from db.outputs.sending import SendingRepository
 from db.scheduling.claims import ClaimRepository
 from db.scheduling.leases import LeaseRepository
 from db.tables.jobs import Job
@@ -204,3 +206,27 @@ def test_concurrent_writers_do_not_deadlock(sessions: Sessions) -> None:
 def test_every_status_but_pausing_and_cancelling_has_an_event_type() -> None:
     announced = {one.status for one in EventType}
     assert set(JobState) - announced == {JobState.pausing, JobState.cancelling}
+
+
+def test_a_webhook_can_receive_what_becomes_of_outputs(sessions: Sessions) -> None:
+    wanted = make_webhook(sessions, EventType.output_succeeded, EventType.failed)
+    make_webhook(sessions)
+    job = make_job(sessions, make_spec(output=[{"hub": "org/name", "secret": "hf"}]))
+    succeed(sessions, job)
+    with sessions.begin() as session:
+        held = SendingRepository(session).claim()
+        assert held is not None
+        SendingRepository(session).succeed(held, "https://hub.example/org/name/commit/1")
+    make_deliveries(sessions)
+
+    (delivery,) = (one for one in deliveries(sessions) if one.webhook_id == wanted.id)
+    body = json.loads(delivery.body)
+    assert (delivery.type, body["type"], body["subject"]) == (
+        "output.succeeded",
+        "output.succeeded",
+        job.id,
+    )
+    assert body["data"]["output"]["url"] == "https://hub.example/org/name/commit/1"
+    assert body["data"]["output"]["target"] == "hub:org/name@main"
+    assert (body["data"]["job"]["status"], body["data"]["job"]["error"]) == ("succeeded", None)
+    assert body["data"]["job"]["finished_at"] is not None

@@ -12,6 +12,7 @@ from db.core.session import Sessions
 from db.core.states import JobState
 from db.files.artifact_store import ArtifactStore
 from db.files.artifacts import ArtifactRepository
+from db.files.stored_file import LocalFile
 from db.jobs.repository import JobRepository
 from db.jobs.trials import TrialRepository
 from db.spec.generation import TrialRequest
@@ -57,7 +58,9 @@ def add(sessions: Sessions, tried: Job, **fields: Any) -> str:
 def published(sessions: Sessions, store: ArtifactStore, job_id: str) -> Path:
     with sessions() as session:
         files = ArtifactRepository(session).of_job(job_id)
-    return next(store.open(one).parent for one in files if one.name == "config.json")
+    [config] = [store.open(one) for one in files if one.name == "config.json"]
+    assert isinstance(config, LocalFile)
+    return config.path.parent
 
 
 def test_the_answers_are_those_of_transformers_on_both_folders(

@@ -31,7 +31,7 @@ def test_every_command_has_an_option_for_each_field(program: Any, words: list[st
     help_text = CliRunner(env={"COLUMNS": "300"}).invoke(program, [*words, "--help"]).stdout
     missing = {name for name in FIELDS if f"--{name.replace('_', '-')} " not in help_text}
     # Secrets are in the database of a service, which `zpruner prune` does not need.
-    assert missing == ({"model_secret"} if program is standalone else set())
+    assert missing == ({"model_secret", "output"} if program is standalone else set())
 
 
 def test_a_sweep_varies_the_fields_that_the_service_lets_it_vary() -> None:

@@ -66,6 +66,12 @@ def control(context: typer.Context) -> None:
 
 
 @part.command(context_settings=PASS_ARGUMENTS_ON)
+def outputs(context: typer.Context) -> None:
+    """Send the results of jobs to hubs, buckets and MLflow servers; see --help for the options."""
+    _exec("outputs", context, ("sqlalchemy", "huggingface_hub"), "service")
+
+
+@part.command(context_settings=PASS_ARGUMENTS_ON)
 def ping(context: typer.Context) -> None:
     """Exit with 0 if the named process responds: a worker of this machine, or control."""
     _exec("ping", context, WORKER, "worker")

@@ -56,6 +56,7 @@ def repeat(
     with connect() as client:
         original, own_id = _original(client, source)
         changes = original.changes_to_repeat(with_versions=strict)
+        changes["output"] = []  # the files are compared, not sent again
         if queue is not None:
             changes["queue"] = queue
         job = _submit(client, own_id, original.predicate.definition.spec.model_dump(), changes)

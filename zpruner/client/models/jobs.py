@@ -58,6 +58,36 @@ class Problem(ResponseModel):
     errors: list[FieldProblem] = []
 
 
+class OutputProgress(ResponseModel):
+    """How much of a result a target has."""
+
+    bytes_sent: int = 0
+    bytes_total: int = 0
+    files_sent: int = 0
+    files_total: int = 0
+
+
+class Output(ResponseModel):
+    """A target that a job's result is sent to.
+
+    Attributes:
+        index: its place in the job's ``output``, from 0.
+        state: ``waiting``, ``running``, ``succeeded``, ``failed``, ``cancelled`` or ``skipped``.
+        url: the address of what was sent; None until the output has succeeded.
+        error: why the last attempt failed, or why nothing was sent.
+    """
+
+    index: int
+    target: dict[str, Any]
+    state: str
+    progress: OutputProgress = OutputProgress()
+    attempts: int = 0
+    next_attempt_at: datetime | None = None
+    url: str | None = None
+    error: Problem | None = None
+    finished_at: datetime | None = None
+
+
 class Interval(ResponseModel):
     """A confidence interval of a metric."""
 
@@ -108,6 +138,7 @@ class JobFields(ResponseModel):
     actions: list[str] = []
     attempts: list[dict[str, Any]] = []
     phases: list[dict[str, Any]] = []
+    outputs: list[Output] = []
     result: dict[str, Any] | None = None
     seconds: float | None = None
     size_bytes: int | None = None

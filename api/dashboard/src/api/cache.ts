@@ -30,6 +30,8 @@ export function applyEvent(queries: QueryClient, event: LiveEvent): void {
   const presence = patchLists(queries, id, patch);
   appendToHistory(queries, event);
   if (event.kind === "status" || event.kind === "described") refreshAfter(queries, event, presence);
+  if (event.kind.startsWith("output_"))
+    throttle.run(`outputs ${id}`, () => refetch(queries, "outputs", id));
   if (event.kind === "files_deleted")
     throttle.run(`files ${id}`, () => refetch(queries, "artifacts", id));
   if (event.kind === "progress") {
@@ -57,6 +59,7 @@ function refreshAfter(queries: QueryClient, event: LiveEvent, presence: Presence
     throttle.run(`end ${id}`, () => {
       refetch(queries, "blocks", id);
       refetch(queries, "artifacts", id);
+      refetch(queries, "outputs", id);
     });
   }
 }

@@ -1,6 +1,7 @@
 /** Commands that submit a job. */
 
 import { toText } from "./draft.ts";
+import { targetToText } from "./targets.ts";
 
 export type Body = Record<string, unknown>;
 
@@ -54,6 +55,7 @@ function flags(name: string, value: unknown): string[] {
   if (name === "recover" && typeof value === "object") return members(name, value as Body);
   if (typeof value === "boolean") return value ? [flag] : [];
   if (!Array.isArray(value)) return [flag, quoted(toText(value))];
+  if (name === "output") return value.flatMap((one) => [flag, quoted(targetToText(one as Body))]);
   if (SEPARATE.has(name)) return value.flatMap((one) => [flag, quoted(String(one))]);
   return [flag, quoted(value.join(","))];
 }

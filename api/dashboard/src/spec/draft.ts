@@ -3,6 +3,7 @@
 import type { Field } from "./fields.ts";
 import { gateOf, gateToText } from "./gate.ts";
 import { shareOf } from "./share.ts";
+import { targetsOf, targetsToText } from "./targets.ts";
 
 export type Draft = Record<string, string>;
 type Values = Record<string, unknown>;
@@ -41,6 +42,7 @@ export function draftOf(values: Values, fields: Field[]): Draft {
 }
 
 function textOf({ kind }: Field, value: unknown): string {
+  if (kind === "targets") return targetsToText(value);
   return kind === "gate" ? gateToText(value) : toText(value);
 }
 
@@ -106,6 +108,7 @@ export function parse(field: Field, text: string): unknown {
   if (field.kind === "share") return shareOf(plain);
   if (field.kind === "gate") return gateOf(plain);
   if (field.kind === "number" || field.kind === "integer") return numeric(plain);
+  if (field.kind === "targets") return targetsOf(plain);
   if (field.kind === "list") return parts(plain);
   if (field.kind === "labels") return labelsOf(plain);
   if (field.kind === "settings") return settingsOf(plain);

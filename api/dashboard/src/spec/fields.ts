@@ -10,6 +10,7 @@ export type Kind =
   | "list"
   | "choice-or-list"
   | "settings"
+  | "targets"
   | "share"
   | "gate"
   | "moment"
@@ -49,6 +50,7 @@ const LABELS: Record<string, string> = {
   generate: "Generate text",
   prompts: "Prompts",
   rank_answers: "Rank answers",
+  output: "Send the result to",
   skip: "Layers to skip",
   pattern: "N:M pattern",
   refine: "Refine each block",
@@ -57,6 +59,16 @@ const LABELS: Record<string, string> = {
   "recover.lr": "Recovery learning rate",
   "recover.kl": "Recovery divergence weight",
   "recover.temperature": "Recovery temperature",
+};
+
+/** The targets of a result are objects of several kinds, and written in forms of their own. */
+const TARGETS: Partial<Field> = {
+  kind: "targets",
+  help:
+    "Where the result is sent once the job has succeeded: hub:org/name@secret, " +
+    "s3://bucket/prefix@secret or mlflow:URL#experiment@secret, separated by commas; with more " +
+    "options as a JSON list.",
+  example: "hub:org/name@hf-write",
 };
 
 /** Return all fields of a job's schema, without `except`. */
@@ -101,6 +113,7 @@ function field(
 ): Field {
   const forms = formsOf(property, definitions).filter((form) => !isNamed(form));
   const [first = {}] = forms;
+  const own = name === "output" ? TARGETS : {};
   return {
     name,
     label: LABELS[name] ?? sentence(name),
@@ -112,6 +125,7 @@ function field(
     example: exampleOf(property),
     min: bound(first, "minimum", "exclusiveMinimum"),
     max: bound(first, "maximum", "exclusiveMaximum"),
+    ...own,
   };
 }
 

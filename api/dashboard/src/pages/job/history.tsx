@@ -76,6 +76,7 @@ export function History({ events }: { events: JobEvent[] }) {
 
 export function inWords(event: JobEvent): string {
   const { data } = event;
+  if (event.kind.startsWith("output_")) return outputInWords(event);
   if (event.kind === "phase") return `${event.phase} started`;
   if (event.kind === "resumed") return resumedInWords(data);
   if (event.kind === "files_deleted") return `files deleted by the retention rule ${data.rule}`;
@@ -91,6 +92,12 @@ export function inWords(event: JobEvent): string {
     return `${event.status}${reason}`;
   }
   return event.kind.replaceAll("_", " ");
+}
+
+function outputInWords({ kind, data }: JobEvent): string {
+  const sent = percent(Number(data.bytes_sent) / Number(data.bytes_total), 0);
+  if (kind === "output_progress") return `${sent} sent to ${data.target}`;
+  return `output ${data.target} ${kind.replace("output_", "")}`;
 }
 
 function resumedInWords(data: JobEvent["data"]): string {

@@ -24,6 +24,7 @@ import { Attempts, History, tookInWords } from "./history.tsx";
 import { keptBlocks } from "./kept.ts";
 import { Log } from "./log.tsx";
 import { NotifySwitch } from "./notify.tsx";
+import { Outputs } from "./outputs.tsx";
 import { Ranking } from "./ranking.tsx";
 import { Recovery } from "./recovery.tsx";
 import { currentStep, stepInWords } from "./recovery-steps.ts";
@@ -104,6 +105,7 @@ function JobView({ job }: { job: Job }) {
           <Trials job={job} />
           <Recovery job={job} events={events} />
           <Blocks job={job} kept={keptBlocks(job, events)} />
+          <Outputs job={job} />
           <Files job={job} />
           <Log job={job} />
         </div>

@@ -47,6 +47,7 @@ const GROUPS: { title: string; names: string[]; isOpen: boolean }[] = [
     isOpen: false,
   },
   { title: "Gate", names: ["gate"], isOpen: true },
+  { title: "Outputs", names: ["output"], isOpen: false },
   {
     title: "Queue and deadline",
     names: ["queue", "priority", "deadline", "max_parallel"],

@@ -102,7 +102,7 @@ function EventChoice({ chosen, change, problem }: ChoiceProps) {
               checked={chosen.includes(event)}
               onChange={() => change(toggled(chosen, event))}
             />
-            {event.replace("job.", "")}
+            {event.replace("job.", "").replace(".", " ")}
           </label>
         ))}
       </div>

@@ -9,7 +9,7 @@ import type {
 } from "../../api/webhooks.ts";
 import { duration } from "../../format.ts";
 
-/** The events of a webhook, in the order in which a job has them. */
+/** The events of a webhook: of jobs, in the order in which a job has them, and of outputs. */
 export const EVENTS = [
   "job.queued",
   "job.running",
@@ -18,6 +18,8 @@ export const EVENTS = [
   "job.failed",
   "job.cancelled",
   "job.expired",
+  "output.succeeded",
+  "output.failed",
 ] as const satisfies readonly EventType[];
 
 /** The default events: the job has ended. */
@@ -25,7 +27,7 @@ export const ENDINGS: EventType[] = ["job.succeeded", "job.failed", "job.cancell
 
 export function eventsInWords(events: readonly string[]): string {
   if (events.length === EVENTS.length) return "all events";
-  const names = events.map((one) => one.replace("job.", ""));
+  const names = events.map((one) => one.replace("job.", "").replace("output.", "output "));
   return `jobs ${names.length > 1 ? `${names.slice(0, -1).join(", ")} and ` : ""}${names.at(-1)}`;
 }
 

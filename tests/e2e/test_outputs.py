@@ -1,0 +1,54 @@
+"""A job whose result the service sends to a hub, with a token that is stored as a secret."""
+
+from hashlib import sha256
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.e2e.embedded import SPEC, Service
+from tests.hub_uploads import WritableHub
+from tests.worker.webhooks.messages import until
+from tests.worker.webhooks.receivers import receiving
+from zpruner import Client
+
+pytestmark = pytest.mark.e2e
+VALUE = "canary.7c0a94e1b25d4f38"
+
+
+def test_the_result_arrives_as_one_commit_and_the_token_appears_nowhere(
+    service: Service, client: Client, hub_of_service: WritableHub, tmp_path: Path
+) -> None:
+    hub_of_service.token = VALUE
+    client.secrets.set("hf-write", VALUE)
+    target = {"hub": "team/pruned", "secret": "hf-write"}
+    with receiving() as receiver:
+        hook = {"url": receiver.url, "events": ["output.succeeded"]}
+        webhook = httpx.post(f"{service.url}/v1/webhooks", json=hook).json()["id"]
+        job = client.jobs.create("local:tiny", **SPEC, samples=4, output=[target])
+        job = client.jobs.wait(job.id, timeout_s=120)
+        assert job.status == "succeeded", job.error
+        until(lambda: client.jobs.outputs(job.id)[0].state == "succeeded")
+        until(lambda: len(receiver.requests) == 1)
+        httpx.delete(f"{service.url}/v1/webhooks/{webhook}")
+    (output,) = client.jobs.get(job.id).outputs
+    client.jobs.download(job.id, tmp_path)
+    client.secrets.delete("hf-write")
+
+    repo = hub_of_service.models["team/pruned"]
+    assert output.url == f"{hub_of_service.url}/team/pruned/commit/{repo.sha}"
+    digests = {one.name: one.sha256 for one in client.jobs.artifacts(job.id)}
+    sent = {name: sha256(data).hexdigest() for name, data in repo.files.items()}
+    del sent[".gitattributes"]
+    assert sent == digests
+    assert len(hub_of_service.commits["team/pruned"]) == 1
+    assert b"hf-write" not in repo.files["report.json"] + repo.files["provenance.json"]
+    (message,) = (one.body for one in receiver.requests)
+    assert output.url in message
+    pages = ("", "/result", "/events", "/logs", "/outputs", "/manifest", "/provenance")
+    texts = [httpx.get(f"{service.url}/v1/jobs/{job.id}{page}").text for page in pages]
+    texts += [service.log(), message, httpx.get(f"{service.url}/v1/audit").text]
+    assert f"output 0 of job {job.id}" in texts[-1]
+    assert [one for one in texts if VALUE in one] == []
+    kept = [one for folder in (service.data_dir, tmp_path) for one in folder.rglob("*")]
+    assert [one for one in kept if one.is_file() and VALUE.encode() in one.read_bytes()] == []

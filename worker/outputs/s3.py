@@ -1,0 +1,154 @@
+"""Sending a job's files to a bucket of S3, or of a service with the same protocol."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from obstore.exceptions import BaseError
+from obstore.store import ClientConfig, RetryConfig, S3Config, S3Credential, S3Store
+
+from db.core import redaction
+from db.files.sealed_folder import CHECKSUMS
+from db.spec.outputs.targets import S3Output
+from db.tables.artifacts import Artifact
+from worker.outputs.artifact_reader import ArtifactReader
+from worker.outputs.attempt import OutputAttempt
+from worker.outputs.failures import SecretFormatError, TargetError
+
+PART_BYTES = 16 << 20
+"""An object has at most 10,000 parts, so that a file may have 160 GB."""
+PARALLEL_PARTS = 4
+CONNECT_TIMEOUT, TIMEOUT = timedelta(seconds=10), timedelta(seconds=120)
+RETRIES: RetryConfig = {
+    "max_retries": 3,
+    "backoff": {
+        "base": 2,
+        "init_backoff": timedelta(seconds=0.2),
+        "max_backoff": timedelta(seconds=5),
+    },
+    "retry_timeout": timedelta(seconds=60),
+}
+DIGEST = "sha256"
+"""The name of the digest among an object's metadata."""
+STATUS = re.compile(r"(?:status code|status): (\d{3})")
+STATUSES = {
+    "UnauthenticatedError": 401,
+    "PermissionDeniedError": 403,
+    "NotFoundError": 404,
+    "AlreadyExistsError": 409,
+    "PreconditionError": 412,
+}
+FORM = "It has the form ACCESS_KEY_ID:SECRET_ACCESS_KEY or ACCESS_KEY_ID:SECRET_ACCESS_KEY:TOKEN."
+
+
+def send_to_s3(target: S3Output, attempt: OutputAttempt, secret: str) -> str:
+    """Upload the files that the bucket lacks; return the address of their folder.
+
+    An object becomes visible when all of it was received. The list of checksums is sent last: where
+    it is, all files are.
+
+    Raises:
+        TargetError: the service refused a request, or could not be reached.
+        SecretFormatError: the secret is no access key.
+    """
+    store = _open(target, secret)
+    folder = f"{_prefix(target)}{attempt.output.job_id}"
+    for one in sorted(attempt.output.artifacts, key=lambda one: one.name == CHECKSUMS):
+        path = f"{folder}/{one.name}"
+        if not _has(store, path, one):
+            if one.name == CHECKSUMS:
+                attempt.require_held()
+            _put(store, path, one, attempt)
+        attempt.progress.complete(one.name)
+    return f"s3://{_bucket(target)}/{folder}"
+
+
+def _open(target: S3Output, secret: str) -> S3Store:
+    """Return a client that uses the secret only.
+
+    Everything is given, because the client reads what is not given from the ``AWS_*`` variables,
+    which are for the bucket of the service itself.
+    """
+    key_id, *values = secret.strip().split(":", 2)
+    if not key_id or not all(values) or not values:
+        raise SecretFormatError(FORM)
+    for value in values:  # the client may quote a part of the secret
+        redaction.register(value)
+    credential: S3Credential = {
+        "access_key_id": key_id,
+        "secret_access_key": values[0],
+        "token": values[1] if len(values) > 1 else None,
+        "expires_at": None,
+    }
+    endpoint = target.endpoint or f"https://s3.{target.region}.amazonaws.com"
+    config: S3Config = {
+        "region": target.region,
+        "endpoint": endpoint.rstrip("/"),
+        "virtual_hosted_style_request": False,
+        "skip_signature": False,
+    }
+    options: ClientConfig = {
+        "connect_timeout": CONNECT_TIMEOUT,
+        "timeout": TIMEOUT,
+        "allow_http": endpoint.startswith("http:"),
+    }
+    return S3Store(
+        _bucket(target),
+        config=config,
+        client_options=options,
+        retry_config=RETRIES,
+        credential_provider=lambda: credential,
+    )
+
+
+def _bucket(target: S3Output) -> str:
+    return target.s3.removeprefix("s3://").partition("/")[0]
+
+
+def _prefix(target: S3Output) -> str:
+    prefix = target.s3.removeprefix("s3://").partition("/")[2].strip("/")
+    return f"{prefix}/" if prefix else ""
+
+
+def _has(store: S3Store, path: str, artifact: Artifact) -> bool:
+    """Whether the bucket has an object of the same size and digest.
+
+    To a key that may not list the bucket, S3 denies access to an object that does not exist.
+    """
+    try:
+        with _target_errors():
+            found = store.get(path, options={"head": True})
+            digest = {str(name): value for name, value in found.attributes.items()}.get(DIGEST)
+            return (found.meta["size"], digest) == (artifact.size_bytes, artifact.sha256)
+    except TargetError as error:
+        if error.status in {403, 404}:
+            return False
+        raise
+
+
+def _put(store: S3Store, path: str, artifact: Artifact, attempt: OutputAttempt) -> None:
+    attributes = {"Content-Type": artifact.media_type, DIGEST: artifact.sha256}
+    with attempt.open(artifact) as reader, _target_errors(reader):
+        store.put(
+            path,
+            reader,
+            attributes=attributes,
+            use_multipart=artifact.size_bytes > PART_BYTES,
+            chunk_size=PART_BYTES,
+            max_concurrency=PARALLEL_PARTS,
+        )
+
+
+@contextmanager
+def _target_errors(reader: ArtifactReader | None = None) -> Iterator[None]:
+    """Convert errors of the client; if reading the file failed, raise that error instead."""
+    try:
+        yield
+    except (BaseError, OSError) as error:
+        if reader is not None and reader.failure is not None:
+            raise reader.failure from None
+        text = str(error)
+        found = STATUS.search(text)
+        status = int(found[1]) if found else STATUSES.get(type(error).__name__)
+        raise TargetError(status, text.partition("\n")[0]) from None

@@ -1,0 +1,36 @@
+"""The option ``--output``: targets as JSON, or in a short form."""
+
+import json
+import re
+from typing import Any
+
+import typer
+
+HELP = (
+    "Where the result is sent: hub:ORG/NAME@SECRET, s3://BUCKET/PREFIX@SECRET, "
+    "mlflow:URL#EXPERIMENT or mlflow:URL#EXPERIMENT@SECRET; or a target as JSON. May be repeated."
+)
+HUB = re.compile(r"hub:(?P<hub>[^@]+)@(?P<secret>[^@]+)")
+BUCKET = re.compile(r"(?P<s3>s3://[^@]+)@(?P<secret>[^@]+)")
+MLFLOW = re.compile(r"mlflow:(?P<mlflow>[^#]+)#(?P<experiment>[^@]+)(@(?P<secret>[^@]+))?")
+
+
+def read_output(text: str) -> dict[str, Any]:
+    """Read one target.
+
+    Raises:
+        BadParameter: the text has none of the forms; the service checks the values.
+    """
+    if text.startswith("{"):
+        try:
+            return dict(json.loads(text))
+        except ValueError as error:
+            raise _refused(f"{text} is not JSON: {error}") from None
+    for form in (HUB, BUCKET, MLFLOW):
+        if found := form.fullmatch(text):
+            return {name: value for name, value in found.groupdict().items() if value is not None}
+    raise _refused(f"{text} has none of the forms hub:…, s3://…, mlflow:… and {{…}}")
+
+
+def _refused(reason: str) -> typer.BadParameter:
+    return typer.BadParameter(reason, param_hint="--output")
