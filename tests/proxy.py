@@ -4,7 +4,7 @@ import http.client
 import re
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
@@ -122,16 +122,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _request(self) -> tuple[http.client.HTTPResponse, bytes]:
         content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        connection = http.client.HTTPConnection(self.server.target, timeout=60)
-        connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
-        for name, value in self.headers.items():
-            if name.lower() != "connection":
-                connection.putheader(name, value)
-        connection.endheaders(content or None)
-        response = connection.getresponse()
-        body = response.read()
-        connection.close()
-        return response, body
+        with closing(http.client.HTTPConnection(self.server.target, timeout=60)) as connection:
+            options = {"skip_host": True, "skip_accept_encoding": True}
+            connection.putrequest(self.command, self.path, **options)
+            for name, value in self.headers.items():
+                if name.lower() != "connection":
+                    connection.putheader(name, value)
+            connection.endheaders(content or None)
+            response = connection.getresponse()
+            return response, response.read()
 
     def _respond(
         self,

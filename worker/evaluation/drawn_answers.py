@@ -62,16 +62,16 @@ def draw_answers(
     Yields:
         The number of tokens that all answers have so far.
     """
-    ids = prompt.repeat(answers, 1)  # [answers, n]
+    ids = prompt[None]  # once until the first token is drawn, then [answers, n]
     lengths, is_open = [0] * answers, [True] * answers
     for drawn in range(1, tokens + 1):
         logits = model(input_ids=ids.to(model.device)).logits[:, -1].float().cpu()
-        odds = torch.softmax(logits / TEMPERATURE, 1)
+        odds = torch.softmax(logits / TEMPERATURE, 1).expand(answers, -1)
         column = torch.multinomial(odds, 1, generator=generator)  # [answers, 1]
         for answer, token in enumerate(column[:, 0].tolist()):
             is_open[answer] &= token not in end and "\n" not in decode([token])
             lengths[answer] += is_open[answer]
-        ids = torch.cat([ids, column], 1)
+        ids = torch.cat([ids.expand(answers, -1), column], 1)
         yield drawn
         if not any(is_open):
             break

@@ -9,10 +9,7 @@ from string import ascii_uppercase
 from db.spec.datasets.questions import Question
 
 _SEED = 0  # one for all jobs, so that they are asked the same
-_EXAMPLES = (
-    "Question: What is 3 plus 4?\nAnswer: 7\n"
-    "Question: Which letter comes after B in the alphabet?\nAnswer: C\n"
-)
+_EXAMPLE = "Question: Which number comes after 4?\nAnswer: 5\n"
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,7 @@ def built_in_questions(number: int) -> list[ShortQuestion]:
         text, answer = random.choice(_KINDS)(random)
         found[text] = answer
     return [
-        ShortQuestion(f"{_EXAMPLES}Question: {text}\nAnswer:", answer)
+        ShortQuestion(f"{_EXAMPLE}Question: {text}\nAnswer:", answer)
         for text, answer in found.items()
     ]
 

@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from obstore.exceptions import BaseError
-from obstore.store import ClientConfig, RetryConfig, S3Config, S3Credential, S3Store
+from obstore.store import S3Store
 
 from db.core import redaction
 from db.files.sealed_folder import CHECKSUMS
@@ -16,11 +17,14 @@ from worker.outputs.artifact_reader import ArtifactReader
 from worker.outputs.attempt import OutputAttempt
 from worker.outputs.failures import SecretFormatError, TargetError
 
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, RetryConfig, S3Config, S3Credential
+
 PART_BYTES = 16 << 20
 """An object has at most 10,000 parts, so that a file may have 160 GB."""
 PARALLEL_PARTS = 4
 CONNECT_TIMEOUT, TIMEOUT = timedelta(seconds=10), timedelta(seconds=120)
-RETRIES: RetryConfig = {
+RETRIES: "RetryConfig" = {
     "max_retries": 3,
     "backoff": {
         "base": 2,

@@ -94,9 +94,9 @@ def test_deleted_files_count_for_no_quota_and_are_not_checked_again(
     record(sessions, plan(sessions)[0])
     with sessions.begin() as session:
         artifacts = ArtifactRepository(session)
-        kept = sum(len(FILES[name]) for name in KEPT)
+        kept = sum(len(FILES[name]) for name in KEPT & FILES.keys())
         assert QuotaRepository(session).usage("key_1").artifact_bytes == kept
-        for _ in KEPT:
+        for _ in KEPT & FILES.keys():
             file = artifacts.next_unchecked(timedelta(0))
             assert file is not None
             assert file.name in KEPT

@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 
 from db.core.clock import now
 from db.core.session import Sessions
-from db.files.artifact_store import NewArtifact
+from db.files.sealed_folder import NewArtifact
 from db.outputs.repository import OutputRepository
 from db.outputs.sending import ClaimedOutput, SendingRepository
 from db.scheduling.claims import ClaimRepository

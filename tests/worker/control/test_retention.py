@@ -25,7 +25,7 @@ def test_the_files_of_old_jobs_are_removed_except_their_reports(
     assert delete_files(sessions, store, RULES) == 1
     assert delete_files(sessions, store, RULES) == 0
     assert stored_names(tmp_path / "artifacts") == {
-        *(f"{old}/1/{name}" for name in KEPT),
+        *(f"{old}/1/{name}" for name in KEPT & FILES.keys()),
         *(f"{new}/1/{name}" for name in (*FILES, "SHA256SUMS")),
     }
 
@@ -59,10 +59,14 @@ def test_files_that_cannot_be_removed_are_removed_later_and_others_now(
     assert f"the files of job {stuck} could not be removed" in caplog.text
     with sessions() as session:
         assert FileRetention(session).unremoved() == [(stuck, 1)]
-    assert stored_names(tmp_path / "artifacts" / other) == {f"1/{name}" for name in KEPT}
+    assert stored_names(tmp_path / "artifacts" / other) == {
+        f"1/{name}" for name in KEPT & FILES.keys()
+    }
 
     delete_files(sessions, store, ())
 
-    assert stored_names(tmp_path / "artifacts" / stuck) == {f"1/{name}" for name in KEPT}
+    assert stored_names(tmp_path / "artifacts" / stuck) == {
+        f"1/{name}" for name in KEPT & FILES.keys()
+    }
     with sessions() as session:
         assert FileRetention(session).unremoved() == []

@@ -38,7 +38,7 @@ from worker.pruning.sweep.measurement_cache import MeasurementCache
 from worker.sources.tokenizer import load_tokenizer
 
 log = logging.getLogger(__name__)
-TOKENS = 12
+TOKENS = 8
 """The most tokens of an answer, all of which are short."""
 
 

@@ -712,6 +712,69 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/jobs/{job_id}/outputs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Outputs
+         * @description List a job's outputs; there are none before the job has succeeded.
+         */
+        get: operations["list_outputs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/jobs/{job_id}/outputs/{index}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Output
+         * @description Cancel an output that waits or is being sent; the job keeps its status.
+         *
+         *     A cancel that arrives while the last request to the target is on its way may be too late: then
+         *     the target has the result.
+         */
+        post: operations["cancel_output"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/jobs/{job_id}/outputs/{index}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retry Output
+         * @description Send an output that failed, was cancelled, or was skipped because the job failed its gate.
+         */
+        post: operations["retry_output"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/compare": {
         parameters: {
             query?: never;
@@ -2309,7 +2372,8 @@ export interface components {
          *         "generate": false,
          *         "prompts": null,
          *         "rank_answers": null,
-         *         "expect": null
+         *         "expect": null,
+         *         "output": []
          *       }
          *     }
          */
@@ -2362,7 +2426,8 @@ export interface components {
          *         "generate": false,
          *         "prompts": null,
          *         "rank_answers": null,
-         *         "expect": null
+         *         "expect": null,
+         *         "output": []
          *       },
          *       "model": {
          *         "name": "meta-llama/Llama-3.1-8B",
@@ -2518,10 +2583,12 @@ export interface components {
         };
         /**
          * EventType
-         * @description The events that webhooks can receive: ``job.`` and the status that the job enters.
+         * @description The events that webhooks can receive.
+         *
+         *     For a job's status, ``job.`` and the status; for an output, ``output.`` and the state.
          * @enum {string}
          */
-        EventType: "job.queued" | "job.running" | "job.paused" | "job.succeeded" | "job.failed" | "job.cancelled" | "job.expired";
+        EventType: "job.queued" | "job.running" | "job.paused" | "job.succeeded" | "job.failed" | "job.cancelled" | "job.expired" | "output.succeeded" | "output.failed";
         /**
          * ExpectedWindows
          * @description How many windows of text the job will use, and how many tokens a window has.
@@ -2675,6 +2742,34 @@ export interface components {
              * @description The path of the job.
              */
             job: string | null;
+        };
+        /**
+         * HubOutput
+         * @description A model repository on the Hugging Face hub; all files become one commit.
+         */
+        HubOutput: {
+            /**
+             * Hub
+             * @description The repository, which is created if it does not exist.
+             */
+            hub: string;
+            /**
+             * Secret
+             * @description The name of a secret whose value is a token that may write to it.
+             */
+            secret: string;
+            /**
+             * Private
+             * @description Whether the repository is private if it is created.
+             * @default true
+             */
+            private: boolean;
+            /**
+             * Revision
+             * @description The branch, which is created if it does not exist.
+             * @default main
+             */
+            revision: string;
         };
         /**
          * Interval
@@ -2884,6 +2979,18 @@ export interface components {
                 [key: string]: string;
             } | null;
             /**
+             * Output
+             * @description Where the result is sent once the job has succeeded: repositories of the hub, buckets (files), and MLflow servers (numbers).
+             * @default []
+             * @example [
+             *       {
+             *         "hub": "org/name",
+             *         "secret": "hf-write"
+             *       }
+             *     ]
+             */
+            output: (components["schemas"]["HubOutput"] | components["schemas"]["S3Output"] | components["schemas"]["MlflowOutput"])[];
+            /**
              * Name
              * @description The job's name.
              */
@@ -2936,7 +3043,7 @@ export interface components {
         };
         /**
          * JobDetail
-         * @description A job with its attempts and phases.
+         * @description A job with its attempts, phases and outputs.
          * @example {
          *       "id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
          *       "name": null,
@@ -2991,7 +3098,8 @@ export interface components {
          *         "generate": false,
          *         "prompts": null,
          *         "rank_answers": null,
-         *         "expect": null
+         *         "expect": null,
+         *         "output": []
          *       },
          *       "attempt": 1,
          *       "worker": "gpu@host",
@@ -3040,7 +3148,8 @@ export interface components {
          *         "logs": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/logs",
          *         "queue": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/queue",
          *         "artifacts": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/artifacts",
-         *         "archive": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/archive"
+         *         "archive": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/archive",
+         *         "outputs": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/outputs"
          *       },
          *       "queue_position": null,
          *       "attempts": [
@@ -3055,6 +3164,7 @@ export interface components {
          *           "error": null
          *         }
          *       ],
+         *       "outputs": [],
          *       "phases": [
          *         {
          *           "attempt": 1,
@@ -3182,6 +3292,11 @@ export interface components {
             attempts: components["schemas"]["AttemptRead"][];
             /** Phases */
             phases: components["schemas"]["PhaseRead"][];
+            /**
+             * Outputs
+             * @description The targets that its result is sent to, once the job has succeeded.
+             */
+            outputs: components["schemas"]["OutputRead"][];
         };
         /**
          * JobLinks
@@ -3220,6 +3335,8 @@ export interface components {
             artifacts: string;
             /** Archive */
             archive: string;
+            /** Outputs */
+            outputs: string;
         };
         /**
          * JobPage
@@ -3280,7 +3397,8 @@ export interface components {
          *             "generate": false,
          *             "prompts": null,
          *             "rank_answers": null,
-         *             "expect": null
+         *             "expect": null,
+         *             "output": []
          *           },
          *           "attempt": 1,
          *           "worker": "gpu@host",
@@ -3329,7 +3447,8 @@ export interface components {
          *             "logs": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/logs",
          *             "queue": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/queue",
          *             "artifacts": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/artifacts",
-         *             "archive": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/archive"
+         *             "archive": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/archive",
+         *             "outputs": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/outputs"
          *           }
          *         }
          *       ],
@@ -3441,7 +3560,8 @@ export interface components {
          *         "generate": false,
          *         "prompts": null,
          *         "rank_answers": null,
-         *         "expect": null
+         *         "expect": null,
+         *         "output": []
          *       },
          *       "name": null,
          *       "labels": {},
@@ -3536,7 +3656,8 @@ export interface components {
          *         "generate": false,
          *         "prompts": null,
          *         "rank_answers": null,
-         *         "expect": null
+         *         "expect": null,
+         *         "output": []
          *       },
          *       "attempt": 1,
          *       "worker": "gpu@host",
@@ -3585,7 +3706,8 @@ export interface components {
          *         "logs": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/logs",
          *         "queue": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/queue",
          *         "artifacts": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/artifacts",
-         *         "archive": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/archive"
+         *         "archive": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/archive",
+         *         "outputs": "/v1/jobs/job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b/outputs"
          *       }
          *     }
          */
@@ -3887,6 +4009,18 @@ export interface components {
             expect?: {
                 [key: string]: string;
             } | null;
+            /**
+             * Output
+             * @description Where the result is sent once the job has succeeded: repositories of the hub, buckets (files), and MLflow servers (numbers).
+             * @default []
+             * @example [
+             *       {
+             *         "hub": "org/name",
+             *         "secret": "hf-write"
+             *       }
+             *     ]
+             */
+            output: (components["schemas"]["HubOutput"] | components["schemas"]["S3Output"] | components["schemas"]["MlflowOutput"])[];
             /**
              * Name
              * @description The job's name.
@@ -4330,6 +4464,27 @@ export interface components {
             };
         };
         /**
+         * MlflowOutput
+         * @description An experiment of an MLflow tracking server; the numbers of the job become one run.
+         */
+        MlflowOutput: {
+            /**
+             * Mlflow
+             * @description The URL of the tracking server.
+             */
+            mlflow: string;
+            /**
+             * Experiment
+             * @description The name of the experiment, which is created if it does not exist.
+             */
+            experiment: string;
+            /**
+             * Secret
+             * @description The name of a secret whose value is a token for the server, or `USER:PASSWORD`; by default the requests have no credentials.
+             */
+            secret?: string | null;
+        };
+        /**
          * ModelRead
          * @description A model that the service knows without a request to the hub.
          * @example {
@@ -4568,6 +4723,94 @@ export interface components {
              */
             secret: string;
         };
+        /**
+         * OutputProgress
+         * @description How much of the result the target has, as of the latest attempt.
+         */
+        OutputProgress: {
+            /** Bytes Sent */
+            bytes_sent: number;
+            /** Bytes Total */
+            bytes_total: number;
+            /** Files Sent */
+            files_sent: number;
+            /** Files Total */
+            files_total: number;
+        };
+        /**
+         * OutputRead
+         * @description A target that a job's result is sent to.
+         * @example {
+         *       "index": 0,
+         *       "target": {
+         *         "hub": "org/name",
+         *         "secret": "hf-write",
+         *         "private": true,
+         *         "revision": "main"
+         *       },
+         *       "state": "running",
+         *       "progress": {
+         *         "bytes_sent": 5368709120,
+         *         "bytes_total": 16060522496,
+         *         "files_sent": 2,
+         *         "files_total": 14
+         *       },
+         *       "attempts": 1,
+         *       "next_attempt_at": null,
+         *       "url": null,
+         *       "error": null,
+         *       "finished_at": null,
+         *       "actions": [
+         *         "cancel"
+         *       ]
+         *     }
+         */
+        OutputRead: {
+            /**
+             * Index
+             * @description Its place in the job's `output`, from 0.
+             */
+            index: number;
+            /**
+             * Target
+             * @description The target, as in the job's `output`.
+             */
+            target: {
+                [key: string]: unknown;
+            };
+            state: components["schemas"]["OutputState"];
+            progress: components["schemas"]["OutputProgress"];
+            /** Attempts */
+            attempts: number;
+            /**
+             * Next Attempt At
+             * @description When it is sent, while it waits.
+             */
+            next_attempt_at: string | null;
+            /**
+             * Url
+             * @description The address of what was sent, once it has succeeded.
+             */
+            url: string | null;
+            /** @description The reason of the last failed attempt, or why nothing was sent. */
+            error: components["schemas"]["Problem"] | null;
+            /** Finished At */
+            finished_at: string | null;
+            /**
+             * Actions
+             * @description The actions that the state allows: cancel, retry.
+             */
+            actions: string[];
+        };
+        /**
+         * OutputState
+         * @description What may happen to an output next.
+         *
+         *     ``waiting``: an attempt is due, or will be. ``skipped``: the job failed its gate, so nothing was
+         *     sent.
+         * @enum {string}
+         */
+        OutputState: "waiting" | "running" | "succeeded" | "failed" | "cancelled" | "skipped";
         /**
          * Page[ArtifactRead]
          * @example {
@@ -4837,6 +5080,53 @@ export interface components {
         Page_ModelRead_: {
             /** Data */
             data: components["schemas"]["ModelRead"][];
+            /**
+             * Next Cursor
+             * @description The value of `cursor` for the next page, or of `after` if the list has no `cursor`.
+             */
+            next_cursor?: string | null;
+            /**
+             * Has More
+             * @default false
+             */
+            has_more: boolean;
+        };
+        /**
+         * Page[OutputRead]
+         * @example {
+         *       "data": [
+         *         {
+         *           "index": 0,
+         *           "target": {
+         *             "hub": "org/name",
+         *             "secret": "hf-write",
+         *             "private": true,
+         *             "revision": "main"
+         *           },
+         *           "state": "running",
+         *           "progress": {
+         *             "bytes_sent": 5368709120,
+         *             "bytes_total": 16060522496,
+         *             "files_sent": 2,
+         *             "files_total": 14
+         *           },
+         *           "attempts": 1,
+         *           "next_attempt_at": null,
+         *           "url": null,
+         *           "error": null,
+         *           "finished_at": null,
+         *           "actions": [
+         *             "cancel"
+         *           ]
+         *         }
+         *       ],
+         *       "next_cursor": null,
+         *       "has_more": false
+         *     }
+         */
+        Page_OutputRead_: {
+            /** Data */
+            data: components["schemas"]["OutputRead"][];
             /**
              * Next Cursor
              * @description The value of `cursor` for the next page, or of `after` if the list has no `cursor`.
@@ -5536,6 +5826,18 @@ export interface components {
             expect?: {
                 [key: string]: string;
             } | null;
+            /**
+             * Output
+             * @description Where the result is sent once the job has succeeded: repositories of the hub, buckets (files), and MLflow servers (numbers).
+             * @default []
+             * @example [
+             *       {
+             *         "hub": "org/name",
+             *         "secret": "hf-write"
+             *       }
+             *     ]
+             */
+            output: (components["schemas"]["HubOutput"] | components["schemas"]["S3Output"] | components["schemas"]["MlflowOutput"])[];
         };
         /**
          * QueueHistory
@@ -5908,6 +6210,33 @@ export interface components {
             grace_s: number;
         };
         /**
+         * S3Output
+         * @description A bucket; the files are stored below the prefix, in a folder with the job's id.
+         */
+        S3Output: {
+            /**
+             * S3
+             * @description The bucket, and a prefix if the files should have one.
+             */
+            s3: string;
+            /**
+             * Secret
+             * @description The name of a secret whose value is `ACCESS_KEY_ID:SECRET_ACCESS_KEY`.
+             */
+            secret: string;
+            /**
+             * Endpoint
+             * @description The URL of the service; by default AWS.
+             */
+            endpoint?: string | null;
+            /**
+             * Region
+             * @description The region of the bucket.
+             * @default us-east-1
+             */
+            region: string;
+        };
+        /**
          * Scope
          * @description Which weights compete with each other.
          * @enum {string}
@@ -6189,7 +6518,8 @@ export interface components {
          *             "generate": false,
          *             "prompts": null,
          *             "rank_answers": null,
-         *             "expect": null
+         *             "expect": null,
+         *             "output": []
          *           }
          *         }
          *       ],
@@ -6518,6 +6848,18 @@ export interface components {
             expect?: {
                 [key: string]: string;
             } | null;
+            /**
+             * Output
+             * @description Where the result is sent once the job has succeeded: repositories of the hub, buckets (files), and MLflow servers (numbers).
+             * @default []
+             * @example [
+             *       {
+             *         "hub": "org/name",
+             *         "secret": "hf-write"
+             *       }
+             *     ]
+             */
+            output: (components["schemas"]["HubOutput"] | components["schemas"]["S3Output"] | components["schemas"]["MlflowOutput"])[];
             /**
              * Name
              * @description The job's name.
@@ -7003,7 +7345,8 @@ export interface components {
          *           "generate": false,
          *           "prompts": null,
          *           "rank_answers": null,
-         *           "expect": null
+         *           "expect": null,
+         *           "output": []
          *         },
          *         "name": null,
          *         "labels": {},
@@ -9138,7 +9481,8 @@ export interface operations {
                      *         "generate": false,
                      *         "prompts": null,
                      *         "rank_answers": null,
-                     *         "expect": null
+                     *         "expect": null,
+                     *         "output": []
                      *       },
                      *       "metrics": {
                      *         "sparsity": 0.5,
@@ -9261,7 +9605,8 @@ export interface operations {
                      *             "generate": false,
                      *             "prompts": null,
                      *             "rank_answers": null,
-                     *             "expect": null
+                     *             "expect": null,
+                     *             "output": []
                      *           }
                      *         },
                      *         "runDetails": {
@@ -9769,6 +10114,163 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LinkRead"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_outputs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_OutputRead_"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_output: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+                /** @description The place of the output in the job, from 0. */
+                index: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OutputRead"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retry_output: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+                /** @description The place of the output in the job, from 0. */
+                index: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OutputRead"];
                 };
             };
             /** @description What went wrong, and what to change. */

@@ -22,7 +22,14 @@ ANSWER: dict[str, Any] = {
     "artifact_bytes": 4000,
     "computed_on": {"device": "cpu", "dtype": "float32"},
     "setting": {"propagation": "fused", "batch_tokens": 512, "spills": False},
-    "windows": {"calibration": 128, "evaluation": 10, "seq_len": 64, "training": 0, "held_out": 0},
+    "windows": {
+        "calibration": 128,
+        "evaluation": 10,
+        "seq_len": 64,
+        "evaluation_seq_len": 48,
+        "training": 0,
+        "held_out": 0,
+    },
     "warnings": ["about 10 evaluation windows"],
 }
 

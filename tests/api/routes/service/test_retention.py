@@ -14,7 +14,7 @@ from tests.api.work import FILES, finish_job
 from worker.control.retention import delete_files
 
 RULE = RetentionRule(name="newest", max_jobs=1)
-KEPT_BYTES = sum(len(FILES[name]) for name in KEPT)
+KEPT_BYTES = sum(len(FILES[name]) for name in KEPT & FILES.keys())
 
 
 @pytest.fixture

@@ -120,7 +120,7 @@ def test_a_model_without_tokenizer_or_room_is_refused(folder: Path) -> None:
     with pytest.raises(SpecRefusedError, match="no tokenizer"):
         run(folder, **names)
     write_model_and_tokenizer(folder / "short", positions=64)
-    with pytest.raises(SpecRefusedError, match="the model can answer 1 to 52"):
+    with pytest.raises(SpecRefusedError, match="the model can answer 1 to 56"):
         run(folder, model=f"local:{folder / 'short'}")
 
 

@@ -25,6 +25,7 @@ const makeTrial = (fields: object = {}) => ({
   ...fields,
 });
 
+let caller: object;
 let trials: Answer;
 let creation: Answer;
 let sent: unknown[];
@@ -34,6 +35,7 @@ beforeEach(() => {
   vi.useFakeTimers();
   service.asked.length = 0;
   sent = [];
+  caller = { scopes: ["admin"] };
   trials = listing([]);
   creation = [201, makeTrial()];
   service.reply = async ({ pathname }, request) => {
@@ -42,7 +44,7 @@ beforeEach(() => {
       return creation;
     }
     if (pathname === PATH) return trials;
-    if (pathname === "/v1/me") return [200, { scopes: ["admin"] }];
+    if (pathname === "/v1/me") return [200, caller];
     return refusal(404);
   };
 });
@@ -130,10 +132,12 @@ it("shows a refusal at its field, or in a note, and keeps the prompt", async () 
 });
 
 it("is absent for jobs of another key, without files, or without success", async () => {
-  trials = refusal(404);
+  caller = { scopes: ["jobs:write"], key: { id: "key_2" } };
   shown = await mount(<Trials job={job} />);
   await settle();
   expect(shown.box.textContent).toBe("");
+  expect(service.count(PATH)).toBe(0);
+  caller = { scopes: ["admin"] };
   for (const other of [makeJob({ size_bytes: 0, status: "succeeded" }), makeJob()]) {
     await shown.show(<Trials job={other} />);
     expect(shown.box.textContent).toBe("");
