@@ -14,15 +14,15 @@ export const me = queryOptions({
 });
 
 /** A query of its own: it is fetched once, and never polled. */
-const scopes = queryOptions({
+export const caller = queryOptions({
   ...me,
-  queryKey: ["scopes"],
+  queryKey: ["caller"],
   staleTime: Number.POSITIVE_INFINITY,
 });
 
 /** Whether the caller has a scope; undefined until that is known. */
 export function useMay(scope: KeyScope): boolean | undefined {
-  const { data, isFetched } = useQuery(scopes);
+  const { data, isFetched } = useQuery(caller);
   if (isFetched && !data) return true; // it could not be read: the service decides in the end
   return data?.scopes.some((one) => one === scope || one === "admin");
 }

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { type FormEvent, useId, useState } from "react";
 import { isAllowed } from "../../api/actions.ts";
 import type { Job } from "../../api/client.ts";
-import { me } from "../../api/keys.ts";
+import { caller } from "../../api/keys.ts";
 import { problemAt } from "../../api/problem.ts";
 import { type Trial, trialsOf, useTrial, useTrialCancel } from "../../api/trials.ts";
 import { FieldProblem, TextField } from "../../ui/field.tsx";
@@ -13,9 +13,9 @@ import { Ago } from "../../ui/time.tsx";
 
 /** A form that sends a prompt to the dense and to the pruned model, and the answers so far. */
 export function Trials({ job }: { job: Job }) {
-  const { data: caller } = useQuery(me);
+  const { data: who } = useQuery(caller);
   // Of the other keys' jobs, only an admin tries the models.
-  const isOwn = caller?.scopes.includes("admin") || caller?.key?.id === job.created_by;
+  const isOwn = who?.scopes.includes("admin") || who?.key?.id === job.created_by;
   // A job without files answers a trial itself, and has no model to try.
   const hasModel = job.status === "succeeded" && job.size_bytes !== 0;
   return isOwn && hasModel ? <Card id={job.id} /> : null;
