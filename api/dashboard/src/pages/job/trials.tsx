@@ -13,9 +13,9 @@ import { Ago } from "../../ui/time.tsx";
 
 /** A form that sends a prompt to the dense and to the pruned model, and the answers so far. */
 export function Trials({ job }: { job: Job }) {
-  const { data: who } = useQuery(caller);
+  const { data } = useQuery(caller);
   // Of the other keys' jobs, only an admin tries the models.
-  const isOwn = who?.scopes.includes("admin") || who?.key?.id === job.created_by;
+  const isOwn = data?.scopes.includes("admin") || data?.key?.id === job.created_by;
   // A job without files answers a trial itself, and has no model to try.
   const hasModel = job.status === "succeeded" && job.size_bytes !== 0;
   return isOwn && hasModel ? <Card id={job.id} /> : null;
