@@ -121,10 +121,14 @@ class _Handler(BaseHTTPRequestHandler):
         self._respond(response.status, headers, body, length)
 
     def _request(self) -> tuple[http.client.HTTPResponse, bytes]:
-        content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        with closing(http.client.HTTPConnection(self.server.target, timeout=60)) as connection:
-            options = {"skip_host": True, "skip_accept_encoding": True}
-            connection.putrequest(self.command, self.path, **options)
+        size = int(self.headers.get("Content-Length") or 0)
+        if len(content := self.rfile.read(size)) < size:
+            raise ConnectionAbortedError  # the client gave up, and the server would wait for it
+        connection = http.client.HTTPConnection(self.server.target, timeout=60)
+        with closing(connection):
+            connection.putrequest(
+                self.command, self.path, skip_host=True, skip_accept_encoding=True
+            )
             for name, value in self.headers.items():
                 if name.lower() != "connection":
                     connection.putheader(name, value)

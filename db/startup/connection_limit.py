@@ -8,9 +8,9 @@ from db.startup.server_settings import ServerSettings
 
 MOST_OF_A_PROCESS = THREADS + 2 * POOL_SIZE
 """The most connections of a process: one for each thread, and those kept open by its two pools."""
-OF_OTHERS = 20
-"""The connections of workers, the control process and commands, and those that PostgreSQL reserves
-for its superuser."""
+OF_OTHERS = 30
+"""The connections of workers, the control and the outputs process and commands, and those that
+PostgreSQL reserves for its superuser."""
 
 
 def connection_limit(settings: ServerSettings) -> list[Finding]:

@@ -27,6 +27,7 @@ def worker(service: Service, data_dir: Path) -> Iterator[psutil.Process]:
         "ZPRUNER_BROKER_URL": f"redis+socket://{service.data_dir}/broker/broker.sock",
         "ZPRUNER_DATA_DIR": str(data_dir),
         "ZPRUNER_QUEUES": QUEUE,
+        "ZPRUNER_FORK_SERVER": "auto",
     }
     env = environment({**service.environment(), **shared})
     with (data_dir.with_name(f"{data_dir.name}.log")).open("w") as log:
@@ -39,6 +40,10 @@ def worker(service: Service, data_dir: Path) -> Iterator[psutil.Process]:
             if process.is_running():
                 kill_tree(process)
             process.wait()
+
+
+def takes_jobs(client: Client) -> bool:
+    return any(QUEUE in one.queues for one in client.workers.list())
 
 
 def shards(client: Client, job_id: str) -> dict[str, str]:
@@ -60,14 +65,14 @@ def test_a_job_of_a_killed_worker_continues_on_the_other_machine_with_the_same_b
     }
     with serving(data, inputs, **settings) as service, Client(service.url) as client:
         with worker(service, first) as killed:
-            assert eventually(lambda: any(QUEUE in one.queues for one in client.workers.list()))
+            assert eventually(lambda: takes_jobs(client), within_s=120)
             job = submit(client, "slow", samples=4, queue=QUEUE)
-            job = until(client, job.id, lambda one: done(one) >= 2)
+            job = until(client, job.id, lambda one: done(one) >= 2, within_s=180)
             finished = done(job)
             kill_tree(killed)
         assert client.jobs.get(job.id).status == "running"
         with worker(service, second):
-            ended = client.jobs.wait(job.id, timeout_s=120)
+            ended = client.jobs.wait(job.id, timeout_s=300)
             whole = client.jobs.wait(submit(client, "slow", samples=4, queue=QUEUE).id)
         assert (ended.status, whole.status) == ("succeeded", "succeeded"), ended.error
         [resumed] = [one for one in client.jobs.events(job.id) if one.kind == "resumed"]

@@ -44,8 +44,6 @@ from worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
 EX_TEMPFAIL = 75
-CONTINUED = (None, StopReason.paused)
-"""The reasons to stop after which a later attempt continues from the files."""
 
 
 class Prune(Protocol):
@@ -165,22 +163,18 @@ class Runner:
         previous_phase: Phase | None = None
         estimator = EtaEstimator()
         saver = StagingSaver(self._store, staged, attempt.job_id, watchdog.check_continues)
-        resumes = not attempt.answers_trial
 
         def record(progress: JobProgress) -> None:
             nonlocal previous_phase
+            if not attempt.answers_trial:
+                saver.save(progress)  # first: a reported block can be resumed from on any machine
             if progress.phase is previous_phase and not progress.has_finished_work:
-                if resumes:
-                    saver.save(progress)
                 watchdog.check()
                 return
             log_progress(progress, previous_phase)
             previous_phase = progress.phase
             status = attempt.record(progress, estimator.update(progress))
-            reason = stop_reason_for(status)
-            if reason in CONTINUED and resumes:
-                saver.save(progress)
-            if reason is not None:
+            if (reason := stop_reason_for(status)) is not None:
                 raise AttemptStopped(reason)
             watchdog.check()
 

@@ -34,7 +34,10 @@ class ShortQuestion:
 
 
 def built_in_questions(number: int) -> list[ShortQuestion]:
-    """Return the first questions of a fixed list: sums, and what comes next or is larger."""
+    """Return the first questions of a fixed list: sums, what comes next, is larger or even.
+
+    They are so easy that small models are sometimes right, which a ranker needs to learn from.
+    """
     random, found = Random(_SEED), dict[str, str]()  # noqa: S311 # reproducible on purpose
     while len(found) < number:
         text, answer = random.choice(_KINDS)(random)
@@ -56,28 +59,33 @@ def own_question(question: Question) -> ShortQuestion:
 
 
 def _plus(random: Random) -> tuple[str, str]:
-    one, other = random.randint(2, 60), random.randint(2, 60)
+    one, other = random.randint(1, 20), random.randint(1, 20)
     return f"What is {one} plus {other}?", str(one + other)
 
 
 def _minus(random: Random) -> tuple[str, str]:
-    result, other = random.randint(1, 60), random.randint(2, 40)
+    result, other = random.randint(1, 20), random.randint(1, 20)
     return f"What is {result + other} minus {other}?", str(result)
 
 
 def _times(random: Random) -> tuple[str, str]:
-    one, other = random.randint(2, 12), random.randint(2, 12)
+    one, other = random.randint(2, 9), random.randint(2, 9)
     return f"What is {one} times {other}?", str(one * other)
 
 
 def _next_number(random: Random) -> tuple[str, str]:
-    one = random.randint(10, 998)
+    one = random.randint(1, 98)
     return f"Which number comes after {one}?", str(one + 1)
 
 
 def _larger(random: Random) -> tuple[str, str]:
-    one, other = random.sample(range(10, 1000), 2)
+    one, other = random.sample(range(1, 100), 2)
     return f"Which number is larger, {one} or {other}?", str(max(one, other))
+
+
+def _parity(random: Random) -> tuple[str, str]:
+    one = random.randint(2, 500)
+    return f"Is {one} odd or even?", "odd" if one % 2 else "even"
 
 
 def _next_letter(random: Random) -> tuple[str, str]:
@@ -86,7 +94,13 @@ def _next_letter(random: Random) -> tuple[str, str]:
     return text, ascii_uppercase[place + 1]
 
 
+def _next_day(random: Random) -> tuple[str, str]:
+    place = random.randrange(len(_DAYS))
+    return f"Which day comes after {_DAYS[place]}?", _DAYS[(place + 1) % len(_DAYS)]
+
+
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _KINDS: tuple[Callable[[Random], tuple[str, str]], ...] = (
-    *(_plus, _minus, _times),
-    *(_next_number, _larger, _next_letter),
+    *(_plus, _minus, _times, _next_number),
+    *(_larger, _parity, _next_letter, _next_day),
 )

@@ -132,6 +132,7 @@ class OutputDispatcher:
         try:
             with attempt:
                 url = self._sender.send(attempt)
+            log.info("output %d of %s was sent: %s", claimed.index, claimed.job_id, url)
             self._record(claimed, url)
         except SendingStopped:
             log.info("output %d of %s is not sent further", claimed.index, claimed.job_id)

@@ -44,6 +44,8 @@ def main() -> None:
         )
         keep_private(settings.data_dir)
     configure(settings.log_format)
+    # It warns at every upload that open files are not sent by Xet, and at every retry.
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     sessions = open_sessions(settings.database)
     if is_ping:
         sys.exit(not _is_running(sessions, settings))

@@ -16,9 +16,9 @@ def test_more_processes_than_postgresql_has_connections_for_are_refused_with_bot
 ) -> None:
     (fits,) = connection_limit(settings(migrated_postgres_url, 2))
     (too_many,) = connection_limit(settings(migrated_postgres_url, 3))
-    assert (fits.state, fits.text) == ("ok", "150 allowed, at most 136 used")
+    assert (fits.state, fits.text) == ("ok", "150 allowed, at most 146 used")
     assert too_many.state == "wrong"
-    assert too_many.text.startswith("ZPRUNER_API_WORKERS=3: the service may open 194 connections")
+    assert too_many.text.startswith("ZPRUNER_API_WORKERS=3: the service may open 204 connections")
     assert "max_connections of PostgreSQL is 150" in too_many.text
 
 

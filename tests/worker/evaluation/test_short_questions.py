@@ -48,6 +48,8 @@ def test_the_built_in_questions_are_different_always_the_same_and_have_right_ans
             checked += 1
         if found := re.search(r"larger, (\d+) or (\d+)", last):
             assert one.answer == max(found.groups(), key=int)
+        if found := re.search(r"Is (\d+) odd", last):
+            assert one.answer == ("even", "odd")[int(found[1]) % 2]
         assert one.prompt.endswith("\nAnswer:")
     assert checked > 300
 

@@ -35,9 +35,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tracking]:
 
 
 @pytest.fixture
-def proxy(server: Tracking, sending: Sending, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+def proxy(server: Tracking, sending: Sending) -> Iterator[Proxy]:
     """The way of the client to the server."""
-    monkeypatch.setattr(mlflow, "TIMEOUT_S", 5.0)
     with proxying(server.url) as proxy:
         sending.allow(proxy.url)
         yield proxy

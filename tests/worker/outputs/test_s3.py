@@ -28,7 +28,6 @@ def bucket() -> Iterator[Bucket]:
 def proxy(bucket: Bucket, sending: Sending, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
     """The way of the client to the bucket; the client repeats no request itself."""
     monkeypatch.setattr(s3, "RETRIES", {**s3.RETRIES, "max_retries": 0})
-    monkeypatch.setattr(s3, "TIMEOUT", timedelta(seconds=2))
     monkeypatch.setattr(s3, "PART_BYTES", 1 << 16)
     sending.set_secret("key", f"{KEY_ID}:{HIDDEN}")
     with proxying(bucket.endpoint) as proxy:
@@ -130,8 +129,9 @@ def test_a_failure_in_mid_upload_is_retried(
 
 
 def test_a_slow_service_is_tried_again_later(
-    bucket: Bucket, proxy: Proxy, sending: Sending
+    proxy: Proxy, sending: Sending, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(s3, "TIMEOUT", timedelta(seconds=1))
     released = threading.Event()
     proxy.add("PUT", "config.json", before=lambda: released.wait(60))
     job = sending.finish_job(target(proxy))

@@ -5,7 +5,7 @@ import { type Body, withoutDefaults } from "../../spec/commands.ts";
 import { toReadableText } from "../../spec/draft.ts";
 import { jobFields } from "../../spec/fields.ts";
 import { confidenceInWords, withoutNulls } from "../../spec/gate.ts";
-import { targetsToText } from "../../spec/targets.ts";
+import { targetToText } from "../../spec/targets.ts";
 import { CommandTabs } from "../../ui/code.tsx";
 import { Fact, Facts, Section } from "../../ui/section.tsx";
 
@@ -45,7 +45,7 @@ export function Configuration({ job }: { job: Job }) {
 
 function inWords(name: string, value: unknown): string {
   if (name === "gate") return gateInWords(value as Gate);
-  if (name === "output") return targetsToText(value);
+  if (name === "output") return (value as Body[]).map(targetToText).join(", ");
   if (name === "expect") return `${Object.keys(value as object).length} inputs and versions`;
   return toReadableText(value);
 }

@@ -111,7 +111,7 @@ function Reason({ output }: { output: Output }) {
   return (
     <>
       <p className="wrap">
-        {error?.detail} {!isRetried && error?.hint}
+        {error?.detail} {!isRetried && error?.hint?.replaceAll("`", "")}
       </p>
       {isRetried && (
         <p className="faint">
