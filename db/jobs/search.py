@@ -33,6 +33,7 @@ ADDED_FIELDS = (
     "prompts",
     "expect",
     "model_secret",
+    "ratio",
 )
 """Fields that did not exist when older jobs' digests were computed."""
 NO_LABELS: Mapping[str, object] = MappingProxyType({})

@@ -166,6 +166,26 @@ METHODS: tuple[MethodInfo, ...] = (
         ),
     ),
     MethodInfo(
+        name=MethodName.neurons,
+        title="Neurons",
+        summary=(
+            "Removes the channels of MLPs that contribute least: those with the smallest sum over "
+            "tokens of the squared activation, times the squared norm of what the channel writes. "
+            "The layer that reads the others is repaired by least squares. Every block loses the "
+            "same number, so the result is an ordinary model with a smaller width."
+        ),
+        source=None,
+        when_to_use=(
+            "Where the result has to be smaller and faster in every program that runs the model, "
+            "which zeros alone are not. It costs more quality than the same share of zeros, so "
+            "train the result with refine and recover."
+        ),
+        cost=(
+            "One forward pass of the calibration windows, and for each MLP a Gram matrix of its "
+            "channels, a factorization, and disk space for the model before it is cut."
+        ),
+    ),
+    MethodInfo(
         name=MethodName.none,
         title="None",
         summary="Keeps the zeros that the model has, prunes nothing and changes no weight.",

@@ -32,7 +32,8 @@ from db.spec.zero_shot import Tasks
 class MethodName(StrEnum):
     """The method that scores the weights; methods that are also solvers choose the mask themselves.
 
-    ``none`` keeps the zeros that the model has and prunes nothing.
+    ``neurons`` removes channels of MLPs, so that the model gets smaller. ``none`` keeps the zeros
+    that the model has and prunes nothing.
     """
 
     zpruner = "zpruner"
@@ -44,6 +45,7 @@ class MethodName(StrEnum):
     admm = "admm"
     alps = "alps"
     exact = "exact"
+    neurons = "neurons"
     none = "none"
 
 
@@ -62,6 +64,8 @@ OWN_MASK = frozenset(
     name for name in MethodName if name in SolverName.__members__ and name is not MethodName.none
 )
 """Methods that are solvers and choose the mask themselves."""
+REMOVING = frozenset({MethodName.neurons})
+"""Methods that make the model smaller: they remove whole units, and leave no zeros."""
 
 
 class Scope(StrEnum):
@@ -97,8 +101,8 @@ def _check_pattern(value: str) -> str:
 
 
 def implied_sparsity(method: object, pattern: object) -> float | None:
-    """Return the sparsity that the method `none` or a pattern N:M implies; None without either."""
-    if method == MethodName.none:
+    """Return the sparsity that the method or a pattern N:M implies; None if neither does."""
+    if method in {MethodName.none, *REMOVING}:
         return 0.0
     if not isinstance(pattern, str) or re.fullmatch(PATTERN, pattern) is None:
         return None
@@ -131,7 +135,7 @@ class PruneSpec(BaseModel):
         ge=0,
         lt=1,
         description="Share of each pruned matrix that becomes zero; a `pattern` implies it, and "
-        "method `none` needs none.",
+        "the methods `none` and `neurons` need none.",
         examples=[0.5],
     )
     dataset: SourceName = Field(
@@ -163,6 +167,13 @@ class PruneSpec(BaseModel):
         "it override its own.",
     )
     method: MethodName = MethodName.zpruner
+    ratio: StrictFloat | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="Share of the blocks' parameters that method `neurons` removes.",
+        examples=[0.25],
+    )
     scope: Scope | None = Field(
         default=None,
         description="Which weights compete; by default as the method was published.",

@@ -40,6 +40,7 @@ def job_report(
         "spec": job.spec.model_dump(mode="json"),
         "model": {"name": job.model.name, "revision": job.model.revision},
         "metrics": job_metrics(result, blocks, recovered)
+        | _parameters(job, blocks)
         | ({} if tasks is None else tasks.metrics())
         | {"eval_overlap": shared, "protocol": protocol},
         "warnings": _warnings(shared),
@@ -57,6 +58,14 @@ def job_report(
     if texts is not None:
         report["generation"] = texts
     return report
+
+
+def _parameters(job: OpenedJob, blocks: Sequence[BlockResult]) -> dict[str, int]:
+    """Return the number of the result's parameters, and of those that were removed."""
+    stored = job.meta_model.checkpoint.tensors.values()
+    removed = sum(block.parameters_removed for block in blocks)
+    dense = sum(math.prod(tensor.shape) for tensor in stored)
+    return {"parameters": dense - removed, "parameters_removed": removed}
 
 
 def _warnings(shared: float | None) -> list[str]:
@@ -81,7 +90,7 @@ def job_metrics(
         zeros = recovered.zeros
     metrics: dict[str, Any] = {
         **_perplexities(result, recovered),
-        "sparsity": zeros / weights,
+        "sparsity": zeros / weights if weights else 0.0,
         "zeros": zeros,
         "weights": weights,
         "coverage": weights / sum(b.parameters for b in blocks),

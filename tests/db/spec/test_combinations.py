@@ -12,6 +12,9 @@ def _spec(**fields: Any) -> PruneSpec:
     return PruneSpec.model_validate({"model": "m", "sparsity": 0.5, "dataset": "c4"} | fields)
 
 
+NEURONS = {"method": "neurons", "ratio": 0.25, "sparsity": 0.0}
+
+
 @pytest.mark.parametrize(
     ("fields", "field", "reason"),
     [
@@ -55,6 +58,21 @@ def _spec(**fields: Any) -> PruneSpec:
             "recover",
             "its own teacher",
         ),
+        ({"ratio": 0.25}, "ratio", "method zpruner removes no units"),
+        ({"method": "neurons", "sparsity": 0.0}, "ratio", "needs the share"),
+        ({"method": "neurons", "ratio": 0.25}, "sparsity", "removes whole units"),
+        *(
+            ({**NEURONS, name: value}, name, "removes whole units")
+            for name, value in {
+                "pattern": "2:4",
+                "solver": "alps",
+                "allocation": "owl",
+                "scope": "row",
+                "skip": ["*.o_proj"],
+            }.items()
+        ),
+        ({**NEURONS, "variant": "sm"}, "variant", "only the method exact"),
+        ({**NEURONS, "recover": "ast"}, "recover", "stand for removed units"),
         ({"allocation": [0.4, 0.5]}, "sparsity", "of the 2 sparsities in allocation is 0.45"),
     ],
 )

@@ -2,7 +2,12 @@
 
 from worker.pruning.base.shapes import ITEM_BYTES, BlockShape, LayerShape, ModelShape
 from worker.pruning.base.speed import Cost
-from worker.pruning.planning.layer_cost import allocation_cost, score_cost, solver_cost
+from worker.pruning.planning.layer_cost import (
+    allocation_cost,
+    repair_cost,
+    score_cost,
+    solver_cost,
+)
 from worker.pruning.planning.workload import Setting, Workload
 from worker.pruning.refinement.settings import CHECKS
 
@@ -70,7 +75,7 @@ class _CostModel:
         tokens = self._work.calibration_tokens * layer.token_share
         squares = Cost(elementwise=tokens * layer.inputs * (_SQUARE_BYTES + self._size))
         dense = squares * self._work.allocates
-        if self._work.solver is None:
+        if self._work.solver is None and not self._work.repairs_units:
             return dense + squares
         batches = tokens / self._setting.batch(self._work.seq_len)
         square = layer.inputs**2
@@ -84,6 +89,8 @@ class _CostModel:
     def _pruning(self, layer: LayerShape) -> Cost:
         work = self._work
         dense = allocation_cost(layer, work.allocation) if work.allocation else Cost()
+        if work.repairs_units:
+            return repair_cost(layer, corrects=work.corrects)
         if work.solver is not None:
             return dense + solver_cost(layer, work.solver, work.method, corrects=work.corrects)
         if work.method is not None:
@@ -132,7 +139,11 @@ class _CostModel:
         inside = sum(block.parameters.stored_bytes for block in self._shape.blocks)
         outside = self._shape.embeddings.stored_bytes + self._shape.head.stored_bytes
         rest = self._shape.stored_bytes - inside
-        return Cost(reading=outside + rest, writing=rest)
+        cut = Cost()
+        if self._shape.removed_bytes:  # the sweep's result is read again, and cut
+            stored = self._shape.stored_bytes
+            cut = Cost(reading=stored, writing=stored - self._shape.removed_bytes)
+        return cut + Cost(reading=outside + rest, writing=rest)
 
     def _head(self) -> Cost:
         """Return the cost of the head and the losses."""

@@ -12,6 +12,8 @@ from worker.pruning.base.shapes import (
     ModelShape,
     ParameterCounts,
 )
+from worker.pruning.methods import units
+from worker.pruning.methods.registry import get_solver
 from worker.pruning.planning.layer_memory import score_bytes, solver_bytes
 from worker.pruning.planning.workload import Setting, Workload
 from worker.pruning.refinement.settings import Refinement
@@ -166,13 +168,17 @@ class _MemoryModel:
 
     def _layers(self, block: BlockShape) -> int:
         """Return the peak bytes of scoring or solving layers one by one; 0 if none is pruned."""
-        if self._work.solver is None and self._work.method is None:
-            return 0
-        if self._work.solver is None:
+        if self._work.repairs_units:
+            memory = units.MEMORY
+        elif self._work.solver is not None:
+            memory = get_solver(self._work.solver).memory
+        elif self._work.method is not None:
             return max(map(self._score, block.layers), default=0)
+        else:
+            return 0
         return solver_bytes(
             block.layers,
-            self._work.solver,
+            memory,
             converted=self._converts,
             keeps=self._setting.propagation == "reference",
             corrects=self._work.corrects,

@@ -27,12 +27,13 @@ class Workload:
             is used.
         allocation: name of the allocation that measures the dense model first; None if the dense
             model is not measured for an allocation.
-        corrects: whether a solver's target is corrected with the layers' inputs in the dense model.
+        corrects: whether a repair's target is corrected with the layers' inputs in the dense model.
         needs_gradients: whether gradients of the dense model are measured first, as for ``gblm``.
         swaps: whether weights are swapped after the mask is chosen.
         refinement: how blocks are trained after they have been pruned; None for no training.
         corrects_refinement: whether a refinement's targets are corrected with the dense model's
             outputs.
+        repairs_units: whether the layers that read units are repaired as some are removed.
     """
 
     calibration_windows: int
@@ -50,6 +51,7 @@ class Workload:
     dense_windows: int | None = None
     refinement: Refinement | None = None
     corrects_refinement: bool = False
+    repairs_units: bool = False
 
     @property
     def calibration_tokens(self) -> int:

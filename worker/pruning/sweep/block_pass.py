@@ -20,7 +20,8 @@ from worker.pruning.planning.workload import Propagation
 from worker.pruning.refinement.block_refiner import BlockRefiner
 from worker.pruning.refinement.block_targets import BlockTargets
 from worker.pruning.refinement.results import RefinementProgress, RefinementResult
-from worker.pruning.sweep.block_pruner import BlockPruner
+from worker.pruning.structure.coupling import check_independent
+from worker.pruning.sweep.layer_pruner import LayerPruner
 from worker.pruning.sweep.recipe import Recipe
 
 
@@ -67,7 +68,7 @@ class BlockPass:
         index: int,
         stored: dict[str, Tensor],
         streams: Streams,
-        pruner: BlockPruner[M],
+        pruner: LayerPruner[M],
     ) -> Generator[RefinementProgress, None, RefinementResult | None]:
         """Prune and refine a block, and replace its inputs by its outputs.
 
@@ -85,6 +86,9 @@ class BlockPass:
         Returns:
             The result of the refinement; None if there is none.
         """
+        if (removal := self._recipe.removal) is not None:
+            units = removal.units(block, self._meta_model.config)
+            check_independent(block, units, partial(self._block_inputs.run_sample, block, index))
         if self._refiner is None:
             self._prune(block, index, streams, pruner)
             return None
@@ -94,7 +98,7 @@ class BlockPass:
         correction = self._recipe.correction
         targets = BlockTargets(states, streams.targets, dense, correction, self._ranks)
         trim_heap()
-        layers = self._layers(block, index)
+        layers = self._recipe.trained_layers(self._meta_model, index, block)
         result = yield from self._refiner.run(block, index, stored, layers, targets)
         streams.targets.clear()
         self._block_inputs.advance(block, index, states)
@@ -108,7 +112,7 @@ class BlockPass:
             self._block_inputs.advance(block, index, streams.dense_calibration)
 
     def _prune(
-        self, block: nn.Module, index: int, streams: Streams, pruner: BlockPruner[M]
+        self, block: nn.Module, index: int, streams: Streams, pruner: LayerPruner[M]
     ) -> None:
         """Prune a block; replace its inputs by its outputs unless it will be refined afterwards."""
         states = streams.calibration
@@ -127,7 +131,7 @@ class BlockPass:
         def calibration(forward: Callable[[int], object]) -> BlockCalibration[M]:
             layers = self._layers(block, index)
             dense = partial(self._dense_block, block, index, streams.dense_calibration)
-            collector = pruner.strategy.collector(dense)
+            collector = pruner.collector(dense)
             count = len(states)
             return BlockCalibration(layers, forward, count, prune_layer, collector, self._ranks)
 
@@ -141,7 +145,7 @@ class BlockPass:
             self._block_inputs.advance(block, index, states)
 
     def _layers(self, block: nn.Module, index: int) -> list[LinearLayer]:
-        return self._recipe.layers(self._meta_model.block_name(index), block)
+        return self._recipe.layers(self._meta_model, index, block)
 
     def _dense_block(self, block: nn.Module, index: int, states: Activations) -> DenseBlock:
         """Return a copy of the still dense block.

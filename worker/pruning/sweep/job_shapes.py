@@ -68,7 +68,15 @@ def model_shape(meta_model: MetaModel, recipe: Recipe) -> ModelShape:
         widest=max(max(layer.oriented(layer.weight).shape) for layer in layers),
         vocabulary=config.vocab_size,
         scored_heads=heads if eager else 0,
+        removed_bytes=_removed_bytes(meta_model, recipe),
     )
+
+
+def _removed_bytes(meta_model: MetaModel, recipe: Recipe) -> int:
+    if (reduction := recipe.reduction(meta_model)) is None:
+        return 0
+    blocks = _part(meta_model, lambda name: name.startswith(f"{meta_model.prefix}."))
+    return blocks.stored_bytes * reduction.parameters_removed // blocks.numbers
 
 
 def workload(
@@ -94,6 +102,7 @@ def workload(
         swaps=recipe.swaps is not None,
         refinement=recipe.refinement,
         corrects_refinement=recipe.refinement is not None and recipe.correction > 0,
+        repairs_units=recipe.repairs_units,
     )
 
 
@@ -106,12 +115,16 @@ def split_batches(windows: Tensor, setting: Setting) -> list[Tensor]:
 
 def _block(meta_model: MetaModel, recipe: Recipe, index: int) -> BlockShape:
     prefix = f"{meta_model.block_name(index)}."
-    layers = recipe.layers(meta_model.block_name(index), meta_model.blocks[index])
+    layers = recipe.layers(meta_model, index, meta_model.blocks[index])
     chosen = getattr(meta_model.model.config.get_text_config(), "num_experts_per_tok", None)
     return BlockShape(
         _part(meta_model, lambda name: name.startswith(prefix)),
         tuple(_layer(layers, place, chosen) for place in range(len(layers))),
-        _halves(meta_model.blocks[index], layers, recipe.refinement),
+        _halves(
+            meta_model.blocks[index],
+            recipe.trained_layers(meta_model, index, meta_model.blocks[index]),
+            recipe.refinement,
+        ),
     )
 
 

@@ -26,9 +26,9 @@ from worker.pruning.model.head_loss import TokenLoss
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.streams import Streams
 from worker.pruning.refinement.results import RefinementProgress
-from worker.pruning.stats.gradient_norms import NO_GRADIENTS, GradientNorms
+from worker.pruning.stats.gradient_norms import GradientNorms
 from worker.pruning.sweep.block_pass import BlockPass
-from worker.pruning.sweep.block_pruner import BlockPruner
+from worker.pruning.sweep.block_pruners import BlockPruners
 from worker.pruning.sweep.dense_scores import DenseScores
 from worker.pruning.sweep.evaluation import Evaluation
 from worker.pruning.sweep.fingerprint import fingerprint
@@ -91,6 +91,7 @@ class ModelPruner:
         fix_malloc_thresholds()
         self._meta_model, self._recipe, self._token_loss = meta_model, recipe, token_loss
         self._ranks, self._total = ranks, len(meta_model.blocks)
+        self._pruners = BlockPruners(meta_model, recipe, recipe.reduction(meta_model))
         self._block_inputs = BlockInputs(meta_model)
         ids, known = (calibration, evaluation), dense_losses is not None
         plan = plan_pruning(
@@ -189,10 +190,7 @@ class ModelPruner:
             stored = self._meta_model.read_block(index)
             if index + 1 < self._total:
                 self._meta_model.read_ahead(index + 1)
-        norms = gradients.read(index) if gradients else NO_GRADIENTS
-        config = self._meta_model.model.config.get_text_config()
-        strategy, own = self._recipe.strategy(pattern.pattern), self._recipe.own_strategies(pattern)
-        pruner = BlockPruner(name, stored, strategy, config, norms, own)
+        pruner = self._pruners.pruner(index, pattern, stored, gradients)
         with self._meta_model.loaded_block(index, stored) as block:
             with self._seconds("evaluate"):
                 self._block_inputs.advance(block, index, streams.dense_evaluation)
@@ -203,16 +201,19 @@ class ModelPruner:
                 error = self._evaluation.output_error(streams)
         with self._seconds("prune"):
             shard = self._ranks.run_on_main(lambda: self._output.write_block(index, stored))
+        sizes = pruner.sizes()
         result = BlockResult(
             index=index,
             total=self._total,
             name=name,
             layers=tuple(pruner.results),
-            parameters=sum(value.numel() for value in stored.values()),
-            untouched=untouched(stored, pruner.results),
+            parameters=sum(sizes.values()),
+            untouched=untouched(sizes, pruner.results),
             output_error=error,
             prune_seconds=self._seconds.seconds["prune"] - before,
             refinement=refinement,
+            removed=tuple(pruner.removed),
+            parameters_removed=sum(map(Tensor.numel, stored.values())) - sum(sizes.values()),
         )
         self._progress.record_block(result, shard, self._seconds.seconds)
 

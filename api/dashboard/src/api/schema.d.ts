@@ -2233,6 +2233,7 @@ export interface components {
          *         "model_secret": null,
          *         "preset": null,
          *         "method": "zpruner",
+         *         "ratio": null,
          *         "scope": null,
          *         "pattern": null,
          *         "solver": "none",
@@ -2285,6 +2286,7 @@ export interface components {
          *         "model_secret": null,
          *         "preset": null,
          *         "method": "zpruner",
+         *         "ratio": null,
          *         "scope": null,
          *         "pattern": null,
          *         "solver": "none",
@@ -2651,7 +2653,7 @@ export interface components {
             model?: string;
             /**
              * Sparsity
-             * @description Share of each pruned matrix that becomes zero; a `pattern` implies it, and method `none` needs none.
+             * @description Share of each pruned matrix that becomes zero; a `pattern` implies it, and the methods `none` and `neurons` need none.
              * @example 0.5
              */
             sparsity?: number;
@@ -2682,6 +2684,12 @@ export interface components {
             preset?: components["schemas"]["PresetName"] | null;
             /** @default zpruner */
             method: components["schemas"]["MethodName"];
+            /**
+             * Ratio
+             * @description Share of the blocks' parameters that method `neurons` removes.
+             * @example 0.25
+             */
+            ratio?: number | null;
             /** @description Which weights compete; by default as the method was published. */
             scope?: components["schemas"]["Scope"] | null;
             /**
@@ -2900,6 +2908,7 @@ export interface components {
          *         "model_secret": null,
          *         "preset": null,
          *         "method": "zpruner",
+         *         "ratio": null,
          *         "scope": null,
          *         "pattern": null,
          *         "solver": "none",
@@ -3188,6 +3197,7 @@ export interface components {
          *             "model_secret": null,
          *             "preset": null,
          *             "method": "zpruner",
+         *             "ratio": null,
          *             "scope": null,
          *             "pattern": null,
          *             "solver": "none",
@@ -3348,6 +3358,7 @@ export interface components {
          *         "model_secret": null,
          *         "preset": null,
          *         "method": "zpruner",
+         *         "ratio": null,
          *         "scope": null,
          *         "pattern": null,
          *         "solver": "none",
@@ -3442,6 +3453,7 @@ export interface components {
          *         "model_secret": null,
          *         "preset": null,
          *         "method": "zpruner",
+         *         "ratio": null,
          *         "scope": null,
          *         "pattern": null,
          *         "solver": "none",
@@ -3644,7 +3656,7 @@ export interface components {
             model: string;
             /**
              * Sparsity
-             * @description Share of each pruned matrix that becomes zero; a `pattern` implies it, and method `none` needs none.
+             * @description Share of each pruned matrix that becomes zero; a `pattern` implies it, and the methods `none` and `neurons` need none.
              * @example 0.5
              */
             sparsity?: number;
@@ -3675,6 +3687,12 @@ export interface components {
             preset?: components["schemas"]["PresetName"] | null;
             /** @default zpruner */
             method: components["schemas"]["MethodName"];
+            /**
+             * Ratio
+             * @description Share of the blocks' parameters that method `neurons` removes.
+             * @example 0.25
+             */
+            ratio?: number | null;
             /** @description Which weights compete; by default as the method was published. */
             scope?: components["schemas"]["Scope"] | null;
             /**
@@ -4157,10 +4175,11 @@ export interface components {
          * MethodName
          * @description The method that scores the weights; methods that are also solvers choose the mask themselves.
          *
-         *     ``none`` keeps the zeros that the model has and prunes nothing.
+         *     ``neurons`` removes channels of MLPs, so that the model gets smaller. ``none`` keeps the zeros
+         *     that the model has and prunes nothing.
          * @enum {string}
          */
-        MethodName: "zpruner" | "magnitude" | "wanda" | "ria" | "gblm" | "sparsegpt" | "admm" | "alps" | "exact" | "none";
+        MethodName: "zpruner" | "magnitude" | "wanda" | "ria" | "gblm" | "sparsegpt" | "admm" | "alps" | "exact" | "neurons" | "none";
         /**
          * MethodPage
          * @description The methods, solvers, allocations, presets and metrics that a job can name.
@@ -5286,7 +5305,7 @@ export interface components {
             model: string;
             /**
              * Sparsity
-             * @description Share of each pruned matrix that becomes zero; a `pattern` implies it, and method `none` needs none.
+             * @description Share of each pruned matrix that becomes zero; a `pattern` implies it, and the methods `none` and `neurons` need none.
              * @example 0.5
              */
             sparsity: number;
@@ -5317,6 +5336,12 @@ export interface components {
             preset?: components["schemas"]["PresetName"] | null;
             /** @default zpruner */
             method: components["schemas"]["MethodName"];
+            /**
+             * Ratio
+             * @description Share of the blocks' parameters that method `neurons` removes.
+             * @example 0.25
+             */
+            ratio?: number | null;
             /** @description Which weights compete; by default as the method was published. */
             scope?: components["schemas"]["Scope"] | null;
             /**
@@ -6057,6 +6082,7 @@ export interface components {
          *             "model_secret": null,
          *             "preset": null,
          *             "method": "zpruner",
+         *             "ratio": null,
          *             "scope": null,
          *             "pattern": null,
          *             "solver": "none",
@@ -6268,6 +6294,12 @@ export interface components {
             preset?: components["schemas"]["PresetName"] | null;
             /** @default zpruner */
             method: components["schemas"]["MethodName"];
+            /**
+             * Ratio
+             * @description Share of the blocks' parameters that method `neurons` removes.
+             * @example 0.25
+             */
+            ratio?: number | null;
             /** @description Which weights compete; by default as the method was published. */
             scope?: components["schemas"]["Scope"] | null;
             /**
@@ -6728,6 +6760,7 @@ export interface components {
          *           "model_secret": null,
          *           "preset": null,
          *           "method": "zpruner",
+         *           "ratio": null,
          *           "scope": null,
          *           "pattern": null,
          *           "solver": "none",
@@ -8696,6 +8729,7 @@ export interface operations {
                      *         "model_secret": null,
                      *         "preset": null,
                      *         "method": "zpruner",
+                     *         "ratio": null,
                      *         "scope": null,
                      *         "pattern": null,
                      *         "solver": "none",
@@ -8818,6 +8852,7 @@ export interface operations {
                      *             "model_secret": null,
                      *             "preset": null,
                      *             "method": "zpruner",
+                     *             "ratio": null,
                      *             "scope": null,
                      *             "pattern": null,
                      *             "solver": "none",

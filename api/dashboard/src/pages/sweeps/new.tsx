@@ -49,7 +49,7 @@ function SweepForm({ catalogue }: { catalogue: Catalogue }) {
   const [draft, setDraft] = useState<Draft>(unchanged);
   const body = bodyOf(draft, jobFields, shared);
   const isComplete =
-    ["model", "dataset"].every((name) => name in body) && Boolean(draft.sparsity || draft.pattern);
+    ["model", "dataset"].every((name) => name in body) && Boolean(draft.sparsity || draft.pattern || draft.ratio);
   const checked = useSweepPreview(isComplete ? body : null);
   const submitting = useSubmission();
   const problems = fieldProblems(checked.error ?? submitting.error);
