@@ -114,14 +114,16 @@ def _check_ratio(spec: PruneSpec) -> None:
     """Check that a job has a ratio if its method removes units, and no option for masks then."""
     if spec.method not in REMOVING:
         if spec.ratio is not None:
-            reason = f"method {spec.method} removes no units; sparsity is its share of zeros"
-            remedy = f"Leave ratio out, or name {' or '.join(sorted(REMOVING))} as the method."
+            reason = (
+                f"method {spec.method} removes no units or blocks; sparsity is its share of zeros"
+            )
+            remedy = "Leave ratio out, or name neurons, heads or depth as the method."
             raise SpecRefusedError("ratio", spec.ratio, UNFIT, reason, remedy)
         return
     if spec.ratio is None:
         reason = f"method {spec.method} needs the share of the blocks' parameters to remove"
         raise SpecRefusedError("ratio", None, UNFIT, reason, "Set ratio, for example to 0.25.")
-    reason = f"method {spec.method} removes whole units, and ratio says how many"
+    reason = f"method {spec.method} removes whole units or blocks, and ratio says how many"
     _check_unused(spec, (*_OF_MASKS, "skip"), reason, "zeroes weights")
 
 
@@ -187,7 +189,7 @@ def _check_recover(spec: PruneSpec, recover: RecoverSpec) -> None:
         ),
         (
             spec.method in REMOVING and recover.kind == "ast",
-            f"ast changes the zeros, and those of method {spec.method} stand for removed units",
+            f"ast changes the zeros, and those of method {spec.method} stand for what it removes",
             "Set its kind to masked, mask_lora or spp.",
         ),
         (
@@ -229,8 +231,8 @@ def _check_refine(spec: PruneSpec, refine: RefineSpec) -> None:
 
 def _is_solved(spec: PruneSpec) -> bool:
     unsolved = {SolverName.none, SolverName.dsnot}
-    repairs = spec.method in OWN_MASK or spec.method is MethodName.neurons
-    return repairs or spec.solver not in unsolved
+    repairs = OWN_MASK | {MethodName.neurons, MethodName.heads}
+    return spec.method in repairs or spec.solver not in unsolved
 
 
 def _check_pattern(spec: PruneSpec, pattern: str) -> None:

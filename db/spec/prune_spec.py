@@ -32,8 +32,8 @@ from db.spec.zero_shot import Tasks
 class MethodName(StrEnum):
     """The method that scores the weights; methods that are also solvers choose the mask themselves.
 
-    ``neurons`` removes channels of MLPs, so that the model gets smaller. ``none`` keeps the zeros
-    that the model has and prunes nothing.
+    ``neurons``, ``heads`` and ``depth`` remove channels of MLPs, attention heads and blocks, so
+    that the model gets smaller. ``none`` keeps the zeros that the model has and prunes nothing.
     """
 
     zpruner = "zpruner"
@@ -46,6 +46,8 @@ class MethodName(StrEnum):
     alps = "alps"
     exact = "exact"
     neurons = "neurons"
+    heads = "heads"
+    depth = "depth"
     none = "none"
 
 
@@ -64,8 +66,8 @@ OWN_MASK = frozenset(
     name for name in MethodName if name in SolverName.__members__ and name is not MethodName.none
 )
 """Methods that are solvers and choose the mask themselves."""
-REMOVING = frozenset({MethodName.neurons})
-"""Methods that make the model smaller: they remove whole units, and leave no zeros."""
+REMOVING = frozenset({MethodName.neurons, MethodName.heads, MethodName.depth})
+"""Methods that make the model smaller: they remove whole units or blocks, and leave no zeros."""
 
 
 class Scope(StrEnum):
@@ -135,7 +137,7 @@ class PruneSpec(BaseModel):
         ge=0,
         lt=1,
         description="Share of each pruned matrix that becomes zero; a `pattern` implies it, and "
-        "the methods `none` and `neurons` need none.",
+        "the methods `none`, `neurons`, `heads` and `depth` need none.",
         examples=[0.5],
     )
     dataset: SourceName = Field(
@@ -171,7 +173,8 @@ class PruneSpec(BaseModel):
         default=None,
         gt=0,
         lt=1,
-        description="Share of the blocks' parameters that method `neurons` removes.",
+        description="Share of the blocks' parameters that the methods `neurons`, `heads` and "
+        "`depth` remove.",
         examples=[0.25],
     )
     scope: Scope | None = Field(

@@ -17,7 +17,7 @@ from worker.pruning.base.compute import dtype_name
 from worker.pruning.base.errors import NotFiniteError
 from worker.pruning.model.head_loss import mean_loss
 from worker.pruning.planning.plan import Plan
-from worker.pruning.sweep.results import BlockResult, PruningResult
+from worker.pruning.sweep.results import BlockResult, PruningResult, RemovedUnits
 from worker.recovery.results import RecoveryResult
 
 
@@ -166,4 +166,11 @@ def block_json(block: BlockResult) -> dict[str, Any]:
         "weights": block.weights,
         "sparsity": block.zeros / block.weights if block.weights else None,
         "coverage": block.coverage,
+        "removed": [_removed_json(units) for units in block.removed],
     }
+
+
+def _removed_json(units: RemovedUnits) -> dict[str, Any]:
+    """Return removed units, without the ranges for experts, of which there may be thousands."""
+    ranges = () if units.is_routed else units.ranges
+    return asdict(units) | {"count": units.count, "ranges": ranges}

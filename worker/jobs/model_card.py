@@ -15,6 +15,11 @@ from worker.pruning.refinement.settings import Refinement
 from worker.pruning.sweep.recipe import Allocation, Recipe
 
 _SOURCES = {str(method.name): f"[{method.title}]({method.source})" for method in METHODS}
+_REMOVED = {
+    MethodName.neurons: "the channels of MLPs that contribute least to their outputs",
+    MethodName.heads: "the attention heads that contribute least to the attention's outputs",
+    MethodName.depth: "the blocks whose outputs are most like their inputs",
+}
 _UNCHANGED = ", and so are these tensors of the blocks"
 _TRAINED_NORMS = ". These tensors of the blocks were not pruned, but their norms were trained"
 _TEMPLATE = """\
@@ -132,10 +137,8 @@ def _steps(spec: PruneSpec, environment: dict[str, Any]) -> Iterable[str]:
 
 
 def _removal_steps(spec: PruneSpec, recipe: Recipe) -> Iterable[str]:
-    yield (
-        f"units removed by the method `{spec.method}`, with a ratio of {spec.ratio:g}: those that "
-        "contribute least to the outputs of their layers"
-    )
+    what = _REMOVED[spec.method]
+    yield f"removed by the method `{spec.method}`, with a ratio of {spec.ratio:g}: {what}"
     if (repairing := recipe.repairing) is not None:
         yield (
             "the layers that read them repaired by least squares, correction "

@@ -1,5 +1,7 @@
 """The translation of a specification into a recipe for pruning and the settings of recovery."""
 
+from collections.abc import Callable, Mapping
+
 from db.spec.allocations import AllocationName, SpreadAllocation
 from db.spec.prune_spec import (
     OWN_MASK,
@@ -17,11 +19,18 @@ from worker.pruning.methods.solvers.exact import variant_of
 from worker.pruning.methods.solvers.solver import Solver
 from worker.pruning.methods.swaps import PUBLISHED_SWAPS, Swaps
 from worker.pruning.refinement.settings import Refinement
+from worker.pruning.structure.depth import Depth
+from worker.pruning.structure.heads import Heads
 from worker.pruning.structure.neurons import Neurons
-from worker.pruning.sweep.recipe import Allocation, Recipe
+from worker.pruning.sweep.recipe import Allocation, Recipe, Removal
 from worker.recovery.settings import Recovery
 
 _DEFAULT_CORRECTION = 0.3  # measured: decision 13
+_REMOVALS: Mapping[str, Callable[[float], Removal]] = {
+    MethodName.neurons: Neurons,
+    MethodName.heads: Heads,
+    MethodName.depth: Depth,
+}
 _UNSCORED = OWN_MASK | REMOVING | {MethodName.none}
 
 
@@ -67,10 +76,10 @@ def _solver(spec: PruneSpec) -> Solver | None:
     return solver
 
 
-def _removal(spec: PruneSpec) -> Neurons | None:
-    if spec.method not in REMOVING or spec.ratio is None:
+def _removal(spec: PruneSpec) -> Removal | None:
+    if spec.ratio is None or (remove := _REMOVALS.get(spec.method)) is None:
         return None
-    return Neurons(spec.ratio)
+    return remove(spec.ratio)
 
 
 def _swaps(spec: PruneSpec) -> Swaps | None:

@@ -37,16 +37,17 @@ def write_smaller(
         Progress after each block, where the job may be interrupted.
     """
     recipe, whole = job.recipe, whole_folder(job, out)
-    reduction = recipe.reduction(job.meta_model)
-    if recipe.removal is None or reduction is None:
+    if recipe.removal is None:
         raise ValueError("the job removes no units")
+    dropped = [block.index for block in blocks if block.is_dropped]
     dtype, device = job.meta_model.dtype, job.meta_model.device
     model = SmallerModel(
         job.model.path,
         MetaModel.open(job.model.path, dtype, device, weights=whole),
         recipe.removal,
         [{units.name: units.ranges for units in block.removed} for block in blocks],
-        reduction.fields,
+        dropped,
+        recipe.removal.fields(job.meta_model, dropped),
     )
     steps = model.write(out, whole)
     return (yield from mapped(steps, lambda _: [JobProgress(Phase.packaging, fraction)]))

@@ -8,6 +8,8 @@ from worker.pruning.methods.registry import ALLOCATIONS, SCORERS, SOLVERS, get_a
 from worker.pruning.methods.solvers.exact import Exact
 from worker.pruning.methods.units import Repairing
 from worker.pruning.refinement.settings import Refinement
+from worker.pruning.structure.depth import Depth
+from worker.pruning.structure.heads import Heads
 from worker.pruning.structure.neurons import Neurons
 
 
@@ -40,12 +42,15 @@ def test_method_none_is_a_recipe_that_prunes_nothing() -> None:
     assert not recipe_of(make_spec(method="none", sparsity=0.0)).prunes
 
 
-def test_neurons_removes_the_ratio_of_the_job_and_repairs_the_rest() -> None:
+def test_methods_that_remove_units_take_the_ratio_of_the_job_and_repair_the_rest() -> None:
     fields = {"method": "neurons", "ratio": 0.25, "sparsity": 0.0}
     recipe = recipe_of(make_spec(**fields))
     assert recipe.removal == Neurons(0.25)
     assert recipe.repairing == Repairing(correction=0.3, damping=0.01)
     assert not recipe.prunes
+    others = [make_spec(**fields | {"method": name}) for name in ("heads", "depth")]
+    assert [recipe_of(spec).removal for spec in others] == [Heads(0.25), Depth(0.25)]
+    assert recipe_of(others[1]).repairing is None
     changed = recipe_of(make_spec(**fields, correction=0.0, damping=0.1))
     assert changed.repairing == Repairing(correction=0.0, damping=0.1)
 

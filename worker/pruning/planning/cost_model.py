@@ -47,7 +47,8 @@ class _CostModel:
     def _forward_tokens(self) -> float:
         """Number of tokens that run through a block, summed over its forward passes."""
         work = self._work
-        passes = 1 + (self._setting.propagation == "reference") + work.runs_dense
+        passes = work.calibrates_blocks + (self._setting.propagation == "reference")
+        passes += work.runs_dense
         if work.refinement is not None:
             passes = 3 + work.runs_dense  # the targets, the pruning, and the outputs at the end
         passes += work.allocates + _BACKWARD * work.needs_gradients

@@ -25,8 +25,9 @@ _NORM_BYTES = 4  # per weight: the norm of its gradient
 _BACKWARD_STATES = 3  # in states of a forward: those kept for the backward, and gradients
 _RETURNED_BYTES = 4 << 20  # size from which freed memory is returned: `fix_malloc_thresholds`
 _FRAGMENTATION = 1.5  # measured ratio of heap memory to the states in it
-# Per weight, its score, and a copy and masks of it; for `matrix` of one matrix at a time.
-_MEASURED_BYTES = {"owl": 9, "dlp": 11, "matrix": 9}
+# Per weight, its score, and a copy and masks of it; for `matrix` of one matrix at a time. To
+# remove blocks, no weight is scored.
+_MEASURED_BYTES = {"owl": 9, "dlp": 11, "matrix": 9, "depth": 0}
 _TRAINED_BYTES = 9  # per weight: two moments in fp32, and where it is kept
 _MASTER_BYTES = 4  # per weight, and the same for its gradient
 _ROUNDING_BYTES = 8  # per weight of the largest tensor: rounding it, and counting its zeros

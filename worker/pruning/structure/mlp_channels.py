@@ -1,6 +1,7 @@
 """The channels of a block's MLPs, found from the shapes of its layers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +10,7 @@ from transformers import PretrainedConfig
 from worker.pruning.base.errors import UnsupportedModelError
 from worker.pruning.model.fused_projections import layer_parts
 from worker.pruning.model.linear_layers import LinearLayer, linear_layers
-from worker.pruning.structure.units import Slices, Units
+from worker.pruning.structure.units import Slices, Units, rows_of
 
 # Parts of the class names of modules that mix tokens, whose layers can look like those of an MLP.
 _MIXERS = ("attention", "attn", "mixer", "mamba")
@@ -82,21 +83,8 @@ def _channels(
 ) -> Units:
     own = torch.arange(reader.inputs)[:, None]
     columns = Slices(reader.weight_name, 0 if reader.transposed else 1, own, reader.expert)
-    rows = (one for layer in writers for one in _rows(block, layer, reader.inputs, config))
-    return Units(reader, (columns, *rows))
-
-
-def _rows(
-    block: nn.Module, layer: LinearLayer, width: int, config: PretrainedConfig
-) -> Iterator[Slices]:
-    """Yield the entries of the channels in the weight and the bias of a layer."""
-    places = _places(layer, width, config)
-    yield Slices(layer.weight_name, 1 if layer.transposed else 0, places, layer.expert)
-    bias = f"{layer.weight_name}_bias"  # of experts in one parameter
-    if layer.expert is None:
-        bias = f"{layer.weight_name.removesuffix('weight')}bias"
-    if bias in dict(block.named_parameters()):
-        yield Slices(bias, 0, places, layer.expert)
+    rows = (rows_of(block, layer, _places(layer, reader.inputs, config)) for layer in writers)
+    return Units(reader, (columns, *chain.from_iterable(rows)))
 
 
 def _places(layer: LinearLayer, width: int, config: PretrainedConfig) -> Tensor:

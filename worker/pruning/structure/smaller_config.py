@@ -29,13 +29,16 @@ def smaller_config(config: PretrainedConfig, fields: Fields) -> PretrainedConfig
 
 def check_describes(
     meta_model: MetaModel, fields: Fields, blocks: Sequence[Mapping[str, Tensor]]
-) -> None:
+) -> nn.ModuleList:
     """Check that the config with these fields describes a model of these blocks.
 
     Args:
         meta_model: the dense model.
         fields: the fields that change.
         blocks: the parameters of each block of the smaller model, by name; only their shapes count.
+
+    Returns:
+        The blocks of the smaller model, without weights.
 
     Raises:
         UnsupportedModelError: transformers builds another model from this config, or none.
@@ -52,6 +55,7 @@ def check_describes(
         expected = {name: tuple(value.shape) for name, value in parameters.items()}
         if (name := _difference(expected, block)) is not None:
             raise _cannot_describe(meta_model, fields, f"{name} of block {index} does not fit")
+    return found
 
 
 def write_config(source: Path, out: Path, config: PretrainedConfig, fields: Fields) -> None:

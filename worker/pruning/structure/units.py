@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from worker.pruning.model.linear_layers import LinearLayer
 
@@ -77,6 +77,23 @@ class Units:
     def features(self, units: Tensor) -> Tensor:
         """Return the reader's input features, in ascending order, that the units ``[n]`` have."""
         return self.slices[0].places[units].flatten().sort().values
+
+
+def rows_of(block: nn.Module, layer: LinearLayer, places: Tensor) -> list[Slices]:
+    """Return the entries of units in the weight, and in the bias, of a layer that computes them.
+
+    Args:
+        block: the block of the layer.
+        layer: the layer.
+        places: ``[units, n]`` int64; the layer's output features that each unit has.
+    """
+    rows = [Slices(layer.weight_name, 1 if layer.transposed else 0, places, layer.expert)]
+    bias = f"{layer.weight_name}_bias"  # of experts in one parameter
+    if layer.expert is None:
+        bias = f"{layer.weight_name.removesuffix('weight')}bias"
+    if bias in dict(block.named_parameters()):
+        rows.append(Slices(bias, 0, places, layer.expert))
+    return rows
 
 
 def cut_block(

@@ -1,10 +1,9 @@
 """The fields of a config that decide how wide the MLPs of a model are."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from torch import nn
 from transformers import PretrainedConfig
 
 from worker.pruning.base.errors import UnsupportedModelError
@@ -12,29 +11,30 @@ from worker.pruning.model.blocks import find_blocks
 from worker.pruning.model.meta_model import MetaModel, build_model
 from worker.pruning.structure.mlp_channels import mlp_channels
 from worker.pruning.structure.smaller_config import smaller_config
+from worker.pruning.structure.units import Units
 
 _NAMES = re.compile(r"intermediate|ffn|inner")
-Widths = Mapping[tuple[int, str], int]
-"""The number of channels of each MLP, by the index of its block and the name of its units."""
+Counts = Mapping[tuple[int, str], int]
+"""Numbers of units, by the index of the block and the name of the units."""
 
 
 @dataclass(frozen=True)
 class WidthField:
-    """A field of a config that decides the width of some MLPs.
+    """A field of a config that decides how many units some modules have.
 
     Attributes:
         name: the name of the field.
-        value: its value; for a field that is not set, the width that follows.
-        channels: how many channels each of these MLPs has more if the value is larger by 1.
+        value: its value; for a field that is not set, the number of units that follows.
+        units: how many units each of these modules has more if the value is larger by 1.
     """
 
     name: str
     value: int
-    channels: Widths
+    units: Counts
 
 
-def width_fields(meta_model: MetaModel, widths: Widths) -> list[WidthField]:
-    """Return the fields that decide the given widths.
+def width_fields(meta_model: MetaModel, found: Sequence[Sequence[Units]]) -> list[WidthField]:
+    """Return the fields that decide the widths of the MLPs of a model.
 
     The fields are found by trying: one after another is lowered by 1, and the model is built again,
     without weights. So no family's config has to be known.
@@ -43,16 +43,16 @@ def width_fields(meta_model: MetaModel, widths: Widths) -> list[WidthField]:
         UnsupportedModelError: no field decides the width of one of the MLPs, as in families whose
             width is four times the hidden size by definition.
     """
+    widths = {(index, one.name): one.count for index, units in enumerate(found) for one in units}
     fields: list[WidthField] = []
     for name, value in _candidates(meta_model.config):
-        known = {key for field in fields for key in field.channels}
+        known = {key for field in fields for key in field.units}
         left = [width for key, width in widths.items() if key not in known]
         if left and (lowered := _lowered(meta_model, name, value or left[0])) is not None:
             changes = {key: width - lowered.get(key, width) for key, width in widths.items()}
-            channels = {key: change for key, change in changes.items() if change > 0}
-            if channels:
-                fields.append(WidthField(name, value or left[0], channels))
-    known = {key for field in fields for key in field.channels}
+            if units := {key: change for key, change in changes.items() if change > 0}:
+                fields.append(WidthField(name, value or left[0], units))
+    known = {key for field in fields for key in field.units}
     if missing := next((key for key in widths if key not in known), None):
         index, name = missing
         raise UnsupportedModelError(
@@ -70,20 +70,15 @@ def _candidates(config: PretrainedConfig) -> Iterator[tuple[str, int | None]]:
             yield name, value
 
 
-def _lowered(meta_model: MetaModel, name: str, value: int) -> Widths | None:
+def _lowered(meta_model: MetaModel, name: str, value: int) -> Counts | None:
     """Return the widths with a field lowered by 1; None if no model can be built like this."""
     config = smaller_config(meta_model.model.config, {name: value - 1})
     try:
         _, blocks = find_blocks(build_model(config, meta_model.dtype))
     except Exception:  # a family's code may raise anything; the field is not used then
         return None
-    return widths_of(blocks, config.get_text_config())
-
-
-def widths_of(blocks: nn.ModuleList, config: PretrainedConfig) -> Widths:
-    """Return the widths of the MLPs of a model's blocks."""
     return {
         (index, units.name): units.count
         for index, block in enumerate(blocks)
-        for units in mlp_channels(block, config)
+        for units in mlp_channels(block, config.get_text_config())
     }

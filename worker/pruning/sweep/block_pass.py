@@ -21,6 +21,7 @@ from worker.pruning.refinement.block_refiner import BlockRefiner
 from worker.pruning.refinement.block_targets import BlockTargets
 from worker.pruning.refinement.results import RefinementProgress, RefinementResult
 from worker.pruning.structure.coupling import check_independent
+from worker.pruning.structure.depth import Depth
 from worker.pruning.sweep.layer_pruner import LayerPruner
 from worker.pruning.sweep.recipe import Recipe
 
@@ -68,7 +69,7 @@ class BlockPass:
         index: int,
         stored: dict[str, Tensor],
         streams: Streams,
-        pruner: LayerPruner[M],
+        pruner: LayerPruner[M] | None,
     ) -> Generator[RefinementProgress, None, RefinementResult | None]:
         """Prune and refine a block, and replace its inputs by its outputs.
 
@@ -78,7 +79,7 @@ class BlockPass:
             stored: the block's parameters, in their stored dtype; rank 0 prunes them in place, too.
             streams: the inputs of the block. Those of the calibration windows, in both models, are
                 replaced by the block's outputs.
-            pruner: prunes the block's layers.
+            pruner: prunes the block's layers; None if the whole block is removed.
 
         Yields:
             The progress of the refinement, if there is one.
@@ -86,7 +87,13 @@ class BlockPass:
         Returns:
             The result of the refinement; None if there is none.
         """
-        if (removal := self._recipe.removal) is not None:
+        if pruner is None:
+            self._drop(block, index, stored, streams)
+            return None
+        removal = self._recipe.removal
+        if isinstance(removal, Depth) and self._refiner is None:
+            return None  # nothing reads the calibration windows any more
+        if removal is not None:
             units = removal.units(block, self._meta_model.config)
             check_independent(block, units, partial(self._block_inputs.run_sample, block, index))
         if self._refiner is None:
@@ -103,6 +110,19 @@ class BlockPass:
         streams.targets.clear()
         self._block_inputs.advance(block, index, states)
         return result
+
+    def _drop(
+        self, block: nn.Module, index: int, stored: dict[str, Tensor], streams: Streams
+    ) -> None:
+        """Zero all parameters of a block, so that it returns its inputs.
+
+        Raises:
+            UnsupportedModelError: the block does not return its inputs then.
+        """
+        self._block_inputs.advance(block, index, streams.dense_calibration)
+        for value in (*block.parameters(), *stored.values()):
+            value.zero_()
+        self._block_inputs.check_identity(block, index)
 
     def _run_dense(self, block: nn.Module, index: int, streams: Streams) -> None:
         """Run the block while it is still dense, to get the targets of the refinement."""

@@ -12,7 +12,7 @@ from worker.pruning.structure.reduction import Reduction
 from worker.pruning.sweep.block_pruner import BlockPruner
 from worker.pruning.sweep.layer_pruner import LayerPruner
 from worker.pruning.sweep.recipe import Recipe
-from worker.pruning.sweep.unit_pruner import UnitPruner
+from worker.pruning.sweep.removal.unit_pruner import UnitPruner
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from worker.pruning.planning.plan import Plan, plan
 from worker.pruning.planning.workload import Setting, Workload
 from worker.pruning.refinement.groups import trained_groups
 from worker.pruning.refinement.settings import Refinement
+from worker.pruning.structure.depth import Depth
 from worker.pruning.sweep.evaluation import COMPARED_WINDOWS
 from worker.pruning.sweep.recipe import Recipe
 
@@ -86,7 +87,7 @@ def workload(
 
     ``calibration`` and ``evaluation`` are token ids ``[windows, tokens]``.
     """
-    allocation = recipe.allocation
+    drops = isinstance(recipe.removal, Depth)
     return Workload(
         calibration_windows=len(calibration),
         evaluation_windows=len(evaluation),
@@ -96,14 +97,23 @@ def workload(
         method=recipe.scorer.name if recipe.scorer else None,
         solver=recipe.solver.name if recipe.solver else None,
         propagation=recipe.propagation,
-        allocation=None if isinstance(allocation, str | BlockSparsities) else allocation.name,
+        allocation=_measured(recipe),
         corrects=recipe.is_corrected,
         needs_gradients=recipe.takes_gradients,
         swaps=recipe.swaps is not None,
         refinement=recipe.refinement,
         corrects_refinement=recipe.refinement is not None and recipe.correction > 0,
         repairs_units=recipe.repairs_units,
+        calibrates_blocks=not drops or recipe.refinement is not None,
     )
+
+
+def _measured(recipe: Recipe) -> str | None:
+    """Return the name of what is measured in the dense model first; None if nothing is."""
+    if isinstance(recipe.removal, Depth):
+        return "depth"
+    allocation = recipe.allocation
+    return None if isinstance(allocation, str | BlockSparsities) else allocation.name
 
 
 def split_batches(windows: Tensor, setting: Setting) -> list[Tensor]:

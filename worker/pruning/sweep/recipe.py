@@ -28,24 +28,28 @@ from worker.pruning.model.linear_layers import LinearLayer, linear_layers
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.workload import Propagation
 from worker.pruning.refinement.settings import Refinement
+from worker.pruning.structure.depth import Depth
+from worker.pruning.structure.heads import Heads
 from worker.pruning.structure.neurons import Neurons
 from worker.pruning.structure.reduction import Reduction
 
+Removal = Neurons | Heads | Depth
 Allocation = Literal["uniform"] | BlockSparsities | MeasuredAllocation
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """A measurement of the dense model that an allocation needs.
+    """A measurement of the dense model that an allocation, or a removal of blocks, needs.
 
     Attributes:
         of_block: returns the measurement of a block, given the scores of its matrices; matrices
-            that no token reached are left out.
+            that no token reached are left out. None if how much each block changes the hidden state
+            is measured.
         basis: everything that the measurement depends on besides the model and the calibration
             windows, ready for JSON.
     """
 
-    of_block: Callable[[Sequence[MatrixScores]], Any]
+    of_block: Callable[[Sequence[MatrixScores]], Any] | None
     basis: list[Any]
 
 
@@ -74,8 +78,8 @@ class Recipe:
         swaps: how weights are swapped in a mask that was chosen by score; None for no swaps. Cannot
             be combined with a solver.
         refinement: how each block is trained after it has been pruned; None for no training.
-        removal: which units are removed, in place of weights; None for none. Cannot be combined
-            with a scorer, a solver or globs of layers to skip.
+        removal: which units or blocks are removed, in place of weights; None for none. Cannot be
+            combined with a scorer, a solver or globs of layers to skip.
 
     Raises:
         ValueError: both a solver and swaps are given.
@@ -91,7 +95,7 @@ class Recipe:
     damping: float | None = None
     swaps: Swaps | None = None
     refinement: Refinement | None = None
-    removal: Neurons | None = None
+    removal: Removal | None = None
 
     def __post_init__(self) -> None:
         if self.solver is not None and self.swaps is not None:
@@ -115,7 +119,7 @@ class Recipe:
     @property
     def repairs_units(self) -> bool:
         """Whether the layers that read units are repaired when some of these are removed."""
-        return self.removal is not None and self.removal.repairs
+        return isinstance(self.removal, Neurons | Heads) and self.removal.repairs
 
     @property
     def repairing(self) -> Repairing | None:
@@ -202,7 +206,7 @@ class Recipe:
             for index, block in enumerate(meta_model.blocks)
             for layer in self.layers(meta_model, index, block)
         ]
-        if not layers:
+        if not layers and self.removal is None:
             raise SkipError(f"skip {', '.join(self.skip)} leaves no layer to prune; skip fewer")
         for name, layer in layers:
             if isinstance(self.pattern, NofM) and layer.inputs % self.pattern.m:
@@ -212,7 +216,9 @@ class Recipe:
                 )
 
     def measurement(self) -> Measurement | None:
-        """Return the measurement that the allocation needs; None if it needs none."""
+        """Return the measurement that the recipe needs; None if it needs none."""
+        if isinstance(self.removal, Depth):
+            return Measurement(None, ["distance"])
         if isinstance(self.allocation, str | BlockSparsities):
             return None
         if not isinstance(self.pattern, Unstructured):
@@ -224,8 +230,8 @@ class Recipe:
         """Return the pattern of each block.
 
         Args:
-            measured: the result of ``Measurement.of_block`` for each block; None for a block that
-                has no result.
+            measured: the result of the `Measurement` for each block; None for a block that has no
+                result.
 
         Raises:
             AllocationError: the allocation does not fit the blocks.

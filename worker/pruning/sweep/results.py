@@ -83,11 +83,13 @@ class RemovedUnits:
         name: dotted path in the block of the layer that read the units.
         units: how many units there were.
         ranges: the removed ones, as ranges of indices, each with its first index and its end.
+        is_routed: whether the module is an expert.
     """
 
     name: str
     units: int
     ranges: tuple[tuple[int, int], ...]
+    is_routed: bool = False
 
     @property
     def count(self) -> int:
@@ -119,7 +121,11 @@ class BlockResult:
         prune_seconds: seconds of calibration, pruning, refinement and writing.
         refinement: the result of refining the block; None if it was not refined.
         removed: the units that were removed from the block's modules.
-        parameters_removed: how many parameters these units had.
+        parameters_removed: how many parameters these units had, or the whole block if it was
+            removed.
+        distance: 1 − cos of the dense block's inputs and outputs, the mean over the calibration
+            tokens; None if it was not measured.
+        is_dropped: whether the whole block was removed.
     """
 
     index: int
@@ -133,6 +139,8 @@ class BlockResult:
     refinement: RefinementResult | None = None
     removed: tuple[RemovedUnits, ...] = ()
     parameters_removed: int = 0
+    distance: float | None = None
+    is_dropped: bool = False
 
     @property
     def zeros(self) -> int:
@@ -147,7 +155,7 @@ class BlockResult:
     @property
     def coverage(self) -> float:
         """Share of the block's parameters that are in pruned matrices."""
-        return self.weights / self.parameters
+        return self.weights / self.parameters if self.parameters else 0.0
 
     def as_json(self) -> dict[str, Any]:
         """Return all fields ready for JSON; `from_json` restores an equal result from them."""

@@ -2653,7 +2653,7 @@ export interface components {
             model?: string;
             /**
              * Sparsity
-             * @description Share of each pruned matrix that becomes zero; a `pattern` implies it, and the methods `none` and `neurons` need none.
+             * @description Share of each pruned matrix that becomes zero; a `pattern` implies it, and the methods `none`, `neurons`, `heads` and `depth` need none.
              * @example 0.5
              */
             sparsity?: number;
@@ -2686,7 +2686,7 @@ export interface components {
             method: components["schemas"]["MethodName"];
             /**
              * Ratio
-             * @description Share of the blocks' parameters that method `neurons` removes.
+             * @description Share of the blocks' parameters that the methods `neurons`, `heads` and `depth` remove.
              * @example 0.25
              */
             ratio?: number | null;
@@ -3656,7 +3656,7 @@ export interface components {
             model: string;
             /**
              * Sparsity
-             * @description Share of each pruned matrix that becomes zero; a `pattern` implies it, and the methods `none` and `neurons` need none.
+             * @description Share of each pruned matrix that becomes zero; a `pattern` implies it, and the methods `none`, `neurons`, `heads` and `depth` need none.
              * @example 0.5
              */
             sparsity?: number;
@@ -3689,7 +3689,7 @@ export interface components {
             method: components["schemas"]["MethodName"];
             /**
              * Ratio
-             * @description Share of the blocks' parameters that method `neurons` removes.
+             * @description Share of the blocks' parameters that the methods `neurons`, `heads` and `depth` remove.
              * @example 0.25
              */
             ratio?: number | null;
@@ -4175,11 +4175,11 @@ export interface components {
          * MethodName
          * @description The method that scores the weights; methods that are also solvers choose the mask themselves.
          *
-         *     ``neurons`` removes channels of MLPs, so that the model gets smaller. ``none`` keeps the zeros
-         *     that the model has and prunes nothing.
+         *     ``neurons``, ``heads`` and ``depth`` remove channels of MLPs, attention heads and blocks, so
+         *     that the model gets smaller. ``none`` keeps the zeros that the model has and prunes nothing.
          * @enum {string}
          */
-        MethodName: "zpruner" | "magnitude" | "wanda" | "ria" | "gblm" | "sparsegpt" | "admm" | "alps" | "exact" | "neurons" | "none";
+        MethodName: "zpruner" | "magnitude" | "wanda" | "ria" | "gblm" | "sparsegpt" | "admm" | "alps" | "exact" | "neurons" | "heads" | "depth" | "none";
         /**
          * MethodPage
          * @description The methods, solvers, allocations, presets and metrics that a job can name.
@@ -5305,7 +5305,7 @@ export interface components {
             model: string;
             /**
              * Sparsity
-             * @description Share of each pruned matrix that becomes zero; a `pattern` implies it, and the methods `none` and `neurons` need none.
+             * @description Share of each pruned matrix that becomes zero; a `pattern` implies it, and the methods `none`, `neurons`, `heads` and `depth` need none.
              * @example 0.5
              */
             sparsity: number;
@@ -5338,7 +5338,7 @@ export interface components {
             method: components["schemas"]["MethodName"];
             /**
              * Ratio
-             * @description Share of the blocks' parameters that method `neurons` removes.
+             * @description Share of the blocks' parameters that the methods `neurons`, `heads` and `depth` remove.
              * @example 0.25
              */
             ratio?: number | null;
@@ -6296,7 +6296,7 @@ export interface components {
             method: components["schemas"]["MethodName"];
             /**
              * Ratio
-             * @description Share of the blocks' parameters that method `neurons` removes.
+             * @description Share of the blocks' parameters that the methods `neurons`, `heads` and `depth` remove.
              * @example 0.25
              */
             ratio?: number | null;

@@ -9,13 +9,12 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM
 
 from tests.models import FAMILIES, FUSED, MIXTURES, RECURRENT, random_ids
-from tests.worker.pruning.sweeps import CALIBRATION, sweep
+from tests.worker.pruning.sweeps import CALIBRATION, sweep, tensors
 from worker.pruning.base.generators import run_to_end
 from worker.pruning.methods.patterns import Unstructured
 from worker.pruning.model.meta_model import MetaModel
-from worker.pruning.structure.neurons import Neurons
 from worker.pruning.structure.smaller_model import SmallerModel
-from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.recipe import Recipe, Removal
 from worker.pruning.sweep.results import BlockResult
 
 CONFIGS = {**FAMILIES, **MIXTURES, **FUSED, **RECURRENT}
@@ -26,7 +25,7 @@ NARROWED = sorted(CONFIGS.keys() - WITHOUT_FIELD - WITHOUT_MLP)
 """Families whose MLPs can be made narrower."""
 
 
-def removing(removal: Neurons) -> Recipe:
+def removing(removal: Removal) -> Recipe:
     """Return a recipe that only removes units."""
     return Recipe(None, Unstructured(0.0), removal=removal)
 
@@ -51,9 +50,10 @@ def removed(
     smaller.mkdir()
     meta_model = MetaModel.open(whole, torch.float32, torch.device("cpu"))
     assert recipe.removal is not None
-    reduction = recipe.removal.reduction(meta_model)
     ranges = [{units.name: units.ranges for units in block.removed} for block in blocks]
-    model = SmallerModel(whole, meta_model, recipe.removal, ranges, reduction.fields)
+    dropped = [block.index for block in blocks if block.is_dropped]
+    fields = recipe.removal.fields(meta_model, dropped)
+    model = SmallerModel(whole, meta_model, recipe.removal, ranges, dropped, fields)
     run_to_end(model.write(smaller, folder))
     return Removed(blocks, whole, smaller, model)
 
@@ -67,6 +67,5 @@ def logits(folder: Path) -> Tensor:
 
 
 def parameters(folder: Path) -> int:
-    """Return the number of parameters of a folder's model, as transformers loads it."""
-    model = AutoModelForCausalLM.from_pretrained(folder)
-    return sum(parameter.numel() for parameter in model.parameters())
+    """Return how many numbers the tensors of a folder have."""
+    return sum(tensor.numel() for tensor in tensors(folder).values())

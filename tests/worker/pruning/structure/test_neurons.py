@@ -61,7 +61,7 @@ def test_a_ratio_that_no_number_of_channels_meets_is_refused_with_one_that_is_me
     meta_model = open_model(tmp_path, "llama")
     with pytest.raises(RatioError, match=f"ratio of {ratio:g} .*; set ratio to ") as caught:
         Neurons(ratio).reduction(meta_model)
-    nearest = float(str(caught.value).rpartition(" ")[2])
+    nearest = float(str(caught.value).rpartition("to ")[2].partition(",")[0])
     reduction = Neurons(nearest).reduction(meta_model)
     assert reduction.parameters_removed / in_blocks(meta_model) == pytest.approx(nearest, abs=1e-4)
 

@@ -10,13 +10,14 @@ from tests.models import MIXTURES, write_model
 from tests.worker.pruning.structure.removals import CONFIGS
 from worker.pruning.base.errors import UnsupportedModelError
 from worker.pruning.model.meta_model import MetaModel
-from worker.pruning.structure.width_fields import WidthField, width_fields, widths_of
+from worker.pruning.structure.mlp_channels import mlp_channels
+from worker.pruning.structure.width_fields import WidthField, width_fields
 
 
 def fields_of(folder: Path) -> dict[str, WidthField]:
     meta_model = MetaModel.open(folder, torch.float32, torch.device("cpu"))
-    widths = widths_of(meta_model.blocks, meta_model.config)
-    return {field.name: field for field in width_fields(meta_model, widths)}
+    found = [mlp_channels(block, meta_model.config) for block in meta_model.blocks]
+    return {field.name: field for field in width_fields(meta_model, found)}
 
 
 @pytest.mark.parametrize(
@@ -36,7 +37,7 @@ def test_each_width_is_decided_by_a_field(
 ) -> None:
     found = fields_of(write_model(tmp_path / "dense", CONFIGS[family]))
     assert {name: field.value for name, field in found.items()} == values
-    assert {count for field in found.values() for count in field.channels.values()} == {1}
+    assert {count for field in found.values() for count in field.units.values()} == {1}
 
 
 def test_a_field_may_decide_widths_that_are_its_multiples(tmp_path: Path) -> None:
@@ -44,8 +45,8 @@ def test_a_field_may_decide_widths_that_are_its_multiples(tmp_path: Path) -> Non
     assert isinstance(config, DeepseekV3Config)
     twice = DeepseekV3Config(**config.to_dict() | {"n_shared_experts": 2})
     field = fields_of(write_model(tmp_path / "dense", twice))["moe_intermediate_size"]
-    assert field.channels[1, "mlp.shared_experts.down_proj"] == 2
-    assert field.channels[1, "mlp.experts.0.down_proj"] == 1
+    assert field.units[1, "mlp.shared_experts.down_proj"] == 2
+    assert field.units[1, "mlp.experts.0.down_proj"] == 1
 
 
 def test_a_width_that_no_field_decides_is_named(tmp_path: Path) -> None:

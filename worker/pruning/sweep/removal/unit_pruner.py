@@ -82,7 +82,8 @@ class UnitPruner:
         for one in units.slices:
             one.zero(self._stored[one.parameter], removed)
         layer.copy_from(parameter)
-        self.removed.append(RemovedUnits(units.name, units.count, ranges_of(removed)))
+        ranges = ranges_of(removed)
+        self.removed.append(RemovedUnits(units.name, units.count, ranges, layer.is_routed))
         reader = LayerResult(
             **self._counts(units.slices[0], kept, moments),
             expert=layer.expert,

@@ -120,6 +120,6 @@ def test_a_ratio_that_no_number_of_channels_meets_is_refused_before_any_work(
     tmp_path: Path,
 ) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
-    with pytest.raises(RatioError, match=r"ratio of 0\.9 leaves an MLP no channel"):
+    with pytest.raises(RatioError, match=r"ratio of 0\.9 removes all units of a module"):
         sweep(dense, tmp_path / "out", replace(PLAIN, removal=Neurons(0.9)))
     assert not list((tmp_path / "out").iterdir())
