@@ -202,7 +202,7 @@ class PruneSpec(BaseModel):
         le=1,
         description=(
             "How far a solver makes up for the losses of earlier layers; by default 0.3, and 0 "
-            "with reference propagation."
+            "with reference propagation or where units are removed."
         ),
     )
     damping: StrictFloat | None = Field(
@@ -211,8 +211,8 @@ class PruneSpec(BaseModel):
         le=1,
         description=(
             "How strongly a solver holds the kept weights to the dense ones, as a share of the "
-            "inputs' mean square; by default 0.01 for `sparsegpt`, 0.1 for `admm`, `alps` and "
-            "`exact`, and as published with reference propagation."
+            "inputs' mean square; by default 0.01 for `sparsegpt`, 0.1 for others and where units "
+            "are removed, and as published with reference propagation."
         ),
     )
     allocation: Allocation = Field(

@@ -43,7 +43,6 @@ def recipe_of(spec: PruneSpec) -> Recipe:
     else:
         pattern = NofM(*map(int, spec.pattern.split(":")))
     solver, removal = _solver(spec), _removal(spec)
-    changes_weights = solver or removal or spec.refine
     return Recipe(
         scorer,
         pattern,
@@ -51,7 +50,7 @@ def recipe_of(spec: PruneSpec) -> Recipe:
         solver,
         _allocation(spec),
         spec.skip,
-        _correction(spec) if changes_weights else 0.0,
+        _correction(spec) if solver or spec.refine else spec.correction or 0.0,  # decision 52
         spec.damping if solver or removal else None,
         _swaps(spec),
         _refinement(spec),

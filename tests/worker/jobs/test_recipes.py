@@ -46,13 +46,14 @@ def test_methods_that_remove_units_take_the_ratio_of_the_job_and_repair_the_rest
     fields = {"method": "neurons", "ratio": 0.25, "sparsity": 0.0}
     recipe = recipe_of(make_spec(**fields))
     assert recipe.removal == Neurons(0.25)
-    assert recipe.repairing == Repairing(correction=0.3, damping=0.01)
+    assert recipe.repairing == Repairing(correction=0.0, damping=0.1)
     assert not recipe.prunes
     others = [make_spec(**fields | {"method": name}) for name in ("heads", "depth")]
     assert [recipe_of(spec).removal for spec in others] == [Heads(0.25), Depth(0.25)]
     assert recipe_of(others[1]).repairing is None
-    changed = recipe_of(make_spec(**fields, correction=0.0, damping=0.1))
-    assert changed.repairing == Repairing(correction=0.0, damping=0.1)
+    changed = recipe_of(make_spec(**fields, correction=0.2, damping=0.01))
+    assert changed.repairing == Repairing(correction=0.2, damping=0.01)
+    assert recipe_of(make_spec(**fields, refine=True)).correction == 0.3
 
 
 @pytest.mark.parametrize("name", sorted(DEFAULT_SPREADS))

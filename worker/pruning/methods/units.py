@@ -26,7 +26,7 @@ class Repairing:
     """
 
     correction: float = 0.0
-    damping: float = 0.01
+    damping: float = 0.1
 
 
 def unit_scores(weight: Tensor, input_squares: Tensor, places: Tensor) -> Tensor:

@@ -49,14 +49,15 @@ def _heads(
     heads, groups = config.num_attention_heads, config.num_key_value_heads
     width = head_width(config)
     is_attention = "attn" in module or "attention" in module
-    shapes = [layer.oriented(layer.weight).shape for layer in layers]
-    written = (heads + 2 * groups) * width + config.hidden_size
-    if not is_attention or sum(rows for rows, _ in shapes) != written:
+    shapes = [tuple(layer.oriented(layer.weight).shape) for layer in layers]
+    outputs, projected = (config.hidden_size, heads * width), (heads + 2 * groups) * width
+    if not is_attention or outputs not in shapes:
         return None
-    if (config.hidden_size, heads * width) not in shapes:
-        return None
-    last = len(shapes) - 1 - shapes[::-1].index((config.hidden_size, heads * width))
+    last = len(shapes) - 1 - shapes[::-1].index(outputs)
     reader, projections = layers[last], [*layers[:last], *layers[last + 1 :]]
+    rows = [count for count, _ in (*shapes[:last], *shapes[last + 1 :])]
+    if sum(rows) != projected or any(count % groups for count in rows):
+        return None
     columns = torch.arange(reader.inputs).view(groups, -1)
     slices = [Slices(reader.weight_name, 0 if reader.transposed else 1, columns)]
     for layer in projections:

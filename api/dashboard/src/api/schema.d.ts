@@ -2707,12 +2707,12 @@ export interface components {
             variant?: components["schemas"]["Variant"] | null;
             /**
              * Correction
-             * @description How far a solver makes up for the losses of earlier layers; by default 0.3, and 0 with reference propagation.
+             * @description How far a solver makes up for the losses of earlier layers; by default 0.3, and 0 with reference propagation or where units are removed.
              */
             correction?: number | null;
             /**
              * Damping
-             * @description How strongly a solver holds the kept weights to the dense ones, as a share of the inputs' mean square; by default 0.01 for `sparsegpt`, 0.1 for `admm`, `alps` and `exact`, and as published with reference propagation.
+             * @description How strongly a solver holds the kept weights to the dense ones, as a share of the inputs' mean square; by default 0.01 for `sparsegpt`, 0.1 for others and where units are removed, and as published with reference propagation.
              */
             damping?: number | null;
             /**
@@ -3710,12 +3710,12 @@ export interface components {
             variant?: components["schemas"]["Variant"] | null;
             /**
              * Correction
-             * @description How far a solver makes up for the losses of earlier layers; by default 0.3, and 0 with reference propagation.
+             * @description How far a solver makes up for the losses of earlier layers; by default 0.3, and 0 with reference propagation or where units are removed.
              */
             correction?: number | null;
             /**
              * Damping
-             * @description How strongly a solver holds the kept weights to the dense ones, as a share of the inputs' mean square; by default 0.01 for `sparsegpt`, 0.1 for `admm`, `alps` and `exact`, and as published with reference propagation.
+             * @description How strongly a solver holds the kept weights to the dense ones, as a share of the inputs' mean square; by default 0.01 for `sparsegpt`, 0.1 for others and where units are removed, and as published with reference propagation.
              */
             damping?: number | null;
             /**
@@ -5359,12 +5359,12 @@ export interface components {
             variant?: components["schemas"]["Variant"] | null;
             /**
              * Correction
-             * @description How far a solver makes up for the losses of earlier layers; by default 0.3, and 0 with reference propagation.
+             * @description How far a solver makes up for the losses of earlier layers; by default 0.3, and 0 with reference propagation or where units are removed.
              */
             correction?: number | null;
             /**
              * Damping
-             * @description How strongly a solver holds the kept weights to the dense ones, as a share of the inputs' mean square; by default 0.01 for `sparsegpt`, 0.1 for `admm`, `alps` and `exact`, and as published with reference propagation.
+             * @description How strongly a solver holds the kept weights to the dense ones, as a share of the inputs' mean square; by default 0.01 for `sparsegpt`, 0.1 for others and where units are removed, and as published with reference propagation.
              */
             damping?: number | null;
             /**
@@ -6317,12 +6317,12 @@ export interface components {
             variant?: components["schemas"]["Variant"] | null;
             /**
              * Correction
-             * @description How far a solver makes up for the losses of earlier layers; by default 0.3, and 0 with reference propagation.
+             * @description How far a solver makes up for the losses of earlier layers; by default 0.3, and 0 with reference propagation or where units are removed.
              */
             correction?: number | null;
             /**
              * Damping
-             * @description How strongly a solver holds the kept weights to the dense ones, as a share of the inputs' mean square; by default 0.01 for `sparsegpt`, 0.1 for `admm`, `alps` and `exact`, and as published with reference propagation.
+             * @description How strongly a solver holds the kept weights to the dense ones, as a share of the inputs' mean square; by default 0.01 for `sparsegpt`, 0.1 for others and where units are removed, and as published with reference propagation.
              */
             damping?: number | null;
             /**

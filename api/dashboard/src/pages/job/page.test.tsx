@@ -121,7 +121,15 @@ it("shows the losses of a refined block", async () => {
 });
 
 it("shows which channels and blocks were removed, and how many parameters are left", async () => {
-  const channels = { name: "mlp.down_proj", units: 48, count: 5, ranges: [[3, 7], [9, 10]] };
+  const channels = {
+    name: "mlp.down_proj",
+    units: 48,
+    count: 5,
+    ranges: [
+      [3, 7],
+      [9, 10],
+    ],
+  };
   const expert = { name: "mlp.experts.0.down_proj", units: 24, count: 8, ranges: [] };
   answers["/v1/jobs/job_1/blocks"] = listing([
     { index: 0, name: "layers.0", data: { is_dropped: true, distance: 0.125, layers: [] } },

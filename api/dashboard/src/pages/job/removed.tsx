@@ -3,7 +3,8 @@ import { count } from "../../format.ts";
 
 /** How many units a block lost, in all its modules. */
 export function removedText(modules: RemovedUnits[]): string {
-  const total = (of: (one: RemovedUnits) => number) => modules.reduce((sum, one) => sum + of(one), 0);
+  const total = (of: (one: RemovedUnits) => number) =>
+    modules.reduce((sum, one) => sum + of(one), 0);
   return `${count(total((one) => one.count))} of ${count(total((one) => one.units))} units removed`;
 }
 
