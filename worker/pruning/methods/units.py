@@ -8,7 +8,7 @@ from torch import Tensor
 from worker.pruning.base.errors import SolverFailedError
 from worker.pruning.base.shapes import LayerShape
 from worker.pruning.base.speed import Cost
-from worker.pruning.methods.layer_work import cube
+from worker.pruning.methods.layer_work import cube, product
 from worker.pruning.methods.solvers.solver import SolverMemory
 from worker.pruning.stats.gram import Gram
 
@@ -90,9 +90,12 @@ def repair_cost(layer: LayerShape) -> Cost:
 
     The layer is taken to keep half of its features.
     """
-    products = 2.0 * layer.weights * layer.inputs
+    # A product of [out, in/2] and [in/2, in/2], and as much for the substitutions.
+    products = product(layer) / 4
     return Cost(
-        fp32_matmul=0.75 * products, factorization=cube(layer) / 24, elementwise=40 * layer.weights
+        fp32_matmul=products,
+        factorization=cube(layer) / 24 + products,
+        elementwise=40 * layer.weights,
     )
 
 

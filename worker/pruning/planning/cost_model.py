@@ -106,7 +106,7 @@ class _CostModel:
     def _refinement(self, block: BlockShape) -> Cost:
         """Return the cost of training a block and of measuring its held-out loss."""
         work, refinement = self._work, self._work.refinement
-        if refinement is None or not block.layers:
+        if refinement is None or not block.halves:
             return Cost()
         counts = refinement.window_counts(work.calibration_windows, work.seq_len)
         forwards, trainings = _TRAINING, 1
@@ -115,7 +115,7 @@ class _CostModel:
             forwards, trainings = 4 + block.halves[1] / sum(block.halves), 2
         windows = forwards * refinement.steps * counts.per_step
         windows += (1 + trainings * min(CHECKS, refinement.steps)) * counts.held_out
-        weights = sum(layer.weights for layer in block.layers)
+        weights = sum(block.halves)
         steps = Cost(elementwise=refinement.steps * weights * _STEP_BYTES)
         return self._forward(block) * (windows * work.seq_len) + steps
 

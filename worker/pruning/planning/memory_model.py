@@ -140,6 +140,7 @@ class _MemoryModel:
         fused = self._setting.propagation == "fused"
         # Dense batches wait for both propagations until the last layer has its moments.
         waiting = (fused + self._work.corrects) * self._states(block)
+        waiting *= self._work.calibrates_blocks
         dense_copy = block.parameters.numbers * self._size * self._work.corrects
         running = waiting + dense_copy + max(self._forward(self._batch), self._layers(block))
         weights = sum(layer.weights for layer in block.layers)
