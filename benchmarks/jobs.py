@@ -43,6 +43,7 @@ _FLOAT32 = ("--dtype", "float32")
 _SPARSEGPT = (*_FLOAT32, "--method", "sparsegpt", "--correction", "0")
 _OWN_ALPS = (*_FLOAT32, "--method", "alps", "--correction", "0")
 _CORRECTED = (*_FLOAT32, "--solver", "alps", "--correction", "0.3")
+_NEURONS = (*_FLOAT32, "--sparsity", "0", "--method", "neurons", "--ratio", "0.2")
 _REFERENCE = ("--propagation", "reference")
 
 JOBS = {
@@ -64,6 +65,11 @@ JOBS = {
     "ADMM": Job("one", (*_FLOAT32, "--method", "admm", "--correction", "0")),
     "Wanda + OWL": Job("wide", (*_FLOAT32, "--method", "wanda", "--allocation", "owl")),
     "GBLM": Job("wide", (*_FLOAT32, "--method", "gblm"), samples=4),
+    "neurons": Job("wide", (*_NEURONS, "--correction", "0")),
+    "neurons, corrected": Job("deep", (*_NEURONS, "--correction", "0.3")),
+    "depth": Job(
+        "deep", (*_FLOAT32, "--sparsity", "0", "--method", "depth", "--ratio", "0.34"), samples=32
+    ),
     "spilled activations": Job("words", _FLOAT32, samples=48, seq_len=512),
 }
 

@@ -21,6 +21,7 @@ MAX_POINTS = 200
 
 Varied = Literal[
     "sparsity",
+    "ratio",
     "preset",
     "method",
     "pattern",

@@ -35,6 +35,7 @@ ADDED_FIELDS = (
     "expect",
     "model_secret",
     "output",
+    "ratio",
 )
 """Fields that did not exist when older jobs' digests were computed."""
 NO_LABELS: Mapping[str, object] = MappingProxyType({})

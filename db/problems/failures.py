@@ -101,6 +101,13 @@ ALLOCATION = GROUP.add(
     "The number of sparsities is not the number of blocks, or a block would get one outside "
     "[0, 1).",
 )
+RATIO = GROUP.add(
+    "ratio",
+    422,
+    "The ratio does not fit the model",
+    "Channels and blocks are removed as a whole, and no number of them is near the ratio; the "
+    "detail names the nearest ratio that fits.",
+)
 REFINEMENT = GROUP.add(
     "refinement",
     422,

@@ -166,6 +166,56 @@ METHODS: tuple[MethodInfo, ...] = (
         ),
     ),
     MethodInfo(
+        name=MethodName.neurons,
+        title="Neurons",
+        summary=(
+            "Removes the channels of MLPs that contribute least: those with the smallest sum over "
+            "tokens of the squared activation, times the squared norm of what the channel writes. "
+            "The layer that reads the others is repaired by least squares. Every block loses the "
+            "same number, so the result is an ordinary model with a smaller width."
+        ),
+        source=None,
+        when_to_use=(
+            "Where the result has to be smaller and faster in every program that runs the model, "
+            "which zeros alone are not. It costs more quality than the same share of zeros, so "
+            "train the result with refine and recover."
+        ),
+        cost=(
+            "One forward pass of the calibration windows, and for each MLP a Gram matrix of its "
+            "channels, a factorization, and disk space for the model before it is cut."
+        ),
+    ),
+    MethodInfo(
+        name=MethodName.heads,
+        title="Heads",
+        summary=(
+            "Removes heads of keys and values, each with the heads of queries that share it: those "
+            "that contribute least to the attention's outputs, by the score of neurons. The "
+            "projection of the outputs is repaired. Every block loses the same number."
+        ),
+        source=None,
+        when_to_use=(
+            "Where the cache of keys and values has to be smaller, after a comparison with "
+            "neurons. It needs a model whose config has the width of a head, as Llama's, Qwen's or "
+            "Gemma's."
+        ),
+        cost="As neurons, with the Gram matrix of the attention's outputs.",
+    ),
+    MethodInfo(
+        name=MethodName.depth,
+        title="Depth",
+        summary=(
+            "Removes the blocks whose outputs are most like their inputs, by the mean over tokens "
+            "of 1 − cos in the dense model."
+        ),
+        source=None,
+        when_to_use=(
+            "Where the model has to be faster one token at a time: fewer blocks also take fewer "
+            "steps. Train what is left with recover."
+        ),
+        cost="One forward pass of the calibration windows, through the dense model.",
+    ),
+    MethodInfo(
         name=MethodName.none,
         title="None",
         summary="Keeps the zeros that the model has, prunes nothing and changes no weight.",

@@ -1,17 +1,29 @@
 """Checks that the options of a specification can be combined."""
 
+from collections.abc import Mapping
 from math import comb
 
 from db.core.errors import SpecRefusedError
 from db.spec.allocations import AllocationName, SpreadAllocation
 from db.spec.datasets.protocols import built_in
-from db.spec.prune_spec import OWN_MASK, MethodName, PruneSpec, SolverName
+from db.spec.prune_spec import OWN_MASK, REMOVING, MethodName, PruneSpec, SolverName
 from db.spec.recovery import RecoverSpec
 from db.spec.references import LOCAL
 from db.spec.refinement import FEWEST_WINDOWS, RefineSpec
 from db.spec.variants import default_variant
 
 UNFIT = "unfit_combination"
+_OF_MASKS = ("pattern", "sparsity", "solver", "allocation", "scope")
+"""Fields that decide which weights become zero, and how the others make up for them."""
+_OF_CHANGES = ("correction", "damping", "refine")
+"""Fields that decide how kept weights change."""
+_UNUSED: Mapping[str, object] = {
+    "sparsity": 0.0,
+    "solver": SolverName.none,
+    "allocation": AllocationName.uniform,
+    "skip": [],
+}
+"""The values of these fields, as JSON, in a job that does not use them; None for the others."""
 ROUNDING = 1e-6  # six decimals are enough for a sparsity
 MAX_SETS = 1000
 """The maximum number of possible masks of an N:M group for variants that compare all of them; 4:8
@@ -25,7 +37,9 @@ def check_combination(spec: PruneSpec) -> None:
         SpecRefusedError: the options cannot be combined, or there is nothing to do.
     """
     if spec.method is MethodName.none:
-        _check_prunes_nothing(spec)
+        reason = "method none keeps the zeros that the model has and prunes nothing"
+        _check_unused(spec, (*_OF_MASKS, *_OF_CHANGES), reason, "prunes")
+    _check_ratio(spec)
     if spec.method in OWN_MASK and spec.solver is not SolverName.none:
         raise SpecRefusedError(
             "solver",
@@ -58,8 +72,8 @@ def check_combination(spec: PruneSpec) -> None:
         _check_recover(spec, spec.recover)
     _check_task_limit(spec)
     _check_prompts(spec)
-    has_work = spec.sparsity > 0 or spec.method is MethodName.none or spec.eval_dataset is not None
-    if not has_work:
+    unmasked = spec.method is MethodName.none or spec.method in REMOVING
+    if not (spec.sparsity > 0 or unmasked or spec.eval_dataset is not None):
         raise SpecRefusedError(
             "sparsity",
             spec.sparsity,
@@ -96,28 +110,30 @@ def _check_model_secret(spec: PruneSpec) -> None:
         raise SpecRefusedError("model_secret", spec.model_secret, UNFIT, reason, remedy)
 
 
-def _check_prunes_nothing(spec: PruneSpec) -> None:
-    """Check that a job with method ``none`` sets no option that only applies to pruning."""
-    is_uniform = spec.allocation is AllocationName.uniform
-    options = {
-        "pattern": spec.pattern,
-        "sparsity": spec.sparsity or None,
-        "solver": None if spec.solver is SolverName.none else spec.solver.value,
-        "allocation": None if is_uniform else _plain(spec.allocation),
-        "scope": None if spec.scope is None else spec.scope.value,
-        "correction": spec.correction,
-        "damping": spec.damping,
-        "refine": None if spec.refine is None else spec.refine.model_dump(mode="json"),
-    }
-    for name, value in options.items():
-        if value is not None:
-            raise SpecRefusedError(
-                name,
-                value,
-                UNFIT,
-                "method none keeps the zeros that the model has and prunes nothing",
-                f"Leave {name} out, or name a method that prunes, such as zpruner.",
+def _check_ratio(spec: PruneSpec) -> None:
+    """Check that a job has a ratio if its method removes units, and no option for masks then."""
+    if spec.method not in REMOVING:
+        if spec.ratio is not None:
+            reason = (
+                f"method {spec.method} removes no units or blocks; sparsity is its share of zeros"
             )
+            remedy = "Leave ratio out, or name neurons, heads or depth as the method."
+            raise SpecRefusedError("ratio", spec.ratio, UNFIT, reason, remedy)
+        return
+    if spec.ratio is None:
+        reason = f"method {spec.method} needs the share of the blocks' parameters to remove"
+        raise SpecRefusedError("ratio", None, UNFIT, reason, "Set ratio, for example to 0.25.")
+    reason = f"method {spec.method} removes whole units or blocks, and ratio says how many"
+    _check_unused(spec, (*_OF_MASKS, "skip"), reason, "zeroes weights")
+
+
+def _check_unused(spec: PruneSpec, names: tuple[str, ...], reason: str, alternative: str) -> None:
+    """Check that a job does not use the fields of these names."""
+    values = spec.model_dump(mode="json", include=set(names))
+    for name in names:
+        if values[name] != _UNUSED.get(name):
+            remedy = f"Leave {name} out, or name a method that {alternative}, such as zpruner."
+            raise SpecRefusedError(name, values[name], UNFIT, reason, remedy)
 
 
 def _check_variant(spec: PruneSpec) -> None:
@@ -162,13 +178,18 @@ def _check_recover(spec: PruneSpec, recover: RecoverSpec) -> None:
     keeps = spec.method is MethodName.none
     refusals = (
         (
-            spec.sparsity == 0 and not keeps,
+            spec.sparsity == 0 and not keeps and spec.method not in REMOVING,
             "no weight would be pruned, so that there is nothing to recover",
             "Set sparsity above 0, or leave recover out.",
         ),
         (
             keeps and recover.kind == "ast",
             "ast changes the zeros, and method none keeps those that the model has",
+            "Set its kind to masked, mask_lora or spp.",
+        ),
+        (
+            spec.method in REMOVING and recover.kind == "ast",
+            f"ast changes the zeros, and those of method {spec.method} stand for what it removes",
             "Set its kind to masked, mask_lora or spp.",
         ),
         (
@@ -210,7 +231,8 @@ def _check_refine(spec: PruneSpec, refine: RefineSpec) -> None:
 
 def _is_solved(spec: PruneSpec) -> bool:
     unsolved = {SolverName.none, SolverName.dsnot}
-    return spec.method in OWN_MASK or spec.solver not in unsolved
+    repairs = OWN_MASK | {MethodName.neurons, MethodName.heads}
+    return spec.method in repairs or spec.solver not in unsolved
 
 
 def _check_pattern(spec: PruneSpec, pattern: str) -> None:

@@ -22,6 +22,8 @@ METRIC_NAMES = (
     "zeros",
     "weights",
     "coverage",
+    "parameters",
+    "parameters_removed",
     "fallbacks",
     "prune_seconds",
     "evaluate_seconds",

@@ -35,7 +35,8 @@ from db.spec.zero_shot import Tasks
 class MethodName(StrEnum):
     """The method that scores the weights; methods that are also solvers choose the mask themselves.
 
-    ``none`` keeps the zeros that the model has and prunes nothing.
+    ``neurons``, ``heads`` and ``depth`` remove channels of MLPs, attention heads and blocks, so
+    that the model gets smaller. ``none`` keeps the zeros that the model has and prunes nothing.
     """
 
     zpruner = "zpruner"
@@ -47,6 +48,9 @@ class MethodName(StrEnum):
     admm = "admm"
     alps = "alps"
     exact = "exact"
+    neurons = "neurons"
+    heads = "heads"
+    depth = "depth"
     none = "none"
 
 
@@ -65,6 +69,8 @@ OWN_MASK = frozenset(
     name for name in MethodName if name in SolverName.__members__ and name is not MethodName.none
 )
 """Methods that are solvers and choose the mask themselves."""
+REMOVING = frozenset({MethodName.neurons, MethodName.heads, MethodName.depth})
+"""Methods that make the model smaller: they remove whole units or blocks, and leave no zeros."""
 
 
 class Scope(StrEnum):
@@ -100,8 +106,8 @@ def _check_pattern(value: str) -> str:
 
 
 def implied_sparsity(method: object, pattern: object) -> float | None:
-    """Return the sparsity that the method `none` or a pattern N:M implies; None without either."""
-    if method == MethodName.none:
+    """Return the sparsity that the method or a pattern N:M implies; None if neither does."""
+    if method in {MethodName.none, *REMOVING}:
         return 0.0
     if not isinstance(pattern, str) or re.fullmatch(PATTERN, pattern) is None:
         return None
@@ -131,7 +137,7 @@ class PruneSpec(BaseModel):
         ge=0,
         lt=1,
         description="Share of each pruned matrix that becomes zero; a `pattern` implies it, and "
-        "method `none` needs none.",
+        "the methods `none`, `neurons`, `heads` and `depth` need none.",
         examples=[0.5],
     )
     dataset: SourceName = Field(
@@ -163,6 +169,14 @@ class PruneSpec(BaseModel):
         "it override its own.",
     )
     method: MethodName = MethodName.zpruner
+    ratio: StrictFloat | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="Share of the blocks' parameters that the methods `neurons`, `heads` and "
+        "`depth` remove.",
+        examples=[0.25],
+    )
     scope: Scope | None = Field(
         default=None,
         description="Which weights compete; by default as the method was published.",
@@ -188,7 +202,7 @@ class PruneSpec(BaseModel):
         le=1,
         description=(
             "How far a solver makes up for the losses of earlier layers; by default 0.3, and 0 "
-            "with reference propagation."
+            "with reference propagation or where units are removed."
         ),
     )
     damping: StrictFloat | None = Field(
@@ -197,8 +211,8 @@ class PruneSpec(BaseModel):
         le=1,
         description=(
             "How strongly a solver holds the kept weights to the dense ones, as a share of the "
-            "inputs' mean square; by default 0.01 for `sparsegpt`, 0.1 for `admm`, `alps` and "
-            "`exact`, and as published with reference propagation."
+            "inputs' mean square; by default 0.01 for `sparsegpt`, 0.1 for others and where units "
+            "are removed, and as published with reference propagation."
         ),
     )
     allocation: Allocation = Field(

@@ -18,7 +18,7 @@ from worker.pruning.base.compute import dtype_name
 from worker.pruning.base.errors import NotFiniteError
 from worker.pruning.model.head_loss import mean_loss
 from worker.pruning.planning.plan import Plan
-from worker.pruning.sweep.results import BlockResult, PruningResult
+from worker.pruning.sweep.results import BlockResult, PruningResult, RemovedUnits
 from worker.recovery.results import RecoveryResult
 
 
@@ -64,6 +64,7 @@ def job_report(
         "spec": job.spec.model_dump(mode="json", exclude={"output"}),
         "model": {"name": job.model.name, "revision": job.model.revision},
         "metrics": job_metrics(result, blocks, recovered)
+        | _parameters(job, blocks)
         | others.metrics()
         | {"eval_overlap": shared, "protocol": protocol},
         "warnings": _warnings(shared),
@@ -77,6 +78,14 @@ def job_report(
     if recovered is not None:
         report["recovery"] = recovered.report()
     return report | others.report()
+
+
+def _parameters(job: OpenedJob, blocks: Sequence[BlockResult]) -> dict[str, int]:
+    """Return the number of the result's parameters, and of those that were removed."""
+    stored = job.meta_model.checkpoint.tensors.values()
+    removed = sum(block.parameters_removed for block in blocks)
+    dense = sum(math.prod(tensor.shape) for tensor in stored)
+    return {"parameters": dense - removed, "parameters_removed": removed}
 
 
 def _warnings(shared: float | None) -> list[str]:
@@ -101,7 +110,7 @@ def job_metrics(
         zeros = recovered.zeros
     metrics: dict[str, Any] = {
         **_perplexities(result, recovered),
-        "sparsity": zeros / weights,
+        "sparsity": zeros / weights if weights else 0.0,
         "zeros": zeros,
         "weights": weights,
         "coverage": weights / sum(b.parameters for b in blocks),
@@ -177,4 +186,11 @@ def block_json(block: BlockResult) -> dict[str, Any]:
         "weights": block.weights,
         "sparsity": block.zeros / block.weights if block.weights else None,
         "coverage": block.coverage,
+        "removed": [_removed_json(units) for units in block.removed],
     }
+
+
+def _removed_json(units: RemovedUnits) -> dict[str, Any]:
+    """Return removed units, without the ranges for experts, of which there may be thousands."""
+    ranges = () if units.is_routed else units.ranges
+    return asdict(units) | {"count": units.count, "ranges": ranges}

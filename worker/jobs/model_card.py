@@ -15,20 +15,25 @@ from worker.pruning.refinement.settings import Refinement
 from worker.pruning.sweep.recipe import Allocation, Recipe
 
 _SOURCES = {str(method.name): f"[{method.title}]({method.source})" for method in METHODS}
+_REMOVED = {
+    MethodName.neurons: "the channels of MLPs that contribute least to their outputs",
+    MethodName.heads: "the attention heads that contribute least to the attention's outputs",
+    MethodName.depth: "the blocks whose outputs are most like their inputs",
+}
 _UNCHANGED = ", and so are these tensors of the blocks"
 _TRAINED_NORMS = ". These tensors of the blocks were not pruned, but their norms were trained"
 _TEMPLATE = """\
 ---
 library_name: transformers
-tags: [pruning, sparsity, z-pruner]
+tags: [pruning, {tag}, z-pruner]
 {base}---
 
-# {name}, pruned to {percent:.1f} % zeros
+# {name}, {title}
 
 | | dense | pruned |
 |---|---:|---:|
 | perplexity | {dense} | {pruned} |
-{intervals}{before}| zeros in the pruned layers | | {percent:.4f} % |
+{intervals}{before}{size}
 
 Pruned {training}:
 
@@ -62,7 +67,9 @@ def model_card(report: dict[str, Any]) -> str:
     return _TEMPLATE.format(
         base=f"base_model: {model['name']}\n" if model["revision"] else "",
         name=PurePath(model["name"]).name if model["revision"] is None else model["name"],
-        percent=100 * metrics["sparsity"],
+        tag="structured-pruning" if metrics["parameters_removed"] else "sparsity",
+        title=_title(metrics),
+        size=_size(metrics),
         dense=_number(metrics["dense_perplexity"]),
         before=_before(metrics) if recovery else "",
         pruned=_number(metrics["pruned_perplexity"]),
@@ -80,6 +87,21 @@ def model_card(report: dict[str, Any]) -> str:
         evaluation=_protocol(report["evaluation"]),
         warnings="".join(f"**Warning**: {one}\n\n" for one in report["warnings"]),
     )
+
+
+def _title(metrics: dict[str, Any]) -> str:
+    if removed := metrics["parameters_removed"]:
+        share = removed / (metrics["parameters"] + removed)
+        return f"with {100 * share:.1f} % fewer parameters"
+    return f"pruned to {100 * metrics['sparsity']:.1f} % zeros"
+
+
+def _size(metrics: dict[str, Any]) -> str:
+    """Return the row of the parameters, or of the zeros if no parameters were removed."""
+    if removed := metrics["parameters_removed"]:
+        left = metrics["parameters"]
+        return f"| parameters | {left + removed:,} | {left:,} |"
+    return f"| zeros in the pruned layers | | {100 * metrics['sparsity']:.4f} % |"
 
 
 def _intervals(metrics: dict[str, Any]) -> str:
@@ -105,11 +127,25 @@ def _trains_norms(spec: PruneSpec) -> bool:
 def _steps(spec: PruneSpec, environment: dict[str, Any]) -> Iterable[str]:
     """Describe how the model was pruned, one line per step; defaults are named as well."""
     recipe = recipe_of(spec)
-    if recipe.prunes:
+    if recipe.removal is not None:
+        yield from _removal_steps(spec, recipe)
+    elif recipe.prunes:
         yield from _pruning_steps(spec, recipe)
     else:
         yield "no weight pruned or changed: method `none` keeps the zeros of the model"
     yield f"propagation `{environment['propagation']}`, forward passes in `{environment['dtype']}`"
+
+
+def _removal_steps(spec: PruneSpec, recipe: Recipe) -> Iterable[str]:
+    what = _REMOVED[spec.method]
+    yield f"removed by the method `{spec.method}`, with a ratio of {spec.ratio:g}: {what}"
+    if (repairing := recipe.repairing) is not None:
+        yield (
+            "the layers that read them repaired by least squares, correction "
+            f"{repairing.correction:g}, damping {repairing.damping:g}"
+        )
+    if recipe.refinement is not None:
+        yield _refinement(recipe.refinement, recipe.correction)
 
 
 def _pruning_steps(spec: PruneSpec, recipe: Recipe) -> Iterable[str]:

@@ -3,7 +3,7 @@
 import json
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,11 @@ log = logging.getLogger(__name__)
 
 
 def write_model_folder(
-    source: Path, out: Path, report: dict[str, Any], roots: Sequence[Path] | None = None
+    source: Path,
+    out: Path,
+    report: dict[str, Any],
+    roots: Sequence[Path] | None = None,
+    own: Collection[str] = (),
 ) -> None:
     """Add everything but the weights to ``out``, so that ``out`` is a Hugging Face model folder.
 
@@ -32,9 +36,10 @@ def write_model_folder(
         out: the folder that has the pruned shards.
         report: everything that was measured, ready for JSON.
         roots: folders that may contain models; None if any folder may.
+        own: names of files that the model in ``out`` has already, so that they are not copied.
     """
     copied = copied_files(source, roots)
-    for file in copied:
+    for file in (one for one in copied if one.name not in own):
         shutil.copyfile(file.resolve(), out / file.name)
     for file in _companions(source):
         if file not in copied:

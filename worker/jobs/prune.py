@@ -24,11 +24,13 @@ from worker.jobs.recovered_model import RecoveredModel
 from worker.jobs.recovery import planned_recovery, sweep_share
 from worker.jobs.resources import Resources
 from worker.jobs.signature import read_signer, sign_statement
+from worker.jobs.smaller import whole_folder, write_smaller
 from worker.jobs.sweep import start_sweep
 from worker.jobs.tasks.loading import job_tasks
 from worker.pruning.base.compute import compute_device
 from worker.pruning.distributed.launcher import rank_devices
 from worker.pruning.model.shards import Shard
+from worker.pruning.structure.smaller_config import CONFIG
 from worker.pruning.sweep.fingerprint import dense_loss_key
 from worker.pruning.sweep.results import BlockResult
 from worker.sources.models import fetch_model
@@ -68,8 +70,10 @@ def prune(
     signer = read_signer(resources.signing_key) if resources.signing_key else None
     job, inputs = yield from _opened(spec, resources)
     tasks, ranking, generation = job_tasks(job), job_ranking(job), job_generation(job)
-    recovery = planned_recovery(job, out)
-    pruned = recovery.pruned if recovery else out
+    whole = whole_folder(job, out)
+    whole.mkdir(exist_ok=True)
+    recovery = planned_recovery(job, whole)
+    pruned = recovery.pruned if recovery else whole
     pruned.mkdir(exist_ok=True)
     cached = _dense_loss_cache(job)
     sweep = start_sweep(job, pruned, cached.read())
@@ -86,14 +90,17 @@ def prune(
     if recovery:
         recovery_result = yield from recovery.progress(swept, trained)
         recovered = RecoveredModel.count(recovery, recovery_result, blocks)
-    written = recovered.result.shards if recovered else result.shards
-    measured = (yield from tasks.progress(out, written, trained, scored)) if tasks else None
-    ranked = (yield from ranking.progress(out, written, scored, _DONE)) if ranking else None
-    texts = (yield from generation.progress(out, _DONE, _PACKAGED)) if generation else None
+    written: Sequence[Shard] = recovered.result.shards if recovered else result.shards
+    measured = (yield from tasks.progress(whole, written, trained, scored)) if tasks else None
+    ranked = (yield from ranking.progress(whole, written, scored, _DONE)) if ranking else None
+    texts = (yield from generation.progress(whole, _DONE, _PACKAGED)) if generation else None
     yield JobProgress(Phase.packaging, _PACKAGED)
+    if job.recipe.removal is not None:
+        written = yield from write_smaller(job, out, blocks, _PACKAGED)
     others = OtherResults(measured, ranked, texts)
     report = job_report(job, result, blocks, recovered, others)
-    write_model_folder(job.model.path, out, report, resources.model_roots)
+    own = () if job.recipe.removal is None else (CONFIG,)
+    write_model_folder(job.model.path, out, report, resources.model_roots, own)
     digests = _digests(written)
     statement = write_statement(out, digests, Run(job, inputs, result.plan, report, started))
     if signer:

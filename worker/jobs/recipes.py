@@ -1,7 +1,16 @@
 """The translation of a specification into a recipe for pruning and the settings of recovery."""
 
+from collections.abc import Callable, Mapping
+
 from db.spec.allocations import AllocationName, SpreadAllocation
-from db.spec.prune_spec import OWN_MASK, MethodName, Propagation, PruneSpec, SolverName
+from db.spec.prune_spec import (
+    OWN_MASK,
+    REMOVING,
+    MethodName,
+    Propagation,
+    PruneSpec,
+    SolverName,
+)
 from db.spec.variants import default_variant
 from worker.pruning.methods.allocation import BlockSparsities
 from worker.pruning.methods.patterns import NofM, Pattern, Unstructured
@@ -10,11 +19,19 @@ from worker.pruning.methods.solvers.exact import variant_of
 from worker.pruning.methods.solvers.solver import Solver
 from worker.pruning.methods.swaps import PUBLISHED_SWAPS, Swaps
 from worker.pruning.refinement.settings import Refinement
-from worker.pruning.sweep.recipe import Allocation, Recipe
+from worker.pruning.structure.depth import Depth
+from worker.pruning.structure.heads import Heads
+from worker.pruning.structure.neurons import Neurons
+from worker.pruning.sweep.recipe import Allocation, Recipe, Removal
 from worker.recovery.settings import Recovery
 
 _DEFAULT_CORRECTION = 0.3  # measured: decision 13
-_UNSCORED = OWN_MASK | {MethodName.none}
+_REMOVALS: Mapping[str, Callable[[float], Removal]] = {
+    MethodName.neurons: Neurons,
+    MethodName.heads: Heads,
+    MethodName.depth: Depth,
+}
+_UNSCORED = OWN_MASK | REMOVING | {MethodName.none}
 
 
 def recipe_of(spec: PruneSpec) -> Recipe:
@@ -25,7 +42,7 @@ def recipe_of(spec: PruneSpec) -> Recipe:
         pattern = Unstructured(spec.sparsity, spec.scope.value if spec.scope else published)
     else:
         pattern = NofM(*map(int, spec.pattern.split(":")))
-    solver = _solver(spec)
+    solver, removal = _solver(spec), _removal(spec)
     return Recipe(
         scorer,
         pattern,
@@ -33,10 +50,11 @@ def recipe_of(spec: PruneSpec) -> Recipe:
         solver,
         _allocation(spec),
         spec.skip,
-        _correction(spec) if solver or spec.refine else 0.0,
-        spec.damping if solver else None,
+        _correction(spec) if solver or spec.refine else spec.correction or 0.0,  # decision 52
+        spec.damping if solver or removal else None,
         _swaps(spec),
         _refinement(spec),
+        removal,
     )
 
 
@@ -55,6 +73,12 @@ def _solver(spec: PruneSpec) -> Solver | None:
     if spec.method is MethodName.exact:
         return variant_of(solver, (spec.variant or default_variant(spec.pattern)).value)
     return solver
+
+
+def _removal(spec: PruneSpec) -> Removal | None:
+    if spec.ratio is None or (remove := _REMOVALS.get(spec.method)) is None:
+        return None
+    return remove(spec.ratio)
 
 
 def _swaps(spec: PruneSpec) -> Swaps | None:

@@ -20,7 +20,7 @@ from db.core import redaction
 from db.core.errors import JobError, SpecRefusedError
 from db.core.states import Phase
 from db.files.sealed_folder import seal
-from db.spec.prune_spec import MethodName, PruneSpec
+from db.spec.prune_spec import PruneSpec, implied_sparsity
 from db.startup import checks
 from worker.attempts.engine import prune
 from worker.jobs.progress import JobProgress, JobResult
@@ -70,7 +70,8 @@ def command(
     ] = False,
 ) -> None:
     """Prune a model into a folder; the last line of output is a JSON object of metrics."""
-    if not fields.keys() & {"sparsity", "pattern"} and fields.get("method") != MethodName.none:
+    is_implied = implied_sparsity(fields.get("method"), fields.get("pattern")) is not None
+    if not fields.keys() & {"sparsity", "pattern"} and not is_implied:
         raise typer.BadParameter("set it, or --pattern such as 2:4", param_hint="--sparsity")
     with _errors_printed(), checks.exit_on_error("zpruner prune"):
         settings = checks.read_settings(WorkerSettings)

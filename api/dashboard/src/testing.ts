@@ -7,6 +7,7 @@ export function makeSpec(overrides: Partial<Spec> = {}): Spec {
   return {
     model: "local:tiny",
     sparsity: 0.5,
+    ratio: null,
     dataset: "local:text.txt",
     revision: null,
     method: "zpruner",

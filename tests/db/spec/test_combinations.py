@@ -12,6 +12,9 @@ def _spec(**fields: Any) -> PruneSpec:
     return PruneSpec.model_validate({"model": "m", "sparsity": 0.5, "dataset": "c4"} | fields)
 
 
+NEURONS = {"method": "neurons", "ratio": 0.25, "sparsity": 0.0}
+
+
 @pytest.mark.parametrize(
     ("fields", "field", "reason"),
     [
@@ -55,6 +58,23 @@ def _spec(**fields: Any) -> PruneSpec:
             "recover",
             "its own teacher",
         ),
+        ({"ratio": 0.25}, "ratio", "method zpruner removes no units or blocks"),
+        ({"method": "neurons", "sparsity": 0.0}, "ratio", "needs the share"),
+        ({"method": "neurons", "ratio": 0.25}, "sparsity", "removes whole units"),
+        *(
+            ({**NEURONS, name: value}, name, "removes whole units or blocks")
+            for name, value in {
+                "pattern": "2:4",
+                "solver": "alps",
+                "allocation": "owl",
+                "scope": "row",
+                "skip": ["*.o_proj"],
+            }.items()
+        ),
+        ({**NEURONS, "method": "depth", "damping": 0.1}, "damping", "no solver"),
+        ({**NEURONS, "method": "depth", "correction": 0.1}, "correction", "no solver"),
+        ({**NEURONS, "variant": "sm"}, "variant", "only the method exact"),
+        ({**NEURONS, "recover": "ast"}, "recover", "stand for what it removes"),
         ({"allocation": [0.4, 0.5]}, "sparsity", "of the 2 sparsities in allocation is 0.45"),
     ],
 )
@@ -111,6 +131,9 @@ def test_options_of_pruning_are_refused_beside_method_none(option: dict[str, Any
         {"method": "wanda", "scope": "matrix", "solver": "sparsegpt"},
         {"recover": "ast", "pattern": "2:4"},
         {"method": "none", "sparsity": 0.0, "recover": "masked"},
+        {**NEURONS, "correction": 0.5, "damping": 0.1, "refine": True, "recover": "masked"},
+        {**NEURONS, "method": "heads", "damping": 0.1},
+        {**NEURONS, "method": "depth", "refine": True, "correction": 0.5, "recover": "spp"},
     ],
 )
 def test_valid_combinations_pass(fields: dict[str, Any]) -> None:

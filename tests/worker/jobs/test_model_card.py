@@ -25,6 +25,8 @@ def card(
                 "intervals": {},
                 "coverage": 1.0,
                 "fallbacks": 0,
+                "parameters": 75,
+                "parameters_removed": 0,
             }
             | (metrics or {}),
             "computed": {"propagation": "fused", "dtype": "bfloat16"},

@@ -1,16 +1,20 @@
 import pytest
 
 from db.spec.allocations import DEFAULT_SPREADS, AllocationName
-from db.spec.prune_spec import OWN_MASK, MethodName, SolverName
+from db.spec.prune_spec import OWN_MASK, REMOVING, MethodName, SolverName
 from tests.factories import make_spec
 from worker.jobs.recipes import recipe_of
 from worker.pruning.methods.registry import ALLOCATIONS, SCORERS, SOLVERS, get_allocation
 from worker.pruning.methods.solvers.exact import Exact
+from worker.pruning.methods.units import Repairing
 from worker.pruning.refinement.settings import Refinement
+from worker.pruning.structure.depth import Depth
+from worker.pruning.structure.heads import Heads
+from worker.pruning.structure.neurons import Neurons
 
 
 def test_the_methods_and_solvers_that_a_job_can_name_are_those_that_are_registered() -> None:
-    assert SCORERS.keys() == set(MethodName) - OWN_MASK - {MethodName.none}
+    assert SCORERS.keys() == set(MethodName) - OWN_MASK - REMOVING - {MethodName.none}
     assert SOLVERS.keys() == set(SolverName) - {SolverName.none, SolverName.dsnot}
     assert ALLOCATIONS.keys() == set(AllocationName) - {AllocationName.uniform}
 
@@ -36,6 +40,20 @@ def test_exact_runs_in_the_variant_of_the_job(
 
 def test_method_none_is_a_recipe_that_prunes_nothing() -> None:
     assert not recipe_of(make_spec(method="none", sparsity=0.0)).prunes
+
+
+def test_methods_that_remove_units_take_the_ratio_of_the_job_and_repair_the_rest() -> None:
+    fields = {"method": "neurons", "ratio": 0.25, "sparsity": 0.0}
+    recipe = recipe_of(make_spec(**fields))
+    assert recipe.removal == Neurons(0.25)
+    assert recipe.repairing == Repairing(correction=0.0, damping=0.1)
+    assert not recipe.prunes
+    others = [make_spec(**fields | {"method": name}) for name in ("heads", "depth")]
+    assert [recipe_of(spec).removal for spec in others] == [Heads(0.25), Depth(0.25)]
+    assert recipe_of(others[1]).repairing is None
+    changed = recipe_of(make_spec(**fields, correction=0.2, damping=0.01))
+    assert changed.repairing == Repairing(correction=0.2, damping=0.01)
+    assert recipe_of(make_spec(**fields, refine=True)).correction == 0.3
 
 
 @pytest.mark.parametrize("name", sorted(DEFAULT_SPREADS))

@@ -65,6 +65,30 @@ def test_a_list_of_numbers_is_the_sparsity_of_each_block(folder: Path) -> None:
     assert block_sparsities(folder) == [0.25, 0.5, 0.75]
 
 
+def remove(folder: Path, *words: str) -> Result:
+    fixed = [folder / "dense", folder / "out", "--dataset", folder / "rows.jsonl"]
+    return CliRunner().invoke(app, [*map(str, fixed), *words])
+
+
+def test_a_model_gets_smaller_without_a_sparsity(folder: Path) -> None:
+    result = remove(folder, "--method", "neurons", "--ratio", "0.2")
+
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout.splitlines()[-1])["parameters_removed"] == 3 * 3 * 16 * 32
+    config = json.loads((folder / "out" / "config.json").read_text())
+    assert config["intermediate_size"] == 32
+    assert [path.name for path in (folder / "out").iterdir() if path.is_dir()] == []
+
+
+def test_a_ratio_that_does_not_fit_is_refused_with_one_that_does(folder: Path) -> None:
+    result = remove(folder, "--method", "depth", "--ratio", "0.9")
+
+    assert result.exit_code == 1
+    assert "a ratio of 0.9 removes 3 of 3 blocks" in result.stderr
+    assert "set ratio to 0.6667" in result.stderr
+    assert not (folder / "out").exists()
+
+
 @pytest.mark.parametrize("propagation", ["fused", "reference"])
 def test_dsnot_swaps_weights_that_keep_their_values(folder: Path, propagation: str) -> None:
     words = ["--method", "wanda", "--pattern", "2:4", "--propagation", propagation]

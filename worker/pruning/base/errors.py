@@ -21,6 +21,10 @@ class AllocationError(PruningError):
     """The number of sparsities is not the number of blocks, or a sparsity is not in ``[0, 1)``."""
 
 
+class RatioError(PruningError):
+    """No number of units, or of blocks, that can be removed is near the requested ratio."""
+
+
 class RecoveryError(PruningError):
     """The pruned model cannot be trained in the requested way."""
 

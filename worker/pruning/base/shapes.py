@@ -121,6 +121,7 @@ class ModelShape:
         vocabulary: number of tokens in the vocabulary.
         scored_heads: number of attention heads whose scores ``[tokens, tokens]`` are in memory; 0
             if no scores are stored, as with a fused attention kernel.
+        removed_bytes: by how much the result is smaller than the checkpoint, if units are removed.
     """
 
     blocks: tuple[BlockShape, ...]
@@ -131,3 +132,4 @@ class ModelShape:
     widest: int
     vocabulary: int
     scored_heads: int = 0
+    removed_bytes: int = 0

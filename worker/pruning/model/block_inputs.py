@@ -77,6 +77,15 @@ class BlockInputs:
         """Run block ``index`` on two tokens, so that hooks can record which layers run."""
         self.call(block, index, self._sample)
 
+    def check_identity(self, block: torch.nn.Module, index: int) -> None:
+        """Check that block ``index`` returns its inputs, on two tokens.
+
+        Raises:
+            UnsupportedModelError: it does not.
+        """
+        if not torch.equal(self.call(block, index, self._sample).cpu(), self._sample.cpu()):
+            raise self._unsupported("has blocks that do more than add to the hidden state")
+
     def call(self, block: torch.nn.Module, index: int, hidden: Tensor) -> Tensor:
         """Run block ``index`` on hidden states ``[batch, tokens, hidden]`` as the model would."""
         arguments = self._arguments[hidden.shape[:2]][index]

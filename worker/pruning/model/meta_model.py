@@ -74,14 +74,7 @@ class MetaModel:
         try:
             config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
             check_is_decoder(config)
-            with torch.device("meta"):
-                model = AutoModelForCausalLM.from_config(
-                    config,
-                    dtype=dtype,
-                    trust_remote_code=False,
-                    # One expert after the other, so that the inputs of each can be observed.
-                    experts_implementation="eager",
-                )
+            model = build_model(config, dtype)
         except (OSError, UnsupportedModelError):
             raise
         except Exception as error:  # a family's code may raise anything for an invalid config
@@ -133,6 +126,12 @@ class MetaModel:
         placed = {name: self._placed(value, empty[name]) for name, value in parameters.items()}
         with _assigned(block, placed):
             yield block
+
+    @property
+    def config(self) -> PretrainedConfig:
+        """The config of the decoder, which may be a part of the model's config."""
+        config: PretrainedConfig = self.model.config.get_text_config()
+        return config
 
     @property
     def embedding_names(self) -> list[str]:
@@ -201,6 +200,18 @@ def _assigned(module: nn.Module, values: dict[str, Tensor]) -> Iterator[None]:
         yield
     finally:
         module.load_state_dict(empty, strict=False, assign=True)
+
+
+def build_model(config: PretrainedConfig, dtype: torch.dtype) -> PreTrainedModel:
+    """Return the decoder that a config describes, on the ``meta`` device."""
+    with torch.device("meta"):
+        return AutoModelForCausalLM.from_config(
+            config,
+            dtype=dtype,
+            trust_remote_code=False,
+            # One expert after the other, so that the inputs of each can be observed.
+            experts_implementation="eager",
+        )
 
 
 def check_is_decoder(config: PretrainedConfig) -> None:

@@ -2,7 +2,12 @@
 
 from worker.pruning.base.shapes import ITEM_BYTES, BlockShape, LayerShape, ModelShape
 from worker.pruning.base.speed import Cost
-from worker.pruning.planning.layer_cost import allocation_cost, score_cost, solver_cost
+from worker.pruning.planning.layer_cost import (
+    allocation_cost,
+    repair_cost,
+    score_cost,
+    solver_cost,
+)
 from worker.pruning.planning.workload import Setting, Workload
 from worker.pruning.refinement.settings import CHECKS
 
@@ -45,7 +50,8 @@ class _CostModel:
     def _calibration_tokens(self) -> float:
         """Number of calibration tokens that run through a block, summed over its forward passes."""
         work = self._work
-        passes = 1 + (self._setting.propagation == "reference") + work.runs_dense
+        passes = work.calibrates_blocks + (self._setting.propagation == "reference")
+        passes += work.runs_dense
         if work.refinement is not None:
             passes = 3 + work.runs_dense  # the targets, the pruning, and the outputs at the end
         passes += work.allocates + _BACKWARD * work.needs_gradients
@@ -73,7 +79,7 @@ class _CostModel:
         tokens = self._work.calibration_tokens * layer.token_share
         squares = Cost(elementwise=tokens * layer.inputs * (_SQUARE_BYTES + self._size))
         dense = squares * self._work.allocates
-        if self._work.solver is None:
+        if self._work.solver is None and not self._work.repairs_units:
             return dense + squares
         batches = tokens / self._setting.batch(self._work.seq_len)
         square = layer.inputs**2
@@ -87,6 +93,8 @@ class _CostModel:
     def _pruning(self, layer: LayerShape) -> Cost:
         work = self._work
         dense = allocation_cost(layer, work.allocation) if work.allocation else Cost()
+        if work.repairs_units:
+            return repair_cost(layer, corrects=work.corrects)
         if work.solver is not None:
             return dense + solver_cost(layer, work.solver, work.method, corrects=work.corrects)
         if work.method is not None:
@@ -101,7 +109,7 @@ class _CostModel:
     def _refinement(self, block: BlockShape) -> Cost:
         """Return the cost of training a block and of measuring its held-out loss."""
         work, refinement = self._work, self._work.refinement
-        if refinement is None or not block.layers:
+        if refinement is None or not block.halves:
             return Cost()
         counts = refinement.window_counts(work.calibration_windows, work.seq_len)
         forwards, trainings = _TRAINING, 1
@@ -110,7 +118,7 @@ class _CostModel:
             forwards, trainings = 4 + block.halves[1] / sum(block.halves), 2
         windows = forwards * refinement.steps * counts.per_step
         windows += (1 + trainings * min(CHECKS, refinement.steps)) * counts.held_out
-        weights = sum(layer.weights for layer in block.layers)
+        weights = sum(block.halves)
         steps = Cost(elementwise=refinement.steps * weights * _STEP_BYTES)
         return self._forward(block, work.seq_len) * (windows * work.seq_len) + steps
 
@@ -135,7 +143,11 @@ class _CostModel:
         inside = sum(block.parameters.stored_bytes for block in self._shape.blocks)
         outside = self._shape.embeddings.stored_bytes + self._shape.head.stored_bytes
         rest = self._shape.stored_bytes - inside
-        return Cost(reading=outside + rest, writing=rest)
+        cut = Cost()
+        if self._shape.removed_bytes:  # the sweep's result is read again, and cut
+            stored = self._shape.stored_bytes
+            cut = Cost(reading=stored, writing=stored - self._shape.removed_bytes)
+        return cut + Cost(reading=outside + rest, writing=rest)
 
     def _head(self) -> Cost:
         """Return the cost of the head and the losses."""

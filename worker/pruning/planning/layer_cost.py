@@ -2,6 +2,7 @@
 
 from worker.pruning.base.shapes import LayerShape
 from worker.pruning.base.speed import Cost
+from worker.pruning.methods import units
 from worker.pruning.methods.layer_work import INVERSE, MASK_BYTES, cube, product
 from worker.pruning.methods.registry import get_scorer, get_solver
 
@@ -37,7 +38,19 @@ def solver_cost(layer: LayerShape, solver: str, method: str | None, *, corrects:
     cost = get_solver(solver).cost(layer, method is None)
     if method is not None:
         cost += score_cost(layer, method, swaps=False)
-    if corrects:
-        cost += Cost(fp32_matmul=3 * product(layer), elementwise=40 * layer.weights)
-        cost += Cost(factorization=INVERSE * cube(layer))
-    return cost
+    return cost + correction_cost(layer) if corrects else cost
+
+
+def repair_cost(layer: LayerShape, *, corrects: bool) -> Cost:
+    """Return the cost of choosing the units that a layer reads, and of repairing the layer."""
+    cost = units.repair_cost(layer)
+    return cost + correction_cost(layer) if corrects else cost
+
+
+def correction_cost(layer: LayerShape) -> Cost:
+    """Return the cost of correcting the weight that a solver or a repair approximates."""
+    return Cost(
+        fp32_matmul=3 * product(layer),
+        elementwise=40 * layer.weights,
+        factorization=INVERSE * cube(layer),
+    )

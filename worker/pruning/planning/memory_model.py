@@ -12,6 +12,8 @@ from worker.pruning.base.shapes import (
     ModelShape,
     ParameterCounts,
 )
+from worker.pruning.methods import units
+from worker.pruning.methods.registry import get_solver
 from worker.pruning.planning.layer_memory import score_bytes, solver_bytes
 from worker.pruning.planning.workload import Setting, Workload
 from worker.pruning.refinement.settings import Refinement
@@ -23,8 +25,9 @@ _NORM_BYTES = 4  # per weight: the norm of its gradient
 _BACKWARD_STATES = 3  # in states of a forward: those kept for the backward, and gradients
 _RETURNED_BYTES = 4 << 20  # size from which freed memory is returned: `fix_malloc_thresholds`
 _FRAGMENTATION = 1.5  # measured ratio of heap memory to the states in it
-# Per weight, its score, and a copy and masks of it; for `matrix` of one matrix at a time.
-_MEASURED_BYTES = {"owl": 9, "dlp": 11, "matrix": 9}
+# Per weight, its score, and a copy and masks of it; for `matrix` of one matrix at a time. To
+# remove blocks, no weight is scored.
+_MEASURED_BYTES = {"owl": 9, "dlp": 11, "matrix": 9, "depth": 0}
 _TRAINED_BYTES = 9  # per weight: two moments in fp32, and where it is kept
 _MASTER_BYTES = 4  # per weight, and the same for its gradient
 _ROUNDING_BYTES = 8  # per weight of the largest tensor: rounding it, and counting its zeros
@@ -137,6 +140,7 @@ class _MemoryModel:
         fused = self._setting.propagation == "fused"
         # Dense batches wait for both propagations until the last layer has its moments.
         waiting = (fused + self._work.corrects) * self._states(block)
+        waiting *= self._work.calibrates_blocks
         dense_copy = block.parameters.numbers * self._size * self._work.corrects
         running = waiting + dense_copy + max(self._forward(self._batch), self._layers(block))
         weights = sum(layer.weights for layer in block.layers)
@@ -166,13 +170,17 @@ class _MemoryModel:
 
     def _layers(self, block: BlockShape) -> int:
         """Return the peak bytes of scoring or solving layers one by one; 0 if none is pruned."""
-        if self._work.solver is None and self._work.method is None:
-            return 0
-        if self._work.solver is None:
+        if self._work.repairs_units:
+            memory = units.MEMORY
+        elif self._work.solver is not None:
+            memory = get_solver(self._work.solver).memory
+        elif self._work.method is not None:
             return max(map(self._score, block.layers), default=0)
+        else:
+            return 0
         return solver_bytes(
             block.layers,
-            self._work.solver,
+            memory,
             converted=self._converts,
             keeps=self._setting.propagation == "reference",
             corrects=self._work.corrects,

@@ -33,7 +33,7 @@ class Plan:
         phase: the phase that needs the most host memory; `memory_by_phase` lists the phases.
         artifact_bytes: size of the checkpoint that is written.
         scratch_bytes: size of the scratch files with hidden states while the sweep runs; 0 if these
-            are kept in memory.
+            are kept in memory. If units are removed, also of the model before it is made smaller.
         seconds: duration in one process; None if the machine's speed is not known.
     """
 
@@ -104,9 +104,14 @@ def _plan_for(shape: ModelShape, work: Workload, setting: Setting, headroom: Hea
         working_bytes=memory[phase].host_bytes,
         device_bytes=max(one.device_bytes for one in memory.values()),
         phase=phase,
-        artifact_bytes=shape.stored_bytes,
-        scratch_bytes=_stream_bytes(shape, work) if setting.spills else 0,
+        artifact_bytes=shape.stored_bytes - shape.removed_bytes,
+        scratch_bytes=_scratch_bytes(shape, work, setting),
     )
+
+
+def _scratch_bytes(shape: ModelShape, work: Workload, setting: Setting) -> int:
+    whole = shape.stored_bytes if shape.removed_bytes else 0
+    return whole + (_stream_bytes(shape, work) if setting.spills else 0)
 
 
 def _stream_bytes(shape: ModelShape, work: Workload) -> int:

@@ -24,9 +24,9 @@ class Workload:
         solver: name of the solver; None if no solver is used.
         propagation: the requested propagation; if ``fused`` does not fit in memory, ``reference``
             is used.
-        allocation: name of the allocation that measures the dense model first; None if the dense
-            model is not measured for an allocation.
-        corrects: whether a solver's target is corrected with the layers' inputs in the dense model.
+        allocation: name of the allocation that measures the dense model first, or ``depth`` if
+            its blocks are measured to remove some; None if the dense model is not measured.
+        corrects: whether a repair's target is corrected with the layers' inputs in the dense model.
         needs_gradients: whether gradients of the dense model are measured first, as for ``gblm``.
         swaps: whether weights are swapped after the mask is chosen.
         refinement: how blocks are trained after they have been pruned; None for no training.
@@ -34,6 +34,9 @@ class Workload:
             outputs.
         evaluation_seq_len: number of tokens in each evaluation window; None if as many as in a
             calibration window.
+        repairs_units: whether the layers that read units are repaired as some are removed.
+        calibrates_blocks: whether the calibration windows run through the blocks as these are
+            pruned or refined.
     """
 
     calibration_windows: int
@@ -52,6 +55,8 @@ class Workload:
     refinement: Refinement | None = None
     corrects_refinement: bool = False
     evaluation_seq_len: int | None = None
+    repairs_units: bool = False
+    calibrates_blocks: bool = True
 
     @property
     def measured_seq_len(self) -> int:
@@ -70,7 +75,7 @@ class Workload:
 
     @property
     def allocates(self) -> bool:
-        """Whether the dense model is measured first, for an allocation."""
+        """Whether the dense model is measured first."""
         return self.allocation is not None
 
     @property

@@ -20,7 +20,9 @@ from worker.pruning.planning.workload import Propagation
 from worker.pruning.refinement.block_refiner import BlockRefiner
 from worker.pruning.refinement.block_targets import BlockTargets
 from worker.pruning.refinement.results import RefinementProgress, RefinementResult
-from worker.pruning.sweep.block_pruner import BlockPruner
+from worker.pruning.structure.coupling import check_independent
+from worker.pruning.structure.depth import Depth
+from worker.pruning.sweep.layer_pruner import LayerPruner
 from worker.pruning.sweep.recipe import Recipe
 
 
@@ -67,7 +69,7 @@ class BlockPass:
         index: int,
         stored: dict[str, Tensor],
         streams: Streams,
-        pruner: BlockPruner[M],
+        pruner: LayerPruner[M] | None,
     ) -> Generator[RefinementProgress, None, RefinementResult | None]:
         """Prune and refine a block, and replace its inputs by its outputs.
 
@@ -77,7 +79,7 @@ class BlockPass:
             stored: the block's parameters, in their stored dtype; rank 0 prunes them in place, too.
             streams: the inputs of the block. Those of the calibration windows, in both models, are
                 replaced by the block's outputs.
-            pruner: prunes the block's layers.
+            pruner: prunes the block's layers; None if the whole block is removed.
 
         Yields:
             The progress of the refinement, if there is one.
@@ -85,6 +87,15 @@ class BlockPass:
         Returns:
             The result of the refinement; None if there is none.
         """
+        if pruner is None:
+            self._drop(block, index, stored, streams)
+            return None
+        removal = self._recipe.removal
+        if isinstance(removal, Depth) and self._refiner is None:
+            return None  # nothing reads the calibration windows any more
+        if removal is not None:
+            units = removal.units(block, self._meta_model.config)
+            check_independent(block, units, partial(self._block_inputs.run_sample, block, index))
         if self._refiner is None:
             self._prune(block, index, streams, pruner)
             return None
@@ -94,11 +105,24 @@ class BlockPass:
         correction = self._recipe.correction
         targets = BlockTargets(states, streams.targets, dense, correction, self._ranks)
         trim_heap()
-        layers = self._layers(block, index)
+        layers = self._recipe.trained_layers(self._meta_model, index, block)
         result = yield from self._refiner.run(block, index, stored, layers, targets)
         streams.targets.clear()
         self._block_inputs.advance(block, index, states)
         return result
+
+    def _drop(
+        self, block: nn.Module, index: int, stored: dict[str, Tensor], streams: Streams
+    ) -> None:
+        """Zero all parameters of a block, so that it returns its inputs.
+
+        Raises:
+            UnsupportedModelError: the block does not return its inputs then.
+        """
+        self._block_inputs.advance(block, index, streams.dense_calibration)
+        for value in (*block.parameters(), *stored.values()):
+            value.zero_()
+        self._block_inputs.check_identity(block, index)
 
     def _run_dense(self, block: nn.Module, index: int, streams: Streams) -> None:
         """Run the block while it is still dense, to get the targets of the refinement."""
@@ -108,7 +132,7 @@ class BlockPass:
             self._block_inputs.advance(block, index, streams.dense_calibration)
 
     def _prune(
-        self, block: nn.Module, index: int, streams: Streams, pruner: BlockPruner[M]
+        self, block: nn.Module, index: int, streams: Streams, pruner: LayerPruner[M]
     ) -> None:
         """Prune a block; replace its inputs by its outputs unless it will be refined afterwards."""
         states = streams.calibration
@@ -127,7 +151,7 @@ class BlockPass:
         def calibration(forward: Callable[[int], object]) -> BlockCalibration[M]:
             layers = self._layers(block, index)
             dense = partial(self._dense_block, block, index, streams.dense_calibration)
-            collector = pruner.strategy.collector(dense)
+            collector = pruner.collector(dense)
             count = len(states)
             return BlockCalibration(layers, forward, count, prune_layer, collector, self._ranks)
 
@@ -141,7 +165,7 @@ class BlockPass:
             self._block_inputs.advance(block, index, states)
 
     def _layers(self, block: nn.Module, index: int) -> list[LinearLayer]:
-        return self._recipe.layers(self._meta_model.block_name(index), block)
+        return self._recipe.layers(self._meta_model, index, block)
 
     def _dense_block(self, block: nn.Module, index: int, states: Activations) -> DenseBlock:
         """Return a copy of the still dense block.

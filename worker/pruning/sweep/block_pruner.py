@@ -1,6 +1,6 @@
 """Pruning the linear layers of one block."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Generic
 
 from torch import Tensor
@@ -9,22 +9,20 @@ from transformers import PretrainedConfig
 from worker.pruning.base.errors import SolverFailedError
 from worker.pruning.base.masking import count_zeros
 from worker.pruning.base.memory import trim_heap
-from worker.pruning.calibration.collectors import M
+from worker.pruning.calibration.collectors import Collector, M
+from worker.pruning.calibration.dense_block import DenseBlock
+from worker.pruning.methods.few_tokens import FEWEST_TO_REPAIR, FEWEST_TO_SCORE, reached
 from worker.pruning.methods.registry import MAGNITUDE
 from worker.pruning.methods.strategies import KeepZeros, ScoreMask, Strategy
 from worker.pruning.methods.target import Target
 from worker.pruning.model.fused_projections import has_unknown_layout, layer_parts
 from worker.pruning.model.linear_layers import LinearLayer
 from worker.pruning.stats.gradient_norms import NO_GRADIENTS, BlockGradients
-from worker.pruning.sweep.results import LayerResult
+from worker.pruning.sweep.results import LayerResult, RemovedUnits
 from worker.pruning.sweep.sampled_rows import SampledRows
 
 # From this size on, it is worth returning the memory that the forward has freed before scoring.
 _LARGE_BYTES = 4 << 20
-# Tokens of an expert from which a score that uses their norms, and a repaired mask, leave less
-# output error than one that does not: measured on SmolLM2-135M with the layers of two blocks.
-_FEWEST_TO_SCORE = 32
-_FEWEST_TO_REPAIR = 2  # for each input feature
 _UNKNOWN_LAYOUT = "fused in a layout that is not known: its parts compete with each other"
 
 
@@ -42,6 +40,7 @@ class BlockPruner(Generic[M]):
 
     Attributes:
         results: one result for each pruned matrix; each part of a fused matrix has its own.
+        removed: empty; all units stay.
     """
 
     def __init__(
@@ -55,8 +54,17 @@ class BlockPruner(Generic[M]):
     ) -> None:
         self.strategy = strategy
         self.results: list[LayerResult] = []
+        self.removed: list[RemovedUnits] = []
         self._name, self._stored, self._config = name, stored, config
         self._gradients, self._own = gradients, own or {}
+
+    def collector(self, dense_block: Callable[[], DenseBlock]) -> Collector[M]:
+        """Return a collector of the moments that the strategy takes."""
+        return self.strategy.collector(dense_block)
+
+    def sizes(self) -> dict[str, int]:
+        """Return how many entries each parameter of the block has."""
+        return {name: value.numel() for name, value in self._stored.items()}
 
     def prune_layer(self, layer: LinearLayer, moments: M) -> None:
         """Prune one layer; the parts of a fused layer are pruned separately.
@@ -94,15 +102,15 @@ class BlockPruner(Generic[M]):
         """Prune the target; if it was not pruned exactly as requested, return the reason."""
         layer, tokens = target.layer, moments.tokens
         strategy = self._own.get(target.matrix, self.strategy)
-        to_score = _FEWEST_TO_SCORE if layer.is_routed else 1
+        to_score = FEWEST_TO_SCORE if layer.is_routed else 1
         if tokens < to_score:
             ScoreMask(MAGNITUDE, strategy.selection).prune(target, moments)
-            return f"{_reached(tokens, to_score)}: pruned by magnitude"
+            return f"{reached(tokens, to_score)}: pruned by magnitude"
         by_score = strategy.fallback
-        to_repair = _FEWEST_TO_REPAIR * layer.inputs if layer.is_routed else 0
+        to_repair = FEWEST_TO_REPAIR * layer.inputs if layer.is_routed else 0
         if by_score is not None and tokens < to_repair:
             by_score.prune(target, moments)
-            return f"{_reached(tokens, to_repair)}: pruned by score, without repair"
+            return f"{reached(tokens, to_repair)}: pruned by score, without repair"
         try:
             strategy.prune(target, moments)
         except SolverFailedError as error:
@@ -111,7 +119,3 @@ class BlockPruner(Generic[M]):
             by_score.prune(target, moments)
             return str(error)
         return _UNKNOWN_LAYOUT if has_unknown_layout(layer, self._config) else None
-
-
-def _reached(tokens: int, fewest: int) -> str:
-    return f"{tokens} calibration tokens reached this layer, fewer than {fewest}"

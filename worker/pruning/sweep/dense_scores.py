@@ -71,7 +71,8 @@ class DenseScores:
                     raise NotFiniteError(f"{name}.{layer.name}")
                 scores.append(MatrixScores(matrix_name(layer, part), found, moments.tokens))
 
-        layers, collector = self._recipe.layers(name, block), InputCollector(InputMoments)
+        layers = self._recipe.layers(self._meta_model, index, block)
+        collector = InputCollector(InputMoments)
         BlockCalibration(
             layers, advance, len(states), score, collector, self._ranks
         ).run_reference()

@@ -114,7 +114,7 @@ class GradientPass:
             self._meta_model.read_ahead(index - 1)
         name = self._meta_model.block_name(index)
         with self._meta_model.loaded_block(index, self._meta_model.read_block(index)) as block:
-            layers = self._recipe.layers(name, block)
+            layers = self._recipe.layers(self._meta_model, index, block)
             weights = {layer.weight_name: layer.weight for layer in layers}
             norms = {key: torch.zeros_like(w, dtype=torch.float32) for key, w in weights.items()}
             with _requiring_grad(weights.values()):

@@ -18,6 +18,7 @@ from worker.pruning.planning.plan import Plan, plan
 from worker.pruning.planning.workload import Setting, Workload
 from worker.pruning.refinement.groups import trained_groups
 from worker.pruning.refinement.settings import Refinement
+from worker.pruning.structure.depth import Depth
 from worker.pruning.sweep.evaluation import COMPARED_WINDOWS
 from worker.pruning.sweep.recipe import Recipe
 
@@ -68,7 +69,15 @@ def model_shape(meta_model: MetaModel, recipe: Recipe) -> ModelShape:
         widest=max(max(layer.oriented(layer.weight).shape) for layer in layers),
         vocabulary=config.vocab_size,
         scored_heads=heads if eager else 0,
+        removed_bytes=_removed_bytes(meta_model, recipe),
     )
+
+
+def _removed_bytes(meta_model: MetaModel, recipe: Recipe) -> int:
+    if (reduction := recipe.reduction(meta_model)) is None:
+        return 0
+    blocks = _part(meta_model, lambda name: name.startswith(f"{meta_model.prefix}."))
+    return blocks.stored_bytes * reduction.parameters_removed // blocks.numbers
 
 
 def workload(
@@ -78,7 +87,7 @@ def workload(
 
     ``calibration`` and ``evaluation`` are token ids ``[windows, tokens]``.
     """
-    allocation, seq_len = recipe.allocation, calibration.shape[1]
+    drops, seq_len = isinstance(recipe.removal, Depth), calibration.shape[1]
     measured = evaluation.shape[1] if len(evaluation) else seq_len
     return Workload(
         calibration_windows=len(calibration),
@@ -89,14 +98,24 @@ def workload(
         method=recipe.scorer.name if recipe.scorer else None,
         solver=recipe.solver.name if recipe.solver else None,
         propagation=recipe.propagation,
-        allocation=None if isinstance(allocation, str | BlockSparsities) else allocation.name,
+        allocation=_measured(recipe),
         corrects=recipe.is_corrected,
         needs_gradients=recipe.takes_gradients,
         swaps=recipe.swaps is not None,
         refinement=recipe.refinement,
         corrects_refinement=recipe.refinement is not None and recipe.correction > 0,
         evaluation_seq_len=None if measured == seq_len else measured,
+        repairs_units=recipe.repairs_units,
+        calibrates_blocks=not drops or recipe.refinement is not None,
     )
+
+
+def _measured(recipe: Recipe) -> str | None:
+    """Return the name of what is measured in the dense model first; None if nothing is."""
+    if isinstance(recipe.removal, Depth):
+        return "depth"
+    allocation = recipe.allocation
+    return None if isinstance(allocation, str | BlockSparsities) else allocation.name
 
 
 def split_batches(windows: Tensor, setting: Setting) -> list[Tensor]:
@@ -108,12 +127,16 @@ def split_batches(windows: Tensor, setting: Setting) -> list[Tensor]:
 
 def _block(meta_model: MetaModel, recipe: Recipe, index: int) -> BlockShape:
     prefix = f"{meta_model.block_name(index)}."
-    layers = recipe.layers(meta_model.block_name(index), meta_model.blocks[index])
+    layers = recipe.layers(meta_model, index, meta_model.blocks[index])
     chosen = getattr(meta_model.model.config.get_text_config(), "num_experts_per_tok", None)
     return BlockShape(
         _part(meta_model, lambda name: name.startswith(prefix)),
         tuple(_layer(layers, place, chosen) for place in range(len(layers))),
-        _halves(meta_model.blocks[index], layers, recipe.refinement),
+        _halves(
+            meta_model.blocks[index],
+            recipe.trained_layers(meta_model, index, meta_model.blocks[index]),
+            recipe.refinement,
+        ),
     )
 
 

@@ -26,9 +26,10 @@ from worker.pruning.model.head_loss import TokenLoss
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.streams import Streams
 from worker.pruning.refinement.results import RefinementProgress
-from worker.pruning.stats.gradient_norms import NO_GRADIENTS, GradientNorms
+from worker.pruning.stats.gradient_norms import GradientNorms
+from worker.pruning.structure.depth import Depth
 from worker.pruning.sweep.block_pass import BlockPass
-from worker.pruning.sweep.block_pruner import BlockPruner
+from worker.pruning.sweep.block_pruners import BlockPruners
 from worker.pruning.sweep.dense_scores import DenseScores
 from worker.pruning.sweep.evaluation import Evaluation
 from worker.pruning.sweep.fingerprint import fingerprint
@@ -38,6 +39,7 @@ from worker.pruning.sweep.measurement_cache import MeasurementCache
 from worker.pruning.sweep.output import ModelOutput
 from worker.pruning.sweep.progress import Progress
 from worker.pruning.sweep.recipe import Measurement, Recipe
+from worker.pruning.sweep.removal.block_distances import BlockDistances
 from worker.pruning.sweep.replay import replay
 from worker.pruning.sweep.results import BlockResult, PruningResult, untouched
 
@@ -91,6 +93,7 @@ class ModelPruner:
         fix_malloc_thresholds()
         self._meta_model, self._recipe, self._token_loss = meta_model, recipe, token_loss
         self._ranks, self._total = ranks, len(meta_model.blocks)
+        self._pruners = BlockPruners(meta_model, recipe, recipe.reduction(meta_model))
         self._block_inputs = BlockInputs(meta_model)
         ids, known = (calibration, evaluation), dense_losses is not None
         plan = plan_pruning(
@@ -113,6 +116,7 @@ class ModelPruner:
             meta_model, self._block_inputs, recipe, setting.propagation, ranks, calibration
         )
         self._seconds = Stopwatch()
+        self._distances: list[float] = []
         self._measurements = MeasurementCache(measurements, ranks)
 
     @property
@@ -182,17 +186,18 @@ class ModelPruner:
         trim_heap()
 
     def _prune_block(
-        self, index: int, pattern: BlockPattern, streams: Streams, gradients: GradientNorms | None
+        self,
+        index: int,
+        pattern: BlockPattern | None,
+        streams: Streams,
+        gradients: GradientNorms | None,
     ) -> Generator[RefinementProgress, None, None]:
         name, before = self._meta_model.block_name(index), self._seconds.seconds["prune"]
         with self._seconds("prune"):
             stored = self._meta_model.read_block(index)
             if index + 1 < self._total:
                 self._meta_model.read_ahead(index + 1)
-        norms = gradients.read(index) if gradients else NO_GRADIENTS
-        config = self._meta_model.model.config.get_text_config()
-        strategy, own = self._recipe.strategy(pattern.pattern), self._recipe.own_strategies(pattern)
-        pruner = BlockPruner(name, stored, strategy, config, norms, own)
+        pruner = self._pruners.pruner(index, pattern, stored, gradients) if pattern else None
         with self._meta_model.loaded_block(index, stored) as block:
             with self._seconds("evaluate"):
                 self._block_inputs.advance(block, index, streams.dense_evaluation)
@@ -203,21 +208,30 @@ class ModelPruner:
                 error = self._evaluation.output_error(streams)
         with self._seconds("prune"):
             shard = self._ranks.run_on_main(lambda: self._output.write_block(index, stored))
+        sizes = pruner.sizes() if pruner else {}
+        results = tuple(pruner.results) if pruner else ()
         result = BlockResult(
             index=index,
             total=self._total,
             name=name,
-            layers=tuple(pruner.results),
-            parameters=sum(value.numel() for value in stored.values()),
-            untouched=untouched(stored, pruner.results),
+            layers=results,
+            parameters=sum(sizes.values()),
+            untouched=untouched(sizes, results),
             output_error=error,
             prune_seconds=self._seconds.seconds["prune"] - before,
             refinement=refinement,
+            removed=tuple(pruner.removed) if pruner else (),
+            parameters_removed=sum(map(Tensor.numel, stored.values())) - sum(sizes.values()),
+            distance=self._distances[index] if self._distances else None,
+            is_dropped=pattern is None,
         )
         self._progress.record_block(result, shard, self._seconds.seconds)
 
-    def _patterns(self, stack: ExitStack, streams: Streams) -> tuple[BlockPattern, ...]:
-        """Return each block's pattern; most allocations measure the dense model first."""
+    def _patterns(self, stack: ExitStack, streams: Streams) -> tuple[BlockPattern | None, ...]:
+        """Return each block's pattern; None for a block that is removed.
+
+        Most allocations, and the removal of blocks, measure the dense model first.
+        """
         measurement = self._recipe.measurement()
         if measurement is None:
             return self._recipe.patterns([None] * self._total)
@@ -225,13 +239,22 @@ class ModelPruner:
         def measure() -> list[Any]:
             spill = self._scratch(stack) if streams.calibration.spills else None
             states = streams.calibration.copy(spill)
-            scores = DenseScores(self._meta_model, self._block_inputs, self._recipe, self._ranks)
+            model, inputs = self._meta_model, self._block_inputs
+            if measurement.of_block is None:
+                return BlockDistances(model, inputs, self._ranks).measure(states)
+            scores = DenseScores(model, inputs, self._recipe, self._ranks)
             return list(scores.measure(states, measurement.of_block))
 
         def known_or_measured() -> list[Any]:
             return self._measurements.once(self._basis_of(measurement), measure)
 
-        return self._recipe.patterns(self._progress.measure_once("allocation", known_or_measured))
+        measured = self._progress.measure_once("allocation", known_or_measured)
+        patterns = self._recipe.patterns(measured)
+        if not isinstance(removal := self._recipe.removal, Depth):
+            return patterns
+        self._distances, dropped = measured, removal.chosen(self._meta_model, measured)
+        removal.fields(self._meta_model, dropped)  # raises an error if no config describes the rest
+        return tuple(None if at in dropped else one for at, one in enumerate(patterns))
 
     def _basis_of(self, measurement: Measurement) -> dict[str, Any]:
         """Return everything that a measurement of the dense model depends on.

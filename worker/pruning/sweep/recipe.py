@@ -23,26 +23,33 @@ from worker.pruning.methods.strategies import (
     SwappedMask,
 )
 from worker.pruning.methods.swaps import Swaps
+from worker.pruning.methods.units import Repairing
 from worker.pruning.model.linear_layers import LinearLayer, linear_layers
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.workload import Propagation
 from worker.pruning.refinement.settings import Refinement
+from worker.pruning.structure.depth import Depth
+from worker.pruning.structure.heads import Heads
+from worker.pruning.structure.neurons import Neurons
+from worker.pruning.structure.reduction import Reduction
 
+Removal = Neurons | Heads | Depth
 Allocation = Literal["uniform"] | BlockSparsities | MeasuredAllocation
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """A measurement of the dense model that an allocation needs.
+    """A measurement of the dense model that an allocation, or a removal of blocks, needs.
 
     Attributes:
         of_block: returns the measurement of a block, given the scores of its matrices; matrices
-            that no token reached are left out.
+            that no token reached are left out. None if how much each block changes the hidden state
+            is measured.
         basis: everything that the measurement depends on besides the model and the calibration
             windows, ready for JSON.
     """
 
-    of_block: Callable[[Sequence[MatrixScores]], Any]
+    of_block: Callable[[Sequence[MatrixScores]], Any] | None
     basis: list[Any]
 
 
@@ -52,7 +59,7 @@ class Recipe:
 
     Attributes:
         scorer: scores the weights; None leaves the mask to the solver. If there is no solver
-            either, nothing is pruned, and weights that are already zero stay zero.
+            either, no weight is pruned, and weights that are already zero stay zero.
         pattern: the constraint on the masks.
         propagation: ``fused`` runs one forward per block, in which each layer's inputs come from
             layers that are already pruned. ``reference`` is the published protocol with two
@@ -71,6 +78,8 @@ class Recipe:
         swaps: how weights are swapped in a mask that was chosen by score; None for no swaps. Cannot
             be combined with a solver.
         refinement: how each block is trained after it has been pruned; None for no training.
+        removal: which units or blocks are removed, in place of weights; None for none. Cannot be
+            combined with a scorer, a solver or globs of layers to skip.
 
     Raises:
         ValueError: both a solver and swaps are given.
@@ -86,6 +95,7 @@ class Recipe:
     damping: float | None = None
     swaps: Swaps | None = None
     refinement: Refinement | None = None
+    removal: Removal | None = None
 
     def __post_init__(self) -> None:
         if self.solver is not None and self.swaps is not None:
@@ -99,7 +109,7 @@ class Recipe:
     @property
     def is_calibrated(self) -> bool:
         """Whether the calibration windows run through the model."""
-        return self.prunes or self.refinement is not None
+        return self.prunes or self.removal is not None or self.refinement is not None
 
     @property
     def takes_gradients(self) -> bool:
@@ -107,9 +117,22 @@ class Recipe:
         return self.scorer is not None and self.scorer.takes_gradients
 
     @property
+    def repairs_units(self) -> bool:
+        """Whether the layers that read units are repaired when some of these are removed."""
+        return isinstance(self.removal, Neurons | Heads) and self.removal.repairs
+
+    @property
+    def repairing(self) -> Repairing | None:
+        """How the layers that read units are repaired; None if they are not."""
+        if not self.repairs_units:
+            return None
+        repairing = Repairing(self.correction)
+        return repairing if self.damping is None else replace(repairing, damping=self.damping)
+
+    @property
     def is_corrected(self) -> bool:
-        """Whether the calibration windows run through the dense model too, for the solver."""
-        return self.solver is not None and self.correction > 0
+        """Whether the calibration windows run through the dense model too, for a repair."""
+        return (self.solver is not None or self.repairs_units) and self.correction > 0
 
     @property
     def follows_dense(self) -> bool:
@@ -136,11 +159,34 @@ class Recipe:
         """Return the strategies of matrices that have their own pattern, keyed by `matrix_name`."""
         return {matrix: self.strategy(one) for matrix, one in pattern.of_matrix.items()}
 
-    def layers(self, block_name: str, block: nn.Module) -> list[LinearLayer]:
-        """Return the layers of a block that this recipe prunes."""
-        return [
-            layer for layer in linear_layers(block) if self._prunes(f"{block_name}.{layer.name}")
-        ]
+    def layers(self, meta_model: MetaModel, index: int, block: nn.Module) -> list[LinearLayer]:
+        """Return the layers of a block whose inputs decide what is pruned or removed.
+
+        Args:
+            meta_model: the model.
+            index: index of the block.
+            block: the block of the model, or a copy of it.
+        """
+        if self.removal is not None:
+            return [units.reader for units in self.removal.units(block, meta_model.config)]
+        return self.trained_layers(meta_model, index, block)
+
+    def trained_layers(
+        self, meta_model: MetaModel, index: int, block: nn.Module
+    ) -> list[LinearLayer]:
+        """Return the layers of a block that a refinement trains: all that are not skipped."""
+        name = meta_model.block_name(index)
+        return [layer for layer in linear_layers(block) if self._prunes(f"{name}.{layer.name}")]
+
+    def reduction(self, meta_model: MetaModel) -> Reduction | None:
+        """Return how much smaller the model will be; None if no units are removed.
+
+        Raises:
+            UnsupportedModelError: the model has no such units, or no config describes the smaller
+                model.
+            RatioError: no number of units is near the ratio.
+        """
+        return None if self.removal is None else self.removal.reduction(meta_model)
 
     def check(self, meta_model: MetaModel) -> None:
         """Check that the recipe fits the model.
@@ -149,13 +195,18 @@ class Recipe:
             PatternError: the rows of a layer do not split into the pattern's groups.
             SkipError: a glob matches no part of the model, or no layer is left to prune.
             AllocationError: the number of given sparsities is not the number of blocks.
+            UnsupportedModelError, RatioError: as `reduction`.
         """
+        self.reduction(meta_model)
         if isinstance(self.allocation, BlockSparsities):
             self.allocation.sparsities(len(meta_model.blocks))
         self._check_globs(meta_model)
-        blocks = ((meta_model.block_name(i), block) for i, block in enumerate(meta_model.blocks))
-        layers = [(name, layer) for name, block in blocks for layer in self.layers(name, block)]
-        if not layers:
+        layers = [
+            (meta_model.block_name(index), layer)
+            for index, block in enumerate(meta_model.blocks)
+            for layer in self.layers(meta_model, index, block)
+        ]
+        if not layers and self.removal is None:
             raise SkipError(f"skip {', '.join(self.skip)} leaves no layer to prune; skip fewer")
         for name, layer in layers:
             if isinstance(self.pattern, NofM) and layer.inputs % self.pattern.m:
@@ -165,7 +216,9 @@ class Recipe:
                 )
 
     def measurement(self) -> Measurement | None:
-        """Return the measurement that the allocation needs; None if it needs none."""
+        """Return the measurement that the recipe needs; None if it needs none."""
+        if isinstance(self.removal, Depth):
+            return Measurement(None, ["distance"])
         if isinstance(self.allocation, str | BlockSparsities):
             return None
         if not isinstance(self.pattern, Unstructured):
@@ -177,8 +230,8 @@ class Recipe:
         """Return the pattern of each block.
 
         Args:
-            measured: the result of ``Measurement.of_block`` for each block; None for a block that
-                has no result.
+            measured: the result of the `Measurement` for each block; None for a block that has no
+                result.
 
         Raises:
             AllocationError: the allocation does not fit the blocks.

@@ -5,8 +5,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
-from torch import Tensor
-
 from worker.pruning.model.head_loss import mean_loss
 from worker.pruning.model.shards import Shard
 from worker.pruning.planning.plan import Plan
@@ -78,6 +76,34 @@ class LayerResult:
 
 
 @dataclass(frozen=True)
+class RemovedUnits:
+    """The units that were removed from one module of a block.
+
+    Attributes:
+        name: dotted path in the block of the layer that read the units.
+        units: how many units there were.
+        ranges: the removed ones, as ranges of indices, each with its first index and its end.
+        is_routed: whether the module is an expert.
+    """
+
+    name: str
+    units: int
+    ranges: tuple[tuple[int, int], ...]
+    is_routed: bool = False
+
+    @property
+    def count(self) -> int:
+        """How many units were removed."""
+        return sum(end - start for start, end in self.ranges)
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> Self:
+        """Return the units from their fields, after conversion to JSON and back."""
+        ranges = tuple((start, end) for start, end in fields["ranges"])
+        return cls(**fields | {"ranges": ranges})
+
+
+@dataclass(frozen=True)
 class BlockResult:
     """The result of pruning one decoder block.
 
@@ -86,7 +112,7 @@ class BlockResult:
         total: how many blocks the model has.
         name: dotted path in the model.
         layers: the results of its pruned matrices.
-        parameters: how many parameters it has.
+        parameters: how many parameters it has, without those of removed units.
         untouched: how many weights were not pruned, by parameter name; these belong to norms,
             biases, routers and skipped layers.
         output_error: norm of the difference between the pruned and the dense model's hidden states
@@ -94,6 +120,12 @@ class BlockResult:
             without evaluation.
         prune_seconds: seconds of calibration, pruning, refinement and writing.
         refinement: the result of refining the block; None if it was not refined.
+        removed: the units that were removed from the block's modules.
+        parameters_removed: how many parameters these units had, or the whole block if it was
+            removed.
+        distance: 1 − cos of the dense block's inputs and outputs, the mean over the calibration
+            tokens; None if it was not measured.
+        is_dropped: whether the whole block was removed.
     """
 
     index: int
@@ -105,6 +137,10 @@ class BlockResult:
     output_error: float | None
     prune_seconds: float
     refinement: RefinementResult | None = None
+    removed: tuple[RemovedUnits, ...] = ()
+    parameters_removed: int = 0
+    distance: float | None = None
+    is_dropped: bool = False
 
     @property
     def zeros(self) -> int:
@@ -119,7 +155,7 @@ class BlockResult:
     @property
     def coverage(self) -> float:
         """Share of the block's parameters that are in pruned matrices."""
-        return self.weights / self.parameters
+        return self.weights / self.parameters if self.parameters else 0.0
 
     def as_json(self) -> dict[str, Any]:
         """Return all fields ready for JSON; `from_json` restores an equal result from them."""
@@ -131,12 +167,19 @@ class BlockResult:
         layers = tuple(LayerResult.from_json(layer) for layer in fields["layers"])
         refined = fields.get("refinement")
         refinement = None if refined is None else RefinementResult(**refined)
-        return cls(**fields | {"layers": layers, "refinement": refinement})
+        removed = tuple(RemovedUnits.from_json(units) for units in fields.get("removed", ()))
+        parsed = {"layers": layers, "refinement": refinement, "removed": removed}
+        return cls(**fields | parsed)
 
 
-def untouched(parameters: Mapping[str, Tensor], layers: Iterable[LayerResult]) -> dict[str, int]:
-    """Return how many weights were not pruned, by parameter; zero counts are left out."""
-    left = Counter({name: value.numel() for name, value in parameters.items()})
+def untouched(sizes: Mapping[str, int], layers: Iterable[LayerResult]) -> dict[str, int]:
+    """Return how many weights were not pruned, by parameter; zero counts are left out.
+
+    Args:
+        sizes: how many weights each parameter has, without those of removed units.
+        layers: the results of the pruned matrices.
+    """
+    left = Counter(sizes)
     for layer in layers:
         left[layer.name] -= layer.weights
     return {name: count for name, count in left.items() if count}

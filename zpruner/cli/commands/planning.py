@@ -25,8 +25,8 @@ from zpruner.cli.terminal import (
 from zpruner.client.models.planning import Sweep
 
 VARIED = (
-    *("sparsity", "preset", "method", "pattern", "solver", "scope", "variant", "allocation"),
-    *("correction", "damping", "propagation", "refine", "recover"),
+    *("sparsity", "ratio", "preset", "method", "pattern", "solver", "scope", "variant"),
+    *("allocation", "correction", "damping", "propagation", "refine", "recover"),
 )
 """Fields that can vary in a sweep, apart from ``skip``, whose values are lists themselves."""
 

@@ -191,6 +191,16 @@ export function layerName({ name, expert, part }: Layer): string {
   return [name, part, expert === null ? null : `expert ${expert}`].filter(Boolean).join(" · ");
 }
 
+/** The units, such as channels of an MLP, that were removed from one module of a block. */
+export interface RemovedUnits {
+  /** The layer that read them. */
+  name: string;
+  units: number;
+  count: number;
+  /** The first index and the end of each range; none for experts. */
+  ranges: [number, number][];
+}
+
 /** The report of one decoder block. */
 export interface Block {
   index: number;
@@ -202,6 +212,11 @@ export interface Block {
   /** The loss on windows held out, before and after the block was refined. */
   refinement: { before: number | null; after: number | null } | null;
   layers: Layer[];
+  removed: RemovedUnits[];
+  /** Whether the whole block was removed. */
+  isDropped: boolean;
+  /** How much the dense block changed the hidden state, if this was measured. */
+  distance: number | null;
 }
 
 interface RawBlock {
@@ -220,6 +235,9 @@ function block({ index, name, data }: RawBlock): Block {
     coverage: number(data.coverage),
     refinement: refinement(data.refinement),
     layers: Array.isArray(data.layers) ? (data.layers as Layer[]) : [],
+    removed: Array.isArray(data.removed) ? (data.removed as RemovedUnits[]) : [],
+    isDropped: data.is_dropped === true,
+    distance: number(data.distance),
   };
 }
 

@@ -2349,6 +2349,7 @@ export interface components {
          *         "model_secret": null,
          *         "preset": null,
          *         "method": "zpruner",
+         *         "ratio": null,
          *         "scope": null,
          *         "pattern": null,
          *         "solver": "none",
@@ -2403,6 +2404,7 @@ export interface components {
          *         "model_secret": null,
          *         "preset": null,
          *         "method": "zpruner",
+         *         "ratio": null,
          *         "scope": null,
          *         "pattern": null,
          *         "solver": "none",
@@ -2807,7 +2809,7 @@ export interface components {
             model?: string;
             /**
              * Sparsity
-             * @description Share of each pruned matrix that becomes zero; a `pattern` implies it, and method `none` needs none.
+             * @description Share of each pruned matrix that becomes zero; a `pattern` implies it, and the methods `none`, `neurons`, `heads` and `depth` need none.
              * @example 0.5
              */
             sparsity?: number;
@@ -2838,6 +2840,12 @@ export interface components {
             preset?: components["schemas"]["PresetName"] | null;
             /** @default zpruner */
             method: components["schemas"]["MethodName"];
+            /**
+             * Ratio
+             * @description Share of the blocks' parameters that the methods `neurons`, `heads` and `depth` remove.
+             * @example 0.25
+             */
+            ratio?: number | null;
             /** @description Which weights compete; by default as the method was published. */
             scope?: components["schemas"]["Scope"] | null;
             /**
@@ -2855,12 +2863,12 @@ export interface components {
             variant?: components["schemas"]["Variant"] | null;
             /**
              * Correction
-             * @description How far a solver makes up for the losses of earlier layers; by default 0.3, and 0 with reference propagation.
+             * @description How far a solver makes up for the losses of earlier layers; by default 0.3, and 0 with reference propagation or where units are removed.
              */
             correction?: number | null;
             /**
              * Damping
-             * @description How strongly a solver holds the kept weights to the dense ones, as a share of the inputs' mean square; by default 0.01 for `sparsegpt`, 0.1 for `admm`, `alps` and `exact`, and as published with reference propagation.
+             * @description How strongly a solver holds the kept weights to the dense ones, as a share of the inputs' mean square; by default 0.01 for `sparsegpt`, 0.1 for others and where units are removed, and as published with reference propagation.
              */
             damping?: number | null;
             /**
@@ -3075,6 +3083,7 @@ export interface components {
          *         "model_secret": null,
          *         "preset": null,
          *         "method": "zpruner",
+         *         "ratio": null,
          *         "scope": null,
          *         "pattern": null,
          *         "solver": "none",
@@ -3374,6 +3383,7 @@ export interface components {
          *             "model_secret": null,
          *             "preset": null,
          *             "method": "zpruner",
+         *             "ratio": null,
          *             "scope": null,
          *             "pattern": null,
          *             "solver": "none",
@@ -3537,6 +3547,7 @@ export interface components {
          *         "model_secret": null,
          *         "preset": null,
          *         "method": "zpruner",
+         *         "ratio": null,
          *         "scope": null,
          *         "pattern": null,
          *         "solver": "none",
@@ -3633,6 +3644,7 @@ export interface components {
          *         "model_secret": null,
          *         "preset": null,
          *         "method": "zpruner",
+         *         "ratio": null,
          *         "scope": null,
          *         "pattern": null,
          *         "solver": "none",
@@ -3838,7 +3850,7 @@ export interface components {
             model: string;
             /**
              * Sparsity
-             * @description Share of each pruned matrix that becomes zero; a `pattern` implies it, and method `none` needs none.
+             * @description Share of each pruned matrix that becomes zero; a `pattern` implies it, and the methods `none`, `neurons`, `heads` and `depth` need none.
              * @example 0.5
              */
             sparsity?: number;
@@ -3869,6 +3881,12 @@ export interface components {
             preset?: components["schemas"]["PresetName"] | null;
             /** @default zpruner */
             method: components["schemas"]["MethodName"];
+            /**
+             * Ratio
+             * @description Share of the blocks' parameters that the methods `neurons`, `heads` and `depth` remove.
+             * @example 0.25
+             */
+            ratio?: number | null;
             /** @description Which weights compete; by default as the method was published. */
             scope?: components["schemas"]["Scope"] | null;
             /**
@@ -3886,12 +3904,12 @@ export interface components {
             variant?: components["schemas"]["Variant"] | null;
             /**
              * Correction
-             * @description How far a solver makes up for the losses of earlier layers; by default 0.3, and 0 with reference propagation.
+             * @description How far a solver makes up for the losses of earlier layers; by default 0.3, and 0 with reference propagation or where units are removed.
              */
             correction?: number | null;
             /**
              * Damping
-             * @description How strongly a solver holds the kept weights to the dense ones, as a share of the inputs' mean square; by default 0.01 for `sparsegpt`, 0.1 for `admm`, `alps` and `exact`, and as published with reference propagation.
+             * @description How strongly a solver holds the kept weights to the dense ones, as a share of the inputs' mean square; by default 0.01 for `sparsegpt`, 0.1 for others and where units are removed, and as published with reference propagation.
              */
             damping?: number | null;
             /**
@@ -4370,10 +4388,11 @@ export interface components {
          * MethodName
          * @description The method that scores the weights; methods that are also solvers choose the mask themselves.
          *
-         *     ``none`` keeps the zeros that the model has and prunes nothing.
+         *     ``neurons``, ``heads`` and ``depth`` remove channels of MLPs, attention heads and blocks, so
+         *     that the model gets smaller. ``none`` keeps the zeros that the model has and prunes nothing.
          * @enum {string}
          */
-        MethodName: "zpruner" | "magnitude" | "wanda" | "ria" | "gblm" | "sparsegpt" | "admm" | "alps" | "exact" | "none";
+        MethodName: "zpruner" | "magnitude" | "wanda" | "ria" | "gblm" | "sparsegpt" | "admm" | "alps" | "exact" | "neurons" | "heads" | "depth" | "none";
         /**
          * MethodPage
          * @description The methods, solvers, allocations, presets and metrics that a job can name.
@@ -5655,7 +5674,7 @@ export interface components {
             model: string;
             /**
              * Sparsity
-             * @description Share of each pruned matrix that becomes zero; a `pattern` implies it, and method `none` needs none.
+             * @description Share of each pruned matrix that becomes zero; a `pattern` implies it, and the methods `none`, `neurons`, `heads` and `depth` need none.
              * @example 0.5
              */
             sparsity: number;
@@ -5686,6 +5705,12 @@ export interface components {
             preset?: components["schemas"]["PresetName"] | null;
             /** @default zpruner */
             method: components["schemas"]["MethodName"];
+            /**
+             * Ratio
+             * @description Share of the blocks' parameters that the methods `neurons`, `heads` and `depth` remove.
+             * @example 0.25
+             */
+            ratio?: number | null;
             /** @description Which weights compete; by default as the method was published. */
             scope?: components["schemas"]["Scope"] | null;
             /**
@@ -5703,12 +5728,12 @@ export interface components {
             variant?: components["schemas"]["Variant"] | null;
             /**
              * Correction
-             * @description How far a solver makes up for the losses of earlier layers; by default 0.3, and 0 with reference propagation.
+             * @description How far a solver makes up for the losses of earlier layers; by default 0.3, and 0 with reference propagation or where units are removed.
              */
             correction?: number | null;
             /**
              * Damping
-             * @description How strongly a solver holds the kept weights to the dense ones, as a share of the inputs' mean square; by default 0.01 for `sparsegpt`, 0.1 for `admm`, `alps` and `exact`, and as published with reference propagation.
+             * @description How strongly a solver holds the kept weights to the dense ones, as a share of the inputs' mean square; by default 0.01 for `sparsegpt`, 0.1 for others and where units are removed, and as published with reference propagation.
              */
             damping?: number | null;
             /**
@@ -6495,6 +6520,7 @@ export interface components {
          *             "model_secret": null,
          *             "preset": null,
          *             "method": "zpruner",
+         *             "ratio": null,
          *             "scope": null,
          *             "pattern": null,
          *             "solver": "none",
@@ -6708,6 +6734,12 @@ export interface components {
             preset?: components["schemas"]["PresetName"] | null;
             /** @default zpruner */
             method: components["schemas"]["MethodName"];
+            /**
+             * Ratio
+             * @description Share of the blocks' parameters that the methods `neurons`, `heads` and `depth` remove.
+             * @example 0.25
+             */
+            ratio?: number | null;
             /** @description Which weights compete; by default as the method was published. */
             scope?: components["schemas"]["Scope"] | null;
             /**
@@ -6725,12 +6757,12 @@ export interface components {
             variant?: components["schemas"]["Variant"] | null;
             /**
              * Correction
-             * @description How far a solver makes up for the losses of earlier layers; by default 0.3, and 0 with reference propagation.
+             * @description How far a solver makes up for the losses of earlier layers; by default 0.3, and 0 with reference propagation or where units are removed.
              */
             correction?: number | null;
             /**
              * Damping
-             * @description How strongly a solver holds the kept weights to the dense ones, as a share of the inputs' mean square; by default 0.01 for `sparsegpt`, 0.1 for `admm`, `alps` and `exact`, and as published with reference propagation.
+             * @description How strongly a solver holds the kept weights to the dense ones, as a share of the inputs' mean square; by default 0.01 for `sparsegpt`, 0.1 for others and where units are removed, and as published with reference propagation.
              */
             damping?: number | null;
             /**
@@ -7322,6 +7354,7 @@ export interface components {
          *           "model_secret": null,
          *           "preset": null,
          *           "method": "zpruner",
+         *           "ratio": null,
          *           "scope": null,
          *           "pattern": null,
          *           "solver": "none",
@@ -9458,6 +9491,7 @@ export interface operations {
                      *         "model_secret": null,
                      *         "preset": null,
                      *         "method": "zpruner",
+                     *         "ratio": null,
                      *         "scope": null,
                      *         "pattern": null,
                      *         "solver": "none",
@@ -9582,6 +9616,7 @@ export interface operations {
                      *             "model_secret": null,
                      *             "preset": null,
                      *             "method": "zpruner",
+                     *             "ratio": null,
                      *             "scope": null,
                      *             "pattern": null,
                      *             "solver": "none",

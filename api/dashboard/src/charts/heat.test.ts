@@ -10,6 +10,9 @@ function block(index: number, overrides: Partial<Block> = {}): Block {
     coverage: 1,
     refinement: null,
     layers: [],
+    removed: [],
+    isDropped: false,
+    distance: null,
   };
   return { index, name: `layers.${index}`, ...measured, ...overrides };
 }

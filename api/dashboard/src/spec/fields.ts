@@ -34,6 +34,9 @@ export interface Field {
 
 type Schema = Record<string, unknown>;
 
+/** Fields that are written as a share, such as 50 %. */
+const SHARES = new Set(["sparsity", "ratio"]);
+
 /** Labels that replace the schema's titles. */
 const LABELS: Record<string, string> = {
   model_secret: "Secret of the model",
@@ -117,7 +120,7 @@ function field(
   return {
     name,
     label: LABELS[name] ?? sentence(name),
-    kind: name === "sparsity" ? "share" : kindOf(forms),
+    kind: SHARES.has(name) ? "share" : kindOf(forms),
     isRequired,
     help: String(property.description ?? first.description ?? ""),
     choices: forms.flatMap((form) => (form.enum as string[] | undefined) ?? []),

@@ -26,6 +26,8 @@ from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.refinement.results import RefinementProgress
 from worker.pruning.refinement.settings import Refinement
 from worker.pruning.stats.input_moments import InputMoments
+from worker.pruning.structure.depth import Depth
+from worker.pruning.structure.neurons import Neurons
 from worker.pruning.sweep.pipeline import ModelPruner
 from worker.pruning.sweep.recipe import Recipe
 from worker.pruning.sweep.results import BlockResult, LayerResult, PruningResult
@@ -47,6 +49,15 @@ RECIPES = {
         correction=0.3,
         refinement=Refinement(steps=2, learning_rate=2e-3),
     ),
+    "neurons": Recipe(None, Unstructured(0.0), removal=Neurons(0.2)),
+    "neurons-refined": Recipe(
+        None,
+        Unstructured(0.0),
+        correction=0.3,
+        refinement=Refinement(steps=2, learning_rate=2e-3),
+        removal=Neurons(0.2),
+    ),
+    "depth": Recipe(None, Unstructured(0.0), removal=Depth(1 / 3)),
 }
 
 
@@ -133,7 +144,10 @@ def test_two_ranks_report_the_counts_of_one(swept: Swept) -> None:
     one, two = swept.reports
     assert len(one) == 3
     assert [counts(report) for report in one] == [counts(report) for report in two]
-    assert all(layer.zeros and layer.tokens for report in two for layer in report.layers)
+    assert [report.removed for report in one] == [report.removed for report in two]
+    assert [report.is_dropped for report in one] == [report.is_dropped for report in two]
+    layers = [(report, layer) for report in two for layer in report.layers]
+    assert all(layer.tokens and (layer.zeros or report.removed) for report, layer in layers)
 
 
 def counts(report: BlockResult) -> list[LayerResult]:

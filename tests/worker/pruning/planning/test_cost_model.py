@@ -23,13 +23,16 @@ from worker.pruning.planning.cost_model import sweep_cost
 from worker.pruning.planning.plan import plan
 from worker.pruning.planning.workload import Workload
 from worker.pruning.refinement.settings import Refinement
+from worker.pruning.structure.depth import Depth
+from worker.pruning.structure.heads import Heads
+from worker.pruning.structure.neurons import Neurons
 from worker.pruning.sweep.job_shapes import model_shape, workload
 from worker.pruning.sweep.pipeline import ModelPruner
 from worker.pruning.sweep.recipe import Recipe
 
 SPEED = Speed(5e10, 4e10, 2e10, 4e9, 1e9, 5e8)
 ZPRUNER = get_scorer("zpruner")
-HALF = Unstructured(0.5)
+HALF, NONE = Unstructured(0.5), Unstructured(0.0)
 SOLVING = replace(WORK, solver="sparsegpt")
 REFINEMENT = Refinement(steps=8)
 HALVES = replace(REFINEMENT, scope="half")
@@ -73,6 +76,7 @@ def seconds(work: Workload = WORK, shape: ModelShape | None = None, speed: Speed
         replace(WORK, swaps=True),
         replace(WORK, refinement=REFINEMENT),
         replace(WORK, refinement=REFINEMENT, corrects_refinement=True),
+        replace(WORK, method=None, repairs_units=True, corrects=True),
         SOLVING,
     ],
 )
@@ -123,6 +127,17 @@ def test_a_machine_that_is_slower_at_any_kind_of_work_takes_longer(kind: str) ->
     assert seconds(SOLVING, speed=slow) > seconds(SOLVING)
 
 
+def test_a_model_that_is_cut_after_the_sweep_takes_longer() -> None:
+    whole = llama()
+    assert seconds(shape=replace(whole, removed_bytes=whole.stored_bytes // 4)) > seconds()
+
+
+def test_blocks_that_no_calibration_window_runs_through_take_less_time() -> None:
+    work = replace(WORK, method=None, allocation="depth")
+    shape = replace(llama(), blocks=tuple(replace(one, layers=()) for one in llama().blocks))
+    assert seconds(replace(work, calibrates_blocks=False), shape) < seconds(work, shape)
+
+
 def test_without_a_measured_speed_a_plan_has_no_duration() -> None:
     assert plan(llama(), WORK, AMPLE).seconds is None
 
@@ -142,11 +157,17 @@ def test_without_a_measured_speed_a_plan_has_no_duration() -> None:
         Recipe(None, HALF, solver=get_solver("exact")),
         Recipe(ZPRUNER, HALF, refinement=REFINEMENT),
         Recipe(ZPRUNER, HALF, "reference", correction=0.3, refinement=HALVES),
+        Recipe(None, NONE, removal=Neurons(0.3)),
+        Recipe(None, NONE, removal=Neurons(0.3), correction=0.3),
+        Recipe(None, NONE, removal=Heads(0.1, repairs=False)),
+        Recipe(None, NONE, removal=Depth(0.5)),
+        Recipe(None, NONE, removal=Neurons(0.3), refinement=REFINEMENT),
     ],
     ids=[
         *("fused", "reference", "owl", "gblm", "sparsegpt", "admm", "alps", "corrected"),
         *("exact on a mask", "exact"),
         *("refined", "halves"),
+        *("neurons", "neurons corrected", "heads", "depth", "neurons refined"),
     ],
 )
 def test_predicted_matrix_products_are_those_that_torch_counts(

@@ -37,6 +37,7 @@ def left(size_bytes: int) -> Headroom:
         replace(WORK, corrects=True, solver="alps"),
         replace(WORK, dtype="bfloat16", calibration_windows=256),
         replace(WORK, needs_gradients=True, method="gblm"),
+        replace(WORK, method=None, repairs_units=True),
         SOLVING,
     ],
 )
@@ -55,6 +56,20 @@ def test_a_deeper_model_needs_no_more_memory_but_more_disk() -> None:
     once, twice = planned(shape=llama(4)), planned(shape=llama(8))
     assert twice.host_bytes == once.host_bytes
     assert twice.artifact_bytes > 1.5 * once.artifact_bytes
+
+
+def test_a_model_that_gets_smaller_takes_less_disk_in_the_end_and_more_while_the_job_runs() -> None:
+    whole = llama()
+    smaller = replace(whole, removed_bytes=whole.stored_bytes // 4)
+    one, other = planned(SMALL, whole), planned(SMALL, smaller)
+    assert other.artifact_bytes == one.artifact_bytes - smaller.removed_bytes
+    assert other.scratch_bytes == one.scratch_bytes + whole.stored_bytes
+
+
+def test_blocks_that_no_calibration_window_runs_through_hold_no_states() -> None:
+    measured = replace(WORK, method=None, allocation="depth")
+    dropping = planned(replace(measured, calibrates_blocks=False))
+    assert dropping.host_bytes < planned(measured).host_bytes
 
 
 def test_the_head_is_the_peak_if_the_vocabulary_is_large() -> None:

@@ -27,6 +27,8 @@ from worker.pruning.methods.scorers import InputScorer
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.workload import Propagation
 from worker.pruning.refinement.settings import Refinement
+from worker.pruning.structure.depth import Depth
+from worker.pruning.structure.neurons import Neurons
 from worker.pruning.sweep.pipeline import ModelPruner
 from worker.pruning.sweep.recipe import Recipe
 from worker.pruning.sweep.results import BlockResult, PruningResult
@@ -43,6 +45,8 @@ MATRIX = replace(CORRECTED, allocation=MatrixAllocation())
 REFINED = replace(
     HALF, correction=0.3, refinement=Refinement(steps=4, learning_rate=2e-3, tokens=32 * 16)
 )
+DEPTH = Recipe(None, Unstructured(0.0), removal=Depth(1 / 3))
+NEURONS = Recipe(None, Unstructured(0.0), removal=Neurons(0.2), correction=0.3)
 
 
 @dataclass(frozen=True)
@@ -110,8 +114,8 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("propagation", ["fused", "reference"])
 @pytest.mark.parametrize(
     "recipe",
-    [HALF, CORRECTED, OWL, MATRIX, REFINED],
-    ids=["score", "sparsegpt", "owl", "matrix", "refined"],
+    [HALF, CORRECTED, OWL, MATRIX, REFINED, NEURONS, DEPTH],
+    ids=["score", "sparsegpt", "owl", "matrix", "refined", "neurons", "depth"],
 )
 def test_a_run_killed_after_any_block_resumes_with_the_same_bytes_and_results(
     dense: Path, tmp_path: Path, recipe: Recipe, propagation: Propagation

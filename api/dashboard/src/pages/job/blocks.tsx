@@ -9,6 +9,7 @@ import { Section } from "../../ui/section.tsx";
 import { BlockChart } from "./block-chart.tsx";
 import type { Kept } from "./kept.ts";
 import { Matrices } from "./matrices.tsx";
+import { Removed, removedText } from "./removed.tsx";
 
 /** The reports of the blocks. */
 export function Blocks({ job, kept }: { job: Job; kept: Kept | null }) {
@@ -66,6 +67,9 @@ function BlockDetail({ block, index }: { block: Block | undefined; index: number
     <>
       <p className="block-line">
         <strong className="mono">{block.name}</strong>
+        {block.isDropped && <span>removed</span>}
+        {block.removed.length > 0 && <span>{removedText(block.removed)}</span>}
+        {block.distance !== null && <span>distance {figure(block.distance)}</span>}
         <span>{percent(block.sparsity)} sparse</span>
         <span>error {figure(block.error)}</span>
         <span>{duration(block.seconds)}</span>
@@ -76,6 +80,7 @@ function BlockDetail({ block, index }: { block: Block | undefined; index: number
           </span>
         )}
       </p>
+      {block.removed.length > 0 && <Removed modules={block.removed} />}
       <details>
         <summary>{block.layers.length} matrices</summary>
         <Matrices layers={block.layers} />

@@ -136,6 +136,30 @@ it("shows the losses of a refined block", async () => {
   expect(card("Blocks")?.textContent).toContain("held-out loss 0.25 → 0.125");
 });
 
+it("shows which channels and blocks were removed, and how many parameters are left", async () => {
+  const channels = {
+    name: "mlp.down_proj",
+    units: 48,
+    count: 5,
+    ranges: [
+      [3, 7],
+      [9, 10],
+    ],
+  };
+  const expert = { name: "mlp.experts.0.down_proj", units: 24, count: 8, ranges: [] };
+  answers["/v1/jobs/job_1/blocks"] = listing([
+    { index: 0, name: "layers.0", data: { is_dropped: true, distance: 0.125, layers: [] } },
+    { index: 1, name: "layers.1", data: { sparsity: 0, removed: [channels, expert], layers: [] } },
+  ]);
+  const result = { parameters: 7000, parameters_removed: 1500, sparsity: 0 };
+  answers["/v1/jobs/job_1"] = [200, { ...job, result }];
+  shown = await mount(<JobPage id="job_1" />);
+  expect(card("Blocks")?.textContent).toContain("13 of 72 units removed");
+  expect(card("Blocks")?.textContent).toContain("mlp.down_proj: 5 of 48 3–6, 9");
+  expect(card("Result")?.textContent).toContain("Parameters7,000, 1,500 fewer");
+  expect(card("Result")?.textContent).not.toContain("Sparsity");
+});
+
 it("shows the errors of matrices, and the weights of the one that is chosen", async () => {
   const histogram = { limit: 1, before: [1, 2, 2, 1], after: [1, 0, 0, 1] };
   const matrix = { zeros: 4, weights: 6, expert: null, part: null, fallback: null, error: 0.25 };

@@ -13,6 +13,8 @@ export function Result({ job }: { job: Job }) {
   const pruned = number(metrics.pruned_perplexity);
   const before = number(metrics.perplexity_before_recovery);
   const metric = (name: string) => number(metrics[name]);
+  const [parameters, removed] = [metric("parameters"), metric("parameters_removed")];
+  const isSmaller = removed !== null && removed > 0;
   const protocol = (metrics.protocol ?? {}) as Record<string, unknown>;
   return (
     <Section title="Result" aside={pruned !== null && <Delta dense={dense} pruned={pruned} />}>
@@ -27,12 +29,19 @@ export function Result({ job }: { job: Job }) {
         />
       )}
       <Facts>
-        <Fact name="Sparsity">{percent(metric("sparsity"), 2)}</Fact>
+        {isSmaller && (
+          <Fact name="Parameters">
+            {count(parameters)}, {count(removed)} fewer
+          </Fact>
+        )}
+        {!isSmaller && <Fact name="Sparsity">{percent(metric("sparsity"), 2)}</Fact>}
         <Interval result={metrics} name="pruned_perplexity" label="Perplexity, 95 %" />
         <Interval result={metrics} name="perplexity_ratio" label="Ratio to dense, 95 %" />
-        <Fact name="Zeros">
-          {count(metric("zeros"))} of {count(metric("weights"))}
-        </Fact>
+        {!isSmaller && (
+          <Fact name="Zeros">
+            {count(metric("zeros"))} of {count(metric("weights"))}
+          </Fact>
+        )}
         <Fact name="Parameters covered">{percent(metric("coverage"))}</Fact>
         <Fact name="Fallbacks">{count(metric("fallbacks"))} matrices</Fact>
         <Fact name="Pruning">{duration(metric("prune_seconds"))}</Fact>

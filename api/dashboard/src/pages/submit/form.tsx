@@ -118,6 +118,6 @@ function submissionOf(body: Values, parent?: Job): Submission {
 }
 
 function isMinimal(body: Values): boolean {
-  const isSparse = "sparsity" in body || "pattern" in body || body.method === "none";
-  return "model" in body && "dataset" in body && isSparse;
+  const howMuch = ["sparsity", "pattern", "ratio"].some((name) => name in body);
+  return "model" in body && "dataset" in body && (howMuch || body.method === "none");
 }

@@ -5,7 +5,16 @@ import type { Field } from "../../spec/fields.ts";
 const GROUPS: { title: string; names: string[]; isOpen: boolean }[] = [
   {
     title: "What to prune",
-    names: ["model", "revision", "model_secret", "dataset", "text_field", "sparsity", "pattern"],
+    names: [
+      "model",
+      "revision",
+      "model_secret",
+      "dataset",
+      "text_field",
+      "sparsity",
+      "pattern",
+      "ratio",
+    ],
     isOpen: true,
   },
   {

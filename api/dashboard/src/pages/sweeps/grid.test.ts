@@ -31,4 +31,8 @@ it("varies only what has several values, and the sparsity", () => {
   );
   expect(sweepOf({}, { sparsity: [0.5], method: [] })).toEqual({ grid: { sparsity: [0.5] } });
   expect(sweepOf({}, { sparsity: [], pattern: ["2:4"] })).toEqual({ grid: { pattern: ["2:4"] } });
+  expect(sweepOf({}, { ratio: [0.2], method: ["depth"] })).toEqual({
+    method: "depth",
+    grid: { ratio: [0.2] },
+  });
 });

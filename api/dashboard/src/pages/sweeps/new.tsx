@@ -20,6 +20,7 @@ import { SweepPreview } from "./preview.tsx";
 
 const HINTS: Record<string, string> = {
   sparsity: "40, 50, 60 %",
+  ratio: "10, 20 %",
   method: "zpruner, wanda",
   pattern: "none, 2:4",
   solver: "none, sparsegpt",
@@ -49,7 +50,8 @@ function SweepForm({ catalogue }: { catalogue: Catalogue }) {
   const [draft, setDraft] = useState<Draft>(unchanged);
   const body = bodyOf(draft, jobFields, shared);
   const isComplete =
-    ["model", "dataset"].every((name) => name in body) && Boolean(draft.sparsity || draft.pattern);
+    ["model", "dataset"].every((name) => name in body) &&
+    Boolean(draft.sparsity || draft.ratio || draft.pattern);
   const checked = useSweepPreview(isComplete ? body : null);
   const submitting = useSubmission();
   const problems = fieldProblems(checked.error ?? submitting.error);

@@ -1,0 +1,138 @@
+"""Jobs that make a model smaller, from the request to the folder that is published."""
+
+import json
+import math
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from db.spec.prune_spec import PruneSpec
+from tests.models import random_ids
+from tests.worker.evaluation.models import write_model_and_tokenizer
+from worker.jobs.progress import JobProgress, JobResult
+from worker.jobs.prune import prune
+from worker.jobs.resources import Resources
+from worker.pruning.base.generators import run_to_end
+from worker.pruning.base.names import WHOLE_FOLDER
+
+EVALUATION = random_ids(3, 32, seed=2)
+NEURONS = {"method": "neurons", "ratio": 0.2}
+METHODS = [NEURONS, {"method": "heads", "ratio": 0.15}, {"method": "depth", "ratio": 0.33}]
+NAMES = ["neurons", "heads", "depth"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_model_and_tokenizer(tmp_path / "model")
+    for name, ids in {"text": random_ids(40, 32, seed=1), "evaluation": EVALUATION}.items():
+        rows = "".join(json.dumps({"input_ids": row}) + "\n" for row in ids.tolist())
+        (tmp_path / f"{name}.jsonl").write_text(rows)
+    return tmp_path
+
+
+def spec_of(folder: Path, **fields: Any) -> PruneSpec:
+    names = {"model": "model", "dataset": "text.jsonl", "eval_dataset": "evaluation.jsonl"}
+    own = {field: str(folder / name) for field, name in names.items()}
+    return PruneSpec.model_validate(own | NEURONS | {"samples": 8, "dtype": "float32"} | fields)
+
+
+def run(folder: Path, out: str = "out", **fields: Any) -> dict[str, Any]:
+    (folder / out).mkdir(exist_ok=True)
+    work = prune(spec_of(folder, **fields), folder / out, Resources(device="cpu"))
+    return run_to_end(work).metrics
+
+
+def perplexity(folder: Path) -> float:
+    """Return the perplexity of a folder's model, as transformers loads it."""
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    with torch.no_grad():
+        return math.exp(float(model(EVALUATION, labels=EVALUATION).loss))
+
+
+def parameters(folder: Path) -> int:
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def weights(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.glob("*.safetensors")}
+
+
+@pytest.mark.parametrize("fields", METHODS, ids=NAMES)
+def test_a_job_writes_a_smaller_folder_whose_perplexity_is_the_measured_one(
+    folder: Path, fields: dict[str, Any]
+) -> None:
+    metrics, out = run(folder, **fields), folder / "out"
+    assert metrics["pruned_perplexity"] == pytest.approx(perplexity(out), rel=1e-4)
+    assert metrics["dense_perplexity"] == pytest.approx(perplexity(folder / "model"), rel=1e-4)
+    assert metrics["parameters"] == parameters(out)
+    assert metrics["parameters_removed"] == parameters(folder / "model") - parameters(out) > 0
+    assert (metrics["sparsity"], metrics["zeros"]) == (0.0, 0)
+    written = {path.name for path in out.iterdir() if not path.name.startswith(".")}
+    assert {"config.json", "tokenizer.json", "README.md", "provenance.json"} <= written
+
+
+def test_the_report_and_the_card_say_what_was_removed(folder: Path) -> None:
+    run(folder)
+    run(folder, "shorter", method="depth", ratio=0.33)
+    narrower, shorter = (
+        json.loads((folder / out / "report.json").read_text())["blocks"]
+        for out in ("out", "shorter")
+    )
+    removed = [units for block in narrower for units in block["removed"]]
+    assert [(one["name"], one["units"], one["count"]) for one in removed] == [
+        ("mlp.down_proj", 48, 16)
+    ] * 3
+    assert all(sum(end - start for start, end in one["ranges"]) == 16 for one in removed)
+    assert sum(block["is_dropped"] for block in shorter) == 1
+    assert all(0 < block["distance"] < 2 for block in shorter)
+    card = (folder / "out" / "README.md").read_text()
+    assert "# model, with 11.5 % fewer parameters" in card
+    assert "the channels of MLPs that contribute least to their outputs" in card
+    assert "correction 0, damping 0.1" in card
+    assert "% zeros" not in card
+
+
+@pytest.mark.parametrize("fields", METHODS, ids=NAMES)
+def test_a_job_interrupted_at_any_place_ends_with_the_same_bytes(
+    folder: Path, fields: dict[str, Any]
+) -> None:
+    run(folder, **fields)
+    expected = weights(folder / "out")
+    for phase in ("pruning", "packaging"):
+        out = folder / phase
+        out.mkdir()
+        interrupt(prune(spec_of(folder, **fields), out, Resources(device="cpu")), phase)
+        assert (out / WHOLE_FOLDER).is_dir()
+        run(folder, phase, **fields)
+        assert weights(out) == expected
+
+
+def interrupt(steps: Generator[JobProgress, None, JobResult], phase: str) -> None:
+    """Close a job at its second progress in a phase."""
+    seen = 0
+    for step in steps:
+        seen += step.phase == phase
+        if seen == 2:
+            steps.close()
+            return
+    raise AssertionError(f"the job has no phase {phase}")
+
+
+@pytest.mark.parametrize("fields", METHODS, ids=NAMES)
+def test_a_smaller_model_can_be_refined_and_recovered(folder: Path, fields: dict[str, Any]) -> None:
+    recover = {"kind": "masked", "tokens": 1024, "lr": 1e-3}
+    metrics, out = run(folder, refine={"steps": 4}, recover=recover, **fields), folder / "out"
+    assert metrics["pruned_perplexity"] == pytest.approx(perplexity(out), rel=1e-4)
+    assert metrics["parameters"] == parameters(out)
+    assert not metrics["recovery"]["kept_start"]
+
+
+def test_texts_are_generated_with_what_is_left(folder: Path) -> None:
+    run(folder, method="depth", ratio=0.66, generate=True, prompts=["The quick"])
+    (texts,) = json.loads((folder / "out" / "report.json").read_text())["generation"]
+    assert texts["dense"]["greedy"] != texts["pruned"]["greedy"]

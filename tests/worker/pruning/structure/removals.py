@@ -1,0 +1,71 @@
+"""Removing units from a small model, from the sweep to the smaller folder."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from transformers import AutoModelForCausalLM
+
+from tests.models import FAMILIES, FUSED, MIXTURES, RECURRENT, random_ids
+from tests.worker.pruning.sweeps import CALIBRATION, sweep, tensors
+from worker.pruning.base.generators import run_to_end
+from worker.pruning.methods.patterns import Unstructured
+from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.structure.smaller_model import SmallerModel
+from worker.pruning.sweep.recipe import Recipe, Removal
+from worker.pruning.sweep.results import BlockResult
+
+CONFIGS = {**FAMILIES, **MIXTURES, **FUSED, **RECURRENT}
+WITHOUT_FIELD = {"bloom", "bloom-tuples", "mpt"}
+"""Families whose MLPs are four times as wide as the hidden state by definition."""
+WITHOUT_MLP = {"mamba", "mamba2", "falcon-mamba"}
+NARROWED = sorted(CONFIGS.keys() - WITHOUT_FIELD - WITHOUT_MLP)
+"""Families whose MLPs can be made narrower."""
+
+
+def removing(removal: Removal) -> Recipe:
+    """Return a recipe that only removes units."""
+    return Recipe(None, Unstructured(0.0), removal=removal)
+
+
+@dataclass(frozen=True)
+class Removed:
+    """The results of a removal: the blocks, and the folders of the whole and the smaller model."""
+
+    blocks: list[BlockResult]
+    whole: Path
+    smaller: Path
+    model: SmallerModel
+
+
+def removed(
+    dense: Path, folder: Path, recipe: Recipe, calibration: Tensor = CALIBRATION
+) -> Removed:
+    """Remove units from the model in ``dense``, and write both models below ``folder``."""
+    whole, smaller = folder / "whole", folder / "smaller"
+    blocks, _ = sweep(dense, whole, recipe, calibration)
+    shutil.copyfile(dense / "config.json", whole / "config.json")
+    smaller.mkdir()
+    meta_model = MetaModel.open(whole, torch.float32, torch.device("cpu"))
+    assert recipe.removal is not None
+    ranges = [{units.name: units.ranges for units in block.removed} for block in blocks]
+    dropped = [block.index for block in blocks if block.is_dropped]
+    fields = recipe.removal.fields(meta_model, dropped)
+    model = SmallerModel(whole, meta_model, recipe.removal, ranges, dropped, fields)
+    run_to_end(model.write(smaller, folder))
+    return Removed(blocks, whole, smaller, model)
+
+
+def logits(folder: Path) -> Tensor:
+    """Return the logits of a folder's model, as transformers loads it, on some random ids."""
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    with torch.no_grad():
+        found: Tensor = model(random_ids(2, 12, seed=3)).logits
+    return found
+
+
+def parameters(folder: Path) -> int:
+    """Return how many numbers the tensors of a folder have."""
+    return sum(tensor.numel() for tensor in tensors(folder).values())

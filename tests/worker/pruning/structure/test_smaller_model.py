@@ -1,0 +1,98 @@
+"""The smaller folder computes what the model with zeroed units computes, in plain transformers."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from tests.models import FAMILIES, random_ids, write_model
+from tests.worker.pruning.structure.removals import (
+    CONFIGS,
+    NARROWED,
+    logits,
+    parameters,
+    removed,
+    removing,
+)
+from worker.pruning.base.durable_files import sha256
+from worker.pruning.base.generators import run_to_end
+from worker.pruning.structure.neurons import Neurons
+from worker.pruning.structure.units import ranges_of
+
+RATIO = 0.2
+
+
+@pytest.mark.parametrize("family", NARROWED)
+def test_the_smaller_model_has_the_logits_of_the_model_with_zeroed_channels(
+    tmp_path: Path, family: str
+) -> None:
+    dense = write_model(tmp_path / "dense", CONFIGS[family])
+    found = removed(dense, tmp_path, removing(Neurons(RATIO, repairs=False)))
+    whole, smaller = logits(found.whole), logits(found.smaller)
+    assert not torch.equal(whole, logits(dense))
+    torch.testing.assert_close(smaller, whole, rtol=0, atol=1e-5 * float(whole.abs().max()))
+    lost = sum(block.parameters_removed for block in found.blocks)
+    assert parameters(dense) - parameters(found.smaller) == lost > 0
+
+
+def test_a_repaired_model_is_cut_like_an_unrepaired_one(tmp_path: Path) -> None:
+    dense = write_model(tmp_path / "dense", FAMILIES["llama"])
+    found = removed(dense, tmp_path, removing(Neurons(RATIO)))
+    whole, smaller = logits(found.whole), logits(found.smaller)
+    torch.testing.assert_close(smaller, whole, rtol=0, atol=1e-5 * float(whole.abs().max()))
+
+
+@pytest.mark.parametrize("repairs", [False, True])
+def test_removing_channels_that_are_always_zero_changes_no_logit(
+    tmp_path: Path, repairs: bool
+) -> None:
+    model = AutoModelForCausalLM.from_pretrained(write_model(tmp_path / "all", FAMILIES["llama"]))
+    idle = torch.arange(0, 48, 3)
+    for layer in model.model.layers:
+        layer.mlp.up_proj.weight.data[idle] = 0  # so that act(gate) * up is 0
+    model.save_pretrained(tmp_path / "dense")
+
+    found = removed(tmp_path / "dense", tmp_path, removing(Neurons(RATIO, repairs=repairs)))
+
+    expected = [(units.units, units.count) for block in found.blocks for units in block.removed]
+    assert expected == [(48, len(idle))] * 3
+    assert [block.removed[0].ranges for block in found.blocks] == [ranges_of(idle)] * 3
+    before = logits(tmp_path / "dense")
+    torch.testing.assert_close(
+        logits(found.smaller), before, rtol=0, atol=1e-5 * float(before.abs().max())
+    )
+
+
+def test_the_smaller_model_generates_text(tmp_path: Path) -> None:
+    dense = write_model(tmp_path / "dense", FAMILIES["llama"])
+    found = removed(dense, tmp_path, removing(Neurons(RATIO)))
+    model = AutoModelForCausalLM.from_pretrained(found.smaller)
+    made = model.generate(random_ids(1, 4), max_new_tokens=4, do_sample=False)
+    assert made.shape == (1, 8)
+    assert model.config.intermediate_size == 32
+    assert model.model.layers[0].mlp.down_proj.weight.shape == (32, 32)
+
+
+def test_only_the_changed_fields_of_the_config_are_changed(tmp_path: Path) -> None:
+    dense = write_model(tmp_path / "dense", FAMILIES["llama"])
+    found = removed(dense, tmp_path, removing(Neurons(RATIO)))
+    before = json.loads((dense / "config.json").read_text())
+    after = json.loads((found.smaller / "config.json").read_text())
+    assert after == before | {"intermediate_size": 32}
+
+
+def test_interrupted_writing_starts_again_and_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    dense = write_model(tmp_path / "dense", FAMILIES["llama"])
+    found = removed(dense, tmp_path, removing(Neurons(RATIO)))
+    again = tmp_path / "again"
+    again.mkdir()
+    steps = found.model.write(again, tmp_path)
+    assert [next(steps), next(steps)] == [0, 1]
+    steps.close()
+    shards = run_to_end(found.model.write(again, tmp_path))
+    assert {path.name: path.read_bytes() for path in again.iterdir()} == {
+        path.name: path.read_bytes() for path in found.smaller.iterdir()
+    }
+    assert [shard.sha256 for shard in shards] == [sha256(again / shard.name) for shard in shards]

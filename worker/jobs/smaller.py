@@ -1,0 +1,53 @@
+"""The last step of a job that removes units: the smaller model is written."""
+
+from collections.abc import Generator, Sequence
+from pathlib import Path
+
+from db.core.states import Phase
+from worker.jobs.opened_job import OpenedJob
+from worker.jobs.progress import JobProgress
+from worker.pruning.base.generators import mapped
+from worker.pruning.base.names import WHOLE_FOLDER
+from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.model.shards import Shard
+from worker.pruning.structure.smaller_model import SmallerModel
+from worker.pruning.sweep.results import BlockResult
+
+
+def whole_folder(job: OpenedJob, out: Path) -> Path:
+    """Return the folder of the model that has all its shapes, possibly with zeros.
+
+    It is ``out`` itself, unless the job removes units: then the model in it is cut at the end.
+    """
+    return out if job.recipe.removal is None else out / WHOLE_FOLDER
+
+
+def write_smaller(
+    job: OpenedJob, out: Path, blocks: Sequence[BlockResult], fraction: float
+) -> Generator[JobProgress, None, list[Shard]]:
+    """Cut the model in `whole_folder`, and write the smaller one into ``out``.
+
+    Args:
+        job: a job that removes units.
+        out: the folder of the result.
+        blocks: the results of the sweep.
+        fraction: the share of the whole job that is done.
+
+    Yields:
+        Progress after each block, where the job may be interrupted.
+    """
+    recipe, whole = job.recipe, whole_folder(job, out)
+    if recipe.removal is None:
+        raise ValueError("the job removes no units")
+    dropped = [block.index for block in blocks if block.is_dropped]
+    dtype, device = job.meta_model.dtype, job.meta_model.device
+    model = SmallerModel(
+        job.model.path,
+        MetaModel.open(job.model.path, dtype, device, weights=whole),
+        recipe.removal,
+        [{units.name: units.ranges for units in block.removed} for block in blocks],
+        dropped,
+        recipe.removal.fields(job.meta_model, dropped),
+    )
+    steps = model.write(out, whole)
+    return (yield from mapped(steps, lambda _: [JobProgress(Phase.packaging, fraction)]))

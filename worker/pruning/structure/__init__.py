@@ -1,0 +1,1 @@
+"""Removing whole units of a model, such as the channels of its MLPs, so that it gets smaller."""

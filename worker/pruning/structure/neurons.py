@@ -1,0 +1,61 @@
+"""The removal of MLP channels, the same number from every block."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from torch import nn
+from transformers import PretrainedConfig
+
+from worker.pruning.base.errors import UnsupportedModelError
+from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.structure.counts import UnitCounts
+from worker.pruning.structure.mlp_channels import mlp_channels
+from worker.pruning.structure.reduction import Reduction
+from worker.pruning.structure.smaller_config import Fields, check_describes
+from worker.pruning.structure.units import Units
+from worker.pruning.structure.width_fields import width_fields
+
+_MULTIPLE = 8
+"""Widths stay multiples of this if they are; kernels for matrix products are slow on others."""
+
+
+@dataclass(frozen=True)
+class Neurons:
+    """The removal of the MLP channels that contribute least.
+
+    Attributes:
+        ratio: the share of the blocks' parameters that is removed.
+        repairs: whether the layers that read the channels are repaired.
+    """
+
+    ratio: float
+    repairs: bool = True
+
+    def units(self, block: nn.Module, config: PretrainedConfig) -> list[Units]:
+        """Return the units of a block, some of which are removed."""
+        return mlp_channels(block, config)
+
+    def reduction(self, meta_model: MetaModel) -> Reduction:
+        """Return how much smaller the model will be.
+
+        Raises:
+            UnsupportedModelError: the model has no MLP channels, or no config describes the smaller
+                model.
+            RatioError: no number of channels is near the ratio.
+        """
+        found = [mlp_channels(block, meta_model.config) for block in meta_model.blocks]
+        if not any(found):
+            raise UnsupportedModelError(
+                f"a model of type {meta_model.config.model_type!r} has no MLP whose channels could "
+                "be removed; set method to depth, or to one that zeroes weights, such as wanda"
+            )
+        widths = width_fields(meta_model, found)
+        counts = UnitCounts(meta_model, found, widths, _MULTIPLE)
+        removed = counts.removed(self.ratio)
+        fields = {one.name: one.value - removed[one.name] for one in widths if removed[one.name]}
+        check_describes(meta_model, fields, counts.smaller_blocks(removed))
+        return Reduction(fields, counts.kept(removed), counts.parameters(removed))
+
+    def fields(self, meta_model: MetaModel, removed: Collection[int]) -> Fields:
+        """Return the fields of the config that change; no whole blocks are removed."""
+        return self.reduction(meta_model).fields

@@ -1,0 +1,47 @@
+"""The choice of what prunes the layers of a block: weights by score or solver, or whole units."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from worker.pruning.methods.patterns import BlockPattern
+from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.stats.gradient_norms import NO_GRADIENTS, GradientNorms
+from worker.pruning.structure.reduction import Reduction
+from worker.pruning.sweep.block_pruner import BlockPruner
+from worker.pruning.sweep.layer_pruner import LayerPruner
+from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.removal.unit_pruner import UnitPruner
+
+
+@dataclass(frozen=True)
+class BlockPruners:
+    """Makes the pruner of each block.
+
+    Attributes:
+        meta_model: the model.
+        recipe: how the model is pruned.
+        reduction: how much smaller the model will be; None if no units are removed.
+    """
+
+    meta_model: MetaModel
+    recipe: Recipe
+    reduction: Reduction | None
+
+    def pruner(
+        self,
+        index: int,
+        pattern: BlockPattern,
+        stored: dict[str, Tensor],
+        gradients: GradientNorms | None,
+    ) -> LayerPruner[Any]:
+        """Return the pruner of one block, whose stored parameters it will change in place."""
+        model, recipe = self.meta_model, self.recipe
+        name, config = model.block_name(index), model.config
+        if recipe.removal is not None and self.reduction is not None:
+            units = recipe.removal.units(model.blocks[index], config)
+            return UnitPruner(name, stored, units, self.reduction.kept[index], recipe.repairing)
+        norms = gradients.read(index) if gradients else NO_GRADIENTS
+        strategy, own = recipe.strategy(pattern.pattern), recipe.own_strategies(pattern)
+        return BlockPruner(name, stored, strategy, config, norms, own)

@@ -1,0 +1,1 @@
+"""Removing units and whole blocks during a sweep."""

@@ -1,0 +1,154 @@
+"""Removing units, such as MLP channels, from one block."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from worker.pruning.base.errors import NotFiniteError, SolverFailedError
+from worker.pruning.base.masking import count_zeros
+from worker.pruning.calibration.collectors import Collector, InputCollector
+from worker.pruning.calibration.dense_block import DenseBlock
+from worker.pruning.methods.correction import corrected_weight
+from worker.pruning.methods.few_tokens import FEWEST_TO_REPAIR, FEWEST_TO_SCORE, reached
+from worker.pruning.methods.target import Target
+from worker.pruning.methods.units import Repairing, highest, repaired, unit_scores
+from worker.pruning.model.fused_projections import Part
+from worker.pruning.model.linear_layers import LinearLayer
+from worker.pruning.stats.cross_moments import CrossMoments
+from worker.pruning.stats.gradient_norms import NO_GRADIENTS
+from worker.pruning.stats.gram import GramMoments
+from worker.pruning.stats.input_moments import InputMoments, Moments
+from worker.pruning.structure.units import Slices, Units, outside_of, ranges_of
+from worker.pruning.sweep.results import LayerResult, RemovedUnits
+from worker.pruning.sweep.sampled_rows import SampledRows
+
+
+class UnitPruner:
+    """Removes units from one block: their weights become zero, and their readers are repaired.
+
+    The block keeps its shapes, so that it runs in the dense model; `cut_block` makes it smaller.
+
+    Args:
+        name: the block's name, for errors.
+        stored: the block's parameters in their stored dtype; changed in place.
+        units: the units of each module.
+        kept: how many units stay, by the name of the units.
+        repairing: how readers are repaired; None if they are not.
+
+    Attributes:
+        results: one result for each matrix that loses rows or columns, without these.
+        removed: the removed units of each module.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        stored: dict[str, Tensor],
+        units: Sequence[Units],
+        kept: Mapping[str, int],
+        repairing: Repairing | None,
+    ) -> None:
+        self.results: list[LayerResult] = []
+        self.removed: list[RemovedUnits] = []
+        self._name, self._stored, self._kept = name, stored, kept
+        self._units = {one.name: one for one in units}
+        self._repairing = repairing
+
+    def collector(self, dense_block: Callable[[], DenseBlock]) -> Collector[Any]:
+        """Return a collector of the moments that the scores and the repair take."""
+        if self._repairing is None:
+            return InputCollector(InputMoments)
+        return dense_block() if self._repairing.correction else InputCollector(GramMoments)
+
+    def prune_layer(self, layer: LinearLayer, moments: Moments) -> None:
+        """Remove the units that a layer reads and that contribute least to its outputs.
+
+        If too few tokens reach an expert for their squares, or for a repair, these are not used,
+        and the result gives the reason.
+
+        Raises:
+            NotFiniteError: the layer's weight, or its inputs, contain NaN or infinity.
+        """
+        units, whole = self._units[layer.name], Part(None, slice(None))
+        parameter = self._stored[layer.weight_name]
+        target = Target(self._name, layer, whole, parameter, NO_GRADIENTS)
+        sample = SampledRows(target)
+        scores, unscored = self._scores(units, target, moments)
+        kept = highest(scores, self._kept[units.name]).cpu()
+        unrepaired = self._repair(units, kept, target, moments)
+        removed = outside_of(ranges_of(kept), units.count)
+        for one in units.slices:
+            one.zero(self._stored[one.parameter], removed)
+        layer.copy_from(parameter)
+        ranges = ranges_of(removed)
+        self.removed.append(RemovedUnits(units.name, units.count, ranges, layer.is_routed))
+        reader = LayerResult(
+            **self._counts(units.slices[0], kept, moments),
+            expert=layer.expert,
+            fallback=unscored or unrepaired,
+            damping=moments.damping if isinstance(moments, GramMoments) else None,
+            error=sample.error(moments),
+            histogram=None if layer.is_routed else sample.histogram(),
+        )
+        self.results.append(reader)
+        self.results += (
+            LayerResult(**self._counts(one, kept, moments), expert=one.expert)
+            for one in units.slices[1:]
+            if one.part(self._stored[one.parameter]).ndim > 1  # not a bias
+        )
+
+    def sizes(self) -> dict[str, int]:
+        """Return how many entries each parameter of the block has, without the removed units."""
+        sizes = {name: value.numel() for name, value in self._stored.items()}
+        for removed in self.removed:
+            for one in self._units[removed.name].slices:
+                entries = one.entries(self._stored[one.parameter])
+                sizes[one.parameter] -= removed.count * entries
+        return sizes
+
+    def _scores(self, units: Units, target: Target, moments: Moments) -> tuple[Tensor, str | None]:
+        """Return the scores ``[units]``; and the reason if they do not use the inputs."""
+        layer, tokens = target.layer, moments.tokens
+        fewest = FEWEST_TO_SCORE if layer.is_routed else 1
+        unscored = tokens < fewest
+        squares = torch.ones(layer.inputs) if unscored else moments.sq_mean() * tokens
+        squares = squares.to(target.weight.device)
+        scores = unit_scores(target.weight, squares, units.slices[0].places)
+        if not bool(scores.sum().isfinite()):
+            raise NotFiniteError(target.name)
+        if not unscored:
+            return scores, None
+        return scores, f"{reached(tokens, fewest)}: chosen by the norms of the weights"
+
+    def _repair(self, units: Units, kept: Tensor, target: Target, moments: Moments) -> str | None:
+        """Repair the target; if it was not repaired as requested, return the reason."""
+        if self._repairing is None or not isinstance(moments, GramMoments):
+            return None
+        layer, tokens = target.layer, moments.tokens
+        fewest = FEWEST_TO_REPAIR * layer.inputs if layer.is_routed else 1
+        if tokens < fewest:
+            return f"{reached(tokens, fewest)}: not repaired"
+        try:
+            weight = self._aim(target, moments, self._repairing)
+            features = units.features(kept).to(weight.device)
+            solved = repaired(weight, moments.gram(), features, self._repairing.damping)
+        except SolverFailedError as error:
+            return str(error)
+        target.replace(torch.zeros_like(weight).index_copy_(1, features, solved))
+        return None
+
+    def _aim(self, target: Target, moments: GramMoments, repairing: Repairing) -> Tensor:
+        """Return the weight ``[out, in]`` fp32 whose outputs the repaired one approximates."""
+        weight = target.weight.float()
+        cross = moments.cross() if isinstance(moments, CrossMoments) else None
+        if cross is None:
+            return weight
+        share, damping = repairing.correction, repairing.damping
+        return corrected_weight(weight, moments.gram(), cross, share, damping)
+
+    def _counts(self, one: Slices, kept: Tensor, moments: Moments) -> dict[str, Any]:
+        left = one.cut(self._stored[one.parameter], kept)
+        counts = {"zeros": count_zeros(left), "weights": left.numel()}
+        return counts | {"name": one.parameter, "tokens": moments.tokens}
