@@ -24,9 +24,9 @@ from worker.jobs.recovered_model import RecoveredModel
 from worker.jobs.recovery import planned_recovery, sweep_share
 from worker.jobs.resources import Resources
 from worker.jobs.signature import read_signer, sign_statement
-from worker.jobs.smaller import whole_folder, write_smaller
 from worker.jobs.sweep import start_sweep
 from worker.jobs.tasks.loading import job_tasks
+from worker.jobs.written.smaller import whole_folder, write_smaller
 from worker.pruning.base.compute import compute_device
 from worker.pruning.distributed.launcher import rank_devices
 from worker.pruning.model.shards import Shard
