@@ -56,6 +56,7 @@ def check_combination(spec: PruneSpec) -> None:
         _check_mean(spec, spec.allocation)
     if spec.recover is not None:
         _check_recover(spec, spec.recover)
+    _check_quantize(spec)
     _check_task_limit(spec)
     _check_prompts(spec)
     has_work = spec.sparsity > 0 or spec.method is MethodName.none or spec.eval_dataset is not None
@@ -180,6 +181,17 @@ def _check_recover(spec: PruneSpec, recover: RecoverSpec) -> None:
     for applies, reason, remedy in refusals:
         if applies:
             raise SpecRefusedError("recover", recover.kind, UNFIT, reason, remedy)
+
+
+def _check_quantize(spec: PruneSpec) -> None:
+    if spec.quantize is not None and spec.recover is not None:
+        raise SpecRefusedError(
+            "quantize",
+            spec.quantize.scheme,
+            UNFIT,
+            "a recovery trains the weights after the sweep, which rounds them",
+            "Leave quantize out, and quantise the recovered model by a job with method none.",
+        )
 
 
 def _check_text_fields(spec: PruneSpec) -> None:

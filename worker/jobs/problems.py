@@ -30,6 +30,7 @@ KINDS: dict[type[BaseException], ProblemKind] = {
     errors.AllocationError: kinds.ALLOCATION,
     errors.RefinementError: kinds.REFINEMENT,
     errors.RecoveryError: kinds.RECOVERY,
+    errors.QuantizationError: kinds.QUANTIZATION,
     errors.UnknownMethodError: kinds.UNKNOWN_METHOD,
     errors.SolverFailedError: kinds.SOLVER_FAILED,
     errors.UnsupportedModelError: kinds.UNSUPPORTED_MODEL,
@@ -52,6 +53,7 @@ FIELDS: dict[type[BaseException], str | None] = {
     errors.AllocationError: "allocation",
     errors.RefinementError: "refine",
     errors.RecoveryError: "recover",
+    errors.QuantizationError: "quantize",
     BaseException: None,
 }
 """For each error of the pruning core, the specification's field that causes it; None if unknown."""

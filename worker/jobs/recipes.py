@@ -1,6 +1,7 @@
 """The translation of a specification into a recipe for pruning and the settings of recovery."""
 
 from db.spec.allocations import AllocationName, SpreadAllocation
+from db.spec.formats.quantization import BITS
 from db.spec.prune_spec import OWN_MASK, MethodName, Propagation, PruneSpec, SolverName
 from db.spec.variants import default_variant
 from worker.pruning.methods.allocation import BlockSparsities
@@ -9,6 +10,7 @@ from worker.pruning.methods.registry import get_allocation, get_scorer, get_solv
 from worker.pruning.methods.solvers.exact import variant_of
 from worker.pruning.methods.solvers.solver import Solver
 from worker.pruning.methods.swaps import PUBLISHED_SWAPS, Swaps
+from worker.pruning.quantization.scheme import Quantization
 from worker.pruning.refinement.settings import Refinement
 from worker.pruning.sweep.recipe import Allocation, Recipe
 from worker.recovery.settings import Recovery
@@ -37,6 +39,7 @@ def recipe_of(spec: PruneSpec) -> Recipe:
         spec.damping if solver else None,
         _swaps(spec),
         _refinement(spec),
+        _quantization(spec),
     )
 
 
@@ -67,6 +70,12 @@ def _refinement(spec: PruneSpec) -> Refinement | None:
     if (refine := spec.refine) is None:
         return None
     return Refinement(refine.scope, refine.steps, refine.tokens, refine.lr, refine.norms, spec.seed)
+
+
+def _quantization(spec: PruneSpec) -> Quantization | None:
+    if (quantize := spec.quantize) is None:
+        return None
+    return Quantization(BITS[quantize.scheme], quantize.group_size, quantize.scales)
 
 
 def _correction(spec: PruneSpec) -> float:

@@ -6,7 +6,7 @@ jobs.
 """
 
 from worker.pruning.base.shapes import LayerShape
-from worker.pruning.methods.registry import get_solver
+from worker.pruning.methods.solvers.solver import SolverMemory
 
 _SCORE_BYTES = 13  # the score, two tensors of its size, and a mask
 _FP32_BYTES = 4  # an fp32 copy of a weight stored in another dtype
@@ -23,20 +23,24 @@ def score_bytes(layer: LayerShape, converted: bool) -> int:
 
 
 def solver_bytes(
-    layers: tuple[LayerShape, ...], solver: str, *, converted: bool, keeps: bool, corrects: bool
+    layers: tuple[LayerShape, ...],
+    memory: SolverMemory,
+    *,
+    converted: bool,
+    keeps: bool,
+    corrects: bool,
 ) -> int:
     """Return the peak memory, in bytes, of solving a block's layers one after another.
 
     Args:
         layers: the block's layers, in the order in which they are solved.
-        solver: name of the solver.
+        memory: the memory that the solver needs.
         converted: whether the weights are stored in a dtype other than fp32.
         keeps: whether all layers' Gram matrices are computed before the first layer is solved, as
             with the propagation ``reference``. In this case, each matrix is kept until its layer is
             solved, and the matrix's factors are kept until the last layer is solved.
         corrects: whether the solver's target is corrected with the dense model's inputs.
     """
-    memory = get_solver(solver).memory
     sum_bytes = _SUM_BYTES * (1 + corrects)
     factored = memory.factored + _CORRECTION_BYTES * corrects
     waiting = (

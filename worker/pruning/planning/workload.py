@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from worker.pruning.quantization.scheme import Scheme
 from worker.pruning.refinement.settings import Refinement
 
 Propagation = Literal["fused", "reference"]
@@ -33,6 +34,7 @@ class Workload:
         refinement: how blocks are trained after they have been pruned; None for no training.
         corrects_refinement: whether a refinement's targets are corrected with the dense model's
             outputs.
+        scheme: how the pruned layers are quantised; None for no quantisation.
     """
 
     calibration_windows: int
@@ -50,6 +52,7 @@ class Workload:
     dense_windows: int | None = None
     refinement: Refinement | None = None
     corrects_refinement: bool = False
+    scheme: Scheme | None = None
 
     @property
     def calibration_tokens(self) -> int:

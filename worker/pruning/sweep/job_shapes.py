@@ -94,6 +94,7 @@ def workload(
         swaps=recipe.swaps is not None,
         refinement=recipe.refinement,
         corrects_refinement=recipe.refinement is not None and recipe.correction > 0,
+        scheme=recipe.scheme(meta_model),
     )
 
 

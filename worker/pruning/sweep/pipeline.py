@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -29,6 +30,7 @@ from worker.pruning.refinement.results import RefinementProgress
 from worker.pruning.stats.gradient_norms import NO_GRADIENTS, GradientNorms
 from worker.pruning.sweep.block_pass import BlockPass
 from worker.pruning.sweep.block_pruner import BlockPruner
+from worker.pruning.sweep.block_quantizer import BlockQuantizer
 from worker.pruning.sweep.dense_scores import DenseScores
 from worker.pruning.sweep.evaluation import Evaluation
 from worker.pruning.sweep.fingerprint import fingerprint
@@ -88,6 +90,7 @@ class ModelPruner:
             PruningError: the recipe does not fit the model, or memory does not suffice.
         """
         recipe.check(meta_model)
+        self._scheme = recipe.scheme(meta_model)
         fix_malloc_thresholds()
         self._meta_model, self._recipe, self._token_loss = meta_model, recipe, token_loss
         self._ranks, self._total = ranks, len(meta_model.blocks)
@@ -193,16 +196,19 @@ class ModelPruner:
         config = self._meta_model.model.config.get_text_config()
         strategy, own = self._recipe.strategy(pattern.pattern), self._recipe.own_strategies(pattern)
         pruner = BlockPruner(name, stored, strategy, config, norms, own)
+        quantizer = BlockQuantizer(name, stored, self._scheme) if self._scheme else None
         with self._meta_model.loaded_block(index, stored) as block:
             with self._seconds("evaluate"):
                 self._block_inputs.advance(block, index, streams.dense_evaluation)
-            steps = self._pass.run(block, index, stored, streams, pruner)
+            steps = self._pass.run(block, index, stored, streams, pruner, quantizer)
             refinement = yield from self._seconds.each("prune", steps)
             with self._seconds("evaluate"):
                 self._block_inputs.advance(block, index, streams.evaluation)
                 error = self._evaluation.output_error(streams)
         with self._seconds("prune"):
-            shard = self._ranks.run_on_main(lambda: self._output.write_block(index, stored))
+            packed = quantizer.matrices if quantizer else None
+            write = partial(self._output.write_block, index, stored, packed)
+            shard = self._ranks.run_on_main(write)
         result = BlockResult(
             index=index,
             total=self._total,
@@ -213,6 +219,7 @@ class ModelPruner:
             output_error=error,
             prune_seconds=self._seconds.seconds["prune"] - before,
             refinement=refinement,
+            quantized=tuple(quantizer.results) if quantizer else (),
         )
         self._progress.record_block(result, shard, self._seconds.seconds)
 

@@ -26,6 +26,8 @@ from worker.pruning.methods.swaps import Swaps
 from worker.pruning.model.linear_layers import LinearLayer, linear_layers
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.workload import Propagation
+from worker.pruning.quantization.layers import check_layers
+from worker.pruning.quantization.scheme import Quantization, Scheme
 from worker.pruning.refinement.settings import Refinement
 
 Allocation = Literal["uniform"] | BlockSparsities | MeasuredAllocation
@@ -71,6 +73,8 @@ class Recipe:
         swaps: how weights are swapped in a mask that was chosen by score; None for no swaps. Cannot
             be combined with a solver.
         refinement: how each block is trained after it has been pruned; None for no training.
+        quantization: how the pruned layers are quantised, block by block after the refinement; None
+            for no quantisation.
 
     Raises:
         ValueError: both a solver and swaps are given.
@@ -86,6 +90,7 @@ class Recipe:
     damping: float | None = None
     swaps: Swaps | None = None
     refinement: Refinement | None = None
+    quantization: Quantization | None = None
 
     def __post_init__(self) -> None:
         if self.solver is not None and self.swaps is not None:
@@ -99,7 +104,7 @@ class Recipe:
     @property
     def is_calibrated(self) -> bool:
         """Whether the calibration windows run through the model."""
-        return self.prunes or self.refinement is not None
+        return self.prunes or self.refinement is not None or self.quantization is not None
 
     @property
     def takes_gradients(self) -> bool:
@@ -142,19 +147,36 @@ class Recipe:
             layer for layer in linear_layers(block) if self._prunes(f"{block_name}.{layer.name}")
         ]
 
+    def all_layers(self, meta_model: MetaModel) -> list[tuple[str, LinearLayer]]:
+        """Return all layers that this recipe prunes, each with the name of its block."""
+        blocks = ((meta_model.block_name(i), block) for i, block in enumerate(meta_model.blocks))
+        return [(name, layer) for name, block in blocks for layer in self.layers(name, block)]
+
+    def scheme(self, meta_model: MetaModel) -> Scheme | None:
+        """Return how the model's matrices are quantised; None without quantisation.
+
+        Raises:
+            QuantizationError: a layer cannot be quantised.
+        """
+        if self.quantization is None:
+            return None
+        layers = self.all_layers(meta_model)
+        check_layers(layers, meta_model.weights)
+        return self.quantization.scheme((f"{name}.{one.name}", one.inputs) for name, one in layers)
+
     def check(self, meta_model: MetaModel) -> None:
         """Check that the recipe fits the model.
 
         Raises:
             PatternError: the rows of a layer do not split into the pattern's groups.
+            QuantizationError: a layer cannot be quantised.
             SkipError: a glob matches no part of the model, or no layer is left to prune.
             AllocationError: the number of given sparsities is not the number of blocks.
         """
         if isinstance(self.allocation, BlockSparsities):
             self.allocation.sparsities(len(meta_model.blocks))
         self._check_globs(meta_model)
-        blocks = ((meta_model.block_name(i), block) for i, block in enumerate(meta_model.blocks))
-        layers = [(name, layer) for name, block in blocks for layer in self.layers(name, block)]
+        layers = self.all_layers(meta_model)
         if not layers:
             raise SkipError(f"skip {', '.join(self.skip)} leaves no layer to prune; skip fewer")
         for name, layer in layers:
@@ -163,6 +185,7 @@ class Recipe:
                     f"{name}.{layer.name} has rows of {layer.inputs} weights, which do not split "
                     f"into groups of {self.pattern.m}; skip it, or choose another pattern"
                 )
+        self.scheme(meta_model)
 
     def measurement(self) -> Measurement | None:
         """Return the measurement that the allocation needs; None if it needs none."""

@@ -78,6 +78,33 @@ class LayerResult:
 
 
 @dataclass(frozen=True)
+class QuantizedLayer:
+    """The result of quantising one matrix.
+
+    Attributes:
+        name: dotted path of its parameter inside the block.
+        zeros: how many of its weights are zero; rounding makes some kept weights zero.
+        weights: how many weights it has.
+        bytes: the bytes of its packed weights, scales and shape.
+        scale_min, scale_max: the range of its scales.
+        error: the relative error of its outputs on the calibration inputs, as
+            `SampledRows.error` estimates it, against its weights before rounding; None as in
+            `LayerResult`.
+        fallback: why its weights were rounded to the nearest values; None if later columns made up
+            for the errors.
+    """
+
+    name: str
+    zeros: int
+    weights: int
+    bytes: int
+    scale_min: float
+    scale_max: float
+    error: float | None = None
+    fallback: str | None = None
+
+
+@dataclass(frozen=True)
 class BlockResult:
     """The result of pruning one decoder block.
 
@@ -94,6 +121,7 @@ class BlockResult:
             without evaluation.
         prune_seconds: seconds of calibration, pruning, refinement and writing.
         refinement: the result of refining the block; None if it was not refined.
+        quantized: the results of its quantised matrices; empty without quantisation.
     """
 
     index: int
@@ -105,11 +133,12 @@ class BlockResult:
     output_error: float | None
     prune_seconds: float
     refinement: RefinementResult | None = None
+    quantized: tuple[QuantizedLayer, ...] = ()
 
     @property
     def zeros(self) -> int:
-        """Number of zeros in the pruned matrices."""
-        return sum(layer.zeros for layer in self.layers)
+        """Number of zeros in the pruned matrices as they are written."""
+        return sum(layer.zeros for layer in self.quantized or self.layers)
 
     @property
     def weights(self) -> int:
@@ -131,7 +160,9 @@ class BlockResult:
         layers = tuple(LayerResult.from_json(layer) for layer in fields["layers"])
         refined = fields.get("refinement")
         refinement = None if refined is None else RefinementResult(**refined)
-        return cls(**fields | {"layers": layers, "refinement": refinement})
+        quantized = tuple(QuantizedLayer(**layer) for layer in fields.get("quantized", ()))
+        restored = {"layers": layers, "refinement": refinement, "quantized": quantized}
+        return cls(**fields | restored)
 
 
 def untouched(parameters: Mapping[str, Tensor], layers: Iterable[LayerResult]) -> dict[str, int]:
