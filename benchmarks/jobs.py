@@ -64,6 +64,7 @@ JOBS = {
     "ADMM": Job("one", (*_FLOAT32, "--method", "admm", "--correction", "0")),
     "Wanda + OWL": Job("wide", (*_FLOAT32, "--method", "wanda", "--allocation", "owl")),
     "GBLM": Job("wide", (*_FLOAT32, "--method", "gblm"), samples=4),
+    "SparseGPT, 4 bits": Job("wide", (*_SPARSEGPT, "--quantize", "w4a16")),
     "spilled activations": Job("words", _FLOAT32, samples=48, seq_len=512),
 }
 

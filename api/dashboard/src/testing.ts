@@ -18,6 +18,7 @@ export function makeSpec(overrides: Partial<Spec> = {}): Spec {
     allocation: "uniform",
     refine: null,
     recover: null,
+    quantize: null,
     skip: [],
     propagation: "fused",
     samples: null,

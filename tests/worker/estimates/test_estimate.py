@@ -94,6 +94,7 @@ def run(asked: PruneSpec, folder: Path) -> dict[str, Any]:
         {"method": "alps"},
         {"method": "none", "sparsity": 0.0},
         {"refine": {"steps": 2}},
+        {"quantize": "w4a16"},
     ],
 )
 def test_an_estimate_is_the_plan_that_the_job_then_makes(

@@ -179,6 +179,18 @@ export interface Layer {
   histogram?: WeightHistogram | null;
 }
 
+/** The report of one quantised matrix of a block. */
+export interface QuantizedLayer {
+  name: string;
+  zeros: number;
+  weights: number;
+  scale_min: number;
+  scale_max: number;
+  /** The relative error of its outputs, which rounding causes. */
+  error: number | null;
+  fallback: string | null;
+}
+
 /** How many sampled weights are in each of equal bins from -limit to limit. */
 export interface WeightHistogram {
   limit: number;
@@ -202,6 +214,7 @@ export interface Block {
   /** The loss on windows held out, before and after the block was refined. */
   refinement: { before: number | null; after: number | null } | null;
   layers: Layer[];
+  quantized: QuantizedLayer[];
 }
 
 interface RawBlock {
@@ -220,6 +233,7 @@ function block({ index, name, data }: RawBlock): Block {
     coverage: number(data.coverage),
     refinement: refinement(data.refinement),
     layers: Array.isArray(data.layers) ? (data.layers as Layer[]) : [],
+    quantized: Array.isArray(data.quantized) ? (data.quantized as QuantizedLayer[]) : [],
   };
 }
 

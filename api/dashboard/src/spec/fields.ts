@@ -56,6 +56,9 @@ const LABELS: Record<string, string> = {
   "recover.lr": "Recovery learning rate",
   "recover.kl": "Recovery divergence weight",
   "recover.temperature": "Recovery temperature",
+  quantize: "Quantise",
+  "quantize.group_size": "Weights per scale",
+  "quantize.scales": "Choice of scales",
 };
 
 /** Return all fields of a job's schema, without `except`. */

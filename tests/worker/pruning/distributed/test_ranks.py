@@ -23,6 +23,7 @@ from worker.pruning.methods.registry import get_scorer, get_solver
 from worker.pruning.model.checkpoint import Checkpoint
 from worker.pruning.model.linear_layers import linear_layers
 from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.quantization.scheme import Quantization
 from worker.pruning.refinement.results import RefinementProgress
 from worker.pruning.refinement.settings import Refinement
 from worker.pruning.stats.input_moments import InputMoments
@@ -47,6 +48,7 @@ RECIPES = {
         correction=0.3,
         refinement=Refinement(steps=2, learning_rate=2e-3),
     ),
+    "quantized": Recipe(get_scorer("wanda"), HALF, quantization=Quantization(4)),
 }
 
 

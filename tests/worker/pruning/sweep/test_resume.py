@@ -26,6 +26,7 @@ from worker.pruning.methods.registry import get_scorer, get_solver
 from worker.pruning.methods.scorers import InputScorer
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.workload import Propagation
+from worker.pruning.quantization.scheme import Quantization
 from worker.pruning.refinement.settings import Refinement
 from worker.pruning.sweep.pipeline import ModelPruner
 from worker.pruning.sweep.recipe import Recipe
@@ -43,6 +44,8 @@ MATRIX = replace(CORRECTED, allocation=MatrixAllocation())
 REFINED = replace(
     HALF, correction=0.3, refinement=Refinement(steps=4, learning_rate=2e-3, tokens=32 * 16)
 )
+QUANTIZED = replace(HALF, quantization=Quantization(4))
+REFINED_QUANTIZED = replace(REFINED, quantization=Quantization(8, 8, "minmax"))
 
 
 @dataclass(frozen=True)
@@ -110,8 +113,8 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("propagation", ["fused", "reference"])
 @pytest.mark.parametrize(
     "recipe",
-    [HALF, CORRECTED, OWL, MATRIX, REFINED],
-    ids=["score", "sparsegpt", "owl", "matrix", "refined"],
+    [HALF, CORRECTED, OWL, MATRIX, REFINED, QUANTIZED, REFINED_QUANTIZED],
+    ids=["score", "sparsegpt", "owl", "matrix", "refined", "quantized", "refined, quantized"],
 )
 def test_a_run_killed_after_any_block_resumes_with_the_same_bytes_and_results(
     dense: Path, tmp_path: Path, recipe: Recipe, propagation: Propagation

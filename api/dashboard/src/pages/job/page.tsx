@@ -24,6 +24,7 @@ import { Attempts, History, tookInWords } from "./history.tsx";
 import { keptBlocks } from "./kept.ts";
 import { Log } from "./log.tsx";
 import { NotifySwitch } from "./notify.tsx";
+import { Quantized } from "./quantized.tsx";
 import { Recovery } from "./recovery.tsx";
 import { currentStep, stepInWords } from "./recovery-steps.ts";
 import { Result } from "./result.tsx";
@@ -96,6 +97,7 @@ function JobView({ job }: { job: Job }) {
           ))}
           <Overlap job={job} />
           <Result job={job} />
+          <Quantized job={job} />
           <Tasks job={job} />
           <Generation job={job} />
           <Recovery job={job} events={events} />
