@@ -24,9 +24,10 @@ def write_model_folder(
     """Add everything but the weights to ``out``, so that ``out`` is a Hugging Face model folder.
 
     The configuration, generation configuration and tokenizer are copied unchanged from the dense
-    model, but for the entry of quantised weights in config.json. The model card and ``report.json`` describe the job. If ``roots`` is given, a file that
-    is a symbolic link is copied only if the link leads into ``source``, ``roots`` or the hub's
-    cache; a warning is logged for each file that is not copied.
+    model, except that config.json gets an entry for quantised weights. The model card and
+    ``report.json`` describe the job. If ``roots`` is given, a file that is a symbolic link is
+    copied only if the link leads into ``source``, ``roots`` or the hub's cache; a warning is logged
+    for each file that is not copied.
 
     Args:
         source: the dense model's folder.

@@ -1,4 +1,4 @@
-"""A job that quantises writes a folder that transformers loads, with the weights that it measured."""
+"""A job that quantises writes a folder that transformers loads, with the weights it measured."""
 
 import json
 from pathlib import Path
@@ -6,8 +6,14 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    CompressedTensorsConfig,
+)
 
+from db.spec.metrics import METRIC_NAMES
 from db.spec.prune_spec import PruneSpec
 from tests.models import FUSED, random_ids, write_model
 from tests.worker.evaluation.models import write_model_and_tokenizer
@@ -83,10 +89,26 @@ def test_transformers_loads_the_folder_with_the_weights_of_the_job(
     assert torch.equal(text, same)
 
 
+def test_transformers_turns_the_folder_into_plain_weights(folder: Path) -> None:
+    run(folder)
+
+    config = CompressedTensorsConfig(dequantize=True)
+    loaded = AutoModelForCausalLM.from_pretrained(folder / "out", quantization_config=config)
+    loaded.save_pretrained(folder / "plain")
+
+    plain, rounded = Checkpoint.open(folder / "plain"), rounded_model(folder).state_dict()
+    assert plain.tensors.keys() <= rounded.keys()
+    assert all(torch.equal(plain.read(name), rounded[name]) for name in plain.tensors)
+    plain_config = json.loads((folder / "plain" / "config.json").read_text())
+    assert not plain_config.get("quantization_config")
+
+
 def test_the_report_the_card_and_the_config_say_how_the_weights_are_rounded(folder: Path) -> None:
     report = run(folder, generate=True, prompts=[PROMPT])
 
     metrics = report["metrics"]["quantization"]
+    bounded = {name for name in METRIC_NAMES if name.startswith("quantization.")}
+    assert {f"quantization.{name}" for name in metrics} == bounded
     assert (metrics["bits"], metrics["group_size"], metrics["fallbacks"]) == (4, 16, 0)
     assert metrics["bits_per_weight"] == 8 * metrics["bytes"] / report["metrics"]["weights"]
     assert 4 + 32 / 16 < metrics["bits_per_weight"] < 6.5  # the scales of a small model are large

@@ -124,7 +124,9 @@ class MetaModel:
         prefix = f"{self.block_name(index)}."
         return self.weights.to_stored({prefix + name: value for name, value in parameters.items()})
 
-    def packed_block(self, index: int, matrices: Mapping[str, QuantizedMatrix]) -> dict[str, Tensor]:
+    def packed_block(
+        self, index: int, matrices: Mapping[str, QuantizedMatrix]
+    ) -> dict[str, Tensor]:
         """Return the stored tensors of a block's quantised matrices, given by parameter name.
 
         Raises:

@@ -29,8 +29,8 @@ def round_by_loops(weight: Tensor, gram: Gram, scheme: Scheme) -> Tensor:
         for row in range(len(weight)):
             if column % size == 0:
                 group = slice(column, column + size)
-                kept = [w for w, old in zip(work[row, group], weight[row, group]) if old != 0]
-                scales[row] = float(max(map(abs, kept), default=0.0)) / (most - 1) or 1.0
+                kept = work[row, group][weight[row, group] != 0].tolist()
+                scales[row] = max(map(abs, kept), default=0.0) / (most - 1) or 1.0
             value = float(work[row, column])
             if weight[row, column] != 0:
                 integer = min(most - 1, max(-most, round(value / scales[row])))

@@ -10,6 +10,7 @@ from torch import Tensor
 from tests.models import FAMILIES, FUSED, RECURRENT, write_model
 from tests.worker.pruning.sweeps import EVALUATION, sweep
 from worker.evaluation.perplexity import token_loss
+from worker.pruning.base.generators import run_to_end
 from worker.pruning.methods.patterns import NofM, Unstructured
 from worker.pruning.methods.registry import get_scorer, get_solver
 from worker.pruning.model.checkpoint import Checkpoint
@@ -50,7 +51,7 @@ def weights(folder: Path) -> dict[str, Tensor]:
         ("mamba2", QUANTIZED),
     ],
 )
-def test_zeros_stay_zeros_and_matrices_have_few_values(
+def test_zeros_stay_zeros_and_other_weights_change_little(
     tmp_path: Path, family: str, recipe: Recipe
 ) -> None:
     dense = write_model(tmp_path / "dense", CONFIGS[family])
@@ -59,20 +60,15 @@ def test_zeros_stay_zeros_and_matrices_have_few_values(
 
     before, after = weights(tmp_path / "pruned"), weights(tmp_path / "out")
     assert before.keys() == after.keys()
-    first = {name for name in before if ".0." in name}  # later blocks have other inputs
     names = {f"{block.name}.{layer.name}" for block in reports for layer in block.quantized}
-    assert names
-    for name in first & names:
-        assert (after[name][before[name] == 0] == 0).all(), name
-    assert sum(block.zeros for block in reports) == sum(
-        int((after[name] == 0).sum()) for name in names if name in after
-    )
-    meta_model = MetaModel.open(dense, torch.float32, torch.device("cpu"))
-    scheme = recipe.scheme(meta_model)
-    assert scheme is not None
-    for name in names & after.keys():
-        groups = after[name].unflatten(1, (-1, scheme.group_size)).flatten(0, 1)
-        assert max(len(group.unique()) for group in groups) <= 2**scheme.bits
+    assert names < after.keys()
+    for name in names:
+        if ".0." in name:  # later blocks have other inputs, and other masks
+            assert (after[name][before[name] == 0] == 0).all(), name
+            change = (after[name] - before[name]).norm() / before[name].norm()
+            assert 0 < change < 0.25, name
+    zeros = sum(int((after[name] == 0).sum()) for name in names)
+    assert sum(block.zeros for block in reports) == zeros
     assert result.pruned_loss is not None
 
 
@@ -104,18 +100,15 @@ def test_the_measured_loss_is_that_of_the_rounded_weights(tmp_path: Path) -> Non
     _, result = sweep(dense, tmp_path / "out", QUANTIZED)
 
     (tmp_path / "same").mkdir()
-    again = MetaModel.open(dense, torch.float32, torch.device("cpu"), weights=tmp_path / "out")
+    rounded = MetaModel.open(dense, torch.float32, torch.device("cpu"), weights=tmp_path / "out")
     kept = Recipe(None, Unstructured(0.0))
-    measured = ModelPruner(
-        again, kept, EVALUATION[:0], EVALUATION, tmp_path / "same", token_loss
-    )
-    for _ in measured.steps():
-        pass
-    same = weights(tmp_path / "same")
-    assert all(torch.equal(value, same[name]) for name, value in weights(tmp_path / "out").items())
-    _, found = sweep(tmp_path / "dense", tmp_path / "pruned", PLAIN)
-    assert result.pruned_losses != found.pruned_losses
-    assert result.pruned_loss == pytest.approx(found.pruned_loss, rel=0.1)
+    windows = EVALUATION[:0], EVALUATION
+    measured = ModelPruner(rounded, kept, *windows, tmp_path / "same", token_loss)
+    same = run_to_end(measured.run(), lambda _: None)
+    assert same.dense_losses == pytest.approx(result.pruned_losses, rel=1e-6)
+    _, plain = sweep(dense, tmp_path / "pruned", PLAIN)
+    assert result.pruned_losses != pytest.approx(plain.pruned_losses, rel=1e-6)
+    assert result.pruned_loss == pytest.approx(plain.pruned_loss, rel=0.1)
 
 
 def test_fewer_bits_lose_more(tmp_path: Path) -> None:
@@ -162,4 +155,3 @@ def test_skipped_layers_keep_every_bit(tmp_path: Path) -> None:
     for name, old in before.items():
         kept = name.startswith("model.layers.0.") or "proj" not in name or "o_proj" in name
         assert torch.equal(old, after[name]) == kept, name
-
