@@ -17,7 +17,7 @@ from worker.pruning.stats.gram import Gram, GramMoments
 from worker.pruning.sweep.results import QuantizedLayer
 from worker.pruning.sweep.sampled_rows import SampledRows
 
-_NOT_REACHED = "no calibration tokens reached this layer: rounded to the nearest values"
+_NOT_REACHED = "no calibration tokens reached this layer"
 
 
 class BlockQuantizer:
@@ -73,11 +73,12 @@ class BlockQuantizer:
 
     def _rounded(self, weight: Tensor, moments: GramMoments) -> tuple[QuantizedMatrix, str | None]:
         """Return the quantised weight, and the reason if it was rounded to the nearest values."""
-        fallback = _NOT_REACHED
+        reason = _NOT_REACHED
         if moments.tokens:
             try:
                 return round_weights(weight, moments.gram(), self._scheme), None
             except SolverFailedError as error:
-                fallback = f"{error}: rounded to the nearest values"
+                reason = str(error)
         uncorrelated = Gram(torch.eye(weight.shape[1], device=weight.device))
-        return round_weights(weight, uncorrelated, self._scheme), fallback
+        matrix = round_weights(weight, uncorrelated, self._scheme)
+        return matrix, f"rounded to the nearest values: {reason}"

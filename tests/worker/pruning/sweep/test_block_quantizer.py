@@ -59,7 +59,7 @@ def test_a_layer_that_no_tokens_reached_is_rounded_to_the_nearest_values() -> No
     quantizer = quantized(GramMoments())
     [result] = quantizer.results
     assert result.fallback == (
-        "no calibration tokens reached this layer: rounded to the nearest values"
+        "rounded to the nearest values: no calibration tokens reached this layer"
     )
     assert result.error is None
     torch.manual_seed(0)
@@ -77,7 +77,7 @@ def test_a_layer_whose_gram_matrix_cannot_be_factorized_is_rounded_to_the_neares
     [result] = quantized(moments).results
     assert result.fallback is not None
     assert "not positive definite" in result.fallback
-    assert result.fallback.endswith("rounded to the nearest values")
+    assert result.fallback.startswith("rounded to the nearest values: ")
 
 
 def test_inputs_that_are_not_finite_are_refused() -> None:
