@@ -93,7 +93,8 @@ def test_transformers_turns_the_folder_into_plain_weights(folder: Path) -> None:
     run(folder)
 
     config = CompressedTensorsConfig(dequantize=True)
-    loaded = AutoModelForCausalLM.from_pretrained(folder / "out", quantization_config=config)
+    with pytest.warns(UserWarning, match="already has a `quantization_config`"):
+        loaded = AutoModelForCausalLM.from_pretrained(folder / "out", quantization_config=config)
     loaded.save_pretrained(folder / "plain")
 
     plain, rounded = Checkpoint.open(folder / "plain"), rounded_model(folder).state_dict()
@@ -143,7 +144,7 @@ def test_the_report_the_card_and_the_config_say_how_the_weights_are_rounded(fold
 
 
 def test_the_zeros_that_are_counted_are_those_of_the_files(folder: Path) -> None:
-    report = run(folder)
+    report = run(folder, sparsity=0.1)  # so that small weights are kept, which rounding makes zero
     checkpoint = Checkpoint.open(folder / "out").dequantized()
     names = [
         f"{block['name']}.{layer['name']}"
@@ -152,7 +153,7 @@ def test_the_zeros_that_are_counted_are_those_of_the_files(folder: Path) -> None
     ]
     zeros = sum(int((checkpoint.read(name) == 0).sum()) for name in names)
     assert report["metrics"]["zeros"] == zeros
-    assert report["metrics"]["sparsity"] == zeros / report["metrics"]["weights"] > 0.5
+    assert report["metrics"]["sparsity"] == zeros / report["metrics"]["weights"] > 0.11
 
 
 def test_the_same_job_gives_the_same_bytes(folder: Path) -> None:
