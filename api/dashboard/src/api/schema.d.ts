@@ -2244,6 +2244,7 @@ export interface components {
          *         "propagation": "fused",
          *         "refine": null,
          *         "recover": null,
+         *         "quantize": null,
          *         "samples": null,
          *         "seq_len": null,
          *         "seed": 0,
@@ -2296,6 +2297,7 @@ export interface components {
          *         "propagation": "fused",
          *         "refine": null,
          *         "recover": null,
+         *         "quantize": null,
          *         "samples": null,
          *         "seq_len": null,
          *         "seed": 0,
@@ -2740,6 +2742,8 @@ export interface components {
             refine?: boolean | components["schemas"]["RefineSpec"] | null;
             /** @description Trains the pruned model to predict as the dense one does: `masked`, `mask_lora`, `spp` or `ast`; or an object that sets more than the kind. */
             recover?: ("masked" | "mask_lora" | "spp" | "ast" | "none") | components["schemas"]["RecoverSpec"] | null;
+            /** @description Rounds the kept weights to 4 or 8 bits once a block is pruned: `w4a16` or `w8a16`, or an object that sets more than the scheme. */
+            quantize?: ("w4a16" | "w8a16" | "none") | components["schemas"]["QuantizeSpec"] | null;
             /**
              * Samples
              * @description Calibration windows; 128 by default, or every row of a dataset of fewer rows.
@@ -2911,6 +2915,7 @@ export interface components {
          *         "propagation": "fused",
          *         "refine": null,
          *         "recover": null,
+         *         "quantize": null,
          *         "samples": null,
          *         "seq_len": null,
          *         "seed": 0,
@@ -3199,6 +3204,7 @@ export interface components {
          *             "propagation": "fused",
          *             "refine": null,
          *             "recover": null,
+         *             "quantize": null,
          *             "samples": null,
          *             "seq_len": null,
          *             "seed": 0,
@@ -3359,6 +3365,7 @@ export interface components {
          *         "propagation": "fused",
          *         "refine": null,
          *         "recover": null,
+         *         "quantize": null,
          *         "samples": null,
          *         "seq_len": null,
          *         "seed": 0,
@@ -3453,6 +3460,7 @@ export interface components {
          *         "propagation": "fused",
          *         "refine": null,
          *         "recover": null,
+         *         "quantize": null,
          *         "samples": null,
          *         "seq_len": null,
          *         "seed": 0,
@@ -3733,6 +3741,8 @@ export interface components {
             refine?: boolean | components["schemas"]["RefineSpec"] | null;
             /** @description Trains the pruned model to predict as the dense one does: `masked`, `mask_lora`, `spp` or `ast`; or an object that sets more than the kind. */
             recover?: ("masked" | "mask_lora" | "spp" | "ast" | "none") | components["schemas"]["RecoverSpec"] | null;
+            /** @description Rounds the kept weights to 4 or 8 bits once a block is pruned: `w4a16` or `w8a16`, or an object that sets more than the scheme. */
+            quantize?: ("w4a16" | "w8a16" | "none") | components["schemas"]["QuantizeSpec"] | null;
             /**
              * Samples
              * @description Calibration windows; 128 by default, or every row of a dataset of fewer rows.
@@ -5375,6 +5385,8 @@ export interface components {
             refine?: components["schemas"]["RefineSpec"] | null;
             /** @description Trains the pruned model to predict as the dense one does: `masked`, `mask_lora`, `spp` or `ast`; or an object that sets more than the kind. */
             recover?: components["schemas"]["RecoverSpec"] | null;
+            /** @description Rounds the kept weights to 4 or 8 bits once a block is pruned: `w4a16` or `w8a16`, or an object that sets more than the scheme. */
+            quantize?: components["schemas"]["QuantizeSpec"] | null;
             /**
              * Samples
              * @description Calibration windows; 128 by default, or every row of a dataset of fewer rows.
@@ -5450,6 +5462,30 @@ export interface components {
             expect?: {
                 [key: string]: string;
             } | null;
+        };
+        /**
+         * QuantizeSpec
+         * @description How the kept weights of the pruned matrices are rounded.
+         */
+        QuantizeSpec: {
+            /**
+             * Scheme
+             * @description Bits of a weight, 4 or 8, and of the activations, which are not rounded.
+             * @enum {string}
+             */
+            scheme: "w4a16" | "w8a16";
+            /**
+             * Group Size
+             * @description Neighbours of a row that share a scale; by default 128, or the largest power of two below that divides all rows.
+             */
+            group_size?: number | null;
+            /**
+             * Scales
+             * @description How a scale is chosen: `mse` for a small squared error, `minmax` for the largest weight.
+             * @default mse
+             * @enum {string}
+             */
+            scales: "mse" | "minmax";
         };
         /**
          * QueueHistory
@@ -6068,6 +6104,7 @@ export interface components {
          *             "propagation": "fused",
          *             "refine": null,
          *             "recover": null,
+         *             "quantize": null,
          *             "samples": null,
          *             "seq_len": null,
          *             "seed": 0,
@@ -6326,6 +6363,8 @@ export interface components {
             refine?: boolean | components["schemas"]["RefineSpec"] | null;
             /** @description Trains the pruned model to predict as the dense one does: `masked`, `mask_lora`, `spp` or `ast`; or an object that sets more than the kind. */
             recover?: ("masked" | "mask_lora" | "spp" | "ast" | "none") | components["schemas"]["RecoverSpec"] | null;
+            /** @description Rounds the kept weights to 4 or 8 bits once a block is pruned: `w4a16` or `w8a16`, or an object that sets more than the scheme. */
+            quantize?: ("w4a16" | "w8a16" | "none") | components["schemas"]["QuantizeSpec"] | null;
             /**
              * Samples
              * @description Calibration windows; 128 by default, or every row of a dataset of fewer rows.
@@ -6739,6 +6778,7 @@ export interface components {
          *           "propagation": "fused",
          *           "refine": null,
          *           "recover": null,
+         *           "quantize": null,
          *           "samples": null,
          *           "seq_len": null,
          *           "seed": 0,
@@ -8707,6 +8747,7 @@ export interface operations {
                      *         "propagation": "fused",
                      *         "refine": null,
                      *         "recover": null,
+                     *         "quantize": null,
                      *         "samples": null,
                      *         "seq_len": null,
                      *         "seed": 0,
@@ -8829,6 +8870,7 @@ export interface operations {
                      *             "propagation": "fused",
                      *             "refine": null,
                      *             "recover": null,
+                     *             "quantize": null,
                      *             "samples": null,
                      *             "seq_len": null,
                      *             "seed": 0,
