@@ -58,7 +58,7 @@ def dequantized(integers: Tensor, scales: Tensor) -> Tensor:
     Returns:
         ``[out, in]`` in the scales' dtype; zeros are +0.0.
     """
-    groups = integers.to(scales.dtype).unflatten(1, (scales.shape[1], -1))  # [out, groups, n]
+    groups = integers.to(scales.dtype).reshape(*scales.shape, -1)  # [out, groups, n]
     return (groups * scales.unsqueeze(2)).flatten(1)
 
 
