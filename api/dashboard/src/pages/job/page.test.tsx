@@ -353,7 +353,13 @@ it("says which rule deleted files, and offers only those that are stored", async
 });
 
 it("shows how the weights of a finished job are quantised, and each matrix", async () => {
-  const quantization = { bits: 4, group_size: 64, bytes: 3e6, bits_per_weight: 4.25, error: 0.0712 };
+  const quantization = {
+    bits: 4,
+    group_size: 64,
+    bytes: 3e6,
+    bits_per_weight: 4.25,
+    error: 0.0712,
+  };
   const result = { bytes: 6e7, quantization: { ...quantization, fallbacks: 1 } };
   const spec = makeSpec({ quantize: { scheme: "w4a16", group_size: null, scales: "mse" } });
   answers["/v1/jobs/job_1"] = [200, { ...job, spec, result }];
