@@ -70,6 +70,7 @@ JOBS = {
     "depth": Job(
         "deep", (*_FLOAT32, "--sparsity", "0", "--method", "depth", "--ratio", "0.34"), samples=32
     ),
+    "SparseGPT, 4 bits": Job("wide", (*_SPARSEGPT, "--quantize", "w4a16")),
     "spilled activations": Job("words", _FLOAT32, samples=48, seq_len=512),
 }
 

@@ -88,5 +88,6 @@ class BlockRead(BaseModel):
         return cls.model_validate(report)
 
     def without_layers(self) -> Self:
-        data = {k: v for k, v in self.data.items() if k not in ("layers", "untouched")}
+        omitted = ("layers", "quantized", "untouched")
+        data = {k: v for k, v in self.data.items() if k not in omitted}
         return self.model_copy(update={"data": data})

@@ -34,6 +34,7 @@ Varied = Literal[
     "propagation",
     "refine",
     "recover",
+    "quantize",
     "skip",
 ]
 """Fields that change the pruning but not the evaluation, so that points are comparable and share

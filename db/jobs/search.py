@@ -27,6 +27,7 @@ ADDED_FIELDS = (
     "variant",
     "refine",
     "recover",
+    "quantize",
     "tasks",
     "task_limit",
     "generate",

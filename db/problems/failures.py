@@ -120,6 +120,12 @@ RECOVERY = GROUP.add(
     "The recovery does not fit the job",
     "The kind of recovery does not allow the model, or needs a pattern that the job does not have.",
 )
+QUANTIZATION = GROUP.add(
+    "quantization",
+    422,
+    "The quantisation does not fit the model",
+    "A layer cannot be quantised, or its rows do not split into groups of the group size.",
+)
 SOLVER_FAILED = GROUP.add(
     "solver_failed",
     422,

@@ -70,6 +70,7 @@ def check_combination(spec: PruneSpec) -> None:
         _check_mean(spec, spec.allocation)
     if spec.recover is not None:
         _check_recover(spec, spec.recover)
+    _check_quantize(spec)
     _check_task_limit(spec)
     _check_prompts(spec)
     unmasked = spec.method is MethodName.none or spec.method in REMOVING
@@ -201,6 +202,28 @@ def _check_recover(spec: PruneSpec, recover: RecoverSpec) -> None:
     for applies, reason, remedy in refusals:
         if applies:
             raise SpecRefusedError("recover", recover.kind, UNFIT, reason, remedy)
+
+
+def _check_quantize(spec: PruneSpec) -> None:
+    """Check that nothing changes the weights of a quantised model after the sweep."""
+    if spec.quantize is None:
+        return
+    refusals = (
+        (
+            spec.recover is not None,
+            "a recovery trains the weights after the sweep, which rounds them",
+            "Leave quantize out, and quantise the recovered model by a job with method none.",
+        ),
+        (
+            spec.method in REMOVING,
+            f"what method {spec.method} removes is cut out after the sweep, which rounds the "
+            "weights",
+            "Leave quantize out, and quantise the smaller model by a job with method none.",
+        ),
+    )
+    for is_refused, reason, remedy in refusals:
+        if is_refused:
+            raise SpecRefusedError("quantize", spec.quantize.scheme, UNFIT, reason, remedy)
 
 
 def _check_text_fields(spec: PruneSpec) -> None:

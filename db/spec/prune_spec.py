@@ -22,6 +22,7 @@ from pydantic_core import CoreSchema, PydanticCustomError
 from db.spec.allocations import Allocation, AllocationName
 from db.spec.evaluation.rank_answers import RankAnswers
 from db.spec.expected_inputs import ExpectedInputs
+from db.spec.formats.quantization import Quantize
 from db.spec.generation import Prompts
 from db.spec.outputs.targets import Outputs
 from db.spec.presets import PresetName, resolve_preset
@@ -240,6 +241,11 @@ class PruneSpec(BaseModel):
         default=None,
         description="Trains the pruned model to predict as the dense one does: `masked`, "
         "`mask_lora`, `spp` or `ast`; or an object that sets more than the kind.",
+    )
+    quantize: Quantize = Field(
+        default=None,
+        description="Rounds the kept weights to 4 or 8 bits once a block is pruned: `w4a16` or "
+        "`w8a16`, or an object that sets more than the scheme.",
     )
     samples: StrictInt | None = Field(
         default=None,

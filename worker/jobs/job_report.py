@@ -18,6 +18,9 @@ from worker.pruning.base.compute import dtype_name
 from worker.pruning.base.errors import NotFiniteError
 from worker.pruning.model.head_loss import mean_loss
 from worker.pruning.planning.plan import Plan
+from worker.pruning.quantization.config_entry import config_entry
+from worker.pruning.quantization.layers import unquantized_layers
+from worker.pruning.quantization.scheme import Scheme
 from worker.pruning.sweep.results import BlockResult, PruningResult, RemovedUnits
 from worker.recovery.results import RecoveryResult
 
@@ -59,7 +62,7 @@ def job_report(
     """
     environment, shared = environment_json(job, result), job.windows.overlap()
     protocol = job.windows.evaluation.provenance | {"dtype": environment["dtype"]}
-    report = {
+    report: dict[str, Any] = {
         # Where the files are sent is no part of how they were made, and may be private.
         "spec": job.spec.model_dump(mode="json", exclude={"output"}),
         "model": {"name": job.model.name, "revision": job.model.revision},
@@ -75,6 +78,9 @@ def job_report(
         "resumed_from_block": result.resumed_from_block,
         "blocks": [block_json(block) for block in blocks],
     }
+    if job.scheme is not None:
+        report["quantization"] = asdict(job.scheme) | {"config": quantization_config(job)}
+        report["metrics"]["quantization"] = quantization_metrics(job.scheme, blocks)
     if recovered is not None:
         report["recovery"] = recovered.report()
     return report | others.report()
@@ -116,11 +122,39 @@ def job_metrics(
         "coverage": weights / sum(b.parameters for b in blocks),
         "dense_loss_known": result.dense_loss_known,
         "fallbacks": sum(layer.fallback is not None for b in blocks for layer in b.layers),
+        "bytes": sum(one.size_bytes for one in (recovered.result if recovered else result).shards),
         "prune_seconds": result.prune_seconds,
         "evaluate_seconds": result.evaluate_seconds,
         **_plan_metrics(result, recovered),
     }
     return metrics if recovered is None else metrics | {"recovery": recovered.metrics()}
+
+
+def quantization_config(job: OpenedJob) -> dict[str, Any] | None:
+    """Return the entry of the result's config.json; None if the job does not quantise."""
+    if job.scheme is None:
+        return None
+    layers = job.recipe.all_layers(job.meta_model)
+    return config_entry(job.scheme, unquantized_layers(job.meta_model.model, layers))
+
+
+def quantization_metrics(scheme: Scheme, blocks: Sequence[BlockResult]) -> dict[str, Any]:
+    """Return the metrics of the quantised matrices by name.
+
+    ``error`` is the root mean square of the matrices' relative errors, without those of matrices
+    that no token reached.
+    """
+    layers = [layer for block in blocks for layer in block.quantized]
+    size, weights = sum(one.bytes for one in layers), sum(one.weights for one in layers)
+    squares = [one.error**2 for one in layers if one.error is not None]
+    return {
+        "bits": scheme.bits,
+        "group_size": scheme.group_size,
+        "bytes": size,
+        "bits_per_weight": 8 * size / weights,
+        "error": math.sqrt(sum(squares) / len(squares)) if squares else None,
+        "fallbacks": sum(one.fallback is not None for one in layers),
+    }
 
 
 def _perplexities(result: PruningResult, recovered: RecoveredModel | None) -> dict[str, Any]:

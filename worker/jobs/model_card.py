@@ -50,12 +50,19 @@ head are unchanged{but}: {untouched}.
 {warnings}`report.json` contains the specification, both protocols and one report per block;
 `SHA256SUMS` contains the checksums.
 
-```python
+{loading}```python
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 model = AutoModelForCausalLM.from_pretrained("path/to/this/folder")
 tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")
 ```
+"""
+
+_LOADING = """\
+The weights are in the format `pack-quantized` of compressed-tensors. transformers needs the package
+`compressed-tensors` to load them; vLLM reads this format, too. The files are smaller, but the model
+is not faster unless the engine has kernels for the format; no engine makes use of the zeros in it.
+
 """
 
 
@@ -72,11 +79,17 @@ def model_card(report: dict[str, Any]) -> str:
         size=_size(metrics),
         dense=_number(metrics["dense_perplexity"]),
         before=_before(metrics) if recovery else "",
+        loading=_LOADING if spec.quantize else "",
         pruned=_number(metrics["pruned_perplexity"]),
         intervals=_intervals(metrics),
         training=_training(spec),
         steps="\n".join(
-            f"- {step}" for step in (*_steps(spec, environment), *_recovery_steps(report))
+            f"- {step}"
+            for step in (
+                *_steps(spec, environment),
+                *_quantization_steps(report),
+                *_recovery_steps(report),
+            )
         ),
         coverage=100 * metrics["coverage"],
         fallbacks=metrics["fallbacks"] or "No",
@@ -97,11 +110,15 @@ def _title(metrics: dict[str, Any]) -> str:
 
 
 def _size(metrics: dict[str, Any]) -> str:
-    """Return the row of the parameters, or of the zeros if no parameters were removed."""
+    """Return the rows of the parameters, or of the zeros if no parameters were removed."""
     if removed := metrics["parameters_removed"]:
         left = metrics["parameters"]
         return f"| parameters | {left + removed:,} | {left:,} |"
-    return f"| zeros in the pruned layers | | {100 * metrics['sparsity']:.4f} % |"
+    zeros = f"| zeros in the pruned layers | | {100 * metrics['sparsity']:.4f} % |"
+    if "quantization" not in metrics:
+        return zeros
+    bits = metrics["quantization"]["bits_per_weight"]
+    return f"| bits per weight of the pruned layers | | {bits:.2f} |\n{zeros}"
 
 
 def _intervals(metrics: dict[str, Any]) -> str:
@@ -132,7 +149,8 @@ def _steps(spec: PruneSpec, environment: dict[str, Any]) -> Iterable[str]:
     elif recipe.prunes:
         yield from _pruning_steps(spec, recipe)
     else:
-        yield "no weight pruned or changed: method `none` keeps the zeros of the model"
+        done = "pruned or changed" if recipe.quantization is None else "pruned"
+        yield f"no weight {done}: method `none` keeps the zeros of the model"
     yield f"propagation `{environment['propagation']}`, forward passes in `{environment['dtype']}`"
 
 
@@ -159,7 +177,8 @@ def _pruning_steps(spec: PruneSpec, recipe: Recipe) -> Iterable[str]:
     if recipe.swaps is not None:
         yield f"mask improved by the solver `{spec.solver}`, {_SOURCES[spec.solver]}"
     if recipe.solver is None and recipe.refinement is None:
-        yield "no kept weight changed"
+        if recipe.quantization is None:
+            yield "no kept weight changed"
     elif recipe.solver is not None:
         if recipe.scorer is not None:
             yield f"kept weights repaired by the solver `{spec.solver}`, {_SOURCES[spec.solver]}"
@@ -176,6 +195,19 @@ def _refinement(refinement: Refinement, correction: float) -> str:
         f"{weights} of each {refinement.scope} trained in {refinement.steps} steps towards the "
         f"dense block's outputs, correction {correction:g}: [EBFT](https://arxiv.org/abs/2402.12419)"
     )
+
+
+def _quantization_steps(report: dict[str, Any]) -> Iterable[str]:
+    """Describe how the weights were rounded, if they were."""
+    if "quantization" not in report:
+        return
+    scheme, measured = report["quantization"], report["metrics"]["quantization"]
+    yield (
+        f"kept weights rounded to {scheme['bits']} bits, with a scale for each "
+        f"{scheme['group_size']} neighbours of a row, by [GPTQ](https://arxiv.org/abs/2210.17323) "
+        "with held zeros"
+    )
+    yield f"{measured['bits_per_weight']:.2f} bits per weight of these layers, scales included"
 
 
 def _recovery_steps(report: dict[str, Any]) -> Iterable[str]:

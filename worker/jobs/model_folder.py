@@ -10,6 +10,7 @@ from typing import Any
 from huggingface_hub import constants
 
 from worker.jobs.model_card import model_card
+from worker.pruning.quantization import config_entry
 
 _WEIGHTS = (".safetensors", ".safetensors.index.json", ".bin", ".pt", ".pth", ".gguf", ".msgpack")
 _KEPT = (".json", ".txt", ".model", ".jinja", ".tiktoken")
@@ -27,14 +28,16 @@ def write_model_folder(
     """Add everything but the weights to ``out``, so that ``out`` is a Hugging Face model folder.
 
     The configuration, generation configuration and tokenizer are copied unchanged from the dense
-    model. The model card and ``report.json`` describe the job. If ``roots`` is given, a file that
-    is a symbolic link is copied only if the link leads into ``source``, ``roots`` or the hub's
-    cache; a warning is logged for each file that is not copied.
+    model, except that config.json gets an entry for quantised weights. The model card and
+    ``report.json`` describe the job. If ``roots`` is given, a file that is a symbolic link is
+    copied only if the link leads into ``source``, ``roots`` or the hub's cache; a warning is logged
+    for each file that is not copied.
 
     Args:
         source: the dense model's folder.
         out: the folder that has the pruned shards.
-        report: everything that was measured, ready for JSON.
+        report: everything that was measured, ready for JSON; its ``quantization``, if there is one,
+            has the entry for config.json.
         roots: folders that may contain models; None if any folder may.
         own: names of files that the model in ``out`` has already, so that they are not copied.
     """
@@ -46,8 +49,15 @@ def write_model_folder(
             log.warning(
                 "%s is not copied: it links to a file outside the allowed folders", file.name
             )
+    if "quantization" in report:
+        _add_to_config(out / "config.json", report["quantization"]["config"])
     (out / "report.json").write_text(json.dumps(report, indent=2) + "\n")
     (out / "README.md").write_text(model_card(report))
+
+
+def _add_to_config(path: Path, entry: dict[str, Any]) -> None:
+    config = json.loads(path.read_text()) | {config_entry.NAME: entry}
+    path.write_text(json.dumps(config, indent=2) + "\n")
 
 
 def copied_files(source: Path, roots: Sequence[Path] | None) -> list[Path]:

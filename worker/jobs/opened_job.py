@@ -13,6 +13,7 @@ from worker.pruning.base.compute import compute_dtype
 from worker.pruning.base.speed import Speed
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.machine_benchmark import machine_speed
+from worker.pruning.quantization.scheme import Scheme
 from worker.pruning.sweep.recipe import Recipe
 from worker.sources.models import ModelFolder
 
@@ -69,6 +70,11 @@ class OpenedJob:
         """The maximum memory of each process; None for no limit."""
         budget = self.resources.memory_budget_bytes
         return budget // len(self.devices) if budget else None
+
+    @cached_property
+    def scheme(self) -> Scheme | None:
+        """How the model is quantised; None if it is not."""
+        return self.recipe.scheme(self.meta_model)
 
     @cached_property
     def speed(self) -> Speed | None:

@@ -37,6 +37,7 @@ KINDS: dict[type[BaseException], ProblemKind] = {
     errors.RatioError: kinds.RATIO,
     errors.RefinementError: kinds.REFINEMENT,
     errors.RecoveryError: kinds.RECOVERY,
+    errors.QuantizationError: kinds.QUANTIZATION,
     errors.UnknownMethodError: kinds.UNKNOWN_METHOD,
     errors.SolverFailedError: kinds.SOLVER_FAILED,
     errors.UnsupportedModelError: kinds.UNSUPPORTED_MODEL,
@@ -61,6 +62,7 @@ FIELDS: dict[type[BaseException], str | None] = {
     errors.RatioError: "ratio",
     errors.RefinementError: "refine",
     errors.RecoveryError: "recover",
+    errors.QuantizationError: "quantize",
     BaseException: None,
 }
 """For each error of the pruning core, the specification's field that causes it; None if unknown."""

@@ -6,7 +6,7 @@ provenance (https://slsa.dev/provenance/v1).
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,7 @@ def _definition(run: Run) -> dict[str, Any]:
             "devices": len(job.devices),
             "dtype": dtype_name(job.meta_model.dtype),
             "setting": run.plan.setting_values(),
+            **({"quantization": asdict(job.scheme)} if job.scheme else {}),
             "code_sha256": {name: code_digest(path) for name, path in packages.items()},
         },
         "resolvedDependencies": [

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from db.spec.allocations import AllocationName, SpreadAllocation
+from db.spec.formats.quantization import BITS
 from db.spec.prune_spec import (
     OWN_MASK,
     REMOVING,
@@ -18,6 +19,7 @@ from worker.pruning.methods.registry import get_allocation, get_scorer, get_solv
 from worker.pruning.methods.solvers.exact import variant_of
 from worker.pruning.methods.solvers.solver import Solver
 from worker.pruning.methods.swaps import PUBLISHED_SWAPS, Swaps
+from worker.pruning.quantization.scheme import Quantization
 from worker.pruning.refinement.settings import Refinement
 from worker.pruning.structure.depth import Depth
 from worker.pruning.structure.heads import Heads
@@ -55,6 +57,7 @@ def recipe_of(spec: PruneSpec) -> Recipe:
         _swaps(spec),
         _refinement(spec),
         removal,
+        _quantization(spec),
     )
 
 
@@ -91,6 +94,12 @@ def _refinement(spec: PruneSpec) -> Refinement | None:
     if (refine := spec.refine) is None:
         return None
     return Refinement(refine.scope, refine.steps, refine.tokens, refine.lr, refine.norms, spec.seed)
+
+
+def _quantization(spec: PruneSpec) -> Quantization | None:
+    if (quantize := spec.quantize) is None:
+        return None
+    return Quantization(BITS[quantize.scheme], quantize.group_size, quantize.scales)
 
 
 def _correction(spec: PruneSpec) -> float:

@@ -19,6 +19,7 @@ export function makeSpec(overrides: Partial<Spec> = {}): Spec {
     allocation: "uniform",
     refine: null,
     recover: null,
+    quantize: null,
     skip: [],
     propagation: "fused",
     samples: null,

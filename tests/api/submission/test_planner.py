@@ -71,6 +71,7 @@ OTHERS: dict[str, tuple[type[PreTrainedModel], PretrainedConfig]] = {
     "vit": (ViTModel, ViTConfig(**{**SMALL, "image_size": 32, "patch_size": 16})),
 }
 ROWS, TOKENS = 24, 16
+GROUPS_OF_32 = {"scheme": "w4a16", "group_size": 32, "scales": "mse"}
 
 
 class Case(NamedTuple):
@@ -106,6 +107,7 @@ CASES = [
     Case({"skip": ["*.oproj"]}, "skip", "no layer of the model matches '*.oproj'"),
     Case({"skip": ["*"]}, "skip", "leaves no layer to prune"),
     Case({"pattern": "5:10"}, "pattern", "has rows of 32 weights"),
+    Case({"quantize": GROUPS_OF_32}, "quantize", "set the group_size of quantize to 16"),
 ]
 
 
@@ -248,6 +250,7 @@ def test_a_possible_job_is_accepted_without_a_warning(client: TestClient) -> Non
         {"skip": ["*.o_proj", "lm_head"]},
         {"dataset": "local:short.txt", "seq_len": 4},
         {"allocation": [0.4, 0.5, 0.6]},
+        {"quantize": "w4a16"},
     ):
         response = client.post("/v1/jobs", json=job(**fields))
         assert response.status_code == 201, response.text
@@ -305,5 +308,6 @@ def test_a_job_that_passes_static_checks_sends_no_request(models: Path) -> None:
         {"allocation": (0.5,)},
         {"refine": {"tokens": 127}},
         {"seq_len": 17},
+        {"quantize": GROUPS_OF_32},
     ):
         assert not passes_static_checks(make_spec(**fields), llama, ids)

@@ -18,6 +18,7 @@ ELSEWHERE = {
     "predicted_device_peak_memory_bytes",
     "predicted_seconds",  # where the machine's speed is known
     "protocol.documents",  # of text
+    *(name for name in METRIC_NAMES if name.startswith("quantization.")),  # with quantize
 }
 
 

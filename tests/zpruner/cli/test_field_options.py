@@ -104,6 +104,11 @@ def test_a_new_field_needs_nothing_but_its_declaration() -> None:
         ),
         (["--refine-norms"], {"refine": {"norms": True}}),
         (["--seed", "3"], {"seed": 3}),
+        (["--quantize", "w4a16"], {"quantize": "w4a16"}),
+        (
+            ["--quantize", "w8a16", "--quantize-group-size", "64", "--quantize-scales", "minmax"],
+            {"quantize": {"scheme": "w8a16", "group_size": 64, "scales": "minmax"}},
+        ),
     ],
 )
 def test_the_parts_of_an_object_are_options_of_their_own(

@@ -150,6 +150,7 @@ def test_a_sweep_varies_each_field_that_the_service_can_vary(live: Live) -> None
         "damping": ("0.1", [0.1]),
         "refine": ("true", [True]),
         "recover": ("spp", ["spp"]),
+        "quantize": ("null", [None]),
         "preset": ("best", ["best"]),
         "propagation": ("fused", ["fused"]),
         "pattern": ("null", [None]),

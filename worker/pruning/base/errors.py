@@ -33,6 +33,10 @@ class RefinementError(PruningError):
     """The calibration text has too few windows for a refinement."""
 
 
+class QuantizationError(PruningError):
+    """A layer cannot be quantised, or its rows do not split into the groups that share a scale."""
+
+
 class UnknownMethodError(PruningError):
     """No method, solver or allocation is registered under this name.
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from worker.pruning.base.errors import CheckpointError
+from worker.pruning.model.packed_weights import PACKED, dequantized, part_names, unpack
 
 WHOLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -40,6 +41,13 @@ class StoredTensor:
     size_bytes: int
     dtype: torch.dtype
     shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class PackedTensor(StoredTensor):
+    """A matrix whose weights are packed integers, with ``scales`` in the dtype of its weights."""
+
+    scales: StoredTensor
 
 
 class Checkpoint:
@@ -88,15 +96,32 @@ class Checkpoint:
         """Return a copy with the tensors of ``other``, replacing any tensors of the same name."""
         return Checkpoint(self.tensors | other.tensors)
 
+    def dequantized(self) -> "Checkpoint":
+        """Return the checkpoint with each packed matrix as one tensor, the matrix's weights."""
+        tensors = dict(self.tensors)
+        for name in self.tensors:
+            if not name.endswith(PACKED):
+                continue
+            weight = name.removesuffix(PACKED)
+            packed, scales, shape = (tensors.pop(part) for part in part_names(weight))
+            size = tuple(self._read(name, shape).tolist())
+            tensors[weight] = PackedTensor(
+                packed.file, packed.offset, packed.size_bytes, scales.dtype, size, scales
+            )
+        return Checkpoint(tensors)
+
     def read(self, name: str) -> Tensor:
-        """Return one tensor in its stored dtype and shape.
+        """Return one tensor in its stored dtype and shape; a packed matrix is dequantised.
 
         Raises:
             CheckpointError: the file ends inside the tensor.
         """
         stored = self.tensors[name]
-        buffer = self._bytes(name, 0, stored.size_bytes)
-        return buffer.view(stored.dtype).view(stored.shape)
+        if not isinstance(stored, PackedTensor):
+            return self._read(name, stored)
+        words = self._bytes(name, stored, 0, stored.size_bytes).view(torch.int32)
+        integers = unpack(words.view(stored.shape[0], -1), stored.shape[1])
+        return dequantized(integers, self._read(name, stored.scales))
 
     def read_row(self, name: str, row: int) -> Tensor:
         """Return ``tensor[row]`` of one tensor, without reading the rest of it.
@@ -106,7 +131,8 @@ class Checkpoint:
         """
         stored = self.tensors[name]
         size = stored.size_bytes // stored.shape[0]
-        return self._bytes(name, row * size, size).view(stored.dtype).view(stored.shape[1:])
+        row_bytes = self._bytes(name, stored, row * size, size)
+        return row_bytes.view(stored.dtype).view(stored.shape[1:])
 
     def check_finite(self) -> None:
         """Read all floating-point tensors piece by piece and check that they are finite.
@@ -120,7 +146,7 @@ class Checkpoint:
             for start in range(0, stored.size_bytes, _PIECE_BYTES):
                 size = min(_PIECE_BYTES, stored.size_bytes - start)
                 # Both are NaN if any number is; this is six times as fast as isfinite.
-                low, high = self._bytes(name, start, size).view(stored.dtype).aminmax()
+                low, high = self._bytes(name, stored, start, size).view(stored.dtype).aminmax()
                 if not bool(low.isfinite() & high.isfinite()):
                     raise CheckpointError(
                         f"tensor {name!r} contains NaN or infinity; provide an undamaged checkpoint"
@@ -141,9 +167,12 @@ class Checkpoint:
         """Return the size of the named tensors on disk, in bytes."""
         return sum(self.tensors[name].size_bytes for name in names)
 
-    def _bytes(self, name: str, start: int, size: int) -> Tensor:
+    def _read(self, name: str, stored: StoredTensor) -> Tensor:
+        return self._bytes(name, stored, 0, stored.size_bytes).view(stored.dtype).view(stored.shape)
+
+    def _bytes(self, name: str, stored: StoredTensor, start: int, size: int) -> Tensor:
         """Return ``size`` bytes of a tensor from offset ``start``: ``[size]`` uint8."""
-        stored, buffer = self.tensors[name], torch.empty(size, dtype=torch.uint8)
+        buffer = torch.empty(size, dtype=torch.uint8)
         with stored.file.open("rb", buffering=0) as file:
             file.seek(stored.offset + start)
             view = memoryview(buffer.numpy().data)

@@ -71,13 +71,13 @@ def _rows(piece: Tensor) -> slice | Tensor:
     return slice(int(piece[0, 0]), int(piece[0, -1]) + 1)
 
 
-_WHOLE = Part(None, slice(None))
+WHOLE = Part(None, slice(None))
 
 
 def layer_parts(layer: LinearLayer, config: PretrainedConfig) -> list[Part]:
     """Return a layer's parts: only the whole matrix if no fused layout is known for the layer."""
     layout = _layout(layer, config)
-    return [_WHOLE] if layout is None else layout.parts()
+    return [WHOLE] if layout is None else layout.parts()
 
 
 def matrix_name(layer: LinearLayer, part: Part) -> str:

@@ -1,7 +1,7 @@
 """A model without weights, whose blocks are loaded one at a time."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +16,7 @@ from worker.pruning.base.errors import UnsupportedModelError
 from worker.pruning.model.attention import slices_are_faster, use_sliced_attention
 from worker.pruning.model.blocks import find_blocks
 from worker.pruning.model.checkpoint import Checkpoint
+from worker.pruning.model.packed_weights import QuantizedMatrix
 from worker.pruning.model.weights import Weights
 
 _REMEDY = "give a model that generates text, such as Llama, Qwen, Gemma or GPT-2"
@@ -62,7 +63,8 @@ class MetaModel:
             folder: the folder of the config.
             dtype: the dtype of the forward passes.
             device: the device of the forward passes.
-            weights: the folder of the weights; by default ``folder``.
+            weights: the folder of the weights, which may be quantised by a sweep; by default
+                ``folder``.
 
         Raises:
             OSError: transformers cannot read the config.
@@ -85,7 +87,8 @@ class MetaModel:
         model.eval().requires_grad_(False)
         model.config.use_cache = False
         _fill_computed_buffers(model, device)
-        return cls(model, Checkpoint.open(weights or folder), dtype, device)
+        checkpoint = Checkpoint.open(weights).dequantized() if weights else Checkpoint.open(folder)
+        return cls(model, checkpoint, dtype, device)
 
     def block_name(self, index: int) -> str:
         """Return the dotted name of one block."""
@@ -113,6 +116,22 @@ class MetaModel:
         """Return a block's parameters under the checkpoint's names and in its layout."""
         prefix = f"{self.block_name(index)}."
         return self.weights.to_stored({prefix + name: value for name, value in parameters.items()})
+
+    def packed_block(
+        self, index: int, matrices: Mapping[str, QuantizedMatrix]
+    ) -> dict[str, Tensor]:
+        """Return the stored tensors of a block's quantised matrices, given by parameter name.
+
+        Raises:
+            ValueError: a matrix's parameter is not stored as one tensor.
+        """
+        tensors: dict[str, Tensor] = {}
+        for parameter, matrix in matrices.items():
+            name = self.weights.stored_name(f"{self.block_name(index)}.{parameter}")
+            if name is None:
+                raise ValueError(f"{parameter} is joined from several tensors")
+            tensors |= matrix.stored(name)
+        return tensors
 
     @contextmanager
     def loaded_block(self, index: int, parameters: dict[str, Tensor]) -> Iterator[nn.Module]:

@@ -62,6 +62,13 @@ class Weights:
         inside = {source for prefix in prefixes for source in self.sources(prefix)}
         return [name for name in self._checkpoint.tensors if name not in inside]
 
+    def stored_name(self, parameter: str) -> str | None:
+        """Return the name of the tensor that is loaded unchanged as this parameter.
+
+        Return None if the parameter is joined from several tensors.
+        """
+        return self._plain.get(parameter)
+
     def load(self, wanted: Callable[[str], bool]) -> dict[str, Tensor]:
         """Read the wanted parameters, in their stored dtype."""
         found = {

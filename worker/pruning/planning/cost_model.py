@@ -2,6 +2,7 @@
 
 from worker.pruning.base.shapes import ITEM_BYTES, BlockShape, LayerShape, ModelShape
 from worker.pruning.base.speed import Cost
+from worker.pruning.planning.artifact_size import saved_bytes
 from worker.pruning.planning.layer_cost import (
     allocation_cost,
     repair_cost,
@@ -9,6 +10,7 @@ from worker.pruning.planning.layer_cost import (
     solver_cost,
 )
 from worker.pruning.planning.workload import Setting, Workload
+from worker.pruning.quantization.rounding import rounding_cost
 from worker.pruning.refinement.settings import CHECKS
 
 _BLOCK_STATES = 20  # hidden states that a block reads and writes outside its layers
@@ -42,7 +44,7 @@ class _CostModel:
         measured = work.evaluation_tokens + work.dense_tokens
         cost += self._forward(block, work.measured_seq_len) * measured
         for layer in block.layers:
-            cost += self._statistics(layer) + self._pruning(layer)
+            cost += self._statistics(layer) + self._pruning(layer) + self._quantization(layer)
         cost += self._gradients(block) + self._refinement(block)
         return cost + self._copies(block) + self._streams()
 
@@ -54,6 +56,9 @@ class _CostModel:
         passes += work.runs_dense
         if work.refinement is not None:
             passes = 3 + work.runs_dense  # the targets, the pruning, and the outputs at the end
+        if work.scheme is not None:
+            # The outputs at the end of a refinement are those of the quantised block.
+            passes += work.refinement is None or self._setting.propagation == "reference"
         passes += work.allocates + _BACKWARD * work.needs_gradients
         return passes * work.calibration_tokens
 
@@ -81,14 +86,29 @@ class _CostModel:
         dense = squares * self._work.allocates
         if self._work.solver is None and not self._work.repairs_units:
             return dense + squares
+        return dense + self._gram(layer, crossed=self._work.corrects)
+
+    def _gram(self, layer: LayerShape, *, crossed: bool) -> Cost:
+        """Return the cost of the Gram matrix of a layer's inputs.
+
+        If ``crossed``, it includes the products with the inputs in the dense model.
+        """
+        tokens = self._work.calibration_tokens * layer.token_share
         batches = tokens / self._setting.batch(self._work.seq_len)
         square = layer.inputs**2
         # Half of the symmetric sum is not computed, except for the panels on its diagonal.
-        share = min(1.0, 0.5 + _PANEL / (2 * layer.inputs)) + self._work.corrects
-        return dense + Cost(
+        share = min(1.0, 0.5 + _PANEL / (2 * layer.inputs)) + crossed
+        return Cost(
             fp32_matmul=2 * share * tokens * square,
             elementwise=share * batches * _SUM_BYTES * square,
         )
+
+    def _quantization(self, layer: LayerShape) -> Cost:
+        """Return the cost of rounding a layer's weights, with the Gram matrix of its inputs."""
+        if (scheme := self._work.scheme) is None:
+            return Cost()
+        gram = Cost() if layer.shares_input else self._gram(layer, crossed=False)
+        return gram + rounding_cost(layer, scheme)
 
     def _pruning(self, layer: LayerShape) -> Cost:
         work = self._work
@@ -130,7 +150,7 @@ class _CostModel:
         return Cost(
             reading=times * parameters.stored_bytes,
             elementwise=times * (2 * converted + parameters.joined_bytes),
-            writing=parameters.stored_bytes,
+            writing=parameters.stored_bytes - saved_bytes(block, self._work.scheme),
         )
 
     def _streams(self) -> Cost:

@@ -34,7 +34,7 @@ def solver_bytes(
 
     Args:
         layers: the block's layers, in the order in which they are solved.
-        memory: the memory of the solver.
+        memory: the memory that the solver needs.
         converted: whether the weights are stored in a dtype other than fp32.
         keeps: whether all layers' Gram matrices are computed before the first layer is solved, as
             with the propagation ``reference``. In this case, each matrix is kept until its layer is

@@ -16,6 +16,7 @@ from worker.pruning.methods import units
 from worker.pruning.methods.registry import get_solver
 from worker.pruning.planning.layer_memory import score_bytes, solver_bytes
 from worker.pruning.planning.workload import Setting, Workload
+from worker.pruning.quantization.rounding import MEMORY as ROUNDING_MEMORY
 from worker.pruning.refinement.settings import Refinement
 
 _COPY_BYTES = 64 << 20  # tensors outside the blocks that are copied at a time
@@ -47,8 +48,9 @@ def memory_by_phase(shape: ModelShape, work: Workload, setting: Setting) -> dict
 
     A job has all or some of these phases: ``embedding`` computes the embeddings, ``allocation``
     measures the dense model, ``gradients`` runs a block forward and backward on one window,
-    ``blocks`` prunes a block, ``refinement`` trains a pruned block, ``rest`` copies the tensors
-    outside the blocks, and ``losses`` computes the losses. For a phase that runs once for each
+    ``blocks`` prunes a block, ``refinement`` trains a pruned block, ``quantization`` rounds the
+    weights of a block, ``rest`` copies the tensors outside the blocks, and ``losses`` computes the
+    losses. For a phase that runs once for each
     block, the result is the memory of the block that needs the most.
     """
     return _MemoryModel(shape, work, setting).phases()
@@ -71,6 +73,8 @@ class _MemoryModel:
         found["blocks"] = self._largest_block(self._prune)
         if (refinement := self._work.refinement) is not None:
             found["refinement"] = self._largest_block(partial(self._refine, refinement))
+        if self._work.scheme is not None:
+            found["quantization"] = self._largest_block(self._quantize)
         largest = max(self._shape.embeddings.largest_bytes, self._shape.head.largest_bytes)
         found["rest"] = self._phase(max(min(_COPY_BYTES, self._shape.stored_bytes), largest), 0)
         if self._work.evaluation_windows or self._work.needs_gradients:
@@ -167,6 +171,19 @@ class _MemoryModel:
         states = _BACKWARD_STATES * self._forward(tokens)
         states += tokens * self._shape.hidden * _TARGET_BYTES
         return self._block_phase(block, trained * per_weight + max(gradients, states))
+
+    def _quantize(self, block: BlockShape) -> PhaseMemory:
+        """Return the memory of rounding a block's weights, which leaves one byte for each."""
+        is_fused = self._setting.propagation == "fused"
+        solving = solver_bytes(
+            block.layers,
+            ROUNDING_MEMORY,
+            converted=self._converts,
+            keeps=not is_fused,
+            corrects=False,
+        )
+        running = is_fused * self._states(block) + max(self._forward(self._batch), solving)
+        return self._block_phase(block, running, sum(layer.weights for layer in block.layers))
 
     def _layers(self, block: BlockShape) -> int:
         """Return the peak bytes of scoring or solving layers one by one; 0 if none is pruned."""

@@ -7,6 +7,7 @@ from typing import Any
 from worker.pruning.base.errors import InsufficientMemoryError
 from worker.pruning.base.shapes import ITEM_BYTES, ModelShape
 from worker.pruning.base.speed import Speed
+from worker.pruning.planning.artifact_size import artifact_bytes
 from worker.pruning.planning.cost_model import sweep_cost
 from worker.pruning.planning.memory_limits import Headroom
 from worker.pruning.planning.memory_model import memory_by_phase
@@ -104,7 +105,7 @@ def _plan_for(shape: ModelShape, work: Workload, setting: Setting, headroom: Hea
         working_bytes=memory[phase].host_bytes,
         device_bytes=max(one.device_bytes for one in memory.values()),
         phase=phase,
-        artifact_bytes=shape.stored_bytes - shape.removed_bytes,
+        artifact_bytes=artifact_bytes(shape, work.scheme),
         scratch_bytes=_scratch_bytes(shape, work, setting),
     )
 
@@ -175,6 +176,8 @@ def _changes(shape: ModelShape, work: Workload) -> Iterator[tuple[str, Workload]
         tokens //= 2
     if refinement is not None:
         yield "refine to false", replace(work, refinement=None, corrects_refinement=False)
+    if work.scheme is not None:
+        yield "quantize to none", replace(work, scheme=None)
     if work.needs_gradients:
         yield "method to wanda", replace(work, method="wanda", needs_gradients=False)
     if work.solver and work.method:

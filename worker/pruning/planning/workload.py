@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from worker.pruning.quantization.scheme import Scheme
 from worker.pruning.refinement.settings import Refinement
 
 Propagation = Literal["fused", "reference"]
@@ -37,6 +38,7 @@ class Workload:
         repairs_units: whether the layers that read units are repaired as some are removed.
         calibrates_blocks: whether the calibration windows run through the blocks as these are
             pruned or refined.
+        scheme: how the pruned layers are quantised; None for no quantisation.
     """
 
     calibration_windows: int
@@ -57,6 +59,7 @@ class Workload:
     evaluation_seq_len: int | None = None
     repairs_units: bool = False
     calibrates_blocks: bool = True
+    scheme: Scheme | None = None
 
     @property
     def measured_seq_len(self) -> int:

@@ -1,4 +1,4 @@
-"""Running the calibration windows through one block, while its layers are pruned and refined."""
+"""Running the calibration windows through one block, while its layers are pruned and changed."""
 
 from collections.abc import Callable, Generator
 from copy import deepcopy
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from worker.pruning.base.memory import trim_heap
 from worker.pruning.calibration.block_calibration import BlockCalibration
-from worker.pruning.calibration.collectors import M
+from worker.pruning.calibration.collectors import Collector, InputCollector, M
 from worker.pruning.calibration.dense_block import DenseBlock
 from worker.pruning.distributed.ranks import Ranks
 from worker.pruning.model.activations import Activations
@@ -20,14 +20,16 @@ from worker.pruning.planning.workload import Propagation
 from worker.pruning.refinement.block_refiner import BlockRefiner
 from worker.pruning.refinement.block_targets import BlockTargets
 from worker.pruning.refinement.results import RefinementProgress, RefinementResult
+from worker.pruning.stats.gram import GramMoments
 from worker.pruning.structure.coupling import check_independent
 from worker.pruning.structure.depth import Depth
+from worker.pruning.sweep.block_quantizer import BlockQuantizer
 from worker.pruning.sweep.layer_pruner import LayerPruner
 from worker.pruning.sweep.recipe import Recipe
 
 
 class BlockPass:
-    """Runs the calibration windows through a block, and prunes and refines its layers.
+    """Runs the calibration windows through a block, and prunes, refines and quantises its layers.
 
     Args:
         meta_model: the dense model.
@@ -70,8 +72,9 @@ class BlockPass:
         stored: dict[str, Tensor],
         streams: Streams,
         pruner: LayerPruner[M] | None,
+        quantizer: BlockQuantizer | None = None,
     ) -> Generator[RefinementProgress, None, RefinementResult | None]:
-        """Prune and refine a block, and replace its inputs by its outputs.
+        """Prune, refine and quantise a block, and replace its inputs by its outputs.
 
         Args:
             block: the block with its dense weights, which are pruned in place.
@@ -80,6 +83,8 @@ class BlockPass:
             streams: the inputs of the block. Those of the calibration windows, in both models, are
                 replaced by the block's outputs.
             pruner: prunes the block's layers; None if the whole block is removed.
+            quantizer: quantises the same layers once all are pruned and refined; None for no
+                quantisation.
 
         Yields:
             The progress of the refinement, if there is one.
@@ -96,19 +101,38 @@ class BlockPass:
         if removal is not None:
             units = removal.units(block, self._meta_model.config)
             check_independent(block, units, partial(self._block_inputs.run_sample, block, index))
+        result, states = None, streams.calibration
         if self._refiner is None:
-            self._prune(block, index, streams, pruner)
-            return None
+            self._prune(block, index, streams, pruner, advances=quantizer is None)
+        else:
+            result = yield from self._refine(self._refiner, block, index, stored, streams, pruner)
+        if quantizer is not None:
+            collector = InputCollector(GramMoments)
+            quantize = quantizer.quantize_layer
+            self._run_layers(block, index, states, collector, quantize, advances=True)
+        elif self._refiner is not None:
+            self._block_inputs.advance(block, index, states)
+        return result
+
+    def _refine(
+        self,
+        refiner: BlockRefiner,
+        block: nn.Module,
+        index: int,
+        stored: dict[str, Tensor],
+        streams: Streams,
+        pruner: LayerPruner[M],
+    ) -> Generator[RefinementProgress, None, RefinementResult]:
+        """Prune and refine a block; its inputs in the pruned model stay as they are."""
         self._run_dense(block, index, streams)
-        self._prune(block, index, streams, pruner)
+        self._prune(block, index, streams, pruner, advances=False)
         states, dense = streams.calibration, streams.dense_calibration
         correction = self._recipe.correction
         targets = BlockTargets(states, streams.targets, dense, correction, self._ranks)
         trim_heap()
         layers = self._recipe.trained_layers(self._meta_model, index, block)
-        result = yield from self._refiner.run(block, index, stored, layers, targets)
+        result = yield from refiner.run(block, index, stored, layers, targets)
         streams.targets.clear()
-        self._block_inputs.advance(block, index, states)
         return result
 
     def _drop(
@@ -132,10 +156,34 @@ class BlockPass:
             self._block_inputs.advance(block, index, streams.dense_calibration)
 
     def _prune(
-        self, block: nn.Module, index: int, streams: Streams, pruner: LayerPruner[M]
+        self,
+        block: nn.Module,
+        index: int,
+        streams: Streams,
+        pruner: LayerPruner[M],
+        *,
+        advances: bool,
     ) -> None:
-        """Prune a block; replace its inputs by its outputs unless it will be refined afterwards."""
-        states = streams.calibration
+        """Prune a block; replace its inputs by its outputs if ``advances``."""
+        dense = partial(self._dense_block, block, index, streams.dense_calibration)
+        collector = pruner.collector(dense)
+        states, prune = streams.calibration, pruner.prune_layer
+        self._run_layers(block, index, states, collector, prune, advances=advances)
+
+    def _run_layers(
+        self,
+        block: nn.Module,
+        index: int,
+        states: Activations,
+        collector: Collector[M],
+        change: Callable[[LinearLayer, M], None],
+        *,
+        advances: bool,
+    ) -> None:
+        """Have rank 0 change each layer, given the moments of its inputs.
+
+        If ``advances``, the block's inputs ``states`` are replaced by the changed block's outputs.
+        """
 
         def call(batch: int) -> Tensor:
             return self._block_inputs.call(block, index, states[batch])
@@ -143,25 +191,23 @@ class BlockPass:
         def advance(batch: int) -> None:
             states[batch] = call(batch)
 
-        def prune_layer(layer: LinearLayer, moments: M) -> None:
+        def change_everywhere(layer: LinearLayer, moments: M) -> None:
             if self._ranks.is_main:
-                pruner.prune_layer(layer, moments)
+                change(layer, moments)
             self._ranks.broadcast(layer.oriented(layer.weight))
 
         def calibration(forward: Callable[[int], object]) -> BlockCalibration[M]:
-            layers = self._layers(block, index)
-            dense = partial(self._dense_block, block, index, streams.dense_calibration)
-            collector = pruner.collector(dense)
-            count = len(states)
-            return BlockCalibration(layers, forward, count, prune_layer, collector, self._ranks)
+            layers, count = self._layers(block, index), len(states)
+            return BlockCalibration(
+                layers, forward, count, change_everywhere, collector, self._ranks
+            )
 
-        is_last_run = self._refiner is None
         if self._propagation == "fused":
-            forward = advance if is_last_run else call
+            forward = advance if advances else call
             calibration(forward).run_fused(partial(self._block_inputs.run_sample, block, index))
             return
         calibration(call).run_reference()
-        if is_last_run:
+        if advances:
             self._block_inputs.advance(block, index, states)
 
     def _layers(self, block: nn.Module, index: int) -> list[LinearLayer]:

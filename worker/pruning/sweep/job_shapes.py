@@ -107,6 +107,7 @@ def workload(
         evaluation_seq_len=None if measured == seq_len else measured,
         repairs_units=recipe.repairs_units,
         calibrates_blocks=not drops or recipe.refinement is not None,
+        scheme=recipe.scheme(meta_model),
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from torch import Tensor
 
 from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.model.packed_weights import QuantizedMatrix
 from worker.pruning.model.shards import Shard, ShardWriter, copy_groups
 from worker.pruning.model.weights import Weights
 
@@ -39,12 +40,26 @@ class ModelOutput:
         """
         if not shards:
             return self._meta_model.weights
-        written = self._shards.continue_from(shards)
+        written = self._shards.continue_from(shards).dequantized()
         return Weights(self._meta_model.model, self._meta_model.checkpoint.overlaid(written))
 
-    def write_block(self, index: int, stored: dict[str, Tensor]) -> Shard:
-        """Write the shard of a block; ``stored`` has its parameters by their names in the block."""
-        tensors = self._meta_model.stored_block(index, stored)
+    def write_block(
+        self,
+        index: int,
+        stored: Mapping[str, Tensor],
+        quantized: Mapping[str, QuantizedMatrix] | None = None,
+    ) -> Shard:
+        """Write the shard of a block.
+
+        Args:
+            index: index of the block.
+            stored: its parameters, by their names in the block.
+            quantized: the matrices to write instead of the parameters of the same names.
+        """
+        matrices = quantized or {}
+        plain = {name: value for name, value in stored.items() if name not in matrices}
+        tensors = self._meta_model.stored_block(index, plain)
+        tensors |= self._meta_model.packed_block(index, matrices)
         return self._shards.write(index + 1, tensors, self._scratch)
 
     def finish(self, changed: Mapping[str, Tensor] | None = None) -> None:

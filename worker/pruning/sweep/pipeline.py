@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -30,6 +31,7 @@ from worker.pruning.stats.gradient_norms import GradientNorms
 from worker.pruning.structure.depth import Depth
 from worker.pruning.sweep.block_pass import BlockPass
 from worker.pruning.sweep.block_pruners import BlockPruners
+from worker.pruning.sweep.block_quantizer import BlockQuantizer
 from worker.pruning.sweep.dense_scores import DenseScores
 from worker.pruning.sweep.evaluation import Evaluation
 from worker.pruning.sweep.fingerprint import fingerprint
@@ -90,6 +92,7 @@ class ModelPruner:
             PruningError: the recipe does not fit the model, or memory does not suffice.
         """
         recipe.check(meta_model)
+        self._scheme = recipe.scheme(meta_model)
         fix_malloc_thresholds()
         self._meta_model, self._recipe, self._token_loss = meta_model, recipe, token_loss
         self._ranks, self._total = ranks, len(meta_model.blocks)
@@ -198,16 +201,19 @@ class ModelPruner:
             if index + 1 < self._total:
                 self._meta_model.read_ahead(index + 1)
         pruner = self._pruners.pruner(index, pattern, stored, gradients) if pattern else None
+        quantizer = BlockQuantizer(name, stored, self._scheme) if self._scheme else None
         with self._meta_model.loaded_block(index, stored) as block:
             with self._seconds("evaluate"):
                 self._block_inputs.advance(block, index, streams.dense_evaluation)
-            steps = self._pass.run(block, index, stored, streams, pruner)
+            steps = self._pass.run(block, index, stored, streams, pruner, quantizer)
             refinement = yield from self._seconds.each("prune", steps)
             with self._seconds("evaluate"):
                 self._block_inputs.advance(block, index, streams.evaluation)
                 error = self._evaluation.output_error(streams)
         with self._seconds("prune"):
-            shard = self._ranks.run_on_main(lambda: self._output.write_block(index, stored))
+            packed = quantizer.matrices if quantizer else None
+            write = partial(self._output.write_block, index, stored, packed)
+            shard = self._ranks.run_on_main(write)
         sizes = pruner.sizes() if pruner else {}
         results = tuple(pruner.results) if pruner else ()
         result = BlockResult(
@@ -224,6 +230,7 @@ class ModelPruner:
             parameters_removed=sum(map(Tensor.numel, stored.values())) - sum(sizes.values()),
             distance=self._distances[index] if self._distances else None,
             is_dropped=pattern is None,
+            quantized=tuple(quantizer.results) if quantizer else (),
         )
         self._progress.record_block(result, shard, self._seconds.seconds)
 

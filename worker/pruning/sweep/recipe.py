@@ -27,6 +27,8 @@ from worker.pruning.methods.units import Repairing
 from worker.pruning.model.linear_layers import LinearLayer, linear_layers
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.workload import Propagation
+from worker.pruning.quantization.layers import check_layers
+from worker.pruning.quantization.scheme import Quantization, Scheme
 from worker.pruning.refinement.settings import Refinement
 from worker.pruning.structure.depth import Depth
 from worker.pruning.structure.heads import Heads
@@ -79,10 +81,12 @@ class Recipe:
             be combined with a solver.
         refinement: how each block is trained after it has been pruned; None for no training.
         removal: which units or blocks are removed, in place of weights; None for none. Cannot be
-            combined with a scorer, a solver or globs of layers to skip.
+            combined with a scorer, a solver, globs of layers to skip, or a quantisation.
+        quantization: how the pruned layers are quantised, block by block after the refinement; None
+            for no quantisation.
 
     Raises:
-        ValueError: both a solver and swaps are given.
+        ValueError: both a solver and swaps are given, or both a removal and a quantisation.
     """
 
     scorer: Scorer | None
@@ -96,10 +100,13 @@ class Recipe:
     swaps: Swaps | None = None
     refinement: Refinement | None = None
     removal: Removal | None = None
+    quantization: Quantization | None = None
 
     def __post_init__(self) -> None:
         if self.solver is not None and self.swaps is not None:
             raise ValueError("a solver repairs one mask, so swaps cannot be combined with it")
+        if self.removal is not None and self.quantization is not None:
+            raise ValueError("removed units are zeros in a sweep, which are not quantised")
 
     @property
     def prunes(self) -> bool:
@@ -109,7 +116,8 @@ class Recipe:
     @property
     def is_calibrated(self) -> bool:
         """Whether the calibration windows run through the model."""
-        return self.prunes or self.removal is not None or self.refinement is not None
+        changes = (self.removal, self.refinement, self.quantization)
+        return self.prunes or any(one is not None for one in changes)
 
     @property
     def takes_gradients(self) -> bool:
@@ -188,11 +196,32 @@ class Recipe:
         """
         return None if self.removal is None else self.removal.reduction(meta_model)
 
+    def all_layers(self, meta_model: MetaModel) -> list[tuple[str, LinearLayer]]:
+        """Return the layers of all blocks, as `layers` does, each with the name of its block."""
+        return [
+            (meta_model.block_name(index), layer)
+            for index, block in enumerate(meta_model.blocks)
+            for layer in self.layers(meta_model, index, block)
+        ]
+
+    def scheme(self, meta_model: MetaModel) -> Scheme | None:
+        """Return how the model's matrices are quantised; None without quantisation.
+
+        Raises:
+            QuantizationError: a layer cannot be quantised.
+        """
+        if self.quantization is None:
+            return None
+        layers = self.all_layers(meta_model)
+        check_layers(layers, meta_model.weights)
+        return self.quantization.scheme((f"{name}.{one.name}", one.inputs) for name, one in layers)
+
     def check(self, meta_model: MetaModel) -> None:
         """Check that the recipe fits the model.
 
         Raises:
             PatternError: the rows of a layer do not split into the pattern's groups.
+            QuantizationError: a layer cannot be quantised.
             SkipError: a glob matches no part of the model, or no layer is left to prune.
             AllocationError: the number of given sparsities is not the number of blocks.
             UnsupportedModelError, RatioError: as `reduction`.
@@ -201,11 +230,7 @@ class Recipe:
         if isinstance(self.allocation, BlockSparsities):
             self.allocation.sparsities(len(meta_model.blocks))
         self._check_globs(meta_model)
-        layers = [
-            (meta_model.block_name(index), layer)
-            for index, block in enumerate(meta_model.blocks)
-            for layer in self.layers(meta_model, index, block)
-        ]
+        layers = self.all_layers(meta_model)
         if not layers and self.removal is None:
             raise SkipError(f"skip {', '.join(self.skip)} leaves no layer to prune; skip fewer")
         for name, layer in layers:
@@ -214,6 +239,7 @@ class Recipe:
                     f"{name}.{layer.name} has rows of {layer.inputs} weights, which do not split "
                     f"into groups of {self.pattern.m}; skip it, or choose another pattern"
                 )
+        self.scheme(meta_model)
 
     def measurement(self) -> Measurement | None:
         """Return the measurement that the recipe needs; None if it needs none."""

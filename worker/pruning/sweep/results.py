@@ -104,6 +104,33 @@ class RemovedUnits:
 
 
 @dataclass(frozen=True)
+class QuantizedLayer:
+    """The result of quantising one matrix.
+
+    Attributes:
+        name: dotted path of its parameter inside the block.
+        zeros: how many of its weights are zero; rounding makes some kept weights zero.
+        weights: how many weights it has.
+        bytes: the bytes of its packed weights, scales and shape.
+        scale_min, scale_max: the range of its scales.
+        error: the relative error of its outputs on the calibration inputs, as
+            `SampledRows.error` estimates it, against its weights before rounding; None as in
+            `LayerResult`.
+        fallback: why its weights were rounded to the nearest values; None if later columns made up
+            for the errors.
+    """
+
+    name: str
+    zeros: int
+    weights: int
+    bytes: int
+    scale_min: float
+    scale_max: float
+    error: float | None = None
+    fallback: str | None = None
+
+
+@dataclass(frozen=True)
 class BlockResult:
     """The result of pruning one decoder block.
 
@@ -126,6 +153,7 @@ class BlockResult:
         distance: 1 − cos of the dense block's inputs and outputs, the mean over the calibration
             tokens; None if it was not measured.
         is_dropped: whether the whole block was removed.
+        quantized: the results of its quantised matrices; empty without quantisation.
     """
 
     index: int
@@ -141,11 +169,12 @@ class BlockResult:
     parameters_removed: int = 0
     distance: float | None = None
     is_dropped: bool = False
+    quantized: tuple[QuantizedLayer, ...] = ()
 
     @property
     def zeros(self) -> int:
-        """Number of zeros in the pruned matrices."""
-        return sum(layer.zeros for layer in self.layers)
+        """Number of zeros in the pruned matrices as they are written."""
+        return sum(layer.zeros for layer in self.quantized or self.layers)
 
     @property
     def weights(self) -> int:
@@ -168,8 +197,9 @@ class BlockResult:
         refined = fields.get("refinement")
         refinement = None if refined is None else RefinementResult(**refined)
         removed = tuple(RemovedUnits.from_json(units) for units in fields.get("removed", ()))
-        parsed = {"layers": layers, "refinement": refinement, "removed": removed}
-        return cls(**fields | parsed)
+        quantized = tuple(QuantizedLayer(**layer) for layer in fields.get("quantized", ()))
+        parsed = {"layers": layers, "refinement": refinement}
+        return cls(**fields | parsed | {"removed": removed, "quantized": quantized})
 
 
 def untouched(sizes: Mapping[str, int], layers: Iterable[LayerResult]) -> dict[str, int]:

@@ -179,6 +179,18 @@ export interface Layer {
   histogram?: WeightHistogram | null;
 }
 
+/** The report of one quantised matrix of a block. */
+export interface QuantizedLayer {
+  name: string;
+  zeros: number;
+  weights: number;
+  scale_min: number;
+  scale_max: number;
+  /** The relative error of its outputs, which rounding causes. */
+  error: number | null;
+  fallback: string | null;
+}
+
 /** How many sampled weights are in each of equal bins from -limit to limit. */
 export interface WeightHistogram {
   limit: number;
@@ -217,6 +229,7 @@ export interface Block {
   isDropped: boolean;
   /** How much the dense block changed the hidden state, if this was measured. */
   distance: number | null;
+  quantized: QuantizedLayer[];
 }
 
 interface RawBlock {
@@ -238,6 +251,7 @@ function block({ index, name, data }: RawBlock): Block {
     removed: Array.isArray(data.removed) ? (data.removed as RemovedUnits[]) : [],
     isDropped: data.is_dropped === true,
     distance: number(data.distance),
+    quantized: Array.isArray(data.quantized) ? (data.quantized as QuantizedLayer[]) : [],
   };
 }
 

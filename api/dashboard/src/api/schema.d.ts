@@ -2361,6 +2361,7 @@ export interface components {
          *         "propagation": "fused",
          *         "refine": null,
          *         "recover": null,
+         *         "quantize": null,
          *         "samples": null,
          *         "seq_len": null,
          *         "seed": 0,
@@ -2416,6 +2417,7 @@ export interface components {
          *         "propagation": "fused",
          *         "refine": null,
          *         "recover": null,
+         *         "quantize": null,
          *         "samples": null,
          *         "seq_len": null,
          *         "seed": 0,
@@ -2904,6 +2906,8 @@ export interface components {
             refine?: boolean | components["schemas"]["RefineSpec"] | null;
             /** @description Trains the pruned model to predict as the dense one does: `masked`, `mask_lora`, `spp` or `ast`; or an object that sets more than the kind. */
             recover?: ("masked" | "mask_lora" | "spp" | "ast" | "none") | components["schemas"]["RecoverSpec"] | null;
+            /** @description Rounds the kept weights to 4 or 8 bits once a block is pruned: `w4a16` or `w8a16`, or an object that sets more than the scheme. */
+            quantize?: ("w4a16" | "w8a16" | "none") | components["schemas"]["QuantizeSpec"] | null;
             /**
              * Samples
              * @description Calibration windows; 128 by default, or every row of a dataset of fewer rows.
@@ -3095,6 +3099,7 @@ export interface components {
          *         "propagation": "fused",
          *         "refine": null,
          *         "recover": null,
+         *         "quantize": null,
          *         "samples": null,
          *         "seq_len": null,
          *         "seed": 0,
@@ -3395,6 +3400,7 @@ export interface components {
          *             "propagation": "fused",
          *             "refine": null,
          *             "recover": null,
+         *             "quantize": null,
          *             "samples": null,
          *             "seq_len": null,
          *             "seed": 0,
@@ -3559,6 +3565,7 @@ export interface components {
          *         "propagation": "fused",
          *         "refine": null,
          *         "recover": null,
+         *         "quantize": null,
          *         "samples": null,
          *         "seq_len": null,
          *         "seed": 0,
@@ -3656,6 +3663,7 @@ export interface components {
          *         "propagation": "fused",
          *         "refine": null,
          *         "recover": null,
+         *         "quantize": null,
          *         "samples": null,
          *         "seq_len": null,
          *         "seed": 0,
@@ -3945,6 +3953,8 @@ export interface components {
             refine?: boolean | components["schemas"]["RefineSpec"] | null;
             /** @description Trains the pruned model to predict as the dense one does: `masked`, `mask_lora`, `spp` or `ast`; or an object that sets more than the kind. */
             recover?: ("masked" | "mask_lora" | "spp" | "ast" | "none") | components["schemas"]["RecoverSpec"] | null;
+            /** @description Rounds the kept weights to 4 or 8 bits once a block is pruned: `w4a16` or `w8a16`, or an object that sets more than the scheme. */
+            quantize?: ("w4a16" | "w8a16" | "none") | components["schemas"]["QuantizeSpec"] | null;
             /**
              * Samples
              * @description Calibration windows; 128 by default, or every row of a dataset of fewer rows.
@@ -5769,6 +5779,8 @@ export interface components {
             refine?: components["schemas"]["RefineSpec"] | null;
             /** @description Trains the pruned model to predict as the dense one does: `masked`, `mask_lora`, `spp` or `ast`; or an object that sets more than the kind. */
             recover?: components["schemas"]["RecoverSpec"] | null;
+            /** @description Rounds the kept weights to 4 or 8 bits once a block is pruned: `w4a16` or `w8a16`, or an object that sets more than the scheme. */
+            quantize?: components["schemas"]["QuantizeSpec"] | null;
             /**
              * Samples
              * @description Calibration windows; 128 by default, or every row of a dataset of fewer rows.
@@ -5863,6 +5875,30 @@ export interface components {
              *     ]
              */
             output: (components["schemas"]["HubOutput"] | components["schemas"]["S3Output"] | components["schemas"]["MlflowOutput"])[];
+        };
+        /**
+         * QuantizeSpec
+         * @description How the kept weights of the pruned matrices are rounded.
+         */
+        QuantizeSpec: {
+            /**
+             * Scheme
+             * @description Bits of a weight, 4 or 8, and of the activations, which are not rounded.
+             * @enum {string}
+             */
+            scheme: "w4a16" | "w8a16";
+            /**
+             * Group Size
+             * @description Neighbours of a row that share a scale; by default 128, or the largest power of two below that divides all rows.
+             */
+            group_size?: number | null;
+            /**
+             * Scales
+             * @description How a scale is chosen: `mse` for a small squared error, `minmax` for the largest weight.
+             * @default mse
+             * @enum {string}
+             */
+            scales: "mse" | "minmax";
         };
         /**
          * QueueHistory
@@ -6532,6 +6568,7 @@ export interface components {
          *             "propagation": "fused",
          *             "refine": null,
          *             "recover": null,
+         *             "quantize": null,
          *             "samples": null,
          *             "seq_len": null,
          *             "seed": 0,
@@ -6798,6 +6835,8 @@ export interface components {
             refine?: boolean | components["schemas"]["RefineSpec"] | null;
             /** @description Trains the pruned model to predict as the dense one does: `masked`, `mask_lora`, `spp` or `ast`; or an object that sets more than the kind. */
             recover?: ("masked" | "mask_lora" | "spp" | "ast" | "none") | components["schemas"]["RecoverSpec"] | null;
+            /** @description Rounds the kept weights to 4 or 8 bits once a block is pruned: `w4a16` or `w8a16`, or an object that sets more than the scheme. */
+            quantize?: ("w4a16" | "w8a16" | "none") | components["schemas"]["QuantizeSpec"] | null;
             /**
              * Samples
              * @description Calibration windows; 128 by default, or every row of a dataset of fewer rows.
@@ -7366,6 +7405,7 @@ export interface components {
          *           "propagation": "fused",
          *           "refine": null,
          *           "recover": null,
+         *           "quantize": null,
          *           "samples": null,
          *           "seq_len": null,
          *           "seed": 0,
@@ -9503,6 +9543,7 @@ export interface operations {
                      *         "propagation": "fused",
                      *         "refine": null,
                      *         "recover": null,
+                     *         "quantize": null,
                      *         "samples": null,
                      *         "seq_len": null,
                      *         "seed": 0,
@@ -9628,6 +9669,7 @@ export interface operations {
                      *             "propagation": "fused",
                      *             "refine": null,
                      *             "recover": null,
+                     *             "quantize": null,
                      *             "samples": null,
                      *             "seq_len": null,
                      *             "seed": 0,

@@ -45,6 +45,9 @@ function folded(words: string[]): string {
 /** Lists of which each value is an argument of its own; any other list is one argument. */
 const SEPARATE = new Set(["skip", "tasks", "prompts"]);
 
+/** The member of an object that a plain value of the field stands for. */
+const PLAIN: Record<string, string> = { recover: "kind", quantize: "scheme" };
+
 function flags(name: string, value: unknown): string[] {
   if (value === null) return [];
   if (name === "gate") return bounds(value as Body);
@@ -52,7 +55,7 @@ function flags(name: string, value: unknown): string[] {
   const flag = `--${name.replaceAll("_", "-")}`;
   const isSettings = name === "refine" || name === "rank_answers";
   if (isSettings && typeof value === "object") return settings(flag, value as Body);
-  if (name === "recover" && typeof value === "object") return members(name, value as Body);
+  if (name in PLAIN && typeof value === "object") return members(name, value as Body);
   if (typeof value === "boolean") return value ? [flag] : [];
   if (!Array.isArray(value)) return [flag, quoted(toText(value))];
   if (name === "output") return value.flatMap((one) => [flag, quoted(targetToText(one as Body))]);
@@ -70,10 +73,10 @@ function settings(flag: string, value: Body): string[] {
   return named.length > 0 ? named : [flag];
 }
 
-/** A flag for each member of an object; the kind is the field itself. */
+/** A flag for each member of an object; one of them is the field itself. */
 function members(name: string, value: Body): string[] {
   return Object.entries(value).flatMap(([key, part]) =>
-    flags(key === "kind" ? name : `${name}_${key}`, part),
+    flags(key === PLAIN[name] ? name : `${name}_${key}`, part),
   );
 }
 

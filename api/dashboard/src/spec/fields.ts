@@ -62,6 +62,9 @@ const LABELS: Record<string, string> = {
   "recover.lr": "Recovery learning rate",
   "recover.kl": "Recovery divergence weight",
   "recover.temperature": "Recovery temperature",
+  quantize: "Quantise",
+  "quantize.group_size": "Weights per scale",
+  "quantize.scales": "Choice of scales",
 };
 
 /** The targets of a result are objects of several kinds, and written in forms of their own. */

@@ -314,6 +314,14 @@ describe("commands", () => {
     );
   });
 
+  it("have a flag for the scheme of a quantisation, and one for each of its settings", () => {
+    const quantize = { scheme: "w4a16", group_size: 64, scales: "mse" };
+    expect(commandsOf({ model: "m", quantize }, "http://h:1").cli.replaceAll(" \\\n ", "")).toBe(
+      "ZPRUNER_URL=http://h:1 zpruner submit m --quantize w4a16 --quantize-group-size 64 " +
+        "--quantize-scales mse",
+    );
+  });
+
   it("name the variable of the key where the service requires one, never its value", () => {
     const { curl } = commandsOf({ model: "m" }, "http://h:1", true);
     expect(curl).toContain('-H "Authorization: Bearer $ZPRUNER_API_KEY"');

@@ -23,6 +23,7 @@ from worker.pruning.methods.registry import get_scorer, get_solver
 from worker.pruning.model.checkpoint import Checkpoint
 from worker.pruning.model.linear_layers import linear_layers
 from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.quantization.scheme import Quantization
 from worker.pruning.refinement.results import RefinementProgress
 from worker.pruning.refinement.settings import Refinement
 from worker.pruning.stats.input_moments import InputMoments
@@ -58,6 +59,7 @@ RECIPES = {
         removal=Neurons(0.2),
     ),
     "depth": Recipe(None, Unstructured(0.0), removal=Depth(1 / 3)),
+    "quantized": Recipe(get_scorer("wanda"), HALF, quantization=Quantization(4)),
 }
 
 

@@ -22,6 +22,7 @@ from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.cost_model import sweep_cost
 from worker.pruning.planning.plan import plan
 from worker.pruning.planning.workload import Workload
+from worker.pruning.quantization.scheme import Quantization, Scheme
 from worker.pruning.refinement.settings import Refinement
 from worker.pruning.structure.depth import Depth
 from worker.pruning.structure.heads import Heads
@@ -36,6 +37,7 @@ HALF, NONE = Unstructured(0.5), Unstructured(0.0)
 SOLVING = replace(WORK, solver="sparsegpt")
 REFINEMENT = Refinement(steps=8)
 HALVES = replace(REFINEMENT, scope="half")
+FOUR_BITS = Quantization(4)
 
 
 class Products(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's
@@ -77,6 +79,7 @@ def seconds(work: Workload = WORK, shape: ModelShape | None = None, speed: Speed
         replace(WORK, refinement=REFINEMENT),
         replace(WORK, refinement=REFINEMENT, corrects_refinement=True),
         replace(WORK, method=None, repairs_units=True, corrects=True),
+        replace(WORK, scheme=Scheme(4, 128)),
         SOLVING,
     ],
 )
@@ -162,12 +165,17 @@ def test_without_a_measured_speed_a_plan_has_no_duration() -> None:
         Recipe(None, NONE, removal=Heads(0.1, repairs=False)),
         Recipe(None, NONE, removal=Depth(0.5)),
         Recipe(None, NONE, removal=Neurons(0.3), refinement=REFINEMENT),
+        Recipe(ZPRUNER, HALF, quantization=FOUR_BITS),
+        Recipe(ZPRUNER, HALF, "reference", quantization=FOUR_BITS),
+        Recipe(ZPRUNER, HALF, refinement=REFINEMENT, quantization=FOUR_BITS),
+        Recipe(None, HALF, "reference", refinement=REFINEMENT, quantization=FOUR_BITS),
     ],
     ids=[
         *("fused", "reference", "owl", "gblm", "sparsegpt", "admm", "alps", "corrected"),
         *("exact on a mask", "exact"),
         *("refined", "halves"),
         *("neurons", "neurons corrected", "heads", "depth", "neurons refined"),
+        *("quantized", "reference, quantized", "refined, quantized", "only quantized"),
     ],
 )
 def test_predicted_matrix_products_are_those_that_torch_counts(

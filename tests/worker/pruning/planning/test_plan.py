@@ -11,6 +11,7 @@ from worker.pruning.planning.memory_limits import Headroom
 from worker.pruning.planning.memory_model import memory_by_phase
 from worker.pruning.planning.plan import Plan, plan
 from worker.pruning.planning.workload import Setting, Workload
+from worker.pruning.quantization.scheme import Scheme
 from worker.pruning.refinement.settings import Refinement
 
 SOLVING = replace(WORK, solver="alps")
@@ -70,6 +71,24 @@ def test_blocks_that_no_calibration_window_runs_through_hold_no_states() -> None
     measured = replace(WORK, method=None, allocation="depth")
     dropping = planned(replace(measured, calibrates_blocks=False))
     assert dropping.host_bytes < planned(measured).host_bytes
+
+
+@pytest.mark.parametrize(("bits", "share"), [(4, 0.15), (8, 0.3)])
+def test_a_quantised_model_is_smaller_on_disk(bits: int, share: float) -> None:
+    shape = llama(vocabulary=100)
+    small = planned(replace(WORK, scheme=Scheme(bits, 128)), shape).artifact_bytes
+    assert small < share * planned(shape=shape).artifact_bytes
+
+
+def test_rounding_takes_more_memory_than_a_score() -> None:
+    few = replace(SMALL, calibration_windows=1, seq_len=128, evaluation_windows=0)
+    rounding = replace(few, scheme=Scheme(4, 128))
+    assert planned(rounding).phase == "quantization"
+    assert planned(rounding).host_bytes > planned(few).host_bytes
+    shape = llama(vocabulary=1000)
+    between = (planned(rounding, shape).working_bytes + planned(few, shape).working_bytes) // 2
+    with pytest.raises(InsufficientMemoryError, match="set quantize to none"):
+        planned(rounding, shape, left(round(between * 1.05)))
 
 
 def test_the_head_is_the_peak_if_the_vocabulary_is_large() -> None:

@@ -26,6 +26,7 @@ from worker.pruning.methods.registry import get_scorer, get_solver
 from worker.pruning.methods.scorers import InputScorer
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.workload import Propagation
+from worker.pruning.quantization.scheme import Quantization
 from worker.pruning.refinement.settings import Refinement
 from worker.pruning.structure.depth import Depth
 from worker.pruning.structure.neurons import Neurons
@@ -47,6 +48,8 @@ REFINED = replace(
 )
 DEPTH = Recipe(None, Unstructured(0.0), removal=Depth(1 / 3))
 NEURONS = Recipe(None, Unstructured(0.0), removal=Neurons(0.2), correction=0.3)
+QUANTIZED = replace(HALF, quantization=Quantization(4))
+REFINED_QUANTIZED = replace(REFINED, quantization=Quantization(8, 8, "minmax"))
 
 
 @dataclass(frozen=True)
@@ -114,8 +117,11 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("propagation", ["fused", "reference"])
 @pytest.mark.parametrize(
     "recipe",
-    [HALF, CORRECTED, OWL, MATRIX, REFINED, NEURONS, DEPTH],
-    ids=["score", "sparsegpt", "owl", "matrix", "refined", "neurons", "depth"],
+    [HALF, CORRECTED, OWL, MATRIX, REFINED, NEURONS, DEPTH, QUANTIZED, REFINED_QUANTIZED],
+    ids=[
+        *("score", "sparsegpt", "owl", "matrix", "refined", "neurons", "depth"),
+        *("quantized", "refined, quantized"),
+    ],
 )
 def test_a_run_killed_after_any_block_resumes_with_the_same_bytes_and_results(
     dense: Path, tmp_path: Path, recipe: Recipe, propagation: Propagation

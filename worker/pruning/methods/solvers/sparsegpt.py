@@ -124,7 +124,7 @@ class Elimination:
     def select_and_eliminate(self, start: int, stop: int) -> None:
         """Select and drop weights in columns ``start`` to ``stop``, group by group."""
         if stop - start > self._group:
-            middle = _middle(start, stop, self._group)
+            middle = middle_of(start, stop, self._group)
             self.select_and_eliminate(start, middle)
             self._update(start, middle, stop)
             self.select_and_eliminate(middle, stop)
@@ -135,7 +135,7 @@ class Elimination:
     def eliminate(self, start: int, stop: int) -> None:
         """In columns ``start`` to ``stop``, make up for the weights that `drop` marks."""
         if stop - start > _ONE_BY_ONE:
-            middle = _middle(start, stop, _ONE_BY_ONE)
+            middle = middle_of(start, stop, _ONE_BY_ONE)
             self.eliminate(start, middle)
             self._update(start, middle, stop)
             self.eliminate(middle, stop)
@@ -158,7 +158,7 @@ class Elimination:
         self.work[middle:stop].addmm_(steps.T, dropped, alpha=-1)
 
 
-def _middle(start: int, stop: int, width: int) -> int:
+def middle_of(start: int, stop: int, width: int) -> int:
     """Return the column at which to split a range roughly in half.
 
     Its distance from ``start`` is a multiple of ``width``.

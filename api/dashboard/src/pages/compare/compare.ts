@@ -37,6 +37,13 @@ export const METRICS: Metric[] = [
   { name: "dense_perplexity", label: "Dense perplexity", format: figure, lowerIsBetter: null },
   { name: "perplexity_ratio", label: "Perplexity ratio", format: figure, lowerIsBetter: true },
   { name: "sparsity", label: "Sparsity", format: (v) => percent(v, 2), lowerIsBetter: null },
+  { name: "bytes", label: "Weight files", format: bytes, lowerIsBetter: true },
+  {
+    name: "quantization.bits_per_weight",
+    label: "Bits per weight",
+    format: figure,
+    lowerIsBetter: true,
+  },
   {
     name: "fallbacks",
     label: "Fallbacks",

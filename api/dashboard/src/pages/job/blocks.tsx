@@ -9,6 +9,7 @@ import { Section } from "../../ui/section.tsx";
 import { BlockChart } from "./block-chart.tsx";
 import type { Kept } from "./kept.ts";
 import { Matrices } from "./matrices.tsx";
+import { QuantizedMatrices } from "./quantized.tsx";
 import { Removed, removedText } from "./removed.tsx";
 
 /** The reports of the blocks. */
@@ -85,6 +86,12 @@ function BlockDetail({ block, index }: { block: Block | undefined; index: number
         <summary>{block.layers.length} matrices</summary>
         <Matrices layers={block.layers} />
       </details>
+      {block.quantized.length > 0 && (
+        <details>
+          <summary>{block.quantized.length} quantised matrices</summary>
+          <QuantizedMatrices layers={block.quantized} />
+        </details>
+      )}
     </>
   );
 }

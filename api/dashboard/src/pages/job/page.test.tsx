@@ -391,3 +391,35 @@ it("says which rule deleted files, and offers only those that are stored", async
   expect(text).not.toContain("model.safetensors");
   expect(shown.box.textContent).toContain("files deleted by the retention rule old");
 });
+
+it("shows how the weights of a finished job are quantised, and each matrix", async () => {
+  const quantization = {
+    bits: 4,
+    group_size: 64,
+    bytes: 3e6,
+    bits_per_weight: 4.25,
+    error: 0.0712,
+  };
+  const result = { bytes: 6e7, quantization: { ...quantization, fallbacks: 1 } };
+  const spec = makeSpec({ quantize: { scheme: "w4a16", group_size: null, scales: "mse" } });
+  answers["/v1/jobs/job_1"] = [200, { ...job, spec, result }];
+  const matrix = { name: "mlp.up_proj.weight", zeros: 55, weights: 100, error: 0.081 };
+  const quantized = [{ ...matrix, scale_min: 0.011, scale_max: 0.042, fallback: null }];
+  const data = { sparsity: 0.55, layers: [], quantized };
+  answers["/v1/jobs/job_1/blocks"] = [200, { data: [{ index: 0, name: "layers.0", data }] }];
+  shown = await mount(<JobPage id="job_1" />);
+
+  const text = card("Quantised weights")?.textContent;
+  expect(text).toContain("w4a16");
+  expect(text).toContain("4.25, scales included");
+  expect(text).toContain("60.0 MB");
+  expect(text).toContain("7.12 %");
+  expect(text).toContain("faster only in an engine with kernels");
+  expect(card("Blocks")?.textContent).toContain("1 quantised matrices");
+  expect(card("Blocks")?.textContent).toContain("0.011 to 0.042");
+});
+
+it("shows nothing of a quantisation where there is none", async () => {
+  shown = await mount(<JobPage id="job_1" />);
+  expect(card("Quantised weights")).toBeUndefined();
+});

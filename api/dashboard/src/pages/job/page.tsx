@@ -25,6 +25,7 @@ import { keptBlocks } from "./kept.ts";
 import { Log } from "./log.tsx";
 import { NotifySwitch } from "./notify.tsx";
 import { Outputs } from "./outputs.tsx";
+import { Quantized } from "./quantized.tsx";
 import { Ranking } from "./ranking.tsx";
 import { Recovery } from "./recovery.tsx";
 import { currentStep, stepInWords } from "./recovery-steps.ts";
@@ -99,6 +100,7 @@ function JobView({ job }: { job: Job }) {
           ))}
           <Overlap job={job} />
           <Result job={job} />
+          <Quantized job={job} />
           <Tasks job={job} />
           <Ranking job={job} />
           <Generation job={job} />

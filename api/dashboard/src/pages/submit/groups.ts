@@ -38,6 +38,11 @@ const GROUPS: { title: string; names: string[]; isOpen: boolean }[] = [
     isOpen: false,
   },
   {
+    title: "Quantisation",
+    names: ["quantize", "quantize.group_size", "quantize.scales"],
+    isOpen: false,
+  },
+  {
     title: "Calibration",
     names: ["samples", "seq_len", "propagation", "dtype", "seed"],
     isOpen: false,

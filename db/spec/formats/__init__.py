@@ -1,0 +1,1 @@
+"""The form in which the weights of a result are stored."""

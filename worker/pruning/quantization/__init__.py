@@ -1,0 +1,1 @@
+"""Quantisation: rounding the kept weights of a matrix to small integers with shared scales."""

@@ -1,0 +1,90 @@
+"""How the weights of a model are quantised."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import gcd
+from typing import Literal
+
+from worker.pruning.base.errors import QuantizationError
+
+Scales = Literal["mse", "minmax"]
+LARGEST_GROUP, SMALLEST_GROUP = 128, 8
+"""The default group size is the largest power of two between these that divides all rows; a row of
+eight integers of 4 bits fills a word."""
+_SHAPE_BYTES = 16  # the stored shape: two int64
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """How each matrix of a model is quantised.
+
+    Attributes:
+        bits: bits of each weight.
+        group_size: number of neighbours of a row that share a scale.
+        scales: ``mse`` chooses each scale so that the squared error of the group's weights, by the
+            mean squares of their inputs, is small; ``minmax`` so that the largest weight is exact.
+    """
+
+    bits: int
+    group_size: int
+    scales: Scales = "mse"
+
+    def packed_bytes(self, outputs: int, inputs: int, item_bytes: int) -> int:
+        """Return the bytes of a stored matrix ``[outputs, inputs]``, with its scales and shape.
+
+        Args:
+            outputs, inputs: the shape of the matrix.
+            item_bytes: bytes of a scale, which has the dtype of the weights before rounding.
+        """
+        weights = outputs * inputs
+        return weights * self.bits // 8 + weights // self.group_size * item_bytes + _SHAPE_BYTES
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """The requested quantisation of a model.
+
+    Attributes:
+        bits: bits of each weight, 4 or 8.
+        group_size: number of neighbours of a row that share a scale, a multiple of eight; None for
+            128, or the largest smaller power of two that divides all rows.
+        scales: how scales are chosen, see `Scheme`.
+    """
+
+    bits: int
+    group_size: int | None = None
+    scales: Scales = "mse"
+
+    def scheme(self, widths: Iterable[tuple[str, int]]) -> Scheme:
+        """Return the scheme for matrices of these names and numbers of inputs.
+
+        Raises:
+            QuantizationError: the rows of a matrix do not split into groups of one size.
+        """
+        rows = list(widths)
+        common = gcd(*(width for _, width in rows))
+        size = self.group_size or _largest_power(common)
+        for name, width in rows:
+            if width % size:
+                raise QuantizationError(
+                    f"{name} has rows of {width} weights, which do not split into groups of "
+                    f"{size}; {_remedy(size, common)}"
+                )
+        return Scheme(self.bits, size, self.scales)
+
+
+def _largest_power(common: int) -> int:
+    """Return the default group size; `SMALLEST_GROUP` if no power of two divides all rows."""
+    size = LARGEST_GROUP
+    while size > SMALLEST_GROUP and common % size:
+        size //= 2
+    return size
+
+
+def _remedy(size: int, common: int) -> str:
+    sizes = range(SMALLEST_GROUP, common + 1, SMALLEST_GROUP)
+    fitting = [one for one in sizes if common % one == 0]
+    if not fitting:
+        return "skip it, or leave quantize out"
+    nearest = min(fitting, key=lambda one: (abs(one - size), one))
+    return f"set the group_size of quantize to {nearest}, or skip it"
