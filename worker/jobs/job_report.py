@@ -13,6 +13,7 @@ from worker.evaluation.perplexity import perplexity, perplexity_interval
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.recovered_model import RecoveredModel
 from worker.jobs.tasks.measured import MeasuredTasks
+from worker.jobs.written.weights import WrittenWeights
 from worker.pruning.base.compute import dtype_name
 from worker.pruning.base.errors import NotFiniteError
 from worker.pruning.model.head_loss import mean_loss
@@ -25,6 +26,7 @@ def job_report(
     job: OpenedJob,
     result: PruningResult,
     blocks: Sequence[BlockResult],
+    weights: WrittenWeights,
     recovered: RecoveredModel | None = None,
     tasks: MeasuredTasks | None = None,
     texts: list[dict[str, Any]] | None = None,
@@ -40,6 +42,7 @@ def job_report(
         "spec": job.spec.model_dump(mode="json"),
         "model": {"name": job.model.name, "revision": job.model.revision},
         "metrics": job_metrics(result, blocks, recovered)
+        | weights.metrics()
         | ({} if tasks is None else tasks.metrics())
         | {"eval_overlap": shared, "protocol": protocol},
         "warnings": _warnings(shared),
@@ -48,6 +51,7 @@ def job_report(
         "calibration": job.windows.calibration.provenance,
         "evaluation": protocol,
         "resumed_from_block": result.resumed_from_block,
+        "certificate": weights.report(),
         "blocks": [block_json(block) for block in blocks],
     }
     if recovered is not None:

@@ -24,6 +24,8 @@ from worker.jobs.recovery import planned_recovery, sweep_share
 from worker.jobs.resources import Resources
 from worker.jobs.sweep import start_sweep
 from worker.jobs.tasks.loading import job_tasks
+from worker.jobs.written.matrices import pruned_matrices
+from worker.jobs.written.weights import read_weights
 from worker.pruning.base.compute import compute_device
 from worker.pruning.distributed.launcher import rank_devices
 from worker.pruning.model.shards import Shard
@@ -82,8 +84,10 @@ def prune(
     written = recovered.result.shards if recovered else result.shards
     measured = (yield from tasks.progress(out, written, trained, _DONE)) if tasks else None
     texts = (yield from generation.progress(out, _DONE, _PACKAGED)) if generation else None
-    yield JobProgress(Phase.packaging, _PACKAGED)
-    report = job_report(job, result, blocks, recovered, measured, texts)
+    yield (packaging := JobProgress(Phase.packaging, _PACKAGED))
+    matrices = pruned_matrices(job.meta_model, blocks)
+    weights = yield from read_weights(out, written, matrices, spec.pattern, packaging)
+    report = job_report(job, result, blocks, weights, recovered, measured, texts)
     write_model_folder(job.model.path, out, report, resources.model_roots)
     digests = _digests(written)
     write_statement(out, digests, Run(job, inputs, result.plan, report, started))

@@ -1,6 +1,7 @@
 import type { Job } from "../../api/client.ts";
 import { perplexityInterval } from "../../api/intervals.ts";
 import { number } from "../../api/jobs.ts";
+import { patternsInWords } from "../../api/patterns.ts";
 import { Bars } from "../../charts/bars.tsx";
 import { bytes, change, count, duration, percent } from "../../format.ts";
 import { Fact, Facts, Section } from "../../ui/section.tsx";
@@ -13,6 +14,7 @@ export function Result({ job }: { job: Job }) {
   const pruned = number(metrics.pruned_perplexity);
   const before = number(metrics.perplexity_before_recovery);
   const metric = (name: string) => number(metrics[name]);
+  const patterns = patternsInWords(metrics);
   const protocol = (metrics.protocol ?? {}) as Record<string, unknown>;
   return (
     <Section title="Result" aside={pruned !== null && <Delta dense={dense} pruned={pruned} />}>
@@ -33,6 +35,7 @@ export function Result({ job }: { job: Job }) {
         <Fact name="Zeros">
           {count(metric("zeros"))} of {count(metric("weights"))}
         </Fact>
+        {patterns !== null && <Fact name="N:M pattern">{patterns}</Fact>}
         <Fact name="Parameters covered">{percent(metric("coverage"))}</Fact>
         <Fact name="Fallbacks">{count(metric("fallbacks"))} matrices</Fact>
         <Fact name="Pruning">{duration(metric("prune_seconds"))}</Fact>
