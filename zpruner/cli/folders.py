@@ -87,9 +87,7 @@ def _certificate(
         matrices = block_matrices(folder, tensors)
         stderr.print(f"no {REPORT} names the pruned matrices: all blocks are read", markup=False)
     if globs:
-        matrices = [
-            one for one in matrices if any(fnmatchcase(one.tensor, glob) for glob in globs)
-        ]
+        matrices = [one for one in matrices if any(fnmatchcase(one.tensor, glob) for glob in globs)]
     if not matrices:
         raise FilesError(f"{folder} has no such matrix; name other tensors with --matrix")
     certificate = Certificate(tuple(dict.fromkeys((*required, *STANDARD))))

@@ -49,9 +49,7 @@ class CompactFile:
             for part in self._parts:
                 yield from self._bytes(file, part)
 
-    def _kept(
-        self, file: BinaryIO, tensor: StoredTensor, digest: Any, sha256: str | None
-    ) -> int:
+    def _kept(self, file: BinaryIO, tensor: StoredTensor, digest: Any, sha256: str | None) -> int:
         """Return how many units of a tensor are not zero; update the digest if it is needed."""
         count = 0
         for data in self._pieces(file, tensor):
@@ -79,9 +77,7 @@ class CompactFile:
 
 
 def _header(compact: list[Part], sha256: str) -> dict[str, Any]:
-    entries: dict[str, Any] = {
-        METADATA: {"format": FORMAT, "version": VERSION, "sha256": sha256}
-    }
+    entries: dict[str, Any] = {METADATA: {"format": FORMAT, "version": VERSION, "sha256": sha256}}
     reached = 0
     for part in compact:
         entries[part.name] = {

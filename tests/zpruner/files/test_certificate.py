@@ -110,9 +110,9 @@ def test_one_more_weight_in_one_group_breaks_the_pattern_of_its_matrix_alone(
 
 
 def test_zeros_of_either_sign_count_and_nan_does_not(tmp_path: Path) -> None:
-    weight = torch.tensor([[1.0, 0.0, -0.0, 2.0], [float("nan"), 0.0, 0.0, 1.0]])
+    weight = torch.tensor([[1.0, 2.0, -0.0, 0.0], [float("nan"), 1.0, 0.0, -0.0]])
     assert certified(tmp_path, {"a": weight}).held == [GroupPattern(2, 4)]
-    weight[1, 1] = 3
+    weight[1, 2] = 3
     assert certified(tmp_path, {"a": weight}).held == []
 
 

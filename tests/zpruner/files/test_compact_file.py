@@ -109,7 +109,7 @@ def test_the_program_in_the_documentation_reads_a_compact_file(tmp_path: Path) -
     write_safetensors(tmp_path / "a.safetensors", tensors, {"format": "pt"})
     code = PAGE.read_text().split("```python\n")[1].split("```")[0]
     names: dict[str, object] = {}
-    exec(code, names)  # noqa: S102 - our own documentation
+    exec(code, names)
     read = names["tensors_of"]
     assert callable(read)
     found = dict(read(compacted(tmp_path / "a.safetensors")))
