@@ -1,7 +1,8 @@
 """Sizes and times of the compact form, of zstd, and of both: `python -m benchmarks.compact`.
 
 The demo's model is pruned, and its weight files are written in each form, one after the other by
-one thread. Every restored file is compared with the original.
+one thread. Every restored file is compared with the original. Times are the process's own, so that
+other programs on the machine matter little.
 """
 
 import argparse
@@ -11,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter
+from time import process_time
 
 import pyarrow as pa  # type: ignore[import-untyped] # it has none
 
@@ -22,13 +23,13 @@ from zpruner.files.compact_file import CompactFile
 from zpruner.files.expanded_file import ExpandedFile
 
 RESULTS = Path(__file__).parent / "results"
-MODELS = Path(__file__).parents[1] / ".demo" / "models"
+MODELS = Path(".demo/models")
 TARGETS = {
     "50 %": ("--sparsity", "0.5"),
     "70 %": ("--sparsity", "0.7"),
     "2:4": ("--pattern", "2:4"),
 }
-LEVELS = (3, 19)
+LEVELS = (3, 9)
 MB = 1_000_000
 
 
@@ -41,8 +42,8 @@ class Form:
         name: the form.
         size_bytes: size of all weight files in this form.
         share: that size over the size of the plain files.
-        write_seconds, restore_seconds: seconds to make all files of this form from the plain ones,
-            and the reverse.
+        write_seconds, restore_seconds: CPU seconds to make all files of this form from the plain
+            ones, and the reverse.
     """
 
     target: str
@@ -121,8 +122,8 @@ def _zstd(files: dict[Path, bytes], level: int) -> tuple[int, float, float]:
 
 
 def _timed(act: Callable[[], dict[Path, bytes]]) -> tuple[dict[Path, bytes], float]:
-    started = perf_counter()
-    return act(), perf_counter() - started
+    started = process_time()
+    return act(), process_time() - started
 
 
 def _small(path: Path) -> Path:
@@ -136,7 +137,7 @@ def _require_same(found: dict[Path, bytes], expected: dict[Path, bytes]) -> None
 
 def _markdown(forms: Sequence[Form]) -> str:
     lines = [
-        "| pruned to | form | MB | of plain | seconds to write | seconds to restore |",
+        "| pruned to | form | MB | of plain | CPU seconds to write | to restore |",
         "|---|---|---:|---:|---:|---:|",
     ]
     for form in forms:

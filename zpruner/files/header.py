@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import struct
 from dataclasses import dataclass
 from math import prod
@@ -145,7 +144,7 @@ def _entries(raw: bytes, file: str) -> dict[str, Any]:
     text = raw[_LENGTH_BYTES:]
     if raw[:_LENGTH_BYTES] != struct.pack("<Q", len(text)):
         raise FilesError(f"{file} has a header of another length than it claims; {_AGAIN}")
-    if len(re.findall(rb"[,\[{]", text)) > MAX_VALUES:
+    if sum(map(text.count, (b",", b"[", b"{"))) > MAX_VALUES:
         raise FilesError(f"{file} has a header of more than {MAX_VALUES:,} values; split the file")
     try:
         entries = json.loads(text.decode())

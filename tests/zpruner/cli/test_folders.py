@@ -53,8 +53,9 @@ def test_a_folder_is_compacted_and_expanded(folder: Path, tmp_path: Path) -> Non
 def test_a_folder_that_cannot_be_used_is_refused_with_the_reason(
     folder: Path, tmp_path: Path
 ) -> None:
-    for words in (("compact", tmp_path / "lost"), ("expand", folder), ("certify", tmp_path)):
-        result = run(*words, *([] if words[0] == "certify" else [tmp_path / "out"]))
+    out = tmp_path / "out"
+    for words in (("compact", tmp_path / "lost", out), ("expand", folder, out), ("certify", out)):
+        result = run(*words)
         assert (result.exit_code, result.stdout) == (2, "")
         assert "; name " in result.stderr
     assert "exists; name a new folder" in run("compact", folder, folder).stderr

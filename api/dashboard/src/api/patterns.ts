@@ -9,7 +9,7 @@ import { members } from "./tasks.ts";
 export function patternsInWords(result: Job["result"]): string | null {
   const { requested, held, matrices, broken } = members(result, "patterns");
   const holding = Array.isArray(held) ? held.map(String) : [];
-  const all = `all ${count(number(matrices))} matrices`;
+  const all = matrices === 1 ? "the one matrix" : `all ${count(number(matrices))} matrices`;
   if (typeof requested === "string" && broken === 0) return `${requested} holds in ${all}`;
   if (typeof requested === "string")
     return `${requested} does not hold in ${count(number(broken))} of ${count(number(matrices))} matrices`;
