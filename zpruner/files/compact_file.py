@@ -9,8 +9,7 @@ import numpy as np
 
 from zpruner.files.compact_layout import FORMAT, MASK, VALUES, VERSION, Part, parts
 from zpruner.files.elements import pieces, units_of
-from zpruner.files.errors import FilesError
-from zpruner.files.header import MAX_HEADER_BYTES, METADATA, Header, StoredTensor, framed
+from zpruner.files.header import METADATA, Header, StoredTensor, framed
 
 
 class CompactFile:
@@ -39,8 +38,7 @@ class CompactFile:
             kept = [self._kept(file, tensor, digest, sha256) for tensor in self.header.tensors]
         self._parts = parts(self.header, kept)
         self._start = framed(_header(self._parts, sha256 or digest.hexdigest()))
-        if len(self._start) > MAX_HEADER_BYTES:
-            raise FilesError(f"{path.name} has too many tensors for one file; split the file")
+        Header.parse(self._start, path.name)  # what could not be read again is refused now
         self.size_bytes = len(self._start) + sum(part.size_bytes for part in self._parts)
 
     def __iter__(self) -> Iterator[bytes]:

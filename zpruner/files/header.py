@@ -144,6 +144,8 @@ def _entries(raw: bytes, file: str) -> dict[str, Any]:
     text = raw[_LENGTH_BYTES:]
     if raw[:_LENGTH_BYTES] != struct.pack("<Q", len(text)):
         raise FilesError(f"{file} has a header of another length than it claims; {_AGAIN}")
+    if len(text) > MAX_HEADER_BYTES:
+        raise FilesError(f"{file} needs a header of {len(text):,} bytes; split the file")
     if sum(map(text.count, (b",", b"[", b"{"))) > MAX_VALUES:
         raise FilesError(f"{file} has a header of more than {MAX_VALUES:,} values; split the file")
     try:
