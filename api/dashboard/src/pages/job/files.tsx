@@ -165,7 +165,7 @@ function Compact({ job, files }: { job: Job; files: Artifact[] }) {
   return (
     <>
       <div className="row tight">
-        <button type="button" className="quiet" onClick={start} disabled={isBusy}>
+        <button type="button" onClick={start} disabled={isBusy}>
           <Icon name="download" />
           Download compact (tar)
         </button>
