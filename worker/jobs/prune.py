@@ -24,7 +24,6 @@ from worker.jobs.recovery import planned_recovery, sweep_share
 from worker.jobs.resources import Resources
 from worker.jobs.sweep import start_sweep
 from worker.jobs.tasks.loading import job_tasks
-from worker.jobs.written.matrices import pruned_matrices
 from worker.jobs.written.weights import read_weights
 from worker.pruning.base.compute import compute_device
 from worker.pruning.distributed.launcher import rank_devices
@@ -84,9 +83,8 @@ def prune(
     written = recovered.result.shards if recovered else result.shards
     measured = (yield from tasks.progress(out, written, trained, _DONE)) if tasks else None
     texts = (yield from generation.progress(out, _DONE, _PACKAGED)) if generation else None
-    yield (packaging := JobProgress(Phase.packaging, _PACKAGED))
-    matrices = pruned_matrices(job.meta_model, blocks)
-    weights = yield from read_weights(out, written, matrices, spec.pattern, packaging)
+    yield JobProgress(Phase.packaging, _PACKAGED)
+    weights = yield from read_weights(job, blocks, out, written, _PACKAGED)
     report = job_report(job, result, blocks, weights, recovered, measured, texts)
     write_model_folder(job.model.path, out, report, resources.model_roots)
     digests = _digests(written)

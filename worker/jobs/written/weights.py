@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from db.core.states import Phase
+from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress
+from worker.jobs.written.matrices import pruned_matrices
 from worker.pruning.model.shards import Shard
+from worker.pruning.sweep.results import BlockResult
 from zpruner.files.certificate import BrokenMatrix, Certificate, Matrix
 from zpruner.files.compact_file import CompactFile
 from zpruner.files.patterns import STANDARD, GroupPattern
@@ -58,17 +62,25 @@ class WrittenWeights:
 
 
 def read_weights(
+    job: OpenedJob,
+    blocks: Sequence[BlockResult],
     out: Path,
     shards: Sequence[Shard],
-    matrices: Sequence[Matrix],
-    pattern: str | None,
-    progress: JobProgress,
+    fraction: float,
 ) -> Generator[JobProgress, None, WrittenWeights]:
-    """Read the weights in ``out`` from their files.
+    """Read the weights of a job from its files.
+
+    Args:
+        job: the job.
+        blocks: the results of its blocks, which name the pruned matrices.
+        out: the folder with the files.
+        shards: the files of weights.
+        fraction: the share of the job's work that is done.
 
     Yields:
-        ``progress`` after each file, as a place where the job may stop.
+        Progress after each file, as a place where the job may stop.
     """
+    matrices, pattern = pruned_matrices(job.meta_model, blocks), job.spec.pattern
     requested = None if pattern is None else GroupPattern.parse(pattern)
     patterns = STANDARD if requested is None else (requested, *STANDARD)
     certificate, tensors = Certificate(tuple(dict.fromkeys(patterns))), tensors_of(out)
@@ -80,5 +92,5 @@ def read_weights(
         for matrix in by_file[shard.name]:
             certificate.add(matrix, tensors)
         size += CompactFile(out / shard.name, shard.sha256).size_bytes
-        yield progress
+        yield JobProgress(Phase.packaging, fraction)
     return WrittenWeights(matrices, requested, certificate, size)
