@@ -154,5 +154,5 @@ def test_a_file_with_so_many_tensors_that_its_compact_header_is_too_long_is_refu
 ) -> None:
     monkeypatch.setattr("zpruner.files.header.MAX_HEADER_BYTES", 100)
     write_safetensors(tmp_path / "a.safetensors", {"a": Content("F16", (8,), bytes(16))})
-    with pytest.raises(FilesError, match="needs a header of .* bytes; split the file"):
+    with pytest.raises(FilesError, match=r"needs a header of .* bytes; split the file"):
         CompactFile(tmp_path / "a.safetensors")
