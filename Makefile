@@ -45,6 +45,7 @@ bench: $(INSTALLED)-dev $(INSTALLED)-demo ## Measure time, memory and quality; p
 	$(BIN)/python -m benchmarks.speed
 	$(BIN)/python -m benchmarks.quality
 	$(BIN)/python -m benchmarks.ranks
+	$(BIN)/python -m benchmarks.compact
 
 bench-service: $(INSTALLED)-dev ## Measure the service under many pollers, many streams and long lists
 	$(BIN)/python -m benchmarks.polling

@@ -13,6 +13,7 @@ from mkdocs.structure.files import File, Files
 from typer.core import TyperCommand, TyperGroup
 
 from worker.standalone import command as prune
+from zpruner.cli import folders
 from zpruner.cli.commands.programs import PASS_ARGUMENTS_ON
 from zpruner.cli.main import app
 
@@ -43,7 +44,12 @@ def command_line() -> str:
 
 def commands() -> Iterator[tuple[str, TyperCommand]]:
     """Yield the full name and the definition of each command."""
-    own = dict(_below(typer.main.get_group(prune.app), "zpruner"))
+    programs = (prune.app, folders.app)
+    own = {
+        name: command
+        for program in programs
+        for name, command in _below(typer.main.get_group(program), "zpruner")
+    }
     for name, command in _below(typer.main.get_group(app), "zpruner"):
         yield name, own.get(name, command)
 

@@ -11,8 +11,11 @@ from pathlib import Path
 
 PROGRAMS = {
     "api": "api.program",
+    "certify": "zpruner.cli.folders",
+    "compact": "zpruner.cli.folders",
     "control": "worker.control.process",
     "doctor": "zpruner.serve.doctor",
+    "expand": "zpruner.cli.folders",
     "keys": "db.access.bootstrap",
     "migrate": "db.migrate",
     "outputs": "worker.outputs.process",
@@ -21,7 +24,7 @@ PROGRAMS = {
     "serve": "zpruner.serve.serve",
     "worker": "worker.program",
 }
-SHARED = {"ping", "worker"}
+SHARED = {"certify", "compact", "expand", "ping", "worker"}
 """Programs that share a module; the name of the program is the module's first argument."""
 
 

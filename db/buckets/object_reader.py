@@ -14,10 +14,15 @@ class _WritableBuffer(Protocol):
 
 
 class ObjectReader(io.RawIOBase):
-    """Each read is a request, so wrap this in an `io.BufferedReader`."""
+    """Each read is a request, so wrap this in an `io.BufferedReader`.
+
+    Attributes:
+        name: the name of the object, as that of a file.
+    """
 
     def __init__(self, bucket: Bucket, found: StoredObject) -> None:
         self._bucket, self._found, self._position = bucket, found, 0
+        self.name = found.name
 
     def readable(self) -> bool:
         return True

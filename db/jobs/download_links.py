@@ -33,7 +33,8 @@ ARCHIVES = "job_"
 """The prefix of job ids; if the target is a job id, the link is to that job's archive."""
 MAX_LIFETIME = timedelta(days=7)
 _PATTERN = re.compile(
-    rf"expires=([1-9][0-9]{{0,11}})(?:&key=({id_pattern('key')}))?&sig=([0-9a-f]{{64}})",
+    rf"expires=([1-9][0-9]{{0,11}})(?:&key=({id_pattern('key')}))?&sig=([0-9a-f]{{64}})"
+    r"(&format=(?:plain|compact))?",
     re.ASCII,
 )
 
@@ -58,10 +59,13 @@ class Link:
     def parse(cls, target: str, query: str) -> Self:
         """Parse the query string of a link; it must have exactly the form that `query` returns.
 
+        Only the archive's format may follow, which the signature leaves open.
+
         Raises:
             BadLinkError: the query string has another form.
         """
-        if (match := _PATTERN.fullmatch(query)) is None:
+        match = _PATTERN.fullmatch(query)
+        if match is None or (match[4] and not target.startswith(ARCHIVES)):
             raise BadLinkError("it is not in its issued form")
         return cls(target, int(match[1]), match[2], match[3])
 

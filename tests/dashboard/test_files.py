@@ -10,11 +10,12 @@ from playwright.sync_api import Browser, expect
 
 from db.files.artifacts import ArtifactRepository
 from db.tables.access import AccessScope
-from tests.api.work import FILES, finish_job
+from tests.api.work import FILES, finish, finish_job
 from tests.dashboard.browser import Session, session
 from tests.dashboard.conftest import Api
 from tests.dashboard.keyboard_task import KeyboardTask
-from tests.factories import make_key
+from tests.factories import make_job, make_key
+from tests.zpruner.files.safetensors_files import random_content, write_safetensors
 
 pytestmark = pytest.mark.e2e
 
@@ -44,6 +45,31 @@ def test_with_a_key_all_files_are_downloaded_by_a_link(
     waiting.value.save_as(tmp_path / "all.tar")
     with tarfile.open(tmp_path / "all.tar") as archive:
         assert {f"{job.id}/{name}" for name in FILES} <= set(archive.getnames())
+
+
+def test_all_files_are_downloaded_without_zeros_and_the_page_says_how_much_smaller_they_are(
+    keyed: Session, api: Api, tmp_path: Path
+) -> None:
+    weights = write_safetensors(
+        tmp_path / "weights", {"weight": random_content("BF16", (100, 100), 0.7)}
+    )
+    patterns = {"matrices": 1, "held": ["2:4", "4:8"], "requested": "2:4", "broken": 0}
+    metrics = {"sparsity": 0.7, "compact_size_bytes": 7_500, "patterns": patterns}
+    files = {"model.safetensors": weights, "config.json": b"{}"}
+    job = finish(api.sessions, api.store, make_job(api.sessions).id, files, metrics)
+    page = keyed.open(f"/jobs/{job.id}")
+
+    expect(page.get_by_text("7.5 kB of weights instead of 20.1 kB.")).to_be_visible()
+    expect(page.get_by_text("2:4 holds in the one matrix")).to_be_visible()
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Download compact (tar)").click()
+
+    assert waiting.value.url.endswith("&format=compact")
+    assert waiting.value.suggested_filename == f"{job.id}.compact.tar"
+    waiting.value.save_as(tmp_path / "all.tar")
+    with tarfile.open(tmp_path / "all.tar") as archive:
+        names = {"model.compact.safetensors", "config.json", "SHA256SUMS"}
+        assert set(archive.getnames()) == {f"{job.id}/{name}" for name in names}
 
 
 def test_a_file_is_shared_by_one_click(keyed: Session, api: Api) -> None:

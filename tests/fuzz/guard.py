@@ -51,8 +51,11 @@ class Guard:
         if event == "open" and isinstance(args[0], str | bytes):
             self._file(os.fsdecode(args[0]), bool(args[2] & (os.O_WRONLY | os.O_RDWR)))
         elif event in CHANGES:
+            # Whole folders are deleted by names in an open folder.
+            is_below_open = event in {"os.remove", "os.rmdir"} and args[1] >= 0
+            folder = f"/proc/self/fd/{args[1]}" if is_below_open else ""
             for path in (one for one in args if isinstance(one, str | bytes)):
-                self._file(os.fsdecode(path), True)
+                self._file(os.path.join(folder, os.fsdecode(path)), True)
         elif (event in PROCESSES and not _is_bounded(args)) or event in NETWORK:
             self.found.append(f"{event} {str(args)[:200]}")
 

@@ -1,4 +1,7 @@
-"""What the API and a worker do with one malformed input, up to the calibration."""
+"""What the API and a worker do with one malformed input, up to the calibration.
+
+Compact files are expanded instead, as on a caller's machine.
+"""
 
 import shutil
 from collections.abc import Callable
@@ -22,6 +25,7 @@ from db.files.stores import open_uploads
 from db.problems.catalogue import CATALOGUE
 from db.spec.checkpoint_headers import INDEX, WHOLE, weight_files
 from db.spec.prune_spec import PruneSpec
+from tests.fuzz.compact import COMPACT_KINDS, compact_sample, expansion
 from tests.fuzz.datasets import DATASET_KINDS, WORDS
 from tests.fuzz.guard import Guard
 from tests.fuzz.models import MODEL_KINDS, Files
@@ -32,7 +36,7 @@ from worker.jobs.problems import problem_of
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
 
-KINDS = (*MODEL_KINDS, *DATASET_KINDS, *TASK_KINDS)
+KINDS = (*MODEL_KINDS, *DATASET_KINDS, *TASK_KINDS, *COMPACT_KINDS)
 HOSTILE = "open({!r}, 'w').write('ran')\nraise SystemExit\n"
 CHAT = b'{"messages": [{"role": "user", "content": "%s"}]}\n' % (WORDS.encode() * 5) * 20
 LONGEST_PROBLEM = 4_000
@@ -58,6 +62,7 @@ class World:
         self.root, self.outside = root, root / "outside"
         self.outside.mkdir()
         self._model = _model_in_one_file(root / "base")
+        self._compact = compact_sample(root)
         self._settings = ApiSettings(
             data_dir=root / "data", model_roots=(root / "cases",), dataset_roots=(root / "cases",)
         )
@@ -69,17 +74,27 @@ class World:
     def outcome(self, kind: str, number: int, guard: Guard) -> Outcome:
         """Make an input, pass it to the API and to a worker, and return the outcome."""
         folder = self.root / "cases" / f"{kind}-{number}".replace(" ", "-")
-        spec = self._job(kind, Random(f"{kind} {number}"), folder)  # reproducible
+        random = Random(f"{kind} {number}")  # reproducible
         guard.begin()
+        if kind in COMPACT_KINDS:
+            code, faults = expansion(kind, random, self._compact, folder)
+        else:
+            code, faults = self._outcome_of_job(kind, random, folder)
+        faults += guard.found
+        shutil.rmtree(folder)
+        return Outcome(code, faults)
+
+    def _outcome_of_job(
+        self, kind: str, random: Random, folder: Path
+    ) -> tuple[str | None, list[str]]:
+        spec = self._job(kind, random, folder)
         code, faults = _refusal(lambda: self._check(spec), spec)
         if code is None or kind not in DATASET_KINDS:
             code, more = _refusal(lambda: self._work(spec, folder), spec)
             faults += more
         if code is None and kind in {"header", "index"}:
             faults += _unreadable(folder / "model")
-        faults += guard.found
-        shutil.rmtree(folder)
-        return Outcome(code, faults)
+        return code, faults
 
     def _job(self, kind: str, random: Random, folder: Path) -> PruneSpec:
         """Write the files of an input; return a job that names them."""

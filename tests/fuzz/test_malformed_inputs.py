@@ -10,6 +10,7 @@ from tests.fuzz.jobs import KINDS, World
 
 COUNTS = dict.fromkeys(KINDS, 4) | {
     **{"header": 340, "index": 300, "config": 160, "jsonl": 110, "csv": 30, "text": 20},
+    **{"compact header": 150, "compact original": 120, "compact data": 120},
     **{"tokenizer": 7, "tokenizer_config": 12, "generation_config": 8, "parquet": 6},
 }
 """How many inputs there are of each kind; of some, each takes a process or a data set."""

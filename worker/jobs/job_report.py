@@ -14,6 +14,7 @@ from worker.jobs.opened_job import OpenedJob
 from worker.jobs.ranking.results import MeasuredRanking
 from worker.jobs.recovered_model import RecoveredModel
 from worker.jobs.tasks.measured import MeasuredTasks
+from worker.jobs.written.weights import WrittenWeights
 from worker.pruning.base.compute import dtype_name
 from worker.pruning.base.errors import NotFiniteError
 from worker.pruning.model.head_loss import mean_loss
@@ -52,6 +53,7 @@ def job_report(
     job: OpenedJob,
     result: PruningResult,
     blocks: Sequence[BlockResult],
+    weights: WrittenWeights,
     recovered: RecoveredModel | None,
     others: OtherResults,
 ) -> dict[str, Any]:
@@ -68,6 +70,7 @@ def job_report(
         "model": {"name": job.model.name, "revision": job.model.revision},
         "metrics": job_metrics(result, blocks, recovered)
         | _parameters(job, blocks)
+        | weights.metrics()
         | others.metrics()
         | {"eval_overlap": shared, "protocol": protocol},
         "warnings": _warnings(shared),
@@ -76,6 +79,7 @@ def job_report(
         "calibration": job.windows.calibration.provenance,
         "evaluation": protocol,
         "resumed_from_block": result.resumed_from_block,
+        "certificate": weights.report(),
         "blocks": [block_json(block) for block in blocks],
     }
     if job.scheme is not None:

@@ -9,6 +9,7 @@ from db.spec.catalogue import METHODS
 from db.spec.prune_spec import MethodName, PruneSpec
 from db.spec.variants import default_variant
 from worker.jobs.recipes import recipe_of
+from worker.jobs.written.pattern_section import pattern_section
 from worker.pruning.methods.allocation import BlockSparsities
 from worker.pruning.methods.patterns import NofM, Pattern
 from worker.pruning.refinement.settings import Refinement
@@ -56,7 +57,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 model = AutoModelForCausalLM.from_pretrained("path/to/this/folder")
 tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")
 ```
-"""
+{patterns}"""
 
 _LOADING = """\
 The weights are in the format `pack-quantized` of compressed-tensors. transformers needs the package
@@ -99,6 +100,7 @@ def model_card(report: dict[str, Any]) -> str:
         training_text=_training_text(recovery) if recovery else "",
         evaluation=_protocol(report["evaluation"]),
         warnings="".join(f"**Warning**: {one}\n\n" for one in report["warnings"]),
+        patterns=pattern_section(metrics["patterns"], is_quantized=spec.quantize is not None),
     )
 
 

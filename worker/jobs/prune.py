@@ -27,6 +27,7 @@ from worker.jobs.signature import read_signer, sign_statement
 from worker.jobs.sweep import start_sweep
 from worker.jobs.tasks.loading import job_tasks
 from worker.jobs.written.smaller import whole_folder, write_smaller
+from worker.jobs.written.weights import read_weights
 from worker.pruning.base.compute import compute_device
 from worker.pruning.distributed.launcher import rank_devices
 from worker.pruning.model.shards import Shard
@@ -97,8 +98,9 @@ def prune(
     yield JobProgress(Phase.packaging, _PACKAGED)
     if job.recipe.removal is not None:
         written = yield from write_smaller(job, out, blocks, _PACKAGED)
+    weights = yield from read_weights(job, blocks, out, written, _PACKAGED)
     others = OtherResults(measured, ranked, texts)
-    report = job_report(job, result, blocks, recovered, others)
+    report = job_report(job, result, blocks, weights, recovered, others)
     own = () if job.recipe.removal is None else (CONFIG,)
     write_model_folder(job.model.path, out, report, resources.model_roots, own)
     digests = _digests(written)

@@ -5,7 +5,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from zpruner.client.models.jobs import Event, GateFailure, JobFields, Preview, Result
 
@@ -26,6 +33,21 @@ def progress_display(console: Console) -> Iterator[Callable[[JobFields], None]]:
             bar.update(task, description=stage(job), completed=done, left=time_left(job))
 
         yield show
+
+
+@contextmanager
+def bytes_display(console: Console, what: str, total: float) -> Iterator[Callable[[float], None]]:
+    """Yield a function that is called with the number of bytes done since the last call.
+
+    On a terminal, a bar shows the bytes done so far; elsewhere nothing is printed.
+    """
+    if not console.is_terminal:
+        yield lambda _: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with Progress(*columns, TimeElapsedColumn(), console=console) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda count: bar.advance(task, count)
 
 
 class _Lines:

@@ -1,18 +1,23 @@
-"""Downloads files in pieces, in parallel; resumes earlier downloads and verifies the files."""
+"""Downloads files in pieces, in parallel; resumes earlier downloads and verifies the files.
+
+Or downloads the compact archive of all of them, and expands it.
+"""
 
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 
 from zpruner.client.models.jobs import Artifact
-from zpruner.client.partial_file import PartialFile, Piece
+from zpruner.client.partial_file import PartialFile, Piece, safe_path
 from zpruner.client.transport.errors import BucketResponseError, ServiceError
 from zpruner.client.transport.transport import MAX_RETRIES, Body, Transport
 
+Format = Literal["plain", "compact"]
 PIECE_BYTES = 32 << 20
 """The maximum size of one piece in a parallel download, in bytes."""
 PAUSE_S = 0.2
@@ -44,6 +49,43 @@ async def download(
             calls.append(partial(transport.call_blocking, file.finish))
     await transport.run_all(calls, max(1, parallel), cancelled)
     return [file.path for file in files]
+
+
+async def download_compact(
+    transport: Transport[Any], job_id: str, artifacts: Sequence[Artifact], folder: Path
+) -> list[Path]:
+    """Download the compact archive of a job into ``folder``, and expand it.
+
+    The archive is read whole: an interrupted download starts again.
+
+    Raises:
+        ServiceError: numpy is not installed, a file is damaged or its name points outside the
+            folder, the service refused the request, or the connection was lost.
+    """
+    if find_spec("numpy") is None:
+        raise ServiceError("the format compact needs numpy: pip install 'zpruner[files]'")
+    wanted = {one.name: (safe_path(folder, one.name), one.sha256) for one in artifacts}
+    part = folder / f"{job_id}.tar.part"
+    await transport.call_blocking(folder.mkdir, parents=True, exist_ok=True)
+    try:
+        path, description = f"/v1/jobs/{job_id}/archive?format=compact", f"the files of {job_id}"
+        async with transport.open(path, {}, f"{description} (try again)") as body:
+            with part.open("wb") as file:
+                async for data in body.pieces():
+                    file.write(data)
+        await transport.call_blocking(_extract, part, wanted)
+    finally:
+        part.unlink(missing_ok=True)
+    return [path for path, _ in wanted.values()]
+
+
+def _extract(part: Path, wanted: dict[str, tuple[Path, str]]) -> None:
+    from zpruner.files import archive, errors  # noqa: PLC0415 - a client may lack numpy
+
+    try:
+        archive.extract(part, wanted)
+    except errors.FilesError as error:
+        raise ServiceError(str(error)) from error
 
 
 async def _fetch(

@@ -7,6 +7,7 @@ from typing import Any, Generic
 from pydantic import ConfigDict, PrivateAttr
 
 from zpruner.client import download, waiting
+from zpruner.client.download import Format
 from zpruner.client.models.jobs import Artifact, Event, FileLink, JobFields
 from zpruner.client.transport import event_stream
 from zpruner.client.transport.errors import FilesDeletedError, NoFilesError
@@ -67,14 +68,19 @@ class Job(JobFields, Bound[Mode], Generic[Mode]):
         return await post_action(self._transport, self.id, "cancel")
 
     @operation
-    async def download(self, folder: str | Path, *, parallel: int = PARALLEL) -> Sequence[Path]:
+    async def download(
+        self, folder: str | Path, *, parallel: int = PARALLEL, format: Format = "plain"
+    ) -> Sequence[Path]:
         """Download the job's files into ``folder`` and verify them; call again to resume.
+
+        With the format ``compact``, fewer bytes are sent, and the same files are written; this
+        needs numpy, and an interrupted download starts again.
 
         Raises:
             NoFilesError: the job has not succeeded.
             FilesDeletedError: a retention rule deleted the files.
         """
-        return await download_files(self._transport, self.id, Path(folder), parallel)
+        return await download_files(self._transport, self.id, Path(folder), parallel, format)
 
 
 def job_from(transport: Transport[Mode], response: Any) -> Job[Mode]:
@@ -124,7 +130,7 @@ async def create_link(transport: Transport[Any], path: str, expires_in_s: int | 
 
 
 async def download_files(
-    transport: Transport[Any], job_id: str, folder: Path, parallel: int
+    transport: Transport[Any], job_id: str, folder: Path, parallel: int, format: Format
 ) -> Sequence[Path]:
     """Download the files of a job that has succeeded."""
     job = await get_job(transport, job_id)
@@ -134,4 +140,6 @@ async def download_files(
     for one in artifacts:
         if one.deleted_at is not None:
             raise FilesDeletedError(job_id, one)
+    if format == "compact":
+        return await download.download_compact(transport, job_id, artifacts, folder)
     return await download.download(transport, artifacts, folder, parallel)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Unpack
 from uuid import uuid4
 
+from zpruner.client.download import Format
 from zpruner.client.fields import job_fields
 from zpruner.client.filters import Filters, LogFilters, Sort, params_of
 from zpruner.client.job import (
@@ -229,7 +230,12 @@ class Jobs(Resource[Mode]):
 
     @operation
     async def download(
-        self, job_id: str, folder: str | Path, *, parallel: int = PARALLEL
+        self,
+        job_id: str,
+        folder: str | Path,
+        *,
+        parallel: int = PARALLEL,
+        format: Format = "plain",
     ) -> Sequence[Path]:
         """Download a job's files into ``folder`` and verify them; call again to resume.
 
@@ -237,12 +243,14 @@ class Jobs(Resource[Mode]):
             job_id: the job's id.
             folder: the folder to write to; it is created if it is missing.
             parallel: how many pieces of files are downloaded at once.
+            format: with ``compact``, fewer bytes are sent, and the same files are written; this
+                needs numpy, and an interrupted download starts again.
 
         Raises:
             NoFilesError: the job has not succeeded.
             FilesDeletedError: a retention rule deleted the files.
         """
-        return await download_files(self._transport, job_id, Path(folder), parallel)
+        return await download_files(self._transport, job_id, Path(folder), parallel, format)
 
     @operation
     async def wait(

@@ -62,7 +62,7 @@ class PartialFile:
         Raises:
             ServiceError: the artifact's name points outside the folder.
         """
-        file = cls(artifact, _safe_path(folder, artifact.name))
+        file = cls(artifact, safe_path(folder, artifact.name))
         file._is_sequential = piece_bytes is None
         file.is_complete = file.path.is_file() and _sha256(file.path) == artifact.sha256
         if not file.is_complete:
@@ -168,7 +168,12 @@ def _split(gap: Piece, piece_bytes: int | None) -> Iterator[Piece]:
         yield Piece(start, min(start + step, gap.stop))
 
 
-def _safe_path(folder: Path, name: str) -> Path:
+def safe_path(folder: Path, name: str) -> Path:
+    """Return the path of an artifact in ``folder``.
+
+    Raises:
+        ServiceError: the artifact's name points outside the folder.
+    """
     parts = PurePosixPath(name).parts
     if not parts or name.startswith("/") or ".." in parts or "\\" in name:
         raise ServiceError(f"refusing the artifact name {name!r}")

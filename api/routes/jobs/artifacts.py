@@ -2,10 +2,10 @@
 
 from datetime import timedelta
 from pathlib import PurePosixPath
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
-from fastapi import APIRouter, Body, Depends, Request, Response
+from fastapi import APIRouter, Body, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
@@ -14,7 +14,7 @@ from api.middleware.caller import Caller, CallerDep
 from api.middleware.writers import WritingRoute
 from api.schemas.artifacts import ArtifactRead, LinkRead, LinkRequest
 from api.schemas.pages import Page
-from api.web.archive import Archive
+from api.web.archive import Archive, CompactArchive
 from api.web.conditional import is_not_modified, require_match
 from api.web.ranges import requested_range
 from api.web.redirects import SENT_BY_API_BYTES, URL_LIFETIME, may_redirect
@@ -39,6 +39,10 @@ _ARCHIVE_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"description": "The files as a tar archive.", "content": {"application/x-tar": _BYTES}},
     304: {"description": "The client already has this archive."},
 }
+Format = Annotated[
+    Literal["plain", "compact"],
+    Query(description="Whether the weights are as the job wrote them, or without their zeros."),
+]
 
 
 @router.get("/jobs/{job_id}/artifacts")
@@ -171,17 +175,24 @@ async def get_archive(
     artifacts: Annotated[list[Artifact], Depends(_downloaded_artifacts)],
     service: ServiceDep,
     request: Request,
+    format: Format = "plain",
 ) -> Response:
     """Return all of a job's files as one tar archive.
 
-    The status is 410 if a file is damaged, or was deleted by a retention rule. With the query of a
-    link from `create_archive_link`, no key is needed.
+    In the compact format, each safetensors file has its compact form, which `zpruner expand` reads;
+    the metric `compact_size_bytes` is their size, and the response has no `Content-Length`. The
+    status is 410 if a file is damaged, or was deleted by a retention rule. With the query of a link
+    from `create_archive_link`, to which `&format=compact` may be added, no key is needed.
     """
-    archive = Archive({one: await service.checks.require(one) for one in artifacts})
+    files = {one: await service.checks.require(one) for one in artifacts}
+    is_compact = format == "compact"
+    archive = CompactArchive(files) if is_compact else Archive(files)
     require_match(request, archive.etag)
     if is_not_modified(request, archive.etag):
         return Response(status_code=304, headers={"etag": archive.etag})
-    headers = _headers(archive.etag, f"{job_id}.tar") | {"content-length": str(archive.size_bytes)}
+    headers = _headers(archive.etag, f"{job_id}.compact.tar" if is_compact else f"{job_id}.tar")
+    if isinstance(archive, Archive):
+        headers["content-length"] = str(archive.size_bytes)
     body = service.downloads.recorded(job_id, archive)
     return _stream(request, body, headers, "application/x-tar")
 
@@ -224,6 +235,6 @@ def _headers(etag: str, filename: str) -> dict[str, str]:
 def _stream(
     request: Request, body: Any, headers: dict[str, str], media_type: str, status: int = 200
 ) -> Response:
-    if request.method == "HEAD":
-        return Response(status_code=status, headers=headers, media_type=media_type)
-    return StreamingResponse(body, status, headers, media_type)
+    # A plain Response would state a length of 0 if the length is not known.
+    content = () if request.method == "HEAD" else body
+    return StreamingResponse(content, status, headers, media_type)

@@ -19,6 +19,7 @@ ELSEWHERE = {
     "predicted_seconds",  # where the machine's speed is known
     "protocol.documents",  # of text
     *(name for name in METRIC_NAMES if name.startswith("quantization.")),  # with quantize
+    "patterns.broken",  # with a pattern
 }
 
 

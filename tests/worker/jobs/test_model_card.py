@@ -11,6 +11,10 @@ from worker.jobs.model_card import model_card
 SOURCES = {str(method.name): method.source for method in METHODS}
 
 
+def patterns(*held: str, requested: str | None = None, broken: int | None = None) -> Any:
+    return {"matrices": 21, "held": held, "requested": requested, "broken": broken}
+
+
 def card(
     metrics: dict[str, Any] | None = None, report: dict[str, Any] | None = None, **fields: Any
 ) -> str:
@@ -27,6 +31,7 @@ def card(
                 "fallbacks": 0,
                 "parameters": 75,
                 "parameters_removed": 0,
+                "patterns": patterns(),
             }
             | (metrics or {}),
             "computed": {"propagation": "fused", "dtype": "bfloat16"},
@@ -133,3 +138,18 @@ def test_a_recovered_model_is_not_said_to_be_as_it_was_pruned() -> None:
     assert "0.75 of the divergence from the dense model at temperature 2, 0.25 of the" in text
     assert "weights of step 30, which lowered the held-out loss from 3.5000 to 3.2500" in text
     assert "no step lowered the held-out loss of 3.5000" in recovered(kept_start=True)
+
+
+def test_a_model_card_says_which_patterns_hold_and_how_programs_use_them() -> None:
+    text = card({"patterns": patterns("2:4", "4:8", requested="2:4", broken=0)})
+    assert "The patterns 2:4 and 4:8 hold. Every group of the 21 pruned matrices was read" in text
+    for name in ("to_sparse_semi_structured", "trtexec", "cuSPARSELt", "OpThresholdPrunerConfig"):
+        assert name in text
+    assert "none of them was tested" in text
+    assert "N:M" not in card()
+
+
+def test_a_model_card_says_that_the_requested_pattern_does_not_hold() -> None:
+    text = card({"patterns": patterns("4:8", requested="2:4", broken=1)})
+    assert "2:4 **does not hold** in one matrix. The pattern 4:8 holds." in text
+    assert "to_sparse_semi_structured" not in text

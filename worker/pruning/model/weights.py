@@ -8,6 +8,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.conversion_mapping import get_model_conversion_mapping
 from transformers.core_model_loading import (
+    Transpose,
     WeightConverter,
     WeightRenaming,
     rename_source_key,
@@ -56,6 +57,20 @@ class Weights:
             for source, _ in parts
         ]
         return plain, joined
+
+    def stored_matrices(self, name: str) -> list[tuple[str, bool]]:
+        """Return the names of the stored tensors that a parameter is read from.
+
+        Each has whether its last two dimensions are exchanged when it is read. The list is empty if
+        the parameter is split from tensors that are listed for another one.
+        """
+        if name in self._plain:
+            return [(self._plain[name], False)]
+        if name not in self._joined:
+            return []
+        converter, parts = self._joined[name]
+        is_exchanged = any(isinstance(one, Transpose) for one in converter.operations)
+        return [(source, is_exchanged) for source, _ in parts]
 
     def sources_outside(self, prefixes: Iterable[str]) -> list[str]:
         """Return the names of stored tensors that no parameter under ``prefixes`` is read from."""

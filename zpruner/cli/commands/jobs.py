@@ -19,6 +19,7 @@ from zpruner.cli.terminal import (
     print_response,
     stderr,
 )
+from zpruner.client.download import Format
 from zpruner.client.filters import Filters, Sort
 from zpruner.client.job import PARALLEL
 from zpruner.client.models.jobs import Facets
@@ -209,6 +210,12 @@ def download(
     parallel: Annotated[
         int, typer.Option(min=1, help="How many pieces of files to download at once.")
     ] = PARALLEL,
+    format: Annotated[
+        Format,
+        typer.Option(
+            help="compact: send fewer bytes, and expand them here; needs numpy, never resumes."
+        ),
+    ] = "plain",
     as_json: JsonOption = False,
 ) -> None:
     """Download and verify a job's files; run the command again to resume.
@@ -219,7 +226,8 @@ def download(
     with connect() as client:
         job = client.jobs.get(job_id)
         try:
-            paths = [str(one) for one in client.jobs.download(job_id, folder, parallel=parallel)]
+            found = client.jobs.download(job_id, folder, parallel=parallel, format=format)
+            paths = [str(one) for one in found]
         except OSError as error:
             hint = "name a writable folder with enough space"
             stderr.print(f"{error.filename or folder}: {error.strerror}; {hint}", markup=False)

@@ -1,4 +1,4 @@
-"""Commands that start the service's programs, which need packages that a client may lack."""
+"""Commands that start other programs, which need packages that a client may lack."""
 
 import os
 from collections.abc import Iterable
@@ -17,6 +17,7 @@ PASS_ARGUMENTS_ON = {
 }
 API = ("sqlalchemy", "fastapi", "uvicorn")
 WORKER = ("sqlalchemy", "celery", "torch", "transformers")
+FILES = ("numpy",)
 
 app = typer.Typer()
 part = typer.Typer(no_args_is_help=True, help="Run one part of the service by itself.")
@@ -39,6 +40,24 @@ def prune(context: typer.Context) -> None:
 def doctor(context: typer.Context) -> None:
     """Check the settings and this machine without starting anything; see --help for the options."""
     _exec("doctor", context, ("sqlalchemy", "celery"), "embedded")
+
+
+@app.command(context_settings=PASS_ARGUMENTS_ON)
+def compact(context: typer.Context) -> None:
+    """Write a model's folder without its zeros; see --help for the options."""
+    _exec("compact", context, FILES, "files")
+
+
+@app.command(context_settings=PASS_ARGUMENTS_ON)
+def expand(context: typer.Context) -> None:
+    """Restore the folder that a compact one was made from; see --help for the options."""
+    _exec("expand", context, FILES, "files")
+
+
+@app.command(context_settings=PASS_ARGUMENTS_ON)
+def certify(context: typer.Context) -> None:
+    """Check which N:M patterns the matrices of a folder hold; see --help for the options."""
+    _exec("certify", context, FILES, "files")
 
 
 @part.command(context_settings=PASS_ARGUMENTS_ON)

@@ -6,8 +6,10 @@ import type { components } from "./schema.d.ts";
 
 export type Link = components["schemas"]["LinkRead"];
 
-/** What is downloaded: one file, or the archive of a job. */
-export type Target = { artifact: string; url: string } | { job: string; url: string };
+/** What is downloaded: one file, or the archive of a job, plain or compact. */
+export type Target =
+  | { artifact: string; url: string }
+  | { job: string; url: string; format?: "compact" };
 
 const DOWNLOAD_S = 300;
 /** How long a shared link is valid. */
@@ -25,5 +27,7 @@ export function linkTo(target: Target, expires_in: number): Promise<Link> {
 
 /** Return an address that the browser itself can download: it sends no key. */
 export async function downloadUrl(target: Target): Promise<string> {
-  return storedKey() === null ? target.url : (await linkTo(target, DOWNLOAD_S)).url;
+  const url = storedKey() === null ? target.url : (await linkTo(target, DOWNLOAD_S)).url;
+  if (!("format" in target)) return url;
+  return `${url}${url.includes("?") ? "&" : "?"}format=${target.format}`;
 }

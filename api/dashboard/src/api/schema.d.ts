@@ -671,8 +671,10 @@ export interface paths {
          * Get Archive
          * @description Return all of a job's files as one tar archive.
          *
-         *     The status is 410 if a file is damaged, or was deleted by a retention rule. With the query of a
-         *     link from `create_archive_link`, no key is needed.
+         *     In the compact format, each safetensors file has its compact form, which `zpruner expand` reads;
+         *     the metric `compact_size_bytes` is their size, and the response has no `Content-Length`. The
+         *     status is 410 if a file is damaged, or was deleted by a retention rule. With the query of a link
+         *     from `create_archive_link`, to which `&format=compact` may be added, no key is needed.
          */
         get: operations["get_archive"];
         put?: never;
@@ -683,8 +685,10 @@ export interface paths {
          * Get Archive
          * @description Return all of a job's files as one tar archive.
          *
-         *     The status is 410 if a file is damaged, or was deleted by a retention rule. With the query of a
-         *     link from `create_archive_link`, no key is needed.
+         *     In the compact format, each safetensors file has its compact form, which `zpruner expand` reads;
+         *     the metric `compact_size_bytes` is their size, and the response has no `Content-Length`. The
+         *     status is 410 if a file is damaged, or was deleted by a retention rule. With the query of a link
+         *     from `create_archive_link`, to which `&format=compact` may be added, no key is needed.
          */
         head: operations["head_archive"];
         patch?: never;
@@ -4264,7 +4268,7 @@ export interface components {
         LinkRead: {
             /**
              * Url
-             * @description Anyone who has it can download the file, with `GET`, `HEAD` and `Range`, or the archive, with `GET` and `HEAD`.
+             * @description Anyone who has it can download the file, with `GET`, `HEAD` and `Range`, or the archive, with `GET` and `HEAD`, also with `&format=compact` after it.
              */
             url: string;
             /**
@@ -10030,6 +10034,8 @@ export interface operations {
     get_archive: {
         parameters: {
             query?: {
+                /** @description Whether the weights are as the job wrote them, or without their zeros. */
+                format?: "plain" | "compact";
                 expires?: number | null;
                 key?: string | null;
                 sig?: string | null;
@@ -10101,6 +10107,8 @@ export interface operations {
     head_archive: {
         parameters: {
             query?: {
+                /** @description Whether the weights are as the job wrote them, or without their zeros. */
+                format?: "plain" | "compact";
                 expires?: number | null;
                 key?: string | null;
                 sig?: string | null;

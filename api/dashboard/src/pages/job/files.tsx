@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import type { Artifact, Job, Status } from "../../api/client.ts";
-import { isFinal, jobArtifacts } from "../../api/jobs.ts";
+import { isFinal, jobArtifacts, number } from "../../api/jobs.ts";
 import { useMay } from "../../api/keys.ts";
 import { bytes } from "../../format.ts";
 import { Code } from "../../ui/code.tsx";
@@ -145,12 +145,36 @@ function Archive({ job, files, verifying }: ListProps & { job: Job }) {
         <span role="status">{summaryOf(known, files.length)}</span>
       </div>
       <Shared sharing={sharing} name="all files" />
+      <Compact job={job} files={files} />
       {error !== null && <ErrorNote error={error} />}
       <p className="faint">
         For large models, use the command line: it resumes interrupted downloads and verifies every
         file.
       </p>
       <Code text={`ZPRUNER_URL=${location.origin} ${resume}`} label="download command" />
+    </>
+  );
+}
+
+/** The files without the zeros of the weights, and how much smaller they are. */
+function Compact({ job, files }: { job: Job; files: Artifact[] }) {
+  const target = { job: job.id, url: job.links.archive, format: "compact" as const };
+  const { start, error, isBusy } = useDownload(target, `${job.id}.compact.tar`);
+  const compact = number(job.result?.compact_size_bytes);
+  const weights = sizeOf(files.filter(isShard));
+  return (
+    <>
+      <div className="row tight">
+        <button type="button" onClick={start} disabled={isBusy}>
+          <Icon name="download" />
+          Download compact (tar)
+        </button>
+        <span className="faint">
+          {compact !== null && `${bytes(compact)} of weights instead of ${bytes(weights)}. `}
+          The zeros are left out; <span className="mono">zpruner expand</span> restores every byte.
+        </span>
+      </div>
+      {error !== null && <ErrorNote error={error} />}
     </>
   );
 }

@@ -1,6 +1,7 @@
 import type { Job } from "../../api/client.ts";
 import { perplexityInterval } from "../../api/intervals.ts";
 import { number } from "../../api/jobs.ts";
+import { patternsInWords } from "../../api/patterns.ts";
 import { Bars } from "../../charts/bars.tsx";
 import { bytes, change, count, duration, percent } from "../../format.ts";
 import { Fact, Facts, Section } from "../../ui/section.tsx";
@@ -15,6 +16,7 @@ export function Result({ job }: { job: Job }) {
   const metric = (name: string) => number(metrics[name]);
   const [parameters, removed] = [metric("parameters"), metric("parameters_removed")];
   const isSmaller = removed !== null && removed > 0;
+  const patterns = patternsInWords(metrics);
   const protocol = (metrics.protocol ?? {}) as Record<string, unknown>;
   return (
     <Section title="Result" aside={pruned !== null && <Delta dense={dense} pruned={pruned} />}>
@@ -42,6 +44,7 @@ export function Result({ job }: { job: Job }) {
             {count(metric("zeros"))} of {count(metric("weights"))}
           </Fact>
         )}
+        {patterns !== null && <Fact name="N:M pattern">{patterns}</Fact>}
         <Fact name="Parameters covered">{percent(metric("coverage"))}</Fact>
         <Fact name="Fallbacks">{count(metric("fallbacks"))} matrices</Fact>
         <Fact name="Pruning">{duration(metric("prune_seconds"))}</Fact>

@@ -1,0 +1,1 @@
+"""Compact files, and the patterns of stored weights."""

@@ -1,0 +1,160 @@
+"""Folders of models: their compact form, and the folders that they were made from."""
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from uuid import uuid4
+
+from zpruner.files.compact_file import CompactFile
+from zpruner.files.compact_layout import COMPACT_SUFFIX
+from zpruner.files.elements import PIECE_BYTES
+from zpruner.files.errors import FilesError
+from zpruner.files.expanded_file import ExpandedFile
+from zpruner.files.header import SUFFIX
+
+CHECKSUMS = "SHA256SUMS"
+
+Advance = Callable[[float], object]
+"""Called with the number of bytes of the source folder that are done since the last call."""
+
+
+def compact_folder(folder: Path, out: Path, advance: Advance = lambda _: None) -> None:
+    """Write a folder in which each safetensors file has its compact form, and copy the others.
+
+    Raises:
+        FilesError: ``folder`` has no safetensors file, a damaged one, or is compact; or ``out``
+            exists or lies in ``folder``.
+        OSError: a file cannot be read or written.
+    """
+    files = files_of(folder)
+    if any(name.endswith(COMPACT_SUFFIX) for name in files):
+        raise FilesError(f"{folder} is compact already; name the folder of a model")
+    if not any(name.endswith(SUFFIX) for name in files):
+        raise FilesError(f"{folder} has no safetensors file; name the folder of a model")
+    with _new_folder(folder, out) as new:
+        for name, path in files.items():
+            if name.endswith(SUFFIX):
+                compact = CompactFile.at(path)
+                target = new / compact_name(name)
+                _write(target, compact, compact.size_bytes, path.stat().st_size, advance)
+            else:
+                _copy(path, new / name, advance)
+
+
+def expand_folder(folder: Path, out: Path, advance: Advance = lambda _: None) -> None:
+    """Write the folder that a compact one was made from; all digests are verified.
+
+    Raises:
+        FilesError: ``folder`` has no compact file, a damaged one, or differs from its checksums;
+            or ``out`` exists or lies in ``folder``.
+        OSError: a file cannot be read or written.
+    """
+    files = files_of(folder)
+    if not any(name.endswith(COMPACT_SUFFIX) for name in files):
+        raise FilesError(f"{folder} has no compact file; name a folder of `zpruner compact`")
+    with _new_folder(folder, out) as new:
+        digests = {}
+        for name, path in files.items():
+            if name.endswith(COMPACT_SUFFIX):
+                original = original_name(name)
+                digests[original] = expand_file(path, new / original, advance)
+            else:
+                digests[name] = _copy(path, new / name, advance)
+        _verify(new, digests)
+
+
+def expand_file(path: Path, target: Path, advance: Advance = lambda _: None) -> str:
+    """Write the original of a compact file, and return its SHA-256, which is verified.
+
+    Raises:
+        FilesError: the file is damaged, or the target exists.
+    """
+    expanded = ExpandedFile(path)
+    digest = _write(target, expanded, expanded.size_bytes, path.stat().st_size, advance)
+    if digest != expanded.sha256:
+        raise FilesError(
+            f"{path.name} expands to a file with the sha256 {digest} instead of "
+            f"{expanded.sha256}; it is damaged: get it again"
+        )
+    return digest
+
+
+def compact_name(name: str) -> str:
+    """Return the name of a safetensors file's compact form."""
+    return name.removesuffix(SUFFIX) + COMPACT_SUFFIX
+
+
+def original_name(name: str) -> str:
+    """Return the name of the file that a compact one was made from."""
+    return name.removesuffix(COMPACT_SUFFIX) + SUFFIX
+
+
+def files_of(folder: Path) -> dict[str, Path]:
+    """Return a folder's files by their names in it, such as ``model/config.json``.
+
+    Raises:
+        FilesError: there is no such folder, or it holds something else than files and folders.
+    """
+    if not folder.is_dir():
+        raise FilesError(f"{folder} is no folder; name the folder of a model")
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if not path.is_file() and not (path.is_dir() and not path.is_symlink()):
+            raise FilesError(f"{path} is neither a file nor a folder; remove it")
+        if path.is_file():
+            found[path.relative_to(folder).as_posix()] = path
+    return found
+
+
+@contextmanager
+def _new_folder(source: Path, out: Path) -> Iterator[Path]:
+    """Yield a hidden folder, which becomes ``out`` if the body succeeds, and else is deleted."""
+    if out.exists() or out.is_symlink():
+        raise FilesError(f"{out} exists; name a new folder")
+    if out.resolve().is_relative_to(source.resolve()):
+        raise FilesError(f"{out} lies in {source}; name a folder elsewhere")
+    hidden = out.with_name(f".{out.name}.{uuid4().hex}")
+    hidden.mkdir(parents=True)
+    try:
+        yield hidden
+        hidden.rename(out)
+    except BaseException:
+        shutil.rmtree(hidden, ignore_errors=True)
+        raise
+
+
+def _copy(path: Path, target: Path, advance: Advance) -> str:
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        return _write(target, iter(lambda: file.read(PIECE_BYTES), b""), size, size, advance)
+
+
+def _write(
+    target: Path, content: Iterable[bytes], size: int, source_size: int, advance: Advance
+) -> str:
+    """Write a new file and return its SHA-256; its progress is scaled to the source's size."""
+    digest = hashlib.sha256()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("xb") as file:
+        for data in content:
+            file.write(data)
+            digest.update(data)
+            advance(len(data) * source_size / size)
+    return digest.hexdigest()
+
+
+def _verify(folder: Path, digests: dict[str, str]) -> None:
+    """Compare digests with the file of checksums, if there is one."""
+    path = folder / CHECKSUMS
+    if not path.is_file():
+        return
+    for line in path.read_text("utf-8").splitlines():
+        expected, _, name = line.partition("  ")
+        if (found := digests.get(str(PurePosixPath(name)))) is None:
+            raise FilesError(f"{name} is in {CHECKSUMS}, but not in the folder; get it again")
+        if found != expected:
+            raise FilesError(
+                f"{name} has the sha256 {found} instead of {expected}; it is damaged: get it again"
+            )
