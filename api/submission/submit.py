@@ -204,7 +204,7 @@ def check(
     Raises:
         SpecRefusedError: a field's value cannot be used.
     """
-    check_gate(body.gate, body.tasks)
+    check_gate(body.gate, body.tasks, benchmark=body.benchmark)
     require_queue(service, body.queue)
     # Not in the schema: a request may be repeated after its deadline.
     if body.deadline is not None and body.deadline <= datetime.now(UTC):

@@ -47,7 +47,7 @@ def check_template(job: Mapping[str, JsonValue], mapped: Mapping[str, str]) -> N
 
 def _check_options(request: JobRequest) -> None:
     try:
-        check_gate(request.gate, request.tasks)
+        check_gate(request.gate, request.tasks, benchmark=request.benchmark)
         check_combination(request.spec())
     except SpecRefusedError as refused:
         raise refused.within("job") from None

@@ -31,6 +31,7 @@ ADDED_FIELDS = (
     "task_limit",
     "generate",
     "prompts",
+    "benchmark",
     "expect",
     "model_secret",
 )

@@ -43,14 +43,31 @@ METRIC_NAMES = (
     "protocol.documents",
 )
 """The names of the numbers in a job's ``result``, with dots between nested names."""
+BENCHMARK_METRICS = (
+    "speed.prefill_ratio",
+    "speed.decode_ratio",
+    "speed.memory_ratio",
+    "bytes_ratio",
+    "speed.dense_prefill_tokens_per_second",
+    "speed.pruned_prefill_tokens_per_second",
+    "speed.dense_decode_tokens_per_second",
+    "speed.pruned_decode_tokens_per_second",
+    "speed.dense_memory_bytes",
+    "speed.pruned_memory_bytes",
+    "speed.confidence",
+)
+"""The further ones of a job with a benchmark."""
 
 
-def check_gate(gate: Gate | None, tasks: Sequence[str] | None = None) -> None:
+def check_gate(
+    gate: Gate | None, tasks: Sequence[str] | None = None, *, benchmark: bool = False
+) -> None:
     """Check that a gate uses existing metrics only; a bound on any other metric would always fail.
 
     Args:
         gate: the gate, if there is one.
         tasks: the tasks and suites that the job is measured on.
+        benchmark: whether the job measures speeds.
 
     Raises:
         SpecRefusedError: a metric does not exist; the remedy lists all metrics, and suggests one if
@@ -58,7 +75,8 @@ def check_gate(gate: Gate | None, tasks: Sequence[str] | None = None) -> None:
     """
     if gate is None:
         return
-    known = [*METRIC_NAMES, *task_metrics(tasks or ())]
+    measured = BENCHMARK_METRICS if benchmark else ()
+    known = [*METRIC_NAMES, *measured, *task_metrics(tasks or ())]
     for bound, limits in (("max", gate.max), ("min", gate.min)):
         for name in limits:
             if name not in known:
@@ -66,7 +84,6 @@ def check_gate(gate: Gate | None, tasks: Sequence[str] | None = None) -> None:
                 raise SpecRefusedError(
                     f"gate.{bound}", name, "unknown_figure", reason, _remedy(name, known)
                 )
-
     _check_confidence(gate)
 
 
@@ -86,5 +103,7 @@ def _remedy(name: str, known: Sequence[str]) -> str:
     offered = f"The metrics are {', '.join(known)}."
     if name.partition(".")[0] in TASK_METRICS:
         offered = f"Add the task to tasks. {offered}"
+    if name in BENCHMARK_METRICS:
+        return f"Set benchmark to true. {offered}"
     close = get_close_matches(name, known, n=1)
     return f"Did you mean {close[0]}? {offered}" if close else offered

@@ -280,6 +280,11 @@ class PruneSpec(BaseModel):
         description="The prompts that `generate` uses in place of its own.",
         examples=[["The capital of France is"]],
     )
+    benchmark: StrictBool = Field(
+        default=False,
+        description="Whether speed and memory of the dense and the pruned model are measured in "
+        "turns. Each must fit into memory as a whole.",
+    )
     expect: ExpectedInputs | None = Field(
         default=None,
         description="The SHA-256 of inputs, and versions of packages, under the names that they "

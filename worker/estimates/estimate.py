@@ -117,7 +117,11 @@ def _plan_or_refusal(
 
 def _not_planned(spec: PruneSpec) -> list[str]:
     """Return a warning that names what the planned time leaves out, if anything."""
-    parts = {"zero-shot tasks": spec.tasks, "generated text": spec.generate}
+    parts = {
+        "zero-shot tasks": spec.tasks,
+        "generated text": spec.generate,
+        "the benchmark": spec.benchmark,
+    }
     left_out = " and ".join(name for name, wanted in parts.items() if wanted)
     return [f"the time does not include {left_out}"] if left_out else []
 

@@ -16,9 +16,7 @@ from worker.evaluation.generation import continuation, whole_model
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress
 from worker.jobs.windows import position_limit
-from worker.pruning.base.errors import InsufficientMemoryError
 from worker.pruning.model.meta_model import MetaModel
-from worker.pruning.planning.memory_limits import headroom
 from worker.sources.tokenizer import load_tokenizer
 
 TOKENS = 48
@@ -102,17 +100,5 @@ def job_generation(job: OpenedJob) -> JobGeneration | None:
         if not 0 < len(ids) <= room:
             reason = f"it has {len(ids)} tokens, and the model can continue 1 to {room}"
             raise SpecRefusedError("prompts", prompt, UNFIT, reason, "Change the prompt.")
-    _require_memory(job)
+    job.require_whole_model("generate to false", "generating text")
     return JobGeneration(job, tokenizer, encoded)
-
-
-def _require_memory(job: OpenedJob) -> None:
-    """Check that all weights fit, which only the generation needs at once."""
-    weights = sum(parameter.numel() for parameter in job.meta_model.model.parameters())
-    needed = weights * job.meta_model.dtype.itemsize
-    free = headroom(job.devices[0], job.budget_of_a_process)
-    left, limit = free.host_bytes, free.limit
-    if free.device_bytes is not None:
-        left, limit = free.device_bytes, "the GPU"
-    if needed > left:
-        raise InsufficientMemoryError(needed, left, limit, "generate to false", "generating text")

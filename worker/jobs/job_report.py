@@ -8,6 +8,7 @@ from typing import Any
 import torch
 import transformers
 
+from worker.benchmark.comparison import Comparison
 from worker.evaluation.overlap import MOST_OVERLAP
 from worker.evaluation.perplexity import perplexity, perplexity_interval
 from worker.jobs.opened_job import OpenedJob
@@ -28,6 +29,7 @@ def job_report(
     recovered: RecoveredModel | None = None,
     tasks: MeasuredTasks | None = None,
     texts: list[dict[str, Any]] | None = None,
+    speed: Comparison | None = None,
 ) -> dict[str, Any]:
     """Return all measurements and how they were made, as in ``report.json``.
 
@@ -41,6 +43,7 @@ def job_report(
         "model": {"name": job.model.name, "revision": job.model.revision},
         "metrics": job_metrics(result, blocks, recovered)
         | ({} if tasks is None else tasks.metrics())
+        | ({} if speed is None else speed.metrics())
         | {"eval_overlap": shared, "protocol": protocol},
         "warnings": _warnings(shared),
         "computed": environment,
@@ -56,6 +59,8 @@ def job_report(
         report["tasks"] = tasks.report()
     if texts is not None:
         report["generation"] = texts
+    if speed is not None:
+        report["benchmark"] = speed.report()
     return report
 
 

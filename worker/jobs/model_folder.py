@@ -17,20 +17,16 @@ _KEPT = (".json", ".txt", ".model", ".jinja", ".tiktoken")
 log = logging.getLogger(__name__)
 
 
-def write_model_folder(
-    source: Path, out: Path, report: dict[str, Any], roots: Sequence[Path] | None = None
-) -> None:
-    """Add everything but the weights to ``out``, so that ``out`` is a Hugging Face model folder.
+def copy_companions(source: Path, out: Path, roots: Sequence[Path] | None = None) -> None:
+    """Add the configuration, generation configuration and tokenizer of ``source`` to ``out``.
 
-    The configuration, generation configuration and tokenizer are copied unchanged from the dense
-    model. The model card and ``report.json`` describe the job. If ``roots`` is given, a file that
-    is a symbolic link is copied only if the link leads into ``source``, ``roots`` or the hub's
-    cache; a warning is logged for each file that is not copied.
+    They are copied unchanged, so that ``out`` is a Hugging Face model folder. If ``roots`` is
+    given, a file that is a symbolic link is copied only if the link leads into ``source``,
+    ``roots`` or the hub's cache; a warning is logged for each file that is not copied.
 
     Args:
         source: the dense model's folder.
         out: the folder that has the pruned shards.
-        report: everything that was measured, ready for JSON.
         roots: folders that may contain models; None if any folder may.
     """
     copied = copied_files(source, roots)
@@ -41,6 +37,15 @@ def write_model_folder(
             log.warning(
                 "%s is not copied: it links to a file outside the allowed folders", file.name
             )
+
+
+def write_report(out: Path, report: dict[str, Any]) -> None:
+    """Add ``report.json``, and the model card that describes the job, to ``out``.
+
+    Args:
+        out: the model's folder.
+        report: everything that was measured, ready for JSON.
+    """
     (out / "report.json").write_text(json.dumps(report, indent=2) + "\n")
     (out / "README.md").write_text(model_card(report))
 

@@ -13,6 +13,7 @@ from worker.pruning.base.compute import compute_dtype
 from worker.pruning.base.speed import Speed
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.machine_benchmark import machine_speed
+from worker.pruning.planning.memory_limits import require_headroom
 from worker.pruning.sweep.recipe import Recipe
 from worker.sources.models import ModelFolder
 
@@ -69,6 +70,20 @@ class OpenedJob:
         """The maximum memory of each process; None for no limit."""
         budget = self.resources.memory_budget_bytes
         return budget // len(self.devices) if budget else None
+
+    def require_whole_model(self, change: str, task: str) -> None:
+        """Check that all weights fit into memory at once.
+
+        Args:
+            change: the change to the job that the error proposes.
+            task: the part of the job that needs them.
+
+        Raises:
+            InsufficientMemoryError: they do not fit.
+        """
+        weights = sum(parameter.numel() for parameter in self.meta_model.model.parameters())
+        needed = weights * self.meta_model.dtype.itemsize
+        require_headroom(needed, self.devices[0], self.budget_of_a_process, change, task)
 
     @cached_property
     def speed(self) -> Speed | None:

@@ -11,11 +11,12 @@ from db.spec.expected_inputs import MODEL, VERSION, check_expected
 from db.spec.prune_spec import PruneSpec
 from db.spec.references import parse_model
 from worker.evaluation.perplexity import token_loss
+from worker.jobs.benchmark.job_benchmark import job_benchmark
 from worker.jobs.dense_loss_cache import CachedDenseLosses
 from worker.jobs.generation import job_generation
 from worker.jobs.inputs import JobInputs, model_digests, shown_names, text_digests, versions
 from worker.jobs.job_report import job_report
-from worker.jobs.model_folder import write_model_folder
+from worker.jobs.model_folder import copy_companions, write_report
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress, JobResult
 from worker.jobs.provenance import Run, write_statement
@@ -32,9 +33,9 @@ from worker.pruning.sweep.fingerprint import dense_loss_key
 from worker.pruning.sweep.results import BlockResult
 from worker.sources.models import fetch_model
 
-# The shares of the work that are done before the first block, after the last step or task, and
-# before the files are completed.
-_STARTED, _DONE, _PACKAGED = 0.02, 0.95, 0.99
+# The shares of the work that are done before the first block, after the last step or task, after
+# the texts, and before the files are completed.
+_STARTED, _DONE, _GENERATED, _PACKAGED = 0.02, 0.95, 0.97, 0.99
 _TASKS = 0.25
 """The share of the work that tasks are taken to be, for a job that has some."""
 
@@ -64,7 +65,7 @@ def prune(
     started = datetime.now(UTC)
     signer = read_signer(resources.signing_key) if resources.signing_key else None
     job, inputs = yield from _opened(spec, resources)
-    tasks, generation = job_tasks(job), job_generation(job)
+    tasks, generation, benchmark = job_tasks(job), job_generation(job), job_benchmark(job)
     recovery = planned_recovery(job, out)
     pruned = recovery.pruned if recovery else out
     pruned.mkdir(exist_ok=True)
@@ -84,10 +85,12 @@ def prune(
         recovered = RecoveredModel.count(recovery, recovery_result, blocks)
     written = recovered.result.shards if recovered else result.shards
     measured = (yield from tasks.progress(out, written, trained, _DONE)) if tasks else None
-    texts = (yield from generation.progress(out, _DONE, _PACKAGED)) if generation else None
+    texts = (yield from generation.progress(out, _DONE, _GENERATED)) if generation else None
+    copy_companions(job.model.path, out, resources.model_roots)
+    speed = (yield from benchmark.progress(out, _GENERATED, _PACKAGED)) if benchmark else None
     yield JobProgress(Phase.packaging, _PACKAGED)
-    report = job_report(job, result, blocks, recovered, measured, texts)
-    write_model_folder(job.model.path, out, report, resources.model_roots)
+    report = job_report(job, result, blocks, recovered, measured, texts, speed)
+    write_report(out, report)
     digests = _digests(written)
     statement = write_statement(out, digests, Run(job, inputs, result.plan, report, started))
     if signer:

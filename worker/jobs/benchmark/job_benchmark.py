@@ -1,0 +1,66 @@
+"""The benchmark of a job: how fast the dense and the pruned model run on the worker's device."""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+from db.core.errors import SpecRefusedError
+from db.core.states import Phase
+from db.spec.combinations import UNFIT
+from worker.benchmark.comparison import Comparison, compare
+from worker.benchmark.measurement import NEW_TOKENS, draw_prompt
+from worker.benchmark.transformers_engine import TransformersEngine
+from worker.jobs.opened_job import OpenedJob
+from worker.jobs.progress import JobProgress
+from worker.pruning.base.generators import mapped
+
+
+@dataclass(frozen=True)
+class JobBenchmark:
+    """The benchmark of a job, checked.
+
+    Attributes:
+        job: the job.
+        engine: the program that runs both models.
+        prompt: the token ids of the prompt.
+    """
+
+    job: OpenedJob
+    engine: TransformersEngine
+    prompt: list[int]
+
+    def progress(
+        self, out: Path, start: float, end: float
+    ) -> Generator[JobProgress, None, Comparison]:
+        """Measure both models in turns.
+
+        Args:
+            out: the folder of the pruned model, with its configuration.
+            start, end: the shares of the whole job that are done before and after.
+
+        Yields:
+            Progress after each measurement, where the job may be interrupted.
+        """
+
+        def progress_of(done: float) -> list[JobProgress]:
+            return [JobProgress(Phase.evaluating, start + (end - start) * done)]
+
+        measured = compare(self.engine, self.job.model.path, out, self.prompt)
+        return (yield from mapped(measured, progress_of))
+
+
+def job_benchmark(job: OpenedJob) -> JobBenchmark | None:
+    """Check a job's benchmark; None for a job without one.
+
+    Raises:
+        SpecRefusedError: the model's context is too short for the new tokens.
+        InsufficientMemoryError: the whole model does not fit into memory.
+    """
+    if not job.spec.benchmark:
+        return None
+    engine = TransformersEngine(job.devices[0], job.meta_model.dtype)
+    if not (prompt := draw_prompt([engine.limits(job.model.path)])):
+        reason = f"the model's context leaves no room for {NEW_TOKENS} new tokens"
+        raise SpecRefusedError("benchmark", True, UNFIT, reason, "Leave benchmark out.")
+    job.require_whole_model("benchmark to false", "a benchmark")
+    return JobBenchmark(job, engine, prompt)
