@@ -13,6 +13,7 @@ from mkdocs.structure.files import File, Files
 from typer.core import TyperCommand, TyperGroup
 
 from worker.standalone import command as prune
+from worker.standalone import speed
 from zpruner.cli.commands.programs import PASS_ARGUMENTS_ON
 from zpruner.cli.main import app
 
@@ -43,7 +44,8 @@ def command_line() -> str:
 
 def commands() -> Iterator[tuple[str, TyperCommand]]:
     """Yield the full name and the definition of each command."""
-    own = dict(_below(typer.main.get_group(prune.app), "zpruner"))
+    programs = (prune.app, speed.app)
+    own = dict(one for it in programs for one in _below(typer.main.get_group(it), "zpruner"))
     for name, command in _below(typer.main.get_group(app), "zpruner"):
         yield name, own.get(name, command)
 

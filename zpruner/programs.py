@@ -18,6 +18,7 @@ PROGRAMS = {
     "ping": "worker.program",
     "prune": "worker.standalone.command",
     "serve": "zpruner.serve.serve",
+    "speed": "worker.standalone.speed",
     "worker": "worker.program",
 }
 SHARED = {"ping", "worker"}

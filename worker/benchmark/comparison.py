@@ -5,11 +5,10 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from statistics import median
-from time import perf_counter
 from typing import Any
 
 from worker.benchmark.engine import Engine
-from worker.benchmark.measurement import NEW_TOKENS, Clock, Measurement
+from worker.benchmark.measurement import NEW_TOKENS, Measurement
 from worker.benchmark.ratio import Ratio
 from worker.benchmark.rounds import Round, measured_rounds
 
@@ -105,7 +104,7 @@ def _ends(ratio: Ratio) -> str:
 
 
 def compare(
-    engine: Engine, dense: Path, pruned: Path, prompt: list[int], clock: Clock = perf_counter
+    engine: Engine, dense: Path, pruned: Path, prompt: list[int]
 ) -> Generator[float, None, Comparison]:
     """Measure two models in turns.
 
@@ -114,11 +113,10 @@ def compare(
         dense: the dense model.
         pruned: the pruned model.
         prompt: the token ids of the prompt.
-        clock: returns the seconds since any fixed moment.
 
     Yields:
         The share that is done, after each measurement.
     """
-    rounds = yield from measured_rounds(engine, dense, pruned, prompt, clock)
+    rounds = yield from measured_rounds(engine, dense, pruned, prompt)
     sizes = engine.stored_bytes(dense), engine.stored_bytes(pruned)
     return Comparison(engine.environment(), len(prompt), rounds, *sizes)

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+Clock = Callable[[], float]
+"""Returns the seconds since any fixed moment."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -20,11 +23,24 @@ class Limits:
     positions: int | None
 
 
+@dataclass(frozen=True)
+class Timing:
+    """The time of one text.
+
+    Attributes:
+        prefill_seconds: from the start to the first new token.
+        decode_seconds: from the first new token to the last.
+    """
+
+    prefill_seconds: float
+    decode_seconds: float
+
+
 class RunningModel(Protocol):
     """A model that an engine has loaded."""
 
-    def generate(self, prompt: list[int], count: int, on_token: Callable[[], None]) -> None:
-        """Generate ``count`` tokens, each the most likely one; call ``on_token`` after each."""
+    def generate(self, prompt: list[int], count: int) -> Timing:
+        """Generate ``count`` tokens, each the most likely one, whatever ends a text."""
 
 
 class Engine(Protocol):

@@ -1,7 +1,6 @@
 """The measurement of one model once: two speeds and its memory."""
 
 import gc
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -11,7 +10,6 @@ from worker.pruning.base.memory import fix_malloc_thresholds, trim_heap
 
 PROMPT_TOKENS = 512
 NEW_TOKENS = 64
-Clock = Callable[[], float]
 
 
 @dataclass(frozen=True)
@@ -21,7 +19,7 @@ class Measurement:
     Attributes:
         prefill_per_second: the prompt's tokens over the time to the first new token.
         decode_per_second: the tokens after that one over the time that they took.
-        memory_bytes: the memory that the loaded model and its cache took at the last token.
+        memory_bytes: the memory that the model took once it had run.
     """
 
     prefill_per_second: float
@@ -38,36 +36,28 @@ def draw_prompt(limits: list[Limits]) -> list[int]:
     Returns:
         The token ids; none if no prompt leaves room for the new tokens.
     """
-    room = min((limit.positions for limit in limits if limit.positions), default=PROMPT_TOKENS * 2)
+    room = min((limit.positions for limit in limits if limit.positions), default=2 * PROMPT_TOKENS)
     length = max(0, min(PROMPT_TOKENS, room - NEW_TOKENS - 1))
     drawn = Random(0)  # noqa: S311 - no secret
     return [drawn.randrange(min(limit.vocabulary for limit in limits)) for _ in range(length)]
 
 
-def measure(engine: Engine, path: Path, prompt: list[int], clock: Clock) -> Measurement:
+def measure(engine: Engine, path: Path, prompt: list[int]) -> Measurement:
     """Load a model, run it once to warm up, and measure it.
 
     Args:
         engine: the program that runs it.
         path: the model.
         prompt: the token ids of the prompt.
-        clock: returns the seconds since any fixed moment.
     """
     fix_malloc_thresholds()  # so that freed weights are not counted as used
     gc.collect()
     trim_heap()
     before = engine.used_bytes()
-    times: list[float] = []
-    used: list[int] = []
-
-    def record() -> None:
-        times.append(clock())
-        if len(times) == NEW_TOKENS + 2:
-            used.append(engine.used_bytes() - before)  # now, as the cache is freed at the end
-
     with engine.loaded(path) as model:
-        model.generate(prompt, 2, lambda: None)  # the first run also plans kernels, reads pages
-        record()
-        model.generate(prompt, NEW_TOKENS + 1, record)
-    start, first, last = times[0], times[1], times[NEW_TOKENS + 1]
-    return Measurement(len(prompt) / (first - start), NEW_TOKENS / (last - first), used[0])
+        model.generate(prompt, 2)  # the first run also plans kernels and reads pages
+        timing = model.generate(prompt, NEW_TOKENS + 1)
+        memory = engine.used_bytes() - before
+    return Measurement(
+        len(prompt) / timing.prefill_seconds, NEW_TOKENS / timing.decode_seconds, memory
+    )

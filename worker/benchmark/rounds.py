@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from worker.benchmark.engine import Engine
-from worker.benchmark.measurement import Clock, Measurement, measure
+from worker.benchmark.measurement import Measurement, measure
 
 ROUNDS = 9
 
@@ -19,7 +19,7 @@ class Round:
 
 
 def measured_rounds(
-    engine: Engine, dense: Path, pruned: Path, prompt: list[int], clock: Clock
+    engine: Engine, dense: Path, pruned: Path, prompt: list[int]
 ) -> Generator[float, None, list[Round]]:
     """Measure both models in each of nine rounds; every other round begins with the pruned one.
 
@@ -31,7 +31,6 @@ def measured_rounds(
         dense: the dense model.
         pruned: the pruned model.
         prompt: the token ids of the prompt.
-        clock: returns the seconds since any fixed moment.
 
     Yields:
         The share that is done, after each measurement. No model is in memory then.
@@ -41,7 +40,7 @@ def measured_rounds(
         models = [("dense", dense), ("pruned", pruned)]
         found: dict[str, Measurement] = {}
         for name, path in models if number % 2 == 0 else reversed(models):
-            found[name] = measure(engine, path, prompt, clock)
+            found[name] = measure(engine, path, prompt)
             yield (number + len(found) / 2) / ROUNDS
         rounds.append(Round(**found))
     return rounds

@@ -1,9 +1,10 @@
 """Running a Hugging Face folder with transformers, as a program that uses the model would."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import psutil
@@ -14,7 +15,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 from transformers.generation.streamers import BaseStreamer
 from transformers.utils import logging
 
-from worker.benchmark.engine import Limits
+from worker.benchmark.engine import Clock, Limits, Timing
 from worker.pruning.base.compute import dtype_name
 from worker.pruning.model.checkpoint import Checkpoint
 
@@ -26,10 +27,12 @@ class TransformersEngine:
     Attributes:
         device: the device that models run on.
         dtype: the dtype of their weights.
+        clock: the clock that measures them.
     """
 
     device: torch.device
     dtype: torch.dtype
+    clock: Clock = perf_counter
 
     def environment(self) -> dict[str, str]:
         return {
@@ -55,7 +58,7 @@ class TransformersEngine:
         )
         # The folder's own settings may draw tokens, or end the text early.
         model.generation_config = GenerationConfig()
-        yield TransformersModel(model.to(self.device).eval())
+        yield TransformersModel(model.to(self.device).eval(), self.clock)
 
     def stored_bytes(self, path: Path) -> int:
         files = {stored.file for stored in Checkpoint.open(path).tensors.values()}
@@ -69,32 +72,34 @@ class TransformersEngine:
 
 @dataclass(frozen=True)
 class TransformersModel:
-    """A model in memory, whole."""
+    """A model in memory, whole, and the clock that measures it."""
 
     model: Any
+    clock: Clock
 
-    def generate(self, prompt: list[int], count: int, on_token: Callable[[], None]) -> None:
-        ids = torch.tensor([prompt], device=self.model.device)
+    def generate(self, prompt: list[int], count: int) -> Timing:
+        ids, times = torch.tensor([prompt], device=self.model.device), _Times(self.clock)
         self.model.generate(
             ids,
             attention_mask=torch.ones_like(ids),
             max_new_tokens=count,
             do_sample=False,
-            streamer=_TokenCalls(on_token),
+            streamer=times,
         )
+        start, first, *_, last = times.read
+        return Timing(first - start, last - first)
 
 
-class _TokenCalls(BaseStreamer):  # type: ignore[misc] # transformers has no types
-    """Calls a function for each new token, once it is in the host's memory."""
+class _Times(BaseStreamer):
+    """Reads a clock when a text is started, and for each new token, once the host has it."""
 
-    def __init__(self, on_token: Callable[[], None]) -> None:
-        self._on_token = on_token
-        self._has_prompt = False
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.read: list[float] = []
 
     def put(self, value: Tensor) -> None:
-        if self._has_prompt:
-            self._on_token()
-        self._has_prompt = True
+        """Read the clock: ``value`` is first the prompt, then each new token."""
+        self.read.append(self._clock())
 
     def end(self) -> None:
-        """Do nothing: the last token was the end."""
+        """Do nothing, as the last token was the end."""

@@ -29,7 +29,7 @@ WIDTH, HIDDEN, KEYS, VOCABULARY = 32, 48, 16, 96  # of the Llama in tests.models
 def compared(dense: Path, pruned: Path) -> Comparison:
     prompt = draw_prompt([ENGINE.limits(dense), ENGINE.limits(pruned)])
     with operations_clock() as clock:
-        return run_to_end(compare(ENGINE, dense, pruned, prompt, clock))
+        return run_to_end(compare(replace(ENGINE, clock=clock), dense, pruned, prompt))
 
 
 def write_family(folder: Path, family: str, **changes: int) -> Path:
@@ -98,8 +98,9 @@ def test_every_token_is_counted_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("family", ["gpt2-conv1d", "gemma3-hybrid", "mixtral-experts"])
 def test_models_of_other_families_are_measured(tmp_path: Path, family: str) -> None:
     folder = write_family(tmp_path, family)
+    prompt = draw_prompt([ENGINE.limits(folder)])
     with operations_clock() as clock:
-        measured = measure(ENGINE, folder, draw_prompt([ENGINE.limits(folder)]), clock)
+        measured = measure(replace(ENGINE, clock=clock), folder, prompt)
     assert 0 < measured.prefill_per_second
     assert 0 < measured.decode_per_second
 
