@@ -33,6 +33,7 @@ export function makeSpec(overrides: Partial<Spec> = {}): Spec {
     task_limit: null,
     generate: false,
     prompts: null,
+    benchmark: false,
     expect: null,
     ...overrides,
   } as Spec;

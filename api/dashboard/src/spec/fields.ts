@@ -48,6 +48,7 @@ const LABELS: Record<string, string> = {
   task_limit: "Items of each task",
   generate: "Generate text",
   prompts: "Prompts",
+  benchmark: "Measure speed",
   skip: "Layers to skip",
   pattern: "N:M pattern",
   refine: "Refine each block",

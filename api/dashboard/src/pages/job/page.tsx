@@ -28,6 +28,7 @@ import { Recovery } from "./recovery.tsx";
 import { currentStep, stepInWords } from "./recovery-steps.ts";
 import { Result } from "./result.tsx";
 import { Silence } from "./silence.tsx";
+import { Speed } from "./speed.tsx";
 import { PhaseStepper } from "./stepper.tsx";
 import { Tasks } from "./tasks.tsx";
 
@@ -98,6 +99,7 @@ function JobView({ job }: { job: Job }) {
           <Result job={job} />
           <Tasks job={job} />
           <Generation job={job} />
+          <Speed job={job} />
           <Recovery job={job} events={events} />
           <Blocks job={job} kept={keptBlocks(job, events)} />
           <Files job={job} />

@@ -35,7 +35,15 @@ const GROUPS: { title: string; names: string[]; isOpen: boolean }[] = [
   },
   {
     title: "Evaluation",
-    names: ["eval_dataset", "eval_text_field", "eval_samples", "tasks", "task_limit", "generate"],
+    names: [
+      "eval_dataset",
+      "eval_text_field",
+      "eval_samples",
+      "tasks",
+      "task_limit",
+      "generate",
+      "benchmark",
+    ],
     isOpen: false,
   },
   { title: "Gate", names: ["gate"], isOpen: true },
