@@ -7,10 +7,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from worker.benchmark.engine import Engine
 from worker.benchmark.measurement import NEW_TOKENS, Measurement
 from worker.benchmark.ratio import Ratio
 from worker.benchmark.rounds import Round, measured_rounds
+from worker.benchmark.runtime import Runtime
 
 FIGURES: dict[str, Callable[[Measurement], float]] = {
     "prefill": lambda one: one.prefill_per_second,
@@ -25,7 +25,7 @@ class Comparison:
     """The benchmark of two models.
 
     Attributes:
-        environment: the engine that ran them, and where.
+        environment: the runtime that ran them, and where.
         prompt_tokens: the length of the prompt.
         rounds: what was measured.
         dense_bytes, pruned_bytes: the sizes of the files with the weights.
@@ -104,12 +104,12 @@ def _ends(ratio: Ratio) -> str:
 
 
 def compare(
-    engine: Engine, dense: Path, pruned: Path, prompt: list[int]
+    runtime: Runtime, dense: Path, pruned: Path, prompt: list[int]
 ) -> Generator[float, None, Comparison]:
     """Measure two models in turns.
 
     Args:
-        engine: the program that runs the models.
+        runtime: the program that runs the models.
         dense: the dense model.
         pruned: the pruned model.
         prompt: the token ids of the prompt.
@@ -117,6 +117,6 @@ def compare(
     Yields:
         The share that is done, after each measurement.
     """
-    rounds = yield from measured_rounds(engine, dense, pruned, prompt)
-    sizes = engine.stored_bytes(dense), engine.stored_bytes(pruned)
-    return Comparison(engine.environment(), len(prompt), rounds, *sizes)
+    rounds = yield from measured_rounds(runtime, dense, pruned, prompt)
+    sizes = runtime.stored_bytes(dense), runtime.stored_bytes(pruned)
+    return Comparison(runtime.environment(), len(prompt), rounds, *sizes)

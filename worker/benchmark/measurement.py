@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from worker.benchmark.engine import Engine, Limits
+from worker.benchmark.runtime import Limits, Runtime
 from worker.pruning.base.memory import fix_malloc_thresholds, trim_heap
 
 PROMPT_TOKENS = 512
@@ -42,22 +42,22 @@ def draw_prompt(limits: list[Limits]) -> list[int]:
     return [drawn.randrange(min(limit.vocabulary for limit in limits)) for _ in range(length)]
 
 
-def measure(engine: Engine, path: Path, prompt: list[int]) -> Measurement:
+def measure(runtime: Runtime, path: Path, prompt: list[int]) -> Measurement:
     """Load a model, run it once to warm up, and measure it.
 
     Args:
-        engine: the program that runs it.
+        runtime: the program that runs it.
         path: the model.
         prompt: the token ids of the prompt.
     """
     fix_malloc_thresholds()  # so that freed weights are not counted as used
     gc.collect()
     trim_heap()
-    before = engine.used_bytes()
-    with engine.loaded(path) as model:
+    before = runtime.used_bytes()
+    with runtime.loaded(path) as model:
         model.generate(prompt, 2)  # the first run also plans kernels and reads pages
         timing = model.generate(prompt, NEW_TOKENS + 1)
-        memory = engine.used_bytes() - before
+        memory = runtime.used_bytes() - before
     return Measurement(
         len(prompt) / timing.prefill_seconds, NEW_TOKENS / timing.decode_seconds, memory
     )

@@ -10,9 +10,9 @@ import torch
 
 from db.core.errors import SpecRefusedError
 from worker.benchmark.comparison import Comparison, compare
-from worker.benchmark.engine import Engine
 from worker.benchmark.measurement import NEW_TOKENS, draw_prompt
-from worker.benchmark.transformers_engine import TransformersEngine
+from worker.benchmark.runtime import Runtime
+from worker.benchmark.transformers_runtime import TransformersRuntime
 from worker.pruning.base.compute import compute_device, compute_dtype
 from worker.pruning.distributed.launcher import rank_devices
 from worker.pruning.model.checkpoint import Checkpoint
@@ -46,14 +46,14 @@ def compare_paths(
     (device,) = rank_devices(compute_device(device_name), 1)
     dtype = compute_dtype(dtype_name, device)
     is_gguf = _are_gguf(dense, pruned)
-    engine = _llama_engine(dense) if is_gguf else TransformersEngine(device, dtype)
+    runtime = _llama_runtime(dense) if is_gguf else TransformersRuntime(device, dtype)
     for name, path in (("dense", dense), ("pruned", pruned)):
-        needed = engine.stored_bytes(path) if is_gguf else _loaded_bytes(path, dtype)
+        needed = runtime.stored_bytes(path) if is_gguf else _loaded_bytes(path, dtype)
         require_headroom(needed, device, None, None, f"a benchmark of the {name} model")
-    if not (prompt := draw_prompt([engine.limits(dense), engine.limits(pruned)])):
+    if not (prompt := draw_prompt([runtime.limits(dense), runtime.limits(pruned)])):
         reason = f"a model's context leaves no room for {NEW_TOKENS} new tokens"
         raise SpecRefusedError("dense", str(dense), "short_context", reason, "Use other models.")
-    return (yield from compare(engine, dense, pruned, prompt))
+    return (yield from compare(runtime, dense, pruned, prompt))
 
 
 def _are_gguf(dense: Path, pruned: Path) -> bool:
@@ -74,11 +74,11 @@ def _loaded_bytes(folder: Path, dtype: torch.dtype) -> int:
     return sum(prod(stored.shape) for stored in tensors) * dtype.itemsize
 
 
-def _llama_engine(path: Path) -> Engine:
+def _llama_runtime(path: Path) -> Runtime:
     if missing := [name for name in LLAMA if find_spec(name) is None]:
         reason = f"{', '.join(missing)} not installed, which GGUF files need"
         remedy = "pip install 'zpruner[llama]'"
-        raise SpecRefusedError("dense", str(path), "no_engine", reason, remedy)
-    module = import_module("worker.benchmark.llama_engine")
-    engine: Engine = module.LlamaEngine(torch.get_num_threads())
-    return engine
+        raise SpecRefusedError("dense", str(path), "no_runtime", reason, remedy)
+    module = import_module("worker.benchmark.llama_runtime")
+    runtime: Runtime = module.LlamaRuntime(torch.get_num_threads())
+    return runtime

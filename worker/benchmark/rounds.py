@@ -4,8 +4,8 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
-from worker.benchmark.engine import Engine
 from worker.benchmark.measurement import Measurement, measure
+from worker.benchmark.runtime import Runtime
 
 ROUNDS = 9
 
@@ -19,7 +19,7 @@ class Round:
 
 
 def measured_rounds(
-    engine: Engine, dense: Path, pruned: Path, prompt: list[int]
+    runtime: Runtime, dense: Path, pruned: Path, prompt: list[int]
 ) -> Generator[float, None, list[Round]]:
     """Measure both models in each of nine rounds; every other round begins with the pruned one.
 
@@ -27,7 +27,7 @@ def measured_rounds(
     the weights in memory changes the speed a little.
 
     Args:
-        engine: the program that runs the models.
+        runtime: the program that runs the models.
         dense: the dense model.
         pruned: the pruned model.
         prompt: the token ids of the prompt.
@@ -40,7 +40,7 @@ def measured_rounds(
         models = [("dense", dense), ("pruned", pruned)]
         found: dict[str, Measurement] = {}
         for name, path in models if number % 2 == 0 else reversed(models):
-            found[name] = measure(engine, path, prompt)
+            found[name] = measure(runtime, path, prompt)
             yield (number + len(found) / 2) / ROUNDS
         rounds.append(Round(**found))
     return rounds

@@ -178,7 +178,7 @@ def _speed(report: dict[str, Any]) -> str:
     measured = report["benchmark"]
     sentences = "\n".join(f"- {one}" for one in report["metrics"]["speed"]["summary"])
     return (
-        f"**Speed** in {measured['engine']} {measured['version']} on `{measured['device']}`, "
+        f"**Speed** in {measured['runtime']} {measured['version']} on `{measured['device']}`, "
         f"`{measured['dtype']}`, the pruned model over the dense one:\n\n{sentences}\n\n"
     )
 

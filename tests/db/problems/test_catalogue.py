@@ -74,7 +74,7 @@ MAKERS = r"[Rr]efused(Error)?$"
 FIELDS = {*PruneSpec.model_fields, "deadline", "queue", "url", "out", "device", "dense"}
 ON_THE_COMMAND_LINE = {
     *("out_in_use", "out_exists", "unusable_out", "unknown_device"),
-    *("no_engine", "short_context"),
+    *("no_runtime", "short_context"),
 }
 """Codes that only `zpruner prune` prints, without a link to a page."""
 

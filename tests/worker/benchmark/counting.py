@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from torch.utils.flop_counter import FlopCounterMode
 
-from worker.benchmark.engine import Clock
+from worker.benchmark.runtime import Clock
 
 
 @contextmanager

@@ -15,21 +15,21 @@ from db.spec.quality_gate import metric_value
 from tests.models import FAMILIES, write_model
 from tests.worker.benchmark.counting import operations_clock
 from worker.benchmark.comparison import Comparison, compare
-from worker.benchmark.engine import Limits
+from worker.benchmark.runtime import Limits
 from worker.benchmark.measurement import NEW_TOKENS, Measurement, draw_prompt, measure
 from worker.benchmark.rounds import ROUNDS, Round
-from worker.benchmark.transformers_engine import TransformersEngine
+from worker.benchmark.transformers_runtime import TransformersRuntime
 from worker.pruning.base.generators import run_to_end
 
-ENGINE = TransformersEngine(torch.device("cpu"), torch.float32)
+RUNTIME = TransformersRuntime(torch.device("cpu"), torch.float32)
 POSITIONS = 120
 WIDTH, HIDDEN, KEYS, VOCABULARY = 32, 48, 16, 96  # of the Llama in tests.models
 
 
 def compared(dense: Path, pruned: Path) -> Comparison:
-    prompt = draw_prompt([ENGINE.limits(dense), ENGINE.limits(pruned)])
+    prompt = draw_prompt([RUNTIME.limits(dense), RUNTIME.limits(pruned)])
     with operations_clock() as clock:
-        return run_to_end(compare(replace(ENGINE, clock=clock), dense, pruned, prompt))
+        return run_to_end(compare(replace(RUNTIME, clock=clock), dense, pruned, prompt))
 
 
 def write_family(folder: Path, family: str, **changes: int) -> Path:
@@ -98,9 +98,9 @@ def test_every_token_is_counted_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("family", ["gpt2-conv1d", "gemma3-hybrid", "mixtral-experts"])
 def test_models_of_other_families_are_measured(tmp_path: Path, family: str) -> None:
     folder = write_family(tmp_path, family)
-    prompt = draw_prompt([ENGINE.limits(folder)])
+    prompt = draw_prompt([RUNTIME.limits(folder)])
     with operations_clock() as clock:
-        measured = measure(replace(ENGINE, clock=clock), folder, prompt)
+        measured = measure(replace(RUNTIME, clock=clock), folder, prompt)
     assert 0 < measured.prefill_per_second
     assert 0 < measured.decode_per_second
 
@@ -110,7 +110,7 @@ def round_of(dense: tuple[float, float, int], pruned: tuple[float, float, int]) 
 
 
 MEASURED = Comparison(
-    {"engine": "transformers", "device": "cpu", "dtype": "float32"},
+    {"runtime": "transformers", "device": "cpu", "dtype": "float32"},
     512,
     [round_of((100.0, 10.0, 1000), (150.0, 8.0, 500))] * ROUNDS,
     dense_bytes=900,

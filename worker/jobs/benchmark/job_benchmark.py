@@ -9,7 +9,7 @@ from db.core.states import Phase
 from db.spec.combinations import UNFIT
 from worker.benchmark.comparison import Comparison, compare
 from worker.benchmark.measurement import NEW_TOKENS, draw_prompt
-from worker.benchmark.transformers_engine import TransformersEngine
+from worker.benchmark.transformers_runtime import TransformersRuntime
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress
 from worker.pruning.base.generators import mapped
@@ -21,12 +21,12 @@ class JobBenchmark:
 
     Attributes:
         job: the job.
-        engine: the program that runs both models.
+        runtime: the program that runs both models.
         prompt: the token ids of the prompt.
     """
 
     job: OpenedJob
-    engine: TransformersEngine
+    runtime: TransformersRuntime
     prompt: list[int]
 
     def progress(
@@ -45,7 +45,7 @@ class JobBenchmark:
         def progress_of(done: float) -> list[JobProgress]:
             return [JobProgress(Phase.evaluating, start + (end - start) * done)]
 
-        measured = compare(self.engine, self.job.model.path, out, self.prompt)
+        measured = compare(self.runtime, self.job.model.path, out, self.prompt)
         return (yield from mapped(measured, progress_of))
 
 
@@ -58,9 +58,9 @@ def job_benchmark(job: OpenedJob) -> JobBenchmark | None:
     """
     if not job.spec.benchmark:
         return None
-    engine = TransformersEngine(job.devices[0], job.meta_model.dtype)
-    if not (prompt := draw_prompt([engine.limits(job.model.path)])):
+    runtime = TransformersRuntime(job.devices[0], job.meta_model.dtype)
+    if not (prompt := draw_prompt([runtime.limits(job.model.path)])):
         reason = f"the model's context leaves no room for {NEW_TOKENS} new tokens"
         raise SpecRefusedError("benchmark", True, UNFIT, reason, "Leave benchmark out.")
     job.require_whole_model("benchmark to false", "a benchmark")
-    return JobBenchmark(job, engine, prompt)
+    return JobBenchmark(job, runtime, prompt)

@@ -48,7 +48,7 @@ def test_the_result_has_every_metric_of_a_benchmark_and_the_report_every_round(
     assert metrics["bytes_ratio"] == pytest.approx(1, abs=0.1)
     report = json.loads((folder / "out" / "report.json").read_text())
     assert len(report["benchmark"]["rounds"]) == 9
-    assert report["benchmark"]["engine"] == "transformers"
+    assert report["benchmark"]["runtime"] == "transformers"
     summary = metrics["speed"]["summary"]
     assert f"- {summary[1]}" in (folder / "out" / "README.md").read_text()
     fractions = [step.fraction for step in steps]

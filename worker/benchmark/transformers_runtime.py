@@ -15,13 +15,13 @@ from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 from transformers.generation.streamers import BaseStreamer
 from transformers.utils import logging
 
-from worker.benchmark.engine import Clock, Limits, Timing
+from worker.benchmark.runtime import Clock, Limits, Timing
 from worker.pruning.base.compute import dtype_name
 from worker.pruning.model.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True)
-class TransformersEngine:
+class TransformersRuntime:
     """The library transformers.
 
     Attributes:
@@ -36,7 +36,7 @@ class TransformersEngine:
 
     def environment(self) -> dict[str, str]:
         return {
-            "engine": "transformers",
+            "runtime": "transformers",
             "version": transformers.__version__,
             "device": str(self.device),
             "dtype": dtype_name(self.dtype),

@@ -9,10 +9,10 @@ import torch
 from transformers import AutoModelForCausalLM, GenerationConfig
 
 from tests.models import FAMILIES, random_ids, write_model
-from worker.benchmark.engine import Limits
-from worker.benchmark.transformers_engine import TransformersEngine
+from worker.benchmark.runtime import Limits
+from worker.benchmark.transformers_runtime import TransformersRuntime
 
-ENGINE = TransformersEngine(torch.device("cpu"), torch.float32)
+RUNTIME = TransformersRuntime(torch.device("cpu"), torch.float32)
 
 
 def test_it_generates_all_tokens_whatever_the_folder_says(tmp_path: Path) -> None:
@@ -20,7 +20,7 @@ def test_it_generates_all_tokens_whatever_the_folder_says(tmp_path: Path) -> Non
     own = GenerationConfig(max_new_tokens=2, do_sample=True, temperature=2.0, eos_token_id=2)
     own.save_pretrained(tmp_path)
     ticks = count()
-    with replace(ENGINE, clock=lambda: float(next(ticks))).loaded(tmp_path) as model:
+    with replace(RUNTIME, clock=lambda: float(next(ticks))).loaded(tmp_path) as model:
         timing = model.generate(random_ids(1, 8)[0].tolist(), 20)
 
     assert (timing.prefill_seconds, timing.decode_seconds) == (1, 19)
@@ -31,28 +31,28 @@ def test_a_loaded_model_is_counted_until_it_is_freed(tmp_path: Path) -> None:
         FAMILIES["llama"].to_dict() | {"vocab_size": 200_000, "hidden_size": 64}
     )
     AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)  # two tables of 51 MB
-    before = ENGINE.used_bytes()
-    with ENGINE.loaded(tmp_path) as model:
+    before = RUNTIME.used_bytes()
+    with RUNTIME.loaded(tmp_path) as model:
         model.generate([1, 2, 3], 2)
-        used = ENGINE.used_bytes() - before
+        used = RUNTIME.used_bytes() - before
     assert used > 50e6
 
 
 def test_limits_and_size_are_read_without_the_weights(tmp_path: Path) -> None:
     write_model(tmp_path, FAMILIES["gpt2-conv1d"])
-    assert ENGINE.limits(tmp_path) == Limits(96, 64)
+    assert RUNTIME.limits(tmp_path) == Limits(96, 64)
     files = list(tmp_path.glob("*.safetensors"))
     (tmp_path / "pytorch_model.bin").write_bytes(bytes(1000))
-    assert ENGINE.stored_bytes(tmp_path) == sum(file.stat().st_size for file in files)
+    assert RUNTIME.stored_bytes(tmp_path) == sum(file.stat().st_size for file in files)
 
 
 @pytest.mark.gpu
 def test_on_a_gpu_the_memory_is_that_of_its_tensors(tmp_path: Path) -> None:
     write_model(tmp_path, FAMILIES["llama"])
-    engine = TransformersEngine(torch.device("cuda:0"), torch.float32)
-    before = engine.used_bytes()
-    with engine.loaded(tmp_path) as model:
-        weights = engine.used_bytes() - before
+    runtime = TransformersRuntime(torch.device("cuda:0"), torch.float32)
+    before = runtime.used_bytes()
+    with runtime.loaded(tmp_path) as model:
+        weights = runtime.used_bytes() - before
         model.generate([1, 2, 3], 2)
-    stored = engine.stored_bytes(tmp_path)
+    stored = runtime.stored_bytes(tmp_path)
     assert 0.9 * stored < weights < 2 * stored

@@ -5,20 +5,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import psutil
 import xllamacpp
 from gguf import GGUFReader
 
-from worker.benchmark.engine import Limits, Timing
 from worker.benchmark.measurement import NEW_TOKENS, PROMPT_TOKENS
+from worker.benchmark.runtime import Limits, Timing
 
 _CONTEXT = PROMPT_TOKENS + NEW_TOKENS + 1
 
 
 @dataclass(frozen=True)
-class LlamaEngine:
+class LlamaRuntime:
     """The library llama.cpp on the CPU.
 
     Attributes:
@@ -29,7 +30,7 @@ class LlamaEngine:
 
     def environment(self) -> dict[str, str]:
         return {
-            "engine": "llama.cpp",
+            "runtime": "llama.cpp",
             "version": f"xllamacpp {version('xllamacpp')}",
             "device": "cpu",
             "dtype": "as in the file",
@@ -43,13 +44,16 @@ class LlamaEngine:
 
     @contextmanager
     def loaded(self, path: Path) -> Iterator["LlamaModel"]:
-        parameters = xllamacpp.CommonParams()
-        parameters.model.path = str(path)
-        parameters.n_ctx = _CONTEXT
-        parameters.n_parallel = 1
-        parameters.cpuparams.n_threads = self.threads
-        parameters.cpuparams_batch.n_threads = self.threads
-        yield LlamaModel(xllamacpp.Server(parameters))
+        with TemporaryDirectory(prefix="zpruner-llama-") as private:
+            parameters = xllamacpp.CommonParams()
+            parameters.model.path = str(path)
+            # Its server listens in any case; on a socket of this folder only for this user.
+            parameters.hostname = f"{private}/llama.sock"
+            parameters.n_ctx = _CONTEXT
+            parameters.n_parallel = 1
+            parameters.cpuparams.n_threads = self.threads
+            parameters.cpuparams_batch.n_threads = self.threads
+            yield LlamaModel(xllamacpp.Server(parameters))
 
     def stored_bytes(self, path: Path) -> int:
         return path.stat().st_size
@@ -60,7 +64,7 @@ class LlamaEngine:
 
 @dataclass(frozen=True)
 class LlamaModel:
-    """A model that llama.cpp has loaded."""
+    """A model that llama.cpp has loaded, whose own clock measures it."""
 
     server: Any
 

@@ -37,17 +37,17 @@ class Timing:
 
 
 class RunningModel(Protocol):
-    """A model that an engine has loaded."""
+    """A model that a runtime has loaded."""
 
     def generate(self, prompt: list[int], count: int) -> Timing:
         """Generate ``count`` tokens, each the most likely one, whatever ends a text."""
 
 
-class Engine(Protocol):
+class Runtime(Protocol):
     """A program that runs models on one device."""
 
     def environment(self) -> dict[str, str]:
-        """Return the engine's name and version, the device, and the dtype of weights if it is set."""
+        """Return the runtime's name and version, the device, and the dtype of weights if it is set."""
 
     def limits(self, path: Path) -> Limits:
         """Return what the model at ``path`` accepts, without its weights."""
