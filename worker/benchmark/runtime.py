@@ -50,7 +50,11 @@ class Runtime(Protocol):
         """Return the runtime's name and version, the device, and the dtype of weights if it is set."""
 
     def limits(self, path: Path) -> Limits:
-        """Return what the model at ``path`` accepts, without its weights."""
+        """Return what the model at ``path`` accepts, without its weights.
+
+        Raises:
+            PruningError: the program cannot run the model.
+        """
 
     def loaded(self, path: Path) -> AbstractContextManager[RunningModel]:
         """Load a model for the body of the ``with`` statement."""

@@ -11,6 +11,7 @@ from transformers import AutoModelForCausalLM, GenerationConfig
 from tests.models import FAMILIES, random_ids, write_model
 from worker.benchmark.runtime import Limits
 from worker.benchmark.transformers_runtime import TransformersRuntime
+from worker.pruning.base.errors import UnsupportedModelError
 
 RUNTIME = TransformersRuntime(torch.device("cpu"), torch.float32)
 
@@ -44,6 +45,13 @@ def test_limits_and_size_are_read_without_the_weights(tmp_path: Path) -> None:
     files = list(tmp_path.glob("*.safetensors"))
     (tmp_path / "pytorch_model.bin").write_bytes(bytes(1000))
     assert RUNTIME.stored_bytes(tmp_path) == sum(file.stat().st_size for file in files)
+
+
+def test_a_folder_with_an_adapter_is_refused(tmp_path: Path) -> None:
+    write_model(tmp_path, FAMILIES["llama"])
+    (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(UnsupportedModelError, match="remove adapter_config.json"):
+        RUNTIME.limits(tmp_path)
 
 
 @pytest.mark.gpu

@@ -54,6 +54,7 @@ def job_benchmark(job: OpenedJob) -> JobBenchmark | None:
 
     Raises:
         SpecRefusedError: the model's context is too short for the new tokens.
+        UnsupportedModelError: transformers would attach an adapter to the model.
         InsufficientMemoryError: the whole model does not fit into memory.
     """
     if not job.spec.benchmark:
