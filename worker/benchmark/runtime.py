@@ -47,7 +47,7 @@ class Runtime(Protocol):
     """A program that runs models on one device."""
 
     def environment(self) -> dict[str, str]:
-        """Return the runtime's name and version, the device, and the dtype of weights if it is set."""
+        """Return the runtime's name and version, the device, and the dtype of weights."""
 
     def limits(self, path: Path) -> Limits:
         """Return what the model at ``path`` accepts, without its weights.

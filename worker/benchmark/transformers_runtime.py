@@ -20,7 +20,6 @@ from worker.pruning.base.compute import dtype_name
 from worker.pruning.base.errors import UnsupportedModelError
 from worker.pruning.model.checkpoint import Checkpoint
 
-
 ADAPTER_CONFIG = "adapter_config.json"
 
 
@@ -49,8 +48,8 @@ class TransformersRuntime:
     def limits(self, path: Path) -> Limits:
         if (path / ADAPTER_CONFIG).exists():
             raise UnsupportedModelError(
-                "transformers would attach the adapter in the model's folder, and a benchmark is of "
-                f"the model alone; remove {ADAPTER_CONFIG}"
+                "transformers would attach the adapter in the model's folder, but a benchmark is "
+                f"of the model alone; remove {ADAPTER_CONFIG}"
             )
         config = AutoConfig.from_pretrained(path, trust_remote_code=False).get_text_config()
         return Limits(config.vocab_size, getattr(config, "max_position_embeddings", None))

@@ -18,5 +18,5 @@ def test_a_gate_on_a_speed_is_refused_for_a_job_without_benchmark(name: str) -> 
 
 
 def test_a_speed_that_does_not_exist_is_refused_with_a_similar_one() -> None:
-    with pytest.raises(SpecRefusedError, match="Did you mean speed.decode_ratio?"):
+    with pytest.raises(SpecRefusedError, match=r"Did you mean speed\.decode_ratio\?"):
         check_gate(Gate(min={"speed.decode": 1.1}), benchmark=True)

@@ -50,7 +50,7 @@ def test_limits_and_size_are_read_without_the_weights(tmp_path: Path) -> None:
 def test_a_folder_with_an_adapter_is_refused(tmp_path: Path) -> None:
     write_model(tmp_path, FAMILIES["llama"])
     (tmp_path / "adapter_config.json").write_text("{}")
-    with pytest.raises(UnsupportedModelError, match="remove adapter_config.json"):
+    with pytest.raises(UnsupportedModelError, match="remove adapter_config"):
         RUNTIME.limits(tmp_path)
 
 
