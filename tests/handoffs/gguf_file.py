@@ -10,9 +10,6 @@ from transformers import LlamaConfig
 
 from worker.pruning.model.checkpoint import Checkpoint
 
-NORMAL, UNKNOWN, CONTROL = gguf.TokenType.NORMAL, gguf.TokenType.UNKNOWN, gguf.TokenType.CONTROL
-SPECIAL = {0: UNKNOWN, 1: CONTROL, 2: CONTROL}
-
 
 def write_gguf(folder: Path, file: Path) -> None:
     """Write the weights in float32, with a vocabulary in which the text of token 17 is ``17,``."""
@@ -42,7 +39,7 @@ def _add_vocabulary(writer: gguf.GGUFWriter, size: int) -> None:
     writer.add_tokenizer_model("llama")
     writer.add_token_list([f"{token}," for token in range(size)])
     writer.add_token_scores([-float(token) for token in range(size)])
-    writer.add_token_types([SPECIAL.get(token, NORMAL) for token in range(size)])
+    writer.add_token_types([gguf.TokenType.NORMAL] * size)
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(2)
 

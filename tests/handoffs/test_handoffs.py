@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import torch
-import xllamacpp
 from transformers import AutoModelForCausalLM, GgufConfig
 
 from db.spec.prune_spec import PruneSpec
@@ -18,7 +17,7 @@ from worker.jobs.resources import Resources
 from worker.pruning.base.generators import run_to_end
 from worker.pruning.model.checkpoint import Checkpoint
 
-TOKENS = 16
+TOKENS, END = 16, 2
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +49,7 @@ def prompt() -> list[int]:
 def generated(pruned: Path, prompt: list[int]) -> list[int]:
     """The tokens that transformers generates."""
     model = AutoModelForCausalLM.from_pretrained(pruned, dtype=torch.float32)
-    settings = {"max_new_tokens": TOKENS, "do_sample": False, "eos_token_id": None}
+    settings = {"max_new_tokens": TOKENS, "do_sample": False, "suppress_tokens": [END]}
     ids: list[int] = model.generate(torch.tensor([prompt]), **settings)[0, len(prompt) :].tolist()
     return ids
 
@@ -77,12 +76,9 @@ def test_transformers_reads_the_same_weights_from_gguf(pruned: Path, gguf: Path)
 def test_llama_cpp_generates_the_tokens_of_transformers(
     gguf: Path, prompt: list[int], generated: list[int]
 ) -> None:
-    parameters = xllamacpp.CommonParams()
-    parameters.model.path = str(gguf)
-    parameters.n_ctx = 64
-    parameters.cpuparams.n_threads = 1
     request = {"prompt": prompt, "max_tokens": TOKENS, "temperature": 0, "ignore_eos": True}
-    answer = xllamacpp.Server(parameters).handle_completions(request)
+    with LlamaRuntime(threads=1).loaded(gguf) as model:
+        answer = model.server.handle_completions(request)
     text = answer["choices"][0]["text"]
     assert [int(token) for token in text.split(",") if token] == generated
 

@@ -15,6 +15,7 @@ from gguf import GGUFReader
 from worker.benchmark.measurement import NEW_TOKENS, PROMPT_TOKENS
 from worker.benchmark.runtime import Limits, Timing
 
+_ERRORS = 1
 _CONTEXT = PROMPT_TOKENS + NEW_TOKENS + 1
 
 
@@ -48,7 +49,8 @@ class LlamaRuntime:
             parameters = xllamacpp.CommonParams()
             parameters.model.path = str(path)
             # Its server listens in any case; on a socket of this folder only for this user.
-            parameters.hostname = f"{private}/llama.sock"
+            parameters.hostnames = [f"{private}/llama.sock"]
+            parameters.verbosity = _ERRORS
             parameters.n_ctx = _CONTEXT
             parameters.n_parallel = 1
             parameters.cpuparams.n_threads = self.threads

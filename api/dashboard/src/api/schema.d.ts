@@ -2255,6 +2255,7 @@ export interface components {
          *         "task_limit": null,
          *         "generate": false,
          *         "prompts": null,
+         *         "benchmark": false,
          *         "expect": null
          *       }
          *     }
@@ -2307,6 +2308,7 @@ export interface components {
          *         "task_limit": null,
          *         "generate": false,
          *         "prompts": null,
+         *         "benchmark": false,
          *         "expect": null
          *       },
          *       "model": {
@@ -2805,6 +2807,12 @@ export interface components {
              */
             prompts?: string[] | null;
             /**
+             * Benchmark
+             * @description Whether speed and memory of the dense and the pruned model are measured in turns. Each must fit into memory as a whole.
+             * @default false
+             */
+            benchmark: boolean;
+            /**
              * Expect
              * @description The SHA-256 of inputs, and versions of packages, under the names that they have in a job's provenance. The job fails before it prunes if one of them is different.
              * @example {
@@ -2922,6 +2930,7 @@ export interface components {
          *         "task_limit": null,
          *         "generate": false,
          *         "prompts": null,
+         *         "benchmark": false,
          *         "expect": null
          *       },
          *       "attempt": 1,
@@ -3210,6 +3219,7 @@ export interface components {
          *             "task_limit": null,
          *             "generate": false,
          *             "prompts": null,
+         *             "benchmark": false,
          *             "expect": null
          *           },
          *           "attempt": 1,
@@ -3370,6 +3380,7 @@ export interface components {
          *         "task_limit": null,
          *         "generate": false,
          *         "prompts": null,
+         *         "benchmark": false,
          *         "expect": null
          *       },
          *       "name": null,
@@ -3464,6 +3475,7 @@ export interface components {
          *         "task_limit": null,
          *         "generate": false,
          *         "prompts": null,
+         *         "benchmark": false,
          *         "expect": null
          *       },
          *       "attempt": 1,
@@ -3797,6 +3809,12 @@ export interface components {
              *     ]
              */
             prompts?: string[] | null;
+            /**
+             * Benchmark
+             * @description Whether speed and memory of the dense and the pruned model are measured in turns. Each must fit into memory as a whole.
+             * @default false
+             */
+            benchmark: boolean;
             /**
              * Expect
              * @description The SHA-256 of inputs, and versions of packages, under the names that they have in a job's provenance. The job fails before it prunes if one of them is different.
@@ -5440,6 +5458,12 @@ export interface components {
              */
             prompts?: string[] | null;
             /**
+             * Benchmark
+             * @description Whether speed and memory of the dense and the pruned model are measured in turns. Each must fit into memory as a whole.
+             * @default false
+             */
+            benchmark: boolean;
+            /**
              * Expect
              * @description The SHA-256 of inputs, and versions of packages, under the names that they have in a job's provenance. The job fails before it prunes if one of them is different.
              * @example {
@@ -6079,6 +6103,7 @@ export interface components {
          *             "task_limit": null,
          *             "generate": false,
          *             "prompts": null,
+         *             "benchmark": false,
          *             "expect": null
          *           }
          *         }
@@ -6390,6 +6415,12 @@ export interface components {
              *     ]
              */
             prompts?: string[] | null;
+            /**
+             * Benchmark
+             * @description Whether speed and memory of the dense and the pruned model are measured in turns. Each must fit into memory as a whole.
+             * @default false
+             */
+            benchmark: boolean;
             /**
              * Expect
              * @description The SHA-256 of inputs, and versions of packages, under the names that they have in a job's provenance. The job fails before it prunes if one of them is different.
@@ -6750,6 +6781,7 @@ export interface components {
          *           "task_limit": null,
          *           "generate": false,
          *           "prompts": null,
+         *           "benchmark": false,
          *           "expect": null
          *         },
          *         "name": null,
@@ -8718,6 +8750,7 @@ export interface operations {
                      *         "task_limit": null,
                      *         "generate": false,
                      *         "prompts": null,
+                     *         "benchmark": false,
                      *         "expect": null
                      *       },
                      *       "metrics": {
@@ -8840,6 +8873,7 @@ export interface operations {
                      *             "task_limit": null,
                      *             "generate": false,
                      *             "prompts": null,
+                     *             "benchmark": false,
                      *             "expect": null
                      *           }
                      *         },

@@ -41,7 +41,7 @@ def test_the_result_has_every_metric_of_a_benchmark_and_the_report_every_round(
 ) -> None:
     steps: list[JobProgress] = []
 
-    metrics = run_to_end(job(folder, method="none"), steps.append).metrics
+    metrics = run_to_end(job(folder), steps.append).metrics
 
     # A model this small takes no measurable memory.
     assert all(metric_value(metrics, name) for name in BENCHMARK_METRICS if "memory" not in name)
