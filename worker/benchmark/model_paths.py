@@ -46,7 +46,7 @@ def compare_paths(
     (device,) = rank_devices(compute_device(device_name), 1)
     dtype = compute_dtype(dtype_name, device)
     is_gguf = _are_gguf(dense, pruned)
-    runtime = _llama_runtime(dense) if is_gguf else TransformersRuntime(device, dtype)
+    runtime: Runtime = _llama_runtime(dense) if is_gguf else TransformersRuntime(device, dtype)
     for name, path in (("dense", dense), ("pruned", pruned)):
         needed = runtime.stored_bytes(path) if is_gguf else _loaded_bytes(path, dtype)
         require_headroom(needed, device, None, None, f"a benchmark of the {name} model")

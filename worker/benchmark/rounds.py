@@ -39,7 +39,7 @@ def measured_rounds(
     for number in range(ROUNDS):
         models = [("dense", dense), ("pruned", pruned)]
         found: dict[str, Measurement] = {}
-        for name, path in models if number % 2 == 0 else reversed(models):
+        for name, path in models if number % 2 == 0 else models[::-1]:
             found[name] = measure(runtime, path, prompt)
             yield (number + len(found) / 2) / ROUNDS
         rounds.append(Round(**found))
