@@ -22,6 +22,7 @@ PROGRAMS = {
     "ping": "worker.program",
     "prune": "worker.standalone.command",
     "serve": "zpruner.serve.serve",
+    "speed": "worker.standalone.speed",
     "worker": "worker.program",
 }
 SHARED = {"certify", "compact", "expand", "ping", "worker"}

@@ -33,6 +33,7 @@ ADDED_FIELDS = (
     "generate",
     "prompts",
     "rank_answers",
+    "benchmark",
     "expect",
     "model_secret",
     "output",

@@ -56,10 +56,28 @@ METRIC_NAMES = (
     "protocol.documents",
 )
 """The names of the numbers in a job's ``result``, with dots between nested names."""
+BENCHMARK_METRICS = (
+    "speed.prefill_ratio",
+    "speed.decode_ratio",
+    "speed.memory_ratio",
+    "bytes_ratio",
+    "speed.dense_prefill_tokens_per_second",
+    "speed.pruned_prefill_tokens_per_second",
+    "speed.dense_decode_tokens_per_second",
+    "speed.pruned_decode_tokens_per_second",
+    "speed.dense_memory_bytes",
+    "speed.pruned_memory_bytes",
+    "speed.confidence",
+)
+"""The further ones of a job with a benchmark."""
 
 
 def check_gate(
-    gate: Gate | None, tasks: Sequence[str] | None = None, *, ranks_answers: bool = False
+    gate: Gate | None,
+    tasks: Sequence[str] | None = None,
+    *,
+    ranks_answers: bool = False,
+    benchmark: bool = False,
 ) -> None:
     """Check that a gate uses existing metrics only; a bound on any other metric would always fail.
 
@@ -67,6 +85,7 @@ def check_gate(
         gate: the gate, if there is one.
         tasks: the tasks and suites that the job is measured on.
         ranks_answers: whether the job has ``rank_answers``.
+        benchmark: whether the job measures speeds.
 
     Raises:
         SpecRefusedError: a metric does not exist; the remedy lists all metrics, and suggests one if
@@ -74,8 +93,8 @@ def check_gate(
     """
     if gate is None:
         return
-    ranking = RANKING_METRICS if ranks_answers else ()
-    known = [*METRIC_NAMES, *task_metrics(tasks or ()), *ranking]
+    measured = (*(RANKING_METRICS if ranks_answers else ()), *(BENCHMARK_METRICS if benchmark else ()))
+    known = [*METRIC_NAMES, *task_metrics(tasks or ()), *measured]
     for bound, limits in (("max", gate.max), ("min", gate.min)):
         for name in limits:
             if name not in known:
@@ -83,7 +102,6 @@ def check_gate(
                 raise SpecRefusedError(
                     f"gate.{bound}", name, "unknown_figure", reason, _remedy(name, known)
                 )
-
     _check_confidence(gate)
 
 
@@ -108,5 +126,7 @@ def _remedy(name: str, known: Sequence[str]) -> str:
         offered = f"Add the task to tasks. {offered}"
     if name in RANKING_METRICS:
         offered = f"Set rank_answers to true. {offered}"
+    if name in BENCHMARK_METRICS:
+        return f"Set benchmark to true. {offered}"
     close = get_close_matches(name, known, n=1)
     return f"Did you mean {close[0]}? {offered}" if close else offered

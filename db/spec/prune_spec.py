@@ -309,6 +309,11 @@ class PruneSpec(BaseModel):
         "more. It changes no model. Both must fit into memory as a whole, one after the other.",
         examples=[{"questions": 200}],
     )
+    benchmark: StrictBool = Field(
+        default=False,
+        description="Whether speed and memory of the dense and the pruned model are measured in "
+        "turns. Each must fit into memory as a whole.",
+    )
     expect: ExpectedInputs | None = Field(
         default=None,
         description="The SHA-256 of inputs, and versions of packages, under the names that they "

@@ -62,6 +62,7 @@ def places(service: Service) -> list[Place]:
         other = submit(client, "slow", samples=8, **options)
         recover = {"kind": "masked", "tokens": 12_288}
         measured = {"tasks": ["sums", "parity"], "generate": True, "prompts": ["Once"]}
+        measured["benchmark"] = True
         recovered = submit(client, "tiny", samples=4, name="recovered", recover=recover, **measured)
         damaged = upload_damaged_dataset(client, service)
         broken = submit(client, "tiny", samples=4, dataset=damaged, name="broken")

@@ -121,6 +121,7 @@ def _not_planned(spec: PruneSpec) -> list[str]:
         "zero-shot tasks": spec.tasks,
         "generated text": spec.generate,
         "ranked answers": spec.rank_answers,
+        "the benchmark": spec.benchmark,
     }
     left_out = " and ".join(name for name, wanted in parts.items() if wanted)
     return [f"the time does not include {left_out}"] if left_out else []

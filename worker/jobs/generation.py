@@ -16,9 +16,8 @@ from worker.evaluation.generation import continuation, end_tokens, whole_model
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress
 from worker.jobs.windows import position_limit
-from worker.pruning.base.errors import InsufficientMemoryError
 from worker.pruning.model.meta_model import MetaModel
-from worker.pruning.planning.memory_limits import Headroom, headroom
+from worker.pruning.planning.memory_limits import require_whole_model
 from worker.sources.tokenizer import load_tokenizer
 
 TOKENS = 48
@@ -101,21 +100,6 @@ def job_generation(job: OpenedJob) -> JobGeneration | None:
         if not 0 < len(ids) <= room:
             reason = f"it has {len(ids)} tokens, and the model can continue 1 to {room}"
             raise SpecRefusedError("prompts", prompt, UNFIT, reason, "Change the prompt.")
-    free = headroom(job.devices[0], job.budget_of_a_process)
-    require_memory(job.meta_model, free, "generate to false", "generating text")
+    budget = job.budget_of_a_process
+    require_whole_model(job.meta_model, budget, "generate to false", "generating text")
     return JobGeneration(job, tokenizer, encoded)
-
-
-def require_memory(meta_model: MetaModel, free: Headroom, change: str | None, task: str) -> None:
-    """Check that all weights of a model fit into memory at once.
-
-    Raises:
-        InsufficientMemoryError: they do not; ``change`` is what the message proposes to set.
-    """
-    weights = sum(parameter.numel() for parameter in meta_model.model.parameters())
-    needed = weights * meta_model.dtype.itemsize
-    left, limit = free.host_bytes, free.limit
-    if free.device_bytes is not None:
-        left, limit = free.device_bytes, "the GPU"
-    if needed > left:
-        raise InsufficientMemoryError(needed, left, limit, change, task)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -10,50 +10,21 @@ import transformers
 
 from worker.evaluation.overlap import MOST_OVERLAP
 from worker.evaluation.perplexity import perplexity, perplexity_interval
+from worker.jobs.measurements.other_results import OtherResults
 from worker.jobs.opened_job import OpenedJob
-from worker.jobs.ranking.results import MeasuredRanking
 from worker.jobs.recovered_model import RecoveredModel
-from worker.jobs.tasks.measured import MeasuredTasks
-from worker.jobs.written.weights import WrittenWeights
 from worker.pruning.base.compute import dtype_name
 from worker.pruning.base.errors import NotFiniteError
 from worker.pruning.model.head_loss import mean_loss
 from worker.pruning.planning.plan import Plan
-from worker.pruning.quantization.config_entry import config_entry
-from worker.pruning.quantization.layers import unquantized_layers
-from worker.pruning.quantization.scheme import Scheme
 from worker.pruning.sweep.results import BlockResult, PruningResult, RemovedUnits
 from worker.recovery.results import RecoveryResult
-
-
-@dataclass(frozen=True)
-class OtherResults:
-    """What a job has measured besides perplexity; None for what it did not measure."""
-
-    tasks: MeasuredTasks | None
-    ranking: MeasuredRanking | None
-    texts: list[dict[str, Any]] | None
-
-    def metrics(self) -> dict[str, Any]:
-        """Return the metrics by name."""
-        measured = [one.metrics() for one in (self.tasks, self.ranking) if one is not None]
-        return {name: value for metrics in measured for name, value in metrics.items()}
-
-    def report(self) -> dict[str, Any]:
-        """Return the parts of the report."""
-        parts = {
-            "tasks": self.tasks and self.tasks.report(),
-            "ranking": self.ranking and self.ranking.report(),
-            "generation": self.texts,
-        }
-        return {name: part for name, part in parts.items() if part is not None}
 
 
 def job_report(
     job: OpenedJob,
     result: PruningResult,
     blocks: Sequence[BlockResult],
-    weights: WrittenWeights,
     recovered: RecoveredModel | None,
     others: OtherResults,
 ) -> dict[str, Any]:
@@ -64,13 +35,12 @@ def job_report(
     """
     environment, shared = environment_json(job, result), job.windows.overlap()
     protocol = job.windows.evaluation.provenance | {"dtype": environment["dtype"]}
-    report: dict[str, Any] = {
+    report = {
         # Where the files are sent is no part of how they were made, and may be private.
         "spec": job.spec.model_dump(mode="json", exclude={"output"}),
         "model": {"name": job.model.name, "revision": job.model.revision},
         "metrics": job_metrics(result, blocks, recovered)
         | _parameters(job, blocks)
-        | weights.metrics()
         | others.metrics()
         | {"eval_overlap": shared, "protocol": protocol},
         "warnings": _warnings(shared),
@@ -79,12 +49,8 @@ def job_report(
         "calibration": job.windows.calibration.provenance,
         "evaluation": protocol,
         "resumed_from_block": result.resumed_from_block,
-        "certificate": weights.report(),
         "blocks": [block_json(block) for block in blocks],
     }
-    if job.scheme is not None:
-        report["quantization"] = asdict(job.scheme) | {"config": quantization_config(job)}
-        report["metrics"]["quantization"] = quantization_metrics(job.scheme, blocks)
     if recovered is not None:
         report["recovery"] = recovered.report()
     return report | others.report()
@@ -126,39 +92,11 @@ def job_metrics(
         "coverage": weights / sum(b.parameters for b in blocks),
         "dense_loss_known": result.dense_loss_known,
         "fallbacks": sum(layer.fallback is not None for b in blocks for layer in b.layers),
-        "bytes": sum(one.size_bytes for one in (recovered.result if recovered else result).shards),
         "prune_seconds": result.prune_seconds,
         "evaluate_seconds": result.evaluate_seconds,
         **_plan_metrics(result, recovered),
     }
     return metrics if recovered is None else metrics | {"recovery": recovered.metrics()}
-
-
-def quantization_config(job: OpenedJob) -> dict[str, Any] | None:
-    """Return the entry of the result's config.json; None if the job does not quantise."""
-    if job.scheme is None:
-        return None
-    layers = job.recipe.all_layers(job.meta_model)
-    return config_entry(job.scheme, unquantized_layers(job.meta_model.model, layers))
-
-
-def quantization_metrics(scheme: Scheme, blocks: Sequence[BlockResult]) -> dict[str, Any]:
-    """Return the metrics of the quantised matrices by name.
-
-    ``error`` is the root mean square of the matrices' relative errors, without those of matrices
-    that no token reached.
-    """
-    layers = [layer for block in blocks for layer in block.quantized]
-    size, weights = sum(one.bytes for one in layers), sum(one.weights for one in layers)
-    squares = [one.error**2 for one in layers if one.error is not None]
-    return {
-        "bits": scheme.bits,
-        "group_size": scheme.group_size,
-        "bytes": size,
-        "bits_per_weight": 8 * size / weights,
-        "error": math.sqrt(sum(squares) / len(squares)) if squares else None,
-        "fallbacks": sum(one.fallback is not None for one in layers),
-    }
 
 
 def _perplexities(result: PruningResult, recovered: RecoveredModel | None) -> dict[str, Any]:

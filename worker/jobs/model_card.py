@@ -48,7 +48,7 @@ head are unchanged{but}: {untouched}.
 
 {training_text}**Perplexity**: {evaluation}.
 
-{warnings}`report.json` contains the specification, both protocols and one report per block;
+{speed}{warnings}`report.json` contains the specification, both protocols and one report per block;
 `SHA256SUMS` contains the checksums.
 
 {loading}```python
@@ -99,6 +99,7 @@ def model_card(report: dict[str, Any]) -> str:
         calibration=_protocol(report["calibration"]),
         training_text=_training_text(recovery) if recovery else "",
         evaluation=_protocol(report["evaluation"]),
+        speed=_speed(report) if "benchmark" in report else "",
         warnings="".join(f"**Warning**: {one}\n\n" for one in report["warnings"]),
         patterns=pattern_section(metrics["patterns"], is_quantized=spec.quantize is not None),
     )
@@ -241,6 +242,15 @@ def _before(metrics: dict[str, Any]) -> str:
 
 def _training_text(recovery: dict[str, Any]) -> str:
     return f"**Training**: {_protocol(recovery['training'])}.\n\n"
+
+
+def _speed(report: dict[str, Any]) -> str:
+    measured = report["benchmark"]
+    sentences = "\n".join(f"- {one}" for one in report["metrics"]["speed"]["summary"])
+    return (
+        f"**Speed** in {measured['runtime']} {measured['version']} on `{measured['device']}`, "
+        f"`{measured['dtype']}`, the pruned model over the dense one:\n\n{sentences}\n\n"
+    )
 
 
 def _pattern(pattern: Pattern) -> str:

@@ -3,7 +3,7 @@
 import json
 import logging
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,28 +18,27 @@ _KEPT = (".json", ".txt", ".model", ".jinja", ".tiktoken")
 log = logging.getLogger(__name__)
 
 
-def write_model_folder(
+def copy_companions(
     source: Path,
     out: Path,
-    report: dict[str, Any],
     roots: Sequence[Path] | None = None,
+    *,
     own: Collection[str] = (),
+    quantization: Mapping[str, Any] | None = None,
 ) -> None:
-    """Add everything but the weights to ``out``, so that ``out`` is a Hugging Face model folder.
+    """Add the configuration, generation configuration and tokenizer of ``source`` to ``out``.
 
-    The configuration, generation configuration and tokenizer are copied unchanged from the dense
-    model, except that config.json gets an entry for quantised weights. The model card and
-    ``report.json`` describe the job. If ``roots`` is given, a file that is a symbolic link is
-    copied only if the link leads into ``source``, ``roots`` or the hub's cache; a warning is logged
-    for each file that is not copied.
+    They are copied unchanged, so that ``out`` is a Hugging Face model folder, except that
+    config.json gets an entry for quantised weights. If ``roots`` is given, a file that is a
+    symbolic link is copied only if the link leads into ``source``, ``roots`` or the hub's cache; a
+    warning is logged for each file that is not copied.
 
     Args:
         source: the dense model's folder.
         out: the folder that has the pruned shards.
-        report: everything that was measured, ready for JSON; its ``quantization``, if there is one,
-            has the entry for config.json.
         roots: folders that may contain models; None if any folder may.
         own: names of files that the model in ``out`` has already, so that they are not copied.
+        quantization: the entry for config.json; None for weights that are not quantised.
     """
     copied = copied_files(source, roots)
     for file in (one for one in copied if one.name not in own):
@@ -49,13 +48,22 @@ def write_model_folder(
             log.warning(
                 "%s is not copied: it links to a file outside the allowed folders", file.name
             )
-    if "quantization" in report:
-        _add_to_config(out / "config.json", report["quantization"]["config"])
+    if quantization is not None:
+        _add_to_config(out / "config.json", quantization)
+
+
+def write_report(out: Path, report: dict[str, Any]) -> None:
+    """Add ``report.json``, and the model card that describes the job, to ``out``.
+
+    Args:
+        out: the model's folder.
+        report: everything that was measured, ready for JSON.
+    """
     (out / "report.json").write_text(json.dumps(report, indent=2) + "\n")
     (out / "README.md").write_text(model_card(report))
 
 
-def _add_to_config(path: Path, entry: dict[str, Any]) -> None:
+def _add_to_config(path: Path, entry: Mapping[str, Any]) -> None:
     config = json.loads(path.read_text()) | {config_entry.NAME: entry}
     path.write_text(json.dumps(config, indent=2) + "\n")
 

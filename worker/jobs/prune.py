@@ -12,20 +12,20 @@ from db.spec.prune_spec import PruneSpec
 from db.spec.references import parse_model
 from worker.evaluation.perplexity import token_loss
 from worker.jobs.dense_loss_cache import CachedDenseLosses
-from worker.jobs.generation import job_generation
 from worker.jobs.inputs import JobInputs, model_digests, shown_names, text_digests, versions
-from worker.jobs.job_report import OtherResults, job_report
-from worker.jobs.model_folder import write_model_folder
+from worker.jobs.job_report import job_report
+from worker.jobs.measurements.measurements import GENERATED, PACKAGED, JobMeasurements
+from worker.jobs.measurements.other_results import OtherResults
+from worker.jobs.measurements.quantization import measured_quantization
+from worker.jobs.model_folder import copy_companions, write_report
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress, JobResult
 from worker.jobs.provenance import Run, write_statement
-from worker.jobs.ranking.ranking import job_ranking
 from worker.jobs.recovered_model import RecoveredModel
 from worker.jobs.recovery import planned_recovery, sweep_share
 from worker.jobs.resources import Resources
 from worker.jobs.signature import read_signer, sign_statement
 from worker.jobs.sweep import start_sweep
-from worker.jobs.tasks.loading import job_tasks
 from worker.jobs.written.smaller import whole_folder, write_smaller
 from worker.jobs.written.weights import read_weights
 from worker.pruning.base.compute import compute_device
@@ -36,13 +36,8 @@ from worker.pruning.sweep.fingerprint import dense_loss_key
 from worker.pruning.sweep.results import BlockResult
 from worker.sources.models import fetch_model
 
-# The shares of the work that are done before the first block, after the last step or task, and
-# before the files are completed.
-_STARTED, _DONE, _PACKAGED = 0.02, 0.95, 0.99
-_TASKS = 0.25
-"""The share of the work that tasks are taken to be, for a job that has some."""
-_RANKING = 0.2
-"""The same for the drawing and ranking of answers."""
+_STARTED = 0.02
+"""The share of the work that is done before the first block."""
 
 
 def prune(
@@ -70,8 +65,7 @@ def prune(
     started = datetime.now(UTC)
     signer = read_signer(resources.signing_key) if resources.signing_key else None
     job, inputs = yield from _opened(spec, resources)
-    tasks, ranking, generation = job_tasks(job), job_ranking(job), job_generation(job)
-    whole = whole_folder(job, out)
+    measurements, whole = JobMeasurements.open(job), whole_folder(job, out)
     whole.mkdir(exist_ok=True)
     recovery = planned_recovery(job, whole)
     pruned = recovery.pruned if recovery else whole
@@ -79,8 +73,7 @@ def prune(
     cached = _dense_loss_cache(job)
     sweep = start_sweep(job, pruned, cached.read())
     share = sweep_share(sweep.seconds, recovery.plan.seconds) if recovery else 1.0
-    scored = _DONE - (_RANKING if ranking else 0)
-    trained = scored - (_TASKS if tasks else 0)
+    trained = measurements.start
     swept = _STARTED + share * (trained - _STARTED)
     yield JobProgress(Phase.calibrating, _STARTED, resumed_from_block=sweep.resumed_from_block)
     blocks: list[BlockResult] = []
@@ -91,23 +84,44 @@ def prune(
     if recovery:
         recovery_result = yield from recovery.progress(swept, trained)
         recovered = RecoveredModel.count(recovery, recovery_result, blocks)
-    written: Sequence[Shard] = recovered.result.shards if recovered else result.shards
-    measured = (yield from tasks.progress(whole, written, trained, scored)) if tasks else None
-    ranked = (yield from ranking.progress(whole, written, scored, _DONE)) if ranking else None
-    texts = (yield from generation.progress(whole, _DONE, _PACKAGED)) if generation else None
-    yield JobProgress(Phase.packaging, _PACKAGED)
-    if job.recipe.removal is not None:
-        written = yield from write_smaller(job, out, blocks, _PACKAGED)
-    weights = yield from read_weights(job, blocks, out, written, _PACKAGED)
-    others = OtherResults(measured, ranked, texts)
-    report = job_report(job, result, blocks, weights, recovered, others)
-    own = () if job.recipe.removal is None else (CONFIG,)
-    write_model_folder(job.model.path, out, report, resources.model_roots, own)
+    shards: Sequence[Shard] = recovered.result.shards if recovered else result.shards
+    written, others = yield from _measured(job, measurements, blocks, shards, out)
+    report = job_report(job, result, blocks, recovered, others)
+    write_report(out, report)
     digests = _digests(written)
     statement = write_statement(out, digests, Run(job, inputs, result.plan, report, started))
     if signer:
         sign_statement(statement, signer)
     return JobResult(report["metrics"], digests)
+
+
+def _measured(
+    job: OpenedJob,
+    measurements: JobMeasurements,
+    blocks: Sequence[BlockResult],
+    shards: Sequence[Shard],
+    out: Path,
+) -> Generator[JobProgress, None, tuple[Sequence[Shard], OtherResults]]:
+    """Complete the model's folder ``out`` and measure the model; return the files of its weights.
+
+    ``shards`` are the files that the sweep or the recovery has written.
+    """
+    whole = whole_folder(job, out)
+    tasks = yield from measurements.measured_tasks(whole, shards)
+    ranking = yield from measurements.measured_ranking(whole, shards)
+    texts = yield from measurements.texts(whole)
+    own: tuple[str, ...] = ()
+    if job.recipe.removal is not None:
+        shards, own = (yield from write_smaller(job, out, blocks, GENERATED)), (CONFIG,)
+    quantization = measured_quantization(job, blocks)
+    entry = quantization.config if quantization else None
+    copy_companions(
+        job.model.path, out, job.resources.model_roots, own=own, quantization=entry
+    )
+    speed = yield from measurements.speed(out)
+    yield JobProgress(Phase.packaging, PACKAGED)
+    weights = yield from read_weights(job, blocks, out, shards, PACKAGED)
+    return shards, OtherResults(weights, quantization, tasks, ranking, texts, speed)
 
 
 def _opened(

@@ -105,6 +105,7 @@ def event_line(event: Event) -> str:
 def result_text(result: Result) -> str:
     """Describe a result: its metrics, then its files."""
     lines = [f"{name} = {value}" for name, value in result.metrics.items() if _is_figure(value)]
+    lines += _speed(result.metrics)
     lines += [f"{one.name} ({one.size_bytes:,} bytes)" for one in result.artifacts]
     return "\n".join(lines)
 
@@ -115,6 +116,7 @@ def summary(job: JobFields) -> str:
     lines += [f"  {left}"] if (left := time_left(job)) else []
     figures = {name: value for name, value in (job.result or {}).items() if _is_figure(value)}
     lines += [f"  {name} = {value}" for name, value in figures.items()]
+    lines += [f"  {sentence}" for sentence in _speed(job.result or {})]
     if job.verdict != "none":
         lines.append(f"  gate: {job.verdict}")
     lines += [f"    {failure_text(one)}" for one in job.gate_failures]
@@ -146,6 +148,12 @@ def _fields(spec: dict[str, Any]) -> list[str]:
     if spec.get("expect"):
         spec = spec | {"expect": f"{len(spec['expect'])} inputs and versions"}
     return [f"  {name}: {value}" for name, value in spec.items() if value is not None]
+
+
+def _speed(metrics: dict[str, Any]) -> list[str]:
+    """Return the sentences of a benchmark; none for a job without one."""
+    found: list[str] = (metrics.get("speed") or {}).get("summary", [])
+    return found
 
 
 def _is_figure(value: object) -> bool:

@@ -36,6 +36,7 @@ export function makeSpec(overrides: Partial<Spec> = {}): Spec {
     generate: false,
     prompts: null,
     rank_answers: null,
+    benchmark: false,
     expect: null,
     output: [],
     ...overrides,

@@ -71,8 +71,14 @@ def test_a_refused_specification_is_422_with_its_own_code_and_remedy(code: str) 
 
 
 MAKERS = r"[Rr]efused(Error)?$"
-FIELDS = {*PruneSpec.model_fields, "deadline", "queue", "url", "out", "device", "job", "prompt"}
-ON_THE_COMMAND_LINE = {"out_in_use", "out_exists", "unusable_out", "unknown_device"}
+FIELDS = {
+    *PruneSpec.model_fields,
+    *("deadline", "queue", "url", "out", "device", "dense", "job", "prompt"),
+}
+ON_THE_COMMAND_LINE = {
+    *("out_in_use", "out_exists", "unusable_out", "unknown_device"),
+    *("no_runtime", "short_context"),
+}
 """Codes that only `zpruner prune` prints, without a link to a page."""
 
 

@@ -149,6 +149,7 @@ def test_windows_of_small_files_are_counted(
     [
         ({"tasks": ["boolq"]}, "zero-shot tasks"),
         ({"tasks": ["boolq"], "generate": True}, "zero-shot tasks and generated text"),
+        ({"benchmark": True}, "the benchmark"),
     ],
 )
 def test_a_warning_names_what_the_time_leaves_out(

@@ -8,7 +8,7 @@ from huggingface_hub import constants
 
 from db.spec.prune_spec import PruneSpec
 from tests.models import FAMILIES, random_ids, write_model
-from worker.jobs.model_folder import write_model_folder
+from worker.jobs.model_folder import copy_companions
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
 
@@ -33,8 +33,7 @@ def test_a_link_out_of_the_allowed_folders_is_not_copied(
         pass
     (tmp_path / "secret.txt").write_text("secret")
     (model / "secret.txt").symlink_to(tmp_path / "secret.txt")  # after the job was accepted
-    report = json.loads((out / "report.json").read_text())
-    write_model_folder(model, out, report, (root,))
+    copy_companions(model, out, (root,))
 
     texts = {path.name: path.read_text() for path in out.glob("*.txt")}
     assert texts == {f"{name}.txt": name for name in ("shared", "cached", "own")} | {

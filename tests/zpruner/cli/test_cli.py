@@ -60,6 +60,18 @@ def test_retry_prints_the_new_status(service: Service) -> None:
     assert run(service, "retry", "job_1").stdout == "queued\n"
 
 
+def test_result_and_get_show_the_sentences_of_a_benchmark(service: Service) -> None:
+    metrics = {"speed": {"decode_ratio": 1.0, "summary": ["Generating: no speed-up."]}}
+    service.prepare(
+        "/v1/jobs/job_1/result?pending=503",
+        Answer(200, {"job_id": "job_1", "metrics": metrics, "artifacts": []}),
+    )
+    service.prepare("/v1/jobs/job_1", Answer(200, job("succeeded", result=metrics)))
+
+    assert run(service, "result", "job_1").stdout == "Generating: no speed-up.\n"
+    assert "  Generating: no speed-up.\n" in run(service, "get", "job_1").stdout
+
+
 def test_result_shows_figures_and_files_or_the_reason_for_none(service: Service) -> None:
     path = "/v1/jobs/job_1/result?pending=503"
     found = {"job_id": "job_1", "metrics": {"sparsity": 0.5}, "artifacts": [artifact(b"abc")]}

@@ -22,7 +22,6 @@ from worker.evaluation.drawn_answers import DrawnAnswers, draw_answers, middle_b
 from worker.evaluation.generation import end_tokens, whole_model
 from worker.evaluation.perplexity import token_loss
 from worker.evaluation.short_questions import ShortQuestion, built_in_questions, own_question
-from worker.jobs.generation import require_memory
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress
 from worker.jobs.ranking.results import MeasuredRanking, ModelRanking
@@ -32,7 +31,7 @@ from worker.pruning.base.names import SCORES_FOLDER
 from worker.pruning.distributed.ranks import SINGLE_PROCESS
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.shards import Shard
-from worker.pruning.planning.memory_limits import headroom
+from worker.pruning.planning.memory_limits import require_whole_model
 from worker.pruning.sweep.fingerprint import code_digest, model_parts
 from worker.pruning.sweep.measurement_cache import MeasurementCache
 from worker.sources.tokenizer import load_tokenizer
@@ -179,8 +178,8 @@ def job_ranking(job: OpenedJob) -> JobRanking | None:
         reason = f"a question has {longest} tokens, and the model can answer 1 to {room}"
         value = asked.model_dump(mode="json")
         raise SpecRefusedError("rank_answers", value, UNFIT, reason, "Name shorter questions.")
-    free = headroom(job.devices[0], job.budget_of_a_process)
-    require_memory(job.meta_model, free, "rank_answers to false", "drawing answers")
+    budget = job.budget_of_a_process
+    require_whole_model(job.meta_model, budget, "rank_answers to false", "drawing answers")
     return JobRanking(job, asked, tokenizer, questions, prompts)
 
 

@@ -14,7 +14,6 @@ from db.spec.generation import TrialRequest
 from db.spec.prune_spec import PruneSpec
 from db.spec.references import HubRepo, parse_model
 from worker.evaluation.generation import end_tokens, next_tokens, whole_model
-from worker.jobs.generation import require_memory
 from worker.jobs.progress import JobProgress, JobResult
 from worker.jobs.resources import Resources
 from worker.jobs.trials.tried_model import TriedModel
@@ -22,7 +21,7 @@ from worker.jobs.windows import position_limit
 from worker.pruning.base.compute import compute_device, compute_dtype
 from worker.pruning.distributed.launcher import rank_devices
 from worker.pruning.model.meta_model import MetaModel
-from worker.pruning.planning.memory_limits import headroom
+from worker.pruning.planning.memory_limits import require_whole_model
 from worker.sources.models import ModelFolder, fetch_model
 from worker.sources.tokenizer import load_tokenizer
 
@@ -55,7 +54,7 @@ def answer(
     dtype = compute_dtype(spec.dtype, device)
     dense = MetaModel.open(model.path, dtype, device)
     tokenizer, ids = _encoded(request, model, dense)
-    require_memory(dense, headroom(device, resources.memory_budget_bytes), None, "a trial")
+    require_whole_model(dense, resources.memory_budget_bytes, None, "a trial")
     pruned = MetaModel.open(model.path, dtype, device, weights=tried.weights)
     texts: dict[str, str] = {}
     for name, meta_model in {"dense": dense, "pruned": pruned}.items():

@@ -26,17 +26,20 @@ class WrittenWeights:
         matrices: the pruned matrices.
         requested: the pattern that the job asked for; None if it asked for none.
         certificate: which patterns the matrices hold.
-        compact_size_bytes: the size of all weight files in compact form.
+        size_bytes: the size of all weight files.
+        compact_size_bytes: their size in compact form.
     """
 
     matrices: Sequence[Matrix]
     requested: GroupPattern | None
     certificate: Certificate
+    size_bytes: int
     compact_size_bytes: int
 
     def metrics(self) -> dict[str, Any]:
         """Return the metrics by name, ready for JSON."""
         return {
+            "size_bytes": self.size_bytes,
             "compact_size_bytes": self.compact_size_bytes,
             "patterns": {
                 "matrices": self.certificate.matrices,
@@ -89,10 +92,11 @@ def read_weights(
     by_file: defaultdict[str, list[Matrix]] = defaultdict(list)
     for matrix in matrices:
         by_file[tensors[matrix.tensor].path.name].append(matrix)
-    size = 0
+    compact_size = 0
     for shard in shards:
         for matrix in by_file[shard.name]:
             certificate.add(matrix, tensors)
-        size += CompactFile.at(out / shard.name, shard.sha256).size_bytes
+        compact_size += CompactFile.at(out / shard.name, shard.sha256).size_bytes
         yield JobProgress(Phase.packaging, fraction)
-    return WrittenWeights(matrices, requested, certificate, size)
+    size = sum(shard.size_bytes for shard in shards)
+    return WrittenWeights(matrices, requested, certificate, size, compact_size)

@@ -8,7 +8,9 @@ from pathlib import Path
 import psutil
 import torch
 
+from worker.pruning.base.errors import InsufficientMemoryError
 from worker.pruning.base.memory import available_bytes, peak_resident_bytes, process_status_bytes
+from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.cgroup_limits import group_limits
 
 _FREE_SHARE = 0.9  # of the free memory; the rest is left to other programs
@@ -46,6 +48,46 @@ def headroom(device: torch.device, budget_bytes: int | None = None) -> Headroom:
     limit = min(limits, key=limits.__getitem__)
     on_device = available_bytes(device) if device.type != "cpu" else None
     return Headroom(memory.rss, peak_resident_bytes(), max(0, limits[limit]), limit, on_device)
+
+
+def require_headroom(
+    needed: int, device: torch.device, budget_bytes: int | None, change: str | None, task: str
+) -> None:
+    """Check that memory of this size can be used now where ``device`` computes.
+
+    Args:
+        needed: bytes in addition to those that the process already uses.
+        device: the device of the forward passes.
+        budget_bytes: maximum memory of the whole process; None for no such limit.
+        change: the change to the job that the error proposes; None for no proposal.
+        task: the part of the job that needs the memory.
+
+    Raises:
+        InsufficientMemoryError: less memory is available.
+    """
+    free = headroom(device, budget_bytes)
+    left, limit = free.host_bytes, free.limit
+    if free.device_bytes is not None:
+        left, limit = free.device_bytes, "the GPU"
+    if needed > left:
+        raise InsufficientMemoryError(needed, left, limit, change, task)
+
+
+def require_whole_model(
+    meta_model: MetaModel, budget_bytes: int | None, change: str | None, task: str
+) -> None:
+    """Check that all weights of a model fit into memory at once, in addition to what is used.
+
+    Args:
+        meta_model: the model, with the device and dtype of its forward passes.
+        budget_bytes, change, task: as for `require_headroom`.
+
+    Raises:
+        InsufficientMemoryError: less memory is available.
+    """
+    weights = sum(parameter.numel() for parameter in meta_model.model.parameters())
+    needed = weights * meta_model.dtype.itemsize
+    require_headroom(needed, meta_model.device, budget_bytes, change, task)
 
 
 def idle_headroom(device: torch.device, budget_bytes: int | None = None) -> Headroom:

@@ -37,6 +37,12 @@ def prune(context: typer.Context) -> None:
 
 
 @app.command(context_settings=PASS_ARGUMENTS_ON)
+def speed(context: typer.Context) -> None:
+    """Measure speed and memory of two models without a service; see --help for the options."""
+    _exec("speed", context, ("torch", "transformers"), "worker")
+
+
+@app.command(context_settings=PASS_ARGUMENTS_ON)
 def doctor(context: typer.Context) -> None:
     """Check the settings and this machine without starting anything; see --help for the options."""
     _exec("doctor", context, ("sqlalchemy", "celery"), "embedded")

@@ -2378,6 +2378,7 @@ export interface components {
          *         "generate": false,
          *         "prompts": null,
          *         "rank_answers": null,
+         *         "benchmark": false,
          *         "expect": null,
          *         "output": []
          *       }
@@ -2434,6 +2435,7 @@ export interface components {
          *         "generate": false,
          *         "prompts": null,
          *         "rank_answers": null,
+         *         "benchmark": false,
          *         "expect": null,
          *         "output": []
          *       },
@@ -2984,6 +2986,12 @@ export interface components {
              */
             rank_answers?: boolean | components["schemas"]["RankAnswersSpec"] | null;
             /**
+             * Benchmark
+             * @description Whether speed and memory of the dense and the pruned model are measured in turns. Each must fit into memory as a whole.
+             * @default false
+             */
+            benchmark: boolean;
+            /**
              * Expect
              * @description The SHA-256 of inputs, and versions of packages, under the names that they have in a job's provenance. The job fails before it prunes if one of them is different.
              * @example {
@@ -3116,6 +3124,7 @@ export interface components {
          *         "generate": false,
          *         "prompts": null,
          *         "rank_answers": null,
+         *         "benchmark": false,
          *         "expect": null,
          *         "output": []
          *       },
@@ -3417,6 +3426,7 @@ export interface components {
          *             "generate": false,
          *             "prompts": null,
          *             "rank_answers": null,
+         *             "benchmark": false,
          *             "expect": null,
          *             "output": []
          *           },
@@ -3582,6 +3592,7 @@ export interface components {
          *         "generate": false,
          *         "prompts": null,
          *         "rank_answers": null,
+         *         "benchmark": false,
          *         "expect": null,
          *         "output": []
          *       },
@@ -3680,6 +3691,7 @@ export interface components {
          *         "generate": false,
          *         "prompts": null,
          *         "rank_answers": null,
+         *         "benchmark": false,
          *         "expect": null,
          *         "output": []
          *       },
@@ -4030,6 +4042,12 @@ export interface components {
              *     }
              */
             rank_answers?: boolean | components["schemas"]["RankAnswersSpec"] | null;
+            /**
+             * Benchmark
+             * @description Whether speed and memory of the dense and the pruned model are measured in turns. Each must fit into memory as a whole.
+             * @default false
+             */
+            benchmark: boolean;
             /**
              * Expect
              * @description The SHA-256 of inputs, and versions of packages, under the names that they have in a job's provenance. The job fails before it prunes if one of them is different.
@@ -5857,6 +5875,12 @@ export interface components {
              */
             rank_answers?: components["schemas"]["RankAnswersSpec"] | null;
             /**
+             * Benchmark
+             * @description Whether speed and memory of the dense and the pruned model are measured in turns. Each must fit into memory as a whole.
+             * @default false
+             */
+            benchmark: boolean;
+            /**
              * Expect
              * @description The SHA-256 of inputs, and versions of packages, under the names that they have in a job's provenance. The job fails before it prunes if one of them is different.
              * @example {
@@ -6585,6 +6609,7 @@ export interface components {
          *             "generate": false,
          *             "prompts": null,
          *             "rank_answers": null,
+         *             "benchmark": false,
          *             "expect": null,
          *             "output": []
          *           }
@@ -6912,6 +6937,12 @@ export interface components {
              *     }
              */
             rank_answers?: boolean | components["schemas"]["RankAnswersSpec"] | null;
+            /**
+             * Benchmark
+             * @description Whether speed and memory of the dense and the pruned model are measured in turns. Each must fit into memory as a whole.
+             * @default false
+             */
+            benchmark: boolean;
             /**
              * Expect
              * @description The SHA-256 of inputs, and versions of packages, under the names that they have in a job's provenance. The job fails before it prunes if one of them is different.
@@ -7422,6 +7453,7 @@ export interface components {
          *           "generate": false,
          *           "prompts": null,
          *           "rank_answers": null,
+         *           "benchmark": false,
          *           "expect": null,
          *           "output": []
          *         },
@@ -9560,6 +9592,7 @@ export interface operations {
                      *         "generate": false,
                      *         "prompts": null,
                      *         "rank_answers": null,
+                     *         "benchmark": false,
                      *         "expect": null,
                      *         "output": []
                      *       },
@@ -9686,6 +9719,7 @@ export interface operations {
                      *             "generate": false,
                      *             "prompts": null,
                      *             "rank_answers": null,
+                     *             "benchmark": false,
                      *             "expect": null,
                      *             "output": []
                      *           }

@@ -53,6 +53,7 @@ const LABELS: Record<string, string> = {
   generate: "Generate text",
   prompts: "Prompts",
   rank_answers: "Rank answers",
+  benchmark: "Measure speed",
   output: "Send the result to",
   skip: "Layers to skip",
   pattern: "N:M pattern",

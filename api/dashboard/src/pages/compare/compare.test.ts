@@ -38,6 +38,16 @@ it("has a row for each task, with the interval of 95 %", () => {
   expect(jobs.map((one) => intervalOf(one, "acc.arc"))).toEqual(["± 2 %", null]);
 });
 
+it("has rows for a benchmark, of which no speed is the best", () => {
+  const jobs = [0.9, 1.1].map((ratio) =>
+    job(String(ratio), { sparsity: 0.5, speed: { decode_ratio: ratio } }),
+  );
+  const decode = METRICS.find(({ name }) => name === "speed.decode_ratio");
+  if (!decode) throw new Error("there is a row");
+  expect(jobs.map((one) => metricOf(one, decode.name))).toEqual([0.9, 1.1]);
+  expect(bestOf(jobs, decode)).toEqual(new Set());
+});
+
 it("has the interval of a perplexity, where there is one", () => {
   const intervals = { pruned_perplexity: [33.111, 35.333], perplexity_ratio: [1, null] };
   const jobs = [job("a", { pruned_perplexity: 34.2, intervals }), job("b", {})];

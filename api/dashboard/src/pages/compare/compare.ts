@@ -53,6 +53,10 @@ export const METRICS: Metric[] = [
   { name: "prune_seconds", label: "Pruning", format: duration, lowerIsBetter: true },
   { name: "evaluate_seconds", label: "Evaluation", format: duration, lowerIsBetter: null },
   { name: "peak_memory_bytes", label: "Peak memory", format: bytes, lowerIsBetter: true },
+  // None is the best: a difference may be chance.
+  { name: "speed.prefill_ratio", label: "Prefill ratio", format: figure, lowerIsBetter: null },
+  { name: "speed.decode_ratio", label: "Decode ratio", format: figure, lowerIsBetter: null },
+  { name: "bytes_ratio", label: "File size ratio", format: figure, lowerIsBetter: true },
 ];
 
 /** Return the accuracy of each task that a job was evaluated on. */

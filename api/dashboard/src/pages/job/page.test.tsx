@@ -201,6 +201,19 @@ it("shows the texts that both models generate, most likely or drawn", async () =
   );
 });
 
+it("shows both models' speed as bars, and says so if there is no speed-up", async () => {
+  const figures = { dense_decode_tokens_per_second: 20, pruned_decode_tokens_per_second: 30 };
+  const memory = { dense_memory_bytes: 0, pruned_memory_bytes: 4096, memory_ratio: null };
+  const summary = ["Generating: no speed-up, 1.5 times the speed (0.9 to 1.6)."];
+  const speed = { ...figures, decode_ratio: 1.5, ...memory, summary };
+  answers["/v1/jobs/job_1"] = [200, { ...job, result: { speed, bytes_ratio: 1 } }];
+  shown = await mount(<JobPage id="job_1" />);
+  const bars = [...(card("Speed")?.querySelectorAll(".bars") ?? [])];
+  expect(bars.map((one) => one.getAttribute("aria-label"))).toEqual(["Generating, tokens/s"]);
+  expect(bars[0]?.textContent).toBe("Dense20.00Pruned30.00");
+  expect(card("Speed")?.textContent).toContain("no speed-up");
+});
+
 it("says that its events could not be read instead of counting none", async () => {
   answers["/v1/jobs/job_1/events"] = refusal(500);
   shown = await mount(<JobPage id="job_1" />);

@@ -31,6 +31,7 @@ import { Recovery } from "./recovery.tsx";
 import { currentStep, stepInWords } from "./recovery-steps.ts";
 import { Result } from "./result.tsx";
 import { Silence } from "./silence.tsx";
+import { Speed } from "./speed.tsx";
 import { PhaseStepper } from "./stepper.tsx";
 import { Tasks } from "./tasks.tsx";
 import { Trials } from "./trials.tsx";
@@ -105,6 +106,7 @@ function JobView({ job }: { job: Job }) {
           <Ranking job={job} />
           <Generation job={job} />
           <Trials job={job} />
+          <Speed job={job} />
           <Recovery job={job} events={events} />
           <Blocks job={job} kept={keptBlocks(job, events)} />
           <Outputs job={job} />

@@ -57,6 +57,7 @@ const GROUPS: { title: string; names: string[]; isOpen: boolean }[] = [
       "task_limit",
       "generate",
       "rank_answers",
+      "benchmark",
     ],
     isOpen: false,
   },

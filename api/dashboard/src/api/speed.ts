@@ -1,0 +1,36 @@
+/** The figures of a job's benchmark. */
+
+import type { Job } from "./client.ts";
+import { number } from "./jobs.ts";
+import { members } from "./tasks.ts";
+
+export interface SpeedRow {
+  label: string;
+  dense: number;
+  pruned: number;
+}
+
+const MEGABYTE = 1e6;
+const FIGURES = [
+  { name: "prefill", unit: "tokens_per_second", label: "Reading the prompt, tokens/s", scale: 1 },
+  { name: "decode", unit: "tokens_per_second", label: "Generating, tokens/s", scale: 1 },
+  { name: "memory", unit: "bytes", label: "Memory, MB", scale: MEGABYTE },
+];
+
+/** Return a row for each figure that was measured. */
+export function speedRows(job: Job): SpeedRow[] {
+  const speed = members(job.result, "speed");
+  return FIGURES.flatMap(({ name, unit, label, scale }) => {
+    const dense = number(speed[`dense_${name}_${unit}`]);
+    const pruned = number(speed[`pruned_${name}_${unit}`]);
+    const isMeasured = number(speed[`${name}_ratio`]) !== null;
+    if (dense === null || pruned === null || !isMeasured) return [];
+    return [{ label, dense: dense / scale, pruned: pruned / scale }];
+  });
+}
+
+/** Return the sentences that say what the figures mean. */
+export function speedSummary(job: Job): string[] {
+  const { summary } = members(job.result, "speed");
+  return Array.isArray(summary) ? summary.map(String) : [];
+}

@@ -1,0 +1,1 @@
+"""How fast two models run, and how much memory they take, measured in turns."""

@@ -1,0 +1,1 @@
+"""The benchmark of a job: how fast the dense and the pruned model are."""

@@ -1,0 +1,1 @@
+"""What a job measures besides perplexity, and what it reports of it."""

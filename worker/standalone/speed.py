@@ -1,0 +1,98 @@
+"""The command ``zpruner speed``."""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Generator
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from db.core import redaction
+from db.core.errors import SpecRefusedError
+from db.spec.prune_spec import Dtype
+from worker.jobs.resources import valid_device_name
+from worker.pruning.base.errors import PruningError
+from worker.pruning.base.generators import run_to_end
+
+if TYPE_CHECKING:
+    from worker.benchmark.comparison import Comparison
+
+EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+
+stderr = Console(stderr=True, soft_wrap=True)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+def _device(name: str) -> str:
+    try:
+        return valid_device_name(name)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+@app.command(name="speed")
+def command(
+    dense: Annotated[Path, typer.Argument(help="A model folder or a GGUF file.")],
+    pruned: Annotated[Path, typer.Argument(help="Another one, which is compared with it.")],
+    device: Annotated[
+        str, typer.Option(help="Device that folders run on.", callback=_device)
+    ] = "auto",
+    dtype: Annotated[Dtype, typer.Option(help="What folders are computed in.")] = Dtype.auto,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print all measurements as a JSON object.")
+    ] = False,
+) -> None:
+    """Measure speed and memory of two models in turns."""
+    try:
+        # torch takes seconds to import.
+        paths = import_module("worker.benchmark.model_paths")
+        measured = _follow(paths.compare_paths(dense, pruned, device, dtype.value))
+    except SpecRefusedError as error:
+        stderr.print(f"error: {error}", markup=False)
+        raise typer.Exit(EXIT_USAGE) from None
+    except (PruningError, OSError, MemoryError, RuntimeError, ValueError) as error:
+        stderr.print(f"error: {str(error) or 'out of memory'}", markup=False)
+        raise typer.Exit(EXIT_FAILED) from None
+    except KeyboardInterrupt:
+        stderr.print("interrupted")
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    lines = [json.dumps(measured.metrics() | {"benchmark": measured.report()})]
+    sys.stdout.write("\n".join(lines if as_json else _table(measured)) + "\n")
+
+
+def _follow(steps: "Generator[float, None, Comparison]") -> "Comparison":
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=stderr) as progress:
+        task = progress.add_task("measuring", total=1.0)
+        return run_to_end(steps, lambda done: progress.update(task, completed=done))
+
+
+def _table(measured: "Comparison") -> list[str]:
+    speed = measured.metrics()["speed"]
+    rows = [
+        ("prefill, tokens/s", "prefill_tokens_per_second", 1),
+        ("decode, tokens/s", "decode_tokens_per_second", 1),
+        ("memory, MB", "memory_bytes", 1e6),
+    ]
+    lines = [f"{'':18}{'dense':>12}{'pruned':>12}"]
+    for name, figure, unit in rows:
+        dense, pruned = (speed[f"{model}_{figure}"] / unit for model in ("dense", "pruned"))
+        lines.append(f"{name:18}{dense:12.1f}{pruned:12.1f}")
+    return [*lines, "", *measured.summary()]
+
+
+def main() -> Any:
+    redaction.install()
+    logging.basicConfig(level=logging.WARNING)
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    app(prog_name="zpruner speed")
+
+
+if __name__ == "__main__":
+    main()
