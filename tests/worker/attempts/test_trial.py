@@ -34,12 +34,20 @@ def run(tmp_path: Path, runner: Callable[..., Runner]) -> Callable[[str], None]:
 
 
 @pytest.fixture
-def tried(tmp_path: Path, sessions: Sessions, run: Callable[[str], None]) -> Job:
+def method() -> dict[str, Any]:
+    """How the tried model was pruned."""
+    return {"method": "magnitude"}
+
+
+@pytest.fixture
+def tried(
+    tmp_path: Path, sessions: Sessions, run: Callable[[str], None], method: dict[str, Any]
+) -> Job:
     write_model_and_tokenizer(tmp_path / "model", positions=POSITIONS)
     (tmp_path / "text.txt").write_text(f"{PROMPT} jumps over the lazy dog. " * 200)
     options = {"samples": 2, "eval_samples": 2, "seq_len": 16, "dtype": "float32"}
-    names = {"model": "local:model", "dataset": "local:text.txt", "method": "magnitude"}
-    job = make_job(sessions, make_spec(**names, **options))
+    names = {"model": "local:model", "dataset": "local:text.txt"}
+    job = make_job(sessions, make_spec(**names, **options, **method))
     run(job.id)
     return read(sessions, job.id)
 
@@ -63,6 +71,15 @@ def published(sessions: Sessions, store: ArtifactStore, job_id: str) -> Path:
     return config.path.parent
 
 
+@pytest.mark.parametrize(
+    "method",
+    [
+        {"method": "magnitude"},
+        {"method": "depth", "ratio": 0.33, "sparsity": 0.0},
+        {"method": "magnitude", "quantize": "w4a16"},
+    ],
+    ids=["zeros", "fewer blocks", "quantised"],
+)
 def test_the_answers_are_those_of_transformers_on_both_folders(
     tmp_path: Path,
     sessions: Sessions,

@@ -55,7 +55,8 @@ def answer(
     dense = MetaModel.open(model.path, dtype, device)
     tokenizer, ids = _encoded(request, model, dense)
     require_whole_model(dense, resources.memory_budget_bytes, None, "a trial")
-    pruned = MetaModel.open(model.path, dtype, device, weights=tried.weights)
+    # Its own config describes a model from which units or blocks were removed.
+    pruned = MetaModel.open(tried.folder, dtype, device, weights=tried.folder)
     texts: dict[str, str] = {}
     for name, meta_model in {"dense": dense, "pruned": pruned}.items():
         start = _OPENED + (1 - _OPENED) * len(texts) / 2

@@ -9,9 +9,9 @@ class TriedModel:
     """The pruned model of a finished job.
 
     Attributes:
-        weights: the folder of its files.
+        folder: the folder of its files.
         revision: the commit of the dense model that was pruned; None for a local folder.
     """
 
-    weights: Path
+    folder: Path
     revision: str | None
