@@ -25,7 +25,8 @@ from db.core.states import JobState
 from db.jobs.listing import JobFilter
 from db.jobs.repository import JobRepository
 from db.jobs.search import search_columns
-from db.spec.prune_spec import MethodName, PruneSpec
+from db.spec.prune_spec import PruneSpec
+from db.spec.pruning.methods import MethodName
 from db.tables.jobs import Job
 from db.tables.labels import JobLabel
 from tests.db.jobs.plans import plans

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, JsonValue, RootModel, ValidationError
 
 from api.schemas.requests import JobRequest
 from db.spec.presets import PRESET_FIELDS
-from db.spec.prune_spec import implied_sparsity
+from db.spec.pruning.patterns import implied_sparsity
 from db.tables.jobs import Job
 
 

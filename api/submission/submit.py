@@ -202,12 +202,7 @@ def check(
     Raises:
         SpecRefusedError: a field's value cannot be used.
     """
-    check_gate(
-        body.gate,
-        spec.tasks,
-        ranks_answers=spec.rank_answers is not None,
-        benchmark=spec.benchmark,
-    )
+    check_gate(body.gate, spec)
     require_queue(service, body.queue)
     # Not in the schema: a request may be repeated after its deadline.
     if body.deadline is not None and body.deadline <= datetime.now(UTC):

@@ -54,12 +54,7 @@ def template_outputs(job: Mapping[str, JsonValue]) -> tuple[Target, ...]:
 
 def _check_options(request: JobRequest) -> None:
     try:
-        check_gate(
-            request.gate,
-            request.tasks,
-            ranks_answers=request.rank_answers is not None,
-            benchmark=request.benchmark,
-        )
+        check_gate(request.gate, request)
         check_combination(request.spec())
     except SpecRefusedError as refused:
         raise refused.within("job") from None

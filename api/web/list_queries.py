@@ -21,7 +21,7 @@ from db.core.label_types import MAX_LABELS
 from db.core.sort_key import MetricKey, SortKey, SortMetric
 from db.core.states import JobState
 from db.jobs.listing import JobFilter
-from db.spec.prune_spec import MethodName
+from db.spec.pruning.methods import MethodName
 from db.spec.quality_gate import Verdict
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^[^\x00]*$")]

@@ -82,7 +82,7 @@ def _measure(
         "dense": metrics["dense_perplexity"],
         "sparsity": metrics["sparsity"],
         "bits_per_weight": quantized.get("bits_per_weight", 16.0),
-        "bytes": metrics["bytes"],
+        "bytes": metrics["weights_bytes"],
         "seconds": metrics["prune_seconds"],
         "predicted_seconds": metrics["predicted_seconds"] or 0.0,
     }

@@ -21,7 +21,7 @@ from db.core.sort_key import MetricKey, SortKey, SortMetric
 from db.core.states import JobState
 from db.jobs.labels import label_conditions
 from db.jobs.search import mentions, model_key
-from db.spec.prune_spec import MethodName
+from db.spec.pruning.methods import MethodName
 from db.spec.quality_gate import Verdict
 from db.tables.jobs import Job
 from db.tables.labels import JobLabel, Label

@@ -12,7 +12,8 @@ from db.core.states import FINAL
 from db.jobs.quotas import QuotaRepository
 from db.jobs.repository import JobRepository, NewJob
 from db.spec.generation import TrialRequest
-from db.spec.prune_spec import MethodName, PruneSpec
+from db.spec.prune_spec import PruneSpec
+from db.spec.pruning.methods import MethodName
 from db.tables.jobs import Job
 from db.tables.trials import TRIAL, Trial
 

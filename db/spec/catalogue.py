@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from db.spec.allocations import AllocationName
 from db.spec.measured_quality import DENSE, MODEL, perplexity_of
-from db.spec.prune_spec import OWN_MASK, MethodName, SolverName
+from db.spec.pruning.methods import OWN_MASK, MethodName, SolverName
 
 
 @dataclass(frozen=True)

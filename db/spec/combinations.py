@@ -6,7 +6,8 @@ from math import comb
 from db.core.errors import SpecRefusedError
 from db.spec.allocations import AllocationName, SpreadAllocation
 from db.spec.datasets.protocols import built_in
-from db.spec.prune_spec import OWN_MASK, REMOVING, MethodName, PruneSpec, SolverName
+from db.spec.prune_spec import PruneSpec
+from db.spec.pruning.methods import OWN_MASK, REMOVING, MethodName, SolverName
 from db.spec.recovery import RecoverSpec
 from db.spec.references import LOCAL
 from db.spec.refinement import FEWEST_WINDOWS, RefineSpec
@@ -205,7 +206,7 @@ def _check_recover(spec: PruneSpec, recover: RecoverSpec) -> None:
 
 
 def _check_quantize(spec: PruneSpec) -> None:
-    """Check that nothing changes the weights of a quantised model after the sweep."""
+    """Check that nothing changes the weights of a quantised model later, or measures its speed."""
     if spec.quantize is None:
         return
     refusals = (
@@ -224,6 +225,9 @@ def _check_quantize(spec: PruneSpec) -> None:
     for is_refused, reason, remedy in refusals:
         if is_refused:
             raise SpecRefusedError("quantize", spec.quantize.scheme, UNFIT, reason, remedy)
+    if spec.benchmark:
+        reason = "transformers unpacks quantised weights as it runs, so its speed says nothing"
+        raise SpecRefusedError("benchmark", True, UNFIT, reason, "Leave benchmark out.")
 
 
 def _check_text_fields(spec: PruneSpec) -> None:

@@ -3,7 +3,8 @@
 A test compares the numbers with those of ``benchmarks/results/quality.md``.
 """
 
-from db.spec.prune_spec import OWN_MASK, MethodName, PruneSpec, SolverName
+from db.spec.prune_spec import PruneSpec
+from db.spec.pruning.methods import OWN_MASK, MethodName, SolverName
 
 MODEL, DENSE = "SmolLM2-135M-Instruct", 28.71
 SPARSITIES = {"50 %": 0.5, "60 %": 0.6, "70 %": 0.7}

@@ -1,11 +1,13 @@
 """The names of a job's metrics, and a check that a gate uses no other names."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from itertools import chain
 
 from db.core.errors import SpecRefusedError
 from db.spec.combinations import UNFIT
 from db.spec.evaluation.rank_answers import ESTIMATE, RANKING_METRICS
+from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import Gate
 from db.spec.zero_shot import ESTIMATES, TASK_METRICS, task_metrics
 
@@ -25,13 +27,7 @@ METRIC_NAMES = (
     "parameters",
     "parameters_removed",
     "fallbacks",
-    "bytes",
-    "quantization.bits",
-    "quantization.group_size",
-    "quantization.bytes",
-    "quantization.bits_per_weight",
-    "quantization.error",
-    "quantization.fallbacks",
+    "weights_bytes",
     "prune_seconds",
     "evaluate_seconds",
     "recovery.seconds",
@@ -56,11 +52,19 @@ METRIC_NAMES = (
     "protocol.documents",
 )
 """The names of the numbers in a job's ``result``, with dots between nested names."""
+QUANTIZATION_METRICS = (
+    "quantization.bits",
+    "quantization.group_size",
+    "quantization.bytes",
+    "quantization.bits_per_weight",
+    "quantization.error",
+    "quantization.fallbacks",
+)
 BENCHMARK_METRICS = (
     "speed.prefill_ratio",
     "speed.decode_ratio",
     "speed.memory_ratio",
-    "bytes_ratio",
+    "weights_bytes_ratio",
     "speed.dense_prefill_tokens_per_second",
     "speed.pruned_prefill_tokens_per_second",
     "speed.dense_decode_tokens_per_second",
@@ -69,32 +73,26 @@ BENCHMARK_METRICS = (
     "speed.pruned_memory_bytes",
     "speed.confidence",
 )
-"""The further ones of a job with a benchmark."""
+OPTIONAL_METRICS: Mapping[str, tuple[str, ...]] = {
+    "quantize": QUANTIZATION_METRICS,
+    "rank_answers": RANKING_METRICS,
+    "benchmark": BENCHMARK_METRICS,
+}
+"""The further ones of a job, by the field that it sets for them."""
 
 
-def check_gate(
-    gate: Gate | None,
-    tasks: Sequence[str] | None = None,
-    *,
-    ranks_answers: bool = False,
-    benchmark: bool = False,
-) -> None:
+def check_gate(gate: Gate | None, spec: PruneSpec) -> None:
     """Check that a gate uses existing metrics only; a bound on any other metric would always fail.
 
-    Args:
-        gate: the gate, if there is one.
-        tasks: the tasks and suites that the job is measured on.
-        ranks_answers: whether the job has ``rank_answers``.
-        benchmark: whether the job measures speeds.
-
     Raises:
-        SpecRefusedError: a metric does not exist; the remedy lists all metrics, and suggests one if
-            its name is similar. Or the gate has a confidence, and no bounded metric an interval.
+        SpecRefusedError: the job measures no such metric; the remedy lists all metrics, and
+            suggests one if its name is similar. Or the gate has a confidence, and no bounded metric
+            an interval.
     """
     if gate is None:
         return
-    measured = (*(RANKING_METRICS if ranks_answers else ()), *(BENCHMARK_METRICS if benchmark else ()))
-    known = [*METRIC_NAMES, *task_metrics(tasks or ()), *measured]
+    measured = (names for field, names in OPTIONAL_METRICS.items() if getattr(spec, field))
+    known = [*METRIC_NAMES, *task_metrics(spec.tasks or ()), *chain(*measured)]
     for bound, limits in (("max", gate.max), ("min", gate.min)):
         for name in limits:
             if name not in known:
@@ -124,9 +122,8 @@ def _remedy(name: str, known: Sequence[str]) -> str:
     offered = f"The metrics are {', '.join(known)}."
     if name.partition(".")[0] in TASK_METRICS:
         offered = f"Add the task to tasks. {offered}"
-    if name in RANKING_METRICS:
-        offered = f"Set rank_answers to true. {offered}"
-    if name in BENCHMARK_METRICS:
-        return f"Set benchmark to true. {offered}"
+    for field, names in OPTIONAL_METRICS.items():
+        if name in names:
+            return f"Set {field}. {offered}"
     close = get_close_matches(name, known, n=1)
     return f"Did you mean {close[0]}? {offered}" if close else offered

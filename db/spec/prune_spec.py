@@ -1,11 +1,9 @@
 """The specification of a job: its validated, immutable fields."""
 
-import re
 from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -13,11 +11,10 @@ from pydantic import (
     StrictBool,
     StrictFloat,
     StrictInt,
-    WithJsonSchema,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic_core import CoreSchema
 
 from db.spec.allocations import Allocation, AllocationName
 from db.spec.evaluation.rank_answers import RankAnswers
@@ -26,52 +23,13 @@ from db.spec.formats.quantization import Quantize
 from db.spec.generation import Prompts
 from db.spec.outputs.targets import Outputs
 from db.spec.presets import PresetName, resolve_preset
+from db.spec.pruning.methods import MethodName, SolverName
+from db.spec.pruning.patterns import Pattern, implied_sparsity
 from db.spec.recovery import Recover
 from db.spec.references import SecretName
 from db.spec.refinement import Refine
 from db.spec.variants import Variant
 from db.spec.zero_shot import Tasks
-
-
-class MethodName(StrEnum):
-    """The method that scores the weights; methods that are also solvers choose the mask themselves.
-
-    ``neurons``, ``heads`` and ``depth`` remove channels of MLPs, attention heads and blocks, so
-    that the model gets smaller. ``none`` keeps the zeros that the model has and prunes nothing.
-    """
-
-    zpruner = "zpruner"
-    magnitude = "magnitude"
-    wanda = "wanda"
-    ria = "ria"
-    gblm = "gblm"
-    sparsegpt = "sparsegpt"
-    admm = "admm"
-    alps = "alps"
-    exact = "exact"
-    neurons = "neurons"
-    heads = "heads"
-    depth = "depth"
-    none = "none"
-
-
-class SolverName(StrEnum):
-    """How kept weights make up for the pruned ones; ``dsnot`` swaps weights instead."""
-
-    none = "none"
-    sparsegpt = "sparsegpt"
-    admm = "admm"
-    alps = "alps"
-    exact = "exact"
-    dsnot = "dsnot"
-
-
-OWN_MASK = frozenset(
-    name for name in MethodName if name in SolverName.__members__ and name is not MethodName.none
-)
-"""Methods that are solvers and choose the mask themselves."""
-REMOVING = frozenset({MethodName.neurons, MethodName.heads, MethodName.depth})
-"""Methods that make the model smaller: they remove whole units or blocks, and leave no zeros."""
 
 
 class Scope(StrEnum):
@@ -97,28 +55,6 @@ class Dtype(StrEnum):
     float16 = "float16"
 
 
-PATTERN = r"^[1-9][0-9]?:[1-9][0-9]?$"
-
-
-def _check_pattern(value: str) -> str:
-    if re.fullmatch(PATTERN, value) is None:
-        raise PydanticCustomError("pattern", "Input should be two numbers, such as 2:4")
-    return value
-
-
-def implied_sparsity(method: object, pattern: object) -> float | None:
-    """Return the sparsity that the method or a pattern N:M implies; None if neither does."""
-    if method in {MethodName.none, *REMOVING}:
-        return 0.0
-    if not isinstance(pattern, str) or re.fullmatch(PATTERN, pattern) is None:
-        return None
-    kept, group = map(int, pattern.split(":"))
-    return max(0.0, 1 - kept / group)
-
-
-Pattern = Annotated[
-    str, AfterValidator(_check_pattern), WithJsonSchema({"type": "string", "pattern": PATTERN})
-]
 # PostgreSQL cannot store NUL, and the pattern rejects unpaired surrogates as well.
 Glob = Annotated[str, Field(max_length=512, pattern=r"^[^\x00-\x1f\x7f]*$")]
 SourceName = Annotated[str, Field(min_length=1, max_length=512)]

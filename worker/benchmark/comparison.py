@@ -61,7 +61,7 @@ class Comparison:
         }
         speed["confidence"] = self.ratios["decode"].confidence
         speed["summary"] = self.summary()
-        return {"speed": speed, "bytes_ratio": self.bytes_ratio}
+        return {"speed": speed, "weights_bytes_ratio": self.weights_bytes_ratio}
 
     def report(self) -> dict[str, Any]:
         """Return how it was measured, and every measurement."""
@@ -75,7 +75,7 @@ class Comparison:
         }
 
     @property
-    def bytes_ratio(self) -> float:
+    def weights_bytes_ratio(self) -> float:
         return self.pruned_bytes / self.dense_bytes
 
     def summary(self) -> list[str]:
@@ -85,7 +85,7 @@ class Comparison:
             _speed_sentence("Reading the prompt", self.ratios["prefill"]),
             _speed_sentence("Generating", self.ratios["decode"]),
             "Memory: too little to be measured." if memory is None else _memory_sentence(memory),
-            f"Files: {self.bytes_ratio:.3g} times the size.",
+            f"Files: {self.weights_bytes_ratio:.3g} times the size.",
         ]
 
 

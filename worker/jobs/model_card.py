@@ -6,7 +6,8 @@ from typing import Any
 
 from db.spec.allocations import AllocationName
 from db.spec.catalogue import METHODS
-from db.spec.prune_spec import MethodName, PruneSpec
+from db.spec.prune_spec import PruneSpec
+from db.spec.pruning.methods import MethodName
 from db.spec.variants import default_variant
 from worker.jobs.recipes import recipe_of
 from worker.jobs.written.pattern_section import pattern_section

@@ -115,9 +115,7 @@ def _measured(
         shards, own = (yield from write_smaller(job, out, blocks, GENERATED)), (CONFIG,)
     quantization = measured_quantization(job, blocks)
     entry = quantization.config if quantization else None
-    copy_companions(
-        job.model.path, out, job.resources.model_roots, own=own, quantization=entry
-    )
+    copy_companions(job.model.path, out, job.resources.model_roots, own=own, quantization=entry)
     speed = yield from measurements.speed(out)
     yield JobProgress(Phase.packaging, PACKAGED)
     weights = yield from read_weights(job, blocks, out, shards, PACKAGED)

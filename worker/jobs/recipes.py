@@ -4,14 +4,8 @@ from collections.abc import Callable, Mapping
 
 from db.spec.allocations import AllocationName, SpreadAllocation
 from db.spec.formats.quantization import BITS
-from db.spec.prune_spec import (
-    OWN_MASK,
-    REMOVING,
-    MethodName,
-    Propagation,
-    PruneSpec,
-    SolverName,
-)
+from db.spec.prune_spec import Propagation, PruneSpec
+from db.spec.pruning.methods import OWN_MASK, REMOVING, MethodName, SolverName
 from db.spec.variants import default_variant
 from worker.pruning.methods.allocation import BlockSparsities
 from worker.pruning.methods.patterns import NofM, Pattern, Unstructured

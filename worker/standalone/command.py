@@ -20,7 +20,8 @@ from db.core import redaction
 from db.core.errors import JobError, SpecRefusedError
 from db.core.states import Phase
 from db.files.sealed_folder import seal
-from db.spec.prune_spec import PruneSpec, implied_sparsity
+from db.spec.prune_spec import PruneSpec
+from db.spec.pruning.patterns import implied_sparsity
 from db.startup import checks
 from worker.attempts.engine import prune
 from worker.jobs.progress import JobProgress, JobResult

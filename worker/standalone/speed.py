@@ -56,7 +56,7 @@ def command(
     except SpecRefusedError as error:
         stderr.print(f"error: {error}", markup=False)
         raise typer.Exit(EXIT_USAGE) from None
-    except (PruningError, OSError, MemoryError, RuntimeError, ValueError) as error:
+    except (PruningError, ImportError, OSError, MemoryError, RuntimeError, ValueError) as error:
         stderr.print(f"error: {str(error) or 'out of memory'}", markup=False)
         raise typer.Exit(EXIT_FAILED) from None
     except KeyboardInterrupt:

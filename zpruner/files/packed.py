@@ -1,4 +1,4 @@
-"""Matrices of packed integers, as compressed-tensors stores quantised weights (`pack-quantized`)."""
+"""Matrices of packed integers, as compressed-tensors stores them (`pack-quantized`)."""
 
 from collections.abc import Mapping
 

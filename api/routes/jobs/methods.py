@@ -3,13 +3,14 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from itertools import chain
 from typing import Any
 
 from fastapi import APIRouter
 
 from api.schemas.methods import MethodPage, MethodRead, PresetRead
 from db.spec.catalogue import METHODS, MethodInfo
-from db.spec.metrics import BENCHMARK_METRICS, METRIC_NAMES
+from db.spec.metrics import METRIC_NAMES, OPTIONAL_METRICS
 from db.spec.presets import NOT_WITH_PATTERN, PRESETS
 from db.spec.prune_spec import PruneSpec
 
@@ -28,7 +29,7 @@ def list_methods() -> MethodPage:
             for one in METHODS
         ],
         presets=[_preset(name, fields) for name, fields in PRESETS.items()],
-        metrics=[*METRIC_NAMES, *BENCHMARK_METRICS],
+        metrics=[*METRIC_NAMES, *chain(*OPTIONAL_METRICS.values())],
     )
 
 

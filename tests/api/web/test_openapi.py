@@ -1,5 +1,6 @@
 import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from api.schemas.requests import JobRequest
 from api.web.examples.schemas import EXAMPLES
 from db.core.problem import Problem
 from db.spec.catalogue import METHODS
-from db.spec.metrics import BENCHMARK_METRICS, METRIC_NAMES
+from db.spec.metrics import METRIC_NAMES, OPTIONAL_METRICS
 from db.spec.presets import PRESETS
 from db.spec.prune_spec import PruneSpec
 
@@ -210,7 +211,7 @@ def test_every_method_is_explained_with_the_schema_of_its_job(client: TestClient
     methods = answer["data"]
     assert [one["name"] for one in methods] == [one.name for one in METHODS]
     assert {one["name"]: one["fields"] for one in answer["presets"]} == PRESETS
-    assert answer["metrics"] == [*METRIC_NAMES, *BENCHMARK_METRICS]
+    assert answer["metrics"] == [*METRIC_NAMES, *chain(*OPTIONAL_METRICS.values())]
     for method in methods:
         Draft202012Validator.check_schema(method["options"])
         validator = Draft202012Validator(method["options"])

@@ -9,7 +9,7 @@ from db.jobs.commands import JobCommands
 from db.jobs.listing import JobFilter
 from db.jobs.repository import JobRepository, NewJob
 from db.jobs.search import MODEL_KEY_BYTES
-from db.spec.prune_spec import MethodName
+from db.spec.pruning.methods import MethodName
 from db.spec.quality_gate import Verdict
 from db.tables.jobs import Job
 from tests.factories import make_job, make_spec

@@ -12,7 +12,7 @@ from db.core.states import JobState
 from db.events.job_events import EventRepository
 from db.jobs.listing import JobFilter
 from db.jobs.repository import JobRepository
-from db.spec.prune_spec import MethodName
+from db.spec.pruning.methods import MethodName
 from db.spec.quality_gate import Verdict
 from tests.db.jobs.plans import MANY, WHOLE_TABLE, plans
 from tests.db.jobs.test_listing import NEW_YEAR

@@ -9,7 +9,8 @@ from db.scheduling.leases import LeaseRepository
 from db.scheduling.recovery import RecoveryRepository
 from db.spec.allocations import AllocationName
 from db.spec.catalogue import METHODS
-from db.spec.prune_spec import MethodName, PruneSpec, SolverName
+from db.spec.prune_spec import PruneSpec
+from db.spec.pruning.methods import MethodName, SolverName
 from tests.factories import make_job, make_spec
 
 

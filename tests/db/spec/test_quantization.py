@@ -68,6 +68,12 @@ def test_a_removal_beside_it_is_refused_with_another_way(method: str) -> None:
     assert "by a job with method none" in refused.value.remedy
 
 
+def test_a_benchmark_beside_it_is_refused() -> None:
+    with pytest.raises(SpecRefusedError, match="its speed says nothing") as refused:
+        check_combination(spec(quantize="w8a16", benchmark=True))
+    assert (refused.value.field, refused.value.value) == ("benchmark", True)
+
+
 def test_a_model_that_is_sparse_already_can_be_quantised() -> None:
     check_combination(spec(method="none", sparsity=0.0, quantize="w4a16"))
 

@@ -7,6 +7,7 @@ from db.spec.metrics import check_gate
 from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import Gate
 from db.spec.zero_shot import SUITES, task_metrics, tasks_of
+from tests.factories import make_spec
 
 
 def test_a_suite_is_replaced_by_its_tasks() -> None:
@@ -18,7 +19,7 @@ def test_a_suite_is_replaced_by_its_tasks() -> None:
 
 def test_a_gate_may_bound_the_accuracy_of_the_jobs_tasks_and_suites() -> None:
     gate = Gate(min={"acc.wanda7": 0.4}, max={"acc_drop.boolq": 0.02})
-    check_gate(gate, ["wanda7"])
+    check_gate(gate, make_spec(tasks=["wanda7"]))
     assert "mcnemar_p.boolq" in task_metrics(["wanda7"])
 
 
@@ -26,15 +27,15 @@ def test_a_gate_may_bound_the_accuracy_of_the_jobs_tasks_and_suites() -> None:
 def test_a_gate_on_a_task_that_is_not_run_is_refused(tasks: list[str] | None) -> None:
     gate = Gate(min={"acc.boolq": 0.4})
     with pytest.raises(SpecRefusedError, match="Add the task to tasks"):
-        check_gate(gate, tasks)
+        check_gate(gate, make_spec(tasks=tasks))
 
 
 def test_a_confidence_for_metrics_without_interval_is_refused() -> None:
     for name in ("acc.boolq", "perplexity_ratio"):
-        check_gate(Gate(min={name: 0.4}, confidence=0.95), ["boolq"])
+        check_gate(Gate(min={name: 0.4}, confidence=0.95), make_spec(tasks=["boolq"]))
     for name in ("sparsity", "dense_acc.boolq"):
         with pytest.raises(SpecRefusedError, match="no accuracy and no perplexity") as refused:
-            check_gate(Gate(max={name: 2.0}, confidence=0.95), ["boolq"])
+            check_gate(Gate(max={name: 2.0}, confidence=0.95), make_spec(tasks=["boolq"]))
         assert (refused.value.field, refused.value.value) == ("gate.confidence", 0.95)
 
 

@@ -113,7 +113,7 @@ MEASURED = Comparison(
 def test_metrics_are_medians_ratios_and_intervals() -> None:
     metrics = MEASURED.metrics()
 
-    assert metrics["bytes_ratio"] == 600 / 900
+    assert metrics["weights_bytes_ratio"] == 600 / 900
     speed = metrics["speed"]
     ratios = [speed[f"{name}_ratio"] for name in ("prefill", "decode", "memory")]
     assert ratios == [1.5, 0.8, 0.5]

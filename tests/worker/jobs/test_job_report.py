@@ -18,7 +18,6 @@ ELSEWHERE = {
     "predicted_device_peak_memory_bytes",
     "predicted_seconds",  # where the machine's speed is known
     "protocol.documents",  # of text
-    *(name for name in METRIC_NAMES if name.startswith("quantization.")),  # with quantize
     "patterns.broken",  # with a pattern
 }
 

@@ -1,7 +1,7 @@
 import pytest
 
 from db.spec.allocations import DEFAULT_SPREADS, AllocationName
-from db.spec.prune_spec import OWN_MASK, REMOVING, MethodName, SolverName
+from db.spec.pruning.methods import OWN_MASK, REMOVING, MethodName, SolverName
 from tests.factories import make_spec
 from worker.jobs.recipes import recipe_of
 from worker.pruning.methods.registry import ALLOCATIONS, SCORERS, SOLVERS, get_allocation

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from worker.benchmark.comparison import Comparison
-from worker.jobs.benchmark.job_benchmark import JobBenchmark, job_benchmark
 from worker.jobs.generation import JobGeneration, job_generation
+from worker.jobs.measurements.benchmark import JobBenchmark, job_benchmark
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress
 from worker.jobs.ranking.ranking import JobRanking, job_ranking

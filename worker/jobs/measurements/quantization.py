@@ -32,7 +32,8 @@ class MeasuredQuantization:
         ``error`` is the root mean square of the matrices' relative errors, without those of
         matrices that no token reached.
         """
-        size, weights = sum(one.bytes for one in self.layers), sum(one.weights for one in self.layers)
+        size = sum(one.bytes for one in self.layers)
+        weights = sum(one.weights for one in self.layers)
         squares = [one.error**2 for one in self.layers if one.error is not None]
         measured = {
             "bits": self.scheme.bits,

@@ -39,7 +39,7 @@ class WrittenWeights:
     def metrics(self) -> dict[str, Any]:
         """Return the metrics by name, ready for JSON."""
         return {
-            "size_bytes": self.size_bytes,
+            "weights_bytes": self.size_bytes,
             "compact_size_bytes": self.compact_size_bytes,
             "patterns": {
                 "matrices": self.certificate.matrices,

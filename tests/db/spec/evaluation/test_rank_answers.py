@@ -47,16 +47,16 @@ def test_other_values_are_refused(given: Any) -> None:
 
 def test_a_gate_may_bound_the_accuracies_of_a_job_that_ranks_answers_alone() -> None:
     for name in RANKING_METRICS:
-        check_gate(Gate(min={name: 0.1}), ranks_answers=True)
-    with pytest.raises(SpecRefusedError, match="Set rank_answers to true") as refused:
-        check_gate(Gate(min={"ranking.pruned_ranker": 0.1}))
+        check_gate(Gate(min={name: 0.1}), make_spec(rank_answers=True))
+    with pytest.raises(SpecRefusedError, match=r"Set rank_answers\.") as refused:
+        check_gate(Gate(min={"ranking.pruned_ranker": 0.1}), make_spec())
     assert (refused.value.field, refused.value.code) == ("gate.min", "unknown_figure")
 
 
 def test_a_gate_with_a_confidence_judges_the_interval_of_the_ranker() -> None:
     for bound, verdict in ((0.55, Verdict.passed), (0.65, Verdict.failed)):
         gate = Gate(min={"ranking.pruned_ranker": bound}, confidence=0.95)
-        check_gate(gate, ranks_answers=True)
+        check_gate(gate, make_spec(rank_answers=True))
         assert judge(gate, METRICS) is verdict
     [failure] = gate_failures(gate, METRICS)
     assert failure.interval is not None

@@ -37,7 +37,7 @@ export const METRICS: Metric[] = [
   { name: "dense_perplexity", label: "Dense perplexity", format: figure, lowerIsBetter: null },
   { name: "perplexity_ratio", label: "Perplexity ratio", format: figure, lowerIsBetter: true },
   { name: "sparsity", label: "Sparsity", format: (v) => percent(v, 2), lowerIsBetter: null },
-  { name: "bytes", label: "Weight files", format: bytes, lowerIsBetter: true },
+  { name: "weights_bytes", label: "Weight files", format: bytes, lowerIsBetter: true },
   {
     name: "quantization.bits_per_weight",
     label: "Bits per weight",
@@ -56,7 +56,7 @@ export const METRICS: Metric[] = [
   // None is the best: a difference may be chance.
   { name: "speed.prefill_ratio", label: "Prefill ratio", format: figure, lowerIsBetter: null },
   { name: "speed.decode_ratio", label: "Decode ratio", format: figure, lowerIsBetter: null },
-  { name: "bytes_ratio", label: "File size ratio", format: figure, lowerIsBetter: true },
+  { name: "weights_bytes_ratio", label: "File size ratio", format: figure, lowerIsBetter: true },
 ];
 
 /** Return the accuracy of each task that a job was evaluated on. */

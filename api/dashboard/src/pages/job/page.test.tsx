@@ -206,7 +206,7 @@ it("shows both models' speed as bars, and says so if there is no speed-up", asyn
   const memory = { dense_memory_bytes: 0, pruned_memory_bytes: 4096, memory_ratio: null };
   const summary = ["Generating: no speed-up, 1.5 times the speed (0.9 to 1.6)."];
   const speed = { ...figures, decode_ratio: 1.5, ...memory, summary };
-  answers["/v1/jobs/job_1"] = [200, { ...job, result: { speed, bytes_ratio: 1 } }];
+  answers["/v1/jobs/job_1"] = [200, { ...job, result: { speed, weights_bytes_ratio: 1 } }];
   shown = await mount(<JobPage id="job_1" />);
   const bars = [...(card("Speed")?.querySelectorAll(".bars") ?? [])];
   expect(bars.map((one) => one.getAttribute("aria-label"))).toEqual(["Generating, tokens/s"]);
@@ -413,7 +413,7 @@ it("shows how the weights of a finished job are quantised, and each matrix", asy
     bits_per_weight: 4.25,
     error: 0.0712,
   };
-  const result = { bytes: 6e7, quantization: { ...quantization, fallbacks: 1 } };
+  const result = { weights_bytes: 6e7, quantization: { ...quantization, fallbacks: 1 } };
   const spec = makeSpec({ quantize: { scheme: "w4a16", group_size: null, scales: "mse" } });
   answers["/v1/jobs/job_1"] = [200, { ...job, spec, result }];
   const matrix = { name: "mlp.up_proj.weight", zeros: 55, weights: 100, error: 0.081 };

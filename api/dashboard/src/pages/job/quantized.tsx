@@ -18,7 +18,7 @@ export function Quantized({ job }: { job: Job }) {
         <Fact name="Bits per weight">{figure(metric("bits_per_weight"))}, scales included</Fact>
         <Fact name="Weights per scale">{count(metric("group_size"))}</Fact>
         <Fact name="Quantised matrices">{bytes(metric("bytes"))}</Fact>
-        <Fact name="All weight files">{bytes(number(job.result?.bytes))}</Fact>
+        <Fact name="All weight files">{bytes(number(job.result?.weights_bytes))}</Fact>
         <Fact name="Error of outputs">{percent(metric("error"), 2)}</Fact>
         <Fact name="Fallbacks">{count(metric("fallbacks"))} matrices</Fact>
       </Facts>

@@ -45,7 +45,7 @@ def test_the_result_has_every_metric_of_a_benchmark_and_the_report_every_round(
 
     # A model this small takes no measurable memory.
     assert all(metric_value(metrics, name) for name in BENCHMARK_METRICS if "memory" not in name)
-    assert metrics["bytes_ratio"] == pytest.approx(1, abs=0.1)
+    assert metrics["weights_bytes_ratio"] == pytest.approx(1, abs=0.1)
     report = json.loads((folder / "out" / "report.json").read_text())
     assert len(report["benchmark"]["rounds"]) == 9
     assert report["benchmark"]["runtime"] == "transformers"

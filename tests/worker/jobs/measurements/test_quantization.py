@@ -13,7 +13,7 @@ from transformers import (
     CompressedTensorsConfig,
 )
 
-from db.spec.metrics import METRIC_NAMES
+from db.spec.metrics import QUANTIZATION_METRICS
 from db.spec.prune_spec import PruneSpec
 from tests.models import FUSED, random_ids, write_model
 from tests.worker.evaluation.models import write_model_and_tokenizer
@@ -108,14 +108,13 @@ def test_the_report_the_card_and_the_config_say_how_the_weights_are_rounded(fold
     report = run(folder, generate=True, prompts=[PROMPT])
 
     metrics = report["metrics"]["quantization"]
-    bounded = {name for name in METRIC_NAMES if name.startswith("quantization.")}
-    assert {f"quantization.{name}" for name in metrics} == bounded
+    assert {f"quantization.{name}" for name in metrics} == set(QUANTIZATION_METRICS)
     assert (metrics["bits"], metrics["group_size"], metrics["fallbacks"]) == (4, 16, 0)
     assert metrics["bits_per_weight"] == 8 * metrics["bytes"] / report["metrics"]["weights"]
     assert 4 + 32 / 16 < metrics["bits_per_weight"] < 6.5  # the scales of a small model are large
     assert 0 < metrics["error"] < 0.2
     size = sum(file.stat().st_size for file in (folder / "out").glob("*.safetensors"))
-    assert report["metrics"]["bytes"] == size
+    assert report["metrics"]["weights_bytes"] == size
     assert abs(report["plan"]["artifact_bytes"] / size - 1) < 0.1
     assert {name: report["quantization"][name] for name in ("bits", "group_size", "scales")} == {
         "bits": 4,

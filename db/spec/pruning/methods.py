@@ -1,0 +1,44 @@
+"""The methods and solvers by name."""
+
+from enum import StrEnum
+
+
+class MethodName(StrEnum):
+    """The method that scores the weights; methods that are also solvers choose the mask themselves.
+
+    ``neurons``, ``heads`` and ``depth`` remove channels of MLPs, attention heads and blocks, so
+    that the model gets smaller. ``none`` keeps the zeros that the model has and prunes nothing.
+    """
+
+    zpruner = "zpruner"
+    magnitude = "magnitude"
+    wanda = "wanda"
+    ria = "ria"
+    gblm = "gblm"
+    sparsegpt = "sparsegpt"
+    admm = "admm"
+    alps = "alps"
+    exact = "exact"
+    neurons = "neurons"
+    heads = "heads"
+    depth = "depth"
+    none = "none"
+
+
+class SolverName(StrEnum):
+    """How kept weights make up for the pruned ones; ``dsnot`` swaps weights instead."""
+
+    none = "none"
+    sparsegpt = "sparsegpt"
+    admm = "admm"
+    alps = "alps"
+    exact = "exact"
+    dsnot = "dsnot"
+
+
+OWN_MASK = frozenset(
+    name for name in MethodName if name in SolverName.__members__ and name is not MethodName.none
+)
+"""Methods that are solvers and choose the mask themselves."""
+REMOVING = frozenset({MethodName.neurons, MethodName.heads, MethodName.depth})
+"""Methods that make the model smaller: they remove whole units or blocks, and leave no zeros."""

@@ -1,1 +1,0 @@
-"""The benchmark of a job: how fast the dense and the pruned model are."""
