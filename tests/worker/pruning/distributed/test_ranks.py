@@ -50,8 +50,7 @@ RECIPES = {
         correction=0.3,
         refinement=Refinement(steps=2, learning_rate=2e-3),
     ),
-    "neurons": Recipe(None, Unstructured(0.0), removal=Neurons(0.2)),
-    "neurons-refined": Recipe(
+    "neurons": Recipe(
         None,
         Unstructured(0.0),
         correction=0.3,

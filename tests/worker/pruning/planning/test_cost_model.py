@@ -160,7 +160,6 @@ def test_without_a_measured_speed_a_plan_has_no_duration() -> None:
         Recipe(None, HALF, solver=get_solver("exact")),
         Recipe(ZPRUNER, HALF, refinement=REFINEMENT),
         Recipe(ZPRUNER, HALF, "reference", correction=0.3, refinement=HALVES),
-        Recipe(None, NONE, removal=Neurons(0.3)),
         Recipe(None, NONE, removal=Neurons(0.3), correction=0.3),
         Recipe(None, NONE, removal=Heads(0.1, repairs=False)),
         Recipe(None, NONE, removal=Depth(0.5)),
@@ -174,7 +173,7 @@ def test_without_a_measured_speed_a_plan_has_no_duration() -> None:
         *("fused", "reference", "owl", "gblm", "sparsegpt", "admm", "alps", "corrected"),
         *("exact on a mask", "exact"),
         *("refined", "halves"),
-        *("neurons", "neurons corrected", "heads", "depth", "neurons refined"),
+        *("neurons corrected", "heads", "depth", "neurons refined"),
         *("quantized", "reference, quantized", "refined, quantized", "only quantized"),
     ],
 )

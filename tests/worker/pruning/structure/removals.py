@@ -21,8 +21,19 @@ CONFIGS = {**FAMILIES, **MIXTURES, **FUSED, **RECURRENT}
 WITHOUT_FIELD = {"bloom", "bloom-tuples", "mpt"}
 """Families whose MLPs are four times as wide as the hidden state by definition."""
 WITHOUT_MLP = {"mamba", "mamba2", "falcon-mamba"}
-NARROWED = sorted(CONFIGS.keys() - WITHOUT_FIELD - WITHOUT_MLP)
-"""Families whose MLPs can be made narrower."""
+NARROWED = (
+    "llama-tied",  # gated
+    "opt-projected",  # not gated, with biases
+    "gpt2",  # transposed, with a width that the config leaves out
+    "phi3",  # gate and up in one matrix
+    "qwen2-moe-shared",  # experts, and one for all tokens
+    "gpt-oss-interleaved",  # experts in one tensor, with gate and up in turns
+    "llama4-bmm",  # the same transposed, in every other block
+    "jetmoe-modules",  # experts in one tensor of a module of its own
+    "deepseek-v3-latent",  # a first block without experts
+    "rwkv-triples",  # recurrent
+)
+"""Families whose MLPs can be made narrower, one of each kind."""
 
 
 def removing(removal: Removal) -> Recipe:

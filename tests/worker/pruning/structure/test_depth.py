@@ -16,9 +16,17 @@ from worker.pruning.refinement.settings import Refinement
 from worker.pruning.structure.depth import Depth
 
 THIRD = Depth(1 / 3)
-BY_NUMBER = {"jamba"}
-"""Families in which the number of a block decides its kind."""
-SHORTENED = sorted(CONFIGS.keys() - BY_NUMBER)
+SHORTENED = (
+    "llama-tied",
+    "gemma3-hybrid",  # the config has a list with an entry for each block
+    "gpt2",  # absolute positions
+    "bloom",  # blocks return tuples
+    "llama4-bmm",  # blocks of two kinds
+    "deepseek-v3-latent",  # the config counts the blocks of a kind
+    "bamba-pairs",  # the config lists the blocks of a kind
+    "rwkv-triples",  # recurrent
+)
+"""Families of which a block can be removed, one of each kind."""
 
 
 def open_model(folder: Path) -> MetaModel:

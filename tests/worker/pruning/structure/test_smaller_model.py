@@ -11,6 +11,7 @@ from tests.models import FAMILIES, random_ids, write_model
 from tests.worker.pruning.structure.removals import (
     CONFIGS,
     NARROWED,
+    Removed,
     logits,
     parameters,
     removed,
@@ -22,6 +23,14 @@ from worker.pruning.structure.neurons import Neurons
 from worker.pruning.structure.units import ranges_of
 
 RATIO = 0.2
+
+
+@pytest.fixture(scope="module")
+def llama(tmp_path_factory: pytest.TempPathFactory) -> Removed:
+    """A Llama without some channels, and with repaired readers."""
+    folder = tmp_path_factory.mktemp("llama")
+    dense = write_model(folder / "dense", FAMILIES["llama"])
+    return removed(dense, folder, removing(Neurons(RATIO)))
 
 
 @pytest.mark.parametrize("family", NARROWED)
@@ -37,10 +46,8 @@ def test_the_smaller_model_has_the_logits_of_the_model_with_zeroed_channels(
     assert parameters(dense) - parameters(found.smaller) == lost > 0
 
 
-def test_a_repaired_model_is_cut_like_an_unrepaired_one(tmp_path: Path) -> None:
-    dense = write_model(tmp_path / "dense", FAMILIES["llama"])
-    found = removed(dense, tmp_path, removing(Neurons(RATIO)))
-    whole, smaller = logits(found.whole), logits(found.smaller)
+def test_a_repaired_model_is_cut_like_an_unrepaired_one(llama: Removed) -> None:
+    whole, smaller = logits(llama.whole), logits(llama.smaller)
     torch.testing.assert_close(smaller, whole, rtol=0, atol=1e-5 * float(whole.abs().max()))
 
 
@@ -65,34 +72,30 @@ def test_removing_channels_that_are_always_zero_changes_no_logit(
     )
 
 
-def test_the_smaller_model_generates_text(tmp_path: Path) -> None:
-    dense = write_model(tmp_path / "dense", FAMILIES["llama"])
-    found = removed(dense, tmp_path, removing(Neurons(RATIO)))
-    model = AutoModelForCausalLM.from_pretrained(found.smaller)
+def test_the_smaller_model_generates_text(llama: Removed) -> None:
+    model = AutoModelForCausalLM.from_pretrained(llama.smaller)
     made = model.generate(random_ids(1, 4), max_new_tokens=4, do_sample=False)
     assert made.shape == (1, 8)
     assert model.config.intermediate_size == 32
     assert model.model.layers[0].mlp.down_proj.weight.shape == (32, 32)
 
 
-def test_only_the_changed_fields_of_the_config_are_changed(tmp_path: Path) -> None:
-    dense = write_model(tmp_path / "dense", FAMILIES["llama"])
-    found = removed(dense, tmp_path, removing(Neurons(RATIO)))
-    before = json.loads((dense / "config.json").read_text())
-    after = json.loads((found.smaller / "config.json").read_text())
+def test_only_the_changed_fields_of_the_config_are_changed(llama: Removed) -> None:
+    before = json.loads((llama.whole / "config.json").read_text())
+    after = json.loads((llama.smaller / "config.json").read_text())
     assert after == before | {"intermediate_size": 32}
 
 
-def test_interrupted_writing_starts_again_and_ends_with_the_same_bytes(tmp_path: Path) -> None:
-    dense = write_model(tmp_path / "dense", FAMILIES["llama"])
-    found = removed(dense, tmp_path, removing(Neurons(RATIO)))
+def test_interrupted_writing_starts_again_and_ends_with_the_same_bytes(
+    llama: Removed, tmp_path: Path
+) -> None:
     again = tmp_path / "again"
     again.mkdir()
-    steps = found.model.write(again, tmp_path)
+    steps = llama.model.write(again, tmp_path)
     assert [next(steps), next(steps)] == [0, 1]
     steps.close()
-    shards = run_to_end(found.model.write(again, tmp_path))
+    shards = run_to_end(llama.model.write(again, tmp_path))
     assert {path.name: path.read_bytes() for path in again.iterdir()} == {
-        path.name: path.read_bytes() for path in found.smaller.iterdir()
+        path.name: path.read_bytes() for path in llama.smaller.iterdir()
     }
     assert [shard.sha256 for shard in shards] == [sha256(again / shard.name) for shard in shards]

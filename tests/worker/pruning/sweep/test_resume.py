@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,7 @@ from worker.pruning.sweep.recipe import Recipe
 from worker.pruning.sweep.results import BlockResult, PruningResult
 
 BLOCKS = 3
+PROPAGATIONS: tuple[Propagation, ...] = ("fused", "reference")
 CALIBRATION, EVALUATION = random_ids(40, 16, seed=1), random_ids(3, 16, seed=2)
 KNOWN = [1.0] * len(EVALUATION)
 """Losses of the dense model that a run is given."""
@@ -114,13 +116,16 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("worker.pruning.sweep.progress._SNAPSHOT_COST", 0)
 
 
-@pytest.mark.parametrize("propagation", ["fused", "reference"])
 @pytest.mark.parametrize(
-    "recipe",
-    [HALF, CORRECTED, OWL, MATRIX, REFINED, NEURONS, DEPTH, QUANTIZED, REFINED_QUANTIZED],
+    ("recipe", "propagation"),
+    [
+        *product((HALF, CORRECTED, OWL, MATRIX, REFINED), PROPAGATIONS),
+        *((NEURONS, "fused"), (DEPTH, "fused"), (QUANTIZED, "fused")),
+        (REFINED_QUANTIZED, "reference"),
+    ],
     ids=[
-        *("score", "sparsegpt", "owl", "matrix", "refined", "neurons", "depth"),
-        *("quantized", "refined, quantized"),
+        *map(" ".join, product(("score", "sparsegpt", "owl", "matrix", "refined"), PROPAGATIONS)),
+        *("neurons", "depth", "quantized", "refined, quantized"),
     ],
 )
 def test_a_run_killed_after_any_block_resumes_with_the_same_bytes_and_results(

@@ -64,8 +64,10 @@ def test_a_block_reports_the_sizes_of_what_is_left(tmp_path: Path) -> None:
         assert BlockResult.from_json(block.as_json()) == block
 
 
-@pytest.mark.parametrize("family", ["llama", "opt-projected", "gpt2-conv1d", "gpt-neox"])
-@pytest.mark.parametrize("propagation", ["fused", "reference"])
+@pytest.mark.parametrize(
+    ("family", "propagation"),
+    [("llama", "fused"), ("gpt2-conv1d", "fused"), ("opt-projected", "reference")],
+)
 def test_a_repair_lowers_the_error(tmp_path: Path, family: str, propagation: Propagation) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES[family])
     plain, repaired = (
@@ -76,9 +78,8 @@ def test_a_repair_lowers_the_error(tmp_path: Path, family: str, propagation: Pro
     assert last_error(repaired) < last_error(plain)
 
 
-@pytest.mark.parametrize("family", ["llama", "opt-projected"])
-def test_correction_lowers_the_error_on_the_calibration_text(tmp_path: Path, family: str) -> None:
-    dense = write_model(tmp_path / "dense", FAMILIES[family])
+def test_correction_lowers_the_error_on_the_calibration_text(tmp_path: Path) -> None:
+    dense = write_model(tmp_path / "dense", FAMILIES["llama"])
     errors = []
     for share in (0.0, 0.5):
         recipe = replace(REPAIRED, correction=share)
