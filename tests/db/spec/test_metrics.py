@@ -14,7 +14,8 @@ VALUES: dict[str, Any] = {"quantize": "w4a16", "rank_answers": True, "benchmark"
 
 
 @pytest.mark.parametrize(
-    ("field", "name"), [(field, name) for field, names in OPTIONAL_METRICS.items() for name in names]
+    ("field", "name"),
+    [(field, name) for field, names in OPTIONAL_METRICS.items() for name in names],
 )
 def test_a_gate_on_a_metric_of_a_field_is_refused_for_a_job_without_it(
     field: str, name: str
