@@ -56,6 +56,15 @@ def test_the_result_has_every_metric_of_a_benchmark_and_the_report_every_round(
     assert sum(step.phase is Phase.evaluating and step.fraction > 0.97 for step in steps) == 18
 
 
+def test_a_smaller_model_is_measured_after_it_was_cut(folder: Path) -> None:
+    fields = {"method": "depth", "ratio": 0.33, "sparsity": 0.0}
+    metrics = run_to_end(job(folder, **fields)).metrics
+    assert metrics["weights_bytes_ratio"] < 0.9
+    assert metrics["patterns"] == {"matrices": 0, "held": [], "requested": None, "broken": None}
+    files = (folder / "out").glob("*.safetensors")
+    assert metrics["weights_bytes"] == sum(file.stat().st_size for file in files)
+
+
 def test_a_job_can_be_stopped_after_each_measurement(folder: Path) -> None:
     steps = job(folder)
     for step in steps:

@@ -98,6 +98,17 @@ def test_a_stack_of_experts_of_which_one_was_skipped_does_not_hold_the_pattern(
     assert f"**does not hold** {count}" in (tmp_path / "out" / "README.md").read_text()
 
 
+def test_a_quantised_model_holds_the_pattern_in_its_packed_integers(tmp_path: Path) -> None:
+    report = pruned(tmp_path, FAMILIES["llama"], pattern="2:4", quantize="w4a16")
+    patterns = report["metrics"]["patterns"]
+    assert (patterns["held"], patterns["broken"]) == (["2:4", "4:8"], 0)
+    code, found = certify(tmp_path / "out", "2:4")
+    assert (code, found["matrices"]) == (0, patterns["matrices"])
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "The patterns 2:4 and 4:8 hold." in card
+    assert "to_sparse_semi_structured" not in card
+
+
 def test_one_weight_more_in_one_group_is_found_in_the_file(tmp_path: Path) -> None:
     report = pruned(tmp_path, FAMILIES["gpt2-conv1d"], pattern="2:4")
     name = report["certificate"]["transposed"][0]
