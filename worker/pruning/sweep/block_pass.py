@@ -91,8 +91,8 @@ class BlockPass:
         self._run_dense(block, index, streams)
         self._prune(block, index, streams, pruner)
         states, dense = streams.calibration, streams.dense_calibration
-        correction = self._recipe.correction
-        targets = BlockTargets(states, streams.targets, dense, correction, self._ranks)
+        correction, tokens = self._recipe.correction, self._refiner.tokens
+        targets = BlockTargets(states, streams.targets, dense, correction, self._ranks, tokens)
         trim_heap()
         layers = self._layers(block, index)
         result = yield from self._refiner.run(block, index, stored, layers, targets)
