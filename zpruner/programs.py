@@ -15,7 +15,6 @@ PROGRAMS = {
     "doctor": "zpruner.serve.doctor",
     "keys": "db.access.bootstrap",
     "migrate": "db.migrate",
-    "outputs": "worker.outputs.process",
     "ping": "worker.program",
     "prune": "worker.standalone.command",
     "serve": "zpruner.serve.serve",
