@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -22,6 +22,11 @@ PROGRAM = "from moto.server import main; main()"
 START_WITHIN_S = 60
 RETRY_FOR = timedelta(seconds=2)
 SECRET = "wJalrXUtnFEMI7MDENG"
+SIGNED = {
+    "Authorization": "AWS4-HMAC-SHA256 Credential=other/20260101/us-east-1/s3/aws4_request, "
+    "SignedHeaders=host, Signature=0"
+}
+"""The server checks that a request is signed, but not the signature."""
 
 
 def credentials(endpoint: str) -> dict[str, str]:
@@ -59,6 +64,13 @@ def create_bucket(server: str) -> str:
     name = f"zpruner-{uuid4().hex}"
     httpx.put(f"{server}/{name}").raise_for_status()
     return f"s3://{name}/some/prefix"
+
+
+def put_objects(server: str, url: str, files: Mapping[str, bytes]) -> None:
+    """Store objects below a URL, with another client than ours."""
+    for name, content in files.items():
+        address = f"{server}/{url.removeprefix('s3://')}/{name}"
+        httpx.put(address, content=content, headers=SIGNED).raise_for_status()
 
 
 def location_of(url: str) -> BucketLocation:

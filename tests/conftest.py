@@ -13,7 +13,7 @@ from db.core.migration import migrate
 from db.core.session import Sessions, open_sessions
 from tests.chaos.tally import Tally
 
-pytest_plugins = ("tests.e2e.shared_service", "tests.bucket_server")
+pytest_plugins = ("tests.bucket_server", "tests.e2e.shared_service")
 TALLY = pytest.StashKey[Tally]()
 
 

@@ -19,7 +19,7 @@ from zpruner.serve.supervisor import Child
 
 ROOT = Path(__file__).parent.parent
 COMPOSE, EXAMPLE = ROOT / "docker-compose.yml", ROOT / ".env.example"
-OURS = ("migrate", "api", "worker", "control", "outputs")
+OURS = ("migrate", "api", "worker", "control")
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE.read_text())["services"]
 FIXED = {
     f"ZPRUNER_{name}"
@@ -118,16 +118,16 @@ def test_the_api_image_installs_no_torch() -> None:
     needed = [*extras["dependencies"], *extras["optional-dependencies"]["api"]]
     needed += extras["optional-dependencies"]["service"]
     stage = (ROOT / "Dockerfile.gpu").read_text().split(" AS api")[1].split("\nFROM ")[0]
-    assert re.findall(r"zpruner\[([\w,]+)\]", stage) == ["api,otel,outputs"]
+    assert re.findall(r"zpruner\[([\w,]+)\]", stage) == ["api,otel"]
     assert not [name for name in needed if re.match("torch|transformers|safetensors", name)]
 
 
 def test_the_example_names_every_variable_that_compose_reads() -> None:
     read = set(re.findall(r"\$\{(\w+)", COMPOSE.read_text()))
     named = set(re.findall(r"^(?:# )?(\w+)=", EXAMPLE.read_text(), re.MULTILINE))
-    optional = ("ALLOWED_HOSTS", "API_WORKERS", "ARTIFACT_URL", "SECRETS_KEY", "WEBHOOK_NETWORKS")
+    optional = "ALLOWED_HOSTS API_WORKERS ARTIFACT_URL INPUT_URLS SECRETS_KEY WEBHOOK_NETWORKS"
     bucket = {f"AWS_{name}" for name in ("ACCESS_KEY_ID", "ENDPOINT_URL", "SECRET_ACCESS_KEY")}
-    assert named == read | bucket | {f"ZPRUNER_{name}" for name in optional}
+    assert named == read | bucket | {f"ZPRUNER_{name}" for name in optional.split()}
 
 
 def test_the_unchanged_example_is_valid_for_the_embedded_mode() -> None:

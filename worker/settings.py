@@ -112,6 +112,7 @@ class WorkerSettings(Settings):
             dataset_roots=self.dataset_roots,
             task_roots=self.task_roots,
             uploads=self.upload_dir,
+            buckets=self.readable_buckets,
             device=self.device,
             devices=self.devices,
             memory_budget_bytes=self.memory_budget_bytes,

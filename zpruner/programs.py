@@ -18,7 +18,6 @@ PROGRAMS = {
     "expand": "zpruner.cli.folders",
     "keys": "db.access.bootstrap",
     "migrate": "db.migrate",
-    "outputs": "worker.outputs.process",
     "ping": "worker.program",
     "prune": "worker.standalone.command",
     "serve": "zpruner.serve.serve",

@@ -19,11 +19,10 @@ from db.spec.prune_spec import PruneSpec
 from demo.model import fetch_model
 
 PATH = Path(__file__).parents[1] / "results" / "sweep-cache.json"
-SPARSITIES = (0.4, 0.5, 0.6, 0.7)
+SPARSITIES = (0.5, 0.6, 0.7)
 SHARED = {"samples": 16, "seq_len": 512, "dtype": "bfloat16", "eval_samples": 8}
 ROWS: dict[str, dict[str, Any]] = {
     "wanda": {"method": "wanda"},
-    "wanda, owl": {"method": "wanda", "allocation": "owl"},
     "admm, owl": {"method": "admm", "allocation": "owl"},
     "admm, matrix": {"method": "admm", "allocation": "matrix"},
 }

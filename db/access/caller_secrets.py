@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from db.access.audit import AuditRepository
+from db.buckets.access_key import parse_access_key
 from db.core import redaction
 from db.core.clock import now
 from db.core.errors import (
@@ -20,6 +21,7 @@ from db.core.errors import (
     TooManySecretsError,
 )
 from db.core.session import Sessions
+from db.spec.inputs.bucket_references import S3
 from db.spec.prune_spec import PruneSpec
 from db.startup.encryption_keys import read_cipher
 from db.startup.settings import Settings
@@ -134,22 +136,37 @@ class SecretRepository:
         )
 
 
-def read_hub_token(
+def read_model_secret(
     sessions: Sessions, settings: Settings, spec: PruneSpec, key_id: str | None, used_by: str
 ) -> str | None:
     """Return the value of the secret that a job names in ``model_secret``; None if it names none.
+
+    It is a token of the hub, or the access key of a bucket.
 
     Args:
         key_id: the API key that the job counts against; only its secrets can be used.
         used_by: what the value is read for, as in ``job job_…``, for the audit log.
 
     Raises:
-        SpecRefusedError: the key has no secret of this name.
+        SpecRefusedError: the key has no secret of this name, or the model is in a bucket and the
+            value is no access key.
         EncryptionKeyError: this process cannot decrypt it.
     """
     if (name := spec.model_secret) is None:
         return None
-    return read_secret(sessions, settings, name, key_id, used_by)
+    value = read_secret(sessions, settings, name, key_id, used_by)
+    if spec.model.startswith(S3):
+        _require_access_key(name, value)
+    return value
+
+
+def _require_access_key(name: str, value: str) -> None:
+    try:
+        parse_access_key(value)
+    except ValueError as error:
+        reason = "its value is not the access key of a bucket"
+        remedy = f"{error} Store it with `zpruner secrets set {name}`."
+        raise SpecRefusedError("model_secret", name, "secret_format", reason, remedy) from None
 
 
 def read_secret(

@@ -1,5 +1,6 @@
 """A bucket: objects are written as a whole, verified in both directions, and read by ranges."""
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,8 +20,15 @@ from obstore.exceptions import (
 )
 from obstore.store import S3Store
 
+from db.buckets.access_key import AccessKey
 from db.buckets.endpoint import ENDPOINTS, connect
-from db.buckets.errors import BucketError, ObjectChangedError, WrongDigestError
+from db.buckets.errors import (
+    BucketDeniedError,
+    BucketError,
+    MissingBucketError,
+    ObjectChangedError,
+    WrongDigestError,
+)
 from db.buckets.location import BucketLocation
 from db.buckets.verified_file import VerifiedFile
 
@@ -37,6 +45,9 @@ CHECKED_FOR_S = 30.0
 """How long a bucket counts as usable after a check, because each check costs two requests."""
 SHA256 = "sha256"
 """The name under which an object's digest is stored with it."""
+
+NO_SUCH_BUCKET = "<Code>NoSuchBucket</Code>"
+DENIED = re.compile(r"status code: 40[13]\b")
 
 Check = Callable[[], object]
 
@@ -68,10 +79,19 @@ class Bucket:
     Args:
         location: the bucket and the prefix.
         retry_for: how long a request is repeated while the service does not respond.
+        timeout: the longest time for one request.
+        key: what signs requests; by default the credentials of the environment.
     """
 
-    def __init__(self, location: BucketLocation, retry_for: timedelta) -> None:
+    def __init__(
+        self,
+        location: BucketLocation,
+        retry_for: timedelta,
+        timeout: timedelta = LEAST_TIMEOUT,
+        key: AccessKey | None = None,
+    ) -> None:
         self.location, self._retry_for = location, retry_for
+        self._timeout, self._access_key = max(timeout, retry_for), key
         self._usable_until = 0.0
 
     def check(self) -> None:
@@ -247,7 +267,7 @@ class Bucket:
                 raise self._no_such_bucket() from error
 
     def _no_such_bucket(self) -> BucketError:
-        return BucketError(
+        return MissingBucketError(
             f"ZPRUNER_ARTIFACT_URL={self.location}: there is no such bucket. Create it, or correct "
             "the setting."
         )
@@ -256,9 +276,10 @@ class Bucket:
     def _store(self) -> S3Store:
         return connect(
             self.location.bucket,
-            timeout=max(LEAST_TIMEOUT, self._retry_for),
+            timeout=self._timeout,
             retry_for=self._retry_for,
             max_retries=10,
+            key=self._access_key,
         )
 
     def _key(self, name: str) -> str:
@@ -272,17 +293,27 @@ class Bucket:
             yield
         except PreconditionError as error:
             raise ObjectChangedError(f"{place}: cannot {action}: it was replaced") from error
-        except (PermissionDeniedError, UnauthenticatedError) as error:
-            raise BucketError(
-                f"{place} refused the credentials (cannot {action}). Correct AWS_ACCESS_KEY_ID and "
-                "AWS_SECRET_ACCESS_KEY, or permit them to list, read, write and delete objects."
-            ) from error
         except BaseError as error:
+            if _is_denied(error):
+                raise BucketDeniedError(
+                    f"{place} refused the credentials (cannot {action}). Correct AWS_ACCESS_KEY_ID "
+                    "and AWS_SECRET_ACCESS_KEY, or permit them to list, read, write and delete "
+                    "objects."
+                ) from error
+            if NO_SUCH_BUCKET in str(error):
+                raise self._no_such_bucket() from error
             reason = " ".join(str(error).split())[:300]
             raise BucketError(
                 f"{place} cannot {action}. Check the network, the credentials and the endpoint "
                 f"({ENDPOINTS[1]}): {reason}"
             ) from error
+
+
+def _is_denied(error: BaseError) -> bool:
+    """Whether credentials were refused; of a list, only the text of the error says so."""
+    return isinstance(error, PermissionDeniedError | UnauthenticatedError) or (
+        DENIED.search(str(error)) is not None
+    )
 
 
 def identity_of(etag: str | None, size_bytes: int) -> str:

@@ -6,19 +6,29 @@ from typing import TYPE_CHECKING, Any
 
 from obstore.store import S3Store
 
+from db.buckets.access_key import AccessKey
 from db.buckets.errors import BucketError
 from db.core import redaction
 
 if TYPE_CHECKING:
-    from obstore.store import ClientConfig, RetryConfig
+    from obstore.store import ClientConfig, RetryConfig, S3Config, S3Credential
 
 ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
+DEFAULT_REGION = "us-east-1"
 ALLOW_HTTP = "AWS_ALLOW_HTTP"
 SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 CONNECT_TIMEOUT = timedelta(seconds=5)
 
 
-def connect(bucket: str, *, timeout: timedelta, retry_for: timedelta, max_retries: int) -> S3Store:
+def connect(
+    bucket: str,
+    *,
+    timeout: timedelta,
+    retry_for: timedelta,
+    max_retries: int,
+    key: AccessKey | None = None,
+) -> S3Store:
     """Return a client of the bucket; nothing is sent yet.
 
     The library reads credentials, region and endpoint from the environment.
@@ -28,6 +38,7 @@ def connect(bucket: str, *, timeout: timedelta, retry_for: timedelta, max_retrie
         timeout: the longest time for one request, which transfers a few megabytes at most.
         retry_for: how long a request is repeated.
         max_retries: how often.
+        key: what signs requests; then only endpoint and region are those of the environment.
 
     Raises:
         BucketError: the connection would not be encrypted, and the operator did not permit that.
@@ -36,7 +47,7 @@ def connect(bucket: str, *, timeout: timedelta, retry_for: timedelta, max_retrie
         if value := os.environ.get(name):
             redaction.register(value)
     allows_http = os.environ.get(ALLOW_HTTP, "").lower() in {"1", "true"}
-    endpoint = next((name for name in ENDPOINTS if os.environ.get(name)), None)
+    endpoint = _first_set(ENDPOINTS)
     if endpoint and os.environ[endpoint].startswith("http://") and not allows_http:
         raise BucketError(
             f"{endpoint}={os.environ[endpoint]} is not encrypted. Use https, or set "
@@ -48,8 +59,64 @@ def connect(bucket: str, *, timeout: timedelta, retry_for: timedelta, max_retrie
         "timeout": timeout,
     }
     retries: RetryConfig = {"max_retries": max_retries, "retry_timeout": retry_for}
+    if key is not None:
+        region = _first_set(REGIONS)
+        return connect_as(
+            key,
+            bucket,
+            os.environ[endpoint] if endpoint else None,
+            os.environ[region] if region else DEFAULT_REGION,
+            client,
+            retries,
+        )
     # The service compares each part with this checksum before it stores the part.
     options: dict[str, Any] = {"checksum_algorithm": "SHA256"}
     if "AWS_CHECKSUM_ALGORITHM" in os.environ:
         options = {}
     return S3Store(bucket, client_options=client, retry_config=retries, **options)
+
+
+def connect_as(
+    key: AccessKey,
+    bucket: str,
+    endpoint: str | None,
+    region: str,
+    client: "ClientConfig",
+    retries: "RetryConfig",
+) -> S3Store:
+    """Return a client whose requests this key signs, and nothing else.
+
+    Everything is given, because the library reads what is not given from the ``AWS_*`` variables,
+    which are for the buckets of the service itself.
+
+    Args:
+        key: a caller's access key.
+        bucket: the bucket's name.
+        endpoint: the URL of the service; None for AWS.
+        region: the region of the bucket.
+        client, retries: options of the library.
+    """
+    credential: S3Credential = {
+        "access_key_id": key.id,
+        "secret_access_key": key.secret,
+        "token": key.token,
+        "expires_at": None,
+    }
+    config: S3Config = {
+        "region": region,
+        "endpoint": (endpoint or f"https://s3.{region}.amazonaws.com").rstrip("/"),
+        "virtual_hosted_style_request": False,
+        "skip_signature": False,
+    }
+    return S3Store(
+        bucket,
+        config=config,
+        client_options=client,
+        retry_config=retries,
+        credential_provider=lambda: credential,
+    )
+
+
+def _first_set(names: tuple[str, ...]) -> str | None:
+    """Return the first of these variables that has a value."""
+    return next((name for name in names if os.environ.get(name)), None)

@@ -5,6 +5,14 @@ class BucketError(OSError):
     """The bucket could not be used, so nothing is known about its objects; the text says why."""
 
 
+class BucketDeniedError(BucketError):
+    """The service refused the credentials, or they do not permit the request."""
+
+
+class MissingBucketError(BucketError):
+    """There is no such bucket."""
+
+
 class ObjectChangedError(BucketError):
     """The object was replaced after its identity was read."""
 

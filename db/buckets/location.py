@@ -24,6 +24,23 @@ class BucketLocation:
         """Return the key of the object with this name below the prefix."""
         return f"{self.prefix}/{name}".strip("/")
 
+    def contains(self, other: "BucketLocation") -> bool:
+        """Whether another location is this one, or below it."""
+        above = f"{self.prefix}/" if self.prefix else ""
+        return self.bucket == other.bucket and f"{other.prefix}/".startswith(above)
+
+
+def parse_bucket(url: str) -> BucketLocation:
+    """Parse the URL of a bucket, which must be written as the location is.
+
+    Raises:
+        ValueError: the URL has another form.
+    """
+    location = parse_location(url)
+    if not isinstance(location, BucketLocation) or str(location) != url.removesuffix("/"):
+        raise ValueError("it should be s3://bucket/path, without empty parts")
+    return location
+
 
 def parse_location(url: str) -> Path | BucketLocation:
     """Parse the URL of a folder or of a bucket.

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from db.core.parent_death import exit_with_parent
+from db.startup.parent_death import exit_with_parent
 
 CPU_S = 60
 TIMEOUT_S = 120.0

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from db.core.clock import now, was_set_back
 from db.core.problem import Problem
-from db.outputs.retries import ATTEMPTS, RandomSource, retry_delay
+from db.core.retry_schedule import RandomSource, RetrySchedule
 from db.outputs.rows import PROGRESS_EVENT, change_output, entering, is_output, sent_files
 from db.problems.outputs import INTERRUPTED
 from db.spec.outputs.targets import Target, parse_target
@@ -20,6 +20,17 @@ from db.tables.jobs import Job
 from db.tables.outputs import Output, OutputState
 
 LEASE = timedelta(seconds=60)
+RETRIES = RetrySchedule(
+    (
+        timedelta(seconds=10),
+        timedelta(minutes=1),
+        timedelta(minutes=5),
+        timedelta(minutes=15),
+        timedelta(hours=1),
+        timedelta(hours=3),
+        timedelta(hours=6),
+    )
+)
 
 
 class OutputLostError(Exception):
@@ -86,7 +97,7 @@ class SendingRepository:
             return None
         job_id, index, state, failures = found
         due, is_lost = _is_due(), state is OutputState.running
-        if is_lost and failures + 1 >= ATTEMPTS:
+        if is_lost and failures + 1 >= RETRIES.attempts:
             problem = INTERRUPTED.problem(f"Output {index} of job {job_id} was lost too often.")
             values = entering(OutputState.failed) | {"error": problem.model_dump(mode="json")}
             change_output(self._session, job_id, index, due, values=values)
@@ -136,7 +147,7 @@ class SendingRepository:
 
         ``wanted`` is the delay that the target asked for.
         """
-        delay = retry_delay(held.failures + 1, random_source, wanted)
+        delay = RETRIES.delay(held.failures + 1, random_source, wanted)
         if delay is None:
             self.fail(held, problem)
             return

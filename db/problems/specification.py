@@ -71,7 +71,8 @@ _add(
 _add(
     "invalid_name",
     "The name is not valid",
-    "The name is neither a built-in name, nor a Hugging Face id, nor a local: path.",
+    "The name is neither a built-in name, nor a Hugging Face id, nor a local: path, nor a location "
+    "in a bucket.",
 )
 _add(
     "outside_roots",
@@ -87,13 +88,14 @@ _add(
 _add(
     "model_not_found",
     "No such model",
-    "The hub has no model of this name, or hides it from requests without a token.",
+    "The hub has no model of this name, or hides it from requests without a token; or the folder, "
+    "or bucket, does not exist.",
 )
 _add(
     "dataset_not_found",
     "No such dataset",
     "The hub has no dataset of this name, or hides it from requests without a token; or no dataset "
-    "with this id was uploaded.",
+    "with this id was uploaded; or there is no such file in the bucket.",
 )
 _add(
     "revision_not_found",
@@ -109,6 +111,28 @@ _add(
     "hub_denied",
     "The hub denied access",
     "The hub requires a token that may read this repository.",
+)
+_add(
+    "input_not_allowed",
+    "The operator does not let jobs read it",
+    "Jobs read models and datasets from buckets below the locations that the operator lists in "
+    "ZPRUNER_INPUT_URLS.",
+)
+BUCKET_UNREACHABLE = _add(
+    "bucket_unreachable",
+    "The bucket cannot be read",
+    "The bucket's service did not deliver the files of the model or the text, or one of them was "
+    "replaced meanwhile. Try again later.",
+)
+_add(
+    "bucket_denied",
+    "The bucket denied access",
+    "The bucket's service refused the access key, or it does not permit listing and reading.",
+)
+_add(
+    "secret_format",
+    "The secret's value has another form",
+    "A model in a bucket needs a secret of the form ACCESS_KEY_ID:SECRET_ACCESS_KEY.",
 )
 
 # Datasets.

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from db.core.clock import now
 from db.tables.heartbeats import Heartbeat
 
-CONTROL, OUTPUTS = "control", "outputs"
+CONTROL = "control"
 
 
 class HeartbeatRepository:

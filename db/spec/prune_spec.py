@@ -67,7 +67,8 @@ class PruneSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: SourceName = Field(
-        description="A Hugging Face id, or `local:` and a folder below an allowed root.",
+        description="A Hugging Face id, `local:` and a folder below an allowed root, or "
+        "`s3://bucket/folder` in an allowed bucket.",
         examples=["meta-llama/Llama-3.1-8B"],
     )
     sparsity: StrictFloat = Field(
@@ -78,8 +79,8 @@ class PruneSpec(BaseModel):
         examples=[0.5],
     )
     dataset: SourceName = Field(
-        description="Calibration text: a built-in name, a Hugging Face id, `local:` and a file, or "
-        "`uploaded:` and an id.",
+        description="Calibration text: a built-in name, a Hugging Face id, `local:` and a file, "
+        "`uploaded:` and an id, or `s3://bucket/file`.",
         examples=["c4"],
     )
     text_field: FieldName | None = Field(
@@ -96,8 +97,8 @@ class PruneSpec(BaseModel):
     )
     model_secret: SecretName | None = Field(
         default=None,
-        description="The name of a secret whose value is the hub's token for `model`; by default "
-        "the service's own token, if it has one.",
+        description="The name of a secret whose value is the hub's token for `model`, or the "
+        "bucket's `ACCESS_KEY_ID:SECRET_ACCESS_KEY`; by default the service's own, if it has one.",
         examples=["hf-llama"],
     )
     preset: PresetName | None = Field(

@@ -9,11 +9,13 @@ from typing import Annotated
 
 from pydantic import Field
 
+from db.buckets.readable_buckets import ReadableBuckets
 from db.core.errors import SpecRefusedError
 from db.spec.datasets.builtin import BUILTIN_DATASETS
 from db.spec.datasets.files import ROW_SUFFIXES
 from db.spec.datasets.protocols import SEPARATOR, built_in, protocol_window
 from db.spec.datasets.upload_store import UPLOADED, uploaded_file
+from db.spec.inputs.bucket_references import S3, S3File, S3Folder, parse_file, parse_folder
 from db.spec.model_entries import check_model_entries
 
 BUILTINS = tuple(BUILTIN_DATASETS)
@@ -84,8 +86,9 @@ class HubDataset:
         return f"{self.id}:{self.config}" if self.config else self.id
 
 
-ModelReference = HubRepo | LocalPath
+ModelReference = HubRepo | LocalPath | S3Folder
 DatasetReference = Builtin | HubDataset | LocalPath
+"""A dataset that can be read; one in a bucket can be once it is a local file."""
 
 
 @dataclass(frozen=True)
@@ -103,31 +106,37 @@ class _Name:
     def kind(self) -> str:
         return "model" if self.field == "model" else "dataset"
 
+    @property
+    def is_in_bucket(self) -> bool:
+        """Whether it is the URL of a bucket; not on the command line, which reads no buckets."""
+        return self.roots is not None and self.value.startswith(S3)
+
     def refused(self, code: str, reason: str, remedy: str) -> SpecRefusedError:
         return SpecRefusedError(self.field, self.value, code, reason, remedy)
 
 
-def parse_model(name: str, revision: str | None, roots: Sequence[Path] | None) -> ModelReference:
+def parse_model(
+    name: str,
+    revision: str | None,
+    roots: Sequence[Path] | None,
+    buckets: ReadableBuckets | None = None,
+) -> ModelReference:
     """Parse the name of a model; if `roots` is None, any folder is allowed.
 
     Raises:
-        SpecRefusedError: the name is neither a hub id nor a folder below an allowed root; a file in
-            the folder is a link out of the roots, or neither a file nor a folder; or ``revision``
-            is given for a folder.
+        SpecRefusedError: the name is neither a hub id nor a folder below an allowed root or in an
+            allowed bucket; a file in the folder is a link out of the roots, or neither a file nor a
+            folder; or ``revision`` is given for a folder.
     """
     wanted = _Name("model", name, roots)
+    if wanted.is_in_bucket:
+        _refuse_revision(revision, "a folder in a bucket")
+        return parse_folder(name, buckets)
     _refuse_urls(wanted)
     path = _local_path(wanted)
     if path is None:
         return HubRepo(_hub_id(wanted, name), revision)
-    if revision is not None:
-        raise SpecRefusedError(
-            "revision",
-            revision,
-            "revision_of_a_folder",
-            "a local folder has no revisions",
-            "Leave revision out, or name a Hugging Face id as the model.",
-        )
+    _refuse_revision(revision, "a local folder")
     if not os.path.isdir(path):
         raise wanted.refused(
             "model_not_found", "there is no such folder", "Name a folder that holds config.json."
@@ -142,7 +151,8 @@ def parse_dataset(
     field: str = "dataset",
     uploads: Path | None = None,
     text_field: str | None = None,
-) -> DatasetReference:
+    buckets: ReadableBuckets | None = None,
+) -> DatasetReference | S3File:
     """Parse the name of a dataset; if `roots` is None, any file is allowed.
 
     Args:
@@ -151,12 +161,15 @@ def parse_dataset(
         field: the field of the specification that holds the name.
         uploads: the folder of uploaded datasets.
         text_field: the field of the dataset's rows that the specification selects.
+        buckets: the buckets that jobs may read; None for none.
 
     Raises:
         SpecRefusedError: the name is neither a built-in dataset, nor a hub id, nor a file below an
-            allowed root, nor a dataset in the folder ``uploads``.
+            allowed root or in an allowed bucket, nor a dataset in the folder ``uploads``.
     """
     wanted = _Name(field, name, roots)
+    if wanted.is_in_bucket:
+        return parse_file(name, field, text_field, buckets)
     _refuse_urls(wanted)
     if (dataset := built_in(name)) is not None:
         return Builtin(dataset, protocol_window(name, field))
@@ -206,6 +219,17 @@ def require_safetensors(names: Collection[str], field: str, value: str) -> None:
         "it has no safetensors file",
         "Name a repository or folder that holds model.safetensors or its shards.",
     )
+
+
+def _refuse_revision(revision: str | None, place: str) -> None:
+    if revision is not None:
+        raise SpecRefusedError(
+            "revision",
+            revision,
+            "revision_of_a_folder",
+            f"{place} has no revisions",
+            "Leave revision out, or name a Hugging Face id as the model.",
+        )
 
 
 def _refuse_urls(name: _Name) -> None:
@@ -280,6 +304,8 @@ def _hub_id(name: _Name, hub_id: str) -> str:
 
 
 _SHAPES = {
-    "model": "Write org/name as on the hub, or local: and a folder below an allowed root.",
-    "dataset": f"Write {', '.join(BUILTINS)}, org/name, local: and a file, or uploaded: and an id.",
+    "model": "Write org/name as on the hub, local: and a folder below an allowed root, or "
+    "s3://bucket/folder.",
+    "dataset": f"Write {', '.join(BUILTINS)}, org/name, local: and a file, uploaded: and an id, or "
+    "s3://bucket/file.",
 }

@@ -25,7 +25,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from db.buckets.location import BucketLocation, parse_location
+from db.buckets.location import BucketLocation, parse_bucket, parse_location
+from db.buckets.readable_buckets import ReadableBuckets
 from db.core.broker_names import GPU_QUEUE
 from db.core.logging_setup import Format
 from db.core.retention_rules import RetentionRule, RetentionRules
@@ -126,6 +127,11 @@ class Settings(BaseSettings):
     services, as in `https://minio.example/bucket`; set it for every process of the service
     (docs/outputs.md#allowed-targets)."""
 
+    input_urls: Names = ()
+    """Buckets that jobs may read models and datasets from, as in `s3://models/llama,s3://texts`,
+    with the `AWS_…` variables of the service or with an access key of the caller; set it for every
+    process of the service (docs/deployment.md#inputs-in-buckets)."""
+
     retention: Rules = ()
     """Rules by which `control` deletes files of finished jobs, as a JSON list; set it for every
     process of the service. An example: `[{"name": "old", "max_age_days": 90}]`
@@ -186,7 +192,7 @@ class Settings(BaseSettings):
             ) from None
         return value
 
-    @field_validator("queues", "webhook_networks", "output_urls", mode="before")
+    @field_validator("queues", "webhook_networks", "output_urls", "input_urls", mode="before")
     @classmethod
     def _split_names(cls, value: object) -> object:
         """Split a list of names or networks at commas."""
@@ -204,6 +210,18 @@ class Settings(BaseSettings):
                     "{url} is neither https://host/path nor s3://bucket/prefix",
                     {"url": url},
                 )
+        return urls
+
+    @field_validator("input_urls")
+    @classmethod
+    def _are_buckets(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        for url in urls:
+            try:
+                parse_bucket(url)
+            except ValueError as error:
+                raise PydanticCustomError(
+                    "input_url", "{url}: {why}", {"url": url, "why": str(error)}
+                ) from None
         return urls
 
     @property
@@ -237,6 +255,11 @@ class Settings(BaseSettings):
     def artifact_location(self) -> Path | BucketLocation:
         """The folder or bucket of finished files and uploaded datasets."""
         return self.data_dir if self.artifact_url is None else parse_location(self.artifact_url)
+
+    @property
+    def readable_buckets(self) -> ReadableBuckets:
+        """The buckets that jobs may read; copies of what they read are in the data folder."""
+        return ReadableBuckets(self.input_urls, self.data_dir / "inputs")
 
     @property
     def artifact_dir(self) -> Path:

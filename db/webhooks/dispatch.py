@@ -11,14 +11,27 @@ from sqlalchemy.orm import Session
 
 from db.core.clock import now, was_set_back
 from db.core.redaction import redact
+from db.core.retry_schedule import RandomSource, RetrySchedule
 from db.tables.webhooks import Delivery, DeliveryStatus, Webhook
 from db.webhooks.repository import GONE
-from db.webhooks.retries import RandomSource, retry_delay
 
 CLAIMED_FOR = timedelta(minutes=1)
 """The time after which a claimed delivery without a recorded result is sent again."""
 LOG_LENGTH = 20
 ERROR_LENGTH = 500
+RETRIES = RetrySchedule(
+    (
+        timedelta(seconds=5),
+        timedelta(minutes=5),
+        timedelta(minutes=30),
+        timedelta(hours=2),
+        timedelta(hours=5),
+        timedelta(hours=10),
+        timedelta(hours=14),
+        timedelta(hours=20),
+        timedelta(hours=24),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -181,7 +194,7 @@ def _next_status(
         return DeliveryStatus.delivered, None
     if result.is_gone:
         return DeliveryStatus.failed, None
-    wait = retry_delay(attempt, random_source, result.retry_after)
+    wait = RETRIES.delay(attempt, random_source, result.retry_after)
     return (DeliveryStatus.failed if wait is None else DeliveryStatus.pending), wait
 
 

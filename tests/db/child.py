@@ -8,7 +8,7 @@ import pwd
 import signal
 import sys
 
-from db.core.parent_death import exit_with_parent
+from db.startup.parent_death import exit_with_parent
 
 
 def main(arguments: list[str]) -> None:

@@ -10,7 +10,7 @@ from typing import TypeVar
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from db.access.caller_secrets import read_hub_token
+from db.access.caller_secrets import read_model_secret
 from db.core.errors import JobNotFoundError, LeaseLostError
 from db.core.problem import Problem
 from db.core.session import Sessions
@@ -97,7 +97,7 @@ class Attempt:
         with self._sessions() as session:
             return DatasetRepository(session).digests(self.spec)
 
-    def hub_token(self, settings: Settings) -> str | None:
+    def model_secret(self, settings: Settings) -> str | None:
         """Return the value of the secret that the job names; None if it names none.
 
         Raises:
@@ -105,7 +105,7 @@ class Attempt:
             EncryptionKeyError: this worker cannot decrypt it.
         """
         used_by = f"job {self.job_id}"
-        return read_hub_token(self._sessions, settings, self.spec, self.created_by, used_by)
+        return read_model_secret(self._sessions, settings, self.spec, self.created_by, used_by)
 
     def heartbeat(self) -> JobState:
         """Renew the lease and return the job's state; a failed write is not repeated."""

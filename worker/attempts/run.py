@@ -182,7 +182,7 @@ class Runner:
             self._settings.resources,
             digests=attempt.dataset_digests(),
             job_id=attempt.job_id,
-            hub_token=partial(attempt.hub_token, self._settings),
+            model_secret=partial(attempt.model_secret, self._settings),
         )
         with closing(self._steps(attempt, staged, resources)) as steps:
             return run_to_end(steps, record)

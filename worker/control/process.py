@@ -28,6 +28,7 @@ from worker.control import cleanup, retention
 from worker.control.broker import Broker
 from worker.control.estimator_process import EstimatorProcess
 from worker.control.lease_recovery import LeaseRecovery
+from worker.control.outputs_process import OutputsProcess
 from worker.control.periodic_task import PeriodicTask
 from worker.control.relay import relay
 from worker.control.scrub import Scrub
@@ -53,14 +54,21 @@ def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
+    heartbeats = HeartbeatPipe()  # before the other processes start: they do not inherit it
+    outputs = OutputsProcess(settings.heartbeat_timeout.total_seconds())
     with EstimatorProcess() as estimator:
-        tasks = periodic_tasks(sessions, settings, estimator)
-        with _running(tasks), _sending(WebhookDispatcher.of(sessions, settings)):
-            report_liveness(tasks, HeartbeatPipe(), settings.beat_every_s, stop)
+        tasks = periodic_tasks(sessions, settings, estimator, outputs)
+        # The thread of a task must not end before the process that it started: the kernel would
+        # kill that process. So the outputs process is closed first.
+        with _running(tasks), _sending(WebhookDispatcher.of(sessions, settings)), outputs:
+            report_liveness(tasks, heartbeats, settings.beat_every_s, stop)
 
 
 def periodic_tasks(
-    sessions: Sessions, settings: WorkerSettings, estimator: EstimatorProcess
+    sessions: Sessions,
+    settings: WorkerSettings,
+    estimator: EstimatorProcess,
+    outputs: OutputsProcess,
 ) -> list[PeriodicTask]:
     """Return all periodic tasks. Each has its own thread, so that none waits for another."""
     store = open_store(settings, SHORT_RETRY_FOR)
@@ -92,6 +100,7 @@ def periodic_tasks(
         ),
         PeriodicTask("events", order_and_fan_out, short_s),
         PeriodicTask("estimates", lambda: estimator.supervise(sessions), short_s),
+        PeriodicTask("outputs", lambda: outputs.supervise(sessions), short_s),
         PeriodicTask("heartbeat", lambda: _write_heartbeat(sessions), settings.beat_every_s),
         PeriodicTask("samples", lambda: _sample(sessions), SAMPLE_EVERY_S),
         PeriodicTask("scrub", scrub.step, short_s),

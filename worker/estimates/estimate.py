@@ -43,7 +43,7 @@ def estimate(
     spec: PruneSpec,
     settings: WorkerSettings,
     duration_ratios: Sequence[float] = (),
-    token: str | None = None,
+    secret: str | None = None,
 ) -> dict[str, Any]:
     """Estimate the memory, time and output size of a job that runs alone on this machine.
 
@@ -51,7 +51,7 @@ def estimate(
         spec: the job.
         settings: the worker's settings.
         duration_ratios: for each recent job, its duration divided by its planned duration.
-        token: the hub's token for the model; None for that of the environment, if there is one.
+        secret: the secret for the model; None for that of the environment, if there is one.
 
     Returns:
         The estimate, ready for JSON.
@@ -62,7 +62,7 @@ def estimate(
     """
     check_combination(spec)
     device = compute_device(settings.device)
-    model, job = _planned_job(spec, settings, device, token)
+    model, job = _planned_job(spec, settings, device, secret)
     headroom = idle_headroom(device, settings.memory_budget_bytes)
     dtype = job.meta_model.dtype
     speed = machine_speed(settings.speed_file, device, dtype) if settings.devices == 1 else None
@@ -83,14 +83,16 @@ def estimate(
 
 
 def _planned_job(
-    spec: PruneSpec, settings: WorkerSettings, device: torch.device, token: str | None
+    spec: PruneSpec, settings: WorkerSettings, device: torch.device, secret: str | None
 ) -> tuple[ModelFolder, PlannedJob]:
     """Return the job and its model, of which only the outline is fetched."""
     resources = settings.resources
     with TemporaryDirectory(prefix="zpruner-outline-") as scratch:
-        reference = parse_model(spec.model, spec.revision, settings.model_roots)
+        reference = parse_model(spec.model, spec.revision, resources.model_roots, resources.buckets)
         with_tokenizer = can_count_windows(spec, resources)
-        model = fetch_outline(reference, Path(scratch), with_tokenizer=with_tokenizer, token=token)
+        model = fetch_outline(
+            reference, Path(scratch), with_tokenizer=with_tokenizer, secret=secret
+        )
         job = planned_job(
             spec,
             model,

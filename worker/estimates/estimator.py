@@ -10,14 +10,14 @@ import time
 
 from transformers.utils import logging as transformers_logging
 
-from db.access.caller_secrets import read_hub_token
+from db.access.caller_secrets import read_model_secret
 from db.core import redaction
-from db.core.parent_death import exit_with_parent
 from db.core.session import Sessions, open_sessions
 from db.files.fetched_uploads import fetch_uploads
 from db.files.stores import open_uploads
 from db.jobs.estimates import EstimateRepository
 from db.spec.prune_spec import PruneSpec
+from db.startup.parent_death import exit_with_parent
 from worker.estimates.estimate import estimate
 from worker.jobs.problems import problem_of
 from worker.priority import lower_priority
@@ -60,8 +60,8 @@ def compute_next(sessions: Sessions, settings: WorkerSettings) -> bool:
     try:
         fetch_uploads(sessions, open_uploads(settings), spec)
         used_by = f"estimate {claimed.id}"
-        token = read_hub_token(sessions, settings, spec, claimed.created_by, used_by)
-        result = estimate(spec, settings, time_ratios, token)
+        secret = read_model_secret(sessions, settings, spec, claimed.created_by, used_by)
+        result = estimate(spec, settings, time_ratios, secret)
     except Exception as error:
         problem = problem_of(error, spec)
         if problem.status >= 500:

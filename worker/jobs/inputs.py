@@ -10,6 +10,7 @@ from db.core.states import Phase
 from db.spec.checkpoint_headers import weight_files
 from db.spec.datasets.upload_store import UPLOADED
 from db.spec.expected_inputs import CALIBRATION, EVALUATION, MODEL
+from db.spec.inputs.bucket_references import S3File
 from db.spec.prune_spec import PruneSpec
 from db.spec.references import (
     LOCAL,
@@ -74,16 +75,21 @@ def text_digests(job: OpenedJob) -> dict[str, str]:
 
 def shown_names(spec: PruneSpec, resources: Resources) -> dict[str, str]:
     """Return the names of the model and the datasets without the paths of local folders."""
-    model = parse_model(spec.model, spec.revision, resources.model_roots)
+    model = parse_model(spec.model, spec.revision, resources.model_roots, resources.buckets)
     names = {"model": _shown(model, resources.model_roots)}
     for field in ("dataset", "eval_dataset"):
         if (name := getattr(spec, field)) is not None:
-            dataset = parse_dataset(name, resources.dataset_roots, field, resources.uploads)
-            names[field] = _shown(dataset, resources.dataset_roots)
+            roots = resources.dataset_roots
+            dataset = parse_dataset(
+                name, roots, field, resources.uploads, buckets=resources.buckets
+            )
+            names[field] = _shown(dataset, roots)
     return names
 
 
-def _shown(reference: ModelReference | DatasetReference, roots: Sequence[Path] | None) -> str:
+def _shown(
+    reference: ModelReference | DatasetReference | S3File, roots: Sequence[Path] | None
+) -> str:
     """Return the name of a reference; an absolute path is made relative to its allowed root.
 
     Without roots, only the last part of a local path is shown.

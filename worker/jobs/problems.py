@@ -13,7 +13,7 @@ from db.problems.access import ENCRYPTION_KEY
 from db.problems.catalogue import refusal_problem
 from db.problems.kind import ProblemKind, for_class
 from db.problems.service import DISK_FULL, STORAGE_UNAVAILABLE
-from db.problems.specification import HUB_UNREACHABLE
+from db.problems.specification import BUCKET_UNREACHABLE, HUB_UNREACHABLE
 from db.spec.prune_spec import PruneSpec
 from worker.jobs.signature import SigningKeyError
 from worker.pruning.base import errors
@@ -23,6 +23,7 @@ TRANSIENT_CODES = {
     STORAGE_UNAVAILABLE.code,
     kinds.DATABASE_LOST.code,
     HUB_UNREACHABLE.code,
+    BUCKET_UNREACHABLE.code,
 }
 """The codes of problems that may be over by the next attempt."""
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from db.files.sealed_folder import CHECKSUMS, KnownDigest, files_to_publish, sha256_of
 from db.spec.expected_inputs import CALIBRATION, EVALUATION
+from db.spec.inputs.bucket_references import S3
 from worker import pruning, recovery
 from worker.jobs.inputs import JobInputs, versions
 from worker.jobs.opened_job import OpenedJob
@@ -89,7 +90,7 @@ def _definition(run: Run) -> dict[str, Any]:
             "code_sha256": {name: code_digest(path) for name, path in packages.items()},
         },
         "resolvedDependencies": [
-            *_revision(job.model),
+            *_origin(job.model),
             *(_resource(name, sha256=digest) for name, digest in run.inputs.model.items()),
             _text(CALIBRATION, job.windows.calibration.provenance, names["dataset"]),
             _text(
@@ -115,10 +116,13 @@ def _details(run: Run) -> dict[str, Any]:
     }
 
 
-def _revision(model: ModelFolder) -> Iterator[dict[str, Any]]:
+def _origin(model: ModelFolder) -> Iterator[dict[str, Any]]:
+    """Yield where the model came from, for one that is not local."""
     if model.revision is not None:
         uri = f"pkg:huggingface/{model.name}@{model.revision}"
         yield _resource("model", gitCommit=model.revision) | {"uri": uri}
+    elif model.name.startswith(S3):  # objects have no revision; its files have digests
+        yield _resource("model") | {"uri": model.name}
 
 
 def _text(name: str, provenance: Mapping[str, Any], dataset: str) -> dict[str, Any]:

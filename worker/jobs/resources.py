@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from db.buckets.readable_buckets import ReadableBuckets
 from db.spec.datasets.files import DataFile
 
 DEVICE_NAME = re.compile(r"auto|cpu|cuda(:\d{1,3})?")
 
 
-def no_token() -> None:
-    """Return no token; a function of the module, so that resources can be sent to a process."""
+def no_secret() -> None:
+    """Return no secret; a function of the module, so that resources can be sent to a process."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,9 @@ class Resources:
         dataset_roots: folders that may contain local datasets; None if any folder may.
         task_roots: folders with tasks of one's own for the LM Evaluation Harness.
         uploads: the folder of uploaded datasets; None if there are no uploads.
-        hub_token: returns the token for the job's model; None for the worker's own. It is called
-            when the token is needed, so that the value is not kept.
+        buckets: the buckets that may be read; None for none.
+        model_secret: returns the secret for the job's model; None for the worker's own. It is
+            called when the secret is needed, so that the value is not kept.
         digests: the expected SHA-256 of each uploaded dataset of the job, by name.
         device: the device to compute on; ``auto`` selects a GPU if there is one.
         devices: the number of devices. If there are several, each gets a process of its own and a
@@ -40,8 +42,9 @@ class Resources:
     dataset_roots: tuple[Path, ...] | None = None
     task_roots: tuple[Path, ...] = ()
     uploads: Path | None = None
+    buckets: ReadableBuckets | None = None
     digests: Mapping[str, str] = field(default_factory=dict)
-    hub_token: Callable[[], str | None] = no_token
+    model_secret: Callable[[], str | None] = no_secret
     device: str = "auto"
     devices: int = 1
     memory_budget_bytes: int | None = None

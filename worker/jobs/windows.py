@@ -6,6 +6,7 @@ from db.core.errors import SpecRefusedError
 from db.files.file_check import check_file
 from db.spec.combinations import UNFIT
 from db.spec.datasets.files import PARQUET, DataFile
+from db.spec.inputs.bucket_references import S3File
 from db.spec.prune_spec import PruneSpec
 from db.spec.references import Builtin, DatasetReference, LocalPath, parse_dataset
 from worker.evaluation.overlap import overlap
@@ -13,6 +14,7 @@ from worker.jobs.recipes import recovery_of
 from worker.jobs.resources import Resources
 from worker.pruning.model.meta_model import MetaModel
 from worker.recovery.settings import window_count
+from worker.sources.bucket_texts import copy_text
 from worker.sources.calibration import CalibrationPart
 from worker.sources.datasets import evaluation_windows, protocol_window, row_length
 from worker.sources.models import ModelFolder
@@ -130,7 +132,9 @@ def _dataset(
     name: str, field: str, resources: Resources, text_field: str | None
 ) -> DatasetReference:
     roots, uploads = resources.dataset_roots, resources.uploads
-    reference = parse_dataset(name, roots, field, uploads, text_field)
+    reference = parse_dataset(name, roots, field, uploads, text_field, resources.buckets)
+    if isinstance(reference, S3File):
+        return copy_text(reference, field)
     if isinstance(reference, LocalPath):
         resources.require_unchanged(DataFile(reference.path, field, name))
     return reference

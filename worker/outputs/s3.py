@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
-from db.core import redaction
+from db.buckets.access_key import parse_access_key
+from db.buckets.endpoint import connect_as
 from db.files.sealed_folder import CHECKSUMS
 from db.spec.outputs.targets import S3Output
 from db.tables.artifacts import Artifact
@@ -18,7 +19,7 @@ from worker.outputs.attempt import OutputAttempt
 from worker.outputs.failures import SecretFormatError, TargetError
 
 if TYPE_CHECKING:
-    from obstore.store import ClientConfig, RetryConfig, S3Config, S3Credential
+    from obstore.store import ClientConfig, RetryConfig
 
 PART_BYTES = 16 << 20
 """An object has at most 10,000 parts, so that a file may have 160 GB."""
@@ -43,7 +44,6 @@ STATUSES = {
     "AlreadyExistsError": 409,
     "PreconditionError": 412,
 }
-FORM = "It has the form ACCESS_KEY_ID:SECRET_ACCESS_KEY or ACCESS_KEY_ID:SECRET_ACCESS_KEY:TOKEN."
 
 
 def send_to_s3(target: S3Output, attempt: OutputAttempt, secret: str) -> str:
@@ -69,41 +69,18 @@ def send_to_s3(target: S3Output, attempt: OutputAttempt, secret: str) -> str:
 
 
 def _open(target: S3Output, secret: str) -> S3Store:
-    """Return a client that uses the secret only.
-
-    Everything is given, because the client reads what is not given from the ``AWS_*`` variables,
-    which are for the bucket of the service itself.
-    """
-    key_id, *values = secret.strip().split(":", 2)
-    if not key_id or not all(values) or not values:
-        raise SecretFormatError(FORM)
-    for value in values:  # the client may quote a part of the secret
-        redaction.register(value)
-    credential: S3Credential = {
-        "access_key_id": key_id,
-        "secret_access_key": values[0],
-        "token": values[1] if len(values) > 1 else None,
-        "expires_at": None,
-    }
-    endpoint = target.endpoint or f"https://s3.{target.region}.amazonaws.com"
-    config: S3Config = {
-        "region": target.region,
-        "endpoint": endpoint.rstrip("/"),
-        "virtual_hosted_style_request": False,
-        "skip_signature": False,
-    }
+    """Return a client that uses the secret only."""
+    try:
+        key = parse_access_key(secret)
+    except ValueError as error:
+        raise SecretFormatError(str(error)) from None
+    is_plain = target.endpoint is not None and target.endpoint.startswith("http:")
     options: ClientConfig = {
         "connect_timeout": CONNECT_TIMEOUT,
         "timeout": TIMEOUT,
-        "allow_http": endpoint.startswith("http:"),
+        "allow_http": is_plain,
     }
-    return S3Store(
-        _bucket(target),
-        config=config,
-        client_options=options,
-        retry_config=RETRIES,
-        credential_provider=lambda: credential,
-    )
+    return connect_as(key, _bucket(target), target.endpoint, target.region, options, RETRIES)
 
 
 def _bucket(target: S3Output) -> str:

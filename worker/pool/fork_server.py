@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 from billiard import forkserver, semaphore_tracker, spawn
 
-from db.core.parent_death import exit_with_parent
+from db.startup.parent_death import exit_with_parent
 from worker.pool.fork_client import MAX_FDS, READY
 
 PRELOAD = (

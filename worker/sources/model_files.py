@@ -34,6 +34,21 @@ def is_needed(name: str) -> bool:
     return name in CONFIGS or any(kind.fullmatch(name) for kind in (TOKENIZERS, LICENCES))
 
 
+def small_files(sizes: Mapping[str, int], model: str) -> list[str]:
+    """Return the required files other than the weights, after checking their sizes.
+
+    Args:
+        sizes: the size in bytes of each file, by name.
+        model: the model's name in the specification.
+
+    Raises:
+        SpecRefusedError: a file is too large (``oversized_file``).
+    """
+    small = {file: size for file, size in sizes.items() if file == INDEX or is_needed(file)}
+    check_sizes(small, model)
+    return list(small)
+
+
 def check_sizes(sizes: Mapping[str, int], model: str) -> None:
     """Refuse implausibly large configurations, tokenizer files, licences and indexes.
 
@@ -89,7 +104,7 @@ def require_space(folder: Path, sizes: Mapping[str, int], present: Collection[st
     free = shutil.disk_usage(folder).free
     if missing and missing + RESERVE_BYTES > free:
         text = (
-            f"the model's weights need {missing:,} bytes more, {free:,} are free, "
+            f"the files to download need {missing:,} bytes, {free:,} are free, "
             f"and {RESERVE_BYTES:,} must remain free"
         )
         raise OSError(errno.ENOSPC, text, os.fspath(folder))

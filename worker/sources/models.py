@@ -1,7 +1,7 @@
-"""Models from the hub or from a local folder."""
+"""Models from the hub, from a bucket, or from a local folder."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from glob import escape
 from pathlib import Path
@@ -14,11 +14,13 @@ from huggingface_hub.utils.tqdm import disable_progress_bars
 from db.core.refusals import refused
 from db.spec.checkpoint_headers import INDEX, check_weights, index_bytes, weight_files
 from db.spec.dimensions import check_dimensions
+from db.spec.inputs.bucket_references import S3Folder
 from db.spec.model_configs import CONFIGS, check_configs
 from db.spec.references import HubRepo, LocalPath, ModelReference, require_safetensors
 from worker.sources import hub_errors
+from worker.sources.bucket_models import copy_model, outline_model
 from worker.sources.header_only import fetch_headers
-from worker.sources.model_files import check_sizes, check_total, is_needed, require_space
+from worker.sources.model_files import check_total, require_space, small_files
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class ModelFolder:
     Attributes:
         path: the folder.
         name: the model's name in the specification.
-        revision: its commit; None for a local folder.
+        revision: its commit; None for a folder.
     """
 
     path: Path
@@ -36,16 +38,16 @@ class ModelFolder:
     revision: str | None = None
 
 
-def fetch_model(reference: ModelReference, token: str | None = None) -> ModelFolder:
-    """Return a model's folder after checking the files; a hub model is downloaded to the cache.
+def fetch_model(reference: ModelReference, secret: str | None = None) -> ModelFolder:
+    """Return a model's folder after checking the files; remote ones are downloaded to a cache.
 
     No weight is loaded, and no code of the repository runs. If the connection breaks, this call
-    resumes the download within the file. A later call downloads incomplete files from their
-    beginning.
+    resumes the download within the file, or, of a bucket, within a few megabytes. A later call
+    downloads incomplete files from their beginning.
 
     Args:
         reference: the model, as returned by ``parse_model``.
-        token: the hub's token to use; None for that of the environment, if there is one.
+        secret: the hub's token, or the bucket's access key; None for that of the environment.
 
     Raises:
         SpecRefusedError: the model cannot be downloaded, or its files are not acceptable.
@@ -55,7 +57,9 @@ def fetch_model(reference: ModelReference, token: str | None = None) -> ModelFol
         case LocalPath(path, name):
             return _checked(ModelFolder(path, name))
         case HubRepo():
-            return _checked(_download(_Repo(reference, token)))
+            return _checked(_download(_Repo(reference, secret)))
+        case S3Folder():
+            return _checked(ModelFolder(copy_model(reference, secret), reference.name))
 
 
 def fetch_outline(
@@ -63,18 +67,19 @@ def fetch_outline(
     scratch: Path,
     *,
     with_tokenizer: bool = False,
-    token: str | None = None,
+    secret: str | None = None,
 ) -> ModelFolder:
     """Return a folder with a model's configuration and the headers of its weight files.
 
-    A local folder is returned itself. For a repository whose weights were downloaded before, its
-    folder in the cache is returned. For any other repository, ``scratch`` is filled and returned.
+    A local folder is returned itself. For a repository of the hub whose weights were downloaded
+    before, its folder in the cache is returned. For any other model, ``scratch`` is filled and
+    returned.
 
     Args:
         reference: the model, as returned by ``parse_model``.
         scratch: an empty folder.
         with_tokenizer: whether to download the tokenizer, too.
-        token: the hub's token to use; None for that of the environment, if there is one.
+        secret: the hub's token, or the bucket's access key; None for that of the environment.
 
     Raises:
         SpecRefusedError: the model cannot be downloaded, or its files are not acceptable.
@@ -83,7 +88,10 @@ def fetch_outline(
         case LocalPath(path, name):
             return _checked(ModelFolder(path, name))
         case HubRepo():
-            return _checked(_outlined(_Repo(reference, token), scratch, with_tokenizer))
+            return _checked(_outlined(_Repo(reference, secret), scratch, with_tokenizer))
+        case S3Folder(name=name):
+            outline_model(reference, secret, scratch, with_tokenizer=with_tokenizer)
+            return _checked(ModelFolder(scratch, name))
 
 
 @dataclass(frozen=True)
@@ -145,7 +153,7 @@ def _download(repo: _Repo) -> ModelFolder:
     name = repo.reference.id
     commit, sizes = repo.files()
     require_safetensors(sizes, "model", name)
-    folder = repo.get(commit, _small(sizes, name))
+    folder = repo.get(commit, small_files(sizes, name))
     check_dimensions(check_configs(folder, name), {}, name)
     weights = {file: sizes[file] for file in weight_files(folder, name, sizes)}
     check_total(weights, index_bytes(folder, weights), name)
@@ -159,7 +167,7 @@ def _outlined(repo: _Repo, scratch: Path, with_tokenizer: bool) -> ModelFolder:
     name = repo.reference.id
     commit, sizes = repo.files()
     require_safetensors(sizes, "model", name)
-    small = _small(sizes, name)
+    small = small_files(sizes, name)
     if not with_tokenizer:
         small = [file for file in small if file in {*CONFIGS, INDEX}]
     folder = repo.get(commit, small)
@@ -172,13 +180,6 @@ def _outlined(repo: _Repo, scratch: Path, with_tokenizer: bool) -> ModelFolder:
             fetch_headers(name, commit, weights, scratch, repo.token)
         folder = scratch
     return ModelFolder(folder, name, commit)
-
-
-def _small(sizes: Mapping[str, int], name: str) -> list[str]:
-    """Return the required files other than the weights, after checking their sizes."""
-    small = {file: size for file, size in sizes.items() if file == INDEX or is_needed(file)}
-    check_sizes(small, name)
-    return list(small)
 
 
 def _checked(model: ModelFolder) -> ModelFolder:

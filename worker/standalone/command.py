@@ -26,7 +26,7 @@ from db.startup import checks
 from worker.attempts.engine import prune
 from worker.jobs.progress import JobProgress, JobResult
 from worker.jobs.resources import Resources
-from worker.jobs.signature import SigningKeyError
+from worker.jobs.signature import SigningKeyError, check_signing_key
 from worker.pruning.base.errors import PruningError
 from worker.pruning.base.generators import run_to_end
 from worker.settings import WorkerSettings
@@ -76,6 +76,7 @@ def command(
         raise typer.BadParameter("set it, or --pattern such as 2:4", param_hint="--sparsity")
     with _errors_printed(), checks.exit_on_error("zpruner prune"):
         settings = checks.read_settings(WorkerSettings)
+        checks.require([check_signing_key(settings.signing_key_file)])
         resources = Resources(
             task_roots=settings.task_roots,
             device=device,

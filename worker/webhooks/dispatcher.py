@@ -1,9 +1,8 @@
 """The thread that claims due messages and sends them to their webhooks."""
 
 import logging
-import threading
-import time
 from collections import Counter
+from collections.abc import Collection
 from typing import Self
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -11,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from db.core.logging_setup import log_context
 from db.core.session import Sessions
 from db.webhooks.dispatch import ClaimedDelivery, DispatchRepository, SendResult
+from worker.dispatcher import Dispatcher
 from worker.settings import WorkerSettings
 from worker.webhooks.sender import Sender
 from worker.webhooks.signature import signed_headers
@@ -18,7 +18,7 @@ from worker.webhooks.signature import signed_headers
 log = logging.getLogger(__name__)
 
 
-class WebhookDispatcher:
+class WebhookDispatcher(Dispatcher[ClaimedDelivery]):
     """Sends messages concurrently, a few per webhook, so that a slow webhook delays no other.
 
     If the process ends after claiming a message and before recording the result, the message is due
@@ -34,12 +34,8 @@ class WebhookDispatcher:
         max_concurrent: int = 16,
         max_per_webhook: int = 4,
     ) -> None:
-        self._sessions, self._sender, self._every_s = sessions, sender, every_s
-        self._max_concurrent, self._max_per_webhook = max_concurrent, max_per_webhook
-        self._sending: dict[threading.Thread, str] = {}  # the thread's webhook
-        self._lock = threading.Lock()
-        self._woken, self._is_stopping = threading.Event(), False
-        self._thread = threading.Thread(target=self._run, name="webhook-dispatcher", daemon=True)
+        super().__init__("messages", every_s=every_s, max_concurrent=max_concurrent)
+        self._sessions, self._sender, self._max_per_webhook = sessions, sender, max_per_webhook
 
     @classmethod
     def of(cls, sessions: Sessions, settings: WorkerSettings) -> Self:
@@ -47,75 +43,21 @@ class WebhookDispatcher:
         sender = Sender(settings.webhook_networks)
         return cls(sessions, sender, every_s=settings.relay_every_s)
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self, grace_s: float = 3.0) -> None:
-        """Claim no more messages, and wait up to ``grace_s`` seconds for those being sent."""
-        deadline = time.monotonic() + grace_s
-        self._is_stopping = True
-        self._woken.set()
-        self._thread.join(grace_s)
-        self.wait(deadline - time.monotonic())
-
-    def wait(self, timeout_s: float) -> None:
-        """Wait up to ``timeout_s`` seconds for the messages that are being sent now."""
-        deadline = time.monotonic() + timeout_s
-        with self._lock:
-            sending = list(self._sending)
-        for thread in sending:
-            thread.join(max(0.0, deadline - time.monotonic()))
-
-    def send_due(self) -> int:
-        """Start sending due messages up to the limits, and return how many were started."""
-        count = 0
-        while (claimed := self._claim()) is not None:
-            thread = threading.Thread(
-                target=self._deliver, args=(claimed,), name=claimed.id, daemon=True
-            )
-            with self._lock:
-                thread.start()
-                self._sending[thread] = claimed.webhook_id
-            count += 1
-        return count
-
-    def _run(self) -> None:
-        while not self._is_stopping:
-            try:
-                self.send_due()
-            except SQLAlchemyError as error:
-                log.warning("due messages cannot be read: %s", error)
-            except Exception:  # the thread must go on, or no message would be sent any more
-                log.exception("due messages cannot be sent")
-            self._woken.wait(self._every_s)
-            self._woken.clear()
-
-    def _claim(self) -> ClaimedDelivery | None:
-        """Claim a due message of a webhook that is below its limit.
-
-        Return None if there is no such message, or if no further message may be sent now.
-        """
-        with self._lock:
-            sending = Counter(self._sending.values())
-        if self._is_stopping or sending.total() >= self._max_concurrent:
-            return None
-        full = [webhook for webhook, count in sending.items() if count >= self._max_per_webhook]
+    def _claim(self, sending: Collection[ClaimedDelivery]) -> ClaimedDelivery | None:
+        """Claim a due message of a webhook that is below its limit."""
+        counts = Counter(claimed.webhook_id for claimed in sending)
+        full = [webhook for webhook, count in counts.items() if count >= self._max_per_webhook]
         with self._sessions() as session:
             if not DispatchRepository(session).is_due(without=full):
                 return None
         with self._sessions.begin() as session:
             return next(iter(DispatchRepository(session).claim(1, without=full)), None)
 
-    def _deliver(self, claimed: ClaimedDelivery) -> None:
+    def _send(self, claimed: ClaimedDelivery) -> None:
         with log_context(webhook_id=claimed.webhook_id, delivery_id=claimed.id):
-            try:
-                self._settle(claimed, self._send(claimed))
-            finally:
-                with self._lock:
-                    del self._sending[threading.current_thread()]
-                self._woken.set()  # another message can be sent
+            self._settle(claimed, self._request(claimed))
 
-    def _send(self, claimed: ClaimedDelivery) -> SendResult:
+    def _request(self, claimed: ClaimedDelivery) -> SendResult:
         try:
             headers = signed_headers(claimed.id, claimed.body, claimed.secrets)
             return self._sender.send(claimed.url, claimed.body, headers)

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-from db.webhooks.retries import DELAYS
+from db.webhooks.dispatch import RETRIES
 
 BUSY = (429, 503)
-MAX_WAIT = DELAYS[-1]
+MAX_WAIT = RETRIES.longest
 
 
 def error_of(status: int) -> str | None:

@@ -1,7 +1,4 @@
-"""Run the whole service on one machine, as one process tree.
-
-Its processes are the broker, the API, a worker, control, and the one that sends outputs.
-"""
+"""Run the whole service on one machine: broker, API, worker and control as one process tree."""
 
 import argparse
 import logging
@@ -36,6 +33,7 @@ from zpruner.serve.supervisor import Child, Supervisor, stop_signal
 
 log = logging.getLogger("zpruner")
 READY_TIMEOUT_S = 120.0
+CONTROL_GRACE_S = 12.0  # it ends the outputs process before its own tasks
 EXIT_CODE = 2
 REFUSALS = (ServeError, SettingsError, BrokerError, TracingError, SQLAlchemyError, OSError)
 INHERITED_PREFIXES = ("AWS_", "HF_", "OTEL_", "ZPRUNER_")
@@ -166,9 +164,8 @@ def children(
     silent_after_s = settings.heartbeat_timeout.total_seconds()
     return [
         Child("worker", worker, env, settings.yield_grace_s + 5, silent_after_s),
-        Child("control", programs.command("control"), env, silent_after_s=silent_after_s),
+        Child("control", programs.command("control"), env, CONTROL_GRACE_S, silent_after_s),
         *api_children(settings, env | {"ZPRUNER_INSTANCE": instance}, fds, folder),
-        Child("outputs", programs.command("outputs"), env, silent_after_s=silent_after_s),
     ]
 
 

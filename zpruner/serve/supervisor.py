@@ -11,9 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
-from db.core.parent_death import exit_with_parent
+from db.startup.heartbeat_monitor import HeartbeatMonitor
 from db.startup.heartbeat_pipe import HEARTBEAT_VARIABLE
-from zpruner.serve.heartbeat_monitor import HeartbeatMonitor
+from db.startup.parent_death import exit_with_parent
 
 log = logging.getLogger(__name__)
 

@@ -142,15 +142,23 @@ class DataFile:
                 "Delete it (DELETE /v1/datasets/{id}), upload it again, and name the new one.",
             )
 
+    def require_size(self, size_bytes: int) -> None:
+        """Check that a file of this size may be read.
+
+        Raises:
+            SpecRefusedError: it is too large.
+        """
+        cap = MAX_FILE_BYTES if self.holds_rows else MAX_TEXT_BYTES
+        if size_bytes > cap:
+            raise self.refused(f"it is larger than {cap >> 20} MiB", "Name a smaller part of it.")
+
     def _unreadable(self, error: OSError) -> SpecRefusedError:
         return self.refused(f"the file cannot be read ({error.strerror or error})")
 
     def _refuse_size(self) -> None:
         if not self.path.is_file():
             raise self.refused("there is no such file")
-        cap = MAX_FILE_BYTES if self.holds_rows else MAX_TEXT_BYTES
-        if self.path.stat().st_size > cap:
-            raise self.refused(f"it is larger than {cap >> 20} MiB", "Name a smaller part of it.")
+        self.require_size(self.path.stat().st_size)
 
     def _plain(self) -> str:
         if self.text_field is not None:

@@ -6,7 +6,7 @@ from sqlalchemy import update
 
 from db.access import caller_secrets
 from db.access.audit import AuditRepository
-from db.access.caller_secrets import SecretRepository, read_hub_token, require_secret
+from db.access.caller_secrets import SecretRepository, read_model_secret, require_secret
 from db.core.errors import (
     EncryptionKeyError,
     SecretExistsError,
@@ -71,7 +71,7 @@ def test_each_use_is_recorded_and_the_value_is_removed_from_logs(sessions: Sessi
     key = make_key(sessions)[0].id
     store(sessions, "canary.recorded", key)
     spec = make_spec(model_secret="hf")
-    token = read_hub_token(sessions, SETTINGS, spec, key, "job job_1")
+    token = read_model_secret(sessions, SETTINGS, spec, key, "job job_1")
     assert token == "canary.recorded"
     assert redact(f"refused {token}") == "refused ***"
     with sessions() as session:
@@ -80,7 +80,7 @@ def test_each_use_is_recorded_and_the_value_is_removed_from_logs(sessions: Sessi
     assert secret.last_used_at is not None
     assert (entry.key_id, entry.who, entry.action) == (key, "job job_1", "use_secret")
     assert entry.target == "/v1/secrets/hf"
-    assert read_hub_token(sessions, SETTINGS, make_spec(), key, "a test") is None
+    assert read_model_secret(sessions, SETTINGS, make_spec(), key, "a test") is None
 
 
 def test_a_missing_secret_is_refused_with_the_field_the_name_and_the_remedy(
@@ -88,7 +88,7 @@ def test_a_missing_secret_is_refused_with_the_field_the_name_and_the_remedy(
 ) -> None:
     store(sessions)
     with pytest.raises(SpecRefusedError) as refused:
-        read_hub_token(sessions, SETTINGS, make_spec(model_secret="none"), None, "a test")
+        read_model_secret(sessions, SETTINGS, make_spec(model_secret="none"), None, "a test")
     assert (refused.value.field, refused.value.value) == ("model_secret", "none")
     assert "zpruner secrets set none" in refused.value.remedy
     with sessions() as session:
@@ -101,9 +101,9 @@ def test_a_missing_secret_is_refused_with_the_field_the_name_and_the_remedy(
 def test_another_encryption_key_or_a_value_of_another_row_is_refused(sessions: Sessions) -> None:
     store(sessions)
     with pytest.raises(EncryptionKeyError, match="hf was encrypted with another key"):
-        read_hub_token(sessions, WRONG, make_spec(model_secret="hf"), None, "a test")
+        read_model_secret(sessions, WRONG, make_spec(model_secret="hf"), None, "a test")
     with sessions.begin() as session:
         moved = CIPHER.encrypt(json.dumps(["", "other", VALUE]).encode()).decode()
         session.execute(update(CallerSecret).values(ciphertext=moved))
     with pytest.raises(EncryptionKeyError, match="hf has the value of another one"):
-        read_hub_token(sessions, SETTINGS, make_spec(model_secret="hf"), None, "a test")
+        read_model_secret(sessions, SETTINGS, make_spec(model_secret="hf"), None, "a test")

@@ -9,8 +9,7 @@ from threading import Barrier
 import pytest
 
 from db.core.session import Sessions
-from db.outputs.retries import ATTEMPTS, DELAYS
-from db.outputs.sending import ClaimedOutput, OutputLostError, SendingRepository, Sent
+from db.outputs.sending import RETRIES, ClaimedOutput, OutputLostError, SendingRepository, Sent
 from db.spec.outputs.targets import HubOutput
 from db.tables.outputs import OutputState
 from tests.db.outputs.rows import HUB, SERVER, claim, claimed, events, outputs, shift, succeed
@@ -118,7 +117,7 @@ def test_an_output_whose_process_was_lost_is_taken_over_and_the_old_one_writes_n
 
 def test_an_output_that_is_lost_again_and_again_fails(sessions: Sessions) -> None:
     job = succeed(sessions)
-    for _ in range(ATTEMPTS):
+    for _ in range(RETRIES.attempts):
         assert claim(sessions) is not None
         shift(sessions, "lease_until", -1)
     assert claim(sessions) is None
@@ -131,7 +130,7 @@ def test_an_output_that_is_lost_again_and_again_fails(sessions: Sessions) -> Non
 
 def test_failures_are_retried_with_growing_delays_and_then_fail(sessions: Sessions) -> None:
     job = succeed(sessions)
-    for failures, delay in enumerate(DELAYS, 1):
+    for failures, delay in enumerate(RETRIES.delays, 1):
         postpone(sessions, claimed(sessions))
         (output,) = outputs(sessions, job)
         assert (output.state, output.failures) == (OutputState.waiting, failures)

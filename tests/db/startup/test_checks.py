@@ -50,6 +50,8 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("BROKER_URL", "redis://h:abc/0", "It is not a URL"),
         ("DATA_DIR", "~nobody-of-this-name/x", "home directory"),
         ("WEBHOOK_NETWORKS", "inside", "IPv4"),
+        ("INPUT_URLS", "https://models.example", "should be file:///folder or s3://bucket/prefix"),
+        ("INPUT_URLS", "s3://models/../all", "may not contain '..'"),
     ],
 )
 def test_an_invalid_value_is_reported_in_one_line(

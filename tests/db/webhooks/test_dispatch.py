@@ -11,9 +11,14 @@ from db.core.clock import now
 from db.core.session import Sessions
 from db.tables.webhooks import Delivery, DeliveryStatus, Webhook
 from db.webhooks.deliveries import DeliveryRepository
-from db.webhooks.dispatch import LOG_LENGTH, ClaimedDelivery, DispatchRepository, SendResult
+from db.webhooks.dispatch import (
+    LOG_LENGTH,
+    RETRIES,
+    ClaimedDelivery,
+    DispatchRepository,
+    SendResult,
+)
 from db.webhooks.repository import WebhookRepository
-from db.webhooks.retries import ATTEMPTS, DELAYS
 from tests.factories import make_delivery, make_webhook
 
 REFUSED = SendResult(0.25, status=500)
@@ -132,7 +137,7 @@ def test_every_other_response_and_a_missing_one_is_retried(
     assert found.next_attempt_at is not None
     with sessions() as session:
         moment = session.scalars(select(now())).one()
-    assert timedelta(0) < found.next_attempt_at - moment <= DELAYS[0]
+    assert timedelta(0) < found.next_attempt_at - moment <= RETRIES.delays[0]
 
 
 def test_an_error_is_a_failure_with_any_status(sessions: Sessions) -> None:
@@ -146,14 +151,14 @@ def test_an_error_is_a_failure_with_any_status(sessions: Sessions) -> None:
 
 def test_after_the_tenth_attempt_a_delivery_has_failed(sessions: Sessions) -> None:
     delivery = make_delivery(sessions, make_webhook(sessions))
-    for attempt in range(1, ATTEMPTS + 1):
+    for attempt in range(1, RETRIES.attempts + 1):
         let_go_by(sessions, delivery)
         (claimed,) = claim(sessions)
         assert claimed.attempt == attempt
         assert read(sessions, delivery).status is DeliveryStatus.pending
         settle(sessions, claimed, REFUSED)
     found = read(sessions, delivery)
-    assert (found.status, len(found.log)) == (DeliveryStatus.failed, ATTEMPTS)
+    assert (found.status, len(found.log)) == (DeliveryStatus.failed, RETRIES.attempts)
     assert found.finished_at is not None
     assert claim(sessions) == []
 

@@ -85,7 +85,7 @@ def test_a_job_reads_the_secret_that_its_key_has_when_it_needs_it(
         spec: PruneSpec, out: Path, resources: Resources
     ) -> Generator[JobProgress, None, JobResult]:
         yield JobProgress(Phase.resolving, 0.0)
-        read_tokens.append(resources.hub_token())
+        read_tokens.append(resources.model_secret())
         return (yield from work(1)(spec, out, resources))
 
     with sessions.begin() as session:

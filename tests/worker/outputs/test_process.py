@@ -1,4 +1,4 @@
-"""The program ``zpruner part outputs``: killed in the middle of an upload, stopped, pinged."""
+"""The outputs process: killed in the middle of an upload, and stopped."""
 
 import os
 import signal
@@ -18,14 +18,14 @@ from tests.proxy import Proxy, proxying
 from tests.worker.outputs.conftest import KEY
 from tests.worker.outputs.sending import FILES, SECRET, Sending, checksums
 from tests.worker.webhooks.messages import until
-from zpruner.programs import command
+from worker.control.outputs_process import COMMAND
 
 TARGET = {"hub": "org/pruned", "secret": "hf"}
 SENT = FILES | {"SHA256SUMS": checksums(FILES)}
 
 
-class Programs:
-    """Starts the program, with its log in a file."""
+class Processes:
+    """Starts the process, with its log in a file."""
 
     def __init__(self, url: str, folder: Path, hub: str) -> None:
         self.log = folder / "outputs.log"
@@ -42,20 +42,17 @@ class Programs:
     @contextmanager
     def running(self) -> Iterator[subprocess.Popen[bytes]]:
         with self.log.open("ab") as log:
-            process = subprocess.Popen(command("outputs"), env=self.env, stderr=log)
+            process = subprocess.Popen(COMMAND, env=self.env, stderr=log)
         try:
             yield process
         finally:
             process.kill()
             process.wait()
 
-    def ping(self) -> int:
-        return subprocess.run([*command("outputs"), "--ping"], env=self.env, timeout=60).returncode
-
 
 @pytest.fixture
 def way(hub: WritableHub, sending: Sending) -> Iterator[Proxy]:
-    """The way of the program to the hub."""
+    """The way of the process to the hub."""
     hub.token = SECRET
     sending.set_secret("hf", SECRET)
     with proxying(hub.url) as proxy:
@@ -63,44 +60,39 @@ def way(hub: WritableHub, sending: Sending) -> Iterator[Proxy]:
 
 
 @pytest.fixture
-def programs(way: Proxy, database_url: str, tmp_path: Path) -> Programs:
-    return Programs(database_url, tmp_path, way.url)
+def processes(way: Proxy, database_url: str, tmp_path: Path) -> Processes:
+    return Processes(database_url, tmp_path, way.url)
 
 
-def test_a_program_that_is_killed_in_mid_upload_is_replaced_after_its_lease(
-    hub: WritableHub, way: Proxy, sending: Sending, programs: Programs
+def test_a_process_that_is_killed_in_mid_upload_is_replaced_after_its_lease(
+    hub: WritableHub, way: Proxy, sending: Sending, processes: Processes
 ) -> None:
     job = sending.finish_job(TARGET)
-    with programs.running() as first:
+    with processes.running() as first:
         way.add("PUT", "/lfs/.*/3$", before=first.kill)
         assert first.wait(60) == -signal.SIGKILL
     assert sending.output(job).state is OutputState.running
     assert "org/pruned" not in hub.commits
     with sending.sessions.begin() as session:
         session.execute(update(Output).values(lease_until=now(-timedelta(seconds=1))))
-    with programs.running() as second:
+    with processes.running() as second:
         until(lambda: sending.output(job).state is OutputState.succeeded)
-        assert programs.ping() == 0
         second.terminate()
         assert second.wait(30) == 0
     files = dict(hub.models["org/pruned"].files)
     del files[".gitattributes"]
     assert (files, len(hub.commits["org/pruned"])) == (SENT, 1)
     assert (sending.output(job).attempts, sending.output(job).failures) == (2, 1)
-    assert SECRET not in programs.log.read_text()
-    assert f"output 0 of {job.id}" in programs.log.read_text()
+    assert SECRET not in processes.log.read_text()
+    assert f"output 0 of {job.id}" in processes.log.read_text()
 
 
-def test_a_program_that_is_stopped_returns_its_output(
-    way: Proxy, sending: Sending, programs: Programs
+def test_a_process_that_is_stopped_returns_its_output(
+    way: Proxy, sending: Sending, processes: Processes
 ) -> None:
     job = sending.finish_job(TARGET)
-    with programs.running() as process:
+    with processes.running() as process:
         way.add("PUT", "/lfs/.*/2$", before=process.terminate)
         assert process.wait(60) == 0
     output = sending.output(job)
     assert (output.state, output.failures) == (OutputState.waiting, 0)
-
-
-def test_a_ping_fails_where_no_such_program_has_run(programs: Programs) -> None:
-    assert programs.ping() == 1

@@ -122,7 +122,7 @@ def test_a_token_is_sent_to_the_hub_only_and_takes_precedence_over_the_environme
         weights = "model.safetensors"
         hub.redirects[weights] = f"{storage.url}/org/stored/resolve/main/{weights}"
 
-        fetch_outline(HubRepo("org/private"), tmp_path, token="canary")
+        fetch_outline(HubRepo("org/private"), tmp_path, secret="canary")
         fetch_model(HubRepo("org/private"), "canary")
 
         assert {one.headers.get("authorization") for one in hub.requests} == {"Bearer canary"}

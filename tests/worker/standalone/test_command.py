@@ -165,6 +165,17 @@ def test_an_impossible_request_is_reported_and_writes_nothing(
     assert not (folder / "out").exists()
 
 
+def test_a_file_that_holds_no_signing_key_is_refused_before_the_work(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZPRUNER_SIGNING_KEY_FILE", str(folder / "rows.jsonl"))
+    result = run(folder)
+    assert result.exit_code == 2
+    assert "does not hold a private key" in result.stderr
+    assert str(folder / "rows.jsonl") in result.stderr
+    assert not (folder / "out").exists()
+
+
 def test_a_checkpoint_with_infinite_weights_is_refused_with_the_tensors_name(
     folder: Path,
 ) -> None:

@@ -76,7 +76,7 @@ def test_an_invalid_setting_is_reported_in_one_line_with_its_remedy(
 
 def test_each_process_of_the_api_gets_a_number_the_sockets_and_a_heartbeat(tmp_path: Path) -> None:
     several = settings(api_workers=3, beat_every_s=10)
-    _, _, *processes, _ = children(several, [7, 8], "ours", tmp_path)
+    _, _, *processes = children(several, [7, 8], "ours", tmp_path)
     assert [one.name for one in processes] == ["api 1", "api 2", "api 3"]
     for number, child in enumerate(processes, 1):
         assert (child.env["ZPRUNER_LISTENING"], child.fds) == ("7,8", [7, 8])
@@ -88,7 +88,7 @@ def test_each_process_of_the_api_gets_a_number_the_sockets_and_a_heartbeat(tmp_p
 
 def test_a_single_process_of_the_api_shares_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZPRUNER_API_WORKERS", "4")  # --api-workers takes precedence
-    *_, api, _ = children(settings(api_workers=1))
+    *_, api = children(settings(api_workers=1))
     assert (api.name, api.env["ZPRUNER_API_WORKERS"]) == ("api", "1")
     assert not {"ZPRUNER_API_PROCESS", "ZPRUNER_API_SHARED_DIR"} & api.env.keys()
 

@@ -67,10 +67,10 @@ def answer(
 
 def _dense_model(spec: PruneSpec, tried: TriedModel, resources: Resources) -> ModelFolder:
     """Return the dense model; of a model on the hub, the commit that was pruned."""
-    reference = parse_model(spec.model, spec.revision, resources.model_roots)
+    reference = parse_model(spec.model, spec.revision, resources.model_roots, resources.buckets)
     if isinstance(reference, HubRepo) and tried.revision is not None:
         reference = replace(reference, revision=tried.revision)
-    return fetch_model(reference, resources.hub_token())
+    return fetch_model(reference, resources.model_secret())
 
 
 def _encoded(

@@ -222,7 +222,7 @@ def _exit_with_parent(parent: int) -> None:
     """Have the kernel kill this process when its parent ends; exit if the parent has already ended.
 
     Only Linux does this; on other systems, the process can outlive its parent. The service's
-    `db.core.parent_death` does the same, but the core imports nothing of the service.
+    `db.startup.parent_death` does the same, but the core imports nothing of the service.
     """
     prctl = getattr(ctypes.CDLL(None), "prctl", None)  # Linux only
     if prctl is not None:

@@ -48,6 +48,20 @@ class BlockInputs:
                 raise self._unsupported("calls its blocks with arguments that depend on the tokens")
             keep(hidden)
 
+    def add_first_tokens(self, shape: torch.Size, count: int) -> None:
+        """Allow calls with the first ``count`` tokens of windows.
+
+        The arguments are cut from those of whole windows, so that a block computes the same for
+        these tokens as in whole windows, even if they depend on the length of a window.
+
+        Args:
+            shape: shape ``[batch, tokens]`` of a batch of whole windows that was embedded.
+            count: number of tokens of each window.
+        """
+        batch, tokens = shape
+        cut = [one.cut(tokens, count) for one in self._arguments[shape]]
+        self._arguments.setdefault(torch.Size([batch, count]), cut)
+
     def detect_output_format(self) -> None:
         """Run the first block on two tokens to learn whether blocks return a tensor or a tuple.
 

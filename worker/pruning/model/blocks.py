@@ -31,6 +31,11 @@ class BlockArguments:
         """Return whether ``value`` itself, not an equal value, is in the arguments at any depth."""
         return any(one is value for one in self._values())
 
+    def cut(self, tokens: int, count: int) -> "BlockArguments":
+        """Return the arguments for the first ``count`` of a window's ``tokens``."""
+        kwargs = {name: _cut(value, tokens, count) for name, value in self.kwargs.items()}
+        return BlockArguments(_cut(self.args, tokens, count), kwargs)
+
     @property
     def has_containers(self) -> bool:
         """Whether the arguments contain dicts or lists, which a block could modify."""
@@ -114,6 +119,20 @@ def nested_values(value: object) -> Iterator[object]:
 
 def _copied(value: Any) -> Any:
     return copy(value) if isinstance(value, _CONTAINERS) else value
+
+
+def _cut(value: Any, tokens: int, count: int) -> Any:
+    """Cut each dimension of ``tokens`` in the tensors of a value to ``count``."""
+    if isinstance(value, Tensor):
+        for dim in range(value.ndim):
+            if value.shape[dim] == tokens:
+                value = value.narrow(dim, 0, count)
+        return value
+    if isinstance(value, dict):
+        return {key: _cut(item, tokens, count) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return type(value)(_cut(item, tokens, count) for item in value)
+    return value
 
 
 def _weight_count(module: nn.Module) -> int:

@@ -140,7 +140,7 @@ class _CostModel:
         windows += (1 + trainings * min(CHECKS, refinement.steps)) * counts.held_out
         weights = sum(block.halves)
         steps = Cost(elementwise=refinement.steps * weights * _STEP_BYTES)
-        return self._forward(block, work.seq_len) * (windows * work.seq_len) + steps
+        return self._forward(block, counts.tokens) * (windows * counts.tokens) + steps
 
     def _copies(self, block: BlockShape) -> Cost:
         """Return the cost of reading a block, converting it and writing it."""

@@ -160,7 +160,7 @@ class _MemoryModel:
         """
         work, parameters = self._work, block.parameters
         counts = refinement.window_counts(work.calibration_windows, work.seq_len)
-        tokens, per_weight = counts.per_step * work.seq_len, _TRAINED_BYTES + _MASTER_BYTES
+        tokens, per_weight = counts.per_step * counts.tokens, _TRAINED_BYTES + _MASTER_BYTES
         if work.dtype == "float32":
             per_weight -= _MASTER_BYTES * bool(self._copy(parameters))
         elif not self._copy(parameters):

@@ -36,6 +36,9 @@ class BlockRefiner:
         ranks: the ranks that share the windows. Every rank takes every optimizer step on its own
             copy of the weights.
 
+    Attributes:
+        tokens: number of tokens of each window that are used, see `WindowCounts`.
+
     Raises:
         RefinementError: there are too few windows.
     """
@@ -50,7 +53,8 @@ class BlockRefiner:
     ) -> None:
         self._refinement, self._ids, self._ranks = refinement, windows, ranks
         self._meta_model, self._block_inputs = meta_model, block_inputs
-        self._draw = WindowDraw(refinement.window_counts(*windows.shape), refinement.seed)
+        counts = refinement.window_counts(*windows.shape)
+        self._draw, self.tokens = WindowDraw(counts, refinement.seed), counts.tokens
         stored = meta_model.checkpoint.tensors.values()
         size = sum(math.prod(tensor.shape) for tensor in stored)
         highest = refinement.learning_rate or default_learning_rate(size)
@@ -65,6 +69,8 @@ class BlockRefiner:
         """
         samples = [self._ids[:count] for count in sorted({1, self._draw.per_step})]
         self._block_inputs.embed(samples, lambda _: None)
+        for sample in samples:
+            self._block_inputs.add_first_tokens(sample.shape, self.tokens)
 
     def run(
         self,

@@ -22,6 +22,7 @@ class BlockTargets:
         dense: the dense block's outputs for X, ``f(X)``; empty without correction.
         correction: c, from 0 to 1.
         ranks: the ranks that share the windows.
+        tokens: how many tokens of each window to use, from its first one on; None for all.
     """
 
     def __init__(
@@ -31,9 +32,10 @@ class BlockTargets:
         dense: Activations,
         correction: float,
         ranks: Ranks,
+        tokens: int | None = None,
     ) -> None:
         self._inputs, self._own, self._dense = inputs, own, dense
-        self._correction, self._ranks = correction, ranks
+        self._correction, self._ranks, self._tokens = correction, ranks, tokens
         sizes = [shape[0] for _, shape in inputs.shapes()]
         self._batch = sizes[0] if sizes else 1
         counts = [count for (count,) in ranks.all_gather(sum(sizes))]
@@ -46,17 +48,19 @@ class BlockTargets:
 
     def inputs(self, windows: Sequence[int]) -> Tensor:
         """Return the inputs ``[windows, tokens, hidden]`` of some of this rank's windows."""
-        return torch.stack([self._inputs.row(*self._place(window)) for window in windows])
+        rows = [self._inputs.row(*self._place(window)) for window in windows]
+        return torch.stack([row[: self._tokens] for row in rows])
 
     def outputs(self, windows: Sequence[int]) -> Tensor:
         """Return the fp32 targets ``[windows, tokens, hidden]`` of some of this rank's windows."""
         return torch.stack([self._target(*self._place(window)) for window in windows])
 
     def _target(self, batch: int, row: int) -> Tensor:
-        own = self._own.row(batch, row).float()
+        own = self._own.row(batch, row)[: self._tokens].float()
         if not self._correction:
             return own
-        return own.lerp(self._dense.row(batch, row).float(), self._correction)
+        dense = self._dense.row(batch, row)[: self._tokens]
+        return own.lerp(dense.float(), self._correction)
 
     def _place(self, window: int) -> tuple[int, int]:
         """Return the index of the batch that holds this window, and the window's row in the batch.

@@ -21,12 +21,16 @@ class WindowCounts:
         training: number of windows that are trained on.
         held_out: number of windows that are held out.
         per_step: number of windows in each optimizer step.
+        tokens: number of tokens of each window, from its first one on, that are used. Later tokens
+            have no influence on them, and a step with all tokens of long windows would take longer
+            and improve the block no more.
     """
 
     available: int
     training: int
     held_out: int
     per_step: int
+    tokens: int
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class Refinement:
         """Return how many windows are trained on, how many are held out, and how many a step uses.
 
         An eighth of the windows that are used, rounded down, is held out. A step uses as many
-        training windows as fit into 1,024 tokens, but at least one.
+        training windows as fit into 1,024 tokens, or the first 1,024 tokens of one window.
 
         Args:
             available: number of calibration windows.
@@ -77,4 +81,4 @@ class Refinement:
         held_out = used // FEWEST_WINDOWS
         training = used - held_out
         per_step = min(training, max(1, _STEP_TOKENS // seq_len))
-        return WindowCounts(available, training, held_out, per_step)
+        return WindowCounts(available, training, held_out, per_step, min(seq_len, _STEP_TOKENS))

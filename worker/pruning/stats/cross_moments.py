@@ -5,10 +5,11 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from worker.pruning.base.bfloat16_products import bfloat16_products
 from worker.pruning.base.errors import NotFiniteError, ShapeError
 from worker.pruning.distributed.ranks import Ranks
 from worker.pruning.model.linear_layers import LinearLayer
-from worker.pruning.stats.gram import CHUNK, GramMoments
+from worker.pruning.stats.gram import CHUNK, PANEL, GramMoments
 from worker.pruning.stats.input_moments import or_zeros
 
 
@@ -40,10 +41,10 @@ class CrossMoments(GramMoments):
         if self._cross_sum is None:
             self._cross_sum = torch.zeros(width, width, dtype=torch.float64, device=inputs.device)
         pruned, dense = inputs.reshape(-1, width), dense.reshape(-1, width)  # [tokens, in]
-        for chunk, dense_chunk in zip(
-            torch.split(pruned, CHUNK), torch.split(dense, CHUNK), strict=True
-        ):
-            self._cross_sum += dense_chunk.float().T @ chunk.float()
+        chunks = zip(torch.split(pruned, CHUNK), torch.split(dense, CHUNK), strict=True)
+        with bfloat16_products(pruned):
+            for chunk, dense_chunk in chunks:
+                _add_product(self._cross_sum, dense_chunk.float(), chunk.float())
         self._pairs += len(pruned)
 
     def cross(self) -> Tensor | None:
@@ -66,3 +67,10 @@ class CrossMoments(GramMoments):
             shape = (layer.inputs, layer.inputs)
             total._cross_sum = ranks.all_reduce(or_zeros(self._cross_sum, shape, layer))
         return total
+
+
+def _add_product(total: Tensor, dense: Tensor, inputs: Tensor) -> None:
+    """Add x x̂ᵀ to ``total [in, in]`` for dense inputs x and inputs x̂ ``[tokens, in]``."""
+    for start in range(0, len(total), PANEL):
+        rows = slice(start, start + PANEL)
+        total[rows] += dense[:, rows].T @ inputs

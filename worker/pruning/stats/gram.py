@@ -7,13 +7,14 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from worker.pruning.base.bfloat16_products import bfloat16_products
 from worker.pruning.base.errors import NotFiniteError, ShapeError, SolverFailedError
 from worker.pruning.distributed.ranks import Ranks
 from worker.pruning.model.linear_layers import LinearLayer
 from worker.pruning.stats.input_moments import or_zeros
 
-CHUNK = 2048  # tokens converted to fp32 at a time
-_PANEL = 128  # rows of the sum that one matrix product computes
+CHUNK = 512  # tokens converted to fp32 at a time, so that the copy stays in the cache
+PANEL = 256  # rows of a sum that one matrix product computes, for the same reason
 _DAMPINGS = (1e-2, 1e-1, 1.0)  # shares of the mean diagonal, tried in this order
 
 
@@ -190,8 +191,9 @@ class GramMoments:
         if width != len(self._sum):
             raise ShapeError(f"inputs of {width} features after inputs of {len(self._sum)}")
         inputs = inputs.reshape(-1, width)  # [tokens, in]
-        for chunk in torch.split(inputs, CHUNK):
-            _add_upper(self._sum, chunk.float())
+        with bfloat16_products(inputs):
+            for chunk in torch.split(inputs, CHUNK):
+                _add_upper(self._sum, chunk.float())
         self.tokens += len(inputs)
 
     def sq_mean(self) -> Tensor:
@@ -238,8 +240,8 @@ def _add_upper(total: Tensor, inputs: Tensor) -> None:
     The product is computed in panels of rows, which skips most of its lower triangle. This triangle
     is not needed, because the product is symmetric.
     """
-    for start in range(0, len(total), _PANEL):
-        rows = slice(start, start + _PANEL)
+    for start in range(0, len(total), PANEL):
+        rows = slice(start, start + PANEL)
         total[rows, start:] += inputs[:, rows].T @ inputs[:, start:]
 
 

@@ -127,8 +127,8 @@ class BlockPass:
         self._run_dense(block, index, streams)
         self._prune(block, index, streams, pruner, advances=False)
         states, dense = streams.calibration, streams.dense_calibration
-        correction = self._recipe.correction
-        targets = BlockTargets(states, streams.targets, dense, correction, self._ranks)
+        correction, tokens = self._recipe.correction, refiner.tokens
+        targets = BlockTargets(states, streams.targets, dense, correction, self._ranks, tokens)
         trim_heap()
         layers = self._recipe.trained_layers(self._meta_model, index, block)
         result = yield from refiner.run(block, index, stored, layers, targets)

@@ -72,7 +72,7 @@ def model_parts(
 ) -> dict[str, Any]:
     """Return all that a model's outputs and loss depend on besides the windows, ready for JSON."""
     return {
-        "config": _digest(meta_model.model.config.to_json_string(use_diff=False)),
+        "config": _digest(_config_text(meta_model)),
         "weights": _weights(meta_model),
         "loss": plain_values(token_loss),
         "dtype": str(meta_model.dtype),
@@ -80,6 +80,16 @@ def model_parts(
         "versions": {name: version(name) for name in _LIBRARIES},
         "code": code_digest(Path(__file__).parents[1]),
     }
+
+
+def _config_text(meta_model: MetaModel) -> str:
+    """Return the configuration as JSON, without the folder that it was read from.
+
+    Another host may have the model in another folder.
+    """
+    text = meta_model.model.config.to_json_string(use_diff=False)
+    config = json.loads(text, object_hook=lambda found: found | {"_name_or_path": None})
+    return json.dumps(config, sort_keys=True)
 
 
 def plain_values(value: object) -> Any:

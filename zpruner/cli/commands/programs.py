@@ -86,14 +86,8 @@ def worker(context: typer.Context) -> None:
 
 @part.command(context_settings=PASS_ARGUMENTS_ON)
 def control(context: typer.Context) -> None:
-    """Requeue, schedule and estimate jobs, and send webhooks; a service has one such process."""
+    """Requeue, schedule and estimate jobs, send webhooks and results; a service has one."""
     _exec("control", context, WORKER, "worker")
-
-
-@part.command(context_settings=PASS_ARGUMENTS_ON)
-def outputs(context: typer.Context) -> None:
-    """Send the results of jobs to hubs, buckets and MLflow servers; see --help for the options."""
-    _exec("outputs", context, ("sqlalchemy", "huggingface_hub"), "service")
 
 
 @part.command(context_settings=PASS_ARGUMENTS_ON)

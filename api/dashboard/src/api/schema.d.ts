@@ -2811,7 +2811,7 @@ export interface components {
         JobChanges: {
             /**
              * Model
-             * @description A Hugging Face id, or `local:` and a folder below an allowed root.
+             * @description A Hugging Face id, `local:` and a folder below an allowed root, or `s3://bucket/folder` in an allowed bucket.
              * @example meta-llama/Llama-3.1-8B
              */
             model?: string;
@@ -2823,7 +2823,7 @@ export interface components {
             sparsity?: number;
             /**
              * Dataset
-             * @description Calibration text: a built-in name, a Hugging Face id, `local:` and a file, or `uploaded:` and an id.
+             * @description Calibration text: a built-in name, a Hugging Face id, `local:` and a file, `uploaded:` and an id, or `s3://bucket/file`.
              * @example c4
              */
             dataset?: string;
@@ -2840,7 +2840,7 @@ export interface components {
             revision?: string | null;
             /**
              * Model Secret
-             * @description The name of a secret whose value is the hub's token for `model`; by default the service's own token, if it has one.
+             * @description The name of a secret whose value is the hub's token for `model`, or the bucket's `ACCESS_KEY_ID:SECRET_ACCESS_KEY`; by default the service's own, if it has one.
              * @example hf-llama
              */
             model_secret?: string | null;
@@ -3868,7 +3868,7 @@ export interface components {
         JobRequest: {
             /**
              * Model
-             * @description A Hugging Face id, or `local:` and a folder below an allowed root.
+             * @description A Hugging Face id, `local:` and a folder below an allowed root, or `s3://bucket/folder` in an allowed bucket.
              * @example meta-llama/Llama-3.1-8B
              */
             model: string;
@@ -3880,7 +3880,7 @@ export interface components {
             sparsity?: number;
             /**
              * Dataset
-             * @description Calibration text: a built-in name, a Hugging Face id, `local:` and a file, or `uploaded:` and an id.
+             * @description Calibration text: a built-in name, a Hugging Face id, `local:` and a file, `uploaded:` and an id, or `s3://bucket/file`.
              * @example c4
              */
             dataset: string;
@@ -3897,7 +3897,7 @@ export interface components {
             revision?: string | null;
             /**
              * Model Secret
-             * @description The name of a secret whose value is the hub's token for `model`; by default the service's own token, if it has one.
+             * @description The name of a secret whose value is the hub's token for `model`, or the bucket's `ACCESS_KEY_ID:SECRET_ACCESS_KEY`; by default the service's own, if it has one.
              * @example hf-llama
              */
             model_secret?: string | null;
@@ -5700,7 +5700,7 @@ export interface components {
         PruneSpec: {
             /**
              * Model
-             * @description A Hugging Face id, or `local:` and a folder below an allowed root.
+             * @description A Hugging Face id, `local:` and a folder below an allowed root, or `s3://bucket/folder` in an allowed bucket.
              * @example meta-llama/Llama-3.1-8B
              */
             model: string;
@@ -5712,7 +5712,7 @@ export interface components {
             sparsity: number;
             /**
              * Dataset
-             * @description Calibration text: a built-in name, a Hugging Face id, `local:` and a file, or `uploaded:` and an id.
+             * @description Calibration text: a built-in name, a Hugging Face id, `local:` and a file, `uploaded:` and an id, or `s3://bucket/file`.
              * @example c4
              */
             dataset: string;
@@ -5729,7 +5729,7 @@ export interface components {
             revision?: string | null;
             /**
              * Model Secret
-             * @description The name of a secret whose value is the hub's token for `model`; by default the service's own token, if it has one.
+             * @description The name of a secret whose value is the hub's token for `model`, or the bucket's `ACCESS_KEY_ID:SECRET_ACCESS_KEY`; by default the service's own, if it has one.
              * @example hf-llama
              */
             model_secret?: string | null;
@@ -6764,7 +6764,7 @@ export interface components {
         SweepRequest: {
             /**
              * Model
-             * @description A Hugging Face id, or `local:` and a folder below an allowed root.
+             * @description A Hugging Face id, `local:` and a folder below an allowed root, or `s3://bucket/folder` in an allowed bucket.
              * @example meta-llama/Llama-3.1-8B
              */
             model: string;
@@ -6775,7 +6775,7 @@ export interface components {
             sparsity?: number | null;
             /**
              * Dataset
-             * @description Calibration text: a built-in name, a Hugging Face id, `local:` and a file, or `uploaded:` and an id.
+             * @description Calibration text: a built-in name, a Hugging Face id, `local:` and a file, `uploaded:` and an id, or `s3://bucket/file`.
              * @example c4
              */
             dataset: string;
@@ -6792,7 +6792,7 @@ export interface components {
             revision?: string | null;
             /**
              * Model Secret
-             * @description The name of a secret whose value is the hub's token for `model`; by default the service's own token, if it has one.
+             * @description The name of a secret whose value is the hub's token for `model`, or the bucket's `ACCESS_KEY_ID:SECRET_ACCESS_KEY`; by default the service's own, if it has one.
              * @example hf-llama
              */
             model_secret?: string | null;

@@ -61,6 +61,25 @@ def test_the_streamed_loss_is_the_loss_of_the_loaded_model(tmp_path: Path, famil
     assert _streamed_loss(tmp_path, ids) == pytest.approx(want, rel=1e-6)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("family", STREAMED)
+def test_the_first_tokens_alone_have_the_outputs_that_they_have_in_whole_windows(
+    tmp_path: Path, family: str
+) -> None:
+    meta_model = MetaModel.open(write_model(tmp_path, STREAMED[family]), torch.float32, CPU)
+    block_inputs, states = BlockInputs(meta_model), list[torch.Tensor]()
+    ids = random_ids(1, 23)
+    with meta_model.loaded_embeddings():
+        block_inputs.detect_output_format()
+        block_inputs.embed([ids], states.append)
+    block_inputs.add_first_tokens(ids.shape, 8)  # as many as an indexer always chooses
+    for index in range(len(meta_model.blocks)):
+        with meta_model.loaded_block(index, meta_model.read_block(index)) as block:
+            first = block_inputs.call(block, index, states[0][:, :8])
+            states = [block_inputs.call(block, index, states[0])]
+        torch.testing.assert_close(first, states[0][:, :8])
+
+
 @pytest.mark.parametrize(
     ("family", "reason"),
     [

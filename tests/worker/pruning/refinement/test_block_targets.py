@@ -21,3 +21,11 @@ def test_targets_are_between_the_outputs_for_the_pruned_and_for_the_dense_inputs
     assert torch.equal(targets.inputs(picked), inputs[picked])
     torch.testing.assert_close(targets.outputs(picked), (0.7 * own + 0.3 * dense)[picked])
     torch.testing.assert_close(own, torch.cat(list(activations(own))))  # not modified
+
+
+def test_the_first_tokens_of_each_window_are_enough() -> None:
+    inputs, own, dense = torch.randn(3, 5, 4, 2)
+    streams = (activations(inputs), activations(own), activations(dense))
+    targets = BlockTargets(*streams, 0.3, SINGLE_PROCESS, tokens=3)
+    assert torch.equal(targets.inputs([4, 1]), inputs[[4, 1], :3])
+    torch.testing.assert_close(targets.outputs([4]), (0.7 * own + 0.3 * dense)[[4], :3])

@@ -3,7 +3,7 @@ from dataclasses import replace
 from worker.pruning.refinement.settings import WindowCounts
 from worker.pruning.refinement.window_draw import WindowDraw
 
-COUNTS = WindowCounts(available=16, training=14, held_out=2, per_step=4)
+COUNTS = WindowCounts(available=16, training=14, held_out=2, per_step=4, tokens=8)
 
 
 def test_no_window_is_both_trained_on_and_held_out() -> None:

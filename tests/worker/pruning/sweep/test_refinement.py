@@ -87,6 +87,17 @@ def test_no_step_gives_the_bytes_of_a_sweep_without_refinement(
     assert all(before == after > 0 for before, after in losses(reports))
 
 
+def test_long_windows_are_trained_on_by_their_first_tokens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dense = write_model(tmp_path / "dense", FAMILIES["llama"])
+    monkeypatch.setattr(
+        "worker.pruning.refinement.settings._STEP_TOKENS", CALIBRATION.shape[1] // 2
+    )
+    reports, _ = sweep(dense, tmp_path / "out", replace(REFINED, correction=0.3))
+    assert all(after < before for before, after in losses(reports))
+
+
 def test_the_seed_decides_the_bytes(tmp_path: Path) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
     for out, seed in (("one", 0), ("again", 0), ("other", 1)):

@@ -8,7 +8,7 @@ import psutil
 
 PARENT = """
 import subprocess, sys, time
-code = "import time; from db.core.parent_death import exit_with_parent; "
+code = "import time; from db.startup.parent_death import exit_with_parent; "
 code += "exit_with_parent(); print('ready', flush=True); time.sleep(60)"
 child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
 child.stdout.readline()
@@ -26,7 +26,7 @@ def test_a_child_is_killed_when_its_parent_is_killed() -> None:
 
 
 def test_a_process_whose_parent_has_already_died_exits_at_once() -> None:
-    code = "import sys; from db.core.parent_death import exit_with_parent; "
+    code = "import sys; from db.startup.parent_death import exit_with_parent; "
     code += f"exit_with_parent({os.getpid() + 1}, {int(signal.SIGKILL)}); sys.exit(7)"
     done = subprocess.run([sys.executable, "-c", code], check=False)
     assert done.returncode == 1

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
+from db.startup.heartbeat_monitor import START_WITHIN_S, HeartbeatMonitor
 from db.startup.heartbeat_pipe import HEARTBEAT_VARIABLE, HeartbeatPipe
 from tests.zpruner.serve.test_supervisor import eventually, is_gone, pid
-from zpruner.serve.heartbeat_monitor import START_WITHIN_S, HeartbeatMonitor
 from zpruner.serve.supervisor import Child, Supervisor
 
 BEATING = [

@@ -1,0 +1,22 @@
+"""The buckets that the operator lets jobs read."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from db.buckets.location import BucketLocation, parse_bucket
+
+
+@dataclass(frozen=True)
+class ReadableBuckets:
+    """What jobs may read, and where copies of it are kept.
+
+    Attributes:
+        urls: locations; all objects below them may be read.
+        copies: the folder of this machine for copies of objects.
+    """
+
+    urls: tuple[str, ...]
+    copies: Path
+
+    def allow(self, location: BucketLocation) -> bool:
+        return any(parse_bucket(url).contains(location) for url in self.urls)

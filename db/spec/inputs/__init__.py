@@ -1,0 +1,1 @@
+"""Inputs of jobs in buckets: models and texts."""

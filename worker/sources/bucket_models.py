@@ -1,0 +1,83 @@
+"""Models from buckets: copied completely for a job, or only their headers for an estimate."""
+
+import struct
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from db.buckets.bucket import StoredObject
+from db.spec.checkpoint_headers import INDEX, MAX_HEADER_BYTES, index_bytes, weight_files
+from db.spec.dimensions import check_dimensions
+from db.spec.inputs.bucket_input import BucketInput, open_model
+from db.spec.inputs.bucket_references import S3Folder
+from db.spec.model_configs import CONFIGS, check_configs
+from worker.sources.copied_objects import copied_objects
+from worker.sources.header_only import MAX_CONCURRENT
+from worker.sources.model_files import check_total, require_space, small_files
+
+LENGTH_BYTES = 8
+"""A safetensors file begins with the length of its header."""
+
+
+def copy_model(reference: S3Folder, secret: str | None) -> Path:
+    """Return a folder with a model's files, the weights copied last.
+
+    Args:
+        reference: the model.
+        secret: the caller's access key; None for the service's own credentials.
+
+    Raises:
+        SpecRefusedError: the model cannot be copied, or its files are not acceptable.
+        OSError: the disk has too little space.
+    """
+    source, name = open_model(reference, secret), reference.name
+    objects = source.model_objects()
+    small = small_files(_sizes(objects), name)
+    weights = {file: one for file, one in objects.items() if file.endswith(".safetensors")}
+    wanted = {file: objects[file] for file in small} | weights
+    with copied_objects(reference.copies, source, wanted) as copied:
+        copied.fetch(small)
+        folder = copied.path
+        check_dimensions(check_configs(folder, name), {}, name)
+        used = {file: weights[file].size_bytes for file in weight_files(folder, name, weights)}
+        check_total(used, index_bytes(folder, used), name)
+        require_space(folder, used, {path.name for path in folder.iterdir()})
+        copied.fetch(used)
+    return folder
+
+
+def outline_model(
+    reference: S3Folder, secret: str | None, scratch: Path, *, with_tokenizer: bool
+) -> Path:
+    """Fill a folder with a model's configuration, and with weight files that are only headers.
+
+    Raises:
+        SpecRefusedError: the model cannot be read, or its files are not acceptable.
+    """
+    source, name = open_model(reference, secret), reference.name
+    objects = source.model_objects()
+    for file in small_files(_sizes(objects), name):
+        if with_tokenizer or file in {*CONFIGS, INDEX}:
+            (scratch / file).write_bytes(b"".join(source.read(objects[file])))
+    check_configs(scratch, name)
+    weights = [objects[file] for file in weight_files(scratch, name, objects)]
+    with ThreadPoolExecutor(MAX_CONCURRENT) as pool:
+        for _ in pool.map(lambda found: _copy_header(source, found, scratch), weights):
+            pass
+    return scratch
+
+
+def _copy_header(source: BucketInput, found: StoredObject, folder: Path) -> None:
+    """Write a weight file with a hole in place of the weights, or of a header that is too large."""
+    start = b"".join(source.read(found, range(min(LENGTH_BYTES, found.size_bytes))))
+    length = struct.unpack("<Q", start)[0] if len(start) == LENGTH_BYTES else 0
+    header = range(LENGTH_BYTES, min(LENGTH_BYTES + length, found.size_bytes))
+    with (folder / found.name).open("wb") as file:
+        file.write(start)
+        if 0 < length <= MAX_HEADER_BYTES:
+            file.writelines(source.read(found, header))
+        file.truncate(found.size_bytes)
+
+
+def _sizes(objects: Mapping[str, StoredObject]) -> dict[str, int]:
+    return {name: one.size_bytes for name, one in objects.items()}
