@@ -12,11 +12,11 @@ from worker.pruning.planning.layer_cost import (
 from worker.pruning.planning.workload import Setting, Workload
 from worker.pruning.quantization.rounding import rounding_cost
 from worker.pruning.refinement.settings import CHECKS
+from worker.pruning.stats.gram import PANEL
 
 _BLOCK_STATES = 20  # hidden states that a block reads and writes outside its layers
 _LOGIT_BYTES = 24  # read and written per logit: fp32 conversion and log-softmax
 _SQUARE_BYTES = 16  # per number: conversion to fp32, square, sum
-_PANEL = 128  # rows of a symmetric sum computed by one product, as in `gram`
 _SUM_BYTES = 20  # per entry of a Gram matrix: an fp32 product is added to an fp64 sum
 _GRADIENT_BYTES = 24  # per weight and window: its gradient, and adding its square
 _BACKWARD = 4  # in forwards: one to keep the states, another one, and a backward of two
@@ -97,7 +97,7 @@ class _CostModel:
         batches = tokens / self._setting.batch(self._work.seq_len)
         square = layer.inputs**2
         # Half of the symmetric sum is not computed, except for the panels on its diagonal.
-        share = min(1.0, 0.5 + _PANEL / (2 * layer.inputs)) + crossed
+        share = min(1.0, 0.5 + PANEL / (2 * layer.inputs)) + crossed
         return Cost(
             fp32_matmul=2 * share * tokens * square,
             elementwise=share * batches * _SUM_BYTES * square,
