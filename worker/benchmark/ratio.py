@@ -63,4 +63,4 @@ def _skipped(count: int) -> tuple[int, float]:
 def _covered(count: int, skipped: int) -> float:
     """Return the confidence of the interval that leaves out so many ratios at each end."""
     outside = sum(comb(count, above) for above in range(skipped + 1))
-    return 1 - 2 * outside / 2**count
+    return 1 - outside / float(2 ** (count - 1))

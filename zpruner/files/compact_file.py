@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
@@ -45,7 +44,7 @@ class CompactFile:
     @classmethod
     def at(cls, path: Path, sha256: str | None = None) -> Self:
         """Return the compact form of the file at this path."""
-        return cls(partial(path.open, "rb"), sha256)
+        return cls(lambda: path.open("rb"), sha256)
 
     def __iter__(self) -> Iterator[bytes]:
         yield self._start

@@ -54,4 +54,5 @@ def kept_of(data: bytes, bits: int) -> Flags:
     found = np.frombuffer(data, np.uint8)
     if bits == 4:
         found = np.stack((found & 15, found >> 4), axis=1).ravel()
-    return found != 1 << bits - 1
+    kept: Flags = found != 1 << bits - 1
+    return kept

@@ -56,6 +56,7 @@ class BlockQuantizer:
         sample = SampledRows(target)
         rounded, fallback = self._rounded(target.weight, moments)
         matrix = rounded.to(parameter.device)
+        outputs, inputs = matrix.integers.shape
         target.replace(matrix.weights())
         self.matrices[layer.weight_name] = matrix
         self.results.append(
@@ -63,7 +64,7 @@ class BlockQuantizer:
                 name=layer.weight_name,
                 zeros=count_zeros(target.stored),
                 weights=target.stored.numel(),
-                bytes=self._scheme.packed_bytes(*target.stored.shape, parameter.itemsize),
+                bytes=self._scheme.packed_bytes(outputs, inputs, parameter.itemsize),
                 scale_min=float(matrix.scales.min()),
                 scale_max=float(matrix.scales.max()),
                 error=sample.error(moments),

@@ -165,7 +165,7 @@ def test_the_same_job_gives_the_same_bytes(folder: Path) -> None:
 def test_a_group_size_that_does_not_fit_fails_before_work_and_names_one_that_does(
     folder: Path,
 ) -> None:
-    fields = {"quantize": {"scheme": "w4a16", "group_size": 32}}
+    fields: dict[str, Any] = {"quantize": {"scheme": "w4a16", "group_size": 32}}
     with pytest.raises(QuantizationError) as failed:
         run(folder, **fields)
 

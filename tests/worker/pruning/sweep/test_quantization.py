@@ -82,7 +82,8 @@ def test_each_matrix_is_reported(tmp_path: Path) -> None:
         for rounded, pruned in zip(block.quantized, block.layers, strict=True):
             name = f"{block.name}.{rounded.name}"
             scales = stored.read(f"{name}_scale")
-            assert (rounded.scale_min, rounded.scale_max) == (scales.min(), scales.max())
+            ends = (float(scales.min()), float(scales.max()))
+            assert (rounded.scale_min, rounded.scale_max) == ends
             parts = [f"{name}_{part}" for part in ("packed", "scale", "shape")]
             assert rounded.bytes == stored.size_bytes(parts)
             assert rounded.error is not None
