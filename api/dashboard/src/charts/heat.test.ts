@@ -11,6 +11,7 @@ function block(index: number, overrides: Partial<Block> = {}): Block {
     refinement: null,
     layers: [],
     removed: [],
+    quantized: [],
     isDropped: false,
     distance: null,
   };
