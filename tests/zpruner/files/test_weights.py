@@ -62,5 +62,5 @@ def test_a_shape_that_does_not_fit_the_packed_integers_is_refused(
     scales = random_content("F16", (4, 1), 0.0)
     tensors = {"a_packed": words, "a_scale": scales, "a_shape": sizes}
     write_safetensors(tmp_path / WHOLE, tensors)
-    with pytest.raises(FilesError, match="a_packed does not fit the shape beside it"):
+    with pytest.raises(FilesError, match="'a_packed' does not fit the shape beside it"):
         tensors_of(tmp_path)
