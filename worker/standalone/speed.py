@@ -68,7 +68,7 @@ def command(
 
 def _follow(steps: "Generator[float, None, Comparison]") -> "Comparison":
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=stderr) as progress:
+    with Progress(*columns, console=stderr, disable=not stderr.is_terminal) as progress:
         task = progress.add_task("measuring", total=1.0)
         return run_to_end(steps, lambda done: progress.update(task, completed=done))
 

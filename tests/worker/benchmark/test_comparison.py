@@ -48,7 +48,10 @@ def write_zeros(dense: Path, pruned: Path) -> None:
         save_file(kept, shard, metadata={"format": "pt"})
 
 
-def test_zeros_are_no_speed_up_and_no_smaller_file(tmp_path: Path) -> None:
+def test_zeros_are_no_speed_up_and_no_smaller_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.benchmark.measurement.NEW_TOKENS", 4)  # counting takes its time
     dense, pruned = tmp_path / "dense", tmp_path / "pruned"
     write_family(dense, "llama", num_hidden_layers=1)
     write_zeros(dense, pruned)
@@ -66,7 +69,7 @@ def test_zeros_are_no_speed_up_and_no_smaller_file(tmp_path: Path) -> None:
     assert summary[1] == "Generating: no speed-up, 1 times the speed (1 to 1)."
     assert summary[3] == "Files: 1 times the size."
     report = comparison.report()
-    assert (report["prompt_tokens"], report["new_tokens"]) == (POSITIONS - NEW_TOKENS - 1, 64)
+    assert report["prompt_tokens"] == POSITIONS - 4 - 1
     assert len(report["rounds"]) == ROUNDS
 
 
@@ -127,6 +130,7 @@ def test_metrics_are_medians_ratios_and_intervals() -> None:
         "Files: 0.667 times the size.",
     ]
     json.dumps(metrics)
+    assert (MEASURED.report()["prompt_tokens"], MEASURED.report()["new_tokens"]) == (512, 64)
 
 
 def test_a_gate_may_bound_every_number_of_a_benchmark() -> None:

@@ -19,7 +19,8 @@ def speed(*words: str | Path) -> Result:
 
 
 @pytest.fixture
-def model(tmp_path: Path) -> Path:
+def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("worker.benchmark.measurement.NEW_TOKENS", 8)
     return write_model_and_tokenizer(tmp_path / "model", positions=80)
 
 

@@ -29,6 +29,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def few_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Generate fewer tokens in each measurement."""
+    monkeypatch.setattr("worker.benchmark.measurement.NEW_TOKENS", 8)
+
+
 def job(folder: Path, **fields: Any) -> Generator[JobProgress, None, JobResult]:
     files = {"model": f"local:{folder / 'model'}", "dataset": f"local:{folder / 'text.txt'}"}
     small = {"sparsity": 0.5, "samples": 4, "eval_samples": 2, "seq_len": 32, "benchmark": True}
@@ -36,6 +42,7 @@ def job(folder: Path, **fields: Any) -> Generator[JobProgress, None, JobResult]:
     return prune(spec, folder / "out", Resources(device="cpu"))
 
 
+@pytest.mark.usefixtures("few_tokens")
 def test_the_result_has_every_metric_of_a_benchmark_and_the_report_every_round(
     folder: Path,
 ) -> None:
@@ -56,6 +63,7 @@ def test_the_result_has_every_metric_of_a_benchmark_and_the_report_every_round(
     assert sum(step.phase is Phase.evaluating and step.fraction > 0.97 for step in steps) == 18
 
 
+@pytest.mark.usefixtures("few_tokens")
 def test_a_smaller_model_is_measured_after_it_was_cut(folder: Path) -> None:
     fields = {"method": "depth", "ratio": 0.33, "sparsity": 0.0}
     metrics = run_to_end(job(folder, **fields)).metrics
@@ -65,6 +73,7 @@ def test_a_smaller_model_is_measured_after_it_was_cut(folder: Path) -> None:
     assert metrics["weights_bytes"] == sum(file.stat().st_size for file in files)
 
 
+@pytest.mark.usefixtures("few_tokens")
 def test_a_job_can_be_stopped_after_each_measurement(folder: Path) -> None:
     steps = job(folder)
     for step in steps:
