@@ -78,7 +78,9 @@ def test_a_registered_value_is_removed_and_the_oldest_is_forgotten(
     assert redact("first.canary second.canary third.canary") == "*** second.canary ***"
 
 
-@pytest.mark.parametrize("secret", [TOKEN, HUB_TOKEN, f"sent bearer {'c0' * 32}"])
+@pytest.mark.parametrize(
+    "secret", [TOKEN, HUB_TOKEN, f"sent bearer {'c0' * 32}"], ids=["key", "hub", "bearer"]
+)
 def test_the_rest_of_a_secret_that_has_a_registered_value_in_it_is_removed(
     secret: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
