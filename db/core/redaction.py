@@ -7,17 +7,19 @@ HIDDEN = "***"
 MAX_VALUES = 1000
 """How many values a process remembers to remove; beyond that, it forgets the oldest."""
 _SECRETS = (
-    (re.compile(r"\bzpr_\w+"), f"zpr_{HIDDEN}"),  # API keys of this service, whole or in part
-    (re.compile(r"\bwhsec_[\w+/=-]+"), f"whsec_{HIDDEN}"),  # signing secrets of webhooks
-    (re.compile(r"\bsig=[0-9a-f]+"), f"sig={HIDDEN}"),  # signatures of download links
+    # A part of a secret may have been removed before, as a registered value.
+    (re.compile(r"\bzpr_[\w*]+"), f"zpr_{HIDDEN}"),  # API keys of this service, whole or in part
+    (re.compile(r"\bwhsec_[\w+/=*-]+"), f"whsec_{HIDDEN}"),  # signing secrets of webhooks
+    (re.compile(r"\bsig=[0-9a-f*]+"), f"sig={HIDDEN}"),  # signatures of download links
     (re.compile(r"(?i)\b(x-amz-(?:signature|security-token)=)[^\s&'\"]+"), rf"\1{HIDDEN}"),
-    (re.compile(r"\bhf_[A-Za-z0-9]{20,}"), f"hf_{HIDDEN}"),  # Hugging Face tokens
+    # Hugging Face tokens
+    (re.compile(r"\bhf_(?:[A-Za-z0-9]{20,}|[A-Za-z0-9]*\*[A-Za-z0-9*]+)"), f"hf_{HIDDEN}"),
     (re.compile(r"(://[^\s:/@]*):[^\s/@]+@"), rf"\1:{HIDDEN}@"),  # passwords in URLs
     (
         re.compile(r"(?i)(\bauthorization\b['\"]?\s*[:=,]\s*b?['\"]?)[^\s'\",]+(?:\s+[^\s'\",]+)?"),
         rf"\1{HIDDEN}",
     ),
-    (re.compile(r"(?i)\b(bearer)\s+[\w.~+/=-]{8,}"), rf"\1 {HIDDEN}"),
+    (re.compile(r"(?i)\b(bearer)\s+[\w.~+/=*-]{8,}"), rf"\1 {HIDDEN}"),
 )
 _values: dict[str, None] = {}
 

@@ -1,4 +1,4 @@
-"""The real doorbell, on a real server; and how little it costs when there is none."""
+"""The client of the broker, on a real server, and the time that it takes without one."""
 
 import base64
 import json

@@ -78,6 +78,16 @@ def test_a_registered_value_is_removed_and_the_oldest_is_forgotten(
     assert redact("first.canary second.canary third.canary") == "*** second.canary ***"
 
 
+@pytest.mark.parametrize(
+    "secret", [TOKEN, HUB_TOKEN, f"sent bearer {'c0' * 32}"], ids=["key", "hub", "bearer"]
+)
+def test_the_rest_of_a_secret_that_has_a_registered_value_in_it_is_removed(
+    secret: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redaction, "_values", {secret[-20:-12]: None})
+    assert secret[-12:] not in redact(secret)
+
+
 def test_no_logger_writes_a_secret_in_its_message_or_in_a_traceback(
     log: io.StringIO,
 ) -> None:
