@@ -75,19 +75,20 @@ class World:
         """Make an input, pass it to the API and to a worker, and return the outcome."""
         folder = self.root / "cases" / f"{kind}-{number}".replace(" ", "-")
         random = Random(f"{kind} {number}")  # reproducible
-        guard.begin()
         if kind in COMPACT_KINDS:
+            guard.begin()
             code, faults = expansion(kind, random, self._compact, folder)
         else:
-            code, faults = self._outcome_of_job(kind, random, folder)
+            spec = self._job(kind, random, folder)
+            guard.begin()
+            code, faults = self._outcome_of_job(kind, spec, folder)
         faults += guard.found
         shutil.rmtree(folder)
         return Outcome(code, faults)
 
     def _outcome_of_job(
-        self, kind: str, random: Random, folder: Path
+        self, kind: str, spec: PruneSpec, folder: Path
     ) -> tuple[str | None, list[str]]:
-        spec = self._job(kind, random, folder)
         code, faults = _refusal(lambda: self._check(spec), spec)
         if code is None or kind not in DATASET_KINDS:
             code, more = _refusal(lambda: self._work(spec, folder), spec)
