@@ -24,7 +24,7 @@ test: $(INSTALLED)-dev $(PAGE) ## Run every test that this machine can run
 	@if $(BIN)/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; \
 	then marks=''; \
 	else marks='not gpu'; echo 'No CUDA device here: tests marked gpu are deselected.'; fi; \
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "$$marks" $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "$$marks" $(ARGS)
 
 check: docs ## Lint, types, import rules, links of the documentation
 	$(BIN)/ruff check
