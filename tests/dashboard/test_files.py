@@ -72,6 +72,18 @@ def test_all_files_are_downloaded_without_zeros_and_the_page_says_how_much_small
         assert set(archive.getnames()) == {f"{job.id}/{name}" for name in names}
 
 
+def test_a_compact_download_is_not_offered_where_it_would_be_larger(
+    keyed: Session, api: Api
+) -> None:
+    files = {"model.safetensors": b"weights", "config.json": b"{}"}
+    metrics = {"compact_size_bytes": 8}
+    job = finish(api.sessions, api.store, make_job(api.sessions).id, files, metrics)
+    page = keyed.open(f"/jobs/{job.id}")
+
+    expect(page.get_by_role("button", name="Download all (tar)")).to_be_visible()
+    expect(page.get_by_role("button", name="Download compact (tar)")).to_have_count(0)
+
+
 def test_a_file_is_shared_by_one_click(keyed: Session, api: Api) -> None:
     job = finish_job(api.sessions, api.store)
     keyed.context.grant_permissions(["clipboard-read", "clipboard-write"])

@@ -126,6 +126,8 @@ function Archive({ job, files, verifying }: ListProps & { job: Job }) {
   const sharing = useShare(target);
   const resume = `zpruner download ${job.id} pruned`;
   const known = files.flatMap((one) => verifying.of(one) ?? []);
+  const compact = number(job.result?.compact_size_bytes);
+  const weights = sizeOf(files.filter(isShard));
   return (
     <>
       <div className="row tight">
@@ -145,7 +147,9 @@ function Archive({ job, files, verifying }: ListProps & { job: Job }) {
         <span role="status">{summaryOf(known, files.length)}</span>
       </div>
       <Shared sharing={sharing} name="all files" />
-      <Compact job={job} files={files} />
+      {(compact === null || compact < weights) && (
+        <Compact job={job} compact={compact} weights={weights} />
+      )}
       {error !== null && <ErrorNote error={error} />}
       <p className="faint">
         For large models, use the command line: it resumes interrupted downloads and verifies every
@@ -156,12 +160,16 @@ function Archive({ job, files, verifying }: ListProps & { job: Job }) {
   );
 }
 
-/** The files without the zeros of the weights, and how much smaller they are. */
-function Compact({ job, files }: { job: Job; files: Artifact[] }) {
+/**
+ * The files without the zeros of the weights, and how much smaller they are.
+ *
+ * @param compact the size of the weights without zeros; null for a job of an earlier release.
+ * @param weights the size of the weights as they are.
+ */
+function Compact(props: { job: Job; compact: number | null; weights: number }) {
+  const { job, compact, weights } = props;
   const target = { job: job.id, url: job.links.archive, format: "compact" as const };
   const { start, error, isBusy } = useDownload(target, `${job.id}.compact.tar`);
-  const compact = number(job.result?.compact_size_bytes);
-  const weights = sizeOf(files.filter(isShard));
   return (
     <>
       <div className="row tight">
