@@ -41,25 +41,7 @@ def check_combination(spec: PruneSpec) -> None:
         reason = "method none keeps the zeros that the model has and prunes nothing"
         _check_unused(spec, (*_OF_MASKS, *_OF_CHANGES), reason, "prunes")
     _check_ratio(spec)
-    if spec.method in OWN_MASK and spec.solver is not SolverName.none:
-        raise SpecRefusedError(
-            "solver",
-            spec.solver.value,
-            UNFIT,
-            f"method {spec.method} chooses its own mask and repairs it",
-            "Leave solver out, or name a score such as zpruner as the method.",
-        )
-    changes_weights = {"correction": _is_solved(spec) or spec.refine is not None}
-    changes_weights["damping"] = _is_solved(spec)
-    for name, is_used in changes_weights.items():
-        if (value := getattr(spec, name)) is not None and not is_used:
-            raise SpecRefusedError(
-                name,
-                value,
-                UNFIT,
-                "no solver changes the weights",
-                f"Name a solver such as alps, or leave {name} out.",
-            )
+    _check_solver(spec)
     _check_model_secret(spec)
     _check_variant(spec)
     _check_text_fields(spec)
@@ -83,6 +65,28 @@ def check_combination(spec: PruneSpec) -> None:
             "no weight would be pruned",
             "Set it above 0, or name an eval_dataset to evaluate the model without pruning.",
         )
+
+
+def _check_solver(spec: PruneSpec) -> None:
+    if spec.method in OWN_MASK and spec.solver is not SolverName.none:
+        raise SpecRefusedError(
+            "solver",
+            spec.solver.value,
+            UNFIT,
+            f"method {spec.method} chooses its own mask and repairs it",
+            "Leave solver out, or name a score such as zpruner as the method.",
+        )
+    changes_weights = {"correction": _is_solved(spec) or spec.refine is not None}
+    changes_weights["damping"] = _is_solved(spec)
+    for name, is_used in changes_weights.items():
+        if (value := getattr(spec, name)) is not None and not is_used:
+            raise SpecRefusedError(
+                name,
+                value,
+                UNFIT,
+                "no solver changes the weights",
+                f"Name a solver such as alps, or leave {name} out.",
+            )
 
 
 def _check_task_limit(spec: PruneSpec) -> None:

@@ -22,8 +22,8 @@ class WindowCounts:
         held_out: number of windows that are held out.
         per_step: number of windows in each optimizer step.
         tokens: number of tokens of each window, from its first one on, that are used. Later tokens
-            have no influence on them, and a step with all tokens of long windows would take longer
-            and improve the block no more.
+            have no influence on them, and a step with all tokens of a long window takes more than
+            twice as long.
     """
 
     available: int
