@@ -16,7 +16,7 @@ from db.core.session import Sessions
 from db.files.fetched_uploads import fetch_uploads
 from db.files.file_check import check_file
 from db.spec.checkpoint_headers import check_weights
-from db.spec.combinations import check_combination
+from db.spec.combinations.combination import check_combination
 from db.spec.datasets.files import DataFile
 from db.spec.datasets.upload_store import UploadStore
 from db.spec.dimensions import check_dimensions

@@ -14,7 +14,7 @@ from api.schemas.requests import JobRequest
 from db.core.digests import digest
 from db.core.errors import SpecRefusedError
 from db.jobs.sweeps import Point
-from db.spec.combinations import check_combination
+from db.spec.combinations.combination import check_combination
 from db.spec.outputs.targets import HubOutput, Target
 
 MAX_POINTS = 200

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from itertools import chain
 
 from db.core.errors import SpecRefusedError
-from db.spec.combinations import UNFIT
+from db.spec.combinations.unfit import UNFIT
 from db.spec.evaluation.rank_answers import ESTIMATE, RANKING_METRICS
 from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import Gate

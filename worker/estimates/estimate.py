@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from db.spec.combinations import check_combination
+from db.spec.combinations.combination import check_combination
 from db.spec.prune_spec import PruneSpec
 from db.spec.references import parse_model
 from worker.estimates.expected_windows import can_count_windows, expected_windows

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from db.core.errors import SpecRefusedError
 from db.core.states import Phase
-from db.spec.combinations import UNFIT
+from db.spec.combinations.unfit import UNFIT
 from db.spec.generation import PROMPTS
 from worker.evaluation.generation import continuation, end_tokens, whole_model
 from worker.jobs.opened_job import OpenedJob

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from db.core.states import Phase
 from db.files.sealed_folder import KnownDigest
-from db.spec.combinations import check_combination
+from db.spec.combinations.combination import check_combination
 from db.spec.expected_inputs import MODEL, VERSION, check_expected
 from db.spec.prune_spec import PruneSpec
 from db.spec.references import parse_model

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from db.core.errors import SpecRefusedError
 from db.files.file_check import check_file
-from db.spec.combinations import UNFIT
+from db.spec.combinations.unfit import UNFIT
 from db.spec.datasets.files import PARQUET, DataFile
 from db.spec.inputs.bucket_references import S3File
 from db.spec.prune_spec import PruneSpec

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from db.spec.combinations import check_combination
+from db.spec.combinations.combination import check_combination
 from db.spec.presets import PRESETS, PresetName
 from db.spec.prune_spec import PruneSpec
 

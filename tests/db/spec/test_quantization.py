@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from db.core.digests import digest
 from db.core.errors import SpecRefusedError
 from db.jobs.search import ADDED_FIELDS, search_columns
-from db.spec.combinations import check_combination
+from db.spec.combinations.combination import check_combination
 from db.spec.formats.quantization import QuantizeSpec
 from db.spec.prune_spec import PruneSpec
 

@@ -2,7 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from db.core.errors import SpecRefusedError
-from db.spec.combinations import check_combination
+from db.spec.combinations.combination import check_combination
 from db.spec.metrics import check_gate
 from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import Gate

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from db.core.errors import SpecRefusedError
 from db.core.states import Phase
-from db.spec.combinations import UNFIT
+from db.spec.combinations.unfit import UNFIT
 from db.spec.datasets.questions import read_questions
 from db.spec.evaluation.rank_answers import FEWEST_QUESTIONS, FIELD, RankAnswersSpec
 from db.spec.zero_shot import question_file

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from db.core.errors import SpecRefusedError
 from db.core.states import Phase
-from db.spec.combinations import UNFIT
+from db.spec.combinations.unfit import UNFIT
 from db.spec.generation import TrialRequest
 from db.spec.prune_spec import PruneSpec
 from db.spec.references import HubRepo, parse_model

@@ -1,0 +1,1 @@
+"""Checks that the options of a specification can be combined."""

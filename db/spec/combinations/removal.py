@@ -1,0 +1,36 @@
+"""Methods that zero no weights: those that remove units or blocks, and ``none``."""
+
+from db.core.errors import SpecRefusedError
+from db.spec.combinations.unfit import UNFIT, check_unused
+from db.spec.prune_spec import PruneSpec
+from db.spec.pruning.methods import REMOVING, MethodName
+
+_OF_MASKS = ("pattern", "sparsity", "solver", "allocation", "scope")
+"""Fields that decide which weights become zero, and how the others make up for them."""
+_OF_CHANGES = ("correction", "damping", "refine")
+"""Fields that decide how kept weights change."""
+
+
+def check_removal(spec: PruneSpec) -> None:
+    """Check that a job has a ratio if its method removes units, and no option for masks then.
+
+    Raises:
+        SpecRefusedError: an option does not suit the method.
+    """
+    if spec.method is MethodName.none:
+        reason = "method none keeps the zeros that the model has and prunes nothing"
+        check_unused(spec, (*_OF_MASKS, *_OF_CHANGES), reason, "prunes")
+    if spec.method in REMOVING:
+        _check_needed_ratio(spec)
+    elif spec.ratio is not None:
+        reason = f"method {spec.method} removes no units or blocks; sparsity is its share of zeros"
+        remedy = "Leave ratio out, or name neurons, heads or depth as the method."
+        raise SpecRefusedError("ratio", spec.ratio, UNFIT, reason, remedy)
+
+
+def _check_needed_ratio(spec: PruneSpec) -> None:
+    if spec.ratio is None:
+        reason = f"method {spec.method} needs the share of the blocks' parameters to remove"
+        raise SpecRefusedError("ratio", None, UNFIT, reason, "Set ratio, for example to 0.25.")
+    reason = f"method {spec.method} removes whole units or blocks, and ratio says how many"
+    check_unused(spec, (*_OF_MASKS, "skip"), reason, "zeroes weights")
