@@ -11,6 +11,8 @@ class Speed:
     Attributes:
         forward_matmul: operations of matrix products in the dtype of the forward passes.
         fp32_matmul: operations of matrix products in fp32.
+        gram_matmul: operations of matrix products in Gram matrices of inputs, which are in the
+            dtype of the forward passes; the time of adding the products is included.
         factorization: operations of factorizations and inversions in fp32.
         elementwise: bytes read and written by elementwise operations.
         reading: bytes read from files.
@@ -19,6 +21,7 @@ class Speed:
 
     forward_matmul: float
     fp32_matmul: float
+    gram_matmul: float
     factorization: float
     elementwise: float
     reading: float
@@ -31,6 +34,7 @@ class Cost:
 
     forward_matmul: float = 0.0
     fp32_matmul: float = 0.0
+    gram_matmul: float = 0.0
     factorization: float = 0.0
     elementwise: float = 0.0
     reading: float = 0.0

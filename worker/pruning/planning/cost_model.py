@@ -12,12 +12,11 @@ from worker.pruning.planning.layer_cost import (
 from worker.pruning.planning.workload import Setting, Workload
 from worker.pruning.quantization.rounding import rounding_cost
 from worker.pruning.refinement.settings import CHECKS
-from worker.pruning.stats.gram import PANEL
+from worker.pruning.stats.gram import products_share
 
 _BLOCK_STATES = 20  # hidden states that a block reads and writes outside its layers
 _LOGIT_BYTES = 24  # read and written per logit: fp32 conversion and log-softmax
 _SQUARE_BYTES = 16  # per number: conversion to fp32, square, sum
-_SUM_BYTES = 20  # per entry of a Gram matrix: an fp32 product is added to an fp64 sum
 _GRADIENT_BYTES = 24  # per weight and window: its gradient, and adding its square
 _BACKWARD = 4  # in forwards: one to keep the states, another one, and a backward of two
 _TRAINING = 3.0  # in forwards: one with its backward, which takes two
@@ -94,14 +93,8 @@ class _CostModel:
         If ``crossed``, it includes the products with the inputs in the dense model.
         """
         tokens = self._work.calibration_tokens * layer.token_share
-        batches = tokens / self._setting.batch(self._work.seq_len)
-        square = layer.inputs**2
-        # Half of the symmetric sum is not computed, except for the panels on its diagonal.
-        share = min(1.0, 0.5 + PANEL / (2 * layer.inputs)) + crossed
-        return Cost(
-            fp32_matmul=2 * share * tokens * square,
-            elementwise=share * batches * _SUM_BYTES * square,
-        )
+        share = products_share(layer.inputs) + crossed
+        return Cost(gram_matmul=2 * share * tokens * layer.inputs**2)
 
     def _quantization(self, layer: LayerShape) -> Cost:
         """Return the cost of rounding a layer's weights, with the Gram matrix of its inputs."""

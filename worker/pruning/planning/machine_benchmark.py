@@ -18,6 +18,7 @@ from worker.pruning.base.durable_files import fsync, move_into_place, sha256
 from worker.pruning.base.memory import fix_malloc_thresholds, trim_heap
 from worker.pruning.base.speed import Speed
 from worker.pruning.planning.processor import processor_name
+from worker.pruning.stats.gram import GramMoments, products_share
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +83,8 @@ def _measure(folder: Path, device: torch.device, dtype: torch.dtype) -> Speed:
     weight = torch.randn(_OUT, _IN, device=device)
     square = weight.T @ weight / _OUT
     numbers = torch.randn(_NUMBERS[device.type], device=device)
-    cast = weight.to(dtype)
+    cast, moments = weight.to(dtype), GramMoments()
+    added = products_share(_IN) * inputs.numel() * _IN
 
     def factor() -> object:
         return torch.cholesky_inverse(torch.linalg.cholesky(square))
@@ -93,6 +95,7 @@ def _measure(folder: Path, device: torch.device, dtype: torch.dtype) -> Speed:
         * _OUT
         / _seconds(lambda: functional.linear(inputs, cast)),
         fp32_matmul=2 * weight.numel() * _IN / _seconds(lambda: weight @ square),
+        gram_matmul=2 * added / _seconds(lambda: moments.add(inputs)),
         factorization=_IN**3 / _seconds(factor),
         elementwise=2 * numbers.nbytes / _seconds(lambda: numbers * 2),
         **_files(folder),

@@ -234,6 +234,14 @@ class GramMoments:
         return total
 
 
+def products_share(width: int) -> float:
+    """Return the share of the products of ``width`` features that are computed.
+
+    Half of the symmetric sum is not, except for the panels on its diagonal.
+    """
+    return min(1.0, 0.5 + PANEL / (2 * width))
+
+
 def _add_upper(total: Tensor, inputs: Tensor) -> None:
     """Add the upper triangle of xᵀx to ``total [in, in]`` for inputs x ``[tokens, in]``.
 
