@@ -19,11 +19,10 @@ from db.spec.prune_spec import Dtype
 from worker.jobs.resources import valid_device_name
 from worker.pruning.base.errors import PruningError
 from worker.pruning.base.generators import run_to_end
+from worker.standalone.exits import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
 
 if TYPE_CHECKING:
     from worker.benchmark.comparison import Comparison
-
-EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 stderr = Console(stderr=True, soft_wrap=True)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
