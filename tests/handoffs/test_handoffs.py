@@ -5,15 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import openvino
+import openvino_genai
 import pytest
 import torch
 from gguf import GGUFReader
 from transformers import AutoModelForCausalLM, GgufConfig
 
 from tests.converter import converter_wheel
+from tests.handoffs.byte_vocabulary import with_byte_vocabulary
 from tests.handoffs.folders import END, write_dense, write_pruned
 from tests.models import random_ids
 from worker.benchmark.llama_runtime import LlamaRuntime
+from worker.benchmark.openvino_runtime import OpenVinoRuntime
 from worker.benchmark.runtime import Limits
 from worker.conversion.convert import GgufType, convert
 from worker.conversion.gguf_file import GgufFile
@@ -81,6 +86,16 @@ def generated(folder: Path, prompt: list[int]) -> list[int]:
     return ids
 
 
+@torch.no_grad()
+def most_likely(folder: Path, prompt: list[int]) -> list[int]:
+    """Return the most likely tokens, whatever ends a text."""
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    ids = list(prompt)
+    for _ in range(TOKENS):
+        ids.append(int(model(torch.tensor([ids])).logits[0, -1].argmax()))
+    return ids[len(prompt) :]
+
+
 def test_transformers_generates_from_the_folder_with_its_zeros(
     results: dict[str, Result], prompt: list[int]
 ) -> None:
@@ -117,6 +132,34 @@ def test_llama_cpp_measures_a_gguf_file(result: Result, prompt: list[int]) -> No
     assert runtime.limits(result.file) == Limits(96, 64)
     assert runtime.stored_bytes(result.file) == result.file.stat().st_size
     with runtime.loaded(result.file) as model:
+        timing = model.generate(prompt, 9)
+    assert timing.prefill_seconds > 0
+    assert timing.decode_seconds > 0
+
+
+@pytest.fixture(scope="module")
+def byte_level(results: dict[str, Result]) -> Path:
+    """The GGUF file of the smaller model, with a vocabulary that OpenVINO reads."""
+    file = results["neurons"].file
+    return with_byte_vocabulary(file, file.with_name("bytes.gguf"))
+
+
+def test_openvino_generates_the_tokens_of_transformers(
+    results: dict[str, Result], byte_level: Path, prompt: list[int]
+) -> None:
+    exact = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
+    pipeline = openvino_genai.LLMPipeline(str(byte_level), "CPU", ATTENTION_BACKEND="SDPA", **exact)
+    settings = openvino_genai.GenerationConfig(max_new_tokens=TOKENS, ignore_eos=True)
+    ids = openvino.Tensor(np.array([prompt], dtype=np.int64))
+    assert pipeline.generate(ids, settings).tokens[0] == most_likely(
+        results["neurons"].folder, prompt
+    )
+
+
+def test_openvino_measures_a_gguf_file(byte_level: Path, prompt: list[int]) -> None:
+    runtime = OpenVinoRuntime(threads=1)
+    assert runtime.limits(byte_level) == Limits(96, 64)
+    with runtime.loaded(byte_level) as model:
         timing = model.generate(prompt, 9)
     assert timing.prefill_seconds > 0
     assert timing.decode_seconds > 0

@@ -74,7 +74,7 @@ MAKERS = r"[Rr]efused(Error)?$"
 FIELDS = {
     *PruneSpec.model_fields,
     *("deadline", "queue", "url", "out", "device", "dense", "job", "prompt"),
-    *("folder", "file", "converter"),
+    *("folder", "file", "converter", "runtime"),
 }
 ON_THE_COMMAND_LINE = {
     *("out_in_use", "out_exists", "unusable_out", "unknown_device"),
