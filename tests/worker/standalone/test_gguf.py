@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+from gguf import GGUFReader
 from typer.testing import CliRunner, Result
 
 from tests.converter import CACHE_HOME, converter_wheel
@@ -49,13 +50,16 @@ def script(path: Path, body: str) -> Path:
 
 @pytest.mark.usefixtures("cached_converter")
 def test_a_folder_is_written_and_described_as_json(tmp_path: Path) -> None:
-    result = gguf(write_dense(tmp_path / "model"), tmp_path / "q.gguf", "--type", "f16")
+    result = gguf(write_dense(tmp_path / "model"), tmp_path / "new.gguf", "--type", "q8_0")
 
     assert result.exit_code == 0, result.stderr
     content = json.loads(result.stdout)
     assert (content["architecture"], content["blocks"]) == ("llama", 3)
-    assert content["size_bytes"] == (tmp_path / "q.gguf").stat().st_size
-    assert sorted(os.listdir(tmp_path)) == ["model", "q.gguf"]
+    assert content["size_bytes"] == (tmp_path / "new.gguf").stat().st_size
+    assert sorted(os.listdir(tmp_path)) == ["model", "new.gguf"]
+    types = {one.name: one.tensor_type.name for one in GGUFReader(tmp_path / "new.gguf").tensors}
+    assert types["blk.0.ffn_up.weight"] == "Q8_0"
+    assert types["blk.0.ffn_down.weight"] == "F16"  # its rows are no multiple of 32
 
 
 @pytest.mark.usefixtures("cached_converter")
