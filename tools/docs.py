@@ -13,7 +13,7 @@ from mkdocs.structure.files import File, Files
 from typer.core import TyperCommand, TyperGroup
 
 from worker.standalone import command as prune
-from worker.standalone import speed
+from worker.standalone import gguf, speed
 from zpruner.cli import folders
 from zpruner.cli.commands.programs import PASS_ARGUMENTS_ON
 from zpruner.cli.main import app
@@ -45,7 +45,7 @@ def command_line() -> str:
 
 def commands() -> Iterator[tuple[str, TyperCommand]]:
     """Yield the full name and the definition of each command."""
-    programs = (prune.app, speed.app, folders.app)
+    programs = (prune.app, speed.app, gguf.app, folders.app)
     own = {
         name: command
         for program in programs

@@ -16,6 +16,7 @@ PROGRAMS = {
     "control": "worker.control.process",
     "doctor": "zpruner.serve.doctor",
     "expand": "zpruner.cli.folders",
+    "gguf": "worker.standalone.gguf",
     "keys": "db.access.bootstrap",
     "migrate": "db.migrate",
     "ping": "worker.program",

@@ -21,8 +21,13 @@ MAX_TYPE = 100
 """The most characters of a model type, which error messages repeat."""
 
 
-def check_configs(folder: Path, name: str) -> dict[str, Any]:
+def check_configs(folder: Path, name: str, *, may_be_quantized: bool = False) -> dict[str, Any]:
     """Read and check the folder's configuration files.
+
+    Args:
+        folder: the model's folder.
+        name: the name of the model, for errors.
+        may_be_quantized: whether a model with quantised weights is accepted.
 
     Returns:
         The content of config.json; empty if there is no such file.
@@ -35,7 +40,9 @@ def check_configs(folder: Path, name: str) -> dict[str, Any]:
     _check_kind(configs.get("config.json", {}), folder, name)
     for file, config in configs.items():
         for key, value in _entries(config):
-            _check(name, file, key, value)
+            _check_code(name, file, key, value)
+            if not may_be_quantized:
+                _check_weights(name, file, key, value)
     return configs.get("config.json", {})
 
 
@@ -50,7 +57,7 @@ def _check_kind(config: dict[str, Any], folder: Path, name: str) -> None:
         raise _malformed(name, path, f"has no model_type of up to {MAX_TYPE} characters")
 
 
-def _check(name: str, file: str, key: str, value: Any) -> None:
+def _check_code(name: str, file: str, key: str, value: Any) -> None:
     if key in {"auto_map", "custom_pipelines"} and value:
         raise refused(name, "custom_code", f"{file} asks to run its own code ({key})", OWN_CODE)
     # If the value is a hub repository, transformers downloads a kernel from it and runs it.
@@ -59,6 +66,9 @@ def _check(name: str, file: str, key: str, value: Any) -> None:
             if isinstance(choice, str) and "/" in choice:
                 reason = f"{file} asks for the kernel {choice!r:.200} ({key:.200})"
                 raise refused(name, "custom_code", reason, OWN_CODE)
+
+
+def _check_weights(name: str, file: str, key: str, value: Any) -> None:
     if key in {"quantization_config", "compression_config"} and value:
         reason = f"{file} has a {key}: its weights are quantised"
         raise refused(name, "quantized", reason, "Name the unquantised model it was made from.")

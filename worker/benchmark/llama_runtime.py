@@ -8,26 +8,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import psutil
 import xllamacpp
-from gguf import GGUFReader
 
+from worker.benchmark.gguf_runtime import GgufRuntime
 from worker.benchmark.measurement import NEW_TOKENS, PROMPT_TOKENS
-from worker.benchmark.runtime import Limits, Timing
+from worker.benchmark.runtime import Timing
 
 _ERRORS = 1
 _CONTEXT = PROMPT_TOKENS + NEW_TOKENS + 1
 
 
-@dataclass(frozen=True)
-class LlamaRuntime:
-    """The library llama.cpp on the CPU.
-
-    Attributes:
-        threads: how many threads compute.
-    """
-
-    threads: int
+class LlamaRuntime(GgufRuntime):
+    """The library llama.cpp on the CPU."""
 
     def environment(self) -> dict[str, str]:
         return {
@@ -36,12 +28,6 @@ class LlamaRuntime:
             "device": "cpu",
             "dtype": "as in the file",
         }
-
-    def limits(self, path: Path) -> Limits:
-        reader = GGUFReader(path)
-        family = reader.fields["general.architecture"].contents()
-        tokens, context = "tokenizer.ggml.tokens", f"{family}.context_length"
-        return Limits(len(reader.fields[tokens].data), int(reader.fields[context].contents()))
 
     @contextmanager
     def loaded(self, path: Path) -> Iterator["LlamaModel"]:
@@ -56,12 +42,6 @@ class LlamaRuntime:
             parameters.cpuparams.n_threads = self.threads
             parameters.cpuparams_batch.n_threads = self.threads
             yield LlamaModel(xllamacpp.Server(parameters))
-
-    def stored_bytes(self, path: Path) -> int:
-        return path.stat().st_size
-
-    def used_bytes(self) -> int:
-        return int(psutil.Process().memory_info().rss)
 
 
 @dataclass(frozen=True)

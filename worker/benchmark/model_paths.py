@@ -11,7 +11,7 @@ import torch
 from db.core.errors import SpecRefusedError
 from worker.benchmark.comparison import Comparison, compare
 from worker.benchmark.measurement import NEW_TOKENS, draw_prompt
-from worker.benchmark.runtime import Runtime
+from worker.benchmark.runtime import Runtime, RuntimeName
 from worker.benchmark.transformers_runtime import TransformersRuntime
 from worker.pruning.base.compute import compute_device, compute_dtype
 from worker.pruning.distributed.launcher import rank_devices
@@ -20,33 +20,43 @@ from worker.pruning.planning.memory_limits import require_headroom
 
 GGUF = ".gguf"
 CONFIG = "config.json"
-LLAMA = ("gguf", "xllamacpp")
-"""The packages that run GGUF files."""
+PACKAGES = {"llama": ("gguf", "xllamacpp"), "openvino": ("gguf", "openvino_genai")}
+"""The packages that run GGUF files, by the extra that installs them."""
 
 
 def compare_paths(
-    dense: Path, pruned: Path, device_name: str, dtype_name: str
+    dense: Path,
+    pruned: Path,
+    device_name: str,
+    dtype_name: str,
+    runtime_name: RuntimeName = RuntimeName.auto,
 ) -> Generator[float, None, Comparison]:
-    """Measure two models in turns: folders with transformers, GGUF files with llama.cpp.
+    """Measure two models in turns.
 
     Args:
         dense: the model that the other one is compared with.
         pruned: the other one.
         device_name: the device that folders run on.
         dtype_name: the dtype that folders run in.
+        runtime_name: the program that runs them.
 
     Yields:
         The share that is done, after each measurement.
 
     Raises:
-        SpecRefusedError: the paths are not two folders or two GGUF files, llama.cpp is not
-            installed, or the context of a model is too short.
+        SpecRefusedError: the paths are not two folders or two GGUF files, the program is not
+            installed or runs no folders, or the context of a model is too short.
         PruningError: a folder's weights are damaged, or a model does not fit into memory.
     """
     (device,) = rank_devices(compute_device(device_name), 1)
     dtype = compute_dtype(dtype_name, device)
     is_gguf = _are_gguf(dense, pruned)
-    runtime: Runtime = _llama_runtime(dense) if is_gguf else TransformersRuntime(device, dtype)
+    if not is_gguf and runtime_name is RuntimeName.openvino:
+        reason, remedy = "it runs GGUF files only", "Write the folders with zpruner gguf."
+        raise SpecRefusedError("runtime", runtime_name.value, "no_runtime", reason, remedy)
+    runtime: Runtime = (
+        _gguf_runtime(runtime_name) if is_gguf else TransformersRuntime(device, dtype)
+    )
     for name, path in (("dense", dense), ("pruned", pruned)):
         needed = runtime.stored_bytes(path) if is_gguf else _loaded_bytes(path, dtype)
         require_headroom(needed, device, None, None, f"a benchmark of the {name} model")
@@ -74,11 +84,15 @@ def _loaded_bytes(folder: Path, dtype: torch.dtype) -> int:
     return sum(prod(stored.shape) for stored in tensors) * dtype.itemsize
 
 
-def _llama_runtime(path: Path) -> Runtime:
-    if missing := [name for name in LLAMA if find_spec(name) is None]:
-        reason = f"{', '.join(missing)} not installed, which GGUF files need"
-        remedy = "pip install 'zpruner[llama]'"
-        raise SpecRefusedError("dense", str(path), "no_runtime", reason, remedy)
-    module = import_module("worker.benchmark.llama_runtime")
-    runtime: Runtime = module.LlamaRuntime(torch.get_num_threads())
+def _gguf_runtime(name: RuntimeName) -> Runtime:
+    extra = "openvino" if name is RuntimeName.openvino else "llama"
+    if missing := [package for package in PACKAGES[extra] if find_spec(package) is None]:
+        reason = f"{', '.join(missing)} not installed, which it needs for GGUF files"
+        remedy = f"pip install 'zpruner[{extra}]'"
+        raise SpecRefusedError("runtime", name.value, "no_runtime", reason, remedy)
+    module = import_module(f"worker.benchmark.{extra}_runtime")
+    threads = torch.get_num_threads()
+    runtime: Runtime = (
+        module.OpenVinoRuntime(threads) if extra == "openvino" else module.LlamaRuntime(threads)
+    )
     return runtime

@@ -3,11 +3,19 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
 Clock = Callable[[], float]
 """Returns the seconds since any fixed moment."""
+
+
+class RuntimeName(StrEnum):
+    """Which program runs the models; ``auto``: transformers, or llama.cpp for GGUF files."""
+
+    auto = "auto"
+    openvino = "openvino"
 
 
 @dataclass(frozen=True)

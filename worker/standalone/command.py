@@ -31,10 +31,9 @@ from worker.pruning.base.errors import PruningError
 from worker.pruning.base.generators import run_to_end
 from worker.settings import WorkerSettings
 from worker.standalone.arguments import check_arguments
+from worker.standalone.exits import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
 from worker.standalone.partial_output import partial_folder
 from zpruner.cli.field_options import options_of, with_fields
-
-EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 OPTIONS = {option.name: option for option in options_of(PruneSpec.model_json_schema())}
 for name in ("model_secret", "output"):  # secrets are in a service's database

@@ -16,14 +16,14 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from db.core import redaction
 from db.core.errors import SpecRefusedError
 from db.spec.prune_spec import Dtype
+from worker.benchmark.runtime import RuntimeName
 from worker.jobs.resources import valid_device_name
 from worker.pruning.base.errors import PruningError
 from worker.pruning.base.generators import run_to_end
+from worker.standalone.exits import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
 
 if TYPE_CHECKING:
     from worker.benchmark.comparison import Comparison
-
-EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 stderr = Console(stderr=True, soft_wrap=True)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -44,6 +44,10 @@ def command(
         str, typer.Option(help="Device that folders run on.", callback=_device)
     ] = "auto",
     dtype: Annotated[Dtype, typer.Option(help="What folders are computed in.")] = Dtype.auto,
+    runtime: Annotated[
+        RuntimeName,
+        typer.Option(help="auto: transformers for folders, llama.cpp for GGUF files."),
+    ] = RuntimeName.auto,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print all measurements as a JSON object.")
     ] = False,
@@ -52,7 +56,7 @@ def command(
     try:
         # torch takes seconds to import.
         paths = import_module("worker.benchmark.model_paths")
-        measured = _follow(paths.compare_paths(dense, pruned, device, dtype.value))
+        measured = _follow(paths.compare_paths(dense, pruned, device, dtype.value, runtime))
     except SpecRefusedError as error:
         stderr.print(f"error: {error}", markup=False)
         raise typer.Exit(EXIT_USAGE) from None

@@ -74,12 +74,13 @@ MAKERS = r"[Rr]efused(Error)?$"
 FIELDS = {
     *PruneSpec.model_fields,
     *("deadline", "queue", "url", "out", "device", "dense", "job", "prompt"),
+    *("folder", "file", "converter", "runtime"),
 }
 ON_THE_COMMAND_LINE = {
     *("out_in_use", "out_exists", "unusable_out", "unknown_device"),
-    *("no_runtime", "short_context"),
+    *("no_runtime", "short_context", "no_converter"),
 }
-"""Codes that only `zpruner prune` prints, without a link to a page."""
+"""Codes that only commands without a service print, without a link to a page."""
 
 
 def codes_in_source() -> set[str]:

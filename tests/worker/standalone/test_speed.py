@@ -54,6 +54,12 @@ def test_paths_without_a_model_are_refused(model: Path, tmp_path: Path) -> None:
         assert "two model folders or two .gguf files" in result.stderr
 
 
+def test_openvino_runs_no_folders(model: Path) -> None:
+    result = speed(model, model, "--runtime", "openvino")
+    assert result.exit_code == 2
+    assert "it runs GGUF files only. Write the folders with zpruner gguf" in result.stderr
+
+
 def test_a_damaged_model_is_an_error_without_a_traceback(model: Path) -> None:
     (model / "model.safetensors").write_bytes(b"damaged")
     result = speed(model, model)

@@ -18,6 +18,7 @@ PASS_ARGUMENTS_ON = {
 API = ("sqlalchemy", "fastapi", "uvicorn")
 WORKER = ("sqlalchemy", "celery", "torch", "transformers")
 FILES = ("numpy",)
+GGUF = ("sqlalchemy", "torch", "transformers", "gguf", "sentencepiece")
 
 app = typer.Typer()
 part = typer.Typer(no_args_is_help=True, help="Run one part of the service by itself.")
@@ -40,6 +41,12 @@ def prune(context: typer.Context) -> None:
 def speed(context: typer.Context) -> None:
     """Measure speed and memory of two models without a service; see --help for the options."""
     _exec("speed", context, ("torch", "transformers"), "worker")
+
+
+@app.command(context_settings=PASS_ARGUMENTS_ON)
+def gguf(context: typer.Context) -> None:
+    """Write a model folder as a GGUF file for llama.cpp; see --help for the options."""
+    _exec("gguf", context, GGUF, "llama")
 
 
 @app.command(context_settings=PASS_ARGUMENTS_ON)

@@ -1,0 +1,80 @@
+"""The conversion of a folder: llama.cpp's converter runs, and its file is read."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from enum import StrEnum
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from worker.conversion.errors import ConversionError
+from worker.conversion.gguf_file import GgufFile
+
+_UNKNOWN_MODEL = re.compile(r"Model (\w+) is not supported")
+_UNKNOWN_TOKENIZER = "pre-tokenizer was not recognized"
+_REMEDY = "Name the converter of a newer llama.cpp with --converter."
+
+
+class GgufType(StrEnum):
+    """How the matrices are stored; ``auto`` is the folder's own 16 bits, or else f16."""
+
+    auto = "auto"
+    f32 = "f32"
+    f16 = "f16"
+    bf16 = "bf16"
+    q8_0 = "q8_0"
+
+
+def convert(script: Path, folder: Path, file: Path, kind: GgufType) -> GgufFile:
+    """Write a model folder as a GGUF file.
+
+    The file appears under its name only once it is complete and was read.
+
+    Args:
+        script: the converter's script, which is run.
+        folder: the model's folder.
+        file: the file to write.
+        kind: how the matrices are stored.
+
+    Raises:
+        ConversionError: the converter failed, or its file is not complete.
+    """
+    with TemporaryDirectory(prefix=".gguf-", dir=file.absolute().parent) as scratch:
+        # The converter reads braces in the file's name as a template; this name has none.
+        written = Path(scratch) / "model.gguf"
+        _run(script, folder, written, kind)
+        found = GgufFile.read(written)
+        os.replace(written, file)
+    return found
+
+
+def _run(script: Path, folder: Path, file: Path, kind: GgufType) -> None:
+    # The script imports what lies beside it: so not -P, and -E, because PYTHONSAFEPATH may be set.
+    words = [sys.executable, "-E", "-B", str(script.absolute()), str(folder.absolute())]
+    words += ["--outfile", str(file), "--outtype", kind.value]
+    done = subprocess.run(  # noqa: S603 - a verified script, or one that the user names
+        words,
+        env=os.environ | {"HF_HUB_OFFLINE": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if done.returncode:
+        raise ConversionError(_reason(done.returncode, done.stdout))
+    if not file.is_file():
+        raise ConversionError("the converter has written no file")
+
+
+def _reason(status: int, output: str) -> str:
+    if model := _UNKNOWN_MODEL.search(output):
+        return f"llama.cpp's converter does not know the architecture {model[1]}. {_REMEDY}"
+    if _UNKNOWN_TOKENIZER in output:
+        return f"llama.cpp's converter does not know the model's tokenizer. {_REMEDY}"
+    if status < 0:
+        return f"the converter was ended by {signal.Signals(-status).name}"
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    return f"the converter failed: {lines[-1] if lines else f'exit status {status}'}"
