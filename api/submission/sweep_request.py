@@ -35,6 +35,7 @@ Varied = Literal[
     "refine",
     "recover",
     "quantize",
+    "binarize",
     "skip",
 ]
 """Fields that change the pruning but not the evaluation, so that points are comparable and share

@@ -90,6 +90,7 @@ def model_card(report: dict[str, Any]) -> str:
             for step in (
                 *_steps(spec, environment),
                 *_quantization_steps(report),
+                *_binarization_steps(report),
                 *_recovery_steps(report),
             )
         ),
@@ -119,9 +120,10 @@ def _size(metrics: dict[str, Any]) -> str:
         left = metrics["parameters"]
         return f"| parameters | {left + removed:,} | {left:,} |"
     zeros = f"| zeros in the pruned layers | | {100 * metrics['sparsity']:.4f} % |"
-    if "quantization" not in metrics:
+    rounded = metrics.get("quantization") or metrics.get("binarization")
+    if rounded is None:
         return zeros
-    bits = metrics["quantization"]["bits_per_weight"]
+    bits = rounded["bits_per_weight"]
     return f"| bits per weight of the pruned layers | | {bits:.2f} |\n{zeros}"
 
 
@@ -150,6 +152,8 @@ def _steps(spec: PruneSpec, environment: dict[str, Any]) -> Iterable[str]:
     recipe = recipe_of(spec)
     if recipe.removal is not None:
         yield from _removal_steps(spec, recipe)
+    elif recipe.binarization is not None:
+        yield "mask and weights by `binarize`, [PBS²P](https://arxiv.org/abs/2502.01705)"
     elif recipe.prunes:
         yield from _pruning_steps(spec, recipe)
     else:
@@ -212,6 +216,24 @@ def _quantization_steps(report: dict[str, Any]) -> Iterable[str]:
         "with held zeros"
     )
     yield f"{measured['bits_per_weight']:.2f} bits per weight of these layers, scales included"
+
+
+def _binarization_steps(report: dict[str, Any]) -> Iterable[str]:
+    """Describe how the weights were binarised, if they were, and count their bits."""
+    if "binarization" not in report:
+        return
+    settings, measured = report["binarization"], report["metrics"]["binarization"]
+    yield (
+        f"of each 8 neighbours of a row {settings['low']} to {settings['high']} kept, in the mean "
+        f"{measured['kept']:.2f}; the kept ones take two values for each {settings['group_size']} "
+        f"neighbours, and four in {100 * settings['salient']:g} % of the columns"
+    )
+    yield (
+        f"{measured['bits_per_weight']:.2f} bits per weight of these layers in a format that would "
+        f"store them as such: mask {measured['mask_bits_per_weight']:.2f}, signs "
+        f"{measured['sign_bits_per_weight'] + measured['second_sign_bits_per_weight']:.2f}, values "
+        f"{measured['scale_bits_per_weight']:.2f}; the files here are as large as the dense ones"
+    )
 
 
 def _recovery_steps(report: dict[str, Any]) -> Iterable[str]:

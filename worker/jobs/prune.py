@@ -14,6 +14,7 @@ from worker.evaluation.perplexity import token_loss
 from worker.jobs.dense_loss_cache import CachedDenseLosses
 from worker.jobs.inputs import JobInputs, model_digests, shown_names, text_digests, versions
 from worker.jobs.job_report import job_report
+from worker.jobs.measurements.binarization import measured_binarization
 from worker.jobs.measurements.measurements import GENERATED, PACKAGED, JobMeasurements
 from worker.jobs.measurements.other_results import OtherResults
 from worker.jobs.measurements.quantization import measured_quantization
@@ -119,7 +120,8 @@ def _measured(
     speed = yield from measurements.speed(out)
     yield JobProgress(Phase.packaging, PACKAGED)
     weights = yield from read_weights(job, blocks, out, shards, PACKAGED)
-    return shards, OtherResults(weights, quantization, tasks, ranking, texts, speed)
+    formats = (quantization, measured_binarization(job, blocks))
+    return shards, OtherResults(weights, *formats, tasks, ranking, texts, speed)
 
 
 def _opened(

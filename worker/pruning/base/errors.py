@@ -37,6 +37,10 @@ class QuantizationError(PruningError):
     """A layer cannot be quantised, or its rows do not split into the groups that share a scale."""
 
 
+class BinarizationError(PruningError):
+    """The rows of a layer do not split into the groups of a binarisation."""
+
+
 class UnknownMethodError(PruningError):
     """No method, solver or allocation is registered under this name.
 

@@ -2,6 +2,7 @@
 
 from worker.pruning.base.shapes import ITEM_BYTES, BlockShape, LayerShape, ModelShape
 from worker.pruning.base.speed import Cost
+from worker.pruning.binarization.binarize import binarizing_cost
 from worker.pruning.planning.artifact_size import saved_bytes
 from worker.pruning.planning.layer_cost import (
     allocation_cost,
@@ -83,6 +84,8 @@ class _CostModel:
             return Cost()
         tokens = self._work.calibration_tokens * layer.token_share
         squares = Cost(elementwise=tokens * layer.inputs * (_SQUARE_BYTES + self._size))
+        if self._work.binarized is not None:
+            return self._gram(layer, crossed=False)
         dense = squares * self._work.allocates
         if self._work.solver is None and not self._work.repairs_units:
             return dense + squares
@@ -112,6 +115,8 @@ class _CostModel:
 
     def _pruning(self, layer: LayerShape) -> Cost:
         work = self._work
+        if work.binarized is not None:
+            return binarizing_cost(layer, work.binarized)
         dense = allocation_cost(layer, work.allocation) if work.allocation else Cost()
         if work.repairs_units:
             return repair_cost(layer, corrects=work.corrects)

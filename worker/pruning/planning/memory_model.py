@@ -12,6 +12,7 @@ from worker.pruning.base.shapes import (
     ModelShape,
     ParameterCounts,
 )
+from worker.pruning.binarization.binarize import MEMORY as BINARIZING_MEMORY
 from worker.pruning.methods import units
 from worker.pruning.methods.registry import get_solver
 from worker.pruning.planning.layer_memory import score_bytes, solver_bytes
@@ -26,8 +27,8 @@ _NORM_BYTES = 4  # per weight: the norm of its gradient
 _BACKWARD_STATES = 3  # in states of a forward: those kept for the backward, and gradients
 _RETURNED_BYTES = 4 << 20  # size from which freed memory is returned: `fix_malloc_thresholds`
 _FRAGMENTATION = 1.5  # measured ratio of heap memory to the states in it
-# Per weight, its score, and a copy and masks of it; for `matrix` of one matrix at a time. To
-# remove blocks, no weight is scored.
+# Per weight, its score, and a copy and masks of it; for `matrix` of one matrix at a time. Where
+# whole blocks are measured, no weight is scored.
 _MEASURED_BYTES = {"owl": 9, "dlp": 11, "matrix": 9, "depth": 0}
 _TRAINED_BYTES = 9  # per weight: two moments in fp32, and where it is kept
 _MASTER_BYTES = 4  # per weight, and the same for its gradient
@@ -189,6 +190,8 @@ class _MemoryModel:
         """Return the peak bytes of scoring or solving layers one by one; 0 if none is pruned."""
         if self._work.repairs_units:
             memory = units.MEMORY
+        elif self._work.binarized is not None:
+            memory = BINARIZING_MEMORY
         elif self._work.solver is not None:
             memory = get_solver(self._work.solver).memory
         elif self._work.method is not None:

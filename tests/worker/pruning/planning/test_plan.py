@@ -7,6 +7,7 @@ import pytest
 from tests.worker.pruning.planning.shapes import AMPLE, WORK, llama
 from worker.pruning.base.errors import InsufficientMemoryError
 from worker.pruning.base.shapes import ModelShape
+from worker.pruning.methods.patterns import NofM
 from worker.pruning.planning.memory_limits import Headroom
 from worker.pruning.planning.memory_model import memory_by_phase
 from worker.pruning.planning.plan import Plan, plan
@@ -39,6 +40,7 @@ def left(size_bytes: int) -> Headroom:
         replace(WORK, dtype="bfloat16", calibration_windows=256),
         replace(WORK, needs_gradients=True, method="gblm"),
         replace(WORK, method=None, repairs_units=True),
+        replace(WORK, method=None, binarized=NofM(4, 8)),
         SOLVING,
     ],
 )
