@@ -35,6 +35,7 @@ Varied = Literal[
     "refine",
     "recover",
     "quantize",
+    "rotate",
     "binarize",
     "skip",
 ]

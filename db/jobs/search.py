@@ -39,6 +39,7 @@ ADDED_FIELDS = (
     "output",
     "ratio",
     "binarize",
+    "rotate",
 )
 """Fields that did not exist when older jobs' digests were computed."""
 NO_LABELS: Mapping[str, object] = MappingProxyType({})

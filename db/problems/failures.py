@@ -132,6 +132,12 @@ BINARIZATION = GROUP.add(
     "The binarisation does not fit the model",
     "A layer's rows do not split into groups of eight weights.",
 )
+ROTATION = GROUP.add(
+    "rotation",
+    422,
+    "The model cannot be rotated",
+    "Only models that are built like Llama can be rotated before they are quantised.",
+)
 SOLVER_FAILED = GROUP.add(
     "solver_failed",
     422,

@@ -20,7 +20,7 @@ from db.spec.allocations import Allocation, AllocationName
 from db.spec.evaluation.rank_answers import RankAnswers
 from db.spec.expected_inputs import ExpectedInputs
 from db.spec.formats.binarization import Binarize, implied_method
-from db.spec.formats.quantization import Quantize
+from db.spec.formats.quantization import Quantize, Rotate
 from db.spec.generation import Prompts
 from db.spec.outputs.targets import Outputs
 from db.spec.presets import PresetName, resolve_preset
@@ -184,6 +184,11 @@ class PruneSpec(BaseModel):
         default=None,
         description="Rounds the kept weights to 4 or 8 bits once a block is pruned: `w4a16` or "
         "`w8a16`, or an object that sets more than the scheme.",
+    )
+    rotate: Rotate = Field(
+        default=None,
+        description="`auto` rotates the model before `quantize` rounds it, where this makes the "
+        "errors smaller. It changes none of the model's outputs.",
     )
     binarize: Binarize = Field(
         default=None,

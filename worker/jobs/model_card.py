@@ -89,6 +89,7 @@ def model_card(report: dict[str, Any]) -> str:
             f"- {step}"
             for step in (
                 *_steps(spec, environment),
+                *_rotation_steps(report),
                 *_quantization_steps(report),
                 *_binarization_steps(report),
                 *_recovery_steps(report),
@@ -202,6 +203,20 @@ def _refinement(refinement: Refinement, correction: float) -> str:
     return (
         f"{weights} of each {refinement.scope} trained in {refinement.steps} steps towards the "
         f"dense block's outputs, correction {correction:g}: [EBFT](https://arxiv.org/abs/2402.12419)"
+    )
+
+
+def _rotation_steps(report: dict[str, Any]) -> Iterable[str]:
+    """Describe how the model was rotated before it was pruned, if it was."""
+    if "rotation" not in report:
+        return
+    chosen = report["rotation"]
+    residual = "" if chosen["residual"]["is_rotated"] else "not "
+    values = sum(one["is_rotated"] for one in chosen["values"])
+    yield (
+        f"before that, the residual stream {residual}rotated, and the values of attention in "
+        f"{values} of {len(chosen['values'])} blocks, wherever this made the errors of rounding "
+        "smaller: [RoSTE](https://arxiv.org/abs/2502.09003); norms have no gain any more"
     )
 
 

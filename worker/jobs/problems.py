@@ -40,6 +40,7 @@ KINDS: dict[type[BaseException], ProblemKind] = {
     errors.RecoveryError: kinds.RECOVERY,
     errors.QuantizationError: kinds.QUANTIZATION,
     errors.BinarizationError: kinds.BINARIZATION,
+    errors.RotationError: kinds.ROTATION,
     errors.UnknownMethodError: kinds.UNKNOWN_METHOD,
     errors.SolverFailedError: kinds.SOLVER_FAILED,
     errors.UnsupportedModelError: kinds.UNSUPPORTED_MODEL,
@@ -66,6 +67,7 @@ FIELDS: dict[type[BaseException], str | None] = {
     errors.RecoveryError: "recover",
     errors.QuantizationError: "quantize",
     errors.BinarizationError: "binarize",
+    errors.RotationError: "rotate",
     BaseException: None,
 }
 """For each error of the pruning core, the specification's field that causes it; None if unknown."""

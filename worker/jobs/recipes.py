@@ -56,6 +56,7 @@ def recipe_of(spec: PruneSpec) -> Recipe:
         removal,
         _quantization(spec),
         binarization,
+        spec.rotate is not None,
     )
 
 

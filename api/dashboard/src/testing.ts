@@ -20,6 +20,7 @@ export function makeSpec(overrides: Partial<Spec> = {}): Spec {
     refine: null,
     recover: null,
     quantize: null,
+    rotate: null,
     binarize: null,
     skip: [],
     propagation: "fused",

@@ -65,6 +65,10 @@ def _check_recover(spec: PruneSpec, recover: RecoverSpec) -> None:
 def _check_quantize(spec: PruneSpec) -> None:
     """Check that nothing changes the weights of a quantised model later, or measures its speed."""
     if spec.quantize is None:
+        if spec.rotate is not None:
+            reason = "rotations change how well weights can be rounded, and nothing is rounded"
+            remedy = "Set quantize, or leave rotate out."
+            raise SpecRefusedError("rotate", spec.rotate, UNFIT, reason, remedy)
         return
     refusals = (
         (

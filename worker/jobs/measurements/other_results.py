@@ -18,6 +18,7 @@ class OtherResults:
     weights: WrittenWeights
     quantization: MeasuredQuantization | None
     binarization: MeasuredBinarization | None
+    rotation: dict[str, Any] | None
     tasks: MeasuredTasks | None
     ranking: MeasuredRanking | None
     texts: list[dict[str, Any]] | None
@@ -36,6 +37,7 @@ class OtherResults:
             "certificate": self.weights.report(),
             "quantization": self.quantization and self.quantization.report(),
             "binarization": self.binarization and self.binarization.report(),
+            "rotation": self.rotation,
             "tasks": self.tasks and self.tasks.report(),
             "ranking": self.ranking and self.ranking.report(),
             "generation": self.texts,

@@ -21,6 +21,7 @@ _SQUARE_BYTES = 16  # per number: conversion to fp32, square, sum
 _SUM_BYTES = 20  # per entry of a Gram matrix: an fp32 product is added to an fp64 sum
 _GRADIENT_BYTES = 24  # per weight and window: its gradient, and adding its square
 _BACKWARD = 4  # in forwards: one to keep the states, another one, and a backward of two
+_ROTATION_BYTES = 200  # read and written per stored byte: rotations, and trials of scales
 _TRAINING = 3.0  # in forwards: one with its backward, which takes two
 _STEP_BYTES = 44  # per weight: masking and clipping its gradient, the optimizer, the copy to use
 
@@ -172,6 +173,9 @@ class _CostModel:
         if self._shape.removed_bytes:  # the sweep's result is read again, and cut
             stored = self._shape.stored_bytes
             cut = Cost(reading=stored, writing=stored - self._shape.removed_bytes)
+        if self._work.rotates:  # the model is read twice, rotated and written before the sweep
+            stored, numbers = self._shape.stored_bytes, _ROTATION_BYTES * self._shape.stored_bytes
+            cut += Cost(reading=2 * stored, writing=stored, elementwise=numbers)
         return cut + Cost(reading=outside + rest, writing=rest)
 
     def _head(self) -> Cost:

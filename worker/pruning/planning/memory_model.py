@@ -32,6 +32,8 @@ _FRAGMENTATION = 1.5  # measured ratio of heap memory to the states in it
 _MEASURED_BYTES = {"owl": 9, "dlp": 11, "matrix": 9, "depth": 0}
 _TRAINED_BYTES = 9  # per weight: two moments in fp32, and where it is kept
 _MASTER_BYTES = 4  # per weight, and the same for its gradient
+_ROTATED_COPIES = 2  # of a block: with the rotation of values and without
+_ROTATION_BYTES = 8  # per weight: rotated, and used, in fp32
 _ROUNDING_BYTES = 8  # per weight of the largest tensor: rounding it, and counting its zeros
 _TARGET_BYTES = 16  # per number of a block's outputs: these, targets and errors in fp32
 
@@ -48,7 +50,7 @@ def memory_by_phase(shape: ModelShape, work: Workload, setting: Setting) -> dict
     """Return the memory that each phase needs in addition to what the process already uses.
 
     A job has all or some of these phases: ``embedding`` computes the embeddings, ``allocation``
-    measures the dense model, ``gradients`` runs a block forward and backward on one window,
+    measures the dense model, ``rotation`` rotates a block before the sweep, ``gradients`` runs a block forward and backward on one window,
     ``blocks`` prunes a block, ``refinement`` trains a pruned block, ``quantization`` rounds the
     weights of a block, ``rest`` copies the tensors outside the blocks, and ``losses`` computes the
     losses. For a phase that runs once for each
@@ -66,6 +68,8 @@ class _MemoryModel:
 
     def phases(self) -> dict[str, PhaseMemory]:
         found = {"embedding": self._embed()}
+        if self._work.rotates:
+            found["rotation"] = self._largest_block(self._rotate)
         if self._work.allocation is not None:
             measured = partial(self._measure_scores, _MEASURED_BYTES[self._work.allocation])
             found["allocation"] = self._largest_block(measured)
@@ -151,6 +155,12 @@ class _MemoryModel:
         weights = sum(layer.weights for layer in block.layers)
         norms = 2 * _NORM_BYTES * weights * self._work.needs_gradients  # two: one as it is read
         return self._block_phase(block, running, norms)
+
+    def _rotate(self, block: BlockShape) -> PhaseMemory:
+        """Return the memory of rotating a block: copies of it, and one that computes in fp32."""
+        parameters = block.parameters
+        copies = _ROTATED_COPIES * parameters.stored_bytes
+        return self._block_phase(block, parameters.numbers * _ROTATION_BYTES, copies)
 
     def _refine(self, refinement: Refinement, block: BlockShape) -> PhaseMemory:
         """Return the memory of training a block.

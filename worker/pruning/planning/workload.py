@@ -42,6 +42,7 @@ class Workload:
         scheme: how the pruned layers are quantised; None for no quantisation.
         binarized: the pattern to which layers are pruned and binarised, in place of a method and a
             solver; None for no binarisation.
+        rotates: whether a rotated copy of the model is written first.
     """
 
     calibration_windows: int
@@ -64,6 +65,7 @@ class Workload:
     calibrates_blocks: bool = True
     scheme: Scheme | None = None
     binarized: NofM | None = None
+    rotates: bool = False
 
     @property
     def measured_seq_len(self) -> int:

@@ -109,6 +109,7 @@ def workload(
         calibrates_blocks=not drops or recipe.refinement is not None,
         scheme=recipe.scheme(meta_model),
         binarized=recipe.binarization.pattern if recipe.binarization else None,
+        rotates=recipe.rotates,
     )
 
 

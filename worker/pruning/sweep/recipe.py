@@ -32,6 +32,7 @@ from worker.pruning.planning.workload import Propagation
 from worker.pruning.quantization.layers import check_layers
 from worker.pruning.quantization.scheme import Quantization, Scheme
 from worker.pruning.refinement.settings import Refinement
+from worker.pruning.rotation.structure import rotatable
 from worker.pruning.structure.depth import Depth
 from worker.pruning.structure.heads import Heads
 from worker.pruning.structure.neurons import Neurons
@@ -88,6 +89,7 @@ class Recipe:
             for no quantisation.
         binarization: how the layers are pruned and binarised, in place of a scorer and a solver; the
             pattern is then its own. None for no binarisation.
+        rotates: whether the sweep gets the model rotated; it does not rotate the model itself.
 
     Raises:
         ValueError: both a solver and swaps are given, or both a removal and a quantisation.
@@ -106,6 +108,7 @@ class Recipe:
     removal: Removal | None = None
     quantization: Quantization | None = None
     binarization: Binarization | None = None
+    rotates: bool = False
 
     def __post_init__(self) -> None:
         if self.solver is not None and self.swaps is not None:
@@ -231,8 +234,11 @@ class Recipe:
             SkipError: a glob matches no part of the model, or no layer is left to prune.
             AllocationError: the number of given sparsities is not the number of blocks.
             UnsupportedModelError, RatioError: as `reduction`.
+            RotationError: the model should be rotated and cannot be.
         """
         self.reduction(meta_model)
+        if self.rotates:
+            rotatable(meta_model)
         if isinstance(self.allocation, BlockSparsities):
             self.allocation.sparsities(len(meta_model.blocks))
         self._check_globs(meta_model)

@@ -66,6 +66,7 @@ const LABELS: Record<string, string> = {
   quantize: "Quantise",
   "quantize.group_size": "Weights per scale",
   "quantize.scales": "Choice of scales",
+  rotate: "Rotate before rounding",
   binarize: "Binarise",
 };
 
