@@ -260,6 +260,8 @@ def _recovery_steps(report: dict[str, Any]) -> Iterable[str]:
         f"then trained by the recovery `{settings['kind']}`: {measured['steps']:,} steps on "
         f"{measured['tokens']:,} tokens, zeros kept"
     )
+    if settings.get("rounds"):
+        yield "in each step the weights rounded as above, with gradients straight through"
     kl, temperature = settings["kl"], settings["temperature"]
     yield (
         f"training loss: {kl:g} of the divergence from the dense model at temperature "

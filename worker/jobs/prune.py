@@ -74,7 +74,8 @@ def prune(
     pruned.mkdir(exist_ok=True)
     rotation = yield from rotated_job(job, out)
     cached = _dense_loss_cache(job, rotation)
-    sweep = start_sweep(rotation.job if rotation else job, pruned, cached.read())
+    of_sweep = rotation.job if rotation else job
+    sweep = start_sweep(of_sweep, pruned, cached.read())
     share = sweep_share(sweep.seconds, recovery.plan.seconds) if recovery else 1.0
     trained = measurements.start
     swept = _STARTED + share * (trained - _STARTED)
@@ -89,7 +90,7 @@ def prune(
         recovered = RecoveredModel.count(recovery, recovery_result, blocks)
     shards: Sequence[Shard] = recovered.result.shards if recovered else result.shards
     written, others = yield from _measured(job, measurements, blocks, shards, out, rotation)
-    report = job_report(job, result, blocks, recovered, others)
+    report = job_report(of_sweep, result, blocks, recovered, others)
     write_report(out, report)
     digests = _digests(written)
     statement = write_statement(out, digests, Run(job, inputs, result.plan, report, started))

@@ -64,7 +64,8 @@ def recovery_of(spec: PruneSpec) -> Recovery | None:
     """Return the settings of the recovery; None if the job has none."""
     if (one := spec.recover) is None:
         return None
-    return Recovery(one.kind, one.tokens, one.lr, one.kl, one.temperature)
+    rounds = spec.quantize is not None and one.kind == "masked"
+    return Recovery(one.kind, one.tokens, one.lr, one.kl, one.temperature, rounds)
 
 
 def _solver(spec: PruneSpec) -> Solver | None:

@@ -72,9 +72,10 @@ def _check_quantize(spec: PruneSpec) -> None:
         return
     refusals = (
         (
-            spec.recover is not None,
-            "a recovery trains the weights after the sweep, which rounds them",
-            "Leave quantize out, and quantise the recovered model by a job with method none.",
+            spec.recover is not None and spec.recover.kind != "masked",
+            "only a recovery of the kind masked trains weights that are rounded",
+            "Set the kind of recover to masked, or leave quantize out and quantise the recovered "
+            "model by a job with method none.",
         ),
         (
             spec.method in REMOVING,

@@ -73,3 +73,19 @@ def test_a_model_that_cannot_be_rotated_is_a_problem_of_the_field() -> None:
     )
     problem = problem_of(RotationError("the model cannot be rotated"), spec)
     assert problem.code == "rotation"
+
+
+def test_a_rotated_and_quantised_model_can_be_trained(folder: Path) -> None:
+    spec = make_spec(folder, recover={"kind": "masked", "tokens": 256}, samples=2)
+    (folder / "out").mkdir()
+
+    run_to_end(prune(spec, folder / "out", Resources(device="cpu")))
+
+    report = json.loads((folder / "out" / "report.json").read_text())
+    assert report["recovery"]["settings"]["rounds"]
+    assert report["metrics"]["quantization"]["bits"] == 4
+    assert report["metrics"]["sparsity"] >= 0.5
+    loaded = AutoModelForCausalLM.from_pretrained(folder / "out")
+    assert loaded(random_ids(2, 24)).logits.isfinite().all()
+    card = (folder / "out" / "README.md").read_text()
+    assert "in each step the weights rounded as above" in card
