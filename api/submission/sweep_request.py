@@ -35,6 +35,8 @@ Varied = Literal[
     "refine",
     "recover",
     "quantize",
+    "rotate",
+    "binarize",
     "skip",
 ]
 """Fields that change the pruning but not the evaluation, so that points are comparable and share

@@ -38,6 +38,8 @@ ADDED_FIELDS = (
     "model_secret",
     "output",
     "ratio",
+    "binarize",
+    "rotate",
 )
 """Fields that did not exist when older jobs' digests were computed."""
 NO_LABELS: Mapping[str, object] = MappingProxyType({})

@@ -126,6 +126,18 @@ QUANTIZATION = GROUP.add(
     "The quantisation does not fit the model",
     "A layer cannot be quantised, or its rows do not split into groups of the group size.",
 )
+BINARIZATION = GROUP.add(
+    "binarization",
+    422,
+    "The binarisation does not fit the model",
+    "A layer's rows do not split into groups of eight weights.",
+)
+ROTATION = GROUP.add(
+    "rotation",
+    422,
+    "The model cannot be rotated",
+    "Only models that are built like Llama can be rotated before they are quantised.",
+)
 SOLVER_FAILED = GROUP.add(
     "solver_failed",
     422,

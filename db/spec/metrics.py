@@ -7,6 +7,7 @@ from itertools import chain
 from db.core.errors import SpecRefusedError
 from db.spec.combinations.unfit import UNFIT
 from db.spec.evaluation.rank_answers import ESTIMATE, RANKING_METRICS
+from db.spec.formats.binarization import BINARIZATION_METRICS
 from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import Gate
 from db.spec.zero_shot import ESTIMATES, TASK_METRICS, task_metrics
@@ -75,6 +76,7 @@ BENCHMARK_METRICS = (
 )
 OPTIONAL_METRICS: Mapping[str, tuple[str, ...]] = {
     "quantize": QUANTIZATION_METRICS,
+    "binarize": BINARIZATION_METRICS,
     "rank_answers": RANKING_METRICS,
     "benchmark": BENCHMARK_METRICS,
 }

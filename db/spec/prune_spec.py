@@ -19,7 +19,8 @@ from pydantic_core import CoreSchema
 from db.spec.allocations import Allocation, AllocationName
 from db.spec.evaluation.rank_answers import RankAnswers
 from db.spec.expected_inputs import ExpectedInputs
-from db.spec.formats.quantization import Quantize
+from db.spec.formats.binarization import Binarize, implied_method
+from db.spec.formats.quantization import Quantize, Rotate
 from db.spec.generation import Prompts
 from db.spec.outputs.targets import Outputs
 from db.spec.presets import PresetName, resolve_preset
@@ -184,6 +185,17 @@ class PruneSpec(BaseModel):
         description="Rounds the kept weights to 4 or 8 bits once a block is pruned: `w4a16` or "
         "`w8a16`, or an object that sets more than the scheme.",
     )
+    rotate: Rotate = Field(
+        default=None,
+        description="`auto` rotates the model before `quantize` rounds it, where this makes the "
+        "errors smaller. It changes none of the model's outputs.",
+    )
+    binarize: Binarize = Field(
+        default=None,
+        description="Keeps some of each eight neighbouring weights, as two values for each group of "
+        "a row: `true`, or an object that sets more. It replaces `method` and `sparsity`.",
+        examples=[{"kept": 4.4}],
+    )
     samples: StrictInt | None = Field(
         default=None,
         ge=1,
@@ -270,7 +282,7 @@ class PruneSpec(BaseModel):
         """Set the fields of the preset, and the sparsity that the method or the pattern implies."""
         if not isinstance(data, dict):
             return data
-        data = resolve_preset(data)
+        data = implied_method(resolve_preset(data))
         if data.get("sparsity") is None:
             share = implied_sparsity(data.get("method"), data.get("pattern"))
             return data if share is None else data | {"sparsity": share}

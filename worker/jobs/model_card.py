@@ -89,7 +89,9 @@ def model_card(report: dict[str, Any]) -> str:
             f"- {step}"
             for step in (
                 *_steps(spec, environment),
+                *_rotation_steps(report),
                 *_quantization_steps(report),
+                *_binarization_steps(report),
                 *_recovery_steps(report),
             )
         ),
@@ -119,9 +121,10 @@ def _size(metrics: dict[str, Any]) -> str:
         left = metrics["parameters"]
         return f"| parameters | {left + removed:,} | {left:,} |"
     zeros = f"| zeros in the pruned layers | | {100 * metrics['sparsity']:.4f} % |"
-    if "quantization" not in metrics:
+    rounded = metrics.get("quantization") or metrics.get("binarization")
+    if rounded is None:
         return zeros
-    bits = metrics["quantization"]["bits_per_weight"]
+    bits = rounded["bits_per_weight"]
     return f"| bits per weight of the pruned layers | | {bits:.2f} |\n{zeros}"
 
 
@@ -150,6 +153,8 @@ def _steps(spec: PruneSpec, environment: dict[str, Any]) -> Iterable[str]:
     recipe = recipe_of(spec)
     if recipe.removal is not None:
         yield from _removal_steps(spec, recipe)
+    elif recipe.binarization is not None:
+        yield "mask and weights by `binarize`, [PBS²P](https://arxiv.org/abs/2502.01705)"
     elif recipe.prunes:
         yield from _pruning_steps(spec, recipe)
     else:
@@ -201,6 +206,20 @@ def _refinement(refinement: Refinement, correction: float) -> str:
     )
 
 
+def _rotation_steps(report: dict[str, Any]) -> Iterable[str]:
+    """Describe how the model was rotated before it was pruned, if it was."""
+    if "rotation" not in report:
+        return
+    chosen = report["rotation"]
+    residual = "" if chosen["residual"]["is_rotated"] else "not "
+    values = sum(one["is_rotated"] for one in chosen["values"])
+    yield (
+        f"before that, the residual stream {residual}rotated, and the values of attention in "
+        f"{values} of {len(chosen['values'])} blocks, wherever this made the errors of rounding "
+        "smaller: [RoSTE](https://arxiv.org/abs/2502.09003); norms have no gain any more"
+    )
+
+
 def _quantization_steps(report: dict[str, Any]) -> Iterable[str]:
     """Describe how the weights were rounded, if they were."""
     if "quantization" not in report:
@@ -214,6 +233,24 @@ def _quantization_steps(report: dict[str, Any]) -> Iterable[str]:
     yield f"{measured['bits_per_weight']:.2f} bits per weight of these layers, scales included"
 
 
+def _binarization_steps(report: dict[str, Any]) -> Iterable[str]:
+    """Describe how the weights were binarised, if they were, and count their bits."""
+    if "binarization" not in report:
+        return
+    settings, measured = report["binarization"], report["metrics"]["binarization"]
+    yield (
+        f"of each 8 neighbours of a row {settings['low']} to {settings['high']} kept, in the mean "
+        f"{measured['kept']:.2f}; the kept ones take two values for each {settings['group_size']} "
+        f"neighbours, and four in {100 * settings['salient']:g} % of the columns"
+    )
+    yield (
+        f"{measured['bits_per_weight']:.2f} bits per weight of these layers in a format that would "
+        f"store them as such: mask {measured['mask_bits_per_weight']:.2f}, signs "
+        f"{measured['sign_bits_per_weight'] + measured['second_sign_bits_per_weight']:.2f}, values "
+        f"{measured['scale_bits_per_weight']:.2f}; the files here are as large as the dense ones"
+    )
+
+
 def _recovery_steps(report: dict[str, Any]) -> Iterable[str]:
     """Describe the recovery of the pruned model, if there was one."""
     if "recovery" not in report:
@@ -223,6 +260,8 @@ def _recovery_steps(report: dict[str, Any]) -> Iterable[str]:
         f"then trained by the recovery `{settings['kind']}`: {measured['steps']:,} steps on "
         f"{measured['tokens']:,} tokens, zeros kept"
     )
+    if settings.get("rounds"):
+        yield "in each step the weights rounded as above, with gradients straight through"
     kl, temperature = settings["kl"], settings["temperature"]
     yield (
         f"training loss: {kl:g} of the divergence from the dense model at temperature "

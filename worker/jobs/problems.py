@@ -39,6 +39,8 @@ KINDS: dict[type[BaseException], ProblemKind] = {
     errors.RefinementError: kinds.REFINEMENT,
     errors.RecoveryError: kinds.RECOVERY,
     errors.QuantizationError: kinds.QUANTIZATION,
+    errors.BinarizationError: kinds.BINARIZATION,
+    errors.RotationError: kinds.ROTATION,
     errors.UnknownMethodError: kinds.UNKNOWN_METHOD,
     errors.SolverFailedError: kinds.SOLVER_FAILED,
     errors.UnsupportedModelError: kinds.UNSUPPORTED_MODEL,
@@ -64,6 +66,8 @@ FIELDS: dict[type[BaseException], str | None] = {
     errors.RefinementError: "refine",
     errors.RecoveryError: "recover",
     errors.QuantizationError: "quantize",
+    errors.BinarizationError: "binarize",
+    errors.RotationError: "rotate",
     BaseException: None,
 }
 """For each error of the pruning core, the specification's field that causes it; None if unknown."""

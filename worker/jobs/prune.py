@@ -14,6 +14,7 @@ from worker.evaluation.perplexity import token_loss
 from worker.jobs.dense_loss_cache import CachedDenseLosses
 from worker.jobs.inputs import JobInputs, model_digests, shown_names, text_digests, versions
 from worker.jobs.job_report import job_report
+from worker.jobs.measurements.binarization import measured_binarization
 from worker.jobs.measurements.measurements import GENERATED, PACKAGED, JobMeasurements
 from worker.jobs.measurements.other_results import OtherResults
 from worker.jobs.measurements.quantization import measured_quantization
@@ -26,6 +27,7 @@ from worker.jobs.recovery import planned_recovery, sweep_share
 from worker.jobs.resources import Resources
 from worker.jobs.signature import read_signer, sign_statement
 from worker.jobs.sweep import start_sweep
+from worker.jobs.written.rotated import RotatedJob, rotated_job
 from worker.jobs.written.smaller import whole_folder, write_smaller
 from worker.jobs.written.weights import read_weights
 from worker.pruning.base.compute import compute_device
@@ -70,8 +72,10 @@ def prune(
     recovery = planned_recovery(job, whole)
     pruned = recovery.pruned if recovery else whole
     pruned.mkdir(exist_ok=True)
-    cached = _dense_loss_cache(job)
-    sweep = start_sweep(job, pruned, cached.read())
+    rotation = yield from rotated_job(job, out)
+    cached = _dense_loss_cache(job, rotation)
+    of_sweep = rotation.job if rotation else job
+    sweep = start_sweep(of_sweep, pruned, cached.read())
     share = sweep_share(sweep.seconds, recovery.plan.seconds) if recovery else 1.0
     trained = measurements.start
     swept = _STARTED + share * (trained - _STARTED)
@@ -85,8 +89,8 @@ def prune(
         recovery_result = yield from recovery.progress(swept, trained)
         recovered = RecoveredModel.count(recovery, recovery_result, blocks)
     shards: Sequence[Shard] = recovered.result.shards if recovered else result.shards
-    written, others = yield from _measured(job, measurements, blocks, shards, out)
-    report = job_report(job, result, blocks, recovered, others)
+    written, others = yield from _measured(job, measurements, blocks, shards, out, rotation)
+    report = job_report(of_sweep, result, blocks, recovered, others)
     write_report(out, report)
     digests = _digests(written)
     statement = write_statement(out, digests, Run(job, inputs, result.plan, report, started))
@@ -101,6 +105,7 @@ def _measured(
     blocks: Sequence[BlockResult],
     shards: Sequence[Shard],
     out: Path,
+    rotation: RotatedJob | None,
 ) -> Generator[JobProgress, None, tuple[Sequence[Shard], OtherResults]]:
     """Complete the model's folder ``out`` and measure the model; return the files of its weights.
 
@@ -113,13 +118,17 @@ def _measured(
     own: tuple[str, ...] = ()
     if job.recipe.removal is not None:
         shards, own = (yield from write_smaller(job, out, blocks, GENERATED)), (CONFIG,)
+    if rotation is not None:
+        rotation.copy_config(out)
+        own = (CONFIG,)
     quantization = measured_quantization(job, blocks)
     entry = quantization.config if quantization else None
     copy_companions(job.model.path, out, job.resources.model_roots, own=own, quantization=entry)
     speed = yield from measurements.speed(out)
     yield JobProgress(Phase.packaging, PACKAGED)
     weights = yield from read_weights(job, blocks, out, shards, PACKAGED)
-    return shards, OtherResults(weights, quantization, tasks, ranking, texts, speed)
+    formats = (quantization, measured_binarization(job, blocks), rotation and rotation.choices)
+    return shards, OtherResults(weights, *formats, tasks, ranking, texts, speed)
 
 
 def _opened(
@@ -141,8 +150,9 @@ def _opened(
     return job, JobInputs(shown_names(spec, resources), digests)
 
 
-def _dense_loss_cache(job: OpenedJob) -> CachedDenseLosses:
-    if job.resources.baselines is None:
+def _dense_loss_cache(job: OpenedJob, rotation: RotatedJob | None) -> CachedDenseLosses:
+    """Return the cache of the dense losses; of a rotated model, they are rounded differently."""
+    if job.resources.baselines is None or rotation is not None:
         return CachedDenseLosses(None)
     evaluation = job.windows.evaluation.ids
     key = dense_loss_key(job.meta_model, evaluation, token_loss, job.devices[0])

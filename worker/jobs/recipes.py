@@ -7,6 +7,7 @@ from db.spec.formats.quantization import BITS
 from db.spec.prune_spec import Propagation, PruneSpec
 from db.spec.pruning.methods import OWN_MASK, REMOVING, MethodName, SolverName
 from db.spec.variants import default_variant
+from worker.pruning.binarization.settings import Binarization
 from worker.pruning.methods.allocation import BlockSparsities
 from worker.pruning.methods.patterns import NofM, Pattern, Unstructured
 from worker.pruning.methods.registry import get_allocation, get_scorer, get_solver
@@ -33,7 +34,9 @@ _UNSCORED = OWN_MASK | REMOVING | {MethodName.none}
 def recipe_of(spec: PruneSpec) -> Recipe:
     scorer = get_scorer(spec.method) if spec.method not in _UNSCORED else None
     pattern: Pattern
-    if spec.pattern is None:
+    if (binarization := _binarization(spec)) is not None:
+        pattern = binarization.pattern
+    elif spec.pattern is None:
         published = scorer.scope if scorer else "matrix"
         pattern = Unstructured(spec.sparsity, spec.scope.value if spec.scope else published)
     else:
@@ -52,6 +55,8 @@ def recipe_of(spec: PruneSpec) -> Recipe:
         _refinement(spec),
         removal,
         _quantization(spec),
+        binarization,
+        spec.rotate is not None,
     )
 
 
@@ -59,7 +64,8 @@ def recovery_of(spec: PruneSpec) -> Recovery | None:
     """Return the settings of the recovery; None if the job has none."""
     if (one := spec.recover) is None:
         return None
-    return Recovery(one.kind, one.tokens, one.lr, one.kl, one.temperature)
+    rounds = spec.quantize is not None and one.kind == "masked"
+    return Recovery(one.kind, one.tokens, one.lr, one.kl, one.temperature, rounds)
 
 
 def _solver(spec: PruneSpec) -> Solver | None:
@@ -94,6 +100,13 @@ def _quantization(spec: PruneSpec) -> Quantization | None:
     if (quantize := spec.quantize) is None:
         return None
     return Quantization(BITS[quantize.scheme], quantize.group_size, quantize.scales)
+
+
+def _binarization(spec: PruneSpec) -> Binarization | None:
+    if (binarize := spec.binarize) is None:
+        return None
+    low, high = binarize.limits
+    return Binarization(binarize.kept, low, high, binarize.group_size, binarize.salient)
 
 
 def _correction(spec: PruneSpec) -> float:

@@ -64,6 +64,6 @@ class RecoveredModel:
 
 
 def _zeros(folder: Path, names: Iterable[str]) -> int:
-    checkpoint = Checkpoint.open(folder)
+    checkpoint = Checkpoint.open(folder).dequantized()
     tensors = (checkpoint.read(name) for name in names)
     return sum(tensor.numel() - int(tensor.count_nonzero()) for tensor in tensors)

@@ -20,6 +20,7 @@ from worker.pruning.methods.patterns import Pattern
 from worker.pruning.model.checkpoint import Checkpoint
 from worker.pruning.model.head_loss import TokenLoss
 from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.model.packed_weights import QuantizedMatrix
 from worker.pruning.planning.memory_limits import headroom
 from worker.pruning.sweep.output import ModelOutput
 from worker.recovery.evaluation import evaluation_losses
@@ -31,6 +32,7 @@ from worker.recovery.optimizer import Optimizer
 from worker.recovery.planning.plan import plan_recovery
 from worker.recovery.recovery_log import RecoveryLog, TrainingState
 from worker.recovery.results import RecoveryProgress, RecoveryResult
+from worker.recovery.rounding import packed_matrices
 from worker.recovery.settings import Recovery
 from worker.recovery.shapes import recovery_shape, recovery_work
 from worker.recovery.student import Student
@@ -97,7 +99,7 @@ class ModelRecovery:
         self._seed, self._ranks = seed, ranks
         self._windows = RecoveryWindows.of(training, held_out, recovery, seed, ranks.size)
         self.plan = plan_recovery(
-            recovery_shape(pruned),
+            recovery_shape(dense),  # the stored pruned matrices may be packed
             recovery,
             recovery_work(pruned, training, held_out, evaluation, ranks.size),
             headroom(pruned.device, memory_budget_bytes),
@@ -140,7 +142,7 @@ class ModelRecovery:
         before = yield from self._evaluate("evaluation_losses_before", self._pruned)
         state = yield from self._train()
         trim_heap()
-        written = Checkpoint.open(self._out)
+        written = Checkpoint.open(self._out).dequantized()
         recovered = MetaModel(self._pruned.model, written, self._pruned.dtype, self._pruned.device)
         after = yield from self._evaluate("evaluation_losses_after", recovered)
         return self._result(state, before, after)
@@ -168,6 +170,7 @@ class ModelRecovery:
                 block_inputs,
                 build,
                 recomputes=self.plan.setting.recomputes,
+                is_quantized=self._recovery.rounds,
                 ranks=self._ranks,
             )
             training = Training(
@@ -196,13 +199,17 @@ class ModelRecovery:
         blocks = list(student.trained_blocks()) if student else []
         for index in range(len(self._pruned.blocks)):
             merged = blocks[index].merged() if blocks else {}
+            packed = blocks[index].packed() if blocks else self._packed(index)
             if self._ranks.is_main:
                 stored = self._pruned.read_block(index) | merged
-                self._output.write_block(index, stored)
+                self._output.write_block(index, stored, packed)
         norms = student.merged_norms() if student else {}
         if self._ranks.is_main:
             self._output.finish(self._pruned.weights.to_stored(norms))
         self._ranks.barrier()
+
+    def _packed(self, index: int) -> dict[str, QuantizedMatrix]:
+        return packed_matrices(self._pruned, index) if self._recovery.rounds else {}
 
     def _result(
         self, state: TrainingState, before: tuple[float, ...], after: tuple[float, ...]

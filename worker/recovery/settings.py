@@ -32,6 +32,8 @@ class Recovery:
         kl: coefficient of the loss term for the divergence from the dense model, from 0 to 1; the
             term for the cross-entropy of the text has the coefficient ``1 - kl``.
         temperature: the softmax temperature of both models in the divergence.
+        rounds: whether the pruned model is quantised; its weights are then rounded in each forward,
+            with the scales that they have, and gradients pass straight through. Only ``masked``.
 
     Raises:
         ValueError: a value is out of range.
@@ -42,10 +44,13 @@ class Recovery:
     learning_rate: float | None = None
     kl: float = 0.67
     temperature: float = 2.0
+    rounds: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"kind {self.kind!r} is unknown; choose one of {', '.join(KINDS)}")
+        if self.rounds and self.kind != "masked":
+            raise ValueError(f"kind {self.kind!r} does not train quantised weights; choose masked")
         if self.tokens < 1:
             raise ValueError(f"tokens {self.tokens} is less than 1; give more training tokens")
         if self.learning_rate is not None and not 0 < self.learning_rate <= 1:

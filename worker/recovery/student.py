@@ -17,8 +17,10 @@ from worker.pruning.model.block_inputs import BlockInputs
 from worker.pruning.model.head_loss import head_logits
 from worker.pruning.model.linear_layers import LinearLayer, linear_layers
 from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.model.packed_weights import QuantizedMatrix
 from worker.recovery.kinds.matrix import MatrixLayout
 from worker.recovery.kinds.parametrization import Parametrization
+from worker.recovery.rounding import FixedScales, packed_matrices
 from worker.recovery.sharding import shard, whole
 
 Parametrize = Callable[[Tensor, MatrixLayout], Parametrization]
@@ -34,6 +36,7 @@ class TrainedBlock(nn.Module):
         parametrize: returns the `Parametrization` that computes one pruned parameter.
         dtype: the dtype of the forward.
         device: the device of the forward.
+        packed: the matrices that are quantised, by parameter name; their scales stay.
 
     Attributes:
         matrix_names: the names of the pruned parameters, relative to the block.
@@ -48,8 +51,12 @@ class TrainedBlock(nn.Module):
         parametrize: Parametrize,
         dtype: torch.dtype,
         device: torch.device,
+        packed: Mapping[str, QuantizedMatrix],
     ) -> None:
         super().__init__()
+        self._scales = {
+            name: FixedScales(one.scales.to(device), one.bits) for name, one in packed.items()
+        }
         self._block = (block,)  # in a tuple, so that its parameters are not those of this module
         self._dtype, self.rounds = dtype, False
         layers = _layers_by_parameter(block)
@@ -86,6 +93,17 @@ class TrainedBlock(nn.Module):
                 for name, value in self._trained()
             }
 
+    @torch.no_grad()
+    def packed(self) -> dict[str, QuantizedMatrix]:
+        """Return the trained matrices that are quantised, by name."""
+        with whole(self):
+            named = zip(self.matrix_names, self.matrices, strict=True)
+            return {
+                name: self._scales[name].quantized(matrix()).to(torch.device("cpu"))
+                for name, matrix in named
+                if name in self._scales
+            }
+
     def parametrizations(self) -> Iterator[Parametrization]:
         """Yield the `Parametrization` of each pruned parameter of the block."""
         for matrix in self.matrices:
@@ -93,9 +111,14 @@ class TrainedBlock(nn.Module):
                 yield matrix
 
     def _trained(self) -> Iterator[tuple[str, Tensor]]:
-        """Yield names and trained weights, in fp32, or in the stored dtype if ``rounds``."""
+        """Yield names and trained weights, in fp32, or in the stored dtype if ``rounds``.
+
+        Quantised weights are rounded in either case.
+        """
         for name, matrix in zip(self.matrix_names, self.matrices, strict=True):
-            yield name, self._rounded(name, matrix())
+            scales, weights = self._scales.get(name), matrix()
+            weights = weights if scales is None else scales.rounded(weights)
+            yield name, self._rounded(name, weights)
         for name, norm in zip(self.norm_names, self.norms, strict=True):
             yield name, self._rounded(name, norm)
 
@@ -115,6 +138,7 @@ class Student(nn.Module):
         parametrize: returns the `Parametrization` that computes one pruned parameter.
         recomputes: whether the backward runs each block's forward again rather than keeping its
             activations.
+        is_quantized: whether the matrices that are stored packed are trained as such.
         ranks: the processes among which the blocks' parameters are divided.
 
     Attributes:
@@ -128,6 +152,7 @@ class Student(nn.Module):
         parametrize: Parametrize,
         *,
         recomputes: bool,
+        is_quantized: bool = False,
         ranks: Ranks = SINGLE_PROCESS,
     ) -> None:
         super().__init__()
@@ -143,7 +168,8 @@ class Student(nn.Module):
         )
         self.blocks = nn.ModuleList()
         for index, block in enumerate(meta_model.blocks):
-            trained = build(block, meta_model.read_block(index))
+            packed = packed_matrices(meta_model, index) if is_quantized else {}
+            trained = build(block, meta_model.read_block(index), packed=packed)
             shard(trained, ranks, meta_model.device)
             self.blocks.append(trained)
         self.norm_names = _head_norms(meta_model, block_inputs)

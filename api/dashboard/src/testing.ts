@@ -20,6 +20,8 @@ export function makeSpec(overrides: Partial<Spec> = {}): Spec {
     refine: null,
     recover: null,
     quantize: null,
+    rotate: null,
+    binarize: null,
     skip: [],
     propagation: "fused",
     samples: null,

@@ -1,6 +1,7 @@
 """The check that the options of a specification can be combined."""
 
 from db.core.errors import SpecRefusedError
+from db.spec.combinations.binarization import check_binarize
 from db.spec.combinations.inputs import check_inputs
 from db.spec.combinations.masks import check_masks
 from db.spec.combinations.removal import check_removal
@@ -16,6 +17,7 @@ def check_combination(spec: PruneSpec) -> None:
     Raises:
         SpecRefusedError: the options cannot be combined, or there is nothing to do.
     """
+    check_binarize(spec)
     check_removal(spec)
     check_masks(spec)
     check_training(spec)

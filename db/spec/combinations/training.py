@@ -65,12 +65,17 @@ def _check_recover(spec: PruneSpec, recover: RecoverSpec) -> None:
 def _check_quantize(spec: PruneSpec) -> None:
     """Check that nothing changes the weights of a quantised model later, or measures its speed."""
     if spec.quantize is None:
+        if spec.rotate is not None:
+            reason = "rotations change how well weights can be rounded, and nothing is rounded"
+            remedy = "Set quantize, or leave rotate out."
+            raise SpecRefusedError("rotate", spec.rotate, UNFIT, reason, remedy)
         return
     refusals = (
         (
-            spec.recover is not None,
-            "a recovery trains the weights after the sweep, which rounds them",
-            "Leave quantize out, and quantise the recovered model by a job with method none.",
+            spec.recover is not None and spec.recover.kind != "masked",
+            "only a recovery of the kind masked trains weights that are rounded",
+            "Set the kind of recover to masked, or leave quantize out and quantise the recovered "
+            "model by a job with method none.",
         ),
         (
             spec.method in REMOVING,

@@ -1,4 +1,4 @@
-"""The field ``quantize`` of a specification: how the pruned weights are rounded."""
+"""The fields ``quantize`` and ``rotate`` of a specification: how the kept weights are rounded."""
 
 from typing import Annotated, Literal
 
@@ -46,4 +46,14 @@ Quantize = Annotated[
     BeforeValidator(
         _from_name, json_schema_input_type=Literal[SchemeName, "none"] | QuantizeSpec | None
     ),
+]
+
+
+def _not_rotated(value: object) -> object:
+    return None if value == "none" else value
+
+
+Rotate = Annotated[
+    Literal["auto"] | None,
+    BeforeValidator(_not_rotated, json_schema_input_type=Literal["auto", "none"] | None),
 ]

@@ -10,7 +10,12 @@ from db.spec.metrics import METRIC_NAMES, OPTIONAL_METRICS, check_gate
 from db.spec.quality_gate import Gate
 from tests.factories import make_spec
 
-VALUES: dict[str, Any] = {"quantize": "w4a16", "rank_answers": True, "benchmark": True}
+VALUES: dict[str, Any] = {
+    "quantize": "w4a16",
+    "binarize": True,
+    "rank_answers": True,
+    "benchmark": True,
+}
 
 
 @pytest.mark.parametrize(

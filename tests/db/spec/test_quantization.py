@@ -53,9 +53,14 @@ def test_a_wrong_value_is_refused_at_its_place(
     assert message in error["msg"]
 
 
-def test_a_recovery_beside_it_is_refused_with_another_way() -> None:
-    with pytest.raises(SpecRefusedError, match="trains the weights after the sweep") as refused:
-        check_combination(spec(quantize="w8a16", recover="masked"))
+def test_a_recovery_of_whole_weights_trains_rounded_ones() -> None:
+    check_combination(spec(quantize="w8a16", recover="masked"))
+
+
+@pytest.mark.parametrize("kind", ["mask_lora", "spp", "ast"])
+def test_another_recovery_beside_it_is_refused_with_another_way(kind: str) -> None:
+    with pytest.raises(SpecRefusedError, match="only a recovery of the kind masked") as refused:
+        check_combination(spec(quantize="w8a16", recover=kind))
     assert (refused.value.field, refused.value.value) == ("quantize", "w8a16")
     assert "by a job with method none" in refused.value.remedy
 
@@ -72,6 +77,14 @@ def test_a_benchmark_beside_it_is_refused() -> None:
     with pytest.raises(SpecRefusedError, match="its speed says nothing") as refused:
         check_combination(spec(quantize="w8a16", benchmark=True))
     assert (refused.value.field, refused.value.value) == ("benchmark", True)
+
+
+def test_rotations_without_it_are_refused() -> None:
+    check_combination(spec(quantize="w4a16", rotate="auto"))
+    assert spec(rotate="none") == spec()
+    with pytest.raises(SpecRefusedError, match="nothing is rounded") as refused:
+        check_combination(spec(rotate="auto"))
+    assert (refused.value.field, refused.value.value) == ("rotate", "auto")
 
 
 def test_a_model_that_is_sparse_already_can_be_quantised() -> None:

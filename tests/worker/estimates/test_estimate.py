@@ -97,6 +97,8 @@ def run(asked: PruneSpec, folder: Path) -> dict[str, Any]:
         {"method": "neurons", "sparsity": 0.0, "ratio": 0.2},
         {"method": "depth", "sparsity": 0.0, "ratio": 0.34},
         {"quantize": "w4a16"},
+        {"binarize": True, "sparsity": 0.0},
+        {"quantize": "w4a16", "rotate": "auto"},
     ],
 )
 def test_an_estimate_is_the_plan_that_the_job_then_makes(

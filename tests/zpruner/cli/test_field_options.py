@@ -109,6 +109,11 @@ def test_a_new_field_needs_nothing_but_its_declaration() -> None:
             ["--quantize", "w8a16", "--quantize-group-size", "64", "--quantize-scales", "minmax"],
             {"quantize": {"scheme": "w8a16", "group_size": 64, "scales": "minmax"}},
         ),
+        (["--binarize"], {"binarize": True}),
+        (
+            ["--binarize-kept", "4.4", "--binarize-low", "3"],
+            {"binarize": {"kept": 4.4, "low": 3}},
+        ),
     ],
 )
 def test_the_parts_of_an_object_are_options_of_their_own(

@@ -151,6 +151,8 @@ def test_a_sweep_varies_each_field_that_the_service_can_vary(live: Live) -> None
         "refine": ("true", [True]),
         "recover": ("spp", ["spp"]),
         "quantize": ("null", [None]),
+        "rotate": ("null", [None]),
+        "binarize": ("null", [None]),
         "ratio": ("null", [None]),
         "preset": ("best", ["best"]),
         "propagation": ("fused", ["fused"]),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from worker.benchmark.comparison import Comparison
+from worker.jobs.measurements.binarization import MeasuredBinarization
 from worker.jobs.measurements.quantization import MeasuredQuantization
 from worker.jobs.ranking.results import MeasuredRanking
 from worker.jobs.tasks.measured import MeasuredTasks
@@ -16,6 +17,8 @@ class OtherResults:
 
     weights: WrittenWeights
     quantization: MeasuredQuantization | None
+    binarization: MeasuredBinarization | None
+    rotation: dict[str, Any] | None
     tasks: MeasuredTasks | None
     ranking: MeasuredRanking | None
     texts: list[dict[str, Any]] | None
@@ -23,7 +26,8 @@ class OtherResults:
 
     def metrics(self) -> dict[str, Any]:
         """Return the metrics by name."""
-        parts = (self.weights, self.quantization, self.tasks, self.ranking, self.speed)
+        formats = (self.quantization, self.binarization)
+        parts = (self.weights, *formats, self.tasks, self.ranking, self.speed)
         measured = [one.metrics() for one in parts if one is not None]
         return {name: value for metrics in measured for name, value in metrics.items()}
 
@@ -32,6 +36,8 @@ class OtherResults:
         parts = {
             "certificate": self.weights.report(),
             "quantization": self.quantization and self.quantization.report(),
+            "binarization": self.binarization and self.binarization.report(),
+            "rotation": self.rotation,
             "tasks": self.tasks and self.tasks.report(),
             "ranking": self.ranking and self.ranking.report(),
             "generation": self.texts,

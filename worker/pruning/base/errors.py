@@ -37,6 +37,14 @@ class QuantizationError(PruningError):
     """A layer cannot be quantised, or its rows do not split into the groups that share a scale."""
 
 
+class RotationError(PruningError):
+    """The model is built in a way that cannot be rotated."""
+
+
+class BinarizationError(PruningError):
+    """The rows of a layer do not split into the groups of a binarisation."""
+
+
 class UnknownMethodError(PruningError):
     """No method, solver or allocation is registered under this name.
 

@@ -11,5 +11,7 @@ SCORES_FOLDER = ".scores"
 """Folder below the output folder for the results of finished zero-shot tasks."""
 WHOLE_FOLDER = ".whole"
 """Folder below the output folder for a pruned model with zeros in place of its removed units."""
-WORKING_FOLDERS = (PROGRESS_FOLDER, PRUNED_FOLDER, SCORES_FOLDER, WHOLE_FOLDER)
+ROTATED_FOLDER = ".rotated"
+"""Folder below the output folder for the rotated dense model that a sweep prunes."""
+WORKING_FOLDERS = (PROGRESS_FOLDER, PRUNED_FOLDER, SCORES_FOLDER, WHOLE_FOLDER, ROTATED_FOLDER)
 """The folders that are deleted before an output folder is published."""

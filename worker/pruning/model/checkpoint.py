@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from worker.pruning.base.errors import CheckpointError
-from worker.pruning.model.packed_weights import PACKED, dequantized, part_names, unpack
+from worker.pruning.model.packed_weights import PACKED, QuantizedMatrix, part_names, unpack
 
 WHOLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -116,12 +116,23 @@ class Checkpoint:
         Raises:
             CheckpointError: the file ends inside the tensor.
         """
+        matrix = self.read_packed(name)
+        return self._read(name, self.tensors[name]) if matrix is None else matrix.weights()
+
+    def read_packed(self, name: str) -> QuantizedMatrix | None:
+        """Return the integers and scales of a packed matrix; None if the tensor is not packed.
+
+        Raises:
+            CheckpointError: the file ends inside the matrix.
+        """
         stored = self.tensors[name]
         if not isinstance(stored, PackedTensor):
-            return self._read(name, stored)
+            return None
         words = self._bytes(name, stored, 0, stored.size_bytes).view(torch.int32)
-        integers = unpack(words.view(stored.shape[0], -1), stored.shape[1])
-        return dequantized(integers, self._read(name, stored.scales))
+        rows, width = stored.shape
+        integers = unpack(words.view(rows, -1), width)
+        bits = 8 * stored.size_bytes // (rows * width)
+        return QuantizedMatrix(integers, self._read(name, stored.scales), bits)
 
     def read_row(self, name: str, row: int) -> Tensor:
         """Return ``tensor[row]`` of one tensor, without reading the rest of it.

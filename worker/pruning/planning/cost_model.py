@@ -2,6 +2,7 @@
 
 from worker.pruning.base.shapes import ITEM_BYTES, BlockShape, LayerShape, ModelShape
 from worker.pruning.base.speed import Cost
+from worker.pruning.binarization.binarize import binarizing_cost
 from worker.pruning.planning.artifact_size import saved_bytes
 from worker.pruning.planning.layer_cost import (
     allocation_cost,
@@ -19,6 +20,7 @@ _LOGIT_BYTES = 24  # read and written per logit: fp32 conversion and log-softmax
 _SQUARE_BYTES = 16  # per number: conversion to fp32, square, sum
 _GRADIENT_BYTES = 24  # per weight and window: its gradient, and adding its square
 _BACKWARD = 4  # in forwards: one to keep the states, another one, and a backward of two
+_ROTATION_BYTES = 200  # read and written per stored byte: rotations, and trials of scales
 _TRAINING = 3.0  # in forwards: one with its backward, which takes two
 _STEP_BYTES = 44  # per weight: masking and clipping its gradient, the optimizer, the copy to use
 
@@ -82,6 +84,8 @@ class _CostModel:
             return Cost()
         tokens = self._work.calibration_tokens * layer.token_share
         squares = Cost(elementwise=tokens * layer.inputs * (_SQUARE_BYTES + self._size))
+        if self._work.binarized is not None:
+            return self._gram(layer, crossed=False)
         dense = squares * self._work.allocates
         if self._work.solver is None and not self._work.repairs_units:
             return dense + squares
@@ -105,6 +109,8 @@ class _CostModel:
 
     def _pruning(self, layer: LayerShape) -> Cost:
         work = self._work
+        if work.binarized is not None:
+            return binarizing_cost(layer, work.binarized)
         dense = allocation_cost(layer, work.allocation) if work.allocation else Cost()
         if work.repairs_units:
             return repair_cost(layer, corrects=work.corrects)
@@ -160,6 +166,9 @@ class _CostModel:
         if self._shape.removed_bytes:  # the sweep's result is read again, and cut
             stored = self._shape.stored_bytes
             cut = Cost(reading=stored, writing=stored - self._shape.removed_bytes)
+        if self._work.rotates:  # the model is read twice, rotated and written before the sweep
+            stored, numbers = self._shape.stored_bytes, _ROTATION_BYTES * self._shape.stored_bytes
+            cut += Cost(reading=2 * stored, writing=stored, elementwise=numbers)
         return cut + Cost(reading=outside + rest, writing=rest)
 
     def _head(self) -> Cost:

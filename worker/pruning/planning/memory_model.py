@@ -12,6 +12,7 @@ from worker.pruning.base.shapes import (
     ModelShape,
     ParameterCounts,
 )
+from worker.pruning.binarization.binarize import MEMORY as BINARIZING_MEMORY
 from worker.pruning.methods import units
 from worker.pruning.methods.registry import get_solver
 from worker.pruning.planning.layer_memory import score_bytes, solver_bytes
@@ -26,11 +27,13 @@ _NORM_BYTES = 4  # per weight: the norm of its gradient
 _BACKWARD_STATES = 3  # in states of a forward: those kept for the backward, and gradients
 _RETURNED_BYTES = 4 << 20  # size from which freed memory is returned: `fix_malloc_thresholds`
 _FRAGMENTATION = 1.5  # measured ratio of heap memory to the states in it
-# Per weight, its score, and a copy and masks of it; for `matrix` of one matrix at a time. To
-# remove blocks, no weight is scored.
+# Per weight, its score, and a copy and masks of it; for `matrix` of one matrix at a time. Where
+# whole blocks are measured, no weight is scored.
 _MEASURED_BYTES = {"owl": 9, "dlp": 11, "matrix": 9, "depth": 0}
 _TRAINED_BYTES = 9  # per weight: two moments in fp32, and where it is kept
 _MASTER_BYTES = 4  # per weight, and the same for its gradient
+_ROTATED_COPIES = 2  # of a block: with the rotation of values and without
+_ROTATION_BYTES = 8  # per weight: rotated, and used, in fp32
 _ROUNDING_BYTES = 8  # per weight of the largest tensor: rounding it, and counting its zeros
 _TARGET_BYTES = 16  # per number of a block's outputs: these, targets and errors in fp32
 
@@ -47,7 +50,7 @@ def memory_by_phase(shape: ModelShape, work: Workload, setting: Setting) -> dict
     """Return the memory that each phase needs in addition to what the process already uses.
 
     A job has all or some of these phases: ``embedding`` computes the embeddings, ``allocation``
-    measures the dense model, ``gradients`` runs a block forward and backward on one window,
+    measures the dense model, ``rotation`` rotates a block before the sweep, ``gradients`` runs a block forward and backward on one window,
     ``blocks`` prunes a block, ``refinement`` trains a pruned block, ``quantization`` rounds the
     weights of a block, ``rest`` copies the tensors outside the blocks, and ``losses`` computes the
     losses. For a phase that runs once for each
@@ -65,6 +68,8 @@ class _MemoryModel:
 
     def phases(self) -> dict[str, PhaseMemory]:
         found = {"embedding": self._embed()}
+        if self._work.rotates:
+            found["rotation"] = self._largest_block(self._rotate)
         if self._work.allocation is not None:
             measured = partial(self._measure_scores, _MEASURED_BYTES[self._work.allocation])
             found["allocation"] = self._largest_block(measured)
@@ -151,6 +156,12 @@ class _MemoryModel:
         norms = 2 * _NORM_BYTES * weights * self._work.needs_gradients  # two: one as it is read
         return self._block_phase(block, running, norms)
 
+    def _rotate(self, block: BlockShape) -> PhaseMemory:
+        """Return the memory of rotating a block: copies of it, and one that computes in fp32."""
+        parameters = block.parameters
+        copies = _ROTATED_COPIES * parameters.stored_bytes
+        return self._block_phase(block, parameters.numbers * _ROTATION_BYTES, copies)
+
     def _refine(self, refinement: Refinement, block: BlockShape) -> PhaseMemory:
         """Return the memory of training a block.
 
@@ -189,6 +200,8 @@ class _MemoryModel:
         """Return the peak bytes of scoring or solving layers one by one; 0 if none is pruned."""
         if self._work.repairs_units:
             memory = units.MEMORY
+        elif self._work.binarized is not None:
+            memory = BINARIZING_MEMORY
         elif self._work.solver is not None:
             memory = get_solver(self._work.solver).memory
         elif self._work.method is not None:

@@ -34,7 +34,8 @@ class Plan:
         phase: the phase that needs the most host memory; `memory_by_phase` lists the phases.
         artifact_bytes: size of the checkpoint that is written.
         scratch_bytes: size of the scratch files with hidden states while the sweep runs; 0 if these
-            are kept in memory. If units are removed, also of the model before it is made smaller.
+            are kept in memory. If units are removed, also of the model before it is made smaller;
+            if the model is rotated, also of the rotated one.
         seconds: duration in one process; None if the machine's speed is not known.
     """
 
@@ -111,7 +112,7 @@ def _plan_for(shape: ModelShape, work: Workload, setting: Setting, headroom: Hea
 
 
 def _scratch_bytes(shape: ModelShape, work: Workload, setting: Setting) -> int:
-    whole = shape.stored_bytes if shape.removed_bytes else 0
+    whole = shape.stored_bytes if shape.removed_bytes or work.rotates else 0
     return whole + (_stream_bytes(shape, work) if setting.spills else 0)
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from worker.pruning.methods.patterns import NofM
 from worker.pruning.quantization.scheme import Scheme
 from worker.pruning.refinement.settings import Refinement
 
@@ -26,7 +27,7 @@ class Workload:
         propagation: the requested propagation; if ``fused`` does not fit in memory, ``reference``
             is used.
         allocation: name of the allocation that measures the dense model first, or ``depth`` if
-            its blocks are measured to remove some; None if the dense model is not measured.
+            its blocks are measured as a whole; None if the dense model is not measured.
         corrects: whether a repair's target is corrected with the layers' inputs in the dense model.
         needs_gradients: whether gradients of the dense model are measured first, as for ``gblm``.
         swaps: whether weights are swapped after the mask is chosen.
@@ -39,6 +40,9 @@ class Workload:
         calibrates_blocks: whether the calibration windows run through the blocks as these are
             pruned or refined.
         scheme: how the pruned layers are quantised; None for no quantisation.
+        binarized: the pattern to which layers are pruned and binarised, in place of a method and a
+            solver; None for no binarisation.
+        rotates: whether a rotated copy of the model is written first.
     """
 
     calibration_windows: int
@@ -60,6 +64,8 @@ class Workload:
     repairs_units: bool = False
     calibrates_blocks: bool = True
     scheme: Scheme | None = None
+    binarized: NofM | None = None
+    rotates: bool = False
 
     @property
     def measured_seq_len(self) -> int:

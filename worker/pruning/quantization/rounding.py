@@ -6,9 +6,9 @@ from torch import Tensor
 from worker.pruning.base.masking import mask_as_float
 from worker.pruning.base.shapes import LayerShape
 from worker.pruning.base.speed import Cost
+from worker.pruning.methods.compensation import ONE_BY_ONE, Compensation, Replace
 from worker.pruning.methods.layer_work import INVERSE, cube
 from worker.pruning.methods.solvers.solver import SolverMemory
-from worker.pruning.methods.solvers.sparsegpt import middle_of
 from worker.pruning.model.packed_weights import QuantizedMatrix
 from worker.pruning.quantization.scales import choose_scales, round_to
 from worker.pruning.quantization.scheme import Scheme
@@ -17,7 +17,6 @@ from worker.pruning.stats.gram import Gram
 DAMPING = 0.01
 """As published for GPTQ: the share of the mean diagonal that is added to the diagonal."""
 MEMORY = SolverMemory(factorizing=32, factored=20, solving=20)
-_ONE_BY_ONE = 16  # columns that are rounded one by one before the others are updated
 _TRIAL_BYTES = 24  # read and written per weight to try a scale
 _TRIALS = {"mse": 21, "minmax": 1}
 
@@ -47,15 +46,12 @@ def round_weights(weight: Tensor, gram: Gram, scheme: Scheme) -> QuantizedMatrix
     """
     gram.check_fits(weight)
     run = _Rounding(weight, gram, scheme)
-    run.round_groups(0, weight.shape[1])
+    run.run()
     return QuantizedMatrix(run.integers.T.contiguous(), run.scales.T.contiguous(), scheme.bits)
 
 
 class _Rounding:
     """The rounding of a matrix from left to right.
-
-    A range of columns is halved until it is small. The second half is updated for the first half's
-    errors in one matrix product, so that nearly all arithmetic is in large matrix products.
 
     Attributes:
         integers: ``[in, out]`` int8, transposed as all matrices here are, so that each column is
@@ -64,50 +60,29 @@ class _Rounding:
     """
 
     def __init__(self, weight: Tensor, gram: Gram, scheme: Scheme) -> None:
-        factor = gram.inverse_cholesky(DAMPING)
-        self._steps = factor / factor.diagonal()[:, None]  # changes for a unit of error
+        self._columns = Compensation(weight, gram.inverse_cholesky(DAMPING))
         self._sq_mean, self._scheme, self._dtype = gram.sq_mean, scheme, weight.dtype
-        self._work = weight.float().T.clone(memory_format=torch.contiguous_format)
-        self._kept = self._work != 0
-        self._errors = torch.zeros_like(self._work)
-        self.integers = torch.zeros_like(self._work, dtype=torch.int8)
+        self._kept = self._columns.work != 0
+        self.integers = torch.zeros_like(self._columns.work, dtype=torch.int8)
         groups = weight.shape[1] // scheme.group_size
         self.scales = torch.ones(groups, len(weight), dtype=weight.dtype, device=weight.device)
 
-    def round_groups(self, start: int, stop: int) -> None:
-        """Round columns ``start`` to ``stop``, group by group."""
-        size = self._scheme.group_size
-        if stop - start > size:
-            middle = middle_of(start, stop, size)
-            self.round_groups(start, middle)
-            self._update(start, middle, stop)
-            self.round_groups(middle, stop)
-            return
-        kept = self._work[start:stop] * mask_as_float(self._kept[start:stop])
+    def run(self) -> None:
+        """Round all columns."""
+        self._columns.replace_all(self._scheme.group_size, self._rounded_group)
+
+    def _rounded_group(self, start: int, stop: int) -> Replace:
+        """Choose the scales of a group of columns, and return what rounds its columns."""
+        kept = self._columns.work[start:stop] * mask_as_float(self._kept[start:stop])
         scale = choose_scales(kept, self._sq_mean[start:stop], self._scheme, self._dtype)
-        self.scales[start // size] = scale
-        self._round(start, stop, scale)
+        self.scales[start // self._scheme.group_size] = scale
 
-    def _round(self, start: int, stop: int, scale: Tensor) -> None:
-        """Round columns ``start`` to ``stop`` of a group with these scales, ``[out]``."""
-        if stop - start > _ONE_BY_ONE:
-            middle = middle_of(start, stop, _ONE_BY_ONE)
-            self._round(start, middle, scale)
-            self._update(start, middle, stop)
-            self._round(middle, stop, scale)
-            return
-        for column in range(start, stop):
-            after, weights = slice(column + 1, stop), self._work[column]
-            rounded = round_to(weights, scale, self._scheme.bits).mul_(self._kept[column])
-            self.integers[column] = rounded
-            stored = (rounded * scale).to(self._dtype)  # its product is rounded when it is loaded
-            self._errors[column] = weights - stored
-            self._work[after].addr_(self._steps[column, after], self._errors[column], alpha=-1)
+        def rounded(column: int) -> Tensor:
+            integers = round_to(self._columns.work[column], scale, self._scheme.bits)
+            self.integers[column] = integers.mul_(self._kept[column])
+            return (integers * scale).to(self._dtype)  # its product is rounded when it is loaded
 
-    def _update(self, start: int, middle: int, stop: int) -> None:
-        """Change columns ``middle`` to ``stop`` to make up for the errors before ``middle``."""
-        steps = self._steps[start:middle, middle:stop]
-        self._work[middle:stop].addmm_(steps.T, self._errors[start:middle], alpha=-1)
+        return rounded
 
 
 def rounding_cost(layer: LayerShape, scheme: Scheme) -> Cost:
@@ -119,6 +94,6 @@ def rounding_cost(layer: LayerShape, scheme: Scheme) -> Cost:
     trials = _TRIALS[scheme.scales] * _TRIAL_BYTES
     return Cost(
         factorization=INVERSE * cube(layer),
-        fp32_matmul=layer.weights * max(0, layer.inputs - _ONE_BY_ONE),
-        elementwise=layer.weights * (4 * _ONE_BY_ONE + 60 + trials),
+        fp32_matmul=layer.weights * max(0, layer.inputs - ONE_BY_ONE),
+        elementwise=layer.weights * (4 * ONE_BY_ONE + 60 + trials),
     )

@@ -1,14 +1,15 @@
-"""The choice of what prunes the layers of a block: weights by score or solver, or whole units."""
+"""The choice of what prunes the layers of a block, such as weights by score, or whole units."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
-from worker.pruning.methods.patterns import BlockPattern
+from worker.pruning.methods.patterns import BlockPattern, NofM
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.stats.gradient_norms import NO_GRADIENTS, GradientNorms
 from worker.pruning.structure.reduction import Reduction
+from worker.pruning.sweep.binarizing.block_binarizer import BlockBinarizer
 from worker.pruning.sweep.block_pruner import BlockPruner
 from worker.pruning.sweep.layer_pruner import LayerPruner
 from worker.pruning.sweep.recipe import Recipe
@@ -42,6 +43,8 @@ class BlockPruners:
         if recipe.removal is not None and self.reduction is not None:
             units = recipe.removal.units(model.blocks[index], config)
             return UnitPruner(name, stored, units, self.reduction.kept[index], recipe.repairing)
+        if recipe.binarization is not None and isinstance(pattern.pattern, NofM):
+            return BlockBinarizer(name, stored, recipe.binarization, pattern.pattern, config)
         norms = gradients.read(index) if gradients else NO_GRADIENTS
         strategy, own = recipe.strategy(pattern.pattern), recipe.own_strategies(pattern)
         return BlockPruner(name, stored, strategy, config, norms, own)

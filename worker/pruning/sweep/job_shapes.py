@@ -108,12 +108,15 @@ def workload(
         repairs_units=recipe.repairs_units,
         calibrates_blocks=not drops or recipe.refinement is not None,
         scheme=recipe.scheme(meta_model),
+        binarized=recipe.binarization.pattern if recipe.binarization else None,
+        rotates=recipe.rotates,
     )
 
 
 def _measured(recipe: Recipe) -> str | None:
     """Return the name of what is measured in the dense model first; None if nothing is."""
-    if isinstance(recipe.removal, Depth):
+    measurement = recipe.measurement()
+    if measurement is not None and measurement.of_block is None:
         return "depth"
     allocation = recipe.allocation
     return None if isinstance(allocation, str | BlockSparsities) else allocation.name

@@ -257,9 +257,11 @@ class ModelPruner:
 
         measured = self._progress.measure_once("allocation", known_or_measured)
         patterns = self._recipe.patterns(measured)
+        if measurement.of_block is None:
+            self._distances = measured
         if not isinstance(removal := self._recipe.removal, Depth):
             return patterns
-        self._distances, dropped = measured, removal.chosen(self._meta_model, measured)
+        dropped = removal.chosen(self._meta_model, measured)
         removal.fields(self._meta_model, dropped)  # raises an error if no config describes the rest
         return tuple(None if at in dropped else one for at, one in enumerate(patterns))
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from worker.pruning.base.names import PROGRESS_FOLDER
+from worker.pruning.base.names import PROGRESS_FOLDER, ROTATED_FOLDER
 from worker.pruning.distributed.ranks import SINGLE_PROCESS, Ranks
 from worker.pruning.model.activations import Activations
 from worker.pruning.model.shards import Shard, is_intact, shard_files
@@ -63,7 +63,8 @@ class Progress:
         if intact:
             self._delete_unrecorded()
         elif self.folder.exists():
-            _delete(self._out.iterdir())
+            # The rotated model is what this run prunes, and has a record of its own.
+            _delete(one for one in self._out.iterdir() if one.name != ROTATED_FOLDER)
         self._log.rewrite([{"fingerprint": fingerprint}, *intact])
         return self._facts, self._blocks
 

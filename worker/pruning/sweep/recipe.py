@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 from torch import nn
 
-from worker.pruning.base.errors import PatternError, SkipError
+from worker.pruning.base.errors import BinarizationError, PatternError, SkipError
+from worker.pruning.binarization.kept_of_blocks import kept_of_blocks
+from worker.pruning.binarization.settings import GROUP, Binarization
 from worker.pruning.methods.allocation import BlockSparsities, MatrixScores, MeasuredAllocation
 from worker.pruning.methods.patterns import BlockPattern, NofM, Pattern, Unstructured
 from worker.pruning.methods.scorers import Scorer
@@ -30,6 +32,7 @@ from worker.pruning.planning.workload import Propagation
 from worker.pruning.quantization.layers import check_layers
 from worker.pruning.quantization.scheme import Quantization, Scheme
 from worker.pruning.refinement.settings import Refinement
+from worker.pruning.rotation.structure import rotatable
 from worker.pruning.structure.depth import Depth
 from worker.pruning.structure.heads import Heads
 from worker.pruning.structure.neurons import Neurons
@@ -41,7 +44,7 @@ Allocation = Literal["uniform"] | BlockSparsities | MeasuredAllocation
 
 @dataclass(frozen=True)
 class Measurement:
-    """A measurement of the dense model that an allocation, or a removal of blocks, needs.
+    """A measurement of the dense model that the recipe needs, such as for an allocation.
 
     Attributes:
         of_block: returns the measurement of a block, given the scores of its matrices; matrices
@@ -84,6 +87,9 @@ class Recipe:
             combined with a scorer, a solver, globs of layers to skip, or a quantisation.
         quantization: how the pruned layers are quantised, block by block after the refinement; None
             for no quantisation.
+        binarization: how the layers are pruned and binarised, in place of a scorer and a solver; the
+            pattern is then its own. None for no binarisation.
+        rotates: whether the sweep gets the model rotated; it does not rotate the model itself.
 
     Raises:
         ValueError: both a solver and swaps are given, or both a removal and a quantisation.
@@ -101,6 +107,8 @@ class Recipe:
     refinement: Refinement | None = None
     removal: Removal | None = None
     quantization: Quantization | None = None
+    binarization: Binarization | None = None
+    rotates: bool = False
 
     def __post_init__(self) -> None:
         if self.solver is not None and self.swaps is not None:
@@ -111,7 +119,8 @@ class Recipe:
     @property
     def prunes(self) -> bool:
         """Whether weights are pruned."""
-        return self.scorer is not None or self.solver is not None
+        choosing = (self.scorer, self.solver, self.binarization)
+        return any(one is not None for one in choosing)
 
     @property
     def is_calibrated(self) -> bool:
@@ -220,13 +229,16 @@ class Recipe:
         """Check that the recipe fits the model.
 
         Raises:
-            PatternError: the rows of a layer do not split into the pattern's groups.
+            PatternError, BinarizationError: the rows of a layer do not split into groups.
             QuantizationError: a layer cannot be quantised.
             SkipError: a glob matches no part of the model, or no layer is left to prune.
             AllocationError: the number of given sparsities is not the number of blocks.
             UnsupportedModelError, RatioError: as `reduction`.
+            RotationError: the model should be rotated and cannot be.
         """
         self.reduction(meta_model)
+        if self.rotates:
+            rotatable(meta_model)
         if isinstance(self.allocation, BlockSparsities):
             self.allocation.sparsities(len(meta_model.blocks))
         self._check_globs(meta_model)
@@ -235,6 +247,11 @@ class Recipe:
             raise SkipError(f"skip {', '.join(self.skip)} leaves no layer to prune; skip fewer")
         for name, layer in layers:
             if isinstance(self.pattern, NofM) and layer.inputs % self.pattern.m:
+                if self.binarization is not None:
+                    raise BinarizationError(
+                        f"{name}.{layer.name} has rows of {layer.inputs} weights, which do not "
+                        f"split into groups of {GROUP}; skip it, or leave binarize out"
+                    )
                 raise PatternError(
                     f"{name}.{layer.name} has rows of {layer.inputs} weights, which do not split "
                     f"into groups of {self.pattern.m}; skip it, or choose another pattern"
@@ -243,7 +260,7 @@ class Recipe:
 
     def measurement(self) -> Measurement | None:
         """Return the measurement that the recipe needs; None if it needs none."""
-        if isinstance(self.removal, Depth):
+        if isinstance(self.removal, Depth) or self._varied is not None:
             return Measurement(None, ["distance"])
         if isinstance(self.allocation, str | BlockSparsities):
             return None
@@ -262,12 +279,21 @@ class Recipe:
         Raises:
             AllocationError: the allocation does not fit the blocks.
         """
+        if self._varied is not None:
+            kept = kept_of_blocks(self._varied, measured)
+            return tuple(BlockPattern(NofM(one, GROUP)) for one in kept)
         if isinstance(self.allocation, str) or not isinstance(self.pattern, Unstructured):
             return (BlockPattern(self.pattern),) * len(measured)
         if isinstance(self.allocation, BlockSparsities):
             sparsities = self.allocation.sparsities(len(measured))
             return tuple(BlockPattern(replace(self.pattern, sparsity=one)) for one in sparsities)
         return self.allocation.patterns(self.pattern, measured)
+
+    @property
+    def _varied(self) -> Binarization | None:
+        """The binarisation if blocks may keep different numbers of weights, else None."""
+        binarization = self.binarization
+        return None if binarization is None or binarization.is_uniform else binarization
 
     def _selection(self, pattern: Pattern) -> Selection:
         """Return the pattern, wrapped if it has to drop as many weights as published code.

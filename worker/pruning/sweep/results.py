@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
+from worker.pruning.binarization.bits import BitCounts
 from worker.pruning.model.head_loss import mean_loss
 from worker.pruning.model.shards import Shard
 from worker.pruning.planning.plan import Plan
@@ -54,6 +55,7 @@ class LayerResult:
             or if the sampled outputs were zero before pruning.
         histogram: the distribution of its weights, without the changes of a refinement; None for a
             routed expert, because a model may have thousands of them.
+        binarized: the bits of its weights; None if they are not binarised.
     """
 
     name: str
@@ -66,13 +68,16 @@ class LayerResult:
     part: str | None = None
     error: float | None = None
     histogram: WeightHistogram | None = None
+    binarized: BitCounts | None = None
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Self:
         """Return the result from its fields, after conversion to JSON and back."""
         counted = fields.get("histogram")
         histogram = None if counted is None else WeightHistogram.from_json(counted)
-        return cls(**fields | {"histogram": histogram})
+        bits = fields.get("binarized")
+        binarized = None if bits is None else BitCounts(**bits)
+        return cls(**fields | {"histogram": histogram, "binarized": binarized})
 
 
 @dataclass(frozen=True)

@@ -139,13 +139,14 @@ class _MemoryModel:
         """Return the bytes for computing the weights, and for keeping them for the backward.
 
         The weights of all blocks are kept, or those of one block if the backward runs each block's
-        forward again. In fp32, ``masked`` keeps none, because it uses the trained weights directly.
+        forward again. In fp32, ``masked`` keeps none, because it uses the trained weights directly,
+        unless they are rounded.
         """
         weights = self._numbers.weights
         if self._setting.recomputes:
             weights = self._numbers.largest_block
         kept = {
-            "masked": 0 if self._size == 4 else self._size,
+            "masked": 0 if self._size == 4 and not self._recovery.rounds else self._size,
             "ast": self._size,
             "mask_lora": self._size,
             "spp": self._size,

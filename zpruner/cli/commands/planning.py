@@ -27,6 +27,7 @@ from zpruner.client.models.planning import Sweep
 VARIED = (
     *("sparsity", "ratio", "preset", "method", "pattern", "solver", "scope", "variant"),
     *("allocation", "correction", "damping", "propagation", "refine", "recover", "quantize"),
+    *("rotate", "binarize"),
 )
 """Fields that can vary in a sweep, apart from ``skip``, whose values are lists themselves."""
 

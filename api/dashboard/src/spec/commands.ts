@@ -48,13 +48,15 @@ const SEPARATE = new Set(["skip", "tasks", "prompts"]);
 /** The member of an object that a plain value of the field stands for. */
 const PLAIN: Record<string, string> = { recover: "kind", quantize: "scheme" };
 
+/** Fields that are `true` or an object of settings. */
+const SETTINGS = new Set(["refine", "rank_answers", "binarize"]);
+
 function flags(name: string, value: unknown): string[] {
   if (value === null) return [];
   if (name === "gate") return bounds(value as Body);
   if (name === "reuse") return value === "if_succeeded" ? ["--reuse"] : [];
   const flag = `--${name.replaceAll("_", "-")}`;
-  const isSettings = name === "refine" || name === "rank_answers";
-  if (isSettings && typeof value === "object") return settings(flag, value as Body);
+  if (SETTINGS.has(name) && typeof value === "object") return settings(flag, value as Body);
   if (name in PLAIN && typeof value === "object") return members(name, value as Body);
   if (typeof value === "boolean") return value ? [flag] : [];
   if (!Array.isArray(value)) return [flag, quoted(toText(value))];
@@ -67,8 +69,9 @@ function flags(name: string, value: unknown): string[] {
 function settings(flag: string, value: Body): string[] {
   const given = Object.entries(value).filter(([, one]) => one !== null);
   const named = given.flatMap(([name, one]) => {
-    if (typeof one === "boolean") return [`${one ? "--" : "--no-"}${flag.slice(2)}-${name}`];
-    return [`${flag}-${name}`, quoted(String(one))];
+    const whole = `${flag}-${name.replaceAll("_", "-")}`;
+    if (typeof one === "boolean") return [one ? whole : whole.replace("--", "--no-")];
+    return [whole, quoted(String(one))];
   });
   return named.length > 0 ? named : [flag];
 }

@@ -66,6 +66,8 @@ const LABELS: Record<string, string> = {
   quantize: "Quantise",
   "quantize.group_size": "Weights per scale",
   "quantize.scales": "Choice of scales",
+  rotate: "Rotate before rounding",
+  binarize: "Binarise",
 };
 
 /** The targets of a result are objects of several kinds, and written in forms of their own. */

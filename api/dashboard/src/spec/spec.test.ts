@@ -307,6 +307,13 @@ describe("commands", () => {
     );
   });
 
+  it("have a flag for each setting of a binarisation", () => {
+    const binarize = { kept: 4.4, low: null, high: null, group_size: 64, salient: 0 };
+    expect(commandsOf({ model: "m", binarize }, "http://h:1").cli.replaceAll(" \\\n ", "")).toMatch(
+      /submit m --binarize-kept 4.4 --binarize-group-size 64 --binarize-salient 0$/,
+    );
+  });
+
   it("have a flag for each member of an object", () => {
     const recover = { kind: "spp", tokens: 9, lr: null };
     expect(commandsOf({ model: "m", recover }, "http://h:1").cli.replaceAll(" \\\n ", "")).toBe(

@@ -15,8 +15,9 @@ from tests.worker.pruning.planning.shapes import AMPLE, WORK, llama
 from worker.evaluation.perplexity import token_loss
 from worker.pruning.base.shapes import ModelShape
 from worker.pruning.base.speed import Speed
+from worker.pruning.binarization.settings import Binarization
 from worker.pruning.methods.allocation import OwlAllocation
-from worker.pruning.methods.patterns import Unstructured
+from worker.pruning.methods.patterns import NofM, Unstructured
 from worker.pruning.methods.registry import get_scorer, get_solver
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.cost_model import sweep_cost
@@ -38,6 +39,7 @@ SOLVING = replace(WORK, solver="sparsegpt")
 REFINEMENT = Refinement(steps=8)
 HALVES = replace(REFINEMENT, scope="half")
 FOUR_BITS = Quantization(4)
+TWO_VALUES = Binarization(4, 3, 5)
 
 
 class Products(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's
@@ -80,6 +82,7 @@ def seconds(work: Workload = WORK, shape: ModelShape | None = None, speed: Speed
         replace(WORK, refinement=REFINEMENT, corrects_refinement=True),
         replace(WORK, method=None, repairs_units=True, corrects=True),
         replace(WORK, scheme=Scheme(4, 128)),
+        replace(WORK, method=None, allocation="depth", binarized=NofM(4, 8)),
         SOLVING,
     ],
 )
@@ -168,6 +171,7 @@ def test_without_a_measured_speed_a_plan_has_no_duration() -> None:
         Recipe(ZPRUNER, HALF, "reference", quantization=FOUR_BITS),
         Recipe(ZPRUNER, HALF, refinement=REFINEMENT, quantization=FOUR_BITS),
         Recipe(None, HALF, "reference", refinement=REFINEMENT, quantization=FOUR_BITS),
+        Recipe(None, NofM(4, 8), binarization=TWO_VALUES),
     ],
     ids=[
         *("fused", "reference", "owl", "gblm", "sparsegpt", "admm", "alps", "corrected"),
@@ -175,6 +179,7 @@ def test_without_a_measured_speed_a_plan_has_no_duration() -> None:
         *("refined", "halves"),
         *("neurons corrected", "heads", "depth", "neurons refined"),
         *("quantized", "reference, quantized", "refined, quantized", "only quantized"),
+        "binarized",
     ],
 )
 def test_predicted_matrix_products_are_those_that_torch_counts(

@@ -7,6 +7,8 @@ import pytest
 from tests.worker.pruning.planning.shapes import AMPLE, WORK, llama
 from worker.pruning.base.errors import InsufficientMemoryError
 from worker.pruning.base.shapes import ModelShape
+from worker.pruning.base.speed import Speed
+from worker.pruning.methods.patterns import NofM
 from worker.pruning.planning.memory_limits import Headroom
 from worker.pruning.planning.memory_model import memory_by_phase
 from worker.pruning.planning.plan import Plan, plan
@@ -39,6 +41,7 @@ def left(size_bytes: int) -> Headroom:
         replace(WORK, dtype="bfloat16", calibration_windows=256),
         replace(WORK, needs_gradients=True, method="gblm"),
         replace(WORK, method=None, repairs_units=True),
+        replace(WORK, method=None, binarized=NofM(4, 8)),
         SOLVING,
     ],
 )
@@ -78,6 +81,16 @@ def test_a_quantised_model_is_smaller_on_disk(bits: int, share: float) -> None:
     shape = llama(vocabulary=100)
     small = planned(replace(WORK, scheme=Scheme(bits, 128)), shape).artifact_bytes
     assert small < share * planned(shape=shape).artifact_bytes
+
+
+def test_a_rotated_model_takes_time_and_disk_space_for_another_copy() -> None:
+    rounding = replace(WORK, scheme=Scheme(4, 128))
+    speed = Speed(5e10, 4e10, 2e10, 4e9, 1e9, 5e8)
+    once, rotated = (
+        plan(llama(), work, AMPLE, speed) for work in (rounding, replace(rounding, rotates=True))
+    )
+    assert rotated.scratch_bytes == once.scratch_bytes + llama().stored_bytes
+    assert (rotated.seconds or 0) > (once.seconds or 0)
 
 
 def test_rounding_takes_more_memory_than_a_score() -> None:

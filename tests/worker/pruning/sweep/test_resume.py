@@ -19,6 +19,7 @@ from tests.models import FAMILIES, RECURRENT, random_ids, write_model
 from worker.evaluation.perplexity import token_loss
 from worker.pruning.base.durable_files import sha256
 from worker.pruning.base.names import PROGRESS_FOLDER
+from worker.pruning.binarization.settings import Binarization
 from worker.pruning.methods import scores
 from worker.pruning.methods.allocation import OwlAllocation
 from worker.pruning.methods.matrix_allocation import MatrixAllocation
@@ -52,6 +53,8 @@ DEPTH = Recipe(None, Unstructured(0.0), removal=Depth(1 / 3))
 NEURONS = Recipe(None, Unstructured(0.0), removal=Neurons(0.2), correction=0.3)
 QUANTIZED = replace(HALF, quantization=Quantization(4))
 REFINED_QUANTIZED = replace(REFINED, quantization=Quantization(8, 8, "minmax"))
+BITS = Binarization(4, 2, 6, 16, 0.1)
+BINARIZED = Recipe(None, BITS.pattern, binarization=BITS)
 
 
 @dataclass(frozen=True)
@@ -120,12 +123,12 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
     ("recipe", "propagation"),
     [
         *product((HALF, CORRECTED, OWL, MATRIX, REFINED), PROPAGATIONS),
-        *((NEURONS, "fused"), (DEPTH, "fused"), (QUANTIZED, "fused")),
+        *((NEURONS, "fused"), (DEPTH, "fused"), (QUANTIZED, "fused"), (BINARIZED, "fused")),
         (REFINED_QUANTIZED, "reference"),
     ],
     ids=[
         *map(" ".join, product(("score", "sparsegpt", "owl", "matrix", "refined"), PROPAGATIONS)),
-        *("neurons", "depth", "quantized", "refined, quantized"),
+        *("neurons", "depth", "quantized", "binarized", "refined, quantized"),
     ],
 )
 def test_a_run_killed_after_any_block_resumes_with_the_same_bytes_and_results(

@@ -432,6 +432,19 @@ it("shows how the weights of a finished job are quantised, and each matrix", asy
   expect(card("Blocks")?.textContent).toContain("0.011 to 0.042");
 });
 
+it("shows how many bits the binarised weights of a finished job would take", async () => {
+  const binarization = { kept: 4.4, bits_per_weight: 1.91, mask_bits_per_weight: 0.766 };
+  const result = { weights_bytes: 6e7, binarization };
+  answers["/v1/jobs/job_1"] = [200, { ...job, result }];
+  shown = await mount(<JobPage id="job_1" />);
+
+  const text = card("Binarised weights")?.textContent;
+  expect(text).toContain("1.91");
+  expect(text).toContain("0.766");
+  expect(text).toContain("60.0 MB");
+  expect(text).toContain("as large as the dense ones");
+});
+
 it("shows nothing of a quantisation where there is none", async () => {
   shown = await mount(<JobPage id="job_1" />);
   expect(card("Quantised weights")).toBeUndefined();

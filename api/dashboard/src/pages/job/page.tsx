@@ -15,6 +15,7 @@ import { Ago } from "../../ui/time.tsx";
 import { Title } from "../../ui/title.tsx";
 import { Verdict } from "../../ui/verdict.tsx";
 import { JobActions } from "./actions.tsx";
+import { Binarized } from "./binarized.tsx";
 import { Blocks } from "./blocks.tsx";
 import { Configuration } from "./configuration.tsx";
 import { DescriptionSection } from "./description/section.tsx";
@@ -102,6 +103,7 @@ function JobView({ job }: { job: Job }) {
           <Overlap job={job} />
           <Result job={job} />
           <Quantized job={job} />
+          <Binarized job={job} />
           <Tasks job={job} />
           <Ranking job={job} />
           <Generation job={job} />

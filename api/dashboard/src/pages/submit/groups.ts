@@ -39,7 +39,7 @@ const GROUPS: { title: string; names: string[]; isOpen: boolean }[] = [
   },
   {
     title: "Quantisation",
-    names: ["quantize", "quantize.group_size", "quantize.scales"],
+    names: ["quantize", "quantize.group_size", "quantize.scales", "rotate", "binarize"],
     isOpen: false,
   },
   {

@@ -1,0 +1,91 @@
+"""Jobs that rotate the model before they quantise it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from transformers import AutoModelForCausalLM
+
+from db.spec.prune_spec import PruneSpec
+from tests.models import random_ids
+from tests.worker.evaluation.models import write_model_and_tokenizer
+from worker.jobs.problems import problem_of
+from worker.jobs.prune import prune
+from worker.jobs.resources import Resources
+from worker.pruning.base.durable_files import sha256
+from worker.pruning.base.errors import RotationError
+from worker.pruning.base.generators import run_to_end
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_model_and_tokenizer(tmp_path / "model", positions=256)
+    (tmp_path / "text.txt").write_text("The quick brown fox jumps over the lazy dog. " * 200)
+    return tmp_path
+
+
+def make_spec(folder: Path, **fields: Any) -> PruneSpec:
+    files = {"model": f"local:{folder / 'model'}", "dataset": f"local:{folder / 'text.txt'}"}
+    small = {"sparsity": 0.5, "samples": 4, "eval_samples": 2, "seq_len": 32, "dtype": "float32"}
+    rotated = {"quantize": "w4a16", "rotate": "auto"}
+    return PruneSpec.model_validate(files | small | rotated | fields)
+
+
+def shards(out: Path) -> dict[str, str]:
+    return {path.name: sha256(path) for path in out.glob("*.safetensors")}
+
+
+def test_the_folder_loads_and_the_report_names_the_rotations(folder: Path) -> None:
+    (folder / "out").mkdir()
+    run_to_end(prune(make_spec(folder), folder / "out", Resources(device="cpu")))
+
+    report = json.loads((folder / "out" / "report.json").read_text())
+    assert report["spec"]["rotate"] == "auto"
+    assert len(report["rotation"]["values"]) == len(report["blocks"])
+    ratio = report["metrics"]["pruned_perplexity"] / report["metrics"]["dense_perplexity"]
+    assert 0.5 < ratio < 2
+    loaded = AutoModelForCausalLM.from_pretrained(folder / "out")
+    assert loaded(random_ids(2, 24)).logits.isfinite().all()
+    assert "[RoSTE](https://arxiv.org/abs/2502.09003)" in (folder / "out/README.md").read_text()
+
+
+def test_a_job_that_was_stopped_in_the_sweep_ends_with_the_same_bytes(folder: Path) -> None:
+    spec, resources = make_spec(folder), Resources(device="cpu")
+    for name in ("whole", "out"):
+        (folder / name).mkdir()
+    run_to_end(prune(spec, folder / "whole", resources))
+    steps = prune(spec, folder / "out", resources)
+    while next(steps).block is None:
+        pass
+    steps.close()
+
+    run_to_end(prune(spec, folder / "out", resources))
+
+    assert shards(folder / "out") == shards(folder / "whole")
+    report = json.loads((folder / "out" / "report.json").read_text())
+    assert report["resumed_from_block"] == 1
+
+
+def test_a_model_that_cannot_be_rotated_is_a_problem_of_the_field() -> None:
+    spec = PruneSpec.model_validate(
+        {"model": "m", "dataset": "c4", "sparsity": 0.5, "quantize": "w4a16", "rotate": "auto"}
+    )
+    problem = problem_of(RotationError("the model cannot be rotated"), spec)
+    assert problem.code == "rotation"
+
+
+def test_a_rotated_and_quantised_model_can_be_trained(folder: Path) -> None:
+    spec = make_spec(folder, recover={"kind": "masked", "tokens": 256}, samples=2)
+    (folder / "out").mkdir()
+
+    run_to_end(prune(spec, folder / "out", Resources(device="cpu")))
+
+    report = json.loads((folder / "out" / "report.json").read_text())
+    assert report["recovery"]["settings"]["rounds"]
+    assert report["metrics"]["quantization"]["bits"] == 4
+    assert report["metrics"]["sparsity"] >= 0.5
+    loaded = AutoModelForCausalLM.from_pretrained(folder / "out")
+    assert loaded(random_ids(2, 24)).logits.isfinite().all()
+    card = (folder / "out" / "README.md").read_text()
+    assert "in each step the weights rounded as above" in card

@@ -1,0 +1,1 @@
+"""Binarising a block within a sweep."""

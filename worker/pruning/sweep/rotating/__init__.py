@@ -1,0 +1,1 @@
+"""Rotating a model before it is pruned and quantised."""
