@@ -38,6 +38,7 @@ ADDED_FIELDS = (
     "model_secret",
     "output",
     "ratio",
+    "steps",
 )
 """Fields that did not exist when older jobs' digests were computed."""
 NO_LABELS: Mapping[str, object] = MappingProxyType({})

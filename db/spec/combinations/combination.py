@@ -1,6 +1,7 @@
 """The check that the options of a specification can be combined."""
 
 from db.core.errors import SpecRefusedError
+from db.spec.combinations.gradual import check_steps
 from db.spec.combinations.inputs import check_inputs
 from db.spec.combinations.masks import check_masks
 from db.spec.combinations.removal import check_removal
@@ -19,6 +20,7 @@ def check_combination(spec: PruneSpec) -> None:
     check_removal(spec)
     check_masks(spec)
     check_training(spec)
+    check_steps(spec)
     check_inputs(spec)
     unmasked = spec.method is MethodName.none or spec.method in REMOVING
     if not (spec.sparsity > 0 or unmasked or spec.eval_dataset is not None):
