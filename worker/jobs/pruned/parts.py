@@ -5,7 +5,7 @@ from dataclasses import replace
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.recipes import recipe_at
 from worker.jobs.windows import RecoveryWindows
-from worker.pruning.base.increments import Increment
+from worker.pruning.base.increments import AT_ONCE, Increment
 from worker.recovery.settings import Recovery, window_count
 from worker.sources.calibration import held_out_count
 
@@ -29,6 +29,8 @@ def job_of(job: OpenedJob, increment: Increment) -> OpenedJob:
 
 def recovery_at(recovery: Recovery, seq_len: int, increment: Increment) -> Recovery:
     """Return the recovery of one increment, given the number of tokens in each window."""
+    if increment == AT_ONCE:
+        return recovery
     windows = window_count(recovery, seq_len)
     own = increment.reached(windows) - increment.reached_before(windows)
     return replace(recovery, tokens=own * seq_len)
