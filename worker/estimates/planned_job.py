@@ -23,8 +23,9 @@ from worker.pruning.planning.workload import Workload
 from worker.pruning.sweep.job_shapes import model_shape, workload
 from worker.recovery.planning.plan import RecoveryPlan, plan_recovery
 from worker.recovery.planning.workload import RecoveryWork
-from worker.recovery.settings import Recovery
+from worker.recovery.settings import Recovery, window_count
 from worker.recovery.shapes import recovery_shape, recovery_work
+from worker.sources.calibration import held_out_count
 from worker.sources.models import ModelFolder
 
 
@@ -158,10 +159,9 @@ def _planned_recovery(
     if (whole := recovery_of(spec)) is None:
         return None
     settings = recovery_at(whole, windows.seq_len, increment)
-    training, held_out = (
-        _ids(-(-count // increment.total), windows.seq_len)
-        for count in (windows.training, windows.held_out)
-    )
+    own = window_count(settings, windows.seq_len)
+    training = _ids(min(windows.training, own), windows.seq_len)
+    held_out = _ids(min(windows.held_out, held_out_count(own)), windows.seq_len)
     evaluation = _ids(windows.evaluation, windows.evaluation_seq_len)
     work = recovery_work(meta_model, training, held_out, evaluation)
     return PlannedRecovery(recovery_shape(meta_model), settings, work)

@@ -75,9 +75,8 @@ class GradualPruning:
         share = (end - start) / self._total
         while len(self._log.finished) < self._total and not self._log.is_stopped:
             number = len(self._log.finished) + 1
-            done = start + share * number
-            increment = Increment(number, self._total)
-            model = yield from self._increment(increment, done - share, done)
+            begun, done = start + share * (number - 1), start + share * number
+            model = yield from self._increment(Increment(number, self._total), begun, done)
             failures = violated_bounds(self._job.resources.gate, model.metrics)
             finished = FinishedIncrement(model, failures)
             self._log.record(finished)
