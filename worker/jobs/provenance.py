@@ -86,6 +86,7 @@ def _definition(run: Run) -> dict[str, Any]:
             "dtype": dtype_name(job.meta_model.dtype),
             "setting": run.setting,
             **({"quantization": asdict(job.scheme)} if job.scheme else {}),
+            **_gate(job),
             "code_sha256": {name: code_digest(path) for name, path in packages.items()},
         },
         "resolvedDependencies": [
@@ -99,6 +100,14 @@ def _definition(run: Run) -> dict[str, Any]:
             ),
         ],
     }
+
+
+def _gate(job: OpenedJob) -> dict[str, Any]:
+    """Return the gate, if it can end the job before its last step."""
+    gate = job.resources.gate
+    if gate is None or (job.spec.steps or 1) == 1:
+        return {}
+    return {"gate": gate.model_dump(mode="json")}
 
 
 def _details(run: Run) -> dict[str, Any]:

@@ -201,6 +201,9 @@ def test_a_gate_ends_a_job_with_the_last_good_model(folder: Path, tmp_path: Path
     assert failure.startswith(f"perplexity_ratio is {ratios[1]:g}, wanted at most")
     reported = [one for one in seen if one.report is not None][-3:]
     assert [one.step for one in reported] == [(1, 3)] * 3  # the blocks of the kept model
+    statement = json.loads((tmp_path / "out" / "provenance.json").read_text())
+    made = statement["predicate"]["buildDefinition"]["internalParameters"]
+    assert made["gate"] == gate.model_dump(mode="json")
     card = (tmp_path / "out" / "README.md").read_text()
     assert "**Warning**: The gate stopped the job at step 2 of 3: perplexity_ratio is" in card
     assert "This is the model of step 1." in card
