@@ -80,9 +80,10 @@ def passes_static_checks(spec: PruneSpec, model: LocalModel, texts: Mapping[str,
     """
     return (
         spec.recover is None  # it needs more text, which the planner counts
-        # Only the opened model shows all layers and their widths.
+        # Only the opened model shows all layers, their widths, and what a step removes.
         and spec.quantize is None
         and spec.binarize is None
+        and spec.steps in {None, 1}
         and all(_is_checkable(file) for file in texts.values())
         and _is_decoder(model.config)
         and _has_blocks(spec, model)

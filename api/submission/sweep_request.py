@@ -22,6 +22,7 @@ MAX_POINTS = 200
 Varied = Literal[
     "sparsity",
     "ratio",
+    "steps",
     "preset",
     "method",
     "pattern",

@@ -40,6 +40,7 @@ ADDED_FIELDS = (
     "ratio",
     "binarize",
     "rotate",
+    "steps",
 )
 """Fields that did not exist when older jobs' digests were computed."""
 NO_LABELS: Mapping[str, object] = MappingProxyType({})

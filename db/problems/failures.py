@@ -108,6 +108,13 @@ RATIO = GROUP.add(
     "Channels and blocks are removed as a whole, and no number of them is near the ratio; the "
     "detail names the nearest ratio that fits.",
 )
+INCREMENTS = GROUP.add(
+    "increments",
+    422,
+    "There are too many steps",
+    "Each step of a gradual job has to prune at least one weight, unit or block; the detail names "
+    "the most steps that fit.",
+)
 REFINEMENT = GROUP.add(
     "refinement",
     422,

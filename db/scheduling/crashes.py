@@ -59,5 +59,35 @@ def is_step_repeated(session: Session, job_id: str, attempt: int, recovery: Docu
     return any(place >= _place(recovery) for place in places)
 
 
+def is_gradual_step_repeated(session: Session, job_id: str, attempt: int, data: Document) -> bool:
+    """Return whether an earlier attempt has come as far in the steps of a gradual job.
+
+    ``data`` is that of a ``progress`` event. The evaluations of a recovery always count as
+    repeated.
+    """
+    if (reached := _place_in_steps(data)) is None:
+        return True
+    earlier = (JobEvent.job_id == job_id, JobEvent.attempt < attempt, JobEvent.kind == "progress")
+    found = map(_place_in_steps, session.scalars(select(JobEvent.data).where(*earlier)))
+    return any(place >= reached for place in found if place is not None)
+
+
 def _place(recovery: Document) -> tuple[int, int]:
     return RECOVERY_STAGES.index(recovery["stage"]), int(recovery["step"])
+
+
+def _place_in_steps(data: Document) -> tuple[int, int, int] | None:
+    """Return the number of a gradual step, the part of it, and the place in that part.
+
+    The parts are the blocks of the sweep, the stages of the recovery, and the end of the step.
+    Return None for an evaluation.
+    """
+    number, recovery = int(data["step"]["number"]), data.get("recovery")
+    if data["step"]["result"] is not None:
+        return number, 1 + len(RECOVERY_STAGES), 0
+    if recovery is None:
+        return number, 0, int(data["block"]["index"])
+    if recovery["stage"] not in RECOVERY_STAGES:
+        return None
+    stage, step = _place(recovery)
+    return number, 1 + stage, step

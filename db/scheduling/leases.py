@@ -18,7 +18,7 @@ from db.events.job_rows import change_job, record_event
 from db.events.transitions import LEASE, entering, leading_to, lease_fields, releasing
 from db.files.sealed_folder import NewArtifact
 from db.outputs.repository import OutputRepository
-from db.scheduling.crashes import is_repeated, is_step_repeated
+from db.scheduling.crashes import is_gradual_step_repeated, is_repeated, is_step_repeated
 from db.scheduling.transient_retries import DELAYS
 from db.spec.quality_gate import Gate, Verdict, judge, metric_value
 from db.tables.artifacts import Artifact
@@ -55,22 +55,25 @@ class LeaseRepository:
         block: Block | None = None,
         recovery: Document | None = None,
         eta: Eta | None = None,
+        step: Document | None = None,
     ) -> JobState:
         """Renew the lease, store progress and return the state; None leaves a field unchanged.
 
-        ``recovery`` holds the stage, the step number and the losses of one step of a recovery. They
-        are stored in a ``progress`` event, but not in the job's row.
+        ``recovery`` holds the stage, the step number and the losses of one step of a recovery;
+        ``step`` the number of a gradual job's step, and its result once it has finished. They are
+        stored in a ``progress`` event, but not in the job's row.
         """
         # Reading first is safe: only the attempt that holds the job writes its phase.
         before = self._session.scalar(select(Job.phase).where(Job.id == job_id))
         fields = _progress(phase, fraction, block, eta)
-        if self._is_further(job_id, attempt, block, recovery):
+        if self._is_further(job_id, attempt, block, recovery, step):
             fields |= {"strikes": 0, "retries": 0}
         job = self._renew(job_id, attempt, **fields)
         if phase is not None and phase != before:
             record_event(self._session, job, "phase")
-        if block is not None or recovery is not None:
-            record_event(self._session, job, "progress", _progress_data(job, recovery))
+        is_finished = step is not None and step["result"] is not None
+        if block is not None or recovery is not None or is_finished:
+            record_event(self._session, job, "progress", _progress_data(job, recovery, step))
         return job.status
 
     def report_block(
@@ -159,9 +162,19 @@ class LeaseRepository:
         return judge(None if gate is None else Gate.model_validate(gate), result)
 
     def _is_further(
-        self, job_id: str, attempt: int, block: Block | None, recovery: Document | None
+        self,
+        job_id: str,
+        attempt: int,
+        block: Block | None,
+        recovery: Document | None,
+        step: Document | None,
     ) -> bool:
         """Return whether no earlier attempt has finished this block or step."""
+        if step is not None:
+            if block is None and recovery is None and step["result"] is None:
+                return False
+            data = {"block": {"index": block and block[0]}, "recovery": recovery, "step": step}
+            return not is_gradual_step_repeated(self._session, job_id, attempt, data)
         if block is not None:
             return not is_repeated(self._session, job_id, attempt, block[0])
         return recovery is not None and not is_step_repeated(
@@ -218,10 +231,11 @@ def _progress(
     return fields
 
 
-def _progress_data(job: Job, recovery: Document | None) -> Document:
+def _progress_data(job: Job, recovery: Document | None, step: Document | None) -> Document:
     block = {"index": job.block_index, "total": job.block_total, "name": job.block_name}
     data = {"fraction": job.progress, "block": block}
-    return data if recovery is None else data | {"recovery": recovery}
+    added = {"recovery": recovery, "step": step}
+    return data | {name: value for name, value in added.items() if value is not None}
 
 
 def _postponed_data(job: Job, problem: Problem) -> Document:

@@ -25,6 +25,7 @@ from db.spec.generation import Prompts
 from db.spec.outputs.targets import Outputs
 from db.spec.presets import PresetName, resolve_preset
 from db.spec.pruning.methods import MethodName, SolverName
+from db.spec.pruning.gradual import MAX_STEPS
 from db.spec.pruning.patterns import Pattern, implied_sparsity
 from db.spec.recovery import Recover
 from db.spec.references import SecretName
@@ -115,6 +116,14 @@ class PruneSpec(BaseModel):
         description="Share of the blocks' parameters that the methods `neurons`, `heads` and "
         "`depth` remove.",
         examples=[0.25],
+    )
+    steps: StrictInt | None = Field(
+        default=None,
+        ge=1,
+        le=MAX_STEPS,
+        description="Prune in this many steps, each of which continues the one before; the steps "
+        "of `refine` and the tokens of `recover` are divided among them. One by default.",
+        examples=[10],
     )
     scope: Scope | None = Field(
         default=None,

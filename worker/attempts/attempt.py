@@ -22,7 +22,9 @@ from db.scheduling.claims import ClaimRepository
 from db.scheduling.leases import Eta, LeaseRepository
 from db.scheduling.queues import QueueRepository
 from db.scheduling.workers import WorkerRepository
+from db.spec.quality_gate import Gate
 from db.startup.settings import Settings
+from db.tables.base import Document
 from db.tables.jobs import Job
 from db.tables.trials import TRIAL
 from worker.jobs.progress import JobProgress, JobResult
@@ -49,6 +51,7 @@ class Attempt:
         self.job_id, self.number, self.spec = job.id, job.attempt, job.spec
         self.traceparent, self.created_by = job.traceparent, job.created_by
         self.answers_trial = job.method == TRIAL
+        self.gate = None if job.gate is None else Gate.model_validate(job.gate)
 
     @classmethod
     def claim(
@@ -127,6 +130,7 @@ class Attempt:
                 block=block,
                 recovery=progress.recovery,
                 eta=eta,
+                step=_step(progress),
             )
             for name in ("resumed_from_block", "resumed_from_step"):
                 if (kept := getattr(progress, name)) is not None:
@@ -186,3 +190,11 @@ class Attempt:
                     raise
                 log.warning("job %s waits for the database: %s", self.job_id, error.orig)
                 time.sleep(1)
+
+
+def _step(progress: JobProgress) -> Document | None:
+    """Return the step of a gradual job, with its measurements once it has finished."""
+    if progress.step is None:
+        return None
+    number, total = progress.step
+    return {"number": number, "total": total, "result": progress.step_result}

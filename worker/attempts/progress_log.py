@@ -14,6 +14,12 @@ METRICS = (
     ("output_error", "output error", ".3g"),
     ("prune_seconds", "seconds", ".3g"),
 )
+STEP = (
+    ("sparsity", "sparsity", ".4f"),
+    ("parameters", "parameters", ",d"),
+    ("pruned_perplexity", "perplexity", ".4f"),
+    ("seconds", "seconds", ".3g"),
+)
 LOSSES = (
     ("loss", "loss", ".4f"),
     ("held_out_loss", "held-out loss", ".4f"),
@@ -22,7 +28,7 @@ LOSSES = (
 
 
 def log_progress(progress: JobProgress, previous_phase: Phase | None) -> None:
-    """Log each phase when it begins, and each block or recovery step when it is finished."""
+    """Log each phase when it begins, and each block or step when it is finished."""
     if progress.phase is not previous_phase:
         log.info("%s", progress.phase)
         get_current_span().add_event(progress.phase)
@@ -33,6 +39,10 @@ def log_progress(progress: JobProgress, previous_phase: Phase | None) -> None:
     if (step := progress.recovery) is not None:
         metrics = _texts(step, LOSSES)
         log.info("%s, step %d of %d%s", step["stage"], step["step"], step["steps"], metrics)
+    if progress.step is not None and (result := progress.step_result) is not None:
+        log.info("pruning step %d of %d%s", *progress.step, _texts(result, STEP))
+        for failure in result["gate_failures"]:
+            log.info("the gate stops the job: %s", failure)
 
 
 def _texts(report: dict[str, Any], metrics: tuple[tuple[str, str, str], ...]) -> str:

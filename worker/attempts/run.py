@@ -182,6 +182,7 @@ class Runner:
             self._settings.resources,
             digests=attempt.dataset_digests(),
             job_id=attempt.job_id,
+            gate=attempt.gate,
             model_secret=partial(attempt.model_secret, self._settings),
         )
         with closing(self._steps(attempt, staged, resources)) as steps:

@@ -7,7 +7,13 @@ from db.spec.prune_spec import PruneSpec
 from db.spec.references import Builtin, DatasetReference, HubDataset, LocalPath
 from worker.jobs.recipes import recovery_of
 from worker.jobs.resources import Resources
-from worker.jobs.windows import datasets_of, evaluation_length, window_length, windows_of
+from worker.jobs.windows import (
+    check_recovered_steps,
+    datasets_of,
+    evaluation_length,
+    window_length,
+    windows_of,
+)
 from worker.pruning.model.meta_model import MetaModel
 from worker.recovery.settings import window_count
 from worker.sources.calibration import DEFAULT_SAMPLES, held_out_count
@@ -103,6 +109,7 @@ def expected_windows(
     expected = _guessed_windows(spec, meta_model, resources)
     if (settings := recovery_of(spec)) is None:
         return expected
+    check_recovered_steps(spec, settings, expected.seq_len)
     training = window_count(settings, expected.seq_len)
     return replace(expected, training=training, held_out=held_out_count(training))
 

@@ -10,8 +10,10 @@ from torch import Tensor
 from db.spec.prune_spec import PruneSpec
 from worker.estimates.expected_windows import ExpectedWindows
 from worker.jobs.job_report import plan_json
-from worker.jobs.recipes import recipe_of, recovery_of
+from worker.jobs.pruned.parts import recovery_at
+from worker.jobs.recipes import last_increment, recipe_at, recipe_of, recovery_of
 from worker.pruning.base.compute import compute_dtype
+from worker.pruning.base.increments import Increment
 from worker.pruning.base.shapes import ModelShape
 from worker.pruning.base.speed import Speed
 from worker.pruning.model.meta_model import MetaModel
@@ -21,17 +23,25 @@ from worker.pruning.planning.workload import Workload
 from worker.pruning.sweep.job_shapes import model_shape, workload
 from worker.recovery.planning.plan import RecoveryPlan, plan_recovery
 from worker.recovery.planning.workload import RecoveryWork
-from worker.recovery.settings import Recovery
+from worker.recovery.settings import Recovery, window_count
 from worker.recovery.shapes import recovery_shape, recovery_work
+from worker.sources.calibration import held_out_count
 from worker.sources.models import ModelFolder
 
 
 @dataclass(frozen=True)
 class JobPlan:
-    """The plan of a job's sweep, and the plan of its recovery, if it has one."""
+    """The plan of a job's sweep, and the plan of its recovery, if it has one.
+
+    Attributes:
+        sweep: the plan of the sweep; of a gradual job, that of one increment.
+        recovery: the plan of the recovery; of a gradual job, that of one increment.
+        increments: how many increments the job has.
+    """
 
     sweep: Plan
     recovery: RecoveryPlan | None
+    increments: int = 1
 
     @property
     def host_bytes(self) -> int:
@@ -45,15 +55,16 @@ class JobPlan:
 
     @property
     def scratch_bytes(self) -> int:
-        """Size of temporary files, including the pruned model if a recovery follows."""
+        """Size of temporary files, including a model that a recovery or an increment starts from."""
         largest = max(one.scratch_bytes for one in self._all())
-        return largest + (self.sweep.artifact_bytes if self.recovery else 0)
+        models = (self.recovery is not None) + (self.increments > 1)
+        return largest + models * self.sweep.artifact_bytes
 
     @property
     def seconds(self) -> float | None:
         """Predicted duration if a single process runs the job; None if the speed is not known."""
         seconds = [one.seconds for one in self._all()]
-        return None if None in seconds else sum(filter(None, seconds))
+        return None if None in seconds else self.increments * sum(filter(None, seconds))
 
     def as_json(self) -> dict[str, Any]:
         """Return the plan as a JSON object.
@@ -91,6 +102,7 @@ class PlannedJob:
     shape: ModelShape
     work: Workload
     recovery: PlannedRecovery | None
+    increments: int = 1
 
     def plan(self, headroom: Headroom, speed: Speed | None = None) -> JobPlan:
         """Return the fastest plans that fit into ``headroom``.
@@ -99,7 +111,8 @@ class PlannedJob:
             InsufficientMemoryError: no plan fits.
         """
         sweep = plan(self.shape, self.work, headroom, speed)
-        return JobPlan(sweep, self.recovery.plan(headroom, speed) if self.recovery else None)
+        recovery = self.recovery.plan(headroom, speed) if self.recovery else None
+        return JobPlan(sweep, recovery, self.increments)
 
 
 def planned_job(
@@ -121,7 +134,8 @@ def planned_job(
         PruningError: the model cannot be pruned in this way.
     """
     meta_model = MetaModel.open(model.path, compute_dtype(spec.dtype, device), device)
-    recipe = recipe_of(spec)
+    last = last_increment(spec)
+    recipe = recipe_at(recipe_of(spec), last)
     recipe.check(meta_model)
     windows = count_windows(meta_model)
     if not recipe.is_calibrated:
@@ -133,18 +147,21 @@ def planned_job(
         windows,
         model_shape(meta_model, recipe),
         workload(meta_model, recipe, calibration, evaluation),
-        _planned_recovery(spec, meta_model, windows),
+        _planned_recovery(spec, meta_model, windows, last),
+        last.total,
     )
 
 
 def _planned_recovery(
-    spec: PruneSpec, meta_model: MetaModel, windows: ExpectedWindows
+    spec: PruneSpec, meta_model: MetaModel, windows: ExpectedWindows, increment: Increment
 ) -> PlannedRecovery | None:
-    if (settings := recovery_of(spec)) is None:
+    """Return the recovery of one increment, which is the whole one of most jobs."""
+    if (whole := recovery_of(spec)) is None:
         return None
-    training, held_out = (
-        _ids(count, windows.seq_len) for count in (windows.training, windows.held_out)
-    )
+    settings = recovery_at(whole, windows.seq_len, increment)
+    own = window_count(settings, windows.seq_len)
+    training = _ids(min(windows.training, own), windows.seq_len)
+    held_out = _ids(min(windows.held_out, held_out_count(own)), windows.seq_len)
     evaluation = _ids(windows.evaluation, windows.evaluation_seq_len)
     work = recovery_work(meta_model, training, held_out, evaluation)
     return PlannedRecovery(recovery_shape(meta_model), settings, work)

@@ -18,7 +18,8 @@ class EtaEstimator:
 
     Blocks that are known to have been pruned by an earlier attempt do not count, because this
     attempt passes them far faster. During a recovery, only steps of the current stage count:
-    blocks, and the steps of other stages, take a different time.
+    blocks, and the steps of other stages, take a different time. In a gradual job all count,
+    because all kinds of work are still to come.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -26,6 +27,7 @@ class EtaEstimator:
         self._previous: tuple[float, float] | None = None
         self._first_new_block = 0
         self._stage: str | None = None
+        self._step: tuple[int, int] | None = None
         self._durations: list[tuple[float, float]] = []
         """For each block or step, its seconds and its share of all the work."""
 
@@ -35,6 +37,8 @@ class EtaEstimator:
         if previous is not None and progress.block is None and progress.fraction == previous[1]:
             return self._eta(1 - progress.fraction) if self._durations else None
         self._previous = (now, progress.fraction)
+        if progress.step != self._step:
+            self._step, self._first_new_block = progress.step, 0
         self._first_new_block = progress.resumed_from_block or self._first_new_block
         if previous is not None and self._counts(progress):
             seconds, share = now - previous[0], progress.fraction - previous[1]
@@ -45,15 +49,17 @@ class EtaEstimator:
     def _counts(self, progress: JobProgress) -> bool:
         """Whether the time since the last update is a duration that the estimate uses.
 
-        At the first reported step of a stage of a recovery, all earlier durations are dropped, and
-        the result is False.
+        At the first reported step of a stage of a recovery, the result is False, and all earlier
+        durations are dropped, unless the job is gradual.
         """
         if progress.recovery is None:
             return progress.block is not None and progress.block[0] >= self._first_new_block
         stage = str(progress.recovery["stage"])
         if stage == self._stage:
             return True
-        self._stage, self._durations = stage, []
+        self._stage = stage
+        if progress.step is None:
+            self._durations = []
         return False
 
     def _eta(self, remaining: float) -> Eta:

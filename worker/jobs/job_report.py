@@ -12,6 +12,7 @@ from worker.evaluation.overlap import MOST_OVERLAP
 from worker.evaluation.perplexity import perplexity, perplexity_interval
 from worker.jobs.measurements.other_results import OtherResults
 from worker.jobs.opened_job import OpenedJob
+from worker.jobs.pruned.pruned_model import PrunedModel
 from worker.jobs.recovered_model import RecoveredModel
 from worker.pruning.base.compute import dtype_name
 from worker.pruning.base.errors import NotFiniteError
@@ -21,39 +22,60 @@ from worker.pruning.sweep.results import BlockResult, PruningResult, RemovedUnit
 from worker.recovery.results import RecoveryResult
 
 
-def job_report(
-    job: OpenedJob,
-    result: PruningResult,
-    blocks: Sequence[BlockResult],
-    recovered: RecoveredModel | None,
-    others: OtherResults,
-) -> dict[str, Any]:
-    """Return all measurements and how they were made, as in ``report.json``.
-
-    Raises:
-        NotFiniteError: a loss is not a finite number.
-    """
-    environment, shared = environment_json(job, result), job.windows.overlap()
-    protocol = job.windows.evaluation.provenance | {"dtype": environment["dtype"]}
+def job_report(job: OpenedJob, model: PrunedModel, others: OtherResults) -> dict[str, Any]:
+    """Return all measurements and how they were made, as in ``report.json``."""
+    shared = job.windows.overlap()
+    dtype = model.report["computed"]["dtype"]
+    protocol = job.windows.evaluation.provenance | {"dtype": dtype}
     report = {
         # Where the files are sent is no part of how they were made, and may be private.
         "spec": job.spec.model_dump(mode="json", exclude={"output"}),
         "model": {"name": job.model.name, "revision": job.model.revision},
-        "metrics": job_metrics(result, blocks, recovered)
-        | _parameters(job, blocks)
+        "metrics": model.metrics
         | others.metrics()
         | {"eval_overlap": shared, "protocol": protocol},
-        "warnings": _warnings(shared),
-        "computed": environment,
-        "plan": plan_json(result.plan),
+        "warnings": [*model.warnings, *_warnings(shared)],
         "calibration": job.windows.calibration.provenance,
         "evaluation": protocol,
+        **model.report,
+        "blocks": [block_json(block) for block in model.blocks],
+    }
+    return report | others.report()
+
+
+def pruned_model(
+    job: OpenedJob,
+    result: PruningResult,
+    blocks: Sequence[BlockResult],
+    recovered: RecoveredModel | None,
+) -> PrunedModel:
+    """Return the model that a sweep and, if there was one, a recovery have written.
+
+    Args:
+        job: the job, or the part of it that one increment does.
+        result: the result of the sweep.
+        blocks: the results of its blocks.
+        recovered: the model after the recovery; None without one.
+
+    Raises:
+        NotFiniteError: a loss is not a finite number.
+    """
+    report: dict[str, Any] = {
+        "computed": environment_json(job, result),
+        "plan": plan_json(result.plan),
         "resumed_from_block": result.resumed_from_block,
-        "blocks": [block_json(block) for block in blocks],
     }
     if recovered is not None:
         report["recovery"] = recovered.report()
-    return report | others.report()
+    return PrunedModel(
+        blocks=tuple(blocks),
+        shards=recovered.result.shards if recovered else result.shards,
+        metrics=job_metrics(result, blocks, recovered) | _parameters(job, blocks),
+        report=report,
+        setting=result.plan.setting_values(),
+        dense_losses=result.dense_losses,
+        increment=job.recipe.increment,
+    )
 
 
 def _parameters(job: OpenedJob, blocks: Sequence[BlockResult]) -> dict[str, int]:

@@ -9,6 +9,7 @@ from db.spec.catalogue import METHODS
 from db.spec.prune_spec import PruneSpec
 from db.spec.pruning.methods import MethodName
 from db.spec.variants import default_variant
+from worker.jobs.pruned.steps_section import gradual_steps, steps_section
 from worker.jobs.recipes import recipe_of
 from worker.jobs.written.pattern_section import pattern_section
 from worker.pruning.methods.allocation import BlockSparsities
@@ -90,6 +91,7 @@ def model_card(report: dict[str, Any]) -> str:
             for step in (
                 *_steps(spec, environment),
                 *_rotation_steps(report),
+                *gradual_steps(metrics),
                 *_quantization_steps(report),
                 *_binarization_steps(report),
                 *_recovery_steps(report),
@@ -104,7 +106,8 @@ def model_card(report: dict[str, Any]) -> str:
         evaluation=_protocol(report["evaluation"]),
         speed=_speed(report) if "benchmark" in report else "",
         warnings="".join(f"**Warning**: {one}\n\n" for one in report["warnings"]),
-        patterns=pattern_section(metrics["patterns"], is_quantized=spec.quantize is not None),
+        patterns=pattern_section(metrics["patterns"], is_quantized=spec.quantize is not None)
+        + steps_section(metrics),
     )
 
 

@@ -6,7 +6,7 @@ from functools import cached_property
 import torch
 
 from db.spec.prune_spec import PruneSpec
-from worker.jobs.recipes import recipe_of
+from worker.jobs.recipes import last_increment, recipe_at, recipe_of, recovery_of
 from worker.jobs.resources import Resources
 from worker.jobs.windows import JobWindows, windows_of
 from worker.pruning.base.compute import compute_dtype
@@ -15,6 +15,7 @@ from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.machine_benchmark import machine_speed
 from worker.pruning.quantization.scheme import Scheme
 from worker.pruning.sweep.recipe import Recipe
+from worker.recovery.settings import Recovery
 from worker.sources.models import ModelFolder
 
 
@@ -28,6 +29,7 @@ class OpenedJob:
         meta_model: the dense model. With several devices, each process opens a meta model of its
             own, and no forward pass uses this one.
         recipe: how the model is pruned.
+        recovery: how the pruned model is trained; None if it is not.
         windows: the windows of token ids that the model runs on.
         devices: one for each process that shares the work.
         resources: the folders, devices and memory that the job may use.
@@ -37,6 +39,7 @@ class OpenedJob:
     model: ModelFolder
     meta_model: MetaModel
     recipe: Recipe
+    recovery: Recovery | None
     windows: JobWindows
     devices: tuple[torch.device, ...]
     resources: Resources
@@ -58,12 +61,13 @@ class OpenedJob:
         reader = devices[0] if len(devices) == 1 else torch.device("cpu")
         meta_model = MetaModel.open(model.path, compute_dtype(spec.dtype, devices[0]), reader)
         recipe = recipe_of(spec)
-        recipe.check(meta_model)
+        recipe_at(recipe, last_increment(spec)).check(meta_model)
         meta_model.checkpoint.check_finite()
         windows = windows_of(spec, model, meta_model, resources)
         if not recipe.is_calibrated:
             windows = replace(windows, calibration=windows.calibration.emptied())
-        return cls(spec, model, meta_model, recipe, windows, devices, resources)
+        recovery = recovery_of(spec)
+        return cls(spec, model, meta_model, recipe, recovery, windows, devices, resources)
 
     @property
     def budget_of_a_process(self) -> int | None:

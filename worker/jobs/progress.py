@@ -22,6 +22,9 @@ class JobProgress:
         resumed_from_block: how many blocks earlier attempts finished, if known; reported once.
         resumed_from_step: how many steps of the recovery earlier attempts made, if known; reported
             once.
+        step: the number of the gradual job's step, from 1, and the number of all its steps; None
+            for other jobs.
+        step_result: the measurements of that step, ready for JSON, if it has just finished.
     """
 
     phase: Phase
@@ -31,11 +34,14 @@ class JobProgress:
     recovery: dict[str, Any] | None = None
     resumed_from_block: int | None = None
     resumed_from_step: int | None = None
+    step: tuple[int, int] | None = None
+    step_result: dict[str, Any] | None = None
 
     @property
     def has_finished_work(self) -> bool:
-        """Whether a block or a reported step of the recovery has just finished."""
-        return self.block is not None or self.recovery is not None
+        """Whether a block, a reported step of the recovery or a gradual step has just finished."""
+        finished = (self.block, self.recovery, self.step_result)
+        return any(one is not None for one in finished)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ from worker.jobs.inputs import JobInputs, versions
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.signature import ENVELOPE
 from worker.pruning.base.compute import dtype_name
-from worker.pruning.planning.plan import Plan
 from worker.pruning.sweep.fingerprint import code_digest, device_properties
 from worker.sources.models import ModelFolder
 
@@ -34,14 +33,14 @@ class Run:
     Attributes:
         job: the job.
         inputs: the job's inputs, as they were when the run started.
-        plan: the plan of the sweep.
+        setting: the setting of the sweep.
         report: all measurements, as in ``report.json``.
         started: when the run started. A run that continued an earlier one started later.
     """
 
     job: OpenedJob
     inputs: JobInputs
-    plan: Plan
+    setting: Mapping[str, Any]
     report: Mapping[str, Any]
     started: datetime
 
@@ -85,8 +84,9 @@ def _definition(run: Run) -> dict[str, Any]:
             "device": device_properties(job.devices[0]),
             "devices": len(job.devices),
             "dtype": dtype_name(job.meta_model.dtype),
-            "setting": run.plan.setting_values(),
+            "setting": run.setting,
             **({"quantization": asdict(job.scheme)} if job.scheme else {}),
+            **_gate(job),
             "code_sha256": {name: code_digest(path) for name, path in packages.items()},
         },
         "resolvedDependencies": [
@@ -100,6 +100,14 @@ def _definition(run: Run) -> dict[str, Any]:
             ),
         ],
     }
+
+
+def _gate(job: OpenedJob) -> dict[str, Any]:
+    """Return the gate, if it can end the job before its last step."""
+    gate = job.resources.gate
+    if gate is None or (job.spec.steps or 1) == 1:
+        return {}
+    return {"gate": gate.model_dump(mode="json")}
 
 
 def _details(run: Run) -> dict[str, Any]:

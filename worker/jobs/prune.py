@@ -22,15 +22,18 @@ from worker.jobs.model_folder import copy_companions, write_report
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress, JobResult
 from worker.jobs.provenance import Run, write_statement
-from worker.jobs.recovered_model import RecoveredModel
-from worker.jobs.recovery import planned_recovery, sweep_share
+from worker.jobs.pruned.gradual import GradualPruning
+from worker.jobs.pruned.parts import job_of
+from worker.jobs.pruned.pruned_model import PrunedModel
+from worker.jobs.pruned.pruning import prune_model
+from worker.jobs.recipes import last_increment
 from worker.jobs.resources import Resources
 from worker.jobs.signature import read_signer, sign_statement
-from worker.jobs.sweep import start_sweep
 from worker.jobs.written.rotated import RotatedJob, rotated_job
 from worker.jobs.written.smaller import whole_folder, write_smaller
 from worker.jobs.written.weights import read_weights
 from worker.pruning.base.compute import compute_device
+from worker.pruning.base.increments import AT_ONCE
 from worker.pruning.distributed.launcher import rank_devices
 from worker.pruning.model.shards import Shard
 from worker.pruning.structure.smaller_config import CONFIG
@@ -69,34 +72,29 @@ def prune(
     job, inputs = yield from _opened(spec, resources)
     measurements, whole = JobMeasurements.open(job), whole_folder(job, out)
     whole.mkdir(exist_ok=True)
-    recovery = planned_recovery(job, whole)
-    pruned = recovery.pruned if recovery else whole
-    pruned.mkdir(exist_ok=True)
     rotation = yield from rotated_job(job, out)
-    cached = _dense_loss_cache(job, rotation)
-    of_sweep = rotation.job if rotation else job
-    sweep = start_sweep(of_sweep, pruned, cached.read())
-    share = sweep_share(sweep.seconds, recovery.plan.seconds) if recovery else 1.0
-    trained = measurements.start
-    swept = _STARTED + share * (trained - _STARTED)
-    yield JobProgress(Phase.calibrating, _STARTED, resumed_from_block=sweep.resumed_from_block)
-    blocks: list[BlockResult] = []
-    result = yield from sweep.progress(blocks, _STARTED, swept)
-    if result.dense_losses and not result.dense_loss_known:
-        cached.write(result.dense_losses)
-    recovered = None
-    if recovery:
-        recovery_result = yield from recovery.progress(swept, trained)
-        recovered = RecoveredModel.count(recovery, recovery_result, blocks)
-    shards: Sequence[Shard] = recovered.result.shards if recovered else result.shards
-    written, others = yield from _measured(job, measurements, blocks, shards, out, rotation)
-    report = job_report(of_sweep, result, blocks, recovered, others)
+    swept = rotation.job if rotation else job
+    model = yield from _pruned(swept, whole, _dense_loss_cache(job, rotation), measurements.start)
+    made = job_of(job, model.increment)
+    written, others = yield from _measured(
+        made, measurements, model.blocks, model.shards, out, rotation
+    )
+    report = job_report(swept, model, others)
     write_report(out, report)
     digests = _digests(written)
-    statement = write_statement(out, digests, Run(job, inputs, result.plan, report, started))
+    statement = write_statement(out, digests, Run(job, inputs, model.setting, report, started))
     if signer:
         sign_statement(statement, signer)
     return JobResult(report["metrics"], digests)
+
+
+def _pruned(
+    job: OpenedJob, out: Path, cached: CachedDenseLosses, end: float
+) -> Generator[JobProgress, None, PrunedModel]:
+    """Prune the model at once or gradually, and train it if the job has a recovery."""
+    if last_increment(job.spec) == AT_ONCE:
+        return (yield from prune_model(job, out, cached, _STARTED, end))
+    return (yield from GradualPruning(job, out, cached).progress(_STARTED, end))
 
 
 def _measured(

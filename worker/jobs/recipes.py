@@ -1,6 +1,7 @@
 """The translation of a specification into a recipe for pruning and the settings of recovery."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from db.spec.allocations import AllocationName, SpreadAllocation
 from db.spec.formats.quantization import BITS
@@ -8,6 +9,7 @@ from db.spec.prune_spec import Propagation, PruneSpec
 from db.spec.pruning.methods import OWN_MASK, REMOVING, MethodName, SolverName
 from db.spec.variants import default_variant
 from worker.pruning.binarization.settings import Binarization
+from worker.pruning.base.increments import Increment
 from worker.pruning.methods.allocation import BlockSparsities
 from worker.pruning.methods.patterns import NofM, Pattern, Unstructured
 from worker.pruning.methods.registry import get_allocation, get_scorer, get_solver
@@ -58,6 +60,27 @@ def recipe_of(spec: PruneSpec) -> Recipe:
         binarization,
         spec.rotate is not None,
     )
+
+
+def recipe_at(recipe: Recipe, increment: Increment) -> Recipe:
+    """Return the part of a job's whole recipe that one increment makes.
+
+    The optimizer steps of the refinement are divided among the increments.
+    """
+    removal, refinement = recipe.removal, recipe.refinement
+    if removal is not None:
+        removal = replace(removal, increment=increment)
+    if refinement is not None:
+        first = increment.reached_before(refinement.steps)
+        own = increment.reached(refinement.steps) - first
+        refinement = replace(refinement, steps=own, first_step=first)
+    return replace(recipe, removal=removal, refinement=refinement, increment=increment)
+
+
+def last_increment(spec: PruneSpec) -> Increment:
+    """Return the last increment of a job, which is the only one of most jobs."""
+    total = spec.steps or 1
+    return Increment(total, total)
 
 
 def recovery_of(spec: PruneSpec) -> Recovery | None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from db.core.states import Phase
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress
-from worker.jobs.recipes import recovery_of
 from worker.jobs.recovery_task import RecoveryTask
 from worker.jobs.windows import RecoveryWindows
 from worker.pruning.base.generators import mapped
@@ -118,7 +117,7 @@ def planned_recovery(job: OpenedJob, out: Path) -> JobRecovery | None:
             of recovery that fits, or else a refinement.
         OSError: the disk has too little space (``ENOSPC``).
     """
-    settings, windows = recovery_of(job.spec), job.windows.recovery
+    settings, windows = job.recovery, job.windows.recovery
     if settings is None or windows is None:
         return None
     ids = (windows.training.ids, windows.held_out.ids, job.windows.evaluation.ids)
@@ -126,7 +125,7 @@ def planned_recovery(job: OpenedJob, out: Path) -> JobRecovery | None:
     work, shape = replace(work, device=job.devices[0].type), recovery_shape(job.meta_model)
     free = headroom(job.devices[0], job.budget_of_a_process)
     plan = plan_recovery(shape, settings, work, free, job.speed)
-    _require_space(out, 2 * shape.stored_bytes + plan.scratch_bytes)
+    require_space(out, 2 * shape.stored_bytes + plan.scratch_bytes)
     return JobRecovery(job, settings, windows, out, plan)
 
 
@@ -145,8 +144,12 @@ def _is_reported(step: RecoveryProgress, previous: RecoveryProgress | None) -> b
     return now > last
 
 
-def _require_space(out: Path, needed_bytes: int) -> None:
-    """Check that the pruned model, the recovered model and the temporary files fit on the disk."""
+def require_space(out: Path, needed_bytes: int) -> None:
+    """Check that the files in a folder may grow to this size, at any depth.
+
+    Raises:
+        OSError: the disk has too little space (``ENOSPC``).
+    """
     present = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     free = shutil.disk_usage(out).free
     if needed_bytes - present > free:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from db.buckets.readable_buckets import ReadableBuckets
 from db.spec.datasets.files import DataFile
+from db.spec.quality_gate import Gate
 
 DEVICE_NAME = re.compile(r"auto|cpu|cuda(:\d{1,3})?")
 
@@ -36,6 +37,7 @@ class Resources:
         speeds: the file of this machine's measured speed; None to predict no time.
         signing_key: the file with the key that signs the provenance; None to sign nothing.
         job_id: the job's id, for its provenance; None without a service.
+        gate: the job's gate, which can stop a gradual job between two steps; None for no gate.
     """
 
     model_roots: tuple[Path, ...] | None = None
@@ -52,6 +54,7 @@ class Resources:
     speeds: Path | None = None
     signing_key: Path | None = None
     job_id: str | None = None
+    gate: Gate | None = None
 
     def require_unchanged(self, file: DataFile) -> None:
         """Check that a dataset, if it was uploaded, has not changed since.

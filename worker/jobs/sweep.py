@@ -69,13 +69,19 @@ class JobSweep:
         return mapped(self.run, progress_of)
 
 
-def start_sweep(job: OpenedJob, out: Path, dense_losses: Sequence[float] | None) -> JobSweep:
+def start_sweep(
+    job: OpenedJob,
+    out: Path,
+    dense_losses: Sequence[float] | None,
+    source: Path | None = None,
+) -> JobSweep:
     """Prepare the sweep of a job; the sweep resumes an earlier one whose files are in ``out``.
 
     Args:
         job: the job.
         out: an existing folder for the shards.
         dense_losses: the dense model's loss on each evaluation window; None if not known.
+        source: the folder of the weights to prune, if they are not those of the dense model.
 
     Raises:
         PruningError: the model or the available memory does not allow the sweep. If several devices
@@ -94,10 +100,12 @@ def start_sweep(job: OpenedJob, out: Path, dense_losses: Sequence[float] | None)
             budget,
             dense_losses,
             job.resources.baselines,
+            source,
         )
         return JobSweep(launch(work, job.devices))
+    meta_model, dense = _opened(job.meta_model, source)
     pruner = ModelPruner(
-        job.meta_model,
+        meta_model,
         job.recipe,
         *ids,
         out,
@@ -106,6 +114,7 @@ def start_sweep(job: OpenedJob, out: Path, dense_losses: Sequence[float] | None)
         dense_losses=dense_losses,
         speed=job.speed,
         measurements=job.resources.baselines,
+        dense=dense,
     )
     return JobSweep(pruner.steps(), pruner.resumed_from_block, pruner.plan.seconds)
 
@@ -120,11 +129,12 @@ def _sweep_on_rank(
     budget_bytes: int | None,
     dense_losses: Sequence[float] | None,
     measurements: Path | None,
+    source: Path | None,
     ranks: Ranks,
     device: torch.device,
 ) -> SweepSteps:
     """Run one rank of a sweep, in a process of its own that receives these arguments."""
-    meta_model = MetaModel.open(folder, dtype, device)
+    meta_model, dense = _opened(MetaModel.open(folder, dtype, device), source)
     return ModelPruner(
         meta_model,
         recipe,
@@ -136,4 +146,10 @@ def _sweep_on_rank(
         ranks=ranks,
         dense_losses=dense_losses,
         measurements=measurements,
+        dense=dense,
     ).steps()
+
+
+def _opened(dense: MetaModel, source: Path | None) -> tuple[MetaModel, MetaModel | None]:
+    """Return the model to prune, and the dense one if that is another."""
+    return (dense, None) if source is None else (dense.with_weights(source), dense)

@@ -13,7 +13,7 @@ from worker.evaluation.overlap import overlap
 from worker.jobs.recipes import recovery_of
 from worker.jobs.resources import Resources
 from worker.pruning.model.meta_model import MetaModel
-from worker.recovery.settings import window_count
+from worker.recovery.settings import Recovery, window_count
 from worker.sources.bucket_texts import copy_text
 from worker.sources.calibration import CalibrationPart
 from worker.sources.datasets import evaluation_windows, protocol_window, row_length
@@ -85,6 +85,7 @@ def windows_of(
     if (settings := recovery_of(spec)) is None:
         return JobWindows(calibration, evaluation)
     _check_separate(spec, calibration, evaluation)
+    check_recovered_steps(spec, settings, length)
     number, used = window_count(settings, length), len(calibration.ids)
     drawn = part.training_windows(number, used, spec.seed, resources.devices)
     return JobWindows(calibration, evaluation, RecoveryWindows(*drawn))
@@ -112,6 +113,19 @@ def _check_separate(spec: PruneSpec, calibration: Windows, evaluation: Windows) 
             "it is the text that recover trains on",
             "Leave it out, so that a part of dataset is held out, or name another text.",
         )
+
+
+def check_recovered_steps(spec: PruneSpec, settings: Recovery, length: int) -> None:
+    """Check that each step of a gradual job has a window of ``length`` tokens to train on.
+
+    Raises:
+        SpecRefusedError: the recovery has fewer windows than the job has steps.
+    """
+    steps, number = spec.steps or 1, window_count(settings, length)
+    if number < steps:
+        reason = f"{settings.tokens} tokens of recover are {number} windows, and each step takes one"
+        remedy = f"Set steps to {number} or less, or the tokens of recover to {steps * length}."
+        raise SpecRefusedError("steps", steps, UNFIT, reason, remedy)
 
 
 def datasets_of(

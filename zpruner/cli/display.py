@@ -93,6 +93,8 @@ def preview_text(preview: Preview) -> str:
 def event_line(event: Event) -> str:
     """Describe an event in one line."""
     parts = [str(event.seq), f"{event.at:%F %T}", event.kind, event.phase or event.status]
+    if place := event.data.get("step"):
+        parts.append(f"step {place['number']}/{place['total']}")
     if step := event.data.get("recovery"):
         parts.append(f"{step['stage']} {step['step']}/{step['steps']}")
     elif block := event.data.get("block"):
@@ -105,6 +107,7 @@ def event_line(event: Event) -> str:
 def result_text(result: Result) -> str:
     """Describe a result: its metrics, then its files."""
     lines = [f"{name} = {value}" for name, value in result.metrics.items() if _is_figure(value)]
+    lines += _steps(result.metrics)
     lines += _speed(result.metrics)
     lines += [f"{one.name} ({one.size_bytes:,} bytes)" for one in result.artifacts]
     return "\n".join(lines)
@@ -148,6 +151,22 @@ def _fields(spec: dict[str, Any]) -> list[str]:
     if spec.get("expect"):
         spec = spec | {"expect": f"{len(spec['expect'])} inputs and versions"}
     return [f"  {name}: {value}" for name, value in spec.items() if value is not None]
+
+
+def _steps(metrics: dict[str, Any]) -> list[str]:
+    """Describe each step of a gradual job in one line; none for other jobs."""
+    return [_step_text(step) for step in metrics.get("steps", [])]
+
+
+def _step_text(step: dict[str, Any]) -> str:
+    perplexity = step["pruned_perplexity"]
+    parts = (
+        f"sparsity {step['sparsity']:.4g}",
+        f"{step['parameters']:,} parameters",
+        "perplexity not measured" if perplexity is None else f"perplexity {perplexity:.4g}",
+        *step["gate_failures"],
+    )
+    return f"step {step['step']}: {', '.join(parts)}"
 
 
 def _speed(metrics: dict[str, Any]) -> list[str]:

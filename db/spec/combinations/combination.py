@@ -2,6 +2,7 @@
 
 from db.core.errors import SpecRefusedError
 from db.spec.combinations.binarization import check_binarize
+from db.spec.combinations.gradual import check_steps
 from db.spec.combinations.inputs import check_inputs
 from db.spec.combinations.masks import check_masks
 from db.spec.combinations.removal import check_removal
@@ -21,6 +22,7 @@ def check_combination(spec: PruneSpec) -> None:
     check_removal(spec)
     check_masks(spec)
     check_training(spec)
+    check_steps(spec)
     check_inputs(spec)
     unmasked = spec.method is MethodName.none or spec.method in REMOVING
     if not (spec.sparsity > 0 or unmasked or spec.eval_dataset is not None):

@@ -108,6 +108,11 @@ CASES = [
     Case({"skip": ["*"]}, "skip", "leaves no layer to prune"),
     Case({"pattern": "5:10"}, "pattern", "has rows of 32 weights"),
     Case({"quantize": GROUPS_OF_32}, "quantize", "set the group_size of quantize to 16"),
+    Case(
+        {"method": "depth", "ratio": 0.67, "sparsity": 0.0, "steps": 3},
+        "steps",
+        "2 blocks cannot be removed in 3 steps",
+    ),
 ]
 
 
@@ -309,5 +314,6 @@ def test_a_job_that_passes_static_checks_sends_no_request(models: Path) -> None:
         {"refine": {"tokens": 127}},
         {"seq_len": 17},
         {"quantize": GROUPS_OF_32},
+        {"steps": 2},
     ):
         assert not passes_static_checks(make_spec(**fields), llama, ids)

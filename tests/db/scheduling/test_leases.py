@@ -19,6 +19,7 @@ from db.jobs.repository import JobRepository
 from db.scheduling.claims import ClaimRepository
 from db.scheduling.leases import LeaseRepository
 from db.scheduling.recovery import RecoveryRepository
+from db.tables.base import Document
 from db.tables.jobs import Job
 from tests.factories import expire_lease, make_job, make_problem
 
@@ -118,6 +119,59 @@ def test_a_step_of_a_recovery_becomes_an_event_with_its_losses(sessions: Session
     assert (event.kind, event.phase) == ("progress", Phase.recovering)
     block = {"index": 1, "total": 2, "name": "layers.1"}
     assert event.data == {"fraction": 0.75, "block": block, "recovery": step}
+
+
+def gradual(number: int, result: Document | None = None) -> Document:
+    return {"number": number, "total": 4, "result": result}
+
+
+def test_a_step_of_a_gradual_job_becomes_an_event_with_its_result(sessions: Sessions) -> None:
+    job, result = claimed(sessions), {"step": 1, "sparsity": 0.25}
+    with sessions.begin() as session:
+        leases = LeaseRepository(session)
+        leases.report_progress(job.id, 1, phase=Phase.pruning, step=gradual(1))
+        leases.report_progress(job.id, 1, block=(1, 2, "layers.1"), step=gradual(1))
+        leases.report_progress(job.id, 1, phase=Phase.pruning, step=gradual(1, result))
+        *_, finished, ended = EventRepository(session).events(job.id)
+    assert [one.kind for one in (finished, ended)] == ["progress", "progress"]
+    assert finished.data["step"] == gradual(1)
+    assert ended.data["step"] == gradual(1, result)
+
+
+BLOCK: Document = {"block": (1, 3, "layers.1")}
+TRAINED: Document = {"recovery": {"stage": "training", "step": 2}}
+
+
+@pytest.mark.parametrize(
+    ("done", "now_done", "is_further"),
+    [
+        (BLOCK | {"step": gradual(2)}, BLOCK | {"step": gradual(2)}, False),
+        (BLOCK | {"step": gradual(2)}, {"block": (2, 3, "l"), "step": gradual(2)}, True),
+        (BLOCK | {"step": gradual(2)}, {"block": (0, 3, "l"), "step": gradual(3)}, True),
+        (BLOCK | {"step": gradual(2)}, {"block": (2, 3, "l"), "step": gradual(1)}, False),
+        (BLOCK | {"step": gradual(2)}, TRAINED | {"step": gradual(2)}, True),
+        (TRAINED | {"step": gradual(2)}, {"block": (2, 3, "l"), "step": gradual(2)}, False),
+        (TRAINED | {"step": gradual(2)}, {"step": gradual(2, {"step": 2})}, True),
+        (BLOCK | {"step": gradual(2)}, {"step": gradual(3)}, False),
+        (
+            BLOCK | {"step": gradual(2)},
+            {"recovery": {"stage": "evaluating", "step": 1}, "step": gradual(3)},
+            False,
+        ),
+    ],
+)
+def test_only_a_further_place_in_the_steps_clears_a_gradual_jobs_strikes(
+    sessions: Sessions, done: dict[str, Any], now_done: dict[str, Any], is_further: bool
+) -> None:
+    job = claimed(sessions)
+    with sessions.begin() as session:
+        LeaseRepository(session).report_progress(job.id, 1, **done)
+        LeaseRepository(session).release(job.id, 1)
+        ClaimRepository(session).claim(job.id, "worker-2")
+        session.execute(update(Job).where(Job.id == job.id).values(strikes=2))
+        LeaseRepository(session).report_progress(job.id, 2, **now_done)
+        strikes = JobRepository(session).get(job.id).strikes
+    assert (strikes == 0) is is_further
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from worker.estimates.estimate import estimate
 from worker.estimates.estimator import compute_next
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
-from worker.pruning.base.errors import PatternError
+from worker.pruning.base.errors import IncrementsError, PatternError
 from worker.settings import WorkerSettings
 
 WINDOWS, TOKENS = 24, 16
@@ -296,6 +296,34 @@ def test_an_estimate_contains_the_recovery_that_the_job_then_plans(
     assert found["seconds"]["p50"] == pytest.approx(
         without["seconds"]["p50"] + recovery["seconds"], rel=0.01
     )
+
+
+def test_a_gradual_job_takes_the_time_of_all_its_steps_and_the_space_of_one_more_model(
+    folder: Path, settings: WorkerSettings
+) -> None:
+    fields = {"samples": 8, "eval_samples": 4}
+    once, found = (estimate(spec(**fields, steps=steps), settings) for steps in (1, 4))
+    assert found["seconds"]["p50"] == pytest.approx(4 * once["seconds"]["p50"], rel=0.01)
+    assert found["memory"]["host_bytes"] == once["memory"]["host_bytes"]
+    more = found["memory"]["scratch_bytes"] - once["memory"]["scratch_bytes"]
+    assert more == found["artifact_bytes"] == once["artifact_bytes"]
+
+
+def test_the_recovery_of_a_gradual_job_is_planned_for_one_step(
+    folder: Path, settings: WorkerSettings
+) -> None:
+    asked = spec(samples=8, eval_samples=4, recover={"kind": "masked", "tokens": 64}, steps=2)
+    found = estimate(asked, settings)
+    run(asked, folder)
+    report = json.loads((folder / "out" / "report.json").read_text())
+    planned = report["recovery"]["plan"]
+    assert found["recovery"]["scratch_bytes"] == planned["scratch_bytes"]
+    assert found["recovery"]["steps"] == 1
+
+
+def test_more_steps_than_there_are_units_to_remove_are_refused(settings: WorkerSettings) -> None:
+    with pytest.raises(IncrementsError, match="2 blocks cannot be removed in 3 steps"):
+        estimate(spec(method="depth", sparsity=0.0, ratio=0.67, steps=3), settings)
 
 
 def test_a_recovery_that_does_not_fit_is_reported_with_a_change_that_would(

@@ -49,6 +49,25 @@ def test_the_90th_percentile_follows_the_slowest_tenth_of_the_blocks() -> None:
     assert p90 / p50 == pytest.approx(30 / ((9 * 10 + 2 * 30) / 11), rel=0.01)
 
 
+def test_all_steps_of_a_gradual_job_count_also_those_of_its_recoveries() -> None:
+    clock, eta = Clock(), None
+    estimator = EtaEstimator(clock)
+    estimator.update(JobProgress(Phase.calibrating, 0.0, resumed_from_block=1, step=(1, 2)))
+    for place, index in (((1, 2), 1), ((2, 2), 0)):
+        clock.now += 10  # the first block of the second step is not one that was kept
+        done = JobProgress(Phase.pruning, 0.1 * place[0], (index, 2, "layers"), step=place)
+        eta = estimator.update(done)
+    assert eta is not None
+    assert eta[0] == pytest.approx(0.8 * 10 / 0.1, abs=0.1)
+    for step in (1, 2):
+        clock.now += 20
+        fields = {"stage": "training", "step": step, "steps": 2}
+        trained = JobProgress(Phase.recovering, 0.2 + 0.1 * step, recovery=fields, step=(2, 2))
+        eta = estimator.update(trained)
+    assert eta is not None
+    assert eta[0] == pytest.approx(0.6 * (10 + 10 + 20) / 0.3, abs=0.1)
+
+
 def test_steps_inside_a_block_do_not_end_it() -> None:
     clock = Clock()
     estimator = EtaEstimator(clock)

@@ -80,6 +80,15 @@ def test_a_model_gets_smaller_without_a_sparsity(folder: Path) -> None:
     assert [path.name for path in (folder / "out").iterdir() if path.is_dir()] == []
 
 
+def test_a_model_is_pruned_gradually(folder: Path) -> None:
+    result = remove(folder, "--method", "wanda", "--sparsity", "0.5", "--steps", "2")
+
+    assert result.exit_code == 0, result.stderr
+    metrics = json.loads(result.stdout.splitlines()[-1])
+    assert [step["sparsity"] for step in metrics["steps"]] == [0.25, 0.5]
+    assert [path.name for path in (folder / "out").iterdir() if path.is_dir()] == []
+
+
 def test_a_ratio_that_does_not_fit_is_refused_with_one_that_does(folder: Path) -> None:
     result = remove(folder, "--method", "depth", "--ratio", "0.9")
 

@@ -72,6 +72,24 @@ def test_result_and_get_show_the_sentences_of_a_benchmark(service: Service) -> N
     assert "  Generating: no speed-up.\n" in run(service, "get", "job_1").stdout
 
 
+def test_result_shows_the_steps_of_a_gradual_job(service: Service) -> None:
+    step = {"step": 1, "sparsity": 0.25, "parameters": 1200, "gate_failures": []}
+    failed = {"gate_failures": ["perplexity_ratio is 2, wanted at most 1.1"]}
+    steps = [
+        step | {"pruned_perplexity": 20.125},
+        step | failed | {"step": 2, "pruned_perplexity": None},
+    ]
+    found = {"job_id": "job_1", "metrics": {"steps": steps, "kept_step": 1}, "artifacts": []}
+    service.prepare("/v1/jobs/job_1/result?pending=503", Answer(200, found))
+
+    assert run(service, "result", "job_1").stdout.splitlines() == [
+        "kept_step = 1",
+        "step 1: sparsity 0.25, 1,200 parameters, perplexity 20.12",
+        "step 2: sparsity 0.25, 1,200 parameters, perplexity not measured, "
+        "perplexity_ratio is 2, wanted at most 1.1",
+    ]
+
+
 def test_result_shows_figures_and_files_or_the_reason_for_none(service: Service) -> None:
     path = "/v1/jobs/job_1/result?pending=503"
     found = {"job_id": "job_1", "metrics": {"sparsity": 0.5}, "artifacts": [artifact(b"abc")]}

@@ -25,6 +25,10 @@ class RatioError(PruningError):
     """No number of units, or of blocks, that can be removed is near the requested ratio."""
 
 
+class IncrementsError(PruningError):
+    """There are more increments than weights, units or blocks to remove."""
+
+
 class RecoveryError(PruningError):
     """The pruned model cannot be trained in the requested way."""
 

@@ -9,9 +9,18 @@ The recovery writes its result into the output folder itself.
 """
 SCORES_FOLDER = ".scores"
 """Folder below the output folder for the results of finished zero-shot tasks."""
+STEPS_FOLDER = ".steps"
+"""Folder below the output folder for the models of a gradual job, each in a folder of its own."""
 WHOLE_FOLDER = ".whole"
 """Folder below the output folder for a pruned model with zeros in place of its removed units."""
 ROTATED_FOLDER = ".rotated"
 """Folder below the output folder for the rotated dense model that a sweep prunes."""
-WORKING_FOLDERS = (PROGRESS_FOLDER, PRUNED_FOLDER, SCORES_FOLDER, WHOLE_FOLDER, ROTATED_FOLDER)
+WORKING_FOLDERS = (
+    PROGRESS_FOLDER,
+    PRUNED_FOLDER,
+    SCORES_FOLDER,
+    STEPS_FOLDER,
+    WHOLE_FOLDER,
+    ROTATED_FOLDER,
+)
 """The folders that are deleted before an output folder is published."""

@@ -1,8 +1,8 @@
 """Patterns: the constraints on a mask. A mask, ``keep``, is True where a weight is kept."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Literal, Self
 
 import torch
 from torch import Tensor
@@ -134,6 +134,17 @@ class BlockPattern:
 
     pattern: Pattern
     of_matrix: Mapping[str, Pattern] = field(default_factory=dict)
+
+    def scaled(self, share: float) -> Self:
+        """Return the patterns that drop ``share`` of what these drop; N:M stays as it is."""
+        of_matrix = {name: _scaled(one, share) for name, one in self.of_matrix.items()}
+        return type(self)(_scaled(self.pattern, share), of_matrix)
+
+
+def _scaled(pattern: Pattern, share: float) -> Pattern:
+    if isinstance(pattern, NofM):
+        return pattern
+    return replace(pattern, sparsity=pattern.sparsity * share)
 
 
 def keep_largest(score: Tensor, kept: int) -> Tensor:

@@ -35,6 +35,32 @@ class AsPublished:
         return self.pattern.keep_as_published(score, inclusive=self.inclusive)
 
 
+@dataclass(frozen=True)
+class HeldZeros:
+    """A selection that keeps none of the weights that are zero already.
+
+    They count among the weights to drop.
+
+    Attributes:
+        selection: what chooses among the other weights.
+        zeros: ``[out, in]`` bool, True where the weight is zero already.
+    """
+
+    selection: Selection
+    zeros: Tensor
+
+    def keep(self, score: Tensor) -> Tensor:
+        """Return the mask ``[out, in]``."""
+        # No score is below 0, except the -1 of dead inputs, whose weights have a value to lose.
+        return self.selection.keep(score.masked_fill(self.zeros, -2.0)) & ~self.zeros
+
+
+def is_published(selection: Selection) -> bool:
+    """Return whether a selection drops as many weights as the authors' code does."""
+    inner = selection.selection if isinstance(selection, HeldZeros) else selection
+    return isinstance(inner, AsPublished)
+
+
 def group_pattern(selection: Selection) -> NofM | None:
     """Return the N:M pattern of a selection; None if it has no such pattern."""
     pattern = _pattern(selection)
@@ -49,6 +75,8 @@ def partial_selection(selection: Selection, share: float) -> Selection:
     group. If the weights of the whole matrix compete, ``share`` is ignored and ``selection`` itself
     is returned, as in the ADMM authors' code.
     """
+    if isinstance(selection, HeldZeros):
+        return replace(selection, selection=partial_selection(selection.selection, share))
     pattern = _pattern(selection)
     if share == 1:  # otherwise rounding of n · s could leave a group one weight too many
         return selection
@@ -83,8 +111,11 @@ def of_columns(selection: Selection, rows: int, start: int, stop: int) -> Select
 
     For an `Unstructured` selection, the number of weights to drop is rounded so that consecutive
     ranges together drop as many weights as ``selection`` drops in the whole matrix. Other
-    selections are returned unchanged.
+    selections are returned unchanged, but for the columns of their zeros.
     """
+    if isinstance(selection, HeldZeros):
+        inner = of_columns(selection.selection, rows, start, stop)
+        return HeldZeros(inner, selection.zeros[:, start:stop])
     if not isinstance(selection, Unstructured):
         return selection
     lines = rows if selection.scope == "matrix" else 1

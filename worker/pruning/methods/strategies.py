@@ -88,7 +88,8 @@ class ScoreMask:
 
     def prune(self, target: Target, moments: Moments) -> None:
         """Prune the target in place."""
-        target.zero(self.selection.keep(_score(self.scorer, target, moments)))
+        score = _score(self.scorer, target, moments)
+        target.zero(target.selection(self.selection).keep(score))
 
     def damping(self, moments: Moments) -> None:
         """Return None: a mask by score uses no Gram matrix."""
@@ -109,11 +110,11 @@ class SwappedMask:
 
     def prune(self, target: Target, moments: VarianceMoments) -> None:
         """Prune the target in place."""
-        score = _score(self.scorer, target, moments)
+        score, selection = _score(self.scorer, target, moments), target.selection(self.selection)
         if self.swaps.apply_to(target.layer.name):
-            keep = self.swaps.keep(target.weight, moments, self.selection, score)
+            keep = self.swaps.keep(target.weight, moments, selection, score)
         else:
-            keep = self.selection.keep(score)
+            keep = selection.keep(score)
         target.zero(keep)
 
     def damping(self, moments: VarianceMoments) -> None:
@@ -167,8 +168,8 @@ class Repair:
             # The solver zeros the weights of dead inputs, so they have to count first.
             score.masked_fill_(gram.dead, -1.0)
         weight = aim(weight, gram)
-        damping = self.damping_share
-        target.replace(self.solver.solve(weight, gram, self.selection, score, damping))
+        selection, damping = target.selection(self.selection), self.damping_share
+        target.replace(self.solver.solve(weight, gram, selection, score, damping))
 
     def damping(self, moments: GramMoments) -> float | None:
         """Return the damping that the Gram matrix needed, as a share of its mean diagonal."""
@@ -212,7 +213,7 @@ class CorrectedRepair:
             cross = moments.cross()
             if cross is None:
                 return weight
-            return corrected_weight(weight, gram, cross, self.share, damping)
+            return corrected_weight(weight, gram, cross, self.share, damping, target.dense)
 
         self.repair.prune_towards(target, moments, corrected)
 

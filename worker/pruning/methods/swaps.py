@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from worker.pruning.methods.scores import wanda
-from worker.pruning.methods.selection import AsPublished, Selection, group_pattern
+from worker.pruning.methods.selection import Selection, group_pattern, is_published
 from worker.pruning.stats.input_moments import VarianceMoments
 
 _TINY = torch.finfo(torch.float32).tiny
@@ -65,7 +65,7 @@ class Swaps:
         effect = weight.float() * (inputs.mean() * inputs.window_tokens)  # [out, in]
         gain = effect / inputs.variance().clamp(min=_TINY)
         pattern = group_pattern(selection)
-        published, group = isinstance(selection, AsPublished), pattern.m if pattern else None
+        published, group = is_published(selection), pattern.m if pattern else None
         count = min(self.cycles, weight.shape[1])
         by_wanda = published and group is None
         order = wanda(weight, inputs.sq_mean()) if by_wanda else score

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from worker.pruning.base.masking import apply_mask_
+from worker.pruning.methods.selection import HeldZeros, Selection
 from worker.pruning.model.fused_projections import Part, matrix_name
 from worker.pruning.model.linear_layers import LinearLayer
 from worker.pruning.stats.gradient_norms import BlockGradients
@@ -23,6 +24,10 @@ class Target:
         part: the rows of the layer that are the target.
         parameter: the stored parameter of the layer.
         gradients: the norms of the gradients of the block's weights.
+        holds_zeros: whether weights that are zero stay zero, because an earlier increment has
+            pruned them.
+        dense_parameter: the stored parameter of the dense model's layer; None if the layer has not
+            been pruned before, or if nothing takes it.
     """
 
     block: str
@@ -30,6 +35,8 @@ class Target:
     part: Part
     parameter: Tensor
     gradients: BlockGradients
+    holds_zeros: bool = False
+    dense_parameter: Tensor | None = None
 
     @property
     def name(self) -> str:
@@ -50,6 +57,18 @@ class Target:
     def weight(self) -> Tensor:
         """The stored weight on the device that computes, ``[out, in]``."""
         return self.stored.to(self.layer.weight.device)
+
+    @property
+    def dense(self) -> Tensor | None:
+        """The dense model's weight on the device that computes, ``[out, in]`` fp32."""
+        if self.dense_parameter is None:
+            return None
+        dense = self.part.of(self.layer.oriented(self.dense_parameter))
+        return dense.to(self.layer.weight.device).float()
+
+    def selection(self, requested: Selection) -> Selection:
+        """Return the selection for this target, which never keeps the zeros that it holds."""
+        return HeldZeros(requested, self.weight == 0) if self.holds_zeros else requested
 
     def gradient(self, tokens: int) -> Tensor:
         """Return the gradient norms that `scores.gblm` takes, on the device that computes.

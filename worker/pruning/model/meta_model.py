@@ -90,6 +90,14 @@ class MetaModel:
         checkpoint = Checkpoint.open(weights).dequantized() if weights else Checkpoint.open(folder)
         return cls(model, checkpoint, dtype, device)
 
+    def with_weights(self, folder: Path) -> "MetaModel":
+        """Return a model with the same modules, and the weights that a sweep has written.
+
+        The modules must not have the weights of both at the same time.
+        """
+        checkpoint = Checkpoint.open(folder).dequantized()
+        return MetaModel(self.model, checkpoint, self.dtype, self.device)
+
     def block_name(self, index: int) -> str:
         """Return the dotted name of one block."""
         return f"{self.prefix}.{index}"

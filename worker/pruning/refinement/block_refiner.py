@@ -54,7 +54,8 @@ class BlockRefiner:
         self._refinement, self._ids, self._ranks = refinement, windows, ranks
         self._meta_model, self._block_inputs = meta_model, block_inputs
         counts = refinement.window_counts(*windows.shape)
-        self._draw, self.tokens = WindowDraw(counts, refinement.seed), counts.tokens
+        self._draw = WindowDraw(counts, refinement.seed, refinement.first_step)
+        self.tokens = counts.tokens
         stored = meta_model.checkpoint.tensors.values()
         size = sum(math.prod(tensor.shape) for tensor in stored)
         highest = refinement.learning_rate or default_learning_rate(size)

@@ -47,6 +47,8 @@ class Refinement:
         learning_rate: the peak learning rate; None for the default for the model's size.
         norms: whether the parameters of the block's norms are trained as well.
         seed: seed for the random choice and order of windows.
+        first_step: number of steps that earlier increments have made; the order of windows
+            continues after theirs.
     """
 
     scope: Literal["block", "half"] = "block"
@@ -55,6 +57,7 @@ class Refinement:
     learning_rate: float | None = None
     norms: bool = True
     seed: int = 0
+    first_step: int = 0
 
     def window_counts(self, available: int, seq_len: int) -> WindowCounts:
         """Return how many windows are trained on, how many are held out, and how many a step uses.

@@ -16,6 +16,8 @@ class WindowDraw:
     Args:
         counts: how many windows there are in all, to train on, to hold out, and in each step.
         seed: seed of the draw.
+        first_step: number of steps of the draw that are skipped, because earlier increments have
+            made them.
 
     Attributes:
         per_step: number of windows in each step.
@@ -23,8 +25,8 @@ class WindowDraw:
         training: indices of the windows to train on.
     """
 
-    def __init__(self, counts: WindowCounts, seed: int) -> None:
-        self.per_step, self._seed = counts.per_step, seed
+    def __init__(self, counts: WindowCounts, seed: int, first_step: int = 0) -> None:
+        self.per_step, self._seed, self._first_step = counts.per_step, seed, first_step
         order = _shuffled(list(range(counts.available)), _generator(seed))
         used = counts.training + counts.held_out
         self.held_out = sorted(order[: counts.held_out])
@@ -41,10 +43,11 @@ class WindowDraw:
             steps: number of steps.
         """
         generator, left = _generator(self._seed + 1 + block), list[int]()
-        for _ in range(steps):
+        for step in range(self._first_step + steps):
             while len(left) < self.per_step:
                 left += _shuffled(self.training, generator)
-            yield left[: self.per_step]
+            if step >= self._first_step:
+                yield left[: self.per_step]
             left = left[self.per_step :]
 
 

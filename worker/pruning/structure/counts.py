@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from worker.pruning.base.errors import RatioError
+from worker.pruning.base.increments import AT_ONCE, Increment
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.structure.units import Units, cut_block
 from worker.pruning.structure.width_fields import WidthField
@@ -39,11 +40,16 @@ class UnitCounts:
             for units in block
         }
 
-    def removed(self, ratio: float) -> dict[str, int]:
+    def removed(self, ratio: float, increment: Increment = AT_ONCE) -> dict[str, int]:
         """Return by how much to lower each field, to remove this share of the blocks' parameters.
+
+        Args:
+            ratio: the share that is removed after the last increment.
+            increment: the increment after which the fields are lowered by the returned numbers.
 
         Raises:
             RatioError: no field would be lowered, or a module would lose all its units.
+            IncrementsError: an increment would not lower a field.
         """
         whole = sum(self._cost(field) * field.value for field in self._fields) / self._total
         share = ratio / whole
@@ -59,7 +65,9 @@ class UnitCounts:
         if not any(removed.values()):
             least = min(sizes) * whole
             raise _unreachable(ratio, "removes no unit", least)
-        return removed
+        groups = {name: count // steps[name] for name, count in removed.items()}
+        increment.check_divides(min(filter(None, groups.values())), "groups of units")
+        return {name: steps[name] * increment.reached(count) for name, count in groups.items()}
 
     def kept(self, removed: Mapping[str, int]) -> tuple[dict[str, int], ...]:
         """Return for each block how many units stay, by their name."""

@@ -10,6 +10,7 @@ from torch import nn
 from transformers import PretrainedConfig
 
 from worker.pruning.base.errors import RatioError, UnsupportedModelError
+from worker.pruning.base.increments import AT_ONCE, Increment
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.structure.reduction import Reduction
 from worker.pruning.structure.smaller_config import Fields, check_describes
@@ -25,10 +26,12 @@ class Depth:
     """The removal of the blocks whose outputs are most like their inputs.
 
     Attributes:
-        ratio: the share of the blocks that is removed.
+        ratio: the share of the blocks that is removed after the last increment.
+        increment: the increment that is made.
     """
 
     ratio: float
+    increment: Increment = AT_ONCE
 
     def units(self, block: nn.Module, config: PretrainedConfig) -> list[Units]:
         """Return no units: what stays of the model is not changed."""
@@ -41,7 +44,7 @@ class Depth:
 
         Raises:
             UnsupportedModelError: no config describes the smaller model.
-            RatioError: as `chosen`.
+            RatioError, IncrementsError: as `chosen`.
         """
         total = len(meta_model.blocks)
         last = self.chosen(meta_model, [0.0] * total)
@@ -60,6 +63,7 @@ class Depth:
 
         Raises:
             RatioError: the ratio removes no block, or more than those that may go.
+            IncrementsError: there are fewer blocks to remove than increments.
         """
         kinds = [_kind(block) for block in meta_model.blocks]
         left, removed = Counter(kinds), list[int]()
@@ -96,7 +100,8 @@ class Depth:
         """Return how many of the blocks are removed, if one of each kind has to stay."""
         count, most = round(self.ratio * total), total - kinds
         if 0 < count <= most:
-            return count
+            self.increment.check_divides(count, "blocks")
+            return self.increment.reached(count)
         if most == 0:
             raise UnsupportedModelError(
                 f"each of the {total} blocks is of another kind, so that none can be removed; set "

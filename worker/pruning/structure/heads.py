@@ -7,6 +7,7 @@ from torch import nn
 from transformers import PretrainedConfig
 
 from worker.pruning.base.errors import UnsupportedModelError
+from worker.pruning.base.increments import AT_ONCE, Increment
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.structure.attention_heads import HEADS, KEY_HEADS, attention_heads, head_width
 from worker.pruning.structure.counts import UnitCounts
@@ -21,12 +22,14 @@ class Heads:
     """The removal of the attention heads that contribute least, with the queries that share them.
 
     Attributes:
-        ratio: the share of the blocks' parameters that is removed.
+        ratio: the share of the blocks' parameters that is removed after the last increment.
         repairs: whether the projections of the outputs are repaired.
+        increment: the increment that is made.
     """
 
     ratio: float
     repairs: bool = True
+    increment: Increment = AT_ONCE
 
     def units(self, block: nn.Module, config: PretrainedConfig) -> list[Units]:
         """Return the units of a block, some of which are removed."""
@@ -39,6 +42,7 @@ class Heads:
             UnsupportedModelError: the model has no heads of the usual kind, or no config describes
                 the smaller model, as where the width of a head follows from their number.
             RatioError: no number of heads is near the ratio.
+            IncrementsError: there are fewer heads to remove than increments.
         """
         config = meta_model.config
         found = [attention_heads(block, config) for block in meta_model.blocks]
@@ -52,7 +56,7 @@ class Heads:
         units = {(index, one.name): 1 for index, block in enumerate(found) for one in block}
         field = WidthField(KEY_HEADS, groups, units)
         counts = UnitCounts(meta_model, found, [field], multiple=1)
-        removed = counts.removed(self.ratio)
+        removed = counts.removed(self.ratio, self.increment)
         left = groups - removed[KEY_HEADS]
         queries: int = getattr(config, HEADS) // groups
         fields = {HEADS: left * queries, KEY_HEADS: left, "head_dim": head_width(config)}

@@ -7,6 +7,7 @@ from torch import nn
 from transformers import PretrainedConfig
 
 from worker.pruning.base.errors import UnsupportedModelError
+from worker.pruning.base.increments import AT_ONCE, Increment
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.structure.counts import UnitCounts
 from worker.pruning.structure.mlp_channels import mlp_channels
@@ -24,12 +25,14 @@ class Neurons:
     """The removal of the MLP channels that contribute least.
 
     Attributes:
-        ratio: the share of the blocks' parameters that is removed.
+        ratio: the share of the blocks' parameters that is removed after the last increment.
         repairs: whether the layers that read the channels are repaired.
+        increment: the increment that is made.
     """
 
     ratio: float
     repairs: bool = True
+    increment: Increment = AT_ONCE
 
     def units(self, block: nn.Module, config: PretrainedConfig) -> list[Units]:
         """Return the units of a block, some of which are removed."""
@@ -42,6 +45,7 @@ class Neurons:
             UnsupportedModelError: the model has no MLP channels, or no config describes the smaller
                 model.
             RatioError: no number of channels is near the ratio.
+            IncrementsError: there are fewer channels to remove than increments.
         """
         found = [mlp_channels(block, meta_model.config) for block in meta_model.blocks]
         if not any(found):
@@ -51,7 +55,7 @@ class Neurons:
             )
         widths = width_fields(meta_model, found)
         counts = UnitCounts(meta_model, found, widths, _MULTIPLE)
-        removed = counts.removed(self.ratio)
+        removed = counts.removed(self.ratio, self.increment)
         fields = {one.name: one.value - removed[one.name] for one in widths if removed[one.name]}
         check_describes(meta_model, fields, counts.smaller_blocks(removed))
         return Reduction(fields, counts.kept(removed), counts.parameters(removed))

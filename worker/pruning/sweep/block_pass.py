@@ -52,6 +52,7 @@ class BlockPass:
         self._meta_model, self._block_inputs, self._recipe = meta_model, block_inputs, recipe
         self._propagation, self._ranks = propagation, ranks
         self._refiner: BlockRefiner | None = None
+        self._dense_copy: nn.Module | None = None
         if recipe.refinement is not None:
             self._refiner = BlockRefiner(
                 recipe.refinement, calibration, meta_model, block_inputs, ranks
@@ -65,6 +66,26 @@ class BlockPass:
         if self._refiner is not None:
             self._refiner.embed()
 
+    def run_dense(
+        self, block: nn.Module, index: int, streams: Streams, *, is_dropped: bool
+    ) -> None:
+        """Run the dense block, for what `run` takes of it: targets, and the dense model's states.
+
+        Args:
+            block: the block with its dense weights.
+            index: index of the block.
+            streams: the inputs of the block. Its outputs for the calibration windows become the
+                targets of a refinement. Those in the dense model are replaced by its outputs.
+            is_dropped: whether the whole block is removed, so that it is not refined.
+        """
+        if self._refiner is not None and not is_dropped:
+            for hidden in streams.calibration:
+                streams.targets.append(self._block_inputs.call(block, index, hidden))
+        if self._recipe.is_corrected:  # the calibration runs the copy, layer by layer
+            self._dense_copy = deepcopy(block)
+        else:
+            self._block_inputs.advance(block, index, streams.dense_calibration)
+
     def run(
         self,
         block: nn.Module,
@@ -76,12 +97,14 @@ class BlockPass:
     ) -> Generator[RefinementProgress, None, RefinementResult | None]:
         """Prune, refine and quantise a block, and replace its inputs by its outputs.
 
+        `run_dense` has to be called before.
+
         Args:
-            block: the block with its dense weights, which are pruned in place.
+            block: the block with the weights that are pruned, in place.
             index: index of the block.
             stored: the block's parameters, in their stored dtype; rank 0 prunes them in place, too.
-            streams: the inputs of the block. Those of the calibration windows, in both models, are
-                replaced by the block's outputs.
+            streams: the inputs of the block. Those of the calibration windows are replaced by the
+                block's outputs; with a correction, also those in the dense model.
             pruner: prunes the block's layers; None if the whole block is removed.
             quantizer: quantises the same layers once all are pruned and refined; None for no
                 quantisation.
@@ -93,7 +116,7 @@ class BlockPass:
             The result of the refinement; None if there is none.
         """
         if pruner is None:
-            self._drop(block, index, stored, streams)
+            self._drop(block, index, stored)
             return None
         removal = self._recipe.removal
         if isinstance(removal, Depth) and self._refiner is None:
@@ -124,7 +147,6 @@ class BlockPass:
         pruner: LayerPruner[M],
     ) -> Generator[RefinementProgress, None, RefinementResult]:
         """Prune and refine a block; its inputs in the pruned model stay as they are."""
-        self._run_dense(block, index, streams)
         self._prune(block, index, streams, pruner, advances=False)
         states, dense = streams.calibration, streams.dense_calibration
         correction, tokens = self._recipe.correction, refiner.tokens
@@ -135,25 +157,15 @@ class BlockPass:
         streams.targets.clear()
         return result
 
-    def _drop(
-        self, block: nn.Module, index: int, stored: dict[str, Tensor], streams: Streams
-    ) -> None:
+    def _drop(self, block: nn.Module, index: int, stored: dict[str, Tensor]) -> None:
         """Zero all parameters of a block, so that it returns its inputs.
 
         Raises:
             UnsupportedModelError: the block does not return its inputs then.
         """
-        self._block_inputs.advance(block, index, streams.dense_calibration)
         for value in (*block.parameters(), *stored.values()):
             value.zero_()
         self._block_inputs.check_identity(block, index)
-
-    def _run_dense(self, block: nn.Module, index: int, streams: Streams) -> None:
-        """Run the block while it is still dense, to get the targets of the refinement."""
-        for hidden in streams.calibration:
-            streams.targets.append(self._block_inputs.call(block, index, hidden))
-        if not self._recipe.is_corrected:  # otherwise the calibration does this
-            self._block_inputs.advance(block, index, streams.dense_calibration)
 
     def _prune(
         self,
@@ -165,7 +177,7 @@ class BlockPass:
         advances: bool,
     ) -> None:
         """Prune a block; replace its inputs by its outputs if ``advances``."""
-        dense = partial(self._dense_block, block, index, streams.dense_calibration)
+        dense = partial(self._dense_block, index, streams.dense_calibration)
         collector = pruner.collector(dense)
         states, prune = streams.calibration, pruner.prune_layer
         self._run_layers(block, index, states, collector, prune, advances=advances)
@@ -213,12 +225,17 @@ class BlockPass:
     def _layers(self, block: nn.Module, index: int) -> list[LinearLayer]:
         return self._recipe.layers(self._meta_model, index, block)
 
-    def _dense_block(self, block: nn.Module, index: int, states: Activations) -> DenseBlock:
-        """Return a copy of the still dense block.
+    def _dense_block(self, index: int, states: Activations) -> DenseBlock:
+        """Return the dense copy of the block, which is not needed afterwards.
 
         When the copy is run, its outputs replace ``states``.
+
+        Raises:
+            ValueError: `run_dense` has made no copy.
         """
-        copy = deepcopy(block)
+        copy, self._dense_copy = self._dense_copy, None
+        if copy is None:
+            raise ValueError("no dense block was run before")
 
         def advance(batch: int) -> None:
             states[batch] = self._block_inputs.call(copy, index, states[batch])

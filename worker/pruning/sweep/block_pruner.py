@@ -15,7 +15,7 @@ from worker.pruning.methods.few_tokens import FEWEST_TO_REPAIR, FEWEST_TO_SCORE,
 from worker.pruning.methods.registry import MAGNITUDE
 from worker.pruning.methods.strategies import KeepZeros, ScoreMask, Strategy
 from worker.pruning.methods.target import Target
-from worker.pruning.model.fused_projections import has_unknown_layout, layer_parts
+from worker.pruning.model.fused_projections import Part, has_unknown_layout, layer_parts
 from worker.pruning.model.linear_layers import LinearLayer
 from worker.pruning.stats.gradient_norms import NO_GRADIENTS, BlockGradients
 from worker.pruning.sweep.results import LayerResult, RemovedUnits
@@ -37,6 +37,10 @@ class BlockPruner(Generic[M]):
         gradients: the norms of the stored weights' gradients, for a scorer that uses them.
         own: the strategies of matrices that have their own pattern, keyed by `Target.matrix`; they
             use the same moments as ``strategy``.
+        holds_zeros: whether weights that are zero stay zero, because an earlier increment has
+            pruned them.
+        dense: the parameters of the dense block, if an earlier increment has pruned the block and
+            a correction takes them; None otherwise.
 
     Attributes:
         results: one result for each pruned matrix; each part of a fused matrix has its own.
@@ -51,12 +55,16 @@ class BlockPruner(Generic[M]):
         config: PretrainedConfig,
         gradients: BlockGradients = NO_GRADIENTS,
         own: Mapping[str, Strategy[M]] | None = None,
+        *,
+        holds_zeros: bool = False,
+        dense: Mapping[str, Tensor] | None = None,
     ) -> None:
         self.strategy = strategy
         self.results: list[LayerResult] = []
         self.removed: list[RemovedUnits] = []
         self._name, self._stored, self._config = name, stored, config
         self._gradients, self._own = gradients, own or {}
+        self._holds_zeros, self._dense = holds_zeros, dense or {}
 
     def collector(self, dense_block: Callable[[], DenseBlock]) -> Collector[M]:
         """Return a collector of the moments that the strategy takes."""
@@ -80,7 +88,7 @@ class BlockPruner(Generic[M]):
         if layer.oriented(parameter).nbytes >= _LARGE_BYTES:
             trim_heap()
         for part in layer_parts(layer, self._config):
-            target = Target(self._name, layer, part, parameter, self._gradients)
+            target = self._target(layer, part)
             sample = SampledRows(target)
             keeps = isinstance(self.strategy, KeepZeros)
             fallback = None if keeps else self._prune(target, moments)
@@ -97,6 +105,11 @@ class BlockPruner(Generic[M]):
                 histogram=None if layer.is_routed else sample.histogram(),
             )
             self.results.append(result)
+
+    def _target(self, layer: LinearLayer, part: Part) -> Target:
+        name = layer.weight_name
+        holds, dense = self._holds_zeros, self._dense.get(name)
+        return Target(self._name, layer, part, self._stored[name], self._gradients, holds, dense)
 
     def _prune(self, target: Target, moments: M) -> str | None:
         """Prune the target; if it was not pruned exactly as requested, return the reason."""

@@ -1,5 +1,6 @@
 """The choice of what prunes the layers of a block, such as weights by score, or whole units."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,15 +37,24 @@ class BlockPruners:
         pattern: BlockPattern,
         stored: dict[str, Tensor],
         gradients: GradientNorms | None,
+        dense: Mapping[str, Tensor] | None = None,
     ) -> LayerPruner[Any]:
-        """Return the pruner of one block, whose stored parameters it will change in place."""
+        """Return the pruner of one block, whose stored parameters it will change in place.
+
+        ``dense`` are the parameters of the dense block, if those in ``stored`` are of an earlier
+        increment and a correction takes both.
+        """
         model, recipe = self.meta_model, self.recipe
         name, config = model.block_name(index), model.config
         if recipe.removal is not None and self.reduction is not None:
             units = recipe.removal.units(model.blocks[index], config)
-            return UnitPruner(name, stored, units, self.reduction.kept[index], recipe.repairing)
+            kept = self.reduction.kept[index]
+            return UnitPruner(name, stored, units, kept, recipe.repairing, dense)
         if recipe.binarization is not None and isinstance(pattern.pattern, NofM):
             return BlockBinarizer(name, stored, recipe.binarization, pattern.pattern, config)
         norms = gradients.read(index) if gradients else NO_GRADIENTS
         strategy, own = recipe.strategy(pattern.pattern), recipe.own_strategies(pattern)
-        return BlockPruner(name, stored, strategy, config, norms, own)
+        holds = recipe.increment.continues
+        return BlockPruner(
+            name, stored, strategy, config, norms, own, holds_zeros=holds, dense=dense
+        )

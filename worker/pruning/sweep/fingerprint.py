@@ -25,6 +25,7 @@ def fingerprint(
     calibration: Tensor,
     evaluation: Tensor,
     token_loss: TokenLoss,
+    start: MetaModel | None = None,
 ) -> dict[str, Any]:
     """Return what the result depends on, part by part, ready for JSON.
 
@@ -33,13 +34,15 @@ def fingerprint(
     ranks are not included, although they can change how the result is rounded.
 
     Args:
-        meta_model: the model, with the dtype and the device of its forward.
+        meta_model: the dense model, with the dtype and the device of its forward.
         recipe: how the model is pruned.
         calibration: the token ids ``[windows, tokens]`` of the calibration windows.
         evaluation: the token ids ``[windows, tokens]`` of the evaluation windows.
         token_loss: the function that measures the loss.
+        start: the model with the weights that are pruned; None if they are those of the dense one.
     """
-    return model_parts(meta_model, token_loss, meta_model.device) | {
+    started = {} if start is None else {"start": _weights(start)}
+    return model_parts(meta_model, token_loss, meta_model.device) | started | {
         "recipe": plain_values(recipe),
         "calibration": ids_digest(calibration),
         "evaluation": ids_digest(evaluation),

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from worker.pruning.base.generators import of_type
 from worker.pruning.base.memory import (
@@ -46,7 +46,7 @@ from worker.pruning.sweep.replay import replay
 from worker.pruning.sweep.results import BlockResult, PruningResult, untouched
 
 _OF_ONE_JOB = ("recipe", "evaluation")
-"""Parts of a fingerprint that no measurement of the dense model depends on."""
+"""Parts of a fingerprint that no measurement before a sweep depends on."""
 
 
 class ModelPruner:
@@ -71,11 +71,13 @@ class ModelPruner:
         dense_losses: Sequence[float] | None = None,
         speed: Speed | None = None,
         measurements: Path | None = None,
+        dense: MetaModel | None = None,
     ) -> None:
         """Prepare the run; resume an earlier run of the same pruning if ``out`` contains one.
 
         Args:
-            meta_model: the dense model, without its weights.
+            meta_model: the model to prune, without its weights: the dense model, or the result of
+                the increment before.
             recipe: how to prune the model.
             calibration: token ids for the statistics, ``[windows, tokens]`` int64.
             evaluation: token ids to measure the loss on, ``[windows, tokens]`` int64; may be empty.
@@ -87,10 +89,16 @@ class ModelPruner:
             dense_losses: the dense model's loss on each window of ``evaluation``, if known.
             speed: the machine's speed, so that the plan predicts the time.
             measurements: the folder of a `MeasurementCache`; if None, nothing is cached.
+            dense: the dense model, if the recipe's increment continues another, with the modules of
+                ``meta_model``; ``dense_losses`` have to be known then.
 
         Raises:
             PruningError: the recipe does not fit the model, or memory does not suffice.
+            ValueError: the recipe's increment continues another, and the dense model is not given.
         """
+        if recipe.increment.continues != (dense is not None and dense_losses is not None):
+            raise ValueError("an increment that continues another takes the dense model, too")
+        self._dense = dense or meta_model
         recipe.check(meta_model)
         self._scheme = recipe.scheme(meta_model)
         fix_malloc_thresholds()
@@ -102,7 +110,8 @@ class ModelPruner:
         plan = plan_pruning(
             meta_model, recipe, *ids, memory_budget_bytes, dense_known=known, speed=speed
         )
-        self._given = fingerprint(meta_model, recipe, calibration, evaluation, token_loss)
+        start = meta_model if dense else None
+        self._given = fingerprint(self._dense, recipe, *ids, token_loss, start)
         self._progress = Progress(out, self._given, ranks)
         # A resumed run keeps the earlier run's values; both decide the length of its streams.
         self.plan = plan.with_setting(self._progress.decide_once("setting", plan.setting_values))
@@ -162,7 +171,7 @@ class ModelPruner:
                 if index >= self._progress.finished:
                     yield from self._prune_block(index, pattern, streams, gradients)
                 elif index >= known:
-                    replay(self._meta_model, self._block_inputs, written, index, streams)
+                    replay(self._dense, self._block_inputs, written, index, streams)
                 if index >= known:
                     self._progress.save_streams(index + 1, streams.named())
                 yield self._progress.result(index)
@@ -200,11 +209,14 @@ class ModelPruner:
             stored = self._meta_model.read_block(index)
             if index + 1 < self._total:
                 self._meta_model.read_ahead(index + 1)
-        pruner = self._pruners.pruner(index, pattern, stored, gradients) if pattern else None
+        dense = self._run_dense_model(index, pattern, streams)
+        pruner = None
+        if pattern:
+            pruner = self._pruners.pruner(index, pattern, stored, gradients, dense)
         quantizer = BlockQuantizer(name, stored, self._scheme) if self._scheme else None
         with self._meta_model.loaded_block(index, stored) as block:
-            with self._seconds("evaluate"):
-                self._block_inputs.advance(block, index, streams.dense_evaluation)
+            if not self._recipe.increment.continues:  # the block is still dense
+                self._run_dense(block, index, pattern, streams)
             steps = self._pass.run(block, index, stored, streams, pruner, quantizer)
             refinement = yield from self._seconds.each("prune", steps)
             with self._seconds("evaluate"):
@@ -234,10 +246,35 @@ class ModelPruner:
         )
         self._progress.record_block(result, shard, self._seconds.seconds)
 
+    def _run_dense_model(
+        self, index: int, pattern: BlockPattern | None, streams: Streams
+    ) -> dict[str, Tensor] | None:
+        """Run a block of the dense model, if an earlier increment has pruned the block.
+
+        Returns:
+            The parameters of the dense block, if a correction takes them.
+        """
+        if not self._recipe.increment.continues:
+            return None
+        with self._seconds("prune"):
+            parameters = self._dense.read_block(index)
+        with self._dense.loaded_block(index, parameters) as block:
+            self._run_dense(block, index, pattern, streams)
+        return parameters if self._recipe.is_corrected else None
+
+    def _run_dense(
+        self, block: nn.Module, index: int, pattern: BlockPattern | None, streams: Streams
+    ) -> None:
+        with self._seconds("evaluate"):
+            self._block_inputs.advance(block, index, streams.dense_evaluation)
+        with self._seconds("prune"):
+            self._pass.run_dense(block, index, streams, is_dropped=pattern is None)
+
     def _patterns(self, stack: ExitStack, streams: Streams) -> tuple[BlockPattern | None, ...]:
         """Return each block's pattern; None for a block that is removed.
 
-        Most allocations, and the removal of blocks, measure the dense model first.
+        Most allocations measure the dense model first; the removal of blocks measures the model
+        that it removes them from.
         """
         measurement = self._recipe.measurement()
         if measurement is None:
@@ -249,7 +286,7 @@ class ModelPruner:
             model, inputs = self._meta_model, self._block_inputs
             if measurement.of_block is None:
                 return BlockDistances(model, inputs, self._ranks).measure(states)
-            scores = DenseScores(model, inputs, self._recipe, self._ranks)
+            scores = DenseScores(self._dense, inputs, self._recipe, self._ranks)
             return list(scores.measure(states, measurement.of_block))
 
         def known_or_measured() -> list[Any]:
@@ -266,11 +303,12 @@ class ModelPruner:
         return tuple(None if at in dropped else one for at, one in enumerate(patterns))
 
     def _basis_of(self, measurement: Measurement) -> dict[str, Any]:
-        """Return everything that a measurement of the dense model depends on.
+        """Return everything that a measurement depends on.
 
         This includes how windows are batched, which changes how the result is rounded.
         """
-        shared = {name: part for name, part in self._given.items() if name not in _OF_ONE_JOB}
+        left_out = _OF_ONE_JOB if measurement.of_block is None else (*_OF_ONE_JOB, "start")
+        shared = {name: part for name, part in self._given.items() if name not in left_out}
         run = {"batch": self.plan.setting.batch_tokens, "ranks": self._ranks.size}
         return shared | run | {"measurement": measurement.basis}
 

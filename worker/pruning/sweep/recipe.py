@@ -9,6 +9,7 @@ from typing import Any, Literal
 from torch import nn
 
 from worker.pruning.base.errors import BinarizationError, PatternError, SkipError
+from worker.pruning.base.increments import AT_ONCE, Increment
 from worker.pruning.binarization.kept_of_blocks import kept_of_blocks
 from worker.pruning.binarization.settings import GROUP, Binarization
 from worker.pruning.methods.allocation import BlockSparsities, MatrixScores, MeasuredAllocation
@@ -90,6 +91,8 @@ class Recipe:
         binarization: how the layers are pruned and binarised, in place of a scorer and a solver; the
             pattern is then its own. None for no binarisation.
         rotates: whether the sweep gets the model rotated; it does not rotate the model itself.
+        increment: which part of the pruning is made. The pattern and the allocation are those that
+            the last increment reaches.
 
     Raises:
         ValueError: both a solver and swaps are given, or both a removal and a quantisation.
@@ -109,6 +112,7 @@ class Recipe:
     quantization: Quantization | None = None
     binarization: Binarization | None = None
     rotates: bool = False
+    increment: Increment = AT_ONCE
 
     def __post_init__(self) -> None:
         if self.solver is not None and self.swaps is not None:
@@ -233,6 +237,7 @@ class Recipe:
             QuantizationError: a layer cannot be quantised.
             SkipError: a glob matches no part of the model, or no layer is left to prune.
             AllocationError: the number of given sparsities is not the number of blocks.
+            IncrementsError: an increment would drop no weight.
             UnsupportedModelError, RatioError: as `reduction`.
             RotationError: the model should be rotated and cannot be.
         """
@@ -256,6 +261,8 @@ class Recipe:
                     f"{name}.{layer.name} has rows of {layer.inputs} weights, which do not split "
                     f"into groups of {self.pattern.m}; skip it, or choose another pattern"
                 )
+        if self.prunes and isinstance(self.pattern, Unstructured):
+            self._check_increments(self.pattern, [layer for _, layer in layers])
         self.scheme(meta_model)
 
     def measurement(self) -> Measurement | None:
@@ -270,7 +277,12 @@ class Recipe:
         return Measurement(partial(self.allocation.measure, self.pattern), basis)
 
     def patterns(self, measured: Sequence[Any]) -> tuple[BlockPattern, ...]:
-        """Return the pattern of each block.
+        """Return the pattern of each block after this increment, as `_final_patterns` does."""
+        final, share = self._final_patterns(measured), self.increment.share
+        return final if share == 1 else tuple(pattern.scaled(share) for pattern in final)
+
+    def _final_patterns(self, measured: Sequence[Any]) -> tuple[BlockPattern, ...]:
+        """Return the pattern of each block after the last increment.
 
         Args:
             measured: the result of the `Measurement` for each block; None for a block that has no
@@ -306,6 +318,12 @@ class Recipe:
         if self.propagation == "fused" or counting == "rounded":
             return pattern
         return AsPublished(pattern, inclusive=counting == "inclusive")
+
+    def _check_increments(self, pattern: Unstructured, layers: Sequence[LinearLayer]) -> None:
+        """Check that each increment drops a weight of the rows, or matrices, with the most."""
+        shapes = [layer.oriented(layer.weight).shape for layer in layers]
+        sizes = [shape[1] if pattern.scope == "row" else shape.numel() for shape in shapes]
+        self.increment.check_divides(round(max(sizes) * pattern.sparsity), "weights")
 
     def _check_globs(self, meta_model: MetaModel) -> None:
         """Refuse a glob that matches no part of the model: most likely it is misspelt."""

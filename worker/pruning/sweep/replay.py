@@ -16,7 +16,7 @@ def replay(
     """Run the streams through a finished block, bit for bit as the run that pruned it did.
 
     Args:
-        meta_model: the dense model.
+        meta_model: the dense model, whose modules the finished blocks are run in, too.
         block_inputs: calls the model's blocks.
         finished: the model's weights, in which the finished blocks are pruned.
         index: index of the block.

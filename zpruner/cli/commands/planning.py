@@ -25,7 +25,7 @@ from zpruner.cli.terminal import (
 from zpruner.client.models.planning import Sweep
 
 VARIED = (
-    *("sparsity", "ratio", "preset", "method", "pattern", "solver", "scope", "variant"),
+    *("sparsity", "ratio", "steps", "preset", "method", "pattern", "solver", "scope", "variant"),
     *("allocation", "correction", "damping", "propagation", "refine", "recover", "quantize"),
     *("rotate", "binarize"),
 )

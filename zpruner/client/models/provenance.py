@@ -114,12 +114,14 @@ class Statement(ResponseModel):
         Args:
             with_versions: whether the job also fails if versions differ.
         """
-        inputs = self.predicate.definition.inputs
+        definition = self.predicate.definition
+        inputs, gate = definition.inputs, definition.conditions.get("gate")
         expect = {one.name: one.digest.sha256 for one in inputs if one.digest.sha256 is not None}
         if with_versions:
             expect |= {f"version/{name}": one for name, one in self.versions.items()}
         commits = [one.digest.commit for one in inputs if one.digest.commit is not None]
-        return {"expect": expect} | ({"revision": commits[0]} if commits else {})
+        pinned = {"revision": commits[0]} if commits else {}
+        return {"expect": expect} | pinned | ({"gate": gate} if gate else {})
 
 
 class FileComparison(ResponseModel):

@@ -45,6 +45,20 @@ def test_it_is_the_damped_least_squares_fit_of_the_blended_outputs(share: float)
     torch.testing.assert_close(got, best.float(), rtol=1e-4, atol=1e-5)
 
 
+def test_a_weight_that_was_pruned_before_is_blended_with_the_dense_one() -> None:
+    weight, pruned, dense = _setting()
+    gram, cross = _statistics(pruned, dense)
+    half = weight * (torch.arange(WIDTH) % 2)
+
+    got = corrected_weight(half, gram, cross, 0.3, dense=weight)
+
+    target = 0.7 * pruned @ half.T + 0.3 * dense @ weight.T
+    pull = (0.01 * float(gram.sq_mean.mean()) * TOKENS) ** 0.5  # damping, as tokens of its own
+    rows = torch.cat([pruned, pull * torch.eye(WIDTH)]).double()
+    best = torch.linalg.lstsq(rows, torch.cat([target, pull * half.T]).double()).solution.T
+    torch.testing.assert_close(got, best.float(), rtol=1e-4, atol=1e-5)
+
+
 def test_equal_inputs_in_both_models_leave_the_weight_unchanged() -> None:
     weight, pruned, _ = _setting()
     got = corrected_weight(weight, *_statistics(pruned, pruned), 1.0)

@@ -29,6 +29,11 @@ def test_all_windows_are_trained_on_before_any_is_repeated() -> None:
     assert drawn[:14] != drawn[14:]
 
 
+def test_a_draw_that_skips_steps_continues_after_them() -> None:
+    whole = list(WindowDraw(COUNTS, seed=3).batches(2, 7))
+    assert list(WindowDraw(COUNTS, seed=3, first_step=3).batches(2, 4)) == whole[3:]
+
+
 def test_the_seed_and_the_block_decide_the_order() -> None:
     def drawn(seed: int, block: int) -> list[list[int]]:
         return list(WindowDraw(COUNTS, seed).batches(block, 5))

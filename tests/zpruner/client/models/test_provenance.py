@@ -45,6 +45,13 @@ def test_a_repeated_job_is_pinned_to_the_commit_the_files_and_on_request_the_ver
     assert strict["expect"] == expect | {"version/torch": "2.13.0"}
 
 
+def test_a_gate_that_could_end_a_gradual_job_is_repeated() -> None:
+    gate = {"max": {"perplexity_ratio": 1.1}, "min": {}, "confidence": None}
+    document = statement({}).model_dump(by_alias=True)
+    document["predicate"]["buildDefinition"]["internalParameters"]["gate"] = gate
+    assert Statement.model_validate(document).changes_to_repeat()["gate"] == gate
+
+
 def test_versions_and_other_conditions_that_differ_are_described() -> None:
     before, after = statement({}, torch="2.12.0", python="3.11"), statement({}, 4, torch="2.13.0")
     assert list(changed_conditions(before, after)) == [

@@ -36,6 +36,8 @@ class UnitPruner:
         units: the units of each module.
         kept: how many units stay, by the name of the units.
         repairing: how readers are repaired; None if they are not.
+        dense: the parameters of the dense block, if an earlier increment has removed units and a
+            repair takes them; None otherwise.
 
     Attributes:
         results: one result for each matrix that loses rows or columns, without these.
@@ -49,12 +51,13 @@ class UnitPruner:
         units: Sequence[Units],
         kept: Mapping[str, int],
         repairing: Repairing | None,
+        dense: Mapping[str, Tensor] | None = None,
     ) -> None:
         self.results: list[LayerResult] = []
         self.removed: list[RemovedUnits] = []
         self._name, self._stored, self._kept = name, stored, kept
         self._units = {one.name: one for one in units}
-        self._repairing = repairing
+        self._repairing, self._dense = repairing, dense or {}
 
     def collector(self, dense_block: Callable[[], DenseBlock]) -> Collector[Any]:
         """Return a collector of the moments that the scores and the repair take."""
@@ -65,6 +68,8 @@ class UnitPruner:
     def prune_layer(self, layer: LinearLayer, moments: Moments) -> None:
         """Remove the units that a layer reads and that contribute least to its outputs.
 
+        Units that an earlier increment has removed are removed first.
+
         If too few tokens reach an expert for their squares, or for a repair, these are not used,
         and the result gives the reason.
 
@@ -73,7 +78,10 @@ class UnitPruner:
         """
         units, whole = self._units[layer.name], Part(None, slice(None))
         parameter = self._stored[layer.weight_name]
-        target = Target(self._name, layer, whole, parameter, NO_GRADIENTS)
+        dense = self._dense.get(layer.weight_name)
+        target = Target(
+            self._name, layer, whole, parameter, NO_GRADIENTS, dense_parameter=dense
+        )
         sample = SampledRows(target)
         scores, unscored = self._scores(units, target, moments)
         kept = highest(scores, self._kept[units.name]).cpu()
@@ -115,9 +123,12 @@ class UnitPruner:
         unscored = tokens < fewest
         squares = torch.ones(layer.inputs) if unscored else moments.sq_mean() * tokens
         squares = squares.to(target.weight.device)
-        scores = unit_scores(target.weight, squares, units.slices[0].places)
+        places = units.slices[0].places
+        scores = unit_scores(target.weight, squares, places)
         if not bool(scores.sum().isfinite()):
             raise NotFiniteError(target.name)
+        is_read = (target.weight != 0).any(0)[places.to(scores.device)].any(1)
+        scores = scores.masked_fill(~is_read, -1.0)  # below a unit that is read, but never active
         if not unscored:
             return scores, None
         return scores, f"{reached(tokens, fewest)}: chosen by the norms of the weights"
@@ -146,7 +157,7 @@ class UnitPruner:
         if cross is None:
             return weight
         share, damping = repairing.correction, repairing.damping
-        return corrected_weight(weight, moments.gram(), cross, share, damping)
+        return corrected_weight(weight, moments.gram(), cross, share, damping, target.dense)
 
     def _counts(self, one: Slices, kept: Tensor, moments: Moments) -> dict[str, Any]:
         left = one.cut(self._stored[one.parameter], kept)

@@ -2,6 +2,7 @@
 
 import type { Job, JobEvent } from "../../api/client.ts";
 import { number } from "../../api/jobs.ts";
+import { ofLastStep } from "./gradual-steps.ts";
 
 export interface Kept {
   blocks: number;
@@ -25,11 +26,15 @@ export function keptBlocks(job: Job, events: JobEvent[]): Kept | null {
   return blocks > 0 ? { blocks, total } : null;
 }
 
-/** Return how many blocks are finished after an attempt, those of earlier ones included. */
+/**
+ * Return how many blocks are finished after an attempt, those of earlier ones included.
+ *
+ * Of a gradual job, only those of the newest step count.
+ */
 export function finishedBlocks(events: JobEvent[], attempt: number): number {
-  const numbers = events
-    .filter((event) => event.attempt <= attempt)
-    .map((event) => (blockOf(event)?.index ?? -1) + 1);
+  const numbers = ofLastStep(events.filter((event) => event.attempt <= attempt)).map(
+    (event) => (blockOf(event)?.index ?? -1) + 1,
+  );
   return Math.max(0, ...numbers);
 }
 

@@ -21,6 +21,8 @@ import { Configuration } from "./configuration.tsx";
 import { DescriptionSection } from "./description/section.tsx";
 import { Files } from "./files.tsx";
 import { Generation } from "./generation.tsx";
+import { Gradual } from "./gradual.tsx";
+import { placeOf } from "./gradual-steps.ts";
 import { Attempts, History, tookInWords } from "./history.tsx";
 import { keptBlocks } from "./kept.ts";
 import { Log } from "./log.tsx";
@@ -102,6 +104,7 @@ function JobView({ job }: { job: Job }) {
           ))}
           <Overlap job={job} />
           <Result job={job} />
+          <Gradual job={job} events={events} />
           <Quantized job={job} />
           <Binarized job={job} />
           <Tasks job={job} />
@@ -144,11 +147,17 @@ function Progress({ job, events }: { job: Job; events: JobEvent[] }) {
   const step = job.phase === "recovering" ? currentStep(events) : undefined;
   const { fraction, block, eta_seconds: eta } = job.progress;
   const kept = keptBlocks(job, events);
+  const place = placeOf(events);
   return (
     <section className="progress-line" aria-label="Progress">
       <ProgressBar job={job} />
       <p>
         <strong className="figure">{percent(fraction, 0)}</strong>
+        {place && (
+          <span>
+            step {place.number} of {place.total}
+          </span>
+        )}
         {step && <span>{stepInWords(step)}</span>}
         {block && !step && <span>{blocksInWords(job.status, block)}</span>}
         {kept && !block && (

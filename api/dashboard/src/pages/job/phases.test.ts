@@ -20,6 +20,16 @@ it("a running job's phases are over, current and ahead, with the seconds each ha
   ]);
 });
 
+it("a phase that comes again has the seconds of all its times", () => {
+  const events = [phase("pruning", 0), phase("evaluating", 4), phase("pruning", 5)];
+  const steps = stepsOf(makeJob(), events, new Date(at(11)).getTime());
+  const seen = steps.filter(({ seconds }) => seconds !== null);
+  expect(seen.map(({ phase, state, seconds }) => [phase, state, seconds])).toEqual([
+    ["pruning", "current", 10],
+    ["evaluating", "done", 1],
+  ]);
+});
+
 it("a job that ended stops the clock, and one that failed says where", () => {
   const job = makeJob({ status: "failed", finished_at: at(9) });
   const steps = stepsOf(job, [phase("resolving", 0), phase("loading", 2)], Date.now());

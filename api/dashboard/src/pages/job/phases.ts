@@ -28,21 +28,17 @@ export function stepsOf(job: Job, events: JobEvent[], now: number): Step[] {
   // A job that waits begins its phases anew, but for the blocks that it keeps.
   const isWaiting = job.status === "paused" || job.status === "queued";
   const attempt = isWaiting ? job.attempt + 1 : job.attempt;
-  const starts = startsOf(events.filter((event) => event.attempt === attempt));
   const blocks = keptBlocks(job, events);
   const end = isFinal(job.status) ? (job.finished_at ?? job.updated_at) : now;
-  const order = [...starts].sort((a, b) => a[1] - b[1]);
-  const last = order.at(-1)?.[0];
+  const own = events.filter((event) => event.attempt === attempt && event.kind === "phase");
+  const [taken, last] = [secondsOf(own, end), own.at(-1)?.phase ?? undefined];
   return phasesOf(job).map((phase) => {
     const kept = phase === "pruning" ? blocks : null;
-    const start = starts.get(phase);
-    if (start === undefined) {
+    const seconds = taken.get(phase);
+    if (seconds === undefined) {
       const state = missing(job, phase, last);
       return { phase, state: kept && state === "ahead" ? "kept" : state, seconds: null, kept };
     }
-    const next = order.find(([, at]) => at > start)?.[1];
-    const until = next ?? end;
-    const seconds = secondsBetween(new Date(start).toISOString(), until);
     return { phase, state: phase === last ? lastState(job) : "done", seconds, kept };
   });
 }
@@ -51,12 +47,14 @@ function phasesOf(job: Job): Phase[] {
   return job.spec.recover ? PHASES : PHASES.filter((phase) => phase !== "recovering");
 }
 
-function startsOf(events: JobEvent[]): Map<Phase, number> {
-  const starts = new Map<Phase, number>();
-  for (const { phase, kind, at } of events) {
-    if (kind === "phase" && phase && !starts.has(phase)) starts.set(phase, new Date(at).getTime());
-  }
-  return starts;
+/** Return the seconds of each phase in all; a gradual job begins some of them in every step. */
+function secondsOf(starts: JobEvent[], end: string | number): Map<Phase, number> {
+  const taken = new Map<Phase, number>();
+  starts.forEach(({ phase, at }, index) => {
+    const seconds = secondsBetween(at, starts[index + 1]?.at ?? end) ?? 0;
+    if (phase) taken.set(phase, (taken.get(phase) ?? 0) + seconds);
+  });
+  return taken;
 }
 
 function lastState(job: Job): Step["state"] {

@@ -3,6 +3,7 @@
 import type { JobEvent } from "../../api/client.ts";
 import { number } from "../../api/jobs.ts";
 import type { Series } from "../../charts/series.ts";
+import { ofLastStep } from "./gradual-steps.ts";
 
 /** A reported step; the teacher's steps are the blocks of the dense model. */
 export interface RecoveryStep {
@@ -22,9 +23,14 @@ export function currentStep(events: JobEvent[]): RecoveryStep | undefined {
   return reported(events).at(-1);
 }
 
-/** Return the losses by step; steps that a later attempt repeats are replaced by its own. */
+/**
+ * Return the losses by step; steps that a later attempt repeats are replaced by its own.
+ *
+ * Of a gradual job, they are those of the newest step that was trained.
+ */
 export function lossesOf(events: JobEvent[]): Losses[] {
-  const training = reported(events).filter(({ stage }) => stage === "training");
+  const trained = ofLastStep(events.filter(({ data }) => data.recovery !== undefined));
+  const training = reported(trained).filter(({ stage }) => stage === "training");
   const byStep = new Map(training.map((one) => [one.step, one]));
   return [...byStep.values()].sort((a, b) => a.step - b.step);
 }

@@ -4,7 +4,16 @@ import { parse } from "../../spec/draft.ts";
 import type { Field } from "../../spec/fields.ts";
 
 /** Fields that can vary, in the order of the form. */
-export const VARIED = ["sparsity", "ratio", "method", "pattern", "solver", "allocation", "preset"];
+export const VARIED = [
+  "sparsity",
+  "ratio",
+  "steps",
+  "method",
+  "pattern",
+  "solver",
+  "allocation",
+  "preset",
+];
 
 /** Parse several values of one field; the pattern `none` means unstructured. */
 export function valuesIn(field: Field, text: string): unknown[] {

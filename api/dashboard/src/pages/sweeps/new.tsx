@@ -21,6 +21,7 @@ import { SweepPreview } from "./preview.tsx";
 const HINTS: Record<string, string> = {
   sparsity: "40, 50, 60 %",
   ratio: "10, 20 %",
+  steps: "1, 10",
   method: "zpruner, wanda",
   pattern: "none, 2:4",
   solver: "none, sparsegpt",

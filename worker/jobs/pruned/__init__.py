@@ -1,0 +1,1 @@
+"""Pruning the model of a job: at once, or gradually in increments."""
