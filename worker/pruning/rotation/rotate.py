@@ -22,8 +22,7 @@ def rotated_block(
     The gains of a norm are multiplied into the layers that read its outputs. With the rotation R₁
     of the residual stream, these layers W become W R₁, and those that write to it R₁ᵀW. With the
     rotation R₂ of each head's values, the projection to values becomes R₂ᵀW and that of the outputs
-    W R₂ (Wei et al., 2025, arXiv:2502.09003). Attention averages a head's values, whatever their
-    basis is.
+    W R₂ (RoSTE, arXiv:2502.09003). Attention averages a head's values, whatever their basis is.
 
     Args:
         parameters: the block's parameters, by name, in their stored dtype; not modified.

@@ -101,3 +101,11 @@ def test_time_grows_with_the_tokens_and_is_unknown_without_a_speed() -> None:
 
 def limited(host_bytes: int) -> Headroom:
     return replace(AMPLE, host_bytes=host_bytes)
+
+
+def test_rounding_the_weights_in_each_forward_takes_memory_for_the_rounded_ones() -> None:
+    plain, rounding = (
+        plan_recovery(SHAPE, Recovery("masked", rounds=rounds), WORK, AMPLE).working_bytes
+        for rounds in (False, True)
+    )
+    assert rounding > plain

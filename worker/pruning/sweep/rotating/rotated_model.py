@@ -26,7 +26,7 @@ from worker.pruning.rotation.errors import (
 )
 from worker.pruning.rotation.hadamard import Rotation
 from worker.pruning.rotation.rotate import folded_head, rotated_block, rotated_embeddings
-from worker.pruning.rotation.structure import OUTPUTS, READERS, Rotatable, rotatable
+from worker.pruning.rotation.structure import OUTPUTS, READERS, rotatable
 from worker.pruning.structure.smaller_config import write_config
 
 TOKENS = 128
