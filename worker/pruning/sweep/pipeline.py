@@ -165,7 +165,7 @@ class ModelPruner:
                 gradients = self._gradients(stack)
                 self._seconds.add(self._progress.seconds)  # of an earlier run
                 written = self._output.resume(self._progress.shards)
-            measured = self._progress.is_measured("losses")
+            measured = self._progress.is_measured("window_losses")
             known = self._total if measured else self._progress.restore_streams(streams.named())
             for index, pattern in enumerate(patterns):
                 if index >= self._progress.finished:
