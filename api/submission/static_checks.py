@@ -82,6 +82,7 @@ def passes_static_checks(spec: PruneSpec, model: LocalModel, texts: Mapping[str,
         spec.recover is None  # it needs more text, which the planner counts
         and spec.quantize is None  # only the opened model shows all layers and their widths
         and spec.steps in {None, 1}  # only the opened model shows how many weights or units go
+        and spec.keep_dataset is None  # the planner counts its windows
         and all(_is_checkable(file) for file in texts.values())
         and _is_decoder(model.config)
         and _has_blocks(spec, model)

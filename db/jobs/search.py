@@ -39,6 +39,8 @@ ADDED_FIELDS = (
     "output",
     "ratio",
     "steps",
+    "keep_dataset",
+    "keep_text_field",
 )
 """Fields that did not exist when older jobs' digests were computed."""
 NO_LABELS: Mapping[str, object] = MappingProxyType({})

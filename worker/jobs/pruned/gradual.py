@@ -130,7 +130,7 @@ class GradualPruning:
     def _fingerprint(self) -> dict[str, Any]:
         """Return what the models of all increments depend on, ready for JSON."""
         job, windows = self._job, self._job.windows.recovery
-        ids = (job.windows.calibration.ids, job.windows.evaluation.ids)
+        ids = (job.windows.calibration_ids, job.windows.evaluation.ids)
         parts = fingerprint(job.meta_model, job.recipe, *ids, token_loss)
         parts |= {"steps": self._total, "seed": job.spec.seed}
         if windows is None:

@@ -36,7 +36,7 @@ from worker.pruning.sweep.dense_scores import DenseScores
 from worker.pruning.sweep.evaluation import Evaluation
 from worker.pruning.sweep.fingerprint import fingerprint
 from worker.pruning.sweep.gradient_pass import GradientPass
-from worker.pruning.sweep.job_shapes import plan_pruning, split_batches
+from worker.pruning.sweep.job_shapes import plan_pruning, split_batches, split_texts
 from worker.pruning.sweep.measurement_cache import MeasurementCache
 from worker.pruning.sweep.output import ModelOutput
 from worker.pruning.sweep.progress import Progress
@@ -104,7 +104,6 @@ class ModelPruner:
         fix_malloc_thresholds()
         self._meta_model, self._recipe, self._token_loss = meta_model, recipe, token_loss
         self._ranks, self._total = ranks, len(meta_model.blocks)
-        self._pruners = BlockPruners(meta_model, recipe, recipe.reduction(meta_model))
         self._block_inputs = BlockInputs(meta_model)
         ids, known = (calibration, evaluation), dense_losses is not None
         plan = plan_pruning(
@@ -118,7 +117,13 @@ class ModelPruner:
         known_losses = self._progress.decide_once("dense_losses", lambda: dense_losses)
         self._dense_loss_known = known_losses is not None
         setting = self.plan.setting
-        self._calibration = ranks.share_of(split_batches(calibration, setting))
+        # The batches of a second text are separate, so that their inputs can be measured apart.
+        texts = split_texts(calibration, recipe.spared_windows, setting)
+        self._calibration = ranks.share_of([batch for text in texts for batch in text])
+        of_text = ranks.share_of([number for number, text in enumerate(texts) for _ in text])
+        second = {batch for batch, number in enumerate(of_text) if number} if texts[1:] else None
+        reduction = recipe.reduction(meta_model)
+        self._pruners = BlockPruners(meta_model, recipe, reduction, second)
         measured = split_batches(evaluation, setting)
         self._evaluation = Evaluation(
             meta_model, self._block_inputs, measured, token_loss, ranks, known_losses
