@@ -51,7 +51,7 @@ def test_the_second_text_changes_what_goes_and_is_named_wherever_a_text_is(folde
     definition = statement["predicate"]["buildDefinition"]
     (text,) = (one for one in definition["resolvedDependencies"] if one["name"] == "keep")
     assert text["digest"]["sha256"] == both["keep"]["dataset_sha256"]
-    assert definition["externalParameters"]["keep_dataset"] == "keep.jsonl"
+    assert definition["externalParameters"]["keep_dataset"] == "local:keep.jsonl"
     card = (folder / "both" / "README.md").read_text()
     assert "channels that matter on 256 tokens of" in card
 
