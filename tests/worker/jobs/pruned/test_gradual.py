@@ -81,7 +81,8 @@ def test_a_gradual_job_writes_what_one_job_after_another_would(
     folder: Path, tmp_path: Path
 ) -> None:
     metrics = run(folder, tmp_path / "out", steps=3, **WANDA)
-    model, chained = None, []
+    model: Path | None = None
+    chained: list[dict[str, Any]] = []
     for number in (1, 2, 3):
         fields = WANDA | {"sparsity": 0.6 * number / 3}
         chained.append(run(folder, tmp_path / str(number), model=model, **fields))

@@ -9,17 +9,22 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM
 
 from tests.models import FAMILIES, MIXTURES, random_ids, write_model
-from tests.worker.pruning.sweep.removal.test_unit_pruner import channels
 from tests.worker.pruning.sweeps import sweep, tensors
 from worker.pruning.methods.patterns import Unstructured
 from worker.pruning.planning.workload import Propagation
 from worker.pruning.refinement.settings import Refinement
 from worker.pruning.structure.neurons import Neurons
 from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.results import BlockResult
 
 FIRST, SECOND = random_ids(21, 16, seed=1), random_ids(13, 16, seed=5) // 8
 BOTH = torch.cat([FIRST, SECOND])
 RECIPE = Recipe(None, Unstructured(0.0), removal=Neurons(0.2, spared_windows=len(SECOND)))
+
+
+def channels(block: BlockResult) -> set[int]:
+    """Return the removed channels of the MLP of a block."""
+    return {index for start, end in block.removed[0].ranges for index in range(start, end)}
 
 
 def shares(model: Path, ids: Tensor) -> Tensor:
