@@ -37,16 +37,13 @@ from worker.pruning.sweep.evaluation import Evaluation
 from worker.pruning.sweep.fingerprint import fingerprint
 from worker.pruning.sweep.gradient_pass import GradientPass
 from worker.pruning.sweep.job_shapes import plan_pruning, split_batches, split_texts
-from worker.pruning.sweep.measurement_cache import MeasurementCache
+from worker.pruning.sweep.measurement_cache import MeasurementCache, measurement_basis
 from worker.pruning.sweep.output import ModelOutput
 from worker.pruning.sweep.progress import Progress
-from worker.pruning.sweep.recipe import Measurement, Recipe
+from worker.pruning.sweep.recipe import Recipe
 from worker.pruning.sweep.removal.block_distances import BlockDistances
 from worker.pruning.sweep.replay import replay
 from worker.pruning.sweep.results import BlockResult, PruningResult, untouched
-
-_OF_ONE_JOB = ("recipe", "evaluation")
-"""Parts of a fingerprint that no measurement before a sweep depends on."""
 
 
 class ModelPruner:
@@ -295,7 +292,9 @@ class ModelPruner:
             return list(scores.measure(states, measurement.of_block))
 
         def known_or_measured() -> list[Any]:
-            return self._measurements.once(self._basis_of(measurement), measure)
+            batch = self.plan.setting.batch_tokens
+            basis = measurement_basis(measurement, self._given, batch, self._ranks)
+            return self._measurements.once(basis, measure)
 
         measured = self._progress.measure_once("allocation", known_or_measured)
         patterns = self._recipe.patterns(measured)
@@ -304,16 +303,6 @@ class ModelPruner:
         self._distances, dropped = measured, removal.chosen(self._meta_model, measured)
         removal.fields(self._meta_model, dropped)  # raises an error if no config describes the rest
         return tuple(None if at in dropped else one for at, one in enumerate(patterns))
-
-    def _basis_of(self, measurement: Measurement) -> dict[str, Any]:
-        """Return everything that a measurement depends on.
-
-        This includes how windows are batched, which changes how the result is rounded.
-        """
-        left_out = _OF_ONE_JOB if measurement.of_block is None else (*_OF_ONE_JOB, "start")
-        shared = {name: part for name, part in self._given.items() if name not in left_out}
-        run = {"batch": self.plan.setting.batch_tokens, "ranks": self._ranks.size}
-        return shared | run | {"measurement": measurement.basis}
 
     def _gradients(self, stack: ExitStack) -> GradientNorms | None:
         """Measure the gradients if the recipe needs them and some block is not pruned yet."""
