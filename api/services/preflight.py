@@ -112,6 +112,7 @@ class Preflight:
         is_unreachable = bool(warnings)
         for field, name, text_field in (
             ("dataset", spec.dataset, spec.text_field),
+            ("keep_dataset", spec.keep_dataset, spec.keep_text_field),
             ("eval_dataset", spec.eval_dataset, spec.eval_text_field),
         ):
             if name is not None:

@@ -84,6 +84,7 @@ def passes_static_checks(spec: PruneSpec, model: LocalModel, texts: Mapping[str,
         and spec.quantize is None
         and spec.binarize is None
         and spec.steps in {None, 1}
+        and spec.keep_dataset is None  # the planner counts its windows
         and all(_is_checkable(file) for file in texts.values())
         and _is_decoder(model.config)
         and _has_blocks(spec, model)

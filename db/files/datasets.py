@@ -16,7 +16,7 @@ from db.tables.base import SEARCHABLE_JSON
 from db.tables.datasets import Dataset
 from db.tables.jobs import Job
 
-FIELDS = ("dataset", "eval_dataset")
+FIELDS = ("dataset", "keep_dataset", "eval_dataset")
 """The fields of a specification that may name an uploaded dataset, beside those of questions."""
 MAX_USERS = 3
 """How many jobs `DatasetInUseError` lists at most."""

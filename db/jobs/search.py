@@ -41,6 +41,8 @@ ADDED_FIELDS = (
     "binarize",
     "rotate",
     "steps",
+    "keep_dataset",
+    "keep_text_field",
 )
 """Fields that did not exist when older jobs' digests were computed."""
 NO_LABELS: Mapping[str, object] = MappingProxyType({})

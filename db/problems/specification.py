@@ -146,8 +146,8 @@ _add(
 _add(
     "unknown_text_field",
     "The dataset has no such field",
-    "The dataset's rows have no field, or column, of the name in text_field or eval_text_field; "
-    "the detail names the existing ones.",
+    "The dataset's rows have no field, or column, of the name in text_field, "
+    "keep_text_field or eval_text_field; the detail names the existing ones.",
 )
 _add(
     "no_chat_template",

@@ -117,6 +117,15 @@ class PruneSpec(BaseModel):
         "`depth` remove.",
         examples=[0.25],
     )
+    keep_dataset: SourceName | None = Field(
+        default=None,
+        description="With `neurons`, a second calibration text, named as `dataset`: channels that "
+        "matter on it stay, too.",
+    )
+    keep_text_field: FieldName | None = Field(
+        default=None,
+        description="Which field or column of `keep_dataset` holds the text, or the chat messages.",
+    )
     steps: StrictInt | None = Field(
         default=None,
         ge=1,

@@ -11,6 +11,7 @@ from worker.jobs.windows import (
     check_recovered_steps,
     datasets_of,
     evaluation_length,
+    keep_dataset_of,
     window_length,
     windows_of,
 )
@@ -53,6 +54,7 @@ class ExpectedWindows:
         training: the number of windows that a recovery trains on; 0 without a recovery.
         held_out: the number of windows on which a recovery measures the held-out loss; 0 without a
             recovery.
+        keep: the number of windows of a second calibration text; 0 without one.
     """
 
     calibration: int
@@ -62,6 +64,7 @@ class ExpectedWindows:
     guesses: tuple[str, ...] = ()
     training: int = 0
     held_out: int = 0
+    keep: int = 0
 
 
 def can_count_windows(spec: PruneSpec, resources: Resources) -> bool:
@@ -70,7 +73,8 @@ def can_count_windows(spec: PruneSpec, resources: Resources) -> bool:
     Raises:
         SpecRefusedError: a dataset cannot be used.
     """
-    references = [reference for reference in datasets_of(spec, resources) if reference is not None]
+    named = (*datasets_of(spec, resources), keep_dataset_of(spec, resources))
+    references = [reference for reference in named if reference is not None]
     return all(
         isinstance(reference, LocalPath) and reference.path.stat().st_size <= MAX_ENCODED_BYTES
         for reference in references
@@ -84,7 +88,8 @@ def counted_windows(
     found = windows_of(spec, model, meta_model, resources)
     calibration, evaluation = found.calibration.ids, found.evaluation.ids
     lengths = calibration.shape[1], evaluation.shape[1]
-    counts = ExpectedWindows(len(calibration), len(evaluation), *lengths)
+    keep = len(found.keep.ids) if found.keep else 0
+    counts = ExpectedWindows(len(calibration), len(evaluation), *lengths, keep=keep)
     if found.recovery is None:
         return counts
     training, held_out = found.recovery.training.ids, found.recovery.held_out.ids
@@ -107,6 +112,8 @@ def expected_windows(
     if can_count_windows(spec, resources):
         return counted_windows(spec, model, meta_model, resources)
     expected = _guessed_windows(spec, meta_model, resources)
+    if spec.keep_dataset is not None:
+        expected = replace(expected, keep=expected.calibration)
     if (settings := recovery_of(spec)) is None:
         return expected
     check_recovered_steps(spec, settings, expected.seq_len)

@@ -140,7 +140,7 @@ def planned_job(
     windows = count_windows(meta_model)
     if not recipe.is_calibrated:
         windows = replace(windows, calibration=0)
-    calibration = _ids(windows.calibration, windows.seq_len)
+    calibration = _ids(windows.calibration + windows.keep, windows.seq_len)
     evaluation = _ids(windows.evaluation, windows.evaluation_seq_len)
     return PlannedJob(
         meta_model,

@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from db.core.states import Phase
 from db.spec.checkpoint_headers import weight_files
 from db.spec.datasets.upload_store import UPLOADED
-from db.spec.expected_inputs import CALIBRATION, EVALUATION, MODEL
+from db.spec.expected_inputs import CALIBRATION, EVALUATION, KEEP, MODEL
 from db.spec.inputs.bucket_references import S3File
 from db.spec.prune_spec import PruneSpec
 from db.spec.references import (
@@ -69,15 +69,16 @@ def model_digests(
 
 def text_digests(job: OpenedJob) -> dict[str, str]:
     """Return the SHA-256 of the texts of a job, by their names in ``expect``."""
-    texts = {CALIBRATION: job.windows.calibration, EVALUATION: job.windows.evaluation}
-    return {name: text.provenance["dataset_sha256"] for name, text in texts.items()}
+    windows = job.windows
+    texts = {CALIBRATION: windows.calibration, EVALUATION: windows.evaluation, KEEP: windows.keep}
+    return {name: text.provenance["dataset_sha256"] for name, text in texts.items() if text is not None}
 
 
 def shown_names(spec: PruneSpec, resources: Resources) -> dict[str, str]:
     """Return the names of the model and the datasets without the paths of local folders."""
     model = parse_model(spec.model, spec.revision, resources.model_roots, resources.buckets)
     names = {"model": _shown(model, resources.model_roots)}
-    for field in ("dataset", "eval_dataset"):
+    for field in ("dataset", "keep_dataset", "eval_dataset"):
         if (name := getattr(spec, field)) is not None:
             roots = resources.dataset_roots
             dataset = parse_dataset(

@@ -37,6 +37,7 @@ def job_report(job: OpenedJob, model: PrunedModel, others: OtherResults) -> dict
         "warnings": [*model.warnings, *_warnings(shared)],
         "calibration": job.windows.calibration.provenance,
         "evaluation": protocol,
+        **({"keep": job.windows.keep.provenance} if job.windows.keep else {}),
         **model.report,
         "blocks": [block_json(block) for block in model.blocks],
     }

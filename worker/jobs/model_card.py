@@ -100,7 +100,7 @@ def model_card(report: dict[str, Any]) -> str:
         fallbacks=metrics["fallbacks"] or "No",
         but=_TRAINED_NORMS if _trains_norms(spec) else _UNCHANGED,
         untouched=_listed(dict.fromkeys(n for b in report["blocks"] for n in b["untouched"])),
-        calibration=_protocol(report["calibration"]),
+        calibration=_protocol(report["calibration"]) + _keep_text(report),
         training_text=_training_text(recovery) if recovery else "",
         evaluation=_protocol(report["evaluation"]),
         speed=_speed(report) if "benchmark" in report else "",
@@ -230,6 +230,12 @@ def _recovery_steps(report: dict[str, Any]) -> Iterable[str]:
     else:
         kept = f"weights of step {measured['best_step']:,}"
         yield f"{kept}, which lowered the held-out loss from {before:.4f} to {after:.4f}"
+
+
+def _keep_text(report: dict[str, Any]) -> str:
+    if "keep" not in report:
+        return ""
+    return f"; channels that matter on {_protocol(report['keep'])} were spared"
 
 
 def _before(metrics: dict[str, Any]) -> str:

@@ -6,7 +6,13 @@ from functools import cached_property
 import torch
 
 from db.spec.prune_spec import PruneSpec
-from worker.jobs.recipes import last_increment, recipe_at, recipe_of, recovery_of
+from worker.jobs.recipes import (
+    last_increment,
+    recipe_at,
+    recipe_of,
+    recipe_sparing,
+    recovery_of,
+)
 from worker.jobs.resources import Resources
 from worker.jobs.windows import JobWindows, windows_of
 from worker.pruning.base.compute import compute_dtype
@@ -67,6 +73,8 @@ class OpenedJob:
         if not recipe.is_calibrated:
             windows = replace(windows, calibration=windows.calibration.emptied())
         recovery = recovery_of(spec)
+        if windows.keep is not None:
+            recipe = recipe_sparing(recipe, len(windows.keep.ids))
         return cls(spec, model, meta_model, recipe, recovery, windows, devices, resources)
 
     @property

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from db.files.sealed_folder import CHECKSUMS, KnownDigest, files_to_publish, sha256_of
-from db.spec.expected_inputs import CALIBRATION, EVALUATION
+from db.spec.expected_inputs import CALIBRATION, EVALUATION, KEEP
 from db.spec.inputs.bucket_references import S3
 from worker import pruning, recovery
 from worker.jobs.inputs import JobInputs, versions
@@ -93,6 +93,7 @@ def _definition(run: Run) -> dict[str, Any]:
             *_origin(job.model),
             *(_resource(name, sha256=digest) for name, digest in run.inputs.model.items()),
             _text(CALIBRATION, job.windows.calibration.provenance, names["dataset"]),
+            *_keep_text(job, names),
             _text(
                 EVALUATION,
                 job.windows.evaluation.provenance,
@@ -131,6 +132,11 @@ def _origin(model: ModelFolder) -> Iterator[dict[str, Any]]:
         yield _resource("model", gitCommit=model.revision) | {"uri": uri}
     elif model.name.startswith(S3):  # objects have no revision; its files have digests
         yield _resource("model") | {"uri": model.name}
+
+
+def _keep_text(job: OpenedJob, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    if (keep := job.windows.keep) is not None:
+        yield _text(KEEP, keep.provenance, names["keep_dataset"])
 
 
 def _text(name: str, provenance: Mapping[str, Any], dataset: str) -> dict[str, Any]:

@@ -77,6 +77,13 @@ def recipe_at(recipe: Recipe, increment: Increment) -> Recipe:
     return replace(recipe, removal=removal, refinement=refinement, increment=increment)
 
 
+def recipe_sparing(recipe: Recipe, windows: int) -> Recipe:
+    """Return a recipe whose last ``windows`` calibration windows are of a second text."""
+    if not isinstance(recipe.removal, Neurons):
+        return recipe
+    return replace(recipe, removal=replace(recipe.removal, spared_windows=windows))
+
+
 def last_increment(spec: PruneSpec) -> Increment:
     """Return the last increment of a job, which is the only one of most jobs."""
     total = spec.steps or 1

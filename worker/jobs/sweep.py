@@ -87,7 +87,7 @@ def start_sweep(
         PruningError: the model or the available memory does not allow the sweep. If several devices
             share the sweep, this is raised only once the sweep runs.
     """
-    ids = (job.windows.calibration.ids, job.windows.evaluation.ids)
+    ids = (job.windows.calibration_ids, job.windows.evaluation.ids)
     budget, dtype = job.budget_of_a_process, job.meta_model.dtype
     if len(job.devices) > 1:
         work = partial(

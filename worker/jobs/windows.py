@@ -1,6 +1,9 @@
 """The windows of a job: for calibration, for evaluation, and for recovery."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
 
 from db.core.errors import SpecRefusedError
 from db.files.file_check import check_file
@@ -42,15 +45,23 @@ class JobWindows:
         calibration: the windows on which the inputs of layers are measured.
         evaluation: the windows on which perplexity is measured.
         recovery: the windows for a recovery; None for a job without one.
+        keep: the calibration windows of a second text, whose channels stay; None without one.
     """
 
     calibration: Windows
     evaluation: Windows
     recovery: RecoveryWindows | None = None
+    keep: Windows | None = None
+
+    @property
+    def calibration_ids(self) -> Tensor:
+        """All token ids of the calibration, those of a second text last, ``[windows, tokens]``."""
+        texts = [self.calibration] if self.keep is None else [self.calibration, self.keep]
+        return torch.cat([text.ids for text in texts])
 
     def overlap(self) -> float | None:
         """Return the share of the evaluation that the model was calibrated or trained on."""
-        seen = [self.calibration.ids]
+        seen = [self.calibration_ids]
         if self.recovery is not None:
             seen.append(self.recovery.training.ids)
         return overlap(seen, self.evaluation.ids)
@@ -82,13 +93,36 @@ def windows_of(
         vocab_size=vocabulary,
         held_out_by=calibration if own is None else None,
     )
+    keep = _keep_windows(spec, resources, part)
     if (settings := recovery_of(spec)) is None:
-        return JobWindows(calibration, evaluation)
+        return JobWindows(calibration, evaluation, keep=keep)
     _check_separate(spec, calibration, evaluation)
     check_recovered_steps(spec, settings, length)
     number, used = window_count(settings, length), len(calibration.ids)
     drawn = part.training_windows(number, used, spec.seed, resources.devices)
-    return JobWindows(calibration, evaluation, RecoveryWindows(*drawn))
+    return JobWindows(calibration, evaluation, RecoveryWindows(*drawn), keep)
+
+
+def _keep_windows(
+    spec: PruneSpec, resources: Resources, calibration: CalibrationPart
+) -> Windows | None:
+    """Return the windows of a second text, as long and as many as those of the calibration."""
+    if (reference := keep_dataset_of(spec, resources)) is None:
+        return None
+    _try_parquet("keep_dataset", reference)
+    part = replace(calibration, reference=reference, hold_out=False, field="keep_dataset")
+    return part.windows(spec.samples, spec.seed)
+
+
+def keep_dataset_of(spec: PruneSpec, resources: Resources) -> DatasetReference | None:
+    """Return the second calibration text; None if the job names none.
+
+    Raises:
+        SpecRefusedError: the dataset cannot be used.
+    """
+    if spec.keep_dataset is None:
+        return None
+    return _dataset(spec.keep_dataset, "keep_dataset", resources, spec.keep_text_field)
 
 
 def _try_parquet(field: str, reference: DatasetReference | None) -> None:

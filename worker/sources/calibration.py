@@ -46,6 +46,7 @@ class CalibrationPart:
             it.
         hold_out: whether the rest of the dataset is held out for the evaluation; False if the
             evaluation uses another dataset.
+        field: the field of the specification that names the dataset, for errors.
     """
 
     reference: DatasetReference
@@ -53,6 +54,7 @@ class CalibrationPart:
     seq_len: int
     vocab_size: int | None = None
     hold_out: bool = True
+    field: str = "dataset"
 
     def windows(self, samples: int | None, seed: int) -> Windows:
         """Return the windows that a model is calibrated on.
@@ -67,7 +69,7 @@ class CalibrationPart:
         Raises:
             SpecRefusedError: the dataset cannot be read or encoded, or is too small.
         """
-        if file := ids_file(self.reference, "dataset"):
+        if file := ids_file(self.reference, self.field):
             rows = read_rows(file, self.seq_len, self.vocab_size)
             ids = take(file, rows, "samples", samples, DEFAULT_SAMPLES)
             return windows_of_rows(file, ids, f"the first {len(ids)} rows")
@@ -116,12 +118,14 @@ class CalibrationPart:
 
     @cached_property
     def _encoder(self) -> Encoder:
-        return Encoder(self.tokenizer, self.vocab_size, "dataset", self.reference.name)
+        return Encoder(self.tokenizer, self.vocab_size, self.field, self.reference.name)
 
     @cached_property
     def _text(self) -> Text:
         chat = self._encoder.chat
-        return load_texts(self.reference, "calibration", chat, hold_out=self.hold_out)
+        return load_texts(
+            self.reference, "calibration", chat, field=self.field, hold_out=self.hold_out
+        )
 
     @cached_property
     def _ids(self) -> Tensor:
@@ -129,7 +133,7 @@ class CalibrationPart:
 
     def _pool(self, wanted: int, used: int, random: Random) -> Tensor:
         """Return all windows of the part; for datasets such as C4, about ``wanted`` random ones."""
-        if file := ids_file(self.reference, "dataset"):
+        if file := ids_file(self.reference, self.field):
             return self._row_pool(file, used)
         if self._text.samples_documents:
             ids = self._random_documents(wanted * self.seq_len, random)
@@ -162,7 +166,7 @@ class CalibrationPart:
 
     def _described(self, ids: Tensor, used: int, **facts: Any) -> Windows:
         """Return windows with their provenance; ``facts`` say how they were chosen."""
-        if file := ids_file(self.reference, "dataset"):
+        if file := ids_file(self.reference, self.field):
             split = f"the first {used} rows" if self.hold_out else "all rows"
             described = windows_of_rows(file, ids, split)
         else:

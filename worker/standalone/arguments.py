@@ -37,8 +37,9 @@ def check_arguments(spec: PruneSpec, out: Path | None, resources: Resources) -> 
     if isinstance(model, LocalPath):
         require_safetensors(os.listdir(model.path), "model", spec.model)
     parse_dataset(spec.dataset, resources.dataset_roots)
-    if spec.eval_dataset is not None:
-        parse_dataset(spec.eval_dataset, resources.dataset_roots, "eval_dataset")
+    for field in ("keep_dataset", "eval_dataset"):
+        if (name := getattr(spec, field)) is not None:
+            parse_dataset(name, resources.dataset_roots, field)
     for file in question_files(spec, resources.dataset_roots, resources.uploads):
         check_questions(file)
     if out is not None:

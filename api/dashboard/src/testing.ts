@@ -9,6 +9,8 @@ export function makeSpec(overrides: Partial<Spec> = {}): Spec {
     sparsity: 0.5,
     ratio: null,
     steps: null,
+    keep_dataset: null,
+    keep_text_field: null,
     dataset: "local:text.txt",
     revision: null,
     method: "zpruner",

@@ -29,6 +29,7 @@ def _check_model_secret(spec: PruneSpec) -> None:
 def _check_text_fields(spec: PruneSpec) -> None:
     choices = (
         ("text_field", spec.text_field, spec.dataset),
+        ("keep_text_field", spec.keep_text_field, spec.keep_dataset),
         ("eval_text_field", spec.eval_text_field, spec.eval_dataset),
     )
     for name, value, dataset in choices:
@@ -36,7 +37,7 @@ def _check_text_fields(spec: PruneSpec) -> None:
             continue
         reason = f"{dataset} is built in and has no fields to choose from"
         if dataset is None:
-            reason = "there is no eval_dataset; the evaluation uses dataset"
+            reason = f"the job names no {name.replace('text_field', 'dataset')}"
         raise SpecRefusedError(name, value, UNFIT, reason, f"Leave {name} out.")
 
 

@@ -2,6 +2,7 @@
 
 from db.core.errors import SpecRefusedError
 from db.spec.combinations.unfit import UNFIT, check_unused
+from db.spec.expected_inputs import KEEP
 from db.spec.prune_spec import PruneSpec
 from db.spec.pruning.methods import REMOVING, MethodName
 
@@ -17,6 +18,7 @@ def check_removal(spec: PruneSpec) -> None:
     Raises:
         SpecRefusedError: an option does not suit the method.
     """
+    _check_keep_dataset(spec)
     if spec.method is MethodName.none:
         reason = "method none keeps the zeros that the model has and prunes nothing"
         check_unused(spec, (*_OF_MASKS, *_OF_CHANGES), reason, "prunes")
@@ -34,3 +36,27 @@ def _check_needed_ratio(spec: PruneSpec) -> None:
         raise SpecRefusedError("ratio", None, UNFIT, reason, "Set ratio, for example to 0.25.")
     reason = f"method {spec.method} removes whole units or blocks, and ratio says how many"
     check_unused(spec, (*_OF_MASKS, "skip"), reason, "zeroes weights")
+
+
+def _check_keep_dataset(spec: PruneSpec) -> None:
+    """Check that a second text is another one, and that channels can stay for it."""
+    if spec.keep_dataset is None:
+        if KEEP in (spec.expect or {}):
+            reason, remedy = f"the job has no {KEEP} text", f"Leave {KEEP} out of expect."
+            raise SpecRefusedError("expect", spec.expect, UNFIT, reason, remedy)
+        return
+    refusals = (
+        (
+            spec.method is not MethodName.neurons,
+            f"method {spec.method} removes no channels that could stay",
+            "Leave keep_dataset out, or set method to neurons.",
+        ),
+        (
+            spec.keep_dataset == spec.dataset,
+            "it is the dataset that all channels are scored on",
+            "Leave keep_dataset out, or name another text.",
+        ),
+    )
+    for applies, reason, remedy in refusals:
+        if applies:
+            raise SpecRefusedError("keep_dataset", spec.keep_dataset, UNFIT, reason, remedy)

@@ -8,7 +8,11 @@ from typing import Any
 
 from db.core.errors import SpecRefusedError
 
-TEXT_FIELDS = {"dataset": "text_field", "eval_dataset": "eval_text_field"}
+TEXT_FIELDS = {
+    "dataset": "text_field",
+    "keep_dataset": "keep_text_field",
+    "eval_dataset": "eval_text_field",
+}
 """For each job field that names a dataset, the job field that selects which row field to use."""
 IDS = "input_ids"
 KNOWN_FIELDS = (IDS, "text", "messages")

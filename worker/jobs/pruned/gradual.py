@@ -50,11 +50,16 @@ class GradualPruning:
     def __init__(self, job: OpenedJob, out: Path, cached: CachedDenseLosses) -> None:
         self._job, self._out, self._cached = job, out, cached
         self._total = last_increment(job.spec).total
-        checkpoint = job.meta_model.checkpoint
-        # The last good model, the pruned model, and the recovered one.
-        models = 3 if job.recovery else 2
-        require_space(out, models * checkpoint.size_bytes(checkpoint.tensors))
         self._log = IncrementLog(out, out / STEPS_FOLDER, self._fingerprint())
+        if not self._is_over:
+            checkpoint = job.meta_model.checkpoint
+            # The last good model, the one that is made and, before a recovery, the pruned one.
+            models = 3 if job.recovery else 2
+            require_space(out, models * checkpoint.size_bytes(checkpoint.tensors))
+
+    @property
+    def _is_over(self) -> bool:
+        return len(self._log.finished) == self._total or self._log.is_stopped
 
     def progress(self, start: float, end: float) -> Generator[JobProgress, None, PrunedModel]:
         """Make the increments that are left, until the gate stops the job.
@@ -73,7 +78,7 @@ class GradualPruning:
                 result is not finite.
         """
         share = (end - start) / self._total
-        while len(self._log.finished) < self._total and not self._log.is_stopped:
+        while not self._is_over:
             number = len(self._log.finished) + 1
             begun, done = start + share * (number - 1), start + share * number
             model = yield from self._increment(Increment(number, self._total), begun, done)
@@ -130,7 +135,7 @@ class GradualPruning:
     def _fingerprint(self) -> dict[str, Any]:
         """Return what the models of all increments depend on, ready for JSON."""
         job, windows = self._job, self._job.windows.recovery
-        ids = (job.windows.calibration.ids, job.windows.evaluation.ids)
+        ids = (job.windows.calibration_ids, job.windows.evaluation.ids)
         parts = fingerprint(job.meta_model, job.recipe, *ids, token_loss)
         parts |= {"steps": self._total, "seed": job.spec.seed}
         if windows is None:

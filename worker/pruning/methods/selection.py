@@ -51,7 +51,7 @@ class HeldZeros:
 
     def keep(self, score: Tensor) -> Tensor:
         """Return the mask ``[out, in]``."""
-        # No score is below 0, except the -1 of dead inputs, whose weights have a value to lose.
+        # No other score is below -1, that of weights whose inputs are always zero.
         return self.selection.keep(score.masked_fill(self.zeros, -2.0)) & ~self.zeros
 
 

@@ -47,6 +47,26 @@ def unit_scores(weight: Tensor, input_squares: Tensor, places: Tensor) -> Tensor
     return columns[places.to(columns.device)].sum(1)
 
 
+def joint_scores(first: Tensor, second: Tensor) -> Tensor:
+    """Score each unit by the text on which it contributes more, compared with the other units.
+
+    The scores on each text are divided by their sum, because two texts excite a layer differently.
+    So a unit has a low score only if it contributes little on both texts.
+
+    Args:
+        first, second: ``[units]`` fp32, the scores on each text; those below 0 stay below 0.
+
+    Returns:
+        ``[units]`` fp32.
+    """
+    return torch.maximum(_shares(first), _shares(second))
+
+
+def _shares(scores: Tensor) -> Tensor:
+    total = scores.clamp(min=0).sum()
+    return scores / total if bool(total > 0) else scores
+
+
 def highest(scores: Tensor, count: int) -> Tensor:
     """Return the indices ``[count]`` of the highest scores, in ascending order.
 

@@ -37,7 +37,7 @@ class BlockTargets:
         self._inputs, self._own, self._dense = inputs, own, dense
         self._correction, self._ranks, self._tokens = correction, ranks, tokens
         sizes = [shape[0] for _, shape in inputs.shapes()]
-        self._batch = sizes[0] if sizes else 1
+        self._places = [(batch, row) for batch, size in enumerate(sizes) for row in range(size)]
         counts = [count for (count,) in ranks.all_gather(sum(sizes))]
         first = sum(counts[: ranks.rank])
         self._windows = range(first, first + sum(sizes))
@@ -67,4 +67,4 @@ class BlockTargets:
 
         The window has to belong to this rank.
         """
-        return divmod(window - self._windows.start, self._batch)
+        return self._places[window - self._windows.start]

@@ -28,11 +28,14 @@ class Neurons:
         ratio: the share of the blocks' parameters that is removed after the last increment.
         repairs: whether the layers that read the channels are repaired.
         increment: the increment that is made.
+        spared_windows: how many of the calibration windows, the last ones, are of a second text;
+            channels that contribute to the outputs on either text stay.
     """
 
     ratio: float
     repairs: bool = True
     increment: Increment = AT_ONCE
+    spared_windows: int = 0
 
     def units(self, block: nn.Module, config: PretrainedConfig) -> list[Units]:
         """Return the units of a block, some of which are removed."""

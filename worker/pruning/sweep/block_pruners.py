@@ -1,6 +1,6 @@
 """The choice of what prunes the layers of a block, such as weights by score, or whole units."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,11 +25,14 @@ class BlockPruners:
         meta_model: the model.
         recipe: how the model is pruned.
         reduction: how much smaller the model will be; None if no units are removed.
+        second_text: the indices of this rank's batches of a second text, as `UnitPruner` takes
+            them.
     """
 
     meta_model: MetaModel
     recipe: Recipe
     reduction: Reduction | None
+    second_text: Collection[int] | None = None
 
     def pruner(
         self,
@@ -49,7 +52,8 @@ class BlockPruners:
         if recipe.removal is not None and self.reduction is not None:
             units = recipe.removal.units(model.blocks[index], config)
             kept = self.reduction.kept[index]
-            return UnitPruner(name, stored, units, kept, recipe.repairing, dense)
+            second = self.second_text
+            return UnitPruner(name, stored, units, kept, recipe.repairing, dense, second)
         if recipe.binarization is not None and isinstance(pattern.pattern, NofM):
             return BlockBinarizer(name, stored, recipe.binarization, pattern.pattern, config)
         norms = gradients.read(index) if gradients else NO_GRADIENTS

@@ -129,6 +129,16 @@ def split_batches(windows: Tensor, setting: Setting) -> list[Tensor]:
     return list(torch.split(windows, max(1, setting.batch_tokens // windows.shape[1])))
 
 
+def split_texts(windows: Tensor, second: int, setting: Setting) -> list[list[Tensor]]:
+    """Split token ids ``[windows, tokens]`` into the batches of one or two texts.
+
+    The last ``second`` windows are of a second text; if it is 0, there is one text.
+    """
+    first = len(windows) - second
+    texts = [windows[:first], windows[first:]] if second else [windows]
+    return [split_batches(text, setting) for text in texts]
+
+
 def _block(meta_model: MetaModel, recipe: Recipe, index: int) -> BlockShape:
     prefix = f"{meta_model.block_name(index)}."
     layers = recipe.layers(meta_model, index, meta_model.blocks[index])

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from worker.pruning.base.durable_files import move_into_place
 from worker.pruning.distributed.ranks import Ranks
+from worker.pruning.sweep.recipe import Measurement
 
 T = TypeVar("T")
 
@@ -56,6 +57,25 @@ class MeasurementCache:
             return None
         key = hashlib.sha256(json.dumps(basis, sort_keys=True).encode()).hexdigest()
         return self._folder / f"{key}.json"
+
+
+def measurement_basis(
+    measurement: Measurement, given: Mapping[str, Any], batch_tokens: int, ranks: Ranks
+) -> dict[str, Any]:
+    """Return everything that a measurement before a sweep depends on, ready for JSON.
+
+    Args:
+        measurement: what is measured.
+        given: the fingerprint of the sweep.
+        batch_tokens: the most tokens in a batch, which change how the result is rounded.
+        ranks: the ranks that measure together.
+    """
+    left_out = {"recipe", "evaluation"}
+    if measurement.of_block is not None:  # of the dense model, whatever the sweep starts from
+        left_out.add("start")
+    shared = {name: part for name, part in given.items() if name not in left_out}
+    run = {"batch": batch_tokens, "ranks": ranks.size}
+    return shared | run | {"measurement": measurement.basis}
 
 
 def _read(path: Path) -> Any:

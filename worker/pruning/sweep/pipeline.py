@@ -36,17 +36,14 @@ from worker.pruning.sweep.dense_scores import DenseScores
 from worker.pruning.sweep.evaluation import Evaluation
 from worker.pruning.sweep.fingerprint import fingerprint
 from worker.pruning.sweep.gradient_pass import GradientPass
-from worker.pruning.sweep.job_shapes import plan_pruning, split_batches
-from worker.pruning.sweep.measurement_cache import MeasurementCache
+from worker.pruning.sweep.job_shapes import plan_pruning, split_batches, split_texts
+from worker.pruning.sweep.measurement_cache import MeasurementCache, measurement_basis
 from worker.pruning.sweep.output import ModelOutput
 from worker.pruning.sweep.progress import Progress
-from worker.pruning.sweep.recipe import Measurement, Recipe
+from worker.pruning.sweep.recipe import Recipe
 from worker.pruning.sweep.removal.block_distances import BlockDistances
 from worker.pruning.sweep.replay import replay
 from worker.pruning.sweep.results import BlockResult, PruningResult, untouched
-
-_OF_ONE_JOB = ("recipe", "evaluation")
-"""Parts of a fingerprint that no measurement before a sweep depends on."""
 
 
 class ModelPruner:
@@ -104,7 +101,6 @@ class ModelPruner:
         fix_malloc_thresholds()
         self._meta_model, self._recipe, self._token_loss = meta_model, recipe, token_loss
         self._ranks, self._total = ranks, len(meta_model.blocks)
-        self._pruners = BlockPruners(meta_model, recipe, recipe.reduction(meta_model))
         self._block_inputs = BlockInputs(meta_model)
         ids, known = (calibration, evaluation), dense_losses is not None
         plan = plan_pruning(
@@ -118,7 +114,13 @@ class ModelPruner:
         known_losses = self._progress.decide_once("dense_losses", lambda: dense_losses)
         self._dense_loss_known = known_losses is not None
         setting = self.plan.setting
-        self._calibration = ranks.share_of(split_batches(calibration, setting))
+        # The batches of a second text are separate, so that their inputs can be measured apart.
+        texts = split_texts(calibration, recipe.spared_windows, setting)
+        self._calibration = ranks.share_of([batch for text in texts for batch in text])
+        of_text = ranks.share_of([number for number, text in enumerate(texts) for _ in text])
+        second = {batch for batch, number in enumerate(of_text) if number} if texts[1:] else None
+        reduction = recipe.reduction(meta_model)
+        self._pruners = BlockPruners(meta_model, recipe, reduction, second)
         measured = split_batches(evaluation, setting)
         self._evaluation = Evaluation(
             meta_model, self._block_inputs, measured, token_loss, ranks, known_losses
@@ -165,7 +167,7 @@ class ModelPruner:
                 gradients = self._gradients(stack)
                 self._seconds.add(self._progress.seconds)  # of an earlier run
                 written = self._output.resume(self._progress.shards)
-            measured = self._progress.is_measured("losses")
+            measured = self._progress.is_measured("window_losses")
             known = self._total if measured else self._progress.restore_streams(streams.named())
             for index, pattern in enumerate(patterns):
                 if index >= self._progress.finished:
@@ -290,7 +292,9 @@ class ModelPruner:
             return list(scores.measure(states, measurement.of_block))
 
         def known_or_measured() -> list[Any]:
-            return self._measurements.once(self._basis_of(measurement), measure)
+            batch = self.plan.setting.batch_tokens
+            basis = measurement_basis(measurement, self._given, batch, self._ranks)
+            return self._measurements.once(basis, measure)
 
         measured = self._progress.measure_once("allocation", known_or_measured)
         patterns = self._recipe.patterns(measured)
@@ -301,16 +305,6 @@ class ModelPruner:
         dropped = removal.chosen(self._meta_model, measured)
         removal.fields(self._meta_model, dropped)  # raises an error if no config describes the rest
         return tuple(None if at in dropped else one for at, one in enumerate(patterns))
-
-    def _basis_of(self, measurement: Measurement) -> dict[str, Any]:
-        """Return everything that a measurement depends on.
-
-        This includes how windows are batched, which changes how the result is rounded.
-        """
-        left_out = _OF_ONE_JOB if measurement.of_block is None else (*_OF_ONE_JOB, "start")
-        shared = {name: part for name, part in self._given.items() if name not in left_out}
-        run = {"batch": self.plan.setting.batch_tokens, "ranks": self._ranks.size}
-        return shared | run | {"measurement": measurement.basis}
 
     def _gradients(self, stack: ExitStack) -> GradientNorms | None:
         """Measure the gradients if the recipe needs them and some block is not pruned yet."""

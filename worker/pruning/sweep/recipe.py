@@ -151,6 +151,11 @@ class Recipe:
         return repairing if self.damping is None else replace(repairing, damping=self.damping)
 
     @property
+    def spared_windows(self) -> int:
+        """How many of the calibration windows, the last ones, are of a second text."""
+        return self.removal.spared_windows if isinstance(self.removal, Neurons) else 0
+
+    @property
     def is_corrected(self) -> bool:
         """Whether the calibration windows run through the dense model too, for a repair."""
         return (self.solver is not None or self.repairs_units) and self.correction > 0

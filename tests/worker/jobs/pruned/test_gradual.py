@@ -50,14 +50,19 @@ def likely_ids(model: Path) -> Tensor:
 
 
 def work(
-    folder: Path, out: Path, gate: Gate | None = None, model: Path | None = None, **fields: Any
+    folder: Path,
+    out: Path,
+    gate: Gate | None = None,
+    model: Path | None = None,
+    devices: int = 1,
+    **fields: Any,
 ) -> Generator[JobProgress, None, JobResult]:
     texts = {"dataset": "text.jsonl", "eval_dataset": "eval.jsonl"}
     own = {name: str(folder / file) for name, file in texts.items()}
     own["model"] = str(model or folder / "dense")
     spec = PruneSpec.model_validate(own | {"samples": 40, "dtype": "float32"} | fields)
     out.mkdir(exist_ok=True)
-    return prune(spec, out, Resources(device="cpu", gate=gate))
+    return prune(spec, out, Resources(device="cpu", devices=devices, gate=gate))
 
 
 def run(
@@ -81,7 +86,8 @@ def test_a_gradual_job_writes_what_one_job_after_another_would(
     folder: Path, tmp_path: Path
 ) -> None:
     metrics = run(folder, tmp_path / "out", steps=3, **WANDA)
-    model, chained = None, []
+    model: Path | None = None
+    chained: list[dict[str, Any]] = []
     for number in (1, 2, 3):
         fields = WANDA | {"sparsity": 0.6 * number / 3}
         chained.append(run(folder, tmp_path / str(number), model=model, **fields))
@@ -215,6 +221,15 @@ def test_a_first_step_that_fails_the_gate_is_the_result(folder: Path, tmp_path: 
     assert (metrics["kept_step"], metrics["stopped_at_step"]) == (1, 1)
     assert len(metrics["steps"]) == 1
     assert json.loads((tmp_path / "out" / CONFIG).read_text())["intermediate_size"] == 40
+
+
+def test_two_devices_make_the_steps_of_one(folder: Path, tmp_path: Path) -> None:
+    run(folder, tmp_path / "one", steps=2, **WANDA)
+    run(folder, tmp_path / "two", devices=2, steps=2, **WANDA)
+    one, two = tensors(tmp_path / "one"), tensors(tmp_path / "two")
+    assert one.keys() == two.keys()
+    same = [((one[name] != 0) == (two[name] != 0)).flatten() for name in one]
+    assert torch.cat(same).double().mean() >= 0.9999
 
 
 def test_a_damaged_model_of_the_last_step_is_made_again(folder: Path, tmp_path: Path) -> None:

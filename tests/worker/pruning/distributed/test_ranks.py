@@ -57,6 +57,7 @@ RECIPES = {
         refinement=Refinement(steps=2, learning_rate=2e-3),
         removal=Neurons(0.2),
     ),
+    "spared": Recipe(None, Unstructured(0.0), removal=Neurons(0.2, spared_windows=BATCH + 8)),
     "depth": Recipe(None, Unstructured(0.0), removal=Depth(1 / 3)),
     "quantized": Recipe(get_scorer("wanda"), HALF, quantization=Quantization(4)),
 }

@@ -2,7 +2,7 @@
 
 import torch
 
-from worker.pruning.methods.units import highest, repaired, unit_scores
+from worker.pruning.methods.units import highest, joint_scores, repaired, unit_scores
 from worker.pruning.stats.gram import Gram, GramMoments
 from worker.pruning.stats.input_moments import InputMoments
 
@@ -33,6 +33,14 @@ def test_the_score_of_a_unit_of_several_features_is_their_sum() -> None:
     single = unit_scores(weight, squares, torch.arange(12)[:, None])
     pairs = unit_scores(weight, squares, torch.arange(12).view(6, 2))
     torch.testing.assert_close(pairs, single.view(6, 2).sum(1))
+
+
+def test_a_unit_has_the_larger_of_its_shares_on_two_texts() -> None:
+    first, second = torch.tensor([6.0, 1.0, 3.0, -1.0]), torch.tensor([10.0, 25.0, 15.0, -1.0])
+    scores = joint_scores(first, second)
+    torch.testing.assert_close(scores[:3], torch.tensor([0.6, 0.5, 0.3]))
+    assert scores[3] < 0  # a removed unit stays below all others
+    assert joint_scores(torch.zeros(2), torch.tensor([0.0, 2.0])).tolist() == [0.0, 1.0]
 
 
 def test_the_highest_scores_are_kept_in_order_and_ties_by_index() -> None:

@@ -23,6 +23,18 @@ def test_targets_are_between_the_outputs_for_the_pruned_and_for_the_dense_inputs
     torch.testing.assert_close(own, torch.cat(list(activations(own))))  # not modified
 
 
+def test_batches_may_differ_in_size() -> None:
+    windows, streams = torch.randn(6, 4, 2), []
+    for _ in range(2):
+        states = Activations()
+        for batch in torch.split(windows, [2, 1, 3]):
+            states.append(batch)
+        streams.append(states)
+    targets = BlockTargets(*streams, Activations(), 0.0, SINGLE_PROCESS)
+    assert torch.equal(targets.inputs([2, 3, 5]), windows[[2, 3, 5]])
+    assert torch.equal(targets.outputs([4, 2]), windows[[4, 2]])
+
+
 def test_the_first_tokens_of_each_window_are_enough() -> None:
     inputs, own, dense = torch.randn(3, 5, 4, 2)
     streams = (activations(inputs), activations(own), activations(dense))

@@ -3,6 +3,7 @@
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,9 @@ def gradually(
     dense: Path, folder: Path, recipe: Recipe, total: int = TOTAL
 ) -> list[tuple[list[BlockResult], PruningResult]]:
     """Make all increments, each in a folder named by its number."""
-    source, known, made = None, None, []
+    source: Path | None = None
+    known: Sequence[float] | None = None
+    made: list[tuple[list[BlockResult], PruningResult]] = []
     for number in range(1, total + 1):
         own = recipe_at(recipe, Increment(number, total))
         reports: list[BlockResult] = []
@@ -130,7 +133,7 @@ def test_removed_units_and_blocks_stay_removed(
     at_once = tmp_path / "at once"
     run_to_end(increment(dense, at_once, replace(NONE, removal=removal), None, None).run())
     removed = [[gone(block) for block in reports] for reports, _ in made]
-    for before, after in zip(removed, removed[1:], strict=False):
+    for before, after in pairwise(removed):
         assert all(one <= other for one, other in zip(before, after, strict=True))
         assert sum(map(len, before)) < sum(map(len, after))
     parameters = [sum(block.parameters_removed for block in reports) for reports, _ in made]

@@ -1,6 +1,6 @@
 """Removing units, such as MLP channels, from one block."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,10 +10,17 @@ from worker.pruning.base.errors import NotFiniteError, SolverFailedError
 from worker.pruning.base.masking import count_zeros
 from worker.pruning.calibration.collectors import Collector, InputCollector
 from worker.pruning.calibration.dense_block import DenseBlock
+from worker.pruning.calibration.two_texts import TwoTextCollector, TwoTextMoments
 from worker.pruning.methods.correction import corrected_weight
 from worker.pruning.methods.few_tokens import FEWEST_TO_REPAIR, FEWEST_TO_SCORE, reached
 from worker.pruning.methods.target import Target
-from worker.pruning.methods.units import Repairing, highest, repaired, unit_scores
+from worker.pruning.methods.units import (
+    Repairing,
+    highest,
+    joint_scores,
+    repaired,
+    unit_scores,
+)
 from worker.pruning.model.fused_projections import Part
 from worker.pruning.model.linear_layers import LinearLayer
 from worker.pruning.stats.cross_moments import CrossMoments
@@ -38,6 +45,8 @@ class UnitPruner:
         repairing: how readers are repaired; None if they are not.
         dense: the parameters of the dense block, if an earlier increment has removed units and a
             repair takes them; None otherwise.
+        second_text: the indices of this rank's batches of a second text, whose units stay, too;
+            None if there is one text.
 
     Attributes:
         results: one result for each matrix that loses rows or columns, without these.
@@ -52,20 +61,28 @@ class UnitPruner:
         kept: Mapping[str, int],
         repairing: Repairing | None,
         dense: Mapping[str, Tensor] | None = None,
+        second_text: Collection[int] | None = None,
     ) -> None:
         self.results: list[LayerResult] = []
         self.removed: list[RemovedUnits] = []
         self._name, self._stored, self._kept = name, stored, kept
         self._units = {one.name: one for one in units}
         self._repairing, self._dense = repairing, dense or {}
+        self._second_text = second_text
 
     def collector(self, dense_block: Callable[[], DenseBlock]) -> Collector[Any]:
         """Return a collector of the moments that the scores and the repair take."""
+        collector = self._collector(dense_block)
+        if self._second_text is None:
+            return collector
+        return TwoTextCollector(collector, self._second_text)
+
+    def _collector(self, dense_block: Callable[[], DenseBlock]) -> Collector[Any]:
         if self._repairing is None:
             return InputCollector(InputMoments)
         return dense_block() if self._repairing.correction else InputCollector(GramMoments)
 
-    def prune_layer(self, layer: LinearLayer, moments: Moments) -> None:
+    def prune_layer(self, layer: LinearLayer, moments: Moments | TwoTextMoments) -> None:
         """Remove the units that a layer reads and that contribute least to its outputs.
 
         Units that an earlier increment has removed are removed first.
@@ -83,7 +100,8 @@ class UnitPruner:
             self._name, layer, whole, parameter, NO_GRADIENTS, dense_parameter=dense
         )
         sample = SampledRows(target)
-        scores, unscored = self._scores(units, target, moments)
+        scores, unscored = self._scores_on_texts(units, target, moments)
+        moments = moments.both if isinstance(moments, TwoTextMoments) else moments
         kept = highest(scores, self._kept[units.name]).cpu()
         unrepaired = self._repair(units, kept, target, moments)
         removed = outside_of(ranges_of(kept), units.count)
@@ -115,6 +133,19 @@ class UnitPruner:
                 entries = one.entries(self._stored[one.parameter])
                 sizes[one.parameter] -= removed.count * entries
         return sizes
+
+    def _scores_on_texts(
+        self, units: Units, target: Target, moments: Moments | TwoTextMoments
+    ) -> tuple[Tensor, str | None]:
+        """Return the scores ``[units]`` on one or two texts, as `_scores` does on one.
+
+        A second text that reaches an expert with too few tokens has no say.
+        """
+        if not isinstance(moments, TwoTextMoments):
+            return self._scores(units, target, moments)
+        first, unscored = self._scores(units, target, moments.first)
+        second, unknown = self._scores(units, target, moments.second)
+        return first if unknown else joint_scores(first, second), unscored
 
     def _scores(self, units: Units, target: Target, moments: Moments) -> tuple[Tensor, str | None]:
         """Return the scores ``[units]``; and the reason if they do not use the inputs."""

@@ -292,6 +292,29 @@ it("draws a recovery from its events, or from the report when they are deleted",
   expect(steps()).toBe(2);
 });
 
+it("lists the steps of a gradual job as they finish, and says which model was kept", async () => {
+  const spec = makeSpec({ steps: 3, sparsity: 0.6 } as never);
+  const result = { step: 1, sparsity: 0.2, pruned_perplexity: 20, seconds: 3, gate_failures: [] };
+  const place = { number: 1, total: 3, result };
+  const event = makeEvent({ seq: 1, job_id: "job_1", data: { fraction: 0.3, step: place } });
+  answers["/v1/jobs/job_1"] = [200, { ...job, spec, status: "running", phase: "evaluating" }];
+  answers["/v1/jobs/job_1/events"] = listing([event]);
+  shown = await mount(<JobPage id="job_1" />);
+  expect(shown.box.querySelector(".progress-line")?.textContent).toContain("step 1 of 3");
+  expect(card("Steps")?.textContent).toContain("1 of 3 made");
+  expect(card("Steps")?.textContent).toContain("20 %");
+
+  const failed = { ...result, step: 2, gate_failures: ["perplexity_ratio is 2, wanted at most 1"] };
+  const ended = { ...job, spec, result: { steps: [result, failed], kept_step: 1 } };
+  answers["/v1/jobs/job_1"] = [200, ended];
+  await shown.unmount();
+  shown = await mount(<JobPage id="job_1" />);
+  const text = card("Steps")?.textContent;
+  expect(text).toContain("The gate stopped the job at step 2: perplexity_ratio is 2");
+  expect(text).toContain("The result is the model of step 1.");
+  expect(text).toContain("kept");
+});
+
 const WORKER = { id: "wrk_1", name: "gpu@host", job_id: "job_1", silent_seconds: 1 };
 const alarm = () => shown.box.querySelector(".note.is-failed")?.textContent;
 

@@ -15,6 +15,8 @@ const GROUPS: { title: string; names: string[]; isOpen: boolean }[] = [
       "pattern",
       "ratio",
       "steps",
+      "keep_dataset",
+      "keep_text_field",
     ],
     isOpen: true,
   },

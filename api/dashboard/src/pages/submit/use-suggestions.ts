@@ -38,7 +38,7 @@ export function useSuggestions(): Record<string, Suggestion[]> {
   );
   const tasks = [...SUITES, ...questions.map(named)];
   const eval_dataset = [...protocols, ...dataset];
-  return { model, model_secret, dataset, eval_dataset, tasks };
+  return { model, model_secret, dataset, keep_dataset: dataset, eval_dataset, tasks };
 }
 
 function named(one: Builtin | Uploaded): Suggestion {
