@@ -12,6 +12,7 @@ from worker.pruning.structure.reduction import Reduction
 from worker.pruning.sweep.block_pruner import BlockPruner
 from worker.pruning.sweep.layer_pruner import LayerPruner
 from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.removal.model_units import Removed
 from worker.pruning.sweep.removal.unit_pruner import UnitPruner
 
 
@@ -23,11 +24,13 @@ class BlockPruners:
         meta_model: the model.
         recipe: how the model is pruned.
         reduction: how much smaller the model will be; None if no units are removed.
+        removed: the units that each block loses, if they are already chosen.
     """
 
     meta_model: MetaModel
     recipe: Recipe
     reduction: Reduction | None
+    removed: Removed | None = None
 
     def pruner(
         self,
@@ -40,8 +43,10 @@ class BlockPruners:
         model, recipe = self.meta_model, self.recipe
         name, config = model.block_name(index), model.config
         if recipe.removal is not None and self.reduction is not None:
-            units = recipe.removal.units(model.blocks[index], config)
-            return UnitPruner(name, stored, units, self.reduction.kept[index], recipe.repairing)
+            units, kept = recipe.removal.units(model.blocks[index], config), self.reduction.kept
+            chosen = self.removed[index] if self.removed is not None else None
+            repairing, cuts = recipe.repairing, recipe.is_cut
+            return UnitPruner(name, stored, units, kept[index], repairing, chosen, cuts=cuts)
         norms = gradients.read(index) if gradients else NO_GRADIENTS
         strategy, own = recipe.strategy(pattern.pattern), recipe.own_strategies(pattern)
         return BlockPruner(name, stored, strategy, config, norms, own)
