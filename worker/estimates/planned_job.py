@@ -10,7 +10,7 @@ from torch import Tensor
 from db.spec.prune_spec import PruneSpec
 from worker.estimates.expected_windows import ExpectedWindows
 from worker.jobs.job_report import plan_json
-from worker.jobs.recipes import recipe_of, recovery_of
+from worker.jobs.recipes import check_recipe, recipe_of, recovery_of
 from worker.pruning.base.compute import compute_dtype
 from worker.pruning.base.shapes import ModelShape
 from worker.pruning.base.speed import Speed
@@ -122,7 +122,7 @@ def planned_job(
     """
     meta_model = MetaModel.open(model.path, compute_dtype(spec.dtype, device), device)
     recipe = recipe_of(spec)
-    recipe.check(meta_model)
+    check_recipe(recipe, spec, meta_model)
     windows = count_windows(meta_model)
     if not recipe.is_calibrated:
         windows = replace(windows, calibration=0)

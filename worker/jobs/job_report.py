@@ -43,7 +43,7 @@ def job_report(
         | _parameters(job, blocks)
         | others.metrics()
         | {"eval_overlap": shared, "protocol": protocol},
-        "warnings": _warnings(shared),
+        "warnings": [*_in_place(job), *_warnings(shared)],
         "computed": environment,
         "plan": plan_json(result.plan),
         "calibration": job.windows.calibration.provenance,
@@ -62,6 +62,16 @@ def _parameters(job: OpenedJob, blocks: Sequence[BlockResult]) -> dict[str, int]
     removed = sum(block.parameters_removed for block in blocks)
     dense = sum(math.prod(tensor.shape) for tensor in stored)
     return {"parameters": dense - removed, "parameters_removed": removed}
+
+
+def _in_place(job: OpenedJob) -> list[str]:
+    """Return a warning if what the job removed is still part of the result."""
+    if job.recipe.removal is None or job.recipe.is_cut:
+        return []
+    return [
+        "The blocks lost different numbers of units, for which no config has fields. So these are "
+        "zeros in place, and the result is neither smaller nor faster than the dense model."
+    ]
 
 
 def _warnings(shared: float | None) -> list[str]:

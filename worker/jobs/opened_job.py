@@ -6,7 +6,7 @@ from functools import cached_property
 import torch
 
 from db.spec.prune_spec import PruneSpec
-from worker.jobs.recipes import recipe_of
+from worker.jobs.recipes import check_recipe, recipe_of
 from worker.jobs.resources import Resources
 from worker.jobs.windows import JobWindows, windows_of
 from worker.pruning.base.compute import compute_dtype
@@ -58,7 +58,7 @@ class OpenedJob:
         reader = devices[0] if len(devices) == 1 else torch.device("cpu")
         meta_model = MetaModel.open(model.path, compute_dtype(spec.dtype, devices[0]), reader)
         recipe = recipe_of(spec)
-        recipe.check(meta_model)
+        check_recipe(recipe, spec, meta_model)
         meta_model.checkpoint.check_finite()
         windows = windows_of(spec, model, meta_model, resources)
         if not recipe.is_calibrated:

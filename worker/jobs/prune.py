@@ -111,7 +111,7 @@ def _measured(
     ranking = yield from measurements.measured_ranking(whole, shards)
     texts = yield from measurements.texts(whole)
     own: tuple[str, ...] = ()
-    if job.recipe.removal is not None:
+    if job.recipe.is_cut:
         shards, own = (yield from write_smaller(job, out, blocks, GENERATED)), (CONFIG,)
     quantization = measured_quantization(job, blocks)
     entry = quantization.config if quantization else None
