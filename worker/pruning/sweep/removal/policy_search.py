@@ -1,8 +1,9 @@
 """Learning which units to keep by trying draws of them (Bypass back-propagation)."""
 
+from base64 import b64decode, b64encode
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -37,6 +38,30 @@ class Budget:
 
 
 @dataclass(frozen=True)
+class Policy:
+    """The probabilities after some steps.
+
+    Attributes:
+        probabilities: ``[n]`` fp64; the probability that each unit is kept.
+        losses: the mean losses of the last steps, which the next one is compared with.
+    """
+
+    probabilities: Tensor
+    losses: tuple[float, ...] = ()
+
+    def as_json(self) -> tuple[str, list[float]]:
+        """Return the policy ready for JSON, all bits of the probabilities as one text."""
+        return b64encode(self.probabilities.numpy().tobytes()).decode(), list(self.losses)
+
+    @classmethod
+    def from_json(cls, fields: Sequence[str | list[float]]) -> Self:
+        """Return the policy from its `as_json`, after conversion to JSON and back."""
+        text, losses = fields
+        bits = bytearray(b64decode(str(text)))
+        return cls(torch.frombuffer(bits, dtype=torch.float64), tuple(map(float, losses)))
+
+
+@dataclass(frozen=True)
 class PolicySearch:
     """Changes the probabilities of a model's units, step by step.
 
@@ -68,20 +93,19 @@ class PolicySearch:
             NotFiniteError: a loss is NaN or infinity.
         """
         steps = self.settings.steps
-        state = self.progress.measure_once("probabilities 0", lambda: self._start(windows))
+        policy = self._recorded(0, None, windows)
         for first in range(0, steps, STORED_EVERY):
             last = min(first + STORED_EVERY, steps)
-            if not self.progress.is_measured(name := f"probabilities {last}"):
+            if not self.progress.is_measured(_name(last)):
                 for step in range(first, last):
-                    state = self.step(state, step, windows)
+                    policy = self.step(policy, step, windows)
                     yield UnitProgress(step + 1, steps)
-            state = _recorded(self.progress, name, state)
-        return torch.tensor(state["probabilities"], dtype=torch.float64)
+            policy = self._recorded(last, policy, windows)
+        return policy.probabilities
 
-    def step(self, state: dict[str, Any], step: int, windows: Tensor) -> dict[str, Any]:
-        """Return the probabilities, and the last mean losses, after one more step."""
-        settings, earlier = self.settings, state["losses"]
-        probabilities = torch.tensor(state["probabilities"], dtype=torch.float64)
+    def step(self, policy: Policy, step: int, windows: Tensor) -> Policy:
+        """Return the policy after one more step."""
+        settings, probabilities = self.settings, policy.probabilities
         generator = torch.Generator().manual_seed((settings.seed + step * _STRIDE) % _SEEDS)
         drawn = torch.randperm(len(windows), generator=generator)[: settings.windows]
         chances = torch.rand(settings.masks, self.units.count, generator=generator).double()
@@ -89,21 +113,28 @@ class PolicySearch:
         losses = torch.tensor(self.trials.losses(windows[drawn], masks), dtype=torch.float64)
         if not bool(losses.isfinite().all()):
             raise NotFiniteError("the loss of the model without some units")
-        gradient = policy_gradient(losses, masks, probabilities, baseline(earlier, losses))
+        compared = baseline(policy.losses, losses)
+        gradient = policy_gradient(losses, masks, probabilities, compared)
         rate = learning_rate(settings.learning_rate, step, settings.steps)
         changed = self._within_budgets(probabilities - rate * gradient)
-        remembered = [*earlier, float(losses.mean())][-REMEMBERED:]
-        return {"probabilities": changed.tolist(), "losses": remembered}
+        return Policy(changed, (*policy.losses, float(losses.mean()))[-REMEMBERED:])
 
-    def _start(self, windows: Tensor) -> dict[str, Any]:
+    def _recorded(self, steps: int, policy: Policy | None, windows: Tensor) -> Policy:
+        """Return the recorded policy after so many steps; if there is none, record this one.
+
+        None stands for the policy before the first step.
+        """
+
+        def known() -> tuple[str, list[float]]:
+            return (policy or self._start(windows)).as_json()
+
+        return Policy.from_json(self.progress.measure_once(_name(steps), known))
+
+    def _start(self, windows: Tensor) -> Policy:
         scores = self.trials.scores(windows[: self.settings.scored])
-        values = torch.cat([starting_values(scores[one.block][one.name]) for one in self.modules])
-        return {"probabilities": self._within_budgets(values).tolist(), "losses": []}
-
-    @property
-    def modules(self) -> Sequence[Module]:
-        """All modules with units."""
-        return self.units.modules
+        modules = self.units.modules
+        values = torch.cat([starting_values(scores[one.block][one.name]) for one in modules])
+        return Policy(self._within_budgets(values))
 
     def _within_budgets(self, values: Tensor) -> Tensor:
         """Return the probabilities nearest to ``values [n]`` that meet all budgets."""
@@ -116,5 +147,6 @@ class PolicySearch:
         return found
 
 
-def _recorded(progress: Progress, name: str, state: dict[str, Any]) -> dict[str, Any]:
-    return progress.measure_once(name, lambda: state)
+def _name(steps: int) -> str:
+    """Return the name under which the policy after so many steps is recorded."""
+    return f"probabilities {steps}"

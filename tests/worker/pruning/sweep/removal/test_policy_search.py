@@ -1,5 +1,6 @@
 """The steps of the policy search equal those of a plain writing on the whole model."""
 
+import json
 from copy import deepcopy
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.structure.measures import Pgp
 from worker.pruning.sweep.progress import Progress
 from worker.pruning.sweep.removal.model_units import ModelUnits
-from worker.pruning.sweep.removal.policy_search import Budget, PolicySearch
+from worker.pruning.sweep.removal.policy_search import Budget, Policy, PolicySearch
 from worker.pruning.sweep.removal.unit_trials import UnitTrials
 
 WINDOWS = random_ids(12, 16, seed=3)
@@ -151,9 +152,9 @@ def test_a_plain_writing_on_the_whole_model_makes_the_same_steps(tmp_path: Path)
 def test_each_step_draws_other_units_and_windows_by_the_seed(tmp_path: Path) -> None:
     folder = write_model(tmp_path / "dense", FAMILIES["llama"])
     search, trials = open_search(folder, tmp_path / "out")
-    state = {"probabilities": [0.5] * 150, "losses": []}
+    policy = Policy(torch.full((150,), 0.5, dtype=torch.float64))
     for step in (0, 1, 0):
-        search.step(state, step, WINDOWS)
+        search.step(policy, step, WINDOWS)
     (windows, masks, _), (others, tried, _), (again, same, _) = trials.seen
     assert torch.equal(windows, again)
     assert torch.equal(masks, same)
@@ -161,6 +162,14 @@ def test_each_step_draws_other_units_and_windows_by_the_seed(tmp_path: Path) -> 
     assert not torch.equal(masks, tried)
     assert masks.shape == (2, 150)
     assert not torch.equal(masks[0], masks[1])
+
+
+def test_a_policy_keeps_all_bits_in_the_log() -> None:
+    values = torch.rand(50, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    policy = Policy(values, (0.1, 1 / 3))
+    again = Policy.from_json(json.loads(json.dumps(policy.as_json())))
+    assert torch.equal(again.probabilities, values)
+    assert again.losses == policy.losses
 
 
 @torch.no_grad()
