@@ -252,7 +252,7 @@ METHODS: tuple[MethodInfo, ...] = (
             "are cheap; compare it with adapt and neurons."
         ),
         cost=(
-            "As neurons, after forward passes of up to 262,144 tokens, in which the model is read "
+            "As neurons, after forward passes of about 262,144 tokens, in which the model is read "
             "128 times, one block in memory at a time."
         ),
     ),
