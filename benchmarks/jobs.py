@@ -44,6 +44,7 @@ _SPARSEGPT = (*_FLOAT32, "--method", "sparsegpt", "--correction", "0")
 _OWN_ALPS = (*_FLOAT32, "--method", "alps", "--correction", "0")
 _CORRECTED = (*_FLOAT32, "--solver", "alps", "--correction", "0.3")
 _NEURONS = (*_FLOAT32, "--sparsity", "0", "--method", "neurons", "--ratio", "0.2")
+_UNITS = (*_FLOAT32, "--sparsity", "0", "--ratio", "0.2", "--method")
 _REFERENCE = ("--propagation", "reference")
 
 JOBS = {
@@ -70,6 +71,9 @@ JOBS = {
     "depth": Job(
         "deep", (*_FLOAT32, "--sparsity", "0", "--method", "depth", "--ratio", "0.34"), samples=32
     ),
+    "adapt": Job("wide", (*_UNITS, "adapt"), samples=4),
+    "adapt in place": Job("deep", (*_UNITS, "adapt", "--no-uniform"), samples=4),
+    "pgp": Job("one", (*_UNITS, "pgp")),
     "SparseGPT, 4 bits": Job("wide", (*_SPARSEGPT, "--quantize", "w4a16")),
     "spilled activations": Job("words", _FLOAT32, samples=48, seq_len=512),
 }

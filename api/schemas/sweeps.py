@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from api.schemas.pages import Page
 from db.core.states import FINAL, JobState
-from db.jobs.pareto import Tradeoff, pareto_front, sparsest
+from db.jobs.pareto import pareto_front, removed_share, sparsest, tradeoff
 from db.jobs.sweeps import Point
 from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import Gate, Verdict, metric_value
@@ -27,13 +27,18 @@ class PointRead(BaseModel):
     progress: float
     verdict: Verdict
     sparsity: float | None = Field(description="The measured sparsity.")
+    removed: float | None = Field(
+        description="The share of the dense model's parameters that were removed, with channels, "
+        "heads or blocks; null if none were."
+    )
     perplexity: float | None
     perplexity_ratio: float | None = Field(
         description="The pruned model's perplexity, divided by the dense model's."
     )
     on_front: bool = Field(
-        description="Whether the point is on the Pareto front: no other point is at least as "
-        "sparse (to a tenth of a percent), has as low a perplexity, and is better in one of both."
+        description="Whether the point is on the Pareto front: no other point has removed as many "
+        "parameters, or is as sparse if none were removed (to a tenth of a percent), has as low a "
+        "perplexity, and is better in one of both."
     )
 
 
@@ -69,10 +74,11 @@ class SweepRead(SweepSummary):
     points: list[PointRead]
     gate: Gate | None = Field(description="The bounds that decide each point's verdict.")
     best: str | None = Field(
-        description="The sparsest job that has passed the gate; of equally sparse ones, the one "
-        "with the lowest perplexity. Null without a gate, and while none has passed."
+        description="The sparsest job that has passed the gate, or the one that has removed most; "
+        "of equal ones, that with the lowest perplexity. Null without a gate, and while none has "
+        "passed."
     )
-    front: list[str] = Field(description="The jobs on the Pareto front, the sparsest last.")
+    front: list[str] = Field(description="The jobs on the Pareto front, the most pruned last.")
     dense: DenseRead
 
     @classmethod
@@ -80,22 +86,22 @@ class SweepRead(SweepSummary):
         counts: dict[JobState, int] = {}
         for job in jobs:
             counts[job.status] = counts.get(job.status, 0) + 1
-        front = pareto_front([_trade(job) for job in jobs])
+        trades = [tradeoff(job.result or {}) for job in jobs]
+        front = pareto_front(trades)
         points = [
             _point(job, sweep.varied[job.sweep_point or 0], index in front)
             for index, job in enumerate(jobs)
         ]
-        on_front = sorted(
-            (one for one in points if one.on_front), key=lambda one: one.sparsity or 0
-        )
+        on_front = sorted(front, key=lambda index: ((trades[index] or (0.0,))[0], index))
         gate = next((job.gate for job in jobs), None)  # all have the same
-        best = sparsest([_trade(job) if job.verdict is Verdict.passed else None for job in jobs])
+        passed = [job.verdict is Verdict.passed for job in jobs]
+        best = sparsest([one if yes else None for one, yes in zip(trades, passed, strict=True)])
         return cls(
             **_summary(sweep, counts),
             points=points,
             gate=None if gate is None else Gate.model_validate(gate),
             best=None if best is None else jobs[best].id,
-            front=[one.job_id for one in on_front],
+            front=[jobs[index].id for index in on_front],
             dense=_dense(jobs),
         )
 
@@ -147,18 +153,11 @@ def _point(job: Job, varied: dict[str, Any], on_front: bool) -> PointRead:
         progress=job.progress,
         verdict=job.verdict,
         sparsity=metric_value(metrics, "sparsity"),
+        removed=removed_share(metrics),
         perplexity=metric_value(metrics, "pruned_perplexity"),
         perplexity_ratio=metric_value(metrics, "perplexity_ratio"),
         on_front=on_front,
     )
-
-
-def _trade(job: Job) -> Tradeoff | None:
-    metrics = job.result or {}
-    sparsity, perplexity = (
-        metric_value(metrics, name) for name in ("sparsity", "pruned_perplexity")
-    )
-    return None if sparsity is None or perplexity is None else (sparsity, perplexity)
 
 
 def _dense(jobs: Sequence[Job]) -> DenseRead:

@@ -1,20 +1,42 @@
-"""The Pareto front of sparsity and perplexity."""
+"""The Pareto front of how much was pruned and perplexity."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from db.spec.quality_gate import metric_value
 
 Tradeoff = tuple[float, float]
-"""A sparsity (higher is better) and a perplexity (lower is better)."""
+"""How much was pruned (higher is better) and a perplexity (lower is better).
+
+How much was pruned is the share of the dense model's parameters that were removed, or, if none
+were, the sparsity.
+"""
 
 DIGITS = 3
-"""Sparsities are rounded to this many decimal places before they are compared, because methods
-round the number of zeros per row differently."""
+"""Shares are rounded to this many decimal places before they are compared, because methods round
+the number of zeros per row differently."""
+
+
+def tradeoff(metrics: Mapping[str, Any]) -> Tradeoff | None:
+    """Return the tradeoff of a job with these metrics; None if one of its values is unknown."""
+    removed, sparsity = removed_share(metrics), metric_value(metrics, "sparsity")
+    pruned = sparsity if removed is None else removed
+    perplexity = metric_value(metrics, "pruned_perplexity")
+    return None if pruned is None or perplexity is None else (pruned, perplexity)
+
+
+def removed_share(metrics: Mapping[str, Any]) -> float | None:
+    """Return the share of the dense model's parameters that were removed; None if none were."""
+    left = metric_value(metrics, "parameters")
+    removed = metric_value(metrics, "parameters_removed")
+    return removed / (left + removed) if left is not None and removed else None
 
 
 def pareto_front(tradeoffs: Sequence[Tradeoff | None]) -> set[int]:
     """Return the indices of the tradeoffs that no other dominates; ``None`` entries are skipped.
 
     A tradeoff dominates another if it is at least as good in both values and better in at least
-    one. Sparsities are rounded to `DIGITS` decimal places first.
+    one. Shares are rounded to `DIGITS` decimal places first.
     """
     known = {
         index: (round(tradeoff[0], DIGITS), tradeoff[1])
@@ -29,7 +51,7 @@ def pareto_front(tradeoffs: Sequence[Tradeoff | None]) -> set[int]:
 
 
 def sparsest(tradeoffs: Sequence[Tradeoff | None]) -> int | None:
-    """Return the index of the sparsest tradeoff; in a tie, of the one with the lower perplexity."""
+    """Return the index of the most pruned one; in a tie, of the one with the lower perplexity."""
     known = [
         (-round(tradeoff[0], DIGITS), tradeoff[1], index)
         for index, tradeoff in enumerate(tradeoffs)

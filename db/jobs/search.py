@@ -43,8 +43,11 @@ ADDED_FIELDS = (
     "steps",
     "keep_dataset",
     "keep_text_field",
+    "uniform",
 )
 """Fields that did not exist when older jobs' digests were computed."""
+ADDED_AS_TRUE = ("uniform",)
+"""Those of them that are true by default; the others are unset."""
 NO_LABELS: Mapping[str, object] = MappingProxyType({})
 # Shorter parts, such as "ba", are in most ids.
 PART_OF_ID = re.compile(r"(?:job_)?[0-9a-f]{6,32}")
@@ -65,8 +68,13 @@ def search_columns(
 def _digest(spec: PruneSpec) -> str:
     """Return the digest of a specification; `ADDED_FIELDS` are included only if they are set."""
     written = spec.model_dump(mode="json")
-    return digest({key: value for key, value in written.items()
-                   if key not in ADDED_FIELDS or value})  # fmt: skip
+    return digest({key: value for key, value in written.items() if _counts(key, value)})
+
+
+def _counts(name: str, value: object) -> bool:
+    if name in ADDED_AS_TRUE:
+        return value is False
+    return name not in ADDED_FIELDS or bool(value)
 
 
 def model_key(model: str) -> str:

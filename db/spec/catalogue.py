@@ -216,6 +216,47 @@ METHODS: tuple[MethodInfo, ...] = (
         cost="One forward pass of the calibration windows, through the dense model.",
     ),
     MethodInfo(
+        name=MethodName.adapt,
+        title="Adapt-Pruner",
+        summary=(
+            "Removes MLP channels and attention heads together: those on which the loss of the "
+            "dense model depends least, by the sum over all weights of a unit of |weight × "
+            "gradient|. Every block loses the same number; with uniform false, blocks that change "
+            "the hidden state less lose more, measured again after each of 10 steps, as zeros in "
+            "place."
+        ),
+        source="https://arxiv.org/abs/2502.03460",
+        when_to_use=(
+            "Where the model has to be smaller in MLPs and attention alike, after a comparison "
+            "with neurons. Where heads cannot be removed, channels alone are."
+        ),
+        cost=(
+            "As neurons, after one forward and one backward pass of every window through the dense "
+            "model, one block in memory at a time; scratch space for each block's inputs. With "
+            "uniform false, also 10 forward passes of up to 4,096 tokens."
+        ),
+    ),
+    MethodInfo(
+        name=MethodName.pgp,
+        title="Bypass back-propagation",
+        summary=(
+            "Removes MLP channels and attention heads together. Each has a probability to be kept, "
+            "which starts from its share of the outputs and is changed in 128 steps: two random "
+            "draws of units are tried on 8 windows of 128 tokens, and probabilities move towards "
+            "the draw with the lower loss. The most probable ones are kept, as many in every "
+            "block; with uniform false, over the whole model, as zeros in place."
+        ),
+        source="https://arxiv.org/abs/2406.10576",
+        when_to_use=(
+            "Where the loss of the pruned model itself should choose the units, and forward passes "
+            "are cheap; compare it with adapt and neurons."
+        ),
+        cost=(
+            "As neurons, after forward passes of about 262,144 tokens, in which the model is read "
+            "128 times, one block in memory at a time."
+        ),
+    ),
+    MethodInfo(
         name=MethodName.none,
         title="None",
         summary="Keeps the zeros that the model has, prunes nothing and changes no weight.",

@@ -77,7 +77,7 @@ class PruneSpec(BaseModel):
         ge=0,
         lt=1,
         description="Share of each pruned matrix that becomes zero; a `pattern` implies it, and "
-        "the methods `none`, `neurons`, `heads` and `depth` need none.",
+        "method `none` and those that take a `ratio` need none.",
         examples=[0.5],
     )
     dataset: SourceName = Field(
@@ -113,9 +113,14 @@ class PruneSpec(BaseModel):
         default=None,
         gt=0,
         lt=1,
-        description="Share of the blocks' parameters that the methods `neurons`, `heads` and "
-        "`depth` remove.",
+        description="Share of the blocks' parameters that the methods `neurons`, `heads`, `depth`, "
+        "`adapt` and `pgp` remove.",
         examples=[0.25],
+    )
+    uniform: StrictBool = Field(
+        default=True,
+        description="Whether `adapt` and `pgp` remove the same number of units from every block, "
+        "so that the model gets smaller; if not, removed units stay in place as zeros.",
     )
     keep_dataset: SourceName | None = Field(
         default=None,

@@ -34,7 +34,7 @@ def job_report(job: OpenedJob, model: PrunedModel, others: OtherResults) -> dict
         "metrics": model.metrics
         | others.metrics()
         | {"eval_overlap": shared, "protocol": protocol},
-        "warnings": [*model.warnings, *_warnings(shared)],
+        "warnings": [*_in_place(job), *model.warnings, *_warnings(shared)],
         "calibration": job.windows.calibration.provenance,
         "evaluation": protocol,
         **({"keep": job.windows.keep.provenance} if job.windows.keep else {}),
@@ -85,6 +85,16 @@ def _parameters(job: OpenedJob, blocks: Sequence[BlockResult]) -> dict[str, int]
     removed = sum(block.parameters_removed for block in blocks)
     dense = sum(math.prod(tensor.shape) for tensor in stored)
     return {"parameters": dense - removed, "parameters_removed": removed}
+
+
+def _in_place(job: OpenedJob) -> list[str]:
+    """Return a warning if what the job removed is still part of the result."""
+    if job.recipe.removal is None or job.recipe.is_cut:
+        return []
+    return [
+        "The blocks lost different numbers of units, for which no config has fields. So these are "
+        "zeros in place, and the result is neither smaller nor faster than the dense model."
+    ]
 
 
 def _warnings(shared: float | None) -> list[str]:

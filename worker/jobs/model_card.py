@@ -19,10 +19,15 @@ from worker.pruning.refinement.settings import Refinement
 from worker.pruning.sweep.recipe import Allocation, Recipe
 
 _SOURCES = {str(method.name): f"[{method.title}]({method.source})" for method in METHODS}
+_PUBLISHED = {str(method.name) for method in METHODS if method.source}
 _REMOVED = {
     MethodName.neurons: "the channels of MLPs that contribute least to their outputs",
     MethodName.heads: "the attention heads that contribute least to the attention's outputs",
     MethodName.depth: "the blocks whose outputs are most like their inputs",
+    MethodName.adapt: "the channels of MLPs and the attention heads on which the dense model's "
+    "loss depends least",
+    MethodName.pgp: "the channels of MLPs and the attention heads that trials without some of them "
+    "found to matter least",
 }
 _UNCHANGED = ", and so are these tensors of the blocks"
 _TRAINED_NORMS = ". These tensors of the blocks were not pruned, but their norms were trained"
@@ -167,7 +172,10 @@ def _steps(spec: PruneSpec, environment: dict[str, Any]) -> Iterable[str]:
 
 def _removal_steps(spec: PruneSpec, recipe: Recipe) -> Iterable[str]:
     what = _REMOVED[spec.method]
-    yield f"removed by the method `{spec.method}`, with a ratio of {spec.ratio:g}: {what}"
+    source = f", {_SOURCES[spec.method]}" if spec.method in _PUBLISHED else ""
+    yield f"removed by the method `{spec.method}`{source}, with a ratio of {spec.ratio:g}: {what}"
+    if not recipe.is_cut:
+        yield "different numbers from each block, so that they are zeros in place"
     if (repairing := recipe.repairing) is not None:
         yield (
             "the layers that read them repaired by least squares, correction "

@@ -7,6 +7,7 @@ import torch
 
 from db.spec.prune_spec import PruneSpec
 from worker.jobs.recipes import (
+    check_recipe,
     last_increment,
     recipe_at,
     recipe_of,
@@ -67,7 +68,7 @@ class OpenedJob:
         reader = devices[0] if len(devices) == 1 else torch.device("cpu")
         meta_model = MetaModel.open(model.path, compute_dtype(spec.dtype, devices[0]), reader)
         recipe = recipe_of(spec)
-        recipe_at(recipe, last_increment(spec)).check(meta_model)
+        check_recipe(recipe_at(recipe, last_increment(spec)), spec, meta_model)
         meta_model.checkpoint.check_finite()
         windows = windows_of(spec, model, meta_model, resources)
         if not recipe.is_calibrated:

@@ -114,7 +114,7 @@ def _measured(
     ranking = yield from measurements.measured_ranking(whole, shards)
     texts = yield from measurements.texts(whole)
     own: tuple[str, ...] = ()
-    if job.recipe.removal is not None:
+    if job.recipe.is_cut:
         shards, own = (yield from write_smaller(job, out, blocks, GENERATED)), (CONFIG,)
     if rotation is not None:
         rotation.copy_config(out)

@@ -3,23 +3,29 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from db.core.errors import SpecRefusedError
+from db.problems.failures import RATIO
 from db.spec.allocations import AllocationName, SpreadAllocation
 from db.spec.formats.quantization import BITS
 from db.spec.prune_spec import Propagation, PruneSpec
 from db.spec.pruning.methods import OWN_MASK, REMOVING, MethodName, SolverName
 from db.spec.variants import default_variant
-from worker.pruning.binarization.settings import Binarization
+from worker.pruning.base.errors import RatioError
 from worker.pruning.base.increments import Increment
+from worker.pruning.binarization.settings import Binarization
 from worker.pruning.methods.allocation import BlockSparsities
 from worker.pruning.methods.patterns import NofM, Pattern, Unstructured
 from worker.pruning.methods.registry import get_allocation, get_scorer, get_solver
 from worker.pruning.methods.solvers.exact import variant_of
 from worker.pruning.methods.solvers.solver import Solver
 from worker.pruning.methods.swaps import PUBLISHED_SWAPS, Swaps
+from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.quantization.scheme import Quantization
 from worker.pruning.refinement.settings import Refinement
 from worker.pruning.structure.depth import Depth
 from worker.pruning.structure.heads import Heads
+from worker.pruning.structure.measured_units import MeasuredUnits
+from worker.pruning.structure.measures import PUBLISHED_ADAPT, Adapt, Measure, Pgp
 from worker.pruning.structure.neurons import Neurons
 from worker.pruning.sweep.recipe import Allocation, Recipe, Removal
 from worker.recovery.settings import Recovery
@@ -68,7 +74,7 @@ def recipe_at(recipe: Recipe, increment: Increment) -> Recipe:
     The optimizer steps of the refinement are divided among the increments.
     """
     removal, refinement = recipe.removal, recipe.refinement
-    if removal is not None:
+    if removal is not None and not isinstance(removal, MeasuredUnits):
         removal = replace(removal, increment=increment)
     if refinement is not None:
         first = increment.reached_before(refinement.steps)
@@ -90,6 +96,21 @@ def last_increment(spec: PruneSpec) -> Increment:
     return Increment(total, total)
 
 
+def check_recipe(recipe: Recipe, spec: PruneSpec, meta_model: MetaModel) -> None:
+    """Check that a job's recipe fits its model.
+
+    Raises:
+        SpecRefusedError: no number of units is near the ratio.
+        PruningError: as `Recipe.check`.
+    """
+    try:
+        recipe.check(meta_model)
+    except RatioError as error:
+        remedy = f"{error.remedy[:1].upper()}{error.remedy[1:]}."
+        reason = f"on this model it {error.effect}"
+        raise SpecRefusedError("ratio", spec.ratio, RATIO.code, reason, remedy) from error
+
+
 def recovery_of(spec: PruneSpec) -> Recovery | None:
     """Return the settings of the recovery; None if the job has none."""
     if (one := spec.recover) is None:
@@ -109,9 +130,19 @@ def _solver(spec: PruneSpec) -> Solver | None:
 
 
 def _removal(spec: PruneSpec) -> Removal | None:
-    if spec.ratio is None or (remove := _REMOVALS.get(spec.method)) is None:
+    if spec.ratio is None:
         return None
-    return remove(spec.ratio)
+    if (measure := _measure(spec)) is not None:
+        return MeasuredUnits(spec.ratio, measure, spec.uniform)
+    remove = _REMOVALS.get(spec.method)
+    return None if remove is None else remove(spec.ratio)
+
+
+def _measure(spec: PruneSpec) -> Measure | None:
+    """Return how units are measured before the sweep; None if they are not."""
+    if spec.method is MethodName.adapt:
+        return PUBLISHED_ADAPT if spec.propagation is Propagation.reference else Adapt()
+    return Pgp(seed=spec.seed) if spec.method is MethodName.pgp else None
 
 
 def _swaps(spec: PruneSpec) -> Swaps | None:

@@ -17,12 +17,13 @@ from worker.pruning.base.generators import mapped
 from worker.pruning.distributed.launcher import launch
 from worker.pruning.distributed.ranks import Ranks
 from worker.pruning.model.meta_model import MetaModel
-from worker.pruning.refinement.results import RefinementProgress
-from worker.pruning.sweep.pipeline import ModelPruner
+from worker.pruning.sweep.pipeline import ModelPruner, SweepStep
 from worker.pruning.sweep.recipe import Recipe
-from worker.pruning.sweep.results import BlockResult, PruningResult
+from worker.pruning.sweep.results import BlockResult, PruningResult, UnitProgress
 
-SweepSteps = Generator[BlockResult | RefinementProgress, None, PruningResult]
+SweepSteps = Generator[SweepStep, None, PruningResult]
+_CHOICE = 0.5
+"""The share of a sweep that choosing units takes; only roughly, as it depends on the job."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,9 @@ class JobSweep:
     """A sweep that is ready to run.
 
     Attributes:
-        run: a generator that yields each block's result, and a `RefinementProgress` at further
-            points where the sweep may stop; it returns the model's result.
+        run: a generator that yields each block's result, and a `RefinementProgress` or
+            `UnitProgress` at further points where the sweep may stop; it returns the model's
+            result.
         resumed_from_block: the index of the first block that this run prunes, or the number of
             blocks if earlier runs pruned all. None if this run prunes all blocks, or if several
             devices share the sweep.
@@ -51,16 +53,20 @@ class JobSweep:
             start, end: the share of the whole job that is complete when the sweep starts, and when
                 it ends.
         """
-        fraction = start
+        fraction = first = start
 
-        def progress_of(step: BlockResult | RefinementProgress) -> Iterator[JobProgress]:
-            nonlocal fraction
-            if isinstance(step, RefinementProgress):
+        def progress_of(step: SweepStep) -> Iterator[JobProgress]:
+            nonlocal fraction, first
+            if isinstance(step, UnitProgress):
+                fraction = first = start + _CHOICE * (end - start) * step.step / step.steps
+                yield JobProgress(Phase.calibrating, fraction)
+                return
+            if not isinstance(step, BlockResult):
                 yield JobProgress(Phase.pruning, fraction)  # a place to stop
                 return
             blocks.append(step)
             done = (step.index + 1) / step.total
-            fraction = start + (end - start) * done
+            fraction = first + (end - first) * done
             position = (step.index, step.total, step.name)
             yield JobProgress(Phase.pruning, fraction, position, block_json(step))
             if step.index + 1 == step.total:

@@ -77,14 +77,17 @@ def comparison_table(found: Comparison) -> Table:
 def sweep_table(sweep: Sweep) -> Table:
     """Return a table of a sweep's points; a star marks the Pareto front."""
     names = list(dict.fromkeys(name for point in sweep.points for name in point.varied))
-    figures = ("sparsity measured", "perplexity", "ratio", "best")
+    is_smaller = any(point.removed is not None for point in sweep.points)
+    pruned = "parameters removed" if is_smaller else "sparsity measured"
+    figures = (pruned, "perplexity", "ratio", "best")
     table = Table("job", *names, "status", *figures)
     for point in sweep.points:
         table.add_row(
             point.job_id,
             *(_written(point.varied.get(name, "")) for name in names),
             point.status if point.verdict == "none" else f"{point.status}, gate {point.verdict}",
-            *map(_number, (point.sparsity, point.perplexity, point.perplexity_ratio)),
+            _number(point.removed if is_smaller else point.sparsity),
+            *map(_number, (point.perplexity, point.perplexity_ratio)),
             "*" if point.on_front else "",
         )
     return table

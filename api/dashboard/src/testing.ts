@@ -8,6 +8,7 @@ export function makeSpec(overrides: Partial<Spec> = {}): Spec {
     model: "local:tiny",
     sparsity: 0.5,
     ratio: null,
+    uniform: true,
     steps: null,
     keep_dataset: null,
     keep_text_field: null,

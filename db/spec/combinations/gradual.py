@@ -27,6 +27,11 @@ def check_steps(spec: PruneSpec) -> None:
             "Set sparsity above 0, or leave steps out.",
         ),
         (
+            spec.method in {MethodName.adapt, MethodName.pgp},
+            f"method {spec.method} chooses all units by one measurement of the whole model",
+            "Leave steps out, or name neurons, heads or depth as the method.",
+        ),
+        (
             spec.pattern is not None,
             f"pattern {spec.pattern} has one sparsity, and no smaller one to begin with",
             "Leave steps or pattern out.",

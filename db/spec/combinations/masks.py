@@ -6,7 +6,7 @@ from db.core.errors import SpecRefusedError
 from db.spec.allocations import AllocationName, SpreadAllocation
 from db.spec.combinations.unfit import UNFIT
 from db.spec.prune_spec import PruneSpec
-from db.spec.pruning.methods import OWN_MASK, MethodName, SolverName
+from db.spec.pruning.methods import OWN_MASK, REMOVING, MethodName, SolverName
 from db.spec.variants import default_variant
 
 ROUNDING = 1e-6  # six decimals are enough for a sparsity
@@ -136,7 +136,7 @@ def _check_mean(spec: PruneSpec, sparsities: tuple[float, ...]) -> None:
 
 def _is_solved(spec: PruneSpec) -> bool:
     unsolved = {SolverName.none, SolverName.dsnot}
-    repairs = OWN_MASK | {MethodName.neurons, MethodName.heads}
+    repairs = OWN_MASK | (REMOVING - {MethodName.depth})
     return spec.method in repairs or spec.solver not in unsolved
 
 

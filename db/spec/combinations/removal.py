@@ -4,7 +4,7 @@ from db.core.errors import SpecRefusedError
 from db.spec.combinations.unfit import UNFIT, check_unused
 from db.spec.expected_inputs import KEEP
 from db.spec.prune_spec import PruneSpec
-from db.spec.pruning.methods import REMOVING, MethodName
+from db.spec.pruning.methods import MEASURED, REMOVING, MethodName
 
 _OF_MASKS = ("pattern", "sparsity", "solver", "allocation", "scope")
 """Fields that decide which weights become zero, and how the others make up for them."""
@@ -22,11 +22,17 @@ def check_removal(spec: PruneSpec) -> None:
     if spec.method is MethodName.none:
         reason = "method none keeps the zeros that the model has and prunes nothing"
         check_unused(spec, (*_OF_MASKS, *_OF_CHANGES), reason, "prunes")
+    if not spec.uniform and spec.method not in MEASURED:
+        reason = f"method {spec.method} does not choose how many units each block loses"
+        if spec.method in REMOVING:
+            reason = f"method {spec.method} always makes the model smaller"
+        remedy = "Leave uniform out, or name adapt or pgp as the method."
+        raise SpecRefusedError("uniform", False, UNFIT, reason, remedy)
     if spec.method in REMOVING:
         _check_needed_ratio(spec)
     elif spec.ratio is not None:
         reason = f"method {spec.method} removes no units or blocks; sparsity is its share of zeros"
-        remedy = "Leave ratio out, or name neurons, heads or depth as the method."
+        remedy = "Leave ratio out, or name a method that removes units, such as neurons."
         raise SpecRefusedError("ratio", spec.ratio, UNFIT, reason, remedy)
 
 

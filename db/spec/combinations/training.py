@@ -80,8 +80,10 @@ def _check_quantize(spec: PruneSpec) -> None:
         (
             spec.method in REMOVING,
             f"what method {spec.method} removes is cut out after the sweep, which rounds the "
-            "weights",
-            "Leave quantize out, and quantise the smaller model by a job with method none.",
+            "weights"
+            if spec.uniform
+            else "units that are removed in place are not quantised with the others",
+            "Leave quantize out, and quantise the result by a job with method none.",
         ),
     )
     for is_refused, reason, remedy in refusals:

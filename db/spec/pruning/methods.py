@@ -7,7 +7,8 @@ class MethodName(StrEnum):
     """The method that scores the weights; methods that are also solvers choose the mask themselves.
 
     ``neurons``, ``heads`` and ``depth`` remove channels of MLPs, attention heads and blocks, so
-    that the model gets smaller. ``none`` keeps the zeros that the model has and prunes nothing.
+    that the model gets smaller; ``adapt`` and ``pgp`` remove channels and heads together. ``none``
+    keeps the zeros that the model has and prunes nothing.
     """
 
     zpruner = "zpruner"
@@ -22,6 +23,8 @@ class MethodName(StrEnum):
     neurons = "neurons"
     heads = "heads"
     depth = "depth"
+    adapt = "adapt"
+    pgp = "pgp"
     none = "none"
 
 
@@ -40,5 +43,7 @@ OWN_MASK = frozenset(
     name for name in MethodName if name in SolverName.__members__ and name is not MethodName.none
 )
 """Methods that are solvers and choose the mask themselves."""
-REMOVING = frozenset({MethodName.neurons, MethodName.heads, MethodName.depth})
-"""Methods that make the model smaller: they remove whole units or blocks, and leave no zeros."""
+MEASURED = frozenset({MethodName.adapt, MethodName.pgp})
+"""Methods that measure the whole model to choose the units that they remove."""
+REMOVING = MEASURED | {MethodName.neurons, MethodName.heads, MethodName.depth}
+"""Methods that remove whole units or blocks, so that the model gets smaller."""

@@ -3,7 +3,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as some
 
-from db.jobs.pareto import Tradeoff, pareto_front
+from db.jobs.pareto import Tradeoff, pareto_front, removed_share, tradeoff
 
 TRADES = some.lists(
     some.one_of(
@@ -56,3 +56,13 @@ def test_the_best_tradeoff_is_in_the_front_and_an_empty_list_has_none() -> None:
 def test_sparsities_that_differ_by_rounding_are_equal() -> None:
     assert pareto_front([(0.5, 30.0), (0.50003, 40.0)]) == {0}
     assert pareto_front([(0.5, 30.0), (0.51, 40.0)]) == {0, 1}
+
+
+def test_what_was_pruned_are_the_removed_parameters_or_else_the_zeros() -> None:
+    zeros = {"sparsity": 0.5, "pruned_perplexity": 30.0, "parameters": 90, "parameters_removed": 0}
+    smaller = {**zeros, "sparsity": 0.0, "parameters_removed": 10}
+    assert (tradeoff(zeros), removed_share(zeros)) == ((0.5, 30.0), None)
+    assert (tradeoff(smaller), removed_share(smaller)) == ((0.1, 30.0), 0.1)
+    assert tradeoff({"sparsity": 0.5}) is None
+    assert tradeoff({"pruned_perplexity": 30.0}) is None
+    assert tradeoff({}) is None

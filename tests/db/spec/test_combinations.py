@@ -3,7 +3,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from db.core.digests import digest
 from db.core.errors import SpecRefusedError
+from db.jobs.search import ADDED_FIELDS, search_columns
 from db.spec.combinations.combination import check_combination
 from db.spec.prune_spec import PruneSpec
 
@@ -13,6 +15,7 @@ def _spec(**fields: Any) -> PruneSpec:
 
 
 NEURONS = {"method": "neurons", "ratio": 0.25, "sparsity": 0.0}
+ADAPT = {**NEURONS, "method": "adapt"}
 
 
 @pytest.mark.parametrize(
@@ -71,6 +74,10 @@ NEURONS = {"method": "neurons", "ratio": 0.25, "sparsity": 0.0}
                 "skip": ["*.o_proj"],
             }.items()
         ),
+        ({**ADAPT, "ratio": None}, "ratio", "needs the share"),
+        ({**ADAPT, "skip": ["*.o_proj"]}, "skip", "removes whole units or blocks"),
+        ({"uniform": False}, "uniform", "does not choose how many units each block loses"),
+        ({**NEURONS, "uniform": False}, "uniform", "always makes the model smaller"),
         ({**NEURONS, "method": "depth", "damping": 0.1}, "damping", "no solver"),
         ({**NEURONS, "method": "depth", "correction": 0.1}, "correction", "no solver"),
         ({**NEURONS, "variant": "sm"}, "variant", "only the method exact"),
@@ -133,6 +140,8 @@ def test_options_of_pruning_are_refused_beside_method_none(option: dict[str, Any
         {"method": "none", "sparsity": 0.0, "recover": "masked"},
         {**NEURONS, "correction": 0.5, "damping": 0.1, "refine": True, "recover": "masked"},
         {**NEURONS, "method": "heads", "damping": 0.1},
+        {**ADAPT, "damping": 0.1, "correction": 0.5, "refine": True, "recover": "masked"},
+        {**ADAPT, "method": "pgp", "uniform": False, "propagation": "reference"},
         {**NEURONS, "method": "depth", "refine": True, "correction": 0.5, "recover": "spp"},
     ],
 )
@@ -195,3 +204,12 @@ def test_each_part_of_refine_is_checked(given: Any, place: tuple[str, ...]) -> N
     with pytest.raises(ValidationError) as refused:
         _spec(refine=given)
     assert [error["loc"] for error in refused.value.errors()] == [place]
+
+
+def test_only_a_job_that_keeps_the_shapes_has_another_digest_than_before_the_field() -> None:
+    spec = _spec(**ADAPT)
+    written = spec.model_dump(mode="json").items()
+    before = {key: value for key, value in written if key not in ADDED_FIELDS or key == "ratio"}
+    assert search_columns(spec, None)["spec_digest"] == digest(before)
+    in_place = search_columns(_spec(**ADAPT, uniform=False), None)
+    assert in_place["spec_digest"] == digest(before | {"uniform": False})

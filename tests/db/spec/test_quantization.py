@@ -65,7 +65,14 @@ def test_another_recovery_beside_it_is_refused_with_another_way(kind: str) -> No
     assert "by a job with method none" in refused.value.remedy
 
 
-@pytest.mark.parametrize("method", ["neurons", "heads", "depth"])
+def test_units_that_are_removed_in_place_are_not_quantised() -> None:
+    fields = {"method": "pgp", "sparsity": 0.0, "ratio": 0.2, "uniform": False}
+    with pytest.raises(SpecRefusedError, match="removed in place are not quantised") as refused:
+        check_combination(spec(**fields, quantize="w4a16"))
+    assert "by a job with method none" in refused.value.remedy
+
+
+@pytest.mark.parametrize("method", ["neurons", "heads", "depth", "adapt", "pgp"])
 def test_a_removal_beside_it_is_refused_with_another_way(method: str) -> None:
     with pytest.raises(SpecRefusedError, match="cut out after the sweep") as refused:
         check_combination(spec(method=method, sparsity=0.0, ratio=0.2, quantize="w4a16"))

@@ -96,6 +96,7 @@ def run(asked: PruneSpec, folder: Path) -> dict[str, Any]:
         {"refine": {"steps": 2}},
         {"method": "neurons", "sparsity": 0.0, "ratio": 0.2},
         {"method": "depth", "sparsity": 0.0, "ratio": 0.34},
+        {"method": "adapt", "sparsity": 0.0, "ratio": 0.3, "uniform": False},
         {"quantize": "w4a16"},
         {"binarize": True, "sparsity": 0.0},
         {"quantize": "w4a16", "rotate": "auto"},

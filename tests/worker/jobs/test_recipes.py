@@ -10,6 +10,8 @@ from worker.pruning.methods.units import Repairing
 from worker.pruning.refinement.settings import Refinement
 from worker.pruning.structure.depth import Depth
 from worker.pruning.structure.heads import Heads
+from worker.pruning.structure.measured_units import MeasuredUnits
+from worker.pruning.structure.measures import PUBLISHED_ADAPT, Adapt, Pgp
 from worker.pruning.structure.neurons import Neurons
 
 
@@ -54,6 +56,19 @@ def test_methods_that_remove_units_take_the_ratio_of_the_job_and_repair_the_rest
     changed = recipe_of(make_spec(**fields, correction=0.2, damping=0.01))
     assert changed.repairing == Repairing(correction=0.2, damping=0.01)
     assert recipe_of(make_spec(**fields, refine=True)).correction == 0.3
+
+
+def test_adapt_and_pgp_measure_units_in_few_steps_or_as_published() -> None:
+    fields = {"ratio": 0.25, "sparsity": 0.0, "seed": 7}
+    recipe = recipe_of(make_spec(method="adapt", **fields))
+    assert recipe.removal == MeasuredUnits(0.25, Adapt())
+    assert recipe.repairing == Repairing(correction=0.0, damping=0.1)
+    assert recipe.is_cut
+    published = recipe_of(make_spec(method="adapt", propagation="reference", **fields))
+    assert published.removal == MeasuredUnits(0.25, PUBLISHED_ADAPT)
+    in_place = recipe_of(make_spec(method="pgp", uniform=False, **fields))
+    assert in_place.removal == MeasuredUnits(0.25, Pgp(seed=7), uniform=False)
+    assert not in_place.is_cut
 
 
 @pytest.mark.parametrize("name", sorted(DEFAULT_SPREADS))

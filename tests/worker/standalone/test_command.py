@@ -92,10 +92,33 @@ def test_a_model_is_pruned_gradually(folder: Path) -> None:
 def test_a_ratio_that_does_not_fit_is_refused_with_one_that_does(folder: Path) -> None:
     result = remove(folder, "--method", "depth", "--ratio", "0.9")
 
-    assert result.exit_code == 1
-    assert "a ratio of 0.9 removes 3 of 3 blocks" in result.stderr
-    assert "set ratio to 0.6667" in result.stderr
+    assert result.exit_code == 2
+    assert "ratio 0.9: on this model it removes 3 of 3 blocks" in result.stderr
+    assert "Set ratio to 0.6667, the nearest that fits." in result.stderr
     assert not (folder / "out").exists()
+
+
+@pytest.mark.parametrize("words", [(), ("--plan",)])
+def test_a_ratio_without_a_whole_head_is_refused_before_any_work(
+    folder: Path, words: tuple[str, ...]
+) -> None:
+    result = remove(folder, "--method", "heads", "--ratio", "0.01", *words)
+
+    assert result.exit_code == 2
+    assert "ratio 0.01: on this model it removes no unit. Set ratio to 0." in result.stderr
+    assert not (folder / "out").exists()
+
+
+def test_units_can_be_removed_in_place(folder: Path) -> None:
+    words = ("--method", "adapt", "--ratio", "0.3", "--no-uniform")
+    result = remove(folder, *words)
+
+    assert result.exit_code == 0, result.stderr
+    metrics = json.loads(result.stdout.splitlines()[-1])
+    assert metrics["parameters_removed"] == 0
+    assert metrics["sparsity"] > 0.25
+    report = json.loads((folder / "out" / "report.json").read_text())
+    assert "neither smaller nor faster" in report["warnings"][0]
 
 
 @pytest.mark.parametrize("propagation", ["fused", "reference"])

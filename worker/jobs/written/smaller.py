@@ -17,9 +17,9 @@ from worker.pruning.sweep.results import BlockResult
 def whole_folder(job: OpenedJob, out: Path) -> Path:
     """Return the folder of the model that has all its shapes, possibly with zeros.
 
-    It is ``out`` itself, unless the job removes units: then the model in it is cut at the end.
+    It is ``out`` itself, unless what the job removes is cut out at the end.
     """
-    return out if job.recipe.removal is None else out / WHOLE_FOLDER
+    return out / WHOLE_FOLDER if job.recipe.is_cut else out
 
 
 def write_smaller(
@@ -28,7 +28,7 @@ def write_smaller(
     """Cut the model in `whole_folder`, and write the smaller one into ``out``.
 
     Args:
-        job: a job that removes units.
+        job: a job whose result is smaller than its model.
         out: the folder of the result.
         blocks: the results of the sweep.
         fraction: the share of the whole job that is done.

@@ -84,7 +84,7 @@ def read_weights(
         Progress after each file, as a place where the job may stop.
     """
     # What is left of a model from which units were removed is dense, and its blocks are renumbered.
-    matrices = [] if job.recipe.removal else pruned_matrices(job.meta_model, blocks)
+    matrices = [] if job.recipe.is_cut else pruned_matrices(job.meta_model, blocks)
     pattern = job.spec.pattern
     requested = None if pattern is None else GroupPattern.parse(pattern)
     patterns = STANDARD if requested is None else (requested, *STANDARD)

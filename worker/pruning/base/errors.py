@@ -22,7 +22,25 @@ class AllocationError(PruningError):
 
 
 class RatioError(PruningError):
-    """No number of units, or of blocks, that can be removed is near the requested ratio."""
+    """No number of units, or of blocks, that can be removed is near the requested ratio.
+
+    Args:
+        ratio: the requested ratio.
+        effect: what it does, such as ``removes no unit``.
+        nearest: the nearest ratio that fits.
+    """
+
+    def __init__(self, ratio: float, effect: str, nearest: float) -> None:
+        super().__init__(ratio, effect, nearest)
+        self.ratio, self.effect, self.nearest = ratio, effect, nearest
+
+    @property
+    def remedy(self) -> str:
+        """What to change."""
+        return f"set ratio to {self.nearest:.4g}, the nearest that fits"
+
+    def __str__(self) -> str:
+        return f"a ratio of {self.ratio:g} {self.effect}; {self.remedy}"
 
 
 class IncrementsError(PruningError):

@@ -99,11 +99,13 @@ class BlockShape:
         layers: the layers to prune.
         halves: for each half of the block, how many weights a refinement trains in it; empty
             without a refinement.
+        of_units: sizes of the parameters of which units have a part, if units are measured.
     """
 
     parameters: ParameterCounts
     layers: tuple[LayerShape, ...]
     halves: tuple[int, ...] = ()
+    of_units: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

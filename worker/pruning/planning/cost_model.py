@@ -46,7 +46,7 @@ class _CostModel:
         cost += self._forward(block, work.measured_seq_len) * measured
         for layer in block.layers:
             cost += self._statistics(layer) + self._pruning(layer) + self._quantization(layer)
-        cost += self._gradients(block) + self._refinement(block)
+        cost += self._gradients(block) + self._refinement(block) + self._measuring(block)
         return cost + self._copies(block) + self._streams()
 
     @property
@@ -60,7 +60,7 @@ class _CostModel:
         if work.scheme is not None:
             # The outputs at the end of a refinement are those of the quantised block.
             passes += work.refinement is None or self._setting.propagation == "reference"
-        passes += work.allocates + _BACKWARD * work.needs_gradients
+        passes += work.allocates + _BACKWARD * work.runs_backward
         return passes * work.calibration_tokens
 
     def _forward(self, block: BlockShape, length: int) -> Cost:
@@ -121,9 +121,17 @@ class _CostModel:
         return dense
 
     def _gradients(self, block: BlockShape) -> Cost:
-        weights = sum(layer.weights for layer in block.layers)
-        windows = self._work.calibration_windows * self._work.needs_gradients
+        weights = sum(block.of_units or (layer.weights for layer in block.layers))
+        windows = self._work.calibration_windows * self._work.runs_backward
         return Cost(elementwise=windows * weights * _GRADIENT_BYTES)
+
+    def _measuring(self, block: BlockShape) -> Cost:
+        """Return the cost of running a few windows through a block, with other units each time."""
+        if (measuring := self._work.measuring) is None:
+            return Cost()
+        weights = sum(layer.weights for layer in block.layers) * self._size
+        saved = Cost(elementwise=4 * measuring.passes * measuring.models * weights)
+        return self._forward(block, measuring.tokens) * measuring.run_tokens + saved
 
     def _refinement(self, block: BlockShape) -> Cost:
         """Return the cost of training a block and of measuring its held-out loss."""
@@ -144,7 +152,9 @@ class _CostModel:
     def _copies(self, block: BlockShape) -> Cost:
         """Return the cost of reading a block, converting it and writing it."""
         parameters = block.parameters
-        times = 1 + self._work.allocates + 2 * self._work.needs_gradients
+        times = 1 + self._work.allocates + 2 * self._work.runs_backward
+        if (measuring := self._work.measuring) is not None:
+            times += measuring.passes + measuring.needs_losses
         converted = parameters.copied_bytes(self._work.dtype)
         return Cost(
             reading=times * parameters.stored_bytes,
@@ -169,6 +179,8 @@ class _CostModel:
         if self._work.rotates:  # the model is read twice, rotated and written before the sweep
             stored, numbers = self._shape.stored_bytes, _ROTATION_BYTES * self._shape.stored_bytes
             cut += Cost(reading=2 * stored, writing=stored, elementwise=numbers)
+        if (measuring := self._work.measuring) is not None and measuring.needs_losses:
+            outside *= 1 + measuring.passes
         return cut + Cost(reading=outside + rest, writing=rest)
 
     def _head(self) -> Cost:
@@ -176,7 +188,9 @@ class _CostModel:
         work, vocabulary = self._work, self._shape.vocabulary
         losses = 1 + (work.dense_windows is None)  # the dense loss may be known
         tokens = losses * work.evaluation_tokens
-        tokens += 3 * work.calibration_tokens * work.needs_gradients
+        tokens += 3 * work.calibration_tokens * work.runs_backward
+        if (measuring := work.measuring) is not None and measuring.needs_losses:
+            tokens += measuring.passes * measuring.models * measuring.windows * measuring.tokens
         return Cost(
             forward_matmul=2 * tokens * self._shape.hidden * vocabulary,
             elementwise=tokens * vocabulary * (_LOGIT_BYTES + 2 * self._size),

@@ -50,11 +50,11 @@ def memory_by_phase(shape: ModelShape, work: Workload, setting: Setting) -> dict
     """Return the memory that each phase needs in addition to what the process already uses.
 
     A job has all or some of these phases: ``embedding`` computes the embeddings, ``allocation``
-    measures the dense model, ``rotation`` rotates a block before the sweep, ``gradients`` runs a block forward and backward on one window,
-    ``blocks`` prunes a block, ``refinement`` trains a pruned block, ``quantization`` rounds the
-    weights of a block, ``rest`` copies the tensors outside the blocks, and ``losses`` computes the
-    losses. For a phase that runs once for each
-    block, the result is the memory of the block that needs the most.
+    measures the dense model, ``rotation`` rotates a block before the sweep, ``gradients`` runs a
+    block forward and backward on one window, ``units`` runs it without some units, ``blocks`` prunes
+    a block, ``refinement`` trains a pruned block, ``quantization`` rounds the weights of a block,
+    ``rest`` copies the tensors outside the blocks, and ``losses`` computes the losses. For a phase
+    that runs once for each block, the result is the memory of the block that needs the most.
     """
     return _MemoryModel(shape, work, setting).phases()
 
@@ -73,8 +73,10 @@ class _MemoryModel:
         if self._work.allocation is not None:
             measured = partial(self._measure_scores, _MEASURED_BYTES[self._work.allocation])
             found["allocation"] = self._largest_block(measured)
-        if self._work.needs_gradients:
+        if self._work.runs_backward:
             found["gradients"] = self._largest_block(self._measure_gradients)
+        if self._work.measuring is not None and self._work.measuring.passes:
+            found["units"] = self._largest_block(self._measure_units)
         found["blocks"] = self._largest_block(self._prune)
         if (refinement := self._work.refinement) is not None:
             found["refinement"] = self._largest_block(partial(self._refine, refinement))
@@ -82,7 +84,8 @@ class _MemoryModel:
             found["quantization"] = self._largest_block(self._quantize)
         largest = max(self._shape.embeddings.largest_bytes, self._shape.head.largest_bytes)
         found["rest"] = self._phase(max(min(_COPY_BYTES, self._shape.stored_bytes), largest), 0)
-        if self._work.evaluation_windows or self._work.needs_gradients:
+        measuring = self._work.measuring is not None and self._work.measuring.needs_losses
+        if self._work.evaluation_windows or self._work.runs_backward or measuring:
             found["losses"] = self._head()
         return found
 
@@ -126,7 +129,7 @@ class _MemoryModel:
         length = min(self._work.longest, max(1, _LOGITS_BYTES // (4 * self._shape.vocabulary)))
         converted = 0 if self._work.dtype == "float32" else self._size
         logits = length * self._shape.vocabulary * (8 + converted)  # with their log-softmax
-        logits *= 1 + self._work.needs_gradients  # with the gradients of both
+        logits *= 1 + self._work.runs_backward  # with the gradients of both
         states = length * self._shape.hidden * (3 * self._size + 8)
         host, computing = self._loaded(self._shape.head)
         return self._phase(host, computing + logits + states)
@@ -138,11 +141,20 @@ class _MemoryModel:
         return self._block_phase(block, running)
 
     def _measure_gradients(self, block: BlockShape) -> PhaseMemory:
-        weights = sum(layer.weights for layer in block.layers)
+        sizes = block.of_units or tuple(layer.weights for layer in block.layers)
         # The sums of squares, the gradients of all weights, and one in fp32 with its square.
-        largest = max((layer.weights for layer in block.layers), default=0)
+        weights, largest = sum(sizes), max(sizes, default=0)
         summed = weights * (_NORM_BYTES + self._size) + 2 * _NORM_BYTES * largest
         running = summed + _BACKWARD_STATES * self._forward(self._batch)
+        return self._block_phase(block, running)
+
+    def _measure_units(self, block: BlockShape) -> PhaseMemory:
+        """Return the memory of running a block without some units, whose weights are saved."""
+        running = self._forward(self._batch)
+        running += sum(layer.weights for layer in block.layers) * self._size
+        measuring = self._work.measuring
+        if measuring is not None and measuring.needs_losses and self._setting.spills:
+            running += measuring.stream_tokens * self._shape.hidden * self._size  # never in files
         return self._block_phase(block, running)
 
     def _prune(self, block: BlockShape) -> PhaseMemory:

@@ -181,6 +181,8 @@ def _changes(shape: ModelShape, work: Workload) -> Iterator[tuple[str, Workload]
         yield "quantize to none", replace(work, scheme=None)
     if work.needs_gradients:
         yield "method to wanda", replace(work, method="wanda", needs_gradients=False)
+    if work.measuring is not None:
+        yield "method to neurons", replace(work, measuring=None)
     if work.solver and work.method:
         yield "solver to none", replace(work, solver=None)
     elif work.solver:

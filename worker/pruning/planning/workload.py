@@ -11,6 +11,42 @@ Propagation = Literal["fused", "reference"]
 
 
 @dataclass(frozen=True)
+class UnitMeasuring:
+    """The work of measuring units before the sweep, to choose those that are removed.
+
+    Attributes:
+        needs_gradients: whether the dense model's gradients are measured.
+        passes: how often a few windows run through all blocks.
+        models: how many models with other units run in each pass.
+        windows, tokens: how many windows of how many tokens run in each pass.
+        scored: how many such windows run through the dense model once, to score its units.
+    """
+
+    needs_gradients: bool
+    passes: int = 0
+    models: int = 1
+    windows: int = 0
+    tokens: int = 1
+    scored: int = 0
+
+    @property
+    def needs_losses(self) -> bool:
+        """Whether the loss of each model is measured, not what its blocks change."""
+        return self.scored > 0
+
+    @property
+    def run_tokens(self) -> int:
+        """How many tokens run through each block in all."""
+        return (self.passes * self.models * self.windows + self.scored) * self.tokens
+
+    @property
+    def stream_tokens(self) -> int:
+        """How many hidden states are kept at once, one for each token."""
+        copies = self.models + (not self.needs_losses)  # the first inputs are used in each pass
+        return max(copies * self.windows, self.scored) * self.tokens
+
+
+@dataclass(frozen=True)
 class Workload:
     """The work that a sweep has to do.
 
@@ -43,6 +79,7 @@ class Workload:
         binarized: the pattern to which layers are pruned and binarised, in place of a method and a
             solver; None for no binarisation.
         rotates: whether a rotated copy of the model is written first.
+        measuring: how units are measured before the sweep; None if they are not.
     """
 
     calibration_windows: int
@@ -66,6 +103,14 @@ class Workload:
     scheme: Scheme | None = None
     binarized: NofM | None = None
     rotates: bool = False
+    measuring: UnitMeasuring | None = None
+
+    @property
+    def runs_backward(self) -> bool:
+        """Whether gradients of the dense model are measured first, for any purpose."""
+        return self.needs_gradients or (
+            self.measuring is not None and self.measuring.needs_gradients
+        )
 
     @property
     def measured_seq_len(self) -> int:
@@ -95,7 +140,8 @@ class Workload:
         towards.
         """
         streams = 1 + self.allocates + self.runs_dense + (self.refinement is not None)
-        return streams * self.calibration_tokens + self.evaluation_tokens + self.dense_tokens
+        few = self.measuring.stream_tokens if self.measuring else 0
+        return streams * self.calibration_tokens + self.evaluation_tokens + self.dense_tokens + few
 
     @property
     def runs_dense(self) -> bool:

@@ -1,7 +1,6 @@
 """How many units a ratio removes."""
 
 from collections.abc import Mapping, Sequence
-from math import gcd
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +8,7 @@ from torch import Tensor, nn
 from worker.pruning.base.errors import RatioError
 from worker.pruning.base.increments import AT_ONCE, Increment
 from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.structure.division import Kind, divide
 from worker.pruning.structure.units import Units, cut_block
 from worker.pruning.structure.width_fields import WidthField
 
@@ -19,8 +19,8 @@ class UnitCounts:
     Args:
         meta_model: the model.
         found: the units of each block.
-        fields: the fields of the config that decide how many units there are.
-        multiple: the number of units of a module stays a multiple of this if it is one.
+        fields: the fields of the config that decide how many units there are; units of modules that
+            no field decides about stay.
     """
 
     def __init__(
@@ -28,10 +28,8 @@ class UnitCounts:
         meta_model: MetaModel,
         found: Sequence[Sequence[Units]],
         fields: Sequence[WidthField],
-        multiple: int,
     ) -> None:
         self._blocks, self._found, self._fields = meta_model.blocks, found, fields
-        self._multiple = multiple
         parameters = [dict(block.named_parameters()) for block in meta_model.blocks]
         self._total = sum(value.numel() for block in parameters for value in block.values())
         self._entries = {
@@ -51,23 +49,13 @@ class UnitCounts:
             RatioError: no field would be lowered, or a module would lose all its units.
             IncrementsError: an increment would not lower a field.
         """
-        whole = sum(self._cost(field) * field.value for field in self._fields) / self._total
-        share = ratio / whole
-        steps = {field.name: self._step(field) for field in self._fields}
-        removed = {
-            field.name: steps[field.name] * round(share * field.value / steps[field.name])
-            for field in self._fields
+        kinds = [Kind(field.value, self._cost(field), field.step) for field in self._fields]
+        counts = divided_ratio(ratio, self._total, kinds)
+        groups = {
+            field: count // field.step for field, count in zip(self._fields, counts, strict=True)
         }
-        sizes = [steps[field.name] / field.value for field in self._fields]
-        if any(removed[field.name] >= field.value for field in self._fields):
-            most = (1 - max(sizes)) * whole
-            raise _unreachable(ratio, "removes all units of a module", most)
-        if not any(removed.values()):
-            least = min(sizes) * whole
-            raise _unreachable(ratio, "removes no unit", least)
-        groups = {name: count // steps[name] for name, count in removed.items()}
         increment.check_divides(min(filter(None, groups.values())), "groups of units")
-        return {name: steps[name] * increment.reached(count) for name, count in groups.items()}
+        return {field.name: field.step * increment.reached(count) for field, count in groups.items()}
 
     def kept(self, removed: Mapping[str, int]) -> tuple[dict[str, int], ...]:
         """Return for each block how many units stay, by their name."""
@@ -92,13 +80,25 @@ class UnitCounts:
         key = (index, units.name)
         return sum(field.units.get(key, 0) * removed[field.name] for field in self._fields)
 
-    def _step(self, field: WidthField) -> int:
-        step = gcd(field.value, self._multiple)
-        return step if step < field.value else 1
-
     def _cost(self, field: WidthField) -> int:
         """Return how many parameters are removed if a field is lowered by 1."""
         return sum(count * self._entries[key] for key, count in field.units.items())
+
+
+def divided_ratio(ratio: float, total: int, kinds: Sequence[Kind]) -> list[int]:
+    """Return how many units of each kind to remove, to remove this share of ``total`` parameters.
+
+    Raises:
+        RatioError: no unit would be removed, or all units of a kind.
+    """
+    most = sum(kind.most_parameters for kind in kinds)
+    step = min(kind.step_parameters for kind in kinds)
+    if ratio * total >= most + step / 2:
+        raise RatioError(ratio, "removes all units of a module", most / total)
+    counts = divide(ratio * total, kinds)
+    if not any(counts):
+        raise RatioError(ratio, "removes no unit", step / total)
+    return counts
 
 
 def _smaller(
@@ -106,8 +106,3 @@ def _smaller(
 ) -> dict[str, Tensor]:
     parameters = dict(block.named_parameters())
     return cut_block(parameters, [(one, torch.arange(kept[one.name])) for one in units])
-
-
-def _unreachable(ratio: float, reason: str, nearest: float) -> RatioError:
-    text = f"a ratio of {ratio:g} {reason}; set ratio to {nearest:.4g}, the nearest that fits"
-    return RatioError(text)

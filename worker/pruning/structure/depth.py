@@ -107,10 +107,8 @@ class Depth:
                 f"each of the {total} blocks is of another kind, so that none can be removed; set "
                 "method to neurons"
             )
-        raise RatioError(
-            f"a ratio of {self.ratio:g} removes {count} of {total} blocks, and from 1 to {most} "
-            f"can be; set ratio to {(most if count else 1) / total:.4g}, the nearest that fits"
-        )
+        effect = f"removes {count} of {total} blocks, and from 1 to {most} can be"
+        raise RatioError(self.ratio, effect, (most if count else 1) / total)
 
 
 def _fields(config: PretrainedConfig, kept: Sequence[int], total: int) -> Iterator[tuple[str, Any]]:

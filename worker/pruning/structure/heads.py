@@ -1,6 +1,6 @@
 """The removal of attention heads, the same number from every block."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from torch import nn
@@ -52,17 +52,26 @@ class Heads:
                 "removed; set method to neurons or depth, or to one that zeroes weights, such as "
                 "wanda"
             )
-        groups: int = getattr(config, KEY_HEADS)
-        units = {(index, one.name): 1 for index, block in enumerate(found) for one in block}
-        field = WidthField(KEY_HEADS, groups, units)
-        counts = UnitCounts(meta_model, found, [field], multiple=1)
+        counts = UnitCounts(meta_model, found, [head_field(config, found)])
         removed = counts.removed(self.ratio, self.increment)
-        left = groups - removed[KEY_HEADS]
-        queries: int = getattr(config, HEADS) // groups
-        fields = {HEADS: left * queries, KEY_HEADS: left, "head_dim": head_width(config)}
+        fields = fewer_heads(config, removed[KEY_HEADS])
         check_describes(meta_model, fields, counts.smaller_blocks(removed))
         return Reduction(fields, counts.kept(removed), counts.parameters(removed))
 
     def fields(self, meta_model: MetaModel, removed: Collection[int]) -> Fields:
         """Return the fields of the config that change; no whole blocks are removed."""
         return self.reduction(meta_model).fields
+
+
+def head_field(config: PretrainedConfig, found: Sequence[Sequence[Units]]) -> WidthField:
+    """Return the field of the config that decides how many heads the blocks have."""
+    units = {(index, one.name): 1 for index, block in enumerate(found) for one in block}
+    return WidthField(KEY_HEADS, getattr(config, KEY_HEADS), units)
+
+
+def fewer_heads(config: PretrainedConfig, removed: int) -> Fields:
+    """Return the fields of the config that change if so many heads of keys are removed."""
+    groups: int = getattr(config, KEY_HEADS)
+    queries: int = getattr(config, HEADS) // groups
+    left = groups - removed
+    return {HEADS: left * queries, KEY_HEADS: left, "head_dim": head_width(config)}

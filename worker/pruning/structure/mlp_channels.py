@@ -10,6 +10,7 @@ from transformers import PretrainedConfig
 from worker.pruning.base.errors import UnsupportedModelError
 from worker.pruning.model.fused_projections import layer_parts
 from worker.pruning.model.linear_layers import LinearLayer, linear_layers
+from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.structure.units import Slices, Units, rows_of
 
 # Parts of the class names of modules that mix tokens, whose layers can look like those of an MLP.
@@ -37,6 +38,21 @@ def mlp_channels(block: nn.Module, config: PretrainedConfig) -> list[Units]:
             if writers := _writers(reader, layers, config.hidden_size):
                 found.append(_channels(block, reader, writers, config))
                 break
+    return found
+
+
+def channels_of(meta_model: MetaModel) -> list[list[Units]]:
+    """Return the channels of the MLPs of each block.
+
+    Raises:
+        UnsupportedModelError: no block has any, or as `mlp_channels`.
+    """
+    found = [mlp_channels(block, meta_model.config) for block in meta_model.blocks]
+    if not any(found):
+        raise UnsupportedModelError(
+            f"a model of type {meta_model.config.model_type!r} has no MLP whose channels could be "
+            "removed; set method to depth, or to one that zeroes weights, such as wanda"
+        )
     return found
 
 

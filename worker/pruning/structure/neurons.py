@@ -6,18 +6,14 @@ from dataclasses import dataclass
 from torch import nn
 from transformers import PretrainedConfig
 
-from worker.pruning.base.errors import UnsupportedModelError
 from worker.pruning.base.increments import AT_ONCE, Increment
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.structure.counts import UnitCounts
-from worker.pruning.structure.mlp_channels import mlp_channels
+from worker.pruning.structure.mlp_channels import channels_of, mlp_channels
 from worker.pruning.structure.reduction import Reduction
 from worker.pruning.structure.smaller_config import Fields, check_describes
 from worker.pruning.structure.units import Units
 from worker.pruning.structure.width_fields import width_fields
-
-_MULTIPLE = 8
-"""Widths stay multiples of this if they are; kernels for matrix products are slow on others."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +46,9 @@ class Neurons:
             RatioError: no number of channels is near the ratio.
             IncrementsError: there are fewer channels to remove than increments.
         """
-        found = [mlp_channels(block, meta_model.config) for block in meta_model.blocks]
-        if not any(found):
-            raise UnsupportedModelError(
-                f"a model of type {meta_model.config.model_type!r} has no MLP whose channels could "
-                "be removed; set method to depth, or to one that zeroes weights, such as wanda"
-            )
+        found = channels_of(meta_model)
         widths = width_fields(meta_model, found)
-        counts = UnitCounts(meta_model, found, widths, _MULTIPLE)
+        counts = UnitCounts(meta_model, found, widths)
         removed = counts.removed(self.ratio, self.increment)
         fields = {one.name: one.value - removed[one.name] for one in widths if removed[one.name]}
         check_describes(meta_model, fields, counts.smaller_blocks(removed))

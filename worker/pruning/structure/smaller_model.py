@@ -11,6 +11,7 @@ from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.shards import Shard, ShardWriter, copy_groups
 from worker.pruning.structure.depth import Depth
 from worker.pruning.structure.heads import Heads
+from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.structure.neurons import Neurons
 from worker.pruning.structure.smaller_config import Fields, write_config
 from worker.pruning.structure.units import cut_block, outside_of
@@ -33,7 +34,7 @@ class SmallerModel:
 
     source: Path
     meta_model: MetaModel
-    removal: Neurons | Heads | Depth
+    removal: Neurons | Heads | Depth | MeasuredUnits
     removed: Sequence[Mapping[str, Ranges]]
     dropped: Collection[int]
     fields: Fields
@@ -83,5 +84,5 @@ class SmallerModel:
         """Return the parameters of a block without the removed units."""
         removed = self.removed[index]
         units = self.removal.units(self.meta_model.blocks[index], self.meta_model.config)
-        kept = [(one, outside_of(removed[one.name], one.count)) for one in units]
+        kept = [(one, outside_of(removed.get(one.name, ()), one.count)) for one in units]
         return cut_block(self.meta_model.read_block(index), kept)

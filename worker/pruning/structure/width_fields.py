@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import gcd
 
 from transformers import PretrainedConfig
 
@@ -14,6 +15,8 @@ from worker.pruning.structure.smaller_config import smaller_config
 from worker.pruning.structure.units import Units
 
 _NAMES = re.compile(r"intermediate|ffn|inner")
+_MULTIPLE = 8
+"""Widths stay multiples of this if they are; kernels for matrix products are slow on others."""
 Counts = Mapping[tuple[int, str], int]
 """Numbers of units, by the index of the block and the name of the units."""
 
@@ -26,11 +29,19 @@ class WidthField:
         name: the name of the field.
         value: its value; for a field that is not set, the number of units that follows.
         units: how many units each of these modules has more if the value is larger by 1.
+        multiple: the value stays a multiple of this if it is one.
     """
 
     name: str
     value: int
     units: Counts
+    multiple: int = 1
+
+    @property
+    def step(self) -> int:
+        """By how much the value can be lowered at once."""
+        step = gcd(self.value, self.multiple)
+        return step if step < self.value else 1
 
 
 def width_fields(meta_model: MetaModel, found: Sequence[Sequence[Units]]) -> list[WidthField]:
@@ -51,7 +62,7 @@ def width_fields(meta_model: MetaModel, found: Sequence[Sequence[Units]]) -> lis
         if left and (lowered := _lowered(meta_model, name, value or left[0])) is not None:
             changes = {key: width - lowered.get(key, width) for key, width in widths.items()}
             if units := {key: change for key, change in changes.items() if change > 0}:
-                fields.append(WidthField(name, value or left[0], units))
+                fields.append(WidthField(name, value or left[0], units, _MULTIPLE))
     known = {key for field in fields for key in field.units}
     if missing := next((key for key in widths if key not in known), None):
         index, name = missing

@@ -14,6 +14,7 @@ from worker.pruning.sweep.binarizing.block_binarizer import BlockBinarizer
 from worker.pruning.sweep.block_pruner import BlockPruner
 from worker.pruning.sweep.layer_pruner import LayerPruner
 from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.removal.model_units import Removed
 from worker.pruning.sweep.removal.unit_pruner import UnitPruner
 
 
@@ -27,12 +28,14 @@ class BlockPruners:
         reduction: how much smaller the model will be; None if no units are removed.
         second_text: the indices of this rank's batches of a second text, as `UnitPruner` takes
             them.
+        removed: the units that each block loses, if they are already chosen.
     """
 
     meta_model: MetaModel
     recipe: Recipe
     reduction: Reduction | None
     second_text: Collection[int] | None = None
+    removed: Removed | None = None
 
     def pruner(
         self,
@@ -50,10 +53,18 @@ class BlockPruners:
         model, recipe = self.meta_model, self.recipe
         name, config = model.block_name(index), model.config
         if recipe.removal is not None and self.reduction is not None:
-            units = recipe.removal.units(model.blocks[index], config)
-            kept = self.reduction.kept[index]
-            second = self.second_text
-            return UnitPruner(name, stored, units, kept, recipe.repairing, dense, second)
+            units, kept = recipe.removal.units(model.blocks[index], config), self.reduction.kept
+            return UnitPruner(
+                name,
+                stored,
+                units,
+                kept[index],
+                recipe.repairing,
+                dense,
+                self.second_text,
+                self.removed[index] if self.removed is not None else None,
+                cuts=recipe.is_cut,
+            )
         if recipe.binarization is not None and isinstance(pattern.pattern, NofM):
             return BlockBinarizer(name, stored, recipe.binarization, pattern.pattern, config)
         norms = gradients.read(index) if gradients else NO_GRADIENTS

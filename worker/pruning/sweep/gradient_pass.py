@@ -1,14 +1,16 @@
 """Gradients of the dense model's loss with respect to each weight, measured block by block."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from worker.pruning.base.errors import NotFiniteError
 from worker.pruning.base.memory import trim_heap
@@ -20,63 +22,87 @@ from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.stats.gradient_norms import GradientNorms
 from worker.pruning.sweep.recipe import Recipe
 
-# A power of two, so that it loses no bits; without it gradients would underflow in fp16.
-_LOSS_SCALE = 2.0**12
+LOSS_SCALE = 2.0**12
+"""The factor of the loss, without which gradients would underflow in fp16; a power of two, so that
+it loses no bits."""
 _PUBLISHED_SCALE = 100.0
 
 
-class GradientPass:
+class GradientTotals(Protocol):
+    """What is computed from the gradients of `LOSS_SCALE` times the loss of single windows."""
+
+    def names(self, index: int, block: nn.Module) -> Iterable[str]:
+        """Return the names of the parameters of a block whose gradients are wanted."""
+
+    def add(self, total: Tensor, gradient: Tensor) -> None:
+        """Add the gradient of a window's loss to a total, fp32, which starts at zero."""
+
+    def finish(self, index: int, block: nn.Module, totals: Mapping[str, Tensor]) -> None:
+        """Use the totals over the windows of all ranks, by name; the block has its weights."""
+
+
+class BackwardPass:
     """Runs windows forward and backward through the dense model, one block in memory at a time.
 
     In the forward pass, each block's inputs are written to files. In the backward pass, each block
     is loaded again, and each window runs forward and backward through it. The gradients of the
     block's inputs are those of the outputs of the block before it. Windows run one at a time,
-    because the norms need the gradients of single windows. If several windows ran together, only
-    the sum of their gradients would be known.
+    because norms need the gradients of single windows. If several windows ran together, only the
+    sum of their gradients would be known.
 
     Args:
         meta_model: the model.
         block_inputs: embeds the windows and calls the blocks.
-        recipe: decides which layers are measured.
         token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``.
-        ranks: the ranks that share the windows; the norms are taken over the windows of all ranks.
+        ranks: the ranks that share the windows; totals are over the windows of all ranks.
     """
 
     def __init__(
         self,
         meta_model: MetaModel,
         block_inputs: BlockInputs,
-        recipe: Recipe,
         token_loss: TokenLoss,
         ranks: Ranks = SINGLE_PROCESS,
     ) -> None:
         self._meta_model, self._block_inputs = meta_model, block_inputs
-        self._recipe, self._token_loss, self._ranks = recipe, token_loss, ranks
+        self._token_loss, self._ranks = token_loss, ranks
 
-    def measure(self, batches: Iterable[Tensor], folder: Path) -> GradientNorms:
-        """Measure the gradients of all blocks, and return their norms.
+    def run(self, windows: Sequence[Tensor], folder: Path, totals: GradientTotals) -> None:
+        """Compute the totals of the gradients of each block, from the last block to the first.
 
         Args:
-            batches: the batches of this rank's token ids, each ``[windows, tokens]``.
-            folder: an existing folder for the norms and, temporarily, for each block's inputs.
+            windows: this rank's windows of token ids, each ``[1, tokens]``.
+            folder: an existing folder for the inputs of the blocks.
+            totals: what is computed.
 
         Raises:
             NotFiniteError: a gradient contains NaN or infinity.
         """
-        windows = [ids for batch in batches for ids in torch.split(batch, 1)]
-        published = self._recipe.propagation == "reference"
-        dtype = torch.float16 if published else torch.float32
-        norms = GradientNorms(folder, dtype, self._ranks.sum_of(len(windows)))
-        with TemporaryDirectory(prefix="inputs-", dir=folder) as scratch:
-            inputs = self._forward(windows, Path(scratch))
-            gradients = inputs.pop()
-            with self._meta_model.loaded_head():
-                for window, ids in enumerate(windows):
-                    gradients[window] = self._output_gradient(gradients[window], ids)
-            for index in reversed(range(len(inputs))):
-                norms.write(index, self._backward(index, inputs[index], gradients))
-                trim_heap()
-        return norms
+        inputs = self._forward(windows, folder)
+        gradients = inputs.pop()
+        with self._meta_model.loaded_head():
+            for window, ids in enumerate(windows):
+                gradients[window] = self._output_gradient(gradients[window], ids)
+        for index in reversed(range(len(inputs))):
+            if index:
+                self._meta_model.read_ahead(index - 1)
+            self._run_block(index, inputs[index], gradients, totals)
+            trim_heap()
+
+    def _run_block(
+        self, index: int, states: Activations, gradients: Activations, totals: GradientTotals
+    ) -> None:
+        """Replace the gradients of a block's outputs by those of its inputs ``states``."""
+        name = self._meta_model.block_name(index)
+        with self._meta_model.loaded_block(index, self._meta_model.read_block(index)) as block:
+            weights = {one: block.get_parameter(one) for one in totals.names(index, block)}
+            run = partial(self._block_inputs.call, block, index)
+            found = _totals(run, states, gradients, weights, totals.add)
+            found = {one: self._ranks.all_reduce(total) for one, total in found.items()}
+            for one, total in found.items():
+                if not bool(total.sum().isfinite()):
+                    raise NotFiniteError(f"the gradient in {name}.{one}")
+            totals.finish(index, block, found)
 
     def _forward(self, windows: Sequence[Tensor], folder: Path) -> list[Activations]:
         """Return the inputs of each block, followed by the outputs of the last block."""
@@ -96,41 +122,99 @@ class GradientPass:
     def _output_gradient(self, hidden: Tensor, ids: Tensor) -> Tensor:
         """Return the gradient of a window's loss with respect to its last hidden states.
 
-        The loss is multiplied by ``_LOSS_SCALE`` first.
+        The loss is multiplied by `LOSS_SCALE` first.
         """
         loss = self._token_loss
-        return loss_gradient(self._meta_model, self._block_inputs, hidden, ids, loss, _LOSS_SCALE)
+        return loss_gradient(self._meta_model, self._block_inputs, hidden, ids, loss, LOSS_SCALE)
 
-    def _backward(
-        self, index: int, states: Activations, gradients: Activations
-    ) -> dict[str, Tensor]:
-        """Replace the gradients of a block's outputs by those of its inputs.
 
-        Returns:
-            The norms of the weights' gradients over all ranks' windows, fp32, by the parameters'
-            names inside the block.
+class GradientPass:
+    """Measures the norms of the dense model's gradients, for a score.
+
+    Args:
+        meta_model: the model.
+        block_inputs: embeds the windows and calls the blocks.
+        recipe: decides which layers are measured.
+        token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``.
+        ranks: the ranks that share the windows; the norms are taken over the windows of all ranks.
+    """
+
+    def __init__(
+        self,
+        meta_model: MetaModel,
+        block_inputs: BlockInputs,
+        recipe: Recipe,
+        token_loss: TokenLoss,
+        ranks: Ranks = SINGLE_PROCESS,
+    ) -> None:
+        self._meta_model, self._recipe, self._ranks = meta_model, recipe, ranks
+        self._backward = BackwardPass(meta_model, block_inputs, token_loss, ranks)
+
+    def measure(self, batches: Iterable[Tensor], folder: Path) -> GradientNorms:
+        """Measure the gradients of all blocks, and return their norms.
+
+        Args:
+            batches: the batches of this rank's token ids, each ``[windows, tokens]``.
+            folder: an existing folder for the norms and, temporarily, for each block's inputs.
+
+        Raises:
+            NotFiniteError: a gradient contains NaN or infinity.
         """
-        if index:
-            self._meta_model.read_ahead(index - 1)
-        name = self._meta_model.block_name(index)
-        with self._meta_model.loaded_block(index, self._meta_model.read_block(index)) as block:
-            layers = self._recipe.layers(self._meta_model, index, block)
-            weights = {layer.weight_name: layer.weight for layer in layers}
-            norms = {key: torch.zeros_like(w, dtype=torch.float32) for key, w in weights.items()}
-            with _requiring_grad(weights.values()):
-                for window, hidden in enumerate(states):
-                    run = partial(self._block_inputs.call, block, index)
-                    of_inputs, *of_weights = _gradients(
-                        run, hidden, gradients[window], weights.values()
-                    )
-                    gradients[window] = of_inputs
-                    _add_squares(norms.values(), of_weights)
-        norms = {key: self._ranks.all_reduce(norm) for key, norm in norms.items()}
-        for key, norm in norms.items():
-            if not bool(norm.sum().isfinite()):
-                raise NotFiniteError(f"the gradient in {name}.{key}")
-            norm.sqrt_().mul_(_PUBLISHED_SCALE / _LOSS_SCALE)
+        windows = single_windows(batches)
+        published = self._recipe.propagation == "reference"
+        dtype = torch.float16 if published else torch.float32
+        norms = GradientNorms(folder, dtype, self._ranks.sum_of(len(windows)))
+        with TemporaryDirectory(prefix="inputs-", dir=folder) as scratch:
+            totals = _Norms(self._meta_model, self._recipe, norms)
+            self._backward.run(windows, Path(scratch), totals)
         return norms
+
+
+@dataclass(frozen=True)
+class _Norms:
+    """Totals of squares, of which the roots are written."""
+
+    meta_model: MetaModel
+    recipe: Recipe
+    norms: GradientNorms
+
+    def names(self, index: int, block: nn.Module) -> list[str]:
+        layers = self.recipe.layers(self.meta_model, index, block)
+        return list(dict.fromkeys(layer.weight_name for layer in layers))
+
+    def add(self, total: Tensor, gradient: Tensor) -> None:
+        total.addcmul_(gradient.float(), gradient.float())
+
+    def finish(self, index: int, block: nn.Module, totals: Mapping[str, Tensor]) -> None:
+        for total in totals.values():
+            total.sqrt_().mul_(_PUBLISHED_SCALE / LOSS_SCALE)
+        self.norms.write(index, totals)
+
+
+def single_windows(batches: Iterable[Tensor]) -> list[Tensor]:
+    """Return each window ``[1, tokens]`` of batches ``[windows, tokens]``."""
+    return [ids for batch in batches for ids in torch.split(batch, 1)]
+
+
+def _totals(
+    run: Callable[[Tensor], Tensor],
+    states: Activations,
+    gradients: Activations,
+    weights: Mapping[str, Tensor],
+    add: Callable[[Tensor, Tensor], object],
+) -> dict[str, Tensor]:
+    """Return the totals of the weights' gradients over this rank's windows, fp32, by name.
+
+    The ``gradients`` of a block's outputs are replaced by those of its inputs ``states``.
+    """
+    totals = {name: torch.zeros_like(one, dtype=torch.float32) for name, one in weights.items()}
+    with _requiring_grad(weights.values()):
+        for window, hidden in enumerate(states):
+            of_inputs, *of_weights = _gradients(run, hidden, gradients[window], weights.values())
+            gradients[window] = of_inputs
+            for total, gradient in zip(totals.values(), of_weights, strict=True):
+                add(total, gradient)
+    return totals
 
 
 @contextmanager
@@ -158,8 +242,3 @@ def _gradients(
     wanted = [inputs, *weights]
     after = after.to(outputs.device)
     return list(torch.autograd.grad(outputs, wanted, after, materialize_grads=True))
-
-
-def _add_squares(totals: Iterable[Tensor], gradients: Iterable[Tensor]) -> None:
-    for total, gradient in zip(totals, gradients, strict=True):
-        total.addcmul_(gradient.float(), gradient.float())

@@ -15,10 +15,12 @@ from worker.pruning.model.linear_layers import LinearLayer, linear_layers
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.memory_limits import headroom
 from worker.pruning.planning.plan import Plan, plan
-from worker.pruning.planning.workload import Setting, Workload
+from worker.pruning.planning.workload import Setting, UnitMeasuring, Workload
 from worker.pruning.refinement.groups import trained_groups
 from worker.pruning.refinement.settings import Refinement
 from worker.pruning.structure.depth import Depth
+from worker.pruning.structure.measured_units import MeasuredUnits
+from worker.pruning.structure.measures import Pgp, short_windows
 from worker.pruning.sweep.evaluation import COMPARED_WINDOWS
 from worker.pruning.sweep.recipe import Recipe
 
@@ -110,7 +112,23 @@ def workload(
         scheme=recipe.scheme(meta_model),
         binarized=recipe.binarization.pattern if recipe.binarization else None,
         rotates=recipe.rotates,
+        measuring=_measuring(recipe, calibration),
     )
+
+
+def _measuring(recipe: Recipe, calibration: Tensor) -> UnitMeasuring | None:
+    """Return how units are measured before the sweep; None if they are not."""
+    if not isinstance(removal := recipe.removal, MeasuredUnits):
+        return None
+    measure = removal.measure
+    available, tokens = short_windows(calibration, measure.tokens).shape
+    windows = min(measure.windows, available)
+    if isinstance(measure, Pgp):
+        scored = min(measure.scored, available)
+        return UnitMeasuring(False, measure.steps, measure.masks, windows, tokens, scored)
+    if removal.uniform:
+        return UnitMeasuring(True)
+    return UnitMeasuring(True, measure.steps, 1, windows, tokens)
 
 
 def _measured(recipe: Recipe) -> str | None:
@@ -151,7 +169,18 @@ def _block(meta_model: MetaModel, recipe: Recipe, index: int) -> BlockShape:
             recipe.trained_layers(meta_model, index, meta_model.blocks[index]),
             recipe.refinement,
         ),
+        _of_units(meta_model, recipe, index),
     )
+
+
+def _of_units(meta_model: MetaModel, recipe: Recipe, index: int) -> tuple[int, ...]:
+    """Return the sizes of the parameters of which units have a part, if units are measured."""
+    if not isinstance(removal := recipe.removal, MeasuredUnits):
+        return ()
+    block = meta_model.blocks[index]
+    slices = (one for units in removal.units(block, meta_model.config) for one in units.slices)
+    names = dict.fromkeys(one.parameter for one in slices)
+    return tuple(block.get_parameter(name).numel() for name in names)
 
 
 def _halves(

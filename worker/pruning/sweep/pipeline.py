@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,6 +30,7 @@ from worker.pruning.model.streams import Streams
 from worker.pruning.refinement.results import RefinementProgress
 from worker.pruning.stats.gradient_norms import GradientNorms
 from worker.pruning.structure.depth import Depth
+from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.sweep.block_pass import BlockPass
 from worker.pruning.sweep.block_pruners import BlockPruners
 from worker.pruning.sweep.block_quantizer import BlockQuantizer
@@ -40,10 +42,13 @@ from worker.pruning.sweep.job_shapes import plan_pruning, split_batches, split_t
 from worker.pruning.sweep.measurement_cache import MeasurementCache, measurement_basis
 from worker.pruning.sweep.output import ModelOutput
 from worker.pruning.sweep.progress import Progress
-from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.recipe import Measurement, Recipe
 from worker.pruning.sweep.removal.block_distances import BlockDistances
+from worker.pruning.sweep.removal.unit_choice import UnitChoice
 from worker.pruning.sweep.replay import replay
-from worker.pruning.sweep.results import BlockResult, PruningResult, untouched
+from worker.pruning.sweep.results import BlockResult, PruningResult, UnitProgress, untouched
+
+SweepStep = BlockResult | RefinementProgress | UnitProgress
 
 
 class ModelPruner:
@@ -121,6 +126,7 @@ class ModelPruner:
         second = {batch for batch, number in enumerate(of_text) if number} if texts[1:] else None
         reduction = recipe.reduction(meta_model)
         self._pruners = BlockPruners(meta_model, recipe, reduction, second)
+        self._windows = calibration
         measured = split_batches(evaluation, setting)
         self._evaluation = Evaluation(
             meta_model, self._block_inputs, measured, token_loss, ranks, known_losses
@@ -146,7 +152,7 @@ class ModelPruner:
         return of_type(BlockResult, self.steps())
 
     @torch.no_grad()
-    def steps(self) -> Generator[BlockResult | RefinementProgress, None, PruningResult]:
+    def steps(self) -> Generator[SweepStep, None, PruningResult]:
         """Prune block after block in depth order.
 
         This is a generator, so that the caller can report progress, renew a lease or stop after
@@ -154,7 +160,8 @@ class ModelPruner:
 
         Yields:
             The result of each block, after its shard is on the disk; this includes blocks that an
-            earlier run pruned. If blocks are refined, also the progress after each optimizer step.
+            earlier run pruned. If blocks are refined, also the progress after each optimizer step;
+            and if measurements choose units, the progress of these before the first block.
 
         Raises:
             PruningError: the model or its weights cannot be pruned.
@@ -162,6 +169,7 @@ class ModelPruner:
         with ExitStack() as stack:
             streams = self._open_streams(stack)
             self._embed(streams)
+            yield from self._choose_units(stack)
             with self._seconds("prune"):
                 patterns = self._patterns(stack, streams)
                 gradients = self._gradients(stack)
@@ -292,9 +300,7 @@ class ModelPruner:
             return list(scores.measure(states, measurement.of_block))
 
         def known_or_measured() -> list[Any]:
-            batch = self.plan.setting.batch_tokens
-            basis = measurement_basis(measurement, self._given, batch, self._ranks)
-            return self._measurements.once(basis, measure)
+            return self._measurements.once(self._basis_of(measurement), measure)
 
         measured = self._progress.measure_once("allocation", known_or_measured)
         patterns = self._recipe.patterns(measured)
@@ -305,6 +311,26 @@ class ModelPruner:
         dropped = removal.chosen(self._meta_model, measured)
         removal.fields(self._meta_model, dropped)  # raises an error if no config describes the rest
         return tuple(None if at in dropped else one for at, one in enumerate(patterns))
+
+    def _choose_units(self, stack: ExitStack) -> Generator[UnitProgress, None, None]:
+        """Choose the units that are removed, if measurements of the whole model decide."""
+        removal, reduction = self._recipe.removal, self._pruners.reduction
+        if not isinstance(removal, MeasuredUnits) or reduction is None:
+            return
+        run = (self._token_loss, self._ranks, self.plan.setting, self._progress)
+        scratch = partial(self._scratch, stack)
+        choice = UnitChoice(
+            self._meta_model, self._block_inputs, removal, reduction, *run, scratch
+        )
+        once = partial(self._measurements.once, self._basis_of(Measurement(None, ["importance"])))
+        steps = choice.choose(self._windows, once)
+        removed = yield from self._seconds.each("prune", steps)
+        self._pruners = replace(self._pruners, removed=removed)
+
+    def _basis_of(self, measurement: Measurement) -> dict[str, Any]:
+        """Return everything that a measurement before the sweep depends on, ready for JSON."""
+        batch = self.plan.setting.batch_tokens
+        return measurement_basis(measurement, self._given, batch, self._ranks)
 
     def _gradients(self, stack: ExitStack) -> GradientNorms | None:
         """Measure the gradients if the recipe needs them and some block is not pruned yet."""

@@ -36,10 +36,11 @@ from worker.pruning.refinement.settings import Refinement
 from worker.pruning.rotation.structure import rotatable
 from worker.pruning.structure.depth import Depth
 from worker.pruning.structure.heads import Heads
+from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.structure.neurons import Neurons
 from worker.pruning.structure.reduction import Reduction
 
-Removal = Neurons | Heads | Depth
+Removal = Neurons | Heads | Depth | MeasuredUnits
 Allocation = Literal["uniform"] | BlockSparsities | MeasuredAllocation
 
 
@@ -140,7 +141,14 @@ class Recipe:
     @property
     def repairs_units(self) -> bool:
         """Whether the layers that read units are repaired when some of these are removed."""
-        return isinstance(self.removal, Neurons | Heads) and self.removal.repairs
+        repairing = Neurons | Heads | MeasuredUnits
+        return isinstance(self.removal, repairing) and self.removal.repairs
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the result is smaller than the model, because what is removed is cut out."""
+        in_place = isinstance(self.removal, MeasuredUnits) and not self.removal.uniform
+        return self.removal is not None and not in_place
 
     @property
     def repairing(self) -> Repairing | None:

@@ -109,6 +109,21 @@ class RemovedUnits:
 
 
 @dataclass(frozen=True)
+class UnitProgress:
+    """The progress of choosing the units that are removed, after a step.
+
+    A caller may stop the run after any step.
+
+    Attributes:
+        step: number of steps done.
+        steps: total number of steps.
+    """
+
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True)
 class QuantizedLayer:
     """The result of quantising one matrix.
 

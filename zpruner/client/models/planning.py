@@ -85,6 +85,7 @@ class Point(ResponseModel):
     progress: float = 0.0
     verdict: str = "none"
     sparsity: float | None = None
+    removed: float | None = None
     perplexity: float | None = None
     perplexity_ratio: float | None = None
     on_front: bool = False

@@ -4,7 +4,7 @@ import { GUIDE } from "./look.ts";
 import { paretoFront } from "./scale.ts";
 import type { Axis, Dot, Rule, Series } from "./series.ts";
 
-/** A job: its sparsity, its perplexity, and the series that it belongs to. */
+/** A job: how much it pruned, its perplexity, and the series that it belongs to. */
 export interface Tradeoff extends Dot {
   series: string;
   style: number;
@@ -15,17 +15,19 @@ const PERPLEXITY: Axis = { title: "Perplexity", unit: "number" };
 interface Props {
   jobs: Tradeoff[];
   rules: Rule[];
+  /** What `x` is a share of. */
+  share?: string;
   log?: [boolean, (isLog: boolean) => void];
   children?: ReactNode;
 }
 
-/** Sparsity against perplexity, with the Pareto front as a line. */
-export function TradeoffChart({ jobs, rules, log, children }: Props) {
+/** How much was pruned against perplexity, with the Pareto front as a line. */
+export function TradeoffChart({ jobs, rules, share = "Sparsity", log, children }: Props) {
   const series = useMemo(() => seriesOf(jobs), [jobs]);
-  const x = useMemo(() => sparsities(jobs), [jobs]);
+  const x = useMemo(() => shares(share, jobs), [share, jobs]);
   return (
     <Chart
-      label="Sparsity against perplexity"
+      label={`${share} against perplexity`}
       series={series}
       rules={rules}
       x={x}
@@ -54,7 +56,7 @@ export function seriesOf(jobs: Tradeoff[]): Series[] {
 }
 
 /** Return the axis, with labels where jobs are. */
-function sparsities(jobs: Tradeoff[]): Axis {
+function shares(title: string, jobs: Tradeoff[]): Axis {
   const ticks = [...new Set(jobs.map(({ x }) => Number(x.toFixed(3))))].sort((a, b) => a - b);
-  return { title: "Sparsity", unit: "percent", ticks };
+  return { title, unit: "percent", ticks };
 }

@@ -58,6 +58,7 @@ function flags(name: string, value: unknown): string[] {
   const flag = `--${name.replaceAll("_", "-")}`;
   if (SETTINGS.has(name) && typeof value === "object") return settings(flag, value as Body);
   if (name in PLAIN && typeof value === "object") return members(name, value as Body);
+  if (name === "uniform" && value === false) return ["--no-uniform"];
   if (typeof value === "boolean") return value ? [flag] : [];
   if (!Array.isArray(value)) return [flag, quoted(toText(value))];
   if (name === "output") return value.flatMap((one) => [flag, quoted(targetToText(one as Body))]);

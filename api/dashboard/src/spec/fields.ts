@@ -70,6 +70,7 @@ const LABELS: Record<string, string> = {
   "quantize.scales": "Choice of scales",
   rotate: "Rotate before rounding",
   binarize: "Binarise",
+  uniform: "Same width in every block",
 };
 
 /** The targets of a result are objects of several kinds, and written in forms of their own. */
@@ -156,7 +157,7 @@ function kindOf(forms: Schema[]): Kind {
   const isChoice = forms.some((form) => Array.isArray(form.enum));
   if (isList) return isChoice ? "choice-or-list" : "list";
   if (isChoice) return "choice";
-  if (forms.some((form) => form.type === "boolean") && forms.length > 1) return "settings";
+  if (forms.some((form) => form.type === "boolean")) return "settings";
   const type = forms[0]?.type;
   return type === "number" || type === "integer" ? type : "text";
 }

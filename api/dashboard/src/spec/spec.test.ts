@@ -106,6 +106,14 @@ describe("the fields of any job", () => {
     expect(jobFields([])).toEqual([]);
   });
 
+  it("turn the text of a flag into a value", () => {
+    const options = { properties: { uniform: { type: "boolean", default: true } } };
+    const fields = jobFields([{ name: "wanda", fields: ["method"], options }]);
+    expect(valuesOf({ uniform: "false" }, fields)).toEqual({ uniform: false });
+    expect(valuesOf({ uniform: "true" }, fields)).toEqual({});
+    expect(commandsOf({ model: "m", uniform: false }, "h").cli).toContain("--no-uniform");
+  });
+
   it("have no input for the expected inputs", () => {
     const options = { properties: { expect: { type: "object" }, seed: { type: "integer" } } };
     const fields = jobFields([{ name: "wanda", fields: ["method"], options }]);

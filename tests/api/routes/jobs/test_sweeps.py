@@ -112,6 +112,23 @@ def test_the_points_that_no_other_beats_are_marked(client: TestClient, sessions:
     assert (read["points"][4]["sparsity"], read["points"][4]["perplexity"]) == (None, None)
 
 
+def test_points_that_removed_parameters_are_compared_by_how_many(
+    client: TestClient, sessions: Sessions
+) -> None:
+    grid = {"ratio": [0.1, 0.2, 0.3]}
+    sweep = post(client, method="neurons", grid=grid, gate={"max": {"pruned_perplexity": 90}}).json()
+    ids = [point["job_id"] for point in sweep["points"]]
+    for job_id, removed, perplexity in zip(ids, (10, 20, 30), (40, 80, 80), strict=True):
+        metrics = {"sparsity": 0.0, "parameters": 100 - removed, "parameters_removed": removed}
+        finish(sessions, job_id, pruned_perplexity=perplexity, **metrics)
+
+    read = client.get(f"/v1/sweeps/{sweep['id']}").json()
+
+    assert [point["removed"] for point in read["points"]] == [0.1, 0.2, 0.3]
+    assert [point["on_front"] for point in read["points"]] == [True, False, True]
+    assert (read["front"], read["best"]) == ([ids[0], ids[2]], ids[2])
+
+
 def test_the_gate_of_a_sweep_judges_each_point(client: TestClient, sessions: Sessions) -> None:
     gate = {"max": {"perplexity_ratio": 1.2}}
     sweep = post(client, grid={"sparsity": [0.4, 0.5]}, gate=gate).json()

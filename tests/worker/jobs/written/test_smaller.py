@@ -22,7 +22,8 @@ from worker.pruning.base.names import WHOLE_FOLDER
 EVALUATION = random_ids(3, 32, seed=2)
 NEURONS = {"method": "neurons", "ratio": 0.2}
 DEPTH = {"method": "depth", "ratio": 0.33}
-METHODS = [NEURONS, {"method": "heads", "ratio": 0.15}, DEPTH]
+ADAPT = {"method": "adapt", "ratio": 0.3}
+METHODS = [NEURONS, {"method": "heads", "ratio": 0.15}, DEPTH, ADAPT, {**ADAPT, "method": "pgp"}]
 
 
 @pytest.fixture
@@ -95,6 +96,24 @@ def test_the_report_and_the_card_say_what_was_removed(folder: Path) -> None:
     assert "the channels of MLPs that contribute least to their outputs" in card
     assert "correction 0, damping 0.1" in card
     assert "% zeros" not in card
+
+
+def test_a_job_that_keeps_the_shapes_says_that_its_result_is_no_smaller(folder: Path) -> None:
+    metrics, out = run(folder, **ADAPT, uniform=False), folder / "out"
+    assert metrics["parameters_removed"] == 0
+    assert metrics["parameters"] == parameters(out) == parameters(folder / "model")
+    layers = AutoModelForCausalLM.from_pretrained(out).model.layers
+    assert metrics["zeros"] == sum(int((one == 0).sum()) for one in layers.parameters())
+    assert metrics["sparsity"] > 0.25
+    assert metrics["patterns"]["matrices"] > 0
+    assert metrics["pruned_perplexity"] == pytest.approx(perplexity(out), rel=1e-4)
+    report = json.loads((out / "report.json").read_text())
+    assert "neither smaller nor faster than the dense model" in report["warnings"][0]
+    assert sum(units["count"] for block in report["blocks"] for units in block["removed"]) > 0
+    card = (out / "README.md").read_text()
+    assert "different numbers from each block, so that they are zeros in place" in card
+    assert "neither smaller nor faster than the dense model" in card
+    assert "[Adapt-Pruner](https://arxiv.org/abs/2502.03460)" in card
 
 
 @pytest.mark.parametrize(("fields", "phase"), [(NEURONS, "pruning"), (DEPTH, "packaging")])

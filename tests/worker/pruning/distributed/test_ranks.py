@@ -28,6 +28,8 @@ from worker.pruning.refinement.results import RefinementProgress
 from worker.pruning.refinement.settings import Refinement
 from worker.pruning.stats.input_moments import InputMoments
 from worker.pruning.structure.depth import Depth
+from worker.pruning.structure.measured_units import MeasuredUnits
+from worker.pruning.structure.measures import Adapt, Pgp
 from worker.pruning.structure.neurons import Neurons
 from worker.pruning.sweep.pipeline import ModelPruner
 from worker.pruning.sweep.recipe import Recipe
@@ -59,6 +61,16 @@ RECIPES = {
     ),
     "spared": Recipe(None, Unstructured(0.0), removal=Neurons(0.2, spared_windows=BATCH + 8)),
     "depth": Recipe(None, Unstructured(0.0), removal=Depth(1 / 3)),
+    "adapt": Recipe(
+        None,
+        Unstructured(0.0),
+        removal=MeasuredUnits(0.3, Adapt(steps=2, windows=96, tokens=16), uniform=False),
+    ),
+    "pgp": Recipe(
+        None,
+        Unstructured(0.0),
+        removal=MeasuredUnits(0.3, Pgp(steps=2, windows=64, tokens=16, scored=64)),
+    ),
     "quantized": Recipe(get_scorer("wanda"), HALF, quantization=Quantization(4)),
 }
 

@@ -22,11 +22,13 @@ from worker.pruning.methods.registry import get_scorer, get_solver
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.cost_model import sweep_cost
 from worker.pruning.planning.plan import plan
-from worker.pruning.planning.workload import Workload
+from worker.pruning.planning.workload import UnitMeasuring, Workload
 from worker.pruning.quantization.scheme import Quantization, Scheme
 from worker.pruning.refinement.settings import Refinement
 from worker.pruning.structure.depth import Depth
 from worker.pruning.structure.heads import Heads
+from worker.pruning.structure.measured_units import MeasuredUnits
+from worker.pruning.structure.measures import Adapt, Pgp
 from worker.pruning.structure.neurons import Neurons
 from worker.pruning.sweep.job_shapes import model_shape, workload
 from worker.pruning.sweep.pipeline import ModelPruner
@@ -40,6 +42,8 @@ REFINEMENT = Refinement(steps=8)
 HALVES = replace(REFINEMENT, scope="half")
 FOUR_BITS = Quantization(4)
 TWO_VALUES = Binarization(4, 3, 5)
+SHARES = Adapt(steps=5, windows=16, tokens=32)
+TRIALS = Pgp(steps=5, windows=4, tokens=32, scored=8)
 
 
 class Products(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's
@@ -83,6 +87,9 @@ def seconds(work: Workload = WORK, shape: ModelShape | None = None, speed: Speed
         replace(WORK, method=None, repairs_units=True, corrects=True),
         replace(WORK, scheme=Scheme(4, 128)),
         replace(WORK, method=None, allocation="depth", binarized=NofM(4, 8)),
+        replace(WORK, measuring=UnitMeasuring(True)),
+        replace(WORK, measuring=UnitMeasuring(False, 10, 1, 64, 64)),
+        replace(WORK, measuring=UnitMeasuring(False, 128, 2, 8, 128, 64)),
         SOLVING,
     ],
 )
@@ -167,6 +174,9 @@ def test_without_a_measured_speed_a_plan_has_no_duration() -> None:
         Recipe(None, NONE, removal=Heads(0.1, repairs=False)),
         Recipe(None, NONE, removal=Depth(0.5)),
         Recipe(None, NONE, removal=Neurons(0.3), refinement=REFINEMENT),
+        Recipe(None, NONE, removal=MeasuredUnits(0.3, Adapt())),
+        Recipe(None, NONE, removal=MeasuredUnits(0.3, SHARES, uniform=False)),
+        Recipe(None, NONE, removal=MeasuredUnits(0.3, TRIALS)),
         Recipe(ZPRUNER, HALF, quantization=FOUR_BITS),
         Recipe(ZPRUNER, HALF, "reference", quantization=FOUR_BITS),
         Recipe(ZPRUNER, HALF, refinement=REFINEMENT, quantization=FOUR_BITS),
@@ -178,6 +188,7 @@ def test_without_a_measured_speed_a_plan_has_no_duration() -> None:
         *("exact on a mask", "exact"),
         *("refined", "halves"),
         *("neurons corrected", "heads", "depth", "neurons refined"),
+        *("adapt", "adapt in place", "pgp"),
         *("quantized", "reference, quantized", "refined, quantized", "only quantized"),
         "binarized",
     ],

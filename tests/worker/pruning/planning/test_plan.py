@@ -12,7 +12,7 @@ from worker.pruning.methods.patterns import NofM
 from worker.pruning.planning.memory_limits import Headroom
 from worker.pruning.planning.memory_model import memory_by_phase
 from worker.pruning.planning.plan import Plan, plan
-from worker.pruning.planning.workload import Setting, Workload
+from worker.pruning.planning.workload import Setting, UnitMeasuring, Workload
 from worker.pruning.quantization.scheme import Scheme
 from worker.pruning.refinement.settings import Refinement
 
@@ -47,6 +47,13 @@ def left(size_bytes: int) -> Headroom:
 )
 def test_more_work_takes_more_memory(more: Workload) -> None:
     assert planned(more).host_bytes > planned().host_bytes
+
+
+@pytest.mark.parametrize(
+    "measuring", [UnitMeasuring(True), UnitMeasuring(False, 128, 64, 8, 128, 64)]
+)
+def test_measuring_units_takes_memory(measuring: UnitMeasuring) -> None:
+    assert planned(replace(SMALL, measuring=measuring)).host_bytes > planned(SMALL).host_bytes
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ from tests.worker.pruning.structure.removals import (
 )
 from worker.pruning.base.durable_files import sha256
 from worker.pruning.base.generators import run_to_end
+from worker.pruning.structure.measured_units import MeasuredUnits
+from worker.pruning.structure.measures import Adapt, Measure, Pgp
 from worker.pruning.structure.neurons import Neurons
 from worker.pruning.structure.units import ranges_of
 
@@ -39,6 +41,21 @@ def test_the_smaller_model_has_the_logits_of_the_model_with_zeroed_channels(
 ) -> None:
     dense = write_model(tmp_path / "dense", CONFIGS[family])
     found = removed(dense, tmp_path, removing(Neurons(RATIO, repairs=False)))
+    whole, smaller = logits(found.whole), logits(found.smaller)
+    assert not torch.equal(whole, logits(dense))
+    torch.testing.assert_close(smaller, whole, rtol=0, atol=1e-5 * float(whole.abs().max()))
+    lost = sum(block.parameters_removed for block in found.blocks)
+    assert parameters(dense) - parameters(found.smaller) == lost > 0
+
+
+@pytest.mark.parametrize("measure", [Adapt(), Pgp(steps=2, windows=4, tokens=16, scored=8)])
+@pytest.mark.parametrize("family", ["llama", "qwen3", "gpt-oss-interleaved"])
+def test_the_smaller_model_has_the_logits_of_the_model_without_the_chosen_units(
+    tmp_path: Path, family: str, measure: Measure
+) -> None:
+    dense = write_model(tmp_path / "dense", CONFIGS[family])
+    recipe = removing(MeasuredUnits(0.3, measure, repairs=False))
+    found = removed(dense, tmp_path, recipe, random_ids(24, 16, seed=1))
     whole, smaller = logits(found.whole), logits(found.smaller)
     assert not torch.equal(whole, logits(dense))
     torch.testing.assert_close(smaller, whole, rtol=0, atol=1e-5 * float(whole.abs().max()))

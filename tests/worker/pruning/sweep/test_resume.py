@@ -31,10 +31,12 @@ from worker.pruning.planning.workload import Propagation
 from worker.pruning.quantization.scheme import Quantization
 from worker.pruning.refinement.settings import Refinement
 from worker.pruning.structure.depth import Depth
+from worker.pruning.structure.measured_units import MeasuredUnits
+from worker.pruning.structure.measures import Adapt, Pgp
 from worker.pruning.structure.neurons import Neurons
 from worker.pruning.sweep.pipeline import ModelPruner
 from worker.pruning.sweep.recipe import Recipe
-from worker.pruning.sweep.results import BlockResult, PruningResult
+from worker.pruning.sweep.results import BlockResult, PruningResult, UnitProgress
 
 BLOCKS = 3
 PROPAGATIONS: tuple[Propagation, ...] = ("fused", "reference")
@@ -51,6 +53,11 @@ REFINED = replace(
 )
 DEPTH = Recipe(None, Unstructured(0.0), removal=Depth(1 / 3))
 NEURONS = Recipe(None, Unstructured(0.0), removal=Neurons(0.2), correction=0.3)
+ADAPT = replace(NEURONS, removal=MeasuredUnits(0.3, Adapt()))
+SHARES = Adapt(steps=3, windows=8, tokens=16)
+IN_PLACE = replace(NEURONS, removal=MeasuredUnits(0.3, SHARES, uniform=False))
+TRIALS = Pgp(steps=20, windows=4, tokens=16, scored=8)
+PGP = replace(NEURONS, removal=MeasuredUnits(0.3, TRIALS))
 QUANTIZED = replace(HALF, quantization=Quantization(4))
 REFINED_QUANTIZED = replace(REFINED, quantization=Quantization(8, 8, "minmax"))
 BITS = Binarization(4, 2, 6, 16, 0.1)
@@ -124,11 +131,13 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         *product((HALF, CORRECTED, OWL, MATRIX, REFINED), PROPAGATIONS),
         *((NEURONS, "fused"), (DEPTH, "fused"), (QUANTIZED, "fused"), (BINARIZED, "fused")),
+        *((ADAPT, "fused"), (IN_PLACE, "reference"), (PGP, "fused")),
         (REFINED_QUANTIZED, "reference"),
     ],
     ids=[
         *map(" ".join, product(("score", "sparsegpt", "owl", "matrix", "refined"), PROPAGATIONS)),
-        *("neurons", "depth", "quantized", "binarized", "refined, quantized"),
+        *("neurons", "depth", "quantized", "binarized"),
+        *("adapt", "adapt in place", "pgp", "refined, quantized"),
     ],
 )
 def test_a_run_killed_after_any_block_resumes_with_the_same_bytes_and_results(
@@ -357,6 +366,32 @@ def test_a_process_killed_while_it_trains_a_block_loses_that_block_only(
 
     assert again.resumed_from_block == 1
     assert without_timing(finish(again, killed)) == without_timing(undisturbed)
+
+
+KILLED_CHOICE = """
+import os, signal, sys
+from pathlib import Path
+from tests.worker.pruning.sweep.test_resume import PGP, open_sweep
+for step in open_sweep(Path(sys.argv[1]), Path(sys.argv[2]), PGP).steps():
+    if step.step == 18:
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_process_killed_while_it_chooses_units_goes_on_from_the_last_recorded_step(
+    dense: Path, tmp_path: Path
+) -> None:
+    out, killed = tmp_path / "out", tmp_path / "killed"
+    undisturbed = finish(open_sweep(dense, out, PGP), out)
+    program = [sys.executable, "-c", KILLED_CHOICE, str(dense), str(killed)]
+    assert subprocess.run(program, check=False).returncode == -signal.SIGKILL
+
+    again = open_sweep(dense, killed, PGP)
+
+    assert again.resumed_from_block is None
+    steps = [step.step for step in again.steps() if isinstance(step, UnitProgress)]
+    assert steps == [17, 18, 19, 20]
+    assert without_timing(finish(open_sweep(dense, killed, PGP), killed))[2] == undisturbed.shards
 
 
 def test_the_log_has_the_sha256_of_each_shard(dense: Path, tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""How much each block of the dense model changes the hidden state."""
+"""How much each block of a model changes the hidden state."""
+
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -9,35 +11,54 @@ from worker.pruning.distributed.ranks import Ranks
 from worker.pruning.model.activations import Activations
 from worker.pruning.model.block_inputs import BlockInputs
 from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.structure.units import Units
+from worker.pruning.sweep.removal.without_units import without_units
 
 
 class BlockDistances:
-    """Measures the blocks of the dense model, one in memory at a time.
+    """Measures the blocks of a model, one in memory at a time.
 
     Args:
-        meta_model: the model.
+        meta_model: the dense model.
         block_inputs: calls the model's blocks.
         ranks: the ranks that share the inputs; the distances are means over those of all ranks.
+        units: the units of each block, of which some may be removed; empty to remove none.
     """
 
-    def __init__(self, meta_model: MetaModel, block_inputs: BlockInputs, ranks: Ranks) -> None:
+    def __init__(
+        self,
+        meta_model: MetaModel,
+        block_inputs: BlockInputs,
+        ranks: Ranks,
+        units: Sequence[Sequence[Units]] = (),
+    ) -> None:
         self._meta_model, self._block_inputs, self._ranks = meta_model, block_inputs, ranks
+        self._units = units or [()] * len(meta_model.blocks)
 
-    def measure(self, states: Activations) -> list[float]:
+    def measure(
+        self, states: Activations, removed: Sequence[Mapping[str, Tensor]] | None = None
+    ) -> list[float]:
         """Return for each block 1 − cos, the mean over tokens, of its input and its output.
 
         Args:
             states: the first block's inputs, which are replaced by the last block's outputs.
+            removed: for each block, the units that the model lacks, as in `without_units`; None
+                for the dense model.
 
         Raises:
             NotFiniteError: the outputs of a block contain NaN or infinity.
         """
-        return [self._distance(index, states) for index in range(len(self._meta_model.blocks))]
+        blocks = range(len(self._meta_model.blocks))
+        missing = removed or [{}] * len(blocks)
+        return [self._distance(index, states, missing[index]) for index in blocks]
 
-    def _distance(self, index: int, states: Activations) -> float:
+    def _distance(self, index: int, states: Activations, removed: Mapping[str, Tensor]) -> float:
         sums = torch.zeros(2, dtype=torch.float64)
         stored = self._meta_model.read_block(index)
-        with self._meta_model.loaded_block(index, stored) as block:
+        with (
+            self._meta_model.loaded_block(index, stored) as block,
+            without_units(block, self._units[index], removed),
+        ):
             for batch, hidden in enumerate(states):
                 outputs = self._block_inputs.call(block, index, hidden)
                 distances = _distances(hidden.to(outputs.device), outputs)

@@ -47,9 +47,13 @@ class UnitPruner:
             repair takes them; None otherwise.
         second_text: the indices of this rank's batches of a second text, whose units stay, too;
             None if there is one text.
+        chosen: the units to remove, by the name of the units, without modules that keep all; None
+            if the moments of the readers' inputs decide.
+        cuts: whether the removed units will be cut out, so that no result counts them.
 
     Attributes:
-        results: one result for each matrix that loses rows or columns, without these.
+        results: one result for each matrix that loses rows or columns; without these if they are
+            cut out.
         removed: the removed units of each module.
     """
 
@@ -62,13 +66,16 @@ class UnitPruner:
         repairing: Repairing | None,
         dense: Mapping[str, Tensor] | None = None,
         second_text: Collection[int] | None = None,
+        chosen: Mapping[str, Tensor] | None = None,
+        *,
+        cuts: bool = True,
     ) -> None:
         self.results: list[LayerResult] = []
         self.removed: list[RemovedUnits] = []
         self._name, self._stored, self._kept = name, stored, kept
         self._units = {one.name: one for one in units}
         self._repairing, self._dense = repairing, dense or {}
-        self._second_text = second_text
+        self._second_text, self._chosen, self._cuts = second_text, chosen, cuts
 
     def collector(self, dense_block: Callable[[], DenseBlock]) -> Collector[Any]:
         """Return a collector of the moments that the scores and the repair take."""
@@ -83,7 +90,7 @@ class UnitPruner:
         return dense_block() if self._repairing.correction else InputCollector(GramMoments)
 
     def prune_layer(self, layer: LinearLayer, moments: Moments | TwoTextMoments) -> None:
-        """Remove the units that a layer reads and that contribute least to its outputs.
+        """Remove units that a layer reads: the chosen ones, or those that contribute least.
 
         Units that an earlier increment has removed are removed first.
 
@@ -94,15 +101,16 @@ class UnitPruner:
             NotFiniteError: the layer's weight, or its inputs, contain NaN or infinity.
         """
         units, whole = self._units[layer.name], Part(None, slice(None))
+        if self._chosen is not None and units.name not in self._chosen:
+            return
         parameter = self._stored[layer.weight_name]
         dense = self._dense.get(layer.weight_name)
         target = Target(
             self._name, layer, whole, parameter, NO_GRADIENTS, dense_parameter=dense
         )
         sample = SampledRows(target)
-        scores, unscored = self._scores_on_texts(units, target, moments)
+        kept, unscored = self._kept_units(units, target, moments)
         moments = moments.both if isinstance(moments, TwoTextMoments) else moments
-        kept = highest(scores, self._kept[units.name]).cpu()
         unrepaired = self._repair(units, kept, target, moments)
         removed = outside_of(ranges_of(kept), units.count)
         for one in units.slices:
@@ -126,13 +134,22 @@ class UnitPruner:
         )
 
     def sizes(self) -> dict[str, int]:
-        """Return how many entries each parameter of the block has, without the removed units."""
+        """Return how many entries each parameter of the block has, without what is cut out."""
         sizes = {name: value.numel() for name, value in self._stored.items()}
-        for removed in self.removed:
+        for removed in self.removed if self._cuts else ():
             for one in self._units[removed.name].slices:
                 entries = one.entries(self._stored[one.parameter])
                 sizes[one.parameter] -= removed.count * entries
         return sizes
+
+    def _kept_units(
+        self, units: Units, target: Target, moments: Moments | TwoTextMoments
+    ) -> tuple[Tensor, str | None]:
+        """Return the units that stay; and the reason if they are not chosen as requested."""
+        if self._chosen is not None:
+            return outside_of(ranges_of(self._chosen[units.name]), units.count), None
+        scores, unscored = self._scores_on_texts(units, target, moments)
+        return highest(scores, self._kept[units.name]).cpu(), unscored
 
     def _scores_on_texts(
         self, units: Units, target: Target, moments: Moments | TwoTextMoments
@@ -191,6 +208,7 @@ class UnitPruner:
         return corrected_weight(weight, moments.gram(), cross, share, damping, target.dense)
 
     def _counts(self, one: Slices, kept: Tensor, moments: Moments) -> dict[str, Any]:
-        left = one.cut(self._stored[one.parameter], kept)
+        parameter = self._stored[one.parameter]
+        left = one.cut(parameter, kept) if self._cuts else one.part(parameter)
         counts = {"zeros": count_zeros(left), "weights": left.numel()}
         return counts | {"name": one.parameter, "tokens": moments.tokens}

@@ -160,6 +160,15 @@ it("shows which channels and blocks were removed, and how many parameters are le
   expect(card("Result")?.textContent).not.toContain("Sparsity");
 });
 
+it("says that units which were removed in place make the model no smaller", async () => {
+  const spec = { ...job.spec, method: "adapt", uniform: false };
+  const result = { parameters: 7000, parameters_removed: 0, sparsity: 0.25 };
+  answers["/v1/jobs/job_1"] = [200, { ...job, spec, result }];
+  shown = await mount(<JobPage id="job_1" />);
+  expect(card("Result")?.textContent).toContain("neither smaller nor faster");
+  expect(card("Result")?.textContent).toContain("Sparsity25");
+});
+
 it("shows the errors of matrices, and the weights of the one that is chosen", async () => {
   const histogram = { limit: 1, before: [1, 2, 2, 1], after: [1, 0, 0, 1] };
   const matrix = { zeros: 4, weights: 6, expert: null, part: null, fallback: null, error: 0.25 };

@@ -30,6 +30,12 @@ export function Result({ job }: { job: Job }) {
           ]}
         />
       )}
+      {job.spec.uniform === false && (
+        <p>
+          The removed units are zeros in place: the model is neither smaller nor faster than the
+          dense one.
+        </p>
+      )}
       <Facts>
         {isSmaller && (
           <Fact name="Parameters">

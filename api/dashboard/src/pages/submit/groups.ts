@@ -14,6 +14,7 @@ const GROUPS: { title: string; names: string[]; isOpen: boolean }[] = [
       "sparsity",
       "pattern",
       "ratio",
+      "uniform",
       "steps",
       "keep_dataset",
       "keep_text_field",

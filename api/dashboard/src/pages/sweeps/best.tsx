@@ -5,7 +5,7 @@ import { Icon } from "../../ui/icon.tsx";
 import { ErrorNote } from "../../ui/notes.tsx";
 import { Fact, Facts, Section } from "../../ui/section.tsx";
 import { useDownload } from "../job/use-file.ts";
-import { gateInWords, nameOf } from "./points.ts";
+import { gateInWords, nameOf, prunedShare, shareName } from "./points.ts";
 
 const MOST_COMPARED = 20;
 
@@ -33,7 +33,7 @@ function noneInWords({ is_final, points }: Sweep): string {
 }
 
 function BestPoint({ best, sweep }: { best: Point; sweep: Sweep }) {
-  const { job_id: id, sparsity, perplexity, perplexity_ratio: ratio } = best;
+  const { job_id: id, perplexity, perplexity_ratio: ratio } = best;
   const download = useDownload({ job: id, url: `/v1/jobs/${id}/archive` }, `${id}.tar`);
   const others = sweep.points.filter((one) => one.verdict === "pass" || one.on_front);
   const ids = [id, ...others.map(({ job_id }) => job_id).filter((one) => one !== id)];
@@ -43,7 +43,7 @@ function BestPoint({ best, sweep }: { best: Point; sweep: Sweep }) {
         <Link href={`/jobs/${id}`}>{nameOf(best)}</Link>
       </p>
       <Facts>
-        <Fact name="Sparsity">{percent(sparsity, 2)}</Fact>
+        <Fact name={shareName([best])}>{percent(prunedShare(best), 2)}</Fact>
         <Fact name="Perplexity">{figure(perplexity)}</Fact>
         <Fact name="Ratio to dense">{ratio?.toFixed(3) ?? NONE}</Fact>
       </Facts>

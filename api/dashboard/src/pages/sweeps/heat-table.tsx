@@ -16,7 +16,8 @@ interface Props {
 /** Perplexities by sparsity across and by all other varied fields down. */
 export function HeatTable({ points, best }: Props) {
   const fields = variedFields(points);
-  const across = ["sparsity", "pattern"].find((name) => fields.includes(name)) ?? fields.at(-1);
+  const places = ["sparsity", "ratio", "pattern"];
+  const across = places.find((name) => fields.includes(name)) ?? fields.at(-1);
   const down = fields.filter((name) => name !== across);
   if (across === undefined || down.length === 0) return null;
   const rowOf = (point: Point) => down.map((name) => fieldText(point, name)).join(", ");

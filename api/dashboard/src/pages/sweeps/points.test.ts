@@ -1,12 +1,21 @@
 import { expect, it } from "vitest";
 import type { Point, Sweep } from "../../api/sweeps.ts";
 import { axesOf } from "./parallel-axes.ts";
-import { gateInWords, groupsOf, nameOf, rulesOf, tradeoffsOf, variedFields } from "./points.ts";
+import {
+  gateInWords,
+  groupsOf,
+  nameOf,
+  rulesOf,
+  shareName,
+  tradeoffsOf,
+  variedFields,
+} from "./points.ts";
 import { withGate } from "./tried-gate.tsx";
 
 function point(varied: Record<string, unknown>, perplexity: number | null = 20): Point {
-  const measured = { sparsity: 0.5, perplexity, perplexity_ratio: 1, on_front: false };
-  return { job_id: "job", varied, status: "succeeded", progress: 1, verdict: "none", ...measured };
+  const measured = { sparsity: 0.5, removed: null, perplexity, perplexity_ratio: 1 };
+  const state = { status: "succeeded", progress: 1, verdict: "none", on_front: false } as const;
+  return { job_id: "job", varied, ...state, ...measured };
 }
 
 it("names a point by its values, and counts only fields that differ", () => {
@@ -24,6 +33,19 @@ it("has a colour for each method, or else for each value of another field", () =
   expect(byMethod.map(groupsOf(byMethod)).map(({ style }) => style)).toEqual([0, 1]);
   const bySolver = [point({ solver: "none" }), point({ solver: "admm" }), point({}, null)];
   expect(tradeoffsOf(bySolver).map(({ series }) => series)).toEqual(["none", "admm"]);
+});
+
+it("places points by the parameters that they removed, or else by their sparsity", () => {
+  const zeros = point({ ratio: 0.1 });
+  const smaller = { ...point({ ratio: 0.2 }), sparsity: 0, removed: 0.25 };
+  expect(tradeoffsOf([zeros, smaller]).map(({ x, series }) => [x, series])).toEqual([
+    [0.5, "Points"],
+    [0.25, "Points"],
+  ]);
+  expect([shareName([zeros]), shareName([zeros, smaller])]).toEqual([
+    "Sparsity",
+    "Parameters removed",
+  ]);
 });
 
 it("draws the dense model and each bound of the gate that the chart has an axis for", () => {

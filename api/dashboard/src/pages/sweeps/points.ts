@@ -8,7 +8,7 @@ import { toText } from "../../spec/draft.ts";
 import { confidenceInWords } from "../../spec/gate.ts";
 
 /** Fields that are a place in a chart rather than a group of points. */
-const PLACES = ["sparsity", "pattern"];
+const PLACES = ["sparsity", "ratio", "pattern"];
 
 /** Return the fields in which the points differ. */
 export function variedFields(points: Point[]): string[] {
@@ -40,10 +40,20 @@ export function groupsOf(points: Point[]): (point: Point) => { series: string; s
   };
 }
 
+/** Return how much of the model a point has pruned: removed parameters, or else zeros. */
+export function prunedShare({ removed, sparsity }: Point): number | null {
+  return removed ?? sparsity;
+}
+
+/** Return what `prunedShare` is of these points. */
+export function shareName(points: Point[]): string {
+  return points.some(({ removed }) => removed != null) ? "Parameters removed" : "Sparsity";
+}
+
 export function tradeoffsOf(points: Point[]): Tradeoff[] {
   const groupOf = groupsOf(points);
   return points.flatMap((one) => {
-    const { sparsity: x, perplexity: y, job_id } = one;
+    const [x, y, job_id] = [prunedShare(one), one.perplexity, one.job_id];
     if (x === null || y === null) return [];
     return [{ x, y, name: nameOf(one), href: `/jobs/${job_id}`, ...groupOf(one) }];
   });

@@ -1,8 +1,9 @@
 import { useLocation, useSearch } from "wouter";
 import type { Point, Sweep } from "../../api/sweeps.ts";
 import { TextField } from "../../ui/field.tsx";
+import { prunedShare } from "./points.ts";
 
-/** Sparsities are compared to as many digits as in the service. */
+/** Shares are compared to as many digits as in the service. */
 const DIGITS = 3;
 
 /** Return the sweep as if its gate bounded the perplexity ratio; its points keep their verdicts. */
@@ -11,7 +12,7 @@ export function withGate(sweep: Sweep, ratio: number | null): Sweep {
   const within = sweep.points.filter(
     ({ perplexity_ratio }) => perplexity_ratio !== null && perplexity_ratio <= ratio,
   );
-  const [best] = within.sort((a, b) => sparsity(b) - sparsity(a) || perplexity(a) - perplexity(b));
+  const [best] = within.sort((a, b) => share(b) - share(a) || perplexity(a) - perplexity(b));
   return {
     ...sweep,
     gate: { max: { perplexity_ratio: ratio }, min: {} },
@@ -19,8 +20,8 @@ export function withGate(sweep: Sweep, ratio: number | null): Sweep {
   };
 }
 
-function sparsity(point: Point): number {
-  return Number((point.sparsity ?? 0).toFixed(DIGITS));
+function share(point: Point): number {
+  return Number((prunedShare(point) ?? 0).toFixed(DIGITS));
 }
 
 function perplexity(point: Point): number {

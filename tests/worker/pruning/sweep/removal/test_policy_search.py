@@ -1,0 +1,185 @@
+"""The steps of the policy search equal those of a plain writing on the whole model."""
+
+import json
+from copy import deepcopy
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import AutoModelForCausalLM, LlamaForCausalLM
+
+from tests.models import FAMILIES, random_ids, write_model
+from worker.evaluation.perplexity import token_loss
+from worker.pruning.base.generators import run_to_end
+from worker.pruning.distributed.ranks import SINGLE_PROCESS
+from worker.pruning.model.block_inputs import BlockInputs
+from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.structure.measured_units import MeasuredUnits
+from worker.pruning.structure.measures import Pgp
+from worker.pruning.sweep.progress import Progress
+from worker.pruning.sweep.removal.model_units import ModelUnits
+from worker.pruning.sweep.removal.policy_search import Budget, Policy, PolicySearch
+from worker.pruning.sweep.removal.unit_trials import UnitTrials
+
+WINDOWS = random_ids(12, 16, seed=3)
+SETTINGS = Pgp(steps=3, learning_rate=0.05, windows=4, tokens=16, scored=8)
+KEPT = {True: 4.2, False: 100.5}
+"""How many heads, and how many channels, stay in all."""
+
+
+class RecordedTrials(UnitTrials):
+    """Trials that also keep what they were given and what they have measured."""
+
+    seen: list[tuple[Tensor, Tensor, list[float]]]
+
+    def losses(self, windows: Tensor, masks: Tensor) -> list[float]:
+        found = super().losses(windows, masks)
+        self.seen.append((windows, masks, found))
+        return found
+
+
+def open_search(folder: Path, out: Path) -> tuple[PolicySearch, RecordedTrials]:
+    meta_model = MetaModel.open(folder, torch.float32, torch.device("cpu"))
+    block_inputs = BlockInputs(meta_model)
+    with meta_model.loaded_embeddings():
+        block_inputs.detect_output_format()
+    units = ModelUnits(meta_model, MeasuredUnits(0.3, SETTINGS, uniform=False))
+    trials = RecordedTrials(
+        meta_model,
+        block_inputs,
+        token_loss,
+        SINGLE_PROCESS,
+        units,
+        lambda ids: list(ids.split(3)),
+    )
+    trials.seen = []
+    out.mkdir()
+    budgets = [Budget(units.of_kind(heads), kept) for heads, kept in KEPT.items()]
+    return PolicySearch(units, budgets, SETTINGS, trials, Progress(out, {})), trials
+
+
+@torch.no_grad()
+def loss_without(dense: LlamaForCausalLM, mask: Tensor, ids: Tensor) -> float:
+    """Return the mean loss of a model that lacks the units of which the mask is 0."""
+    model = deepcopy(dense)
+    for layer, own in zip(model.model.layers, mask.split(50), strict=True):
+        for head in (own[:2] == 0).nonzero()[:, 0].tolist():
+            layer.self_attn.o_proj.weight[:, 16 * head : 16 * head + 16] = 0
+        layer.mlp.down_proj.weight[:, own[2:] == 0] = 0
+    logits = model(ids).logits
+    return float(token_loss(logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten()).double().mean())
+
+
+def plain_projection(values: list[float], total: float) -> list[float]:
+    """Return clip(v − ν, 0, 1), whose sum is the total."""
+    low, high = min(values) - 1, max(values)
+    for _ in range(200):
+        middle = (low + high) / 2
+        if sum(min(max(one - middle, 0.0), 1.0) for one in values) > total:
+            low = middle
+        else:
+            high = middle
+    return [min(max(one - low, 0.0), 1.0) for one in values]
+
+
+def within_budgets(values: list[float]) -> list[float]:
+    """Project the heads, which are the first two of the 50 units of a layer, and the channels."""
+    found = values.copy()
+    for is_head, kept in KEPT.items():
+        places = [place for place in range(150) if (place % 50 < 2) == is_head]
+        projected = plain_projection([values[place] for place in places], kept)
+        for place, one in zip(places, projected, strict=True):
+            found[place] = one
+    return found
+
+
+@torch.no_grad()
+def starting_scores(model: LlamaForCausalLM) -> list[list[float]]:
+    """Return ‖X_i‖ ‖W_:,i‖ of each unit of each reader, over all inputs i of a head."""
+    found: list[list[float]] = []
+
+    def measure(layer: torch.nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        squares = inputs[0].flatten(0, 1).square().sum(0) * layer.weight.square().sum(0)
+        width = 16 if len(squares) == 32 else 1
+        found.append(squares.view(-1, width).sum(1).sqrt().tolist())
+
+    layers = model.model.layers
+    readers = [one for own in layers for one in (own.self_attn.o_proj, own.mlp.down_proj)]
+    handles = [reader.register_forward_pre_hook(measure) for reader in readers]
+    model(WINDOWS[:8])
+    for handle in handles:
+        handle.remove()
+    return found
+
+
+@torch.no_grad()
+def test_a_plain_writing_on_the_whole_model_makes_the_same_steps(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "dense", FAMILIES["llama"])
+    dense = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    search, trials = open_search(folder, tmp_path / "out")
+
+    found = run_to_end(search.search(WINDOWS))
+
+    values: list[float] = []
+    for scores in starting_scores(dense):
+        mean = sum(scores) / len(scores)
+        spread = (sum((one - mean) ** 2 for one in scores) / len(scores)) ** 0.5
+        values += [1 / (1 + torch.e ** (-(one - mean) / spread)) for one in scores]
+    s, earlier = within_budgets(values), list[float]()
+    assert len(trials.seen) == SETTINGS.steps
+    for step, (ids, masks, measured) in enumerate(trials.seen):
+        losses = [loss_without(dense, mask, ids) for mask in masks]
+        assert measured == pytest.approx(losses, rel=1e-5)
+        mean = sum(losses) / 2
+        b = sum(earlier) / len(earlier) if earlier else mean
+        rate = 0.05 * (1 + torch.cos(torch.tensor(torch.pi * step / 3, dtype=torch.float64))) / 2
+        moved = []
+        for unit, one in enumerate(s):
+            total = sum(
+                (loss - b) * (float(mask[unit]) - one)
+                for loss, mask in zip(losses, masks, strict=True)
+            )
+            moved.append(one - float(rate) * total / (one * (1 - one) + 1e-8) ** 0.5)
+        s, earlier = within_budgets(moved), [*earlier, mean]
+    assert found.tolist() == pytest.approx(s, abs=1e-4)
+    heads = torch.arange(150) % 50 < 2
+    assert float(found[heads].sum()) == pytest.approx(KEPT[True], abs=1e-9)
+    assert float(found[~heads].sum()) == pytest.approx(KEPT[False], abs=1e-9)
+
+
+@torch.no_grad()
+def test_each_step_draws_other_units_and_windows_by_the_seed(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "dense", FAMILIES["llama"])
+    search, trials = open_search(folder, tmp_path / "out")
+    policy = Policy(torch.full((150,), 0.5, dtype=torch.float64))
+    for step in (0, 1, 0):
+        search.step(policy, step, WINDOWS)
+    (windows, masks, _), (others, tried, _), (again, same, _) = trials.seen
+    assert torch.equal(windows, again)
+    assert torch.equal(masks, same)
+    assert not torch.equal(windows, others)
+    assert not torch.equal(masks, tried)
+    assert masks.shape == (2, 150)
+    assert not torch.equal(masks[0], masks[1])
+
+
+def test_a_policy_keeps_all_bits_in_the_log() -> None:
+    values = torch.rand(50, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    policy = Policy(values, (0.1, 1 / 3))
+    again = Policy.from_json(json.loads(json.dumps(policy.as_json())))
+    assert torch.equal(again.probabilities, values)
+    assert again.losses == policy.losses
+
+
+@torch.no_grad()
+def test_a_model_is_the_dense_one_again_after_a_trial(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "dense", FAMILIES["llama"])
+    search, trials = open_search(folder, tmp_path / "out")
+    all_units, few = torch.ones(1, 150), torch.zeros(1, 150)
+    few[0, ::3] = 1
+    whole, without, both = (
+        trials.losses(WINDOWS, masks) for masks in (all_units, few, torch.cat([few, all_units]))
+    )
+    assert without[0] != pytest.approx(whole[0], rel=1e-3)
+    assert both == pytest.approx([*without, *whole], rel=1e-6)

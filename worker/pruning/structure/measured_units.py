@@ -1,0 +1,101 @@
+"""The removal of MLP channels and attention heads together, chosen before the sweep."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from torch import nn
+from transformers import PretrainedConfig
+
+from worker.pruning.base.errors import UnsupportedModelError
+from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.structure.attention_heads import KEY_HEADS, attention_heads
+from worker.pruning.structure.counts import UnitCounts, divided_ratio
+from worker.pruning.structure.division import Kind
+from worker.pruning.structure.heads import fewer_heads, head_field
+from worker.pruning.structure.measures import Measure
+from worker.pruning.structure.mlp_channels import channels_of, mlp_channels
+from worker.pruning.structure.reduction import Reduction
+from worker.pruning.structure.smaller_config import Fields, check_describes
+from worker.pruning.structure.units import Units
+from worker.pruning.structure.width_fields import WidthField, width_fields
+
+
+@dataclass(frozen=True)
+class MeasuredUnits:
+    """The removal of the MLP channels and attention heads that a measurement finds to matter least.
+
+    Attributes:
+        ratio: the share of the blocks' parameters that is removed.
+        measure: how the units are measured.
+        uniform: whether every block keeps the same number of them, so that the model gets smaller.
+            If not, removed units stay in place as zeros.
+        repairs: whether the layers that read the units are repaired.
+    """
+
+    ratio: float
+    measure: Measure
+    uniform: bool = True
+    repairs: bool = True
+
+    def units(self, block: nn.Module, config: PretrainedConfig) -> list[Units]:
+        """Return the units of a block, some of which are removed: first heads, then channels."""
+        return [*attention_heads(block, config), *mlp_channels(block, config)]
+
+    def reduction(self, meta_model: MetaModel) -> Reduction:
+        """Return how much smaller the model will be.
+
+        If the blocks need not be uniform, the model keeps its shapes.
+
+        Raises:
+            UnsupportedModelError: the model has no MLP channels, or no config describes the smaller
+                model.
+            RatioError: no number of units is near the ratio.
+        """
+        channels = channels_of(meta_model)
+        found = [self.units(block, meta_model.config) for block in meta_model.blocks]
+        if not self.uniform:
+            kept = tuple({one.name: one.count for one in units} for units in found)
+            self._check_in_place(meta_model, found)
+            return Reduction({}, kept, 0)
+        widths = width_fields(meta_model, channels)
+        fields = [*_removable_heads(meta_model, found), *widths]
+        counts = UnitCounts(meta_model, found, fields)
+        removed = counts.removed(self.ratio)
+        changed = {one.name: one.value - removed[one.name] for one in widths if removed[one.name]}
+        if removed.get(KEY_HEADS):
+            changed |= fewer_heads(meta_model.config, removed[KEY_HEADS])
+        check_describes(meta_model, changed, counts.smaller_blocks(removed))
+        return Reduction(changed, counts.kept(removed), counts.parameters(removed))
+
+    def fields(self, meta_model: MetaModel, removed: Collection[int]) -> Fields:
+        """Return the fields of the config that change; no whole blocks are removed."""
+        return self.reduction(meta_model).fields
+
+    def _check_in_place(self, meta_model: MetaModel, found: Sequence[Sequence[Units]]) -> None:
+        """Check that the ratio can be met if every module keeps a unit."""
+        parameters = [dict(block.named_parameters()) for block in meta_model.blocks]
+        total = sum(value.numel() for block in parameters for value in block.values())
+        kinds = [
+            Kind(units.count, units.entries(parameters[index]))
+            for index, block in enumerate(found)
+            for units in block
+        ]
+        divided_ratio(self.ratio, total, kinds)
+
+
+def _removable_heads(meta_model: MetaModel, found: Sequence[Sequence[Units]]) -> list[WidthField]:
+    """Return the field that decides how many heads there are; none if no head can be removed.
+
+    ``found`` are the units of each block, with their heads.
+    """
+    config = meta_model.config
+    heads = [attention_heads(block, config) for block in meta_model.blocks]
+    if not any(heads):
+        return []
+    field, fewest = head_field(config, heads), {KEY_HEADS: 1}
+    blocks = UnitCounts(meta_model, found, [field]).smaller_blocks(fewest)
+    try:
+        check_describes(meta_model, fewer_heads(config, 1), blocks)
+    except UnsupportedModelError:
+        return []
+    return [field]

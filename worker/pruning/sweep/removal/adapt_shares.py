@@ -1,0 +1,87 @@
+"""How large a share of its units each block loses, raised step by step (Adapt-Pruner)."""
+
+from collections.abc import Callable, Generator, Iterable
+from functools import partial
+from pathlib import Path
+
+from torch import Tensor
+
+from worker.pruning.distributed.ranks import Ranks
+from worker.pruning.methods.adapt import next_sparsities, shifted
+from worker.pruning.model.activations import Activations
+from worker.pruning.model.block_inputs import BlockInputs
+from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.structure.measures import Adapt
+from worker.pruning.sweep.progress import Progress
+from worker.pruning.sweep.removal.block_distances import BlockDistances
+from worker.pruning.sweep.removal.model_units import ModelUnits
+from worker.pruning.sweep.results import UnitProgress
+
+Spill = Callable[[], Path | None]
+"""Returns a folder for hidden states; None if they are kept in memory."""
+
+
+class AdaptShares:
+    """Measures the blocks again and again, without the units that they have lost so far.
+
+    Args:
+        meta_model: the dense model.
+        block_inputs: embeds windows and calls the model's blocks.
+        ranks: the ranks that share the windows.
+        units: the units of the model.
+        settings: in how many steps the shares rise, and how they differ.
+    """
+
+    def __init__(
+        self,
+        meta_model: MetaModel,
+        block_inputs: BlockInputs,
+        ranks: Ranks,
+        units: ModelUnits,
+        settings: Adapt,
+    ) -> None:
+        self._meta_model, self._block_inputs = meta_model, block_inputs
+        self._units, self._settings = units, settings
+        self._distances = BlockDistances(meta_model, block_inputs, ranks, units.of_block)
+
+    def search(
+        self,
+        importance: Tensor,
+        parameters: float,
+        batches: Iterable[Tensor],
+        progress: Progress,
+        spill: Spill,
+    ) -> Generator[UnitProgress, None, list[float]]:
+        """Raise the shares until the units of all blocks together lose ``parameters``.
+
+        Args:
+            importance: ``[n]``; the importance of each unit, which decides the order in which a
+                block loses its units.
+            parameters: how many parameters are removed.
+            batches: the batches of this rank's token ids that measure the blocks.
+            progress: records the measurement of each step, so that no later run repeats it.
+            spill: where hidden states are kept.
+
+        Yields:
+            The progress after each step.
+
+        Returns:
+            For each block, the share of its units' parameters that it loses.
+        """
+        sizes, steps = self._units.sizes(), self._settings.steps
+        rise = parameters / sum(sizes) / steps
+        embedded, states = Activations(spill()), Activations(spill())
+        with self._meta_model.loaded_embeddings():
+            self._block_inputs.embed(batches, embedded.append)
+        shares = [0.0] * len(sizes)
+        for step in range(steps):
+            kept = self._units.kept_by_share(shares)
+            removed = self._units.removed_below(importance, kept)
+            states.clear()
+            for hidden in embedded:
+                states.append(hidden)
+            measure = partial(self._distances.measure, states, removed)
+            distances = progress.measure_once(f"distances {step}", measure)
+            shares = next_sparsities(shares, distances, rise, self._settings.amplitude)
+            yield UnitProgress(step + 1, steps)
+        return shifted(shares, sizes, parameters)

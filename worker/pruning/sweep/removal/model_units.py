@@ -1,0 +1,177 @@
+"""The units of a whole model, and which of them are removed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from worker.pruning.methods.units import highest
+from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.structure.attention_heads import attention_heads
+from worker.pruning.structure.division import Kind, divide
+from worker.pruning.structure.measured_units import MeasuredUnits
+from worker.pruning.structure.units import Units, outside_of, ranges_of
+
+Removed = list[dict[str, Tensor]]
+"""For each block, the indices ``[n]`` int64 of the units that it loses, by the units' name."""
+
+
+@dataclass(frozen=True)
+class Module:
+    """The units of one module of a block, and their place among all units of the model.
+
+    Attributes:
+        block: index of the block.
+        units: the units.
+        entries: how many parameters each of them has.
+        start: the place of the first one among all units.
+        has_heads: whether the units are attention heads, not channels.
+    """
+
+    block: int
+    units: Units
+    entries: int
+    start: int
+    has_heads: bool
+
+    @property
+    def name(self) -> str:
+        """The name of the units in their block."""
+        return self.units.name
+
+    @property
+    def end(self) -> int:
+        """The place after the last unit."""
+        return self.start + self.units.count
+
+    def of(self, values: Tensor) -> Tensor:
+        """Return the values of these units, as a view; ``values [..., n]`` has one for each."""
+        return values[..., self.start : self.end]
+
+
+class ModelUnits:
+    """The units of all modules of a model, in the order of the blocks.
+
+    Attributes:
+        modules: the modules.
+        of_block: the units of each block.
+        parameters: how many parameters the blocks have.
+    """
+
+    def __init__(self, meta_model: MetaModel, removal: MeasuredUnits) -> None:
+        self.modules: list[Module] = []
+        self.of_block: list[list[Units]] = []
+        self.parameters, start = 0, 0
+        for index, block in enumerate(meta_model.blocks):
+            values = dict(block.named_parameters())
+            self.parameters += sum(value.numel() for value in values.values())
+            heads = {one.name for one in attention_heads(block, meta_model.config)}
+            self.of_block.append(removal.units(block, meta_model.config))
+            for units in self.of_block[-1]:
+                entries = units.entries(values)
+                self.modules.append(Module(index, units, entries, start, units.name in heads))
+                start += units.count
+
+    @property
+    def count(self) -> int:
+        """How many units the model has."""
+        return self.modules[-1].end
+
+    def of_kind(self, has_heads: bool) -> list[Module]:
+        """Return the modules with heads, or those with channels."""
+        return [one for one in self.modules if one.has_heads == has_heads]
+
+    def within(self, index: int) -> list[Module]:
+        """Return the modules of one block."""
+        return [one for one in self.modules if one.block == index]
+
+    def sizes(self) -> list[int]:
+        """Return how many parameters the units of each block have together."""
+        return [_parameters(self.within(index)) for index in range(len(self.of_block))]
+
+    def removed_below(self, values: Tensor, kept: Sequence[Mapping[str, int]]) -> Removed:
+        """Return all units but the highest of each module.
+
+        Args:
+            values: ``[n]``; the value of each unit.
+            kept: for each block, how many units stay, by their name.
+        """
+        removed: Removed = [{} for _ in self.of_block]
+        for one in self.modules:
+            count = kept[one.block][one.name]
+            if count < one.units.count:
+                stay = highest(one.of(values), count)
+                removed[one.block][one.name] = outside_of(ranges_of(stay), one.units.count)
+        return removed
+
+    def kept_by_share(self, shares: Sequence[float]) -> list[dict[str, int]]:
+        """Return how many units of each module stay if each block loses a share of its units.
+
+        What rounding leaves of a block's share is added to that of the next block, so the sum over
+        the blocks is met to one unit.
+        """
+        kept: list[dict[str, int]] = []
+        left = 0.0
+        for index, (share, size) in enumerate(zip(shares, self.sizes(), strict=True)):
+            modules, left = self.within(index), left + share * size
+            counts = divide(left, [Kind(one.units.count, one.entries) for one in modules])
+            pairs = list(zip(modules, counts, strict=True))
+            left -= sum(one.entries * count for one, count in pairs)
+            kept.append({one.name: one.units.count - count for one, count in pairs})
+        return kept
+
+    def divided(self, parameters: float) -> list[tuple[list[Module], int]]:
+        """Return how many heads and how many channels to remove, with the modules of each kind."""
+        kinds = [found for found in map(self.of_kind, (True, False)) if found]
+        counts = divide(parameters, [_kind(found) for found in kinds])
+        return list(zip(kinds, counts, strict=True))
+
+    def removed_lowest(self, values: Tensor, parameters: float) -> Removed:
+        """Return the lowest units of the model, of each kind its share of ``parameters``.
+
+        One unit of each module stays.
+
+        Args:
+            values: ``[n]``; the value of each unit.
+            parameters: how many parameters are removed.
+        """
+        lost = torch.zeros(self.count, dtype=torch.bool)
+        for found, count in self.divided(parameters):
+            lost[_lowest(found, values, count)] = True
+        removed: Removed = [{} for _ in self.of_block]
+        for one in self.modules:
+            if len(places := one.of(lost).nonzero()[:, 0]):
+                removed[one.block][one.name] = places
+        return removed
+
+
+def _kind(modules: Sequence[Module]) -> Kind:
+    count = sum(one.units.count for one in modules)
+    return Kind(count, _parameters(modules) / count)
+
+
+def _parameters(modules: Sequence[Module]) -> int:
+    return sum(one.entries * one.units.count for one in modules)
+
+
+def _lowest(modules: Sequence[Module], values: Tensor, count: int) -> list[int]:
+    """Return the places of the lowest units, as many as have the parameters of ``count`` units."""
+    target, places = count * _kind(modules).parameters, list[int]()
+    left = {one.start: one.units.count for one in modules}
+    for one, place in _ascending(modules, values):
+        if target < one.entries / 2:
+            break
+        if left[one.start] > 1:
+            left[one.start] -= 1
+            target -= one.entries
+            places.append(place)
+    return places
+
+
+def _ascending(modules: Sequence[Module], values: Tensor) -> Iterator[tuple[Module, int]]:
+    """Yield the units of the modules, each with its place, from the lowest value to the highest."""
+    places = torch.cat([torch.arange(one.start, one.end) for one in modules])
+    owners = [one for one in modules for _ in range(one.units.count)]
+    for at in values[places].sort(stable=True).indices.tolist():
+        yield owners[at], int(places[at])

@@ -1,0 +1,152 @@
+"""Learning which units to keep by trying draws of them (Bypass back-propagation)."""
+
+from base64 import b64decode, b64encode
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from worker.pruning.base.errors import NotFiniteError
+from worker.pruning.methods.policy import (
+    REMEMBERED,
+    baseline,
+    learning_rate,
+    policy_gradient,
+    projected,
+    starting_values,
+)
+from worker.pruning.structure.measures import Pgp
+from worker.pruning.sweep.progress import Progress
+from worker.pruning.sweep.removal.model_units import Module, ModelUnits
+from worker.pruning.sweep.removal.unit_trials import UnitTrials
+from worker.pruning.sweep.results import UnitProgress
+
+STORED_EVERY = 16
+"""After how many steps the probabilities are recorded, so that no later run repeats the steps."""
+_STRIDE, _SEEDS = 1_000_003, 2**63
+"""Each step has its own seed, so that a resumed run draws as the run that it resumes."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Modules of which a number of units stays in all."""
+
+    modules: Sequence[Module]
+    kept: float
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The probabilities after some steps.
+
+    Attributes:
+        probabilities: ``[n]`` fp64; the probability that each unit is kept.
+        losses: the mean losses of the last steps, which the next one is compared with.
+    """
+
+    probabilities: Tensor
+    losses: tuple[float, ...] = ()
+
+    def as_json(self) -> tuple[str, list[float]]:
+        """Return the policy ready for JSON, all bits of the probabilities as one text."""
+        return b64encode(self.probabilities.numpy().tobytes()).decode(), list(self.losses)
+
+    @classmethod
+    def from_json(cls, fields: Sequence[str | list[float]]) -> Self:
+        """Return the policy from its `as_json`, after conversion to JSON and back."""
+        text, losses = fields
+        bits = bytearray(b64decode(str(text)))
+        return cls(torch.frombuffer(bits, dtype=torch.float64), tuple(map(float, losses)))
+
+
+@dataclass(frozen=True)
+class PolicySearch:
+    """Changes the probabilities of a model's units, step by step.
+
+    Attributes:
+        units: the units of the model.
+        budgets: how many units stay; each module is in one of these.
+        settings: how the probabilities are learned.
+        trials: runs the model without some units.
+        progress: records the probabilities.
+    """
+
+    units: ModelUnits
+    budgets: Sequence[Budget]
+    settings: Pgp
+    trials: UnitTrials
+    progress: Progress
+
+    def search(self, windows: Tensor) -> Generator[UnitProgress, None, Tensor]:
+        """Return the probability of each unit, ``[n]`` fp64.
+
+        Args:
+            windows: the token ids ``[windows, tokens]`` of all ranks, of which each step takes
+                some.
+
+        Yields:
+            The progress after each step, except those that an earlier run has made.
+
+        Raises:
+            NotFiniteError: a loss is NaN or infinity.
+        """
+        steps = self.settings.steps
+        policy = self._recorded(0, None, windows)
+        for first in range(0, steps, STORED_EVERY):
+            last = min(first + STORED_EVERY, steps)
+            if not self.progress.is_measured(_name(last)):
+                for step in range(first, last):
+                    policy = self.step(policy, step, windows)
+                    yield UnitProgress(step + 1, steps)
+            policy = self._recorded(last, policy, windows)
+        return policy.probabilities
+
+    def step(self, policy: Policy, step: int, windows: Tensor) -> Policy:
+        """Return the policy after one more step."""
+        settings, probabilities = self.settings, policy.probabilities
+        generator = torch.Generator().manual_seed((settings.seed + step * _STRIDE) % _SEEDS)
+        drawn = torch.randperm(len(windows), generator=generator)[: settings.windows]
+        chances = torch.rand(settings.masks, self.units.count, generator=generator).double()
+        masks = (chances < probabilities).double()
+        losses = torch.tensor(self.trials.losses(windows[drawn], masks), dtype=torch.float64)
+        if not bool(losses.isfinite().all()):
+            raise NotFiniteError("the loss of the model without some units")
+        compared = baseline(policy.losses, losses)
+        gradient = policy_gradient(losses, masks, probabilities, compared)
+        rate = learning_rate(settings.learning_rate, step, settings.steps)
+        changed = self._within_budgets(probabilities - rate * gradient)
+        return Policy(changed, (*policy.losses, float(losses.mean()))[-REMEMBERED:])
+
+    def _recorded(self, steps: int, policy: Policy | None, windows: Tensor) -> Policy:
+        """Return the recorded policy after so many steps; if there is none, record this one.
+
+        None stands for the policy before the first step.
+        """
+
+        def known() -> tuple[str, list[float]]:
+            return (policy or self._start(windows)).as_json()
+
+        return Policy.from_json(self.progress.measure_once(_name(steps), known))
+
+    def _start(self, windows: Tensor) -> Policy:
+        scores = self.trials.scores(windows[: self.settings.scored])
+        modules = self.units.modules
+        values = torch.cat([starting_values(scores[one.block][one.name]) for one in modules])
+        return Policy(self._within_budgets(values))
+
+    def _within_budgets(self, values: Tensor) -> Tensor:
+        """Return the probabilities nearest to ``values [n]`` that meet all budgets."""
+        found = values.clone()
+        for budget in self.budgets:
+            own = projected(torch.cat([one.of(values) for one in budget.modules]), budget.kept)
+            parts = own.split([one.units.count for one in budget.modules])
+            for one, part in zip(budget.modules, parts, strict=True):
+                one.of(found).copy_(part)
+        return found
+
+
+def _name(steps: int) -> str:
+    """Return the name under which the policy after so many steps is recorded."""
+    return f"probabilities {steps}"

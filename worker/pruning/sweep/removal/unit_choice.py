@@ -1,0 +1,140 @@
+"""Choosing the units that a sweep removes, where measurements of the whole model decide."""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from worker.pruning.distributed.ranks import Ranks
+from worker.pruning.model.block_inputs import BlockInputs
+from worker.pruning.model.head_loss import TokenLoss
+from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.planning.workload import Setting
+from worker.pruning.structure.measured_units import MeasuredUnits
+from worker.pruning.structure.measures import Adapt, Pgp, short_windows
+from worker.pruning.structure.reduction import Reduction
+from worker.pruning.sweep.job_shapes import split_batches
+from worker.pruning.sweep.progress import Progress
+from worker.pruning.sweep.removal.adapt_shares import AdaptShares
+from worker.pruning.sweep.removal.model_units import Module, ModelUnits, Removed
+from worker.pruning.sweep.removal.policy_search import Budget, PolicySearch
+from worker.pruning.sweep.removal.unit_importance import Importance, measure_importance
+from worker.pruning.sweep.removal.unit_trials import UnitTrials
+from worker.pruning.sweep.results import UnitProgress
+
+Once = Callable[[Callable[[], Importance]], Importance]
+"""Returns a known measurement of the dense model, or calls the function to measure it."""
+
+
+@dataclass(frozen=True)
+class UnitChoice:
+    """Chooses the units that are removed, before the first block is pruned.
+
+    Attributes:
+        meta_model: the dense model.
+        block_inputs: embeds windows and calls the model's blocks.
+        removal: how the units are measured, and how many are removed.
+        reduction: how many units each block keeps if all keep the same number.
+        token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``.
+        ranks: the ranks that share the windows.
+        setting: how large batches are, and where hidden states are kept.
+        progress: records what was measured, so that no later run repeats it.
+        scratch: returns a new folder for temporary files.
+    """
+
+    meta_model: MetaModel
+    block_inputs: BlockInputs
+    removal: MeasuredUnits
+    reduction: Reduction
+    token_loss: TokenLoss
+    ranks: Ranks
+    setting: Setting
+    progress: Progress
+    scratch: Callable[[], Path]
+
+    def choose(self, calibration: Tensor, once: Once) -> Generator[UnitProgress, None, Removed]:
+        """Return the units that each block loses.
+
+        Args:
+            calibration: token ids ``[windows, tokens]`` of all ranks' windows.
+            once: finds the importance of the units of the dense model, if an earlier run with the
+                same windows has measured it.
+
+        Raises:
+            NotFiniteError: a gradient or a loss is NaN or infinity.
+        """
+        units = ModelUnits(self.meta_model, self.removal)
+        measure = self.removal.measure
+        if isinstance(measure, Pgp):
+            return (yield from self._by_policy(units, measure, calibration))
+        return (yield from self._by_importance(units, measure, calibration, once))
+
+    def _by_importance(
+        self, units: ModelUnits, measure: Adapt, calibration: Tensor, once: Once
+    ) -> Generator[UnitProgress, None, Removed]:
+        importance = self._importance(units, calibration, once)
+        if self.removal.uniform:
+            return units.removed_below(importance, self.reduction.kept)
+        shares = AdaptShares(self.meta_model, self.block_inputs, self.ranks, units, measure)
+        windows = short_windows(calibration, measure.tokens)[: measure.windows]
+        batches = self.ranks.share_of(split_batches(windows, self.setting))
+        wanted = self._parameters(units)
+        found = yield from shares.search(importance, wanted, batches, self.progress, self._spill)
+        return units.removed_below(importance, units.kept_by_share(found))
+
+    def _importance(self, units: ModelUnits, calibration: Tensor, once: Once) -> Tensor:
+        """Return the importance of each unit, ``[n]`` fp64."""
+        batches = self.ranks.share_of(split_batches(calibration, self.setting))
+        measure = partial(
+            measure_importance,
+            self.meta_model,
+            self.block_inputs,
+            self.removal,
+            self.token_loss,
+            self.ranks,
+            batches,
+        )
+        measured = self.progress.measure_once(
+            "importance", lambda: once(lambda: measure(self.scratch()))
+        )
+        found = [measured[one.block][one.name] for one in units.modules]
+        return torch.tensor([value for own in found for value in own], dtype=torch.float64)
+
+    def _by_policy(
+        self, units: ModelUnits, measure: Pgp, calibration: Tensor
+    ) -> Generator[UnitProgress, None, Removed]:
+        trials = UnitTrials(
+            self.meta_model,
+            self.block_inputs,
+            self.token_loss,
+            self.ranks,
+            units,
+            partial(split_batches, setting=self.setting),
+        )
+        search = PolicySearch(units, self._budgets(units), measure, trials, self.progress)
+        probabilities = yield from search.search(short_windows(calibration, measure.tokens))
+        if self.removal.uniform:
+            return units.removed_below(probabilities, self.reduction.kept)
+        return units.removed_lowest(probabilities, self._parameters(units))
+
+    def _budgets(self, units: ModelUnits) -> list[Budget]:
+        """Return how many units stay: of each module, or of all heads and of all channels."""
+        if self.removal.uniform:
+            kept = self.reduction.kept
+            return [Budget([one], kept[one.block][one.name]) for one in units.modules]
+        lost = units.divided(self._parameters(units))
+        return [Budget(found, _count(found) - count) for found, count in lost]
+
+    def _parameters(self, units: ModelUnits) -> float:
+        """Return how many parameters are removed."""
+        return self.removal.ratio * units.parameters
+
+    def _spill(self) -> Path | None:
+        return self.scratch() if self.setting.spills else None
+
+
+def _count(modules: list[Module]) -> int:
+    return sum(one.units.count for one in modules)

@@ -1,0 +1,82 @@
+"""The importance of each unit of the dense model, by the gradients of its loss."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from torch import Tensor, nn
+
+from worker.pruning.distributed.ranks import Ranks
+from worker.pruning.methods.adapt import unit_importance
+from worker.pruning.model.block_inputs import BlockInputs
+from worker.pruning.model.head_loss import TokenLoss
+from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.structure.measured_units import MeasuredUnits
+from worker.pruning.sweep.gradient_pass import LOSS_SCALE, BackwardPass, single_windows
+
+Importance = list[dict[str, list[float]]]
+"""For each block, the importance of the units of each module, by the name of the units."""
+
+
+def measure_importance(
+    meta_model: MetaModel,
+    block_inputs: BlockInputs,
+    removal: MeasuredUnits,
+    token_loss: TokenLoss,
+    ranks: Ranks,
+    batches: Iterable[Tensor],
+    folder: Path,
+) -> Importance:
+    """Measure how strongly the dense model's mean loss depends on each unit.
+
+    Args:
+        meta_model: the model.
+        block_inputs: embeds the windows and calls the blocks.
+        removal: which units the blocks have.
+        token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``.
+        ranks: the ranks that share the windows.
+        batches: the batches of this rank's token ids, each ``[windows, tokens]``.
+        folder: an existing folder for each block's inputs.
+
+    Raises:
+        NotFiniteError: a gradient contains NaN or infinity.
+    """
+    windows = single_windows(batches)
+    totals = _Sums(meta_model, removal, LOSS_SCALE * ranks.sum_of(len(windows)))
+    with TemporaryDirectory(prefix="inputs-", dir=folder) as scratch:
+        backward = BackwardPass(meta_model, block_inputs, token_loss, ranks)
+        backward.run(windows, Path(scratch), totals)
+    return totals.found
+
+
+class _Sums:
+    """The sums of gradients over windows, which give the importance of units.
+
+    Args:
+        meta_model: the model.
+        removal: which units the blocks have.
+        scale: by what the sums are divided, so that they are the gradients of the mean loss.
+
+    Attributes:
+        found: the importance of the units of each block.
+    """
+
+    def __init__(self, meta_model: MetaModel, removal: MeasuredUnits, scale: float) -> None:
+        config = meta_model.config
+        self._units = [removal.units(block, config) for block in meta_model.blocks]
+        self._scale = scale
+        self.found: Importance = [{} for _ in self._units]
+
+    def names(self, index: int, block: nn.Module) -> list[str]:
+        slices = (one for units in self._units[index] for one in units.slices)
+        return list(dict.fromkeys(one.parameter for one in slices))
+
+    def add(self, total: Tensor, gradient: Tensor) -> None:
+        total.add_(gradient)
+
+    def finish(self, index: int, block: nn.Module, totals: Mapping[str, Tensor]) -> None:
+        weights = {name: block.get_parameter(name) for name in totals}
+        self.found[index] = {
+            units.name: (unit_importance(units, weights, totals) / self._scale).tolist()
+            for units in self._units[index]
+        }

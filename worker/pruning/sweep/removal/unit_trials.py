@@ -1,0 +1,133 @@
+"""Running a model without some of its units, one block in memory at a time."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from worker.pruning.base.errors import NotFiniteError
+from worker.pruning.base.memory import trim_heap
+from worker.pruning.calibration.block_calibration import BlockCalibration
+from worker.pruning.calibration.collectors import InputCollector
+from worker.pruning.distributed.ranks import Ranks
+from worker.pruning.methods.units import unit_scores
+from worker.pruning.model.block_inputs import BlockInputs
+from worker.pruning.model.head_loss import TokenLoss, window_losses
+from worker.pruning.model.linear_layers import LinearLayer
+from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.stats.input_moments import InputMoments
+from worker.pruning.sweep.removal.model_units import ModelUnits
+from worker.pruning.sweep.removal.without_units import without_units
+
+
+class UnitTrials:
+    """Runs windows through the dense model, as a whole or without some of its units.
+
+    Args:
+        meta_model: the model.
+        block_inputs: embeds windows and calls the model's blocks.
+        token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``.
+        ranks: the ranks that share the windows.
+        units: the units of the model.
+        split: splits token ids ``[windows, tokens]`` into batches.
+    """
+
+    def __init__(
+        self,
+        meta_model: MetaModel,
+        block_inputs: BlockInputs,
+        token_loss: TokenLoss,
+        ranks: Ranks,
+        units: ModelUnits,
+        split: Callable[[Tensor], list[Tensor]],
+    ) -> None:
+        self._meta_model, self._block_inputs = meta_model, block_inputs
+        self._token_loss, self._ranks = token_loss, ranks
+        self._units, self._split = units, split
+
+    def losses(self, windows: Tensor, masks: Tensor) -> list[float]:
+        """Return the mean loss of the model with the units of each mask.
+
+        Args:
+            windows: token ids ``[windows, tokens]``, the same on all ranks.
+            masks: ``[masks, n]``; 0 for the units that the model lacks.
+        """
+        batches = self._ranks.share_of(self._split(windows))
+        embedded = self._embedded(batches)
+        states = [list(embedded) for _ in masks]
+        embedded.clear()
+        for index in range(len(self._meta_model.blocks)):
+            self._run_block(index, masks, states)
+        with self._meta_model.loaded_head():
+            losses = [
+                window_losses(
+                    self._meta_model,
+                    self._block_inputs,
+                    own,
+                    batches,
+                    self._token_loss,
+                    self._ranks,
+                )
+                for own in states
+            ]
+        trim_heap()
+        return [sum(own) / len(own) for own in losses]
+
+    def scores(self, windows: Tensor) -> list[dict[str, Tensor]]:
+        """Return the score of each unit in the dense model, ``[units]``, by its units' name.
+
+        It is the root of `unit_scores`, by which the units' outputs grow.
+
+        Args:
+            windows: token ids ``[windows, tokens]``, the same on all ranks.
+
+        Raises:
+            NotFiniteError: a layer's weight, or its inputs, contain NaN or infinity.
+        """
+        states = self._embedded(self._ranks.share_of(self._split(windows)))
+        return [self._scores(index, states) for index in range(len(self._meta_model.blocks))]
+
+    def _embedded(self, batches: Sequence[Tensor]) -> list[Tensor]:
+        found: list[Tensor] = []
+        with self._meta_model.loaded_embeddings():
+            self._block_inputs.embed(batches, found.append)
+        return found
+
+    def _run_block(self, index: int, masks: Tensor, states: Sequence[list[Tensor]]) -> None:
+        """Replace each mask's states by the outputs of the block with the units of the mask."""
+        if index + 1 < len(self._meta_model.blocks):
+            self._meta_model.read_ahead(index + 1)
+        units, modules = self._units.of_block[index], self._units.within(index)
+        with self._meta_model.loaded_block(index, self._meta_model.read_block(index)) as block:
+            for mask, own in zip(masks, states, strict=True):
+                removed = {one.name: (one.of(mask) == 0).nonzero()[:, 0] for one in modules}
+                with without_units(block, units, removed):
+                    own[:] = [self._block_inputs.call(block, index, hidden) for hidden in own]
+
+    def _scores(self, index: int, states: list[Tensor]) -> dict[str, Tensor]:
+        """Return the scores of a block's units, and replace its inputs by its outputs."""
+        name, found = self._meta_model.block_name(index), dict[str, Tensor]()
+        units = {one.name: one for one in self._units.of_block[index]}
+
+        def score(layer: LinearLayer, moments: InputMoments) -> None:
+            weight = layer.oriented(layer.weight)
+            squares = torch.ones(layer.inputs)
+            if moments.tokens:  # an expert that no token reaches is judged by its weights
+                squares = moments.sq_mean() * moments.tokens
+            places = units[layer.name].slices[0].places
+            scores = unit_scores(weight, squares.to(weight.device), places).sqrt().cpu()
+            if not bool(scores.sum().isfinite()):
+                raise NotFiniteError(f"{name}.{layer.name}")
+            found[layer.name] = scores
+
+        with self._meta_model.loaded_block(index, self._meta_model.read_block(index)) as block:
+
+            def advance(batch: int) -> None:
+                states[batch] = self._block_inputs.call(block, index, states[batch])
+
+            layers = [one.reader for one in units.values()]
+            collector = InputCollector(InputMoments)
+            BlockCalibration(
+                layers, advance, len(states), score, collector, self._ranks
+            ).run_reference()
+        return found
