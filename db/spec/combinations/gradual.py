@@ -3,7 +3,7 @@
 from db.core.errors import SpecRefusedError
 from db.spec.combinations.unfit import UNFIT
 from db.spec.prune_spec import PruneSpec
-from db.spec.pruning.methods import REMOVING, MethodName
+from db.spec.pruning.methods import MEASURED, REMOVING, MethodName
 
 
 def check_steps(spec: PruneSpec) -> None:
@@ -27,7 +27,7 @@ def check_steps(spec: PruneSpec) -> None:
             "Set sparsity above 0, or leave steps out.",
         ),
         (
-            spec.method in {MethodName.adapt, MethodName.pgp},
+            spec.method in MEASURED,
             f"method {spec.method} chooses all units by one measurement of the whole model",
             "Leave steps out, or name neurons, heads or depth as the method.",
         ),

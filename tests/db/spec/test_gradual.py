@@ -38,6 +38,7 @@ def test_steps_suit_any_method_that_prunes(fields: dict[str, Any]) -> None:
         ({"pattern": "2:4"}, "pattern 2:4 has one sparsity"),
         ({"method": "none", "sparsity": None}, "method none prunes nothing"),
         ({"sparsity": 0.0, "eval_dataset": "c4"}, "no weight would be pruned"),
+        ({"method": "pgp", "ratio": 0.2, "sparsity": None}, "pgp chooses all units"),
         ({"quantize": "w4a16"}, "a step continues weights that are not rounded"),
         ({"recover": "ast"}, "the recovery ast changes the zeros"),
     ],
