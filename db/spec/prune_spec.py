@@ -24,8 +24,8 @@ from db.spec.formats.quantization import Quantize, Rotate
 from db.spec.generation import Prompts
 from db.spec.outputs.targets import Outputs
 from db.spec.presets import PresetName, resolve_preset
-from db.spec.pruning.methods import MethodName, SolverName
 from db.spec.pruning.gradual import MAX_STEPS
+from db.spec.pruning.methods import MethodName, SolverName
 from db.spec.pruning.patterns import Pattern, implied_sparsity
 from db.spec.recovery import Recover
 from db.spec.references import SecretName

@@ -71,7 +71,9 @@ def text_digests(job: OpenedJob) -> dict[str, str]:
     """Return the SHA-256 of the texts of a job, by their names in ``expect``."""
     windows = job.windows
     texts = {CALIBRATION: windows.calibration, EVALUATION: windows.evaluation, KEEP: windows.keep}
-    return {name: text.provenance["dataset_sha256"] for name, text in texts.items() if text is not None}
+    return {
+        name: text.provenance["dataset_sha256"] for name, text in texts.items() if text is not None
+    }
 
 
 def shown_names(spec: PruneSpec, resources: Resources) -> dict[str, str]:

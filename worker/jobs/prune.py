@@ -125,8 +125,17 @@ def _measured(
     speed = yield from measurements.speed(out)
     yield JobProgress(Phase.packaging, PACKAGED)
     weights = yield from read_weights(job, blocks, out, shards, PACKAGED)
-    formats = (quantization, measured_binarization(job, blocks), rotation and rotation.choices)
-    return shards, OtherResults(weights, *formats, tasks, ranking, texts, speed)
+    others = OtherResults(
+        weights,
+        quantization,
+        measured_binarization(job, blocks),
+        rotation.choices if rotation else None,
+        tasks,
+        ranking,
+        texts,
+        speed,
+    )
+    return shards, others
 
 
 def _opened(

@@ -55,7 +55,9 @@ class UnitCounts:
             field: count // field.step for field, count in zip(self._fields, counts, strict=True)
         }
         increment.check_divides(min(filter(None, groups.values())), "groups of units")
-        return {field.name: field.step * increment.reached(count) for field, count in groups.items()}
+        return {
+            field.name: field.step * increment.reached(count) for field, count in groups.items()
+        }
 
     def kept(self, removed: Mapping[str, int]) -> tuple[dict[str, int], ...]:
         """Return for each block how many units stay, by their name."""

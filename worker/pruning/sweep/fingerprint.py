@@ -42,11 +42,15 @@ def fingerprint(
         start: the model with the weights that are pruned; None if they are those of the dense one.
     """
     started = {} if start is None else {"start": _weights(start)}
-    return model_parts(meta_model, token_loss, meta_model.device) | started | {
-        "recipe": plain_values(recipe),
-        "calibration": ids_digest(calibration),
-        "evaluation": ids_digest(evaluation),
-    }
+    return (
+        model_parts(meta_model, token_loss, meta_model.device)
+        | started
+        | {
+            "recipe": plain_values(recipe),
+            "calibration": ids_digest(calibration),
+            "evaluation": ids_digest(evaluation),
+        }
+    )
 
 
 def dense_loss_key(

@@ -61,9 +61,7 @@ def increment(
     model = MetaModel.open(dense, torch.float32, torch.device("cpu"))
     start, reference = (model.with_weights(source), model) if source else (model, None)
     ids = (CALIBRATION, EVALUATION)
-    return ModelPruner(
-        start, recipe, *ids, out, token_loss, dense_losses=known, dense=reference
-    )
+    return ModelPruner(start, recipe, *ids, out, token_loss, dense_losses=known, dense=reference)
 
 
 def gradually(

@@ -105,9 +105,7 @@ class UnitPruner:
             return
         parameter = self._stored[layer.weight_name]
         dense = self._dense.get(layer.weight_name)
-        target = Target(
-            self._name, layer, whole, parameter, NO_GRADIENTS, dense_parameter=dense
-        )
+        target = Target(self._name, layer, whole, parameter, NO_GRADIENTS, dense_parameter=dense)
         sample = SampledRows(target)
         kept, unscored = self._kept_units(units, target, moments)
         moments = moments.both if isinstance(moments, TwoTextMoments) else moments
