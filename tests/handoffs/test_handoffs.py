@@ -29,6 +29,7 @@ TOKENS = 16
 JOBS: dict[str, dict[str, Any]] = {
     "2:4": {"pattern": "2:4", "method": "wanda"},
     "neurons": {"method": "neurons", "ratio": 0.25},
+    "heads": {"method": "heads", "ratio": 0.2},
 }
 
 
