@@ -37,9 +37,7 @@ class BinarizedMatrix:
     salient: Tensor
 
 
-def binarize(
-    weight: Tensor, gram: Gram, pattern: NofM, settings: Binarization
-) -> BinarizedMatrix:
+def binarize(weight: Tensor, gram: Gram, pattern: NofM, settings: Binarization) -> BinarizedMatrix:
     """Prune a weight to N:M and binarise what is kept, so that its outputs change little.
 
     This follows PBS²P (arXiv:2502.01705). U is upper triangular, and UᵀU is the inverse of the
@@ -71,9 +69,7 @@ def binarize(
 class _Binarizing:
     """The binarisation of a matrix from left to right; matrices are transposed, ``[in, out]``."""
 
-    def __init__(
-        self, weight: Tensor, gram: Gram, pattern: NofM, settings: Binarization
-    ) -> None:
+    def __init__(self, weight: Tensor, gram: Gram, pattern: NofM, settings: Binarization) -> None:
         factor = gram.inverse_cholesky(DAMPING)
         self._columns, self._dtype = Compensation(weight, factor), weight.dtype
         self._columns.work[gram.dead] = 0.0  # pruned first

@@ -65,9 +65,7 @@ def rotated_embeddings(weight: Tensor, rotation: Rotation) -> Tensor:
     return _by_pieces(weight, rotation.of_rows)
 
 
-def _weights_and_biases(
-    layers: Iterable[str], parameters: Mapping[str, Tensor]
-) -> Iterator[str]:
+def _weights_and_biases(layers: Iterable[str], parameters: Mapping[str, Tensor]) -> Iterator[str]:
     """Yield the names of the parameters of these layers."""
     for layer in layers:
         yield from (name for name in (f"{layer}.weight", f"{layer}.bias") if name in parameters)

@@ -48,7 +48,9 @@ def test_the_logits_of_a_rotated_model_are_those_of_the_model(
         with torch.no_grad():
             norm.fill_(1 - parts.offset)
 
-    torch.testing.assert_close(logits(model), expected, rtol=1e-4, atol=1e-4 * float(expected.std()))
+    torch.testing.assert_close(
+        logits(model), expected, rtol=1e-4, atol=1e-4 * float(expected.std())
+    )
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])

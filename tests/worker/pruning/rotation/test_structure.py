@@ -38,9 +38,7 @@ def test_models_that_are_built_like_llama_can_be_rotated(tmp_path: Path, family:
         ("phi3", "has no mlp.gate_proj.weight"),
     ],
 )
-def test_other_models_are_refused_with_the_reason(
-    tmp_path: Path, family: str, reason: str
-) -> None:
+def test_other_models_are_refused_with_the_reason(tmp_path: Path, family: str, reason: str) -> None:
     meta_model = opened(write_model(tmp_path, {**FAMILIES, **FUSED}[family]))
     with pytest.raises(RotationError, match=reason) as refused:
         rotatable(meta_model)
