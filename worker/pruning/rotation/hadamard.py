@@ -1,4 +1,4 @@
-"""Random Walsh–Hadamard rotations."""
+"""Random Walsh-Hadamard rotations."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ _PIECE = 1 << 22  # numbers that are rotated at a time
 
 @dataclass(frozen=True)
 class Rotation:
-    """An orthogonal matrix R: random signs, then a Walsh–Hadamard matrix.
+    """An orthogonal matrix R: random signs, then a Walsh-Hadamard matrix.
 
     If the size is no power of two, R has one such matrix for each piece of features; a piece has as
     many as the largest power of two that divides the size.

@@ -1,4 +1,4 @@
-"""Random Walsh–Hadamard rotations, compared with the matrix that they stand for."""
+"""Random Walsh-Hadamard rotations, compared with the matrix that they stand for."""
 
 from math import sqrt
 
