@@ -67,9 +67,7 @@ def next_sparsities(
     return [min(max(one, 0.0), MOST) for one in risen]
 
 
-def shifted(
-    sparsities: Sequence[float], sizes: Sequence[int], parameters: float
-) -> list[float]:
+def shifted(sparsities: Sequence[float], sizes: Sequence[int], parameters: float) -> list[float]:
     """Return shares that differ from these by the same number, and remove ``parameters`` in all.
 
     They stay between 0 and `MOST`.

@@ -278,9 +278,7 @@ class ModelPruner:
             return
         run = (self._token_loss, self._ranks, self.plan.setting, self._progress)
         scratch = partial(self._scratch, stack)
-        choice = UnitChoice(
-            self._meta_model, self._block_inputs, removal, reduction, *run, scratch
-        )
+        choice = UnitChoice(self._meta_model, self._block_inputs, removal, reduction, *run, scratch)
         once = partial(self._measurements.once, self._basis_of(["importance"]))
         steps = choice.choose(self._windows, once)
         removed = yield from self._seconds.each("prune", steps)

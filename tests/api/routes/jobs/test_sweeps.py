@@ -116,7 +116,9 @@ def test_points_that_removed_parameters_are_compared_by_how_many(
     client: TestClient, sessions: Sessions
 ) -> None:
     grid = {"ratio": [0.1, 0.2, 0.3]}
-    sweep = post(client, method="neurons", grid=grid, gate={"max": {"pruned_perplexity": 90}}).json()
+    sweep = post(
+        client, method="neurons", grid=grid, gate={"max": {"pruned_perplexity": 90}}
+    ).json()
     ids = [point["job_id"] for point in sweep["points"]]
     for job_id, removed, perplexity in zip(ids, (10, 20, 30), (40, 80, 80), strict=True):
         metrics = {"sparsity": 0.0, "parameters": 100 - removed, "parameters_removed": removed}

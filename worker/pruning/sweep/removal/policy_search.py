@@ -19,7 +19,7 @@ from worker.pruning.methods.policy import (
 )
 from worker.pruning.structure.measures import Pgp
 from worker.pruning.sweep.progress import Progress
-from worker.pruning.sweep.removal.model_units import Module, ModelUnits
+from worker.pruning.sweep.removal.model_units import ModelUnits, Module
 from worker.pruning.sweep.removal.unit_trials import UnitTrials
 from worker.pruning.sweep.results import UnitProgress
 

@@ -19,7 +19,7 @@ from worker.pruning.structure.reduction import Reduction
 from worker.pruning.sweep.job_shapes import split_batches
 from worker.pruning.sweep.progress import Progress
 from worker.pruning.sweep.removal.adapt_shares import AdaptShares
-from worker.pruning.sweep.removal.model_units import Module, ModelUnits, Removed
+from worker.pruning.sweep.removal.model_units import ModelUnits, Module, Removed
 from worker.pruning.sweep.removal.policy_search import Budget, PolicySearch
 from worker.pruning.sweep.removal.unit_importance import Importance, measure_importance
 from worker.pruning.sweep.removal.unit_trials import UnitTrials

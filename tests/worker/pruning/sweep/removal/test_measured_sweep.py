@@ -106,9 +106,7 @@ def test_refinement_keeps_units_in_place_zero(tmp_path: Path) -> None:
 def test_experts_lose_as_many_channels_each(tmp_path: Path, measure: Measure) -> None:
     dense = write_model(tmp_path / "dense", MIXTURES["gpt-oss-interleaved"])
     found = removed(dense, tmp_path, recipe_of(measure, uniform=True), CALIBRATION)
-    counts = {
-        units.count for block in found.blocks for units in block.removed if units.is_routed
-    }
+    counts = {units.count for block in found.blocks for units in block.removed if units.is_routed}
     assert len(counts) == 1
 
 
