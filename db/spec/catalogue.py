@@ -220,7 +220,7 @@ METHODS: tuple[MethodInfo, ...] = (
         title="Adapt-Pruner",
         summary=(
             "Removes MLP channels and attention heads together: those on which the loss of the "
-            "dense model depends least, by the sum over all weights of a unit of |weight × "
+            "dense model depends least, by the sum over all weights of a unit of |weight · "
             "gradient|. Every block loses the same number; with uniform false, blocks that change "
             "the hidden state less lose more, measured again after each of 10 steps, as zeros in "
             "place."

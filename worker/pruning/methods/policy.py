@@ -31,7 +31,7 @@ def starting_values(scores: Tensor) -> Tensor:
 def projected(values: Tensor, total: float) -> Tensor:
     """Return the probabilities nearest to ``values`` whose sum is ``total``.
 
-    They are clip(values − ν, 0, 1), with ν found by bisection.
+    They are clip(values − shift, 0, 1), with the shift found by bisection.
 
     Args:
         values: ``[n]`` fp64.

@@ -72,7 +72,7 @@ def loss_without(dense: LlamaForCausalLM, mask: Tensor, ids: Tensor) -> float:
 
 
 def plain_projection(values: list[float], total: float) -> list[float]:
-    """Return clip(v − ν, 0, 1), whose sum is the total."""
+    """Return clip(value − shift, 0, 1), whose sum is the total."""
     low, high = min(values) - 1, max(values)
     for _ in range(200):
         middle = (low + high) / 2
@@ -175,7 +175,7 @@ def test_a_policy_keeps_all_bits_in_the_log() -> None:
 @torch.no_grad()
 def test_a_model_is_the_dense_one_again_after_a_trial(tmp_path: Path) -> None:
     folder = write_model(tmp_path / "dense", FAMILIES["llama"])
-    search, trials = open_search(folder, tmp_path / "out")
+    _, trials = open_search(folder, tmp_path / "out")
     all_units, few = torch.ones(1, 150), torch.zeros(1, 150)
     few[0, ::3] = 1
     whole, without, both = (
