@@ -89,8 +89,8 @@ def generated(folder: Path, prompt: list[int]) -> list[int]:
 
 @torch.no_grad()
 def most_likely(folder: Path, prompt: list[int]) -> list[int]:
-    """Return the most likely tokens, whatever ends a text."""
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    """Return the most likely tokens with weights of float16, whatever ends a text."""
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float16).float()
     ids = list(prompt)
     for _ in range(TOKENS):
         ids.append(int(model(torch.tensor([ids])).logits[0, -1].argmax()))
@@ -139,28 +139,30 @@ def test_llama_cpp_measures_a_gguf_file(result: Result, prompt: list[int]) -> No
 
 
 @pytest.fixture(scope="module")
-def byte_level(results: dict[str, Result]) -> Path:
-    """The GGUF file of the smaller model, with a vocabulary that OpenVINO reads."""
-    file = results["neurons"].file
-    return with_byte_vocabulary(file, file.with_name("bytes.gguf"))
+def byte_level(results: dict[str, Result], script: Path) -> Result:
+    """A smaller model in float16, with a vocabulary that OpenVINO reads."""
+    folder = results["neurons"].folder
+    file = folder.with_suffix(".f16.gguf")
+    content = convert(script, folder, file, GgufType.f16)
+    return Result(folder, with_byte_vocabulary(file, folder.with_suffix(".bytes.gguf")), content)
 
 
 def test_openvino_generates_the_tokens_of_transformers(
-    results: dict[str, Result], byte_level: Path, prompt: list[int]
+    byte_level: Result, prompt: list[int]
 ) -> None:
     exact = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
-    pipeline = openvino_genai.LLMPipeline(str(byte_level), "CPU", ATTENTION_BACKEND="SDPA", **exact)
+    file = str(byte_level.file)
+    pipeline = openvino_genai.LLMPipeline(file, "CPU", ATTENTION_BACKEND="SDPA", **exact)
     settings = openvino_genai.GenerationConfig(max_new_tokens=TOKENS, ignore_eos=True)
     ids = openvino.Tensor(np.array([prompt], dtype=np.int64))
-    assert pipeline.generate(ids, settings).tokens[0] == most_likely(
-        results["neurons"].folder, prompt
-    )
+    tokens = pipeline.generate(ids, settings).tokens[0]
+    assert tokens == most_likely(byte_level.folder, prompt)
 
 
-def test_openvino_measures_a_gguf_file(byte_level: Path, prompt: list[int]) -> None:
+def test_openvino_measures_a_gguf_file(byte_level: Result, prompt: list[int]) -> None:
     runtime = OpenVinoRuntime(threads=1)
-    assert runtime.limits(byte_level) == Limits(96, 64)
-    with runtime.loaded(byte_level) as model:
+    assert runtime.limits(byte_level.file) == Limits(96, 64)
+    with runtime.loaded(byte_level.file) as model:
         timing = model.generate(prompt, 9)
     assert timing.prefill_seconds > 0
     assert timing.decode_seconds > 0

@@ -16,7 +16,7 @@ from worker.benchmark.runtime import Timing
 
 
 class OpenVinoRuntime(GgufRuntime):
-    """OpenVINO on the CPU; it reads GGUF files of Llama, Qwen2 and Qwen3 with byte-level BPE."""
+    """OpenVINO on the CPU; it reads Llama, Qwen2 and Qwen3 with byte-level BPE, not in float32."""
 
     def environment(self) -> dict[str, str]:
         return {
