@@ -1,4 +1,4 @@
-"""The rotated model of a job that rotates: it is written first, and pruned in place of the model."""
+"""The rotated model of a job: it is written first, and pruned in place of the model."""
 
 import shutil
 from collections.abc import Generator

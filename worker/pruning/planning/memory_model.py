@@ -51,10 +51,10 @@ def memory_by_phase(shape: ModelShape, work: Workload, setting: Setting) -> dict
 
     A job has all or some of these phases: ``embedding`` computes the embeddings, ``allocation``
     measures the dense model, ``rotation`` rotates a block before the sweep, ``gradients`` runs a
-    block forward and backward on one window, ``units`` runs it without some units, ``blocks`` prunes
-    a block, ``refinement`` trains a pruned block, ``quantization`` rounds the weights of a block,
-    ``rest`` copies the tensors outside the blocks, and ``losses`` computes the losses. For a phase
-    that runs once for each block, the result is the memory of the block that needs the most.
+    block forward and backward on one window, ``units`` runs it without some units, ``blocks``
+    prunes a block, ``refinement`` trains a pruned block, ``quantization`` rounds the weights of a
+    block, ``rest`` copies the tensors outside the blocks, and ``losses`` computes the losses. For a
+    phase that runs once for each block, the result is the memory of the block that needs the most.
     """
     return _MemoryModel(shape, work, setting).phases()
 

@@ -89,8 +89,8 @@ class Recipe:
             combined with a scorer, a solver, globs of layers to skip, or a quantisation.
         quantization: how the pruned layers are quantised, block by block after the refinement; None
             for no quantisation.
-        binarization: how the layers are pruned and binarised, in place of a scorer and a solver; the
-            pattern is then its own. None for no binarisation.
+        binarization: how the layers are pruned and binarised, in place of a scorer and a solver;
+            the pattern is then its own. None for no binarisation.
         rotates: whether the sweep gets the model rotated; it does not rotate the model itself.
         increment: which part of the pruning is made. The pattern and the allocation are those that
             the last increment reaches.
