@@ -55,7 +55,7 @@ class JobPlan:
 
     @property
     def scratch_bytes(self) -> int:
-        """Size of temporary files, including a model that a recovery or an increment starts from."""
+        """Size of temporary files, and of models that a recovery or an increment starts from."""
         largest = max(one.scratch_bytes for one in self._all())
         models = (self.recovery is not None) + (self.increments > 1)
         return largest + models * self.sweep.artifact_bytes

@@ -70,10 +70,10 @@ def model_digests(
 def text_digests(job: OpenedJob) -> dict[str, str]:
     """Return the SHA-256 of the texts of a job, by their names in ``expect``."""
     windows = job.windows
-    texts = {CALIBRATION: windows.calibration, EVALUATION: windows.evaluation, KEEP: windows.keep}
-    return {
-        name: text.provenance["dataset_sha256"] for name, text in texts.items() if text is not None
-    }
+    texts = {CALIBRATION: windows.calibration, EVALUATION: windows.evaluation}
+    if windows.keep is not None:
+        texts[KEEP] = windows.keep
+    return {name: text.provenance["dataset_sha256"] for name, text in texts.items()}
 
 
 def shown_names(spec: PruneSpec, resources: Resources) -> dict[str, str]:

@@ -157,9 +157,7 @@ def check_recovered_steps(spec: PruneSpec, settings: Recovery, length: int) -> N
     """
     steps, number = spec.steps or 1, window_count(settings, length)
     if number < steps:
-        reason = (
-            f"{settings.tokens} tokens of recover are {number} windows, and each step takes one"
-        )
+        reason = f"the tokens of recover are {number} windows, and each step takes one"
         remedy = f"Set steps to {number} or less, or the tokens of recover to {steps * length}."
         raise SpecRefusedError("steps", steps, UNFIT, reason, remedy)
 

@@ -81,7 +81,5 @@ def stopped_warning(finished: Sequence[FinishedIncrement], kept: FinishedIncreme
     if stopped is None:
         return []
     reason, total = " and ".join(stopped.failures), stopped.model.increment.total
-    written = (
-        "This is its model." if kept is stopped else f"This is the model of step {kept.number}."
-    )
+    written = f"This is the model of step {kept.number}."
     return [f"The gate stopped the job at step {stopped.number} of {total}: {reason}. {written}"]

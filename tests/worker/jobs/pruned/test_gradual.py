@@ -41,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def likely_ids(model: Path) -> Tensor:
-    """Return text ``[windows, tokens]`` that a model finds likely, so that pruning makes it worse."""
+    """Return text ``[windows, tokens]`` that a model finds likely; pruning makes it less so."""
     decoder, ids = AutoModelForCausalLM.from_pretrained(model).eval(), random_ids(8, 2, seed=2)
     with torch.no_grad():
         while ids.shape[1] < 16:

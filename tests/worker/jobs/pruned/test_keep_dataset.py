@@ -66,11 +66,7 @@ def test_the_second_text_changes_what_goes_and_is_named_wherever_a_text_is(folde
 @pytest.mark.parametrize(
     ("fields", "field", "reason"),
     [
-        (
-            {"method": "wanda", "sparsity": 0.5, "ratio": None},
-            "keep_dataset",
-            "removes no channels",
-        ),
+        ({"method": "heads"}, "keep_dataset", "method heads removes no channels"),
         ({"dataset": "c4"}, "keep_dataset", "it is the dataset that all channels are scored on"),
         ({"keep_dataset": None, "expect": {"keep": "1f"}}, "expect", "the job has no keep text"),
         ({"keep_text_field": "content"}, "keep_text_field", "is built in"),
