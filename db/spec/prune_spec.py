@@ -215,8 +215,8 @@ class PruneSpec(BaseModel):
     )
     binarize: Binarize = Field(
         default=None,
-        description="Keeps some of each eight neighbouring weights, as two values for each group of "
-        "a row: `true`, or an object that sets more. It replaces `method` and `sparsity`.",
+        description="Keeps some of each eight neighbouring weights, as two values for each group "
+        "of a row: `true`, or an object that sets more. It replaces `method` and `sparsity`.",
         examples=[{"kept": 4.4}],
     )
     samples: StrictInt | None = Field(

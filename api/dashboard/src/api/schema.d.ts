@@ -1777,6 +1777,40 @@ export interface components {
             } | null;
         };
         /**
+         * BinarizeSpec
+         * @description How many weights are kept, and which of these share their values.
+         */
+        BinarizeSpec: {
+            /**
+             * Kept
+             * @description Weights that are kept of each eight neighbours, the mean over the blocks.
+             * @default 4
+             */
+            kept: number;
+            /**
+             * Low
+             * @description The fewest that a block keeps of each eight; by default one less than `kept`.
+             */
+            low?: number | null;
+            /**
+             * High
+             * @description The most that a block keeps of each eight; by default one more than `kept`.
+             */
+            high?: number | null;
+            /**
+             * Group Size
+             * @description Neighbours of a row whose kept weights share two values.
+             * @default 128
+             */
+            group_size: number;
+            /**
+             * Salient
+             * @description Share of the columns of each group that are binarised twice, so that their kept weights take four values.
+             * @default 0.05
+             */
+            salient: number;
+        };
+        /**
          * Block
          * @description The decoder block that was finished last.
          */
@@ -2354,6 +2388,10 @@ export interface components {
          *         "preset": null,
          *         "method": "zpruner",
          *         "ratio": null,
+         *         "uniform": true,
+         *         "keep_dataset": null,
+         *         "keep_text_field": null,
+         *         "steps": null,
          *         "scope": null,
          *         "pattern": null,
          *         "solver": "none",
@@ -2366,6 +2404,8 @@ export interface components {
          *         "refine": null,
          *         "recover": null,
          *         "quantize": null,
+         *         "rotate": null,
+         *         "binarize": null,
          *         "samples": null,
          *         "seq_len": null,
          *         "seed": 0,
@@ -2411,6 +2451,10 @@ export interface components {
          *         "preset": null,
          *         "method": "zpruner",
          *         "ratio": null,
+         *         "uniform": true,
+         *         "keep_dataset": null,
+         *         "keep_text_field": null,
+         *         "steps": null,
          *         "scope": null,
          *         "pattern": null,
          *         "solver": "none",
@@ -2423,6 +2467,8 @@ export interface components {
          *         "refine": null,
          *         "recover": null,
          *         "quantize": null,
+         *         "rotate": null,
+         *         "binarize": null,
          *         "samples": null,
          *         "seq_len": null,
          *         "seed": 0,
@@ -2817,7 +2863,7 @@ export interface components {
             model?: string;
             /**
              * Sparsity
-             * @description Share of each pruned matrix that becomes zero; a `pattern` implies it, and the methods `none`, `neurons`, `heads` and `depth` need none.
+             * @description Share of each pruned matrix that becomes zero; a `pattern` implies it, and method `none` and those that take a `ratio` need none.
              * @example 0.5
              */
             sparsity?: number;
@@ -2850,10 +2896,32 @@ export interface components {
             method: components["schemas"]["MethodName"];
             /**
              * Ratio
-             * @description Share of the blocks' parameters that the methods `neurons`, `heads` and `depth` remove.
+             * @description Share of the blocks' parameters that the methods `neurons`, `heads`, `depth`, `adapt` and `pgp` remove.
              * @example 0.25
              */
             ratio?: number | null;
+            /**
+             * Uniform
+             * @description Whether `adapt` and `pgp` remove the same number of units from every block, so that the model gets smaller; if not, removed units stay in place as zeros.
+             * @default true
+             */
+            uniform: boolean;
+            /**
+             * Keep Dataset
+             * @description With `neurons`, a second calibration text, named as `dataset`: channels that matter on it stay, too.
+             */
+            keep_dataset?: string | null;
+            /**
+             * Keep Text Field
+             * @description Which field or column of `keep_dataset` holds the text, or the chat messages.
+             */
+            keep_text_field?: string | null;
+            /**
+             * Steps
+             * @description Prune in this many steps, each of which continues the one before; the steps of `refine` and the tokens of `recover` are divided among them. One by default.
+             * @example 10
+             */
+            steps?: number | null;
             /** @description Which weights compete; by default as the method was published. */
             scope?: components["schemas"]["Scope"] | null;
             /**
@@ -2914,6 +2982,18 @@ export interface components {
             recover?: ("masked" | "mask_lora" | "spp" | "ast" | "none") | components["schemas"]["RecoverSpec"] | null;
             /** @description Rounds the kept weights to 4 or 8 bits once a block is pruned: `w4a16` or `w8a16`, or an object that sets more than the scheme. */
             quantize?: ("w4a16" | "w8a16" | "none") | components["schemas"]["QuantizeSpec"] | null;
+            /**
+             * Rotate
+             * @description `auto` rotates the model before `quantize` rounds it, where this makes the errors smaller. It changes none of the model's outputs.
+             */
+            rotate?: ("auto" | "none") | null;
+            /**
+             * @description Keeps some of each eight neighbouring weights, as two values for each group of a row: `true`, or an object that sets more. It replaces `method` and `sparsity`.
+             * @example {
+             *       "kept": 4.4
+             *     }
+             */
+            binarize?: boolean | components["schemas"]["BinarizeSpec"] | null;
             /**
              * Samples
              * @description Calibration windows; 128 by default, or every row of a dataset of fewer rows.
@@ -3100,6 +3180,10 @@ export interface components {
          *         "preset": null,
          *         "method": "zpruner",
          *         "ratio": null,
+         *         "uniform": true,
+         *         "keep_dataset": null,
+         *         "keep_text_field": null,
+         *         "steps": null,
          *         "scope": null,
          *         "pattern": null,
          *         "solver": "none",
@@ -3112,6 +3196,8 @@ export interface components {
          *         "refine": null,
          *         "recover": null,
          *         "quantize": null,
+         *         "rotate": null,
+         *         "binarize": null,
          *         "samples": null,
          *         "seq_len": null,
          *         "seed": 0,
@@ -3402,6 +3488,10 @@ export interface components {
          *             "preset": null,
          *             "method": "zpruner",
          *             "ratio": null,
+         *             "uniform": true,
+         *             "keep_dataset": null,
+         *             "keep_text_field": null,
+         *             "steps": null,
          *             "scope": null,
          *             "pattern": null,
          *             "solver": "none",
@@ -3414,6 +3504,8 @@ export interface components {
          *             "refine": null,
          *             "recover": null,
          *             "quantize": null,
+         *             "rotate": null,
+         *             "binarize": null,
          *             "samples": null,
          *             "seq_len": null,
          *             "seed": 0,
@@ -3568,6 +3660,10 @@ export interface components {
          *         "preset": null,
          *         "method": "zpruner",
          *         "ratio": null,
+         *         "uniform": true,
+         *         "keep_dataset": null,
+         *         "keep_text_field": null,
+         *         "steps": null,
          *         "scope": null,
          *         "pattern": null,
          *         "solver": "none",
@@ -3580,6 +3676,8 @@ export interface components {
          *         "refine": null,
          *         "recover": null,
          *         "quantize": null,
+         *         "rotate": null,
+         *         "binarize": null,
          *         "samples": null,
          *         "seq_len": null,
          *         "seed": 0,
@@ -3667,6 +3765,10 @@ export interface components {
          *         "preset": null,
          *         "method": "zpruner",
          *         "ratio": null,
+         *         "uniform": true,
+         *         "keep_dataset": null,
+         *         "keep_text_field": null,
+         *         "steps": null,
          *         "scope": null,
          *         "pattern": null,
          *         "solver": "none",
@@ -3679,6 +3781,8 @@ export interface components {
          *         "refine": null,
          *         "recover": null,
          *         "quantize": null,
+         *         "rotate": null,
+         *         "binarize": null,
          *         "samples": null,
          *         "seq_len": null,
          *         "seed": 0,
@@ -3874,7 +3978,7 @@ export interface components {
             model: string;
             /**
              * Sparsity
-             * @description Share of each pruned matrix that becomes zero; a `pattern` implies it, and the methods `none`, `neurons`, `heads` and `depth` need none.
+             * @description Share of each pruned matrix that becomes zero; a `pattern` implies it, and method `none` and those that take a `ratio` need none.
              * @example 0.5
              */
             sparsity?: number;
@@ -3907,10 +4011,32 @@ export interface components {
             method: components["schemas"]["MethodName"];
             /**
              * Ratio
-             * @description Share of the blocks' parameters that the methods `neurons`, `heads` and `depth` remove.
+             * @description Share of the blocks' parameters that the methods `neurons`, `heads`, `depth`, `adapt` and `pgp` remove.
              * @example 0.25
              */
             ratio?: number | null;
+            /**
+             * Uniform
+             * @description Whether `adapt` and `pgp` remove the same number of units from every block, so that the model gets smaller; if not, removed units stay in place as zeros.
+             * @default true
+             */
+            uniform: boolean;
+            /**
+             * Keep Dataset
+             * @description With `neurons`, a second calibration text, named as `dataset`: channels that matter on it stay, too.
+             */
+            keep_dataset?: string | null;
+            /**
+             * Keep Text Field
+             * @description Which field or column of `keep_dataset` holds the text, or the chat messages.
+             */
+            keep_text_field?: string | null;
+            /**
+             * Steps
+             * @description Prune in this many steps, each of which continues the one before; the steps of `refine` and the tokens of `recover` are divided among them. One by default.
+             * @example 10
+             */
+            steps?: number | null;
             /** @description Which weights compete; by default as the method was published. */
             scope?: components["schemas"]["Scope"] | null;
             /**
@@ -3971,6 +4097,18 @@ export interface components {
             recover?: ("masked" | "mask_lora" | "spp" | "ast" | "none") | components["schemas"]["RecoverSpec"] | null;
             /** @description Rounds the kept weights to 4 or 8 bits once a block is pruned: `w4a16` or `w8a16`, or an object that sets more than the scheme. */
             quantize?: ("w4a16" | "w8a16" | "none") | components["schemas"]["QuantizeSpec"] | null;
+            /**
+             * Rotate
+             * @description `auto` rotates the model before `quantize` rounds it, where this makes the errors smaller. It changes none of the model's outputs.
+             */
+            rotate?: ("auto" | "none") | null;
+            /**
+             * @description Keeps some of each eight neighbouring weights, as two values for each group of a row: `true`, or an object that sets more. It replaces `method` and `sparsity`.
+             * @example {
+             *       "kept": 4.4
+             *     }
+             */
+            binarize?: boolean | components["schemas"]["BinarizeSpec"] | null;
             /**
              * Samples
              * @description Calibration windows; 128 by default, or every row of a dataset of fewer rows.
@@ -4421,10 +4559,11 @@ export interface components {
          * @description The method that scores the weights; methods that are also solvers choose the mask themselves.
          *
          *     ``neurons``, ``heads`` and ``depth`` remove channels of MLPs, attention heads and blocks, so
-         *     that the model gets smaller. ``none`` keeps the zeros that the model has and prunes nothing.
+         *     that the model gets smaller; ``adapt`` and ``pgp`` remove channels and heads together. ``none``
+         *     keeps the zeros that the model has and prunes nothing.
          * @enum {string}
          */
-        MethodName: "zpruner" | "magnitude" | "wanda" | "ria" | "gblm" | "sparsegpt" | "admm" | "alps" | "exact" | "neurons" | "heads" | "depth" | "none";
+        MethodName: "zpruner" | "magnitude" | "wanda" | "ria" | "gblm" | "sparsegpt" | "admm" | "alps" | "exact" | "neurons" | "heads" | "depth" | "adapt" | "pgp" | "none";
         /**
          * MethodPage
          * @description The methods, solvers, allocations, presets and metrics that a job can name.
@@ -5593,6 +5732,11 @@ export interface components {
              * @description The measured sparsity.
              */
             sparsity: number | null;
+            /**
+             * Removed
+             * @description The share of the dense model's parameters that were removed, with channels, heads or blocks; null if none were.
+             */
+            removed: number | null;
             /** Perplexity */
             perplexity: number | null;
             /**
@@ -5602,7 +5746,7 @@ export interface components {
             perplexity_ratio: number | null;
             /**
              * On Front
-             * @description Whether the point is on the Pareto front: no other point is at least as sparse (to a tenth of a percent), has as low a perplexity, and is better in one of both.
+             * @description Whether the point is on the Pareto front: no other point has removed as many parameters, or is as sparse if none were removed (to a tenth of a percent), has as low a perplexity, and is better in one of both.
              */
             on_front: boolean;
         };
@@ -5706,7 +5850,7 @@ export interface components {
             model: string;
             /**
              * Sparsity
-             * @description Share of each pruned matrix that becomes zero; a `pattern` implies it, and the methods `none`, `neurons`, `heads` and `depth` need none.
+             * @description Share of each pruned matrix that becomes zero; a `pattern` implies it, and method `none` and those that take a `ratio` need none.
              * @example 0.5
              */
             sparsity: number;
@@ -5739,10 +5883,32 @@ export interface components {
             method: components["schemas"]["MethodName"];
             /**
              * Ratio
-             * @description Share of the blocks' parameters that the methods `neurons`, `heads` and `depth` remove.
+             * @description Share of the blocks' parameters that the methods `neurons`, `heads`, `depth`, `adapt` and `pgp` remove.
              * @example 0.25
              */
             ratio?: number | null;
+            /**
+             * Uniform
+             * @description Whether `adapt` and `pgp` remove the same number of units from every block, so that the model gets smaller; if not, removed units stay in place as zeros.
+             * @default true
+             */
+            uniform: boolean;
+            /**
+             * Keep Dataset
+             * @description With `neurons`, a second calibration text, named as `dataset`: channels that matter on it stay, too.
+             */
+            keep_dataset?: string | null;
+            /**
+             * Keep Text Field
+             * @description Which field or column of `keep_dataset` holds the text, or the chat messages.
+             */
+            keep_text_field?: string | null;
+            /**
+             * Steps
+             * @description Prune in this many steps, each of which continues the one before; the steps of `refine` and the tokens of `recover` are divided among them. One by default.
+             * @example 10
+             */
+            steps?: number | null;
             /** @description Which weights compete; by default as the method was published. */
             scope?: components["schemas"]["Scope"] | null;
             /**
@@ -5803,6 +5969,18 @@ export interface components {
             recover?: components["schemas"]["RecoverSpec"] | null;
             /** @description Rounds the kept weights to 4 or 8 bits once a block is pruned: `w4a16` or `w8a16`, or an object that sets more than the scheme. */
             quantize?: components["schemas"]["QuantizeSpec"] | null;
+            /**
+             * Rotate
+             * @description `auto` rotates the model before `quantize` rounds it, where this makes the errors smaller. It changes none of the model's outputs.
+             */
+            rotate?: "auto" | null;
+            /**
+             * @description Keeps some of each eight neighbouring weights, as two values for each group of a row: `true`, or an object that sets more. It replaces `method` and `sparsity`.
+             * @example {
+             *       "kept": 4.4
+             *     }
+             */
+            binarize?: components["schemas"]["BinarizeSpec"] | null;
             /**
              * Samples
              * @description Calibration windows; 128 by default, or every row of a dataset of fewer rows.
@@ -6585,6 +6763,10 @@ export interface components {
          *             "preset": null,
          *             "method": "zpruner",
          *             "ratio": null,
+         *             "uniform": true,
+         *             "keep_dataset": null,
+         *             "keep_text_field": null,
+         *             "steps": null,
          *             "scope": null,
          *             "pattern": null,
          *             "solver": "none",
@@ -6597,6 +6779,8 @@ export interface components {
          *             "refine": null,
          *             "recover": null,
          *             "quantize": null,
+         *             "rotate": null,
+         *             "binarize": null,
          *             "samples": null,
          *             "seq_len": null,
          *             "seed": 0,
@@ -6729,12 +6913,12 @@ export interface components {
             gate: components["schemas"]["Gate"] | null;
             /**
              * Best
-             * @description The sparsest job that has passed the gate; of equally sparse ones, the one with the lowest perplexity. Null without a gate, and while none has passed.
+             * @description The sparsest job that has passed the gate, or the one that has removed most; of equal ones, that with the lowest perplexity. Null without a gate, and while none has passed.
              */
             best: string | null;
             /**
              * Front
-             * @description The jobs on the Pareto front, the sparsest last.
+             * @description The jobs on the Pareto front, the most pruned last.
              */
             front: string[];
             dense: components["schemas"]["DenseRead"];
@@ -6802,10 +6986,32 @@ export interface components {
             method: components["schemas"]["MethodName"];
             /**
              * Ratio
-             * @description Share of the blocks' parameters that the methods `neurons`, `heads` and `depth` remove.
+             * @description Share of the blocks' parameters that the methods `neurons`, `heads`, `depth`, `adapt` and `pgp` remove.
              * @example 0.25
              */
             ratio?: number | null;
+            /**
+             * Uniform
+             * @description Whether `adapt` and `pgp` remove the same number of units from every block, so that the model gets smaller; if not, removed units stay in place as zeros.
+             * @default true
+             */
+            uniform: boolean;
+            /**
+             * Keep Dataset
+             * @description With `neurons`, a second calibration text, named as `dataset`: channels that matter on it stay, too.
+             */
+            keep_dataset?: string | null;
+            /**
+             * Keep Text Field
+             * @description Which field or column of `keep_dataset` holds the text, or the chat messages.
+             */
+            keep_text_field?: string | null;
+            /**
+             * Steps
+             * @description Prune in this many steps, each of which continues the one before; the steps of `refine` and the tokens of `recover` are divided among them. One by default.
+             * @example 10
+             */
+            steps?: number | null;
             /** @description Which weights compete; by default as the method was published. */
             scope?: components["schemas"]["Scope"] | null;
             /**
@@ -6866,6 +7072,18 @@ export interface components {
             recover?: ("masked" | "mask_lora" | "spp" | "ast" | "none") | components["schemas"]["RecoverSpec"] | null;
             /** @description Rounds the kept weights to 4 or 8 bits once a block is pruned: `w4a16` or `w8a16`, or an object that sets more than the scheme. */
             quantize?: ("w4a16" | "w8a16" | "none") | components["schemas"]["QuantizeSpec"] | null;
+            /**
+             * Rotate
+             * @description `auto` rotates the model before `quantize` rounds it, where this makes the errors smaller. It changes none of the model's outputs.
+             */
+            rotate?: ("auto" | "none") | null;
+            /**
+             * @description Keeps some of each eight neighbouring weights, as two values for each group of a row: `true`, or an object that sets more. It replaces `method` and `sparsity`.
+             * @example {
+             *       "kept": 4.4
+             *     }
+             */
+            binarize?: boolean | components["schemas"]["BinarizeSpec"] | null;
             /**
              * Samples
              * @description Calibration windows; 128 by default, or every row of a dataset of fewer rows.
@@ -7429,6 +7647,10 @@ export interface components {
          *           "preset": null,
          *           "method": "zpruner",
          *           "ratio": null,
+         *           "uniform": true,
+         *           "keep_dataset": null,
+         *           "keep_text_field": null,
+         *           "steps": null,
          *           "scope": null,
          *           "pattern": null,
          *           "solver": "none",
@@ -7441,6 +7663,8 @@ export interface components {
          *           "refine": null,
          *           "recover": null,
          *           "quantize": null,
+         *           "rotate": null,
+         *           "binarize": null,
          *           "samples": null,
          *           "seq_len": null,
          *           "seed": 0,
@@ -9568,6 +9792,10 @@ export interface operations {
                      *         "preset": null,
                      *         "method": "zpruner",
                      *         "ratio": null,
+                     *         "uniform": true,
+                     *         "keep_dataset": null,
+                     *         "keep_text_field": null,
+                     *         "steps": null,
                      *         "scope": null,
                      *         "pattern": null,
                      *         "solver": "none",
@@ -9580,6 +9808,8 @@ export interface operations {
                      *         "refine": null,
                      *         "recover": null,
                      *         "quantize": null,
+                     *         "rotate": null,
+                     *         "binarize": null,
                      *         "samples": null,
                      *         "seq_len": null,
                      *         "seed": 0,
@@ -9695,6 +9925,10 @@ export interface operations {
                      *             "preset": null,
                      *             "method": "zpruner",
                      *             "ratio": null,
+                     *             "uniform": true,
+                     *             "keep_dataset": null,
+                     *             "keep_text_field": null,
+                     *             "steps": null,
                      *             "scope": null,
                      *             "pattern": null,
                      *             "solver": "none",
@@ -9707,6 +9941,8 @@ export interface operations {
                      *             "refine": null,
                      *             "recover": null,
                      *             "quantize": null,
+                     *             "rotate": null,
+                     *             "binarize": null,
                      *             "samples": null,
                      *             "seq_len": null,
                      *             "seed": 0,

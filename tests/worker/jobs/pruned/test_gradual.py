@@ -23,8 +23,8 @@ from worker.pruning.base.generators import run_to_end
 from worker.pruning.base.names import STEPS_FOLDER
 from worker.pruning.structure.smaller_config import CONFIG
 
-WANDA = {"method": "wanda", "sparsity": 0.6}
-NEURONS = {"method": "neurons", "ratio": 0.3}
+WANDA: dict[str, Any] = {"method": "wanda", "sparsity": 0.6}
+NEURONS: dict[str, Any] = {"method": "neurons", "ratio": 0.3}
 RECOVER = {"kind": "masked", "tokens": 512, "lr": 1e-3}
 CHANGED = {"refine": {"steps": 4, "tokens": 512}, "recover": RECOVER}
 

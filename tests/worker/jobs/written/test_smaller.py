@@ -20,9 +20,9 @@ from worker.pruning.base.generators import run_to_end
 from worker.pruning.base.names import WHOLE_FOLDER
 
 EVALUATION = random_ids(3, 32, seed=2)
-NEURONS = {"method": "neurons", "ratio": 0.2}
-DEPTH = {"method": "depth", "ratio": 0.33}
-ADAPT = {"method": "adapt", "ratio": 0.3}
+NEURONS: dict[str, Any] = {"method": "neurons", "ratio": 0.2}
+DEPTH: dict[str, Any] = {"method": "depth", "ratio": 0.33}
+ADAPT: dict[str, Any] = {"method": "adapt", "ratio": 0.3}
 METHODS = [NEURONS, {"method": "heads", "ratio": 0.15}, DEPTH, ADAPT, {**ADAPT, "method": "pgp"}]
 
 

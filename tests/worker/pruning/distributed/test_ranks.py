@@ -31,7 +31,7 @@ from worker.pruning.structure.depth import Depth
 from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.structure.measures import Adapt, Pgp
 from worker.pruning.structure.neurons import Neurons
-from worker.pruning.sweep.pipeline import ModelPruner
+from worker.pruning.sweep.pipeline import ModelPruner, SweepStep
 from worker.pruning.sweep.recipe import Recipe
 from worker.pruning.sweep.results import BlockResult, LayerResult, PruningResult
 
@@ -215,7 +215,7 @@ def test_two_ranks_killed_while_they_refine_resume_after_the_last_finished_block
 
 def sweep_one(
     dense: Path, out: Path, recipe: Recipe, ranks: Ranks, device: torch.device
-) -> Generator[BlockResult | RefinementProgress | PruningResult, None, None]:
+) -> Generator[SweepStep | PruningResult, None, None]:
     """Yield the reports of all blocks, with the progress between them, and then the result."""
     windows = random_ids(4 * BATCH + 22, 16, seed=1), random_ids(2 * BATCH, 16, seed=2)
     meta_model = MetaModel.open(dense, torch.float32, device)

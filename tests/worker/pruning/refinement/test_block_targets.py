@@ -24,13 +24,12 @@ def test_targets_are_between_the_outputs_for_the_pruned_and_for_the_dense_inputs
 
 
 def test_batches_may_differ_in_size() -> None:
-    windows, streams = torch.randn(6, 4, 2), []
-    for _ in range(2):
-        states = Activations()
-        for batch in torch.split(windows, [2, 1, 3]):
-            states.append(batch)
-        streams.append(states)
-    targets = BlockTargets(*streams, Activations(), 0.0, SINGLE_PROCESS)
+    windows = torch.randn(6, 4, 2)
+    inputs, own = Activations(), Activations()
+    for batch in torch.split(windows, [2, 1, 3]):
+        inputs.append(batch)
+        own.append(batch)
+    targets = BlockTargets(inputs, own, Activations(), 0.0, SINGLE_PROCESS)
     assert torch.equal(targets.inputs([2, 3, 5]), windows[[2, 3, 5]])
     assert torch.equal(targets.outputs([4, 2]), windows[[4, 2]])
 

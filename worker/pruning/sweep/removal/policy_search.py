@@ -141,7 +141,7 @@ class PolicySearch:
         found = values.clone()
         for budget in self.budgets:
             own = projected(torch.cat([one.of(values) for one in budget.modules]), budget.kept)
-            parts = own.split([one.units.count for one in budget.modules])
+            parts = torch.split(own, [one.units.count for one in budget.modules])
             for one, part in zip(budget.modules, parts, strict=True):
                 one.of(found).copy_(part)
         return found

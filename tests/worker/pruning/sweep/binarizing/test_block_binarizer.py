@@ -52,7 +52,7 @@ def reached(tokens: int = 50) -> GramMoments:
 def test_the_result_counts_zeros_bits_and_the_error(dtype: torch.dtype) -> None:
     pruner, weight = binarized(reached(), dtype)
     [result] = pruner.results
-    assert (weight.view(8, -1, 8) != 0).sum(-1).unique().tolist() == [3]
+    assert set((weight.view(8, -1, 8) != 0).sum(-1).flatten().tolist()) == {3}
     assert (result.zeros, result.weights, result.tokens) == (80, 128, 50)
     assert result.fallback is None
     assert result.damping == 0.01

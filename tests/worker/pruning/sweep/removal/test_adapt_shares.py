@@ -88,7 +88,7 @@ def test_a_plain_writing_on_the_whole_model_finds_the_same_shares(tmp_path: Path
     found = run_to_end(search.search(importance, wanted, batches, progress, lambda: None))
 
     dense = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
-    by_layer = [(own[:2], own[2:]) for own in importance.split(50)]
+    by_layer = [(own[:2], own[2:]) for own in torch.split(importance, 50)]
     shares = [0.0] * 3
     for _ in range(SETTINGS.steps):
         model = without(dense, by_layer, numbers(shares))

@@ -51,7 +51,7 @@ def open_search(folder: Path, out: Path) -> tuple[PolicySearch, RecordedTrials]:
         token_loss,
         SINGLE_PROCESS,
         units,
-        lambda ids: list(ids.split(3)),
+        lambda ids: list(torch.split(ids, 3)),
     )
     trials.seen = []
     out.mkdir()
@@ -63,7 +63,7 @@ def open_search(folder: Path, out: Path) -> tuple[PolicySearch, RecordedTrials]:
 def loss_without(dense: LlamaForCausalLM, mask: Tensor, ids: Tensor) -> float:
     """Return the mean loss of a model that lacks the units of which the mask is 0."""
     model = deepcopy(dense)
-    for layer, own in zip(model.model.layers, mask.split(50), strict=True):
+    for layer, own in zip(model.model.layers, torch.split(mask, 50), strict=True):
         for head in (own[:2] == 0).nonzero()[:, 0].tolist():
             layer.self_attn.o_proj.weight[:, 16 * head : 16 * head + 16] = 0
         layer.mlp.down_proj.weight[:, own[2:] == 0] = 0
@@ -99,7 +99,7 @@ def starting_scores(model: LlamaForCausalLM) -> list[list[float]]:
     """Return ‖X_i‖ ‖W_:,i‖ of each unit of each reader, over all inputs i of a head."""
     found: list[list[float]] = []
 
-    def measure(layer: torch.nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    def measure(layer: torch.nn.Linear, inputs: tuple[Tensor, ...]) -> None:
         squares = inputs[0].flatten(0, 1).square().sum(0) * layer.weight.square().sum(0)
         width = 16 if len(squares) == 32 else 1
         found.append(squares.view(-1, width).sum(1).sqrt().tolist())
