@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { makeEvent, makeJob } from "../../testing.ts";
-import { finishedBlocks } from "./kept.ts";
 import { ofLastStep, placeOf, stepCurve, stepResults } from "./gradual-steps.ts";
+import { finishedBlocks } from "./kept.ts";
 import { lossesOf } from "./recovery-steps.ts";
 
 const event = (number: number, data: object = {}, result: object | null = null, attempt = 1) =>
