@@ -51,12 +51,11 @@ class UnitCounts:
         """
         kinds = [Kind(field.value, self._cost(field), field.step) for field in self._fields]
         counts = divided_ratio(ratio, self._total, kinds)
-        groups = {
-            field: count // field.step for field, count in zip(self._fields, counts, strict=True)
-        }
-        increment.check_divides(min(filter(None, groups.values())), "groups of units")
+        groups = [count // field.step for field, count in zip(self._fields, counts, strict=True)]
+        increment.check_divides(min(filter(None, groups)), "groups of units")
         return {
-            field.name: field.step * increment.reached(count) for field, count in groups.items()
+            field.name: field.step * increment.reached(count)
+            for field, count in zip(self._fields, groups, strict=True)
         }
 
     def kept(self, removed: Mapping[str, int]) -> tuple[dict[str, int], ...]:
