@@ -74,23 +74,23 @@ def test_a_field_that_is_a_name_or_an_object_has_an_option_for_each_member() -> 
 
 def test_a_new_field_needs_nothing_but_its_declaration() -> None:
     class Extended(PruneSpec):
-        steps: int = 3
+        repeats: int = 3
         is_strict: bool = False
 
-    *_, steps, is_strict = options_of(Extended.model_json_schema())
-    assert (steps.name, steps.type, steps.default) == ("steps", int, "3")
+    *_, repeats, is_strict = options_of(Extended.model_json_schema())
+    assert (repeats.name, repeats.type, repeats.default) == ("repeats", int, "3")
     assert (is_strict.name, is_strict.type, is_strict.default) == ("is_strict", bool, "")
     program = Typer()
     given: list[dict[str, Any]] = []
 
     @program.command()
-    @with_fields(steps, is_strict)
+    @with_fields(repeats, is_strict)
     def command(fields: dict[str, Any]) -> None:
         given.append(fields)
 
-    CliRunner().invoke(program, ["--steps", "4", "--is-strict"])
+    CliRunner().invoke(program, ["--repeats", "4", "--is-strict"])
     CliRunner().invoke(program, [])
-    assert given == [{"steps": 4, "is_strict": True}, {}]
+    assert given == [{"repeats": 4, "is_strict": True}, {}]
 
 
 @pytest.mark.parametrize(
