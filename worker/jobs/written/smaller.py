@@ -13,6 +13,8 @@ from worker.pruning.model.shards import Shard
 from worker.pruning.structure.smaller_model import SmallerModel
 from worker.pruning.sweep.results import BlockResult
 
+_SCRATCH = ".cut"
+
 
 def whole_folder(job: OpenedJob, out: Path) -> Path:
     """Return the folder of the model that has all its shapes, possibly with zeros.
@@ -49,5 +51,7 @@ def write_smaller(
         dropped,
         recipe.removal.fields(job.meta_model, dropped),
     )
-    steps = model.write(out, whole)
+    scratch = whole / _SCRATCH  # not `whole`, whose shards may have the same names
+    scratch.mkdir(exist_ok=True)
+    steps = model.write(out, scratch)
     return (yield from mapped(steps, lambda _: [JobProgress(Phase.packaging, fraction)]))
