@@ -36,6 +36,7 @@ SWEPT: dict[str, JsonValue] = {
             "progress": 1.0,
             "verdict": "pass",
             "sparsity": 0.5,
+            "removed": None,
             "perplexity": 9.72,
             "perplexity_ratio": 1.125,
             "on_front": True,

@@ -15,7 +15,7 @@ from db.spec.catalogue import METHODS
 from db.spec.metrics import METRIC_NAMES, OPTIONAL_METRICS
 from db.spec.presets import PRESETS
 from db.spec.prune_spec import PruneSpec
-from db.spec.pruning.methods import REMOVING
+from db.spec.pruning.methods import MEASURED, REMOVING
 
 
 @pytest.fixture
@@ -225,6 +225,6 @@ def test_every_method_is_explained_with_the_schema_of_its_job(client: TestClient
         assert not validator.is_valid(job | {"sparsity": 1.2})
         assert not validator.is_valid(job | {first: "other"})
         assert all(method[key] for key in ("title", "summary", "when_to_use", "cost"))
-        assert bool(method["source"]) == (method["name"] not in {"none", *REMOVING})
+        assert bool(method["source"]) == (method["name"] not in {"none", *REMOVING - MEASURED})
     default = next(method for method in methods if method["name"] == "zpruner")
     assert "wanda 61.4 in the same time" in default["when_to_use"]

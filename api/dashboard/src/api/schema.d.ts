@@ -6852,6 +6852,7 @@ export interface components {
          *           "progress": 1,
          *           "verdict": "pass",
          *           "sparsity": 0.5,
+         *           "removed": null,
          *           "perplexity": 9.72,
          *           "perplexity_ratio": 1.125,
          *           "on_front": true

@@ -69,6 +69,7 @@ def rounded_error(rows: Tensor) -> float:
     return float(((rows / scale).round() * scale - rows).double().square().sum())
 
 
+@torch.no_grad()
 def test_the_errors_are_those_of_an_independent_evaluation(tmp_path: Path) -> None:
     dense = write_rotatable(tmp_path / "dense", ROTATABLE["llama"], torch.float32)
     choices = rotate(dense, tmp_path / "out")
@@ -80,8 +81,7 @@ def test_the_errors_are_those_of_an_independent_evaluation(tmp_path: Path) -> No
             layer.register_forward_pre_hook(
                 lambda _, args, at=index: seen.setdefault(at, []).append(args[0].flatten(0, -2))
             )
-    with torch.no_grad():
-        model(IDS[:8])  # 128 tokens
+    model(IDS[:8])  # 128 tokens
     generator = torch.Generator().manual_seed(0)
     turn = Rotation.draw(32, generator).of_rows(torch.eye(32))
     errors = {"without": 0.0, "rotated": 0.0}
