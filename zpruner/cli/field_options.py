@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import wraps
 from importlib.resources import files
@@ -176,10 +177,10 @@ def _fields(given: Sequence[tuple[FieldOption, Any]]) -> dict[str, Any]:
 
 def value_of(text: str) -> Any:
     """Read a number, ``null``, ``true`` or ``false``; anything else is text."""
-    try:
-        return float(text)
-    except ValueError:
-        return {"null": None, "true": True, "false": False}.get(text, text)
+    for number in (int, float):
+        with suppress(ValueError):
+            return number(text)
+    return {"null": None, "true": True, "false": False}.get(text, text)
 
 
 def _is_pair(fields: tuple[str, ...]) -> bool:
