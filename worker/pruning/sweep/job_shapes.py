@@ -22,7 +22,8 @@ from worker.pruning.structure.depth import Depth
 from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.structure.measures import Pgp, short_windows
 from worker.pruning.sweep.evaluation import COMPARED_WINDOWS
-from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.recipe.measurement import needed_measurement
+from worker.pruning.sweep.recipe.recipe import Recipe
 
 
 def plan_pruning(
@@ -133,7 +134,7 @@ def _measuring(recipe: Recipe, calibration: Tensor) -> UnitMeasuring | None:
 
 def _measured(recipe: Recipe) -> str | None:
     """Return the name of what is measured in the dense model first; None if nothing is."""
-    measurement = recipe.measurement()
+    measurement = needed_measurement(recipe)
     if measurement is not None and measurement.of_block is None:
         return "depth"
     allocation = recipe.allocation

@@ -42,7 +42,10 @@ from worker.pruning.sweep.job_shapes import plan_pruning, split_batches, split_t
 from worker.pruning.sweep.measurement_cache import MeasurementCache, measurement_basis
 from worker.pruning.sweep.output import ModelOutput
 from worker.pruning.sweep.progress import Progress
-from worker.pruning.sweep.recipe import Measurement, Recipe
+from worker.pruning.sweep.recipe.block_patterns import block_patterns
+from worker.pruning.sweep.recipe.check import check_recipe
+from worker.pruning.sweep.recipe.measurement import Measurement, needed_measurement
+from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.pruning.sweep.removal.block_distances import BlockDistances
 from worker.pruning.sweep.removal.unit_choice import UnitChoice
 from worker.pruning.sweep.replay import replay
@@ -101,7 +104,7 @@ class ModelPruner:
         if recipe.increment.continues != (dense is not None and dense_losses is not None):
             raise ValueError("an increment that continues another takes the dense model, too")
         self._dense = dense or meta_model
-        recipe.check(meta_model)
+        check_recipe(recipe, meta_model)
         self._scheme = recipe.scheme(meta_model)
         fix_malloc_thresholds()
         self._meta_model, self._recipe, self._token_loss = meta_model, recipe, token_loss
@@ -286,9 +289,9 @@ class ModelPruner:
         Most allocations measure the dense model first; the removal of blocks measures the model
         that it removes them from.
         """
-        measurement = self._recipe.measurement()
+        measurement = needed_measurement(self._recipe)
         if measurement is None:
-            return self._recipe.patterns([None] * self._total)
+            return block_patterns(self._recipe, [None] * self._total)
 
         def measure() -> list[Any]:
             spill = self._scratch(stack) if streams.calibration.spills else None
@@ -303,7 +306,7 @@ class ModelPruner:
             return self._measurements.once(self._basis_of(measurement), measure)
 
         measured = self._progress.measure_once("allocation", known_or_measured)
-        patterns = self._recipe.patterns(measured)
+        patterns = block_patterns(self._recipe, measured)
         if measurement.of_block is None:
             self._distances = measured
         if not isinstance(removal := self._recipe.removal, Depth):
