@@ -34,12 +34,12 @@ from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.sweep.block_pass import BlockPass
 from worker.pruning.sweep.block_pruners import BlockPruners
 from worker.pruning.sweep.block_quantizer import BlockQuantizer
-from worker.pruning.sweep.dense_scores import DenseScores
 from worker.pruning.sweep.evaluation import Evaluation
 from worker.pruning.sweep.fingerprint import fingerprint
-from worker.pruning.sweep.gradient_pass import GradientPass
 from worker.pruning.sweep.job_shapes import plan_pruning, split_batches, split_texts
-from worker.pruning.sweep.measurement_cache import MeasurementCache, measurement_basis
+from worker.pruning.sweep.measuring.dense_scores import DenseScores
+from worker.pruning.sweep.measuring.gradient_pass import GradientPass
+from worker.pruning.sweep.measuring.measurement_cache import MeasurementCache, measurement_basis
 from worker.pruning.sweep.output import ModelOutput
 from worker.pruning.sweep.progress import Progress
 from worker.pruning.sweep.recipe.block_patterns import block_patterns
