@@ -11,7 +11,7 @@ from db.spec.prune_spec import PruneSpec
 from worker.estimates.expected_windows import ExpectedWindows
 from worker.jobs.job_report import plan_json
 from worker.jobs.pruned.parts import recovery_at
-from worker.jobs.recipes import check_recipe, last_increment, recipe_at, recipe_of, recovery_of
+from worker.jobs.recipes import check_job_recipe, last_increment, recipe_at, recipe_of, recovery_of
 from worker.pruning.base.compute import compute_dtype
 from worker.pruning.base.increments import Increment
 from worker.pruning.base.shapes import ModelShape
@@ -136,7 +136,7 @@ def planned_job(
     meta_model = MetaModel.open(model.path, compute_dtype(spec.dtype, device), device)
     last = last_increment(spec)
     recipe = recipe_at(recipe_of(spec), last)
-    check_recipe(recipe, spec, meta_model)
+    check_job_recipe(recipe, spec, meta_model)
     windows = count_windows(meta_model)
     if not recipe.is_calibrated:
         windows = replace(windows, calibration=0)

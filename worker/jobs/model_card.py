@@ -16,7 +16,7 @@ from worker.jobs.written.pattern_section import pattern_section
 from worker.pruning.methods.allocation import BlockSparsities
 from worker.pruning.methods.patterns import NofM, Pattern
 from worker.pruning.refinement.settings import Refinement
-from worker.pruning.sweep.recipe import Allocation, Recipe
+from worker.pruning.sweep.recipe.recipe import Allocation, Recipe
 
 _SOURCES = {str(method.name): f"[{method.title}]({method.source})" for method in METHODS}
 _PUBLISHED = {str(method.name) for method in METHODS if method.source}

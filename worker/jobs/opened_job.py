@@ -7,7 +7,7 @@ import torch
 
 from db.spec.prune_spec import PruneSpec
 from worker.jobs.recipes import (
-    check_recipe,
+    check_job_recipe,
     last_increment,
     recipe_at,
     recipe_of,
@@ -21,7 +21,7 @@ from worker.pruning.base.speed import Speed
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.machine_benchmark import machine_speed
 from worker.pruning.quantization.scheme import Scheme
-from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.recovery.settings import Recovery
 from worker.sources.models import ModelFolder
 
@@ -68,7 +68,7 @@ class OpenedJob:
         reader = devices[0] if len(devices) == 1 else torch.device("cpu")
         meta_model = MetaModel.open(model.path, compute_dtype(spec.dtype, devices[0]), reader)
         recipe = recipe_of(spec)
-        check_recipe(recipe_at(recipe, last_increment(spec)), spec, meta_model)
+        check_job_recipe(recipe_at(recipe, last_increment(spec)), spec, meta_model)
         meta_model.checkpoint.check_finite()
         windows = windows_of(spec, model, meta_model, resources)
         if not recipe.is_calibrated:

@@ -27,7 +27,8 @@ from worker.pruning.structure.heads import Heads
 from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.structure.measures import PUBLISHED_ADAPT, Adapt, Measure, Pgp
 from worker.pruning.structure.neurons import Neurons
-from worker.pruning.sweep.recipe import Allocation, Recipe, Removal
+from worker.pruning.sweep.recipe.check import check_recipe
+from worker.pruning.sweep.recipe.recipe import Allocation, Recipe, Removal
 from worker.recovery.settings import Recovery
 
 _DEFAULT_CORRECTION = 0.3  # measured: decision 13
@@ -96,15 +97,15 @@ def last_increment(spec: PruneSpec) -> Increment:
     return Increment(total, total)
 
 
-def check_recipe(recipe: Recipe, spec: PruneSpec, meta_model: MetaModel) -> None:
+def check_job_recipe(recipe: Recipe, spec: PruneSpec, meta_model: MetaModel) -> None:
     """Check that a job's recipe fits its model.
 
     Raises:
         SpecRefusedError: no number of units is near the ratio.
-        PruningError: as `Recipe.check`.
+        PruningError: as `check_recipe`.
     """
     try:
-        recipe.check(meta_model)
+        check_recipe(recipe, meta_model)
     except RatioError as error:
         remedy = f"{error.remedy[:1].upper()}{error.remedy[1:]}."
         reason = f"on this model it {error.effect}"

@@ -18,7 +18,7 @@ from worker.pruning.distributed.launcher import launch
 from worker.pruning.distributed.ranks import Ranks
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.sweep.pipeline import ModelPruner, SweepStep
-from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.pruning.sweep.results import BlockResult, PruningResult, UnitProgress
 
 SweepSteps = Generator[SweepStep, None, PruningResult]

@@ -7,7 +7,7 @@ from worker.pruning.base.shapes import ModelShape
 from worker.pruning.methods.patterns import Unstructured
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.sweep.job_shapes import model_shape
-from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.recovery.planning.workload import RecoveryWork
 
 

@@ -11,7 +11,7 @@ from worker.pruning.base.generators import run_to_end
 from worker.pruning.model.checkpoint import Checkpoint
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.sweep.pipeline import ModelPruner
-from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.pruning.sweep.results import BlockResult, PruningResult
 
 CALIBRATION, EVALUATION = random_ids(150, 16, seed=1), random_ids(4, 16, seed=2)

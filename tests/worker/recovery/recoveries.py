@@ -17,7 +17,7 @@ from worker.pruning.methods.patterns import NofM, Pattern, Unstructured
 from worker.pruning.methods.registry import get_scorer
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.sweep.pipeline import ModelPruner
-from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.recovery.recover import ModelRecovery
 from worker.recovery.results import RecoveryProgress, RecoveryResult
 from worker.recovery.settings import Kind, Recovery

@@ -27,7 +27,7 @@ from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.packed_weights import QuantizedMatrix
 from worker.pruning.quantization.scheme import Quantization
 from worker.pruning.sweep.pipeline import ModelPruner
-from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.recovery.recover import ModelRecovery
 from worker.recovery.results import RecoveryProgress
 from worker.recovery.rounding import FixedScales, packed_matrices

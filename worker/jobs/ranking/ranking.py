@@ -33,7 +33,7 @@ from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.shards import Shard
 from worker.pruning.planning.memory_limits import require_whole_model
 from worker.pruning.sweep.fingerprint import code_digest, model_parts
-from worker.pruning.sweep.measurement_cache import MeasurementCache
+from worker.pruning.sweep.measuring.measurement_cache import MeasurementCache
 from worker.sources.tokenizer import load_tokenizer
 
 log = logging.getLogger(__name__)

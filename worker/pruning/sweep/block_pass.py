@@ -25,7 +25,7 @@ from worker.pruning.structure.coupling import check_independent
 from worker.pruning.structure.depth import Depth
 from worker.pruning.sweep.block_quantizer import BlockQuantizer
 from worker.pruning.sweep.layer_pruner import LayerPruner
-from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.recipe.recipe import Recipe
 
 
 class BlockPass:

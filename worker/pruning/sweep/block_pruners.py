@@ -13,7 +13,7 @@ from worker.pruning.structure.reduction import Reduction
 from worker.pruning.sweep.binarizing.block_binarizer import BlockBinarizer
 from worker.pruning.sweep.block_pruner import BlockPruner
 from worker.pruning.sweep.layer_pruner import LayerPruner
-from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.pruning.sweep.removal.model_units import Removed
 from worker.pruning.sweep.removal.unit_pruner import UnitPruner
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from worker.pruning.base.file_digests import file_digest
 from worker.pruning.model.head_loss import TokenLoss
 from worker.pruning.model.meta_model import MetaModel
-from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.recipe.recipe import Recipe
 
 _LIBRARIES = ("torch", "transformers", "safetensors")
 

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-import torch
 from torch import Tensor, nn
 
 from worker.pruning.base.compute import dtype_name
@@ -15,14 +14,15 @@ from worker.pruning.model.linear_layers import LinearLayer, linear_layers
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.memory_limits import headroom
 from worker.pruning.planning.plan import Plan, plan
-from worker.pruning.planning.workload import Setting, UnitMeasuring, Workload
+from worker.pruning.planning.workload import UnitMeasuring, Workload
 from worker.pruning.refinement.groups import trained_groups
 from worker.pruning.refinement.settings import Refinement
 from worker.pruning.structure.depth import Depth
 from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.structure.measures import Pgp, short_windows
 from worker.pruning.sweep.evaluation import COMPARED_WINDOWS
-from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.recipe.measurement import needed_measurement
+from worker.pruning.sweep.recipe.recipe import Recipe
 
 
 def plan_pruning(
@@ -133,28 +133,11 @@ def _measuring(recipe: Recipe, calibration: Tensor) -> UnitMeasuring | None:
 
 def _measured(recipe: Recipe) -> str | None:
     """Return the name of what is measured in the dense model first; None if nothing is."""
-    measurement = recipe.measurement()
+    measurement = needed_measurement(recipe)
     if measurement is not None and measurement.of_block is None:
         return "depth"
     allocation = recipe.allocation
     return None if isinstance(allocation, str | BlockSparsities) else allocation.name
-
-
-def split_batches(windows: Tensor, setting: Setting) -> list[Tensor]:
-    """Split token ids ``[windows, tokens]`` into batches, as large as the setting allows."""
-    if not len(windows):
-        return []
-    return list(torch.split(windows, max(1, setting.batch_tokens // windows.shape[1])))
-
-
-def split_texts(windows: Tensor, second: int, setting: Setting) -> list[list[Tensor]]:
-    """Split token ids ``[windows, tokens]`` into the batches of one or two texts.
-
-    The last ``second`` windows are of a second text; if it is 0, there is one text.
-    """
-    first = len(windows) - second
-    texts = [windows[:first], windows[first:]] if second else [windows]
-    return [split_batches(text, setting) for text in texts]
 
 
 def _block(meta_model: MetaModel, recipe: Recipe, index: int) -> BlockShape:

@@ -1,7 +1,5 @@
 """The results of a pruning run: of a layer, of a block, and of the whole model."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
@@ -220,19 +218,6 @@ class BlockResult:
         quantized = tuple(QuantizedLayer(**layer) for layer in fields.get("quantized", ()))
         parsed = {"layers": layers, "refinement": refinement}
         return cls(**fields | parsed | {"removed": removed, "quantized": quantized})
-
-
-def untouched(sizes: Mapping[str, int], layers: Iterable[LayerResult]) -> dict[str, int]:
-    """Return how many weights were not pruned, by parameter; zero counts are left out.
-
-    Args:
-        sizes: how many weights each parameter has, without those of removed units.
-        layers: the results of the pruned matrices.
-    """
-    left = Counter(sizes)
-    for layer in layers:
-        left[layer.name] -= layer.weights
-    return {name: count for name, count in left.items() if count}
 
 
 @dataclass(frozen=True)

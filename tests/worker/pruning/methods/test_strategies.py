@@ -10,7 +10,7 @@ from tests.models import FAMILIES, random_ids, write_model
 from tests.worker.pruning.sweeps import sweep, tensors
 from worker.pruning.methods.patterns import Unstructured
 from worker.pruning.planning.workload import Propagation
-from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.recipe.recipe import Recipe
 
 
 def _sparse(folder: Path, family: str) -> Path:

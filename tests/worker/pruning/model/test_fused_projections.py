@@ -14,7 +14,7 @@ from worker.pruning.methods.registry import get_scorer, get_solver
 from worker.pruning.model.blocks import find_blocks
 from worker.pruning.model.fused_projections import has_unknown_layout, layer_parts
 from worker.pruning.model.linear_layers import LinearLayer, linear_layers
-from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.recipe.recipe import Recipe
 
 IDS = random_ids(2, 12)
 

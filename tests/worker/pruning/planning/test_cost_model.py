@@ -32,7 +32,7 @@ from worker.pruning.structure.measures import Adapt, Pgp
 from worker.pruning.structure.neurons import Neurons
 from worker.pruning.sweep.job_shapes import model_shape, workload
 from worker.pruning.sweep.pipeline import ModelPruner
-from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.recipe.recipe import Recipe
 
 SPEED = Speed(5e10, 4e10, 4e10, 2e10, 4e9, 1e9, 5e8)
 ZPRUNER = get_scorer("zpruner")

@@ -23,7 +23,7 @@ from worker.pruning.base.memory import process_status_bytes
 from worker.pruning.methods.registry import get_scorer
 from worker.pruning.methods.patterns import Unstructured
 from worker.pruning.sweep.pipeline import ModelPruner
-from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.pruning.model.meta_model import MetaModel
 
 folder, out, extra = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])

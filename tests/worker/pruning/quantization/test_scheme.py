@@ -14,7 +14,8 @@ from worker.pruning.methods.registry import get_scorer
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.packed_weights import QuantizedMatrix
 from worker.pruning.quantization.scheme import Quantization, Scheme
-from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.recipe.check import check_recipe
+from worker.pruning.sweep.recipe.recipe import Recipe
 
 RECIPE = Recipe(get_scorer("wanda"), Unstructured(0.5), quantization=Quantization(4))
 
@@ -80,16 +81,16 @@ def test_layers_that_cannot_be_quantised_are_refused_before_any_work(
     tmp_path: Path, config: PretrainedConfig, message: str
 ) -> None:
     with pytest.raises(QuantizationError, match=message):
-        RECIPE.check(opened(tmp_path / "model", config))
+        check_recipe(RECIPE, opened(tmp_path / "model", config))
 
 
 def test_layers_that_are_skipped_need_not_fit(tmp_path: Path) -> None:
     meta_model = opened(tmp_path / "model", MIXTURES["mixtral"])
     recipe = replace(RECIPE, skip=("*.experts.*",))
-    recipe.check(meta_model)
+    check_recipe(recipe, meta_model)
     assert recipe.scheme(meta_model) == Scheme(4, 32)
 
 
 @pytest.mark.parametrize("family", ["gpt-neox", "phi3", "bloom", "falcon-new"])
 def test_fused_projections_of_linear_layers_fit(tmp_path: Path, family: str) -> None:
-    RECIPE.check(opened(tmp_path / "model", FUSED[family]))
+    check_recipe(RECIPE, opened(tmp_path / "model", FUSED[family]))

@@ -14,7 +14,7 @@ from worker.pruning.base.generators import run_to_end
 from worker.pruning.methods.patterns import Unstructured
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.structure.smaller_model import SmallerModel
-from worker.pruning.sweep.recipe import Recipe, Removal
+from worker.pruning.sweep.recipe.recipe import Recipe, Removal
 from worker.pruning.sweep.results import BlockResult
 
 CONFIGS = {**FAMILIES, **MIXTURES, **FUSED, **RECURRENT}

@@ -13,7 +13,7 @@ from worker.pruning.stats.gradient_norms import BlockGradients
 from worker.pruning.stats.gram import Gram, GramMoments
 from worker.pruning.stats.input_moments import InputMoments
 from worker.pruning.sweep.block_pruner import BlockPruner
-from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.pruning.sweep.results import LayerResult
 
 WIDTH = 16

@@ -20,7 +20,7 @@ from worker.pruning.model.fused_projections import layer_parts
 from worker.pruning.model.linear_layers import LinearLayer, linear_layers
 from worker.pruning.planning.workload import Propagation
 from worker.pruning.stats.input_moments import InputMoments
-from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.recipe.recipe import Recipe
 
 PruneLayer = Callable[[LinearLayer, InputMoments], None]
 HALF = Recipe(get_scorer("zpruner"), Unstructured(0.5))

@@ -11,7 +11,7 @@ from tests.worker.pruning.sweeps import CALIBRATION, sweep, tensors
 from worker.pruning.methods.patterns import Unstructured
 from worker.pruning.methods.registry import SOLVERS, get_scorer, get_solver
 from worker.pruning.model.linear_layers import linear_layers
-from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.recipe.recipe import Recipe
 
 HALF = Recipe(get_scorer("zpruner"), Unstructured(0.5))
 

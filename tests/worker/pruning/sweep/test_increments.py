@@ -28,7 +28,8 @@ from worker.pruning.structure.depth import Depth
 from worker.pruning.structure.heads import Heads
 from worker.pruning.structure.neurons import Neurons
 from worker.pruning.sweep.pipeline import ModelPruner
-from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.recipe.check import check_recipe
+from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.pruning.sweep.results import BlockResult, PruningResult
 
 CALIBRATION, EVALUATION = random_ids(40, 16, seed=1), random_ids(3, 16, seed=2)
@@ -218,9 +219,9 @@ def test_more_increments_than_things_to_remove_are_refused(
     dense: Path, recipe: Recipe, most: int
 ) -> None:
     model = MetaModel.open(dense, torch.float32, torch.device("cpu"))
-    recipe_at(recipe, Increment(most, most)).check(model)
+    check_recipe(recipe_at(recipe, Increment(most, most)), model)
     with pytest.raises(IncrementsError, match=f"set steps to {most} or less"):
-        recipe_at(recipe, Increment(most + 1, most + 1)).check(model)
+        check_recipe(recipe_at(recipe, Increment(most + 1, most + 1)), model)
 
 
 def test_an_increment_that_continues_another_needs_the_dense_model(

@@ -18,7 +18,7 @@ from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.quantization.scheme import Quantization
 from worker.pruning.refinement.settings import Refinement
 from worker.pruning.sweep.pipeline import ModelPruner
-from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.recipe.recipe import Recipe
 
 FOUR, EIGHT = Quantization(4), Quantization(8)
 PLAIN = Recipe(get_scorer("wanda"), Unstructured(0.5))

@@ -16,7 +16,7 @@ from worker.pruning.methods.registry import get_scorer, get_solver
 from worker.pruning.methods.solvers.solver import Solver
 from worker.pruning.planning.workload import Propagation
 from worker.pruning.refinement.settings import Refinement
-from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.pruning.sweep.results import BlockResult
 
 CONFIGS = {**FAMILIES, **MIXTURES, **RECURRENT}

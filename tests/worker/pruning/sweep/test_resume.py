@@ -35,7 +35,7 @@ from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.structure.measures import Adapt, Pgp
 from worker.pruning.structure.neurons import Neurons
 from worker.pruning.sweep.pipeline import ModelPruner
-from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.pruning.sweep.results import BlockResult, PruningResult, UnitProgress
 
 BLOCKS = 3

@@ -16,7 +16,7 @@ from worker.pruning.planning.workload import Setting
 from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.structure.measures import Adapt, Pgp, short_windows
 from worker.pruning.structure.reduction import Reduction
-from worker.pruning.sweep.job_shapes import split_batches
+from worker.pruning.sweep.batches import split_batches
 from worker.pruning.sweep.progress import Progress
 from worker.pruning.sweep.removal.adapt_shares import AdaptShares
 from worker.pruning.sweep.removal.model_units import ModelUnits, Module, Removed

@@ -14,7 +14,7 @@ from tests.worker.pruning.sweeps import sweep, tensors
 from worker.pruning.base.errors import BinarizationError
 from worker.pruning.binarization.kept_of_blocks import kept_of_blocks
 from worker.pruning.binarization.settings import Binarization
-from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.pruning.sweep.results import BlockResult
 
 SETTINGS = Binarization(4, 2, 6, 16, 0.1)

@@ -13,7 +13,7 @@ from worker.pruning.base.errors import RatioError
 from worker.pruning.refinement.settings import Refinement
 from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.structure.measures import Adapt, Measure, Pgp
-from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.pruning.sweep.results import BlockResult
 
 ADAPT = Adapt(steps=3, windows=8, tokens=16)

@@ -14,7 +14,7 @@ from worker.pruning.methods.patterns import Unstructured
 from worker.pruning.planning.workload import Propagation
 from worker.pruning.refinement.settings import Refinement
 from worker.pruning.structure.neurons import Neurons
-from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.pruning.sweep.results import BlockResult
 
 FIRST, SECOND = random_ids(21, 16, seed=1), random_ids(13, 16, seed=5) // 8

@@ -13,7 +13,7 @@ from worker.pruning.methods.patterns import Unstructured
 from worker.pruning.planning.workload import Propagation
 from worker.pruning.refinement.settings import Refinement
 from worker.pruning.structure.neurons import Neurons
-from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.pruning.sweep.results import BlockResult
 
 RATIO = 0.2

@@ -18,8 +18,8 @@ from worker.pruning.model.linear_layers import linear_layers
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.workload import Propagation
 from worker.pruning.stats.gradient_norms import GradientNorms
-from worker.pruning.sweep.gradient_pass import GradientPass
-from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.measuring.gradient_pass import GradientPass
+from worker.pruning.sweep.recipe.recipe import Recipe
 
 TOKENS = 16
 BATCHES = [random_ids(2, TOKENS, seed=1), random_ids(1, TOKENS, seed=2)]

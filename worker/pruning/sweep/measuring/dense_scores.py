@@ -17,7 +17,7 @@ from worker.pruning.model.fused_projections import layer_parts, matrix_name
 from worker.pruning.model.linear_layers import LinearLayer
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.stats.input_moments import InputMoments
-from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.recipe.recipe import Recipe
 
 
 class DenseScores:

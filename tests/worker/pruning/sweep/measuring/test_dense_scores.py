@@ -11,8 +11,9 @@ from worker.pruning.methods.allocation import DlpAllocation, MeasuredAllocation,
 from worker.pruning.methods.matrix_allocation import MatrixAllocation
 from worker.pruning.methods.patterns import NofM, Unstructured
 from worker.pruning.methods.registry import get_scorer, get_solver
-from worker.pruning.sweep.dense_scores import DenseScores
-from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.measuring.dense_scores import DenseScores
+from worker.pruning.sweep.recipe.measurement import needed_measurement
+from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.pruning.sweep.results import BlockResult, LayerResult
 
 WINDOWS = random_ids(40, 16, seed=1)
@@ -71,7 +72,8 @@ def test_dlp_keeps_the_mean_and_has_its_spread(tmp_path: Path) -> None:
 
 
 def test_a_pattern_n_of_m_measures_nothing() -> None:
-    assert Recipe(get_scorer("wanda"), NofM(2, 4), allocation=MATRIX).measurement() is None
+    recipe = Recipe(get_scorer("wanda"), NofM(2, 4), allocation=MATRIX)
+    assert needed_measurement(recipe) is None
 
 
 @pytest.mark.parametrize("allocation", [OwlAllocation(), DlpAllocation(), MATRIX])

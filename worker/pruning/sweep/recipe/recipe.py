@@ -1,19 +1,15 @@
 """A recipe: how a model is pruned."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from functools import partial
 from typing import Any, Literal
 
 from torch import nn
 
-from worker.pruning.base.errors import BinarizationError, PatternError, SkipError
 from worker.pruning.base.increments import AT_ONCE, Increment
-from worker.pruning.binarization.kept_of_blocks import kept_of_blocks
-from worker.pruning.binarization.settings import GROUP, Binarization
-from worker.pruning.methods.allocation import BlockSparsities, MatrixScores, MeasuredAllocation
-from worker.pruning.methods.patterns import BlockPattern, NofM, Pattern, Unstructured
+from worker.pruning.binarization.settings import Binarization
+from worker.pruning.methods.allocation import BlockSparsities, MeasuredAllocation
+from worker.pruning.methods.patterns import BlockPattern, Pattern
 from worker.pruning.methods.scorers import Scorer
 from worker.pruning.methods.selection import AsPublished, Selection
 from worker.pruning.methods.solvers.solver import Solver
@@ -33,7 +29,6 @@ from worker.pruning.planning.workload import Propagation
 from worker.pruning.quantization.layers import check_layers
 from worker.pruning.quantization.scheme import Quantization, Scheme
 from worker.pruning.refinement.settings import Refinement
-from worker.pruning.rotation.structure import rotatable
 from worker.pruning.structure.depth import Depth
 from worker.pruning.structure.heads import Heads
 from worker.pruning.structure.measured_units import MeasuredUnits
@@ -42,22 +37,6 @@ from worker.pruning.structure.reduction import Reduction
 
 Removal = Neurons | Heads | Depth | MeasuredUnits
 Allocation = Literal["uniform"] | BlockSparsities | MeasuredAllocation
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """A measurement of the dense model that the recipe needs, such as for an allocation.
-
-    Attributes:
-        of_block: returns the measurement of a block, given the scores of its matrices; matrices
-            that no token reached are left out. None if how much each block changes the hidden state
-            is measured.
-        basis: everything that the measurement depends on besides the model and the calibration
-            windows, ready for JSON.
-    """
-
-    of_block: Callable[[Sequence[MatrixScores]], Any] | None
-    basis: list[Any]
 
 
 @dataclass(frozen=True)
@@ -173,6 +152,12 @@ class Recipe:
         """Whether the calibration windows run through the dense model too, for any purpose."""
         return self.is_corrected or (self.refinement is not None and self.correction > 0)
 
+    @property
+    def varied_binarization(self) -> Binarization | None:
+        """The binarisation if blocks may keep different numbers of weights, else None."""
+        binarization = self.binarization
+        return None if binarization is None or binarization.is_uniform else binarization
+
     def strategy(self, pattern: Pattern) -> Strategy[Any]:
         """Return the strategy that prunes a matrix to this pattern.
 
@@ -242,84 +227,6 @@ class Recipe:
         check_layers(layers, meta_model.weights)
         return self.quantization.scheme((f"{name}.{one.name}", one.inputs) for name, one in layers)
 
-    def check(self, meta_model: MetaModel) -> None:
-        """Check that the recipe fits the model.
-
-        Raises:
-            PatternError, BinarizationError: the rows of a layer do not split into groups.
-            QuantizationError: a layer cannot be quantised.
-            SkipError: a glob matches no part of the model, or no layer is left to prune.
-            AllocationError: the number of given sparsities is not the number of blocks.
-            IncrementsError: an increment would drop no weight.
-            UnsupportedModelError, RatioError: as `reduction`.
-            RotationError: the model should be rotated and cannot be.
-        """
-        self.reduction(meta_model)
-        if self.rotates:
-            rotatable(meta_model)
-        if isinstance(self.allocation, BlockSparsities):
-            self.allocation.sparsities(len(meta_model.blocks))
-        self._check_globs(meta_model)
-        layers = self.all_layers(meta_model)
-        if not layers and self.removal is None:
-            raise SkipError(f"skip {', '.join(self.skip)} leaves no layer to prune; skip fewer")
-        for name, layer in layers:
-            if isinstance(self.pattern, NofM) and layer.inputs % self.pattern.m:
-                if self.binarization is not None:
-                    raise BinarizationError(
-                        f"{name}.{layer.name} has rows of {layer.inputs} weights, which do not "
-                        f"split into groups of {GROUP}; skip it, or leave binarize out"
-                    )
-                raise PatternError(
-                    f"{name}.{layer.name} has rows of {layer.inputs} weights, which do not split "
-                    f"into groups of {self.pattern.m}; skip it, or choose another pattern"
-                )
-        if self.prunes and isinstance(self.pattern, Unstructured):
-            self._check_increments(self.pattern, [layer for _, layer in layers])
-        self.scheme(meta_model)
-
-    def measurement(self) -> Measurement | None:
-        """Return the measurement that the recipe needs; None if it needs none."""
-        if isinstance(self.removal, Depth) or self._varied is not None:
-            return Measurement(None, ["distance"])
-        if isinstance(self.allocation, str | BlockSparsities):
-            return None
-        if not isinstance(self.pattern, Unstructured):
-            return None
-        basis = [self.allocation.basis(self.pattern), list(self.skip)]
-        return Measurement(partial(self.allocation.measure, self.pattern), basis)
-
-    def patterns(self, measured: Sequence[Any]) -> tuple[BlockPattern, ...]:
-        """Return the pattern of each block after this increment, as `_final_patterns` does."""
-        final, share = self._final_patterns(measured), self.increment.share
-        return final if share == 1 else tuple(pattern.scaled(share) for pattern in final)
-
-    def _final_patterns(self, measured: Sequence[Any]) -> tuple[BlockPattern, ...]:
-        """Return the pattern of each block after the last increment.
-
-        Args:
-            measured: the result of the `Measurement` for each block; None for a block that has no
-                result.
-
-        Raises:
-            AllocationError: the allocation does not fit the blocks.
-        """
-        if self._varied is not None:
-            kept = kept_of_blocks(self._varied, measured)
-            return tuple(BlockPattern(NofM(one, GROUP)) for one in kept)
-        if isinstance(self.allocation, str) or not isinstance(self.pattern, Unstructured):
-            return (BlockPattern(self.pattern),) * len(measured)
-        if isinstance(self.allocation, BlockSparsities):
-            sparsities = self.allocation.sparsities(len(measured))
-            return tuple(BlockPattern(replace(self.pattern, sparsity=one)) for one in sparsities)
-        return self.allocation.patterns(self.pattern, measured)
-
-    @property
-    def _varied(self) -> Binarization | None:
-        """The binarisation if blocks may keep different numbers of weights, else None."""
-        binarization = self.binarization
-        return None if binarization is None or binarization.is_uniform else binarization
-
     def _selection(self, pattern: Pattern) -> Selection:
         """Return the pattern, wrapped if it has to drop as many weights as published code.
 
@@ -331,27 +238,6 @@ class Recipe:
         if self.propagation == "fused" or counting == "rounded":
             return pattern
         return AsPublished(pattern, inclusive=counting == "inclusive")
-
-    def _check_increments(self, pattern: Unstructured, layers: Sequence[LinearLayer]) -> None:
-        """Check that each increment drops a weight of the rows, or matrices, with the most."""
-        shapes = [layer.oriented(layer.weight).shape for layer in layers]
-        sizes = [shape[1] if pattern.scope == "row" else shape.numel() for shape in shapes]
-        self.increment.check_divides(round(max(sizes) * pattern.sparsity), "weights")
-
-    def _check_globs(self, meta_model: MetaModel) -> None:
-        """Refuse a glob that matches no part of the model: most likely it is misspelt."""
-        if not self.skip:
-            return
-        names = [name for name, _ in meta_model.model.named_modules() if name]
-        for index, block in enumerate(meta_model.blocks):
-            own = meta_model.block_name(index)
-            names += [f"{own}.{layer.name}" for layer in linear_layers(block)]
-        for glob in self.skip:
-            if not any(fnmatchcase(name, glob) for name in names):
-                first = f"{meta_model.block_name(0)}.{linear_layers(meta_model.blocks[0])[0].name}"
-                raise SkipError(
-                    f"no layer of the model matches {glob!r}; layers have names such as {first}"
-                )
 
     def _prunes(self, name: str) -> bool:
         return not any(fnmatchcase(name, glob) for glob in self.skip)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from worker.pruning.base.durable_files import move_into_place
 from worker.pruning.distributed.ranks import Ranks
-from worker.pruning.sweep.recipe import Measurement
+from worker.pruning.sweep.recipe.measurement import Measurement
 
 T = TypeVar("T")
 

@@ -20,7 +20,7 @@ from worker.pruning.model.block_inputs import BlockInputs
 from worker.pruning.model.head_loss import TokenLoss, loss_gradient
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.stats.gradient_norms import GradientNorms
-from worker.pruning.sweep.recipe import Recipe
+from worker.pruning.sweep.recipe.recipe import Recipe
 
 LOSS_SCALE = 2.0**12
 """The factor of the loss, without which gradients would underflow in fp16; a power of two, so that

@@ -1,0 +1,80 @@
+"""The check that a recipe fits a model, before any work."""
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+from worker.pruning.base.errors import BinarizationError, PatternError, SkipError
+from worker.pruning.binarization.settings import GROUP
+from worker.pruning.methods.allocation import BlockSparsities
+from worker.pruning.methods.patterns import NofM, Unstructured
+from worker.pruning.model.linear_layers import LinearLayer, linear_layers
+from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.rotation.structure import rotatable
+from worker.pruning.sweep.recipe.recipe import Recipe
+
+
+def check_recipe(recipe: Recipe, meta_model: MetaModel) -> None:
+    """Check that the recipe fits the model.
+
+    Raises:
+        PatternError, BinarizationError: the rows of a layer do not split into groups.
+        QuantizationError: a layer cannot be quantised.
+        SkipError: a glob matches no part of the model, or no layer is left to prune.
+        AllocationError: the number of given sparsities is not the number of blocks.
+        IncrementsError: an increment would drop no weight.
+        UnsupportedModelError, RatioError: as `Recipe.reduction`.
+        RotationError: the model should be rotated and cannot be.
+    """
+    recipe.reduction(meta_model)
+    if recipe.rotates:
+        rotatable(meta_model)
+    if isinstance(recipe.allocation, BlockSparsities):
+        recipe.allocation.sparsities(len(meta_model.blocks))
+    _check_globs(recipe.skip, meta_model)
+    _check_layers(recipe, recipe.all_layers(meta_model))
+    recipe.scheme(meta_model)
+
+
+def _check_globs(globs: Sequence[str], meta_model: MetaModel) -> None:
+    """Refuse a glob that matches no part of the model: most likely it is misspelt."""
+    if not globs:
+        return
+    names = [name for name, _ in meta_model.model.named_modules() if name]
+    for index, block in enumerate(meta_model.blocks):
+        own = meta_model.block_name(index)
+        names += [f"{own}.{layer.name}" for layer in linear_layers(block)]
+    for glob in globs:
+        if not any(fnmatchcase(name, glob) for name in names):
+            first = f"{meta_model.block_name(0)}.{linear_layers(meta_model.blocks[0])[0].name}"
+            raise SkipError(
+                f"no layer of the model matches {glob!r}; layers have names such as {first}"
+            )
+
+
+def _check_layers(recipe: Recipe, layers: Sequence[tuple[str, LinearLayer]]) -> None:
+    """Check that there are layers, each with the name of its block, and that the pattern fits."""
+    if not layers and recipe.removal is None:
+        raise SkipError(f"skip {', '.join(recipe.skip)} leaves no layer to prune; skip fewer")
+    pattern = recipe.pattern
+    if isinstance(pattern, NofM):
+        for block, layer in layers:
+            _check_groups(recipe, pattern, f"{block}.{layer.name}", layer.inputs)
+    elif recipe.prunes:
+        _check_increments(recipe, pattern, [layer for _, layer in layers])
+
+
+def _check_groups(recipe: Recipe, pattern: NofM, name: str, inputs: int) -> None:
+    """Check that the rows of a layer, of ``inputs`` weights, split into the pattern's groups."""
+    if inputs % pattern.m == 0:
+        return
+    rows = f"{name} has rows of {inputs} weights, which do not split into groups of"
+    if recipe.binarization is not None:
+        raise BinarizationError(f"{rows} {GROUP}; skip it, or leave binarize out")
+    raise PatternError(f"{rows} {pattern.m}; skip it, or choose another pattern")
+
+
+def _check_increments(recipe: Recipe, pattern: Unstructured, layers: Sequence[LinearLayer]) -> None:
+    """Check that each increment drops a weight of the rows, or matrices, with the most."""
+    shapes = [layer.oriented(layer.weight).shape for layer in layers]
+    sizes = [shape[1] if pattern.scope == "row" else shape.numel() for shape in shapes]
+    recipe.increment.check_divides(round(max(sizes) * pattern.sparsity), "weights")
