@@ -1,0 +1,1 @@
+"""Measuring the model before its first block is pruned."""

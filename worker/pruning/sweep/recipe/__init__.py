@@ -1,0 +1,1 @@
+"""A recipe: how a model is pruned, and how it is checked."""
