@@ -1,9 +1,9 @@
 """Measure models with fewer units or blocks: `python -m benchmarks.quality.structured`.
 
 Each row removes neurons, heads or blocks in one job or in two, as it is, with `refine`, or with a
-recovery. It has the perplexity on two texts, the number of parameters, the size of the weights, and
-the speed relative to the dense model in transformers and in llama.cpp. The table takes hours:
-`--only` chooses rows, and `--resume` keeps those that were measured before.
+recovery after it. It has the perplexity on two texts, the number of parameters, the size of the
+weights, and the speed relative to the dense model in transformers and in llama.cpp. The table takes
+hours: `--only` chooses rows, and `--resume` keeps those that were measured before.
 """
 
 import argparse

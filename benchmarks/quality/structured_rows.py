@@ -16,7 +16,7 @@ RECOVER = {"kind": "masked", "tokens": 262_144}
 TRAINING: dict[str, dict[str, Any]] = {
     "": {},
     ", refine": {"refine": True},
-    ", recover": {"recover": RECOVER},
+    ", refine, recover": {"refine": True, "recover": RECOVER},
 }
 DENSE = "dense"
 

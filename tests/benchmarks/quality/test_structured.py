@@ -18,14 +18,14 @@ def test_every_row_is_of_jobs_that_are_accepted(name: str) -> None:
 def test_every_method_that_removes_units_has_rows_with_and_without_training() -> None:
     for method in REMOVING:
         found = [jobs for jobs in ROWS.values() if [one["method"] for one in jobs] == [method]]
-        assert sum("refine" in jobs[0] for jobs in found) == 2
+        assert sum("refine" in jobs[0] for jobs in found) == 4
         assert sum("recover" in jobs[0] for jobs in found) == 2
         assert len(found) == 6
 
 
 def test_two_jobs_keep_as_much_as_one() -> None:
     for ratio in RATIOS:
-        first, second = ROWS[f"depth, then neurons {ratio:g}, recover"]
+        first, second = ROWS[f"depth, then neurons {ratio:g}, refine, recover"]
         assert (1 - first["ratio"]) * (1 - second["ratio"]) == pytest.approx(1 - ratio)
         assert "recover" not in first
 
