@@ -15,6 +15,7 @@ from db.core.states import Phase
 from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import Gate
 from tests.models import FAMILIES, random_ids, write_model
+from tests.worker.jobs.killed_job import run_killed
 from tests.worker.pruning.sweeps import tensors
 from worker.jobs.progress import JobProgress, JobResult
 from worker.jobs.prune import prune
@@ -57,12 +58,16 @@ def work(
     devices: int = 1,
     **fields: Any,
 ) -> Generator[JobProgress, None, JobResult]:
+    out.mkdir(exist_ok=True)
+    spec = spec_of(folder, model, **fields)
+    return prune(spec, out, Resources(device="cpu", devices=devices, gate=gate))
+
+
+def spec_of(folder: Path, model: Path | None = None, **fields: Any) -> PruneSpec:
     texts = {"dataset": "text.jsonl", "eval_dataset": "eval.jsonl"}
     own = {name: str(folder / file) for name, file in texts.items()}
     own["model"] = str(model or folder / "dense")
-    spec = PruneSpec.model_validate(own | {"samples": 40, "dtype": "float32"} | fields)
-    out.mkdir(exist_ok=True)
-    return prune(spec, out, Resources(device="cpu", devices=devices, gate=gate))
+    return PruneSpec.model_validate(own | {"samples": 40, "dtype": "float32"} | fields)
 
 
 def run(
@@ -148,12 +153,11 @@ def test_steps_are_refined_and_recovered_and_keep_what_is_removed(
         (NEURONS, None, Phase.packaging),
     ],
 )
-def test_a_job_interrupted_in_any_step_ends_with_the_same_bytes(
+def test_a_job_killed_in_any_step_ends_with_the_same_bytes(
     folder: Path, tmp_path: Path, fields: dict[str, Any], step: int | None, phase: Phase
 ) -> None:
     whole = run(folder, tmp_path / "whole", steps=2, **fields)
-    steps = work(folder, tmp_path / "out", steps=2, **fields)
-    interrupt(steps, step, phase)
+    kill(folder, tmp_path / "out", step, phase, **fields)
     seen: list[JobProgress] = []
     resumed = run(folder, tmp_path / "out", seen.append, steps=2, **fields)
     assert weights(tmp_path / "out") == weights(tmp_path / "whole")
@@ -163,18 +167,11 @@ def test_a_job_interrupted_in_any_step_ends_with_the_same_bytes(
     }  # finished steps are not made again
 
 
-def interrupt(
-    steps: Generator[JobProgress, None, JobResult], step: int | None, phase: Phase
-) -> None:
-    """Close a job at its second progress in a phase of a step."""
-    seen = 0
-    for progress in steps:
-        here = progress.step is None if step is None else progress.step == (step, 2)
-        seen += here and progress.phase is phase
-        if seen == 2:
-            steps.close()
-            return
-    raise AssertionError(f"the job has no phase {phase} in step {step}")
+def kill(folder: Path, out: Path, step: int | None, phase: Phase, **fields: Any) -> None:
+    """Run a job of two steps that is killed at its second progress in a phase of a step."""
+    out.mkdir()
+    spec = spec_of(folder, steps=2, **fields)
+    run_killed(spec, out, phase, step=None if step is None else (step, 2))
 
 
 def test_at_most_two_models_are_kept_beside_the_result(folder: Path, tmp_path: Path) -> None:
@@ -235,7 +232,7 @@ def test_two_devices_make_the_steps_of_one(folder: Path, tmp_path: Path) -> None
 
 def test_a_damaged_model_of_the_last_step_is_made_again(folder: Path, tmp_path: Path) -> None:
     run(folder, tmp_path / "whole", steps=2, **WANDA)
-    interrupt(work(folder, tmp_path / "out", steps=2, **WANDA), 2, Phase.pruning)
+    kill(folder, tmp_path / "out", 2, Phase.pruning, **WANDA)
     (first, *_) = sorted((tmp_path / "out" / STEPS_FOLDER / "1").glob("*.safetensors"))
     first.write_bytes(first.read_bytes()[:-1] + b"x")
     run(folder, tmp_path / "out", steps=2, **WANDA)

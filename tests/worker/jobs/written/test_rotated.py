@@ -13,7 +13,6 @@ from tests.worker.evaluation.models import write_model_and_tokenizer
 from worker.jobs.problems import problem_of
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
-from worker.pruning.base.durable_files import sha256
 from worker.pruning.base.errors import RotationError
 from worker.pruning.base.generators import run_to_end
 
@@ -32,10 +31,6 @@ def make_spec(folder: Path, **fields: Any) -> PruneSpec:
     return PruneSpec.model_validate(files | small | rotated | fields)
 
 
-def shards(out: Path) -> dict[str, str]:
-    return {path.name: sha256(path) for path in out.glob("*.safetensors")}
-
-
 def test_the_folder_loads_and_the_report_names_the_rotations(folder: Path) -> None:
     (folder / "out").mkdir()
     run_to_end(prune(make_spec(folder), folder / "out", Resources(device="cpu")))
@@ -48,23 +43,6 @@ def test_the_folder_loads_and_the_report_names_the_rotations(folder: Path) -> No
     loaded = AutoModelForCausalLM.from_pretrained(folder / "out")
     assert loaded(random_ids(2, 24)).logits.isfinite().all()
     assert "[RoSTE](https://arxiv.org/abs/2502.09003)" in (folder / "out/README.md").read_text()
-
-
-def test_a_job_that_was_stopped_in_the_sweep_ends_with_the_same_bytes(folder: Path) -> None:
-    spec, resources = make_spec(folder), Resources(device="cpu")
-    for name in ("whole", "out"):
-        (folder / name).mkdir()
-    run_to_end(prune(spec, folder / "whole", resources))
-    steps = prune(spec, folder / "out", resources)
-    while next(steps).block is None:
-        pass
-    steps.close()
-
-    run_to_end(prune(spec, folder / "out", resources))
-
-    assert shards(folder / "out") == shards(folder / "whole")
-    report = json.loads((folder / "out" / "report.json").read_text())
-    assert report["resumed_from_block"] == 1
 
 
 def test_a_model_that_cannot_be_rotated_is_a_problem_of_the_field() -> None:

@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,9 @@ from transformers import AutoModelForCausalLM
 from db.spec.prune_spec import PruneSpec
 from tests.models import random_ids
 from tests.worker.evaluation.models import write_model_and_tokenizer
-from worker.jobs.progress import JobProgress, JobResult
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
 from worker.pruning.base.generators import run_to_end
-from worker.pruning.base.names import WHOLE_FOLDER
 
 EVALUATION = random_ids(3, 32, seed=2)
 NEURONS: dict[str, Any] = {"method": "neurons", "ratio": 0.2}
@@ -114,30 +111,6 @@ def test_a_job_that_keeps_the_shapes_says_that_its_result_is_no_smaller(folder: 
     assert "different numbers from each block, so that they are zeros in place" in card
     assert "neither smaller nor faster than the dense model" in card
     assert "[Adapt-Pruner](https://arxiv.org/abs/2502.03460)" in card
-
-
-@pytest.mark.parametrize(("fields", "phase"), [(NEURONS, "pruning"), (DEPTH, "packaging")])
-def test_a_job_interrupted_in_the_sweep_or_the_cut_ends_with_the_same_bytes(
-    folder: Path, fields: dict[str, Any], phase: str
-) -> None:
-    run(folder, **fields)
-    out = folder / phase
-    out.mkdir()
-    interrupt(prune(spec_of(folder, **fields), out, Resources(device="cpu")), phase)
-    assert (out / WHOLE_FOLDER).is_dir()
-    run(folder, phase, **fields)
-    assert weights(out) == weights(folder / "out")
-
-
-def interrupt(steps: Generator[JobProgress, None, JobResult], phase: str) -> None:
-    """Close a job at its second progress in a phase."""
-    seen = 0
-    for step in steps:
-        seen += step.phase == phase
-        if seen == 2:
-            steps.close()
-            return
-    raise AssertionError(f"the job has no phase {phase}")
 
 
 @pytest.mark.parametrize("fields", [NEURONS, DEPTH])
