@@ -12,7 +12,12 @@ from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.structure.attention_heads import HEADS, KEY_HEADS, attention_heads, head_width
 from worker.pruning.structure.counts import UnitCounts
 from worker.pruning.structure.reduction import Reduction
-from worker.pruning.structure.smaller_config import Fields, check_describes
+from worker.pruning.structure.smaller_config import (
+    Fields,
+    cannot_describe,
+    check_describes,
+    smaller_config,
+)
 from worker.pruning.structure.units import Units
 from worker.pruning.structure.width_fields import WidthField
 
@@ -46,13 +51,13 @@ class Heads:
         """
         config = meta_model.config
         found = [attention_heads(block, config) for block in meta_model.blocks]
-        if not any(found):
+        if not any(found) or getattr(config, KEY_HEADS) == 1:
             raise UnsupportedModelError(
                 f"a model of type {config.model_type!r} has no attention heads that could be "
                 "removed; set method to neurons or depth, or to one that zeroes weights, such as "
                 "wanda"
             )
-        counts = UnitCounts(meta_model, found, [head_field(config, found)])
+        counts = UnitCounts(meta_model, found, [head_field(meta_model, found)])
         removed = counts.removed(self.ratio, self.increment)
         fields = fewer_heads(config, removed[KEY_HEADS])
         check_describes(meta_model, fields, counts.smaller_blocks(removed))
@@ -63,10 +68,32 @@ class Heads:
         return self.reduction(meta_model).fields
 
 
-def head_field(config: PretrainedConfig, found: Sequence[Sequence[Units]]) -> WidthField:
-    """Return the field of the config that decides how many heads the blocks have."""
+def head_field(meta_model: MetaModel, found: Sequence[Sequence[Units]]) -> WidthField:
+    """Return the field of the config that decides how many heads the blocks have.
+
+    In some families the size of the hidden state has to be a multiple of the number of heads, so
+    that heads can be removed in twos or fours only, or not at all.
+
+    Raises:
+        UnsupportedModelError: transformers reads no config with fewer heads.
+    """
     units = {(index, one.name): 1 for index, block in enumerate(found) for one in block}
-    return WidthField(KEY_HEADS, getattr(config, KEY_HEADS), units)
+    heads = getattr(meta_model.config, KEY_HEADS)
+    for step in range(1, heads):
+        removed = range(step, heads, step)
+        if heads % step == 0 and all(_is_readable(meta_model, number) for number in removed):
+            return WidthField(KEY_HEADS, heads, units, step)
+    fields = fewer_heads(meta_model.config, 1)
+    raise cannot_describe(meta_model, fields, "transformers does not read a config with fewer")
+
+
+def _is_readable(meta_model: MetaModel, removed: int) -> bool:
+    """Return whether transformers reads the config with so many heads of keys less."""
+    try:
+        smaller_config(meta_model.model.config, fewer_heads(meta_model.config, removed))
+    except Exception:  # a family's code may raise anything
+        return False
+    return True
 
 
 def fewer_heads(config: PretrainedConfig, removed: int) -> Fields:

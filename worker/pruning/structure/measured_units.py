@@ -90,12 +90,12 @@ def _removable_heads(meta_model: MetaModel, found: Sequence[Sequence[Units]]) ->
     """
     config = meta_model.config
     heads = [attention_heads(block, config) for block in meta_model.blocks]
-    if not any(heads):
+    if not any(heads) or getattr(config, KEY_HEADS) == 1:
         return []
-    field, fewest = head_field(config, heads), {KEY_HEADS: 1}
-    blocks = UnitCounts(meta_model, found, [field]).smaller_blocks(fewest)
     try:
-        check_describes(meta_model, fewer_heads(config, 1), blocks)
+        field = head_field(meta_model, heads)
+        blocks = UnitCounts(meta_model, found, [field]).smaller_blocks({KEY_HEADS: field.step})
+        check_describes(meta_model, fewer_heads(config, field.step), blocks)
     except UnsupportedModelError:
         return []
     return [field]

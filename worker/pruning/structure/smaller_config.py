@@ -20,11 +20,15 @@ Fields = Mapping[str, Any]
 
 
 def smaller_config(config: PretrainedConfig, fields: Fields) -> PretrainedConfig:
-    """Return a copy of a model's config in which fields of its decoder have other values."""
+    """Return a copy of a model's config in which fields of its decoder have other values.
+
+    The copy is made as transformers reads a file, and so with the checks of the model's family.
+    What they raise depends on the family.
+    """
     smaller = deepcopy(config)
     for name, value in fields.items():
         setattr(smaller.get_text_config(), name, value)
-    return smaller
+    return type(config).from_dict(smaller.to_dict())
 
 
 def check_describes(
@@ -43,18 +47,18 @@ def check_describes(
     Raises:
         UnsupportedModelError: transformers builds another model from this config, or none.
     """
-    config = smaller_config(meta_model.model.config, fields)
     try:
+        config = smaller_config(meta_model.model.config, fields)
         built = build_model(config, meta_model.dtype)
     except Exception as error:  # a family's code may raise anything
-        raise _cannot_describe(meta_model, fields, str(error)) from error
+        raise cannot_describe(meta_model, fields, str(error)) from error
     _, found = find_blocks(built)
     if len(found) != len(blocks):
-        raise _cannot_describe(meta_model, fields, f"it describes {len(found)} blocks")
+        raise cannot_describe(meta_model, fields, f"it describes {len(found)} blocks")
     for index, (block, parameters) in enumerate(zip(found, blocks, strict=True)):
         expected = {name: tuple(value.shape) for name, value in parameters.items()}
         if (name := _difference(expected, block)) is not None:
-            raise _cannot_describe(meta_model, fields, f"{name} of block {index} does not fit")
+            raise cannot_describe(meta_model, fields, f"{name} of block {index} does not fit")
     return found
 
 
@@ -83,7 +87,8 @@ def _difference(expected: Mapping[str, tuple[int, ...]], block: nn.Module) -> st
     return next((name for name in names if expected.get(name) != found.get(name)), None)
 
 
-def _cannot_describe(meta_model: MetaModel, fields: Fields, reason: str) -> UnsupportedModelError:
+def cannot_describe(meta_model: MetaModel, fields: Fields, reason: str) -> UnsupportedModelError:
+    """Return the error that no config describes the smaller model, with a remedy."""
     kind = meta_model.config.model_type
     values = ", ".join(f"{name} {value}" for name, value in fields.items())
     return UnsupportedModelError(

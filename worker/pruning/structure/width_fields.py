@@ -83,8 +83,8 @@ def _candidates(config: PretrainedConfig) -> Iterator[tuple[str, int | None]]:
 
 def _lowered(meta_model: MetaModel, name: str, value: int) -> Counts | None:
     """Return the widths with a field lowered by 1; None if no model can be built like this."""
-    config = smaller_config(meta_model.model.config, {name: value - 1})
     try:
+        config = smaller_config(meta_model.model.config, {name: value - 1})
         _, blocks = find_blocks(build_model(config, meta_model.dtype))
     except Exception:  # a family's code may raise anything; the field is not used then
         return None

@@ -5,15 +5,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, LlamaConfig
 
-from tests.models import FAMILIES, MIXTURES, random_ids, write_model
+from tests.models import FAMILIES, MIXTURES, VOCABULARY, random_ids, write_model
 from tests.worker.pruning.structure.removals import CONFIGS, logits, parameters, removed, removing
 from worker.pruning.base.errors import RatioError, UnsupportedModelError
 from worker.pruning.model.blocks import find_blocks
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.structure.attention_heads import attention_heads
 from worker.pruning.structure.heads import Heads
+from worker.pruning.structure.measured_units import MeasuredUnits
+from worker.pruning.structure.measures import Adapt
 
 NARROWED = (
     "llama",
@@ -107,3 +109,30 @@ def test_a_ratio_that_no_number_of_heads_meets_is_refused_with_one_that_is_met(
         Heads(ratio).reduction(model)
     nearest = float(str(caught.value).rpartition("to ")[2].partition(",")[0])
     assert Heads(nearest).reduction(model).kept == ({"self_attn.o_proj": 1},) * 3
+
+
+@pytest.mark.parametrize(("heads", "groups", "left"), [(8, 4, 2), (6, 6, 4), (4, 2, 1)])
+def test_the_number_of_heads_that_is_left_divides_the_hidden_state_where_it_has_to(
+    tmp_path: Path, heads: int, groups: int, left: int
+) -> None:
+    sizes = {"hidden_size": 24 if heads == 6 else 32, "intermediate_size": 48}
+    counts = {"num_attention_heads": heads, "num_key_value_heads": groups, "head_dim": 4}
+    config = LlamaConfig(**sizes, **counts, num_hidden_layers=2, vocab_size=VOCABULARY)
+    folder = write_model(tmp_path / "dense", config)
+    found = removed(folder, tmp_path, removing(Heads(0.15, repairs=False)))
+    loaded = AutoModelForCausalLM.from_pretrained(found.smaller)
+    assert loaded.config.num_key_value_heads == left
+    torch.testing.assert_close(logits(found.smaller), logits(found.whole))
+
+
+def test_heads_of_which_none_can_be_removed_stay_and_channels_are_removed_alone(
+    tmp_path: Path,
+) -> None:
+    sizes = {"hidden_size": 40, "intermediate_size": 48, "num_hidden_layers": 2}
+    config = LlamaConfig(**sizes, num_attention_heads=5, vocab_size=VOCABULARY, head_dim=8)
+    folder = write_model(tmp_path / "dense", config)
+    meta_model = MetaModel.open(folder, torch.float32, torch.device("cpu"))
+    with pytest.raises(UnsupportedModelError, match="num_attention_heads 4"):
+        Heads(RATIO).reduction(meta_model)
+    reduction = MeasuredUnits(RATIO, Adapt()).reduction(meta_model)
+    assert reduction.fields.keys() == {"intermediate_size"}
