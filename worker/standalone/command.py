@@ -71,7 +71,7 @@ def command(
 ) -> None:
     """Prune a model into a folder; the last line of output is a JSON object of metrics."""
     is_implied = implied_sparsity(fields.get("method"), fields.get("pattern")) is not None
-    if not fields.keys() & {"sparsity", "pattern"} and not is_implied:
+    if not fields.keys() & {"sparsity", "pattern", "binarize"} and not is_implied:
         raise typer.BadParameter("set it, or --pattern such as 2:4", param_hint="--sparsity")
     with _errors_printed(), checks.exit_on_error("zpruner prune"):
         settings = checks.read_settings(WorkerSettings)

@@ -80,6 +80,14 @@ def test_a_model_gets_smaller_without_a_sparsity(folder: Path) -> None:
     assert [path.name for path in (folder / "out").iterdir() if path.is_dir()] == []
 
 
+def test_a_model_is_binarised_without_a_sparsity(folder: Path) -> None:
+    result = remove(folder, "--binarize")
+
+    assert result.exit_code == 0, result.stderr
+    metrics = json.loads(result.stdout.splitlines()[-1])
+    assert metrics["binarization"]["bits_per_weight"] > 1
+
+
 def test_a_model_is_pruned_gradually(folder: Path) -> None:
     result = remove(folder, "--method", "wanda", "--sparsity", "0.5", "--steps", "2")
 
