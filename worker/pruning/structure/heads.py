@@ -84,7 +84,7 @@ def head_field(meta_model: MetaModel, found: Sequence[Sequence[Units]]) -> Width
         if heads % step == 0 and all(_is_readable(meta_model, number) for number in removed):
             return WidthField(KEY_HEADS, heads, units, step)
     fields = fewer_heads(meta_model.config, 1)
-    raise cannot_describe(meta_model, fields, "transformers does not read a config with fewer")
+    raise cannot_describe(meta_model, fields, "transformers accepts no smaller number of heads")
 
 
 def _is_readable(meta_model: MetaModel, removed: int) -> bool:
