@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -13,10 +14,11 @@ from typing import Any
 import psutil
 import pytest
 from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
 
 from db.access.audit import AuditRepository
 from db.core.clock import now
-from db.core.session import Sessions
+from db.core.session import Sessions, open_sessions
 from db.core.states import JobState
 from db.events.job_events import EventRepository
 from db.files.artifacts import ArtifactRepository
@@ -146,7 +148,7 @@ def test_a_worker_suspended_past_its_lease_changes_nothing_when_it_continues(sta
     def act(at: int) -> None:
         job_id = make_job(stage.sessions, SPEC).id
         frozen = stage.start(programs.run, FaultPlan("freeze", at), job_id, f"frozen-{at}")
-        wait_until_stopped(frozen)
+        wait_until_frozen(frozen, stage.world.database)
         if stage.job(job_id).lease_until is not None:
             expire_lease(stage.sessions, job_id)
         stage.repair()
@@ -286,12 +288,44 @@ def test_a_deletion_by_a_rule_killed_at_any_write_is_finished_and_recorded_once(
         assert FileRetention(session).unremoved() == []
 
 
+def wait_until_frozen(process: BaseProcess, database: str) -> None:
+    """Wait until a process is suspended outside transactions, so that it blocks no other one.
+
+    The fault is between two transactions of the thread that has it, but another thread, as that of
+    the lease, may be in one.
+    """
+    wait_until_stopped(process)
+    while not is_writable(database):
+        os.kill(process.pid or 0, signal.SIGCONT)
+        time.sleep(0.01)
+        os.kill(process.pid or 0, signal.SIGSTOP)
+        wait_until_stopped(process)
+
+
+def is_writable(database: str) -> bool:
+    """Return whether a transaction that writes can begin within a second."""
+    sessions = open_sessions(database, busy_timeout=timedelta(seconds=1))
+    try:
+        with sessions.begin():
+            return True
+    except OperationalError:
+        return False
+    finally:
+        sessions.kw["bind"].dispose()
+
+
 def wait_until_stopped(process: BaseProcess) -> None:
     deadline = time.monotonic() + ENDS_WITHIN_S
     while psutil.Process(process.pid).status() != psutil.STATUS_STOPPED:
         assert time.monotonic() < deadline, "it was not frozen"
         assert process.is_alive(), "it ended before"
         time.sleep(0.01)
+
+
+def test_a_process_in_a_transaction_is_not_writable_for_others(stage: Stage) -> None:
+    with stage.sessions.begin():
+        assert is_writable(stage.world.database) is (stage.database == "postgresql")
+    assert is_writable(stage.world.database)
 
 
 def test_faults_are_spread_from_the_first_write_to_the_last() -> None:

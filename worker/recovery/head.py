@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from worker.pruning.model.block_inputs import BlockInputs
-from worker.pruning.model.head_loss import TokenLoss, head_logits
+from worker.pruning.model.head_loss import head_logits
 from worker.pruning.model.meta_model import MetaModel
 from worker.recovery.losses import Targets, distillation_losses
 from worker.recovery.planning.sizes import LOGITS_BYTES
@@ -78,12 +78,10 @@ class DistillationHead:
     Attributes:
         head: the final norm and the head.
         recovery: the settings, with the coefficients of the loss terms and the temperature.
-        token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``, the cross-entropy.
     """
 
     head: Head
     recovery: Recovery
-    token_loss: TokenLoss
 
     @torch.no_grad()
     def loss(
@@ -133,4 +131,4 @@ class DistillationHead:
         tokens = ids[:, 1:].flatten()[start:stop].to(piece.device)
         logits = self.head.logits(piece, norms)
         own = targets.rows(start, stop)
-        return distillation_losses(logits, own, tokens, self.recovery, self.token_loss)
+        return distillation_losses(logits, own, tokens, self.recovery)

@@ -82,7 +82,7 @@ class ModelRecovery:
                 before and after the training; may be empty.
             out: an existing folder for the shards and their index, and for a folder ``.progress``
                 that has to be deleted before ``out`` is published.
-            token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``, the cross-entropy.
+            token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``, the evaluation's loss.
             seed: determines the order of the windows, and the initial values of adapters.
             memory_budget_bytes: the maximum memory of this process; None for no such limit.
             ranks: the ranks that share the work; all get the same arguments.
@@ -176,9 +176,7 @@ class ModelRecovery:
             training = Training(
                 student,
                 self._optimizer(student),
-                DistillationHead(
-                    Head(self._pruned, block_inputs), self._recovery, self._token_loss
-                ),
+                DistillationHead(Head(self._pruned, block_inputs), self._recovery),
                 self._teacher,
                 self._windows,
                 self.plan.setting.micro_batch_windows,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
@@ -28,7 +29,6 @@ from tests.worker.recovery.recoveries import (
 from worker.evaluation.perplexity import token_loss
 from worker.pruning.base.errors import InsufficientMemoryError, NotFiniteError, RecoveryError
 from worker.pruning.base.masking import count_zeros
-from worker.pruning.model.head_loss import TokenLoss
 from worker.pruning.model.meta_model import MetaModel
 from worker.recovery.recover import ModelRecovery
 from worker.recovery.results import RecoveryProgress
@@ -208,14 +208,15 @@ def test_without_evaluation_windows_no_loss_is_measured(models: Models, tmp_path
     assert (result.evaluation_loss_before, result.evaluation_loss_after) == (None, None)
 
 
-def not_a_number(logits: Tensor, targets: Tensor) -> Tensor:
-    return token_loss(logits, targets) * torch.nan
-
-
-def test_a_loss_that_is_not_finite_ends_the_training(models: Models, tmp_path: Path) -> None:
-    recovery = _open(
-        models.dense, models.pruned, tmp_path, recovery_of("masked"), loss=not_a_number
-    )
+def test_a_gradient_that_is_not_finite_ends_the_training(models: Models, tmp_path: Path) -> None:
+    pruned, out, norm = tmp_path / "pruned", tmp_path / "out", "model.norm.weight"
+    shutil.copytree(models.pruned, pruned)
+    out.mkdir()
+    for file in pruned.glob("*.safetensors"):
+        stored = load_file(file)
+        if norm in stored:
+            save_file(stored | {norm: stored[norm] * torch.nan}, file)
+    recovery = _open(models.dense, pruned, out, recovery_of("masked"), EVALUATION[:0])
     with pytest.raises(NotFiniteError, match="gradient of training step 1 contains NaN"):
         finish(recovery)
 
@@ -227,7 +228,6 @@ def _open(
     recovery: Recovery,
     evaluation: Tensor = EVALUATION,
     training: Tensor = TRAINING,
-    loss: TokenLoss = token_loss,
     budget: int | None = None,
 ) -> ModelRecovery:
     device = torch.device("cpu")
@@ -240,7 +240,7 @@ def _open(
         HELD_OUT,
         evaluation,
         out,
-        loss,
+        token_loss,
         seed=0,
         memory_budget_bytes=budget,
     )

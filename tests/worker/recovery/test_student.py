@@ -11,7 +11,6 @@ from transformers import AutoModelForCausalLM
 
 from tests.models import FAMILIES, random_ids, write_model
 from tests.worker.recovery.recoveries import SPARSE, TWO_OF_FOUR, Models, prune
-from worker.evaluation.perplexity import token_loss
 from worker.pruning.methods.patterns import Pattern
 from worker.pruning.model.block_inputs import BlockInputs
 from worker.pruning.model.head_loss import head_logits
@@ -124,13 +123,13 @@ def test_gradients_are_those_of_the_whole_model(
     recovery = Recovery("masked")
     targets = Targets.of(torch.randn(3 * 15, 96), recovery.temperature)
     with meta_model.loaded_outside_blocks():
-        head = DistillationHead(Head(meta_model, block_inputs), recovery, token_loss)
+        head = DistillationHead(Head(meta_model, block_inputs), recovery)
         loss = head.backward(student(IDS), IDS, targets, student.head_norms())
 
     shutil.copy(models.dense / "config.json", models.pruned)
     whole = AutoModelForCausalLM.from_pretrained(models.pruned, dtype=torch.float32).eval()
     logits = whole(IDS, use_cache=False).logits[:, :-1].flatten(0, 1)
-    losses = distillation_losses(logits, targets, IDS[:, 1:].flatten(), recovery, token_loss)
+    losses = distillation_losses(logits, targets, IDS[:, 1:].flatten(), recovery)
     torch.autograd.backward(losses.sum())
     assert float(loss) == pytest.approx(float(losses.detach().sum()), rel=1e-5)
     want = dict(whole.named_parameters())
