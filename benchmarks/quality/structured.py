@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter
 from typing import Any
 
 from transformers.utils import logging
@@ -120,10 +119,8 @@ class Measurements:
         """Run the jobs one after the other, and return the figures of the last one's result."""
         dense: Path = self._arguments.model
         with TemporaryDirectory(dir=self._scratch) as folder:
-            started = perf_counter()
             model = self._result(jobs, Path(folder))
-            seconds = perf_counter() - started
-            figures = self._figures(model) | {"seconds": seconds}
+            figures = self._figures(model)
             if not jobs:
                 return figures
             speed = {"transformers": _speed(dense, model)}
@@ -179,8 +176,8 @@ def markdown(table: dict[str, Any]) -> str:
     """Return a Markdown table of the rows."""
     columns = [f"{runtime}: {what}" for runtime in RUNTIMES for what in FIGURES]
     lines = [
-        f"| | perplexity | parameters | weight files | {' | '.join(columns)} | seconds |",
-        f"|---|---:|---:|---:|{'---:|' * len(columns)}---:|",
+        f"| | perplexity | parameters | weight files | {' | '.join(columns)} |",
+        f"|---|---:|---:|---:|{'---:|' * len(columns)}",
         *(_line(name, row) for name, row in table["rows"].items()),
     ]
     protocol = table["protocol"]
@@ -199,7 +196,6 @@ def _line(name: str, row: Row) -> str:
         f"{row['parameters']:,}",
         f"{row['bytes'] / 1e6:.0f} MB",
         *_speeds(name, row),
-        f"{row['seconds']:.0f}",
     ]
     return f"| {name} | {' | '.join(cells)} |"
 

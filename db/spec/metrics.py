@@ -61,6 +61,7 @@ QUANTIZATION_METRICS = (
     "quantization.error",
     "quantization.fallbacks",
 )
+ROTATION_METRICS = ("rotation.residual", "rotation.values", "rotation.blocks")
 BENCHMARK_METRICS = (
     "speed.prefill_ratio",
     "speed.decode_ratio",
@@ -76,6 +77,7 @@ BENCHMARK_METRICS = (
 )
 OPTIONAL_METRICS: Mapping[str, tuple[str, ...]] = {
     "quantize": QUANTIZATION_METRICS,
+    "rotate": ROTATION_METRICS,
     "binarize": BINARIZATION_METRICS,
     "rank_answers": RANKING_METRICS,
     "benchmark": BENCHMARK_METRICS,

@@ -129,7 +129,7 @@ def _measured(
         weights,
         quantization,
         measured_binarization(job, blocks),
-        rotation.choices if rotation else None,
+        rotation,
         tasks,
         ranking,
         texts,

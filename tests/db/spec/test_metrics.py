@@ -15,6 +15,7 @@ VALUES: dict[str, Any] = {
     "binarize": True,
     "rank_answers": True,
     "benchmark": True,
+    "rotate": "auto",
 }
 
 

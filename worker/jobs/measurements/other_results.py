@@ -8,6 +8,7 @@ from worker.jobs.measurements.binarization import MeasuredBinarization
 from worker.jobs.measurements.quantization import MeasuredQuantization
 from worker.jobs.ranking.results import MeasuredRanking
 from worker.jobs.tasks.measured import MeasuredTasks
+from worker.jobs.written.rotated import RotatedJob
 from worker.jobs.written.weights import WrittenWeights
 
 
@@ -18,7 +19,7 @@ class OtherResults:
     weights: WrittenWeights
     quantization: MeasuredQuantization | None
     binarization: MeasuredBinarization | None
-    rotation: dict[str, Any] | None
+    rotation: RotatedJob | None
     tasks: MeasuredTasks | None
     ranking: MeasuredRanking | None
     texts: list[dict[str, Any]] | None
@@ -26,7 +27,7 @@ class OtherResults:
 
     def metrics(self) -> dict[str, Any]:
         """Return the metrics by name."""
-        formats = (self.quantization, self.binarization)
+        formats = (self.quantization, self.binarization, self.rotation)
         parts = (self.weights, *formats, self.tasks, self.ranking, self.speed)
         measured = [one.metrics() for one in parts if one is not None]
         return {name: value for metrics in measured for name, value in metrics.items()}
@@ -37,7 +38,7 @@ class OtherResults:
             "certificate": self.weights.report(),
             "quantization": self.quantization and self.quantization.report(),
             "binarization": self.binarization and self.binarization.report(),
-            "rotation": self.rotation,
+            "rotation": self.rotation and self.rotation.report(),
             "tasks": self.tasks and self.tasks.report(),
             "ranking": self.ranking and self.ranking.report(),
             "generation": self.texts,

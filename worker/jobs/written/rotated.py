@@ -35,6 +35,16 @@ class RotatedJob:
     job: OpenedJob
     choices: dict[str, Any]
 
+    def metrics(self) -> dict[str, Any]:
+        """Return the numbers of rotations that were used, by name."""
+        values = [int(one["is_rotated"]) for one in self.choices["values"]]
+        residual = int(self.choices["residual"]["is_rotated"])
+        return {"rotation": {"residual": residual, "values": sum(values), "blocks": len(values)}}
+
+    def report(self) -> dict[str, Any]:
+        """Return the part of the report."""
+        return self.choices
+
     def copy_config(self, out: Path) -> None:
         """Add the rotated model's ``config.json`` to ``out``."""
         shutil.copyfile(self.job.model.path / CONFIG, out / CONFIG)

@@ -13,8 +13,8 @@ from worker.recovery.settings import Recovery, batch_tokens, step_count
 
 _BACKWARD = 2  # in forwards
 _BLOCK_STATES = 20  # hidden states that a block reads and writes outside its layers
-_LOSS_BYTES = 60  # read and written per logit by the loss and its gradient
-_TARGET_BYTES = 24  # likewise by the dense model's probabilities
+_LOSS_BYTES = 16  # read and written per logit by the loss and its gradient
+_TARGET_BYTES = 12  # likewise by the dense model's probabilities
 _STEP_BYTES = 60  # likewise per trained number by a step of the optimizer
 _STATE_BYTES = 12  # per trained number in the files of a state
 _SAVED, _MEASURED = 20, 11  # states that are saved, and held-out losses

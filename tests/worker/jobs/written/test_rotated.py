@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from transformers import AutoModelForCausalLM
 
+from db.spec.metrics import ROTATION_METRICS
 from db.spec.prune_spec import PruneSpec
 from tests.models import random_ids
 from tests.worker.evaluation.models import write_model_and_tokenizer
@@ -37,7 +38,14 @@ def test_the_folder_loads_and_the_report_names_the_rotations(folder: Path) -> No
 
     report = json.loads((folder / "out" / "report.json").read_text())
     assert report["spec"]["rotate"] == "auto"
-    assert len(report["rotation"]["values"]) == len(report["blocks"])
+    values = report["rotation"]["values"]
+    assert report["metrics"]["rotation"] == {
+        "residual": int(report["rotation"]["residual"]["is_rotated"]),
+        "values": sum(one["is_rotated"] for one in values),
+        "blocks": len(values),
+    }
+    assert len(values) == len(report["blocks"])
+    assert {f"rotation.{name}" for name in report["metrics"]["rotation"]} == set(ROTATION_METRICS)
     ratio = report["metrics"]["pruned_perplexity"] / report["metrics"]["dense_perplexity"]
     assert 0.5 < ratio < 2
     loaded = AutoModelForCausalLM.from_pretrained(folder / "out")

@@ -445,7 +445,8 @@ it("shows how the weights of a finished job are quantised, and each matrix", asy
     bits_per_weight: 4.25,
     error: 0.0712,
   };
-  const result = { weights_bytes: 6e7, quantization: { ...quantization, fallbacks: 1 } };
+  const rotation = { residual: 1, values: 12, blocks: 30 };
+  const result = { weights_bytes: 6e7, rotation, quantization: { ...quantization, fallbacks: 1 } };
   const spec = makeSpec({ quantize: { scheme: "w4a16", group_size: null, scales: "mse" } });
   answers["/v1/jobs/job_1"] = [200, { ...job, spec, result }];
   const matrix = { name: "mlp.up_proj.weight", zeros: 55, weights: 100, error: 0.081 };
@@ -459,6 +460,7 @@ it("shows how the weights of a finished job are quantised, and each matrix", asy
   expect(text).toContain("4.25, scales included");
   expect(text).toContain("60.0 MB");
   expect(text).toContain("7.12 %");
+  expect(text).toContain("residual stream, values of 12 of 30 blocks");
   expect(text).toContain("faster only in an engine with kernels");
   expect(card("Blocks")?.textContent).toContain("1 quantised matrices");
   expect(card("Blocks")?.textContent).toContain("0.011 to 0.042");

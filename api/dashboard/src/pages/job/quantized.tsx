@@ -8,6 +8,7 @@ import { Fact, Facts, Section } from "../../ui/section.tsx";
 export function Quantized({ job }: { job: Job }) {
   const measured = job.result?.quantization as Record<string, unknown> | undefined;
   if (!measured) return null;
+  const rotation = job.result?.rotation as Rotation | undefined;
   const metric = (name: string) => number(measured[name]);
   return (
     <Section
@@ -21,12 +22,24 @@ export function Quantized({ job }: { job: Job }) {
         <Fact name="All weight files">{bytes(number(job.result?.weights_bytes))}</Fact>
         <Fact name="Error of outputs">{percent(metric("error"), 2)}</Fact>
         <Fact name="Fallbacks">{count(metric("fallbacks"))} matrices</Fact>
+        {rotation && <Fact name="Rotated">{rotated(rotation)}</Fact>}
       </Facts>
       <p className="faint">
         The files are smaller. The model is faster only in an engine with kernels for this format.
       </p>
     </Section>
   );
+}
+
+interface Rotation {
+  residual: number;
+  values: number;
+  blocks: number;
+}
+
+function rotated({ residual, values, blocks }: Rotation) {
+  const ofValues = `values of ${count(values)} of ${count(blocks)} blocks`;
+  return residual ? `residual stream, ${ofValues}` : ofValues;
 }
 
 /** The quantised matrices of a block. */
