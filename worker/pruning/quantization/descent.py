@@ -16,13 +16,14 @@ _ROUND_BYTES = 350 + 2 * _BLOCK  # read and written per weight in a round
 class Descent:
     """The descent of a rounded matrix Q on the error tr((Q − W)H(Q − W)ᵀ), for its weights W.
 
-    A pass over the integers is cyclic coordinate descent, as in CDQuant (Nair & Suggala, 2024,
-    arXiv:2406.17542): while the other columns are fixed, the best value of a kept weight q_j is
-    q_j − G_j / H_jj with G = (Q − W)H, and q_j becomes the nearest multiple of its scale. A pass
-    over the scales is ours: while the integers i of a row's group g are fixed, the best scale is
-    s − (G_g · i) / (iᵀH_gg i), as in least squares. A change is made only if it lowers the error
-    with the scale and the products rounded to the weight's dtype, so that the error never rises,
-    apart from rounding in fp32.
+    A pass over the integers is cyclic coordinate descent, as in QuantEase (Behdin et al., 2023,
+    arXiv:2309.01885; CDQuant, arXiv:2406.17542, takes the best column first): while the other
+    columns are fixed, the best value of a kept weight q_j is q_j − G_j / H_jj with G = (Q − W)H,
+    and q_j becomes the nearest multiple of its scale. In a pass over the scales, each is that of
+    least squares: while the integers i of a row's group g are fixed, s becomes
+    s − (G_g · i) / (iᵀH_gg i). A change is made only if it lowers the error with the scale and the
+    products rounded to the weight's dtype, so that the error never rises, apart from rounding in
+    fp32.
 
     Args:
         weight: ``[out, in]``, any float dtype; its zeros are the pruned weights; not modified.
