@@ -22,8 +22,8 @@ class QuantizeSpec(BaseModel):
         ge=8,
         le=4096,
         multiple_of=8,
-        description="Neighbours of a row that share a scale; by default 128, or the largest power "
-        "of two below that divides all rows.",
+        description="Neighbours of a row that share a scale; by default 32 for 4 bits and 128 for "
+        "8, or the largest power of two below that divides all rows.",
     )
     scales: Literal["mse", "minmax"] = Field(
         default="mse",

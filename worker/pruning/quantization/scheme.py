@@ -8,9 +8,9 @@ from typing import Literal
 from worker.pruning.base.errors import QuantizationError
 
 Scales = Literal["mse", "minmax"]
-LARGEST_GROUP, SMALLEST_GROUP = 128, 8
-"""The default group size is the largest power of two between these that divides all rows; a row of
-eight integers of 4 bits fills a word."""
+_LARGEST_GROUP, _SMALLEST_GROUP = {4: 32, 8: 128}, 8
+"""The default group size is the largest power of two between these, the first by the number of
+bits, that divides all rows; a row of eight integers of 4 bits fills a word."""
 _SHAPE_BYTES = 16  # the stored shape: two int64
 
 
@@ -22,7 +22,8 @@ class Scheme:
         bits: bits of each weight.
         group_size: number of neighbours of a row that share a scale.
         scales: ``mse`` chooses each scale so that the squared error of the group's weights, by the
-            mean squares of their inputs, is small; ``minmax`` so that the largest weight is exact.
+            mean squares of their inputs, is small, and changes it later so that the layer's error
+            is; ``minmax`` chooses it so that the largest weight is exact.
     """
 
     bits: int
@@ -47,7 +48,8 @@ class Quantization:
     Attributes:
         bits: bits of each weight, 4 or 8.
         group_size: number of neighbours of a row that share a scale, a multiple of eight; None for
-            128, or the largest smaller power of two that divides all rows.
+            32 at 4 bits and 128 at 8 bits, or the largest smaller power of two that divides all
+            rows.
         scales: how scales are chosen, see `Scheme`.
     """
 
@@ -63,7 +65,7 @@ class Quantization:
         """
         rows = list(widths)
         common = gcd(*(width for _, width in rows))
-        size = self.group_size or _largest_power(common)
+        size = self.group_size or _largest_power(common, _LARGEST_GROUP[self.bits])
         for name, width in rows:
             if width % size:
                 raise QuantizationError(
@@ -73,16 +75,16 @@ class Quantization:
         return Scheme(self.bits, size, self.scales)
 
 
-def _largest_power(common: int) -> int:
-    """Return the default group size; `SMALLEST_GROUP` if no power of two divides all rows."""
-    size = LARGEST_GROUP
-    while size > SMALLEST_GROUP and common % size:
+def _largest_power(common: int, largest: int) -> int:
+    """Return the default group size; `_SMALLEST_GROUP` if no power of two divides all rows."""
+    size = largest
+    while size > _SMALLEST_GROUP and common % size:
         size //= 2
     return size
 
 
 def _remedy(size: int, common: int) -> str:
-    sizes = range(SMALLEST_GROUP, common + 1, SMALLEST_GROUP)
+    sizes = range(_SMALLEST_GROUP, common + 1, _SMALLEST_GROUP)
     fitting = [one for one in sizes if common % one == 0]
     if not fitting:
         return "skip it, or leave quantize out"

@@ -6095,7 +6095,7 @@ export interface components {
             scheme: "w4a16" | "w8a16";
             /**
              * Group Size
-             * @description Neighbours of a row that share a scale; by default 128, or the largest power of two below that divides all rows.
+             * @description Neighbours of a row that share a scale; by default 32 for 4 bits and 128 for 8, or the largest power of two below that divides all rows.
              */
             group_size?: number | null;
             /**

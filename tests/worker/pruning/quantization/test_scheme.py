@@ -25,13 +25,20 @@ def widths(*numbers: int) -> list[tuple[str, int]]:
 
 
 @pytest.mark.parametrize(
-    ("rows", "size"),
-    [((4096, 11008), 128), ((576, 1536), 64), ((32, 48), 16), ((8,), 8), ((96, 40), 8)],
+    ("rows", "four", "eight"),
+    [
+        ((4096, 11008), 32, 128),
+        ((576, 1536), 32, 64),
+        ((32, 48), 16, 16),
+        ((8,), 8, 8),
+        ((96, 40), 8, 8),
+    ],
 )
 def test_the_default_group_size_is_the_largest_power_of_two_that_divides_all_rows(
-    rows: tuple[int, ...], size: int
+    rows: tuple[int, ...], four: int, eight: int
 ) -> None:
-    assert Quantization(4).scheme(widths(*rows)) == Scheme(4, size)
+    assert Quantization(4).scheme(widths(*rows)) == Scheme(4, four)
+    assert Quantization(8).scheme(widths(*rows)) == Scheme(8, eight)
 
 
 def test_a_named_group_size_is_used() -> None:
