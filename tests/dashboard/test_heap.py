@@ -18,6 +18,7 @@ BLOCKS = 50
 ROUNDS = 3
 """Each reports all blocks twice; an event a second for five minutes, in some seconds."""
 GROWTH_BYTES = 1 << 20
+TRIES = 3
 
 
 def heap_bytes(page: Page) -> int:
@@ -25,6 +26,15 @@ def heap_bytes(page: Page) -> int:
     devtools = page.context.new_cdp_session(page)
     devtools.send("HeapProfiler.collectGarbage")
     return int(devtools.send("Runtime.getHeapUsage")["usedSize"])
+
+
+def settled_heap_bytes(page: Page) -> int:
+    """Return the smallest of a few measurements: a busy machine renders the last events late."""
+    measured = []
+    for _ in range(TRIES):
+        page.wait_for_timeout(1000)
+        measured.append(heap_bytes(page))
+    return min(measured)
 
 
 def report(api: Api, job_id: str, count: int) -> None:
@@ -54,7 +64,6 @@ def test_the_heap_is_flat_through_three_hundred_events(api: Api, api_tabs: Sessi
     sizes = []
     for _ in range(ROUNDS):
         report(api, job.id, 2 * BLOCKS)
-        pages[0].wait_for_timeout(1000)
-        sizes.append([heap_bytes(page) for page in pages])
+        sizes.append([settled_heap_bytes(page) for page in pages])
     growth = [last - first for first, last in zip(sizes[0], sizes[-1], strict=True)]
     assert max(growth) < GROWTH_BYTES, sizes

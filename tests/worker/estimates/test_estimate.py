@@ -305,7 +305,8 @@ def test_a_gradual_job_takes_the_time_of_all_its_steps_and_the_space_of_one_more
     fields = {"samples": 8, "eval_samples": 4}
     once, found = (estimate(spec(**fields, steps=steps), settings) for steps in (1, 4))
     assert found["seconds"]["p50"] == pytest.approx(4 * once["seconds"]["p50"], rel=0.01)
-    assert found["memory"]["host_bytes"] == once["memory"]["host_bytes"]
+    # What this process uses already is part of both, and may grow by a page in between.
+    assert found["memory"]["host_bytes"] == pytest.approx(once["memory"]["host_bytes"], rel=0.01)
     more = found["memory"]["scratch_bytes"] - once["memory"]["scratch_bytes"]
     assert more == found["artifact_bytes"] == once["artifact_bytes"]
 
