@@ -25,9 +25,9 @@ _TRIALS = {"mse": 21, "minmax": 1}
 def round_weights(weight: Tensor, gram: Gram, scheme: Scheme) -> QuantizedMatrix:
     """Round a sparse weight so that its outputs change little; zeros stay zeros.
 
-    This is GPTQ with held zeros (`compensated`). With the scales ``mse`` and fewer than 8 bits,
-    coordinate descent on the layer's error then improves integers and scales (`Descent`); with
-    ``minmax``, the scales remain those that make the largest weights exact.
+    This is GPTQ with held zeros (`compensated`). With the scales ``mse``, coordinate descent on the
+    layer's error then improves integers and scales (`Descent`); with ``minmax``, the scales remain
+    those that make the largest weights exact, and the integers remain GPTQ's.
 
     Args:
         weight: ``[out, in]``, any float dtype; its zeros are the pruned weights; not modified.
@@ -43,7 +43,7 @@ def round_weights(weight: Tensor, gram: Gram, scheme: Scheme) -> QuantizedMatrix
     """
     gram.check_fits(weight)
     integers, scales = compensated(weight, gram, scheme)
-    if scheme.descends:
+    if scheme.scales == "mse":
         damped = gram.damped(gram.damping or DAMPING)
         Descent(weight, damped, integers, scales, scheme.bits).run()
     return QuantizedMatrix(integers.T.contiguous(), scales.T.contiguous(), scheme.bits)
@@ -113,7 +113,7 @@ def rounding_cost(layer: LayerShape, scheme: Scheme) -> Cost:
     of them.
     """
     trials = _TRIALS[scheme.scales] * _TRIAL_BYTES
-    descent = descent_cost(layer, scheme.group_size) if scheme.descends else Cost()
+    descent = descent_cost(layer, scheme.group_size) if scheme.scales == "mse" else Cost()
     return descent + Cost(
         factorization=INVERSE * cube(layer),
         fp32_matmul=layer.weights * max(0, layer.inputs - ONE_BY_ONE),

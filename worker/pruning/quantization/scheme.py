@@ -30,14 +30,6 @@ class Scheme:
     group_size: int
     scales: Scales = "mse"
 
-    @property
-    def descends(self) -> bool:
-        """Whether coordinate descent improves the rounding.
-
-        At 8 bits the error is so small that the perplexity would stay the same.
-        """
-        return self.scales == "mse" and self.bits < 8
-
     def packed_bytes(self, outputs: int, inputs: int, item_bytes: int) -> int:
         """Return the bytes of a stored matrix ``[outputs, inputs]``, with its scales and shape.
 
