@@ -1,4 +1,4 @@
-"""Rounding the kept weights of a matrix so that its outputs change little."""
+"""Rounding the kept weights of a matrix, column by column, with later columns making up for it."""
 
 import torch
 from torch import Tensor
@@ -10,7 +10,6 @@ from worker.pruning.methods.compensation import ONE_BY_ONE, Compensation, Replac
 from worker.pruning.methods.layer_work import INVERSE, cube
 from worker.pruning.methods.solvers.solver import SolverMemory
 from worker.pruning.model.packed_weights import QuantizedMatrix
-from worker.pruning.quantization.descent import Descent, descent_cost
 from worker.pruning.quantization.scales import choose_scales, round_to
 from worker.pruning.quantization.scheme import Scheme
 from worker.pruning.stats.gram import Gram
@@ -25,9 +24,13 @@ _TRIALS = {"mse": 21, "minmax": 1}
 def round_weights(weight: Tensor, gram: Gram, scheme: Scheme) -> QuantizedMatrix:
     """Round a sparse weight so that its outputs change little; zeros stay zeros.
 
-    This is GPTQ with held zeros (`compensated`). With the scales ``mse``, coordinate descent on the
-    layer's error then improves integers and scales (`Descent`); with ``minmax``, the scales remain
-    those that make the largest weights exact, and the integers remain GPTQ's.
+    This is GPTQ (Frantar et al., 2022, arXiv:2210.17323) with held zeros. U is upper triangular,
+    and UᵀU is the inverse of the damped Gram matrix. Column by column, a kept weight w_j becomes
+    the nearest multiple q_j of its group's scale, and a pruned one becomes q_j = 0, although the
+    columns before it have changed it. The error w_j − q_j changes the columns after it by
+    −((w_j − q_j) / U_jj) U_j,: and so is made up for by rounded and pruned weights together, of
+    which only the kept ones remain (Guo et al., 2025, arXiv:2509.11177). The scale of a group is
+    chosen when the columns before the group are rounded.
 
     Args:
         weight: ``[out, in]``, any float dtype; its zeros are the pruned weights; not modified.
@@ -42,33 +45,9 @@ def round_weights(weight: Tensor, gram: Gram, scheme: Scheme) -> QuantizedMatrix
         SolverFailedError: the Gram matrix is not positive definite with any damping that is tried.
     """
     gram.check_fits(weight)
-    integers, scales = compensated(weight, gram, scheme)
-    if scheme.scales == "mse":
-        damped = gram.damped(gram.damping or DAMPING)
-        Descent(weight, damped, integers, scales, scheme.bits).run()
-    return QuantizedMatrix(integers.T.contiguous(), scales.T.contiguous(), scheme.bits)
-
-
-def compensated(weight: Tensor, gram: Gram, scheme: Scheme) -> tuple[Tensor, Tensor]:
-    """Round a sparse weight column by column, with later columns making up for the errors.
-
-    This is GPTQ (Frantar et al., 2022, arXiv:2210.17323) with held zeros. U is upper triangular,
-    and UᵀU is the inverse of the damped Gram matrix. Column by column, a kept weight w_j becomes
-    the nearest multiple q_j of its group's scale, and a pruned one becomes q_j = 0, although the
-    columns before it have changed it. The error w_j − q_j changes the columns after it by
-    −((w_j − q_j) / U_jj) U_j,: and so is made up for by rounded and pruned weights together, of
-    which only the kept ones remain (Guo et al., 2025, arXiv:2509.11177). The scale of a group is
-    chosen when the columns before the group are rounded.
-
-    Args and errors are those of `round_weights`, except that the shapes have to fit.
-
-    Returns:
-        Integers ``[in, out]`` int8, and scales ``[groups, out]`` in the weight's dtype: both
-        transposed.
-    """
     run = _Rounding(weight, gram, scheme)
     run.run()
-    return run.integers, run.scales
+    return QuantizedMatrix(run.integers.T.contiguous(), run.scales.T.contiguous(), scheme.bits)
 
 
 class _Rounding:
@@ -113,8 +92,7 @@ def rounding_cost(layer: LayerShape, scheme: Scheme) -> Cost:
     of them.
     """
     trials = _TRIALS[scheme.scales] * _TRIAL_BYTES
-    descent = descent_cost(layer, scheme.group_size) if scheme.scales == "mse" else Cost()
-    return descent + Cost(
+    return Cost(
         factorization=INVERSE * cube(layer),
         fp32_matmul=layer.weights * max(0, layer.inputs - ONE_BY_ONE),
         elementwise=layer.weights * (4 * ONE_BY_ONE + 60 + trials),

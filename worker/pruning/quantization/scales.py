@@ -24,11 +24,11 @@ def choose_scales(weights: Tensor, sq_mean: Tensor, scheme: Scheme, dtype: torch
     """
     largest = weights.abs().amax(0)
     full = largest / (2 ** (scheme.bits - 1) - 1)
-    best = representable(full, dtype)
+    best = _representable(full, dtype)
     if scheme.scales == "mse":
         least = torch.full_like(best, torch.inf)
         for share in _SHARES:
-            scale = representable(full * share, dtype)
+            scale = _representable(full * share, dtype)
             change = round_to(weights, scale, scheme.bits) * scale - weights
             error = change.square_().mul_(sq_mean[:, None]).sum(0)
             is_better = error < least
@@ -43,7 +43,7 @@ def round_to(weights: Tensor, scale: Tensor, bits: int) -> Tensor:
     return (weights / scale).round_().clamp_(-most, most - 1)
 
 
-def representable(scale: Tensor, dtype: torch.dtype) -> Tensor:
-    """Round fp32 scales to ``dtype``; those too small for it, or fp32, become a normal number."""
+def _representable(scale: Tensor, dtype: torch.dtype) -> Tensor:
+    """Round scales to ``dtype``; those too small for it, or fp32, become a normal number."""
     smallest = max(torch.finfo(dtype).tiny, torch.finfo(torch.float32).tiny)
     return scale.to(dtype).float().clamp_(min=smallest)

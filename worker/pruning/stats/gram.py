@@ -68,17 +68,6 @@ class Gram:
                 "input features"
             )
 
-    def damped(self, share: float) -> Tensor:
-        """Return a copy of H + λI, with H_jj = 1 for each dead feature j.
-
-        λ is ``share`` times the mean of the diagonal without dead features.
-        """
-        damped = self.matrix.clone()
-        alive = self.sq_mean[~self.dead]
-        ridge = share * float(alive.mean()) if len(alive) else 0.0
-        damped.diagonal().masked_fill_(self.dead, 1.0).add_(ridge)
-        return damped
-
     def inverse_cholesky(self, percdamp: float = 0.01) -> Tensor:
         """Return the upper triangular U with UᵀU = (H + λI)⁻¹, ``[in, in]`` fp32.
 
@@ -110,16 +99,27 @@ class Gram:
             SolverFailedError: the diagonal has an entry that is not positive.
         """
         if ridge not in self._normalised:
-            damped = self.damped(ridge)
+            damped = self._damped(ridge)
             if bool((damped.diagonal() <= 0).any()):
                 raise SolverFailedError("negative on its diagonal")
             scale = damped.diagonal().sqrt()
             self._normalised[ridge] = NormalisedGram(damped.div_(scale).div_(scale[:, None]), scale)
         return self._normalised[ridge]
 
+    def _damped(self, share: float) -> Tensor:
+        """Return a copy of H + λI, with H_jj = 1 for each dead feature j.
+
+        λ is ``share`` times the mean of the diagonal without dead features.
+        """
+        damped = self.matrix.clone()
+        alive = self.sq_mean[~self.dead]
+        ridge = share * float(alive.mean()) if len(alive) else 0.0
+        damped.diagonal().masked_fill_(self.dead, 1.0).add_(ridge)
+        return damped
+
     def _inverse_cholesky(self, percdamp: float) -> tuple[Tensor, float]:
         for dtype, damping in _attempts(percdamp):
-            flipped = self.damped(damping).to(dtype).flip(0, 1)
+            flipped = self._damped(damping).to(dtype).flip(0, 1)
             lower, info = torch.linalg.cholesky_ex(flipped)
             if int(info) == 0:
                 eye = torch.eye(len(lower), dtype=dtype, device=lower.device)

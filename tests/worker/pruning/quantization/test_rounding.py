@@ -6,8 +6,7 @@ from torch import Tensor
 
 from tests.worker.pruning.layers import output_error, random_layer
 from worker.pruning.base.errors import ShapeError
-from worker.pruning.model.packed_weights import QuantizedMatrix
-from worker.pruning.quantization.rounding import compensated, round_weights
+from worker.pruning.quantization.rounding import round_weights
 from worker.pruning.quantization.scales import choose_scales, round_to
 from worker.pruning.quantization.scheme import Scheme
 from worker.pruning.stats.gram import Gram
@@ -17,12 +16,6 @@ def sparse_layer(out: int, width: int, tokens: int = 400) -> tuple[Tensor, Gram]
     """Return a weight of which half is zero, and the Gram matrix of correlated inputs."""
     weight, gram = random_layer(out, width, tokens)
     return weight * (weight.abs() > weight.abs().median()), gram
-
-
-def compensated_weights(weight: Tensor, gram: Gram, scheme: Scheme) -> Tensor:
-    """Return the rounded weight ``[out, in]`` as it is before any descent."""
-    integers, scales = compensated(weight, gram, scheme)
-    return QuantizedMatrix(integers.T, scales.T, scheme.bits).weights()
 
 
 def round_by_loops(weight: Tensor, gram: Gram, scheme: Scheme) -> Tensor:
@@ -55,7 +48,7 @@ def test_weights_are_rounded_as_the_formula_with_loops_does(
     weight, gram = sparse_layer(4, width)
     scheme = Scheme(bits, size, "minmax")
 
-    got = compensated_weights(weight, gram, scheme)
+    got = round_weights(weight, gram, scheme).weights()
 
     torch.testing.assert_close(got, round_by_loops(weight, gram, scheme), rtol=1e-4, atol=1e-4)
 
@@ -68,7 +61,7 @@ def test_inputs_that_are_not_correlated_round_each_weight_to_the_nearest_value(
     sq_mean = torch.linspace(0.1, 2, 48)
     scheme = Scheme(4, 16, scales)  # type: ignore[arg-type] # a literal each
 
-    got = compensated_weights(weight, Gram(sq_mean.diag()), scheme)
+    got = round_weights(weight, Gram(sq_mean.diag()), scheme).weights()
 
     for start in range(0, 48, 16):
         group = weight[:, start : start + 16].T
