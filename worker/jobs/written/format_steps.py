@@ -30,11 +30,10 @@ def _quantization_steps(report: dict[str, Any]) -> Iterable[str]:
     if "quantization" not in report:
         return
     scheme, measured = report["quantization"], report["metrics"]["quantization"]
-    descent = ", then by coordinate descent on integers and scales"
     yield (
         f"kept weights rounded to {scheme['bits']} bits, with a scale for each "
         f"{scheme['group_size']} neighbours of a row, by [GPTQ](https://arxiv.org/abs/2210.17323) "
-        f"with held zeros{descent * (scheme['scales'] == 'mse')}"
+        "with held zeros"
     )
     yield f"{measured['bits_per_weight']:.2f} bits per weight of these layers, scales included"
 

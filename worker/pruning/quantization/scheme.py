@@ -22,8 +22,7 @@ class Scheme:
         bits: bits of each weight.
         group_size: number of neighbours of a row that share a scale.
         scales: ``mse`` chooses each scale so that the squared error of the group's weights, by the
-            mean squares of their inputs, is small, and changes it later so that the layer's error
-            is; ``minmax`` chooses it so that the largest weight is exact.
+            mean squares of their inputs, is small; ``minmax`` so that the largest weight is exact.
     """
 
     bits: int
