@@ -39,12 +39,12 @@ def test_a_row_has_the_figures_of_its_models() -> None:
         "pruned_decode_tokens_per_second": 41.6,
         "intervals": {"prefill_ratio": [1.2, 1.31], "decode_ratio": [1.48, 1.55]},
     }
-    row = figures | {"seconds": 61.2, "speed": {"transformers": speed, "llama.cpp": speed}}
+    row = figures | {"speed": {"transformers": speed, "llama.cpp": speed}}
     protocol = {"model": "small", "windows": 64, "type": "f16"}
-    table = {"protocol": protocol, "rows": {DENSE: figures | {"seconds": 0.0}, "depth": row}}
+    table = {"protocol": protocol, "rows": {DENSE: figures, "depth": row}}
 
     _, _, dense, smaller, *_ = markdown(table).splitlines()
 
-    assert dense == "| dense | 44.57 (61.2) | 99,000,000 | 198 MB | 1 | 1 | 1 | 1 | 0 |"
+    assert dense == "| dense | 44.57 (61.2) | 99,000,000 | 198 MB | 1 | 1 | 1 | 1 |"
     both = "1234, 1.25 (1.20 to 1.31) | 42, 1.50 (1.48 to 1.55)"
-    assert smaller == f"| depth | 44.57 (61.2) | 99,000,000 | 198 MB | {both} | {both} | 61 |"
+    assert smaller == f"| depth | 44.57 (61.2) | 99,000,000 | 198 MB | {both} | {both} |"
