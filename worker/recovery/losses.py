@@ -104,7 +104,7 @@ class _DistillationLosses(torch.autograd.Function):
     """`distillation_losses` with the gradient written out.
 
     The logits are the largest tensors of a training. What autograd would keep of them, and the
-    number of passes over them, took a third of a recovery's time.
+    number of passes over them, took a third of the time of a training step.
     """
 
     @staticmethod
