@@ -13,8 +13,8 @@ import redis
 
 from tests.chaos.tally import Tally
 from tests.e2e.embedded import Service, ends, is_in_the_middle, serving, submit, until, write_inputs
-from tests.e2e.processes import job_process, kill_tree, suspend
 from tests.e2e.test_stopping import CHAOS
+from tests.processes import job_process, kill_tree, suspend
 from zpruner import Client, Job
 from zpruner.client.transport.errors import ServiceError
 from zpruner.serve.embedded_broker import broker_command
@@ -64,7 +64,7 @@ class Scene:
 
     def process(self, module: str) -> psutil.Process:
         """Return the process of one part of the service."""
-        return next(one for one in self.service.processes() if module in one.cmdline())
+        return self.service.processes(module)[0]
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
@@ -186,10 +186,7 @@ def test_a_worker_suspended_past_its_lease_does_no_harm_when_it_continues(
 @pytest.mark.parametrize("scene", ["postgres"], indirect=True)
 def test_a_killed_control_process_is_restarted(scene: Scene, client: Client, tally: Tally) -> None:
     job = running(client)
-    control = next(
-        one for one in scene.service.processes() if "worker.control.process" in one.cmdline()
-    )
-    kill_tree(control)
+    kill_tree(scene.process("worker.control.process"))
     kill_tree(scene.service.worker())
     holds(client, tally, "control process and worker processes killed", job.id)
 
@@ -224,7 +221,7 @@ def crash(postgres: Path) -> None:
     """Kill one of a server's processes: it then drops all connections and starts anew."""
     server = next(
         one
-        for one in psutil.process_iter()
-        if one.name() == "postgres" and str(postgres) in " ".join(one.cmdline())
+        for one in psutil.process_iter(["name", "cmdline"])
+        if one.info["name"] == "postgres" and str(postgres) in " ".join(one.info["cmdline"] or [])
     )
     server.children()[-1].kill()

@@ -35,7 +35,7 @@ def test_a_killed_service_leaves_no_process_and_releases_its_leases_and_port(
 
         # The lease would last for a day.
         until(client, job.id, is_second, within_s=LONG_S)
-        [api] = [one for one in service.processes() if "api.program" in one.cmdline()]
+        [api] = service.processes("api.program")
         api.kill()  # the hardest moment: no process listens on the port
         tally.fault("API process killed")
         done = start_beside(service.url, tmp_path_factory.mktemp("d"))

@@ -24,7 +24,7 @@ def badge(page: Page, word: str, within_ms: int = 20_000) -> None:
 
 def api_process(service: Service) -> psutil.Process:
     """Return the process that answers HTTP."""
-    return next(one for one in service.processes() if "api.program" in one.cmdline())
+    return service.processes("api.program")[0]
 
 
 @contextmanager

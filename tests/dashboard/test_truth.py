@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from demo.service import free_port
 from tests.dashboard.browser import Session, overflow, photograph, session, violations
 from tests.e2e.embedded import Service, is_in_the_middle, submit, until
-from tests.e2e.processes import job_process, suspend, tree
+from tests.processes import job_process, suspend, tree
 from zpruner import Client
 
 pytestmark = pytest.mark.e2e

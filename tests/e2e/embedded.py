@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -80,11 +80,11 @@ class Service:
 
     def worker(self) -> psutil.Process:
         """Return the parent process of the worker that prunes."""
-        return next(one for one in self.processes() if _is_worker_parent(one))
+        return self.processes("worker.program", "worker")[0]
 
-    def processes(self) -> list[psutil.Process]:
-        """Return all running processes of this service."""
-        return [process for process in psutil.process_iter() if self._owns(process)]
+    def processes(self, *arguments: str) -> list[psutil.Process]:
+        """Return the running processes of this service whose command has the arguments."""
+        return [one for one in psutil.process_iter() if self._owns(one, set(arguments))]
 
     def log(self) -> str:
         return self.log_file.read_text()
@@ -94,10 +94,11 @@ class Service:
         """The log, outside the data folder, which only the service may write."""
         return self.data_dir.with_name(f"{self.data_dir.name}.log")
 
-    def _owns(self, process: psutil.Process) -> bool:
+    def _owns(self, process: psutil.Process, arguments: set[str]) -> bool:
         try:
+            is_mine = process.environ().get("ZPRUNER_DATA_DIR") == str(self.data_dir)
             is_alive = process.status() != psutil.STATUS_ZOMBIE
-            return is_alive and process.environ().get("ZPRUNER_DATA_DIR") == str(self.data_dir)
+            return is_mine and is_alive and arguments <= set(process.cmdline())
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             return False
 
@@ -127,7 +128,8 @@ def serving(
         if service.process is not None and service.process.poll() is None:
             service.stop()
         for left in service.processes():
-            left.kill()
+            with suppress(psutil.NoSuchProcess):
+                left.kill()
 
 
 def submit(client: Client, model: str, **options: Any) -> Job:
@@ -166,8 +168,3 @@ def ends(client: Client, job_id: str) -> list[str]:
     finals = ("succeeded", "failed", "cancelled", "expired")
     events = [event for event in client.jobs.events(job_id) if event.kind == "status"]
     return [event.status for event in events if event.status in finals]
-
-
-def _is_worker_parent(process: psutil.Process) -> bool:
-    arguments = process.cmdline()
-    return "worker.program" in arguments and "worker" in arguments

@@ -2,9 +2,11 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
+import psutil
 
 from tests.e2e.embedded import Service
 
@@ -44,9 +46,9 @@ def responses(service: Service, paths: list[str]) -> Iterator[tuple[str, bytes]]
 def processes(service: Service) -> Iterator[tuple[str, bytes]]:
     """Yield the command line and the environment of each process of the service."""
     for process in service.processes():
-        command = process.cmdline()
-        yield f"command line of {process.pid}", repr(command).encode()
-        yield f"environment of {process.pid}", repr(process.environ()).encode()
+        with suppress(psutil.NoSuchProcess):  # it ends while it is inspected
+            yield f"command line of {process.pid}", repr(process.cmdline()).encode()
+            yield f"environment of {process.pid}", repr(process.environ()).encode()
 
 
 def tables(database: Path) -> Iterator[tuple[str, bytes]]:

@@ -15,6 +15,7 @@ import pytest
 
 from db.core.migration import migrate
 from demo.service import free_port
+from tests.processes import has_ended
 
 pytestmark = pytest.mark.e2e
 WITHIN_S = 120
@@ -42,7 +43,7 @@ class Api:
         self.supervisor = psutil.Popen(command, env=environment(folder))
 
     def processes(self) -> list[psutil.Process]:
-        return [one for one in self.supervisor.children() if one.status() != "zombie"]
+        return [one for one in self.supervisor.children() if not has_ended(one.pid)]
 
     def pids(self) -> set[int]:
         return {one.pid for one in self.processes()}
@@ -108,7 +109,7 @@ def test_a_killed_process_is_replaced_while_the_other_responds_and_no_request_is
     before = api.requests()
 
     first.kill()
-    wait_for(lambda: not first.is_running() or first.status() == psutil.STATUS_ZOMBIE)
+    wait_for(lambda: has_ended(first.pid))
     answered = 0
     while len(api.pids()) < 2:
         assert api.responds()
@@ -126,7 +127,7 @@ def test_a_frozen_process_is_replaced_while_the_other_responds(api: Api) -> None
     first.suspend()
     wait_for(lambda: first.status() == psutil.STATUS_STOPPED)
 
-    while first.is_running() and first.status() != psutil.STATUS_ZOMBIE:
+    while not has_ended(first.pid):
         assert api.responds()
         time.sleep(0.2)
 

@@ -88,7 +88,7 @@ def test_all_processes_of_a_worker_are_in_one_group_of_lower_priority(service: S
 
 
 def api_processes(service: Service) -> list[psutil.Process]:
-    return [one for one in service.processes() if "api.program" in one.cmdline()]
+    return service.processes("api.program")
 
 
 def group(process: psutil.Process) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.embedded import ends, is_in_the_middle, serving, submit, until
-from tests.e2e.processes import job_process, kill_tree
+from tests.processes import job_process, kill_tree
 from zpruner import Client, Job
 
 CHAOS = {"ZPRUNER_LEASE_S": "3", "ZPRUNER_REAP_EVERY_S": "1"}

@@ -10,7 +10,7 @@ import pytest
 
 from tests.bucket_server import create_bucket, credentials
 from tests.e2e.embedded import Service, eventually, serving, submit, until
-from tests.e2e.processes import kill_tree
+from tests.processes import kill_tree
 from zpruner import Client, Job
 from zpruner.programs import command, environment
 

@@ -13,8 +13,8 @@ from standardwebhooks.webhooks import Webhook as Verifier
 
 from db.core.session import Sessions, open_sessions
 from tests.e2e.embedded import Service, is_in_the_middle, serving, submit, until
-from tests.e2e.processes import kill_tree, suspend, tree
 from tests.e2e.test_stopping import CHAOS
+from tests.processes import kill_tree, suspend, tree
 from tests.worker.webhooks import messages
 from tests.worker.webhooks.receivers import Receiver, receiving, saying
 from zpruner import Client
@@ -103,9 +103,8 @@ def test_each_event_arrives_with_one_id_even_if_processes_are_killed(
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
         if first.acquire(blocking=False):  # kill the sender while it waits for this response
-            for process in service.processes():
-                if "worker.control.process" in process.cmdline():
-                    kill_tree(process)
+            for process in service.processes("worker.control.process"):
+                kill_tree(process)
         saying(204)(handler)
 
     with receiving(answer) as receiver:

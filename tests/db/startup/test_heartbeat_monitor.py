@@ -11,7 +11,8 @@ import pytest
 
 from db.startup.heartbeat_monitor import START_WITHIN_S, HeartbeatMonitor
 from db.startup.heartbeat_pipe import HEARTBEAT_VARIABLE, HeartbeatPipe
-from tests.zpruner.serve.test_supervisor import eventually, is_gone, pid
+from tests.processes import has_ended
+from tests.zpruner.serve.test_supervisor import eventually, pid
 from zpruner.serve.supervisor import Child, Supervisor
 
 BEATING = [
@@ -51,7 +52,7 @@ def test_a_frozen_child_is_restarted_like_a_dead_one(
         return child.process is not None and child.process.pid != first
 
     assert eventually(is_back, 60)
-    assert is_gone(first)
+    assert has_ended(first)
 
 
 def test_a_child_that_sends_heartbeats_keeps_running_and_leaves_no_descriptor(

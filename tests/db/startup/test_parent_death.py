@@ -6,6 +6,8 @@ import time
 
 import psutil
 
+from tests.processes import has_ended
+
 PARENT = """
 import subprocess, sys, time
 code = "import time; from db.startup.parent_death import exit_with_parent; "
@@ -35,7 +37,7 @@ def test_a_process_whose_parent_has_already_died_exits_at_once() -> None:
 def _has_ended(process: psutil.Process, within_s: float) -> bool:
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
-        if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
+        if has_ended(process.pid):
             return True
         time.sleep(0.01)
     return False

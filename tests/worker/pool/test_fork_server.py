@@ -20,6 +20,7 @@ from billiard.context import SpawnProcess
 
 from tests.chaos.inputs import write_inputs
 from tests.factories import make_spec
+from tests.processes import has_ended
 from tests.worker import forked
 from worker.jobs.resources import Resources
 from worker.pool import fork_client
@@ -176,7 +177,7 @@ def test_a_server_ends_with_its_worker(is_frozen: bool) -> None:
         if is_frozen:
             server.suspend()
         owner.kill()
-    wait_for(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE)
+    wait_for(lambda: has_ended(server.pid))
 
 
 def test_a_process_with_threads_open_files_or_other_processors_is_not_forked() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.processes import has_ended
 from zpruner.serve.supervisor import Child, Supervisor
 
 SLEEP = ["sleep", "60"]
@@ -48,13 +49,6 @@ def eventually(true: Callable[[], bool], within_s: float = 5) -> bool:
     return True
 
 
-def is_gone(number: int) -> bool:
-    try:
-        return bool(psutil.Process(number).status() == psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return True
-
-
 def test_a_dead_child_is_restarted_after_its_backoff(supervisor: Supervisor) -> None:
     child = Child("sleep", SLEEP, os.environ)
     supervisor.add(child)
@@ -80,7 +74,7 @@ def test_the_process_group_of_a_dead_child_is_killed(supervisor: Supervisor) -> 
 
     def is_killed() -> bool:
         supervisor.check()
-        return is_gone(grandchild)
+        return has_ended(grandchild)
 
     assert eventually(is_killed)
 
@@ -96,7 +90,7 @@ def test_a_child_that_ignores_sigterm_is_killed_after_its_grace_period(
     started = time.monotonic()
     supervisor.end()
 
-    assert is_gone(number)
+    assert has_ended(number)
     assert time.monotonic() - started < 2
 
 
@@ -119,9 +113,9 @@ def test_children_end_with_a_killed_supervisor() -> None:
     assert owner.stdout is not None
     with owner.stdout:
         child = int(owner.stdout.readline())
-    assert not is_gone(child)
+    assert not has_ended(child)
 
     owner.kill()
     owner.wait()
 
-    assert eventually(lambda: is_gone(child))
+    assert eventually(lambda: has_ended(child))

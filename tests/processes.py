@@ -1,7 +1,7 @@
-"""What tests do to the processes of a running service."""
+"""Signals to processes, and their states; any process may end at any moment."""
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import psutil
@@ -10,13 +10,24 @@ LOCK_WITHIN_S = 2.0
 
 
 def tree(process: psutil.Process) -> list[psutil.Process]:
-    """Return a process and all its descendants."""
-    return [process, *process.children(recursive=True)]
+    """Return a process and all its descendants, or nothing if it has ended."""
+    with suppress(psutil.NoSuchProcess):
+        return [process, *process.children(recursive=True)]
+    return []
 
 
 def kill_tree(process: psutil.Process) -> None:
     for one in tree(process):
-        one.kill()
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
+
+
+def has_ended(pid: int) -> bool:
+    """Whether a process has exited, even if its parent has not waited for it yet."""
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
 
 
 def suspend(processes: list[psutil.Process], data_dir: Path) -> None:
@@ -26,11 +37,13 @@ def suspend(processes: list[psutil.Process], data_dir: Path) -> None:
     """
     while True:
         for one in processes:
-            one.suspend()
+            with suppress(psutil.NoSuchProcess):
+                one.suspend()
         if _can_write(data_dir / "zpruner.db"):
             return
         for one in processes:
-            one.resume()
+            with suppress(psutil.NoSuchProcess):
+                one.resume()
 
 
 def job_process(job_worker: str) -> psutil.Process:
