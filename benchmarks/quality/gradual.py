@@ -1,7 +1,8 @@
 """Compare one step with ten, at equal training: `python -m benchmarks.quality.gradual`.
 
 Each row prunes the model with `refine`, whose optimizer steps are divided among the steps of the
-job. Jobs run in bfloat16, on windows of 512 tokens.
+job. Jobs run in bfloat16, on windows of 512 tokens. `--only` chooses rows, and `--resume` keeps
+those that were measured before.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from transformers.utils import logging
 
 from benchmarks.machine import machine
 from benchmarks.quality.measured_job import job_fields, measure
+from benchmarks.quality.table_file import opened
 from db.spec.prune_spec import PruneSpec
 from demo.model import fetch_model
 
@@ -34,35 +36,47 @@ ROWS: dict[str, dict[str, Any]] = {
 
 
 def main() -> None:
-    """Measure the rows, and write the table as JSON and Markdown."""
+    """Measure the rows, and write the table as JSON and Markdown after each."""
     arguments = _arguments()
     logging.disable_progress_bar()
-    rows: dict[str, dict[str, float]] = {}
+    table = _table(arguments)
+    rows = table["rows"]
     with TemporaryDirectory() as baselines:
         for name in arguments.only:
-            rows[name] = _measure(arguments, ROWS[name], Path(baselines))
-            print(f"{name}: {rows[name]}", file=sys.stderr, flush=True)
-    settings = {"windows": arguments.windows, "refine": {"steps": arguments.refine_steps}}
-    report = {"machine": machine(), **settings, "rows": rows}
-    if arguments.only == list(ROWS):
-        PATH.write_text(json.dumps(report, indent=1) + "\n")
-        PATH.with_suffix(".md").write_text(markdown(rows))
-    print(json.dumps(report))
+            if name not in rows:
+                rows[name] = _measure(arguments, ROWS[name], Path(baselines))
+                table["machine"] = machine()
+                PATH.write_text(json.dumps(table, indent=1) + "\n")
+                PATH.with_suffix(".md").write_text(markdown(rows))
+                print(f"{name}: {rows[name]}", file=sys.stderr, flush=True)
+    print(json.dumps(table))
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality.gradual")
     parser.add_argument("--model", type=Path, help="a folder, instead of the demo's model")
-    parser.add_argument("--calibration", type=Path, help="a text file")
-    parser.add_argument("--evaluation", type=Path, help="a text file")
+    parser.add_argument("--calibration", type=Path, required=True, help="a text file")
+    parser.add_argument("--evaluation", type=Path, required=True, help="a text file")
     parser.add_argument("--windows", type=int, default=64, help="calibration windows")
     parser.add_argument(
         "--refine-steps", type=int, default=128, help="optimizer steps for each block in all"
     )
     parser.add_argument("--only", nargs="+", choices=ROWS, default=list(ROWS))
+    parser.add_argument("--resume", action="store_true", help="keep rows measured before")
     arguments = parser.parse_args()
     arguments.model = arguments.model or fetch_model(Path(".demo/models"))
     return arguments
+
+
+def _table(arguments: argparse.Namespace) -> dict[str, Any]:
+    protocol = {
+        "model": arguments.model.name,
+        "calibration": arguments.calibration.name,
+        "evaluation": arguments.evaluation.name,
+        "windows": arguments.windows,
+        "refine_steps": arguments.refine_steps,
+    }
+    return {"rows": {}} | opened(PATH, protocol, arguments.resume)
 
 
 def _measure(
@@ -78,20 +92,19 @@ def _measure(
         "dense": metrics["dense_perplexity"],
         "sparsity": metrics["sparsity"],
         "parameters": metrics["parameters"],
-        "seconds": metrics["prune_seconds"],
     }
 
 
 def markdown(rows: dict[str, dict[str, float]]) -> str:
     """Return a Markdown table of the rows."""
     lines = [
-        "| | perplexity | dense | zeros | parameters | seconds |",
-        "|---|---:|---:|---:|---:|---:|",
+        "| | perplexity | dense | zeros | parameters |",
+        "|---|---:|---:|---:|---:|",
     ]
     for name, row in rows.items():
         lines.append(
             f"| {name} | {row['perplexity']:.2f} | {row['dense']:.2f} | {row['sparsity']:.1%} "
-            f"| {row['parameters'] / 1e6:.1f} million | {row['seconds']:.0f} |"
+            f"| {row['parameters'] / 1e6:.1f} million |"
         )
     return "\n".join([*lines, ""])
 

@@ -21,6 +21,7 @@ from transformers.utils import logging
 from benchmarks.machine import machine
 from benchmarks.quality.measured_job import job_fields, measure
 from benchmarks.quality.structured_rows import DENSE, ROWS, Jobs
+from benchmarks.quality.table_file import opened
 from db.spec.prune_spec import PruneSpec
 from demo.model import fetch_model
 from worker.benchmark.model_paths import compare_paths
@@ -70,11 +71,6 @@ def _arguments() -> argparse.Namespace:
 
 
 def _table(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the table in the file if it is continued, or else a new one.
-
-    Raises:
-        SystemExit: the table in the file was measured in another way.
-    """
     protocol = {
         "model": arguments.model.name,
         "calibration": arguments.calibration.name,
@@ -83,12 +79,7 @@ def _table(arguments: argparse.Namespace) -> dict[str, Any]:
         "windows": arguments.windows,
         "type": str(arguments.type),
     }
-    if arguments.resume and PATH.exists():
-        table: dict[str, Any] = json.loads(PATH.read_text())
-        if table["protocol"] != protocol:
-            raise SystemExit(f"{PATH} was measured in another way: {table['protocol']}")
-        return table
-    return {"protocol": protocol, "rows": {}}
+    return {"rows": {}} | opened(PATH, protocol, arguments.resume)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import machine
+from benchmarks.quality.table_file import opened
 
 CELL_KEYS = ("pruned_perplexity", "sparsity", "prune_seconds")
 
@@ -32,14 +33,8 @@ class Table:
         Raises:
             SystemExit: the table in the file was measured with another protocol.
         """
-        if resume and path.exists():
-            content = json.loads(path.read_text())
-            if content["protocol"] != protocol:
-                raise SystemExit(
-                    f"{path} was measured with another protocol: {content['protocol']}"
-                )
-            return cls(path, content)
-        return cls(path, {"protocol": protocol, "dense_perplexity": None, "cells": {}})
+        empty: dict[str, Any] = {"dense_perplexity": None, "cells": {}}
+        return cls(path, empty | opened(path, protocol, resume))
 
     def put(self, name: str, pattern: str, metrics: dict[str, Any]) -> None:
         """Store a cell and write the file."""
