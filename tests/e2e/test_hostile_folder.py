@@ -10,10 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from demo.service import free_port
 from tests.chaos.tally import Tally
 from tests.e2e.embedded import SPEC, Service, eventually, serving, submit
 from tests.hostile import HostileFolder
+from tests.ports import free_port
 from worker import device
 from zpruner import Client
 
