@@ -19,7 +19,7 @@ from db.buckets.location import BucketLocation, parse_location
 from tests.ports import free_port
 
 PROGRAM = "from moto.server import main; main()"
-START_WITHIN_S = 60
+START_WITHIN_S = 180
 RETRY_FOR = timedelta(seconds=2)
 SECRET = "wJalrXUtnFEMI7MDENG"
 SIGNED = {
