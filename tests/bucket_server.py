@@ -16,10 +16,10 @@ import pytest
 
 from db.buckets.bucket import Bucket
 from db.buckets.location import BucketLocation, parse_location
-from demo.service import free_port
+from tests.ports import free_port
 
 PROGRAM = "from moto.server import main; main()"
-START_WITHIN_S = 60
+START_WITHIN_S = 180
 RETRY_FOR = timedelta(seconds=2)
 SECRET = "wJalrXUtnFEMI7MDENG"
 SIGNED = {

@@ -1,7 +1,8 @@
 """Signals to processes, and their states; any process may end at any moment."""
 
 import sqlite3
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -41,6 +42,18 @@ def suspend(processes: list[psutil.Process], data_dir: Path) -> None:
                 one.suspend()
         if _can_write(data_dir / "zpruner.db"):
             return
+        for one in processes:
+            with suppress(psutil.NoSuchProcess):
+                one.resume()
+
+
+@contextmanager
+def suspended(processes: list[psutil.Process], data_dir: Path) -> Iterator[None]:
+    """Suspend processes during the block, as `suspend` does."""
+    suspend(processes, data_dir)
+    try:
+        yield
+    finally:
         for one in processes:
             with suppress(psutil.NoSuchProcess):
                 one.resume()

@@ -1,6 +1,5 @@
 """A whole service whose clock is set, whose machine sleeps, and whose parts freeze."""
 
-import os
 import signal
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from tests.chaos.tally import Tally
 from tests.clocks import WallClock, can_be_set
 from tests.e2e.embedded import Service, ends, is_in_the_middle, serving, submit, until
 from tests.e2e.shared_service import inputs  # noqa: F401 - a fixture
+from tests.processes import suspend
 from zpruner import Client, Job
 
 pytestmark = [pytest.mark.e2e, pytest.mark.chaos]
@@ -114,9 +114,8 @@ def test_parts_that_hang_are_restarted_and_their_job_ends_once(
         scene = Scene(service, tally)
         before, job = scene.parts(), running(client)
         assert set(before) == set(PARTS)
-        for pid in before.values():
-            os.kill(pid, signal.SIGSTOP)
-            tally.fault("part of a service frozen")
+        suspend([psutil.Process(pid) for pid in before.values()], data_dir)
+        tally.fault("part of a service frozen", len(before))
         wait_for(lambda: not set(before.values()) & set(scene.parts().values()))
         wait_for(lambda: client_answers(client))
         scene.check(client, job, {1, 2})  # its process was not frozen, and may have ended it before

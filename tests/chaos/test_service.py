@@ -11,16 +11,17 @@ import psutil
 import pytest
 import redis
 
+from db.core.session import open_sessions
 from tests.chaos.tally import Tally
 from tests.e2e.embedded import Service, ends, is_in_the_middle, serving, submit, until, write_inputs
 from tests.e2e.test_stopping import CHAOS
+from tests.factories import expire_lease
 from tests.processes import job_process, kill_tree, suspend
 from zpruner import Client, Job
 from zpruner.client.transport.errors import ServiceError
 from zpruner.serve.embedded_broker import broker_command
 
 pytestmark = [pytest.mark.e2e, pytest.mark.chaos]
-LOST_MESSAGE_S = 45.0
 LONG = 300.0
 FORK_SERVER_REPLACED = "the fork server is restarted"
 FORK_SERVER_FAULTS = (
@@ -41,7 +42,7 @@ class Broker:
     def start(self) -> None:
         (self._folder / "broker.sock").unlink(missing_ok=True)
         self._process = subprocess.Popen(broker_command(self._folder), stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + LONG
         while not (self._folder / "broker.sock").exists():
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -63,8 +64,23 @@ class Scene:
         self.service, self.broker, self.postgres = service, broker, postgres
 
     def process(self, module: str) -> psutil.Process:
-        """Return the process of one part of the service."""
-        return self.service.processes(module)[0]
+        """Return the process of one part of the service, which may just be restarted."""
+        deadline = time.monotonic() + LONG
+        while not (found := self.service.processes(module)):
+            assert time.monotonic() < deadline, module
+            time.sleep(0.1)
+        return found[0]
+
+    def end_lease(self, job: Job) -> None:
+        """End a job's lease, as if it had lasted long enough."""
+        sqlite = f"sqlite:///{self.service.data_dir / 'zpruner.db'}"
+        sessions = open_sessions(sqlite if self.postgres is None else postgres_url(self.postgres))
+        expire_lease(sessions, job.id)
+        sessions.kw["bind"].dispose()
+
+
+def postgres_url(folder: Path) -> str:
+    return f"postgresql+psycopg://postgres@/migrated?host={folder}"
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
@@ -80,8 +96,7 @@ def scene(
         settings["ZPRUNER_BROKER_URL"] = broker.url
         if request.param == "postgres":
             postgres = request.getfixturevalue("postgres")
-            url = f"postgresql+psycopg://postgres@/migrated?host={postgres}"
-            settings["ZPRUNER_DATABASE_URL"] = url
+            settings["ZPRUNER_DATABASE_URL"] = postgres_url(postgres)
         yield Scene(stack.enter_context(serving(data, inputs, **settings)), broker, postgres)
 
 
@@ -94,7 +109,7 @@ def client(scene: Scene) -> Iterator[Client]:
 def running(client: Client) -> Job:
     """Return a job in the middle of its work."""
     job = submit(client, "slow", samples=32)
-    return until(client, job.id, is_in_the_middle, within_s=LOST_MESSAGE_S)
+    return until(client, job.id, is_in_the_middle, within_s=LONG)
 
 
 def holds(client: Client, tally: Tally, fault: str, *job_ids: str, within_s: float = LONG) -> None:
@@ -111,7 +126,7 @@ def holds(client: Client, tally: Tally, fault: str, *job_ids: str, within_s: flo
 
 def waited(client: Client, job_id: str, within_s: float) -> Job:
     """Return a job that has ended; the first request may meet a new failure."""
-    deadline = time.monotonic() + LOST_MESSAGE_S
+    deadline = time.monotonic() + LONG
     while True:
         try:
             return client.jobs.wait(job_id, timeout_s=within_s)
@@ -123,7 +138,7 @@ def waited(client: Client, job_id: str, within_s: float) -> Job:
 
 def until_it_answers(client: Client) -> None:
     """Wait for a service that is being restarted."""
-    deadline = time.monotonic() + LOST_MESSAGE_S
+    deadline = time.monotonic() + LONG
     while True:
         try:
             client.jobs.list(limit=1)
@@ -177,6 +192,7 @@ def test_a_worker_suspended_past_its_lease_does_no_harm_when_it_continues(
     else:
         process.suspend()  # PostgreSQL releases the locks of a suspended process by itself
     try:
+        scene.end_lease(job)
         until(client, job.id, lambda job: job.status == "queued" or job.attempt > 1)
     finally:
         process.resume()
@@ -188,6 +204,7 @@ def test_a_killed_control_process_is_restarted(scene: Scene, client: Client, tal
     job = running(client)
     kill_tree(scene.process("worker.control.process"))
     kill_tree(scene.service.worker())
+    scene.end_lease(job)
     holds(client, tally, "control process and worker processes killed", job.id)
 
 
@@ -207,7 +224,7 @@ def test_a_failed_fork_server_is_replaced_without_the_loss_of_a_job(
 
 def fork_server(scene: Scene) -> psutil.Process:
     """Return the process that the worker's others are forked from, and whose command they have."""
-    deadline = time.monotonic() + LOST_MESSAGE_S
+    deadline = time.monotonic() + LONG
     while True:
         children = scene.service.worker().children()
         with suppress(psutil.Error):  # one that has ended is there until the worker sees it
@@ -224,4 +241,5 @@ def crash(postgres: Path) -> None:
         for one in psutil.process_iter(["name", "cmdline"])
         if one.info["name"] == "postgres" and str(postgres) in " ".join(one.info["cmdline"] or [])
     )
-    server.children()[-1].kill()
+    # The oldest one: the last one may be of a client, and end by itself.
+    min(server.children(), key=psutil.Process.create_time).kill()

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.tally import Tally
+from tests.chaos.test_service import until_it_answers
 from tests.e2e.embedded import ends, eventually, is_in_the_middle, serving, submit, until
 from tests.e2e.shared_service import inputs  # noqa: F401 - a fixture
+from tests.processes import has_ended
 from zpruner import Client, Job
 
 pytestmark = [pytest.mark.e2e, pytest.mark.chaos]
@@ -31,7 +33,7 @@ def test_a_killed_service_leaves_no_process_and_releases_its_leases_and_port(
         service.stop(signal.SIGKILL)
         tally.fault("service killed with kill -9")
         service.start()  # at once: whatever is still dying is waited for
-        assert not any(process.is_running() for process in before)
+        assert all(has_ended(process.pid) for process in before)
 
         # The lease would last for a day.
         until(client, job.id, is_second, within_s=LONG_S)
@@ -41,6 +43,7 @@ def test_a_killed_service_leaves_no_process_and_releases_its_leases_and_port(
         done = start_beside(service.url, tmp_path_factory.mktemp("d"))
         tally.fault("second service started on the same port")
         tally.check("second service", [] if is_refused(done) else [done.stdout + done.stderr])
+        until_it_answers(client)
         assert eventually(lambda: client.jobs.get(job.id).status == "succeeded", within_s=LONG_S)
         if (finals := ends(client, job.id)) != ["succeeded"]:
             tally.check("service killed with kill -9", [f"{job.id} ended as {finals}"])

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 
 from benchmarks.llama import RandomLlama
-from demo.service import free_port
+from tests.ports import free_port
 from tests.zero_shot import write_tasks
 from zpruner import Client, Job
 
@@ -27,7 +27,12 @@ SPEC: dict[str, Any] = {
     "seq_len": 128,
     "eval_samples": 8,
 }
-STOP_WITHIN_S = 20.0
+# A busy machine pauses processes for seconds, and starts them slowly.
+STOP_WITHIN_S = 60.0
+REQUEST_S = 60.0
+WITHIN_S = 180.0
+CANCELLED_WITHIN_S = 20.0
+"""A worker notices within a second, and kills the job's process two seconds later."""
 
 
 def write_inputs(folder: Path) -> None:
@@ -80,7 +85,8 @@ class Service:
 
     def worker(self) -> psutil.Process:
         """Return the parent process of the worker that prunes."""
-        return self.processes("worker.program", "worker")[0]
+        found = self.processes("worker.program", "worker")
+        return min(found, key=psutil.Process.create_time)  # numbers of processes start again
 
     def processes(self, *arguments: str) -> list[psutil.Process]:
         """Return the running processes of this service whose command has the arguments."""
@@ -88,6 +94,10 @@ class Service:
 
     def log(self) -> str:
         return self.log_file.read_text()
+
+    def log_lines(self) -> list[str]:
+        """Return the lines of the log, but for one that is just being written."""
+        return self.log().split("\n")[:-1]
 
     @property
     def log_file(self) -> Path:
@@ -136,7 +146,7 @@ def submit(client: Client, model: str, **options: Any) -> Job:
     return client.jobs.create(f"local:{model}", **SPEC | options)
 
 
-def eventually(condition: Callable[[], bool], within_s: float = 60) -> bool:
+def eventually(condition: Callable[[], bool], within_s: float = WITHIN_S) -> bool:
     """Wait until a condition is true; return False on timeout."""
     deadline = time.monotonic() + within_s
     while not condition():
@@ -147,7 +157,7 @@ def eventually(condition: Callable[[], bool], within_s: float = 60) -> bool:
 
 
 def until(
-    client: Client, job_id: str, condition: Callable[[Job], bool], within_s: float = 60
+    client: Client, job_id: str, condition: Callable[[Job], bool], within_s: float = WITHIN_S
 ) -> Job:
     """Wait until a condition of a job is true, and return the job."""
     deadline = time.monotonic() + within_s

@@ -1,5 +1,6 @@
 """The places where a service could leave the value of a secret, each with its content."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import suppress
@@ -8,7 +9,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from tests.e2e.embedded import Service
+from tests.e2e.embedded import REQUEST_S, Service
 
 OF_A_JOB = (
     "",
@@ -39,7 +40,7 @@ OF_THE_SERVICE = (
 def responses(service: Service, paths: list[str]) -> Iterator[tuple[str, bytes]]:
     """Yield the response to a GET request for each path, with its status line and headers."""
     for path in paths:
-        response = httpx.get(f"{service.url}{path}")
+        response = httpx.get(f"{service.url}{path}", timeout=REQUEST_S)
         yield f"GET {path}", repr(response.headers.multi_items()).encode() + response.content
 
 
@@ -64,6 +65,14 @@ def tables(database: Path) -> Iterator[tuple[str, bytes]]:
 def files(*folders: Path) -> Iterator[tuple[str, bytes]]:
     """Yield the content of each file in the folders."""
     for folder in folders:
-        for path in folder.rglob("*"):
-            if path.is_file():
-                yield f"file {path.relative_to(folder.parent)}", path.read_bytes()
+        for path in paths(folder):
+            with suppress(FileNotFoundError):  # a worker has just deleted it
+                if path.is_file():
+                    yield f"file {path.relative_to(folder.parent)}", path.read_bytes()
+
+
+def paths(folder: Path) -> Iterator[Path]:
+    """Yield the folder and all that is in it; anything in it may be deleted meanwhile."""
+    yield folder
+    for parent, folders, names in os.walk(folder):
+        yield from (Path(parent, name) for name in (*folders, *names))

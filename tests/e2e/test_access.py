@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.embedded import serving, submit
+from tests.processes import suspended, tree
 from zpruner import Client, ProblemError
 
 pytestmark = pytest.mark.e2e
@@ -32,9 +33,10 @@ def test_a_job_needs_a_key_which_appears_in_no_file_or_log(
         with Client(service.url, admin) as client:
             made = client.keys.create("ci", jobs_in_flight=1)
         with Client(service.url, made.key) as client:
-            job = submit(client, "tiny")
-            with pytest.raises(ProblemError, match="its 1 jobs_in_flight"):
-                submit(client, "tiny")
+            with suspended(tree(service.worker()), data_dir):  # so that the first does not end
+                job = submit(client, "tiny")
+                with pytest.raises(ProblemError, match="its 1 jobs_in_flight"):
+                    submit(client, "tiny")
             job = client.jobs.wait(job.id, timeout_s=120)
             assert (job.status, job.created_by) == ("succeeded", made.id)
             assert client.jobs.download(job.id, downloads)

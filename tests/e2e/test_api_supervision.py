@@ -14,11 +14,12 @@ import psutil
 import pytest
 
 from db.core.migration import migrate
-from demo.service import free_port
+from tests.ports import free_port
 from tests.processes import has_ended
 
 pytestmark = pytest.mark.e2e
 WITHIN_S = 120
+FROZEN_S = 5.0  # a process is replaced after 15 seconds without a heartbeat
 COMMAND = (sys.executable, "-P", "-m", "zpruner", "part", "api")
 
 
@@ -48,15 +49,15 @@ class Api:
     def pids(self) -> set[int]:
         return {one.pid for one in self.processes()}
 
-    def responds(self) -> bool:
+    def responds(self, within_s: float = WITHIN_S) -> bool:
         try:
-            return httpx.get(f"{self.url}/healthz", timeout=5, trust_env=False).is_success
+            return httpx.get(f"{self.url}/healthz", timeout=within_s, trust_env=False).is_success
         except httpx.TransportError:
             return False
 
     def requests(self) -> float:
         """Return the number of requests to /healthz that its metrics count."""
-        told = httpx.get(f"{self.url}/metrics", timeout=30, trust_env=False).text
+        told = httpx.get(f"{self.url}/metrics", timeout=WITHIN_S, trust_env=False).text
         name = 'zpruner_http_requests_total{method="GET",route="/healthz",status="200"} '
         return float(told.partition(name)[2].split()[0])
 
@@ -98,7 +99,10 @@ def serves_alone(api: Api, process: psutil.Process) -> bool:
     """Whether a process responds while all others are frozen."""
     (other,) = (one for one in api.processes() if one.pid != process.pid)
     with frozen(other):
-        return api.responds()
+        responds = api.responds(FROZEN_S)
+    # So that the other one has sent a heartbeat before it is frozen again.
+    wait_for(api.responds)
+    return responds
 
 
 def test_a_killed_process_is_replaced_while_the_other_responds_and_no_request_is_forgotten(

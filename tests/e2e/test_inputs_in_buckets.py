@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.bucket_server import put_objects
@@ -43,6 +42,6 @@ def test_a_model_and_a_text_in_a_bucket_are_pruned_and_the_access_key_appears_no
     found.update(places.files(service.data_dir, tmp_path))
     found.update(places.processes(service))
     found["log"] = service.log().encode()
-    found["audit"] = httpx.get(f"{service.url}/v1/audit").content
-    assert b"use_secret" in found["audit"]
+    found.update(places.responses(service, ["/v1/audit"]))
+    assert b"use_secret" in found["GET /v1/audit"]
     assert [place for place, content in found.items() if SECRET.encode() in content] == []

@@ -10,7 +10,16 @@ import httpx
 import pytest
 from safetensors.numpy import load_file
 
-from tests.e2e.embedded import SENTENCE, Service, ends, is_in_the_middle, submit, until
+from tests.e2e.embedded import (
+    CANCELLED_WITHIN_S,
+    REQUEST_S,
+    SENTENCE,
+    Service,
+    ends,
+    is_in_the_middle,
+    submit,
+    until,
+)
 from zpruner import Client, ProblemError
 
 pytestmark = pytest.mark.e2e
@@ -51,7 +60,7 @@ def test_an_uploaded_text_calibrates_and_a_link_downloads_the_result(
 
     assert job.status == "succeeded", job.error
     artifact = next(one for one in client.jobs.artifacts(job.id) if one.name == "report.json")
-    report = httpx.get(client.jobs.link(artifact.id).url).json()
+    report = httpx.get(client.jobs.link(artifact.id).url, timeout=REQUEST_S).json()
     assert report["calibration"]["dataset"] == made.dataset
     assert report["calibration"]["dataset_sha256"] == made.sha256
     client.datasets.delete(made.dataset)
@@ -69,7 +78,7 @@ def test_a_recovery_keeps_the_zeros_and_its_losses_can_be_read_as_events_and_in_
     assert job.result["pruned_perplexity"] < job.result["perplexity_before_recovery"]
     reported = [one.data.get("recovery", {}) for one in client.jobs.events(job.id)]
     followed = [one for one in reported if one.get("stage") == "training"]
-    report = httpx.get(f"{service.url}/v1/jobs/{job.id}/manifest").json()
+    report = httpx.get(f"{service.url}/v1/jobs/{job.id}/manifest", timeout=REQUEST_S).json()
     curve = report["recovery"]["curve"]
     assert [one["step"] for one in curve] == [0, 1, 2, 3]
     for name in ("step", "loss", "held_out_loss"):
@@ -148,7 +157,7 @@ def test_the_command_line_submits_follows_and_downloads(service: Service, tmp_pa
     assert str(tmp_path / "config.json") in downloaded.stdout.splitlines()
 
 
-def test_a_running_job_stops_within_five_seconds_of_its_cancellation(client: Client) -> None:
+def test_a_running_job_stops_soon_after_its_cancellation(client: Client) -> None:
     job = submit(client, "slow", samples=128)
     until(client, job.id, is_in_the_middle)
 
@@ -157,7 +166,7 @@ def test_a_running_job_stops_within_five_seconds_of_its_cancellation(client: Cli
     ended = client.jobs.wait(job.id)
 
     assert ended.status == "cancelled"
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < CANCELLED_WITHIN_S
     assert client.jobs.artifacts(job.id) == []
 
 

@@ -4,19 +4,23 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
 import psutil
 import pytest
 
 from api.services.broker import Broker
-from tests.e2e.embedded import Service, serving, submit
+from tests.e2e.embedded import REQUEST_S, Service, serving, submit
+from tests.processes import tree
 from worker.priority import AUTOGROUP, NICE
 from zpruner import Client, Worker
 
 pytestmark = pytest.mark.e2e
-WITHIN_S = 30
+WITHIN_S = 120
+T = TypeVar("T")
 
 
 @pytest.fixture(scope="module")
@@ -55,11 +59,11 @@ def test_a_job_produces_a_log_metrics_and_structured_log_lines(
         line.startswith("block 2 of 2 (model.layers.1): sparsity 0.5000") for line in messages
     )
     assert messages[-1].startswith("attempt 1 succeeded")
-    assert worker(client).state == "idle"
-    figures = httpx.get(f"{service.url}/metrics").text
-    assert 'zpruner_jobs{method="zpruner",status="succeeded"}' in figures
-    assert 'zpruner_workers{queue="gpu",state="idle"} 1.0' in figures
-    ours = [json.loads(line) for line in service.log().splitlines() if line.startswith("{")]
+    # Until its next heartbeat, a worker on a busy machine may be called silent.
+    eventually(lambda: worker(client).state == "idle")
+    assert 'zpruner_jobs{method="zpruner",status="succeeded"}' in figures(service)
+    eventually(lambda: 'zpruner_workers{queue="gpu",state="idle"} 1.0' in figures(service))
+    ours = [json.loads(line) for line in service.log_lines() if line.startswith("{")]
     (begun,) = [line for line in ours if line["message"] == messages[0]]
     assert (begun["job_id"], begun["attempt"], begun["logger"]) == (
         job.id,
@@ -68,19 +72,20 @@ def test_a_job_produces_a_log_metrics_and_structured_log_lines(
     )
 
 
+def figures(service: Service) -> str:
+    return httpx.get(f"{service.url}/metrics", timeout=REQUEST_S).text
+
+
 def test_workers_run_at_a_lower_priority_than_the_api(service: Service) -> None:
     mine = os.getpriority(os.PRIO_PROCESS, 0)  # the tests may run at a lower priority themselves
-    parent = service.worker()
-    workers = [parent, *parent.children(recursive=True)]
-    assert {one.nice() for one in workers} == {max(mine, NICE)}
+    assert set(of_each(tree(service.worker()), psutil.Process.nice)) == {max(mine, NICE)}
     assert [one.nice() for one in api_processes(service)] == [mine] * 2
 
 
 @pytest.mark.skipif(not AUTOGROUP.exists(), reason="this system does not group by session")
 def test_all_processes_of_a_worker_are_in_one_group_of_lower_priority(service: Service) -> None:
     parent = service.worker()
-    workers = [parent, *parent.children(recursive=True)]
-    assert len({group(one) for one in workers}) == 1
+    assert len(set(of_each(tree(parent), group))) == 1
     assert group(parent).endswith(f" nice {NICE}")
     groups = {group(one) for one in api_processes(service)}
     assert len(groups) == 2
@@ -89,6 +94,15 @@ def test_all_processes_of_a_worker_are_in_one_group_of_lower_priority(service: S
 
 def api_processes(service: Service) -> list[psutil.Process]:
     return service.processes("api.program")
+
+
+def of_each(processes: list[psutil.Process], read: Callable[[psutil.Process], T]) -> list[T]:
+    """Return what is read of each process; one of an ended job may end meanwhile."""
+    found = []
+    for one in processes:
+        with suppress(psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
+            found.append(read(one))
+    return found
 
 
 def group(process: psutil.Process) -> str:

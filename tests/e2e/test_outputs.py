@@ -6,7 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.embedded import SPEC, Service
+from tests.e2e import places
+from tests.e2e.embedded import REQUEST_S, SPEC, Service
 from tests.hub_uploads import WritableHub
 from tests.worker.webhooks.messages import until
 from tests.worker.webhooks.receivers import receiving
@@ -24,13 +25,14 @@ def test_the_result_arrives_as_one_commit_and_the_token_appears_nowhere(
     target = {"hub": "team/pruned", "secret": "hf-write"}
     with receiving() as receiver:
         hook = {"url": receiver.url, "events": ["output.succeeded"]}
-        webhook = httpx.post(f"{service.url}/v1/webhooks", json=hook).json()["id"]
+        made = httpx.post(f"{service.url}/v1/webhooks", json=hook, timeout=REQUEST_S)
+        webhook = made.json()["id"]
         job = client.jobs.create("local:tiny", **SPEC, samples=4, output=[target])
         job = client.jobs.wait(job.id, timeout_s=120)
         assert job.status == "succeeded", job.error
         until(lambda: client.jobs.outputs(job.id)[0].state == "succeeded")
         until(lambda: len(receiver.requests) == 1)
-        httpx.delete(f"{service.url}/v1/webhooks/{webhook}")
+        httpx.delete(f"{service.url}/v1/webhooks/{webhook}", timeout=REQUEST_S)
     (output,) = client.jobs.get(job.id).outputs
     client.jobs.download(job.id, tmp_path)
     client.secrets.delete("hf-write")
@@ -46,9 +48,11 @@ def test_the_result_arrives_as_one_commit_and_the_token_appears_nowhere(
     (message,) = (one.body for one in receiver.requests)
     assert output.url in message
     pages = ("", "/result", "/events", "/logs", "/outputs", "/manifest", "/provenance")
-    texts = [httpx.get(f"{service.url}/v1/jobs/{job.id}{page}").text for page in pages]
-    texts += [service.log(), message, httpx.get(f"{service.url}/v1/audit").text]
+    read = places.responses(service, [f"/v1/jobs/{job.id}{page}" for page in pages])
+    texts = [content.decode() for _, content in read]
+    texts += [service.log(), message]
+    texts += [content.decode() for _, content in places.responses(service, ["/v1/audit"])]
     assert f"output 0 of job {job.id}" in texts[-1]
     assert [one for one in texts if VALUE in one] == []
-    kept = [one for folder in (service.data_dir, tmp_path) for one in folder.rglob("*")]
-    assert [one for one in kept if one.is_file() and VALUE.encode() in one.read_bytes()] == []
+    kept = places.files(service.data_dir, tmp_path)
+    assert [place for place, content in kept if VALUE.encode() in content] == []

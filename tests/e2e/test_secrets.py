@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.e2e import places
-from tests.e2e.embedded import SPEC, Service, until
+from tests.e2e.embedded import REQUEST_S, SPEC, WITHIN_S, Service, until
 from tests.hub import Hub
 from tests.worker.webhooks.messages import until as eventually
 from tests.worker.webhooks.receivers import receiving
@@ -66,8 +66,9 @@ def test_a_private_model_is_pruned_with_a_secret_whose_value_appears_nowhere(
 
     with receiving() as receiver:
         hook = {"url": receiver.url, "events": ["job.running", "job.succeeded"]}
-        webhook = httpx.post(f"{service.url}/v1/webhooks", json=hook).json()["id"]
-        estimate = client.estimate("org/private", **spec)
+        made = httpx.post(f"{service.url}/v1/webhooks", json=hook, timeout=REQUEST_S)
+        webhook = made.json()["id"]
+        estimate = client.estimate("org/private", timeout_s=WITHIN_S, **spec)
         job = client.jobs.create("org/private", **spec)
         job = client.jobs.wait(job.id, timeout_s=120, on_change=look)
         assert job.status == "succeeded", job.error
@@ -76,7 +77,7 @@ def test_a_private_model_is_pruned_with_a_secret_whose_value_appears_nowhere(
         paths = [f"/v1/jobs/{one.id}{page}" for one in jobs for page in places.OF_A_JOB]
         paths += [f"/v1/estimates/{estimate.id}", f"/v1/webhooks/{webhook}/deliveries"]
         found.update(places.responses(service, [*paths, *places.OF_THE_SERVICE]))
-        httpx.delete(f"{service.url}/v1/webhooks/{webhook}")
+        httpx.delete(f"{service.url}/v1/webhooks/{webhook}", timeout=REQUEST_S)
     client.jobs.download(job.id, tmp_path)
     [used] = [one for one in client.secrets.list() if one.name == "hf-private"]
     assert used.last_used_at is not None

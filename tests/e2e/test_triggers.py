@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from tests.e2e.embedded import SPEC, Service
+from tests.e2e.embedded import REQUEST_S, SPEC, Service
 from zpruner import Client
 
 pytestmark = pytest.mark.e2e
@@ -15,7 +15,12 @@ def test_a_call_starts_a_job_once(service: Service, client: Client) -> None:
     )
     headers = {"authorization": f"Bearer {trigger.secret}", "idempotency-key": "night-1"}
     responses = [
-        httpx.post(f"{service.url}{trigger.hook}", json={"model": "local:tiny"}, headers=headers)
+        httpx.post(
+            f"{service.url}{trigger.hook}",
+            json={"model": "local:tiny"},
+            headers=headers,
+            timeout=REQUEST_S,
+        )
         for _ in range(2)
     ]
     assert [one.status_code for one in responses] == [202, 202]

@@ -70,12 +70,13 @@ def test_a_job_of_a_killed_worker_continues_on_the_other_machine_with_the_same_b
             job = until(client, job.id, lambda one: done(one) >= 2, within_s=180)
             finished = done(job)
             kill_tree(killed)
-        assert client.jobs.get(job.id).status == "running"
+        assert not client.jobs.get(job.id).is_final
         with worker(service, second):
             ended = client.jobs.wait(job.id, timeout_s=300)
             whole = client.jobs.wait(submit(client, "slow", samples=4, queue=QUEUE).id)
         assert (ended.status, whole.status) == ("succeeded", "succeeded"), ended.error
-        [resumed] = [one for one in client.jobs.events(job.id) if one.kind == "resumed"]
+        # On a busy machine the short lease may also end while its worker lives.
+        *_, resumed = (one for one in client.jobs.events(job.id) if one.kind == "resumed")
         assert resumed.data["resumed_from_block"] >= finished
         assert shards(client, job.id) == shards(client, whole.id) != {}
         paths = client.jobs.download(job.id, tmp_path)

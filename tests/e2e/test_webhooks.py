@@ -12,8 +12,9 @@ import pytest
 from standardwebhooks.webhooks import Webhook as Verifier
 
 from db.core.session import Sessions, open_sessions
-from tests.e2e.embedded import Service, is_in_the_middle, serving, submit, until
+from tests.e2e.embedded import REQUEST_S, Service, is_in_the_middle, serving, submit, until
 from tests.e2e.test_stopping import CHAOS
+from tests.factories import expire_lease
 from tests.processes import kill_tree, suspend, tree
 from tests.worker.webhooks import messages
 from tests.worker.webhooks.receivers import Receiver, receiving, saying
@@ -21,7 +22,10 @@ from zpruner import Client
 
 pytestmark = pytest.mark.e2e
 WITHIN_S = 180.0
-SETTINGS = CHAOS | {"ZPRUNER_WEBHOOK_NETWORKS": "127.0.0.0/8"}
+SETTINGS = CHAOS | {
+    "ZPRUNER_WEBHOOK_NETWORKS": "127.0.0.0/8",
+    "ZPRUNER_BEAT_EVERY_S": "60",  # so that a suspended worker is not replaced meanwhile
+}
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +43,8 @@ def sessions(service: Service) -> Iterator[Sessions]:
 
 def listen(service: Service, receiver: Receiver, *events: str) -> tuple[str, Verifier]:
     """Create a webhook; return its URL and a verifier of its signatures."""
-    made = httpx.post(f"{service.url}/v1/webhooks", json={"url": receiver.url, "events": events})
+    hook = {"url": receiver.url, "events": events}
+    made = httpx.post(f"{service.url}/v1/webhooks", json=hook, timeout=REQUEST_S)
     assert made.status_code == 201, made.text
     return f"{service.url}/v1/webhooks/{made.json()['id']}", Verifier(made.json()["secret"])
 
@@ -67,10 +72,8 @@ def test_a_webhook_is_notified_when_a_job_runs_and_when_it_succeeds(
         job = client.jobs.wait(submit(client, "tiny", samples=4).id, timeout_s=300)
         messages.until(lambda: len(receiver.requests) == 2, WITHIN_S)
         assert types(receiver, verifier) == ["job.running", "job.succeeded"]
-        messages.until(
-            lambda: httpx.get(f"{address}/deliveries?status=delivered").text.count("msg_") == 2
-        )
-        httpx.delete(address)
+        messages.until(lambda: len(deliveries(address, "?status=delivered")) == 2)
+        httpx.delete(address, timeout=REQUEST_S)
     for event in received_events(receiver, verifier).values():
         assert event["subject"] == job.id
     (ended,) = (
@@ -79,20 +82,34 @@ def test_a_webhook_is_notified_when_a_job_runs_and_when_it_succeeds(
         if one["type"] == "job.succeeded"
     )
     assert ended["data"]["job"]["metrics"]["sparsity"] == pytest.approx(0.5, abs=1e-3)
-    for request in receiver.requests:
-        (line,) = (
-            line for line in service.log().splitlines() if request.headers["webhook-id"] in line
-        )
+    sent = [request.headers["webhook-id"] for request in receiver.requests]
+    # A result is logged after it was stored.
+    messages.until(lambda: all(logged(service, message_id) for message_id in sent))
+    for message_id in sent:
+        (line,) = logged(service, message_id)
         assert line.endswith(": 204")
+
+
+def logged(service: Service, message_id: str) -> list[str]:
+    """Return the lines of the log about a message."""
+    return [line for line in service.log_lines() if message_id in line]
+
+
+def deliveries(address: str, query: str = "") -> list[dict[str, Any]]:
+    """Return the messages to a webhook."""
+    found: list[dict[str, Any]] = httpx.get(
+        f"{address}/deliveries{query}", timeout=REQUEST_S
+    ).json()["data"]
+    return found
 
 
 def test_a_test_message_arrives_soon(service: Service) -> None:
     with receiving() as receiver:
         address, verifier = listen(service, receiver, "job.failed")
-        assert httpx.post(f"{address}/test").status_code == 202
+        assert httpx.post(f"{address}/test", timeout=REQUEST_S).status_code == 202
         messages.until(lambda: len(receiver.requests) == 1, WITHIN_S)
         assert types(receiver, verifier) == ["webhook.test"]
-        httpx.delete(address)
+        httpx.delete(address, timeout=REQUEST_S)
 
 
 @pytest.mark.chaos
@@ -118,15 +135,16 @@ def test_each_event_arrives_with_one_id_even_if_processes_are_killed(
         messages.until(lambda: len(receiver.requests) == 2, WITHIN_S)
         assert types(receiver, verifier) == ["job.running"]
         kill_tree(service.worker())
+        expire_lease(sessions, job.id)
 
         ended = client.jobs.wait(job.id, timeout_s=300)
 
         assert (ended.status, ended.attempt) == ("succeeded", 2)
         everything = ["job.running", "job.running", "job.succeeded"]
         messages.until(lambda: types(receiver, verifier) == everything, WITHIN_S)
-        deliveries = httpx.get(f"{address}/deliveries").json()["data"]
-        httpx.delete(address)
-    assert {one["id"] for one in deliveries} == set(received_events(receiver, verifier))
+        noted = deliveries(address)
+        httpx.delete(address, timeout=REQUEST_S)
+    assert {one["id"] for one in noted} == set(received_events(receiver, verifier))
     attempts = sorted(
         json.loads(request.body)["data"]["job"]["attempt"] for request in receiver.requests
     )
@@ -138,7 +156,7 @@ def test_a_service_stops_immediately_while_a_receiver_is_slow(service: Service) 
     hold = threading.Event()
     with receiving(lambda _: hold.wait(WITHIN_S)) as receiver:
         address, _ = listen(service, receiver, "job.failed")
-        httpx.post(f"{address}/test")
+        httpx.post(f"{address}/test", timeout=REQUEST_S)
         messages.until(lambda: len(receiver.requests) == 1)
         assert service.stop() == 0
         hold.set()

@@ -16,7 +16,7 @@ from tests.hub import Hub
 from zpruner import Client
 
 pytestmark = pytest.mark.e2e
-WITHIN_S = 20
+WITHIN_S = 120
 SECRET = "canary.5e80c1b7d94f2a63"
 
 
