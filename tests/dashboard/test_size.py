@@ -108,12 +108,14 @@ def test_ten_thousand_jobs_with_every_column_are_scrolled_without_blanks(
         for step in range(50):
             page.evaluate(f"{TABLE}.scrollTo(0, {seen - 900 * step})")
             page.evaluate("new Promise(requestAnimationFrame)")
-            wait_until(page, IS_FILLED, within_s=1)
+            assert is_filled_soon(page)
         spent = scripting_s(page) - before
     assert spent / 50 < 1 / 20  # far below what a machine of one's own needs for 60 frames
 
 
 TABLE = "document.querySelector('.table-box')"
+FRAMES = 60
+"""A second, on a machine that draws without pauses."""
 ROWS_IN_VIEW = """(() => {
     const whole = (box) => box.top >= 0 && box.bottom <= innerHeight;
     const rows = [...document.querySelectorAll('.job-row')];
@@ -126,6 +128,15 @@ IS_FILLED = """(() => {
     const heights = [box.top + 50, (box.top + bottom) / 2, bottom - 30];
     return heights.every((y) => document.elementFromPoint(middle, y)?.closest('.job-row'));
 })()"""
+
+
+def is_filled_soon(page: Page) -> bool:
+    """Whether there is a row at every height within a number of frames."""
+    for _ in range(FRAMES):
+        if page.evaluate(IS_FILLED):
+            return True
+        page.evaluate("new Promise(requestAnimationFrame)")
+    return False
 
 
 def test_two_hundred_blocks_are_drawn_in_a_fifth_of_a_second_and_a_wide_screen_is_filled(
