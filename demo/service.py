@@ -1,13 +1,14 @@
 """Runs the service as a child process, on a free port with its own data folder."""
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -17,6 +18,9 @@ from demo.errors import DemoError
 LOG = "serve.log"
 START_TIMEOUT_S = 90
 STOP_TIMEOUT_S = 30
+PORTS = range(16_000, 32_000)
+"""Systems that may choose a port take a higher one, so they give none of these to another program
+before the service listens on it."""
 
 
 @contextmanager
@@ -43,10 +47,11 @@ def running_service(data_dir: Path, model_root: Path) -> Iterator[str]:
 
 def free_port() -> int:
     """Return an unused port of the loopback interface."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    while True:
+        port = secrets.choice(PORTS)
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _environment(port: int, data_dir: Path, model_root: Path) -> dict[str, str]:

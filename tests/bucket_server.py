@@ -16,10 +16,11 @@ import pytest
 
 from db.buckets.bucket import Bucket
 from db.buckets.location import BucketLocation, parse_location
-from tests.ports import free_port
+from demo.service import free_port
 
 PROGRAM = "from moto.server import main; main()"
 START_WITHIN_S = 180
+REQUEST_TIMEOUT_S = 60
 RETRY_FOR = timedelta(seconds=2)
 SECRET = "wJalrXUtnFEMI7MDENG"
 SIGNED = {
@@ -62,7 +63,7 @@ def serving(**variables: str) -> Iterator[str]:
 def create_bucket(server: str) -> str:
     """Create a bucket, and return the URL of a prefix in it."""
     name = f"zpruner-{uuid4().hex}"
-    httpx.put(f"{server}/{name}").raise_for_status()
+    httpx.put(f"{server}/{name}", timeout=REQUEST_TIMEOUT_S).raise_for_status()
     return f"s3://{name}/some/prefix"
 
 
@@ -70,7 +71,8 @@ def put_objects(server: str, url: str, files: Mapping[str, bytes]) -> None:
     """Store objects below a URL, with another client than ours."""
     for name, content in files.items():
         address = f"{server}/{url.removeprefix('s3://')}/{name}"
-        httpx.put(address, content=content, headers=SIGNED).raise_for_status()
+        put = httpx.put(address, content=content, headers=SIGNED, timeout=REQUEST_TIMEOUT_S)
+        put.raise_for_status()
 
 
 def location_of(url: str) -> BucketLocation:

@@ -41,6 +41,7 @@ def settings(tmp_path: Path, database_url: str, roots: Path, hub_endpoint: str) 
             "model_roots": (roots,),
             "dataset_roots": (roots,),
             "hf_endpoint": hub_endpoint,
+            "hub_timeout_s": 60,  # the hubs and buckets of these tests may be slow
             "secrets_key": ENCRYPTION_KEY,
         }
     )

@@ -18,8 +18,8 @@ import pytest
 
 from db.access.keys import KeyRepository
 from db.core.session import open_sessions
+from demo.service import free_port
 from tests.chaos.tally import Tally
-from tests.ports import free_port
 
 pytestmark = pytest.mark.chaos
 

@@ -3,7 +3,7 @@
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,13 @@ from playwright.sync_api import (
     Browser,
     BrowserContext,
     ConsoleMessage,
+    Locator,
     Page,
     Request,
     sync_playwright,
 )
+
+from tests.e2e.embedded import eventually
 
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "api" / "dashboard" / "node_modules" / "axe-core" / "axe.min.js"
@@ -34,6 +37,11 @@ QUIET = [
 ]
 RETRIED = "the server responded with a status of 412"
 """The job has changed since the page read it: the page reads it again and repeats its request."""
+START_WITHIN_MS = 120_000
+WITHIN_MS = 60_000
+"""How long what a test waits for may take, on a machine that does other things as well."""
+LONG = 512
+"""The windows of a job that is cancelled: more than it can prune before."""
 WIDE, NARROW = (1280, 900), (380, 800)
 AT_200_PERCENT = (640, 450)
 """What a window of 1280 by 900 shows at twice the size."""
@@ -46,7 +54,9 @@ def chromium() -> Iterator[Browser]:
     if path is None:
         pytest.skip("no chromium on this machine: apt-get install chromium-headless-shell")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=QUIET)
+        browser = playwright.chromium.launch(
+            executable_path=path, args=QUIET, timeout=START_WITHIN_MS
+        )
         yield browser
         browser.close()
 
@@ -59,11 +69,14 @@ class Session:
         self.context: BrowserContext = browser.new_context(
             base_url=url, viewport={"width": width, "height": height}, **options
         )
-        self.context.set_default_timeout(20_000)
+        self.context.set_default_timeout(WITHIN_MS)
         self.requests: list[str] = []
+        self.ended: list[str] = []
         self.complaints: list[str] = []
         self._url = url
         self.context.on("request", self._note)
+        self.context.on("requestfinished", self._note_end)
+        self.context.on("requestfailed", self._note_end)
         self.context.on("page", self._listen)
 
     def open(self, path: str = "/") -> Page:
@@ -76,10 +89,17 @@ class Session:
         """Return how many requests there were to a path."""
         return sum(urlsplit(url).path == path for url in self.requests)
 
+    def open_count(self, path: str) -> int:
+        """Return how many requests to a path have not ended."""
+        return self.count(path) - sum(urlsplit(url).path == path for url in self.ended)
+
     def _note(self, request: Request) -> None:
         self.requests.append(request.url)
         if not request.url.startswith((self._url, "data:", "blob:")):
             self.complaints.append(f"asked another host: {request.url}")
+
+    def _note_end(self, request: Request) -> None:
+        self.ended.append(request.url)
 
     def _listen(self, page: Page) -> None:
         page.on("pageerror", lambda error: self._complain(page, str(error)))
@@ -118,7 +138,24 @@ def violations(page: Page, *rules: str) -> list[str]:
     ]
 
 
-def wait_until(page: Page, true: str, within_s: float = 20) -> None:
+def watch(element: Locator) -> None:
+    """Record every text that an element of a page shows from now on; see `was_shown`."""
+    element.evaluate(
+        """(one) => {
+            window.seen = [one.textContent];
+            const note = () => window.seen.push(one.textContent);
+            const all = { childList: true, characterData: true, subtree: true };
+            new MutationObserver(note).observe(one, all);
+        }"""
+    )
+
+
+def was_shown(page: Page, is_it: Callable[[str], bool]) -> bool:
+    """Wait until a watched element has shown such a text, be it for a moment."""
+    return eventually(lambda: any(map(is_it, page.evaluate("window.seen"))))
+
+
+def wait_until(page: Page, true: str, within_s: float = WITHIN_MS / 1000) -> None:
     """Wait, frame by frame, for an expression; the page's policy forbids the usual way."""
     deadline = time.monotonic() + within_s
     while not page.evaluate(true):

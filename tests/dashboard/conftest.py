@@ -14,11 +14,11 @@ from db.core.session import Sessions, open_sessions
 from db.files.artifact_store import ArtifactStore
 from db.files.file_store import FileStore
 from tests.api.live import serving as serving_api
-from tests.dashboard.browser import Session, chromium, session
+from tests.dashboard.browser import WITHIN_MS, Session, chromium, session
 from tests.e2e.embedded import Service
 from tests.fakes import ListQueue
 
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=WITHIN_MS)
 
 
 @pytest.fixture(scope="module")

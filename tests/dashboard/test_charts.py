@@ -12,6 +12,8 @@ from tests.e2e.embedded import eventually
 
 pytestmark = pytest.mark.e2e
 
+DRAWN = "(canvas) => canvas.toDataURL()"
+
 
 @pytest.fixture(scope="module")
 def two_jobs(api: Api) -> str:
@@ -33,6 +35,18 @@ def drag(plot: Locator, start: float, end: float) -> None:
     mouse.down()
     mouse.move(box["x"] + box["width"] * end, box["y"] + box["height"] / 2, steps=4)
     mouse.up()
+
+
+def settled(canvas: Locator) -> str:
+    """Return what is drawn, once it is the same twice: the figures of a job may arrive later."""
+    drawn = [""]
+
+    def is_still() -> bool:
+        drawn.append(canvas.evaluate(DRAWN))
+        return drawn[-1] == drawn[-2]
+
+    assert eventually(is_still)
+    return drawn[-1]
 
 
 def test_a_chart_is_read_by_hover_by_keys_and_as_a_table(api_tabs: Session, two_jobs: str) -> None:
@@ -62,18 +76,18 @@ def test_a_drag_zooms_in_and_the_axis_can_be_logarithmic(api_tabs: Session, two_
     page = api_tabs.open(two_jobs)
     slider = page.get_by_role("slider", name="Error by block")
     chart = page.get_by_role("figure").filter(has=slider)
-    drawn = "(canvas) => canvas.toDataURL()"
     canvas = chart.locator("canvas")
-    expect(canvas).to_be_visible()
-    whole = canvas.evaluate(drawn)
+    for name in ("half", "more"):
+        expect(chart.get_by_role("button", name=name)).to_be_visible()
+    whole = settled(canvas)
 
     drag(chart.locator(".u-over"), 0.3, 0.6)
     reset = chart.get_by_role("button", name="Reset zoom")
     expect(reset).to_be_visible()
-    assert eventually(lambda: canvas.evaluate(drawn) != whole)
+    assert eventually(lambda: canvas.evaluate(DRAWN) != whole)
     reset.click()
     expect(reset).to_have_count(0)
-    assert eventually(lambda: canvas.evaluate(drawn) == whole)
+    assert eventually(lambda: canvas.evaluate(DRAWN) == whole)
 
     chart.get_by_label("Log axis").check()
-    assert eventually(lambda: canvas.evaluate(drawn) != whole)
+    assert eventually(lambda: canvas.evaluate(DRAWN) != whole)

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.dashboard.browser import Session, overflow, photograph, session
+from tests.dashboard.browser import LONG, Session, overflow, photograph, session, wait_until
 from tests.e2e.embedded import Service, submit
 from zpruner import Client
 
@@ -82,7 +82,7 @@ def test_the_tab_shows_progress_and_a_watched_job_is_notified(
     tabs: Session, service: Service, client: Client
 ) -> None:
     tabs.context.add_init_script(CAUGHT)
-    job = submit(client, "slow", samples=64, name="watched")
+    job = submit(client, "slow", samples=LONG, name="watched")
     page = tabs.open(f"/jobs/{job.id}")
     expect(page).to_have_title(re.compile(r"% · watched"))
     icon = page.locator("link[rel=icon]")
@@ -91,6 +91,7 @@ def test_the_tab_shows_progress_and_a_watched_job_is_notified(
     client.jobs.cancel(job.id)
 
     expect(page).to_have_title(re.compile("^cancelled · watched"))
+    wait_until(page, "window.notified !== undefined")
     page.wait_for_timeout(6000)  # the interval of its polls
     assert page.evaluate("window.notified") == ["watched: cancelled"]
     page.goto("/workers")

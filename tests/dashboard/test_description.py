@@ -5,7 +5,16 @@ import re
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.dashboard.browser import NARROW, WIDE, Session, overflow, photograph, session, violations
+from tests.dashboard.browser import (
+    LONG,
+    NARROW,
+    WIDE,
+    Session,
+    overflow,
+    photograph,
+    session,
+    violations,
+)
 from tests.e2e.embedded import Service, is_in_the_middle, submit, until
 from zpruner import Client
 
@@ -21,7 +30,7 @@ def opened(page: Page) -> Page:
 def test_a_running_job_is_renamed_by_keyboard_alone_and_another_tab_shows_it(
     tabs: Session, client: Client
 ) -> None:
-    job = submit(client, "slow", samples=128, name="before", labels={"team": "nlp", "old": "1"})
+    job = submit(client, "slow", samples=LONG, name="before", labels={"team": "nlp", "old": "1"})
     until(client, job.id, is_in_the_middle)
     listed, page = tabs.open("/"), tabs.open(f"/jobs/{job.id}")
     expect(listed.get_by_role("link", name="before", exact=True)).to_be_visible()

@@ -96,7 +96,7 @@ def test_a_file_is_shared_by_one_click(keyed: Session, api: Api) -> None:
     expect(page.get_by_text("The link is copied.")).to_contain_text("can download")
     url = page.evaluate("navigator.clipboard.readText()")
     assert url.startswith(f"{api.url}/v1/artifacts/")
-    assert httpx.get(url).content == FILES["model/config.json"]
+    assert httpx.get(url, timeout=60).content == FILES["model/config.json"]
     expect(page.get_by_role("region", name="link to model/config.json")).to_have_text(url)
 
 

@@ -24,7 +24,7 @@ def bound(page: Page, number: int, limit: str) -> None:
 
 
 def newest(url: str, path: str = "/v1/jobs") -> dict[str, object]:
-    found: dict[str, object] = httpx.get(f"{url}{path}").json()["data"][0]
+    found: dict[str, object] = httpx.get(f"{url}{path}", timeout=60).json()["data"][0]
     return found
 
 
@@ -84,7 +84,7 @@ def test_a_sweep_has_the_gate_of_its_form(api_tabs: Session, api: Api) -> None:
 
     expect(page.get_by_role("heading", level=1)).to_contain_text("Sweep")
     sweep = newest(api.url, "/v1/sweeps")
-    jobs = httpx.get(f"{api.url}/v1/jobs?sweep={sweep['id']}").json()["data"]
+    jobs = httpx.get(f"{api.url}/v1/jobs?sweep={sweep['id']}", timeout=60).json()["data"]
     assert sorted(one["spec"]["sparsity"] for one in jobs) == [0.4, 0.5, 0.6]
     assert {one["priority"] for one in jobs} == {-2}
     gate = {"max": {"perplexity_ratio": 1.1}, "min": {}, "confidence": None}

@@ -29,7 +29,7 @@ def make(page: Page, name: str) -> str:
 
 def opens(url: str, key: str) -> int:
     headers = {"authorization": f"Bearer {key}"}
-    return httpx.get(f"{url}/v1/me", headers=headers).status_code
+    return httpx.get(f"{url}/v1/me", headers=headers, timeout=60).status_code
 
 
 def test_a_key_is_made_shown_once_and_revoked(tabs: Session, service: Service) -> None:
@@ -67,7 +67,9 @@ def test_a_key_is_made_with_limits_that_the_list_shows(tabs: Session, service: S
     row = page.get_by_role("listitem").filter(has_text="bounded")
     expect(row).to_contain_text("3 jobs in flight, 2.50 GPU hours in 30 days, 50.0 GB of files")
     expect(row).to_contain_text("2999")
-    me = httpx.get(f"{service.url}/v1/me", headers={"authorization": f"Bearer {key}"}).json()
+    me = httpx.get(
+        f"{service.url}/v1/me", headers={"authorization": f"Bearer {key}"}, timeout=60
+    ).json()
     limits = {name: share["allowed"] for name, share in me["quotas"].items()}
     assert limits == {"jobs_in_flight": 3, "gpu_hours": 2.5, "artifact_bytes": 50_000_000_000}
     assert me["key"]["expires_at"].startswith("2999-01-0")
@@ -78,7 +80,7 @@ def test_the_audit_lists_the_requests_of_a_key_page_by_page(
 ) -> None:
     page = tabs.open("/keys")
     headers = {"authorization": f"Bearer {make(page, 'busy')}"}
-    with httpx.Client(base_url=service.url, headers=headers) as busy:
+    with httpx.Client(base_url=service.url, headers=headers, timeout=60) as busy:
         for _ in range(60):
             assert busy.post("/v1/jobs/job_0/cancel").status_code == 404
 
@@ -163,7 +165,9 @@ def test_controls_follow_the_scopes_of_the_key(browser: Browser, locked: Service
         job = client.jobs.wait(submit(client, "tiny", samples=4, name="seen").id, timeout_s=120)
     body = {"name": "a reader", "scopes": ["jobs:read"]}
     headers = {"authorization": f"Bearer {key}"}
-    reader = httpx.post(f"{locked.url}/v1/keys", json=body, headers=headers).json()["key"]
+    reader = httpx.post(f"{locked.url}/v1/keys", json=body, headers=headers, timeout=60).json()[
+        "key"
+    ]
     with session(browser, locked.url) as tabs:
         store = f"localStorage.setItem('zpruner.key', '{reader}')"
         tabs.context.add_init_script(f"if (location.host) {store}")  # not in a new, empty tab
@@ -181,7 +185,7 @@ def test_controls_follow_the_scopes_of_the_key(browser: Browser, locked: Service
         for path in ("/new", f"/jobs/{job.id}/rerun"):
             page.goto(path)
             expect(page.get_by_text("lacks the scope jobs:write")).to_be_visible()
-    audit = httpx.get(f"{locked.url}/v1/audit", headers=headers).json()["data"]
+    audit = httpx.get(f"{locked.url}/v1/audit", headers=headers, timeout=60).json()["data"]
     assert [one["who"] for one in audit if one["who"] == "a reader"] == []
 
 

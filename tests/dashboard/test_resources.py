@@ -38,7 +38,7 @@ def test_a_dataset_is_uploaded_and_used_with_five_clicks(
 
     expect(page.get_by_role("heading", level=1)).to_contain_text("tiny")
     assert task.clicks <= 5
-    job = httpx.get(f"{api.url}/v1/jobs").json()["data"][0]
+    job = httpx.get(f"{api.url}/v1/jobs", timeout=60).json()["data"][0]
     assert job["spec"]["dataset"].startswith("uploaded:dat_")
     dataset_id = job["spec"]["dataset"].removeprefix("uploaded:")
     page.goto(f"/datasets/{dataset_id}")
@@ -95,7 +95,7 @@ def test_a_trigger_is_made_from_a_sample_payload_with_six_clicks(
     assert overflow(page) == 0
 
     secret = page.get_by_role("region", name="secret", exact=True).inner_text().strip()
-    found = httpx.get(f"{api.url}/v1/triggers").json()["data"][0]
+    found = httpx.get(f"{api.url}/v1/triggers", timeout=60).json()["data"][0]
     assert (found["filter"], found["map"]) == (
         {"/event": "pushed"},
         {"model": "/repository/model"},

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from tests.ports import free_port
+from demo.service import free_port
 
 START_TIMEOUT_S = 120
 BURST = 100

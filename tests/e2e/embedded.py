@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 
 from benchmarks.llama import RandomLlama
-from tests.ports import free_port
+from demo.service import free_port
 from tests.zero_shot import write_tasks
 from zpruner import Client, Job
 

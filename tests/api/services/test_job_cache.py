@@ -20,8 +20,10 @@ from db.scheduling.claims import ClaimRepository
 from db.scheduling.leases import LeaseRepository
 from db.scheduling.recovery import RecoveryRepository
 from db.scheduling.workers import WorkerRepository
+from tests.api.calls import jobs
 from tests.api.live import serving
 from tests.api.routes.jobs.test_jobs import SMALLEST
+from tests.e2e.embedded import eventually
 from tests.factories import make_job, make_worker
 
 LONG = {"prefer": "wait=30"}
@@ -55,6 +57,7 @@ def test_a_conditional_request_returns_as_soon_as_the_job_changes(
 
 def test_a_submission_may_wait_for_the_end(app: FastAPI, sessions: Sessions) -> None:
     def cancel() -> None:
+        assert eventually(lambda: jobs(sessions) == 1)
         with sessions.begin() as session:
             [job] = JobRepository(session).page()
             JobCommands(session).cancel(job.id)
@@ -89,7 +92,7 @@ def test_unchanged_jobs_are_not_read_again(app: FastAPI, sessions: Sessions) -> 
             reads.append(statement)
 
     engine = app.state.service.sessions.kw["bind"]
-    with serving(app) as url, httpx.Client(base_url=url) as client:
+    with serving(app) as url, httpx.Client(base_url=url, timeout=60) as client:
         path = f"/v1/jobs/{job_id}"
         known = {"if-none-match": client.get(path).headers["etag"]}
         event.listen(engine, "before_cursor_execute", count)

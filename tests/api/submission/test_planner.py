@@ -179,6 +179,12 @@ def hub_endpoint(hub: Hub) -> str:
 
 
 @pytest.fixture
+def settings(settings: ApiSettings) -> ApiSettings:
+    """Settings with which the planner may be slow, and its one heartbeat counts for long."""
+    return settings.model_copy(update={"check_timeout_s": 120, "beat_every_s": 200})
+
+
+@pytest.fixture
 def planner(sessions: Sessions, settings: ApiSettings) -> Iterator[None]:
     """A planner in a thread, and the heartbeat of a control process."""
     base = {"_env_file": None, "data_dir": settings.data_dir, "device": "cpu"}

@@ -118,7 +118,7 @@ def test_a_stream_that_cannot_begin_is_a_problem(client: TestClient, sessions: S
 
 @contextmanager
 def stream(url: str, **headers: str) -> Iterator[Iterator[str]]:
-    with httpx.stream("GET", url, headers=STREAM | headers, timeout=30) as response:
+    with httpx.stream("GET", url, headers=STREAM | headers, timeout=60) as response:
         yield response.iter_lines()
 
 

@@ -34,7 +34,7 @@ def answering(live: Live, *, fails: bool = False) -> Iterator[None]:
 
     def work() -> None:
         queued = (Job.method == TRIAL, Job.status == JobState.queued)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             with live.sessions() as session:
                 job_id = session.scalar(select(Job.id).where(*queued))

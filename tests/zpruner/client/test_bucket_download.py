@@ -28,6 +28,7 @@ from zpruner.programs import command, environment
 
 OBJECT = "/bucket/weights.bin?X-Amz-Signature=abc"
 MIB = 1 << 20
+START_WITHIN_S = 60
 
 
 @pytest.fixture
@@ -151,7 +152,9 @@ def test_64_mib_arrive_through_ten_broken_connections_and_the_api_needs_no_memor
                 with Client(url) as client:
                     for one in client.jobs.artifacts(job.id):
                         httpx.get(
-                            f"{url}/v1/artifacts/{one.id}/content", headers={"Range": "bytes=0-0"}
+                            f"{url}/v1/artifacts/{one.id}/content",
+                            headers={"Range": "bytes=0-0"},
+                            timeout=60,
                         )
                     before = psutil.Process(api.pid).memory_info().rss
                     paths = client.jobs.download(job.id, tmp_path / "out")
@@ -164,7 +167,7 @@ def test_64_mib_arrive_through_ten_broken_connections_and_the_api_needs_no_memor
 
 
 def wait_for(url: str) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + START_WITHIN_S
     while True:
         try:
             httpx.get(url).raise_for_status()

@@ -126,7 +126,7 @@ def test_a_table_is_uploaded_as_such_or_refused_but_never_read_as_text(
 
 def downloaded(url: str) -> bytes:
     """Download without a key, as slowly as the rate limit of these tests asks for."""
-    while (response := httpx.get(url)).status_code == 429:
+    while (response := httpx.get(url, timeout=60)).status_code == 429:
         time.sleep(float(response.headers["retry-after"]))
     return response.raise_for_status().content
 

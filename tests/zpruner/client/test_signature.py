@@ -122,6 +122,7 @@ def test_the_documented_receiver_accepts_valid_messages_only(
 ) -> None:
     body = b'{"type": "job.succeeded", "subject": "job_1"}'
     for secret, status in ((SECRET, 204), (OTHER, 401)):
-        answer = httpx.post(receiver, content=body, headers=signed(secret, body, time.time()))
+        headers = signed(secret, body, time.time())
+        answer = httpx.post(receiver, content=body, headers=headers, timeout=60)
         assert answer.status_code == status
     assert capfd.readouterr().out == "job.succeeded job_1\n"

@@ -44,7 +44,7 @@ def run(url: str, *words: str) -> Result:
 
 def call(url: str, trigger_id: str, secret: str, payload: object = PUSH) -> httpx.Response:
     headers = {"authorization": f"Bearer {secret}"}
-    return httpx.post(f"{url}/v1/hooks/{trigger_id}", json=payload, headers=headers)
+    return httpx.post(f"{url}/v1/hooks/{trigger_id}", json=payload, headers=headers, timeout=60)
 
 
 def test_a_client_creates_updates_tests_and_deletes_triggers(url: str, client: Client) -> None:

@@ -68,11 +68,11 @@ def test_a_large_file_is_read_from_the_bucket_also_in_ranges(
     assert (response.status_code, response.content) == (307, b"")
     assert response.headers["cache-control"] == "no-store"
     url = response.headers["location"]
-    file = httpx.get(url)
+    file = httpx.get(url, timeout=60)
     assert file.content == WEIGHTS
     assert file.headers["content-disposition"] == "attachment; filename*=utf-8''weights.bin"
     assert file.headers["content-type"] == "application/octet-stream"
-    part = httpx.get(url, headers={"range": "bytes=5-9"})
+    part = httpx.get(url, headers={"range": "bytes=5-9"}, timeout=60)
     assert (part.status_code, part.content) == (206, WEIGHTS[5:10])
 
 
@@ -150,7 +150,7 @@ def test_a_signed_link_redirects_and_stays_under_the_control_of_the_service(
 ) -> None:
     link = client.post(f"/v1/artifacts/{weights['id']}/links").json()["url"]
     assert link.startswith("/v1/artifacts/")
-    assert httpx.get(client.get(link).headers["location"]).content == WEIGHTS
+    assert httpx.get(client.get(link).headers["location"], timeout=60).content == WEIGHTS
     store.retract(weights["job_id"], 1)
     assert client.get(link).status_code == 410
 

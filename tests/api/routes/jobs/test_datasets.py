@@ -6,6 +6,7 @@ import json
 import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -182,11 +183,11 @@ def test_an_upload_is_never_in_memory_as_a_whole(settings: ApiSettings, queue: L
         return (line for _ in range(size // len(line)))
 
     with serving(create_app(settings, queue)) as url:
-        httpx.post(f"{url}/v1/datasets", content=b"warm", headers=headers)
+        post = partial(httpx.post, f"{url}/v1/datasets", headers=headers, timeout=120)
+        post(content=b"warm")
         tracemalloc.start()
         for size, status in ((60 * MIB, 201), (80 * MIB, 413)):
-            response = httpx.post(f"{url}/v1/datasets", content=lines(size), headers=headers)
-            assert response.status_code == status
+            assert post(content=lines(size)).status_code == status
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
     assert peak < 16 * MIB
@@ -201,8 +202,10 @@ def test_an_upload_that_breaks_off_leaves_nothing(settings: ApiSettings, queue: 
     headers = {"content-type": "text/plain"}
     with serving(create_app(settings, queue)) as url:
         with pytest.raises(ConnectionError):
-            httpx.post(f"{url}/v1/datasets", content=broken(), headers=headers)
-        assert len(httpx.get(f"{url}/v1/datasets").json()["data"]) == len(BUILTIN_DATASETS)
+            httpx.post(f"{url}/v1/datasets", content=broken(), headers=headers, timeout=60)
+        assert len(httpx.get(f"{url}/v1/datasets", timeout=60).json()["data"]) == len(
+            BUILTIN_DATASETS
+        )
     assert stored(settings) == []
 
 

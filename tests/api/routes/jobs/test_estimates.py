@@ -53,7 +53,7 @@ def test_an_estimate_waits_for_the_planner_s_answer(client: TestClient, sessions
 
     with ThreadPoolExecutor(1) as planner:
         planner.submit(plan)
-        response = client.post("/v1/estimates", json=BODY, headers={"prefer": "wait=20"})
+        response = client.post("/v1/estimates", json=BODY, headers={"prefer": "wait=60"})
         done.set()
 
     found = response.json()

@@ -1,9 +1,9 @@
 """The events of all jobs, as a list and as a stream."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, cast
 
 import httpx
@@ -11,12 +11,14 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import update
+from sqlalchemy.orm import Session
 
 from api.routes.jobs import events
 from db.access.keys import KeyRepository
 from db.core.clock import now
 from db.core.session import Sessions
 from db.events.event_order import order_events
+from db.tables.access import ApiKey
 from db.tables.jobs import Job
 from tests.api.live import serving
 from tests.api.web.test_event_stream import STREAM, claim, run
@@ -53,7 +55,7 @@ def test_a_list_is_narrowed_by_kind_and_status(client: TestClient, sessions: Ses
 @contextmanager
 def stream(url: str, query: str = "", **headers: str) -> Iterator[Iterator[dict[str, str]]]:
     with httpx.stream(
-        "GET", f"{url}/v1/events{query}", headers=STREAM | headers, timeout=30
+        "GET", f"{url}/v1/events{query}", headers=STREAM | headers, timeout=60
     ) as response:
         assert response.status_code == 200
         yield frames(response.iter_lines())
@@ -129,15 +131,18 @@ def test_a_stream_ends_once_its_key_is_revoked_or_has_expired(
     guarded: TestClient, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(events, "PING_EVERY_S", 0.1)
-    soon = datetime.now(UTC) + timedelta(seconds=5)
-    key, revoked = make_key(sessions)
-    _, expired = make_key(sessions, expires_at=soon)
+    (first, to_revoke), (second, to_expire) = make_key(sessions), make_key(sessions)
+    soon = update(ApiKey).where(ApiKey.id == second.id).values(expires_at=now(timedelta(seconds=1)))
+    ends: dict[str, Callable[[Session], object]] = {
+        to_revoke: lambda session: KeyRepository(session).revoke(first.id),
+        to_expire: lambda session: session.execute(soon),
+    }
     with serving(cast(FastAPI, guarded.app)) as url:
-        for token in (revoked, expired):
+        for token, end in ends.items():
             with stream(url, authorization=f"Bearer {token}") as frames:
                 assert [next(frames)["event"] for _ in range(2)] == ["ready", "ping"]
                 with sessions.begin() as session:
-                    KeyRepository(session).revoke(key.id)
+                    end(session)
                 assert {frame["event"] for frame in frames} <= {"ping"}
 
 

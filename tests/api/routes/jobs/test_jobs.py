@@ -163,10 +163,14 @@ def test_a_queued_job_has_its_position_and_its_etag_follows_it(
 def test_a_long_poll_ends_with_the_position_of_then(app: FastAPI, sessions: Sessions) -> None:
     first, second = make_job(sessions), make_job(sessions)
     path = f"/v1/jobs/{second.id}"
-    with serving(app) as url, httpx.Client(base_url=url) as client, ThreadPoolExecutor(1) as pool:
+    with (
+        serving(app) as url,
+        httpx.Client(base_url=url, timeout=60) as client,
+        ThreadPoolExecutor(1) as pool,
+    ):
         headers = {"if-none-match": client.get(path).headers["etag"], "prefer": "wait=2"}
         asked = pool.submit(client.get, path, headers=headers)
-        httpx.post(f"{url}/v1/jobs/{first.id}/cancel")
+        client.post(f"/v1/jobs/{first.id}/cancel")
         answer = asked.result()
     assert (answer.status_code, answer.json()["queue_position"]) == (200, 1)
 

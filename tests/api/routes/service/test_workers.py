@@ -44,7 +44,7 @@ def test_workers_tell_what_they_are_and_what_they_hold(
     silent_for(sessions, "gpu@host", timedelta(seconds=12))
     (found,) = client.get("/v1/workers").json()["data"]
     assert found["state"] == "silent"
-    assert 12 <= found["silent_seconds"] < 13
+    assert 12 <= found["silent_seconds"] < 60
     silent_for(sessions, "gpu@host", timedelta(minutes=2))
     assert client.get("/v1/workers").json()["data"][0]["state"] == "lost"
 
