@@ -16,7 +16,7 @@ import pytest
 
 from db.buckets.bucket import Bucket
 from db.buckets.location import BucketLocation, parse_location
-from demo.service import free_port
+from tests.reserved_port import reserved_port
 
 PROGRAM = "from moto.server import main; main()"
 START_WITHIN_S = 180
@@ -44,20 +44,16 @@ def credentials(endpoint: str) -> dict[str, str]:
 @contextmanager
 def serving(**variables: str) -> Iterator[str]:
     """Run a server during the block; yield its URL."""
-    port = free_port()
-    command = [sys.executable, "-c", PROGRAM, "-H", "127.0.0.1", "-p", str(port)]
-    quiet = subprocess.DEVNULL
-    process = subprocess.Popen(command, env={**os.environ, **variables}, stdout=quiet, stderr=quiet)
-    try:
-        deadline = time.monotonic() + START_WITHIN_S
-        while not _listens(port):
-            assert process.poll() is None, "the server ended"
-            assert time.monotonic() < deadline, "the server did not start"
-            time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.kill()
-        process.wait()
+    quiet, env = subprocess.DEVNULL, {**os.environ, **variables}
+    with reserved_port() as port:
+        command = [sys.executable, "-c", PROGRAM, "-H", "127.0.0.1", "-p", str(port)]
+        process = subprocess.Popen(command, env=env, stdout=quiet, stderr=quiet)
+        try:
+            _wait(process, port)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.kill()
+            process.wait()
 
 
 def create_bucket(server: str) -> str:
@@ -71,8 +67,8 @@ def put_objects(server: str, url: str, files: Mapping[str, bytes]) -> None:
     """Store objects below a URL, with another client than ours."""
     for name, content in files.items():
         address = f"{server}/{url.removeprefix('s3://')}/{name}"
-        put = httpx.put(address, content=content, headers=SIGNED, timeout=REQUEST_TIMEOUT_S)
-        put.raise_for_status()
+        response = httpx.put(address, content=content, headers=SIGNED, timeout=REQUEST_TIMEOUT_S)
+        response.raise_for_status()
 
 
 def location_of(url: str) -> BucketLocation:
@@ -99,6 +95,14 @@ def bucket_url(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.fixture
 def bucket(bucket_url: str) -> Bucket:
     return Bucket(location_of(bucket_url), RETRY_FOR)
+
+
+def _wait(process: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + START_WITHIN_S
+    while not _listens(port):
+        assert process.poll() is None, "the server ended"
+        assert time.monotonic() < deadline, "the server did not start"
+        time.sleep(0.05)
 
 
 def _listens(port: int) -> bool:

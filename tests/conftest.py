@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from db.core.migration import migrate
 from db.core.session import Sessions, open_sessions
@@ -15,6 +16,9 @@ from tests.chaos.tally import Tally
 
 pytest_plugins = ("tests.bucket_server", "tests.e2e.shared_service")
 TALLY = pytest.StashKey[Tally]()
+# A machine that pauses a process for a moment would fail a test of examples that take 200 ms each.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -41,7 +41,7 @@ def migrated_postgres_url(postgres: Path) -> Iterator[str]:
     """The URL of a migrated PostgreSQL database, empty at the start of every test."""
     yield _url(postgres, "migrated")
     with admin(postgres, "migrated") as connection:
-        connection.execute("SET lock_timeout = '10s'")
+        connection.execute("SET lock_timeout = '60s'")
         connection.execute(
             "TRUNCATE jobs, api_keys, audit, sweeps, estimates, workers, webhooks, triggers, "
             "worker_samples, queue_samples, "

@@ -36,7 +36,11 @@ def running_postgres() -> Iterator[Path]:
 def admin(folder: Path, database: str = "postgres") -> psycopg.Connection:
     """Return a connection on which each statement commits."""
     return psycopg.connect(
-        host=str(folder), user="postgres", dbname=database, autocommit=True, connect_timeout=5
+        host=str(folder),
+        user="postgres",
+        dbname=database,
+        autocommit=True,
+        connect_timeout=START_TIMEOUT_S,
     )
 
 

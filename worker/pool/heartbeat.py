@@ -76,9 +76,10 @@ class WorkerHeartbeat:
             log.info("%s", "draining: taking no new jobs" if row.draining else "taking jobs again")
             self._on_drain(row.draining)
 
-    def _renew(self, workers: WorkerRepository) -> Worker:
+    def _renew(self, workers: WorkerRepository) -> Worker | None:
         usage = Usage() if self._device is None else self._measure_usage(self._device)
-        if (row := workers.heartbeat(self._id, **asdict(usage))) is None:
+        row = workers.heartbeat(self._id, **asdict(usage))
+        if row is None and not self._stopping.is_set():  # otherwise `stop` has deleted the row
             row = self._row()
             workers.add(row)
         return row

@@ -27,7 +27,9 @@ def lines(style: Format, capsys: pytest.CaptureFixture[str]) -> list[str]:
     log.info("before")
     with log_context(job_id="job_1", attempt=2):
         log.warning("within %d%%", 50)
-        threading.Thread(target=copy_context().run, args=(log.error, "beside")).start()
+        beside = threading.Thread(target=copy_context().run, args=(log.error, "beside"))
+        beside.start()
+        beside.join()
         with log_context(request_id="r"):
             try:
                 raise ValueError("why")

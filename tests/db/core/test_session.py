@@ -13,6 +13,7 @@ from db.jobs.commands import JobCommands
 from db.jobs.repository import JobRepository, NewJob
 from tests.factories import make_job, make_spec
 
+IDLE_TIMEOUT = "idle_in_transaction_session_timeout"
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 on_postgres = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 
@@ -98,9 +99,12 @@ def test_the_locks_of_a_client_that_stops_in_a_transaction_are_released(
     database_url: str, sessions: Sessions
 ) -> None:
     job = make_job(sessions)
-    stopped = open_sessions(database_url, idle_timeout=timedelta(milliseconds=200))
+    stopped = open_sessions(database_url, idle_timeout=timedelta(minutes=1))
     with stopped() as frozen:
         JobCommands(frozen).cancel(job.id)
+        # Only from now on: a busy machine may pause between two statements of the cancel.
+        assert frozen.scalar(text(f"SHOW {IDLE_TIMEOUT}")) == "1min"
+        frozen.execute(text(f"SET LOCAL {IDLE_TIMEOUT} = '200ms'"))
         with sessions.begin() as session:
             assert JobCommands(session).cancel(job.id).status == "cancelled"
         with pytest.raises(OperationalError, match="idle-in-transaction"):

@@ -11,11 +11,11 @@ from tests.processes import has_ended
 PARENT = """
 import subprocess, sys, time
 code = "import time; from db.startup.parent_death import exit_with_parent; "
-code += "exit_with_parent(); print('ready', flush=True); time.sleep(60)"
+code += "exit_with_parent(); print('ready', flush=True); time.sleep(600)"
 child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
 child.stdout.readline()
 print(child.pid, flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 
 
@@ -24,7 +24,7 @@ def test_a_child_is_killed_when_its_parent_is_killed() -> None:
         assert parent.stdout is not None
         child = psutil.Process(int(parent.stdout.readline()))
         parent.kill()
-        assert _has_ended(child, within_s=10)
+        assert _has_ended(child, within_s=60)
 
 
 def test_a_process_whose_parent_has_already_died_exits_at_once() -> None:

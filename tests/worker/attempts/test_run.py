@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Generator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -27,12 +28,14 @@ from db.scheduling.recovery import RecoveryRepository
 from db.spec.prune_spec import PruneSpec
 from db.tables.jobs import Job
 from tests.factories import make_job, make_spec, move
+from tests.worker.webhooks.messages import until
 from tests.worker.work import work
 from worker.attempts.run import Runner
 from worker.jobs.progress import JobProgress, JobResult
 from worker.jobs.resources import Resources
 
 RunnerFactory = Callable[..., Runner]
+WITHIN_S = 60
 
 
 def read(sessions: Sessions, job_id: str) -> Job:
@@ -281,7 +284,7 @@ def test_a_cancel_ends_the_process_of_work_that_never_reaches_its_next_block(
 
     def hang(_: int) -> None:
         cancel(sessions, job.id)
-        assert ended.wait(5), "cancelled work was not ended within 5 s"
+        assert ended.wait(WITHIN_S), "cancelled work was not ended"
 
     runner(work(blocks=1, before=hang), exit_process=ended.set, cancel_grace_s=0.5).run(job.id)
 
@@ -309,7 +312,7 @@ def test_a_job_beyond_its_time_limit_fails_with_the_reason(
     ended = threading.Event()
 
     def wait(_: int) -> None:
-        assert ended.wait(5)
+        assert ended.wait(WITHIN_S)
 
     hang = runner(
         work(before=wait),
@@ -350,9 +353,9 @@ def test_the_lease_is_renewed_while_the_work_reports_nothing(
     job = make_job(sessions)
 
     def outlast_the_lease(_: int) -> None:
-        time.sleep(3)
-        with sessions.begin() as session:
-            assert RecoveryRepository(session).release_expired() == []
+        first = read(sessions, job.id).lease_until
+        assert first is not None
+        until(lambda: (read(sessions, job.id).lease_until or first) > first + timedelta(seconds=2))
 
     runner(work(blocks=1, before=outlast_the_lease), lease_s=2).run(job.id)
 

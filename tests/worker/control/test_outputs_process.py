@@ -1,18 +1,21 @@
 """The process that sends outputs: started when one is due, restarted when it ends or freezes."""
 
+import select
 import sys
-import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
+from db.startup.heartbeat_monitor import HeartbeatMonitor
 from tests.api.work import finish_job
 from tests.factories import make_spec
 from tests.worker.outputs.sending import FILES
-from tests.worker.webhooks.messages import until
+from tests.worker.webhooks.messages import WITHIN_S, until
+from worker.control import on_demand_process, outputs_process
 from worker.control.outputs_process import OutputsProcess
 
 BEATING = """
@@ -30,6 +33,15 @@ pathlib.Path(sys.argv[1] + ".ready").touch()
 time.sleep(600)
 """
 BUCKET = {"s3": "s3://results/pruned", "secret": "s3"}
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
 
 
 def program(text: str, *arguments: str) -> tuple[str, ...]:
@@ -56,14 +68,20 @@ def test_no_process_is_started_without_a_due_output(
 
 
 def test_one_process_is_started_and_runs_while_it_sends_heartbeats(
-    outputs: OutputsProcess, sessions_with_output: Sessions
+    outputs: OutputsProcess, sessions_with_output: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    clock = Clock()
+    monkeypatch.setattr(
+        on_demand_process, "HeartbeatMonitor", partial(HeartbeatMonitor, clock=clock)
+    )
     outputs.supervise(sessions_with_output)
-    first = outputs.process
+    first, monitor = outputs.process, outputs._monitor
     assert first is not None
-    for _ in range(20):  # longer than a process without heartbeats may run
+    assert monitor is not None
+    for _ in range(5):  # longer than a process without heartbeats may run
+        assert select.select([monitor._read], [], [], WITHIN_S)[0], "it sends no heartbeats"
+        clock.seconds += 0.2
         outputs.supervise(sessions_with_output)
-        time.sleep(0.03)
     assert outputs.process is first
     assert first.poll() is None
 
@@ -104,9 +122,10 @@ def test_a_process_that_stops_sending_heartbeats_is_replaced(
 
 
 def test_a_closed_process_ends_by_itself_and_is_not_started_again(
-    sessions_with_output: Sessions, tmp_path: Path
+    sessions_with_output: Sessions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended = tmp_path / "ended"
+    monkeypatch.setattr(outputs_process, "GRACE_S", WITHIN_S)
     outputs = OutputsProcess(60, program(GRACEFUL, str(ended)))
     outputs.supervise(sessions_with_output)
     until(ended.with_name("ended.ready").exists)

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from demo.service import free_port
+from tests.reserved_port import reserved_port
 
 WITHIN_S = 120.0  # it creates the tables of its database first
 
@@ -41,35 +41,44 @@ class Tracking:
     def artifact(self, run: dict[str, Any], name: str) -> bytes:
         folder = run["info"]["artifact_uri"].removeprefix("mlflow-artifacts:").lstrip("/")
         path = f"/api/2.0/mlflow-artifacts/artifacts/{folder}/{name}"
-        return httpx.get(f"{self.url}{path}").raise_for_status().content
+        return httpx.get(f"{self.url}{path}", timeout=WITHIN_S).raise_for_status().content
 
     def _get(self, path: str, params: dict[str, Any]) -> dict[str, Any]:
-        return dict(httpx.get(f"{self.url}/api/2.0/mlflow/{path}", params=params).json())
+        url = f"{self.url}/api/2.0/mlflow/{path}"
+        return dict(httpx.get(url, params=params, timeout=WITHIN_S).json())
 
     def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        return dict(httpx.post(f"{self.url}/api/2.0/mlflow/{path}", json=body).json())
+        url = f"{self.url}/api/2.0/mlflow/{path}"
+        return dict(httpx.post(url, json=body, timeout=WITHIN_S).json())
 
 
 @contextmanager
 def tracking(folder: Path) -> Iterator[Tracking]:
     """Start the server, and yield it when it responds."""
-    port = free_port()
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1"]
-    command += ["--port", str(port), "--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
-    command += ["--artifacts-destination", str(folder / "artifacts")]
     env = os.environ | {
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
-    with (folder / "mlflow.log").open("wb") as log:
+    with reserved_port() as port, (folder / "mlflow.log").open("wb") as log:
         server = subprocess.Popen(
-            command, env=env, cwd=folder, stdout=log, stderr=log, start_new_session=True
+            _command(port, folder),
+            env=env,
+            cwd=folder,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
         try:
             yield _ready(Tracking(f"http://127.0.0.1:{port}"), server, folder / "mlflow.log")
         finally:
             os.killpg(server.pid, 9)
             server.wait()
+
+
+def _command(port: int, folder: Path) -> list[str]:
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1"]
+    command += ["--port", str(port), "--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
+    return [*command, "--artifacts-destination", str(folder / "artifacts")]
 
 
 def _ready(server: Tracking, process: subprocess.Popen[bytes], log: Path) -> Tracking:

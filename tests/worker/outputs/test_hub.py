@@ -1,7 +1,6 @@
 """Sending to a hub: one commit with the right bytes, whatever happens on the way."""
 
 import threading
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from tests.hub_uploads import WritableHub
 from tests.proxy import Proxy
 from tests.worker.outputs.sending import FILES, SECRET, WEIGHTS, Sending, checksums
 from tests.worker.webhooks.messages import until
+from worker.outputs import attempt
 from worker.outputs.hub import limit_timeouts
 
 # By huggingface_hub, about its own use of its HTTP library.
@@ -193,12 +193,13 @@ def test_a_cancel_stops_an_upload_before_the_commit(
 
 
 def test_a_slow_upload_keeps_its_lease_and_delays_no_other_output(
-    hub: WritableHub, hub_proxy: Proxy, sending: Sending
+    hub: WritableHub, hub_proxy: Proxy, sending: Sending, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(attempt, "RENEW_EVERY_S", 0.2)
     released = threading.Event()
     hub_proxy.add("POST", "/org/slow/preupload/", 503, before=lambda: released.wait(60))
     slow = sending.finish_job(TARGET | {"hub": "org/slow"})
-    dispatcher = sending.dispatcher(every_s=0.05, lease=timedelta(seconds=12))
+    dispatcher = sending.dispatcher(every_s=0.05)
     dispatcher.start()
     until(lambda: hub_proxy.count("POST", "/org/slow/preupload/") == 1)
     quick = sending.finish_job(TARGET)

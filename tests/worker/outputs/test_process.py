@@ -16,7 +16,7 @@ from db.tables.outputs import Output, OutputState
 from tests.hub_uploads import WritableHub
 from tests.proxy import Proxy, proxying
 from tests.worker.outputs.conftest import KEY
-from tests.worker.outputs.sending import FILES, SECRET, Sending, checksums
+from tests.worker.outputs.sending import FILES, SECRET, WITHIN_S, Sending, checksums
 from tests.worker.webhooks.messages import until
 from worker.control.outputs_process import COMMAND
 
@@ -29,6 +29,7 @@ class Processes:
 
     def __init__(self, url: str, folder: Path, hub: str) -> None:
         self.log = folder / "outputs.log"
+        self.started: subprocess.Popen[bytes] | None = None
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("ZPRUNER_", "HF_"))}
         self.env = inherited | {
             "ZPRUNER_DATA_DIR": str(folder),
@@ -42,12 +43,18 @@ class Processes:
     @contextmanager
     def running(self) -> Iterator[subprocess.Popen[bytes]]:
         with self.log.open("ab") as log:
-            process = subprocess.Popen(COMMAND, env=self.env, stderr=log)
+            self.started = process = subprocess.Popen(COMMAND, env=self.env, stderr=log)
         try:
             yield process
         finally:
             process.kill()
             process.wait()
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process that was started last."""
+        until(lambda: self.started is not None)
+        assert self.started is not None
+        self.started.send_signal(number)
 
 
 @pytest.fixture
@@ -68,9 +75,9 @@ def test_a_process_that_is_killed_in_mid_upload_is_replaced_after_its_lease(
     hub: WritableHub, way: Proxy, sending: Sending, processes: Processes
 ) -> None:
     job = sending.finish_job(TARGET)
+    way.add("PUT", "/lfs/.*/3$", before=lambda: processes.send_signal(signal.SIGKILL))
     with processes.running() as first:
-        way.add("PUT", "/lfs/.*/3$", before=first.kill)
-        assert first.wait(60) == -signal.SIGKILL
+        assert first.wait(WITHIN_S) == -signal.SIGKILL
     assert sending.output(job).state is OutputState.running
     assert "org/pruned" not in hub.commits
     with sending.sessions.begin() as session:
@@ -78,7 +85,7 @@ def test_a_process_that_is_killed_in_mid_upload_is_replaced_after_its_lease(
     with processes.running() as second:
         until(lambda: sending.output(job).state is OutputState.succeeded)
         second.terminate()
-        assert second.wait(30) == 0
+        assert second.wait(WITHIN_S) == 0
     files = dict(hub.models["org/pruned"].files)
     del files[".gitattributes"]
     assert (files, len(hub.commits["org/pruned"])) == (SENT, 1)
@@ -91,8 +98,8 @@ def test_a_process_that_is_stopped_returns_its_output(
     way: Proxy, sending: Sending, processes: Processes
 ) -> None:
     job = sending.finish_job(TARGET)
+    way.add("PUT", "/lfs/.*/2$", before=lambda: processes.send_signal(signal.SIGTERM))
     with processes.running() as process:
-        way.add("PUT", "/lfs/.*/2$", before=process.terminate)
-        assert process.wait(60) == 0
+        assert process.wait(WITHIN_S) == 0
     output = sending.output(job)
     assert (output.state, output.failures) == (OutputState.waiting, 0)

@@ -21,8 +21,9 @@ def test_a_name_is_resolved_once_and_later_changes_have_no_effect(
     names: dict[str, list[str]],
 ) -> None:
     only = (ip_network("127.0.0.2/32"),)
-    with receiving(host="127.0.0.2") as allowed:
-        with receiving(host="127.0.0.1", port=allowed.port) as private:
+    # In this order: other processes use ports of 127.0.0.1, but none of 127.0.0.2.
+    with receiving(host="127.0.0.1") as private:
+        with receiving(host="127.0.0.2", port=private.port) as allowed:
             names["flip.example"] = ["127.0.0.2", "127.0.0.1"]
             url = f"http://flip.example:{allowed.port}/hook"
             assert status_and_error(send(url, networks=only)) == (204, None)

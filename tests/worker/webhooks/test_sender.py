@@ -7,6 +7,7 @@ from email.utils import format_datetime
 
 import pytest
 
+from tests.reserved_port import reserved_port
 from tests.worker.webhooks.posting import BODY, LOOPBACK, send, status_and_error
 from tests.worker.webhooks.receivers import receiving, saying, talking
 from worker.webhooks.sender import Sender
@@ -111,9 +112,8 @@ def test_a_malformed_response_is_reported(words: bytes) -> None:
 
 
 def test_an_unreachable_receiver_is_reported() -> None:
-    with receiving() as receiver:
-        url = receiver.url
-    outcome = send(url)
+    with reserved_port() as port:
+        outcome = send(f"http://127.0.0.1:{port}/hook")
     assert outcome.status is None
     assert outcome.error is not None
     assert "refused" in outcome.error
