@@ -164,12 +164,13 @@ def _speed(dense: Path, smaller: Path) -> dict[str, Any]:
 
 
 def markdown(table: dict[str, Any]) -> str:
-    """Return a Markdown table of the rows."""
+    """Return a Markdown table of the rows, in the order of `ROWS`."""
+    rows = table["rows"]
     columns = [f"{runtime}: {what}" for runtime in RUNTIMES for what in FIGURES]
     lines = [
         f"| | perplexity | parameters | weight files | {' | '.join(columns)} |",
         f"|---|---:|---:|---:|{'---:|' * len(columns)}",
-        *(_line(name, row) for name, row in table["rows"].items()),
+        *(_line(name, rows[name]) for name in ROWS if name in rows),
     ]
     protocol = table["protocol"]
     caption = (

@@ -41,10 +41,10 @@ def test_a_row_has_the_figures_of_its_models() -> None:
     }
     row = figures | {"speed": {"transformers": speed, "llama.cpp": speed}}
     protocol = {"model": "small", "windows": 64, "type": "f16"}
-    table = {"protocol": protocol, "rows": {DENSE: figures, "depth": row}}
+    table = {"protocol": protocol, "rows": {"depth 0.25": row, DENSE: figures}}
 
     _, _, dense, smaller, *_ = markdown(table).splitlines()
 
     assert dense == "| dense | 44.57 (61.2) | 99,000,000 | 198 MB | 1 | 1 | 1 | 1 |"
     both = "1234, 1.25 (1.20 to 1.31) | 42, 1.50 (1.48 to 1.55)"
-    assert smaller == f"| depth | 44.57 (61.2) | 99,000,000 | 198 MB | {both} | {both} |"
+    assert smaller == f"| depth 0.25 | 44.57 (61.2) | 99,000,000 | 198 MB | {both} | {both} |"
