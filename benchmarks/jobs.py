@@ -46,7 +46,6 @@ _CORRECTED = (*_FLOAT32, "--solver", "alps", "--correction", "0.3")
 _NEURONS = (*_FLOAT32, "--sparsity", "0", "--method", "neurons", "--ratio", "0.2")
 _UNITS = (*_FLOAT32, "--sparsity", "0", "--ratio", "0.2", "--method")
 _NONE = (*_FLOAT32, "--sparsity", "0", "--method", "none")
-_RECOVERED = ("--recover", "masked", "--recover-tokens", "8192")
 _REFERENCE = ("--propagation", "reference")
 
 JOBS = {
@@ -78,9 +77,7 @@ JOBS = {
     "pgp": Job("one", (*_UNITS, "pgp")),
     "heads": Job("deep", (*_FLOAT32, "--sparsity", "0", "--method", "heads", "--ratio", "0.1")),
     "neurons in two steps": Job("deep", (*_UNITS, "neurons", "--steps", "2")),
-    "neurons, recovered": Job("deep", (*_UNITS, "neurons", *_RECOVERED), samples=32),
     "SparseGPT, 4 bits": Job("wide", (*_SPARSEGPT, "--quantize", "w4a16")),
-    "rotated, 4 bits": Job("wide", (*_NONE, "--quantize", "w4a16", "--rotate", "auto")),
     "binarized": Job("one", (*_NONE, "--binarize")),
     "spilled activations": Job("words", _FLOAT32, samples=48, seq_len=512),
 }
