@@ -3,7 +3,8 @@
 Each row removes neurons, heads or blocks in one job or in two, as it is, with `refine`, or with a
 recovery after it. It has the perplexity on two texts, the number of parameters, the size of the
 weights, and the speed relative to the dense model in transformers and in llama.cpp. The table takes
-hours: `--only` chooses rows, and `--resume` keeps those that were measured before.
+hours: `--only` chooses rows, and `--resume` keeps those that were measured before. The unrelated
+text may be another one then, because its figures are relative to the dense model's.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -75,7 +77,6 @@ def _table(arguments: argparse.Namespace) -> dict[str, Any]:
         "model": arguments.model.name,
         "calibration": arguments.calibration.name,
         "evaluation": arguments.evaluation.name,
-        "other": arguments.other.name,
         "windows": arguments.windows,
         "type": str(arguments.type),
     }
@@ -140,9 +141,14 @@ class Measurements:
         return {
             "perplexity": self._perplexity(model, arguments.evaluation, 40),
             "other": self._perplexity(model, arguments.other, 16),
+            "other_dense": self._dense_on_other,
             "parameters": sum(prod(one.shape) for one in stored),
             "bytes": sum(sizes),
         }
+
+    @cached_property
+    def _dense_on_other(self) -> float:
+        return self._perplexity(self._arguments.model, self._arguments.other, 16)
 
     def _perplexity(self, model: Path, text: Path, windows: int) -> float:
         fields = SHARED | {"method": "none", "samples": 1, "eval_samples": windows}
@@ -175,8 +181,9 @@ def markdown(table: dict[str, Any]) -> str:
     protocol = table["protocol"]
     caption = (
         f"{protocol['model']}, {protocol['windows']} calibration windows of 512 tokens, bfloat16. "
-        "Perplexity on the evaluation text, on an unrelated one in brackets. Speeds are tokens per "
-        "second, and how many times the dense model's they are, with the interval of the true "
+        "Perplexity on the evaluation text, and in brackets how many times the dense model's it is "
+        "on an unrelated text, which is not the same for all rows. Speeds are tokens per second, "
+        "and how many times the dense model's they are, with the interval of the true "
         f"ratio: transformers on folders, llama.cpp on GGUF files of type {protocol['type']}."
     )
     return "\n".join([*lines, "", caption, ""])
@@ -184,7 +191,7 @@ def markdown(table: dict[str, Any]) -> str:
 
 def _line(name: str, row: Row) -> str:
     cells = [
-        f"{row['perplexity']:.2f} ({row['other']:.1f})",
+        f"{row['perplexity']:.2f} ({row['other'] / row['other_dense']:.2f})",
         f"{row['parameters']:,}",
         f"{row['bytes'] / 1e6:.0f} MB",
         *_speeds(name, row),

@@ -131,8 +131,8 @@ def serving(
 ) -> Iterator[Service]:
     """Run the service during the block; afterwards kill what is left of it."""
     service = Service(data_dir, inputs, cwd, **settings)
-    service.start()
     try:
+        service.start()
         yield service
     finally:
         if service.process is not None and service.process.poll() is None:

@@ -32,7 +32,8 @@ from zpruner.serve.preconditions import ServeError, listening, locked, release_l
 from zpruner.serve.supervisor import Child, Supervisor, stop_signal
 
 log = logging.getLogger("zpruner")
-READY_TIMEOUT_S = 120.0
+READY_TIMEOUT_S = 300.0
+"""How long the service may need to start; a worker alone may wait for its imports for 120 s."""
 CONTROL_GRACE_S = 12.0  # it ends the outputs process before its own tasks
 EXIT_CODE = 2
 REFUSALS = (ServeError, SettingsError, BrokerError, TracingError, SQLAlchemyError, OSError)
@@ -186,20 +187,23 @@ def _announce(supervisor: Supervisor, url: str, instance: str, stop: threading.E
     deadline = time.monotonic() + READY_TIMEOUT_S
     while not stop.wait(0.2):
         supervisor.check()
-        if is_ready(url, instance):
+        reason = not_ready_reason(url, instance)
+        if reason is None:
             print(f"Z-Pruner is ready at {url}", flush=True)  # noqa: T201 - the output of this command
             return
         if time.monotonic() > deadline:
-            raise ServeError(f"{url}/readyz did not respond within {READY_TIMEOUT_S:g} s")
+            raise ServeError(f"{url} is not ready after {READY_TIMEOUT_S:g} s: {reason}")
 
 
-def is_ready(url: str, instance: str) -> bool:
-    """Whether this service's API responds at ``url`` and reports that it is ready."""
+def not_ready_reason(url: str, instance: str) -> str | None:
+    """Return why this service's API is not ready at ``url``; None if it reports that it is."""
     try:
         response = httpx.get(f"{url}/readyz", timeout=5, trust_env=False)
-    except httpx.TransportError:
-        return False
-    return response.is_success and response.headers.get("zpruner-instance") == instance
+    except httpx.TransportError as error:
+        return f"/readyz does not respond: {error}"
+    if response.headers.get("zpruner-instance") != instance:
+        return "another service responds at this address"
+    return None if response.is_success else f"/readyz responds {response.text}"
 
 
 def _arguments() -> argparse.Namespace:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -22,7 +23,7 @@ from demo.service import free_port
 from tests.factories import make_job, make_key
 from zpruner.serve.embedded_broker import BrokerError, broker_command, find_server
 from zpruner.serve.preconditions import ServeError, listening, locked, release_leases, require_admin
-from zpruner.serve.serve import ServeSettings, children, is_ready
+from zpruner.serve.serve import ServeSettings, children, not_ready_reason
 
 
 def settings(**fields: object) -> ServeSettings:
@@ -120,24 +121,33 @@ def test_an_address_of_another_machine_is_refused(host: str) -> None:
         pass
 
 
-def test_the_api_of_another_service_is_not_mistaken_for_ours(tmp_path: Path) -> None:
-    with responding({"zpruner-instance": "ours"}) as url:
-        assert is_ready(url, "ours")
-        assert not is_ready(url, "theirs")
-    with responding({}) as url:
-        assert not is_ready(url, "ours")
+def test_the_api_of_another_service_is_not_mistaken_for_ours() -> None:
+    with responding(HTTPStatus.OK, {"zpruner-instance": "ours"}) as url:
+        assert not_ready_reason(url, "ours") is None
+        assert not_ready_reason(url, "theirs") == "another service responds at this address"
+    with responding(HTTPStatus.OK, {}) as url:
+        assert not_ready_reason(url, "ours") == "another service responds at this address"
+
+
+def test_the_part_that_a_service_still_waits_for_is_named() -> None:
+    missing = b'{"detail": "No worker that takes jobs responds."}'
+    headers = {"zpruner-instance": "ours"}
+    with responding(HTTPStatus.SERVICE_UNAVAILABLE, headers, missing) as url:
+        assert "No worker that takes jobs responds." in str(not_ready_reason(url, "ours"))
+    assert "does not respond" in str(not_ready_reason(url, "ours"))
 
 
 @contextmanager
-def responding(headers: dict[str, str]) -> Iterator[str]:
-    """Respond to every request with 200 and these headers."""
+def responding(status: HTTPStatus, headers: dict[str, str], body: bytes = b"") -> Iterator[str]:
+    """Give every request the same response."""
 
     class Ready(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(200)
+            self.send_response(status)
             for item in headers.items():
                 self.send_header(*item)
             self.end_headers()
+            self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:
             pass
