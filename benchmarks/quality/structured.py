@@ -184,7 +184,8 @@ def markdown(table: dict[str, Any]) -> str:
         "Perplexity on the evaluation text, and in brackets how many times the dense model's it is "
         "on an unrelated text, which is not the same for all rows. Speeds are tokens per second, "
         "and how many times the dense model's they are, with the interval of the true "
-        f"ratio: transformers on folders, llama.cpp on GGUF files of type {protocol['type']}."
+        f"ratio: transformers on folders, llama.cpp on GGUF files of type {protocol['type']}. "
+        "Rows are of several machines: compare the ratios, not the tokens per second."
     )
     return "\n".join([*lines, "", caption, ""])
 

@@ -47,12 +47,7 @@ def connect(
         if value := os.environ.get(name):
             redaction.register(value)
     allows_http = os.environ.get(ALLOW_HTTP, "").lower() in {"1", "true"}
-    endpoint = _first_set(ENDPOINTS)
-    if endpoint and os.environ[endpoint].startswith("http://") and not allows_http:
-        raise BucketError(
-            f"{endpoint}={os.environ[endpoint]} is not encrypted. Use https, or set "
-            f"{ALLOW_HTTP}=true if you trust the network."
-        )
+    endpoint = _endpoint_url(allows_http)
     client: ClientConfig = {
         "allow_http": allows_http,
         "connect_timeout": CONNECT_TIMEOUT,
@@ -64,7 +59,7 @@ def connect(
         return connect_as(
             key,
             bucket,
-            os.environ[endpoint] if endpoint else None,
+            endpoint,
             os.environ[region] if region else DEFAULT_REGION,
             client,
             retries,
@@ -115,6 +110,23 @@ def connect_as(
         retry_config=retries,
         credential_provider=lambda: credential,
     )
+
+
+def _endpoint_url(allows_http: bool) -> str | None:
+    """Return the endpoint that the environment sets; None for AWS.
+
+    Raises:
+        BucketError: it is not encrypted, and the operator did not permit that.
+    """
+    name = _first_set(ENDPOINTS)
+    if name is None:
+        return None
+    if os.environ[name].startswith("http://") and not allows_http:
+        raise BucketError(
+            f"{name}={os.environ[name]} is not encrypted. Use https, or set "
+            f"{ALLOW_HTTP}=true if you trust the network."
+        )
+    return os.environ[name]
 
 
 def _first_set(names: tuple[str, ...]) -> str | None:
