@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.dashboard.browser import LONG, Session, was_shown, watch
+from tests.dashboard.keyboard_task import KeyboardTask
 from tests.e2e.embedded import is_in_the_middle, submit, until
 from zpruner import Client
 
@@ -189,28 +190,14 @@ def test_a_job_can_be_submitted_by_keyboard_alone(tabs: Session, client: Client)
     expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
-    reach(page, "New job")
-    page.keyboard.press("Enter")
+    keyboard = KeyboardTask(page)
+    keyboard.press(page.get_by_role("banner").get_by_role("link", name="New job"))
     expect(page.get_by_role("heading", name="New job")).to_be_focused()
-    for text, label in (("local:tiny", "Model"), ("local:text.txt", "Calibration text")):
-        reach(page, label)
-        page.keyboard.type(text)
-    reach(page, "Sparsity")
-    page.keyboard.type("0.5")
+    inputs = {"Model": "local:tiny", "Calibration text": "local:text.txt", "Sparsity": "0.5"}
+    for label, text in inputs.items():
+        keyboard.type(page.get_by_label(label, exact=True), text)
     expect(page.get_by_role("heading", name="Would be accepted")).to_be_visible()
 
     page.keyboard.press("Enter")
 
     client.jobs.cancel(job_id(page))
-
-
-def reach(page: Page, name: str) -> None:
-    """Press Tab until the focus is on what has this name."""
-    for _ in range(60):
-        page.keyboard.press("Tab")
-        focused = page.evaluate(
-            "document.activeElement.labels?.[0]?.innerText ?? document.activeElement.innerText"
-        )
-        if str(focused).strip() == name:
-            return
-    raise AssertionError(f"Tab never comes to {name}")
