@@ -34,7 +34,8 @@ from worker.pruning.model.checkpoint import Checkpoint
 
 PATH = Path(__file__).parents[1] / "results" / "structured.json"
 CACHE = Path(".demo")
-SHARED: dict[str, Any] = {"seq_len": 512, "dtype": "bfloat16"}
+DTYPES = ("bfloat16", "float32")
+"""What the jobs compute in. The models they write keep the dtype of the dense model's weights."""
 RUNTIMES, FIGURES = ("transformers", "llama.cpp"), ("prefill", "decode")
 Row = dict[str, Any]
 
@@ -63,6 +64,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--evaluation", type=Path, required=True, help="a text file")
     parser.add_argument("--other", type=Path, required=True, help="an unrelated text file")
     parser.add_argument("--windows", type=int, default=64, help="calibration windows")
+    parser.add_argument("--dtype", choices=DTYPES, default=DTYPES[0], help="what jobs compute in")
     parser.add_argument("--type", choices=list(GgufType), default="f16", help="of the GGUF files")
     parser.add_argument("--converter", type=Path, help="llama.cpp's script, instead of PyPI's")
     parser.add_argument("--only", nargs="+", choices=list(ROWS), default=list(ROWS))
@@ -106,6 +108,7 @@ class Measurements:
         self._arguments, self._scratch, self._script = arguments, scratch, script
         self._baselines = scratch / "baselines"
         self._baselines.mkdir()
+        self._shared: dict[str, Any] = {"seq_len": 512, "dtype": arguments.dtype}
 
     def row(self, jobs: Jobs) -> Row:
         """Run the jobs one after the other, and return the figures of the last one's result."""
@@ -129,7 +132,7 @@ class Measurements:
             out = folder / str(number)
             out.mkdir()
             # The whole result is measured below, so the job itself measures little.
-            fields = own | SHARED | {"samples": self._arguments.windows, "eval_samples": 1}
+            fields = own | self._shared | {"samples": self._arguments.windows, "eval_samples": 1}
             measure(self._spec(model, self._arguments.evaluation, fields), self._baselines, out)
             model = out
         return model
@@ -139,6 +142,7 @@ class Measurements:
         sizes = [file.stat().st_size for file in model.glob("*.safetensors")]
         stored = Checkpoint.open(model).tensors.values()
         return {
+            "dtype": arguments.dtype,
             "perplexity": self._perplexity(model, arguments.evaluation, 40),
             "other": self._perplexity(model, arguments.other, 16),
             "other_dense": self._dense_on_other,
@@ -151,7 +155,7 @@ class Measurements:
         return self._perplexity(self._arguments.model, self._arguments.other, 16)
 
     def _perplexity(self, model: Path, text: Path, windows: int) -> float:
-        fields = SHARED | {"method": "none", "samples": 1, "eval_samples": windows}
+        fields = self._shared | {"method": "none", "samples": 1, "eval_samples": windows}
         metrics = measure(self._spec(model, text, fields), self._baselines)
         return float(metrics["pruned_perplexity"])
 
@@ -180,11 +184,12 @@ def markdown(table: dict[str, Any]) -> str:
     ]
     protocol = table["protocol"]
     caption = (
-        f"{protocol['model']}, {protocol['windows']} calibration windows of 512 tokens, bfloat16. "
-        "Perplexity on the evaluation text, and in brackets how many times the dense model's it is "
-        "on an unrelated text, which is not the same for all rows. Speeds are tokens per second, "
-        "and how many times the dense model's they are, with the interval of the true "
-        f"ratio: transformers on folders, llama.cpp on GGUF files of type {protocol['type']}. "
+        f"{protocol['model']}, {protocol['windows']} calibration windows of 512 tokens. Jobs "
+        "compute in bfloat16 unless the row says float32. Perplexity on the evaluation text, and "
+        "in brackets how many times the dense model's it is on an unrelated text, which is not "
+        "the same for all rows. Speeds are tokens per second, and how many times the dense "
+        "model's they are, with the interval of the true ratio: transformers on folders, "
+        f"llama.cpp on GGUF files of type {protocol['type']}. "
         "Rows are of several machines: compare the ratios, not the tokens per second."
     )
     return "\n".join([*lines, "", caption, ""])
@@ -197,7 +202,8 @@ def _line(name: str, row: Row) -> str:
         f"{row['bytes'] / 1e6:.0f} MB",
         *_speeds(name, row),
     ]
-    return f"| {name} | {' | '.join(cells)} |"
+    label = name if row["dtype"] == DTYPES[0] else f"{name}, {row['dtype']}"
+    return f"| {label} | {' | '.join(cells)} |"
 
 
 def _speeds(name: str, row: Row) -> Iterator[str]:

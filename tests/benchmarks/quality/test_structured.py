@@ -32,8 +32,8 @@ def test_two_jobs_keep_as_much_as_one() -> None:
 
 def test_a_row_has_the_figures_of_its_models() -> None:
     dense_figures = {"perplexity": 44.567, "parameters": 99_000_000, "bytes": 1.98e8}
-    dense_figures |= {"other": 61.23, "other_dense": 61.23}
-    figures = dense_figures | {"other": 80.1}
+    dense_figures |= {"other": 61.23, "other_dense": 61.23, "dtype": "bfloat16"}
+    figures = dense_figures | {"other": 80.1, "dtype": "float32"}
     speed = {
         "prefill_ratio": 1.25,
         "decode_ratio": 1.5,
@@ -49,4 +49,6 @@ def test_a_row_has_the_figures_of_its_models() -> None:
 
     assert dense == "| dense | 44.57 (1.00) | 99,000,000 | 198 MB | 1 | 1 | 1 | 1 |"
     both = "1234, 1.25 (1.20 to 1.31) | 42, 1.50 (1.48 to 1.55)"
-    assert smaller == f"| depth 0.25 | 44.57 (1.31) | 99,000,000 | 198 MB | {both} | {both} |"
+    assert (
+        smaller == f"| depth 0.25, float32 | 44.57 (1.31) | 99,000,000 | 198 MB | {both} | {both} |"
+    )
