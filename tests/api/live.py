@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 
 from api.middleware.connections import server_config
 
-START_TIMEOUT_S = 60
+START_TIMEOUT_S = 180
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.dashboard.browser import Session, photograph, session, violations
-from tests.e2e.embedded import Service, serving, submit
+from tests.e2e.embedded import WITHIN_S, Service, serving, submit
 from zpruner import Client
 
 pytestmark = pytest.mark.e2e
@@ -133,7 +133,9 @@ def test_a_service_with_authentication_asks_for_a_key(
     browser: Browser, locked: Service, key: str
 ) -> None:
     with Client(locked.url, api_key=key) as client:
-        job = client.jobs.wait(submit(client, "tiny", samples=4, name="inside").id, timeout_s=120)
+        job = client.jobs.wait(
+            submit(client, "tiny", samples=4, name="inside").id, timeout_s=WITHIN_S
+        )
     with session(browser, locked.url) as tabs:
         page = tabs.open("/")
         expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
@@ -162,7 +164,9 @@ def test_a_service_with_authentication_asks_for_a_key(
 
 def test_controls_follow_the_scopes_of_the_key(browser: Browser, locked: Service, key: str) -> None:
     with Client(locked.url, api_key=key) as client:
-        job = client.jobs.wait(submit(client, "tiny", samples=4, name="seen").id, timeout_s=120)
+        job = client.jobs.wait(
+            submit(client, "tiny", samples=4, name="seen").id, timeout_s=WITHIN_S
+        )
     body = {"name": "a reader", "scopes": ["jobs:read"]}
     headers = {"authorization": f"Bearer {key}"}
     reader = httpx.post(f"{locked.url}/v1/keys", json=body, headers=headers, timeout=60).json()[

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.dashboard.browser import Session, was_shown, watch
-from tests.e2e.embedded import Service, is_in_the_middle, submit, until
+from tests.e2e.embedded import WITHIN_S, Service, is_in_the_middle, submit, until
 from tests.processes import suspend
 from zpruner import Client
 
@@ -59,7 +59,7 @@ def test_a_service_that_does_not_respond_is_offline_and_no_event_is_lost(
 
     badge(page, "Live")
     expect(page.get_by_text("The service has not been reachable")).to_have_count(0)
-    assert client.jobs.wait(job.id, timeout_s=120).status == "succeeded"
+    assert client.jobs.wait(job.id, timeout_s=WITHIN_S).status == "succeeded"
     events = list(client.jobs.events(job.id))
     expect(page.locator(".events li")).to_have_count(len(events))
     expect(page.get_by_role("heading", level=1).locator(".pill")).to_have_text("succeeded")

@@ -20,7 +20,7 @@ from tests.dashboard.browser import (
     was_shown,
     watch,
 )
-from tests.e2e.embedded import Service, is_in_the_middle, submit, until
+from tests.e2e.embedded import WITHIN_S, Service, is_in_the_middle, submit, until
 from tests.processes import job_process, suspend, tree
 from zpruner import Client
 
@@ -127,7 +127,7 @@ def test_an_opened_rerun_is_not_in_the_audit(
     page = tabs.open(f"/jobs/{job.id}/rerun")
     expect(page.get_by_role("heading", name="Would be accepted")).to_be_visible()
     expect(page.get_by_text("Estimate", exact=False).first).to_be_visible()
-    client.jobs.wait(job.id, timeout_s=120)
+    client.jobs.wait(job.id, timeout_s=WITHIN_S)
 
     entries = httpx.get(f"{service.url}/v1/audit", timeout=60).json()["data"]
 

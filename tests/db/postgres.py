@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psycopg
 
-START_TIMEOUT_S = 60
+START_TIMEOUT_S = 180
 CHILD = Path(__file__).with_name("child.py")
 # Nothing here outlives the tests, so nothing need survive a power cut.
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=150")

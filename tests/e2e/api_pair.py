@@ -14,7 +14,7 @@ import httpx
 
 from demo.service import free_port
 
-START_TIMEOUT_S = 120
+START_TIMEOUT_S = 180
 BURST = 100
 CONCURRENT = 24
 NO_SUCH = "127.0.0.1:9"  # nothing listens there

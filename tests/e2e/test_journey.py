@@ -14,6 +14,7 @@ from tests.e2e.embedded import (
     CANCELLED_WITHIN_S,
     REQUEST_S,
     SENTENCE,
+    WITHIN_S,
     Service,
     ends,
     is_in_the_middle,
@@ -35,7 +36,7 @@ def run(service: Service, *words: str) -> subprocess.CompletedProcess[str]:
 def test_a_job_produces_verified_files_of_a_model_with_half_of_its_weights_zero(
     client: Client, tmp_path: Path
 ) -> None:
-    job = client.jobs.wait(submit(client, "tiny", samples=4).id, timeout_s=120)
+    job = client.jobs.wait(submit(client, "tiny", samples=4).id, timeout_s=WITHIN_S)
 
     assert job.status == "succeeded", job.error
     assert job.result is not None
@@ -70,7 +71,9 @@ def test_a_recovery_keeps_the_zeros_and_its_losses_can_be_read_as_events_and_in_
     service: Service, client: Client, tmp_path: Path
 ) -> None:
     recover = {"kind": "masked", "tokens": 3 * 2048}
-    job = client.jobs.wait(submit(client, "tiny", samples=4, recover=recover).id, timeout_s=120)
+    job = client.jobs.wait(
+        submit(client, "tiny", samples=4, recover=recover).id, timeout_s=WITHIN_S
+    )
 
     assert job.status == "succeeded", job.error
     assert job.result is not None
@@ -113,7 +116,7 @@ def test_a_gate_may_bound_the_accuracy_on_a_task_of_the_harness_and_on_own_quest
     submitted = run(service, "submit", "local:tiny", *options, *bounds)
     assert submitted.returncode == 0, submitted.stderr
 
-    job = client.jobs.wait(json.loads(submitted.stdout)["id"], timeout_s=120)
+    job = client.jobs.wait(json.loads(submitted.stdout)["id"], timeout_s=WITHIN_S)
 
     assert job.status == "succeeded", job.error
     assert job.result is not None
@@ -128,7 +131,9 @@ def test_a_gate_may_bound_the_accuracy_on_a_task_of_the_harness_and_on_own_quest
 
 
 def test_a_task_that_cannot_be_scored_fails_the_job_before_it_prunes(client: Client) -> None:
-    job = client.jobs.wait(submit(client, "tiny", samples=4, tasks=["essay"]).id, timeout_s=120)
+    job = client.jobs.wait(
+        submit(client, "tiny", samples=4, tasks=["essay"]).id, timeout_s=WITHIN_S
+    )
     assert job.status == "failed"
     assert job.error is not None
     assert (job.error.code, job.error.retryable) == ("unusable_task", False)

@@ -13,13 +13,12 @@ import psutil
 import pytest
 
 from api.services.broker import Broker
-from tests.e2e.embedded import REQUEST_S, Service, serving, submit
+from tests.e2e.embedded import REQUEST_S, WITHIN_S, Service, serving, submit
 from tests.processes import tree
 from worker.priority import AUTOGROUP, NICE
 from zpruner import Client, Worker
 
 pytestmark = pytest.mark.e2e
-WITHIN_S = 120
 T = TypeVar("T")
 
 
@@ -122,7 +121,7 @@ def test_a_drained_worker_claims_nothing_and_later_the_most_urgent_job_first(
 
     client.workers.undrain(worker(client).id)
 
-    ended = [client.jobs.wait(job.id, timeout_s=120) for job in jobs]
+    ended = [client.jobs.wait(job.id, timeout_s=WITHIN_S) for job in jobs]
     assert [job.status for job in ended] == ["succeeded"] * 3
     normal, urgent, patient = (job.started_at for job in ended)
     assert urgent is not None
@@ -132,13 +131,13 @@ def test_a_drained_worker_claims_nothing_and_later_the_most_urgent_job_first(
 
 
 def test_messages_without_a_queued_job_start_no_process(service: Service, client: Client) -> None:
-    ended = client.jobs.wait(submit(client, "tiny", samples=4).id, timeout_s=120)
+    ended = client.jobs.wait(submit(client, "tiny", samples=4).id, timeout_s=WITHIN_S)
     broker = Broker(f"redis+socket://{service.data_dir}/broker/broker.sock")
     for _ in range(30):
         assert broker.push(ended.id)
     broker.close()
 
-    job = client.jobs.wait(submit(client, "tiny", samples=4).id, timeout_s=120)
+    job = client.jobs.wait(submit(client, "tiny", samples=4).id, timeout_s=WITHIN_S)
 
     assert job.status == "succeeded"
     assert job.started_at is not None

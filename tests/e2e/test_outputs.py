@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.e2e import places
-from tests.e2e.embedded import REQUEST_S, SPEC, Service
+from tests.e2e.embedded import REQUEST_S, SPEC, WITHIN_S, Service
 from tests.hub_uploads import WritableHub
 from tests.worker.webhooks.messages import until
 from tests.worker.webhooks.receivers import receiving
@@ -28,7 +28,7 @@ def test_the_result_arrives_as_one_commit_and_the_token_appears_nowhere(
         made = httpx.post(f"{service.url}/v1/webhooks", json=hook, timeout=REQUEST_S)
         webhook = made.json()["id"]
         job = client.jobs.create("local:tiny", **SPEC, samples=4, output=[target])
-        job = client.jobs.wait(job.id, timeout_s=120)
+        job = client.jobs.wait(job.id, timeout_s=WITHIN_S)
         assert job.status == "succeeded", job.error
         until(lambda: client.jobs.outputs(job.id)[0].state == "succeeded")
         until(lambda: len(receiver.requests) == 1)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.embedded import Service, submit
+from tests.e2e.embedded import WITHIN_S, Service, submit
 from tests.e2e.test_journey import run
 from zpruner import Client
 
@@ -22,7 +22,7 @@ def original(service: Service, tmp_path_factory: pytest.TempPathFactory, inputs:
     (inputs / "own.txt").write_text((inputs / "text.txt").read_text())
     with Client(service.url) as client:
         job = submit(client, "tiny", samples=4, dataset="local:own.txt", name="first")
-        client.jobs.wait(job.id, timeout_s=120)
+        client.jobs.wait(job.id, timeout_s=WITHIN_S)
         client.jobs.download(job.id, folder)
     return folder
 

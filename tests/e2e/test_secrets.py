@@ -38,7 +38,7 @@ def failed_jobs(client: Client, spec: dict[str, Any]) -> list[Job]:
     """Return a job that the hub denied, and one that waits because the hub fails."""
     spec |= {"dataset": "stdlib-docs"}  # then only the worker downloads the files that fail
     denied = client.jobs.create("org/denied", **spec)
-    denied = client.jobs.wait(denied.id, timeout_s=120)
+    denied = client.jobs.wait(denied.id, timeout_s=WITHIN_S)
     assert denied.error is not None
     assert denied.error.code == "hub_denied"
     broken = client.jobs.create("org/broken", **spec)
@@ -70,7 +70,7 @@ def test_a_private_model_is_pruned_with_a_secret_whose_value_appears_nowhere(
         webhook = made.json()["id"]
         estimate = client.estimate("org/private", timeout_s=WITHIN_S, **spec)
         job = client.jobs.create("org/private", **spec)
-        job = client.jobs.wait(job.id, timeout_s=120, on_change=look)
+        job = client.jobs.wait(job.id, timeout_s=WITHIN_S, on_change=look)
         assert job.status == "succeeded", job.error
         eventually(lambda: len(receiver.requests) == 2)
         jobs = [job, *failed_jobs(client, spec)]

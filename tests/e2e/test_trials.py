@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from tests.e2e.embedded import CANCELLED_WITHIN_S, Service, submit
+from tests.e2e.embedded import CANCELLED_WITHIN_S, WITHIN_S, Service, submit
 from zpruner import Client, Job
 
 pytestmark = pytest.mark.e2e
@@ -18,7 +18,7 @@ PROMPT, TOKENS = "The quick brown fox", 24
 
 def finished(client: Client, model: str) -> Job:
     options = {"method": "magnitude", "samples": 2, "eval_samples": 2, "dtype": "float32"}
-    job = client.jobs.wait(submit(client, model, **options).id, timeout_s=120)
+    job = client.jobs.wait(submit(client, model, **options).id, timeout_s=WITHIN_S)
     assert job.status == "succeeded", job.error
     return job
 
@@ -41,7 +41,7 @@ def test_the_answers_are_those_of_transformers_on_the_dense_model_and_the_downlo
     expected = [continued(folder, inputs / "tiny") for folder in (inputs / "tiny", tmp_path)]
 
     trial_id = client.jobs.create_trial(job.id, PROMPT, max_tokens=TOKENS).id
-    client.jobs.wait(trial_id, timeout_s=120)
+    client.jobs.wait(trial_id, timeout_s=WITHIN_S)
     trial = client.jobs.trial(job.id, trial_id)
     command = [sys.executable, "-P", "-m", "zpruner", "try", job.id, PROMPT]
     command += ["--max-tokens", str(TOKENS)]
@@ -71,6 +71,6 @@ def test_a_running_trial_and_a_queued_one_are_cancelled(client: Client) -> None:
     started = time.monotonic()
     for one in (queued, running):
         client.jobs.cancel(one.id)
-        assert client.jobs.wait(one.id, timeout_s=120).status == "cancelled"
+        assert client.jobs.wait(one.id, timeout_s=WITHIN_S).status == "cancelled"
         assert client.jobs.trial(job.id, one.id).answer is None
     assert time.monotonic() - started < CANCELLED_WITHIN_S

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from tests.bucket_server import create_bucket, credentials
-from tests.e2e.embedded import Service, eventually, serving, submit, until
+from tests.e2e.embedded import WITHIN_S, Service, eventually, serving, submit, until
 from tests.processes import kill_tree
 from zpruner import Client, Job
 from zpruner.programs import command, environment
@@ -65,7 +65,7 @@ def test_a_job_of_a_killed_worker_continues_on_the_other_machine_with_the_same_b
     }
     with serving(data, inputs, **settings) as service, Client(service.url) as client:
         with worker(service, first) as killed:
-            assert eventually(lambda: takes_jobs(client), within_s=120)
+            assert eventually(lambda: takes_jobs(client), within_s=WITHIN_S)
             job = submit(client, "slow", samples=4, queue=QUEUE)
             job = until(client, job.id, lambda one: done(one) >= 2, within_s=180)
             finished = done(job)

@@ -19,7 +19,7 @@ from api.services.broker import Broker
 from db.core.broker_names import PRUNE_TASK
 from zpruner.serve.embedded_broker import broker_command
 
-START_WITHIN_S = 60
+START_WITHIN_S = 180
 
 
 @contextmanager

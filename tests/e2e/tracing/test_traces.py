@@ -11,12 +11,11 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from tests.e2e.embedded import SPEC, Service, serving
+from tests.e2e.embedded import SPEC, WITHIN_S, Service, serving
 from tests.hub import Hub
 from zpruner import Client
 
 pytestmark = pytest.mark.e2e
-WITHIN_S = 120
 SECRET = "canary.5e80c1b7d94f2a63"
 
 
@@ -64,7 +63,7 @@ def test_a_collector_receives_request_and_attempt_with_a_link_but_no_secret(
         with serving(data_dir, inputs, **settings) as service, Client(service.url) as client:
             client.secrets.set("hf", SECRET)
             spec: dict[str, Any] = SPEC | {"samples": 4, "model_secret": "hf"}
-            job = client.jobs.wait(client.jobs.create("org/private", **spec).id, timeout_s=120)
+            job = client.jobs.wait(client.jobs.create("org/private", **spec).id, timeout_s=WITHIN_S)
             assert job.status == "succeeded"
             wait_for_spans(collector.spans, service)
     (api, submitted), (worker, attempt) = (collector.spans[name] for name in ("submit", "attempt"))

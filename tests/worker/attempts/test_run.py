@@ -35,7 +35,7 @@ from worker.jobs.progress import JobProgress, JobResult
 from worker.jobs.resources import Resources
 
 RunnerFactory = Callable[..., Runner]
-WITHIN_S = 60
+WITHIN_S = 180
 
 
 def read(sessions: Sessions, job_id: str) -> Job:

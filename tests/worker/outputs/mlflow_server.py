@@ -14,7 +14,7 @@ import httpx
 
 from tests.reserved_port import reserved_port
 
-WITHIN_S = 120.0  # it creates the tables of its database first
+WITHIN_S = 180.0  # it creates the tables of its database first
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from worker.settings import WorkerSettings
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a parent adopt")
 
-ENDS_WITHIN_S = 120
+ENDS_WITHIN_S = 180
 OWNER = """
 import os, time
 from worker.pool.fork_client import ForkServer

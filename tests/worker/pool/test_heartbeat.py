@@ -26,7 +26,7 @@ from worker.pool.heartbeat import WorkerHeartbeat
 from worker.pool.usage import Usage
 
 ID = "wrk_" + "a" * 32
-WITHIN_S = 60
+WITHIN_S = 180
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from worker.webhooks.dispatcher import WebhookDispatcher
 from worker.webhooks.sender import Sender
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
-WITHIN_S = 60.0  # a machine may be busy
+WITHIN_S = 180.0  # a machine may be busy
 
 
 def make_dispatcher(

@@ -48,7 +48,7 @@ def test_a_queued_job_shows_its_position(live: Live) -> None:
             seen.append(getattr(job, "queue_position", None))
             client.jobs.cancel(first.id if len(seen) == 1 else second.id)
 
-        ended = client.jobs.wait(second.id, timeout_s=120, on_change=move)
+        ended = client.jobs.wait(second.id, timeout_s=300, on_change=move)
     assert seen == [2, 1, None]
     assert ended.status == "cancelled"
 

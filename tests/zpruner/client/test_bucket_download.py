@@ -28,7 +28,7 @@ from zpruner.programs import command, environment
 
 OBJECT = "/bucket/weights.bin?X-Amz-Signature=abc"
 MIB = 1 << 20
-START_WITHIN_S = 60
+START_WITHIN_S = 180
 
 
 @pytest.fixture

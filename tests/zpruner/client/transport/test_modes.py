@@ -85,7 +85,7 @@ def test_the_async_client_waits_for_many_jobs_at_once(live: Live) -> None:
     async def all_of_them() -> list[str]:
         async with AsyncClient(live.url) as client:
             jobs = await asyncio.gather(*(client.jobs.create(**WANTED) for _ in range(20)))
-            waits = [asyncio.create_task(job.wait(timeout_s=120)) for job in jobs]
+            waits = [asyncio.create_task(job.wait(timeout_s=300)) for job in jobs]
             for job in jobs:
                 await job.cancel()
             return [job.status for job in await asyncio.gather(*waits)]
