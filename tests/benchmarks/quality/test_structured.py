@@ -31,9 +31,10 @@ def test_two_jobs_keep_as_much_as_one() -> None:
 
 
 def test_a_row_has_the_figures_of_its_models() -> None:
-    dense_figures = {"perplexity": 44.567, "parameters": 99_000_000, "bytes": 1.98e8}
-    dense_figures |= {"other": 61.23, "other_dense": 61.23, "dtype": "bfloat16"}
-    figures = dense_figures | {"other": 80.1, "dtype": "float32"}
+    sizes = {"parameters": 99_000_000, "bytes": 1.98e8}
+    perplexities = {"perplexity": 44.567, "other": 61.23, "other_dense": 61.23}
+    dense_figures = {"dtype": "bfloat16"} | sizes | perplexities
+    figures = dense_figures | {"dtype": "float32", "other": 80.1}
     speed = {
         "prefill_ratio": 1.25,
         "decode_ratio": 1.5,
