@@ -35,7 +35,7 @@ from worker.pruning.model.checkpoint import Checkpoint
 PATH = Path(__file__).parents[1] / "results" / "structured.json"
 CACHE = Path(".demo")
 DTYPES = ("bfloat16", "float32")
-"""What the jobs compute in. The models they write keep the dtype of the dense model's weights."""
+"""The dtypes that jobs can compute in; the models they write keep the dense model's dtype."""
 RUNTIMES, FIGURES = ("transformers", "llama.cpp"), ("prefill", "decode")
 Row = dict[str, Any]
 
@@ -64,7 +64,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--evaluation", type=Path, required=True, help="a text file")
     parser.add_argument("--other", type=Path, required=True, help="an unrelated text file")
     parser.add_argument("--windows", type=int, default=64, help="calibration windows")
-    parser.add_argument("--dtype", choices=DTYPES, default=DTYPES[0], help="what jobs compute in")
+    parser.add_argument("--dtype", choices=DTYPES, default=DTYPES[0], help="of the computation")
     parser.add_argument("--type", choices=list(GgufType), default="f16", help="of the GGUF files")
     parser.add_argument("--converter", type=Path, help="llama.cpp's script, instead of PyPI's")
     parser.add_argument("--only", nargs="+", choices=list(ROWS), default=list(ROWS))

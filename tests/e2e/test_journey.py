@@ -156,7 +156,7 @@ def test_the_command_line_submits_follows_and_downloads(service: Service, tmp_pa
     assert submitted.returncode == 0, submitted.stderr
     job_id = submitted.stdout.strip()
 
-    assert run(service, "wait", job_id, "--timeout", "120").returncode == 0
+    assert run(service, "wait", job_id, "--timeout", str(WITHIN_S)).returncode == 0
     downloaded = run(service, "download", job_id, str(tmp_path))
 
     assert str(tmp_path / "config.json") in downloaded.stdout.splitlines()

@@ -29,7 +29,7 @@ def original(service: Service, tmp_path_factory: pytest.TempPathFactory, inputs:
 
 def repeat(service: Service, *words: str) -> tuple[subprocess.CompletedProcess[str], Any]:
     """Run ``zpruner repeat``, and return its end and its output as JSON."""
-    ended = run(service, "repeat", *words, "--timeout", "120", "--json")
+    ended = run(service, "repeat", *words, "--timeout", str(WITHIN_S), "--json")
     return ended, json.loads(ended.stdout)
 
 
@@ -64,7 +64,7 @@ def test_a_file_that_differs_is_named_and_another_version_is_a_warning(
     made["predicate"]["runDetails"]["builder"]["version"]["torch"] = "0.1"
     (tmp_path / "provenance.json").write_text(json.dumps(made))
 
-    ended = run(service, "repeat", str(tmp_path / "provenance.json"), "--timeout", "120")
+    ended = run(service, "repeat", str(tmp_path / "provenance.json"), "--timeout", str(WITHIN_S))
 
     assert ended.returncode == 1
     assert "not the same: README.md" in ended.stderr

@@ -62,7 +62,7 @@ def test_a_running_trial_and_a_queued_one_are_cancelled(client: Client) -> None:
     job = finished(client, "slow")
     running = client.jobs.create_trial(job.id, PROMPT, max_tokens=256)
     queued = client.jobs.create_trial(job.id, PROMPT, max_tokens=256)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + WITHIN_S
     while client.jobs.get(running.id).phase != "evaluating":
         assert time.monotonic() < deadline
         time.sleep(0.05)
