@@ -164,7 +164,8 @@ def _planned_recovery(
     held_out = _ids(min(windows.held_out, held_out_count(own)), windows.seq_len)
     evaluation = _ids(windows.evaluation, windows.evaluation_seq_len)
     work = recovery_work(meta_model, training, held_out, evaluation)
-    return PlannedRecovery(recovery_shape(meta_model), settings, work)
+    first = recipe_at(recipe_of(spec), Increment(1, increment.total))  # the largest model
+    return PlannedRecovery(recovery_shape(meta_model, first.cut(meta_model)), settings, work)
 
 
 def _ids(count: int, seq_len: int) -> Tensor:

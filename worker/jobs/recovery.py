@@ -3,7 +3,7 @@
 import errno
 import os
 import shutil
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -12,11 +12,14 @@ from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress
 from worker.jobs.recovery_task import RecoveryTask
 from worker.jobs.windows import RecoveryWindows
+from worker.jobs.written.smaller import smaller_model
 from worker.pruning.base.generators import mapped
-from worker.pruning.base.names import PRUNED_FOLDER
+from worker.pruning.base.names import PROGRESS_FOLDER, PRUNED_FOLDER, SMALLER_FOLDER
 from worker.pruning.distributed.launcher import launch
 from worker.pruning.distributed.ranks import SINGLE_PROCESS
+from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.memory_limits import headroom
+from worker.pruning.sweep.results import BlockResult
 from worker.recovery.planning.plan import RecoveryPlan, plan_recovery
 from worker.recovery.results import RecoveryProgress, RecoveryResult
 from worker.recovery.settings import Recovery
@@ -51,10 +54,15 @@ class JobRecovery:
         """The folder of the pruned model."""
         return self.out / PRUNED_FOLDER
 
-    def progress(self, start: float, end: float) -> Generator[JobProgress, None, RecoveryResult]:
+    def progress(
+        self, blocks: Sequence[BlockResult], start: float, end: float
+    ) -> Generator[JobProgress, None, RecoveryResult]:
         """Train the pruned model, and write the recovered model into ``out``.
 
+        If units were removed, what is left is cut out, trained, and put back among the zeros.
+
         Args:
+            blocks: the results of the sweep.
             start, end: the shares of the whole job that are done before and after the recovery.
 
         Yields:
@@ -65,7 +73,26 @@ class JobRecovery:
             PruningError: the model or the available memory does not allow the recovery, or a
                 result is not finite.
         """
-        steps, resumed = self._start()
+        job = self.job
+        if not job.recipe.is_cut:
+            return (yield from self._trained(job.model.path, self.pruned, self.out, start, end))
+        cut, recovered = (folder / SMALLER_FOLDER for folder in (self.pruned, self.out))
+        for folder in (cut, recovered):
+            folder.mkdir(exist_ok=True)
+        model = smaller_model(job, self.pruned, blocks)
+        written = model.write(cut, self.pruned / PROGRESS_FOLDER)
+        yield from mapped(written, lambda _: [JobProgress(Phase.recovering, start)])
+        result = yield from self._trained(cut, cut, recovered, start, end)
+        trained = MetaModel.open(cut, job.meta_model.dtype, job.meta_model.device, recovered)
+        restored = model.restore(trained, self.out, recovered / PROGRESS_FOLDER)
+        shards = yield from mapped(restored, lambda _: [JobProgress(Phase.recovering, end)])
+        return replace(result, shards=tuple(shards))
+
+    def _trained(
+        self, config: Path, pruned: Path, out: Path, start: float, end: float
+    ) -> Generator[JobProgress, None, RecoveryResult]:
+        """Train a model, given the folders of its config and of its weights, into ``out``."""
+        steps, resumed = self._start(config, pruned, out)
         yield JobProgress(Phase.recovering, start, resumed_from_step=resumed)
         fraction = start
         previous: RecoveryProgress | None = None
@@ -82,19 +109,22 @@ class JobRecovery:
 
         return (yield from mapped(steps, progress_of))
 
-    def _start(self) -> tuple[Generator[RecoveryProgress, None, RecoveryResult], int | None]:
+    def _start(
+        self, config: Path, pruned: Path, out: Path
+    ) -> tuple[Generator[RecoveryProgress, None, RecoveryResult], int | None]:
         """Return a generator that runs the recovery, and the step it resumes from, if known."""
         job, windows = self.job, self.windows
         task = RecoveryTask(
             job.model.path,
-            self.pruned,
+            config,
+            pruned,
             job.meta_model.dtype,
             self.settings,
             job.recipe.pattern if job.recipe.prunes else None,
             windows.training.ids,
             windows.held_out.ids,
             job.windows.evaluation.ids,
-            self.out,
+            out,
             job.spec.seed,
             job.budget_of_a_process,
             job.speed,
@@ -122,7 +152,8 @@ def planned_recovery(job: OpenedJob, out: Path) -> JobRecovery | None:
         return None
     ids = (windows.training.ids, windows.held_out.ids, job.windows.evaluation.ids)
     work = recovery_work(job.meta_model, *ids, len(job.devices))
-    work, shape = replace(work, device=job.devices[0].type), recovery_shape(job.meta_model)
+    work = replace(work, device=job.devices[0].type)
+    shape = recovery_shape(job.meta_model, job.recipe.cut(job.meta_model))
     free = headroom(job.devices[0], job.budget_of_a_process)
     plan = plan_recovery(shape, settings, work, free, job.speed)
     require_space(out, 2 * shape.stored_bytes + plan.scratch_bytes)

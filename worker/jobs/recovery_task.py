@@ -22,7 +22,8 @@ class RecoveryTask:
     """Everything that a process needs to run its part of a recovery.
 
     Attributes:
-        dense, pruned: the folders of the dense model and of the pruned model.
+        dense: the folder of the dense model.
+        config, pruned: the folders of the pruned model's config, and of its weights.
         dtype: the dtype of the forward passes.
         settings: how the model is trained.
         pattern: the pattern that masks of the kind ``ast`` must satisfy; None if none is known.
@@ -34,6 +35,7 @@ class RecoveryTask:
     """
 
     dense: Path
+    config: Path
     pruned: Path
     dtype: torch.dtype
     settings: Recovery
@@ -50,7 +52,7 @@ class RecoveryTask:
         """Prepare the recovery, or resume one from its files."""
         return ModelRecovery(
             MetaModel.open(self.dense, self.dtype, device),
-            MetaModel.open(self.dense, self.dtype, device, weights=self.pruned),
+            MetaModel.open(self.config, self.dtype, device, weights=self.pruned),
             self.settings,
             self.pattern,
             self.training,

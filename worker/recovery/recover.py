@@ -34,7 +34,7 @@ from worker.recovery.recovery_log import RecoveryLog, TrainingState
 from worker.recovery.results import RecoveryProgress, RecoveryResult
 from worker.recovery.rounding import packed_matrices
 from worker.recovery.settings import Recovery
-from worker.recovery.shapes import recovery_shape, recovery_work
+from worker.recovery.shapes import recovery_work, shape_of_pair
 from worker.recovery.student import Student
 from worker.recovery.teacher import Teacher
 from worker.recovery.teaching import teach
@@ -71,7 +71,7 @@ class ModelRecovery:
 
         Args:
             dense: the dense model, without its weights.
-            pruned: the pruned model, without its weights.
+            pruned: the pruned model, without its weights; it may have fewer units or blocks.
             recovery: how to train the pruned model.
             pattern: the pattern that masks of the kind ``ast`` must satisfy; None if no pattern is
                 known. Unless it is N:M, each matrix keeps as many weights as in the pruned model.
@@ -99,7 +99,7 @@ class ModelRecovery:
         self._seed, self._ranks = seed, ranks
         self._windows = RecoveryWindows.of(training, held_out, recovery, seed, ranks.size)
         self.plan = plan_recovery(
-            recovery_shape(dense),  # the stored pruned matrices may be packed
+            shape_of_pair(dense, pruned),
             recovery,
             recovery_work(pruned, training, held_out, evaluation, ranks.size),
             headroom(pruned.device, memory_budget_bytes),
@@ -188,7 +188,7 @@ class ModelRecovery:
         return state
 
     def _optimizer(self, student: Student) -> Optimizer:
-        parameters = sum(one.numel() for one in self._pruned.model.parameters())
+        parameters = sum(one.numel() for one in self._dense.model.parameters())
         steps = self._windows.steps
         return Optimizer(student, self._recovery, parameters, steps, self._ranks)
 
@@ -241,12 +241,20 @@ def _check(
     """Check the models and the kind before any work that takes time.
 
     Raises:
-        RecoveryError: the parameters of the two models have different names, or the kind needs a
-            pattern and none is known.
+        RecoveryError: the pruned model has a parameter that the dense one has not, or other
+            embeddings or another head; or the kind needs a pattern and none is known.
     """
-    if dense.model.state_dict().keys() != pruned.model.state_dict().keys():
+    kept, known = _blocks_and_rest(pruned), _blocks_and_rest(dense)
+    if not kept[0] <= known[0] or kept[1] != known[1]:
         raise RecoveryError(
             "the dense model and the pruned model have different parameters; "
             "give the model that was pruned"
         )
     check_pattern(recovery.kind, pattern)
+
+
+def _blocks_and_rest(model: MetaModel) -> tuple[set[str], dict[str, torch.Size]]:
+    """Return the names of parameters in the blocks, and the shapes of those outside, by name."""
+    inside = {name for block in model.blocks for name in block.state_dict()}
+    prefix, parameters = f"{model.prefix}.", model.model.state_dict().items()
+    return inside, {name: one.shape for name, one in parameters if not name.startswith(prefix)}

@@ -65,6 +65,6 @@ def prune_model(
         cached.write(result.dense_losses)
     recovered = None
     if recovery:
-        recovery_result = yield from recovery.progress(swept, end)
+        recovery_result = yield from recovery.progress(blocks, swept, end)
         recovered = RecoveredModel.count(recovery, recovery_result, blocks)
     return pruned_model(job, result, blocks, recovered)

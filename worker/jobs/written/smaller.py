@@ -1,4 +1,4 @@
-"""The last step of a job that removes units: the smaller model is written."""
+"""The smaller model of a job that removes units: it is cut out of the model with zeros."""
 
 from collections.abc import Generator, Sequence
 from pathlib import Path
@@ -38,20 +38,30 @@ def write_smaller(
     Yields:
         Progress after each block, where the job may be interrupted.
     """
-    recipe, whole = job.recipe, whole_folder(job, out)
-    if recipe.removal is None:
+    whole = whole_folder(job, out)
+    scratch = whole / _SCRATCH  # not `whole`, whose shards may have the same names
+    scratch.mkdir(exist_ok=True)
+    steps = smaller_model(job, whole, blocks).write(out, scratch)
+    return (yield from mapped(steps, lambda _: [JobProgress(Phase.packaging, fraction)]))
+
+
+def smaller_model(job: OpenedJob, whole: Path, blocks: Sequence[BlockResult]) -> SmallerModel:
+    """Return the smaller model that is inside a model with zeros.
+
+    Args:
+        job: a job whose result is smaller than its model.
+        whole: the folder of the weights of the model with zeros.
+        blocks: the results of the sweep.
+    """
+    if (removal := job.recipe.removal) is None:
         raise ValueError("the job removes no units")
     dropped = [block.index for block in blocks if block.is_dropped]
     dtype, device = job.meta_model.dtype, job.meta_model.device
-    model = SmallerModel(
+    return SmallerModel(
         job.model.path,
         MetaModel.open(job.model.path, dtype, device, weights=whole),
-        recipe.removal,
+        removal,
         [{units.name: units.ranges for units in block.removed} for block in blocks],
         dropped,
-        recipe.removal.fields(job.meta_model, dropped),
+        removal.fields(job.meta_model, dropped),
     )
-    scratch = whole / _SCRATCH  # not `whole`, whose shards may have the same names
-    scratch.mkdir(exist_ok=True)
-    steps = model.write(out, scratch)
-    return (yield from mapped(steps, lambda _: [JobProgress(Phase.packaging, fraction)]))

@@ -7,6 +7,11 @@ PRUNED_FOLDER = ".pruned"
 
 The recovery writes its result into the output folder itself.
 """
+SMALLER_FOLDER = ".smaller"
+"""Folder below that of a model with zeros in place of its removed units, for what is left of it.
+
+A recovery reads the smaller model from one such folder, and writes it into another.
+"""
 SCORES_FOLDER = ".scores"
 """Folder below the output folder for the results of finished zero-shot tasks."""
 STEPS_FOLDER = ".steps"

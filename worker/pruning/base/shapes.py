@@ -124,6 +124,8 @@ class ModelShape:
         scored_heads: number of attention heads whose scores ``[tokens, tokens]`` are in memory; 0
             if no scores are stored, as with a fused attention kernel.
         removed_bytes: by how much the result is smaller than the checkpoint, if units are removed.
+        smaller: the shapes that are left if units are removed and a recovery trains what is left;
+            None if the shapes stay.
     """
 
     blocks: tuple[BlockShape, ...]
@@ -135,3 +137,9 @@ class ModelShape:
     vocabulary: int
     scored_heads: int = 0
     removed_bytes: int = 0
+    smaller: "ModelShape | None" = None
+
+    @property
+    def trained(self) -> "ModelShape":
+        """The shapes of the model that a recovery trains."""
+        return self.smaller or self

@@ -14,7 +14,7 @@ from worker.pruning.structure.heads import Heads
 from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.structure.neurons import Neurons
 from worker.pruning.structure.smaller_config import Fields, write_config
-from worker.pruning.structure.units import cut_block, outside_of
+from worker.pruning.structure.units import Units, cut_block, outside_of, restore_block
 
 Ranges = Sequence[tuple[int, int]]
 
@@ -57,32 +57,75 @@ class SmallerModel:
         Raises:
             CheckpointError: the written weights do not have the shapes of the written config.
         """
-        model, blocks = self.meta_model, range(len(self.meta_model.blocks))
-        kept = [index for index in blocks if index not in self.dropped]
+        model, kept = self.meta_model, self._kept_blocks
         write_config(self.source, out, model.model.config, self.fields)
-        inside = [f"{model.block_name(index)}." for index in blocks]
-        rest = copy_groups(model.checkpoint, model.weights.sources_outside(inside))
+        rest = _outside_blocks(model)
         shards = ShardWriter(out, len(kept) + len(rest))
         for number, index in enumerate(kept):
             shards.write(number + 1, self._block(index, number), scratch)
             yield index
-        for number, names in enumerate(rest, len(kept) + 1):
-            tensors = {name: model.checkpoint.read(name) for name in names}
-            shards.write(number, tensors, scratch)
-        shards.finish()
+        _finish(shards, model, rest, scratch)
         MetaModel.open(out, model.dtype, model.device)
         return shards.written
 
+    def restore(
+        self, smaller: MetaModel, out: Path, scratch: Path
+    ) -> Generator[int, None, list[Shard]]:
+        """Write this model with the weights of a smaller one, as `write` has made it, put back.
+
+        Args:
+            smaller: the smaller model, which may have been trained since.
+            out: the folder of the whole model.
+            scratch: an existing folder on the same file system, for incomplete files.
+
+        Yields:
+            The index of each block after its shard is on the disk.
+
+        Returns:
+            The files with the weights.
+        """
+        model, numbers = self.meta_model, {i: n for n, i in enumerate(self._kept_blocks)}
+        rest = _outside_blocks(smaller)
+        shards = ShardWriter(out, len(model.blocks) + len(rest))
+        for index in range(len(model.blocks)):
+            parameters = model.read_block(index)
+            if index in numbers:
+                trained = smaller.read_block(numbers[index])
+                parameters = restore_block(parameters, self._kept_units(index), trained)
+            shards.write(index + 1, model.stored_block(index, parameters), scratch)
+            yield index
+        _finish(shards, smaller, rest, scratch)
+        return shards.written
+
+    @property
+    def _kept_blocks(self) -> list[int]:
+        return [one for one in range(len(self.meta_model.blocks)) if one not in self.dropped]
+
     def _block(self, index: int, number: int) -> dict[str, Tensor]:
         """Return the stored tensors of a block that becomes block ``number``."""
-        stored = self.meta_model.stored_block(index, self._cut(index))
+        cut = cut_block(self.meta_model.read_block(index), self._kept_units(index))
+        stored = self.meta_model.stored_block(index, cut)
         blocks = self.meta_model.prefix.rpartition(".")[2]
         old = re.compile(rf"(?:^|(?<=\.)){blocks}\.{index}\.")
         return {old.sub(f"{blocks}.{number}.", name, count=1): one for name, one in stored.items()}
 
-    def _cut(self, index: int) -> dict[str, Tensor]:
-        """Return the parameters of a block without the removed units."""
+    def _kept_units(self, index: int) -> list[tuple[Units, Tensor]]:
+        """Return the units of a block, each with the indices ``[n]`` of those that stay."""
         removed = self.removed[index]
         units = self.removal.units(self.meta_model.blocks[index], self.meta_model.config)
-        kept = [(one, outside_of(removed.get(one.name, ()), one.count)) for one in units]
-        return cut_block(self.meta_model.read_block(index), kept)
+        return [(one, outside_of(removed.get(one.name, ()), one.count)) for one in units]
+
+
+def _outside_blocks(model: MetaModel) -> list[list[str]]:
+    """Return the names of the stored tensors that belong to no block, in groups for copying."""
+    inside = [f"{model.block_name(index)}." for index in range(len(model.blocks))]
+    return copy_groups(model.checkpoint, model.weights.sources_outside(inside))
+
+
+def _finish(
+    shards: ShardWriter, source: MetaModel, groups: Sequence[Sequence[str]], scratch: Path
+) -> None:
+    """Copy groups of a model's stored tensors, each into a shard, and complete the checkpoint."""
+    for number, names in enumerate(groups, len(shards.written) + 1):
+        shards.write(number, {name: source.checkpoint.read(name) for name in names}, scratch)
+    shards.finish()

@@ -38,13 +38,20 @@ class Slices:
 
     def cut(self, parameter: Tensor, kept: Tensor) -> Tensor:
         """Return a copy of the part with the entries of the units ``kept [n]``, int64, alone."""
-        places = self.places[kept].flatten().sort().values.to(parameter.device)
-        return self.part(parameter).index_select(self.dim, places)
+        return self.part(parameter).index_select(self.dim, self._ascending(kept, parameter))
+
+    def restore(self, parameter: Tensor, kept: Tensor, values: Tensor) -> None:
+        """Set the entries of the units ``kept [n]``, int64, in place, to ``values`` as of `cut`."""
+        self.part(parameter).index_copy_(self.dim, self._ascending(kept, parameter), values)
 
     def entries(self, parameter: Tensor) -> int:
         """Return how many entries of the parameter each unit has."""
         part = self.part(parameter)
         return part.numel() // part.shape[self.dim] * self.places.shape[1]
+
+    def _ascending(self, units: Tensor, parameter: Tensor) -> Tensor:
+        """Return the places of some units in the order of the parameter, on its device."""
+        return self.places[units].flatten().sort().values.to(parameter.device)
 
 
 @dataclass(frozen=True)
@@ -116,6 +123,29 @@ def cut_block(
     # The parts of experts come in the order of the experts.
     stacked = {one.parameter for units, _ in kept for one in units.slices if one.expert is not None}
     return found | {name: torch.stack(parts[name]) for name in stacked}
+
+
+def restore_block(
+    parameters: Mapping[str, Tensor],
+    kept: Sequence[tuple[Units, Tensor]],
+    smaller: Mapping[str, Tensor],
+) -> dict[str, Tensor]:
+    """Return a block's parameters with the values of a smaller block; the inverse of `cut_block`.
+
+    Args:
+        parameters: the parameters of the whole block. Units that are not kept keep these values.
+        kept: units, and the indices ``[n]`` int64 of those that the smaller block has.
+        smaller: the parameters of the smaller block.
+    """
+    divided = {one.parameter for units, _ in kept for one in units.slices}
+    found = {
+        name: whole.clone() if name in divided else smaller[name]
+        for name, whole in parameters.items()
+    }
+    for units, indices in kept:
+        for one in units.slices:
+            one.restore(found[one.parameter], indices, one.part(smaller[one.parameter]))
+    return found
 
 
 def ranges_of(indices: Tensor) -> tuple[tuple[int, int], ...]:

@@ -146,7 +146,7 @@ def _block(meta_model: MetaModel, recipe: Recipe, index: int) -> BlockShape:
     chosen = getattr(meta_model.model.config.get_text_config(), "num_experts_per_tok", None)
     return BlockShape(
         _part(meta_model, lambda name: name.startswith(prefix)),
-        tuple(_layer(layers, place, chosen) for place in range(len(layers))),
+        layer_shapes(layers, chosen),
         _halves(
             meta_model.blocks[index],
             recipe.trained_layers(meta_model, index, meta_model.blocks[index]),
@@ -186,6 +186,16 @@ def _part(meta_model: MetaModel, wanted: Callable[[str], bool]) -> ParameterCoun
         entries[dtype_name(stored.dtype)] += count
         largest = max(largest, count)
     return ParameterCounts(entries, largest, meta_model.checkpoint.size_bytes(joined))
+
+
+def layer_shapes(layers: Sequence[LinearLayer], chosen: int | None) -> tuple[LayerShape, ...]:
+    """Return the shapes of a block's layers.
+
+    Args:
+        layers: all layers of the block.
+        chosen: how many experts each token is routed to; None if the config has no such number.
+    """
+    return tuple(_layer(layers, place, chosen) for place in range(len(layers)))
 
 
 def _layer(layers: Sequence[LinearLayer], place: int, chosen: int | None) -> LayerShape:

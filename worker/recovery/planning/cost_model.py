@@ -31,23 +31,23 @@ class _CostModel:
     def __init__(
         self, shape: ModelShape, recovery: Recovery, work: RecoveryWork, setting: RecoverySetting
     ) -> None:
-        self._shape, self._recovery, self._work = shape, recovery, work
+        self._dense, self._shape, self._recovery, self._work = shape, shape.trained, recovery, work
         self._setting = setting
-        self._numbers = TrainedNumbers.of(shape, recovery)
+        self._numbers = TrainedNumbers.of(self._shape, recovery)
 
     def total(self) -> Cost:
         work, shape = self._work, self._shape
         teacher = work.teacher_tokens(self._recovery)
         chunks = -(-teacher // CHUNK_TOKENS[work.device])
         held_out = work.held_out_windows * work.seq_len * min(_MEASURED, self._steps + 1)
-        forward = self._forward()
-        only_forward = teacher + held_out + 2 * work.evaluation_tokens
-        cost = forward * only_forward + self._loss(teacher + held_out, _TARGET_BYTES)
+        forward = self._forward(shape)
+        cost = self._forward(self._dense) * teacher + self._loss(teacher + held_out, _TARGET_BYTES)
+        cost += forward * (held_out + 2 * work.evaluation_tokens)
         passes = 1 + _BACKWARD + self._setting.recomputes
         tokens = work.training_tokens(self._recovery)
         cost += forward * (tokens * passes) + self._loss(tokens, _LOSS_BYTES) * (1 + _BACKWARD)
         files = Cost(
-            reading=(chunks + 3) * shape.stored_bytes,
+            reading=chunks * self._dense.stored_bytes + 3 * shape.stored_bytes,
             writing=shape.stored_bytes
             + min(_SAVED, self._steps) * _STATE_BYTES * self._numbers.trained,
         )
@@ -57,10 +57,9 @@ class _CostModel:
     def _steps(self) -> int:
         return step_count(self._recovery, self._work.seq_len)
 
-    def _forward(self) -> Cost:
-        """Return the cost of a forward pass through all blocks, per token."""
-        shape, size = self._shape, item_bytes(self._work)
-        total = Cost()
+    def _forward(self, shape: ModelShape) -> Cost:
+        """Return the cost of a forward pass through all blocks of a model, per token."""
+        size, total = item_bytes(self._work), Cost()
         for block in shape.blocks:
             used = sum(layer.weights * layer.token_share for layer in block.layers)
             states = sum((one.inputs + one.outputs) * one.token_share for one in block.layers)

@@ -55,14 +55,16 @@ def scratch_bytes(shape: ModelShape, recovery: Recovery, work: RecoveryWork) -> 
 
     First these are the dense model's predictions and the hidden states of a chunk. Later they are
     the predictions and the files of the training: its last state, the state that is being written,
-    and the best weights.
+    and the best weights. A smaller model is trained outside of the job's other files, so that it is
+    stored before and after.
     """
-    trained = TrainedNumbers.of(shape, recovery).trained
+    trained = TrainedNumbers.of(shape.trained, recovery).trained
     tokens = work.teacher_tokens(recovery)
     chunk = min(tokens, CHUNK_TOKENS[work.device])
     states = chunk * shape.hidden * item_bytes(work)
     saved = (2 * _STATE_BYTES + 4) * trained
-    return tokens * _target_bytes(shape) + max(states, saved)
+    models = 2 * shape.smaller.stored_bytes if shape.smaller else 0
+    return tokens * _target_bytes(shape) + max(states, saved) + models
 
 
 def _target_bytes(shape: ModelShape) -> int:
@@ -74,21 +76,21 @@ class _MemoryModel:
     def __init__(
         self, shape: ModelShape, recovery: Recovery, work: RecoveryWork, setting: RecoverySetting
     ) -> None:
-        self._shape, self._recovery, self._work = shape, recovery, work
+        self._dense, self._shape, self._recovery, self._work = shape, shape.trained, recovery, work
         self._setting = setting
-        self._numbers = TrainedNumbers.of(shape, recovery)
+        self._numbers = TrainedNumbers.of(self._shape, recovery)
         self._size = item_bytes(work)
         self._tokens = setting.micro_batch_tokens(recovery, work)
 
     def teacher(self) -> RecoveryMemory:
         """Return the memory of running a chunk through the dense model."""
         chunk = min(CHUNK_TOKENS[self._work.device], self._work.teacher_tokens(self._recovery))
-        targets = 2 * chunk * _target_bytes(self._shape)  # twice, as they are joined
-        block = self._numbers.largest_block
-        stored = max(one.parameters.read_bytes for one in self._shape.blocks)
+        targets = 2 * chunk * _target_bytes(self._dense)  # twice, as they are joined
+        block = TrainedNumbers.of(self._dense, self._recovery).largest_block
+        stored = max(one.parameters.read_bytes for one in self._dense.blocks)
         longest = max(self._work.seq_len, self._work.evaluation_seq_len)
         tokens = max(longest, FORWARD_TOKENS[self._work.device])
-        features = max(3 * self._shape.widest, 8 * self._shape.hidden)
+        features = max(3 * self._dense.widest, 8 * self._dense.hidden)
         batch = tokens * features * self._size
         head = self._outside() + self._logits()
         return self._memory(targets + stored, max(block * self._size + batch, head))

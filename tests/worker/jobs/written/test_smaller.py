@@ -113,7 +113,7 @@ def test_a_job_that_keeps_the_shapes_says_that_its_result_is_no_smaller(folder: 
     assert "[Adapt-Pruner](https://arxiv.org/abs/2502.03460)" in card
 
 
-@pytest.mark.parametrize("fields", [NEURONS, DEPTH])
+@pytest.mark.parametrize("fields", [NEURONS, DEPTH, ADAPT])
 def test_a_smaller_model_can_be_refined_and_recovered(folder: Path, fields: dict[str, Any]) -> None:
     recover = {"kind": "masked", "tokens": 1024, "lr": 1e-3}
     metrics, out = run(folder, refine={"steps": 4}, recover=recover, **fields), folder / "out"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from tests.models import FAMILIES, random_ids, write_model
@@ -17,12 +18,16 @@ from tests.worker.pruning.structure.removals import (
     removed,
     removing,
 )
+from tests.worker.pruning.sweeps import tensors
 from worker.pruning.base.durable_files import sha256
 from worker.pruning.base.generators import run_to_end
+from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.structure.depth import Depth
 from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.structure.measures import Adapt, Measure, Pgp
 from worker.pruning.structure.neurons import Neurons
 from worker.pruning.structure.units import ranges_of
+from worker.pruning.sweep.recipe.recipe import Removal
 
 RATIO = 0.2
 
@@ -116,3 +121,36 @@ def test_interrupted_writing_starts_again_and_ends_with_the_same_bytes(
         path.name: path.read_bytes() for path in llama.smaller.iterdir()
     }
     assert [shard.sha256 for shard in shards] == [sha256(again / shard.name) for shard in shards]
+
+
+@pytest.mark.parametrize(
+    ("family", "removal"),
+    [
+        *((family, Neurons(RATIO, repairs=False)) for family in NARROWED),
+        ("qwen3", MeasuredUnits(0.3, Adapt(), repairs=False)),
+        ("llama", Depth(0.33)),
+    ],
+)
+def test_the_weights_of_a_smaller_model_are_put_back_into_the_whole_one(
+    tmp_path: Path, family: str, removal: Removal
+) -> None:
+    dense = write_model(tmp_path / "dense", CONFIGS[family])
+    found = removed(dense, tmp_path, removing(removal), random_ids(24, 16, seed=1))
+    before = {name: value == 0 for name, value in tensors(found.whole).items()}
+    for path in found.smaller.glob("*.safetensors"):
+        trained = {name: value * 1.1 for name, value in load_file(path).items()}
+        save_file(trained, path, metadata={"format": "pt"})
+
+    smaller = MetaModel.open(found.smaller, torch.float32, torch.device("cpu"))
+    out = tmp_path / "restored"
+    out.mkdir()
+    run_to_end(found.model.restore(smaller, out, tmp_path))
+
+    (out / "config.json").write_bytes((found.whole / "config.json").read_bytes())
+    expected = logits(found.smaller)
+    torch.testing.assert_close(
+        logits(out), expected, rtol=0, atol=1e-5 * float(expected.abs().max())
+    )
+    after = {name: value == 0 for name, value in tensors(out).items()}
+    assert after.keys() == before.keys()
+    assert all(torch.equal(after[name], before[name]) for name in before)

@@ -109,3 +109,17 @@ def test_rounding_the_weights_in_each_forward_takes_memory_for_the_rounded_ones(
         for rounds in (False, True)
     )
     assert rounding > plain
+
+
+def test_a_smaller_model_is_trained_with_the_memory_of_what_is_left() -> None:
+    left = llama(blocks=12, hidden=2048)
+    whole, smaller, alone = (
+        plan_recovery(shape, Recovery("masked"), WORK, AMPLE, FAST)
+        for shape in (SHAPE, replace(SHAPE, smaller=left), left)
+    )
+    assert smaller.working_bytes == alone.working_bytes < 0.6 * whole.working_bytes
+    assert smaller.scratch_bytes == alone.scratch_bytes + 2 * left.stored_bytes
+    assert whole.seconds is not None
+    assert smaller.seconds is not None
+    assert alone.seconds is not None
+    assert alone.seconds < smaller.seconds < whole.seconds  # the dense model runs as a teacher

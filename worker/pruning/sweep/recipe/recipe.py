@@ -207,6 +207,10 @@ class Recipe:
         """
         return None if self.removal is None else self.removal.reduction(meta_model)
 
+    def cut(self, meta_model: MetaModel) -> Reduction | None:
+        """Return how much smaller the result will be; None if it keeps the model's shapes."""
+        return self.reduction(meta_model) if self.is_cut else None
+
     def all_layers(self, meta_model: MetaModel) -> list[tuple[str, LinearLayer]]:
         """Return the layers of all blocks, as `layers` does, each with the name of its block."""
         return [
