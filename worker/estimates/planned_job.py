@@ -37,11 +37,13 @@ class JobPlan:
         sweep: the plan of the sweep; of a gradual job, that of one increment.
         recovery: the plan of the recovery; of a gradual job, that of one increment.
         increments: how many increments the job has.
+        whole_bytes: size of the model with zeros from which the result is cut; 0 if it is not cut.
     """
 
     sweep: Plan
     recovery: RecoveryPlan | None
     increments: int = 1
+    whole_bytes: int = 0
 
     @property
     def host_bytes(self) -> int:
@@ -56,9 +58,10 @@ class JobPlan:
     @property
     def scratch_bytes(self) -> int:
         """Size of temporary files, and of models that a recovery or an increment starts from."""
-        largest = max(one.scratch_bytes for one in self._all())
+        recovery = self.recovery.scratch_bytes + self.whole_bytes if self.recovery else 0
         models = (self.recovery is not None) + (self.increments > 1)
-        return largest + models * self.sweep.artifact_bytes
+        model_bytes = self.whole_bytes or self.sweep.artifact_bytes
+        return max(self.sweep.scratch_bytes, recovery) + models * model_bytes
 
     @property
     def seconds(self) -> float | None:
@@ -112,7 +115,8 @@ class PlannedJob:
         """
         sweep = plan(self.shape, self.work, headroom, speed)
         recovery = self.recovery.plan(headroom, speed) if self.recovery else None
-        return JobPlan(sweep, recovery, self.increments)
+        whole = self.shape.stored_bytes if self.shape.removed_bytes else 0
+        return JobPlan(sweep, recovery, self.increments, whole)
 
 
 def planned_job(

@@ -27,6 +27,7 @@ from worker.pruning.base.errors import IncrementsError, PatternError
 from worker.settings import WorkerSettings
 
 WINDOWS, TOKENS = 24, 16
+REMOVING = ("neurons", "depth")
 
 
 @pytest.fixture(scope="module")
@@ -277,10 +278,13 @@ def test_an_estimate_uses_the_secret_of_the_key_that_requested_it(
     assert refused.error["code"] == "secret_not_found"
 
 
+@pytest.mark.parametrize(
+    "pruning", [{}, *({"method": method, "sparsity": 0, "ratio": 0.3} for method in REMOVING)]
+)
 def test_an_estimate_contains_the_recovery_that_the_job_then_plans(
-    folder: Path, settings: WorkerSettings
+    folder: Path, settings: WorkerSettings, pruning: dict[str, Any]
 ) -> None:
-    fields = {"samples": 8, "eval_samples": 4}
+    fields = {"samples": 8, "eval_samples": 4} | pruning
     alone, asked = spec(**fields), spec(**fields, recover={"kind": "masked", "tokens": 64})
     found, without = estimate(asked, settings), estimate(alone, settings)
     assert without["recovery"] is None
@@ -292,8 +296,9 @@ def test_an_estimate_contains_the_recovery_that_the_job_then_plans(
     assert plan["host_bytes"] > 0
     planned, recovery = report["recovery"]["plan"], found["recovery"]
     assert (recovery["steps"], recovery["scratch_bytes"]) == (1, planned["scratch_bytes"])
-    copy = found["artifact_bytes"]
-    assert found["memory"]["scratch_bytes"] >= copy + recovery["scratch_bytes"]
+    # The pruned model, and the recovered one before the cut, are as large as the dense one.
+    copies, dense = 2 if pruning else 1, estimate(spec(), settings)["artifact_bytes"]
+    assert found["memory"]["scratch_bytes"] == copies * dense + recovery["scratch_bytes"]
     assert found["seconds"]["p50"] == pytest.approx(
         without["seconds"]["p50"] + recovery["seconds"], rel=0.01
     )
