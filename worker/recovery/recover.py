@@ -244,8 +244,9 @@ def _check(
         RecoveryError: the pruned model has a parameter that the dense one has not, or other
             embeddings or another head; or the kind needs a pattern and none is known.
     """
-    kept, known = _blocks_and_rest(pruned), _blocks_and_rest(dense)
-    if not kept[0] <= known[0] or kept[1] != known[1]:
+    inside, outside = _parameters(pruned)
+    dense_inside, dense_outside = _parameters(dense)
+    if not inside <= dense_inside or outside != dense_outside:
         raise RecoveryError(
             "the dense model and the pruned model have different parameters; "
             "give the model that was pruned"
@@ -253,7 +254,7 @@ def _check(
     check_pattern(recovery.kind, pattern)
 
 
-def _blocks_and_rest(model: MetaModel) -> tuple[set[str], dict[str, torch.Size]]:
+def _parameters(model: MetaModel) -> tuple[set[str], dict[str, torch.Size]]:
     """Return the names of parameters in the blocks, and the shapes of those outside, by name."""
     inside = {name for block in model.blocks for name in block.state_dict()}
     prefix, parameters = f"{model.prefix}.", model.model.state_dict().items()

@@ -84,7 +84,8 @@ class SmallerModel:
         Returns:
             The files with the weights.
         """
-        model, numbers = self.meta_model, {i: n for n, i in enumerate(self._kept_blocks)}
+        model = self.meta_model
+        numbers = {index: number for number, index in enumerate(self._kept_blocks)}
         rest = _outside_blocks(smaller)
         shards = ShardWriter(out, len(model.blocks) + len(rest))
         for index in range(len(model.blocks)):
