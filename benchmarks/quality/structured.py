@@ -49,8 +49,7 @@ def main() -> None:
         measurements = Measurements(arguments, Path(scratch), script)
         for name in arguments.only:
             if name not in table["rows"]:
-                table["rows"][name] = measurements.row(ROWS[name])
-                table["machine"] = machine()
+                table["rows"][name] = measurements.row(ROWS[name]) | {"machine": machine()}
                 PATH.write_text(json.dumps(table, indent=1) + "\n")
                 PATH.with_suffix(".md").write_text(markdown(table))
                 print(f"{name}: {table['rows'][name]}", file=sys.stderr, flush=True)
@@ -190,7 +189,8 @@ def markdown(table: dict[str, Any]) -> str:
         "the same for all rows. Speeds are tokens per second, and how many times the dense "
         "model's they are, with the interval of the true ratio: transformers on folders, "
         f"llama.cpp on GGUF files of type {protocol['type']}. "
-        "Rows are of several machines: compare the ratios, not the tokens per second."
+        "Rows are of several machines and commits, which the JSON file names: compare the ratios, "
+        "not the tokens per second."
     )
     return "\n".join([*lines, "", caption, ""])
 
