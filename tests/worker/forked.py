@@ -36,6 +36,11 @@ def work(spec: PruneSpec, resources: Resources, folder: Path) -> None:
     (folder / "report.json").write_text(json.dumps(report))
 
 
+def interrupt() -> None:
+    """Interrupt this process, as Ctrl-C does."""
+    os.kill(os.getpid(), signal.SIGINT)
+
+
 def end(code: int) -> None:
     """End with an exit code, or by a signal where it is negative."""
     if code < 0:

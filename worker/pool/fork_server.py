@@ -28,6 +28,7 @@ PRELOAD = (
 )
 STANDARD = {0, 1, 2}
 CORES = os.sched_getaffinity(0)
+INTERRUPT = signal.getsignal(signal.SIGINT)  # ignored if a script started it in the background
 
 
 def main() -> None:
@@ -113,7 +114,7 @@ def _run(fds: list[int]) -> NoReturn:
     """Do in the new process what billiard does in a spawned one."""
     code = 1
     try:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, INTERRUPT)
         _reseed()
         data, _closed_at_exit, tracker, *inherited = fds
         semaphore_tracker._semaphore_tracker._fd = tracker

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +42,20 @@ time.sleep(600)
 """
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[ForkServer]:
+@contextmanager
+def patient_server() -> Iterator[ForkServer]:
     """A server that is waited for, however busy the machine is."""
     os.environ["MULTIPROCESSING_FORKING_DISABLE"] = "1"  # as billiard does at its first spawning
-    ForkedProcess.server = server = ForkServer()
-    with pytest.MonkeyPatch.context() as patch, closing(server):
+    with pytest.MonkeyPatch.context() as patch, closing(ForkServer()) as server:
+        patch.setattr(ForkedProcess, "server", server, raising=False)
         for name in ("START_TIMEOUT_S", "RESPONSE_TIMEOUT_S"):
             patch.setattr(fork_client, name, float(ENDS_WITHIN_S))
+        yield server
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ForkServer]:
+    with patient_server() as server:
         yield server
 
 
@@ -93,6 +99,19 @@ def test_a_forked_process_has_the_environment_and_results_of_a_spawned_one(
     assert not set(first["drawn"]) & set(second["drawn"])
     assert expected
     assert made == made_again == expected
+
+
+@pytest.mark.parametrize(("handler", "code"), [(signal.SIG_IGN, 0), (signal.SIG_DFL, 1)])
+def test_a_forked_process_ignores_interrupts_only_if_its_worker_does(
+    handler: signal.Handlers, code: int
+) -> None:
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        with patient_server():
+            process = run(ForkedProcess, forked.interrupt)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert process.exitcode == code
 
 
 @pytest.mark.parametrize("code", [0, 3, -signal.SIGKILL])
