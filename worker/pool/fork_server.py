@@ -28,7 +28,7 @@ PRELOAD = (
 )
 STANDARD = {0, 1, 2}
 CORES = os.sched_getaffinity(0)
-INTERRUPT = signal.getsignal(signal.SIGINT)  # ignored if a script started it in the background
+INTERRUPT = signal.getsignal(signal.SIGINT)  # SIG_IGN in a background process of a script
 
 
 def main() -> None:
