@@ -7,11 +7,10 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
-from dotenv import dotenv_values
 from sqlalchemy.exc import SQLAlchemyError
 
 from db.core import redaction
@@ -19,6 +18,7 @@ from db.core.logging_setup import configure
 from db.core.migration import migrate
 from db.startup.checks import SettingsError, error_text, read_settings, settings_findings
 from db.startup.encryption_keys import create_key_file
+from db.startup.env_file import warn_of_ignored_file
 from db.startup.private_files import keep_private
 from db.startup.server_settings import ServerSettings
 from db.startup.settings import Grace
@@ -26,7 +26,6 @@ from db.startup.tracing import TracingError, is_enabled
 from zpruner import programs
 from zpruner.serve import checks as parts
 from zpruner.serve.api_processes import api_children, api_folder
-from zpruner.serve.aws_variables import read_aws_variables
 from zpruner.serve.embedded_broker import BrokerError, broker_command
 from zpruner.serve.preconditions import ServeError, listening, locked, release_leases, require_admin
 from zpruner.serve.supervisor import Child, Supervisor, stop_signal
@@ -37,7 +36,6 @@ READY_TIMEOUT_S = 300.0
 CONTROL_GRACE_S = 12.0  # it ends the outputs process before its own tasks
 EXIT_CODE = 2
 REFUSALS = (ServeError, SettingsError, BrokerError, TracingError, SQLAlchemyError, OSError)
-INHERITED_PREFIXES = ("AWS_", "HF_", "OTEL_", "ZPRUNER_")
 
 
 class ServeSettings(ServerSettings):
@@ -55,11 +53,12 @@ class ServeSettings(ServerSettings):
 def main() -> None:
     """Serve until the process receives a stop signal."""
     redaction.install()
-    read_aws_variables()
     arguments, stop = _arguments(), stop_signal()
-    overrides = {name: value for name, value in vars(arguments).items() if value is not None}
+    given = {name: value for name, value in vars(arguments).items() if value is not None}
+    os.environ |= {f"ZPRUNER_{name.upper()}": str(value) for name, value in given.items()}
     try:
-        settings = checked(overrides)
+        warn_of_ignored_file("zpruner serve")
+        settings = checked()
         configure(settings.log_format)
         serve(settings, stop)
     except REFUSALS as error:
@@ -68,19 +67,18 @@ def main() -> None:
         sys.exit(EXIT_CODE)
 
 
-def checked(overrides: Mapping[str, object]) -> ServeSettings:
+def checked() -> ServeSettings:
     """Read the settings, check them and this machine, and return the settings.
 
     Raises:
         SettingsError: a check failed; the text has a line for each failed check.
     """
-    part_findings = parts.check_parts(overrides)
     try:
-        settings = read_settings(ServeSettings, **overrides)
+        settings = read_settings(ServeSettings)
     except SettingsError as error:
-        parts.require([*settings_findings(error), *part_findings])
+        parts.require([*settings_findings(error), *parts.check_parts()])
         raise
-    parts.require([*part_findings, *parts.check_environment(settings)])
+    parts.require([*parts.check_parts(), *parts.check_environment(settings)])
     return settings
 
 
@@ -123,19 +121,6 @@ def serve(settings: ServeSettings, stop: threading.Event) -> None:
             supervisor.end(last=brokers)
 
 
-def environment() -> dict[str, str]:
-    """Return the environment for the parts: `programs.environment`, extended by ``.env``.
-
-    Only ``AWS_*``, ``HF_*``, ``OTEL_*`` and ``ZPRUNER_*`` are taken from that file; variables that
-    the environment sets already keep their values. The libraries that use the first three do not
-    read ``.env`` themselves.
-    """
-    variables = dotenv_values(".env").items()  # .env.example has names without values
-    return {
-        name: value for name, value in variables if value and name.startswith(INHERITED_PREFIXES)
-    } | programs.environment()
-
-
 def children(
     settings: ServeSettings,
     fds: Sequence[int] = (),
@@ -150,7 +135,7 @@ def children(
         instance: an id that the API sends in a header, to distinguish this service from others.
         folder: the folder shared by the processes of the API, if there are several.
     """
-    env = environment() | {
+    env = programs.environment() | {
         "ZPRUNER_DATA_DIR": str(settings.data_dir),
         "ZPRUNER_HOST": settings.host,
         "ZPRUNER_PORT": str(settings.port),
@@ -217,6 +202,11 @@ def _arguments() -> argparse.Namespace:
         help="number of processes that serve the API (ZPRUNER_API_WORKERS, 1)",
     )
     parser.add_argument("--data-dir", type=Path, help="folder of all data (ZPRUNER_DATA_DIR)")
+    parser.add_argument(
+        "--env-file",
+        type=Path,
+        help="file with settings (ZPRUNER_ENV_FILE, by default .env in the data folder)",
+    )
     return parser.parse_args()
 
 

@@ -98,18 +98,22 @@ def test_the_doctors_json_lists_everything_that_is_wrong(tmp_path: Path) -> None
     assert (done.returncode, report["ok"]) == (2, False)
 
 
-def test_serve_and_the_doctor_test_the_bucket_with_the_variables_of_the_env_file(
+def test_serve_and_the_doctor_test_the_bucket_with_the_variables_of_the_named_file(
     tmp_path: Path,
 ) -> None:
     variables = credentials("http://127.0.0.1:9")
     (tmp_path / ".env").write_text("".join(f"{name}={one}\n" for name, one in variables.items()))
-    away = run(tmp_path, "doctor", ARTIFACT_URL="s3://models")
-    assert away.returncode == 2
+    ignored = run(tmp_path, "doctor", ARTIFACT_URL="s3://models")
+    assert "http://127.0.0.1:9" not in ignored.stdout
+    [line] = ignored.stderr.splitlines()
+    assert line.startswith(f"zpruner doctor: {tmp_path / '.env'} is not used (")
+    away = run(tmp_path, "doctor", "--env-file", ".env", ARTIFACT_URL="s3://models")
+    assert (away.returncode, away.stderr) == (2, "")
     [line] = [one for one in away.stdout.splitlines() if " artifacts " in one]
     assert line.startswith(
         "WRONG  artifacts      ZPRUNER_ARTIFACT_URL=s3://models cannot be written"
     )
     assert "http://127.0.0.1:9" in line
     (tmp_path / ".env").write_text("AWS_ENDPOINT_URL=http://127.0.0.1:9\n")
-    refused = run(tmp_path, "serve", ARTIFACT_URL="s3://models")
+    refused = run(tmp_path, "serve", "--env-file", ".env", ARTIFACT_URL="s3://models")
     assert (refused.returncode, "AWS_ALLOW_HTTP=true" in refused.stderr) == (2, True)
