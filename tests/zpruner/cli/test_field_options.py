@@ -28,7 +28,7 @@ def test_the_copied_schema_is_that_of_the_specification() -> None:
     [(app, [verb]) for verb in ("submit", "run", "estimate", "sweep")] + [(standalone, [])],
 )
 def test_every_command_has_an_option_for_each_field(program: Any, words: list[str]) -> None:
-    help_text = CliRunner(env={"COLUMNS": "300"}).invoke(program, [*words, "--help"]).stdout
+    help_text = CliRunner(env={"COLUMNS": "300"}).invoke(program, [*words, "--help-all"]).stdout
     missing = {name for name in FIELDS if f"--{name.replace('_', '-')} " not in help_text}
     # Secrets are in the database of a service, which `zpruner prune` does not need.
     assert missing == ({"model_secret", "output"} if program is standalone else set())
