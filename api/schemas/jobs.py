@@ -88,6 +88,13 @@ class JobLinks(BaseModel):
         return cls(self=base, **children)
 
 
+class Lineage(BaseModel):
+    """The jobs whose results led to a model."""
+
+    model: str = Field(description="The model that the first of these jobs pruned.")
+    jobs: list[str] = Field(description="The ids of these jobs, the latest first.")
+
+
 class JobRead(BaseModel):
     """A job."""
 
@@ -95,6 +102,9 @@ class JobRead(BaseModel):
     name: str | None
     labels: dict[str, Any]
     parent_id: str | None = Field(description="The job that this one is a rerun of.")
+    lineage: Lineage | None = Field(
+        description="How the model was made, if it is the result of another job."
+    )
     queue: str = Field(description="The queue that the job waits in, or was taken from.")
     priority: int
     created_by: str | None = Field(description="The key with which it was submitted, if any.")

@@ -12,6 +12,7 @@ JOB: dict[str, JsonValue] = {
     "name": None,
     "labels": {},
     "parent_id": None,
+    "lineage": None,
     "queue": "gpu",
     "priority": 0,
     "created_by": KEY_ID,
