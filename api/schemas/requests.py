@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
-from api.schemas.fields import Moment, Priority, QueueName
+from api.schemas.fields import MomentOrDuration, Priority, QueueName
 from db.core.broker_names import GPU_QUEUE
 from db.core.label_types import MAX_LABELS, Label, LabelName
 from db.spec.prune_spec import PruneSpec
@@ -35,9 +35,16 @@ class JobRequest(PruneSpec):
         "met; a metric that was not measured counts as out of bounds.",
         examples=[{"max": {"perplexity_ratio": 1.1}, "min": {"sparsity": 0.5}}],
     )
-    deadline: Moment | None = Field(
+    not_before: MomentOrDuration | None = Field(
         default=None,
-        description="The job expires if it has not ended by then.",
+        description="The job waits until then: a moment, or a duration from now on, such as `2h`, "
+        "`90m` or `1d`.",
+        examples=["2h"],
+    )
+    deadline: MomentOrDuration | None = Field(
+        default=None,
+        description="The job expires if it has not ended by then: a moment, or a duration from now "
+        "on, such as `2h`, `90m` or `1d`.",
         examples=["2027-01-05T18:00:00Z"],
     )
 

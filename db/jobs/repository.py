@@ -51,6 +51,7 @@ class NewJob:
     parent_id: str | None = None
     queue: str = GPU_QUEUE
     priority: int = 0
+    not_before: datetime | None = None
     deadline: datetime | None = None
     gate: Gate | None = None
     created_by: str | None = None
@@ -98,6 +99,7 @@ class JobRepository:
             queue=new.queue,
             priority=new.priority,
             traceparent=new.traceparent,
+            not_before=new.not_before,
             deadline=new.deadline,
             created_by=new.created_by,
             gate=_gate_document(new.gate),

@@ -51,7 +51,8 @@ class Job(Base):
             makes the job fail.
         retries: the number of automatic retries after transient failures; reset when the job
             advances further than before, and by a client's retry.
-        not_before: the earliest time for the next automatic retry.
+        not_before: the earliest time for the first attempt, as the request asks for, or for the
+            next automatic retry.
         leased_at: the time when a worker last obtained or renewed the lease.
         perplexity, perplexity_ratio, seconds, size_bytes: the values that lists are sorted by, set
             once the job has succeeded. The first two are copies of metrics. ``seconds`` is the time
