@@ -23,6 +23,7 @@ from api.routes.access import audit, caller_secrets, keys
 from api.routes.integrations import hooks, triggers, webhooks
 from api.routes.jobs import (
     artifacts,
+    cancels,
     commands,
     compare,
     datasets,
@@ -78,6 +79,7 @@ READERS = THREADS - WRITERS
 
 ROUTERS = (
     jobs.router,
+    cancels.router,
     commands.router,
     rerun.router,
     trials.router,
