@@ -131,7 +131,7 @@ class JobRead(BaseModel):
     warnings: list[str] = Field(description="What could not be checked when the job was submitted.")
     deadline: datetime | None = Field(description="The job expires if it has not ended by then.")
     not_before: datetime | None = Field(
-        description="After a temporary failure: when the job is tried again."
+        description="The job waits until then: as it was asked for, or after a temporary failure."
     )
     actions: list[str] = Field(description="The actions that the status allows.")
     created_at: datetime
