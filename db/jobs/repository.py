@@ -105,7 +105,9 @@ class JobRepository:
             gate=_gate_document(new.gate),
             sweep_id=sweep_id,
             sweep_point=sweep_point,
-            **search_columns(new.spec, new.name, new.labels, result and result.digest),
+            **search_columns(
+                new.spec, new.name, new.labels, None if result is None else result.digest
+            ),
         )
         self._session.add(job)
         self._session.flush()

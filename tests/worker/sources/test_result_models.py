@@ -97,6 +97,7 @@ def test_a_smaller_result_is_quantised_by_a_second_job_that_names_it(
     assert second.result["dense_perplexity"] == pytest.approx(first.result["pruned_perplexity"])
     assert second.result["parameters"] == first.result["parameters"]
     assert planned.error is None
+    assert planned.answer is not None
     assert planned.answer["model"]["parameters"] == first.result["parameters"]
     config = content(sessions, store, second, "config.json")
     assert (
