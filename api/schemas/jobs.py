@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from api.schemas.history import AttemptRead, PhaseRead
 from api.schemas.outputs import OutputRead
 from api.schemas.pages import Page
+from api.schemas.requests import MOST_CANCELLED
 from db.core.problem import Problem
 from db.core.states import JobState, Phase
 from db.events import history
@@ -205,6 +206,19 @@ class Facets(BaseModel):
     @classmethod
     def of(cls, facets: listing.Facets) -> Self:
         return cls(status=facets.status, method=facets.method, verdict=facets.verdict)
+
+
+class CancelledJobs(BaseModel):
+    """What became of the jobs that were to be cancelled."""
+
+    cancelled: list[str] = Field(
+        description="Jobs that are cancelled, or will be once their workers stop."
+    )
+    ended: list[str] = Field(description="Jobs that had ended, so that nothing was done.")
+    missing: list[str] = Field(description="Ids of no job.")
+    has_more: bool = Field(
+        description=f"Whether more jobs match: one request cancels {MOST_CANCELLED} at most."
+    )
 
 
 class JobPage(Page[JobRead]):

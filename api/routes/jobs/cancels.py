@@ -5,7 +5,8 @@ from fastapi import APIRouter
 from api.deps import Service, ServiceDep
 from api.middleware.caller import Caller, CallerDep
 from api.middleware.writers import WritingRoute
-from api.schemas.cancels import MOST, CancelFilter, CancelledJobs, CancelRequest
+from api.schemas.jobs import CancelledJobs
+from api.schemas.requests import MOST_CANCELLED, CancelFilter, CancelRequest
 from db.core.errors import IllegalTransitionError, JobNotFoundError
 from db.jobs.commands import JobCommands
 from db.jobs.repository import JobRepository
@@ -30,9 +31,9 @@ def _cancel_matching(service: Service, caller: Caller, wanted: CancelFilter) -> 
     if not query.statuses:  # of the filter, only states in which a job has ended
         return CancelledJobs(cancelled=[], ended=[], missing=[], has_more=False)
     with service.sessions() as session:
-        found = JobRepository(session).page(query, limit=MOST + 1, oldest_first=True)
-    done = _cancel(service, caller, [job.id for job in found[:MOST]])
-    return done.model_copy(update={"has_more": len(found) > MOST})
+        found = JobRepository(session).page(query, limit=MOST_CANCELLED + 1, oldest_first=True)
+    done = _cancel(service, caller, [job.id for job in found[:MOST_CANCELLED]])
+    return done.model_copy(update={"has_more": len(found) > MOST_CANCELLED})
 
 
 def _cancel(service: Service, caller: Caller, ids: list[str]) -> CancelledJobs:
