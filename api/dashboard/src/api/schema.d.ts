@@ -1953,6 +1953,11 @@ export interface components {
         /**
          * CancelRequest
          * @description The jobs to cancel: by their ids, or by a filter.
+         * @example {
+         *       "ids": [
+         *         "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b"
+         *       ]
+         *     }
          */
         CancelRequest: {
             /** Ids */
@@ -1962,6 +1967,14 @@ export interface components {
         /**
          * CancelledJobs
          * @description What became of the jobs that were to be cancelled.
+         * @example {
+         *       "cancelled": [
+         *         "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b"
+         *       ],
+         *       "ended": [],
+         *       "missing": [],
+         *       "has_more": false
+         *     }
          */
         CancelledJobs: {
             /**
@@ -1981,7 +1994,7 @@ export interface components {
             missing: string[];
             /**
              * Has More
-             * @description Whether more jobs match the filter: one request cancels 200 at most.
+             * @description Whether more jobs match: one request cancels 200 at most.
              */
             has_more: boolean;
         };
