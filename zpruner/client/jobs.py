@@ -133,7 +133,7 @@ class Jobs(Resource[Mode]):
         Repeating this changes nothing. One request cancels 200 jobs at most.
         """
         chosen = {"filter": json_of(filters)} if job_ids is None else {"ids": list(job_ids)}
-        response = await self._transport.request_json("POST", "/v1/jobs/cancel", json=chosen)
+        response = await self._transport.request_json("POST", "/v1/cancel", json=chosen)
         return CancelledJobs.model_validate(response)
 
     @operation

@@ -12,7 +12,7 @@ from db.jobs.commands import JobCommands
 from db.jobs.repository import JobRepository
 from db.jobs.trials import TrialRepository
 
-router = APIRouter(prefix="/v1/jobs/cancel", tags=["jobs"], route_class=WritingRoute)
+router = APIRouter(prefix="/v1/cancel", tags=["jobs"], route_class=WritingRoute)
 
 
 @router.post("")

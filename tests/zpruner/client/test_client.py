@@ -241,7 +241,7 @@ def test_wait_can_include_the_delivery_of_the_result(service: Service, client: C
 
 def test_several_jobs_are_cancelled_by_ids_or_by_a_filter(service: Service, client: Client) -> None:
     done = {"cancelled": ["job_1"], "ended": [], "missing": ["job_2"], "has_more": False}
-    service.prepare("/v1/jobs/cancel", Answer(200, done))
+    service.prepare("/v1/cancel", Answer(200, done))
     assert client.jobs.cancel_several(["job_1", "job_2"]).missing == ["job_2"]
     client.jobs.cancel_several(status="queued", labels={"team": "nlp"}, model=None)
     assert [json.loads(one) for one in service.bodies] == [

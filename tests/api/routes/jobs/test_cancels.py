@@ -18,7 +18,7 @@ UNKNOWN = "job_" + "0" * 32
 
 
 def cancel(client: TestClient, headers: dict[str, str] | None = None, **body: Any) -> Any:
-    response = client.post("/v1/jobs/cancel", json=body, headers=headers)
+    response = client.post("/v1/cancel", json=body, headers=headers)
     assert response.status_code == 200, response.text
     return response.json()
 
@@ -68,7 +68,7 @@ def test_a_request_that_names_no_jobs_is_refused(
     client: TestClient, sessions: Sessions, body: dict[str, Any], pointer: str
 ) -> None:
     job_id = make_job(sessions).id
-    response = client.post("/v1/jobs/cancel", json=body)
+    response = client.post("/v1/cancel", json=body)
     assert response.status_code == 422
     assert [one["pointer"] for one in response.json()["errors"]] == [pointer]
     assert statuses(client, job_id) == ["queued"]
