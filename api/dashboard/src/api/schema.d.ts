@@ -61,7 +61,7 @@ export interface paths {
         patch: operations["describe_job"];
         trace?: never;
     };
-    "/v1/jobs/cancel": {
+    "/v1/cancel": {
         parameters: {
             query?: never;
             header?: never;
