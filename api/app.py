@@ -23,6 +23,7 @@ from api.routes.access import audit, caller_secrets, keys
 from api.routes.integrations import hooks, triggers, webhooks
 from api.routes.jobs import (
     artifacts,
+    cancels,
     commands,
     compare,
     datasets,
@@ -51,6 +52,7 @@ from api.services.job_cache import JobCache
 from api.services.job_pages import JobPages
 from api.services.preflight import Preflight
 from api.services.readiness import Readiness
+from api.services.result_folders import ResultFolders
 from api.services.shared_metrics import SharedMetrics
 from api.settings import ApiSettings
 from api.submission.planner_client import PlannerClient
@@ -77,6 +79,7 @@ READERS = THREADS - WRITERS
 
 ROUTERS = (
     jobs.router,
+    cancels.router,
     commands.router,
     rerun.router,
     trials.router,
@@ -170,7 +173,7 @@ def _service(settings: ApiSettings, queue: Queue) -> Service:
         model_roots=settings.model_roots,
         max_dataset_bytes=settings.max_dataset_bytes,
         max_trials=settings.max_trials,
-        preflight=Preflight(settings, hub, sessions, uploads),
+        preflight=Preflight(settings, hub, sessions, uploads, ResultFolders(sessions, store)),
         planner=PlannerClient(sessions, settings.check_timeout_s, settings.heartbeat_timeout),
         metrics=Metrics(sessions, store, settings.queues, SharedMetrics.of(settings)),
         known_queues=settings.queues,

@@ -43,6 +43,10 @@ class Caller:
         """The key's id, which a job stores as ``created_by``; None without a key."""
         return None if self.key is None else self.key.id
 
+    def owns(self, created_by: str | None) -> bool:
+        """Whether a job that a key created is the caller's own; for an admin all are."""
+        return AccessScope.admin in self.scopes or created_by == self.key_id
+
     def lacks(self, needed: Needed) -> list[AccessScope]:
         """Return the needed scopes that the caller lacks; a caller with ``admin`` lacks none."""
         return [] if AccessScope.admin in self.scopes else sorted(needed - self.scopes)

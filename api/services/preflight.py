@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from api.services.hub import Hub, HubUnreachableError
+from api.services.result_folders import IN_BUCKET, ResultFolders
 from api.settings import ApiSettings
 from api.submission.static_checks import LocalModel, passes_static_checks
 from db.access.caller_secrets import read_model_secret, require_secret
@@ -84,10 +85,15 @@ class Preflight:
     """Checks jobs as far as this is possible without torch."""
 
     def __init__(
-        self, settings: ApiSettings, hub: Hub, sessions: Sessions, uploads: UploadStore
+        self,
+        settings: ApiSettings,
+        hub: Hub,
+        sessions: Sessions,
+        uploads: UploadStore,
+        results: ResultFolders,
     ) -> None:
         self._settings, self._hub, self._sessions = settings, hub, sessions
-        self._uploads = uploads
+        self._uploads, self._results = uploads, results
 
     def check(self, spec: PruneSpec, key_id: str | None) -> CheckedSources:
         """Check a job's model, datasets and settings; return the model and the datasets.
@@ -96,15 +102,19 @@ class Preflight:
 
         Raises:
             SpecRefusedError: a worker could not use the value of a field.
+            ProblemError: the key may not read the result that is the model.
         """
         check_combination(spec)
         self.check_outputs(spec.output, key_id)
         fetch_uploads(self._sessions, self._uploads, spec)
         settings = self._settings
         buckets = settings.readable_buckets
-        reference = parse_model(spec.model, spec.revision, settings.model_roots, buckets)
+        result = self._results.folder(spec.model, key_id)
+        reference = parse_model(spec.model, spec.revision, settings.model_roots, buckets, result)
         model, warnings, texts = None, list[str](), {}
-        if isinstance(reference, LocalPath):
+        if result == IN_BUCKET:
+            pass  # the planner reads it
+        elif isinstance(reference, LocalPath):
             model = _local_model(reference)
         else:
             secret = read_model_secret(self._sessions, settings, spec, key_id, CHECK)

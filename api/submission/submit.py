@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from api.deps import Service
+from api.schemas.fields import moment_at
 from api.schemas.jobs import JobDetail, JobPreview
 from api.schemas.requests import JobRequest
 from api.services.job_details import job_detail
@@ -25,6 +26,7 @@ from db.jobs.repository import JobRepository, NewJob
 from db.scheduling.queues import QueueRepository
 from db.scheduling.recovery import RecoveryRepository
 from db.scheduling.workers import WorkerRepository
+from db.spec.combinations.unfit import UNFIT
 from db.spec.metrics import check_gate
 from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import Gate
@@ -162,6 +164,7 @@ def _create(
 
 
 def new_job(submission: Submission, spec: PruneSpec, warnings: list[str]) -> NewJob:
+    received = datetime.now(UTC)
     return NewJob(
         spec,
         name=submission.body.name,
@@ -170,7 +173,8 @@ def new_job(submission: Submission, spec: PruneSpec, warnings: list[str]) -> New
         parent_id=submission.parent_id,
         queue=submission.body.queue,
         priority=submission.body.priority,
-        deadline=submission.body.deadline,
+        not_before=moment_at(submission.body.not_before, received),
+        deadline=moment_at(submission.body.deadline, received),
         gate=submission.body.gate,
         created_by=submission.request.created_by,
         traceparent=traceparent(),
@@ -204,11 +208,29 @@ def check(
     """
     check_gate(body.gate, spec)
     require_queue(service, body.queue)
-    # Not in the schema: a request may be repeated after its deadline.
-    if body.deadline is not None and body.deadline <= datetime.now(UTC):
-        value, reason = body.deadline.isoformat(), "is in the past"
-        raise SpecRefusedError("deadline", value, "deadline_passed", reason, "Choose a later one.")
+    _check_times(body, datetime.now(UTC))
     return service.preflight.check(spec, key_id)
+
+
+def _check_times(body: JobRequest, received: datetime) -> None:
+    """Refuse a deadline that has passed, or that passes before the job may start.
+
+    This is not in the schema, because a request may be repeated after its deadline.
+
+    Raises:
+        SpecRefusedError: the job would expire before it runs.
+    """
+    start = moment_at(body.not_before, received)
+    if (deadline := moment_at(body.deadline, received)) is None:
+        return
+    value = deadline.isoformat()
+    if deadline <= received:
+        reason = "is in the past"
+        raise SpecRefusedError("deadline", value, "deadline_passed", reason, "Choose a later one.")
+    if start is not None and deadline <= start:
+        reason = f"the job waits until {start.isoformat()} (not_before), and would expire before"
+        remedy = "Choose a later deadline, or an earlier not_before."
+        raise SpecRefusedError("deadline", value, UNFIT, reason, remedy)
 
 
 @contextmanager

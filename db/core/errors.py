@@ -82,6 +82,17 @@ class DatasetInUseError(JobError):
         return f"dataset {self.dataset_id} is used by {', '.join(self.job_ids)}"
 
 
+class ResultInUseError(JobError):
+    """The job cannot be deleted: jobs that have not ended start from its result."""
+
+    def __init__(self, job_id: str, users: list[str]) -> None:
+        super().__init__(job_id, users)
+        self.job_id, self.users = job_id, users
+
+    def __str__(self) -> str:
+        return f"the result of job {self.job_id} is the model of {', '.join(self.users)}"
+
+
 class IllegalTransitionError(JobError):
     """The job's state does not allow the transition; ``wanted`` is None for a deletion."""
 

@@ -4,6 +4,8 @@ A job that answers has all that other jobs have: queue, lease, retries, events, 
 column ``method`` of its row says that it does not prune, and lists leave it out.
 """
 
+from dataclasses import dataclass
+
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
@@ -18,6 +20,17 @@ from db.tables.jobs import Job
 from db.tables.trials import TRIAL, Trial
 
 _OF_THE_TRIED_JOB = ("model", "revision", "model_secret", "dtype")
+
+
+@dataclass(frozen=True)
+class TriedBy:
+    """The API key that submitted the tried job, whose trials are this key's own.
+
+    Attributes:
+        key_id: the key's id; None for a job that was submitted without a key.
+    """
+
+    key_id: str | None
 
 
 class TrialRepository:
@@ -81,6 +94,14 @@ class TrialRepository:
     def get(self, job_id: str) -> Trial | None:
         """Return the trial that a job answers; None if it answers none."""
         return self._session.get(Trial, job_id)
+
+    def tried_by(self, job: Job) -> TriedBy | None:
+        """Return whose trial a job answers; None if it answers none."""
+        if job.method != TRIAL:
+            return None
+        query = select(Job.created_by).join(Trial, Trial.tried_id == Job.id)
+        row = self._session.execute(query.where(Trial.job_id == job.id)).first()
+        return TriedBy(job.created_by if row is None else row.created_by)
 
     def _unfinished(self, created_by: str | None) -> int:
         waiting = (Job.method == TRIAL, Job.status.not_in(FINAL), Job.created_by == created_by)

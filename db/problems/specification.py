@@ -135,6 +135,30 @@ _add(
     "A model in a bucket needs a secret of the form ACCESS_KEY_ID:SECRET_ACCESS_KEY.",
 )
 
+# Results of jobs.
+_add(
+    "result_not_found",
+    "No such job",
+    "The model is the result of a job (job: and its id), and there is no job with this id.",
+)
+_add(
+    "result_unfinished",
+    "The job has no result yet",
+    "The model is the result of a job that has not ended.",
+)
+_add(
+    "result_failed",
+    "The job has no result",
+    "The model is the result of a job that did not succeed, or whose metrics are out of the bounds "
+    "of its gate.",
+)
+_add(
+    "result_gone",
+    "The job's result is gone",
+    "The model is the result of a job whose files were deleted by a retention rule, are missing or "
+    "are damaged.",
+)
+
 # Datasets.
 _add(
     "unreadable_dataset",

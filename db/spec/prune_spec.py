@@ -69,8 +69,9 @@ class PruneSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: SourceName = Field(
-        description="A Hugging Face id, `local:` and a folder below an allowed root, or "
-        "`s3://bucket/folder` in an allowed bucket.",
+        description="A Hugging Face id, `local:` and a folder below an allowed root, "
+        "`s3://bucket/folder` in an allowed bucket, or `job:` and the id of a job that has "
+        "succeeded: its result.",
         examples=["meta-llama/Llama-3.1-8B"],
     )
     sparsity: StrictFloat = Field(

@@ -16,6 +16,7 @@ from db.spec.datasets.files import ROW_SUFFIXES
 from db.spec.datasets.protocols import SEPARATOR, built_in, protocol_window
 from db.spec.datasets.upload_store import UPLOADED, uploaded_file
 from db.spec.inputs.bucket_references import S3, S3File, S3Folder, parse_file, parse_folder
+from db.spec.inputs.job_results import model_job
 from db.spec.model_entries import check_model_entries
 
 BUILTINS = tuple(BUILTIN_DATASETS)
@@ -120,15 +121,26 @@ def parse_model(
     revision: str | None,
     roots: Sequence[Path] | None,
     buckets: ReadableBuckets | None = None,
+    result: Path | None = None,
 ) -> ModelReference:
     """Parse the name of a model; if `roots` is None, any folder is allowed.
+
+    Args:
+        name: the name in the specification.
+        revision: the revision in the specification.
+        roots: the folders in which local models are allowed.
+        buckets: the buckets that jobs may read; None for none.
+        result: the folder with the files of the result, if the model is that of a finished job.
 
     Raises:
         SpecRefusedError: the name is neither a hub id nor a folder below an allowed root or in an
             allowed bucket; a file in the folder is a link out of the roots, or neither a file nor a
-            folder; or ``revision`` is given for a folder.
+            folder; ``revision`` is given for a folder; or there is no ``result`` to read.
     """
     wanted = _Name("model", name, roots)
+    if model_job(name) is not None:
+        _refuse_revision(revision, "the result of a job")
+        return LocalPath(_require_result(wanted, result), name)
     if wanted.is_in_bucket:
         _refuse_revision(revision, "a folder in a bucket")
         return parse_folder(name, buckets)
@@ -232,6 +244,17 @@ def _refuse_revision(revision: str | None, place: str) -> None:
         )
 
 
+def _require_result(name: _Name, result: Path | None) -> Path:
+    if result is None:
+        raise name.refused(
+            "invalid_name",
+            "only a service knows the results of its jobs",
+            "Submit the job to the service (zpruner submit), or download the result with zpruner "
+            "download and name its folder.",
+        )
+    return result
+
+
 def _refuse_urls(name: _Name) -> None:
     if "://" in name.value or "::" in name.value:
         raise name.refused(
@@ -304,8 +327,8 @@ def _hub_id(name: _Name, hub_id: str) -> str:
 
 
 _SHAPES = {
-    "model": "Write org/name as on the hub, local: and a folder below an allowed root, or "
-    "s3://bucket/folder.",
+    "model": "Write org/name as on the hub, local: and a folder below an allowed root, "
+    "s3://bucket/folder, or job: and the id of a job.",
     "dataset": f"Write {', '.join(BUILTINS)}, org/name, local: and a file, uploaded: and an id, or "
     "s3://bucket/file.",
 }

@@ -12,10 +12,10 @@ import torch
 
 from db.spec.combinations.combination import check_combination
 from db.spec.prune_spec import PruneSpec
-from db.spec.references import parse_model
 from worker.estimates.expected_windows import can_count_windows, expected_windows
 from worker.estimates.planned_job import JobPlan, PlannedJob, planned_job
 from worker.jobs.eta import P90_FACTOR
+from worker.jobs.resources import Resources
 from worker.pruning.base.compute import compute_device, dtype_name
 from worker.pruning.base.errors import InsufficientMemoryError
 from worker.pruning.base.speed import Speed
@@ -25,6 +25,7 @@ from worker.pruning.planning.memory_limits import Headroom, idle_headroom
 from worker.recovery.planning.plan import RecoveryPlan
 from worker.settings import WorkerSettings
 from worker.sources.models import ModelFolder, fetch_outline
+from worker.sources.result_models import PlacedResult
 
 MIN_JOBS = 5
 """With fewer earlier jobs than this, quantiles of their durations would mean nothing."""
@@ -44,6 +45,7 @@ def estimate(
     settings: WorkerSettings,
     duration_ratios: Sequence[float] = (),
     secret: str | None = None,
+    started_from: PlacedResult | None = None,
 ) -> dict[str, Any]:
     """Estimate the memory, time and output size of a job that runs alone on this machine.
 
@@ -52,6 +54,7 @@ def estimate(
         settings: the worker's settings.
         duration_ratios: for each recent job, its duration divided by its planned duration.
         secret: the secret for the model; None for that of the environment, if there is one.
+        started_from: the outline of the model, if it is the result of another job.
 
     Returns:
         The estimate, ready for JSON.
@@ -62,7 +65,8 @@ def estimate(
     """
     check_combination(spec)
     device = compute_device(settings.device)
-    model, job = _planned_job(spec, settings, device, secret)
+    resources = replace(settings.resources, result=started_from)
+    model, job = _planned_job(spec, resources, device, secret)
     headroom = idle_headroom(device, settings.memory_budget_bytes)
     dtype = job.meta_model.dtype
     speed = machine_speed(settings.speed_file, device, dtype) if settings.devices == 1 else None
@@ -83,12 +87,11 @@ def estimate(
 
 
 def _planned_job(
-    spec: PruneSpec, settings: WorkerSettings, device: torch.device, secret: str | None
+    spec: PruneSpec, resources: Resources, device: torch.device, secret: str | None
 ) -> tuple[ModelFolder, PlannedJob]:
     """Return the job and its model, of which only the outline is fetched."""
-    resources = settings.resources
     with TemporaryDirectory(prefix="zpruner-outline-") as scratch:
-        reference = parse_model(spec.model, spec.revision, resources.model_roots, resources.buckets)
+        reference = resources.model_reference(spec)
         with_tokenizer = can_count_windows(spec, resources)
         model = fetch_outline(
             reference, Path(scratch), with_tokenizer=with_tokenizer, secret=secret

@@ -7,6 +7,8 @@ torch anew for every estimate.
 
 import logging
 import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from transformers.utils import logging as transformers_logging
 
@@ -14,7 +16,7 @@ from db.access.caller_secrets import read_model_secret
 from db.core import redaction
 from db.core.session import Sessions, open_sessions
 from db.files.fetched_uploads import fetch_uploads
-from db.files.stores import open_uploads
+from db.files.stores import open_store, open_uploads
 from db.jobs.estimates import EstimateRepository
 from db.spec.prune_spec import PruneSpec
 from db.startup.parent_death import exit_with_parent
@@ -22,6 +24,7 @@ from worker.estimates.estimate import estimate
 from worker.jobs.problems import problem_of
 from worker.priority import lower_priority
 from worker.settings import WorkerSettings
+from worker.sources.result_models import outline_result
 
 log = logging.getLogger(__name__)
 IDLE_S = 120.0
@@ -61,7 +64,9 @@ def compute_next(sessions: Sessions, settings: WorkerSettings) -> bool:
         fetch_uploads(sessions, open_uploads(settings), spec)
         used_by = f"estimate {claimed.id}"
         secret = read_model_secret(sessions, settings, spec, claimed.created_by, used_by)
-        result = estimate(spec, settings, time_ratios, secret)
+        with TemporaryDirectory(prefix="zpruner-result-") as folder:
+            started_from = outline_result(sessions, open_store(settings), spec, Path(folder))
+            result = estimate(spec, settings, time_ratios, secret, started_from)
     except Exception as error:
         problem = problem_of(error, spec)
         if problem.status >= 500:

@@ -30,7 +30,7 @@ def job_report(job: OpenedJob, model: PrunedModel, others: OtherResults) -> dict
     report = {
         # Where the files are sent is no part of how they were made, and may be private.
         "spec": job.spec.model_dump(mode="json", exclude={"output"}),
-        "model": {"name": job.model.name, "revision": job.model.revision},
+        "model": {"name": job.model.name, "revision": job.model.revision, **_lineage(job)},
         "metrics": model.metrics
         | others.metrics()
         | {"eval_overlap": shared, "protocol": protocol},
@@ -42,6 +42,12 @@ def job_report(job: OpenedJob, model: PrunedModel, others: OtherResults) -> dict
         "blocks": [block_json(block) for block in model.blocks],
     }
     return report | others.report()
+
+
+def _lineage(job: OpenedJob) -> dict[str, Any]:
+    """Return the jobs whose results led to the model, and the model that the first one pruned."""
+    result = job.resources.result
+    return {} if result is None else {"lineage": dict(result.lineage)}
 
 
 def pruned_model(

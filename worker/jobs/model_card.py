@@ -39,7 +39,7 @@ tags: [pruning, {tag}, z-pruner]
 
 # {name}, {title}
 
-| | dense | pruned |
+{lineage}| | dense | pruned |
 |---|---:|---:|
 | perplexity | {dense} | {pruned} |
 {intervals}{before}{size}
@@ -82,7 +82,8 @@ def model_card(report: dict[str, Any]) -> str:
     model, recovery = report["model"], report.get("recovery")
     return _TEMPLATE.format(
         base=f"base_model: {model['name']}\n" if model["revision"] else "",
-        name=PurePath(model["name"]).name if model["revision"] is None else model["name"],
+        name=_name(model),
+        lineage=_lineage(model),
         tag="structured-pruning" if metrics["parameters_removed"] else "sparsity",
         title=_title(metrics),
         size=_size(metrics),
@@ -112,6 +113,24 @@ def model_card(report: dict[str, Any]) -> str:
         warnings="".join(f"**Warning**: {one}\n\n" for one in report["warnings"]),
         patterns=pattern_section(metrics["patterns"], is_quantized=spec.quantize is not None)
         + steps_section(metrics),
+    )
+
+
+def _name(model: dict[str, Any]) -> str:
+    """Return the name of the dense model; of a job's result, that of the first job's model."""
+    if "lineage" in model:
+        return PurePath(model["lineage"]["model"]).name
+    name: str = model["name"]
+    return PurePath(name).name if model["revision"] is None else name
+
+
+def _lineage(model: dict[str, Any]) -> str:
+    if "lineage" not in model:
+        return ""
+    jobs = ", which started from that of ".join(f"`{one}`" for one in model["lineage"]["jobs"])
+    return (
+        f"The dense model of this job is the result of the job {jobs}. All figures compare with "
+        "it.\n\n"
     )
 
 

@@ -9,7 +9,6 @@ from db.files.sealed_folder import KnownDigest
 from db.spec.combinations.combination import check_combination
 from db.spec.expected_inputs import MODEL, VERSION, check_expected
 from db.spec.prune_spec import PruneSpec
-from db.spec.references import parse_model
 from worker.evaluation.perplexity import token_loss
 from worker.jobs.dense_loss_cache import CachedDenseLosses
 from worker.jobs.inputs import JobInputs, model_digests, shown_names, text_digests, versions
@@ -121,7 +120,7 @@ def _measured(
         own = (CONFIG,)
     quantization = measured_quantization(job, blocks)
     entry = quantization.config if quantization else None
-    copy_companions(job.model.path, out, job.resources.model_roots, own=own, quantization=entry)
+    copy_companions(job.model.path, out, job.resources.linked_folders, own=own, quantization=entry)
     speed = yield from measurements.speed(out)
     yield JobProgress(Phase.packaging, PACKAGED)
     weights = yield from read_weights(job, blocks, out, shards, PACKAGED)
@@ -145,8 +144,7 @@ def _opened(
     check_combination(spec)
     check_expected(spec.expect, VERSION, {VERSION + name: one for name, one in versions().items()})
     devices = rank_devices(compute_device(resources.device), resources.devices)
-    reference = parse_model(spec.model, spec.revision, resources.model_roots, resources.buckets)
-    model = fetch_model(reference, resources.model_secret())
+    model = fetch_model(resources.model_reference(spec), resources.model_secret())
     yield JobProgress(Phase.loading, 0.01)
     digests = yield from model_digests(model, resources)
     check_expected(spec.expect, MODEL, digests)

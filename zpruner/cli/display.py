@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
@@ -15,6 +16,7 @@ from rich.progress import (
 )
 
 from zpruner.client.models.jobs import Event, GateFailure, JobFields, Preview, Result
+from zpruner.client.models.results import CancelledJobs
 
 
 @contextmanager
@@ -66,12 +68,14 @@ def stage(job: JobFields) -> str:
     """Return the stage of a job, such as ``pruning 7/32`` or ``queued, number 3``."""
     block = job.progress.block
     done = f"{block.index + 1}/{block.total}" if block and job.phase != "recovering" else ""
+    if job.status == "queued" and job.not_before is not None and job.not_before > datetime.now(UTC):
+        return f"queued, not before {job.not_before:%F %T} UTC"
     if job.status == "queued" and job.queue_position is not None:
         return f"queued, number {job.queue_position}"
     if job.status == "paused" and done:
         return f"paused at {done}"
     if job.is_final or job.phase is None:
-        return job.status
+        return f"{job.status}, sending the result" if job.is_being_delivered else job.status
     return f"{job.phase} {done}".rstrip()
 
 
@@ -116,6 +120,8 @@ def result_text(result: Result) -> str:
 def summary(job: JobFields) -> str:
     """Describe a job in a few lines."""
     lines = [f"{job.id} {stage(job)} {job.progress.fraction:.0%}", *_fields(job.spec)]
+    if job.lineage is not None:
+        lines.append(f"  model made by {', '.join(job.lineage.jobs)} from {job.lineage.model}")
     lines += [f"  {left}"] if (left := time_left(job)) else []
     figures = {name: value for name, value in (job.result or {}).items() if _is_figure(value)}
     lines += [f"  {name} = {value}" for name, value in figures.items()]
@@ -129,6 +135,14 @@ def summary(job: JobFields) -> str:
         if job.error.hint:
             lines.append(f"  {job.error.hint}")
     return "\n".join(lines)
+
+
+def cancelled_text(done: CancelledJobs) -> str:
+    """Describe what became of each of several jobs, one per line."""
+    lines = [f"{one} cancelled" for one in done.cancelled]
+    lines += [f"{one} had ended" for one in done.ended]
+    lines += [f"{one} does not exist" for one in done.missing]
+    return "\n".join(lines) or "no job matches"
 
 
 def failure_text(failure: GateFailure) -> str:

@@ -75,7 +75,12 @@ def comparison_table(found: Comparison) -> Table:
 
 
 def sweep_table(sweep: Sweep) -> Table:
-    """Return a table of a sweep's points; a star marks the Pareto front."""
+    """Return a table of a sweep's points; a star marks the best.
+
+    With a gate, that is the one that the service names as the best of those that passed; without
+    one, the points of the Pareto front.
+    """
+    has_gate = any(point.verdict != "none" for point in sweep.points)
     names = list(dict.fromkeys(name for point in sweep.points for name in point.varied))
     is_smaller = any(point.removed is not None for point in sweep.points)
     pruned = "parameters removed" if is_smaller else "sparsity measured"
@@ -88,7 +93,7 @@ def sweep_table(sweep: Sweep) -> Table:
             point.status if point.verdict == "none" else f"{point.status}, gate {point.verdict}",
             _number(point.removed if is_smaller else point.sparsity),
             *map(_number, (point.perplexity, point.perplexity_ratio)),
-            "*" if point.on_front else "",
+            "*" if (point.job_id == sweep.best if has_gate else point.on_front) else "",
         )
     return table
 

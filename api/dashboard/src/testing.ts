@@ -55,6 +55,7 @@ export function makeJob(overrides: Partial<Job> = {}): Job {
     name: null,
     labels: {},
     parent_id: null,
+    lineage: null,
     priority: 0,
     status: "running",
     phase: "pruning",

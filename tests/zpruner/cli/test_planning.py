@@ -205,13 +205,31 @@ def test_sweep_submits_a_grid_follows_it_and_marks_the_best(service: Service) ->
     assert service.keys[0]
 
 
+def test_a_sweep_with_a_gate_marks_only_the_best_point_that_passed(service: Service) -> None:
+    verdicts = {2: "pass", 3: "pass", 4: "fail", 5: "fail"}
+    points = [point(number, verdict=one, on_front=True) for number, one in verdicts.items()]
+    ended = sweep(*points, front=["job_2", "job_3", "job_4", "job_5"], best="job_3")
+    service.prepare("/v1/sweeps", Answer(201, ended))
+    service.prepare("/v1/sweeps/swp_1", Answer(200, ended))
+    gate = ("--gate-max", "perplexity_ratio=1.5")
+
+    words = ("--dataset", "c4", "--sparsity", "0.2,0.3,0.4,0.5", *gate)
+    result = run(service, "sweep", "org/model", *words)
+
+    assert result.exit_code == 0
+    lines = [line for line in result.stdout.splitlines() if line.startswith("job_")]
+    assert [line.split()[0] for line in lines if "*" in line] == ["job_3"]
+
+
 @pytest.mark.parametrize(
     ("points", "code"),
     [
         ([point(1), point(2, "failed"), point(3, "cancelled")], 1),
         ([point(1), point(2, "expired")], 5),
         ([point(1), point(2, "cancelled")], 4),
-        ([point(1, verdict="pass"), point(2, verdict="fail")], 3),
+        ([point(1, verdict="fail"), point(2, verdict="fail")], 3),
+        ([point(1, verdict="pass"), point(2, verdict="fail")], 0),
+        ([point(1, verdict="pass"), point(2, "failed")], 1),
         ([point(1), point(2)], 0),
     ],
 )

@@ -127,14 +127,17 @@ class _Counts:
 
 
 def _exit_code(sweep: Sweep) -> int:
-    """Return the exit code of the worst outcome among a sweep's jobs."""
+    """Return the exit code of the worst outcome among a sweep's jobs.
+
+    A sweep with a gate asks for points that pass: if there is one, others may have failed the gate.
+    """
     statuses = {point.status for point in sweep.points}
     verdicts = {point.verdict for point in sweep.points}
     worst = [
         (JOB_FAILED, "failed" in statuses),
         (EXPIRED, "expired" in statuses),
         (CANCELLED, "cancelled" in statuses),
-        (GATE_FAILED, "fail" in verdicts),
+        (GATE_FAILED, "fail" in verdicts and "pass" not in verdicts),
     ]
     return next((code for code, happened in worst if happened), OK)
 

@@ -61,6 +61,28 @@ export interface paths {
         patch: operations["describe_job"];
         trace?: never;
     };
+    "/v1/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Jobs
+         * @description Cancel several jobs, named by their ids or by a filter; repeating it changes nothing.
+         *
+         *     All are cancelled, or none if the service fails. Jobs that have ended are left alone.
+         */
+        post: operations["cancel_jobs"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/jobs/{job_id}/cancel": {
         parameters: {
             query?: never;
@@ -1879,6 +1901,104 @@ export interface components {
             protocol: string | null;
         };
         /**
+         * CancelFilter
+         * @description Which jobs to cancel, as in the list of jobs; those that have ended are left alone.
+         */
+        CancelFilter: {
+            /**
+             * Status
+             * @description Any of these.
+             * @default []
+             */
+            status: components["schemas"]["JobState"][];
+            /**
+             * Model
+             * @description Exactly this model.
+             */
+            model?: string | null;
+            method?: components["schemas"]["MethodName"] | null;
+            /**
+             * Parent
+             * @description Made by a rerun of this job.
+             */
+            parent?: string | null;
+            /**
+             * Sweep
+             * @description The points of this sweep.
+             */
+            sweep?: string | null;
+            /**
+             * Labels
+             * @description All of these.
+             * @default {}
+             */
+            labels: {
+                [key: string]: string;
+            };
+            /**
+             * Created By
+             * @description Submitted with this key.
+             */
+            created_by?: string | null;
+            /** Created After */
+            created_after?: string | null;
+            /** Created Before */
+            created_before?: string | null;
+            /**
+             * Q
+             * @description Part of the job's name, of its model or of a label.
+             */
+            q?: string | null;
+        };
+        /**
+         * CancelRequest
+         * @description The jobs to cancel: by their ids, or by a filter.
+         * @example {
+         *       "ids": [
+         *         "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b"
+         *       ]
+         *     }
+         */
+        CancelRequest: {
+            /** Ids */
+            ids?: string[] | null;
+            filter?: components["schemas"]["CancelFilter"] | null;
+        };
+        /**
+         * CancelledJobs
+         * @description What became of the jobs that were to be cancelled.
+         * @example {
+         *       "cancelled": [
+         *         "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b"
+         *       ],
+         *       "ended": [],
+         *       "missing": [],
+         *       "has_more": false
+         *     }
+         */
+        CancelledJobs: {
+            /**
+             * Cancelled
+             * @description Jobs that are cancelled, or will be once their workers stop.
+             */
+            cancelled: string[];
+            /**
+             * Ended
+             * @description Jobs that had ended, so that nothing was done.
+             */
+            ended: string[];
+            /**
+             * Missing
+             * @description Ids of no job.
+             */
+            missing: string[];
+            /**
+             * Has More
+             * @description Whether more jobs match: one request cancels 200 at most.
+             */
+            has_more: boolean;
+        };
+        /**
          * ComparedJob
          * @description One of the compared jobs.
          */
@@ -2846,10 +2966,11 @@ export interface components {
         };
         /**
          * JobChanges
-         * @description The fields that the rerun changes. The job's other fields are copied, with three exceptions.
+         * @description The fields that the rerun changes. The job's other fields are copied, with some exceptions.
          *
-         *     The deadline and ``expect`` are not copied. A new ``preset`` replaces all fields that presets
-         *     can set. The method ``none`` or a new ``pattern`` sets ``sparsity``, unless the request sets it.
+         *     ``not_before``, the deadline and ``expect`` are not copied. A new ``preset`` replaces all fields
+         *     that presets can set. The method ``none`` or a new ``pattern`` sets ``sparsity``, unless the
+         *     request sets it.
          * @example {
          *       "sparsity": 0.6
          *     }
@@ -2857,7 +2978,7 @@ export interface components {
         JobChanges: {
             /**
              * Model
-             * @description A Hugging Face id, `local:` and a folder below an allowed root, or `s3://bucket/folder` in an allowed bucket.
+             * @description A Hugging Face id, `local:` and a folder below an allowed root, `s3://bucket/folder` in an allowed bucket, or `job:` and the id of a job that has succeeded: its result.
              * @example meta-llama/Llama-3.1-8B
              */
             model?: string;
@@ -3139,8 +3260,14 @@ export interface components {
              */
             gate?: components["schemas"]["Gate"] | null;
             /**
+             * Not Before
+             * @description The job waits until then: a moment, or a duration from now on, such as `2h`, `90m` or `1d`.
+             * @example 2h
+             */
+            not_before?: string | null;
+            /**
              * Deadline
-             * @description The job expires if it has not ended by then.
+             * @description The job expires if it has not ended by then: a moment, or a duration from now on, such as `2h`, `90m` or `1d`.
              * @example 2027-01-05T18:00:00Z
              */
             deadline?: string | null;
@@ -3153,6 +3280,7 @@ export interface components {
          *       "name": null,
          *       "labels": {},
          *       "parent_id": null,
+         *       "lineage": null,
          *       "queue": "gpu",
          *       "priority": 0,
          *       "created_by": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70",
@@ -3302,6 +3430,8 @@ export interface components {
              * @description The job that this one is a rerun of.
              */
             parent_id: string | null;
+            /** @description How the model was made, if it is the result of another job. */
+            lineage: components["schemas"]["Lineage"] | null;
             /**
              * Queue
              * @description The queue that the job waits in, or was taken from.
@@ -3373,7 +3503,7 @@ export interface components {
             deadline: string | null;
             /**
              * Not Before
-             * @description After a temporary failure: when the job is tried again.
+             * @description The job waits until then: as it was asked for, or after a temporary failure.
              */
             not_before: string | null;
             /**
@@ -3461,6 +3591,7 @@ export interface components {
          *           "name": null,
          *           "labels": {},
          *           "parent_id": null,
+         *           "lineage": null,
          *           "queue": "gpu",
          *           "priority": 0,
          *           "created_by": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70",
@@ -3738,6 +3869,7 @@ export interface components {
          *       "name": null,
          *       "labels": {},
          *       "parent_id": null,
+         *       "lineage": null,
          *       "queue": "gpu",
          *       "priority": 0,
          *       "created_by": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70",
@@ -3865,6 +3997,8 @@ export interface components {
              * @description The job that this one is a rerun of.
              */
             parent_id: string | null;
+            /** @description How the model was made, if it is the result of another job. */
+            lineage: components["schemas"]["Lineage"] | null;
             /**
              * Queue
              * @description The queue that the job waits in, or was taken from.
@@ -3936,7 +4070,7 @@ export interface components {
             deadline: string | null;
             /**
              * Not Before
-             * @description After a temporary failure: when the job is tried again.
+             * @description The job waits until then: as it was asked for, or after a temporary failure.
              */
             not_before: string | null;
             /**
@@ -3972,7 +4106,7 @@ export interface components {
         JobRequest: {
             /**
              * Model
-             * @description A Hugging Face id, `local:` and a folder below an allowed root, or `s3://bucket/folder` in an allowed bucket.
+             * @description A Hugging Face id, `local:` and a folder below an allowed root, `s3://bucket/folder` in an allowed bucket, or `job:` and the id of a job that has succeeded: its result.
              * @example meta-llama/Llama-3.1-8B
              */
             model: string;
@@ -4254,8 +4388,14 @@ export interface components {
              */
             gate?: components["schemas"]["Gate"] | null;
             /**
+             * Not Before
+             * @description The job waits until then: a moment, or a duration from now on, such as `2h`, `90m` or `1d`.
+             * @example 2h
+             */
+            not_before?: string | null;
+            /**
              * Deadline
-             * @description The job expires if it has not ended by then.
+             * @description The job expires if it has not ended by then: a moment, or a duration from now on, such as `2h`, `90m` or `1d`.
              * @example 2027-01-05T18:00:00Z
              */
             deadline?: string | null;
@@ -4412,6 +4552,22 @@ export interface components {
             quotas: components["schemas"]["QuotaLimits"];
             /** Expires At */
             expires_at?: string | null;
+        };
+        /**
+         * Lineage
+         * @description The jobs whose results led to a model.
+         */
+        Lineage: {
+            /**
+             * Model
+             * @description The model that the first of these jobs pruned.
+             */
+            model: string;
+            /**
+             * Jobs
+             * @description The ids of these jobs, the latest first.
+             */
+            jobs: string[];
         };
         /**
          * LinkRead
@@ -5844,7 +6000,7 @@ export interface components {
         PruneSpec: {
             /**
              * Model
-             * @description A Hugging Face id, `local:` and a folder below an allowed root, or `s3://bucket/folder` in an allowed bucket.
+             * @description A Hugging Face id, `local:` and a folder below an allowed root, `s3://bucket/folder` in an allowed bucket, or `job:` and the id of a job that has succeeded: its result.
              * @example meta-llama/Llama-3.1-8B
              */
             model: string;
@@ -6949,7 +7105,7 @@ export interface components {
         SweepRequest: {
             /**
              * Model
-             * @description A Hugging Face id, `local:` and a folder below an allowed root, or `s3://bucket/folder` in an allowed bucket.
+             * @description A Hugging Face id, `local:` and a folder below an allowed root, `s3://bucket/folder` in an allowed bucket, or `job:` and the id of a job that has succeeded: its result.
              * @example meta-llama/Llama-3.1-8B
              */
             model: string;
@@ -7229,8 +7385,14 @@ export interface components {
              */
             gate?: components["schemas"]["Gate"] | null;
             /**
+             * Not Before
+             * @description The job waits until then: a moment, or a duration from now on, such as `2h`, `90m` or `1d`.
+             * @example 2h
+             */
+            not_before?: string | null;
+            /**
              * Deadline
-             * @description The job expires if it has not ended by then.
+             * @description The job expires if it has not ended by then: a moment, or a duration from now on, such as `2h`, `90m` or `1d`.
              * @example 2027-01-05T18:00:00Z
              */
             deadline?: string | null;
@@ -8364,6 +8526,59 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["JobDetail"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_jobs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CancelRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CancelledJobs"];
                 };
             };
             /** @description What went wrong, and what to change. */

@@ -80,6 +80,7 @@ function JobView({ job }: { job: Job }) {
               · part of a <Link href={`/sweeps/${job.sweep_id}`}>sweep</Link>
             </>
           )}
+          {job.lineage && <Lineage lineage={job.lineage} />}
           {job.parent_id && (
             <>
               {" "}
@@ -129,6 +130,23 @@ function JobView({ job }: { job: Job }) {
           {history.data && <History events={events} />}
         </div>
       </div>
+    </>
+  );
+}
+
+/** The jobs whose results led to the model of a job, the latest first. */
+function Lineage({ lineage }: { lineage: NonNullable<Job["lineage"]> }) {
+  return (
+    <>
+      {" "}
+      · starts from the result of{" "}
+      {lineage.jobs.map((id, index) => (
+        <span key={id}>
+          {index > 0 && ", which started from "}
+          <Link href={`/jobs/${id}`}>{shortId(id)}</Link>
+        </span>
+      ))}{" "}
+      ({modelName(lineage.model)})
     </>
   );
 }
