@@ -13,7 +13,7 @@ import torch
 from db.spec.combinations.combination import check_combination
 from db.spec.prune_spec import PruneSpec
 from db.spec.references import parse_model
-from worker.estimates.expected_windows import can_count_windows, expected_windows
+from worker.estimates.expected_windows import expected_windows, needs_tokenizer
 from worker.estimates.planned_job import JobPlan, PlannedJob, planned_job
 from worker.jobs.eta import P90_FACTOR
 from worker.pruning.base.compute import compute_device, dtype_name
@@ -89,7 +89,7 @@ def _planned_job(
     resources = settings.resources
     with TemporaryDirectory(prefix="zpruner-outline-") as scratch:
         reference = parse_model(spec.model, spec.revision, resources.model_roots, resources.buckets)
-        with_tokenizer = can_count_windows(spec, resources)
+        with_tokenizer = needs_tokenizer(spec, resources)
         model = fetch_outline(
             reference, Path(scratch), with_tokenizer=with_tokenizer, secret=secret
         )
