@@ -19,7 +19,7 @@ from db.startup.parent_death import exit_with_parent
 from db.startup.private_files import keep_private
 from db.startup.settings import Settings
 from worker.outputs.dispatcher import OutputDispatcher
-from worker.outputs.hub import limit_timeouts
+from worker.outputs.hub import limit_responses
 
 log = logging.getLogger(__name__)
 GRACE_S = 4.0
@@ -47,7 +47,7 @@ def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
-    limit_timeouts()
+    limit_responses()
     dispatcher = OutputDispatcher.of(sessions, settings)
     dispatcher.start()
     heartbeats = HeartbeatPipe()
