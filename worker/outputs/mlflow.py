@@ -195,5 +195,7 @@ def _target_errors() -> Iterator[None]:
             message = str(response.json().get("message", message))
         delay = retry_after(response.status_code, response.headers)
         raise TargetError(response.status_code, message or "without a message", delay) from None
+    except (httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:  # nothing was sent
+        raise TargetError(None, f"{type(error).__name__} {error}", is_final=True) from None
     except (httpx.TransportError, ValueError, KeyError) as error:  # also a response of another form
         raise TargetError(None, f"{type(error).__name__} {error}".strip()) from None
