@@ -20,6 +20,9 @@ TIMEOUT_S = 120.0
 FAILED, OUT_OF_MEMORY = 1, 3
 """Exit codes: an unexpected exception, and an exceeded memory limit."""
 
+CLOCKS = (signal.SIGALRM, signal.SIGXCPU)
+"""The signals with which the kernel ends a process that exceeds a limit on time."""
+
 Work = Callable[[dict[str, Any]], dict[str, Any]]
 
 
@@ -126,6 +129,9 @@ def run_bounded(
 def serve_bounded(work: Work) -> None:
     """Set this process's limits, and do the work that each line of standard input requests."""
     exit_with_parent()
+    for number in CLOCKS:  # a parent that ignores or blocks them would let this process ignore them
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, CLOCKS)
     responses, sys.stdout = sys.stdout, sys.stderr  # a library may print
     limits = json.loads(sys.stdin.buffer.readline())
     for kind, limit in (

@@ -47,7 +47,7 @@ class Rendering:
             module, memory_bytes=MEMORY_BYTES, cpu_s=CPU_S, timeout_s=TIMEOUT_S
         )
         self._max_length = max_length
-        self._seconds, self._characters = START_S, START_CHARACTERS
+        self._seconds, self._characters, self._made = START_S, START_CHARACTERS, 0
 
     def __enter__(self) -> Self:
         return self
@@ -66,7 +66,8 @@ class Rendering:
         size = len(str(values))
         self._seconds += SECONDS_PER_TEXT + size * SECONDS_PER_CHARACTER
         self._characters += size * GROWTH
-        limit = min(self._characters, self._max_length or self._characters)
+        left = self._characters - self._made
+        limit = min(left, self._max_length or left)
         request = {"template": template, "values": dict(values), "limit": limit}
         try:
             response = self._process.ask(request)
@@ -77,14 +78,16 @@ class Rendering:
         if (fault := response.get("fault")) is not None:
             raise TemplateError(fault)
         if (text := response.get("text")) is None:
-            raise self._exceeded(f"it makes more than {limit:,} characters of {size:,}")
-        self._characters -= len(text)
+            if limit < left:
+                raise self._exceeded(f"its text has more than {limit:,} characters")
+            raise self._exceeded(f"all texts have more than {self._characters:,} characters")
+        self._made += len(text)
         return str(text)
 
     def close(self) -> None:
         """End the process, if it runs."""
         self._process.close()
-        self._seconds, self._characters = START_S, START_CHARACTERS
+        self._seconds, self._characters, self._made = START_S, START_CHARACTERS, 0
 
     def _exceeded(self, reason: str) -> TemplateLimitError:
         self.close()

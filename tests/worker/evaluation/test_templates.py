@@ -25,7 +25,7 @@ def test_templates_of_the_harness_are_rendered(template: str, text: str) -> None
     ("template", "reason"),
     [
         ("{{ ''.__class__.__mro__[1].__subclasses__() }}", "fails: access to attribute"),
-        ("{{ 'x' * 1000001 }}", "exceeds a limit: it makes more than 1,000,000 characters"),
+        ("{{ 'x' * 1000001 }}", "exceeds a limit: its text has more than 1,000,000 characters"),
         ("{{ 'x'.ljust(6000000000) }}", "exceeds a limit: it took more than 5 seconds or 512 MiB"),
         ("{{ b }}", "fails: 'b' is undefined"),
     ],

@@ -91,7 +91,7 @@ def test_all_texts_together_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> Non
     with Rendering(TASKS) as renders:
         for _ in range(4):
             assert len(renders.render("{{ 'x' * 1200 }}", {})) == 1200
-        with pytest.raises(TemplateLimitError, match=r"more than 2\d\d characters"):
+        with pytest.raises(TemplateLimitError, match=r"all texts have more than 5,0\d\d "):
             renders.render("{{ 'x' * 1200 }}", {})
         assert renders.render("{{ a }}", {"a": 1}) == "1", "a new process has a limit of its own"
 
