@@ -180,9 +180,10 @@ _add(
 )
 _add(
     "chat_template",
-    "The chat template refuses the messages",
+    "The chat template cannot render the messages",
     "The model's chat template does not accept the dataset's messages: their roles, or the order "
-    "of the roles, are not those that it expects.",
+    "of the roles, are not those that it expects. Or it takes more time, memory or text than a "
+    "template may.",
 )
 _add(
     "damaged_dataset",

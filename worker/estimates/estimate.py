@@ -12,7 +12,7 @@ import torch
 
 from db.spec.combinations.combination import check_combination
 from db.spec.prune_spec import PruneSpec
-from worker.estimates.expected_windows import can_count_windows, expected_windows
+from worker.estimates.expected_windows import expected_windows, needs_tokenizer
 from worker.estimates.planned_job import JobPlan, PlannedJob, planned_job
 from worker.jobs.eta import P90_FACTOR
 from worker.jobs.resources import Resources
@@ -92,7 +92,7 @@ def _planned_job(
     """Return the job and its model, of which only the outline is fetched."""
     with TemporaryDirectory(prefix="zpruner-outline-") as scratch:
         reference = resources.model_reference(spec)
-        with_tokenizer = can_count_windows(spec, resources)
+        with_tokenizer = needs_tokenizer(spec, resources)
         model = fetch_outline(
             reference, Path(scratch), with_tokenizer=with_tokenizer, secret=secret
         )

@@ -1,5 +1,6 @@
 """Output and exit codes of the commands."""
 
+import json
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,6 +11,7 @@ import typer
 from rich.console import Console
 
 from zpruner.cli.display import progress_display, summary
+from zpruner.cli.printable import printable_json
 from zpruner.cli.text_table import Table
 from zpruner.client.client import Client
 from zpruner.client.job import Job
@@ -143,7 +145,7 @@ def print_table(table: Table) -> None:
 
 
 def print_json(value: Any) -> None:
-    Console(soft_wrap=True, highlight=False).print_json(data=value)
+    typer.echo(printable_json(json.dumps(value, ensure_ascii=False, indent=2)))
 
 
 def _to_json(response: ResponseModel | Sequence[ResponseModel]) -> Any:

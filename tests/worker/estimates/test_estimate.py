@@ -18,6 +18,7 @@ from db.jobs.estimates import EstimateRepository
 from db.spec.prune_spec import PruneSpec
 from tests.hub import Hub
 from tests.models import FAMILIES, random_ids, write_model
+from tests.worker.sources.builders import byte_tokenizer, jsonl
 from worker.estimates import expected_windows
 from worker.estimates.estimate import estimate
 from worker.estimates.estimator import compute_next
@@ -208,6 +209,39 @@ def test_a_request_that_the_model_does_not_allow_is_refused(settings: WorkerSett
         estimate(spec(dataset="local:text.txt", seq_len=128), settings)
     with pytest.raises(PatternError):
         estimate(spec(pattern="5:10"), settings)
+
+
+PAGES = '{% for i in range(99999) %}{{ "abcdefghijklmnopqrstuvwxyz" * 400 }}{% endfor %}'
+
+
+@pytest.mark.parametrize("counted_bytes", [1 << 20, 0], ids=["counted", "sampled"])
+@pytest.mark.parametrize(
+    ("template", "code", "reason"),
+    [
+        (None, "no_chat_template", "has no chat template"),
+        ("{{ raise_exception('no roles') }}", "chat_template", "line 1: .* not accept .*no roles"),
+        (PAGES, "chat_template", "line 1: the model's chat template exceeds a limit: it took more"),
+    ],
+    ids=["none", "raises", "endless"],
+)
+def test_conversations_that_the_template_cannot_render_are_refused_before_the_job(
+    template: str | None,
+    code: str,
+    reason: str,
+    counted_bytes: int,
+    folder: Path,
+    settings: WorkerSettings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(expected_windows, "MAX_ENCODED_BYTES", counted_bytes)
+    tokenizer: Any = byte_tokenizer()
+    tokenizer.chat_template = template
+    tokenizer.save_pretrained(folder / "dense")
+    chat = [{"role": "user", "content": "How many?"}]
+    (folder / "chats.jsonl").write_bytes(jsonl([chat] * 40, "messages"))
+    with pytest.raises(SpecRefusedError, match=reason) as refused:
+        estimate(spec(dataset="local:chats.jsonl", seq_len=8), settings)
+    assert (refused.value.field, refused.value.code) == ("dataset", code)
 
 
 def test_only_the_headers_of_a_hub_model_are_read(

@@ -138,9 +138,9 @@ def test_an_unknown_task_is_refused(tasks: Path) -> None:
 @pytest.mark.parametrize(
     ("template", "says"),
     [
-        ("{{ missing.part }}", "cannot be loaded: 'missing' is undefined"),
-        ("{{ ''.__class__() }}", "cannot be loaded: access to attribute '__class__'"),
-        ("{{ 1 // (answer - 1) }}", "its prompts cannot be built: integer division"),
+        ("{{ missing.part }}", "its template .* fails: 'missing' is undefined"),
+        ("{{ ''.__class__() }}", "its template .* fails: access to attribute '__class__'"),
+        ("{{ 1 // (answer - 1) }}", "its template .* fails: integer division"),
     ],
 )
 def test_a_task_whose_prompts_cannot_be_built_is_refused(
