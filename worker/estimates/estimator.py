@@ -17,10 +17,9 @@ from db.files.fetched_uploads import fetch_uploads
 from db.files.stores import open_uploads
 from db.jobs.estimates import EstimateRepository
 from db.spec.prune_spec import PruneSpec
-from db.startup.parent_death import exit_with_parent
 from worker.estimates.estimate import estimate
 from worker.jobs.problems import problem_of
-from worker.priority import lower_priority
+from worker.priority import ComputeThread
 from worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
@@ -30,8 +29,6 @@ POLL_INTERVAL_S = 0.1
 
 def main() -> None:
     """Compute requested estimates; return after ``IDLE_S`` seconds without a request."""
-    exit_with_parent()
-    lower_priority()
     redaction.install()
     logging.basicConfig(level=logging.WARNING)
     transformers_logging.set_verbosity_error()
@@ -61,7 +58,9 @@ def compute_next(sessions: Sessions, settings: WorkerSettings) -> bool:
         fetch_uploads(sessions, open_uploads(settings), spec)
         used_by = f"estimate {claimed.id}"
         secret = read_model_secret(sessions, settings, spec, claimed.created_by, used_by)
-        result = estimate(spec, settings, time_ratios, secret)
+        with ComputeThread(settings.worker_nice) as thread:
+            thread.lower_priority()
+            result = thread.run(estimate, spec, settings, time_ratios, secret)
     except Exception as error:
         problem = problem_of(error, spec)
         if problem.status >= 500:

@@ -15,7 +15,6 @@ from db.core.session import open_sessions
 from db.startup import checks
 from db.startup.encryption_keys import check_encryption
 from db.startup.heartbeat_pipe import HeartbeatPipe
-from db.startup.parent_death import exit_with_parent
 from db.startup.private_files import keep_private
 from db.startup.settings import Settings
 from worker.outputs.dispatcher import OutputDispatcher
@@ -28,7 +27,6 @@ HEARTBEAT_EVERY_S = 1.0
 
 def main() -> None:
     """Send outputs until a signal stops the process."""
-    exit_with_parent()
     redaction.install()
     with checks.exit_on_error("outputs"):
         settings = checks.read_settings(Settings)

@@ -49,7 +49,11 @@ class Child:
     _due: float = field(default=0.0, init=False)
 
     def start(self) -> None:
-        """Start the command in its own process group; the kernel kills it if this process ends."""
+        """Start the command in its own process group; the kernel kills it if this process ends.
+
+        All children stay in one session: where Linux shares out its processors among sessions, the
+        niceness of threads counts only within a session.
+        """
         self._monitor = (
             None if self.silent_after_s is None else HeartbeatMonitor(self.silent_after_s)
         )
@@ -59,11 +63,11 @@ class Child:
             env={**self.env, **pipe},
             pass_fds=[*self.fds, *map(int, pipe.values())],
             stdout=STDERR,  # standard output is for the URL that `zpruner serve` prints
-            start_new_session=True,
+            process_group=0,
             preexec_fn=partial(exit_with_parent, os.getpid()),
         )
         if self._monitor is not None:
-            self._monitor.close_write_end()
+            self._monitor.watch(self.process.pid)
         self._started = time.monotonic()
 
     def check(self) -> None:

@@ -49,6 +49,14 @@ def eventually(true: Callable[[], bool], within_s: float = 60) -> bool:
     return True
 
 
+def test_children_have_groups_of_their_own_in_one_session(supervisor: Supervisor) -> None:
+    children = [Child(name, SLEEP, os.environ) for name in ("one", "two")]
+    for child in children:
+        supervisor.add(child)
+    assert {os.getsid(pid(child)) for child in children} == {os.getsid(0)}
+    assert [os.getpgid(pid(child)) for child in children] == [pid(child) for child in children]
+
+
 def test_a_dead_child_is_restarted_after_its_backoff(supervisor: Supervisor) -> None:
     child = Child("sleep", SLEEP, os.environ)
     supervisor.add(child)
