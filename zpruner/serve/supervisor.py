@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
+from db.startup.cpu_time import longest_wait_s, thread_times
 from db.startup.heartbeat_monitor import HeartbeatMonitor
 from db.startup.heartbeat_pipe import HEARTBEAT_VARIABLE
 from db.startup.parent_death import exit_with_parent
@@ -126,6 +127,11 @@ class Supervisor:
         """Check every child once."""
         for child in self._children:
             child.check()
+
+    def longest_wait_s(self) -> float:
+        """Return for how long a child has waited for a processor since its start, at most."""
+        running = [child.process.pid for child in self._children if child.process is not None]
+        return max((longest_wait_s({}, thread_times(pid)) for pid in running), default=0.0)
 
     def run(self, stop: threading.Event) -> None:
         """Supervise the children until ``stop`` is set."""
