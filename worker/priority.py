@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
+from functools import partial
 from pathlib import Path
 from typing import ParamSpec, Self, TypeVar
 
@@ -29,14 +30,14 @@ class ComputeThread:
     """
 
     def __init__(self, nice: int) -> None:
-        self._nice, self._others = nice, _threads()
+        self._nice, self._others, self._is_lowered = nice, _threads(), False
         self._context = copy_context()
         self._executor = ThreadPoolExecutor(1, "compute")
 
     def run(self, function: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
         """Call a function in the thread, wait, and return its result or raise its error."""
-        call = self._executor.submit(self._context.run, function, *args, **kwargs)
-        return call.result()
+        call = partial(function, *args, **kwargs)
+        return self._executor.submit(lambda: self._context.run(call)).result()
 
     def iterate(self, items: Generator[Item, None, Result]) -> Generator[Item, None, Result]:
         """Yield what a generator yields and return what it returns; the generator runs here."""
@@ -56,6 +57,11 @@ class ComputeThread:
 
         Does nothing on systems other than Linux. A lower priority that was set before is kept.
         """
+        if not self._is_lowered:
+            self.run(self._lower)  # there, so that the thread exists
+            self._is_lowered = True
+
+    def _lower(self) -> None:
         for thread in _threads() - self._others:
             with suppress(ProcessLookupError):
                 if os.getpriority(os.PRIO_PROCESS, thread) < self._nice:

@@ -33,7 +33,7 @@ def compute():
     return (time.thread_time() - mine) / (ran_s() - others + time.thread_time() - mine)
 
 with ComputeThread(int(sys.argv[2])) as thread:
-    thread.run(thread.lower_priority)
+    thread.lower_priority()
     print(json.dumps(thread.run(compute)))
 """
 

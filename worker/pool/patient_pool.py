@@ -17,6 +17,8 @@ CHECK_EVERY_S = 1.0
 
 
 class _Processes(AsynPool):
+    on_process_up: Any
+
     def _create_process_handlers(self, hub: Any) -> None:
         super()._create_process_handlers(hub)
         register = self.on_process_up

@@ -13,7 +13,7 @@ BUSY_BELOW = 1 / 3
 def check_processor(nice: int) -> Finding:
     """Compute for a moment at the priority of jobs, and report the share of a processor it got."""
     with ComputeThread(nice) as thread:
-        thread.run(thread.lower_priority)
+        thread.lower_priority()
         return finding(thread.run(_share), nice)
 
 
