@@ -79,7 +79,7 @@ def test_only_the_api_listens_and_only_on_loopback() -> None:
 
 def test_a_busy_worker_has_a_low_cpu_share() -> None:
     shares = {name: one["cpu_shares"] for name, one in SERVICES.items() if "cpu_shares" in one}
-    assert shares == {"worker": 128}
+    assert shares == {"worker": 341}
 
 
 def test_broker_and_database_have_no_access_to_outside_networks() -> None:

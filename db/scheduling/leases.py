@@ -90,6 +90,12 @@ class LeaseRepository:
         job = self._renew(job_id, attempt)
         record_event(self._session, job, "resumed", kept)
 
+    def report_warning(self, job_id: str, attempt: int, text: str, beginning: str) -> None:
+        """Renew the lease and add a warning in place of an earlier one with the same beginning."""
+        job = self._renew(job_id, attempt)
+        others = [one for one in job.warnings if not one.startswith(beginning)]
+        self._renew(job_id, attempt, warnings=[*others, text])
+
     def succeed(
         self, job_id: str, attempt: int, result: Document, artifacts: Sequence[NewArtifact]
     ) -> Job:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TypeVar
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from db.access.caller_secrets import read_model_secret
@@ -27,6 +27,7 @@ from db.startup.settings import Settings
 from db.tables.base import Document
 from db.tables.jobs import Job
 from db.tables.trials import TRIAL
+from worker.attempts.busy_machine import BEGINNING
 from worker.jobs.progress import JobProgress, JobResult
 
 T = TypeVar("T")
@@ -114,6 +115,14 @@ class Attempt:
         """Renew the lease and return the job's state; a failed write is not repeated."""
         with self._sessions.begin() as session:
             return self._leases(session).heartbeat(self.job_id, self.number)
+
+    def warn(self, text: str) -> None:
+        """Add to the job's warnings that the machine is busy; a failed write is only logged."""
+        try:
+            with self._sessions.begin() as session:
+                self._leases(session).report_warning(self.job_id, self.number, text, BEGINNING)
+        except (LeaseLostError, SQLAlchemyError) as error:
+            log.warning("job %s: a warning is not stored: %s", self.job_id, error)
 
     def record(self, progress: JobProgress, eta: Eta | None = None) -> JobState:
         """Write progress, and the report of a block just finished; return the job's state."""

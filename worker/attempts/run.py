@@ -40,12 +40,15 @@ from worker.jobs.eta import EtaEstimator
 from worker.jobs.problems import TRANSIENT_CODES, problem_of, time_limit_problem
 from worker.jobs.progress import JobProgress, JobResult
 from worker.jobs.resources import Resources
+from worker.priority import ComputeThread
 from worker.pruning.base.generators import run_to_end
 from worker.settings import WorkerSettings
 from worker.sources.result_models import PlacedResult, place_result
 
 log = logging.getLogger(__name__)
 EX_TEMPFAIL = 75
+STARTING = {Phase.resolving, Phase.loading}
+"""The phases in which a job does not give way to other processes yet."""
 
 
 class Prune(Protocol):
@@ -202,8 +205,18 @@ class Runner:
             gate=attempt.gate,
             model_secret=partial(attempt.model_secret, self._settings),
         )
-        with closing(self._steps(attempt, staged, resources)) as steps:
-            return run_to_end(steps, record)
+        steps = self._steps(attempt, staged, resources)
+        with (
+            ComputeThread(self._settings.worker_nice) as thread,
+            closing(thread.iterate(steps)) as computed,
+        ):
+
+            def give_way(progress: JobProgress) -> None:
+                if progress.phase not in STARTING:
+                    thread.lower_priority()
+                record(progress)
+
+            return run_to_end(computed, give_way)
 
     def _steps(
         self, attempt: Attempt, staged: Path, resources: Resources

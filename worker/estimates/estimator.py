@@ -19,10 +19,9 @@ from db.files.fetched_uploads import fetch_uploads
 from db.files.stores import open_store, open_uploads
 from db.jobs.estimates import EstimateRepository
 from db.spec.prune_spec import PruneSpec
-from db.startup.parent_death import exit_with_parent
 from worker.estimates.estimate import estimate
 from worker.jobs.problems import problem_of
-from worker.priority import lower_priority
+from worker.priority import ComputeThread
 from worker.settings import WorkerSettings
 from worker.sources.result_models import outline_result
 
@@ -33,8 +32,6 @@ POLL_INTERVAL_S = 0.1
 
 def main() -> None:
     """Compute requested estimates; return after ``IDLE_S`` seconds without a request."""
-    exit_with_parent()
-    lower_priority()
     redaction.install()
     logging.basicConfig(level=logging.WARNING)
     transformers_logging.set_verbosity_error()
@@ -64,9 +61,13 @@ def compute_next(sessions: Sessions, settings: WorkerSettings) -> bool:
         fetch_uploads(sessions, open_uploads(settings), spec)
         used_by = f"estimate {claimed.id}"
         secret = read_model_secret(sessions, settings, spec, claimed.created_by, used_by)
-        with TemporaryDirectory(prefix="zpruner-result-") as folder:
+        with (
+            TemporaryDirectory(prefix="zpruner-result-") as folder,
+            ComputeThread(settings.worker_nice) as thread,
+        ):
             started_from = outline_result(sessions, open_store(settings), spec, Path(folder))
-            result = estimate(spec, settings, time_ratios, secret, started_from)
+            thread.lower_priority()
+            result = thread.run(estimate, spec, settings, time_ratios, secret, started_from)
     except Exception as error:
         problem = problem_of(error, spec)
         if problem.status >= 500:

@@ -16,7 +16,6 @@ from db.core.session import open_sessions
 from db.startup import checks
 from db.startup.encryption_keys import check_encryption
 from db.startup.heartbeat_pipe import HeartbeatPipe
-from db.startup.parent_death import exit_with_parent
 from db.startup.private_files import keep_private
 from db.startup.settings import Settings
 from worker.outputs.dispatcher import OutputDispatcher
@@ -31,7 +30,6 @@ MEMORY_BYTES = 2 << 30
 
 def main() -> None:
     """Send outputs until a signal stops the process."""
-    exit_with_parent()
     _limit_memory()
     redaction.install()
     with checks.exit_on_error("outputs"):

@@ -21,9 +21,19 @@ from zpruner.client.models.results import CancelledJobs
 
 @contextmanager
 def progress_display(console: Console) -> Iterator[Callable[[JobFields], None]]:
-    """Yield a function that shows a job's progress: a bar on a terminal, lines elsewhere."""
+    """Yield a function that shows a job's progress: a bar on a terminal, lines elsewhere.
+
+    It also prints the warnings that the job gets from the second call on.
+    """
+    warn = _NewWarnings(console)
     if not console.is_terminal:
-        yield _Lines(console)
+        lines = _Lines(console)
+
+        def print_lines(job: JobFields) -> None:
+            lines(job)
+            warn(job)
+
+        yield print_lines
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
     left = TextColumn("{task.fields[left]}")
@@ -33,6 +43,7 @@ def progress_display(console: Console) -> Iterator[Callable[[JobFields], None]]:
         def show(job: JobFields) -> None:
             done = job.progress.fraction
             bar.update(task, description=stage(job), completed=done, left=time_left(job))
+            warn(job)
 
         yield show
 
@@ -50,6 +61,21 @@ def bytes_display(console: Console, what: str, total: float) -> Iterator[Callabl
     with Progress(*columns, TimeElapsedColumn(), console=console) as bar:
         task = bar.add_task(what, total=total)
         yield lambda count: bar.advance(task, count)
+
+
+class _NewWarnings:
+    """Prints the warnings that a job gets while it is followed."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._known: set[str] | None = None
+
+    def __call__(self, job: JobFields) -> None:
+        known = set(job.warnings) if self._known is None else self._known
+        for warning in job.warnings:
+            if warning not in known:
+                self._console.print(f"warning: {warning}", markup=False, highlight=False)
+        self._known = {*known, *job.warnings}
 
 
 class _Lines:

@@ -32,7 +32,10 @@ from zpruner.serve.supervisor import Child, Supervisor, stop_signal
 
 log = logging.getLogger("zpruner")
 READY_TIMEOUT_S = 300.0
-"""How long the service may need to start; a worker alone may wait for its imports for 120 s."""
+"""How long the service may need to start; a worker alone may wait for its imports for 120 s.
+
+The time in which a part waits for a processor does not count.
+"""
 CONTROL_GRACE_S = 12.0  # it ends the outputs process before its own tasks
 EXIT_CODE = 2
 REFUSALS = (ServeError, SettingsError, BrokerError, TracingError, SQLAlchemyError, OSError)
@@ -169,14 +172,14 @@ def _start_broker(supervisor: Supervisor, settings: ServeSettings) -> None:
 
 def _announce(supervisor: Supervisor, url: str, instance: str, stop: threading.Event) -> None:
     """Print the URL once the whole service is ready."""
-    deadline = time.monotonic() + READY_TIMEOUT_S
+    began = time.monotonic()
     while not stop.wait(0.2):
         supervisor.check()
         reason = not_ready_reason(url, instance)
         if reason is None:
             print(f"Z-Pruner is ready at {url}", flush=True)  # noqa: T201 - the output of this command
             return
-        if time.monotonic() > deadline:
+        if time.monotonic() - began - supervisor.longest_wait_s() > READY_TIMEOUT_S:
             raise ServeError(f"{url} is not ready after {READY_TIMEOUT_S:g} s: {reason}")
 
 

@@ -50,6 +50,17 @@ def test_only_a_queued_job_can_be_claimed(status: JobState, sessions: Sessions) 
         assert ClaimRepository(session).claim(job.id, "worker-1") is None
 
 
+def test_a_warning_replaces_an_earlier_one_with_the_same_beginning(sessions: Sessions) -> None:
+    job = claimed(sessions)
+    with sessions.begin() as session:
+        leases = LeaseRepository(session)
+        for text in ("busy: 1", "other", "busy: 2"):
+            leases.report_warning(job.id, 1, text, "busy: ")
+        assert JobRepository(session).get(job.id).warnings == ["other", "busy: 2"]
+        with pytest.raises(LeaseLostError):
+            leases.report_warning(job.id, 2, "busy: 3", "busy: ")
+
+
 def test_a_duplicate_message_finds_nothing_to_claim(sessions: Sessions) -> None:
     job = claimed(sessions)
     with sessions.begin() as session:
