@@ -37,6 +37,7 @@ METRIC_NAMES = (
     "recovery.tokens",
     "recovery.held_out_loss_before",
     "recovery.held_out_loss_after",
+    "recovery.mask_moved",
     "eval_overlap",
     "compact_size_bytes",
     "patterns.matrices",

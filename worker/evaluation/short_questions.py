@@ -27,9 +27,12 @@ class ShortQuestion:
     def is_answered_by(self, text: str) -> bool:
         """Whether a text begins with the right answer; case and leading marks do not matter.
 
-        A longer number or word that begins with the answer is another answer.
+        A longer number or word that begins with the answer is another answer, and so is a number
+        with a sign or a decimal point before it.
         """
-        whole = rf"[\W_]*?{re.escape(self.answer.strip())}(?!\w|[.,]\d)"
+        answer = self.answer.strip()
+        start = r"(?<![-−–.,])" if answer[:1].isdigit() else ""  # noqa: RUF001 # signs
+        whole = rf"[\W_]*?{start}{re.escape(answer)}(?!\w|[.,]\d)"
         return re.match(whole, text, re.IGNORECASE) is not None
 
 

@@ -82,6 +82,7 @@ def pruned_model(
         setting=result.plan.setting_values(),
         dense_losses=result.dense_losses,
         increment=job.recipe.increment,
+        warnings=_of_recovery(recovered),
     )
 
 
@@ -101,6 +102,16 @@ def _in_place(job: OpenedJob) -> list[str]:
         "The blocks lost different numbers of units, for which no config has fields. So these are "
         "zeros in place, and the result is neither smaller nor faster than the dense model."
     ]
+
+
+def _of_recovery(recovered: RecoveredModel | None) -> tuple[str, ...]:
+    """Return a warning if there was a recovery, and it has changed nothing."""
+    if recovered is None or not recovered.result.kept_start:
+        return ()
+    return (
+        "No step of the recovery lowered the held-out loss, so that the weights are those of the "
+        "sweep. Set a lower lr in recover, or more tokens.",
+    )
 
 
 def _warnings(shared: float | None) -> list[str]:

@@ -240,9 +240,11 @@ def _recovery_steps(report: dict[str, Any]) -> Iterable[str]:
     if "recovery" not in report:
         return
     settings, measured = report["recovery"]["settings"], report["metrics"]["recovery"]
+    moved = measured.get("mask_moved")
+    zeros = "zeros kept" if moved is None else f"{moved:.2%} of the mask's places moved"
     yield (
         f"then trained by the recovery `{settings['kind']}`: {measured['steps']:,} steps on "
-        f"{measured['tokens']:,} tokens, zeros kept"
+        f"{measured['tokens']:,} tokens, {zeros}"
     )
     if settings.get("rounds"):
         yield "in each step the weights rounded as above, with gradients straight through"

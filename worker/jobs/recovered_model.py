@@ -39,6 +39,7 @@ class RecoveredModel:
     def metrics(self) -> dict[str, Any]:
         """Return the metrics of the training by name."""
         result = self.result
+        moved = {} if result.mask_moved is None else {"mask_moved": result.mask_moved}
         return {
             "kind": self.recovery.settings.kind,
             "steps": result.steps,
@@ -48,6 +49,7 @@ class RecoveredModel:
             "kept_start": result.kept_start,
             "held_out_loss_before": result.held_out_before,
             "held_out_loss_after": result.held_out_after,
+            **moved,
         }
 
     def report(self) -> dict[str, Any]:

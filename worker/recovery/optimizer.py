@@ -87,14 +87,13 @@ class Optimizer:
             NotFiniteError: the norm of all gradients together is not finite.
         """
         factor = schedule(step, self._steps, self._recovery.warmup)
-        rates = [rate * factor for rate in self._rates]
-        for group, rate in zip(self._adam.param_groups, rates, strict=True):
-            group["lr"] = rate
+        for group, rate in zip(self._adam.param_groups, self._rates, strict=True):
+            group["lr"] = rate * factor
         for matrix in self._student.parametrizations():
             matrix.mask_gradients()
         self._scale_gradients(step, tokens)
         for matrix in self._student.parametrizations():
-            matrix.before_step(step, self._steps, rates[0])
+            matrix.add_decay(step, self._steps)
         self._adam.step()
         self._adam.zero_grad()
         for matrix in self._student.parametrizations():

@@ -7,7 +7,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from worker.pruning.base.errors import RecoveryError
 from worker.pruning.base.memory import (
     device_peak_bytes,
     fix_malloc_thresholds,
@@ -27,7 +26,9 @@ from worker.recovery.evaluation import evaluation_losses
 from worker.recovery.fingerprint import recovery_fingerprint
 from worker.recovery.forward_stream import open_block_inputs
 from worker.recovery.head import DistillationHead, Head
-from worker.recovery.kinds.registry import check_pattern, parametrize
+from worker.recovery.kinds.mask_change import MaskChange
+from worker.recovery.kinds.registry import parametrize
+from worker.recovery.model_pair import check_pair
 from worker.recovery.optimizer import Optimizer
 from worker.recovery.planning.plan import plan_recovery
 from worker.recovery.recovery_log import RecoveryLog, TrainingState
@@ -92,7 +93,7 @@ class ModelRecovery:
             PruningError: the models, the pattern, the windows or the available memory do not allow
                 the recovery.
         """
-        _check(dense, pruned, recovery, pattern)
+        check_pair(dense, pruned, recovery, pattern)
         fix_malloc_thresholds()
         self._dense, self._pruned, self._recovery, self._pattern = dense, pruned, recovery, pattern
         self._evaluation, self._out, self._token_loss = evaluation, out, token_loss
@@ -140,12 +141,12 @@ class ModelRecovery:
         yield from teach(self._teacher, self._dense, self._log, self._ranks)
         trim_heap()
         before = yield from self._evaluate("evaluation_losses_before", self._pruned)
-        state = yield from self._train()
+        state, change = yield from self._train()
         trim_heap()
         written = Checkpoint.open(self._out).dequantized()
         recovered = MetaModel(self._pruned.model, written, self._pruned.dtype, self._pruned.device)
         after = yield from self._evaluate("evaluation_losses_after", recovered)
-        return self._result(state, before, after)
+        return self._result(state, change, before, after)
 
     def _evaluate(
         self, name: str, model: MetaModel
@@ -157,8 +158,8 @@ class ModelRecovery:
             losses = yield from evaluation_losses(model, self._evaluation, self._token_loss, folder)
         return tuple(self._log.decide_once(name, lambda: losses))
 
-    def _train(self) -> Generator[RecoveryProgress, None, TrainingState]:
-        """Train the model, and write its best state."""
+    def _train(self) -> Generator[RecoveryProgress, None, tuple[TrainingState, MaskChange]]:
+        """Train the model, and write its best state; return how its mask has changed, too."""
         block_inputs = open_block_inputs(self._pruned)
         generator = torch.Generator().manual_seed(self._seed)
         build = partial(
@@ -171,6 +172,7 @@ class ModelRecovery:
                 build,
                 recomputes=self.plan.setting.recomputes,
                 is_quantized=self._recovery.rounds,
+                dense=self._dense if self._recovery.changes_mask else None,
                 ranks=self._ranks,
             )
             training = Training(
@@ -184,33 +186,38 @@ class ModelRecovery:
                 self._ranks,
             )
             state = yield from training.run()
-            self._write(student if state.best_step else None)
-        return state
+            return state, self._write(student if state.best_step else None)
 
     def _optimizer(self, student: Student) -> Optimizer:
         parameters = sum(one.numel() for one in self._dense.model.parameters())
         steps = self._windows.steps
         return Optimizer(student, self._recovery, parameters, steps, self._ranks)
 
-    def _write(self, student: Student | None) -> None:
+    def _write(self, student: Student | None) -> MaskChange:
         """Write the weights of a student, or the pruned ones if there is no student."""
+        change = MaskChange()
         blocks = list(student.trained_blocks()) if student else []
         for index in range(len(self._pruned.blocks)):
             merged = blocks[index].merged() if blocks else {}
             packed = blocks[index].packed() if blocks else self._packed(index)
             if self._ranks.is_main:
-                stored = self._pruned.read_block(index) | merged
-                self._output.write_block(index, stored, packed)
+                stored = self._pruned.read_block(index)
+                change += MaskChange.between(stored, merged)
+                self._output.write_block(index, stored | merged, packed)
         norms = student.merged_norms() if student else {}
         if self._ranks.is_main:
             self._output.finish(self._pruned.weights.to_stored(norms))
-        self._ranks.barrier()
+        return self._ranks.run_on_main(lambda: change)
 
     def _packed(self, index: int) -> dict[str, QuantizedMatrix]:
         return packed_matrices(self._pruned, index) if self._recovery.rounds else {}
 
     def _result(
-        self, state: TrainingState, before: tuple[float, ...], after: tuple[float, ...]
+        self,
+        state: TrainingState,
+        change: MaskChange,
+        before: tuple[float, ...],
+        after: tuple[float, ...],
     ) -> RecoveryResult:
         start = state.curve[0].held_out_loss
         return RecoveryResult(
@@ -220,6 +227,7 @@ class ModelRecovery:
             held_out_before=state.best_loss if start is None else start,
             held_out_after=state.best_loss,
             kept_start=state.best_step == 0,
+            mask_moved=change.share if self._recovery.changes_mask else None,
             evaluation_losses_before=before,
             evaluation_losses_after=after,
             curve=state.curve,
@@ -230,32 +238,3 @@ class ModelRecovery:
             device_peak_bytes=device_peak_bytes(self._pruned.device) or None,
             shards=tuple(self._output.shards),
         )
-
-
-def _check(
-    dense: MetaModel,
-    pruned: MetaModel,
-    recovery: Recovery,
-    pattern: Pattern | None,
-) -> None:
-    """Check the models and the kind before any work that takes time.
-
-    Raises:
-        RecoveryError: the pruned model has a parameter that the dense one has not, or other
-            embeddings or another head; or the kind needs a pattern and none is known.
-    """
-    inside, outside = _parameters(pruned)
-    dense_inside, dense_outside = _parameters(dense)
-    if not inside <= dense_inside or outside != dense_outside:
-        raise RecoveryError(
-            "the dense model and the pruned model have different parameters; "
-            "give the model that was pruned"
-        )
-    check_pattern(recovery.kind, pattern)
-
-
-def _parameters(model: MetaModel) -> tuple[set[str], dict[str, torch.Size]]:
-    """Return the names of parameters in the blocks, and the shapes of those outside, by name."""
-    inside = {name for block in model.blocks for name in block.state_dict()}
-    prefix, parameters = f"{model.prefix}.", model.model.state_dict().items()
-    return inside, {name: one.shape for name, one in parameters if not name.startswith(prefix)}

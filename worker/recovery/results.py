@@ -66,6 +66,8 @@ class RecoveryResult:
         held_out_before, held_out_after: the held-out loss of the pruned model, and of the written
             model.
         kept_start: whether no step improved the held-out loss, so that the pruned model was kept.
+        mask_moved: the share of the places of pruned matrices that are zero in only one of the
+            pruned and the written model; None if the kind keeps the mask.
         evaluation_losses_before, evaluation_losses_after: the mean loss per token of each
             evaluation window, of the pruned model, and of the written model.
         curve: the losses of all steps.
@@ -84,6 +86,7 @@ class RecoveryResult:
     held_out_before: float
     held_out_after: float
     kept_start: bool
+    mask_moved: float | None
     evaluation_losses_before: tuple[float, ...]
     evaluation_losses_after: tuple[float, ...]
     curve: tuple[CurvePoint, ...]

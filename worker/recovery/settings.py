@@ -67,6 +67,14 @@ class Recovery:
             )
 
     @property
+    def changes_mask(self) -> bool:
+        """Whether the mask is chosen again in the training.
+
+        The pruned weights then start with their values in the dense model.
+        """
+        return self.kind == "ast"
+
+    @property
     def warmup(self) -> float:
         """Share of the steps in which the learning rate rises."""
         return _SPP_WARMUP if self.kind == "spp" else _WARMUP

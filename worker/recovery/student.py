@@ -23,7 +23,7 @@ from worker.recovery.kinds.parametrization import Parametrization
 from worker.recovery.rounding import FixedScales, packed_matrices
 from worker.recovery.sharding import shard, whole
 
-Parametrize = Callable[[Tensor, MatrixLayout], Parametrization]
+Parametrize = Callable[[Tensor, MatrixLayout, Tensor | None], Parametrization]
 
 
 class TrainedBlock(nn.Module):
@@ -37,6 +37,7 @@ class TrainedBlock(nn.Module):
         dtype: the dtype of the forward.
         device: the device of the forward.
         packed: the matrices that are quantised, by parameter name; their scales stay.
+        dense: the dense block's parameters, by name; empty if no kind needs them.
 
     Attributes:
         matrix_names: the names of the pruned parameters, relative to the block.
@@ -52,6 +53,7 @@ class TrainedBlock(nn.Module):
         dtype: torch.dtype,
         device: torch.device,
         packed: Mapping[str, QuantizedMatrix],
+        dense: Mapping[str, Tensor],
     ) -> None:
         super().__init__()
         self._scales = {
@@ -66,7 +68,11 @@ class TrainedBlock(nn.Module):
             name: stored[name].dtype for name in (*self.matrix_names, *self.norm_names)
         }
         self.matrices = nn.ModuleList(
-            parametrize(stored[name].to(device), MatrixLayout(own, config))
+            parametrize(
+                stored[name].to(device),
+                MatrixLayout(own, config),
+                dense[name].to(device) if dense else None,
+            )
             for name, own in layers.items()
         )
         self.norms = nn.ParameterList(
@@ -139,6 +145,7 @@ class Student(nn.Module):
         recomputes: whether the backward runs each block's forward again rather than keeping its
             activations.
         is_quantized: whether the matrices that are stored packed are trained as such.
+        dense: the dense model, for a kind that starts from its weights; its weights are read once.
         ranks: the processes among which the blocks' parameters are divided.
 
     Attributes:
@@ -153,6 +160,7 @@ class Student(nn.Module):
         *,
         recomputes: bool,
         is_quantized: bool = False,
+        dense: MetaModel | None = None,
         ranks: Ranks = SINGLE_PROCESS,
     ) -> None:
         super().__init__()
@@ -169,7 +177,12 @@ class Student(nn.Module):
         self.blocks = nn.ModuleList()
         for index, block in enumerate(meta_model.blocks):
             packed = packed_matrices(meta_model, index) if is_quantized else {}
-            trained = build(block, meta_model.read_block(index), packed=packed)
+            trained = build(
+                block,
+                meta_model.read_block(index),
+                packed=packed,
+                dense=dense.read_block(index) if dense else {},
+            )
             shard(trained, ranks, meta_model.device)
             self.blocks.append(trained)
         self.norm_names = _head_norms(meta_model, block_inputs)

@@ -5,15 +5,23 @@ An adapter adds s·BA to a weight W. BA is dense, so merging it fills zeros of W
 s·M ⊙ BA, where M is 1 for nonzero weights and 0 for zeros (Zimmer et al., 2023, arXiv:2312.15230).
 """
 
+import warnings
+
 import torch
 from peft import PeftConfig, PeftModel, PeftType
 from peft.tuners import lora
 from peft.tuners.lora.layer import LoraVariant
+from peft.utils import ModulesToSaveWrapper
 from torch import Tensor, nn
 from torch.nn import functional
 
 from zpruner.training.errors import AdapterError, NotSparseError
-from zpruner.training.masks import MIN_SPARSITY, matrix_sparsity
+from zpruner.training.masks import (
+    MIN_SPARSITY,
+    check_min_sparsity,
+    matrix_sparsity,
+    warn_of_left_out,
+)
 
 KEEPING_INITIALIZATIONS = (True, False, "gaussian", "eva", "orthogonal")
 """Values of ``init_lora_weights`` that keep zeros.
@@ -77,12 +85,13 @@ class MaskedLora(LoraVariant):
         return unmerged.to(orig_weight.dtype)
 
 
-def mask_adapters(model: PeftModel) -> None:
+def mask_adapters(model: PeftModel, min_sparsity: float = MIN_SPARSITY) -> None:
     """Mask the LoRA adapters on sparse layers, in forward passes and in merges.
 
     Call it after ``get_peft_model`` or ``PeftModel.from_pretrained`` and before training, and again
     after loading further adapters. Merging an adapter that was trained with its mask changes the
-    model's outputs by rounding only. Adapters on dense layers stay as they are.
+    model's outputs by rounding only. Adapters on dense layers stay as they are; a warning names
+    those of these layers that have zeros all the same.
 
     A forward pass computes M ⊙ BA for each sparse layer. Unless gradient checkpointing is on, it
     keeps the result for the backward pass; with adapters in float32, this takes up to five bytes
@@ -90,38 +99,49 @@ def mask_adapters(model: PeftModel) -> None:
 
     Args:
         model: a model with LoRA adapters on nn.Linear or Conv1D layers.
+        min_sparsity: the smallest share of zeros of a sparse layer, above 0 and at most 1.
 
     Raises:
         NotSparseError: no layer with an adapter is sparse.
+        MaskError: ``min_sparsity`` is out of its bounds.
         AdapterError: an adapter is of another kind than plain LoRA, such as DoRA; was initialized
-            in a way that fills zeros; or is merged already. Or a layer with an adapter is or may be
-            sparse, but is neither an unquantized nn.Linear nor a Conv1D.
+            in a way that fills zeros; is merged already; or has a bias on a layer without one. Or a
+            layer with an adapter is or may be sparse, but is neither an unquantized nn.Linear nor a
+            Conv1D.
     """
+    check_min_sparsity(min_sparsity)
     for adapter, config in model.peft_config.items():
         _check_config(adapter, config)
-    layers = [
-        layer
-        for name, layer in model.named_modules()
-        if isinstance(layer, lora.LoraLayer) and _must_be_masked(name, layer)
-    ]
-    if not layers:
+    masked, dense = [], []
+    for name, layer in model.named_modules():
+        if isinstance(layer, lora.LoraLayer):
+            _check_bias(name, layer)
+            if _must_be_masked(name, layer, min_sparsity):
+                masked.append(layer)
+            else:
+                dense.append((name, layer.get_base_layer().weight))
+    if not masked:
         raise NotSparseError(
-            "no layer with an adapter is sparse; load the pruned model, or merge with peft alone"
+            f"no layer with an adapter has a share of zeros of {min_sparsity:g} or more; load the "
+            "pruned model, give a smaller min_sparsity, or merge with peft alone"
         )
-    for layer in layers:
+    warn_of_left_out(dense, min_sparsity)
+    for layer in masked:
         for adapter in layer.lora_A:
             layer.lora_variant[adapter] = MaskedLora()
 
 
-def merge_adapters(model: PeftModel) -> nn.Module:
+def merge_adapters(model: PeftModel, min_sparsity: float = MIN_SPARSITY) -> nn.Module:
     """Merge the active adapter into the weights, and keep the zeros of all sparse layers.
 
     The weight of a sparse layer becomes W + s·M ⊙ BA, so the adapter changes no zeros. If the
     adapter was trained without ``mask_adapters``, merging changes the model's outputs. A dense
-    layer is merged as peft does it.
+    layer is merged as peft does it. Trained copies of whole layers (``modules_to_save``) take the
+    place of these layers; a warning names those that have lost zeros.
 
     Args:
         model: as for ``mask_adapters``; it is changed in place.
+        min_sparsity: as for ``mask_adapters``.
 
     Returns:
         The base model, as ``merge_and_unload`` of peft returns it.
@@ -131,15 +151,35 @@ def merge_adapters(model: PeftModel) -> nn.Module:
         NotSparseError: no layer with an adapter is sparse.
         ValueError: a merged weight is not finite.
     """
-    mask_adapters(model)
+    mask_adapters(model, min_sparsity)
     active = model.active_adapters
     if len(active) != 1:
         raise AdapterError(
             f"{len(active)} adapters are active ({', '.join(active)}); activate the one to merge "
             "with set_adapter, after add_weighted_adapter if it shall be a sum"
         )
+    _warn_of_copies(model, active[0])
     merged: nn.Module = model.merge_and_unload(safe_merge=True)
     return merged
+
+
+def _warn_of_copies(model: PeftModel, adapter: str) -> None:
+    """Warn of trained copies of whole layers that have lost zeros of these layers."""
+    lost = {}
+    for name, module in model.named_modules():
+        if isinstance(module, ModulesToSaveWrapper) and adapter in module.modules_to_save:
+            trained = dict(module.modules_to_save[adapter].named_parameters())
+            for part, weight in module.original_module.named_parameters():
+                filled = (weight == 0) & (trained[part] != 0).to(weight.device)
+                if weight.ndim > 1 and bool(filled.any()):
+                    lost[f"{name}.{part}"] = int(filled.sum())
+    if lost:
+        named = ", ".join(f"{name} ({count:,} zeros)" for name, count in lost.items())
+        warnings.warn(
+            f"copies of whole layers (modules_to_save) have lost zeros in training: {named}; "
+            "train with KeepZerosCallback or keep_zeros as well",
+            stacklevel=3,
+        )
 
 
 def _update(layer: lora.Linear, adapter: str, mask: Tensor) -> Tensor:
@@ -162,14 +202,26 @@ def _check_config(adapter: str, config: PeftConfig) -> None:
         )
 
 
-def _must_be_masked(name: str, layer: lora.LoraLayer) -> bool:
+def _check_bias(name: str, layer: lora.LoraLayer) -> None:
+    """Check that an adapter with a bias can be merged, which peft checks after the training."""
+    if getattr(layer.get_base_layer(), "bias", None) is not None:
+        return
+    for adapter, up in layer.lora_B.items():
+        if getattr(up, "bias", None) is not None:
+            raise AdapterError(
+                f"adapter {adapter!r} has lora_bias=True, and {name} has no bias into which it "
+                "could be merged; set lora_bias=False, or name layers with a bias in target_modules"
+            )
+
+
+def _must_be_masked(name: str, layer: lora.LoraLayer, min_sparsity: float) -> bool:
     """Return whether the weight of a layer with adapters is sparse.
 
     Raises:
         AdapterError: the weight is or may be sparse, but the adapters cannot be masked.
     """
     weight = getattr(layer.get_base_layer(), "weight", None)
-    if weight is not None and weight.is_floating_point() and matrix_sparsity(weight) < MIN_SPARSITY:
+    if weight is not None and weight.is_floating_point() and matrix_sparsity(weight) < min_sparsity:
         return False
     if type(layer) is not lora.Linear:
         raise AdapterError(

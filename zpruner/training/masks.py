@@ -1,11 +1,15 @@
 """Masks that show which weights of a sparse model are zero."""
 
+import warnings
+from collections.abc import Iterable
+
 from torch import Tensor, nn
 
 from zpruner.training.errors import MaskError
 
 MIN_SPARSITY = 0.05
 """A parameter with at least this share of zeros is sparse; dense ones have hardly any zeros."""
+_MOST_NAMED = 5
 
 
 def zero_masks(model: nn.Module, min_sparsity: float = MIN_SPARSITY) -> dict[str, Tensor]:
@@ -35,6 +39,28 @@ def zero_masks(model: nn.Module, min_sparsity: float = MIN_SPARSITY) -> dict[str
         for name, parameter in model.named_parameters()
         if min_sparsity <= matrix_sparsity(parameter) < 1
     }
+
+
+def warn_of_left_out(left_out: Iterable[tuple[str, Tensor]], min_sparsity: float) -> list[str]:
+    """Warn of matrices with zeros that are not kept; return their names.
+
+    Args:
+        left_out: names and weights that may be trained, other than those whose zeros are kept. Only
+            weights with zeros, but not of zeros alone, count.
+        min_sparsity: the smallest share of zeros of those that are kept.
+    """
+    shares = {name: matrix_sparsity(weight) for name, weight in left_out}
+    found = {name: share for name, share in shares.items() if 0 < share < 1}
+    if found:
+        named = [f"{name} ({share:.2%} zeros)" for name, share in found.items()]
+        more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
+        warnings.warn(
+            f"the zeros of {', '.join(named[:_MOST_NAMED])}{more} may be lost, because each has a "
+            f"share of zeros below min_sparsity, {min_sparsity:g}; give a smaller min_sparsity to "
+            "keep them",
+            stacklevel=3,
+        )
+    return list(found)
 
 
 def matrix_sparsity(tensor: Tensor) -> float:

@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from zpruner.training.errors import ComparisonError, NotSparseError
-from zpruner.training.masks import MIN_SPARSITY, check_min_sparsity, matrix_sparsity
+from zpruner.training.masks import check_min_sparsity, matrix_sparsity
 from zpruner.training.safetensors_folder import SafetensorsFolder
 
 Tensors = nn.Module | Mapping[str, Tensor] | str | os.PathLike[str]
@@ -33,7 +33,7 @@ class LostSparsity:
 
 
 def compare_sparsity(
-    before: Tensors, after: Tensors, min_sparsity: float = MIN_SPARSITY
+    before: Tensors, after: Tensors, min_sparsity: float | None = None
 ) -> list[LostSparsity]:
     """Return the tensors of ``before`` that have lost zeros in ``after``.
 
@@ -45,7 +45,7 @@ def compare_sparsity(
             is trained afterwards: training also changes its state dict.
         after: the same model after training. It may have other dtypes.
         min_sparsity: above 0, at most 1. Only the tensors of ``before`` that have two dimensions or
-            more and at least this share of zeros are compared.
+            more and at least this share of zeros are compared; by default all that have a zero.
 
     Returns:
         The tensors that lost zeros, in the order of ``before``; empty if every zero was kept.
@@ -56,23 +56,22 @@ def compare_sparsity(
             shares its memory with ``before``; or a folder contains no safetensors file.
         MaskError: ``min_sparsity`` is out of its bounds.
     """
-    check_min_sparsity(min_sparsity)
+    if min_sparsity is not None:
+        check_min_sparsity(min_sparsity)
     old, new = _tensors(before), _tensors(after)
     losses, compared = [], 0
     for name in old:
         tensor = old[name].detach()
         share = matrix_sparsity(tensor)
-        if share < min_sparsity:
+        if share < (min_sparsity or 0) or share == 0:
             continue
         compared += 1
         other = _counterpart(name, tensor, new)
         if lost := int(((tensor == 0) & (other != 0)).count_nonzero()):
             losses.append(LostSparsity(name, share, matrix_sparsity(other), lost))
     if not compared:
-        raise NotSparseError(
-            f"no matrix of before has a share of zeros of {min_sparsity} or more; "
-            "pass the pruned model first"
-        )
+        wanted = f"a share of zeros of {min_sparsity:g} or more" if min_sparsity else "a zero"
+        raise NotSparseError(f"no matrix of before has {wanted}; pass the pruned model first")
     return losses
 
 

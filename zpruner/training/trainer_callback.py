@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from zpruner.training.masks import MIN_SPARSITY, check_min_sparsity
 from zpruner.training.zero_hooks import ZeroHooks, keep_zeros
 
 
@@ -17,13 +18,18 @@ class KeepZerosCallback(TrainerCallback):
     Args:
         masks: as for ``keep_zeros``; by default the masks of the zeros that the model has when
             training begins.
+        min_sparsity: as for ``keep_zeros``.
 
     Raises:
+        MaskError: ``min_sparsity`` is out of its bounds.
         NotSparseError, MaskError, OptimizerError: as in ``keep_zeros``, when training begins.
     """
 
-    def __init__(self, masks: Mapping[str, Tensor] | None = None) -> None:
-        self._masks = masks
+    def __init__(
+        self, masks: Mapping[str, Tensor] | None = None, min_sparsity: float = MIN_SPARSITY
+    ) -> None:
+        check_min_sparsity(min_sparsity)
+        self._masks, self._min_sparsity = masks, min_sparsity
         self._hooks: ZeroHooks | None = None
 
     def on_train_begin(
@@ -38,7 +44,7 @@ class KeepZerosCallback(TrainerCallback):
     ) -> None:
         """Begin to keep the zeros; transformers calls this method."""
         self._remove()  # training that an error ended has left them
-        self._hooks = keep_zeros(model, optimizer, self._masks)
+        self._hooks = keep_zeros(model, optimizer, self._masks, self._min_sparsity)
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object

@@ -1,13 +1,13 @@
 """Hooks of a torch optimizer that keep zeros zero."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from zpruner.training.errors import MaskError, NotSparseError, OptimizerError
-from zpruner.training.masks import zero_masks
+from zpruner.training.masks import MIN_SPARSITY, warn_of_left_out, zero_masks
 
 
 class ZeroHooks:
@@ -22,9 +22,19 @@ class ZeroHooks:
         optimizer: the optimizer that takes the steps.
         zeros: pairs of a parameter and a bool tensor, which is True where the parameter stays
             zero. The tensor has the parameter's shape and device.
+        left_out: the names of trained matrices with zeros that are not kept.
+
+    Attributes:
+        left_out: these names.
     """
 
-    def __init__(self, optimizer: Optimizer, zeros: list[tuple[nn.Parameter, Tensor]]) -> None:
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        zeros: list[tuple[nn.Parameter, Tensor]],
+        left_out: Sequence[str] = (),
+    ) -> None:
+        self.left_out = tuple(left_out)
         self._zeros = zeros
         self._handles = (
             optimizer.register_step_pre_hook(self._clear_gradients),
@@ -48,7 +58,10 @@ class ZeroHooks:
 
 
 def keep_zeros(
-    model: nn.Module, optimizer: Optimizer, masks: Mapping[str, Tensor] | None = None
+    model: nn.Module,
+    optimizer: Optimizer,
+    masks: Mapping[str, Tensor] | None = None,
+    min_sparsity: float = MIN_SPARSITY,
 ) -> ZeroHooks:
     """Keep the zeros of a sparse model in every later step of an optimizer; return the hooks.
 
@@ -57,31 +70,51 @@ def keep_zeros(
     the zeros are cleared when a step begins, which is after gradient clipping: the norm used for
     clipping includes these gradients.
 
+    A warning names the trained matrices with zeros that are not kept, and so does the attribute
+    ``left_out`` of the hooks. Embeddings, in which the row of a padding token is zero, are not
+    named.
+
     Args:
         model: the model to train, already on the device on which it is trained.
         optimizer: any torch optimizer; it may be wrapped by accelerate.
         masks: a bool mask for each parameter name, True where a weight is kept, as ``zero_masks``
             returns them; by default the masks of the model's current zeros.
+        min_sparsity: the smallest share of zeros of a parameter whose zeros are kept, above 0 and
+            at most 1; of no effect if masks are given.
 
     Raises:
         NotSparseError: the optimizer trains no sparse parameter.
-        MaskError: a mask has a name that no parameter has, or not the shape of its parameter.
+        MaskError: a mask has a name that no parameter has, or not the shape of its parameter; or
+            ``min_sparsity`` is out of its bounds.
         OptimizerError: the optimizer has no step hooks; DeepSpeed's optimizers have none.
     """
     optimizer = _stepping(optimizer)
-    masks = zero_masks(model) if masks is None else masks
+    kept = zero_masks(model, min_sparsity) if masks is None else masks
     trained = {id(one) for group in optimizer.param_groups for one in group["params"]}
     zeros = [
         (parameter, ~mask.to(parameter.device))
-        for parameter, mask in _pairs(model, masks)
+        for parameter, mask in _pairs(model, kept)
         if id(parameter) in trained
     ]
     if not zeros:
         raise NotSparseError(
-            "the optimizer trains no sparse parameter; pass the pruned model and an optimizer of "
-            "its weights (for adapters: zpruner.training.adapters.mask_adapters)"
+            f"the optimizer trains no matrix with a share of zeros of {min_sparsity:g} or more; "
+            "pass the pruned model and an optimizer of its weights, or a smaller min_sparsity "
+            "(for adapters: zpruner.training.adapters.mask_adapters)"
+            if masks is None
+            else "the optimizer trains none of the parameters that masks names; pass an optimizer "
+            "of the pruned model's weights"
         )
-    return ZeroHooks(optimizer, zeros)
+    if masks is not None:
+        return ZeroHooks(optimizer, zeros)
+    # The row of a padding token is zero in most embeddings, and has no gradient.
+    seen = {id(one.weight) for one in model.modules() if isinstance(one, nn.Embedding)}
+    others = [
+        (name, parameter)
+        for name, parameter in model.named_parameters()
+        if id(parameter) in trained - seen and name not in kept
+    ]
+    return ZeroHooks(optimizer, zeros, warn_of_left_out(others, min_sparsity))
 
 
 def _pairs(model: nn.Module, masks: Mapping[str, Tensor]) -> list[tuple[nn.Parameter, Tensor]]:

@@ -9,6 +9,8 @@ FIELD = "rank_answers.dataset"
 """The field that may name a dataset of questions."""
 FEWEST_QUESTIONS = 20
 """With fewer, half of which are measured on, no figure would mean anything."""
+MOST_TOKENS = 8
+"""The most tokens of an answer that is drawn."""
 CHOICES = ("ranker", "random", "first", "any")
 """How one of the answers is chosen: by the ranker, at random, as drawn first; and any right one."""
 ESTIMATE = "ranking"

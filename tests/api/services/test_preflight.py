@@ -75,6 +75,11 @@ def test_questions_whose_answers_are_ranked_are_checked_as_those_of_a_task(
     problem = submit(client, rank_answers={"dataset": wrong}).json()
     assert problem["errors"][0]["pointer"] == "/rank_answers/dataset"
     assert "line 2: answer is" in problem["detail"]
+    long = {"choices": ["no", "one two three four five six seven eight nine"], "answer": 1}
+    too_long = upload(client, QUESTION, QUESTION | long)["dataset"]
+    problem = submit(client, rank_answers={"dataset": too_long}).json()
+    assert "its question 2 has 9 words, and answers are drawn of at most 8" in problem["detail"]
+    assert submit(client, too_long).status_code == 201  # a task compares, and draws no answers
     missing = submit(client, rank_answers={"dataset": "local:none.jsonl"}).json()
     assert "Name a JSONL file that exists" in missing["hint"]
     unmeasured = submit(client, gate=gate).json()

@@ -17,12 +17,23 @@ from worker.evaluation.short_questions import ShortQuestion, built_in_questions,
         (" 22.5", False),
         (" 22,000", False),
         (" -1 22", False),
+        ("-22", False),
+        (" **-22**", False),
+        (" \N{MINUS SIGN}22", False),
+        (" .22", False),
+        ("- 22", True),  # a list
         ("", False),
         (" twenty-two", False),
     ],
 )
 def test_a_text_is_right_if_it_begins_with_the_answer(text: str, is_right: bool) -> None:
     assert ShortQuestion("?", "22").is_answered_by(text) is is_right
+
+
+def test_a_number_with_a_sign_is_right_if_the_answer_has_it() -> None:
+    assert ShortQuestion("?", "-5").is_answered_by(" -5")
+    assert not ShortQuestion("?", "-5").is_answered_by(" 5")
+    assert ShortQuestion("?", "well-known").is_answered_by(" -well-known")
 
 
 def test_words_are_compared_without_case_and_as_a_whole() -> None:

@@ -19,6 +19,7 @@ ELSEWHERE = {
     "predicted_seconds",  # where the machine's speed is known
     "protocol.documents",  # of text
     "patterns.broken",  # with a pattern
+    "recovery.mask_moved",  # of the kind ast
 }
 
 
@@ -49,6 +50,25 @@ def test_every_figure_that_a_gate_may_bound_is_measured_and_no_other(tmp_path: P
     intervals = result.metrics["intervals"]
     assert set(intervals) == {name for name in METRIC_NAMES if "perplexity" in name}
     assert all(low < result.metrics[name] < high for name, (low, high) in intervals.items())
+
+
+def test_a_recovery_of_no_use_is_among_the_warnings(tmp_path: Path) -> None:
+    write_model(tmp_path / "dense", FAMILIES["llama"])
+    rows = ({"input_ids": ids} for ids in random_ids(8, 16).tolist())
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "out").mkdir()
+    fields = {"model": str(tmp_path / "dense"), "dataset": str(tmp_path / "rows.jsonl")}
+    recover = {"kind": "ast", "tokens": 64, "lr": 1.0}
+    spec = PruneSpec.model_validate(fields | {"sparsity": 0.5, "samples": 4, "recover": recover})
+
+    result = run_to_end(prune(spec, tmp_path / "out", Resources()), lambda _: None)
+
+    assert result.metrics["recovery"]["kept_start"]
+    assert result.metrics["recovery"]["mask_moved"] == 0
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    (warning,) = (one for one in report["warnings"] if "recovery" in one)
+    assert warning.startswith("No step of the recovery lowered the held-out loss")
+    assert "Set a lower lr in recover" in warning
 
 
 def test_a_job_with_method_none_measures_a_pruned_model_and_changes_nothing(tmp_path: Path) -> None:

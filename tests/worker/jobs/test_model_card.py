@@ -120,10 +120,10 @@ def test_a_model_card_has_the_intervals_of_the_perplexities() -> None:
     assert "interval" not in card()
 
 
-def recovered(kept_start: bool) -> str:
+def recovered(kept_start: bool, **more: float) -> str:
     settings = {"kind": "masked", "kl": 0.75, "temperature": 2.0}
     steps = {"steps": 32, "best_step": 30, "tokens": 262_144, "kept_start": kept_start}
-    measured = steps | {"held_out_loss_before": 3.5, "held_out_loss_after": 3.25}
+    measured = steps | {"held_out_loss_before": 3.5, "held_out_loss_after": 3.25} | more
     metrics = {"recovery": measured, "perplexity_before_recovery": 12.5}
     report = {"recovery": {"settings": settings, "training": {}}}
     return card(metrics, report, recover="masked")
@@ -134,7 +134,9 @@ def test_a_recovered_model_is_not_said_to_be_as_it_was_pruned() -> None:
     assert "Pruned and trained to predict as the dense model does" in text
     assert "norms were trained" in text
     assert "| perplexity before recovery | | 12.5000 |" in text
-    assert "recovery `masked`: 32 steps on 262,144 tokens" in text
+    assert "recovery `masked`: 32 steps on 262,144 tokens, zeros kept" in text
+    changed = recovered(kept_start=False, mask_moved=0.0525)
+    assert "on 262,144 tokens, 5.25% of the mask's places moved" in changed
     assert "0.75 of the divergence from the dense model at temperature 2, 0.25 of the" in text
     assert "weights of step 30, which lowered the held-out loss from 3.5000 to 3.2500" in text
     assert "no step lowered the held-out loss of 3.5000" in recovered(kept_start=True)

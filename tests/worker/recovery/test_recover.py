@@ -30,6 +30,7 @@ from worker.evaluation.perplexity import token_loss
 from worker.pruning.base.errors import InsufficientMemoryError, NotFiniteError, RecoveryError
 from worker.pruning.base.masking import count_zeros
 from worker.pruning.model.meta_model import MetaModel
+from worker.recovery.model_pair import check_pair
 from worker.recovery.recover import ModelRecovery
 from worker.recovery.results import RecoveryProgress
 from worker.recovery.settings import KINDS, Kind, Recovery
@@ -56,11 +57,15 @@ def test_the_held_out_loss_falls_and_zeros_stay(models: Models, tmp_path: Path, 
     }
     same = {name for name in before if torch.equal(before[name], after[name])}
     assert same == {"lm_head.weight", "model.embed_tokens.weight"}
-    zeros = zeros_of(models, models.pruned)
+    zeros, moved = zeros_of(models, models.pruned), 0
     for name, found in zeros_of(models, out).items():
+        moved += int((found != zeros[name]).sum())
         assert int(found.sum()) == int(zeros[name].sum()), name
         assert kind == "ast" or torch.equal(found, zeros[name]), name
         assert not bool(after[name].signbit()[found].any()), name
+    places = sum(one.numel() for one in zeros.values())
+    assert result.mask_moved == (moved / places if kind == "ast" else None)
+    assert bool(moved) == (kind == "ast")
 
 
 @pytest.mark.parametrize("kind", ["masked", "ast"])
@@ -173,6 +178,19 @@ def test_the_seed_decides_the_order_of_the_windows(models: Models, tmp_path: Pat
 def test_ast_without_a_pattern_is_refused(models: Models, tmp_path: Path) -> None:
     with pytest.raises(RecoveryError, match=r"recover ast changes the mask.*set recover to masked"):
         _open(models.dense, models.pruned, tmp_path, recovery_of("ast"))
+
+
+def test_ast_of_a_smaller_model_is_refused(models: Models, tmp_path: Path) -> None:
+    """It would start with the weights of the dense model, whose shapes are others."""
+    config = FAMILIES["llama"].to_dict() | {"intermediate_size": 16}
+    smaller = write_model(tmp_path / "smaller", type(FAMILIES["llama"])(**config))
+    device = torch.device("cpu")
+    dense, pruned = (
+        MetaModel.open(folder, torch.float32, device) for folder in (models.dense, smaller)
+    )
+    with pytest.raises(RecoveryError, match=r"ast starts from the dense.*set recover to masked"):
+        check_pair(dense, pruned, recovery_of("ast"), models.pattern)
+    check_pair(dense, pruned, recovery_of("masked"), models.pattern)
 
 
 def test_another_dense_model_is_refused(models: Models, tmp_path: Path) -> None:

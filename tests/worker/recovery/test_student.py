@@ -42,7 +42,13 @@ def open_student(
     generator = torch.Generator().manual_seed(0)
     build = partial(parametrize, kind, pattern=models.pattern, generator=generator)
     with meta_model.loaded_outside_blocks():
-        student = Student(meta_model, block_inputs, build, recomputes=recomputes)
+        student = Student(
+            meta_model,
+            block_inputs,
+            build,
+            recomputes=recomputes,
+            dense=MetaModel.open(models.dense, dtype, CPU) if kind == "ast" else None,
+        )
     return meta_model, block_inputs, student
 
 

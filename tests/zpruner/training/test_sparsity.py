@@ -88,6 +88,11 @@ def test_a_model_without_zeros_is_refused() -> None:
         compare_sparsity({"w": HALF}, {"w": HALF.clone()}, 0.6)
 
 
+def test_a_model_without_a_single_zero_is_refused() -> None:
+    with pytest.raises(NotSparseError, match="no matrix of before has a zero"):
+        compare_sparsity({"w": torch.ones(2, 2)}, {"w": torch.ones(2, 2)})
+
+
 def test_a_threshold_out_of_its_bounds_is_refused() -> None:
     with pytest.raises(MaskError, match="min_sparsity is 0"):
         compare_sparsity({"w": HALF}, {"w": HALF.clone()}, 0)

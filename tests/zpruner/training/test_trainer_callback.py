@@ -5,7 +5,13 @@ import pytest
 import torch
 
 from tests.zpruner.training.sparse_models import sparse_model, train
-from zpruner.training import KeepZerosCallback, NotSparseError, compare_sparsity, zero_masks
+from zpruner.training import (
+    KeepZerosCallback,
+    MaskError,
+    NotSparseError,
+    compare_sparsity,
+    zero_masks,
+)
 
 
 @pytest.mark.parametrize(
@@ -45,8 +51,20 @@ def test_a_model_whose_sparse_weights_are_frozen_is_refused(tmp_path: Path) -> N
     model = sparse_model()
     for name, parameter in model.named_parameters():
         parameter.requires_grad = "layers" not in name
-    with pytest.raises(NotSparseError, match="trains no sparse parameter"):
+    with pytest.raises(NotSparseError, match=r"trains no matrix with a share of zeros of 0\.05"):
         train(model, tmp_path, [KeepZerosCallback()])
+
+
+def test_the_callback_takes_the_smallest_share_of_zeros(tmp_path: Path) -> None:
+    model, few = sparse_model(), "model.layers.1.mlp.up_proj.weight"
+    torch.nn.init.normal_(model.get_parameter(few))
+    model.get_parameter(few).data[0] = 0  # 1 of 48 rows
+    masks = zero_masks(model, 0.01)
+    assert few in masks
+    train(model, tmp_path, [KeepZerosCallback(min_sparsity=0.01)], max_steps=1)
+    assert compare_sparsity(masks, model) == []
+    with pytest.raises(MaskError, match="min_sparsity is 2"):
+        KeepZerosCallback(min_sparsity=2)
 
 
 def test_a_resumed_training_keeps_the_zeros_and_ends_with_the_same_weights(tmp_path: Path) -> None:

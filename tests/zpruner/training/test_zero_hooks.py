@@ -137,8 +137,47 @@ def test_masks_of_another_model_are_refused(
 
 
 def test_an_optimizer_of_no_sparse_weight_is_refused(layer: nn.Linear) -> None:
-    with pytest.raises(NotSparseError, match="the optimizer trains no sparse parameter"):
+    message = r"the optimizer trains no matrix with a share of zeros of 0\.05 or more"
+    with pytest.raises(NotSparseError, match=message):
         keep_zeros(layer, SGD([layer.bias]))
+    with pytest.raises(NotSparseError, match="none of the parameters that masks names"):
+        keep_zeros(layer, SGD([layer.bias]), zero_masks(layer))
+
+
+@pytest.fixture
+def pair() -> nn.Sequential:
+    """A layer with half of its weights zero, and one with 2 of 48, 4.2 %."""
+    torch.manual_seed(0)
+    pair = nn.Sequential(nn.Linear(8, 6), nn.Linear(6, 8))
+    prune(pair[0].weight.data)
+    pair[1].weight.data[0, :2] = 0
+    return pair
+
+
+def train_a_step(model: nn.Module, optimizer: Optimizer) -> None:
+    model(INPUTS).square().sum().backward()
+    optimizer.step()
+
+
+def test_matrices_with_few_zeros_are_named_and_their_loss_is_found(pair: nn.Sequential) -> None:
+    before = {name: one.clone() for name, one in pair.state_dict().items()}
+    optimizer = AdamW(pair.parameters(), lr=0.1)
+    with pytest.warns(UserWarning, match=r"zeros of 1\.weight \(4\.17% zeros\) may be lost.*0\.05"):
+        hooks = keep_zeros(pair, optimizer)
+    assert hooks.left_out == ("1.weight",)
+    train_a_step(pair, optimizer)
+    (lost,) = compare_sparsity(before, pair)
+    assert (lost.name, lost.lost) == ("1.weight", 2)
+    assert compare_sparsity(before, pair, min_sparsity=0.05) == []
+
+
+def test_a_smaller_min_sparsity_keeps_few_zeros_too(pair: nn.Sequential) -> None:
+    before = {name: one.clone() for name, one in pair.state_dict().items()}
+    optimizer = AdamW(pair.parameters(), lr=0.1)
+    hooks = keep_zeros(pair, optimizer, min_sparsity=0.01)
+    assert hooks.left_out == ()
+    train_a_step(pair, optimizer)
+    assert compare_sparsity(before, pair) == []
 
 
 def test_an_optimizer_without_hooks_is_refused(layer: nn.Linear) -> None:

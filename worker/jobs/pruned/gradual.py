@@ -130,7 +130,7 @@ class GradualPruning:
                 path.replace(self._out / path.name)
         fsync(self._out)
         metrics, warnings = gradual_metrics(finished, kept), stopped_warning(finished, kept)
-        return replace(kept.model, metrics=metrics, warnings=tuple(warnings))
+        return replace(kept.model, metrics=metrics, warnings=(*kept.model.warnings, *warnings))
 
     def _fingerprint(self) -> dict[str, Any]:
         """Return what the models of all increments depend on, ready for JSON."""

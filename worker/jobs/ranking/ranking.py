@@ -14,8 +14,14 @@ from torch import Tensor
 from db.core.errors import SpecRefusedError
 from db.core.states import Phase
 from db.spec.combinations.unfit import UNFIT
+from db.spec.datasets.checks import too_long_answer
 from db.spec.datasets.questions import read_questions
-from db.spec.evaluation.rank_answers import FEWEST_QUESTIONS, FIELD, RankAnswersSpec
+from db.spec.evaluation.rank_answers import (
+    FEWEST_QUESTIONS,
+    FIELD,
+    MOST_TOKENS,
+    RankAnswersSpec,
+)
 from db.spec.zero_shot import question_file
 from worker.evaluation.answer_ranker import choices, fitted_ranker
 from worker.evaluation.drawn_answers import DrawnAnswers, draw_answers, middle_block
@@ -37,8 +43,6 @@ from worker.pruning.sweep.measuring.measurement_cache import MeasurementCache
 from worker.sources.tokenizer import load_tokenizer
 
 log = logging.getLogger(__name__)
-TOKENS = 8
-"""The most tokens of an answer, all of which are short."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,7 @@ class JobRanking:
         generator = torch.Generator().manual_seed(self.job.spec.seed)
         drawn: list[DrawnAnswers] = []
         with whole_model(meta_model) as model:
-            limits = (self.asked.drawn, TOKENS, end_tokens(model), generator)
+            limits = (self.asked.drawn, MOST_TOKENS, end_tokens(model), generator)
             for prompt in self.prompts:
                 share = start + (end - start) * len(drawn) / len(self.prompts)
                 steps = draw_answers(model, block, prompt, self.tokenizer.decode, *limits)
@@ -150,7 +154,7 @@ class JobRanking:
     @property
     def _digest(self) -> str:
         """The SHA-256 of the questions, and of how their answers are drawn."""
-        asked = (self.questions, self.asked.drawn, TOKENS, self.job.spec.seed)
+        asked = (self.questions, self.asked.drawn, MOST_TOKENS, self.job.spec.seed)
         return sha256(repr(asked).encode()).hexdigest()
 
 
@@ -171,9 +175,9 @@ def job_ranking(job: OpenedJob) -> JobRanking | None:
     if (tokenizer := load_tokenizer(job.model.path, job.model.name)) is None:
         reason = "the model has no tokenizer"
         raise SpecRefusedError("rank_answers", True, UNFIT, reason, "Leave rank_answers out.")
-    questions = _questions(job, asked)
+    questions = _questions(job, asked, tokenizer)
     prompts = [torch.tensor(tokenizer(one.prompt)["input_ids"]) for one in questions]
-    room = position_limit(job.meta_model) - TOKENS
+    room = position_limit(job.meta_model) - MOST_TOKENS
     if (longest := max(map(len, prompts))) > room:
         reason = f"a question has {longest} tokens, and the model can answer 1 to {room}"
         value = asked.model_dump(mode="json")
@@ -183,7 +187,7 @@ def job_ranking(job: OpenedJob) -> JobRanking | None:
     return JobRanking(job, asked, tokenizer, questions, prompts)
 
 
-def _questions(job: OpenedJob, asked: RankAnswersSpec) -> list[ShortQuestion]:
+def _questions(job: OpenedJob, asked: RankAnswersSpec, tokenizer: Any) -> list[ShortQuestion]:
     if asked.dataset is None:
         return built_in_questions(asked.questions)
     resources = job.resources
@@ -197,4 +201,13 @@ def _questions(job: OpenedJob, asked: RankAnswersSpec) -> list[ShortQuestion]:
         reason = f"it has {len(found)} questions, and at least {FEWEST_QUESTIONS} are needed"
         remedy = "Name more questions, or leave the dataset out for those that are built in."
         raise SpecRefusedError(FIELD, asked.dataset, "dataset_too_small", reason, remedy)
+    for number, question in enumerate(found, 1):
+        if (length := _answer_tokens(tokenizer, question.answer.strip())) > MOST_TOKENS:
+            raise too_long_answer(file, number, f"{length} of the model's tokens")
     return found[: asked.questions]
+
+
+def _answer_tokens(tokenizer: Any, answer: str) -> int:
+    """Return the number of an answer's tokens, at the start of a text or after a space."""
+    texts = (answer, f" {answer}")
+    return min(len(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts)

@@ -7,14 +7,14 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from worker.pruning.base.masking import apply_mask_, count_zeros
+from worker.pruning.base.masking import apply_mask_
 from worker.pruning.methods.patterns import NofM, Pattern
 from worker.recovery.kinds.matrix import MatrixLayout
 from worker.recovery.kinds.parametrization import Parametrization
 from worker.recovery.sharding import gathered, own_part, part_like
 
 REFRESH_STEPS = 10
-"""Number of steps after which the mask is chosen again."""
+"""The mask is chosen again after the first step, and then each time after as many steps."""
 DECAY = 6e-5
 """The largest weight decay of the weights that are not kept."""
 
@@ -22,22 +22,33 @@ DECAY = 6e-5
 class AdaptiveWeights(Parametrization):
     """The weights m⊙W with a mask m; the gradient passes straight through m to all of W.
 
-    The first mask keeps the nonzero weights of the pruned matrix. Later masks satisfy the given
-    pattern and keep the weights of largest magnitude. Under an unstructured pattern, every mask
-    keeps as many weights as the first. Weights that are not kept get a weight decay, which grows
-    over the first half of the steps. A part that was not pruned to the pattern keeps its first
-    mask.
+    W starts with the pruned matrix, and with the dense one where that has zeros. The first mask
+    keeps the nonzero weights of the pruned matrix. Later masks satisfy the given pattern and keep
+    the weights of largest magnitude. Under an unstructured pattern, every mask keeps as many
+    weights as the first. A part that was not pruned to the pattern keeps its first mask.
+
+    The weights that are not kept have a weight decay λ(t), which grows over the first half of the
+    steps. It is a term of their gradient, λ(t)·W, so that Adam divides it by the size of the
+    gradients.
+
+    Args:
+        stored: the pruned parameter, in its stored dtype.
+        dense: the dense model's parameter of the same shape.
+        layout: how the matrices are stored in both.
+        pattern: the pattern that each mask must satisfy.
     """
 
     keep: Tensor
 
-    def __init__(self, stored: Tensor, layout: MatrixLayout, pattern: Pattern) -> None:
+    def __init__(
+        self, stored: Tensor, dense: Tensor, layout: MatrixLayout, pattern: Pattern
+    ) -> None:
         super().__init__()
         self._layout = layout
-        self.weight = nn.Parameter(stored.float())
         self.register_buffer("keep", stored != 0)
+        self.weight = nn.Parameter(torch.where(self.keep, stored.float(), dense.float()))
         self._patterns = [
-            _pattern_of(part.of(layer.oriented(self.weight.detach())), pattern)
+            _pattern_of(part.of(layer.oriented(self.keep)), pattern)
             for layer, part in layout.parts()
         ]
 
@@ -48,16 +59,18 @@ class AdaptiveWeights(Parametrization):
 
     @override
     @torch.no_grad()
-    def before_step(self, step: int, steps: int, rate: float) -> None:
+    def add_decay(self, step: int, steps: int) -> None:
+        if self.weight.grad is None:
+            return
         growing = max(1, steps // 2)
         decay = DECAY * min(1.0, step / growing)
-        weight = own_part(self.weight)
-        weight.addcmul_(weight, ~part_like(self.keep, self.weight), value=-rate * decay)
+        dropped = ~part_like(self.keep, self.weight)
+        own_part(self.weight.grad).addcmul_(own_part(self.weight), dropped, value=decay)
 
     @override
     @torch.no_grad()
     def after_step(self, step: int) -> None:
-        if (step + 1) % REFRESH_STEPS:
+        if step % REFRESH_STEPS:
             return
         whole = gathered(self.weight)
         for (layer, part), pattern in zip(self._layout.parts(), self._patterns, strict=True):
@@ -80,16 +93,20 @@ class _StraightThrough(torch.autograd.Function):
         return gradients[0], None
 
 
-def _pattern_of(weight: Tensor, pattern: Pattern) -> Pattern | None:
-    """Return the pattern for the masks of a part ``[out, in]``; None if the part keeps its mask.
+def _pattern_of(keep: Tensor, pattern: Pattern) -> Pattern | None:
+    """Return the pattern for later masks of a part; None if the part keeps its first mask.
 
-    An unstructured pattern gets the sparsity that the part has. A part keeps its mask if it has no
-    zeros, or if it does not satisfy an N:M pattern.
+    An unstructured pattern gets the sparsity that the part has. A part keeps its mask if it keeps
+    all weights, or if it does not satisfy an N:M pattern.
+
+    Args:
+        keep: ``[out, in]`` bool, the first mask of the part.
+        pattern: the pattern of the job.
     """
-    zeros = count_zeros(weight)
+    dropped = keep.numel() - int(keep.sum())
     if not isinstance(pattern, NofM):
-        return replace(pattern, sparsity=zeros / weight.numel()) if zeros else None
-    if weight.shape[1] % pattern.m:
+        return replace(pattern, sparsity=dropped / keep.numel()) if dropped else None
+    if keep.shape[1] % pattern.m:
         return None
-    kept = (weight.reshape(-1, pattern.m) != 0).sum(1)
+    kept = keep.reshape(-1, pattern.m).sum(1)
     return pattern if bool((kept <= pattern.n).all()) else None

@@ -20,17 +20,16 @@ class Parametrization(nn.Module):
     def mask_gradients(self) -> None:
         """Set the gradients of weights that must stay zero to 0, before each optimizer step."""
 
-    def before_step(self, step: int, steps: int, rate: float) -> None:
-        """Update the parameters before each optimizer step; a kind may decay some weights here.
+    def add_decay(self, step: int, steps: int) -> None:
+        """Add a weight decay of this kind to the gradients, after they have been clipped.
 
         Args:
             step: index of the step, from 0.
             steps: the total number of steps.
-            rate: the learning rate of this step.
         """
 
     def after_step(self, step: int) -> None:
-        """Update buffers, such as a mask, from the new parameters after each optimizer step."""
+        """Update buffers, such as a mask, from the new parameters after step ``step``, from 0."""
 
 
 def computed_again(compute: Callable[..., Tensor], *parameters: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ def parametrize(
     kind: Kind,
     stored: Tensor,
     layout: MatrixLayout,
+    dense: Tensor | None,
     pattern: Pattern | None,
     generator: Generator,
 ) -> Parametrization:
@@ -28,6 +29,7 @@ def parametrize(
         kind: what is trained.
         stored: the parameter with the pruned matrices, in its stored dtype.
         layout: how the matrices are stored in ``stored``.
+        dense: the dense model's parameter, for the kind that changes the mask.
         pattern: the pattern that a changing mask must satisfy.
         generator: draws the initial values of adapters, on the CPU.
 
@@ -37,10 +39,10 @@ def parametrize(
     check_pattern(kind, pattern)
     if kind == "masked":
         return MaskedWeights(stored)
-    if pattern is not None and kind == "ast":
-        return AdaptiveWeights(stored, layout, pattern)
-    adapter = MaskedLowRank if kind == "mask_lora" else ScaledWeights
-    return adapter(stored, layout, generator)
+    if kind == "ast" and pattern is not None and dense is not None:
+        return AdaptiveWeights(stored, dense, layout, pattern)
+    adapters = {"mask_lora": MaskedLowRank, "spp": ScaledWeights}
+    return adapters[kind](stored, layout, generator)
 
 
 def check_pattern(kind: Kind, pattern: Pattern | None) -> None:

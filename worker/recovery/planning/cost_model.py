@@ -46,8 +46,9 @@ class _CostModel:
         passes = 1 + _BACKWARD + self._setting.recomputes
         tokens = work.training_tokens(self._recovery)
         cost += forward * (tokens * passes) + self._loss(tokens, _LOSS_BYTES) * (1 + _BACKWARD)
+        dense_reads = chunks + self._recovery.changes_mask
         files = Cost(
-            reading=chunks * self._dense.stored_bytes + 3 * shape.stored_bytes,
+            reading=dense_reads * self._dense.stored_bytes + 3 * shape.stored_bytes,
             writing=shape.stored_bytes
             + min(_SAVED, self._steps) * _STATE_BYTES * self._numbers.trained,
         )

@@ -55,14 +55,14 @@ def scratch_bytes(shape: ModelShape, recovery: Recovery, work: RecoveryWork) -> 
 
     First these are the dense model's predictions and the hidden states of a chunk. Later they are
     the predictions and the files of the training: its last state, the state that is being written,
-    and the best weights. A smaller model is trained outside of the job's other files, so that it is
-    stored before and after.
+    and the best weights, each with its masks if these change. A smaller model is trained outside of
+    the job's other files, so that it is stored before and after.
     """
     trained = TrainedNumbers.of(shape.trained, recovery).trained
     tokens = work.teacher_tokens(recovery)
     chunk = min(tokens, CHUNK_TOKENS[work.device])
     states = chunk * shape.hidden * item_bytes(work)
-    saved = (2 * _STATE_BYTES + 4) * trained
+    saved = (2 * _STATE_BYTES + 4 + 3 * _MASK_BYTES * recovery.changes_mask) * trained
     models = 2 * shape.smaller.stored_bytes if shape.smaller else 0
     return tokens * _target_bytes(shape) + max(states, saved) + models
 
@@ -113,9 +113,11 @@ class _MemoryModel:
         """Return the host bytes for copies of a block or of a state, whichever are larger.
 
         A block is copied when it is read or written, and a state when it is saved. If the CPU
-        computes, saving a state needs no copy.
+        computes, saving a state needs no copy. A kind that changes the mask reads the dense
+        block beside the pruned one.
         """
-        block = 2 * max(one.parameters.read_bytes for one in self._shape.blocks)
+        copies = 2 + self._recovery.changes_mask
+        block = copies * max(one.parameters.read_bytes for one in self._shape.blocks)
         moments = 0 if self._work.device == "cpu" else 8 * self._numbers.trained
         return max(block, moments)
 

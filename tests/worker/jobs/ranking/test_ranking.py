@@ -44,8 +44,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def own_questions(folder: Path, count: int) -> str:
-    row = {"question": "Say a:", "choices": ["a", "b"], "answer": 0}
+def own_questions(folder: Path, count: int, answer: str = "a") -> str:
+    row = {"question": "Say a:", "choices": [answer, "b"], "answer": 0}
     (folder / "own.jsonl").write_text(count * (json.dumps(row) + "\n"))
     return f"local:{folder / 'own.jsonl'}"
 
@@ -109,6 +109,13 @@ def test_too_few_questions_are_refused_before_the_sweep(folder: Path) -> None:
         run(folder, rank_answers=asked)
     assert refused.value.code == "dataset_too_small"
     assert refused.value.field == "rank_answers.dataset"
+    assert list((folder / "out").iterdir()) == []
+
+
+def test_an_answer_of_more_tokens_than_are_drawn_is_refused_before_the_sweep(folder: Path) -> None:
+    asked = ASKED | {"dataset": own_questions(folder, 30, answer="incomprehensibilities")}
+    with pytest.raises(SpecRefusedError, match=r"its question 1 has \d+ of the model's tokens"):
+        run(folder, rank_answers=asked)
     assert list((folder / "out").iterdir()) == []
 
 

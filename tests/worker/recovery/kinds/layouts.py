@@ -25,9 +25,9 @@ def transposed_layout(outputs: int = OUT, inputs: int = IN) -> MatrixLayout:
     return MatrixLayout([layer], LlamaConfig())
 
 
-def half_pruned(seed: int = 0, outputs: int = OUT, inputs: int = IN) -> Tensor:
+def half_pruned(seed: int = 0, outputs: int = OUT, inputs: int = IN, scale: float = 1.0) -> Tensor:
     """Return a random matrix ``[out, in]`` with two of every four neighbours."""
-    weight = torch.randn(outputs, inputs, generator=torch.Generator().manual_seed(seed))
+    weight = scale * torch.randn(outputs, inputs, generator=torch.Generator().manual_seed(seed))
     order = weight.abs().view(-1, 4).argsort(1).argsort(1)
     return weight * (order >= 2).view_as(weight)
 

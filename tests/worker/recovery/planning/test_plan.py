@@ -41,6 +41,20 @@ def test_training_weights_takes_sixteen_bytes_of_each_and_adapters_take_less() -
     assert working_bytes("mask_lora") < 0.8 * working_bytes("masked")
 
 
+def test_ast_reads_the_dense_blocks_once_more_and_saves_its_masks() -> None:
+    masked, adaptive = (
+        plan_recovery(SHAPE, Recovery(kind), WORK, AMPLE, FAST) for kind in ("masked", "ast")
+    )
+    weights = sum(layer.weights for block in SHAPE.blocks for layer in block.layers)
+    assert adaptive.scratch_bytes == masked.scratch_bytes + 3 * weights  # of three states
+    masks_in_forward = 4 * weights  # the pruned weights, beside those that are trained
+    block = max(one.parameters.read_bytes for one in SHAPE.blocks)
+    assert adaptive.working_bytes == masked.working_bytes + masks_in_forward + block
+    assert masked.seconds is not None
+    assert adaptive.seconds is not None
+    assert adaptive.seconds - masked.seconds == pytest.approx(SHAPE.stored_bytes / FAST.reading)
+
+
 def test_less_memory_leads_to_smaller_batches_then_to_recomputing() -> None:
     chosen = []
     left = plan_recovery(SHAPE, Recovery("masked"), WORK, AMPLE).working_bytes * 2

@@ -289,6 +289,7 @@ it("draws a recovery from its events, or from the report when they are deleted",
     held_out_loss_after: 3,
     steps: 32,
     kept_start: false,
+    mask_moved: 0.0525,
   };
   const ended = { ...job, spec, result: { recovery: measured, perplexity_before_recovery: 20 } };
   answers["/v1/jobs/job_1"] = [200, ended];
@@ -298,6 +299,7 @@ it("draws a recovery from its events, or from the report when they are deleted",
   await shown.unmount();
   shown = await mount(<JobPage id="job_1" />);
   expect(text()).toContain("4.00 before, 3.00 after");
+  expect(text()).toContain("5.25 %");
   expect(steps()).toBe(2);
 });
 

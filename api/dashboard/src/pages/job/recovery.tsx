@@ -4,7 +4,7 @@ import type { Job, JobEvent } from "../../api/client.ts";
 import { jobReport, number } from "../../api/jobs.ts";
 import { Chart } from "../../charts/chart.tsx";
 import type { Axis } from "../../charts/series.ts";
-import { count, duration, figure } from "../../format.ts";
+import { count, duration, figure, percent } from "../../format.ts";
 import { ErrorNote } from "../../ui/notes.tsx";
 import { Fact, Facts, Section } from "../../ui/section.tsx";
 import { currentStep, curvesOf, lossesIn, lossesOf } from "./recovery-steps.ts";
@@ -71,6 +71,9 @@ function Outcome({ job }: { job: Job }) {
         <Fact name="Steps">
           {count(metric("steps"))}, best {count(metric("best_step"))}
         </Fact>
+        {metric("mask_moved") !== null && (
+          <Fact name="Places of the mask that moved">{percent(metric("mask_moved"), 2)}</Fact>
+        )}
         <Fact name="Tokens">{count(metric("tokens"))}</Fact>
         <Fact name="Time">{duration(metric("seconds"))}</Fact>
       </Facts>
