@@ -1,6 +1,6 @@
 """The heads of a block's attention, found from its shapes and the config."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ def attention_heads(block: nn.Module, config: PretrainedConfig) -> list[Units]:
 
     A unit is a head of keys and values with the heads of queries that share it: their rows in the
     projections to queries, keys and values, and their columns in the projection of the outputs.
+    There are none where a norm spans all heads, as in OLMoE: without one head, the others change.
 
     Args:
         block: the block; its parameters may be on ``meta``.
@@ -58,12 +59,31 @@ def _heads(
     rows = [count for count, _ in (*shapes[:last], *shapes[last + 1 :])]
     if sum(rows) != projected or any(count % groups for count in rows):
         return None
+    if _spans_heads(block.get_submodule(module), layers, {heads * width, groups * width}):
+        return None
     columns = torch.arange(reader.inputs).view(groups, -1)
     slices = [Slices(reader.weight_name, 0 if reader.transposed else 1, columns)]
     for layer in projections:
         slices += rows_of(block, layer, _places(layer, groups, config))
     slices += _values_of_heads(block, module, heads, groups)
     return Units(reader, tuple(slices))
+
+
+def _spans_heads(module: nn.Module, layers: Sequence[LinearLayer], sizes: Collection[int]) -> bool:
+    """Return whether a part of an attention, such as a norm, has a value for each head's features.
+
+    Args:
+        module: the attention.
+        layers: its linear layers, which are no such parts.
+        sizes: how many features all heads of queries have, and all heads of keys.
+    """
+    linear = [layer.module for layer in layers]
+    return any(
+        value.numel() in sizes
+        for part in module.children()
+        if not any(part is one for one in linear)
+        for value in part.parameters()
+    )
 
 
 def _places(layer: LinearLayer, groups: int, config: PretrainedConfig) -> Tensor:
