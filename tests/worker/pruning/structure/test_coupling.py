@@ -69,8 +69,8 @@ class Attention(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         parts = (self.on_queries(self.q(hidden)), self.k(hidden), self.v(hidden))
-        heads = (part.unflatten(-1, (2, 4)).transpose(1, 2) for part in parts)
-        mixed = nn.functional.scaled_dot_product_attention(*heads, is_causal=True)
+        q, k, v = (part.unflatten(-1, (2, 4)).transpose(1, 2) for part in parts)
+        mixed = nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
         result: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
         return result
 
