@@ -18,7 +18,7 @@ PASS_ARGUMENTS_ON = {
 API = ("sqlalchemy", "fastapi", "uvicorn")
 WORKER = ("sqlalchemy", "celery", "torch", "transformers")
 FILES = ("numpy",)
-GGUF = ("sqlalchemy", "torch", "transformers", "gguf", "sentencepiece")
+GGUF = ("sqlalchemy", "torch", "transformers", "gguf", "sentencepiece", "xllamacpp")
 
 app = typer.Typer()
 part = typer.Typer(no_args_is_help=True, help="Run one part of the service by itself.")
