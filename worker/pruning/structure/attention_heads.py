@@ -12,6 +12,8 @@ from worker.pruning.structure.units import Slices, Units, rows_of
 
 HEADS, KEY_HEADS = "num_attention_heads", "num_key_value_heads"
 """The fields of a config with the number of heads of queries, and of keys and values."""
+_READ_ELSEWHERE = {"qwen3_moe", "smollm3"}
+"""Families without the field, whose ``head_dim`` other programs read all the same."""
 
 
 def attention_heads(block: nn.Module, config: PretrainedConfig) -> list[Units]:
@@ -41,6 +43,20 @@ def head_width(config: PretrainedConfig) -> int:
         getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     )
     return width
+
+
+def has_head_width(config: PretrainedConfig) -> bool:
+    """Return whether configs of this family have a field for the width of a head.
+
+    transformers reads ``head_dim`` from any config. Other programs compute the width from the size
+    of the hidden state where a family's configs had no such field at first, with few exceptions.
+    """
+    if config.model_type in _READ_ELSEWHERE:
+        return True
+    try:
+        return hasattr(type(config)(), "head_dim")
+    except Exception:  # a family's code may raise anything
+        return True
 
 
 def _heads(
