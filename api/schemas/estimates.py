@@ -106,7 +106,7 @@ class EstimateRead(BaseModel):
             answer
             | {"id": row.id, "spec": row.spec, "identical_job_id": identical_job_id}
             | {"queue": GPU_QUEUE if answer["fits"] else None}
-            | {"warnings": warnings + answer["warnings"]}
+            | {"warnings": warnings + answer.get("result_warnings", []) + answer["warnings"]}
             | {"hints": better_methods(PruneSpec.model_validate(row.spec))}
         )
 

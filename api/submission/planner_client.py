@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 from api.submission.estimates import raise_problem, wait
 from db.core.errors import EstimateNotFoundError
@@ -34,7 +35,8 @@ class PlannerClient:
     ) -> list[str]:
         """Let the planner check specifications of jobs of one API key; return a list of warnings.
 
-        The list has one warning if any specification could not be checked, and is empty otherwise.
+        The list has what the planner warns of about the jobs' results, and one warning if any
+        specification could not be checked.
 
         Raises:
             ProblemError: the planner refuses one of the specifications.
@@ -48,12 +50,15 @@ class PlannerClient:
         limit_s = self._timeout_s if max_wait_s is None else min(max_wait_s, self._timeout_s)
         deadline = time.monotonic() + limit_s
         requested = [self._request(spec, key_id) for spec in specs]
-        checked = [self._is_checked(row, is_new, deadline) for row, is_new in requested]
-        if all(checked):
-            return []
+        answers = [self._answer(row, is_new, deadline) for row, is_new in requested]
+        checked = [answer for answer in answers if answer is not None]
+        own = (warning for answer in checked for warning in answer.get("result_warnings", ()))
+        warnings = list(dict.fromkeys(own))
+        if len(checked) == len(answers):
+            return warnings
         if time.monotonic() >= deadline:  # otherwise too many other requests are waiting
             self._backs_off_until = time.monotonic() + BACKOFF_S
-        return [f"The model was not checked: the planner timed out. {CHECKED_LATER}"]
+        return [*warnings, f"The model was not checked: the planner timed out. {CHECKED_LATER}"]
 
     def _is_alive(self) -> bool:
         with self._sessions() as session:
@@ -64,8 +69,8 @@ class PlannerClient:
         with self._sessions.begin() as session:
             return EstimateRepository(session).find_or_create(spec, key_id)
 
-    def _is_checked(self, row: Estimate, is_new: bool, deadline: float) -> bool:
-        """Wait for the planner's response; return whether it is an estimate.
+    def _answer(self, row: Estimate, is_new: bool, deadline: float) -> dict[str, Any] | None:
+        """Wait for the planner's response; return the estimate; None if it is none.
 
         If there is no estimate and this request created the row, delete the row, so that a refused
         request leaves nothing behind.
@@ -76,12 +81,12 @@ class PlannerClient:
         try:
             row = wait(self._sessions, row, deadline - time.monotonic())
         except EstimateNotFoundError:  # refused, and deleted by the request that created it
-            return False
+            return None
         if row.answer is not None:
-            return True
+            return row.answer
         if is_new:
             with self._sessions.begin() as session:
                 EstimateRepository(session).delete(row.id)
         if row.error is not None and row.error["status"] < 500:
             raise_problem(row)
-        return False
+        return None

@@ -13,6 +13,7 @@ from typing import Any
 from db.spec.datasets.files import JSON_SUFFIXES, ChatRow, DataFile, IdsRow
 from db.spec.datasets.protocols import built_in, protocol_window
 from db.spec.prune_spec import PruneSpec
+from db.spec.pruning.methods import REMOVING
 from db.spec.refinement import FEWEST_WINDOWS
 
 DECODERS = frozenset(
@@ -80,7 +81,8 @@ def passes_static_checks(spec: PruneSpec, model: LocalModel, texts: Mapping[str,
     """
     return (
         spec.recover is None  # it needs more text, which the planner counts
-        # Only the opened model shows all layers, their widths, and what a step removes.
+        # Only the opened model shows all layers, their widths, its units, and what a step removes.
+        and spec.method not in REMOVING
         and spec.quantize is None
         and spec.binarize is None
         and spec.steps in {None, 1}

@@ -157,6 +157,13 @@ UNSUPPORTED_MODEL = GROUP.add(
     "The model is not supported",
     "The model is not a decoder that can be pruned block by block.",
 )
+SMALLER_MODEL = GROUP.add(
+    "smaller_model",
+    422,
+    "The smaller model is not the pruned one",
+    "What was written without the removed units cannot be run, or computes something else than the "
+    "model in which these units are zero.",
+)
 CHECKPOINT = GROUP.add(
     "checkpoint",
     422,

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 from worker.conversion.errors import ConversionError
 from worker.conversion.gguf_file import GgufFile
+from worker.conversion.loading import check_loads
 
 _UNKNOWN_MODEL = re.compile(r"Model (\w+) is not supported")
 _UNKNOWN_TOKENIZER = "pre-tokenizer was not recognized"
@@ -30,7 +31,7 @@ class GgufType(StrEnum):
 def convert(script: Path, folder: Path, file: Path, kind: GgufType) -> GgufFile:
     """Write a model folder as a GGUF file.
 
-    The file appears under its name only once it is complete and was read.
+    The file appears under its name only once it is complete, was read, and llama.cpp loads it.
 
     Args:
         script: the converter's script, which is run.
@@ -39,13 +40,14 @@ def convert(script: Path, folder: Path, file: Path, kind: GgufType) -> GgufFile:
         kind: how the matrices are stored.
 
     Raises:
-        ConversionError: the converter failed, or its file is not complete.
+        ConversionError: the converter failed, or its file is not complete or not loaded.
     """
     with TemporaryDirectory(prefix=".gguf-", dir=file.absolute().parent) as scratch:
         # The converter reads braces in the file's name as a template; this name has none.
         written = Path(scratch) / "model.gguf"
         _run(script, folder, written, kind)
         found = GgufFile.read(written)
+        check_loads(written)
         os.replace(written, file)
     return found
 

@@ -83,6 +83,7 @@ def estimate(
         "recovery": _recovery(plan.recovery),
         "windows": {name: getattr(job.windows, name) for name in WINDOWS},
         "warnings": [*job.windows.guesses, *_not_planned(spec)],
+        "result_warnings": list(job.result_warnings),
     }
 
 

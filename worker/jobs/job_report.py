@@ -13,7 +13,9 @@ from worker.evaluation.perplexity import perplexity, perplexity_interval
 from worker.jobs.measurements.other_results import OtherResults
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.pruned.pruned_model import PrunedModel
+from worker.jobs.recipes import recipe_at
 from worker.jobs.recovered_model import RecoveredModel
+from worker.jobs.written.result_warnings import result_warnings
 from worker.pruning.base.compute import dtype_name
 from worker.pruning.base.errors import NotFiniteError
 from worker.pruning.model.head_loss import mean_loss
@@ -34,7 +36,12 @@ def job_report(job: OpenedJob, model: PrunedModel, others: OtherResults) -> dict
         "metrics": model.metrics
         | others.metrics()
         | {"eval_overlap": shared, "protocol": protocol},
-        "warnings": [*_in_place(job), *model.warnings, *_warnings(shared)],
+        "warnings": [
+            *_in_place(job),
+            *result_warnings(recipe_at(job.recipe, model.increment), job.meta_model),
+            *model.warnings,
+            *_warnings(shared),
+        ],
         "calibration": job.windows.calibration.provenance,
         "evaluation": protocol,
         **({"keep": job.windows.keep.provenance} if job.windows.keep else {}),

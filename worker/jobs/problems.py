@@ -45,6 +45,7 @@ KINDS: dict[type[BaseException], ProblemKind] = {
     errors.UnknownMethodError: kinds.UNKNOWN_METHOD,
     errors.SolverFailedError: kinds.SOLVER_FAILED,
     errors.UnsupportedModelError: kinds.UNSUPPORTED_MODEL,
+    errors.SmallerModelError: kinds.SMALLER_MODEL,
     errors.CheckpointError: kinds.CHECKPOINT,
     errors.InsufficientMemoryError: kinds.NO_ROOM,
     errors.NotFiniteError: kinds.NOT_FINITE,
@@ -59,6 +60,7 @@ KINDS: dict[type[BaseException], ProblemKind] = {
 
 FIELDS: dict[type[BaseException], str | None] = {
     errors.UnsupportedModelError: "model",
+    errors.SmallerModelError: "method",
     errors.CheckpointError: "model",
     errors.PatternError: "pattern",
     errors.SkipError: "skip",

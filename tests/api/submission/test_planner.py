@@ -16,8 +16,10 @@ from transformers import (
     BertConfig,
     BertLMHeadModel,
     LlamaConfig,
+    OlmoeConfig,
     PretrainedConfig,
     PreTrainedModel,
+    Qwen2Config,
     T5Config,
     T5ForConditionalGeneration,
     ViTConfig,
@@ -71,6 +73,7 @@ OTHERS: dict[str, tuple[type[PreTrainedModel], PretrainedConfig]] = {
     "vit": (ViTModel, ViTConfig(**{**SMALL, "image_size": 32, "patch_size": 16})),
 }
 ROWS, TOKENS = 24, 16
+HEADS: dict[str, Any] = {"method": "heads", "ratio": 0.15, "sparsity": 0.0}
 GROUPS_OF_32 = {"scheme": "w4a16", "group_size": 32, "scales": "mse"}
 
 
@@ -113,6 +116,7 @@ CASES = [
         "steps",
         "2 blocks cannot be removed in 3 steps",
     ),
+    Case(HEADS | {"model": "local:olmoe"}, "model", "has no attention heads that could be removed"),
 ]
 
 
@@ -123,6 +127,10 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     llama = FAMILIES["llama"].to_dict() | {"vocab_size": 257}  # as many as there are bytes
     write_model(folder / "good", LlamaConfig(**llama))
     byte_tokenizer().save_pretrained(folder / "good")  # type: ignore[attr-defined] # a real one
+    grouped = SMALL | {"num_key_value_heads": 2, "vocab_size": 257, "pad_token_id": 0}
+    for name, one in {"qwen2": Qwen2Config(**grouped), "olmoe": OlmoeConfig(**grouped)}.items():
+        write_model(folder / name, one)
+        byte_tokenizer().save_pretrained(folder / name)  # type: ignore[attr-defined] # a real one
     for name, (kind, config) in OTHERS.items():
         kind(config).save_pretrained(folder / name)
     copytree(folder / "good", folder / "unknown")
@@ -266,6 +274,21 @@ def test_a_possible_job_is_accepted_without_a_warning(client: TestClient) -> Non
         response = client.post("/v1/jobs", json=job(**fields))
         assert response.status_code == 201, response.text
         assert response.json()["warnings"] == []
+
+
+@pytest.mark.usefixtures("planner")
+def test_what_the_planner_knows_of_the_result_is_among_the_warnings(client: TestClient) -> None:
+    heads = client.post("/v1/jobs", json=job(model="local:qwen2", **HEADS))
+    body, prefer = job(model="local:qwen2", **HEADS), {"Prefer": "wait=60"}
+    estimate = client.post("/v1/estimates", json=body, headers=prefer)
+    for response in (heads, estimate):
+        assert response.is_success, response.text
+        (warning,) = response.json()["warnings"]
+        assert "a config of type 'qwen2' has no field of its own" in warning
+    neurons = {"method": "neurons", "ratio": 0.2, "sparsity": 0.0}
+    assert (
+        client.post("/v1/jobs", json=job(model="local:qwen2", **neurons)).json()["warnings"] == []
+    )
 
 
 def test_a_planner_that_times_out_leaves_a_warning_and_is_not_waited_for_again(

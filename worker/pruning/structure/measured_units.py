@@ -94,8 +94,9 @@ def _removable_heads(meta_model: MetaModel, found: Sequence[Sequence[Units]]) ->
         return []
     try:
         field = head_field(meta_model, heads)
-        blocks = UnitCounts(meta_model, found, [field]).smaller_blocks({KEY_HEADS: field.step})
-        check_describes(meta_model, fewer_heads(config, field.step), blocks)
+        fewest = field.step_of(1)
+        blocks = UnitCounts(meta_model, found, [field]).smaller_blocks({KEY_HEADS: fewest})
+        check_describes(meta_model, fewer_heads(config, fewest), blocks)
     except UnsupportedModelError:
         return []
     return [field]

@@ -40,6 +40,7 @@ from worker.pruning.sweep.output import ModelOutput
 from worker.pruning.sweep.progress import Progress
 from worker.pruning.sweep.recipe.check import check_recipe
 from worker.pruning.sweep.recipe.recipe import Recipe
+from worker.pruning.sweep.removal.first_check import check_removal
 from worker.pruning.sweep.replay import replay
 from worker.pruning.sweep.results import BlockResult, PruningResult, UnitProgress
 from worker.pruning.sweep.scratch_folders import NewFolder, scratch_folders
@@ -155,6 +156,7 @@ class ModelPruner:
         with scratch_folders(self._progress.folder) as new_folder:
             streams = self._open_streams(new_folder)
             self._embed(streams)
+            self._check_removal()
             choice = self._measurements.units(self._windows, self._pruners.reduction, new_folder)
             removed = yield from self._seconds.each("prune", choice)
             self._pruners = replace(self._pruners, removed=removed)
@@ -194,6 +196,12 @@ class ModelPruner:
         for hidden in streams.calibration if self._recipe.follows_dense else ():
             streams.dense_calibration.append(hidden)
         trim_heap()
+
+    def _check_removal(self) -> None:
+        """Check what is removed before it is measured, which can take long."""
+        if self._recipe.removal is not None:
+            check_removal(self._meta_model, self._block_inputs, self._recipe.removal)
+            trim_heap()
 
     def _prune_block(
         self,

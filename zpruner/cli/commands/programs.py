@@ -29,7 +29,7 @@ PASS_ARGUMENTS_ON = {
 API = ("sqlalchemy", "fastapi", "uvicorn")
 WORKER = ("sqlalchemy", "celery", "torch", "transformers")
 FILES = ("numpy",)
-GGUF = ("sqlalchemy", "torch", "transformers", "gguf", "sentencepiece")
+GGUF = ("sqlalchemy", "torch", "transformers", "gguf", "sentencepiece", "xllamacpp")
 
 ARGUMENTS = "zpruner.arguments"
 

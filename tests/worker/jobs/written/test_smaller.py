@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, Qwen2Config
 
 from db.spec.prune_spec import PruneSpec
-from tests.models import random_ids
-from tests.worker.evaluation.models import write_model_and_tokenizer
+from tests.models import random_ids, write_model
+from tests.worker.evaluation.models import CONFIG, write_model_and_tokenizer
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
 from worker.pruning.base.generators import run_to_end
@@ -93,6 +93,16 @@ def test_the_report_and_the_card_say_what_was_removed(folder: Path) -> None:
     assert "the channels of MLPs that contribute least to their outputs" in card
     assert "correction 0, damping 0.1" in card
     assert "% zeros" not in card
+
+
+def test_the_report_and_the_card_say_which_programs_read_fewer_heads(folder: Path) -> None:
+    config = CONFIG.to_dict() | {"model_type": "qwen2", "architectures": None}
+    write_model(folder / "model", Qwen2Config(**config))
+    run(folder, method="heads", ratio=0.15, eval_samples=1)
+    report = json.loads((folder / "out" / "report.json").read_text())
+    warning = "a config of type 'qwen2' has no field of its own"
+    assert warning in report["warnings"][0]
+    assert warning in (folder / "out" / "README.md").read_text()
 
 
 def test_a_job_that_keeps_the_shapes_says_that_its_result_is_no_smaller(folder: Path) -> None:
