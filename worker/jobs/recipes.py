@@ -72,11 +72,14 @@ def recipe_of(spec: PruneSpec) -> Recipe:
 def recipe_at(recipe: Recipe, increment: Increment) -> Recipe:
     """Return the part of a job's whole recipe that one increment makes.
 
-    The optimizer steps of the refinement are divided among the increments.
+    The optimizer steps of the refinement, and the steps that measure units, are divided among the
+    increments.
     """
     removal, refinement = recipe.removal, recipe.refinement
-    if removal is not None and not isinstance(removal, MeasuredUnits):
+    if removal is not None:
         removal = replace(removal, increment=increment)
+    if isinstance(removal, MeasuredUnits):
+        removal = replace(removal, measure=removal.measure.at(increment))
     if refinement is not None:
         first = increment.reached_before(refinement.steps)
         own = increment.reached(refinement.steps) - first

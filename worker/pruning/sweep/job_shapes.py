@@ -112,11 +112,11 @@ def workload(
         scheme=recipe.scheme(meta_model),
         binarized=recipe.binarization.pattern if recipe.binarization else None,
         rotates=recipe.rotates,
-        measuring=_measuring(recipe, calibration),
+        measuring=_measuring(meta_model, recipe, calibration),
     )
 
 
-def _measuring(recipe: Recipe, calibration: Tensor) -> UnitMeasuring | None:
+def _measuring(meta_model: MetaModel, recipe: Recipe, calibration: Tensor) -> UnitMeasuring | None:
     """Return how units are measured before the sweep; None if they are not."""
     if not isinstance(removal := recipe.removal, MeasuredUnits):
         return None
@@ -128,7 +128,20 @@ def _measuring(recipe: Recipe, calibration: Tensor) -> UnitMeasuring | None:
         return UnitMeasuring(False, measure.steps, measure.masks, windows, tokens, scored)
     if removal.uniform:
         return UnitMeasuring(True)
-    return UnitMeasuring(True, measure.steps, 1, windows, tokens)
+    steps = measure.steps_to(_share_of_increment(meta_model, removal))
+    return UnitMeasuring(True, steps, 1, windows, tokens)
+
+
+def _share_of_increment(meta_model: MetaModel, removal: MeasuredUnits) -> float:
+    """Return the share of their units that the blocks lose in one increment, on average."""
+    blocks = [dict(block.named_parameters()) for block in meta_model.blocks]
+    units = sum(
+        one.count * one.entries(parameters)
+        for block, parameters in zip(meta_model.blocks, blocks, strict=True)
+        for one in removal.units(block, meta_model.config)
+    )
+    whole = sum(value.numel() for parameters in blocks for value in parameters.values())
+    return removal.ratio / removal.increment.total * whole / units
 
 
 def _measured(recipe: Recipe) -> str | None:

@@ -126,15 +126,11 @@ class UnitChoice:
             kept = self.reduction.kept
             return [Budget([one], kept[one.block][one.name]) for one in units.modules]
         lost = units.divided(self._parameters(units))
-        return [Budget(found, _count(found) - count) for found, count in lost]
+        return [Budget(found, sum(map(units.left, found)) - count) for found, count in lost]
 
     def _parameters(self, units: ModelUnits) -> float:
-        """Return how many parameters are removed."""
-        return self.removal.ratio * units.parameters
+        """Return how many parameters are removed after the increment."""
+        return self.removal.reached * units.parameters
 
     def _spill(self) -> Path | None:
         return self.scratch() if self.setting.spills else None
-
-
-def _count(modules: list[Module]) -> int:
-    return sum(one.units.count for one in modules)
