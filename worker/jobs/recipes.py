@@ -25,7 +25,7 @@ from worker.pruning.refinement.settings import Refinement
 from worker.pruning.structure.depth import Depth
 from worker.pruning.structure.heads import Heads
 from worker.pruning.structure.measured_units import MeasuredUnits
-from worker.pruning.structure.measures import PUBLISHED_ADAPT, Adapt, Measure, Pgp
+from worker.pruning.structure.measures import PUBLISHED_ADAPT, PUBLISHED_PGP, Adapt, Measure, Pgp
 from worker.pruning.structure.neurons import Neurons
 from worker.pruning.sweep.recipe.check import check_recipe
 from worker.pruning.sweep.recipe.recipe import Allocation, Recipe, Removal
@@ -144,9 +144,12 @@ def _removal(spec: PruneSpec) -> Removal | None:
 
 def _measure(spec: PruneSpec) -> Measure | None:
     """Return how units are measured before the sweep; None if they are not."""
+    as_published = spec.propagation is Propagation.reference
     if spec.method is MethodName.adapt:
-        return PUBLISHED_ADAPT if spec.propagation is Propagation.reference else Adapt()
-    return Pgp(seed=spec.seed) if spec.method is MethodName.pgp else None
+        return PUBLISHED_ADAPT if as_published else Adapt()
+    if spec.method is MethodName.pgp:
+        return replace(PUBLISHED_PGP if as_published else Pgp(), seed=spec.seed)
+    return None
 
 
 def _swaps(spec: PruneSpec) -> Swaps | None:

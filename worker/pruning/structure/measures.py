@@ -74,6 +74,9 @@ class Pgp:
         return replace(self, steps=_own(self.steps, increment), first_step=first)
 
 
+PUBLISHED_PGP = Pgp(steps=15_000, scored=1024)
+"""As for Llama 2; of 120,000 windows of 128 tokens, and 128 of 1,024 tokens for the start."""
+
 Measure = Adapt | Pgp
 
 

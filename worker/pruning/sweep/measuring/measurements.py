@@ -26,8 +26,7 @@ from worker.pruning.sweep.recipe.block_patterns import block_patterns
 from worker.pruning.sweep.recipe.measurement import Measurement, needed_measurement
 from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.pruning.sweep.removal.block_distances import BlockDistances
-from worker.pruning.sweep.removal.model_units import Removed
-from worker.pruning.sweep.removal.unit_choice import UnitChoice
+from worker.pruning.sweep.removal.unit_choice import ChosenUnits, UnitChoice
 from worker.pruning.sweep.results import UnitProgress
 from worker.pruning.sweep.scratch_folders import NewFolder
 
@@ -76,7 +75,7 @@ class Measurements:
 
     def units(
         self, windows: Tensor, reduction: Reduction | None, new_folder: NewFolder
-    ) -> Generator[UnitProgress, None, Removed | None]:
+    ) -> Generator[UnitProgress, None, ChosenUnits | None]:
         """Choose the units that each block loses; None unless measurements of the model decide.
 
         Args:

@@ -126,8 +126,8 @@ class ModelUnits:
     def kept_by_share(self, shares: Sequence[float]) -> list[dict[str, int]]:
         """Return how many units of each module stay if each block loses a share of its units.
 
-        No module gets a unit back that it has lost. What rounding leaves of a block's share is added to that of the next block, so the sum over
-        the blocks is met to one unit.
+        No module gets units back that it has lost. What rounding leaves of a block's share is added
+        to that of the next block, so the sum over the blocks is met to one unit.
         """
         kept: list[dict[str, int]] = []
         left = 0.0
@@ -168,6 +168,22 @@ class ModelUnits:
             if len(places := one.of(lost).nonzero()[:, 0]):
                 removed[one.block][one.name] = places
         return removed
+
+    def share_outside(self, removed: Removed, others: Removed) -> float:
+        """Return the share of the removed units that are not among the others.
+
+        Those that earlier increments have removed do not count.
+        """
+        own, other = self._flags(removed) & ~self.lost, self._flags(others)
+        return int((own & ~other).sum()) / max(1, int(own.sum()))
+
+    def _flags(self, removed: Removed) -> Tensor:
+        """Return which units are removed, ``[n]`` bool."""
+        found = torch.zeros(self.count, dtype=torch.bool)
+        for one in self.modules:
+            if one.name in removed[one.block]:
+                one.of(found)[removed[one.block][one.name]] = True
+        return found
 
     def _kind(self, modules: Sequence[Module]) -> Kind:
         count = sum(map(self.left, modules))
