@@ -44,6 +44,7 @@ ADDED_FIELDS = (
     "keep_dataset",
     "keep_text_field",
     "uniform",
+    "selection",
 )
 """Fields that did not exist when older jobs' digests were computed."""
 ADDED_AS_TRUE = ("uniform",)

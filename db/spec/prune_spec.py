@@ -25,7 +25,7 @@ from db.spec.generation import Prompts
 from db.spec.outputs.targets import Outputs
 from db.spec.presets import PresetName, resolve_preset
 from db.spec.pruning.gradual import MAX_STEPS
-from db.spec.pruning.methods import MethodName, SolverName
+from db.spec.pruning.methods import MethodName, SelectionName, SolverName
 from db.spec.pruning.patterns import Pattern, implied_sparsity
 from db.spec.recovery import Recover
 from db.spec.references import SecretName
@@ -121,6 +121,11 @@ class PruneSpec(BaseModel):
         default=True,
         description="Whether `adapt` and `pgp` remove the same number of units from every block, "
         "so that the model gets smaller; if not, removed units stay in place as zeros.",
+    )
+    selection: SelectionName | None = Field(
+        default=None,
+        description="With `neurons`, which channels go: those that contribute least (`energy`, the "
+        "default), or those that are least active on the last tokens of prompts (`ptl`).",
     )
     keep_dataset: SourceName | None = Field(
         default=None,

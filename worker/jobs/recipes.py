@@ -8,7 +8,7 @@ from db.problems.failures import RATIO
 from db.spec.allocations import AllocationName, SpreadAllocation
 from db.spec.formats.quantization import BITS
 from db.spec.prune_spec import Propagation, PruneSpec
-from db.spec.pruning.methods import OWN_MASK, REMOVING, MethodName, SolverName
+from db.spec.pruning.methods import OWN_MASK, REMOVING, MethodName, SelectionName, SolverName
 from db.spec.variants import default_variant
 from worker.pruning.base.errors import RatioError
 from worker.pruning.base.increments import Increment
@@ -25,7 +25,14 @@ from worker.pruning.refinement.settings import Refinement
 from worker.pruning.structure.depth import Depth
 from worker.pruning.structure.heads import Heads
 from worker.pruning.structure.measured_units import MeasuredUnits
-from worker.pruning.structure.measures import PUBLISHED_ADAPT, PUBLISHED_PGP, Adapt, Measure, Pgp
+from worker.pruning.structure.measures import (
+    PUBLISHED_ADAPT,
+    PUBLISHED_PGP,
+    Adapt,
+    LastTokens,
+    Measure,
+    Pgp,
+)
 from worker.pruning.structure.neurons import Neurons
 from worker.pruning.sweep.recipe.check import check_recipe
 from worker.pruning.sweep.recipe.recipe import Allocation, Recipe, Removal
@@ -138,6 +145,8 @@ def _removal(spec: PruneSpec) -> Removal | None:
         return None
     if (measure := _measure(spec)) is not None:
         return MeasuredUnits(spec.ratio, measure, spec.uniform)
+    if spec.selection is SelectionName.ptl:
+        return Neurons(spec.ratio, last_tokens=LastTokens())
     remove = _REMOVALS.get(spec.method)
     return None if remove is None else remove(spec.ratio)
 

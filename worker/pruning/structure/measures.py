@@ -80,6 +80,20 @@ PUBLISHED_PGP = Pgp(steps=15_000, scored=1024)
 Measure = Adapt | Pgp
 
 
+@dataclass(frozen=True)
+class LastTokens:
+    """PTL (arXiv 2602.04919): the channels that are least active on the last tokens of prompts.
+
+    Attributes:
+        share: the share of the channels that counts as small, or as large, in each window; as
+            published, 12,000 of 14,336.
+        prompts: how many windows are prompts.
+    """
+
+    share: float = 12_000 / 14_336
+    prompts: int = 10
+
+
 def short_windows(windows: Tensor, tokens: int) -> Tensor:
     """Cut token ids ``[windows, n]`` into windows of ``tokens`` tokens, or of n if that is fewer.
 

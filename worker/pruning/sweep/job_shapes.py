@@ -20,6 +20,7 @@ from worker.pruning.refinement.settings import Refinement
 from worker.pruning.structure.depth import Depth
 from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.structure.measures import Pgp, short_windows
+from worker.pruning.structure.neurons import Neurons
 from worker.pruning.sweep.evaluation import COMPARED_WINDOWS
 from worker.pruning.sweep.recipe.measurement import needed_measurement
 from worker.pruning.sweep.recipe.recipe import Recipe
@@ -118,7 +119,12 @@ def workload(
 
 def _measuring(meta_model: MetaModel, recipe: Recipe, calibration: Tensor) -> UnitMeasuring | None:
     """Return how units are measured before the sweep; None if they are not."""
-    if not isinstance(removal := recipe.removal, MeasuredUnits):
+    removal = recipe.removal
+    if isinstance(removal, Neurons) and removal.last_tokens:
+        prompts = min(removal.last_tokens.prompts, len(calibration) - removal.spared_windows)
+        windows = prompts + removal.spared_windows
+        return UnitMeasuring(False, 1, 1, windows, calibration.shape[1])
+    if not isinstance(removal, MeasuredUnits):
         return None
     measure = removal.measure
     available, tokens = short_windows(calibration, measure.tokens).shape

@@ -60,7 +60,7 @@ def increment(
     dense: Path, out: Path, recipe: Recipe, source: Path | None, known: Sequence[float] | None
 ) -> ModelPruner:
     """Return the sweep of one increment."""
-    out.mkdir(exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     model = MetaModel.open(dense, torch.float32, torch.device("cpu"))
     start, reference = (model.with_weights(source), model) if source else (model, None)
     ids = (CALIBRATION, EVALUATION)

@@ -22,11 +22,11 @@ def lost_units(meta_model: MetaModel, of_block: Sequence[Sequence[Units]]) -> Te
     found = []
     for index, units in enumerate(of_block):
         stored = meta_model.read_block(index)
-        found += [~_is_read(one.slices[0], stored[one.slices[0].parameter]) for one in units]
+        found += [~is_read(one.slices[0], stored[one.slices[0].parameter]) for one in units]
     return torch.cat(found)
 
 
-def _is_read(columns: Slices, parameter: Tensor) -> Tensor:
+def is_read(columns: Slices, parameter: Tensor) -> Tensor:
     """Return which units have a weight in the columns of their reader, ``[units]`` bool."""
     rows = (columns.part(parameter) != 0).movedim(columns.dim, 0)
     return rows.flatten(1).any(1).cpu()[columns.places].any(1)
