@@ -2389,6 +2389,7 @@ export interface components {
          *         "method": "zpruner",
          *         "ratio": null,
          *         "uniform": true,
+         *         "selection": null,
          *         "keep_dataset": null,
          *         "keep_text_field": null,
          *         "steps": null,
@@ -2452,6 +2453,7 @@ export interface components {
          *         "method": "zpruner",
          *         "ratio": null,
          *         "uniform": true,
+         *         "selection": null,
          *         "keep_dataset": null,
          *         "keep_text_field": null,
          *         "steps": null,
@@ -2906,6 +2908,8 @@ export interface components {
              * @default true
              */
             uniform: boolean;
+            /** @description With `neurons`, which channels go: those that contribute least (`energy`, the default), or those that are least active on the last tokens of prompts (`ptl`). */
+            selection?: components["schemas"]["SelectionName"] | null;
             /**
              * Keep Dataset
              * @description With `neurons`, a second calibration text, named as `dataset`: channels that matter on it stay, too.
@@ -3181,6 +3185,7 @@ export interface components {
          *         "method": "zpruner",
          *         "ratio": null,
          *         "uniform": true,
+         *         "selection": null,
          *         "keep_dataset": null,
          *         "keep_text_field": null,
          *         "steps": null,
@@ -3489,6 +3494,7 @@ export interface components {
          *             "method": "zpruner",
          *             "ratio": null,
          *             "uniform": true,
+         *             "selection": null,
          *             "keep_dataset": null,
          *             "keep_text_field": null,
          *             "steps": null,
@@ -3661,6 +3667,7 @@ export interface components {
          *         "method": "zpruner",
          *         "ratio": null,
          *         "uniform": true,
+         *         "selection": null,
          *         "keep_dataset": null,
          *         "keep_text_field": null,
          *         "steps": null,
@@ -3766,6 +3773,7 @@ export interface components {
          *         "method": "zpruner",
          *         "ratio": null,
          *         "uniform": true,
+         *         "selection": null,
          *         "keep_dataset": null,
          *         "keep_text_field": null,
          *         "steps": null,
@@ -4021,6 +4029,8 @@ export interface components {
              * @default true
              */
             uniform: boolean;
+            /** @description With `neurons`, which channels go: those that contribute least (`energy`, the default), or those that are least active on the last tokens of prompts (`ptl`). */
+            selection?: components["schemas"]["SelectionName"] | null;
             /**
              * Keep Dataset
              * @description With `neurons`, a second calibration text, named as `dataset`: channels that matter on it stay, too.
@@ -5893,6 +5903,8 @@ export interface components {
              * @default true
              */
             uniform: boolean;
+            /** @description With `neurons`, which channels go: those that contribute least (`energy`, the default), or those that are least active on the last tokens of prompts (`ptl`). */
+            selection?: components["schemas"]["SelectionName"] | null;
             /**
              * Keep Dataset
              * @description With `neurons`, a second calibration text, named as `dataset`: channels that matter on it stay, too.
@@ -6605,6 +6617,15 @@ export interface components {
             grace_s: number;
         };
         /**
+         * SelectionName
+         * @description How the method ``neurons`` selects the channels that go.
+         *
+         *     ``energy`` removes those that contribute least to the outputs; ``ptl`` those that are least
+         *     active on the last tokens of prompts, as published with gradual pruning (PTL).
+         * @enum {string}
+         */
+        SelectionName: "energy" | "ptl";
+        /**
          * Share
          * @description How much of one quota is used; `allowed` is null if there is no limit.
          */
@@ -6764,6 +6785,7 @@ export interface components {
          *             "method": "zpruner",
          *             "ratio": null,
          *             "uniform": true,
+         *             "selection": null,
          *             "keep_dataset": null,
          *             "keep_text_field": null,
          *             "steps": null,
@@ -6997,6 +7019,8 @@ export interface components {
              * @default true
              */
             uniform: boolean;
+            /** @description With `neurons`, which channels go: those that contribute least (`energy`, the default), or those that are least active on the last tokens of prompts (`ptl`). */
+            selection?: components["schemas"]["SelectionName"] | null;
             /**
              * Keep Dataset
              * @description With `neurons`, a second calibration text, named as `dataset`: channels that matter on it stay, too.
@@ -7649,6 +7673,7 @@ export interface components {
          *           "method": "zpruner",
          *           "ratio": null,
          *           "uniform": true,
+         *           "selection": null,
          *           "keep_dataset": null,
          *           "keep_text_field": null,
          *           "steps": null,
@@ -9794,6 +9819,7 @@ export interface operations {
                      *         "method": "zpruner",
                      *         "ratio": null,
                      *         "uniform": true,
+                     *         "selection": null,
                      *         "keep_dataset": null,
                      *         "keep_text_field": null,
                      *         "steps": null,
@@ -9927,6 +9953,7 @@ export interface operations {
                      *             "method": "zpruner",
                      *             "ratio": null,
                      *             "uniform": true,
+                     *             "selection": null,
                      *             "keep_dataset": null,
                      *             "keep_text_field": null,
                      *             "steps": null,
