@@ -122,6 +122,14 @@ class PruneSpec(BaseModel):
         description="Whether `adapt` and `pgp` remove the same number of units from every block, "
         "so that the model gets smaller; if not, removed units stay in place as zeros.",
     )
+    search_steps: StrictInt | None = Field(
+        default=None,
+        ge=1,
+        le=100_000,
+        description="With `pgp`, in how many steps the search changes the probabilities of units; "
+        "1,000 by default, and 15,000, as published, with `propagation: reference`.",
+        examples=[2000],
+    )
     selection: SelectionName | None = Field(
         default=None,
         description="With `neurons`, which channels go: those that contribute least (`energy`, the "

@@ -157,7 +157,8 @@ def _measure(spec: PruneSpec) -> Measure | None:
     if spec.method is MethodName.adapt:
         return PUBLISHED_ADAPT if as_published else Adapt()
     if spec.method is MethodName.pgp:
-        return replace(PUBLISHED_PGP if as_published else Pgp(), seed=spec.seed)
+        pgp = replace(PUBLISHED_PGP if as_published else Pgp(), seed=spec.seed)
+        return replace(pgp, steps=spec.search_steps or pgp.steps)
     return None
 
 

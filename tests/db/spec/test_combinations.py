@@ -78,6 +78,7 @@ ADAPT = {**NEURONS, "method": "adapt"}
         ({**ADAPT, "skip": ["*.o_proj"]}, "skip", "removes whole units or blocks"),
         ({"uniform": False}, "uniform", "does not choose how many units each block loses"),
         ({**NEURONS, "uniform": False}, "uniform", "always makes the model smaller"),
+        ({**ADAPT, "search_steps": 9}, "search_steps", "method adapt makes no search"),
         ({"selection": "ptl"}, "selection", "method zpruner selects no channels"),
         ({**ADAPT, "selection": "energy"}, "selection", "method adapt selects no channels"),
         ({**NEURONS, "method": "depth", "damping": 0.1}, "damping", "no solver"),

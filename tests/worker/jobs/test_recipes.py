@@ -77,9 +77,12 @@ def test_adapt_and_pgp_measure_units_in_few_steps_or_as_published() -> None:
     assert not in_place.is_cut
     published = recipe_of(make_spec(method="pgp", propagation="reference", **fields))
     assert published.removal == MeasuredUnits(0.25, replace(PUBLISHED_PGP, seed=7))
+    few = recipe_of(make_spec(method="pgp", search_steps=20, **fields)).removal
+    assert few == MeasuredUnits(0.25, Pgp(20, seed=7))
     second = recipe_at(in_place, Increment(2, 2)).removal
     assert isinstance(second, MeasuredUnits)
-    assert second.measure == Pgp(64, seed=7, first_step=64)
+    half = Pgp().steps // 2
+    assert second.measure == Pgp(half, seed=7, first_step=half)
     assert PUBLISHED_ADAPT.at(Increment(2, 2)) == PUBLISHED_ADAPT
     assert [Adapt().at(Increment(one, 20)).steps for one in (1, 2)] == [1, 1]
 

@@ -59,11 +59,11 @@ class Pgp:
         first_step: how many steps earlier increments have made, whose draws are not made again.
     """
 
-    steps: int = 128
-    learning_rate: float = 2e-3
+    steps: int = 1000
+    learning_rate: float = 1e-2
     masks: int = 2
-    windows: int = 8
-    tokens: int = 128
+    windows: int = 2
+    tokens: int = 64
     scored: int = 64
     seed: int = 0
     first_step: int = 0
@@ -74,7 +74,7 @@ class Pgp:
         return replace(self, steps=_own(self.steps, increment), first_step=first)
 
 
-PUBLISHED_PGP = Pgp(steps=15_000, scored=1024)
+PUBLISHED_PGP = Pgp(15_000, 2e-3, windows=8, tokens=128, scored=1024)
 """As for Llama 2; of 120,000 windows of 128 tokens, and 128 of 1,024 tokens for the start."""
 
 Measure = Adapt | Pgp

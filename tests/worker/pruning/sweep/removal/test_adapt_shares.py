@@ -111,7 +111,7 @@ def test_a_plain_writing_on_the_whole_model_finds_the_same_shares(
     while sum(shares) / 3 < wanted - 1e-9:
         model = without(dense, by_layer, numbers(shares))
         shares = raised(shares, distances(model), min(rise, wanted - sum(shares) / 3))
-    assert found == pytest.approx(shares, abs=1e-5)
+    assert found == pytest.approx(shares, abs=1e-9)
     assert [(one.step, one.steps) for one in seen] == [(n, steps) for n in range(1, steps + 1)]
     assert max(found) - min(found) > 0.05
     assert max(found) < 2 * wanted + 1e-9

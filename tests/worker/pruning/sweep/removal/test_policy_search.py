@@ -162,7 +162,8 @@ def test_a_plain_writing_on_the_whole_model_makes_the_same_steps(tmp_path: Path)
             moved.append(one - rate * total / spread / (draws - 1))
         s = within_budgets(moved)
     moved_by = (found.end - found.start).abs()
-    assert (found.end - torch.tensor(s)).abs().max() < 0.01 * float(moved_by.max())
+    assert float(moved_by.max()) > 2e-3
+    assert found.end.tolist() == pytest.approx(s, abs=1e-5)
     heads = torch.arange(150) % 50 < 2
     assert float(found.end[heads].sum()) <= KEPT[True] + 1e-9
     assert float(found.end[~heads].sum()) <= KEPT[False] + 1e-9
