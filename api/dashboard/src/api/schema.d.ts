@@ -2389,6 +2389,7 @@ export interface components {
          *         "method": "zpruner",
          *         "ratio": null,
          *         "uniform": true,
+         *         "search_steps": null,
          *         "selection": null,
          *         "keep_dataset": null,
          *         "keep_text_field": null,
@@ -2453,6 +2454,7 @@ export interface components {
          *         "method": "zpruner",
          *         "ratio": null,
          *         "uniform": true,
+         *         "search_steps": null,
          *         "selection": null,
          *         "keep_dataset": null,
          *         "keep_text_field": null,
@@ -2908,6 +2910,12 @@ export interface components {
              * @default true
              */
             uniform: boolean;
+            /**
+             * Search Steps
+             * @description With `pgp`, in how many steps the search changes the probabilities of units; 1,000 by default, and 15,000, as published, with `propagation: reference`.
+             * @example 2000
+             */
+            search_steps?: number | null;
             /** @description With `neurons`, which channels go: those that contribute least (`energy`, the default), or those that are least active on the last tokens of prompts (`ptl`). */
             selection?: components["schemas"]["SelectionName"] | null;
             /**
@@ -3185,6 +3193,7 @@ export interface components {
          *         "method": "zpruner",
          *         "ratio": null,
          *         "uniform": true,
+         *         "search_steps": null,
          *         "selection": null,
          *         "keep_dataset": null,
          *         "keep_text_field": null,
@@ -3494,6 +3503,7 @@ export interface components {
          *             "method": "zpruner",
          *             "ratio": null,
          *             "uniform": true,
+         *             "search_steps": null,
          *             "selection": null,
          *             "keep_dataset": null,
          *             "keep_text_field": null,
@@ -3667,6 +3677,7 @@ export interface components {
          *         "method": "zpruner",
          *         "ratio": null,
          *         "uniform": true,
+         *         "search_steps": null,
          *         "selection": null,
          *         "keep_dataset": null,
          *         "keep_text_field": null,
@@ -3773,6 +3784,7 @@ export interface components {
          *         "method": "zpruner",
          *         "ratio": null,
          *         "uniform": true,
+         *         "search_steps": null,
          *         "selection": null,
          *         "keep_dataset": null,
          *         "keep_text_field": null,
@@ -4029,6 +4041,12 @@ export interface components {
              * @default true
              */
             uniform: boolean;
+            /**
+             * Search Steps
+             * @description With `pgp`, in how many steps the search changes the probabilities of units; 1,000 by default, and 15,000, as published, with `propagation: reference`.
+             * @example 2000
+             */
+            search_steps?: number | null;
             /** @description With `neurons`, which channels go: those that contribute least (`energy`, the default), or those that are least active on the last tokens of prompts (`ptl`). */
             selection?: components["schemas"]["SelectionName"] | null;
             /**
@@ -5903,6 +5921,12 @@ export interface components {
              * @default true
              */
             uniform: boolean;
+            /**
+             * Search Steps
+             * @description With `pgp`, in how many steps the search changes the probabilities of units; 1,000 by default, and 15,000, as published, with `propagation: reference`.
+             * @example 2000
+             */
+            search_steps?: number | null;
             /** @description With `neurons`, which channels go: those that contribute least (`energy`, the default), or those that are least active on the last tokens of prompts (`ptl`). */
             selection?: components["schemas"]["SelectionName"] | null;
             /**
@@ -6785,6 +6809,7 @@ export interface components {
          *             "method": "zpruner",
          *             "ratio": null,
          *             "uniform": true,
+         *             "search_steps": null,
          *             "selection": null,
          *             "keep_dataset": null,
          *             "keep_text_field": null,
@@ -7019,6 +7044,12 @@ export interface components {
              * @default true
              */
             uniform: boolean;
+            /**
+             * Search Steps
+             * @description With `pgp`, in how many steps the search changes the probabilities of units; 1,000 by default, and 15,000, as published, with `propagation: reference`.
+             * @example 2000
+             */
+            search_steps?: number | null;
             /** @description With `neurons`, which channels go: those that contribute least (`energy`, the default), or those that are least active on the last tokens of prompts (`ptl`). */
             selection?: components["schemas"]["SelectionName"] | null;
             /**
@@ -7673,6 +7704,7 @@ export interface components {
          *           "method": "zpruner",
          *           "ratio": null,
          *           "uniform": true,
+         *           "search_steps": null,
          *           "selection": null,
          *           "keep_dataset": null,
          *           "keep_text_field": null,
@@ -9819,6 +9851,7 @@ export interface operations {
                      *         "method": "zpruner",
                      *         "ratio": null,
                      *         "uniform": true,
+                     *         "search_steps": null,
                      *         "selection": null,
                      *         "keep_dataset": null,
                      *         "keep_text_field": null,
@@ -9953,6 +9986,7 @@ export interface operations {
                      *             "method": "zpruner",
                      *             "ratio": null,
                      *             "uniform": true,
+                     *             "search_steps": null,
                      *             "selection": null,
                      *             "keep_dataset": null,
                      *             "keep_text_field": null,
