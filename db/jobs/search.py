@@ -45,6 +45,8 @@ ADDED_FIELDS = (
     "keep_dataset",
     "keep_text_field",
     "uniform",
+    "selection",
+    "search_steps",
 )
 """Fields that did not exist when older jobs' digests were computed."""
 ADDED_AS_TRUE = ("uniform",)

@@ -27,6 +27,7 @@ METRIC_NAMES = (
     "coverage",
     "parameters",
     "parameters_removed",
+    "pgp.changed",
     "fallbacks",
     "weights_bytes",
     "prune_seconds",

@@ -25,7 +25,7 @@ from db.spec.generation import Prompts
 from db.spec.outputs.targets import Outputs
 from db.spec.presets import PresetName, resolve_preset
 from db.spec.pruning.gradual import MAX_STEPS
-from db.spec.pruning.methods import MethodName, SolverName
+from db.spec.pruning.methods import MethodName, SelectionName, SolverName
 from db.spec.pruning.patterns import Pattern, implied_sparsity
 from db.spec.recovery import Recover
 from db.spec.references import SecretName
@@ -122,6 +122,19 @@ class PruneSpec(BaseModel):
         default=True,
         description="Whether `adapt` and `pgp` remove the same number of units from every block, "
         "so that the model gets smaller; if not, removed units stay in place as zeros.",
+    )
+    search_steps: StrictInt | None = Field(
+        default=None,
+        ge=1,
+        le=100_000,
+        description="With `pgp`, in how many steps the search changes the probabilities of units; "
+        "1,000 by default, and 15,000, as published, with `propagation: reference`.",
+        examples=[2000],
+    )
+    selection: SelectionName | None = Field(
+        default=None,
+        description="With `neurons`, which channels go: those that contribute least (`energy`, the "
+        "default), or those that are least active on the last tokens of prompts (`ptl`).",
     )
     keep_dataset: SourceName | None = Field(
         default=None,

@@ -153,6 +153,8 @@ def job_metrics(
         "evaluate_seconds": result.evaluate_seconds,
         **_plan_metrics(result, recovered),
     }
+    if result.changed is not None:
+        metrics["pgp"] = {"changed": result.changed}
     return metrics if recovered is None else metrics | {"recovery": recovered.metrics()}
 
 

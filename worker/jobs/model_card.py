@@ -7,7 +7,7 @@ from typing import Any
 from db.spec.allocations import AllocationName
 from db.spec.catalogue import METHODS
 from db.spec.prune_spec import PruneSpec
-from db.spec.pruning.methods import MethodName
+from db.spec.pruning.methods import MethodName, SelectionName
 from db.spec.variants import default_variant
 from worker.jobs.pruned.steps_section import gradual_steps, steps_section
 from worker.jobs.recipes import recipe_of
@@ -29,6 +29,7 @@ _REMOVED = {
     MethodName.pgp: "the channels of MLPs and the attention heads that trials without some of them "
     "found to matter least",
 }
+_BY_PROMPTS = "the channels of MLPs that are least active on the last tokens of prompts"
 _UNCHANGED = ", and so are these tensors of the blocks"
 _TRAINED_NORMS = ". These tensors of the blocks were not pruned, but their norms were trained"
 _TEMPLATE = """\
@@ -190,7 +191,7 @@ def _steps(spec: PruneSpec, environment: dict[str, Any]) -> Iterable[str]:
 
 
 def _removal_steps(spec: PruneSpec, recipe: Recipe) -> Iterable[str]:
-    what = _REMOVED[spec.method]
+    what = _BY_PROMPTS if spec.selection is SelectionName.ptl else _REMOVED[spec.method]
     source = f", {_SOURCES[spec.method]}" if spec.method in _PUBLISHED else ""
     yield f"removed by the method `{spec.method}`{source}, with a ratio of {spec.ratio:g}: {what}"
     if not recipe.is_cut:

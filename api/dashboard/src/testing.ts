@@ -10,6 +10,8 @@ export function makeSpec(overrides: Partial<Spec> = {}): Spec {
     ratio: null,
     uniform: true,
     steps: null,
+    search_steps: null,
+    selection: null,
     keep_dataset: null,
     keep_text_field: null,
     dataset: "local:text.txt",

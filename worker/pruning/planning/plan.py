@@ -182,7 +182,9 @@ def _changes(shape: ModelShape, work: Workload) -> Iterator[tuple[str, Workload]
     if work.needs_gradients:
         yield "method to wanda", replace(work, method="wanda", needs_gradients=False)
     if work.measuring is not None:
-        yield "method to neurons", replace(work, measuring=None)
+        measures_model = work.measuring.needs_gradients or work.measuring.needs_losses
+        remedy = "method to neurons" if measures_model else "selection to energy"
+        yield remedy, replace(work, measuring=None)
     if work.solver and work.method:
         yield "solver to none", replace(work, solver=None)
     elif work.solver:

@@ -158,8 +158,9 @@ class ModelPruner:
             self._embed(streams)
             self._check_removal()
             choice = self._measurements.units(self._windows, self._pruners.reduction, new_folder)
-            removed = yield from self._seconds.each("prune", choice)
-            self._pruners = replace(self._pruners, removed=removed)
+            chosen = yield from self._seconds.each("prune", choice)
+            if chosen is not None:
+                self._pruners = replace(self._pruners, removed=chosen.removed)
             with self._seconds("prune"):
                 decisions = self._measurements.decisions(streams.calibration, new_folder)
                 gradients = self._measurements.gradients(self._calibration, new_folder)
@@ -184,7 +185,8 @@ class ModelPruner:
                 )
             self._progress.delete_snapshot()
         self._ranks.barrier()  # until the scratch files of all ranks are deleted
-        return self._result(tuple(dense_losses), tuple(pruned_losses))
+        changed = chosen.changed if chosen else None
+        return replace(self._result(tuple(dense_losses), tuple(pruned_losses)), changed=changed)
 
     def _embed(self, streams: Streams) -> None:
         """Fill the streams with the inputs of the first block."""

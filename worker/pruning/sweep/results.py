@@ -239,6 +239,8 @@ class PruningResult:
         peak_bytes: the peak of resident memory, summed over the processes.
         device_peak_bytes: the most memory that tensors took on any one GPU; None on a CPU.
         shards: the files that were written, with their digests.
+        changed: the share of the removed units that a search chose in place of the ones that it
+            started from; None if there was no search.
     """
 
     dense_losses: tuple[float, ...]
@@ -253,6 +255,7 @@ class PruningResult:
     peak_bytes: int = field(compare=False)
     device_peak_bytes: int | None = field(compare=False)
     shards: tuple[Shard, ...] = field(compare=False, default=())
+    changed: float | None = None
 
     @property
     def dense_loss(self) -> float | None:

@@ -2509,6 +2509,8 @@ export interface components {
          *         "method": "zpruner",
          *         "ratio": null,
          *         "uniform": true,
+         *         "search_steps": null,
+         *         "selection": null,
          *         "keep_dataset": null,
          *         "keep_text_field": null,
          *         "steps": null,
@@ -2572,6 +2574,8 @@ export interface components {
          *         "method": "zpruner",
          *         "ratio": null,
          *         "uniform": true,
+         *         "search_steps": null,
+         *         "selection": null,
          *         "keep_dataset": null,
          *         "keep_text_field": null,
          *         "steps": null,
@@ -3028,6 +3032,14 @@ export interface components {
              */
             uniform: boolean;
             /**
+             * Search Steps
+             * @description With `pgp`, in how many steps the search changes the probabilities of units; 1,000 by default, and 15,000, as published, with `propagation: reference`.
+             * @example 2000
+             */
+            search_steps?: number | null;
+            /** @description With `neurons`, which channels go: those that contribute least (`energy`, the default), or those that are least active on the last tokens of prompts (`ptl`). */
+            selection?: components["schemas"]["SelectionName"] | null;
+            /**
              * Keep Dataset
              * @description With `neurons`, a second calibration text, named as `dataset`: channels that matter on it stay, too.
              */
@@ -3309,6 +3321,8 @@ export interface components {
          *         "method": "zpruner",
          *         "ratio": null,
          *         "uniform": true,
+         *         "search_steps": null,
+         *         "selection": null,
          *         "keep_dataset": null,
          *         "keep_text_field": null,
          *         "steps": null,
@@ -3620,6 +3634,8 @@ export interface components {
          *             "method": "zpruner",
          *             "ratio": null,
          *             "uniform": true,
+         *             "search_steps": null,
+         *             "selection": null,
          *             "keep_dataset": null,
          *             "keep_text_field": null,
          *             "steps": null,
@@ -3792,6 +3808,8 @@ export interface components {
          *         "method": "zpruner",
          *         "ratio": null,
          *         "uniform": true,
+         *         "search_steps": null,
+         *         "selection": null,
          *         "keep_dataset": null,
          *         "keep_text_field": null,
          *         "steps": null,
@@ -3898,6 +3916,8 @@ export interface components {
          *         "method": "zpruner",
          *         "ratio": null,
          *         "uniform": true,
+         *         "search_steps": null,
+         *         "selection": null,
          *         "keep_dataset": null,
          *         "keep_text_field": null,
          *         "steps": null,
@@ -4155,6 +4175,14 @@ export interface components {
              * @default true
              */
             uniform: boolean;
+            /**
+             * Search Steps
+             * @description With `pgp`, in how many steps the search changes the probabilities of units; 1,000 by default, and 15,000, as published, with `propagation: reference`.
+             * @example 2000
+             */
+            search_steps?: number | null;
+            /** @description With `neurons`, which channels go: those that contribute least (`energy`, the default), or those that are least active on the last tokens of prompts (`ptl`). */
+            selection?: components["schemas"]["SelectionName"] | null;
             /**
              * Keep Dataset
              * @description With `neurons`, a second calibration text, named as `dataset`: channels that matter on it stay, too.
@@ -6050,6 +6078,14 @@ export interface components {
              */
             uniform: boolean;
             /**
+             * Search Steps
+             * @description With `pgp`, in how many steps the search changes the probabilities of units; 1,000 by default, and 15,000, as published, with `propagation: reference`.
+             * @example 2000
+             */
+            search_steps?: number | null;
+            /** @description With `neurons`, which channels go: those that contribute least (`energy`, the default), or those that are least active on the last tokens of prompts (`ptl`). */
+            selection?: components["schemas"]["SelectionName"] | null;
+            /**
              * Keep Dataset
              * @description With `neurons`, a second calibration text, named as `dataset`: channels that matter on it stay, too.
              */
@@ -6761,6 +6797,15 @@ export interface components {
             grace_s: number;
         };
         /**
+         * SelectionName
+         * @description How the method ``neurons`` selects the channels that go.
+         *
+         *     ``energy`` removes those that contribute least to the outputs; ``ptl`` those that are least
+         *     active on the last tokens of prompts, as published with gradual pruning (PTL).
+         * @enum {string}
+         */
+        SelectionName: "energy" | "ptl";
+        /**
          * Share
          * @description How much of one quota is used; `allowed` is null if there is no limit.
          */
@@ -6920,6 +6965,8 @@ export interface components {
          *             "method": "zpruner",
          *             "ratio": null,
          *             "uniform": true,
+         *             "search_steps": null,
+         *             "selection": null,
          *             "keep_dataset": null,
          *             "keep_text_field": null,
          *             "steps": null,
@@ -7153,6 +7200,14 @@ export interface components {
              * @default true
              */
             uniform: boolean;
+            /**
+             * Search Steps
+             * @description With `pgp`, in how many steps the search changes the probabilities of units; 1,000 by default, and 15,000, as published, with `propagation: reference`.
+             * @example 2000
+             */
+            search_steps?: number | null;
+            /** @description With `neurons`, which channels go: those that contribute least (`energy`, the default), or those that are least active on the last tokens of prompts (`ptl`). */
+            selection?: components["schemas"]["SelectionName"] | null;
             /**
              * Keep Dataset
              * @description With `neurons`, a second calibration text, named as `dataset`: channels that matter on it stay, too.
@@ -7811,6 +7866,8 @@ export interface components {
          *           "method": "zpruner",
          *           "ratio": null,
          *           "uniform": true,
+         *           "search_steps": null,
+         *           "selection": null,
          *           "keep_dataset": null,
          *           "keep_text_field": null,
          *           "steps": null,
@@ -10009,6 +10066,8 @@ export interface operations {
                      *         "method": "zpruner",
                      *         "ratio": null,
                      *         "uniform": true,
+                     *         "search_steps": null,
+                     *         "selection": null,
                      *         "keep_dataset": null,
                      *         "keep_text_field": null,
                      *         "steps": null,
@@ -10142,6 +10201,8 @@ export interface operations {
                      *             "method": "zpruner",
                      *             "ratio": null,
                      *             "uniform": true,
+                     *             "search_steps": null,
+                     *             "selection": null,
                      *             "keep_dataset": null,
                      *             "keep_text_field": null,
                      *             "steps": null,

@@ -20,7 +20,8 @@ EVALUATION = random_ids(3, 32, seed=2)
 NEURONS: dict[str, Any] = {"method": "neurons", "ratio": 0.2}
 DEPTH: dict[str, Any] = {"method": "depth", "ratio": 0.33}
 ADAPT: dict[str, Any] = {"method": "adapt", "ratio": 0.3}
-METHODS = [NEURONS, {"method": "heads", "ratio": 0.15}, DEPTH, ADAPT, {**ADAPT, "method": "pgp"}]
+PGP: dict[str, Any] = {"method": "pgp", "ratio": 0.3, "search_steps": 24}
+METHODS = [NEURONS, {"method": "heads", "ratio": 0.15}, DEPTH, ADAPT, PGP]
 
 
 @pytest.fixture
@@ -70,6 +71,9 @@ def test_a_job_writes_a_smaller_folder_whose_perplexity_is_the_measured_one(
     assert metrics["parameters"] == parameters(out)
     assert metrics["parameters_removed"] == parameters(folder / "model") - parameters(out) > 0
     assert (metrics["sparsity"], metrics["zeros"]) == (0.0, 0)
+    assert ("pgp" in metrics) == (fields is PGP)
+    if fields is PGP:
+        assert 0 <= metrics["pgp"]["changed"] <= 1
     written = {path.name for path in out.iterdir() if not path.name.startswith(".")}
     assert {"config.json", "tokenizer.json", "README.md", "provenance.json"} <= written
 
@@ -93,6 +97,9 @@ def test_the_report_and_the_card_say_what_was_removed(folder: Path) -> None:
     assert "the channels of MLPs that contribute least to their outputs" in card
     assert "correction 0, damping 0.1" in card
     assert "% zeros" not in card
+    run(folder, "prompts", selection="ptl")
+    card = (folder / "prompts" / "README.md").read_text()
+    assert "the channels of MLPs that are least active on the last tokens of prompts" in card
 
 
 def test_the_report_and_the_card_say_which_programs_read_fewer_heads(folder: Path) -> None:
