@@ -1,8 +1,9 @@
 """Estimates, requested by the API and computed by a process that can run the planner."""
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from sqlalchemy import delete, exists, or_, select, update
+from sqlalchemy import delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from db.core.clock import now, was_set_back
@@ -17,8 +18,8 @@ from db.tables.base import Document
 from db.tables.jobs import Estimate, Job
 from db.tables.trials import TRIAL
 
-RESULT_VALID_FOR = timedelta(hours=1)
-"""How long a result is reused; after that, the model or the machine may have changed."""
+RESULT_VALID_FOR = timedelta(minutes=5)
+"""How long a result is reused; after that, the machine may be busier, or less busy."""
 ERROR_VALID_FOR = timedelta(seconds=10)
 PENDING_FOR = timedelta(minutes=5)
 KEPT_FOR = timedelta(days=1)
@@ -26,6 +27,26 @@ OVERDUE_AFTER = timedelta(seconds=60)
 _OVERDUE = f"The planner did not finish within {OVERDUE_AFTER.total_seconds():g} seconds."
 RECENT_JOBS = 50
 """How many of the most recent succeeded jobs are used to correct predicted times."""
+
+
+@dataclass(frozen=True)
+class TimedJob:
+    """The time that a finished job was predicted to take, and the time that it took.
+
+    Attributes:
+        predicted_s: the predicted seconds, on an idle machine.
+        seconds: the measured seconds, without those in which the job waited for a processor.
+        finished_at: when the job had succeeded.
+    """
+
+    predicted_s: float
+    seconds: float
+    finished_at: datetime
+
+    @property
+    def ratio(self) -> float:
+        """The measured time as a multiple of the predicted time."""
+        return self.seconds / self.predicted_s
 
 
 class EstimateRepository:
@@ -105,12 +126,20 @@ class EstimateRepository:
         """Store the reason why there is no result, unless the estimate has timed out."""
         self._finish(estimate_id, {"error": problem.model_dump(mode="json")})
 
-    def time_ratios(self) -> list[float]:
-        """Return actual time / predicted time for each recent succeeded job that has both."""
-        ended = select(Job.result).where(Job.status == JobState.succeeded, Job.method != TRIAL)
+    def timed_jobs(self) -> list[TimedJob]:
+        """Return the recent succeeded jobs whose time was predicted, the newest first."""
+        ended = select(Job.result, func.coalesce(Job.finished_at, Job.created_at)).where(
+            Job.status == JobState.succeeded, Job.method != TRIAL
+        )
         recent = ended.order_by(Job.created_at.desc(), Job.id.desc()).limit(RECENT_JOBS)
-        found = (_time_ratio(result or {}) for result in self._session.scalars(recent))
+        rows = self._session.execute(recent)
+        found = (_timed_job(result or {}, finished_at) for result, finished_at in rows)
         return [one for one in found if one is not None]
+
+    def running_jobs(self) -> int:
+        """Return the number of jobs that run now."""
+        running = select(func.count()).where(Job.status == JobState.running)
+        return self._session.scalar(running) or 0
 
     def fail_overdue(self) -> bool:
         """Fail the estimates that take too long and delete old ones; return whether any failed."""
@@ -132,13 +161,14 @@ class EstimateRepository:
         )
 
 
-def _time_ratio(metrics: Document) -> float | None:
+def _timed_job(metrics: Document, finished_at: datetime) -> TimedJob | None:
     names = ("prune_seconds", "evaluate_seconds", "predicted_seconds")
     pruning, evaluating, predicted = (metric_value(metrics, name) for name in names)
     if pruning is None or evaluating is None or not predicted:
         return None
-    recovering = metric_value(metrics, "recovery.seconds") or 0.0
-    return (pruning + evaluating + recovering) / predicted
+    seconds = pruning + evaluating + (metric_value(metrics, "recovery.seconds") or 0.0)
+    waiting = metric_value(metrics, "waiting_share") or 0.0
+    return TimedJob(predicted, seconds * (1 - waiting), finished_at)
 
 
 _IS_PENDING = (Estimate.finished_at.is_(None), Estimate.started_at.is_(None))

@@ -7,6 +7,7 @@ torch anew for every estimate.
 
 import logging
 import time
+from functools import partial
 
 from transformers.utils import logging as transformers_logging
 
@@ -19,6 +20,7 @@ from db.jobs.estimates import EstimateRepository
 from db.spec.prune_spec import PruneSpec
 from db.startup.parent_death import exit_with_parent
 from worker.estimates.estimate import estimate
+from worker.estimates.load import measured_load
 from worker.jobs.problems import problem_of
 from worker.priority import lower_priority
 from worker.settings import WorkerSettings
@@ -51,7 +53,7 @@ def compute_next(sessions: Sessions, settings: WorkerSettings) -> bool:
         estimates = EstimateRepository(session)
         if not estimates.has_pending():  # read without a write lock
             return False
-        time_ratios = estimates.time_ratios()
+        jobs, running = estimates.timed_jobs(), estimates.running_jobs()
     with sessions.begin() as session:
         claimed = EstimateRepository(session).claim_next()
     if claimed is None:
@@ -61,7 +63,8 @@ def compute_next(sessions: Sessions, settings: WorkerSettings) -> bool:
         fetch_uploads(sessions, open_uploads(settings), spec)
         used_by = f"estimate {claimed.id}"
         secret = read_model_secret(sessions, settings, spec, claimed.created_by, used_by)
-        result = estimate(spec, settings, time_ratios, secret)
+        load_of = partial(measured_load, running_jobs=running)
+        result = estimate(spec, settings, jobs, secret, load_of)
     except Exception as error:
         problem = problem_of(error, spec)
         if problem.status >= 500:

@@ -92,7 +92,7 @@ def test_a_quantised_model_is_smaller_on_disk(bits: int, share: float) -> None:
 
 def test_a_rotated_model_takes_time_and_disk_space_for_another_copy() -> None:
     rounding = replace(WORK, scheme=Scheme(4, 128))
-    speed = Speed(5e10, 4e10, 4e10, 2e10, 4e9, 1e9, 5e8)
+    speed = Speed(5e10, 4e10, 4e10, 2e10, 4e9, 1e9, 5e8, 4e5)
     once, rotated = (
         plan(llama(), work, AMPLE, speed) for work in (rounding, replace(rounding, rotates=True))
     )
