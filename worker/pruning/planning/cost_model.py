@@ -52,7 +52,9 @@ class _CostModel:
         measured = work.evaluation_tokens + work.dense_tokens
         cost += self._forward(block, work.measured_seq_len) * measured
         for layer in block.layers:
-            cost += self._statistics(layer) + self._pruning(layer) + self._quantization(layer)
+            cost += self._statistics(layer) + self._pruning(layer)
+        for layer in block.rounded:
+            cost += self._quantization(layer)
         cost += self._gradients(block) + self._refinement(block) + self._measuring(block)
         return cost + self._copies(block) + self._streams()
 

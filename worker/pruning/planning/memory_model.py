@@ -199,14 +199,14 @@ class _MemoryModel:
         """Return the memory of rounding a block's weights, which leaves one byte for each."""
         is_fused = self._setting.propagation == "fused"
         solving = solver_bytes(
-            block.layers,
+            block.rounded,
             ROUNDING_MEMORY,
             converted=self._converts,
             keeps=not is_fused,
             corrects=False,
         )
         running = is_fused * self._states(block) + max(self._forward(self._batch), solving)
-        return self._block_phase(block, running, sum(layer.weights for layer in block.layers))
+        return self._block_phase(block, running, sum(layer.weights for layer in block.rounded))
 
     def _layers(self, block: BlockShape) -> int:
         """Return the peak bytes of scoring or solving layers one by one; 0 if none is pruned."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from math import gcd
 from typing import Literal
 
@@ -50,11 +51,17 @@ class Quantization:
             32 at 4 bits and 128 at 8 bits, or the largest smaller power of two that divides all
             rows.
         scales: how scales are chosen, see `Scheme`.
+        skip: globs of layers that are pruned, but not quantised.
     """
 
     bits: int
     group_size: int | None = None
     scales: Scales = "mse"
+    skip: tuple[str, ...] = ()
+
+    def rounds(self, name: str) -> bool:
+        """Return whether the layer of this name is quantised, if it is pruned."""
+        return not any(fnmatchcase(name, glob) for glob in self.skip)
 
     def scheme(self, widths: Iterable[tuple[str, int]]) -> Scheme:
         """Return the scheme for matrices of these names and numbers of inputs.
@@ -69,7 +76,7 @@ class Quantization:
             if width % size:
                 raise QuantizationError(
                     f"{name} has rows of {width} weights, which do not split into groups of "
-                    f"{size}; {_remedy(size, common)}"
+                    f"{size}{_remedy(name, size, width, common)}"
                 )
         return Scheme(self.bits, size, self.scales)
 
@@ -82,10 +89,19 @@ def _largest_power(common: int, largest: int) -> int:
     return size
 
 
-def _remedy(size: int, common: int) -> str:
-    sizes = range(_SMALLEST_GROUP, common + 1, _SMALLEST_GROUP)
-    fitting = [one for one in sizes if common % one == 0]
-    if not fitting:
-        return "skip it, or leave quantize out"
-    nearest = min(fitting, key=lambda one: (abs(one - size), one))
-    return f"set the group_size of quantize to {nearest}, or skip it"
+def _remedy(name: str, size: int, width: int, common: int) -> str:
+    """Return the end of a sentence: the nearest size that fits all rows, if there is one."""
+    glob = f"*.{name.rpartition('.')[2]}"
+    without = f"add {glob!r} to the skip of quantize"
+    if fitting := _fitting(common):
+        nearest = min(fitting, key=lambda one: (abs(one - size), one))
+        return f"; set the group_size of quantize to {nearest}, or {without}"
+    if own := _fitting(width):
+        sizes = ", ".join(map(str, own[-3:]))
+        return f" ({sizes} fit it, but not all others); {without}"
+    return f", nor into those of any other size; {without}, or leave quantize out"
+
+
+def _fitting(width: int) -> list[int]:
+    """Return the group sizes that divide rows of this many weights."""
+    return [one for one in range(_SMALLEST_GROUP, width + 1, _SMALLEST_GROUP) if width % one == 0]
