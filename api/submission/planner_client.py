@@ -14,7 +14,8 @@ from db.tables.jobs import Estimate
 
 BACKOFF_S = 30.0
 """After the planner's check has timed out, requests skip it for this long."""
-CHECKED_LATER = "The worker will check it before it starts."
+CHECKED_BY_WORKER = "The worker will check it before it starts."
+CHECKED_LATER = "It will check the model before a worker gets the job."
 
 
 class PlannerClient:
@@ -41,10 +42,14 @@ class PlannerClient:
         """
         if not specs:
             return []
-        if time.monotonic() < self._backs_off_until:
-            return [f"The model was not checked: the planner timed out recently. {CHECKED_LATER}"]
         if not self._is_alive():
-            return [f"The model was not checked: no control process is running. {CHECKED_LATER}"]
+            return [
+                f"The model was not checked: no control process is running. {CHECKED_BY_WORKER}"
+            ]
+        if time.monotonic() < self._backs_off_until:
+            for spec in specs:
+                self._request(spec, key_id)
+            return [f"The planner, which checks models, timed out recently. {CHECKED_LATER}"]
         limit_s = self._timeout_s if max_wait_s is None else min(max_wait_s, self._timeout_s)
         deadline = time.monotonic() + limit_s
         requested = [self._request(spec, key_id) for spec in specs]
@@ -53,7 +58,7 @@ class PlannerClient:
             return []
         if time.monotonic() >= deadline:  # otherwise too many other requests are waiting
             self._backs_off_until = time.monotonic() + BACKOFF_S
-        return [f"The model was not checked: the planner timed out. {CHECKED_LATER}"]
+        return [f"The planner, which checks models, has not answered in time. {CHECKED_LATER}"]
 
     def _is_alive(self) -> bool:
         with self._sessions() as session:
@@ -67,8 +72,9 @@ class PlannerClient:
     def _is_checked(self, row: Estimate, is_new: bool, deadline: float) -> bool:
         """Wait for the planner's response; return whether it is an estimate.
 
-        If there is no estimate and this request created the row, delete the row, so that a refused
-        request leaves nothing behind.
+        If it is a refusal and this request created the row, delete the row, so that a refused
+        request leaves nothing behind. Without a response the row stays, and jobs with this
+        specification wait for it (`db.scheduling.pending_checks`).
 
         Raises:
             ProblemError: the planner refuses the job.
@@ -79,7 +85,7 @@ class PlannerClient:
             return False
         if row.answer is not None:
             return True
-        if is_new:
+        if is_new and row.finished_at is not None:
             with self._sessions.begin() as session:
                 EstimateRepository(session).delete(row.id)
         if row.error is not None and row.error["status"] < 500:

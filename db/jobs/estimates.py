@@ -7,13 +7,15 @@ from sqlalchemy import delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from db.core.clock import now, was_set_back
-from db.core.digests import digest
 from db.core.errors import EstimateNotFoundError
 from db.core.problem import Problem
 from db.core.states import JobState
+from db.jobs.search import search_columns
 from db.problems.resources import ESTIMATE_OVERDUE
+from db.scheduling.pending_checks import LONGEST, CheckRepository
 from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import metric_value
+from db.spec.references import is_on_hub
 from db.tables.base import Document
 from db.tables.jobs import Estimate, Job
 from db.tables.trials import TRIAL
@@ -21,10 +23,13 @@ from db.tables.trials import TRIAL
 RESULT_VALID_FOR = timedelta(minutes=5)
 """How long a result is reused; after that, the machine may be busier, or less busy."""
 ERROR_VALID_FOR = timedelta(seconds=10)
-PENDING_FOR = timedelta(minutes=5)
 KEPT_FOR = timedelta(days=1)
 OVERDUE_AFTER = timedelta(seconds=60)
 _OVERDUE = f"The planner did not finish within {OVERDUE_AFTER.total_seconds():g} seconds."
+_BUSY = (
+    "The machine is busy, or its disk is slow: try again later. The job itself can be submitted "
+    "meanwhile."
+)
 RECENT_JOBS = 50
 """How many of the most recent succeeded jobs are used to correct predicted times."""
 
@@ -66,11 +71,11 @@ class EstimateRepository:
         """Return the estimate as `request` does, and whether it is new."""
         fields = spec.model_dump(mode="json")
         owner = None if spec.model_secret is None else key_id
-        spec_digest = digest(fields)
+        spec_digest = search_columns(spec, None)["spec_digest"]  # that of its jobs
         is_valid = or_(
             Estimate.answer.is_not(None) & (Estimate.finished_at > now(-RESULT_VALID_FOR)),
             Estimate.error.is_not(None) & (Estimate.finished_at > now(-ERROR_VALID_FOR)),
-            Estimate.finished_at.is_(None) & (Estimate.created_at > now(-PENDING_FOR)),
+            Estimate.finished_at.is_(None) & (Estimate.created_at > now(-LONGEST)),
         )
         is_same = Estimate.spec_digest == spec_digest, Estimate.created_by == owner
         query = select(Estimate).where(*is_same, is_valid)
@@ -123,8 +128,15 @@ class EstimateRepository:
         self._finish(estimate_id, {"answer": result})
 
     def fail(self, estimate_id: str, problem: Problem) -> None:
-        """Store the reason why there is no result, unless the estimate has timed out."""
-        self._finish(estimate_id, {"error": problem.model_dump(mode="json")})
+        """Store the reason why there is no result, unless the estimate has timed out.
+
+        Jobs with this specification that no worker has started fail for the same reason, unless it
+        may pass.
+        """
+        estimate = self.get(estimate_id)
+        if estimate.finished_at is None:
+            self._finish(estimate_id, {"error": problem.model_dump(mode="json")})
+            CheckRepository(self._session).apply_refusal(estimate, problem)
 
     def timed_jobs(self) -> list[TimedJob]:
         """Return the recent succeeded jobs whose time was predicted, the newest first."""
@@ -145,12 +157,13 @@ class EstimateRepository:
         """Fail the estimates that take too long and delete old ones; return whether any failed."""
         started = Estimate.started_at
         is_overdue = or_(started < now(-OVERDUE_AFTER), was_set_back(started))
-        waiting = select(Estimate.id).where(Estimate.finished_at.is_(None), is_overdue)
-        ids = list(self._session.scalars(waiting))
-        for estimate_id in ids:
-            self.fail(estimate_id, ESTIMATE_OVERDUE.problem(_OVERDUE))
+        waiting = select(Estimate).where(Estimate.finished_at.is_(None), is_overdue)
+        overdue = list(self._session.scalars(waiting))
+        for estimate in overdue:
+            hint = None if is_on_hub(estimate.spec["model"]) else _BUSY
+            self.fail(estimate.id, ESTIMATE_OVERDUE.problem(_OVERDUE, hint=hint))
         self._session.execute(delete(Estimate).where(Estimate.created_at < now(-KEPT_FOR)))
-        return bool(ids)
+        return bool(overdue)
 
     def _finish(self, estimate_id: str, values: Document) -> None:
         self._session.execute(

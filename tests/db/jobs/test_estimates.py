@@ -71,6 +71,25 @@ def test_an_overdue_estimate_fails_and_a_late_result_is_ignored(sessions: Sessio
         assert not estimates.has_unfinished()
 
 
+@pytest.mark.parametrize(
+    ("model", "hint"),
+    [("org/model", "Most often the hub is slow"), ("local:model", "The machine is busy")],
+)
+def test_the_hub_is_named_only_if_the_model_is_on_it(
+    sessions: Sessions, model: str, hint: str
+) -> None:
+    with sessions.begin() as session:
+        estimate = EstimateRepository(session).request(make_spec(model=model))
+        EstimateRepository(session).claim_next()
+    age(sessions, estimate, "started_at", timedelta(seconds=61))
+    with sessions.begin() as session:
+        EstimateRepository(session).fail_overdue()
+        error = EstimateRepository(session).get(estimate.id).error
+    assert error is not None
+    assert error["hint"].startswith(hint)
+    assert ("hub" in error["hint"]) is (model == "org/model")
+
+
 def test_finished_jobs_give_their_predicted_and_their_measured_time(sessions: Sessions) -> None:
     took = {"prune_seconds": 8.0, "evaluate_seconds": 2.0, "predicted_seconds": 5.0}
     succeeded = JobState.succeeded
