@@ -45,22 +45,29 @@ def check_row_groups(spec: PruneSpec, shapes: Mapping[str, tuple[int, ...]]) -> 
 
 
 def _check_group_size(spec: PruneSpec, size: int, widths: Mapping[str, int]) -> None:
-    common = gcd(*widths.values())
-    for layer, width in widths.items():
-        if width % size:
-            value = spec.model_dump(mode="json")["quantize"]
-            reason, remedy = _misfit(layer, width, size), _remedy(layer, size, common)
-            raise SpecRefusedError("quantize", value, QUANTIZATION.code, reason, remedy)
+    misfits = [layer for layer, width in widths.items() if width % size]
+    if misfits:
+        value = spec.model_dump(mode="json")["quantize"]
+        reason = _misfit(misfits[0], widths[misfits[0]], size)
+        remedy = _remedy(misfits, size, gcd(*widths.values()))
+        raise SpecRefusedError("quantize", value, QUANTIZATION.code, reason, remedy)
 
 
-def _remedy(layer: str, size: int, common: int) -> str:
-    """Name the nearest group size that fits all rows, if there is one, and the layer to skip."""
-    glob = f"*.{layer.rpartition('.')[2]}"
+def _remedy(misfits: list[str], size: int, common: int) -> str:
+    """Name the nearest group size that fits all rows, or the layers to skip, as the planner does.
+
+    The layers are named if one glob is enough.
+    """
+    globs = {f"*.{layer.rpartition('.')[2]}" for layer in misfits}
+    without = f"add {globs.pop()!r} to the skip of quantize" if len(globs) == 1 else None
     fitting = [one for one in range(_SMALLEST, common + 1, _SMALLEST) if common % one == 0]
-    if not fitting:
-        return f"Add {glob!r} to the skip of quantize, or leave quantize out."
-    nearest = min(fitting, key=lambda one: (abs(one - size), one))
-    return f"Set the group_size of quantize to {nearest}, or add {glob!r} to the skip of quantize."
+    if fitting:
+        nearest = min(fitting, key=lambda one: (abs(one - size), one))
+        ways = (f"set the group_size of quantize to {nearest}", without)
+    else:
+        ways = (without, "leave quantize out, as no group size fits all rows")
+    text = " or ".join(filter(None, ways))
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _misfit(layer: str, width: int, size: int) -> str:

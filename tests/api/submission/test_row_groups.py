@@ -51,11 +51,18 @@ def test_a_pattern_that_does_not_split_a_row_is_refused(pattern: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "down", "nearest"),
-    [(4096, 192, 64), (24, 192, 16), (128, 96, 32), (32, 48, 16), (None, 172, None)],
+    ("size", "down", "nearest", "one_misfits"),
+    [
+        (4096, 192, 64, False),
+        (24, 192, 16, False),
+        (128, 96, 32, False),
+        (32, 48, 16, True),
+        (None, 172, None, True),
+        (24, 172, None, False),
+    ],
 )
 def test_a_group_size_is_refused_with_the_nearest_that_fits_as_the_planner_refuses_it(
-    size: int | None, down: int, nearest: int | None
+    size: int | None, down: int, nearest: int | None, one_misfits: bool
 ) -> None:
     spec = make_spec(quantize={"scheme": "w4a16", "group_size": size})
     rows = list(ATTENTION.items())
@@ -70,8 +77,8 @@ def test_a_group_size_is_refused_with_the_nearest_that_fits_as_the_planner_refus
     found = refused.value
     assert (found.field, found.code, found.remedy) == ("quantize", theirs.code, theirs.hint)
     assert found.reason in theirs.detail
-    assert (f"group_size of quantize to {nearest}," in found.remedy) is (nearest is not None)
-    assert "skip of quantize" in found.remedy
+    assert (f"group_size of quantize to {nearest}" in found.remedy) is (nearest is not None)
+    assert ("'*.down_proj' to the skip of quantize" in found.remedy) is one_misfits
 
 
 def test_only_matrices_that_are_certainly_pruned_are_checked() -> None:

@@ -72,12 +72,14 @@ class Quantization:
         rows = list(widths)
         common = gcd(*(width for _, width in rows))
         size = self.group_size or _largest_power(common, _LARGEST_GROUP[self.bits])
-        for name, width in rows:
-            if width % size:
-                raise QuantizationError(
-                    f"{name} has rows of {width} weights, which do not split into groups of "
-                    f"{size}{_remedy(name, size, width, common)}"
-                )
+        misfits = [(name, width) for name, width in rows if width % size]
+        if misfits:
+            name, width = misfits[0]
+            without = _without([name for name, _ in misfits])
+            raise QuantizationError(
+                f"{name} has rows of {width} weights, which do not split into groups of "
+                f"{size}; {_remedy(without, size, common)}"
+            )
         return Scheme(self.bits, size, self.scales)
 
 
@@ -89,19 +91,20 @@ def _largest_power(common: int, largest: int) -> int:
     return size
 
 
-def _remedy(name: str, size: int, width: int, common: int) -> str:
-    """Return the end of a sentence: the nearest size that fits all rows, if there is one."""
-    glob = f"*.{name.rpartition('.')[2]}"
-    without = f"add {glob!r} to the skip of quantize"
-    if fitting := _fitting(common):
+def _remedy(without: str | None, size: int, common: int) -> str:
+    """Return what to change: the nearest size that fits all rows, or the layers to skip."""
+    fitting = [
+        one for one in range(_SMALLEST_GROUP, common + 1, _SMALLEST_GROUP) if common % one == 0
+    ]
+    if fitting:
         nearest = min(fitting, key=lambda one: (abs(one - size), one))
-        return f"; set the group_size of quantize to {nearest}, or {without}"
-    if own := _fitting(width):
-        sizes = ", ".join(map(str, own[-3:]))
-        return f" ({sizes} fit it, but not all others); {without}"
-    return f", nor into those of any other size; {without}, or leave quantize out"
+        return " or ".join(filter(None, (f"set the group_size of quantize to {nearest}", without)))
+    return " or ".join(
+        filter(None, (without, "leave quantize out, as no group size fits all rows"))
+    )
 
 
-def _fitting(width: int) -> list[int]:
-    """Return the group sizes that divide rows of this many weights."""
-    return [one for one in range(_SMALLEST_GROUP, width + 1, _SMALLEST_GROUP) if width % one == 0]
+def _without(names: list[str]) -> str | None:
+    """Return the proposal to skip the layers; None if it would take several globs."""
+    globs = {f"*.{name.rpartition('.')[2]}" for name in names}
+    return f"add {globs.pop()!r} to the skip of quantize" if len(globs) == 1 else None

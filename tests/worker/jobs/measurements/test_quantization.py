@@ -212,7 +212,7 @@ def test_a_group_size_that_does_not_fit_fails_before_work_and_names_one_that_doe
     problem = problem_of(failed.value, make_spec(folder, **fields))
     assert (problem.code, problem.hint) == (
         "quantization",
-        "Set the group_size of quantize to 16, or add '*.down_proj' to the skip of quantize.",
+        "Set the group_size of quantize to 16 or add '*.down_proj' to the skip of quantize.",
     )
     [error] = problem.errors
     assert error.pointer == "/quantize"
