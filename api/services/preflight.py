@@ -10,6 +10,7 @@ from pathlib import Path
 from api.services.hub import Hub, HubUnreachableError
 from api.services.result_folders import IN_BUCKET, ResultFolders
 from api.settings import ApiSettings
+from api.submission.row_groups import check_row_groups
 from api.submission.static_checks import LocalModel, passes_static_checks
 from db.access.caller_secrets import read_model_secret, require_secret
 from db.core.errors import SpecRefusedError
@@ -116,6 +117,7 @@ class Preflight:
             pass  # the planner reads it
         elif isinstance(reference, LocalPath):
             model = _local_model(reference)
+            check_row_groups(spec, model.shapes)
         else:
             secret = read_model_secret(self._sessions, settings, spec, key_id, CHECK)
             warnings += self._check_remote_model(reference, secret)
@@ -225,7 +227,7 @@ def _local_model(reference: LocalPath) -> LocalModel:
         config = check_configs(folder, name)
         shapes = check_weights(folder, name)
         check_dimensions(config, shapes, name)
-        return LocalModel(config, frozenset(shapes))
+        return LocalModel(config, frozenset(shapes), shapes)
     except OSError as error:
         raise SpecRefusedError(
             "model",

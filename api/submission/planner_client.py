@@ -15,7 +15,8 @@ from db.tables.jobs import Estimate
 
 BACKOFF_S = 30.0
 """After the planner's check has timed out, requests skip it for this long."""
-CHECKED_LATER = "The worker will check it before it starts."
+CHECKED_BY_WORKER = "The worker will check it before it starts."
+CHECKED_LATER = "It will check the model before a worker gets the job."
 
 
 class PlannerClient:
@@ -43,10 +44,14 @@ class PlannerClient:
         """
         if not specs:
             return []
-        if time.monotonic() < self._backs_off_until:
-            return [f"The model was not checked: the planner timed out recently. {CHECKED_LATER}"]
         if not self._is_alive():
-            return [f"The model was not checked: no control process is running. {CHECKED_LATER}"]
+            return [
+                f"The model was not checked: no control process is running. {CHECKED_BY_WORKER}"
+            ]
+        if time.monotonic() < self._backs_off_until:
+            for spec in specs:
+                self._request(spec, key_id)
+            return [f"The planner, which checks models, timed out recently. {CHECKED_LATER}"]
         limit_s = self._timeout_s if max_wait_s is None else min(max_wait_s, self._timeout_s)
         deadline = time.monotonic() + limit_s
         requested = [self._request(spec, key_id) for spec in specs]
@@ -58,7 +63,8 @@ class PlannerClient:
             return warnings
         if time.monotonic() >= deadline:  # otherwise too many other requests are waiting
             self._backs_off_until = time.monotonic() + BACKOFF_S
-        return [*warnings, f"The model was not checked: the planner timed out. {CHECKED_LATER}"]
+        unchecked = f"The planner, which checks models, has not answered in time. {CHECKED_LATER}"
+        return [*warnings, unchecked]
 
     def _is_alive(self) -> bool:
         with self._sessions() as session:
@@ -72,8 +78,9 @@ class PlannerClient:
     def _answer(self, row: Estimate, is_new: bool, deadline: float) -> dict[str, Any] | None:
         """Wait for the planner's response; return the estimate; None if it is none.
 
-        If there is no estimate and this request created the row, delete the row, so that a refused
-        request leaves nothing behind.
+        If it is a refusal and this request created the row, delete the row, so that a refused
+        request leaves nothing behind. Without a response the row stays, and jobs with this
+        specification wait for it (`db.scheduling.pending_checks`).
 
         Raises:
             ProblemError: the planner refuses the job.
@@ -84,7 +91,7 @@ class PlannerClient:
             return None
         if row.answer is not None:
             return row.answer
-        if is_new:
+        if is_new and row.finished_at is not None:
             with self._sessions.begin() as session:
                 EstimateRepository(session).delete(row.id)
         if row.error is not None and row.error["status"] < 500:

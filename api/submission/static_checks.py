@@ -5,7 +5,7 @@ A job that fails these checks is not refused: the planner, which builds the mode
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from itertools import islice
 from typing import Any
@@ -53,10 +53,12 @@ class LocalModel:
     Attributes:
         config: the content of its config.json.
         tensors: the names of its tensors.
+        shapes: their shapes, by name.
     """
 
     config: Mapping[str, Any]
     tensors: frozenset[str]
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def positions(self) -> int | None:

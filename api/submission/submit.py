@@ -23,6 +23,7 @@ from db.core.errors import IdempotencyKeyTakenError, SpecRefusedError
 from db.files.artifacts import ArtifactRepository
 from db.jobs.quotas import QuotaRepository
 from db.jobs.repository import JobRepository, NewJob
+from db.scheduling.pending_checks import CheckRepository
 from db.scheduling.queues import QueueRepository
 from db.scheduling.recovery import RecoveryRepository
 from db.scheduling.workers import WorkerRepository
@@ -157,7 +158,8 @@ def _create(
     identical = jobs.identical(spec, submission.body.gate) if reusable_id else []
     job, status = next((one for one in identical if one.id == reusable_id), None), 200
     if job is None:
-        job, status = jobs.add(new_job(submission, spec, warnings)), 201
+        added = jobs.add(new_job(submission, spec, warnings))
+        job, status = CheckRepository(session).refuse_if_known(added), 201
     created = _JobResponse(job.id, status, job_detail(session, job).model_dump(mode="json"))
     store_response(session, submission.request, job.id, status, created.body)
     return created
@@ -255,7 +257,8 @@ def publish(service: Service, job_id: str) -> None:
         SQLAlchemyError: the database failed.
     """
     with service.sessions() as session:
-        queue = QueueRepository(session).queue_of(job_id)
+        is_pending = CheckRepository(session).is_pending(job_id)  # the relay publishes it later
+        queue = None if is_pending else QueueRepository(session).queue_of(job_id)
     if queue is not None and service.queue.push(job_id, queue):
         with service.sessions.begin() as session:
             RecoveryRepository(session).mark_pushed([job_id])

@@ -175,7 +175,8 @@ ESTIMATE_OVERDUE = GROUP.add(
     "estimate_overdue",
     503,
     "The estimate took too long",
-    "The planner did not finish within a minute; most often the hub is slow.",
+    "The planner did not finish within a minute: most often because the hub is slow or, for a "
+    "model that is not on the hub, because the machine is busy.",
     "Most often the hub is slow: try again. The job itself can be submitted meanwhile.",
     retryable=True,
 )

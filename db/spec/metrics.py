@@ -44,6 +44,7 @@ METRIC_NAMES = (
     "patterns.matrices",
     "patterns.broken",
     "predicted_seconds",
+    "waiting_share",
     "peak_memory_bytes",
     "predicted_peak_memory_bytes",
     "device_peak_memory_bytes",

@@ -24,6 +24,7 @@ from db.spec.formats.quantization import Quantize, Rotate
 from db.spec.generation import Prompts
 from db.spec.outputs.targets import Outputs
 from db.spec.presets import PresetName, resolve_preset
+from db.spec.pruning.globs import Glob
 from db.spec.pruning.gradual import MAX_STEPS
 from db.spec.pruning.methods import MethodName, SelectionName, SolverName
 from db.spec.pruning.patterns import Pattern, implied_sparsity
@@ -57,8 +58,6 @@ class Dtype(StrEnum):
     float16 = "float16"
 
 
-# PostgreSQL cannot store NUL, and the pattern rejects unpaired surrogates as well.
-Glob = Annotated[str, Field(max_length=512, pattern=r"^[^\x00-\x1f\x7f]*$")]
 SourceName = Annotated[str, Field(min_length=1, max_length=512)]
 FieldName = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
 

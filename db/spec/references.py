@@ -116,6 +116,11 @@ class _Name:
         return SpecRefusedError(self.field, self.value, code, reason, remedy)
 
 
+def is_on_hub(name: str) -> bool:
+    """Return whether a model's name is that of a repository of the hub, by its form alone."""
+    return ":" not in name and not name.startswith(("/", "./", "../", "~"))
+
+
 def parse_model(
     name: str,
     revision: str | None,

@@ -7,6 +7,7 @@ torch anew for every estimate.
 
 import logging
 import time
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,6 +21,7 @@ from db.files.stores import open_store, open_uploads
 from db.jobs.estimates import EstimateRepository
 from db.spec.prune_spec import PruneSpec
 from worker.estimates.estimate import estimate
+from worker.estimates.load import measured_load
 from worker.jobs.problems import problem_of
 from worker.priority import ComputeThread
 from worker.settings import WorkerSettings
@@ -51,7 +53,7 @@ def compute_next(sessions: Sessions, settings: WorkerSettings) -> bool:
         estimates = EstimateRepository(session)
         if not estimates.has_pending():  # read without a write lock
             return False
-        time_ratios = estimates.time_ratios()
+        jobs, running = estimates.timed_jobs(), estimates.running_jobs()
     with sessions.begin() as session:
         claimed = EstimateRepository(session).claim_next()
     if claimed is None:
@@ -66,8 +68,9 @@ def compute_next(sessions: Sessions, settings: WorkerSettings) -> bool:
             ComputeThread(settings.worker_nice) as thread,
         ):
             started_from = outline_result(sessions, open_store(settings), spec, Path(folder))
+            load_of = partial(measured_load, running_jobs=running)
             thread.lower_priority()
-            result = thread.run(estimate, spec, settings, time_ratios, secret, started_from)
+            result = thread.run(estimate, spec, settings, jobs, secret, started_from, load_of)
     except Exception as error:
         problem = problem_of(error, spec)
         if problem.status >= 500:

@@ -24,8 +24,14 @@ from worker.pruning.sweep.results import BlockResult, PruningResult, RemovedUnit
 from worker.recovery.results import RecoveryResult
 
 
-def job_report(job: OpenedJob, model: PrunedModel, others: OtherResults) -> dict[str, Any]:
-    """Return all measurements and how they were made, as in ``report.json``."""
+def job_report(
+    job: OpenedJob, model: PrunedModel, others: OtherResults, waiting_share: float | None
+) -> dict[str, Any]:
+    """Return all measurements and how they were made, as in ``report.json``.
+
+    ``waiting_share`` is the share of the job's time in which it waited for a processor; None if
+    that is not known.
+    """
     shared = job.windows.overlap()
     dtype = model.report["computed"]["dtype"]
     protocol = job.windows.evaluation.provenance | {"dtype": dtype}
@@ -35,7 +41,7 @@ def job_report(job: OpenedJob, model: PrunedModel, others: OtherResults) -> dict
         "model": {"name": job.model.name, "revision": job.model.revision, **_lineage(job)},
         "metrics": model.metrics
         | others.metrics()
-        | {"eval_overlap": shared, "protocol": protocol},
+        | {"waiting_share": waiting_share, "eval_overlap": shared, "protocol": protocol},
         "warnings": [
             *_in_place(job),
             *result_warnings(recipe_at(job.recipe, model.increment), job.meta_model),

@@ -33,6 +33,7 @@ from worker.jobs.written.smaller import whole_folder, write_smaller
 from worker.jobs.written.weights import read_weights
 from worker.pruning.base.compute import compute_device
 from worker.pruning.base.increments import AT_ONCE
+from worker.pruning.base.waiting import WaitingClock
 from worker.pruning.distributed.launcher import rank_devices
 from worker.pruning.model.shards import Shard
 from worker.pruning.structure.smaller_config import CONFIG
@@ -66,7 +67,7 @@ def prune(
         OSError: the disk has too little space for a recovery.
     """
     yield JobProgress(Phase.resolving, 0.0)
-    started = datetime.now(UTC)
+    started, clock = datetime.now(UTC), WaitingClock()
     signer = read_signer(resources.signing_key) if resources.signing_key else None
     job, inputs = yield from _opened(spec, resources)
     measurements, whole = JobMeasurements.open(job), whole_folder(job, out)
@@ -78,7 +79,7 @@ def prune(
     written, others = yield from _measured(
         made, measurements, model.blocks, model.shards, out, rotation
     )
-    report = job_report(swept, model, others)
+    report = job_report(swept, model, others, clock.share())
     write_report(out, report)
     digests = _digests(written)
     statement = write_statement(out, digests, Run(job, inputs, model.setting, report, started))

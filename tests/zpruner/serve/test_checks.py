@@ -5,9 +5,11 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.metadata import metadata
 from pathlib import Path
 
 from tests.bucket_server import credentials
+from zpruner.serve.doctor import EXTRAS
 
 BARE = {name: value for name, value in os.environ.items() if not name.startswith("ZPRUNER_")}
 
@@ -75,7 +77,13 @@ def test_the_doctor_reports_what_works_and_creates_nothing(tmp_path: Path) -> No
     for subject in ("python", "[worker]", "database", "broker", "disk", "device", "torch", "model"):
         assert rows[subject] == "ok"
     assert {"cuda", "bfloat16", "hub", "dashboard"} < rows.keys()
+    assert {"[eval]", "[llama]", "[training]"} < rows.keys()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_doctor_knows_every_extra_that_a_user_can_install() -> None:
+    shared_by_the_parts = {"service"}
+    assert EXTRAS.keys() | shared_by_the_parts == set(metadata("zpruner").get_all("Provides-Extra"))
 
 
 def test_the_doctor_leaves_the_data_folder_as_it_is(tmp_path: Path, migrated_sqlite: Path) -> None:

@@ -172,6 +172,7 @@ def _block(meta_model: MetaModel, recipe: Recipe, index: int) -> BlockShape:
             recipe.refinement,
         ),
         _of_units(meta_model, recipe, index),
+        layer_shapes(recipe.rounded_layers(meta_model, index, meta_model.blocks[index]), chosen),
     )
 
 

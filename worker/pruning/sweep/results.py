@@ -192,7 +192,9 @@ class BlockResult:
     @property
     def zeros(self) -> int:
         """Number of zeros in the pruned matrices as they are written."""
-        return sum(layer.zeros for layer in self.quantized or self.layers)
+        rounded = {layer.name for layer in self.quantized}
+        others = (layer for layer in self.layers if layer.name not in rounded)
+        return sum(layer.zeros for layer in (*self.quantized, *others))
 
     @property
     def weights(self) -> int:

@@ -1799,6 +1799,43 @@ export interface components {
             } | null;
         };
         /**
+         * Basis
+         * @description What the predicted time rests on.
+         */
+        Basis: {
+            /**
+             * Speed Measured At
+             * Format: date-time
+             * @description When the machine's speed was measured.
+             */
+            speed_measured_at: string;
+            /**
+             * Speed Was Busy
+             * @description Whether other programs used the machine then. It is soon measured again.
+             */
+            speed_was_busy: boolean;
+            /**
+             * Jobs
+             * @description How many finished jobs of this size have corrected the time.
+             */
+            jobs: number;
+            /**
+             * Correction
+             * @description The factor that they have corrected it by.
+             */
+            correction: number;
+            /**
+             * Slowdown
+             * @description How many times as long work takes now, because other programs use the machine; 1 if it is not busy.
+             */
+            slowdown: number;
+            /**
+             * Text
+             * @description The same in words.
+             */
+            text: string;
+        };
+        /**
          * BinarizeSpec
          * @description How many weights are kept, and which of these share their values.
          */
@@ -2559,7 +2596,10 @@ export interface components {
         };
         /**
          * EstimateRead
-         * @description The estimated memory use, run time and output size of a job on an otherwise idle machine.
+         * @description The estimated memory use, run time and output size of a job.
+         *
+         *     The memory is that of an otherwise idle machine. The time is that of a machine that stays as
+         *     busy as it was for the estimate.
          * @example {
          *       "id": "est_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
          *       "status": "ready",
@@ -2628,6 +2668,14 @@ export interface components {
          *         "p90": 372,
          *         "jobs": 41
          *       },
+         *       "basis": {
+         *         "speed_measured_at": "2026-02-03T09:12:44Z",
+         *         "speed_was_busy": false,
+         *         "jobs": 41,
+         *         "correction": 1.1,
+         *         "slowdown": 1,
+         *         "text": "The machine's speed was measured on 2026-02-03 at 09:12 UTC. 41 finished jobs of this size have corrected the time (times 1.1)."
+         *       },
          *       "recovery": null,
          *       "artifact_bytes": 16060522496,
          *       "computed_on": {
@@ -2684,6 +2732,8 @@ export interface components {
             memory: components["schemas"]["Memory"];
             /** @description Null if several devices share the job, or the machine's speed is unknown. */
             seconds: components["schemas"]["Seconds"] | null;
+            /** @description What `seconds` rests on; null without them. */
+            basis?: components["schemas"]["Basis"] | null;
             /** @description What `recover` takes. The time and disk space above include its own. */
             recovery?: components["schemas"]["RecoveryEstimate"] | null;
             /** Artifact Bytes */

@@ -34,7 +34,7 @@ from worker.pruning.sweep.job_shapes import model_shape, workload
 from worker.pruning.sweep.pipeline import ModelPruner
 from worker.pruning.sweep.recipe.recipe import Recipe
 
-SPEED = Speed(5e10, 4e10, 4e10, 2e10, 4e9, 1e9, 5e8)
+SPEED = Speed(5e10, 4e10, 4e10, 2e10, 4e9, 1e9, 5e8, 4e5)
 ZPRUNER = get_scorer("zpruner")
 HALF, NONE = Unstructured(0.5), Unstructured(0.0)
 SOLVING = replace(WORK, solver="sparsegpt")

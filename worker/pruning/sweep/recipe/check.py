@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-from worker.pruning.base.errors import BinarizationError, PatternError, SkipError
+from worker.pruning.base.errors import BinarizationError, PatternError, QuantizationError, SkipError
 from worker.pruning.binarization.settings import GROUP
 from worker.pruning.methods.allocation import BlockSparsities
 from worker.pruning.methods.patterns import NofM, Unstructured
@@ -32,6 +32,13 @@ def check_recipe(recipe: Recipe, meta_model: MetaModel) -> None:
         recipe.allocation.sparsities(len(meta_model.blocks))
     _check_globs(recipe.skip, meta_model)
     _check_layers(recipe, recipe.all_layers(meta_model))
+    if recipe.quantization is not None:
+        _check_globs(recipe.quantization.skip, meta_model)
+        if not recipe.all_rounded_layers(meta_model):
+            skipped = ", ".join(recipe.quantization.skip)
+            raise QuantizationError(
+                f"its skip {skipped} leaves no layer to quantise; skip fewer, or leave quantize out"
+            )
     recipe.scheme(meta_model)
 
 
