@@ -16,6 +16,7 @@ GROUPS = {
     "Pruning": (
         *("sparsity", "preset", "method", "ratio", "pattern", "steps", "scope", "solver"),
         *("variant", "correction", "damping", "allocation", "uniform", "skip", "propagation"),
+        *("selection", "search_steps"),
     ),
     "Training": ("refine", "recover"),
     "Fewer bits": ("quantize", "rotate", "binarize"),
@@ -25,7 +26,7 @@ GROUPS = {
     ),
     "The job and its result": (
         *("gate_max", "gate_min", "gate_confidence", "output", "name", "label", "queue"),
-        *("priority", "deadline", "idempotency_key", "reuse"),
+        *("priority", "not_before", "deadline", "idempotency_key", "reuse"),
     ),
 }
 """The fields of a job in each group; the members of a field are in the group of the field."""

@@ -26,6 +26,10 @@ MethodName = Literal[
     "pgp",
     "none",
 ]
+SelectionName = Literal[
+    "energy",
+    "ptl",
+]
 Scope = Literal[
     "matrix",
     "row",
@@ -75,6 +79,8 @@ class JobOptions(TypedDict, total=False):
     method: MethodName
     ratio: float | None
     uniform: bool
+    search_steps: int | None
+    selection: SelectionName | None
     keep_dataset: str | None
     keep_text_field: str | None
     steps: int | None
