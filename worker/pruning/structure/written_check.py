@@ -37,6 +37,8 @@ def check_computes(smaller: MetaModel, whole: MetaModel) -> None:
         raise NotFiniteError("the logits of the model with zeros")
     try:
         found = _logits(smaller)
+    except (OSError, MemoryError, torch.OutOfMemoryError):
+        raise
     except Exception as error:  # a family's code may raise anything
         raise SmallerModelError(f"transformers cannot run it ({error})") from error
     deviation = _deviation(found, expected)
