@@ -54,6 +54,7 @@ from api.services.preflight import Preflight
 from api.services.readiness import Readiness
 from api.services.result_folders import ResultFolders
 from api.services.shared_metrics import SharedMetrics
+from api.services.trial_owners import TrialOwners
 from api.settings import ApiSettings
 from api.submission.planner_client import PlannerClient
 from api.web.openapi import RESPONSES, document, operation_id
@@ -181,6 +182,7 @@ def _service(settings: ApiSettings, queue: Queue) -> Service:
         marks=marks,
         job_cache=JobCache(sessions, broadcast, marks),
         job_pages=JobPages(sessions, marks),
+        trial_owners=TrialOwners(sessions, marks),
         readiness=Readiness(sessions, queue, store, settings.heartbeat_timeout),
         webhook_networks=settings.webhook_networks,
         read_cipher=partial(read_cipher, settings),
