@@ -8,6 +8,7 @@ corrected by the jobs of the first one.
 import argparse
 import json
 import os
+import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,9 +16,11 @@ from typing import Any
 
 from benchmarks.machine import machine
 from benchmarks.services import serving
-from zpruner import Client
+from zpruner import Client, ProblemError
+from zpruner.client.models.planning import Estimate
 
 RESULTS = Path(__file__).parent / "results"
+ATTEMPTS = 10
 SIZE: dict[str, Any] = {"samples": 16, "eval_samples": 16, "seq_len": 128}
 _REMOVED: dict[str, Any] = {"sparsity": 0.0, "ratio": 0.25}
 KINDS: dict[str, dict[str, Any]] = {
@@ -101,7 +104,7 @@ def _compared(client: Client, number: int, kind: str, given: argparse.Namespace)
     spec = {"sparsity": 0.5, "seed": number} | SIZE | KINDS[kind]
     names = f"local:{given.model.name}", spec.pop("sparsity"), f"local:{given.text.name}"
     load = os.getloadavg()[0]
-    estimate = client.estimate(*names, **spec)
+    estimate = _estimated(client, *names, **spec)
     if estimate.seconds is None:
         raise SystemExit(f"no time was estimated of {kind}")
     job = client.jobs.wait(client.jobs.create(*names, **spec).id)
@@ -110,6 +113,18 @@ def _compared(client: Client, number: int, kind: str, given: argparse.Namespace)
     seconds = estimate.seconds
     warnings = tuple(estimate.warnings)
     return Comparison(number, kind, load, seconds.p50, seconds.p90, job.seconds, warnings)
+
+
+def _estimated(client: Client, *names: Any, **spec: Any) -> Estimate:
+    """Return an estimate, for which a busy machine may need several attempts."""
+    for _ in range(ATTEMPTS):
+        try:
+            return client.estimate(*names, **spec)
+        except ProblemError as error:
+            if not error.problem.retryable:
+                raise
+            print(f"again: {error.problem.detail}", file=sys.stderr, flush=True)
+    raise SystemExit(f"no estimate after {ATTEMPTS} attempts")
 
 
 def _markdown(found: list[Comparison]) -> str:

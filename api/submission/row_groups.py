@@ -61,11 +61,10 @@ def _remedy(misfits: list[str], size: int, common: int) -> str:
     globs = {f"*.{layer.rpartition('.')[2]}" for layer in misfits}
     without = f"add {globs.pop()!r} to the skip of quantize" if len(globs) == 1 else None
     fitting = [one for one in range(_SMALLEST, common + 1, _SMALLEST) if common % one == 0]
+    ways = [without, "leave quantize out, as no group size fits all rows"]
     if fitting:
         nearest = min(fitting, key=lambda one: (abs(one - size), one))
-        ways = (f"set the group_size of quantize to {nearest}", without)
-    else:
-        ways = (without, "leave quantize out, as no group size fits all rows")
+        ways = [f"set the group_size of quantize to {nearest}", without]
     text = " or ".join(filter(None, ways))
     return f"{text[0].upper()}{text[1:]}."
 

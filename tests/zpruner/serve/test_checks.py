@@ -83,7 +83,9 @@ def test_the_doctor_reports_what_works_and_creates_nothing(tmp_path: Path) -> No
 
 def test_the_doctor_knows_every_extra_that_a_user_can_install() -> None:
     shared_by_the_parts = {"service"}
-    assert EXTRAS.keys() | shared_by_the_parts == set(metadata("zpruner").get_all("Provides-Extra"))
+    extras = metadata("zpruner").get_all("Provides-Extra")
+    assert extras is not None
+    assert EXTRAS.keys() | shared_by_the_parts == set(extras)
 
 
 def test_the_doctor_leaves_the_data_folder_as_it_is(tmp_path: Path, migrated_sqlite: Path) -> None:

@@ -193,8 +193,8 @@ class BlockResult:
     def zeros(self) -> int:
         """Number of zeros in the pruned matrices as they are written."""
         rounded = {layer.name for layer in self.quantized}
-        others = (layer for layer in self.layers if layer.name not in rounded)
-        return sum(layer.zeros for layer in (*self.quantized, *others))
+        others = sum(layer.zeros for layer in self.layers if layer.name not in rounded)
+        return others + sum(layer.zeros for layer in self.quantized)
 
     @property
     def weights(self) -> int:
