@@ -9,6 +9,7 @@ from pathlib import Path
 
 from api.services.hub import Hub, HubUnreachableError
 from api.settings import ApiSettings
+from api.submission.shared_texts import shared_text_warnings
 from api.submission.static_checks import LocalModel, passes_static_checks
 from db.access.caller_secrets import read_model_secret, require_secret
 from db.core.errors import SpecRefusedError
@@ -121,6 +122,7 @@ class Preflight:
                 is_unreachable |= text.is_unreachable
                 if text.file is not None:
                     texts[field] = text.file
+        warnings += shared_text_warnings(spec, texts)
         # Only a worker knows the tasks that are no datasets.
         for questions in question_files(spec, settings.dataset_roots, settings.upload_dir):
             check_file(questions, "questions")

@@ -94,6 +94,7 @@ def test_text_that_is_calibrated_and_evaluated_on_is_measured_and_warned_of(tmp_
 
         assert result.metrics["eval_overlap"] == share
         warnings = json.loads((out / "report.json").read_text())["warnings"]
+        assert result.warnings == tuple(warnings)
         assert ["100.0 % of the evaluation text was also" in one for one in warnings] == (
             [True] if share else []
         )
