@@ -16,6 +16,7 @@ from db.core.session import Sessions
 from db.scheduling.workers import HEARTBEAT_EVERY, WorkerRepository
 from db.tables.jobs import Worker
 from worker.device import Device, NoDeviceError
+from worker.pool.extras import installed_extras
 from worker.pool.usage import Usage
 
 log = logging.getLogger(__name__)
@@ -35,11 +36,13 @@ class WorkerHeartbeat:
         detect_device: Callable[[], Device],
         measure_usage: Callable[[Device], Usage],
         on_drain: Callable[[bool], None],
+        own_tasks: bool = False,
         every_s: float = HEARTBEAT_EVERY.total_seconds(),
     ) -> None:
         self._sessions, self._id, self._name, self._queues = sessions, worker_id, name, queues
         self._detect_device, self._measure_usage = detect_device, measure_usage
         self._on_drain, self._every_s = on_drain, every_s
+        self._extras, self._own_tasks = installed_extras(), own_tasks
         self._is_draining = False
         self._device: Device | None = None
         self._stopping = threading.Event()
@@ -95,6 +98,8 @@ class WorkerHeartbeat:
             device=device and device.name,
             memory_bytes=device and device.memory_bytes,
             version=version("zpruner"),
+            extras=self._extras,
+            own_tasks=self._own_tasks,
             draining=self._is_draining,
         )
 

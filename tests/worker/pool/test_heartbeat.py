@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 
 import pytest
 import torch
@@ -69,6 +70,9 @@ def test_a_worker_registers_itself_and_renews_its_heartbeat(sessions: Sessions) 
     (first,) = rows(sessions)
     assert (first.id, first.name, first.queues) == (ID, "gpu@test", ["gpu"])
     assert (first.device, first.memory_bytes) == ("cpu", 1 << 34)
+    assert first.extras is not None
+    assert first.extras["eval"] == version("lm_eval")
+    assert first.own_tasks is False
     eventually(lambda: rows(sessions)[0].heartbeat_at > first.heartbeat_at)
     assert rows(sessions)[0].started_at == first.started_at
 
