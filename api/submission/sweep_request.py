@@ -9,10 +9,10 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import Field, JsonValue, StrictInt, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from api.problems.validation import quoted
 from api.schemas.requests import JobRequest
 from db.core.digests import digest
 from db.core.errors import SpecRefusedError
+from db.core.quoted import quoted
 from db.jobs.sweeps import Point
 from db.spec.combinations.combination import check_combination
 from db.spec.metrics import check_gate
