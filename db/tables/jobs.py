@@ -235,7 +235,7 @@ class Worker(Base):
     """One worker, as of its last heartbeat.
 
     Attributes:
-        name: its name in Celery, such as ``gpu@host``.
+        name: its name in Celery, such as ``gpu@host``; ``gpu-2@host`` if that is taken.
         queues: the queues that it takes jobs from.
         device: the device that it computes on; None until it is known.
         memory_bytes: the memory of that device.

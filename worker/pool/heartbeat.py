@@ -5,11 +5,12 @@ import os
 import socket
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict
 from importlib.metadata import version
 from typing import TypeVar
 
+from psutil import pid_exists
 from sqlalchemy.exc import SQLAlchemyError
 
 from db.core.session import Sessions
@@ -50,7 +51,7 @@ class WorkerHeartbeat:
 
     def start(self) -> None:
         """Insert the worker's row and start the thread."""
-        self._try(lambda workers: workers.register(self._row()))
+        self._try(self._register)
         self._thread.start()
 
     def stop(self) -> None:
@@ -58,6 +59,14 @@ class WorkerHeartbeat:
         self._stopping.set()
         self._thread.join(1)  # it may be detecting the device
         self._try(lambda workers: workers.remove(self._id))
+
+    def _register(self, workers: WorkerRepository) -> None:
+        """Insert the row under a name that no other running worker of this machine has."""
+        others = (one.worker for one in workers.all())
+        here = [one for one in others if one.hostname == socket.gethostname()]
+        taken = {one.name for one in here if one.pid != os.getpid() and pid_exists(one.pid)}
+        self._name = _free_name(self._name, taken)
+        workers.register(self._row())
 
     def _run(self) -> None:
         self._write_device()
@@ -110,3 +119,13 @@ class WorkerHeartbeat:
         except SQLAlchemyError as error:
             log.warning("the heartbeat of worker %s could not be written: %s", self._name, error)
             return None
+
+
+def _free_name(name: str, taken: Collection[str]) -> str:
+    """Return a name such as ``gpu@host``, with a number before the host if it is taken."""
+    first, at, host = name.partition("@")
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{first}-{number}{at}{host}"
+    return free
