@@ -7,7 +7,7 @@ from fastapi import Request
 from fastapi.routing import APIRoute
 
 from api.problems.handlers import ProblemError
-from db.core.quoted import quoted
+from db.core.escaping import quoted
 from db.problems.requests import DUPLICATE_KEY
 
 

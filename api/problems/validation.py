@@ -13,9 +13,8 @@ from pydantic import BaseModel, RootModel, Secret
 from api.schemas.requests import JobRequest
 from api.web.json_pointers import escaped
 from api.web.query_parameters import query_names
-from db.core.escaping import escape_surrogates
+from db.core.escaping import MAX_SHOWN, escape_surrogates, quoted
 from db.core.problem import FieldProblem
-from db.core.quoted import MAX_SHOWN, quoted
 
 REMEDIES = {
     "missing": "Add it.",
@@ -149,8 +148,9 @@ def _likely(error: Mapping[str, Any], path: list[str]) -> str:
         return f"Did you mean {close[0]}? " if close else ""
     if kind == "tuple_type" and isinstance(value, str):
         return f"Write {json.dumps([value[:MAX_SHOWN]])}. "
-    is_percentage = kind == "less_than" and path[-1] in SHARES and 1 < float(value or 0) < 100
-    return f"Write {value / 100:g} for {value:g} %. " if is_percentage else ""
+    if kind == "less_than" and path[-1] in SHARES and isinstance(value, int | float):
+        return f"Write {value / 100:g} for {value:g} %. " if 1 < value < 100 else ""
+    return ""
 
 
 def _suggestion(name: str, names: list[str]) -> str:

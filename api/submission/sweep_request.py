@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from api.schemas.requests import JobRequest
 from db.core.digests import digest
 from db.core.errors import SpecRefusedError
-from db.core.quoted import quoted
+from db.core.escaping import quoted
 from db.jobs.sweeps import Point
 from db.spec.combinations.combination import check_combination
 from db.spec.metrics import check_gate

@@ -6,7 +6,7 @@
 from datetime import datetime
 from typing import ClassVar
 
-from db.core.quoted import quoted
+from db.core.escaping import quoted
 from db.core.states import JobState
 
 

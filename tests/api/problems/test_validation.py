@@ -23,9 +23,8 @@ WRONG: tuple[Any, ...] = (
 
 def errors(**fields: Any) -> Iterator[DescribedError]:
     """Describe what is wrong with a job of these fields."""
-    route = next(
-        one for one in jobs.router.routes if isinstance(one, APIRoute) and "POST" in one.methods
-    )
+    routes = [one for one in jobs.router.routes if isinstance(one, APIRoute)]
+    route = next(one for one in routes if "POST" in (one.methods or ()))
     try:
         JobRequest.model_validate(SMALLEST | fields)
     except ValidationError as refused:

@@ -13,10 +13,8 @@ WARNING = "eval_dataset is the text of dataset, which the model is calibrated on
 
 def warnings(client: TestClient, **fields: Any) -> list[str]:
     """Return what submitting and a dry run say of the texts, which must be the same."""
-    responses = [
-        client.post("/v1/jobs", json=JOB | fields, headers=headers, params=params)
-        for headers, params in (({}, {}), ({}, {"dry_run": "true"}))
-    ]
+    paths = ("/v1/jobs", "/v1/jobs?dry_run=true")
+    responses = [client.post(path, json=JOB | fields) for path in paths]
     assert [one.status_code for one in responses] == [201, 200], responses[0].text
     found = [
         [text for text in one.json()["warnings"] if "calibrated on" in text] for one in responses
