@@ -19,6 +19,7 @@ from api.middleware.request_metrics import Metrics, RequestMetricsMiddleware
 from api.middleware.tracing import trace_requests
 from api.middleware.writers import WRITERS
 from api.problems import handlers
+from api.problems.json_bodies import refuse_duplicate_keys
 from api.routes.access import audit, caller_secrets, keys
 from api.routes.integrations import hooks, triggers, webhooks
 from api.routes.jobs import (
@@ -131,7 +132,11 @@ def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) 
         docs_url=None,  # our own page needs no CDN
         redoc_url=None,
         redirect_slashes=False,
-        dependencies=[Depends(require_scope), Depends(refuse_unknown_parameters)],
+        dependencies=[
+            Depends(require_scope),
+            Depends(refuse_unknown_parameters),
+            Depends(refuse_duplicate_keys),
+        ],
         responses=RESPONSES,
         generate_unique_id_function=operation_id,
         lifespan=_lifespan,

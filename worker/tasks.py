@@ -187,6 +187,7 @@ def _start_heartbeat(sender: str, instance: Any, **_: object) -> None:
         detect_device=partial(detect_in_subprocess, settings.device),
         measure_usage=_usage,
         on_drain=on_drain,
+        own_tasks=bool(settings.task_roots),
     )
     heartbeat.start()
     HeartbeatPipe().start(settings.beat_every_s)

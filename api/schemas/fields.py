@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BeforeValidator,
     Field,
@@ -19,6 +20,7 @@ from pydantic_core import PydanticCustomError
 
 QueueName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Priority = Annotated[StrictInt, Field(ge=-10, le=10)]
+FIRST_MOMENT, LAST_MOMENT = datetime(1970, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
 
 
 def _require_iso_format(value: object) -> object:
@@ -34,11 +36,15 @@ def _require_iso_format(value: object) -> object:
     return value
 
 
-# Bounds that every time zone and database can express.
+def _require_usual_year(value: datetime) -> datetime:
+    """Refuse moments that some time zone or database cannot express."""
+    if not FIRST_MOMENT <= value < LAST_MOMENT:
+        raise PydanticCustomError("moment", "Input should be from 1970 on and before 3000")
+    return value
+
+
 Moment = Annotated[
-    AwareDatetime,
-    BeforeValidator(_require_iso_format),
-    Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(3000, 1, 1, tzinfo=UTC)),
+    AwareDatetime, BeforeValidator(_require_iso_format), AfterValidator(_require_usual_year)
 ]
 
 DURATION = r"^([0-9]{1,9}s|[0-9]{1,7}m|[0-9]{1,5}h|[0-9]{1,4}d)$"

@@ -129,7 +129,10 @@ class JobRead(BaseModel):
     )
     gate_failures: list[GateFailure] = Field(description="The bounds of the gate that were missed.")
     error: Problem | None = Field(description="The reason, once the job has failed.")
-    warnings: list[str] = Field(description="What could not be checked when the job was submitted.")
+    warnings: list[str] = Field(
+        description="What could not be checked or is likely a mistake, when the job was submitted; "
+        "and once it has succeeded, what to know before its metrics are used."
+    )
     deadline: datetime | None = Field(description="The job expires if it has not ended by then.")
     not_before: datetime | None = Field(
         description="The job waits until then: as it was asked for, or after a temporary failure."
@@ -190,7 +193,7 @@ class JobPreview(BaseModel):
     queue: str
     priority: int
     gate: Gate | None = None
-    warnings: list[str] = Field(description="What could not be checked.")
+    warnings: list[str] = Field(description="What could not be checked, or is likely a mistake.")
     identical_job_id: str | None = Field(
         description="A job with the same specification that has succeeded."
     )

@@ -11,6 +11,7 @@ from api.services.hub import Hub, HubUnreachableError
 from api.services.result_folders import IN_BUCKET, ResultFolders
 from api.settings import ApiSettings
 from api.submission.row_groups import check_row_groups
+from api.submission.shared_texts import shared_text_warnings
 from api.submission.static_checks import LocalModel, passes_static_checks
 from db.access.caller_secrets import read_model_secret, require_secret
 from db.core.errors import SpecRefusedError
@@ -133,6 +134,7 @@ class Preflight:
                 is_unreachable |= text.is_unreachable
                 if text.file is not None:
                     texts[field] = text.file
+        warnings += shared_text_warnings(spec, texts)
         # Only a worker knows the tasks that are no datasets.
         for questions in question_files(spec, settings.dataset_roots, settings.upload_dir):
             check_file(questions, "questions")

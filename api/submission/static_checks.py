@@ -37,6 +37,8 @@ MAX_DEFAULT_SEQ_LEN = 2048
 """Without ``seq_len``, a window has at most this many tokens."""
 DIVISOR = 16
 """The input size of every layer of a decoder is a multiple of this."""
+LOW_SPARSITY = 1 / DIVISOR
+"""At this sparsity or above, a weight of every row is dropped."""
 MAX_BYTES_PER_TOKEN = 8
 """No tokenizer averages more than this many bytes per token over a text."""
 DEFAULT_SAMPLES = 128
@@ -89,6 +91,7 @@ def passes_static_checks(spec: PruneSpec, model: LocalModel, texts: Mapping[str,
         and spec.binarize is None
         and spec.steps in {None, 1}
         and spec.keep_dataset is None  # the planner counts its windows
+        and (spec.sparsity == 0 or spec.sparsity >= LOW_SPARSITY)
         and all(_is_checkable(file) for file in texts.values())
         and _is_decoder(model.config)
         and _has_blocks(spec, model)

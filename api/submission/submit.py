@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from api.schemas.requests import JobRequest
 from api.services.job_details import job_detail
 from api.services.preflight import CheckedSources
 from api.submission.idempotency import REPLAYED, KeyedRequest, store_response, stored_response
+from api.submission.worker_extras import check_tasks
 from db.core.errors import IdempotencyKeyTakenError, SpecRefusedError
 from db.files.artifacts import ArtifactRepository
 from db.jobs.quotas import QuotaRepository
@@ -211,7 +212,9 @@ def check(
     check_gate(body.gate, spec)
     require_queue(service, body.queue)
     _check_times(body, datetime.now(UTC))
-    return service.preflight.check(spec, key_id)
+    warnings = check_tasks(service.sessions, body.queue, spec)
+    sources = service.preflight.check(spec, key_id)
+    return replace(sources, warnings=[*warnings, *sources.warnings])
 
 
 def _check_times(body: JobRequest, received: datetime) -> None:

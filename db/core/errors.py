@@ -6,6 +6,7 @@
 from datetime import datetime
 from typing import ClassVar
 
+from db.core.escaping import quoted
 from db.core.states import JobState
 
 
@@ -168,7 +169,8 @@ class SpecRefusedError(JobError):
     @property
     def pointer(self) -> str:
         """The JSON pointer to the field in the request."""
-        return "/" + self.field.replace(".", "/")
+        parts = self.field.replace("~", "~0").replace("/", "~1")
+        return "/" + parts.replace(".", "/")
 
     def within(self, path: str) -> "SpecRefusedError":
         """Return this error for a specification that is nested in a request at `path`."""
@@ -176,7 +178,7 @@ class SpecRefusedError(JobError):
         return SpecRefusedError(field, self.value, self.code, self.reason, self.remedy)
 
     def __str__(self) -> str:
-        return f"{self.field} {self.value!r}: {self.reason}. {self.remedy}"
+        return f"{self.field} {quoted(self.value)}: {self.reason}. {self.remedy}"
 
 
 class AddressRefusedError(SpecRefusedError):

@@ -108,6 +108,13 @@ RATIO = GROUP.add(
     "Channels and blocks are removed as a whole, and no number of them is near the ratio; the "
     "detail names the nearest ratio that fits.",
 )
+SPARSITY = GROUP.add(
+    "sparsity",
+    422,
+    "The sparsity removes nothing",
+    "The sparsity is so low that its share of the weights that compete, of a row or of a matrix, "
+    "rounds to none in the largest layer; the detail names the lowest sparsity that prunes.",
+)
 INCREMENTS = GROUP.add(
     "increments",
     422,

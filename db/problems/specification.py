@@ -45,7 +45,7 @@ _add(
 _add(
     "unknown_figure",
     "No such metric",
-    "The job's gate bounds a metric that no job measures, so the gate could only fail.",
+    "The job's gate bounds a metric that the job will not have, so the gate could only fail.",
 )
 _add("same_points", "Two points are the same", "Two points of a sweep describe the same job.")
 _add(

@@ -97,9 +97,16 @@ class LeaseRepository:
         self._renew(job_id, attempt, warnings=[*others, text])
 
     def succeed(
-        self, job_id: str, attempt: int, result: Document, artifacts: Sequence[NewArtifact]
+        self,
+        job_id: str,
+        attempt: int,
+        result: Document,
+        artifacts: Sequence[NewArtifact],
+        warnings: Sequence[str] = (),
     ) -> Job:
         """Mark a job as succeeded, with its metrics, files and verdict; enqueue its outputs.
+
+        ``warnings`` are about the result; they are added to those of the submission.
 
         Raises:
             LeaseLostError: also if the job is being cancelled.
@@ -113,6 +120,8 @@ class LeaseRepository:
         job = self._finish(job_id, attempt, _held_before(JobState.succeeded), values, data)
         if job.started_at is not None and job.finished_at is not None:
             job.seconds = (job.finished_at - job.started_at).total_seconds()
+        if warnings:
+            job.warnings = [*job.warnings, *warnings]
         rows = [_artifact(job_id, attempt, one) for one in artifacts]
         self._session.add_all(rows)
         self._session.flush()

@@ -29,6 +29,7 @@ PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 _HUB_ID = re.compile(
     r"(?=.{1,96}\Z)(?:[A-Za-z0-9_]+(?:[.-][A-Za-z0-9_]+)*/)?\w+(?:[.-]\w+)*\Z", re.A
 )
+_SIGNS = re.compile(r"[-_. ]")
 _CONFIG = re.compile(r"\w[\w.-]{0,95}\Z", re.A)
 SecretName = Annotated[
     str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
@@ -196,6 +197,10 @@ def parse_dataset(
     if path is not None:
         _require_file(wanted, path)
         return LocalPath(path, name, text_field)
+    if (meant := _misspelt_builtin(name)) is not None:
+        raise wanted.refused(
+            "invalid_name", "no built-in dataset is written like this", f"Did you mean {meant}?"
+        )
     hub_id, _, config = name.partition(":")
     if ":" in name and not _CONFIG.match(config):
         raise wanted.refused(
@@ -323,6 +328,12 @@ def _require_file(name: _Name, path: Path) -> None:
         raise name.refused(
             "unreadable_dataset", "the service has no permission to read the file", "Grant it."
         )
+
+
+def _misspelt_builtin(name: str) -> str | None:
+    """Return the built-in dataset of a name with other capitals or signs, as in ``wikitext-2``."""
+    letters = _SIGNS.sub("", name.lower())
+    return next((one for one in BUILTINS if _SIGNS.sub("", one) == letters), None)
 
 
 def _hub_id(name: _Name, hub_id: str) -> str:

@@ -241,7 +241,7 @@ class Worker(Base):
     """One worker, as of its last heartbeat.
 
     Attributes:
-        name: its name in Celery, such as ``gpu@host``.
+        name: its name in Celery, such as ``gpu@host``; ``gpu-2@host`` if that is taken.
         queues: the queues that it takes jobs from.
         device: the device that it computes on; None until it is known.
         memory_bytes: the memory of that device.
@@ -251,6 +251,9 @@ class Worker(Base):
         load: the share of time in which its device was busy, from 0 to 1; None if unknown.
         memory_used_bytes, temperature_c: the used memory and the temperature of that device; None
             if unknown.
+        extras: the installed extras, such as ``eval``, with the version of their main package;
+            None from a worker of an older version.
+        own_tasks: whether it has folders with zero-shot tasks of the operator.
     """
 
     __tablename__ = "workers"
@@ -270,3 +273,5 @@ class Worker(Base):
     load: Mapped[float | None] = mapped_column(Double)
     memory_used_bytes: Mapped[int | None] = mapped_column(BigInteger)
     temperature_c: Mapped[float | None] = mapped_column(Double)
+    extras: Mapped[dict[str, str] | None] = mapped_column(JSON)
+    own_tasks: Mapped[bool | None]

@@ -149,10 +149,13 @@ class Attempt:
         return self._retried(write)
 
     def succeed(self, result: JobResult, artifacts: Sequence[NewArtifact]) -> None:
-        """Record that the job succeeded, with its metrics and artifacts."""
-        self._end(
-            lambda leases: leases.succeed(self.job_id, self.number, result.metrics, artifacts)
-        )
+        """Record that the job succeeded, with its metrics, warnings and artifacts."""
+
+        def write(leases: LeaseRepository) -> Job:
+            metrics, warnings = result.metrics, result.warnings
+            return leases.succeed(self.job_id, self.number, metrics, artifacts, warnings)
+
+        self._end(write)
 
     def state_if_held(self) -> JobState | None:
         """Return the job's state; None if the job was deleted or another attempt holds it."""

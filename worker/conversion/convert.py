@@ -5,27 +5,17 @@ import re
 import signal
 import subprocess
 import sys
-from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from worker.conversion.errors import ConversionError
 from worker.conversion.gguf_file import GgufFile
+from worker.conversion.gguf_type import GgufType
 from worker.conversion.loading import check_loads
 
 _UNKNOWN_MODEL = re.compile(r"Model (\w+) is not supported")
 _UNKNOWN_TOKENIZER = "pre-tokenizer was not recognized"
 _REMEDY = "Name the converter of a newer llama.cpp with --converter."
-
-
-class GgufType(StrEnum):
-    """How the matrices are stored; ``auto`` is the folder's own 16 bits, or else f16."""
-
-    auto = "auto"
-    f32 = "f32"
-    f16 = "f16"
-    bf16 = "bf16"
-    q8_0 = "q8_0"
 
 
 def convert(script: Path, folder: Path, file: Path, kind: GgufType) -> GgufFile:

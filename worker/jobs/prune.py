@@ -85,7 +85,7 @@ def prune(
     statement = write_statement(out, digests, Run(job, inputs, model.setting, report, started))
     if signer:
         sign_statement(statement, signer)
-    return JobResult(report["metrics"], digests)
+    return JobResult(report["metrics"], digests, tuple(report["warnings"]))
 
 
 def _pruned(

@@ -120,6 +120,8 @@ def _prune_into(spec: PruneSpec, out: Path, resources: Resources) -> dict[str, A
         _silence_libraries()
         result = _follow(prune(spec, staged, resources))
         seal(staged, result.digests)
+    for warning in result.warnings:
+        stderr.print(f"warning: {warning}", markup=False)
     return result.metrics
 
 

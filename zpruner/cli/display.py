@@ -137,8 +137,9 @@ def event_line(event: Event) -> str:
 
 
 def result_text(result: Result) -> str:
-    """Describe a result: its metrics, then its files."""
-    lines = [f"{name} = {value}" for name, value in result.metrics.items() if _is_figure(value)]
+    """Describe a result: its warnings, its metrics, then its files."""
+    lines = [f"warning: {one}" for one in result.warnings]
+    lines += [f"{name} = {value}" for name, value in result.metrics.items() if _is_figure(value)]
     lines += _steps(result.metrics)
     lines += _speed(result.metrics)
     lines += [f"{one.name} ({one.size_bytes:,} bytes)" for one in result.artifacts]
@@ -154,6 +155,7 @@ def summary(job: JobFields) -> str:
     figures = {name: value for name, value in (job.result or {}).items() if _is_figure(value)}
     lines += [f"  {name} = {value}" for name, value in figures.items()]
     lines += [f"  {sentence}" for sentence in _speed(job.result or {})]
+    lines += [f"  warning: {one}" for one in job.warnings]
     if job.verdict != "none":
         lines.append(f"  gate: {job.verdict}")
     lines += [f"    {failure_text(one)}" for one in job.gate_failures]

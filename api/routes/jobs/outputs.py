@@ -26,10 +26,12 @@ Index = Annotated[
 
 @router.get("")
 def list_outputs(job_id: JobId, service: ServiceDep) -> Page[OutputRead]:
-    """List a job's outputs; there are none before the job has succeeded."""
+    """List a job's outputs; there are none before the job has ended.
+
+    Those of a job that ended without success are `skipped`, and can be neither sent nor cancelled.
+    """
     with service.sessions() as session:
-        JobRepository(session).get(job_id)
-        outputs = OutputRepository(session).of_job(job_id)
+        outputs = OutputRepository(session).shown(JobRepository(session).get(job_id))
     return Page(data=[OutputRead.of(one) for one in outputs])
 
 

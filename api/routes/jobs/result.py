@@ -116,6 +116,7 @@ def _result(job: Job, artifacts: list[Artifact]) -> JobResult:
     return JobResult(
         job_id=job.id,
         metrics=job.result or {},
+        warnings=job.warnings,
         artifacts=[ArtifactRead.of(artifact) for artifact in artifacts],
         archive=f"/v1/jobs/{job.id}/archive",
     )

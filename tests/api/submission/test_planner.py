@@ -30,6 +30,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 from api.app import create_app
 from api.settings import ApiSettings
 from api.submission.static_checks import DECODERS, LocalModel, passes_static_checks
+from db.core.escaping import quoted
 from db.core.session import Sessions
 from db.scheduling.claims import ClaimRepository
 from db.scheduling.control_heartbeat import HeartbeatRepository
@@ -104,6 +105,7 @@ CASES = [
     Case({"eval_dataset": "wikitext2@2048"}, "eval_dataset", "a window of 64 or less"),
     Case({"model": "org/good", "eval_dataset": "c4@65"}, "eval_dataset", "has 64 positions"),
     Case({"samples": 25}, "samples", "rows.jsonl has 24"),
+    Case({"sparsity": 0.0001}, "sparsity", "no weight would be dropped"),
     Case({"samples": 20, "eval_samples": 5}, "eval_samples", "has 4"),
     Case({"eval_dataset": "local:rows.jsonl", "eval_samples": 25}, "eval_samples", "has 24"),
     Case({"dataset": "local:short.txt", "seq_len": 32}, "dataset", "a window has 32"),
@@ -236,7 +238,7 @@ def test_a_job_that_cannot_run_is_refused_and_leaves_no_trace(
         (error,) = problem["errors"]
         assert (error["pointer"], error["code"]) == (f"/{field}", problem["code"])
         value = fields.get(field)
-        assert error["detail"].startswith(f"{field} {value!r}: "), error
+        assert error["detail"].startswith(f"{field} {quoted(value)}: "), error
         assert detail in error["detail"]
         assert problem["hint"], problem
         assert client.get(problem["type"]).status_code == 200
@@ -393,5 +395,6 @@ def test_a_job_that_passes_static_checks_sends_no_request(models: Path) -> None:
         {"seq_len": 17},
         {"quantize": GROUPS_OF_32},
         {"steps": 2},
+        {"sparsity": 0.01},
     ):
         assert not passes_static_checks(make_spec(**fields), llama, ids)

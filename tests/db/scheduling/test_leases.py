@@ -26,8 +26,8 @@ from tests.factories import expire_lease, make_job, make_problem
 FILE = NewArtifact("model/config.json", 2, "0" * 64, "application/json")
 
 
-def claimed(sessions: Sessions) -> Job:
-    job = make_job(sessions)
+def claimed(sessions: Sessions, **overrides: Any) -> Job:
+    job = make_job(sessions, **overrides)
     with sessions.begin() as session:
         taken = ClaimRepository(session).claim(job.id, "worker-1")
         assert taken is not None
@@ -237,11 +237,13 @@ def test_a_block_reported_twice_is_kept_once_and_the_latest_attempt_counts(
 
 
 def test_a_success_stores_metrics_and_files(sessions: Sessions) -> None:
-    job = claimed(sessions)
+    job = claimed(sessions, warnings=["of the submission"])
     with sessions.begin() as session:
-        LeaseRepository(session).succeed(job.id, 1, {"sparsity": 0.5}, [FILE])
+        leases = LeaseRepository(session)
+        leases.succeed(job.id, 1, {"sparsity": 0.5}, [FILE], ["of the result"])
     with sessions() as session:
         read = JobRepository(session).get(job.id)
+        assert read.warnings == ["of the submission", "of the result"]
         (file,) = ArtifactRepository(session).of_job(job.id)
         assert ArtifactRepository(session).get(file.id) is file
     assert (read.status, read.result, read.progress) == (JobState.succeeded, {"sparsity": 0.5}, 1)

@@ -31,7 +31,7 @@ from db.spec.prune_spec import PruneSpec
 from db.tables.jobs import Job
 from tests.factories import make_job, make_spec, move
 from tests.worker.webhooks.messages import until
-from tests.worker.work import work
+from tests.worker.work import WARNING, work
 from worker.attempts.run import Runner
 from worker.jobs.progress import JobProgress, JobResult
 from worker.jobs.resources import Resources
@@ -68,6 +68,7 @@ def test_a_job_ends_with_its_metrics_its_blocks_and_its_files(
     runner(work(blocks=3)).run(job.id)
 
     assert read(sessions, job.id).result == {"sparsity": 0.5}
+    assert read(sessions, job.id).warnings == [WARNING]
     assert statuses(sessions, job.id) == ["queued", "running", "succeeded"]
     with sessions() as session:
         assert [block.data for block in EventRepository(session).block_reports(job.id)] == [

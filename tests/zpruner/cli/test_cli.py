@@ -72,6 +72,16 @@ def test_result_and_get_show_the_sentences_of_a_benchmark(service: Service) -> N
     assert "  Generating: no speed-up.\n" in run(service, "get", "job_1").stdout
 
 
+def test_the_warnings_of_a_result_are_shown_with_it(service: Service) -> None:
+    found = {"job_id": "job_1", "warnings": ["too good"], "metrics": {"sparsity": 0.5}}
+    service.prepare("/v1/jobs/job_1/result?pending=503", Answer(200, found))
+    service.prepare("/v1/jobs/job_1", Answer(200, job("succeeded", warnings=["too good"])))
+
+    assert run(service, "result", "job_1").stdout == "warning: too good\nsparsity = 0.5\n"
+    for command in ("get", "wait"):
+        assert "  warning: too good\n" in run(service, command, "job_1").stdout
+
+
 def test_result_shows_the_steps_of_a_gradual_job(service: Service) -> None:
     step = {"step": 1, "sparsity": 0.25, "parameters": 1200, "gate_failures": []}
     failed = {"gate_failures": ["perplexity_ratio is 2, wanted at most 1.1"]}

@@ -43,6 +43,10 @@ class RatioError(PruningError):
         return f"a ratio of {self.ratio:g} {self.effect}; {self.remedy}"
 
 
+class SparsityError(PruningError):
+    """The sparsity is so low that no weight would be dropped."""
+
+
 class IncrementsError(PruningError):
     """There are more increments than weights, units or blocks to remove."""
 

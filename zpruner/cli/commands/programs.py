@@ -78,7 +78,8 @@ def speed(context: typer.Context) -> None:
 @app.command(context_settings=PASS_ARGUMENTS_ON)
 def gguf(context: typer.Context) -> None:
     """Write a model folder as a GGUF file for llama.cpp; see --help for the options."""
-    _exec("gguf", context.args, GGUF, "llama")
+    asks_for_help = {"-h", "--help"} & set(context.args)
+    _exec("gguf", context, () if asks_for_help else GGUF, "llama")
 
 
 @app.command(context_settings=PASS_ARGUMENTS_ON)

@@ -260,6 +260,7 @@ class Result(ResponseModel):
 
     job_id: str
     metrics: dict[str, Any] = {}
+    warnings: list[str] = []
     artifacts: list[Artifact] = []
 
 

@@ -747,7 +747,9 @@ export interface paths {
         };
         /**
          * List Outputs
-         * @description List a job's outputs; there are none before the job has succeeded.
+         * @description List a job's outputs; there are none before the job has ended.
+         *
+         *     Those of a job that ended without success are `skipped`, and can be neither sent nor cancelled.
          */
         get: operations["list_outputs"];
         put?: never;
@@ -3557,7 +3559,7 @@ export interface components {
             error: components["schemas"]["Problem"] | null;
             /**
              * Warnings
-             * @description What could not be checked when the job was submitted.
+             * @description What could not be checked or is likely a mistake, when the job was submitted; and once it has succeeded, what to know before its metrics are used.
              */
             warnings: string[];
             /**
@@ -3920,7 +3922,7 @@ export interface components {
             gate?: components["schemas"]["Gate"] | null;
             /**
              * Warnings
-             * @description What could not be checked.
+             * @description What could not be checked, or is likely a mistake.
              */
             warnings: string[];
             /**
@@ -4130,7 +4132,7 @@ export interface components {
             error: components["schemas"]["Problem"] | null;
             /**
              * Warnings
-             * @description What could not be checked when the job was submitted.
+             * @description What could not be checked or is likely a mistake, when the job was submitted; and once it has succeeded, what to know before its metrics are used.
              */
             warnings: string[];
             /**
@@ -4488,6 +4490,7 @@ export interface components {
          *         "dense_perplexity": 8.64,
          *         "pruned_perplexity": 9.72
          *       },
+         *       "warnings": [],
          *       "artifacts": [
          *         {
          *           "id": "art_01920c41d2e07b6a9c8f3e2d1a0b9c8d",
@@ -4515,6 +4518,11 @@ export interface components {
             metrics: {
                 [key: string]: unknown;
             };
+            /**
+             * Warnings
+             * @description What to know before the metrics are used.
+             */
+            warnings: string[];
             /** Artifacts */
             artifacts: components["schemas"]["ArtifactRead"][];
             /**
@@ -5230,8 +5238,8 @@ export interface components {
          * OutputState
          * @description What may happen to an output next.
          *
-         *     ``waiting``: an attempt is due, or will be. ``skipped``: the job failed its gate, so nothing was
-         *     sent.
+         *     ``waiting``: an attempt is due, or will be. ``skipped``: the job failed its gate or did not
+         *     succeed, so nothing was sent.
          * @enum {string}
          */
         OutputState: "waiting" | "running" | "succeeded" | "failed" | "cancelled" | "skipped";
@@ -5831,6 +5839,10 @@ export interface components {
          *           "memory_used_bytes": 31407996928,
          *           "temperature_c": 61,
          *           "version": "0.1.0",
+         *           "extras": {
+         *             "eval": "0.4.13",
+         *             "gpu": "13.580.82"
+         *           },
          *           "job_id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
          *           "job": {
          *             "id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
@@ -7077,7 +7089,7 @@ export interface components {
             points: components["schemas"]["PointPreview"][];
             /**
              * Warnings
-             * @description What could not be checked.
+             * @description What could not be checked, or is likely a mistake.
              */
             warnings: string[];
         };
@@ -8219,6 +8231,10 @@ export interface components {
          *       "memory_used_bytes": 31407996928,
          *       "temperature_c": 61,
          *       "version": "0.1.0",
+         *       "extras": {
+         *         "eval": "0.4.13",
+         *         "gpu": "13.580.82"
+         *       },
          *       "job_id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
          *       "job": {
          *         "id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
@@ -8290,6 +8306,13 @@ export interface components {
             temperature_c: number | null;
             /** Version */
             version: string;
+            /**
+             * Extras
+             * @description The installed extras that jobs and commands need, such as `eval`, with the version of their main package.
+             */
+            extras: {
+                [key: string]: string;
+            } | null;
             /**
              * Job Id
              * @description The job that it holds.

@@ -17,6 +17,7 @@ from db.spec.metrics import QUANTIZATION_METRICS
 from db.spec.prune_spec import PruneSpec
 from tests.models import FUSED, random_ids, write_model
 from tests.worker.evaluation.models import write_model_and_tokenizer
+from tests.worker.jobs.announced import require_announced_in
 from worker.jobs.problems import problem_of
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
@@ -110,6 +111,7 @@ def test_the_report_the_card_and_the_config_say_how_the_weights_are_rounded(fold
 
     metrics = report["metrics"]["quantization"]
     assert {f"quantization.{name}" for name in metrics} == set(QUANTIZATION_METRICS)
+    require_announced_in(report)
     assert (metrics["bits"], metrics["group_size"], metrics["fallbacks"]) == (4, 16, 0)
     assert metrics["bits_per_weight"] == 8 * metrics["bytes"] / report["metrics"]["weights"]
     assert 4 + 32 / 16 < metrics["bits_per_weight"] < 6.5  # the scales of a small model are large

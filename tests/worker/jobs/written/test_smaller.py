@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM, Qwen2Config
 from db.spec.prune_spec import PruneSpec
 from tests.models import random_ids, write_model
 from tests.worker.evaluation.models import CONFIG, write_model_and_tokenizer
+from tests.worker.jobs.announced import require_announced
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
 from worker.pruning.base.generators import run_to_end
@@ -66,6 +67,7 @@ def test_a_job_writes_a_smaller_folder_whose_perplexity_is_the_measured_one(
     folder: Path, fields: dict[str, Any]
 ) -> None:
     metrics, out = run(folder, **fields), folder / "out"
+    require_announced(spec_of(folder, **fields), metrics)
     assert metrics["pruned_perplexity"] == pytest.approx(perplexity(out), rel=1e-4)
     assert metrics["dense_perplexity"] == pytest.approx(perplexity(folder / "model"), rel=1e-4)
     assert metrics["parameters"] == parameters(out)

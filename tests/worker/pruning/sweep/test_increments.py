@@ -15,11 +15,11 @@ from tests.models import FAMILIES, MIXTURES, random_ids, write_model
 from tests.worker.pruning.sweeps import tensors
 from worker.evaluation.perplexity import token_loss
 from worker.jobs.recipes import recipe_at
-from worker.pruning.base.errors import IncrementsError
+from worker.pruning.base.errors import IncrementsError, SparsityError
 from worker.pruning.base.generators import run_to_end
 from worker.pruning.base.increments import Increment
 from worker.pruning.methods.allocation import OwlAllocation
-from worker.pruning.methods.patterns import Unstructured
+from worker.pruning.methods.patterns import Scope, Unstructured
 from worker.pruning.methods.registry import get_scorer, get_solver
 from worker.pruning.methods.swaps import Swaps
 from worker.pruning.model.meta_model import MetaModel
@@ -240,6 +240,19 @@ def test_more_increments_than_things_to_remove_are_refused(
     check_recipe(recipe_at(recipe, Increment(most, most)), model)
     with pytest.raises(IncrementsError, match=f"set steps to {most} or less"):
         check_recipe(recipe_at(recipe, Increment(most + 1, most + 1)), model)
+
+
+@pytest.mark.parametrize(("scope", "size"), [("row", 48), ("matrix", 1536)])
+def test_a_sparsity_that_drops_no_weight_is_refused_with_one_that_does(
+    scope: Scope, size: int, dense: Path
+) -> None:
+    model = MetaModel.open(dense, torch.float32, torch.device("cpu"))
+    with pytest.raises(SparsityError, match=f"a {scope} of {size:,} weights") as refused:
+        check_recipe(replace(WANDA, pattern=Unstructured(0.49 / size, scope)), model)
+    lowest = float(str(refused.value).split()[-3])
+    assert lowest == pytest.approx(1 / size, abs=1e-6)
+    check_recipe(replace(WANDA, pattern=Unstructured(lowest, scope)), model)
+    check_recipe(replace(WANDA, pattern=Unstructured(0.0, scope)), model)
 
 
 def test_an_increment_that_continues_another_needs_the_dense_model(

@@ -106,6 +106,12 @@ it("shows tasks by their datasets' names, a missed bound with its interval, and 
   expect(warnings).toContain("at most 0.02, but is 0.05 (95 % interval 0.03 to 0.07)");
   expect(warnings).toContain("25 % of the evaluation text was also");
 
+  const warned = ["25.0 % of the evaluation text was also in the text of the calibration."];
+  answers["/v1/jobs/job_1"] = [200, { ...job, result, warnings: warned }];
+  shown.queries.invalidateQueries({ queryKey: ["job"] });
+  await settle();
+  expect(shown.box.textContent?.split("of the evaluation text was also")).toHaveLength(2);
+
   answers["/v1/jobs/job_1"] = [200, { ...job, result: { ...result, eval_overlap: 0.01 } }];
   shown.queries.invalidateQueries({ queryKey: ["job"] });
   await settle();

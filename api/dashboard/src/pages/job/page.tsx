@@ -238,9 +238,12 @@ function GateFailures({ job }: { job: Job }) {
 /** The largest share of evaluation text that was also calibrated on, without a warning. */
 const MOST_OVERLAP = 0.01;
 
+const isOfOverlap = (warning: string) => warning.includes("of the evaluation text was also");
+
+/** The overlap of a job that ended before jobs kept the warnings of their results. */
 function Overlap({ job }: { job: Job }) {
   const share = number(job.result?.eval_overlap);
-  if (share === null || share <= MOST_OVERLAP) return null;
+  if (share === null || share <= MOST_OVERLAP || job.warnings.some(isOfOverlap)) return null;
   return (
     <Warning>
       <p>
