@@ -149,8 +149,8 @@ def pair() -> nn.Sequential:
     """A layer with half of its weights zero, and one with 2 of 48, 4.2 %."""
     torch.manual_seed(0)
     pair = nn.Sequential(nn.Linear(8, 6), nn.Linear(6, 8))
-    prune(pair[0].weight.data)
-    pair[1].weight.data[0, :2] = 0
+    prune(pair.get_parameter("0.weight").data)
+    pair.get_parameter("1.weight").data[0, :2] = 0
     return pair
 
 

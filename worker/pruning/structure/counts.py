@@ -56,7 +56,8 @@ class UnitCounts:
 
         Raises:
             RatioError: no field would be lowered, or a module would lose all its units.
-            IncrementsError: an increment would not lower a field.
+            IncrementsError: an increment would lower no field. It need not lower all: heads may be
+                fewer than increments, some of which then lower the widths of the MLPs alone.
         """
         for multiple in MULTIPLES[:-1]:
             steps = [field.step_of(multiple) for field in self._fields]
@@ -76,7 +77,7 @@ class UnitCounts:
         kinds = [Kind(field.value, self._cost(field), step) for field, step in pairs]
         counts = divided_ratio(ratio, self._total, kinds)
         groups = [count // step for count, step in zip(counts, steps, strict=True)]
-        increment.check_divides(min(filter(None, groups)), "groups of units")
+        increment.check_divides(max(groups), "groups of units")
         return {
             field.name: step * increment.reached(count)
             for (field, step), count in zip(pairs, groups, strict=True)

@@ -1,6 +1,6 @@
 """The removal of MLP channels and attention heads together, chosen before the sweep."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from torch import nn
@@ -69,7 +69,7 @@ class MeasuredUnits:
         widths = width_fields(meta_model, channels)
         fields = [*_removable_heads(meta_model, found), *widths]
         counts = UnitCounts(meta_model, found, fields)
-        removed = self._after_increment(counts.removed(self.ratio), fields)
+        removed = counts.removed(self.ratio, self.increment)
         changed = {one.name: one.value - removed[one.name] for one in widths if removed[one.name]}
         if removed.get(KEY_HEADS):
             changed |= fewer_heads(meta_model.config, removed[KEY_HEADS])
@@ -90,19 +90,6 @@ class MeasuredUnits:
             for units in block
         ]
         self.increment.check_divides(sum(divided_ratio(self.ratio, total, kinds)), "units")
-
-    def _after_increment(
-        self, removed: Mapping[str, int], fields: Sequence[WidthField]
-    ) -> dict[str, int]:
-        """Return by how much each field is lowered after the increment.
-
-        Heads may be fewer than increments, some of which then lower the widths of the MLPs alone.
-        """
-        groups = {field.name: removed[field.name] // field.step for field in fields}
-        self.increment.check_divides(max(groups.values()), "groups of units")
-        return {
-            field.name: field.step * self.increment.reached(groups[field.name]) for field in fields
-        }
 
 
 def _removable_heads(meta_model: MetaModel, found: Sequence[Sequence[Units]]) -> list[WidthField]:

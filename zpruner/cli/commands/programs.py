@@ -79,7 +79,7 @@ def speed(context: typer.Context) -> None:
 def gguf(context: typer.Context) -> None:
     """Write a model folder as a GGUF file for llama.cpp; see --help for the options."""
     asks_for_help = {"-h", "--help"} & set(context.args)
-    _exec("gguf", context, () if asks_for_help else GGUF, "llama")
+    _exec("gguf", context.args, () if asks_for_help else GGUF, "llama")
 
 
 @app.command(context_settings=PASS_ARGUMENTS_ON)
