@@ -89,7 +89,7 @@ def test_jobs_are_listed_by_verdict(client: TestClient, sessions: Sessions) -> N
     ("gate", "pointer"),
     [
         ({}, "/gate"),
-        ({"max": {"a b": 1}}, "/gate/max/a b/[key]"),
+        ({"max": {"a b": 1}}, "/gate/max/a b"),
         ({"max": {"a": "x"}}, "/gate/max/a"),
         ({"max": {"perplexity_ratio": 1}, "confidence": 1.0}, "/gate/confidence"),
         ({"max": {"sparsity": 1}, "confidence": 0.95}, "/gate/confidence"),
