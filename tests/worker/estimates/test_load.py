@@ -1,13 +1,12 @@
-"""The load is what the machine does now, held against what it does when idle."""
+"""The load is how much slower the machine is now than when it is idle."""
 
-import os
 from dataclasses import fields, replace
 
 import pytest
 import torch
 
 from worker.estimates import load
-from worker.estimates.load import BUSY, IDLE, Load, measured_load
+from worker.estimates.load import BUSY, IDLE, Load, measured_load, running_threads
 from worker.pruning.base.speed import Speed
 
 CPU = torch.device("cpu")
@@ -20,29 +19,36 @@ def test_a_load_slows_down_computing_and_calling_but_not_the_disk() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rates", "expected"),
+    ("rates", "threads", "expected"),
     [
-        ({"fp32_matmul": 1e9, "calls": 0.9e9}, IDLE),
-        ({"fp32_matmul": 2e9, "calls": 2e9}, IDLE),  # faster than it was measured
-        ({"fp32_matmul": 0.25e9, "calls": 0.5e9}, Load(4.0, 2.0)),
+        ({"fp32_matmul": 1e9, "calls": 0.9e9}, 1, IDLE),
+        ({"fp32_matmul": 2e9, "calls": 2e9}, 2, IDLE),  # faster than it was measured
+        ({"fp32_matmul": 0.25e9, "calls": 0.5e9}, 1, Load(4.0, 2.0)),
+        ({"fp32_matmul": 0.1e9, "calls": 1e9}, 9, Load(10.0, 4.5)),
+        ({"fp32_matmul": 1e9, "calls": 1e9}, 9, Load(4.5, 4.5)),
     ],
 )
-def test_the_load_is_the_speed_when_idle_over_that_of_now(
-    rates: dict[str, float], expected: Load, monkeypatch: pytest.MonkeyPatch
+def test_the_load_is_that_of_the_speed_now_or_of_the_threads_on_each_processor(
+    rates: dict[str, float], threads: int, expected: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(load, "sustained", lambda kind, device, seconds: rates[kind])
+    monkeypatch.setattr(load, "running_threads", lambda: threads)
+    monkeypatch.setattr(load, "_processors", lambda: 2)
     assert measured_load(SPEED, CPU, running_jobs=0) == expected
 
 
-@pytest.mark.parametrize("running", [1, 2])
-def test_beside_a_running_job_the_load_is_that_of_all_processes(
-    running: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("threads", "expected"), [(3, IDLE), (11, Load(5.0, 5.0))])
+def test_beside_a_running_job_only_threads_count(
+    threads: int, expected: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    monkeypatch.setattr(os, "getloadavg", lambda: (5.0 * (cores or 1), 0.0, 0.0))
-    assert measured_load(SPEED, CPU, running) == Load(5.0, 5.0)
-    monkeypatch.setattr(os, "getloadavg", lambda: (1.0 * (cores or 1), 0.0, 0.0))
-    assert measured_load(SPEED, CPU, running) == IDLE
+    monkeypatch.setattr(load, "sustained", lambda *_: 1.0)
+    monkeypatch.setattr(load, "running_threads", lambda: threads)
+    monkeypatch.setattr(load, "_processors", lambda: 2)
+    assert measured_load(SPEED, CPU, running_jobs=1) == expected
+
+
+def test_this_thread_is_among_those_that_run() -> None:
+    assert running_threads() >= 1
 
 
 def test_a_machine_that_is_far_slower_than_its_known_speed_is_busy() -> None:

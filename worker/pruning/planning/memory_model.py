@@ -26,7 +26,7 @@ _LIBRARY_BYTES = 16 << 20  # buffers of the linear algebra libraries
 _NORM_BYTES = 4  # per weight: the norm of its gradient
 _BACKWARD_STATES = 3  # in states of a forward: those kept for the backward, and gradients
 _RETURNED_BYTES = 4 << 20  # size from which freed memory is returned: `fix_malloc_thresholds`
-_FRAGMENTATION = 1.65  # measured ratio of heap memory to the states in it, after many blocks
+_FRAGMENTATION = 1.8  # highest measured ratio of heap memory to the states in it
 # Per weight, its score, and a copy and masks of it; for `matrix` of one matrix at a time. Where
 # whole blocks are measured, no weight is scored.
 _MEASURED_BYTES = {"owl": 9, "dlp": 11, "matrix": 9, "depth": 0}
