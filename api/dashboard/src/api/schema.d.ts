@@ -6155,6 +6155,12 @@ export interface components {
              * @enum {string}
              */
             scales: "mse" | "minmax";
+            /**
+             * Skip
+             * @description Globs of layers that are pruned, but not rounded, such as `*.down_proj`.
+             * @default []
+             */
+            skip: string[];
         };
         /**
          * QueueHistory
