@@ -18,6 +18,7 @@ ELSEWHERE = {
     "predicted_device_peak_memory_bytes",
     "predicted_seconds",  # where the machine's speed is known
     "protocol.documents",  # of text
+    "waiting_share",  # where the system counts it
     "patterns.broken",  # with a pattern
 }
 
