@@ -188,7 +188,7 @@ def failure_text(failure: GateFailure) -> str:
 def _fields(spec: dict[str, Any]) -> list[str]:
     if spec.get("expect"):
         spec = spec | {"expect": f"{len(spec['expect'])} inputs and versions"}
-    return [f"  {name}: {value}" for name, value in spec.items() if value is not None]
+    return [f"  {name}: {value}" for name, value in spec.items() if value not in (None, [], {})]
 
 
 def _steps(metrics: dict[str, Any]) -> list[str]:

@@ -1,6 +1,6 @@
 """Tables of jobs, sweeps and comparisons, and the text of an estimate."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from zpruner.cli.durations import duration_text
@@ -22,11 +22,19 @@ SHOWN = (
 def jobs_table(jobs: Sequence[JobFields]) -> Table:
     table = Table("id", "status", "progress", "model", "sparsity", "created")
     for job in jobs:
-        fields = str(job.spec.get("model")), str(job.spec.get("sparsity"))
+        fields = str(job.spec.get("model")), _share(job.spec)
         table.add_row(
             job.id, job.status, f"{job.progress.fraction:.0%}", *fields, f"{job.created_at:%F %T}"
         )
     return table
+
+
+def _share(spec: Mapping[str, Any]) -> str:
+    """Return how much a job removes: its sparsity, or its ratio if it removes whole units."""
+    if (ratio := spec.get("ratio")) is not None:
+        return f"ratio {ratio:.4g}"
+    sparsity = spec.get("sparsity")
+    return "" if sparsity is None else f"{sparsity:.4g}"
 
 
 def estimate_text(found: Estimate) -> str:

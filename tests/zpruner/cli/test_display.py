@@ -6,7 +6,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from zpruner.cli.display import progress_display
+from zpruner.cli.display import progress_display, summary
+from zpruner.cli.tables import jobs_table
 from zpruner.client.models.jobs import JobFields
 
 BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -22,3 +23,16 @@ def test_warnings_that_a_job_gets_while_it_is_followed_are_printed_once(is_termi
     printed = console.file.getvalue()
     assert "of the submission" not in printed
     assert [printed.count(f"warning: busy: {n}") for n in (1, 2)] == [1, 1]
+
+
+def test_a_job_is_described_without_its_empty_fields() -> None:
+    spec = {"model": "m", "sparsity": 0.5, "skip": [], "output": [], "ratio": None, "seed": 0}
+    text = summary(JobFields(id="job_1", status="queued", created_at=BEGUN, spec=spec))
+    assert text.splitlines()[1:] == ["  model: m", "  sparsity: 0.5", "  seed: 0"]
+
+
+def test_a_list_of_jobs_shows_rounded_sparsities_and_the_ratio_of_smaller_models() -> None:
+    specs = [{"model": "m", "sparsity": 4 / 7}, {"model": "m", "sparsity": 0.0, "ratio": 0.25}]
+    jobs = [JobFields(id="j", status="queued", created_at=BEGUN, spec=spec) for spec in specs]
+    cells = [line.split("\t") for line in jobs_table(jobs).tabbed()]
+    assert [row[4] for row in cells] == ["0.5714", "ratio 0.25"]

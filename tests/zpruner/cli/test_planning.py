@@ -182,6 +182,8 @@ def test_compare_shows_differences_and_why_they_may_mislead(service: Service) ->
     assert "sparsity" in result.stdout
     assert "the models differ" in result.stderr
     assert json.loads(run(service, "compare", "job_1", "job_2", "--json").stdout)["differences"]
+    alone = run(service, "compare", "job_1")
+    assert (alone.exit_code, "name two jobs or more" in alone.output) == (2, True)
 
 
 def test_sweep_submits_a_grid_follows_it_and_marks_the_best(service: Service) -> None:

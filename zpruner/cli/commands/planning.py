@@ -75,6 +75,8 @@ def compare(
     as_json: JsonOption = False,
 ) -> None:
     """Compare jobs; the first one is the baseline."""
+    if len(job_ids) < 2:
+        raise typer.BadParameter("name two jobs or more", param_hint="job_ids")
     with connect() as client:
         found = client.compare(*job_ids)
     print_response(
