@@ -11,7 +11,7 @@ DASHBOARD := api/dashboard
 PAGE := $(DASHBOARD)/dist/index.html
 SOURCES := $(shell find $(DASHBOARD) \( -name node_modules -o -name dist \) -prune -o -type f -print)
 
-.PHONY: help demo test check docs screenshots bench bench-service dev generated dashboard image clean
+.PHONY: help demo test check docs screenshots bench bench-service dev generated dashboard image audit sbom clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -67,6 +67,15 @@ image: ## Build the two container images
 	docker build --file Dockerfile.gpu --target api --tag zpruner-api .
 	docker build --file Dockerfile.gpu --target worker --tag zpruner-worker .
 
+audit: $(INSTALLED)-audit ## Look up known vulnerabilities of the locked packages of the images, and of the dashboard's
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements/worker.txt
+	cd $(DASHBOARD) && npm audit --omit=dev
+
+sbom: $(INSTALLED)-audit ## List the locked packages of the images as CycloneDX, in build/sbom
+	mkdir -p build/sbom
+	for image in api worker; do \
+	$(BIN)/cyclonedx-py requirements requirements/$$image.txt --output-file build/sbom/$$image.json || exit 1; done
+
 clean: ## Remove the environment and the demo's files
 	rm -rf $(VENV) .demo $(DASHBOARD)/dist $(DASHBOARD)/node_modules
 
@@ -82,6 +91,10 @@ $(INSTALLED)-demo: pyproject.toml | $(BIN)/python
 
 $(INSTALLED)-dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[embedded]' --group dev
+	@touch $@
+
+$(INSTALLED)-audit: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --group audit
 	@touch $@
 
 $(PAGE): $(SOURCES) | $(BIN)/python

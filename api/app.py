@@ -19,10 +19,12 @@ from api.middleware.request_metrics import Metrics, RequestMetricsMiddleware
 from api.middleware.tracing import trace_requests
 from api.middleware.writers import WRITERS
 from api.problems import handlers
+from api.problems.json_bodies import refuse_duplicate_keys
 from api.routes.access import audit, caller_secrets, keys
 from api.routes.integrations import hooks, triggers, webhooks
 from api.routes.jobs import (
     artifacts,
+    cancels,
     commands,
     compare,
     datasets,
@@ -51,7 +53,9 @@ from api.services.job_cache import JobCache
 from api.services.job_pages import JobPages
 from api.services.preflight import Preflight
 from api.services.readiness import Readiness
+from api.services.result_folders import ResultFolders
 from api.services.shared_metrics import SharedMetrics
+from api.services.trial_owners import TrialOwners
 from api.settings import ApiSettings
 from api.submission.planner_client import PlannerClient
 from api.web.openapi import RESPONSES, document, operation_id
@@ -77,6 +81,7 @@ READERS = THREADS - WRITERS
 
 ROUTERS = (
     jobs.router,
+    cancels.router,
     commands.router,
     rerun.router,
     trials.router,
@@ -127,7 +132,11 @@ def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) 
         docs_url=None,  # our own page needs no CDN
         redoc_url=None,
         redirect_slashes=False,
-        dependencies=[Depends(require_scope), Depends(refuse_unknown_parameters)],
+        dependencies=[
+            Depends(require_scope),
+            Depends(refuse_unknown_parameters),
+            Depends(refuse_duplicate_keys),
+        ],
         responses=RESPONSES,
         generate_unique_id_function=operation_id,
         lifespan=_lifespan,
@@ -170,7 +179,7 @@ def _service(settings: ApiSettings, queue: Queue) -> Service:
         model_roots=settings.model_roots,
         max_dataset_bytes=settings.max_dataset_bytes,
         max_trials=settings.max_trials,
-        preflight=Preflight(settings, hub, sessions, uploads),
+        preflight=Preflight(settings, hub, sessions, uploads, ResultFolders(sessions, store)),
         planner=PlannerClient(sessions, settings.check_timeout_s, settings.heartbeat_timeout),
         metrics=Metrics(sessions, store, settings.queues, SharedMetrics.of(settings)),
         known_queues=settings.queues,
@@ -178,6 +187,7 @@ def _service(settings: ApiSettings, queue: Queue) -> Service:
         marks=marks,
         job_cache=JobCache(sessions, broadcast, marks),
         job_pages=JobPages(sessions, marks),
+        trial_owners=TrialOwners(sessions, marks),
         readiness=Readiness(sessions, queue, store, settings.heartbeat_timeout),
         webhook_networks=settings.webhook_networks,
         read_cipher=partial(read_cipher, settings),

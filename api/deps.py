@@ -19,6 +19,7 @@ from api.services.job_cache import JobCache
 from api.services.job_pages import JobPages
 from api.services.preflight import Preflight
 from api.services.readiness import Readiness
+from api.services.trial_owners import TrialOwners
 from api.submission.planner_client import PlannerClient
 from api.web.examples.ids import (
     ARTIFACT_ID,
@@ -83,6 +84,7 @@ class Service:
     known_queues: tuple[str, ...]
     job_cache: JobCache
     job_pages: JobPages
+    trial_owners: TrialOwners
     readiness: Readiness
     webhook_networks: NetworkList
     read_cipher: Callable[[], MultiFernet]

@@ -16,6 +16,7 @@ MODELS = {
     "one": RandomLlama(1, width=768, intermediate=2048, heads=12, vocabulary=2000),
     "deep": RandomLlama(6, width=1024, intermediate=2816, heads=16, vocabulary=8000),
     "wide bf16": RandomLlama(2, 2048, 5632, 16, vocabulary=2000, dtype="bfloat16"),
+    "135M": RandomLlama(1, 576, 1536, 9, vocabulary=2000, dtype="bfloat16", kv_heads=3),
     "words": RandomLlama(2, width=768, intermediate=2048, heads=12, vocabulary=150_000),
     "mixture": RandomLlama(2, 1024, 1792, 16, vocabulary=2000, experts=8),
 }
@@ -61,6 +62,9 @@ JOBS = {
         "wide", (*_FLOAT32, "--method", "wanda", "--refine-steps", "8", "--refine-scope", "half")
     ),
     "bf16, refined": Job("wide bf16", ("--dtype", "bfloat16", "--refine", "--refine-steps", "8")),
+    "balanced, many windows": Job(
+        "135M", (*_FLOAT32, "--preset", "balanced", "--refine-steps", "8"), samples=128, seq_len=512
+    ),
     "ALPS by itself": Job("one", _OWN_ALPS),
     "zpruner + ALPS, corrected": Job("one", _CORRECTED),
     "SparseGPT, reference": Job("deep", (*_SPARSEGPT, *_REFERENCE)),

@@ -23,7 +23,8 @@ class RandomLlama:
     """A Llama with random weights, or a Mixtral if ``experts`` is not 0.
 
     By default, each block has 12.6 million weights, and the tied embedding has 33 million. A
-    Mixtral has ``experts`` experts per block, of which each token uses two.
+    Mixtral has ``experts`` experts per block, of which each token uses two. There are as many heads
+    of keys and values as of queries, unless ``kv_heads`` gives their number.
     """
 
     blocks: int
@@ -33,6 +34,7 @@ class RandomLlama:
     vocabulary: int = VOCABULARY
     dtype: Literal["float32", "bfloat16"] = "float32"
     experts: int = 0
+    kv_heads: int | None = None
 
     def write(self, folder: Path) -> None:
         """Write the config, the tokenizer and one safetensors file to a new folder."""
@@ -60,7 +62,7 @@ class RandomLlama:
             "hidden_size": self.width,
             "intermediate_size": self.intermediate,
             "num_attention_heads": self.heads,
-            "num_key_value_heads": self.heads,
+            "num_key_value_heads": self.kv_heads or self.heads,
             "num_hidden_layers": self.blocks,
             "max_position_embeddings": 2048,
             "vocab_size": self.vocabulary,
@@ -76,8 +78,9 @@ class RandomLlama:
         yield "model.norm.weight", (self.width,)
 
     def _block(self) -> Iterator[tuple[str, Shape]]:
-        for name in ("q_proj", "k_proj", "v_proj", "o_proj"):
-            yield f"self_attn.{name}", (self.width, self.width)
+        shared = self.width * (self.kv_heads or self.heads) // self.heads
+        for name, outputs in (("q", self.width), ("k", shared), ("v", shared), ("o", self.width)):
+            yield f"self_attn.{name}_proj", (outputs, self.width)
         yield from self._experts() if self.experts else self._mlp()
         for name in ("input_layernorm", "post_attention_layernorm"):
             yield name, (self.width,)

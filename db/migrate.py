@@ -4,6 +4,7 @@ import argparse
 
 from db.core.migration import downgrade, migrate
 from db.startup import checks
+from db.startup.env_file import warn_of_ignored_file
 from db.startup.private_files import keep_private
 from db.startup.settings import Settings
 
@@ -16,6 +17,7 @@ def main() -> None:
         help="go back to this migration, such as 0013, before an older version is installed",
     )
     target = parser.parse_args().to
+    warn_of_ignored_file("zpruner part migrate")
     with checks.exit_on_error("migrate"):
         settings = checks.read_settings(Settings)
         checks.require([checks.database(settings.database, needs_tables=False)])

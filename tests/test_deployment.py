@@ -13,6 +13,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from db.startup.connection_limit import MOST_OF_A_PROCESS, OF_OTHERS
+from tools.lock import IMAGES
 from zpruner.programs import command
 from zpruner.serve.serve import ServeSettings, children
 from zpruner.serve.supervisor import Child
@@ -78,7 +79,7 @@ def test_only_the_api_listens_and_only_on_loopback() -> None:
 
 def test_a_busy_worker_has_a_low_cpu_share() -> None:
     shares = {name: one["cpu_shares"] for name, one in SERVICES.items() if "cpu_shares" in one}
-    assert shares == {"worker": 128}
+    assert shares == {"worker": 341}
 
 
 def test_broker_and_database_have_no_access_to_outside_networks() -> None:
@@ -118,7 +119,8 @@ def test_the_api_image_installs_no_torch() -> None:
     needed = [*extras["dependencies"], *extras["optional-dependencies"]["api"]]
     needed += extras["optional-dependencies"]["service"]
     stage = (ROOT / "Dockerfile.gpu").read_text().split(" AS api")[1].split("\nFROM ")[0]
-    assert re.findall(r"zpruner\[([\w,]+)\]", stage) == ["api,otel"]
+    assert re.findall(r"requirements/(\w+)\.txt", stage) == ["api"]
+    assert "torch" not in locked("api")
     assert not [name for name in needed if re.match("torch|transformers|safetensors", name)]
 
 
@@ -145,16 +147,53 @@ def test_every_setting_reaches_the_parts_except_those_fixed_by_the_containers() 
     assert "env_file" not in SERVICES["redis"] | SERVICES["postgres"]
 
 
-def test_the_images_install_the_pinned_versions() -> None:
-    stages = (ROOT / "Dockerfile.gpu").read_text()
-    assert stages.count("--constraint /constraints.txt") == stages.count("pip install") == 2
-    pinned = (ROOT / "constraints.txt").read_text()
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    lists = [extras["dependencies"], *extras["optional-dependencies"].values()]
-    for requirement in (Requirement(line) for lines in lists for line in lines):
-        if requirement.name not in ("torch", "zpruner"):
-            (version,) = re.findall(rf"^{requirement.name}==(\S+)$", pinned, re.MULTILINE)
-            assert version in requirement.specifier
+def locked(image: str) -> dict[str, str]:
+    """Return the versions that an image installs, by name; each has a hash."""
+    lines = (ROOT / "requirements" / f"{image}.txt").read_text().replace("\\\n", "").splitlines()
+    pins = [re.match(r"([\w.-]+)==(\S+)", line) for line in lines if not line.startswith("#")]
+    assert all("--hash=sha256:" in line for line in lines if not line.startswith("#"))
+    return {pin[1]: pin[2] for pin in pins if pin is not None}
+
+
+def test_the_images_install_only_what_is_locked_with_hashes() -> None:
+    installs = re.findall(r"pip install (.*)", (ROOT / "Dockerfile.gpu").read_text())
+    assert len(installs) == 5
+    assert all("--require-hashes" in one or "--no-index" in one for one in installs)
+
+
+@pytest.mark.parametrize(("image", "extras"), IMAGES.items())
+def test_every_requirement_of_an_image_is_locked(image: str, extras: tuple[str, ...]) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    optional, versions = project["optional-dependencies"], locked(image)
+    waiting, lines = [*extras], [*project["dependencies"]]
+    while waiting:
+        needed = [Requirement(line) for line in optional[waiting.pop()]]
+        lines += [str(one) for one in needed if one.name != project["name"]]
+        waiting += [extra for one in needed if one.name == project["name"] for extra in one.extras]
+    for requirement in map(Requirement, lines):
+        assert versions[requirement.name] in requirement.specifier
+
+
+def test_what_builds_the_wheel_is_locked() -> None:
+    needed = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
+    assert set(needed) <= locked("build").keys()
+
+
+def test_images_of_others_are_named_by_digest() -> None:
+    bases = re.findall(
+        r"^ARG \w+_IMAGE=(\S+)$", (ROOT / "Dockerfile.gpu").read_text(), re.MULTILINE
+    )
+    images = [*bases, SERVICES["redis"]["image"], SERVICES["postgres"]["image"]]
+    assert len(images) == 5
+    assert all(re.fullmatch(r"[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}", image) for image in images)
+
+
+def test_the_workflow_runs_the_same_checks_as_everyone_with_actions_named_by_commit() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+    steps = workflow["jobs"]["test"]["steps"]
+    assert [step["run"] for step in steps if "run" in step] == [".ci/run"]
+    assert all(re.search(r"@[0-9a-f]{40}$", step["uses"]) for step in steps if "uses" in step)
+    assert workflow["permissions"] == {"contents": "read"}
 
 
 def test_hadolint_finds_nothing_in_the_dockerfile() -> None:

@@ -52,6 +52,10 @@ class WorkerSettings(Settings):
     450 MB less while the worker is idle. Forking needs Linux
     (docs/decisions/0030-jobs-processes-are-forked.md)."""
 
+    worker_nice: int = Field(default=5, ge=0, le=19)
+    """By how much jobs and estimates give way to other processes while they compute, as niceness on
+    Linux (docs/operations.md#priority-of-computations); 0: not at all."""
+
     job_timeout_s: Seconds = 6 * 3600
     """The longest a job may run."""
 

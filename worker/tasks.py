@@ -34,7 +34,6 @@ from worker.pool.celery_options import celery_options
 from worker.pool.checks import check_worker
 from worker.pool.heartbeat import WorkerHeartbeat
 from worker.pool.usage import Usage, cpu_usage, gpu_usage
-from worker.priority import lower_priority
 from worker.settings import WorkerSettings
 
 redaction.install()
@@ -152,7 +151,6 @@ def _check_machine(**_: object) -> None:
     with checks.exit_on_error("worker"):
         checks.require(check_worker(settings))
         keep_private(settings.data_dir)
-    lower_priority()
     signal.signal(YIELD, signal.SIG_IGN)  # a child that has no handler yet has no job either
 
 
@@ -163,7 +161,6 @@ def _set_up_logging(loglevel: int | str | None = None, **_: object) -> None:
 
 @signals.worker_process_init.connect
 def _set_up_child(**_: object) -> None:
-    lower_priority()
     signal.signal(YIELD, lambda *_: stopping.set())
     tracing.start(settings, "worker")
 
@@ -190,6 +187,7 @@ def _start_heartbeat(sender: str, instance: Any, **_: object) -> None:
         detect_device=partial(detect_in_subprocess, settings.device),
         measure_usage=_usage,
         on_drain=on_drain,
+        own_tasks=bool(settings.task_roots),
     )
     heartbeat.start()
     HeartbeatPipe().start(settings.beat_every_s)

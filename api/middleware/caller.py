@@ -43,6 +43,15 @@ class Caller:
         """The key's id, which a job stores as ``created_by``; None without a key."""
         return None if self.key is None else self.key.id
 
+    @property
+    def owns_all(self) -> bool:
+        """Whether every job counts as the caller's own, as for an admin."""
+        return AccessScope.admin in self.scopes
+
+    def owns(self, created_by: str | None) -> bool:
+        """Whether a job that a key created is the caller's own."""
+        return self.owns_all or created_by == self.key_id
+
     def lacks(self, needed: Needed) -> list[AccessScope]:
         """Return the needed scopes that the caller lacks; a caller with ``admin`` lacks none."""
         return [] if AccessScope.admin in self.scopes else sorted(needed - self.scopes)

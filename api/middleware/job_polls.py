@@ -33,6 +33,9 @@ class JobPollMiddleware:
         except JobNotFoundError:
             await self._app(scope, receive, send)
             return
+        if not snapshot.may_be_seen_by(scope["state"]["caller"]):
+            await self._app(scope, receive, send)
+            return
         scope["route"] = self._route  # for the metrics
         await _respond(snapshot, Headers(scope=scope).get("if-none-match"), send)
 

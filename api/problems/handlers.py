@@ -129,6 +129,8 @@ def _invalid(request: Request, error: RequestValidationError) -> Problem:
 
 
 def _plain(request: Request, error: HTTPException) -> Response:
+    if (reason := _unreadable(error.__cause__)) is not None:
+        return respond(request, MALFORMED_JSON.problem(f"{reason}."))
     detail = str(error.detail)
     kind = PLAIN.get(error.status_code) or ProblemKind(
         f"http_{error.status_code}", error.status_code, detail, None
@@ -138,6 +140,15 @@ def _plain(request: Request, error: HTTPException) -> Response:
         others = {name: value for name, value in (headers or {}).items() if name.lower() != "allow"}
         headers = others | {"allow": ", ".join(sorted(methods))}
     return respond(request, kind.problem(detail), headers)
+
+
+def _unreadable(cause: BaseException | None) -> str | None:
+    """Return why a body could not be parsed, if that is the cause of an error."""
+    if isinstance(cause, UnicodeDecodeError):
+        return f"The body is not {cause.encoding.upper()} from byte {cause.start} on"
+    if isinstance(cause, RecursionError):
+        return "The body has lists or objects within each other, more levels than any request"
+    return None
 
 
 def _methods(request: Request) -> set[str]:

@@ -1,17 +1,19 @@
 """Texts of validation errors: the field, its value and the remedy."""
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from reprlib import Repr
 from typing import Any, get_args, get_origin
 
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, RootModel, Secret
 
 from api.schemas.requests import JobRequest
+from api.web.json_pointers import escaped
 from api.web.query_parameters import query_names
-from db.core.escaping import escape_surrogates
+from db.core.escaping import MAX_SHOWN, escape_surrogates, quoted
 from db.core.problem import FieldProblem
 
 REMEDIES = {
@@ -29,6 +31,8 @@ REMEDIES = {
     "timezone_aware": "Add the time zone, as in 2026-01-05T09:30:00Z.",
     "datetime_from_date_parsing": "Write it as 2026-01-05T09:30:00Z.",
     "datetime_parsing": "Write it as 2026-01-05T09:30:00Z.",
+    "datetime_type": "Write it as 2026-01-05T09:30:00Z.",
+    "datetime_object_invalid": "Write it as 2026-01-05T09:30:00Z.",
     "pattern": "Write 2:4 to keep two of each four neighbours.",
     "refine": 'Write true for the defaults, false, or an object such as {{"steps": 24}}.',
     "recover": 'Write a kind such as masked, or {{"kind": "masked", "tokens": 1000000}}.',
@@ -58,17 +62,35 @@ REMEDIES = {
     "int_from_float": "Use a whole number.",
     "too_long": "Use at most {max_length} entries.",
     "dict_type": "Use a JSON object.",
+    "model_type": "Use a JSON object.",
+    "tuple_type": "Use a list.",
+    "list_type": "Use a list.",
+    "bool_type": "Use true or false.",
+    "bool_parsing": "Use true or false.",
+    "multiple_of": "Use a multiple of {multiple_of}.",
+    "quantize": "Write a scheme such as w4a16, or an object such as "
+    '{{"scheme": "w4a16", "group_size": 128}}.',
+    "binarize": 'Write true for the defaults, false, or an object such as {{"kept": 4.4}}.',
+    "rank_answers": 'Write true for the defaults, false, or an object such as {{"drawn": 8}}.',
+    "moment": "Use a time from 1970-01-01T00:00:00Z on and before 3000-01-01T00:00:00Z.",
     "model_attributes_type": "Send one JSON object, and Content-Type: application/json.",
 }
 """The remedy for each type of validation error: pydantic's types and this service's own."""
-
-
-MAX_SHOWN = 200
-"""The maximum length of a value or name that an error message quotes."""
-
-_short = Repr()
-_short.maxlist = _short.maxtuple = 20
-_short.maxstring = _short.maxlong = _short.maxother = MAX_SHOWN
+REASONS = {
+    "tuple_type": "Input should be a list",
+    "list_type": "Input should be a list",
+    "dict_type": "Input should be an object",
+    "model_type": "Input should be an object",
+    "model_attributes_type": "Input should be an object",
+    "bool_type": "Input should be true or false",
+    "bool_parsing": "Input should be true or false",
+    "none_required": "Input should be null",
+}
+"""What is wrong, where pydantic says it in words of Python."""
+SHARES = {"sparsity", "ratio"}
+_CHOICE = re.compile(r"'([^']*)'")
+_PLACE_MARKS = {"[key]"}
+"""Parts of pydantic's paths that are no names or numbers of a request."""
 
 
 @dataclass(frozen=True)
@@ -86,10 +108,11 @@ def is_malformed(errors: Sequence[Mapping[str, Any]]) -> bool:
 
 def describe(error: Mapping[str, Any], route: APIRoute) -> DescribedError:
     """Describe one of pydantic's errors in a request to a route."""
-    place, *path = (escape_surrogates(str(part)[:MAX_SHOWN]) for part in error["loc"])
+    parts = (part for part in error["loc"] if part not in _PLACE_MARKS)
+    place, *path = (escape_surrogates(str(part)[:MAX_SHOWN]) for part in parts)
     name = ".".join(path) or place
     reason, remedy = _reason(error, place), _remedy(error, place, path or [place], route)
-    pointer = "/".join(["" if place == "body" else place, *path])
+    pointer = "/".join(["" if place == "body" else place, *map(escaped, path)])
     value = "" if place == "body" and _may_be_secret(route, path) else _value(error)
     detail = f"{name}{value}: {reason}. {remedy}"
     return DescribedError(FieldProblem(pointer=pointer, code=error["type"], detail=detail), remedy)
@@ -104,7 +127,7 @@ def _reason(error: Mapping[str, Any], place: str) -> str:
         )
     if error["type"] == "missing":
         return "is required"
-    return str(error["msg"]).rstrip(".")
+    return REASONS.get(error["type"], str(error["msg"])).rstrip(".")
 
 
 def _remedy(error: Mapping[str, Any], place: str, path: list[str], route: APIRoute) -> str:
@@ -113,7 +136,21 @@ def _remedy(error: Mapping[str, Any], place: str, path: list[str], route: APIRou
     if error["type"] == "missing" and path[-1] == "sparsity":
         return "Add it, or a pattern such as 2:4, which implies it."
     remedy = REMEDIES.get(error["type"], "/docs shows what is expected.")
-    return remedy.format_map(error.get("ctx", {}))
+    return _likely(error, path) + remedy.format_map(error.get("ctx", {}))
+
+
+def _likely(error: Mapping[str, Any], path: list[str]) -> str:
+    """Return what the caller has probably meant, as a sentence; empty if that is unknown."""
+    value, kind = error.get("input"), error["type"]
+    if kind in {"enum", "literal_error"} and isinstance(value, str):
+        choices = _CHOICE.findall(str(error["ctx"]["expected"]))
+        close = get_close_matches(value.lower(), choices, n=1)
+        return f"Did you mean {close[0]}? " if close else ""
+    if kind == "tuple_type" and isinstance(value, str):
+        return f"Write {json.dumps([value[:MAX_SHOWN]])}. "
+    if kind == "less_than" and path[-1] in SHARES and isinstance(value, int | float):
+        return f"Write {value / 100:g} for {value:g} %. " if 1 < value < 100 else ""
+    return ""
 
 
 def _suggestion(name: str, names: list[str]) -> str:
@@ -157,16 +194,7 @@ def _model(annotation: object) -> type[BaseModel] | None:
 
 
 def _value(error: Mapping[str, Any]) -> str:
-    """Return the value's short ``repr`` after a space; ``''`` if it is missing, a dict or bytes."""
+    """Return the short value after a space; ``''`` if it is missing, a dict or bytes."""
     if error["type"] == "missing" or isinstance(error.get("input"), dict | bytes):
         return ""
     return f" {quoted(error.get('input'))}"
-
-
-def quoted(value: object) -> str:
-    """Return a value's ``repr`` in ASCII, cut to ``MAX_SHOWN`` characters.
-
-    Long lists and strings in it are shortened first.
-    """
-    written = _short.repr(value).encode("ascii", "backslashreplace").decode()
-    return written[:MAX_SHOWN] + ("…" if len(written) > MAX_SHOWN else "")

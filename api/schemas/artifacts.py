@@ -74,5 +74,6 @@ class JobResult(BaseModel):
 
     job_id: str
     metrics: dict[str, Any]
+    warnings: list[str] = Field(description="What to know before the metrics are used.")
     artifacts: list[ArtifactRead]
     archive: str = Field(description="All files as one tar archive.")

@@ -1,5 +1,6 @@
 """Schemas of estimates."""
 
+from datetime import datetime
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field
@@ -35,6 +36,22 @@ class Seconds(BaseModel):
     jobs: int = Field(description="How many finished jobs the prediction is calibrated with.")
 
 
+class Basis(BaseModel):
+    """What the predicted time rests on."""
+
+    speed_measured_at: datetime = Field(description="When the machine's speed was measured.")
+    speed_was_busy: bool = Field(
+        description="Whether other programs used the machine then. It is soon measured again."
+    )
+    jobs: int = Field(description="How many finished jobs of this size have corrected the time.")
+    correction: float = Field(description="The factor that they have corrected it by.")
+    slowdown: float = Field(
+        description="How many times as long work takes now, because other programs use the "
+        "machine; 1 if it is not busy."
+    )
+    text: str = Field(description="The same in words.")
+
+
 class ExpectedWindows(BaseModel):
     """How many windows of text the job will use, and how many tokens a window has."""
 
@@ -68,7 +85,11 @@ class ComputedOn(BaseModel):
 
 
 class EstimateRead(BaseModel):
-    """The estimated memory use, run time and output size of a job on an otherwise idle machine."""
+    """The estimated memory use, run time and output size of a job.
+
+    The memory is that of an otherwise idle machine. The time is that of a machine that stays as
+    busy as it was for the estimate.
+    """
 
     id: str
     status: Literal["ready"] = "ready"
@@ -82,6 +103,10 @@ class EstimateRead(BaseModel):
     memory: Memory
     seconds: Seconds | None = Field(
         description="Null if several devices share the job, or the machine's speed is unknown."
+    )
+    basis: Basis | None = Field(
+        default=None,
+        description="What `seconds` rests on; null without them.",
     )
     recovery: RecoveryEstimate | None = Field(
         default=None,
@@ -106,7 +131,7 @@ class EstimateRead(BaseModel):
             answer
             | {"id": row.id, "spec": row.spec, "identical_job_id": identical_job_id}
             | {"queue": GPU_QUEUE if answer["fits"] else None}
-            | {"warnings": warnings + answer["warnings"]}
+            | {"warnings": warnings + answer.get("result_warnings", []) + answer["warnings"]}
             | {"hints": better_methods(PruneSpec.model_validate(row.spec))}
         )
 

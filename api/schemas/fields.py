@@ -1,14 +1,26 @@
 """Types of fields that several requests share."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from pydantic import AwareDatetime, BeforeValidator, Field, StrictInt, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    StrictInt,
+    StringConstraints,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    WrapValidator,
+)
 from pydantic_core import PydanticCustomError
 
 QueueName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Priority = Annotated[StrictInt, Field(ge=-10, le=10)]
+FIRST_MOMENT, LAST_MOMENT = datetime(1970, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
 
 
 def _require_iso_format(value: object) -> object:
@@ -24,9 +36,61 @@ def _require_iso_format(value: object) -> object:
     return value
 
 
-# Bounds that every time zone and database can express.
+def _require_usual_year(value: datetime) -> datetime:
+    """Refuse moments that some time zone or database cannot express."""
+    if not FIRST_MOMENT <= value < LAST_MOMENT:
+        raise PydanticCustomError("moment", "Input should be from 1970 on and before 3000")
+    return value
+
+
 Moment = Annotated[
-    AwareDatetime,
-    BeforeValidator(_require_iso_format),
-    Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(3000, 1, 1, tzinfo=UTC)),
+    AwareDatetime, BeforeValidator(_require_iso_format), AfterValidator(_require_usual_year)
 ]
+
+DURATION = r"^([0-9]{1,9}s|[0-9]{1,7}m|[0-9]{1,5}h|[0-9]{1,4}d)$"
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def _duration_or_moment(
+    value: object, moment: ValidatorFunctionWrapHandler
+) -> datetime | timedelta:
+    """Read a duration such as ``2h``, or else a moment."""
+    if isinstance(value, timedelta):
+        return value
+    if isinstance(value, str) and re.fullmatch(DURATION, value):
+        return timedelta(**{_UNITS[value[-1]]: int(value[:-1])})
+    if isinstance(value, str) and not re.match(r"\d{4}-", value):
+        raise PydanticCustomError(
+            "datetime_parsing",
+            "Input should be a date with time and time zone, or a duration such as 2h, 90m or 1d",
+        )
+    found: datetime = moment(value)
+    return found
+
+
+def _written(value: datetime | timedelta) -> str:
+    """Write a value so that the same request has the same text, whenever it is sent."""
+    if isinstance(value, timedelta):
+        return f"{value // timedelta(seconds=1)}s"
+    return value.isoformat().replace("+00:00", "Z")
+
+
+MomentOrDuration = Annotated[
+    Moment,
+    WrapValidator(_duration_or_moment),
+    PlainSerializer(_written, return_type=str, when_used="json-unless-none"),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "format": "date-time"},
+                {"type": "string", "pattern": DURATION},
+            ]
+        }
+    ),
+]
+"""A moment, or a duration from the request on, which is a ``timedelta``; see `moment_at`."""
+
+
+def moment_at(value: datetime | timedelta | None, at: datetime) -> datetime | None:
+    """Return the moment that a `MomentOrDuration` is in a request of the time ``at``."""
+    return at + value if isinstance(value, timedelta) else value

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from api.schemas.history import AttemptRead, PhaseRead
 from api.schemas.outputs import OutputRead
 from api.schemas.pages import Page
+from api.schemas.requests import MOST_CANCELLED
 from db.core.problem import Problem
 from db.core.states import JobState, Phase
 from db.events import history
@@ -88,6 +89,13 @@ class JobLinks(BaseModel):
         return cls(self=base, **children)
 
 
+class Lineage(BaseModel):
+    """The jobs whose results led to a model."""
+
+    model: str = Field(description="The model that the first of these jobs pruned.")
+    jobs: list[str] = Field(description="The ids of these jobs, the latest first.")
+
+
 class JobRead(BaseModel):
     """A job."""
 
@@ -95,6 +103,9 @@ class JobRead(BaseModel):
     name: str | None
     labels: dict[str, Any]
     parent_id: str | None = Field(description="The job that this one is a rerun of.")
+    lineage: Lineage | None = Field(
+        description="How the model was made, if it is the result of another job."
+    )
     queue: str = Field(description="The queue that the job waits in, or was taken from.")
     priority: int
     created_by: str | None = Field(description="The key with which it was submitted, if any.")
@@ -118,10 +129,13 @@ class JobRead(BaseModel):
     )
     gate_failures: list[GateFailure] = Field(description="The bounds of the gate that were missed.")
     error: Problem | None = Field(description="The reason, once the job has failed.")
-    warnings: list[str] = Field(description="What could not be checked when the job was submitted.")
+    warnings: list[str] = Field(
+        description="What could not be checked or is likely a mistake, when the job was submitted; "
+        "and once it has succeeded, what to know before its metrics are used."
+    )
     deadline: datetime | None = Field(description="The job expires if it has not ended by then.")
     not_before: datetime | None = Field(
-        description="After a temporary failure: when the job is tried again."
+        description="The job waits until then: as it was asked for, or after a temporary failure."
     )
     actions: list[str] = Field(description="The actions that the status allows.")
     created_at: datetime
@@ -179,7 +193,7 @@ class JobPreview(BaseModel):
     queue: str
     priority: int
     gate: Gate | None = None
-    warnings: list[str] = Field(description="What could not be checked.")
+    warnings: list[str] = Field(description="What could not be checked, or is likely a mistake.")
     identical_job_id: str | None = Field(
         description="A job with the same specification that has succeeded."
     )
@@ -195,6 +209,19 @@ class Facets(BaseModel):
     @classmethod
     def of(cls, facets: listing.Facets) -> Self:
         return cls(status=facets.status, method=facets.method, verdict=facets.verdict)
+
+
+class CancelledJobs(BaseModel):
+    """What became of the jobs that were to be cancelled."""
+
+    cancelled: list[str] = Field(
+        description="Jobs that are cancelled, or will be once their workers stop."
+    )
+    ended: list[str] = Field(description="Jobs that had ended, so that nothing was done.")
+    missing: list[str] = Field(description="Ids of no job.")
+    has_more: bool = Field(
+        description=f"Whether more jobs match: one request cancels {MOST_CANCELLED} at most."
+    )
 
 
 class JobPage(Page[JobRead]):

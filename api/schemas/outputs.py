@@ -41,7 +41,11 @@ class OutputRead(BaseModel):
 
     @classmethod
     def of(cls, output: Output) -> Self:
-        possible = {"cancel": output.state in CANCELLABLE, "retry": output.state in RETRYABLE}
+        possible = {
+            "cancel": output.state in CANCELLABLE,
+            # A job that did not succeed has nothing to send.
+            "retry": output.state in RETRYABLE and output.files_total > 0,
+        }
         computed = {
             "progress": OutputProgress.of(output),
             "actions": [action for action, is_possible in possible.items() if is_possible],

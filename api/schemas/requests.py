@@ -1,15 +1,33 @@
 """Schemas of requests that create or change jobs."""
 
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StringConstraints,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
-from api.schemas.fields import Moment, Priority, QueueName
+from api.schemas.fields import Moment, MomentOrDuration, Priority, QueueName
 from db.core.broker_names import GPU_QUEUE
+from db.core.ids import id_pattern
 from db.core.label_types import MAX_LABELS, Label, LabelName
+from db.core.states import FINAL, JobState
+from db.jobs.listing import JobFilter
 from db.spec.prune_spec import PruneSpec
+from db.spec.pruning.methods import MethodName
 from db.spec.quality_gate import Gate
 from db.tables.jobs import Job
+
+MOST_CANCELLED = 200
+"""How many jobs one request cancels at most."""
+Id = Annotated[str, StringConstraints(pattern=f"^{id_pattern('job')}$")]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^[^\x00]*$")]
+_UNFINISHED = tuple(state for state in JobState if state not in FINAL)
 
 
 class JobRequest(PruneSpec):
@@ -35,9 +53,16 @@ class JobRequest(PruneSpec):
         "met; a metric that was not measured counts as out of bounds.",
         examples=[{"max": {"perplexity_ratio": 1.1}, "min": {"sparsity": 0.5}}],
     )
-    deadline: Moment | None = Field(
+    not_before: MomentOrDuration | None = Field(
         default=None,
-        description="The job expires if it has not ended by then.",
+        description="The job waits until then: a moment, or a duration from now on, such as `2h`, "
+        "`90m` or `1d`.",
+        examples=["2h"],
+    )
+    deadline: MomentOrDuration | None = Field(
+        default=None,
+        description="The job expires if it has not ended by then: a moment, or a duration from now "
+        "on, such as `2h`, `90m` or `1d`.",
         examples=["2027-01-05T18:00:00Z"],
     )
 
@@ -81,3 +106,67 @@ class JobPatch(BaseModel):
             return job.labels
         merged = {} if self.labels is None else job.labels | self.labels
         return {name: value for name, value in merged.items() if value is not None}
+
+
+class CancelFilter(BaseModel):
+    """Which jobs to cancel, as in the list of jobs; those that have ended are left alone."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: list[JobState] = Field(default=[], max_length=32, description="Any of these.")
+    model: Text | None = Field(default=None, description="Exactly this model.")
+    method: MethodName | None = None
+    parent: Id | None = Field(default=None, description="Made by a rerun of this job.")
+    sweep: str | None = Field(
+        default=None, pattern=f"^{id_pattern('swp')}$", description="The points of this sweep."
+    )
+    labels: dict[LabelName, Label] = Field(
+        default={}, max_length=MAX_LABELS, description="All of these."
+    )
+    created_by: str | None = Field(
+        default=None, pattern=f"^{id_pattern('key')}$", description="Submitted with this key."
+    )
+    created_after: Moment | None = None
+    created_before: Moment | None = None
+    q: Text | None = Field(
+        default=None, description="Part of the job's name, of its model or of a label."
+    )
+
+    @model_validator(mode="after")
+    def _restricts_something(self) -> Self:
+        if not any(getattr(self, name) for name in type(self).model_fields):
+            raise PydanticCustomError(
+                "empty_filter", "Input should name at least one condition, such as status"
+            )
+        return self
+
+    def job_filter(self) -> JobFilter:
+        """Return the filter, restricted to jobs that have not ended."""
+        given = self.status or _UNFINISHED
+        return JobFilter(
+            statuses=tuple(one for one in _UNFINISHED if one in given),
+            method=self.method,
+            model=self.model,
+            parent_id=self.parent,
+            sweep_id=self.sweep,
+            created_by=self.created_by,
+            labels=tuple(self.labels.items()),
+            text=self.q,
+            created_after=self.created_after,
+            created_before=self.created_before,
+        )
+
+
+class CancelRequest(BaseModel):
+    """The jobs to cancel: by their ids, or by a filter."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    ids: Annotated[list[Id], Field(min_length=1, max_length=MOST_CANCELLED)] | None = None
+    filter: CancelFilter | None = None
+
+    @model_validator(mode="after")
+    def _require_one(self) -> Self:
+        if (self.ids is None) == (self.filter is None):
+            raise PydanticCustomError("one_of_both", "Input should have either ids or filter")
+        return self

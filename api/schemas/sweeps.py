@@ -119,7 +119,7 @@ class SweepPreview(BaseModel):
     gate: Gate | None
     total: int
     points: list["PointPreview"]
-    warnings: list[str] = Field(description="What could not be checked.")
+    warnings: list[str] = Field(description="What could not be checked, or is likely a mistake.")
 
 
 class PointPreview(BaseModel):

@@ -61,6 +61,10 @@ class WorkerRead(BaseModel):
     memory_used_bytes: int | None = Field(description="Of that device; null if unknown.")
     temperature_c: float | None = Field(description="Of that device; null if unknown.")
     version: str
+    extras: dict[str, str] | None = Field(
+        description="The installed extras that jobs and commands need, such as `eval`, with the "
+        "version of their main package."
+    )
     job_id: str | None = Field(description="The job that it holds.")
     job: WorkerJob | None = Field(description="Its progress.")
     draining: bool

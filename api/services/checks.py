@@ -6,6 +6,8 @@ which prints the results as JSON.
 
 import sys
 from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
 
 import httpx
 
@@ -13,11 +15,27 @@ from api.settings import ApiSettings
 from db.startup import checks
 from db.startup.checks import Finding, SettingsError
 
+_GRACE_S = 0.5
+"""For the error of a request that reaches its own limit."""
 DASHBOARD = Path(__file__).parents[1] / "dashboard" / "dist" / "index.html"
 
 
 def hub(settings: ApiSettings) -> Finding:
-    """Check that the model hub responds; jobs with local models do not need the hub."""
+    """Check that the model hub responds; jobs with local models do not need the hub.
+
+    Without a network, the resolution of a name takes half a minute, and has no time limit of its
+    own. So the request runs in a thread, which is left behind after the limit.
+    """
+    answers: Queue[Finding] = Queue()
+    Thread(target=lambda: answers.put(_ask_hub(settings)), daemon=True).start()
+    try:
+        return answers.get(timeout=settings.hub_timeout_s + _GRACE_S)
+    except Empty:
+        reason = f"no answer within {settings.hub_timeout_s:g} s"
+        return Finding("hub", "absent", f"{settings.hf_endpoint} does not respond: {reason}")
+
+
+def _ask_hub(settings: ApiSettings) -> Finding:
     try:
         httpx.head(settings.hf_endpoint, timeout=settings.hub_timeout_s)
     except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import Any
 
 from huggingface_hub import HfApi
@@ -17,6 +18,7 @@ from huggingface_hub.errors import (
 
 from db.core.errors import SpecRefusedError
 from db.core.refusals import private_remedy
+from db.spec.references import BUILTINS
 
 PAUSE_AFTER_FAILURE_S = 30.0
 """How long to send nothing after a failure: each request would again wait for the timeout."""
@@ -86,8 +88,10 @@ def _is_refusal(error: Exception) -> bool:
 def _not_found(field: str, repo: str, endpoint: str) -> SpecRefusedError:
     kind = "model" if field == "model" else "dataset"
     reason = f"{endpoint} has no such {kind}"
+    close = get_close_matches(repo, BUILTINS, n=1) if kind == "dataset" else []
+    check = f"Did you mean {close[0]}?" if close else "Check the name."
     return SpecRefusedError(
-        field, repo, f"{kind}_not_found", reason, f"Check the name. {private_remedy(field)}"
+        field, repo, f"{kind}_not_found", reason, f"{check} {private_remedy(field)}"
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
+from api.middleware.caller import Caller
 from api.services.current_values import CommitMarks, CurrentValues
 from api.services.event_broadcast import EventBroadcast
 from api.services.job_details import job_detail
@@ -15,6 +16,7 @@ from db.core.session import Sessions
 from db.events.job_events import EventRepository
 from db.events.job_rows import get_job
 from db.jobs.repository import JobRepository
+from db.jobs.trials import TrialRepository, TriedBy
 from db.scheduling.queues import QueueRepository
 
 MAX_SNAPSHOTS = 4096
@@ -26,12 +28,18 @@ class JobSnapshot:
 
     Attributes:
         newest: sequence number of the job's newest event at that moment.
+        tried_by: of a job that answers a trial, the caller that may see it; None of other jobs.
     """
 
     etag: str
     body: bytes
     newest: int
     is_final: bool
+    tried_by: TriedBy | None = None
+
+    def may_be_seen_by(self, caller: Caller) -> bool:
+        """Whether a caller may see the job: every job, but trials only of its own jobs."""
+        return self.tried_by is None or caller.owns(self.tried_by.key_id)
 
 
 class JobCache:
@@ -102,4 +110,5 @@ def _snapshot(session: Session, job_id: str) -> JobSnapshot:
     detail = job_detail(session, job)
     newest = EventRepository(session).newest_events([job_id])[job_id]
     etag, body = etag_of(job, detail.queue_position), detail.model_dump_json().encode()
-    return JobSnapshot(etag, body, newest, job.status.is_final)
+    tried_by = TrialRepository(session).tried_by(job)
+    return JobSnapshot(etag, body, newest, job.status.is_final, tried_by)

@@ -15,5 +15,5 @@ def job_detail(session: Session, job: Job) -> JobDetail:
         job,
         EventRepository(session).milestones(job.id),
         QueueRepository(session).near_position(job),
-        OutputRepository(session).of_job(job.id) if job.spec.output else [],
+        OutputRepository(session).shown(job),
     )

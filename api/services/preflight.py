@@ -8,7 +8,10 @@ from functools import partial
 from pathlib import Path
 
 from api.services.hub import Hub, HubUnreachableError
+from api.services.result_folders import IN_BUCKET, ResultFolders
 from api.settings import ApiSettings
+from api.submission.row_groups import check_row_groups
+from api.submission.shared_texts import shared_text_warnings
 from api.submission.static_checks import LocalModel, passes_static_checks
 from db.access.caller_secrets import read_model_secret, require_secret
 from db.core.errors import SpecRefusedError
@@ -84,10 +87,15 @@ class Preflight:
     """Checks jobs as far as this is possible without torch."""
 
     def __init__(
-        self, settings: ApiSettings, hub: Hub, sessions: Sessions, uploads: UploadStore
+        self,
+        settings: ApiSettings,
+        hub: Hub,
+        sessions: Sessions,
+        uploads: UploadStore,
+        results: ResultFolders,
     ) -> None:
         self._settings, self._hub, self._sessions = settings, hub, sessions
-        self._uploads = uploads
+        self._uploads, self._results = uploads, results
 
     def check(self, spec: PruneSpec, key_id: str | None) -> CheckedSources:
         """Check a job's model, datasets and settings; return the model and the datasets.
@@ -96,16 +104,21 @@ class Preflight:
 
         Raises:
             SpecRefusedError: a worker could not use the value of a field.
+            ProblemError: the key may not read the result that is the model.
         """
         check_combination(spec)
         self.check_outputs(spec.output, key_id)
         fetch_uploads(self._sessions, self._uploads, spec)
         settings = self._settings
         buckets = settings.readable_buckets
-        reference = parse_model(spec.model, spec.revision, settings.model_roots, buckets)
+        result = self._results.folder(spec.model, key_id)
+        reference = parse_model(spec.model, spec.revision, settings.model_roots, buckets, result)
         model, warnings, texts = None, list[str](), {}
-        if isinstance(reference, LocalPath):
+        if result == IN_BUCKET:
+            pass  # the planner reads it
+        elif isinstance(reference, LocalPath):
             model = _local_model(reference)
+            check_row_groups(spec, model.shapes)
         else:
             secret = read_model_secret(self._sessions, settings, spec, key_id, CHECK)
             warnings += self._check_remote_model(reference, secret)
@@ -121,6 +134,7 @@ class Preflight:
                 is_unreachable |= text.is_unreachable
                 if text.file is not None:
                     texts[field] = text.file
+        warnings += shared_text_warnings(spec, texts)
         # Only a worker knows the tasks that are no datasets.
         for questions in question_files(spec, settings.dataset_roots, settings.upload_dir):
             check_file(questions, "questions")
@@ -215,7 +229,7 @@ def _local_model(reference: LocalPath) -> LocalModel:
         config = check_configs(folder, name)
         shapes = check_weights(folder, name)
         check_dimensions(config, shapes, name)
-        return LocalModel(config, frozenset(shapes))
+        return LocalModel(config, frozenset(shapes), shapes)
     except OSError as error:
         raise SpecRefusedError(
             "model",

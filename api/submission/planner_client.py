@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 from api.submission.estimates import raise_problem, wait
 from db.core.errors import EstimateNotFoundError
@@ -14,7 +15,8 @@ from db.tables.jobs import Estimate
 
 BACKOFF_S = 30.0
 """After the planner's check has timed out, requests skip it for this long."""
-CHECKED_LATER = "The worker will check it before it starts."
+CHECKED_BY_WORKER = "The worker will check it before it starts."
+CHECKED_LATER = "It will check the model before a worker gets the job."
 
 
 class PlannerClient:
@@ -34,26 +36,35 @@ class PlannerClient:
     ) -> list[str]:
         """Let the planner check specifications of jobs of one API key; return a list of warnings.
 
-        The list has one warning if any specification could not be checked, and is empty otherwise.
+        The list has what the planner warns of about the jobs' results, and one warning if any
+        specification could not be checked.
 
         Raises:
             ProblemError: the planner refuses one of the specifications.
         """
         if not specs:
             return []
-        if time.monotonic() < self._backs_off_until:
-            return [f"The model was not checked: the planner timed out recently. {CHECKED_LATER}"]
         if not self._is_alive():
-            return [f"The model was not checked: no control process is running. {CHECKED_LATER}"]
+            return [
+                f"The model was not checked: no control process is running. {CHECKED_BY_WORKER}"
+            ]
+        if time.monotonic() < self._backs_off_until:
+            for spec in specs:
+                self._request(spec, key_id)
+            return [f"The planner, which checks models, timed out recently. {CHECKED_LATER}"]
         limit_s = self._timeout_s if max_wait_s is None else min(max_wait_s, self._timeout_s)
         deadline = time.monotonic() + limit_s
         requested = [self._request(spec, key_id) for spec in specs]
-        checked = [self._is_checked(row, is_new, deadline) for row, is_new in requested]
-        if all(checked):
-            return []
+        answers = [self._answer(row, is_new, deadline) for row, is_new in requested]
+        checked = [answer for answer in answers if answer is not None]
+        own = (warning for answer in checked for warning in answer.get("result_warnings", ()))
+        warnings = list(dict.fromkeys(own))
+        if len(checked) == len(answers):
+            return warnings
         if time.monotonic() >= deadline:  # otherwise too many other requests are waiting
             self._backs_off_until = time.monotonic() + BACKOFF_S
-        return [f"The model was not checked: the planner timed out. {CHECKED_LATER}"]
+        unchecked = f"The planner, which checks models, has not answered in time. {CHECKED_LATER}"
+        return [*warnings, unchecked]
 
     def _is_alive(self) -> bool:
         with self._sessions() as session:
@@ -64,11 +75,12 @@ class PlannerClient:
         with self._sessions.begin() as session:
             return EstimateRepository(session).find_or_create(spec, key_id)
 
-    def _is_checked(self, row: Estimate, is_new: bool, deadline: float) -> bool:
-        """Wait for the planner's response; return whether it is an estimate.
+    def _answer(self, row: Estimate, is_new: bool, deadline: float) -> dict[str, Any] | None:
+        """Wait for the planner's response; return the estimate; None if it is none.
 
-        If there is no estimate and this request created the row, delete the row, so that a refused
-        request leaves nothing behind.
+        If it is a refusal and this request created the row, delete the row, so that a refused
+        request leaves nothing behind. Without a response the row stays, and jobs with this
+        specification wait for it (`db.scheduling.pending_checks`).
 
         Raises:
             ProblemError: the planner refuses the job.
@@ -76,12 +88,12 @@ class PlannerClient:
         try:
             row = wait(self._sessions, row, deadline - time.monotonic())
         except EstimateNotFoundError:  # refused, and deleted by the request that created it
-            return False
+            return None
         if row.answer is not None:
-            return True
-        if is_new:
+            return row.answer
+        if is_new and row.finished_at is not None:
             with self._sessions.begin() as session:
                 EstimateRepository(session).delete(row.id)
         if row.error is not None and row.error["status"] < 500:
             raise_problem(row)
-        return False
+        return None

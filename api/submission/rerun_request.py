@@ -18,10 +18,11 @@ def _add_job_fields(schema: dict[str, Any]) -> None:
 
 
 class JobChanges(RootModel[dict[str, JsonValue]]):
-    """The fields that the rerun changes. The job's other fields are copied, with three exceptions.
+    """The fields that the rerun changes. The job's other fields are copied, with some exceptions.
 
-    The deadline and ``expect`` are not copied. A new ``preset`` replaces all fields that presets
-    can set. The method ``none`` or a new ``pattern`` sets ``sparsity``, unless the request sets it.
+    ``not_before``, the deadline and ``expect`` are not copied. A new ``preset`` replaces all fields
+    that presets can set. The method ``none`` or a new ``pattern`` sets ``sparsity``, unless the
+    request sets it.
     """
 
     model_config = ConfigDict(json_schema_extra=_add_job_fields)

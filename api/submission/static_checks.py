@@ -5,7 +5,7 @@ A job that fails these checks is not refused: the planner, which builds the mode
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from itertools import islice
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from db.spec.datasets.files import JSON_SUFFIXES, ChatRow, DataFile, IdsRow
 from db.spec.datasets.protocols import built_in, protocol_window
 from db.spec.prune_spec import PruneSpec
+from db.spec.pruning.methods import REMOVING
 from db.spec.refinement import FEWEST_WINDOWS
 
 DECODERS = frozenset(
@@ -36,6 +37,8 @@ MAX_DEFAULT_SEQ_LEN = 2048
 """Without ``seq_len``, a window has at most this many tokens."""
 DIVISOR = 16
 """The input size of every layer of a decoder is a multiple of this."""
+LOW_SPARSITY = 1 / DIVISOR
+"""At this sparsity or above, a weight of every row is dropped."""
 MAX_BYTES_PER_TOKEN = 8
 """No tokenizer averages more than this many bytes per token over a text."""
 DEFAULT_SAMPLES = 128
@@ -52,10 +55,12 @@ class LocalModel:
     Attributes:
         config: the content of its config.json.
         tensors: the names of its tensors.
+        shapes: their shapes, by name.
     """
 
     config: Mapping[str, Any]
     tensors: frozenset[str]
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def positions(self) -> int | None:
@@ -80,11 +85,13 @@ def passes_static_checks(spec: PruneSpec, model: LocalModel, texts: Mapping[str,
     """
     return (
         spec.recover is None  # it needs more text, which the planner counts
-        # Only the opened model shows all layers, their widths, and what a step removes.
+        # Only the opened model shows all layers, their widths, its units, and what a step removes.
+        and spec.method not in REMOVING
         and spec.quantize is None
         and spec.binarize is None
         and spec.steps in {None, 1}
         and spec.keep_dataset is None  # the planner counts its windows
+        and (spec.sparsity == 0 or spec.sparsity >= LOW_SPARSITY)
         and all(_is_checkable(file) for file in texts.values())
         and _is_decoder(model.config)
         and _has_blocks(spec, model)

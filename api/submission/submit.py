@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,18 +13,22 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from api.deps import Service
+from api.schemas.fields import moment_at
 from api.schemas.jobs import JobDetail, JobPreview
 from api.schemas.requests import JobRequest
 from api.services.job_details import job_detail
 from api.services.preflight import CheckedSources
 from api.submission.idempotency import REPLAYED, KeyedRequest, store_response, stored_response
+from api.submission.worker_extras import check_tasks
 from db.core.errors import IdempotencyKeyTakenError, SpecRefusedError
 from db.files.artifacts import ArtifactRepository
 from db.jobs.quotas import QuotaRepository
 from db.jobs.repository import JobRepository, NewJob
+from db.scheduling.pending_checks import CheckRepository
 from db.scheduling.queues import QueueRepository
 from db.scheduling.recovery import RecoveryRepository
 from db.scheduling.workers import WorkerRepository
+from db.spec.combinations.unfit import UNFIT
 from db.spec.metrics import check_gate
 from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import Gate
@@ -155,13 +159,15 @@ def _create(
     identical = jobs.identical(spec, submission.body.gate) if reusable_id else []
     job, status = next((one for one in identical if one.id == reusable_id), None), 200
     if job is None:
-        job, status = jobs.add(new_job(submission, spec, warnings)), 201
+        added = jobs.add(new_job(submission, spec, warnings))
+        job, status = CheckRepository(session).refuse_if_known(added), 201
     created = _JobResponse(job.id, status, job_detail(session, job).model_dump(mode="json"))
     store_response(session, submission.request, job.id, status, created.body)
     return created
 
 
 def new_job(submission: Submission, spec: PruneSpec, warnings: list[str]) -> NewJob:
+    received = datetime.now(UTC)
     return NewJob(
         spec,
         name=submission.body.name,
@@ -170,7 +176,8 @@ def new_job(submission: Submission, spec: PruneSpec, warnings: list[str]) -> New
         parent_id=submission.parent_id,
         queue=submission.body.queue,
         priority=submission.body.priority,
-        deadline=submission.body.deadline,
+        not_before=moment_at(submission.body.not_before, received),
+        deadline=moment_at(submission.body.deadline, received),
         gate=submission.body.gate,
         created_by=submission.request.created_by,
         traceparent=traceparent(),
@@ -204,11 +211,31 @@ def check(
     """
     check_gate(body.gate, spec)
     require_queue(service, body.queue)
-    # Not in the schema: a request may be repeated after its deadline.
-    if body.deadline is not None and body.deadline <= datetime.now(UTC):
-        value, reason = body.deadline.isoformat(), "is in the past"
+    _check_times(body, datetime.now(UTC))
+    warnings = check_tasks(service.sessions, body.queue, spec)
+    sources = service.preflight.check(spec, key_id)
+    return replace(sources, warnings=[*warnings, *sources.warnings])
+
+
+def _check_times(body: JobRequest, received: datetime) -> None:
+    """Refuse a deadline that has passed, or that passes before the job may start.
+
+    This is not in the schema, because a request may be repeated after its deadline.
+
+    Raises:
+        SpecRefusedError: the job would expire before it runs.
+    """
+    start = moment_at(body.not_before, received)
+    if (deadline := moment_at(body.deadline, received)) is None:
+        return
+    value = deadline.isoformat()
+    if deadline <= received:
+        reason = "is in the past"
         raise SpecRefusedError("deadline", value, "deadline_passed", reason, "Choose a later one.")
-    return service.preflight.check(spec, key_id)
+    if start is not None and deadline <= start:
+        reason = f"the job waits until {start.isoformat()} (not_before), and would expire before"
+        remedy = "Choose a later deadline, or an earlier not_before."
+        raise SpecRefusedError("deadline", value, UNFIT, reason, remedy)
 
 
 @contextmanager
@@ -233,7 +260,8 @@ def publish(service: Service, job_id: str) -> None:
         SQLAlchemyError: the database failed.
     """
     with service.sessions() as session:
-        queue = QueueRepository(session).queue_of(job_id)
+        is_pending = CheckRepository(session).is_pending(job_id)  # the relay publishes it later
+        queue = None if is_pending else QueueRepository(session).queue_of(job_id)
     if queue is not None and service.queue.push(job_id, queue):
         with service.sessions.begin() as session:
             RecoveryRepository(session).mark_pushed([job_id])

@@ -9,12 +9,13 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import Field, JsonValue, StrictInt, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from api.problems.validation import quoted
 from api.schemas.requests import JobRequest
 from db.core.digests import digest
 from db.core.errors import SpecRefusedError
+from db.core.escaping import quoted
 from db.jobs.sweeps import Point
 from db.spec.combinations.combination import check_combination
+from db.spec.metrics import check_gate
 from db.spec.outputs.targets import HubOutput, Target
 
 MAX_POINTS = 200
@@ -99,8 +100,8 @@ class SweepRequest(JobRequest):
 
         Raises:
             RequestValidationError: a point is not a valid job.
-            SpecRefusedError: a point's options cannot be combined, two points are equal, or their
-                results would be sent to one repository.
+            SpecRefusedError: a point's options cannot be combined, a point will not have a metric
+                of the gate, two points are equal, or their results would be sent to one repository.
         """
         _require_separate_outputs(self.output)
         points: list[Point] = []
@@ -110,6 +111,7 @@ class SweepRequest(JobRequest):
             spec = request.spec()
             try:
                 check_combination(spec)
+                check_gate(self.gate, spec)
             except SpecRefusedError as error:
                 raise _at_point(error, number, varied) from None
             first = numbers.setdefault(digest(spec.model_dump(mode="json")), number)

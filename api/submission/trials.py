@@ -23,7 +23,6 @@ from db.jobs.trials import TrialRepository, trial_spec
 from db.scheduling.queues import QueueRepository
 from db.spec.generation import TrialRequest
 from db.startup.tracing import traceparent
-from db.tables.access import AccessScope
 from db.tables.artifacts import Artifact
 from db.tables.base import Document
 from db.tables.jobs import Job
@@ -62,8 +61,7 @@ def own_job(job: Job, caller: Caller) -> Job:
     Raises:
         JobNotFoundError: the job was submitted with another key.
     """
-    is_admin = AccessScope.admin in caller.scopes
-    if not is_admin and job.created_by != caller.key_id:
+    if not caller.owns(job.created_by):
         raise JobNotFoundError(job.id)
     return job
 

@@ -15,6 +15,11 @@ class PointerNotFoundError(LookupError):
     """The document has no value at this pointer."""
 
 
+def escaped(name: str) -> str:
+    """Return a name as a part of a pointer."""
+    return name.replace("~", "~0").replace("/", "~1")
+
+
 def resolve(document: JsonValue, pointer: str) -> JsonValue:
     """Return the value at a pointer.
 

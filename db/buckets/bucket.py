@@ -14,9 +14,12 @@ from uuid import uuid4
 import obstore
 from obstore.exceptions import (
     BaseError,
+    InvalidPathError,
+    NotSupportedError,
     PermissionDeniedError,
     PreconditionError,
     UnauthenticatedError,
+    UnknownConfigurationKeyError,
 )
 from obstore.store import S3Store
 
@@ -27,6 +30,7 @@ from db.buckets.errors import (
     BucketError,
     MissingBucketError,
     ObjectChangedError,
+    UnusableRequestError,
     WrongDigestError,
 )
 from db.buckets.location import BucketLocation
@@ -48,6 +52,9 @@ SHA256 = "sha256"
 
 NO_SUCH_BUCKET = "<Code>NoSuchBucket</Code>"
 DENIED = re.compile(r"status code: 40[13]\b")
+
+PERMANENT = (InvalidPathError, NotSupportedError, UnknownConfigurationKeyError)
+"""Errors that the library raises itself; an invalid path has empty parts, ``.`` or ``..``."""
 
 Check = Callable[[], object]
 
@@ -293,6 +300,9 @@ class Bucket:
             yield
         except PreconditionError as error:
             raise ObjectChangedError(f"{place}: cannot {action}: it was replaced") from error
+        except PERMANENT as error:
+            reason = " ".join(str(error).split())[:300]
+            raise UnusableRequestError(f"{place} cannot {action}: {reason}") from error
         except BaseError as error:
             if _is_denied(error):
                 raise BucketDeniedError(

@@ -13,6 +13,10 @@ class MissingBucketError(BucketError):
     """There is no such bucket."""
 
 
+class UnusableRequestError(BucketError):
+    """No request like this can succeed, whatever the service responds, so none is repeated."""
+
+
 class ObjectChangedError(BucketError):
     """The object was replaced after its identity was read."""
 

@@ -6,6 +6,7 @@
 from datetime import datetime
 from typing import ClassVar
 
+from db.core.escaping import quoted
 from db.core.states import JobState
 
 
@@ -80,6 +81,17 @@ class DatasetInUseError(JobError):
 
     def __str__(self) -> str:
         return f"dataset {self.dataset_id} is used by {', '.join(self.job_ids)}"
+
+
+class ResultInUseError(JobError):
+    """The job cannot be deleted: jobs that have not ended start from its result."""
+
+    def __init__(self, job_id: str, users: list[str]) -> None:
+        super().__init__(job_id, users)
+        self.job_id, self.users = job_id, users
+
+    def __str__(self) -> str:
+        return f"the result of job {self.job_id} is the model of {', '.join(self.users)}"
 
 
 class IllegalTransitionError(JobError):
@@ -157,7 +169,8 @@ class SpecRefusedError(JobError):
     @property
     def pointer(self) -> str:
         """The JSON pointer to the field in the request."""
-        return "/" + self.field.replace(".", "/")
+        parts = self.field.replace("~", "~0").replace("/", "~1")
+        return "/" + parts.replace(".", "/")
 
     def within(self, path: str) -> "SpecRefusedError":
         """Return this error for a specification that is nested in a request at `path`."""
@@ -165,7 +178,7 @@ class SpecRefusedError(JobError):
         return SpecRefusedError(field, self.value, self.code, self.reason, self.remedy)
 
     def __str__(self) -> str:
-        return f"{self.field} {self.value!r}: {self.reason}. {self.remedy}"
+        return f"{self.field} {quoted(self.value)}: {self.reason}. {self.remedy}"
 
 
 class AddressRefusedError(SpecRefusedError):

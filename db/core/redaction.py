@@ -1,11 +1,17 @@
 """Removal of secrets from everything that a process logs."""
 
+import json
 import logging
 import re
+from base64 import b64decode, b64encode
+from collections.abc import Iterator
+from urllib.parse import quote
 
 HIDDEN = "***"
 MAX_VALUES = 1000
 """How many values a process remembers to remove; beyond that, it forgets the oldest."""
+MIN_LENGTH = 6
+"""Shorter values occur in other texts by chance, so they are not removed."""
 _SECRETS = (
     # A part of a secret may have been removed before, as a registered value.
     (re.compile(r"\bzpr_[\w*]+"), f"zpr_{HIDDEN}"),  # API keys of this service, whole or in part
@@ -21,24 +27,66 @@ _SECRETS = (
     ),
     (re.compile(r"(?i)\b(bearer)\s+[\w.~+/=*-]{8,}"), rf"\1 {HIDDEN}"),
 )
-_values: dict[str, None] = {}
+_BASIC = re.compile(r"(?i)\b(basic)(\s+|%20|\+)([\w+/*-]{8,}={0,2})")
+_values: dict[str, tuple[str, ...]] = {}
+"""The registered values, each with the texts that it can become."""
 
 
 def register(value: str) -> None:
-    """Have `redact` remove this value, too; for secrets that have no known format."""
+    """Have `redact` remove this value, too; for secrets that have no known format.
+
+    It is also removed where it is encoded: as Base64, alone or within a longer text, as hexadecimal
+    digits, and with the escapes of URLs and JSON. A value below `MIN_LENGTH` is ignored.
+    """
+    if len(value) < MIN_LENGTH:
+        return
     _values.pop(value, None)  # so that it becomes the newest
-    _values[value] = None
+    _values[value] = tuple(sorted(set(_forms(value)), key=len, reverse=True))
     if len(_values) > MAX_VALUES:
         _values.pop(next(iter(_values)), None)
 
 
 def redact(text: str) -> str:
     """Replace registered values, and everything that matches the format of a known secret."""
-    for value in tuple(_values):
-        text = text.replace(value, HIDDEN)
+    for forms in tuple(_values.values()):
+        for form in forms:
+            text = text.replace(form, HIDDEN)
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
-    return text
+    return _BASIC.sub(_without_credentials, text)
+
+
+def _forms(value: str) -> Iterator[str]:
+    """Yield a value in each encoding that a server, a library or a log may give it."""
+    content = value.encode(errors="surrogatepass")
+    for text in (value, *_base64(content), content.hex(), content.hex().upper()):
+        yield from (text, text.replace("/", "\\/"), json.dumps(text)[1:-1])
+        for safe in ("", "/", ":/"):
+            escaped = quote(text, safe, errors="surrogatepass")
+            yield from (escaped, re.sub("%..", lambda found: found[0].lower(), escaped))
+
+
+def _base64(content: bytes) -> Iterator[str]:
+    """Yield what is the same in the Base64 of every text that contains these bytes.
+
+    Three bytes become four letters, so there are three cases, by how many bytes are before. A
+    letter that depends on a byte before or after is left out.
+    """
+    for before in range(3):
+        letters = b64encode(bytes(before) + content).decode().rstrip("=")
+        first = -(-before * 8 // 6)
+        last = (before + len(content)) * 8 // 6
+        yield letters[first:last]
+        yield letters[first:last].translate(str.maketrans("+/", "-_"))
+
+
+def _without_credentials(found: re.Match[str]) -> str:
+    """Hide what follows ``Basic`` if it is a user and a password, and not a word."""
+    word, space, letters = found.groups()
+    plain = letters.rstrip("=").translate(str.maketrans("-_", "+/"))
+    whole = plain[: len(plain) - (len(plain) % 4 == 1)]
+    is_secret = HIDDEN in letters or b":" in b64decode(whole + "=" * (-len(whole) % 4))
+    return f"{word}{space}{HIDDEN}" if is_secret else found[0]
 
 
 class RedactedRecord(logging.LogRecord):

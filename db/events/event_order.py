@@ -8,12 +8,13 @@ number would miss it. So positions are assigned after the commit, by one transac
 from collections.abc import Sequence
 from typing import cast
 
-from sqlalchemy import Table, bindparam, func, select, update
+from sqlalchemy import Table, bindparam, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from db.core.session import Sessions
 from db.core.states import JobState
 from db.tables.jobs import EventCounter, JobEvent
+from db.tables.trials import Trial
 
 BATCH_SIZE = 5000
 
@@ -76,8 +77,12 @@ class EventOrder:
         kinds: Sequence[str] = (),
         statuses: Sequence[JobState] = (),
     ) -> list[JobEvent]:
-        """Return events after a position, in order; empty ``kinds`` or ``statuses`` match all."""
-        query = select(JobEvent).where(JobEvent.position > after)
+        """Return events after a position, in order; empty ``kinds`` or ``statuses`` match all.
+
+        Those of jobs that answer trials are left out, as these jobs are from all lists.
+        """
+        of_trial = exists().where(Trial.job_id == JobEvent.job_id)
+        query = select(JobEvent).where(JobEvent.position > after, ~of_trial)
         if kinds:
             query = query.where(JobEvent.kind.in_(kinds))
         if statuses:

@@ -19,10 +19,12 @@ from db.files.sealed_folder import hidden_folders, identity_of, sha256_of
 log = logging.getLogger(__name__)
 FOLDER = "staging"
 MANIFEST = "manifest.json"
-NOT_COPIED = ("activations-", "inputs-", "snapshot-")
-"""The beginnings of the names of folders with hidden states.
+RESULT_FOLDER = ".result"
+"""The folder with the model of a job that starts from the result of another one."""
+NOT_COPIED = ("activations-", "inputs-", "snapshot-", RESULT_FOLDER)
+"""The beginnings of the names of folders with hidden states, and with the model of the job.
 
-They are as large as the model, and a resumed run computes them again.
+They are as large as the model, and a resumed run computes or reads them again.
 """
 
 

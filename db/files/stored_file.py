@@ -9,7 +9,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from db.buckets.bucket import READ_BYTES, Bucket, StoredObject
+from db.buckets.bucket import READ_BYTES, Bucket, Check, StoredObject, proceed
 from db.buckets.object_reader import ObjectReader
 from db.files.sealed_folder import identity_of
 
@@ -54,10 +54,13 @@ class StoredFile(ABC):
         """Open the file; reading raises the errors of `chunks`."""
 
     @abstractmethod
-    def place(self, path: Path, sha256: str) -> None:
+    def place(self, path: Path, sha256: str, check: Check = proceed) -> None:
         """Let programs read the file at a new path: by a link, or as a copy that is verified.
 
+        ``check`` is called often during a copy, and may raise an error to stop it.
+
         Raises:
+            FileNotFoundError: the file was deleted since it was found.
             WrongDigestError: the copy has another digest.
         """
 
@@ -115,7 +118,7 @@ class LocalFile(StoredFile):
             raise FileReplacedError(f"{self.path} was replaced before it was opened")
         return file
 
-    def place(self, path: Path, sha256: str) -> None:
+    def place(self, path: Path, sha256: str, check: Check = proceed) -> None:
         path.symlink_to(self.path)
 
 
@@ -143,5 +146,5 @@ class BucketFile(StoredFile):
     def open(self) -> BinaryIO:
         return BufferedReader(ObjectReader(self.bucket, self.found), READ_BYTES)
 
-    def place(self, path: Path, sha256: str) -> None:
-        self.bucket.download(self.found.name, path, sha256)
+    def place(self, path: Path, sha256: str, check: Check = proceed) -> None:
+        self.bucket.download(self.found.name, path, sha256, check)

@@ -7,11 +7,12 @@ from sqlalchemy import ColumnElement, case, delete, null, true
 from sqlalchemy.orm import Session
 
 from db.core.clock import now
-from db.core.errors import IllegalTransitionError, StaleVersionError
+from db.core.errors import IllegalTransitionError, ResultInUseError, StaleVersionError
 from db.core.states import FINAL, JobState
 from db.events.job_rows import change_job, get_job, record_event
 from db.events.transitions import CANCELLED, PAUSED, RESUMED, RETRIED, choose, entering
 from db.jobs.labels import sync_labels
+from db.jobs.result_models import ResultModelRepository
 from db.jobs.search import search_text
 from db.jobs.trials import delete_trials
 from db.tables.base import Document
@@ -101,8 +102,15 @@ class JobCommands:
         """Delete a job that has ended, with its events and trials; the caller deletes its files.
 
         Webhook deliveries for all committed events are created first, while the events exist.
+
+        Raises:
+            ResultInUseError: jobs that have not ended start from its result.
         """
         FanOut(self._session).catch_up()
+        # Locked first: a job that is being added, and starts from the result, is seen afterwards.
+        get_job(self._session, job_id, locked=True)
+        if users := ResultModelRepository(self._session).users(job_id):
+            raise ResultInUseError(job_id, users)
         deleted = self._session.scalar(
             delete(Job)
             .where(Job.id == job_id, Job.status.in_(FINAL), _is_at(version))

@@ -1,31 +1,57 @@
 """Estimates, requested by the API and computed by a process that can run the planner."""
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from sqlalchemy import delete, exists, or_, select, update
+from sqlalchemy import delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from db.core.clock import now, was_set_back
-from db.core.digests import digest
 from db.core.errors import EstimateNotFoundError
 from db.core.problem import Problem
 from db.core.states import JobState
+from db.jobs.search import search_columns
 from db.problems.resources import ESTIMATE_OVERDUE
+from db.scheduling.pending_checks import LONGEST, CheckRepository
 from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import metric_value
+from db.spec.references import is_on_hub
 from db.tables.base import Document
 from db.tables.jobs import Estimate, Job
 from db.tables.trials import TRIAL
 
-RESULT_VALID_FOR = timedelta(hours=1)
-"""How long a result is reused; after that, the model or the machine may have changed."""
+RESULT_VALID_FOR = timedelta(minutes=5)
+"""How long a result is reused; after that, the machine may be busier, or less busy."""
 ERROR_VALID_FOR = timedelta(seconds=10)
-PENDING_FOR = timedelta(minutes=5)
 KEPT_FOR = timedelta(days=1)
 OVERDUE_AFTER = timedelta(seconds=60)
 _OVERDUE = f"The planner did not finish within {OVERDUE_AFTER.total_seconds():g} seconds."
+_BUSY = (
+    "The machine is busy, or its disk is slow: try again later. The job itself can be submitted "
+    "meanwhile."
+)
 RECENT_JOBS = 50
 """How many of the most recent succeeded jobs are used to correct predicted times."""
+
+
+@dataclass(frozen=True)
+class TimedJob:
+    """The time that a finished job was predicted to take, and the time that it took.
+
+    Attributes:
+        predicted_s: the predicted seconds, on an idle machine.
+        seconds: the measured seconds, without those in which the job waited for a processor.
+        finished_at: when the job had succeeded.
+    """
+
+    predicted_s: float
+    seconds: float
+    finished_at: datetime
+
+    @property
+    def ratio(self) -> float:
+        """The measured time as a multiple of the predicted time."""
+        return self.seconds / self.predicted_s
 
 
 class EstimateRepository:
@@ -45,11 +71,11 @@ class EstimateRepository:
         """Return the estimate as `request` does, and whether it is new."""
         fields = spec.model_dump(mode="json")
         owner = None if spec.model_secret is None else key_id
-        spec_digest = digest(fields)
+        spec_digest = search_columns(spec, None)["spec_digest"]  # that of its jobs
         is_valid = or_(
             Estimate.answer.is_not(None) & (Estimate.finished_at > now(-RESULT_VALID_FOR)),
             Estimate.error.is_not(None) & (Estimate.finished_at > now(-ERROR_VALID_FOR)),
-            Estimate.finished_at.is_(None) & (Estimate.created_at > now(-PENDING_FOR)),
+            Estimate.finished_at.is_(None) & (Estimate.created_at > now(-LONGEST)),
         )
         is_same = Estimate.spec_digest == spec_digest, Estimate.created_by == owner
         query = select(Estimate).where(*is_same, is_valid)
@@ -102,26 +128,42 @@ class EstimateRepository:
         self._finish(estimate_id, {"answer": result})
 
     def fail(self, estimate_id: str, problem: Problem) -> None:
-        """Store the reason why there is no result, unless the estimate has timed out."""
-        self._finish(estimate_id, {"error": problem.model_dump(mode="json")})
+        """Store the reason why there is no result, unless the estimate has timed out.
 
-    def time_ratios(self) -> list[float]:
-        """Return actual time / predicted time for each recent succeeded job that has both."""
-        ended = select(Job.result).where(Job.status == JobState.succeeded, Job.method != TRIAL)
+        Jobs with this specification that no worker has started fail for the same reason, unless it
+        may pass.
+        """
+        estimate = self.get(estimate_id)
+        if estimate.finished_at is None:
+            self._finish(estimate_id, {"error": problem.model_dump(mode="json")})
+            CheckRepository(self._session).apply_refusal(estimate, problem)
+
+    def timed_jobs(self) -> list[TimedJob]:
+        """Return the recent succeeded jobs whose time was predicted, the newest first."""
+        ended = select(Job.result, func.coalesce(Job.finished_at, Job.created_at)).where(
+            Job.status == JobState.succeeded, Job.method != TRIAL
+        )
         recent = ended.order_by(Job.created_at.desc(), Job.id.desc()).limit(RECENT_JOBS)
-        found = (_time_ratio(result or {}) for result in self._session.scalars(recent))
+        rows = self._session.execute(recent)
+        found = (_timed_job(result or {}, finished_at) for result, finished_at in rows)
         return [one for one in found if one is not None]
+
+    def running_jobs(self) -> int:
+        """Return the number of jobs that run now."""
+        running = select(func.count()).where(Job.status == JobState.running)
+        return self._session.scalar(running) or 0
 
     def fail_overdue(self) -> bool:
         """Fail the estimates that take too long and delete old ones; return whether any failed."""
         started = Estimate.started_at
         is_overdue = or_(started < now(-OVERDUE_AFTER), was_set_back(started))
-        waiting = select(Estimate.id).where(Estimate.finished_at.is_(None), is_overdue)
-        ids = list(self._session.scalars(waiting))
-        for estimate_id in ids:
-            self.fail(estimate_id, ESTIMATE_OVERDUE.problem(_OVERDUE))
+        waiting = select(Estimate).where(Estimate.finished_at.is_(None), is_overdue)
+        overdue = list(self._session.scalars(waiting))
+        for estimate in overdue:
+            hint = None if is_on_hub(estimate.spec["model"]) else _BUSY
+            self.fail(estimate.id, ESTIMATE_OVERDUE.problem(_OVERDUE, hint=hint))
         self._session.execute(delete(Estimate).where(Estimate.created_at < now(-KEPT_FOR)))
-        return bool(ids)
+        return bool(overdue)
 
     def _finish(self, estimate_id: str, values: Document) -> None:
         self._session.execute(
@@ -132,13 +174,14 @@ class EstimateRepository:
         )
 
 
-def _time_ratio(metrics: Document) -> float | None:
+def _timed_job(metrics: Document, finished_at: datetime) -> TimedJob | None:
     names = ("prune_seconds", "evaluate_seconds", "predicted_seconds")
     pruning, evaluating, predicted = (metric_value(metrics, name) for name in names)
     if pruning is None or evaluating is None or not predicted:
         return None
-    recovering = metric_value(metrics, "recovery.seconds") or 0.0
-    return (pruning + evaluating + recovering) / predicted
+    seconds = pruning + evaluating + (metric_value(metrics, "recovery.seconds") or 0.0)
+    waiting = metric_value(metrics, "waiting_share") or 0.0
+    return TimedJob(predicted, seconds * (1 - waiting), finished_at)
 
 
 _IS_PENDING = (Estimate.finished_at.is_(None), Estimate.started_at.is_(None))

@@ -23,6 +23,7 @@ from db.jobs.listing import (
     page_ids,
 )
 from db.jobs.quotas import QuotaRepository
+from db.jobs.result_models import ResultModelRepository
 from db.jobs.search import search_columns
 from db.scheduling.fair_shares import register_key
 from db.spec.prune_spec import PruneSpec
@@ -50,6 +51,7 @@ class NewJob:
     parent_id: str | None = None
     queue: str = GPU_QUEUE
     priority: int = 0
+    not_before: datetime | None = None
     deadline: datetime | None = None
     gate: Gate | None = None
     created_by: str | None = None
@@ -70,7 +72,8 @@ class JobRepository:
 
         Raises:
             QuotaExceededError: the key ``new.created_by`` has no quota left for one more job.
-            SpecRefusedError: the specification names an uploaded dataset that does not exist.
+            SpecRefusedError: the specification names an uploaded dataset that does not exist, or
+                the result of a job that has none.
         """
         QuotaRepository(self._session).check_jobs(new.created_by)
         return self.add_reserved(new)
@@ -83,6 +86,7 @@ class JobRepository:
             sweep: the id of the job's sweep, and the index of the job's point in that sweep.
         """
         DatasetRepository(self._session).require(new.spec)
+        result = ResultModelRepository(self._session).reserve(new.spec.model)
         sweep_id, sweep_point = sweep or (None, None)
         job = Job(
             spec=new.spec,
@@ -90,15 +94,20 @@ class JobRepository:
             labels=dict(new.labels),
             warnings=list(new.warnings),
             parent_id=new.parent_id,
+            model_job_id=None if result is None else result.job_id,
+            lineage=None if result is None else result.lineage,
             queue=new.queue,
             priority=new.priority,
             traceparent=new.traceparent,
+            not_before=new.not_before,
             deadline=new.deadline,
             created_by=new.created_by,
             gate=_gate_document(new.gate),
             sweep_id=sweep_id,
             sweep_point=sweep_point,
-            **search_columns(new.spec, new.name, new.labels),
+            **search_columns(
+                new.spec, new.name, new.labels, None if result is None else result.digest
+            ),
         )
         self._session.add(job)
         self._session.flush()
@@ -186,9 +195,13 @@ class JobRepository:
         return found
 
     def identical(self, spec: PruneSpec, gate: Gate | None = None) -> list[Job]:
-        """Return the succeeded jobs with exactly this specification and gate, newest first."""
+        """Return the succeeded jobs with exactly this specification and gate, newest first.
+
+        Models that are results of jobs are the same if their files are.
+        """
+        model = ResultModelRepository(self._session).digest(spec.model)
         query = select(Job).where(
-            Job.spec_digest == search_columns(spec, None)["spec_digest"],
+            Job.spec_digest == search_columns(spec, None, result_digest=model)["spec_digest"],
             Job.status == JobState.succeeded,
         )
         newest_first = query.order_by(Job.created_at.desc(), Job.id.desc())

@@ -12,6 +12,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from db.core.digests import digest
+from db.spec.inputs.job_results import JOB
 from db.spec.prune_spec import PruneSpec
 from db.tables.jobs import Job
 
@@ -44,6 +45,8 @@ ADDED_FIELDS = (
     "keep_dataset",
     "keep_text_field",
     "uniform",
+    "selection",
+    "search_steps",
 )
 """Fields that did not exist when older jobs' digests were computed."""
 ADDED_AS_TRUE = ("uniform",)
@@ -54,20 +57,28 @@ PART_OF_ID = re.compile(r"(?:job_)?[0-9a-f]{6,32}")
 
 
 def search_columns(
-    spec: PruneSpec, name: str | None, labels: Mapping[str, object] = NO_LABELS
+    spec: PruneSpec,
+    name: str | None,
+    labels: Mapping[str, object] = NO_LABELS,
+    result_digest: str | None = None,
 ) -> dict[str, str]:
-    """Return values for the columns ``method``, ``model_key``, ``search`` and ``spec_digest``."""
+    """Return values for the columns ``method``, ``model_key``, ``search`` and ``spec_digest``.
+
+    ``result_digest`` is the digest of the model if it is the result of a job.
+    """
     return {
         "method": spec.method.value,
         "model_key": model_key(spec.model),
         "search": search_text(spec.model, name, labels),
-        "spec_digest": _digest(spec),
+        "spec_digest": _digest(spec, result_digest),
     }
 
 
-def _digest(spec: PruneSpec) -> str:
+def _digest(spec: PruneSpec, result_digest: str | None) -> str:
     """Return the digest of a specification; `ADDED_FIELDS` are included only if they are set."""
     written = spec.model_dump(mode="json")
+    if result_digest is not None:  # equal results of several jobs are one model
+        written["model"] = f"{JOB}{result_digest}"
     return digest({key: value for key, value in written.items() if _counts(key, value)})
 
 

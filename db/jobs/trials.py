@@ -4,11 +4,15 @@ A job that answers has all that other jobs have: queue, lease, retries, events, 
 column ``method`` of its row says that it does not prune, and lists leave it out.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from db.core.errors import TooManyTrialsError
 from db.core.states import FINAL
+from db.events.job_events import IDS_AT_ONCE
 from db.jobs.quotas import QuotaRepository
 from db.jobs.repository import JobRepository, NewJob
 from db.spec.generation import TrialRequest
@@ -18,6 +22,17 @@ from db.tables.jobs import Job
 from db.tables.trials import TRIAL, Trial
 
 _OF_THE_TRIED_JOB = ("model", "revision", "model_secret", "dtype")
+
+
+@dataclass(frozen=True)
+class TriedBy:
+    """The API key that submitted the tried job, whose trials are this key's own.
+
+    Attributes:
+        key_id: the key's id; None for a job that was submitted without a key.
+    """
+
+    key_id: str | None
 
 
 class TrialRepository:
@@ -81,6 +96,21 @@ class TrialRepository:
     def get(self, job_id: str) -> Trial | None:
         """Return the trial that a job answers; None if it answers none."""
         return self._session.get(Trial, job_id)
+
+    def tried_by(self, job: Job) -> TriedBy | None:
+        """Return whose trial a job answers; None if it answers none."""
+        if job.method != TRIAL:
+            return None
+        return self.owners([job.id]).get(job.id, TriedBy(job.created_by))
+
+    def owners(self, job_ids: Sequence[str]) -> dict[str, TriedBy]:
+        """Return whose trials jobs answer, by their ids; jobs that answer none are left out."""
+        found: dict[str, TriedBy] = {}
+        for start in range(0, len(job_ids), IDS_AT_ONCE):
+            query = select(Trial.job_id, Job.created_by).join(Job, Trial.tried_id == Job.id)
+            some = query.where(Trial.job_id.in_(job_ids[start : start + IDS_AT_ONCE]))
+            found |= {job_id: TriedBy(key_id) for job_id, key_id in self._session.execute(some)}
+        return found
 
     def _unfinished(self, created_by: str | None) -> int:
         waiting = (Job.method == TRIAL, Job.status.not_in(FINAL), Job.created_by == created_by)

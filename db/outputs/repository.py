@@ -7,11 +7,14 @@ from sqlalchemy.orm import Session
 
 from db.core.errors import OutputNotFoundError, OutputStateError
 from db.core.problem import Problem
+from db.core.states import JobState
 from db.events.job_rows import get_job, record_event
 from db.outputs.rows import FINAL, change_output, entering, event_data, sent_files
-from db.problems.resources import GATE_FAILED
+from db.problems.resources import GATE_FAILED, NOT_SUCCEEDED
+from db.spec.outputs.targets import Target
 from db.spec.quality_gate import Verdict
 from db.tables.artifacts import Artifact
+from db.tables.base import Document
 from db.tables.jobs import Job
 from db.tables.outputs import Output, OutputState
 
@@ -50,6 +53,18 @@ class OutputRepository:
         """Return the job's outputs, in the order of its specification."""
         query = select(Output).where(Output.job_id == job_id).order_by(Output.index)
         return list(self._session.scalars(query.execution_options(populate_existing=True)))
+
+    def shown(self, job: Job) -> list[Output]:
+        """Return the job's outputs; if the job has ended without success, what became of them.
+
+        Such a job has no rows, so these outputs are not part of the session.
+        """
+        if not job.spec.output:
+            return []
+        if not job.status.is_final or job.status is JobState.succeeded:
+            return self.of_job(job.id)
+        error = _no_result(job).model_dump(mode="json")
+        return [_skipped(job, index, target, error) for index, target in enumerate(job.spec.output)]
 
     def get(self, job_id: str, index: int) -> Output:
         """Return one output.
@@ -95,6 +110,29 @@ class OutputRepository:
         if changed is None:
             raise OutputStateError(job_id, index, current, action)
         return changed
+
+
+def _skipped(job: Job, index: int, target: Target, error: Document) -> Output:
+    return Output(
+        job_id=job.id,
+        index=index,
+        target=target.model_dump(mode="json", exclude_none=True),
+        state=OutputState.skipped,
+        bytes_sent=0,
+        bytes_total=0,
+        files_sent=0,
+        files_total=0,
+        attempts=0,
+        error=error,
+        finished_at=job.finished_at,
+    )
+
+
+def _no_result(job: Job) -> Problem:
+    return NOT_SUCCEEDED.problem(
+        f"Job {job.id} is {job.status}, so there was no result to send.",
+        hint="If the job succeeds after a POST to its /retry, its result is sent.",
+    )
 
 
 def _gate_problem(job: Job) -> Problem:

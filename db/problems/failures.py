@@ -108,6 +108,13 @@ RATIO = GROUP.add(
     "Channels and blocks are removed as a whole, and no number of them is near the ratio; the "
     "detail names the nearest ratio that fits.",
 )
+SPARSITY = GROUP.add(
+    "sparsity",
+    422,
+    "The sparsity removes nothing",
+    "The sparsity is so low that its share of the weights that compete, of a row or of a matrix, "
+    "rounds to none in the largest layer; the detail names the lowest sparsity that prunes.",
+)
 INCREMENTS = GROUP.add(
     "increments",
     422,
@@ -156,6 +163,13 @@ UNSUPPORTED_MODEL = GROUP.add(
     422,
     "The model is not supported",
     "The model is not a decoder that can be pruned block by block.",
+)
+SMALLER_MODEL = GROUP.add(
+    "smaller_model",
+    422,
+    "The smaller model is not the pruned one",
+    "What was written without the removed units cannot be run, or computes something else than the "
+    "model in which these units are zero.",
 )
 CHECKPOINT = GROUP.add(
     "checkpoint",

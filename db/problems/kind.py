@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from db.core.problem import FieldProblem, Problem
+from db.core.redaction import redact
 
 Value = TypeVar("Value")
 
@@ -41,7 +42,7 @@ class ProblemKind:
         retryable: bool | None = None,
         errors: Sequence[FieldProblem] = (),
     ) -> Problem:
-        """Return the document of a problem of this kind.
+        """Return the document of a problem of this kind, without secrets in its texts.
 
         ``status``, ``hint`` and ``retryable`` replace the values of the kind, unless they are None.
         """
@@ -49,11 +50,11 @@ class ProblemKind:
             type="about:blank" if self.explanation is None else f"/problems/{self.code}",
             title=self.title,
             status=self.status if status is None else status,
-            detail=detail,
+            detail=redact(detail),
             code=self.code,
             retryable=self.retryable if retryable is None else retryable,
             hint=self.remedy if hint is None else hint,
-            errors=list(errors),
+            errors=[one.model_copy(update={"detail": redact(one.detail)}) for one in errors],
         )
 
 

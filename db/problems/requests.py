@@ -16,8 +16,31 @@ MALFORMED_JSON = GROUP.add(
     "malformed_json",
     400,
     "The body is not JSON",
-    "The body could not be parsed as JSON.",
-    "Send one JSON object.",
+    "The body could not be parsed as JSON in UTF-8.",
+    "Send one JSON object in UTF-8.",
+)
+DUPLICATE_KEY = GROUP.add(
+    "duplicate_key",
+    400,
+    "The body has a name twice",
+    "An object of the body has the same name twice, so it is not clear which value is meant.",
+    "Leave one of them out.",
+)
+NOT_FOUND = GROUP.add(
+    "not_found",
+    404,
+    "Not found",
+    "The service has no such path. Paths of the API begin with /v1/, and the address of the "
+    "service, as in ZPRUNER_URL, ends before that.",
+    "/docs lists all routes.",
+)
+TOO_LARGE = GROUP.add(
+    "too_large",
+    413,
+    "The body is too large",
+    "The body has more bytes or more fields than the service accepts; the detail names the limit. "
+    "An operator can raise the number of bytes with ZPRUNER_MAX_BODY_BYTES.",
+    "A job is a few hundred bytes of JSON. Texts are uploaded as datasets: POST /v1/datasets.",
 )
 IDEMPOTENCY_CONFLICT = GROUP.add(
     "idempotency_conflict",

@@ -13,6 +13,7 @@ from db.core.errors import (
     JobNotFoundError,
     LeaseLostError,
     NoArtifactsError,
+    ResultInUseError,
     SweepNotFoundError,
     TooManyTrialsError,
     TriggerKeyError,
@@ -40,6 +41,15 @@ INVALID_STATE = GROUP.add(
     "Not possible in this state",
     "The job's status does not allow this action; the hint lists those that it allows.",
     error=IllegalTransitionError,
+)
+RESULT_IN_USE = GROUP.add(
+    "result_in_use",
+    409,
+    "Jobs need the result",
+    "The job cannot be deleted while another job that has not ended starts from its result; the "
+    "detail names up to three such jobs.",
+    "Wait until they have ended, or cancel them.",
+    error=ResultInUseError,
 )
 LEASE_LOST = GROUP.add(
     "lease_lost",
@@ -165,7 +175,8 @@ ESTIMATE_OVERDUE = GROUP.add(
     "estimate_overdue",
     503,
     "The estimate took too long",
-    "The planner did not finish within a minute; most often the hub is slow.",
+    "The planner did not finish within a minute: most often because the hub is slow or, for a "
+    "model that is not on the hub, because the machine is busy.",
     "Most often the hub is slow: try again. The job itself can be submitted meanwhile.",
     retryable=True,
 )

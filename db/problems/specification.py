@@ -45,7 +45,7 @@ _add(
 _add(
     "unknown_figure",
     "No such metric",
-    "The job's gate bounds a metric that no job measures, so the gate could only fail.",
+    "The job's gate bounds a metric that the job will not have, so the gate could only fail.",
 )
 _add("same_points", "Two points are the same", "Two points of a sweep describe the same job.")
 _add(
@@ -135,6 +135,30 @@ _add(
     "A model in a bucket needs a secret of the form ACCESS_KEY_ID:SECRET_ACCESS_KEY.",
 )
 
+# Results of jobs.
+_add(
+    "result_not_found",
+    "No such job",
+    "The model is the result of a job (job: and its id), and there is no job with this id.",
+)
+_add(
+    "result_unfinished",
+    "The job has no result yet",
+    "The model is the result of a job that has not ended.",
+)
+_add(
+    "result_failed",
+    "The job has no result",
+    "The model is the result of a job that did not succeed, or whose metrics are out of the bounds "
+    "of its gate.",
+)
+_add(
+    "result_gone",
+    "The job's result is gone",
+    "The model is the result of a job whose files were deleted by a retention rule, are missing or "
+    "are damaged.",
+)
+
 # Datasets.
 _add(
     "unreadable_dataset",
@@ -156,9 +180,10 @@ _add(
 )
 _add(
     "chat_template",
-    "The chat template refuses the messages",
+    "The chat template cannot render the messages",
     "The model's chat template does not accept the dataset's messages: their roles, or the order "
-    "of the roles, are not those that it expects.",
+    "of the roles, are not those that it expects. Or it takes more time, memory or text than a "
+    "template may.",
 )
 _add(
     "damaged_dataset",

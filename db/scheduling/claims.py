@@ -10,8 +10,9 @@ from db.core.clock import now
 from db.core.states import JobState
 from db.events.job_rows import change_job, record_event
 from db.events.transitions import IDLE, LEASE, entering, lease_fields
-from db.scheduling.crashes import MAX_CRASHES, lost, strikes
+from db.scheduling.crashes import MAX_CRASHES, lost, starved, strikes
 from db.scheduling.fair_shares import record_claim
+from db.scheduling.pending_checks import awaits_check
 from db.scheduling.sweep_concurrency import is_runnable, lock_sweep
 from db.scheduling.transient_retries import is_due
 from db.scheduling.workers import is_draining
@@ -35,8 +36,9 @@ class ClaimRepository:
         """Start the next attempt at a job that is queued or whose worker was lost.
 
         Return None if the worker may not start the job now: for example because another worker
-        holds it, because it is paused or has ended, because its retry delay is not over, or because
-        its sweep already runs the maximum number of jobs.
+        holds it, because it is paused or has ended, because its retry delay is not over, because
+        the planner has not checked it yet, or because its sweep already runs the maximum number of
+        jobs.
 
         Args:
             job_id: the id of the job to claim.
@@ -46,14 +48,15 @@ class ClaimRepository:
             queues: the queues that the worker serves; empty for any.
         """
         sweep_id = lock_sweep(self._session, job_id)
-        crashed = lost(JobState.running)
+        was_lost = lost(JobState.running)
+        crashed = was_lost & ~starved()
         job = change_job(
             self._session,
             job_id,
-            or_(Job.status == JobState.queued, crashed & (strikes() < MAX_CRASHES)),
+            or_(Job.status == JobState.queued, was_lost & or_(starved(), strikes() < MAX_CRASHES)),
             ~is_draining(worker_id),
             Job.queue.in_(queues) if queues else true(),
-            is_runnable(sweep_id) if sweep_id is not None else is_due(),
+            is_runnable(sweep_id) if sweep_id is not None else is_due() & ~awaits_check(),
             values=IDLE
             | entering(JobState.running)
             | {

@@ -2,13 +2,14 @@
 
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, case, or_, select
+from sqlalchemy import ColumnElement, case, exists, or_, select
 from sqlalchemy.orm import Session
 
 from db.core.clock import now, was_set_back
 from db.core.states import JobState, Phase
+from db.scheduling.workers import SILENT_AFTER
 from db.tables.base import Document
-from db.tables.jobs import BlockReport, Job, JobEvent
+from db.tables.jobs import BlockReport, Job, JobEvent, Worker
 
 MAX_CRASHES = 3
 """A job fails when it has lost this many workers without finishing a further block or step.
@@ -16,6 +17,8 @@ MAX_CRASHES = 3
 If more than `CRASHES_WITHIN` passes between two losses, the count starts again.
 """
 CRASHES_WITHIN = timedelta(days=1)
+MAX_STARVED_ATTEMPTS = 10
+"""From the next attempt on, `starved` is no excuse: whatever the cause, the job cannot go on."""
 RECOVERY_STAGES = ("teacher", "training")
 """The stages of a recovery in the order in which they run, except its evaluations."""
 
@@ -36,6 +39,19 @@ def strikes() -> ColumnElement[int]:
     one, or 1 if the previous loss was more than `CRASHES_WITHIN` ago.
     """
     return case((Job.struck_at < now(-CRASHES_WITHIN), 1), else_=Job.strikes + 1)
+
+
+def starved() -> ColumnElement[bool]:
+    """Return SQL for whether a job's process still runs, but was too slow to renew its lease.
+
+    That is so if the worker still sends heartbeats, because a worker that sees its process end
+    releases the job at once. On a machine that is busy for so long, a job may lose its lease before
+    its first block; a process that has finished a block since its claim is not starved.
+    """
+    recent = Worker.heartbeat_at.between(now(-SILENT_AFTER), now(SILENT_AFTER))
+    has_live_worker = exists().where(Worker.job_id == Job.id, recent).correlate(Job)
+    is_young = Job.block_index.is_(None) & (Job.attempt <= MAX_STARVED_ATTEMPTS)
+    return is_young & has_live_worker
 
 
 def is_repeated(session: Session, job_id: str, attempt: int, index: int) -> bool:

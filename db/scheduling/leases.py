@@ -90,10 +90,23 @@ class LeaseRepository:
         job = self._renew(job_id, attempt)
         record_event(self._session, job, "resumed", kept)
 
+    def report_warning(self, job_id: str, attempt: int, text: str, beginning: str) -> None:
+        """Renew the lease and add a warning in place of an earlier one with the same beginning."""
+        job = self._renew(job_id, attempt)
+        others = [one for one in job.warnings if not one.startswith(beginning)]
+        self._renew(job_id, attempt, warnings=[*others, text])
+
     def succeed(
-        self, job_id: str, attempt: int, result: Document, artifacts: Sequence[NewArtifact]
+        self,
+        job_id: str,
+        attempt: int,
+        result: Document,
+        artifacts: Sequence[NewArtifact],
+        warnings: Sequence[str] = (),
     ) -> Job:
         """Mark a job as succeeded, with its metrics, files and verdict; enqueue its outputs.
+
+        ``warnings`` are about the result; they are added to those of the submission.
 
         Raises:
             LeaseLostError: also if the job is being cancelled.
@@ -107,6 +120,8 @@ class LeaseRepository:
         job = self._finish(job_id, attempt, _held_before(JobState.succeeded), values, data)
         if job.started_at is not None and job.finished_at is not None:
             job.seconds = (job.finished_at - job.started_at).total_seconds()
+        if warnings:
+            job.warnings = [*job.warnings, *warnings]
         rows = [_artifact(job_id, attempt, one) for one in artifacts]
         self._session.add_all(rows)
         self._session.flush()

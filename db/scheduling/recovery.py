@@ -13,7 +13,7 @@ from db.events.job_rows import change_job, record_event
 from db.events.transitions import RETRIED, entering, leading_to, releasing
 from db.problems.failures import WORKER_LOST
 from db.problems.specification import DEADLINE_PASSED
-from db.scheduling.crashes import MAX_CRASHES, lost, strikes
+from db.scheduling.crashes import MAX_CRASHES, lost, starved, strikes
 from db.scheduling.sweep_concurrency import is_runnable
 from db.tables.jobs import Job
 
@@ -121,11 +121,17 @@ class RecoveryRepository:
         """Release all jobs whose lease has expired, and return them.
 
         A running job is queued again, or fails if it has now reached `MAX_CRASHES` strikes (see
-        `strikes`). A job that was being paused or cancelled becomes paused or cancelled.
+        `strikes`). No crash is counted if its process was only `starved`. A job that was being
+        paused or cancelled becomes paused or cancelled.
         """
         query = select(Job.id).where(lost(*HELD)).with_for_update(skip_locked=True)
         ids = list(self._session.scalars(query))
-        released = [self._fail_at_last_crash(job_id) or self._release(job_id) for job_id in ids]
+        released = [
+            self._release_starved(job_id)
+            or self._fail_at_last_crash(job_id)
+            or self._release(job_id)
+            for job_id in ids
+        ]
         return [job for job in released if job is not None]
 
     def release_lost(self, job_id: str, worker: str) -> Job | None:
@@ -139,6 +145,13 @@ class RecoveryRepository:
             versioned=False,
         )
         return self._fail_at_last_crash(job_id) or self._release(job_id)
+
+    def _release_starved(self, job_id: str) -> Job | None:
+        is_starved = lost(JobState.running) & starved()
+        job = change_job(self._session, job_id, is_starved, values=releasing())
+        if job is not None:
+            record_event(self._session, job, "status", {"reason": "worker_starved"})
+        return job
 
     def _release(self, job_id: str) -> Job | None:
         ran = Job.status == JobState.running

@@ -4,6 +4,7 @@ from sqlalchemy import ColumnElement, case, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from db.core.states import HELD, JobState
+from db.scheduling.pending_checks import awaits_check
 from db.scheduling.transient_retries import is_due
 from db.tables.jobs import Job, Sweep
 
@@ -13,10 +14,10 @@ _UNFINISHED = (JobState.queued, *sorted(HELD))
 def is_runnable(sweep_id: str | None = None) -> ColumnElement[bool]:
     """Return SQL for whether a queued job may start now.
 
-    A job may start once its retry delay is over. If its sweep has a limit ``max_parallel``, the
-    number of the sweep's jobs that come before this job must also be lower than the limit. The
-    jobs that come before it are those that workers hold, and the queued ones that have an earlier
-    point and whose retry delay is over.
+    A job may start once its retry delay is over, and the planner has checked it. If its sweep has a
+    limit ``max_parallel``, the number of the sweep's jobs that come before this job must also be
+    lower than the limit. The jobs that come before it are those that workers hold, and the queued
+    ones that have an earlier point and whose retry delay is over.
 
     Args:
         sweep_id: the id of the job's sweep, if known, so that the query reads no other sweep.
@@ -31,7 +32,11 @@ def is_runnable(sweep_id: str | None = None) -> ColumnElement[bool]:
         points = points.where(one.sweep_id == sweep_id)
     each = points.subquery()
     fits = or_(each.c.max_parallel.is_(None), each.c.rank <= each.c.max_parallel)
-    return is_due() & or_(Job.sweep_id.is_(None), Job.id.in_(select(each.c.id).where(fits)))
+    return (
+        is_due()
+        & ~awaits_check()
+        & or_(Job.sweep_id.is_(None), Job.id.in_(select(each.c.id).where(fits)))
+    )
 
 
 def lock_sweep(session: Session, job_id: str) -> str | None:

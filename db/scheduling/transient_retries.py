@@ -22,10 +22,11 @@ Once the job finishes another block or step, its next retry counts as the first 
 
 
 def is_due(job: Any = Job) -> ColumnElement[bool]:
-    """Return SQL for whether a job has no retry delay, or the delay is over.
+    """Return SQL for whether a job need not wait: no delay was asked for, or it is over.
 
-    If the delay seems to last longer than the longest of `DELAYS`, the clock was set back after the
-    delay was set; such a delay counts as over.
+    If the delay before a retry seems to last longer than the longest of `DELAYS`, the clock was set
+    back after the delay was set; such a delay counts as over.
     """
     when = job.not_before
-    return or_(when.is_(None), when <= now(), when > now(DELAYS[-1] + CLOCK_TOLERANCE))
+    was_set_back = when > now(DELAYS[-1] + CLOCK_TOLERANCE)
+    return or_(when.is_(None), when <= now(), (job.retries > 0) & was_set_back)

@@ -172,7 +172,8 @@ METHODS: tuple[MethodInfo, ...] = (
             "Removes the channels of MLPs that contribute least: those with the smallest sum over "
             "tokens of the squared activation, times the squared norm of what the channel writes. "
             "The layer that reads the others is repaired by least squares. Every block loses the "
-            "same number, so the result is an ordinary model with a smaller width."
+            "same number, so the result is an ordinary model with a smaller width. With selection "
+            "ptl, those that are least active on the last tokens of ten prompts go instead."
         ),
         source=None,
         when_to_use=(
@@ -222,8 +223,8 @@ METHODS: tuple[MethodInfo, ...] = (
             "Removes MLP channels and attention heads together: those on which the loss of the "
             "dense model depends least, by the sum over all weights of a unit of |weight · "
             "gradient|. Every block loses the same number; with uniform false, blocks that change "
-            "the hidden state less lose more, measured again after each of 10 steps, as zeros in "
-            "place."
+            "the hidden state less lose more, up to twice the mean, measured again after each of "
+            "10 steps, as zeros in place."
         ),
         source="https://arxiv.org/abs/2502.03460",
         when_to_use=(
@@ -241,8 +242,8 @@ METHODS: tuple[MethodInfo, ...] = (
         title="Bypass back-propagation",
         summary=(
             "Removes MLP channels and attention heads together. Each has a probability to be kept, "
-            "which starts from its share of the outputs and is changed in 128 steps: two random "
-            "draws of units are tried on 8 windows of 128 tokens, and probabilities move towards "
+            "which starts from its weights and inputs and is changed in 1,000 steps: two random "
+            "draws of units are tried on 2 windows of 64 tokens, and probabilities move towards "
             "the draw with the lower loss. The most probable ones are kept, as many in every "
             "block; with uniform false, over the whole model, as zeros in place."
         ),
@@ -252,8 +253,8 @@ METHODS: tuple[MethodInfo, ...] = (
             "are cheap; compare it with adapt and neurons."
         ),
         cost=(
-            "As neurons, after forward passes of about 262,144 tokens, in which the model is read "
-            "128 times, one block in memory at a time."
+            "As neurons, after forward passes of about 256,000 tokens, in which the model is read "
+            "1,000 times, one block in memory at a time; search_steps sets how often."
         ),
     ),
     MethodInfo(

@@ -10,6 +10,10 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 LAYERS = re.compile(r"(num_hidden_layers|num_layers|n_layers?|num_decoder_layers|decoder_layers)\Z")
 EXPERTS = re.compile(r"(num_(local_|routed_|total_)?experts|n_routed_experts|moe_num_experts)\Z")
+POSITIVE = re.compile(
+    rf"{LAYERS.pattern}|(hidden_size|vocab_size|num_attention_heads|n_embd|n_head|d_model)\Z"
+)
+"""The numbers without which there is no decoder."""
 DECODERS = {"text_config", "decoder", "llm_config", "language_config"}
 """The config keys under which a composite model describes its decoder, the part to prune."""
 COUNT = re.compile(r"(layers?|blocks?|experts?|depth|stages|codebooks)\Z")
@@ -28,7 +32,8 @@ def check_dimensions(config: Mapping[str, Any], shapes: Shapes, name: str) -> No
     """Check that the config describes no more layers and experts than the tensors contain.
 
     Each layer or expert becomes a module; two million of them would exhaust the memory before a
-    tensor is read. Sizes, counts and lengths in the config must also be within `BOUNDS`.
+    tensor is read. Sizes, counts and lengths in the config must also be within `BOUNDS`, and those
+    of `POSITIVE` must be at least 1.
 
     Args:
         config: the content of config.json.
@@ -44,6 +49,9 @@ def check_dimensions(config: Mapping[str, Any], shapes: Shapes, name: str) -> No
             if pattern.search(key) and number > bound:
                 reason = f"config.json says {'.'.join(path)} = {number}, more than {bound:,}"
                 raise refused(name, "malformed_config", reason, REMEDY)
+        if set(path[:-1]) <= DECODERS and POSITIVE.match(key) and number < 1:
+            reason = f"config.json says {'.'.join(path)} = {number}, which is no size of a model"
+            raise refused(name, "malformed_config", reason, REMEDY)
         if set(path[:-1]) <= DECODERS and (limit := _limit(key, shapes)) and number > limit:
             entry = f"config.json says {'.'.join(path)} = {number}"
             reason = f"{entry}, but its tensors have {limit} at most"

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
+from db.spec.pruning.methods import REMOVING
+
 
 class PresetName(StrEnum):
     """A named set of a job's fields, from ``fast`` (cheapest) to ``best`` (best quality)."""
@@ -31,8 +33,11 @@ NOT_WITH_PATTERN = ("allocation",)
 def resolve_preset(fields: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a request's fields, with those fields of its preset that the request does not set.
 
-    If the request has a pattern, the fields in `NOT_WITH_PATTERN` are not added.
+    If no sparsity can be spread over the blocks, the fields in `NOT_WITH_PATTERN` are not added:
+    the request has a pattern, or its method removes units.
     """
     preset = PRESETS.get(str(fields.get("preset")), {})
-    unfit = NOT_WITH_PATTERN if fields.get("pattern") is not None else ()
+    spreads = fields.get("method") not in REMOVING
+    spreads = spreads and fields.get("pattern") is None and fields.get("ratio") is None
+    unfit = () if spreads else NOT_WITH_PATTERN
     return {name: value for name, value in preset.items() if name not in unfit} | dict(fields)

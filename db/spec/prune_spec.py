@@ -24,8 +24,9 @@ from db.spec.formats.quantization import Quantize, Rotate
 from db.spec.generation import Prompts
 from db.spec.outputs.targets import Outputs
 from db.spec.presets import PresetName, resolve_preset
+from db.spec.pruning.globs import Glob
 from db.spec.pruning.gradual import MAX_STEPS
-from db.spec.pruning.methods import MethodName, SolverName
+from db.spec.pruning.methods import MethodName, SelectionName, SolverName
 from db.spec.pruning.patterns import Pattern, implied_sparsity
 from db.spec.recovery import Recover
 from db.spec.references import SecretName
@@ -57,8 +58,6 @@ class Dtype(StrEnum):
     float16 = "float16"
 
 
-# PostgreSQL cannot store NUL, and the pattern rejects unpaired surrogates as well.
-Glob = Annotated[str, Field(max_length=512, pattern=r"^[^\x00-\x1f\x7f]*$")]
 SourceName = Annotated[str, Field(min_length=1, max_length=512)]
 FieldName = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
@@ -69,8 +68,9 @@ class PruneSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: SourceName = Field(
-        description="A Hugging Face id, `local:` and a folder below an allowed root, or "
-        "`s3://bucket/folder` in an allowed bucket.",
+        description="A Hugging Face id, `local:` and a folder below an allowed root, "
+        "`s3://bucket/folder` in an allowed bucket, or `job:` and the id of a job that has "
+        "succeeded: its result.",
         examples=["meta-llama/Llama-3.1-8B"],
     )
     sparsity: StrictFloat = Field(
@@ -121,6 +121,19 @@ class PruneSpec(BaseModel):
         default=True,
         description="Whether `adapt` and `pgp` remove the same number of units from every block, "
         "so that the model gets smaller; if not, removed units stay in place as zeros.",
+    )
+    search_steps: StrictInt | None = Field(
+        default=None,
+        ge=1,
+        le=100_000,
+        description="With `pgp`, in how many steps the search changes the probabilities of units; "
+        "1,000 by default, and 15,000, as published, with `propagation: reference`.",
+        examples=[2000],
+    )
+    selection: SelectionName | None = Field(
+        default=None,
+        description="With `neurons`, which channels go: those that contribute least (`energy`, the "
+        "default), or those that are least active on the last tokens of prompts (`ptl`).",
     )
     keep_dataset: SourceName | None = Field(
         default=None,

@@ -16,6 +16,7 @@ from db.spec.datasets.files import ROW_SUFFIXES
 from db.spec.datasets.protocols import SEPARATOR, built_in, protocol_window
 from db.spec.datasets.upload_store import UPLOADED, uploaded_file
 from db.spec.inputs.bucket_references import S3, S3File, S3Folder, parse_file, parse_folder
+from db.spec.inputs.job_results import model_job
 from db.spec.model_entries import check_model_entries
 
 BUILTINS = tuple(BUILTIN_DATASETS)
@@ -28,6 +29,7 @@ PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 _HUB_ID = re.compile(
     r"(?=.{1,96}\Z)(?:[A-Za-z0-9_]+(?:[.-][A-Za-z0-9_]+)*/)?\w+(?:[.-]\w+)*\Z", re.A
 )
+_SIGNS = re.compile(r"[-_. ]")
 _CONFIG = re.compile(r"\w[\w.-]{0,95}\Z", re.A)
 SecretName = Annotated[
     str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
@@ -115,20 +117,36 @@ class _Name:
         return SpecRefusedError(self.field, self.value, code, reason, remedy)
 
 
+def is_on_hub(name: str) -> bool:
+    """Return whether a model's name is that of a repository of the hub, by its form alone."""
+    return ":" not in name and not name.startswith(("/", "./", "../", "~"))
+
+
 def parse_model(
     name: str,
     revision: str | None,
     roots: Sequence[Path] | None,
     buckets: ReadableBuckets | None = None,
+    result: Path | None = None,
 ) -> ModelReference:
     """Parse the name of a model; if `roots` is None, any folder is allowed.
+
+    Args:
+        name: the name in the specification.
+        revision: the revision in the specification.
+        roots: the folders in which local models are allowed.
+        buckets: the buckets that jobs may read; None for none.
+        result: the folder with the files of the result, if the model is that of a finished job.
 
     Raises:
         SpecRefusedError: the name is neither a hub id nor a folder below an allowed root or in an
             allowed bucket; a file in the folder is a link out of the roots, or neither a file nor a
-            folder; or ``revision`` is given for a folder.
+            folder; ``revision`` is given for a folder; or there is no ``result`` to read.
     """
     wanted = _Name("model", name, roots)
+    if model_job(name) is not None:
+        _refuse_revision(revision, "the result of a job")
+        return LocalPath(_require_result(wanted, result), name)
     if wanted.is_in_bucket:
         _refuse_revision(revision, "a folder in a bucket")
         return parse_folder(name, buckets)
@@ -179,6 +197,10 @@ def parse_dataset(
     if path is not None:
         _require_file(wanted, path)
         return LocalPath(path, name, text_field)
+    if (meant := _misspelt_builtin(name)) is not None:
+        raise wanted.refused(
+            "invalid_name", "no built-in dataset is written like this", f"Did you mean {meant}?"
+        )
     hub_id, _, config = name.partition(":")
     if ":" in name and not _CONFIG.match(config):
         raise wanted.refused(
@@ -230,6 +252,17 @@ def _refuse_revision(revision: str | None, place: str) -> None:
             f"{place} has no revisions",
             "Leave revision out, or name a Hugging Face id as the model.",
         )
+
+
+def _require_result(name: _Name, result: Path | None) -> Path:
+    if result is None:
+        raise name.refused(
+            "invalid_name",
+            "only a service knows the results of its jobs",
+            "Submit the job to the service (zpruner submit), or download the result with zpruner "
+            "download and name its folder.",
+        )
+    return result
 
 
 def _refuse_urls(name: _Name) -> None:
@@ -297,6 +330,12 @@ def _require_file(name: _Name, path: Path) -> None:
         )
 
 
+def _misspelt_builtin(name: str) -> str | None:
+    """Return the built-in dataset of a name with other capitals or signs, as in ``wikitext-2``."""
+    letters = _SIGNS.sub("", name.lower())
+    return next((one for one in BUILTINS if _SIGNS.sub("", one) == letters), None)
+
+
 def _hub_id(name: _Name, hub_id: str) -> str:
     if _HUB_ID.match(hub_id) and not hub_id.endswith(".git"):
         return hub_id
@@ -304,8 +343,8 @@ def _hub_id(name: _Name, hub_id: str) -> str:
 
 
 _SHAPES = {
-    "model": "Write org/name as on the hub, local: and a folder below an allowed root, or "
-    "s3://bucket/folder.",
+    "model": "Write org/name as on the hub, local: and a folder below an allowed root, "
+    "s3://bucket/folder, or job: and the id of a job.",
     "dataset": f"Write {', '.join(BUILTINS)}, org/name, local: and a file, uploaded: and an id, or "
     "s3://bucket/file.",
 }

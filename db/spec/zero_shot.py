@@ -50,7 +50,10 @@ TASK_METRICS = (
     *("acc", "acc_stderr", "dense_acc", "acc_drop", "acc_drop_stderr"),
     *("mcnemar_p", "items"),
 )
-"""The metrics of each task; `acc_drop` is the dense model's accuracy minus the pruned's."""
+"""The metrics of each task; `acc_drop` is the dense model's accuracy minus the pruned's.
+
+A suite has those that can be averaged, so it has no `mcnemar_p`.
+"""
 ESTIMATES = ("acc", "acc_drop")
 """The metrics that have a standard error, under the metric's name and `_stderr`."""
 
@@ -88,4 +91,9 @@ def question_file(
 def task_metrics(names: Iterable[str]) -> list[str]:
     """Return the names of the metrics of these tasks and suites, as gates use them."""
     each = {known: None for name in names for known in (name, *tasks_of(name))}
-    return [f"{metric}.{name}" for name in each for metric in TASK_METRICS]
+    return [
+        f"{metric}.{name}"
+        for name in each
+        for metric in TASK_METRICS
+        if metric != "mcnemar_p" or name not in SUITES
+    ]

@@ -26,7 +26,8 @@ from db.core.revision import (
     schema_state,
 )
 from db.core.session import sqlite_file
-from db.startup.setting_names import ENV_FILE, PREFIX, unknown_names
+from db.startup.env_file import read_env_file
+from db.startup.setting_names import PREFIX, unknown_names
 from db.startup.settings import Settings
 
 State = Literal["ok", "absent", "wrong"]
@@ -78,22 +79,23 @@ def error_text(error: Exception) -> str:
 
 
 def read_settings(kind: type[SettingsT], **given: object) -> SettingsT:
-    """Read settings from the environment and ``.env``; keyword arguments take precedence.
+    """Read settings from the environment and the file of settings; arguments take precedence.
 
     Raises:
         SettingsError: a value is not valid, there is no setting for one of the ``ZPRUNER_*``
-            variables, or ``.env`` cannot be read.
+            variables, or the file cannot be read.
     """
     errors: list[str] = []
     try:
+        read_env_file()
         errors += unknown_names()
         settings = kind.model_validate(given)
     except ValidationError as error:
         # A value of a union type has an error for each member; keep one line for each setting.
         first = {detail["loc"][0]: detail for detail in reversed(error.errors())}
         raise SettingsError("\n".join([*errors, *map(_value_line, first.values())])) from None
-    except (OSError, UnicodeError) as error:
-        raise SettingsError(f"{ENV_FILE.absolute()} cannot be read: {error}") from None
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"The file of settings cannot be used: {error}.") from None
     if errors:
         raise SettingsError("\n".join(errors))
     return settings

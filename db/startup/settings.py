@@ -1,7 +1,4 @@
-"""Settings that all parts share, read from the environment and ``.env``.
-
-The names of the variables start with ``ZPRUNER_``. The environment takes precedence.
-"""
+"""Settings that all parts share, read from environment variables that start with ``ZPRUNER_``."""
 
 import json
 import os
@@ -80,12 +77,16 @@ class Settings(BaseSettings):
 
     # docs/settings.md is generated from the fields and the text below each: `make generated`.
     model_config = SettingsConfigDict(
-        env_prefix="ZPRUNER_", env_file=".env", extra="ignore", use_attribute_docstrings=True
+        env_prefix="ZPRUNER_", extra="ignore", use_attribute_docstrings=True
     )
 
     data_dir: Path = Path("~/.local/share/zpruner")
     """Database, broker, staging, artifacts, uploaded datasets, measured losses of dense models and
     the speed of the machine; private to its user (mode 0700, set at each start)."""
+
+    env_file: Path | None = None
+    """A file with settings, and with `AWS_…`, `HF_…` and `OTEL_…` variables; by default `.env` in
+    the data folder, if there is one. Variables of the environment take precedence."""
 
     database_url: SecretStr | None = None
     """By default SQLite in the data folder; a service on several hosts needs

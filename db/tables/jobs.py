@@ -39,6 +39,9 @@ class Job(Base):
     """One request to prune one model.
 
     Attributes:
+        model_job_id: the id of the job whose result is the model; None for any other model.
+        lineage: the model that the first of the jobs pruned whose results led to this one, and the
+            ids of these jobs, the latest first, as ``{"model": …, "jobs": […]}``.
         eta_p50_s, eta_p90_s: the median and the 90th percentile of the remaining seconds of the
             current attempt, as its worker estimated them last.
         crashes: the number of workers lost while they ran the job, since the last retry by a
@@ -48,7 +51,8 @@ class Job(Base):
             makes the job fail.
         retries: the number of automatic retries after transient failures; reset when the job
             advances further than before, and by a client's retry.
-        not_before: the earliest time for the next automatic retry.
+        not_before: the earliest time for the first attempt, as the request asks for, or for the
+            next automatic retry.
         leased_at: the time when a worker last obtained or renewed the lease.
         perplexity, perplexity_ratio, seconds, size_bytes: the values that lists are sorted by, set
             once the job has succeeded. The first two are copies of metrics. ``seconds`` is the time
@@ -77,6 +81,8 @@ class Job(Base):
     name: Mapped[str | None] = mapped_column(String(200))
     labels: Mapped[Document] = mapped_column(SEARCHABLE_JSON, default=dict)
     parent_id: Mapped[str | None] = mapped_column(ID, index=True)
+    model_job_id: Mapped[str | None] = mapped_column(ID, index=True)
+    lineage: Mapped[Document | None]
     queue: Mapped[str] = mapped_column(String(64), default=GPU_QUEUE, server_default=GPU_QUEUE)
     priority: Mapped[int] = mapped_column(default=0, server_default=ZERO)
     traceparent: Mapped[str | None] = mapped_column(String(64))
@@ -235,7 +241,7 @@ class Worker(Base):
     """One worker, as of its last heartbeat.
 
     Attributes:
-        name: its name in Celery, such as ``gpu@host``.
+        name: its name in Celery, such as ``gpu@host``; ``gpu-2@host`` if that is taken.
         queues: the queues that it takes jobs from.
         device: the device that it computes on; None until it is known.
         memory_bytes: the memory of that device.
@@ -245,6 +251,9 @@ class Worker(Base):
         load: the share of time in which its device was busy, from 0 to 1; None if unknown.
         memory_used_bytes, temperature_c: the used memory and the temperature of that device; None
             if unknown.
+        extras: the installed extras, such as ``eval``, with the version of their main package;
+            None from a worker of an older version.
+        own_tasks: whether it has folders with zero-shot tasks of the operator.
     """
 
     __tablename__ = "workers"
@@ -264,3 +273,5 @@ class Worker(Base):
     load: Mapped[float | None] = mapped_column(Double)
     memory_used_bytes: Mapped[int | None] = mapped_column(BigInteger)
     temperature_c: Mapped[float | None] = mapped_column(Double)
+    extras: Mapped[dict[str, str] | None] = mapped_column(JSON)
+    own_tasks: Mapped[bool | None]

@@ -14,8 +14,8 @@ from db.tables.jobs import Job
 class OutputState(StrEnum):
     """What may happen to an output next.
 
-    ``waiting``: an attempt is due, or will be. ``skipped``: the job failed its gate, so nothing was
-    sent.
+    ``waiting``: an attempt is due, or will be. ``skipped``: the job failed its gate or did not
+    succeed, so nothing was sent.
     """
 
     waiting = "waiting"

@@ -24,6 +24,18 @@ _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 _NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?")
 _NUMBERS = re.compile(r"(.*\.)?(\d+|0[xX][0-9A-Fa-f]*)\.?")
 _NAT64 = ip_network("64:ff9b::/96")
+_NOT_HOSTS = tuple(
+    map(
+        ip_network,
+        (
+            "192.88.99.0/24",  # relays to IPv6, withdrawn by RFC 7526
+            "3fff::/20",  # for documentation, RFC 9637
+            "64:ff9b:1::/48",  # translation within a network, RFC 8215
+            "168.63.129.16/32",  # the host of each machine in Azure
+        ),
+    )
+)
+"""Networks that Python's list of special ones lacks, but in which no receiver can be."""
 _LOOPBACK = "127.0.0.1"
 
 
@@ -70,7 +82,8 @@ def _split(url: str) -> SplitResult:
         raise _refused(url, "contains characters that no URL may contain", remedy)
     try:
         parts = urlsplit(url)
-        _ = parts.port
+        if parts.port == 0:
+            raise ValueError("no server can have the port 0")
     except ValueError as error:
         raise _refused(
             url, f"cannot be parsed: {error}", "Write it as https://host/path."
@@ -118,7 +131,8 @@ def _inner(address: Address) -> Address:
 def _is_global(address: Address) -> bool:
     special = address.is_multicast or address.is_reserved or address.is_unspecified
     site_local = isinstance(address, IPv6Address) and address.is_site_local
-    return address.is_global and not special and not site_local
+    is_known = any(address in network for network in _NOT_HOSTS)
+    return address.is_global and not (special or site_local or is_known)
 
 
 def _refused(url: str, reason: str, remedy: str) -> AddressRefusedError:

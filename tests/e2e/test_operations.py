@@ -13,13 +13,22 @@ import psutil
 import pytest
 
 from api.services.broker import Broker
-from tests.e2e.embedded import REQUEST_S, WITHIN_S, Service, serving, submit
+from tests.e2e.embedded import (
+    REQUEST_S,
+    WITHIN_S,
+    Service,
+    is_in_the_middle,
+    serving,
+    submit,
+    until,
+)
 from tests.processes import tree
-from worker.priority import AUTOGROUP, NICE
+from worker.settings import WorkerSettings
 from zpruner import Client, Worker
 
 pytestmark = pytest.mark.e2e
 T = TypeVar("T")
+AUTOGROUP = Path("/proc/self/autogroup")
 
 
 @pytest.fixture(scope="module")
@@ -75,24 +84,33 @@ def figures(service: Service) -> str:
     return httpx.get(f"{service.url}/metrics", timeout=REQUEST_S).text
 
 
-def test_workers_run_at_a_lower_priority_than_the_api(service: Service) -> None:
+def test_only_threads_that_compute_have_a_lower_priority(service: Service, client: Client) -> None:
     mine = os.getpriority(os.PRIO_PROCESS, 0)  # the tests may run at a lower priority themselves
-    assert set(of_each(tree(service.worker()), psutil.Process.nice)) == {max(mine, NICE)}
-    assert [one.nice() for one in api_processes(service)] == [mine] * 2
+    job = until(client, submit(client, "slow", samples=32).id, is_in_the_middle)
+    pid = int((client.jobs.get(job.id).worker or "").rpartition("/")[2])
+    assert pid in [one.pid for one in tree(service.worker())]
+    of_job = niceness(pid)
+    client.jobs.cancel(job.id)
+    assert set(of_job.values()) == {mine, mine + WorkerSettings().worker_nice}
+    assert of_job[pid] == mine  # the main thread, which writes to the database
+    others = [one for one in service.processes() if one.pid != pid]
+    assert {nice for one in others for nice in niceness(one.pid).values()} == {mine}
 
 
 @pytest.mark.skipif(not AUTOGROUP.exists(), reason="this system does not group by session")
-def test_all_processes_of_a_worker_are_in_one_group_of_lower_priority(service: Service) -> None:
-    parent = service.worker()
-    assert len(set(of_each(tree(parent), group))) == 1
-    assert group(parent).endswith(f" nice {NICE}")
-    groups = {group(one) for one in api_processes(service)}
-    assert len(groups) == 2
-    assert all(name.endswith(" nice 0") for name in groups)
+def test_all_parts_are_in_one_group_in_which_their_niceness_counts(service: Service) -> None:
+    groups = set(of_each(service.processes(), group))
+    assert groups == {AUTOGROUP.read_text().strip()}
 
 
-def api_processes(service: Service) -> list[psutil.Process]:
-    return service.processes("api.program")
+def niceness(pid: int) -> dict[int, int]:
+    """Return the niceness of each thread of a process."""
+    found: dict[int, int] = {}
+    with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            number = int(thread.name)
+            found[number] = os.getpriority(os.PRIO_PROCESS, number)
+    return found
 
 
 def of_each(processes: list[psutil.Process], read: Callable[[psutil.Process], T]) -> list[T]:

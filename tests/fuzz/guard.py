@@ -12,7 +12,10 @@ MEMORY_BYTES = 1 << 30
 FILE_BYTES = 64 << 20
 CPU_S = 10.0
 BLOCKED_S = 120
-BOUNDED = {"db.files.file_check", "worker.sources.tokenizer"}
+BOUNDED = {
+    *("db.files.file_check", "worker.sources.tokenizer"),
+    *("worker.templates.chats", "worker.templates.tasks"),
+}
 """The modules that the service itself starts in a process of its own, with limits."""
 PROCESSES = {"subprocess.Popen", "os.posix_spawn", "os.exec", "os.system", "os.fork", "pty.spawn"}
 NETWORK = {"socket.connect", "socket.getaddrinfo"}

@@ -17,11 +17,12 @@ from torch import Tensor
 
 from api.services.hub import Hub
 from api.services.preflight import Preflight
+from api.services.result_folders import ResultFolders
 from api.settings import ApiSettings
 from db.core.problem import Problem
 from db.core.session import open_sessions
 from db.core.states import Phase
-from db.files.stores import open_uploads
+from db.files.stores import open_store, open_uploads
 from db.problems.catalogue import CATALOGUE
 from db.spec.checkpoint_headers import INDEX, WHOLE, weight_files
 from db.spec.prune_spec import PruneSpec
@@ -120,7 +121,8 @@ class World:
     def _check(self, spec: PruneSpec) -> None:
         hub, sessions = Hub("http://127.0.0.1:9", 1), open_sessions(self._settings.database)
         uploads = open_uploads(self._settings)
-        sources = Preflight(self._settings, hub, sessions, uploads).check(spec, None)
+        results = ResultFolders(sessions, open_store(self._settings))
+        sources = Preflight(self._settings, hub, sessions, uploads, results).check(spec, None)
         sources.need_planner(spec)
 
     def _work(self, spec: PruneSpec, folder: Path) -> None:

@@ -20,8 +20,9 @@ from tests.models import random_ids
 from worker.benchmark.llama_runtime import LlamaRuntime
 from worker.benchmark.openvino_runtime import OpenVinoRuntime
 from worker.benchmark.runtime import Limits
-from worker.conversion.convert import GgufType, convert
+from worker.conversion.convert import convert
 from worker.conversion.gguf_file import GgufFile
+from worker.conversion.gguf_type import GgufType
 from worker.conversion.pinned_converter import unpacked
 from worker.pruning.model.checkpoint import Checkpoint
 

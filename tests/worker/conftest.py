@@ -32,7 +32,8 @@ def runner(sessions: Sessions, store: ArtifactStore) -> RunnerFactory:
         stopping: threading.Event | None = None,
         **fields: object,
     ) -> Runner:
-        settings = WorkerSettings.model_validate({"_env_file": None} | fields)
+        usual = {"_env_file": None, "worker_nice": 0}  # tests run beside each other
+        settings = WorkerSettings.model_validate(usual | fields)
         return Runner(
             sessions,
             store,

@@ -11,6 +11,8 @@ from worker.attempts.run import Prune
 from worker.jobs.progress import JobProgress, JobResult
 from worker.jobs.resources import Resources
 
+WARNING = "it is made up"
+
 
 def work(blocks: int = 3, before: Callable[[int], None] = lambda _: None) -> Prune:
     """Return work of some blocks that calls ``before`` for each block and writes one file."""
@@ -26,7 +28,7 @@ def work(blocks: int = 3, before: Callable[[int], None] = lambda _: None) -> Pru
             yield JobProgress(Phase.pruning, (index + 1) / blocks, block, report)
         (out / "model").mkdir()
         (out / "model" / "config.json").write_text("{}")
-        return JobResult({"sparsity": spec.sparsity})
+        return JobResult({"sparsity": spec.sparsity}, warnings=(WARNING,))
 
     return prune
 

@@ -30,3 +30,14 @@ def test_our_packages_come_first_and_the_current_folder_never() -> None:
     assert paths == [str(source_folder()), "/elsewhere"]
     assert made == {"LANG": "C", "PYTHONSAFEPATH": "1"}
     assert (source_folder() / "db" / "access" / "keys.py").is_file()
+
+
+def test_the_help_of_gguf_needs_none_of_the_packages_that_a_client_lacks(tmp_path: Path) -> None:
+    lacking = ("gguf", "sentencepiece", "torch", "transformers", "sqlalchemy", "numpy", "kombu")
+    for name in (*lacking, "pydantic_settings", "huggingface_hub", "obstore", "uuid_utils"):
+        (tmp_path / f"{name}.py").write_text(f"raise ModuleNotFoundError('no {name}')")
+    words = [sys.executable, "-P", "-m", "zpruner", "gguf", "--help"]
+    home = environment({**os.environ, "PYTHONPATH": str(tmp_path)})
+    done = subprocess.run(words, env=home, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "--converter" in done.stdout

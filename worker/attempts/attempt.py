@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TypeVar
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from db.access.caller_secrets import read_model_secret
@@ -27,6 +27,7 @@ from db.startup.settings import Settings
 from db.tables.base import Document
 from db.tables.jobs import Job
 from db.tables.trials import TRIAL
+from worker.attempts.busy_machine import BEGINNING
 from worker.jobs.progress import JobProgress, JobResult
 
 T = TypeVar("T")
@@ -115,6 +116,14 @@ class Attempt:
         with self._sessions.begin() as session:
             return self._leases(session).heartbeat(self.job_id, self.number)
 
+    def warn(self, text: str) -> None:
+        """Add to the job's warnings that the machine is busy; a failed write is only logged."""
+        try:
+            with self._sessions.begin() as session:
+                self._leases(session).report_warning(self.job_id, self.number, text, BEGINNING)
+        except (LeaseLostError, SQLAlchemyError) as error:
+            log.warning("job %s: a warning is not stored: %s", self.job_id, error)
+
     def record(self, progress: JobProgress, eta: Eta | None = None) -> JobState:
         """Write progress, and the report of a block just finished; return the job's state."""
         block, report = progress.block, progress.report
@@ -140,10 +149,13 @@ class Attempt:
         return self._retried(write)
 
     def succeed(self, result: JobResult, artifacts: Sequence[NewArtifact]) -> None:
-        """Record that the job succeeded, with its metrics and artifacts."""
-        self._end(
-            lambda leases: leases.succeed(self.job_id, self.number, result.metrics, artifacts)
-        )
+        """Record that the job succeeded, with its metrics, warnings and artifacts."""
+
+        def write(leases: LeaseRepository) -> Job:
+            metrics, warnings = result.metrics, result.warnings
+            return leases.succeed(self.job_id, self.number, metrics, artifacts, warnings)
+
+        self._end(write)
 
     def state_if_held(self) -> JobState | None:
         """Return the job's state; None if the job was deleted or another attempt holds it."""

@@ -13,6 +13,7 @@ from db.core.errors import JobError
 from db.core.states import JobState
 from db.scheduling.workers import HEARTBEAT_EVERY
 from worker.attempts.attempt import Attempt
+from worker.attempts.busy_machine import BusyMachine
 from worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class LeaseWatchdog:
     ) -> None:
         self._attempt, self._settings = attempt, settings
         self._stopping, self._force_end = stopping, force_end
+        self._machine = BusyMachine(attempt.warn, settings.worker_nice)
         self._done = threading.Event()
         self._reason: StopReason | None = None
         self._deadline = time.monotonic() + settings.job_timeout_s
@@ -94,6 +96,7 @@ class LeaseWatchdog:
 
     def _run(self) -> None:
         while self._reason is None and not self._done.wait(POLL_INTERVAL_S):
+            self._machine.check()
             self._reason = self._find_reason()
         if self._reason is not None and not self._done.wait(self._grace_s(self._reason)):
             log.warning("job %s did not stop: %s", self._attempt.job_id, self._reason)

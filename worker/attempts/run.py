@@ -16,6 +16,7 @@ from db.core.session import Sessions
 from db.core.states import JobState, Phase
 from db.files.artifact_store import ArtifactStore
 from db.files.fetched_uploads import fetch_uploads
+from db.files.staging_copies import RESULT_FOLDER
 from db.files.stores import open_uploads
 from db.problems.service import DISK_FULL
 from db.scheduling.recovery import RecoveryRepository
@@ -39,11 +40,15 @@ from worker.jobs.eta import EtaEstimator
 from worker.jobs.problems import TRANSIENT_CODES, problem_of, time_limit_problem
 from worker.jobs.progress import JobProgress, JobResult
 from worker.jobs.resources import Resources
+from worker.priority import ComputeThread
 from worker.pruning.base.generators import run_to_end
 from worker.settings import WorkerSettings
+from worker.sources.result_models import PlacedResult, place_result
 
 log = logging.getLogger(__name__)
 EX_TEMPFAIL = 75
+STARTING = {Phase.resolving, Phase.loading}
+"""The phases in which a job does not give way to other processes yet."""
 
 
 class Prune(Protocol):
@@ -145,7 +150,9 @@ class Runner:
         with LeaseWatchdog(attempt, self._settings, self._stopping, force_end) as watchdog:
             staged = self._store.stage(attempt.job_id, attempt.number, watchdog.check)
             fetch_uploads(self._sessions, self._uploads, attempt.spec)
-            result = self._follow(attempt, watchdog, staged)
+            folder = staged / RESULT_FOLDER
+            place = partial(place_result, self._sessions, self._store, attempt.spec, folder)
+            result = self._follow(attempt, watchdog, staged, place(watchdog.check))
             watchdog.check()
             publish = partial(self._store.publish, staged, attempt.job_id)
             artifacts = publish(result.digests, watchdog.check) if result.has_files else []
@@ -154,8 +161,20 @@ class Runner:
         with logged_bucket_errors("files of other attempts are left"):
             self._store.keep_only(attempt.job_id, attempt.number)
 
-    def _follow(self, attempt: Attempt, watchdog: LeaseWatchdog, staged: Path) -> JobResult:
+    def _follow(
+        self,
+        attempt: Attempt,
+        watchdog: LeaseWatchdog,
+        staged: Path,
+        started_from: PlacedResult | None,
+    ) -> JobResult:
         """Run the work, record its progress, and return its result.
+
+        Args:
+            attempt: the attempt.
+            watchdog: its watchdog.
+            staged: its staging folder.
+            started_from: the model, if it is the result of another job.
 
         Raises:
             AttemptStopped: the attempt must end before its work is finished.
@@ -180,13 +199,24 @@ class Runner:
 
         resources = replace(
             self._settings.resources,
+            result=started_from,
             digests=attempt.dataset_digests(),
             job_id=attempt.job_id,
             gate=attempt.gate,
             model_secret=partial(attempt.model_secret, self._settings),
         )
-        with closing(self._steps(attempt, staged, resources)) as steps:
-            return run_to_end(steps, record)
+        steps = self._steps(attempt, staged, resources)
+        with (
+            ComputeThread(self._settings.worker_nice) as thread,
+            closing(thread.iterate(steps)) as computed,
+        ):
+
+            def give_way(progress: JobProgress) -> None:
+                if progress.phase not in STARTING:
+                    thread.lower_priority()
+                record(progress)
+
+            return run_to_end(computed, give_way)
 
     def _steps(
         self, attempt: Attempt, staged: Path, resources: Resources

@@ -5,10 +5,12 @@ import os
 import subprocess
 import threading
 import time
+from functools import partial
 from typing import Self
 
 from db.startup.heartbeat_monitor import HeartbeatMonitor
 from db.startup.heartbeat_pipe import HEARTBEAT_VARIABLE
+from db.startup.parent_death import exit_with_parent
 
 log = logging.getLogger(__name__)
 RESTART_AFTER_S = 10.0
@@ -16,7 +18,7 @@ RESTART_AFTER_S = 10.0
 
 
 class OnDemandProcess:
-    """At most one process of a program, in a session of its own.
+    """At most one process of a program; the kernel kills it if the thread that started it ends.
 
     Args:
         command: program and arguments.
@@ -81,10 +83,11 @@ class OnDemandProcess:
             self._command,
             env=os.environ | pipe,
             pass_fds=[int(fd) for fd in pipe.values()],
-            start_new_session=True,  # so that it can lower the priority of its session
+            process_group=0,
+            preexec_fn=partial(exit_with_parent, os.getpid()),
         )
         if self._monitor is not None:
-            self._monitor.close_write_end()
+            self._monitor.watch(self.process.pid)
 
     def _end(self, grace_s: float) -> None:
         if self.process is not None:

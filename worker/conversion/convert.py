@@ -5,32 +5,23 @@ import re
 import signal
 import subprocess
 import sys
-from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from worker.conversion.errors import ConversionError
 from worker.conversion.gguf_file import GgufFile
+from worker.conversion.gguf_type import GgufType
+from worker.conversion.loading import check_loads
 
 _UNKNOWN_MODEL = re.compile(r"Model (\w+) is not supported")
 _UNKNOWN_TOKENIZER = "pre-tokenizer was not recognized"
 _REMEDY = "Name the converter of a newer llama.cpp with --converter."
 
 
-class GgufType(StrEnum):
-    """How the matrices are stored; ``auto`` is the folder's own 16 bits, or else f16."""
-
-    auto = "auto"
-    f32 = "f32"
-    f16 = "f16"
-    bf16 = "bf16"
-    q8_0 = "q8_0"
-
-
 def convert(script: Path, folder: Path, file: Path, kind: GgufType) -> GgufFile:
     """Write a model folder as a GGUF file.
 
-    The file appears under its name only once it is complete and was read.
+    The file appears under its name only once it is complete, was read, and llama.cpp loads it.
 
     Args:
         script: the converter's script, which is run.
@@ -39,13 +30,14 @@ def convert(script: Path, folder: Path, file: Path, kind: GgufType) -> GgufFile:
         kind: how the matrices are stored.
 
     Raises:
-        ConversionError: the converter failed, or its file is not complete.
+        ConversionError: the converter failed, or its file is not complete or not loaded.
     """
     with TemporaryDirectory(prefix=".gguf-", dir=file.absolute().parent) as scratch:
         # The converter reads braces in the file's name as a template; this name has none.
         written = Path(scratch) / "model.gguf"
         _run(script, folder, written, kind)
         found = GgufFile.read(written)
+        check_loads(written)
         os.replace(written, file)
     return found
 

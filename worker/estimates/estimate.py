@@ -1,57 +1,60 @@
 """Estimating a job's memory, time and output size on this machine, without reading weights."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import prod
 from pathlib import Path
-from statistics import quantiles
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 
+from db.jobs.estimates import TimedJob
 from db.spec.combinations.combination import check_combination
 from db.spec.prune_spec import PruneSpec
-from db.spec.references import parse_model
-from worker.estimates.expected_windows import can_count_windows, expected_windows
+from worker.estimates.correction import contradicts
+from worker.estimates.duration import Duration, duration
+from worker.estimates.expected_windows import expected_windows, needs_tokenizer
+from worker.estimates.load import IDLE, Load
 from worker.estimates.planned_job import JobPlan, PlannedJob, planned_job
-from worker.jobs.eta import P90_FACTOR
+from worker.jobs.resources import Resources
 from worker.pruning.base.compute import compute_device, dtype_name
 from worker.pruning.base.errors import InsufficientMemoryError
 from worker.pruning.base.speed import Speed
 from worker.pruning.model.meta_model import MetaModel
-from worker.pruning.planning.machine_benchmark import machine_speed
+from worker.pruning.planning.measured_speed import MeasuredSpeed, measured_speed
 from worker.pruning.planning.memory_limits import Headroom, idle_headroom
 from worker.recovery.planning.plan import RecoveryPlan
 from worker.settings import WorkerSettings
 from worker.sources.models import ModelFolder, fetch_outline
+from worker.sources.result_models import PlacedResult
 
-MIN_JOBS = 5
-"""With fewer earlier jobs than this, quantiles of their durations would mean nothing."""
-P50_FACTOR = 1.0
-"""The median duration, as a multiple of the planned duration.
-
-Half of the jobs in benchmarks/results/plans.md took less time than planned.
-"""
 UNLIMITED_BYTES = 1 << 60
 MEMORY = ("host_bytes", "device_bytes", "scratch_bytes")
 WINDOWS = ("calibration", "evaluation", "seq_len", "evaluation_seq_len", "training", "held_out")
-RECOVERY = ("host_bytes", "device_bytes", "scratch_bytes", "steps", "seconds")
+RECOVERY = ("host_bytes", "device_bytes", "scratch_bytes", "steps")
 
 
 def estimate(
     spec: PruneSpec,
     settings: WorkerSettings,
-    duration_ratios: Sequence[float] = (),
+    jobs: Sequence[TimedJob] = (),
     secret: str | None = None,
+    started_from: PlacedResult | None = None,
+    load_of: Callable[[Speed, torch.device], Load] = lambda speed, device: IDLE,
 ) -> dict[str, Any]:
-    """Estimate the memory, time and output size of a job that runs alone on this machine.
+    """Estimate the memory, time and output size of a job on this machine.
+
+    Memory is estimated for a machine that does nothing else, time for one that stays as busy as it
+    is.
 
     Args:
         spec: the job.
         settings: the worker's settings.
-        duration_ratios: for each recent job, its duration divided by its planned duration.
+        jobs: recent jobs of this machine, whose times correct the planned one.
         secret: the secret for the model; None for that of the environment, if there is one.
+        started_from: the outline of the model, if it is the result of another job.
+        load_of: measures how busy the machine is, given its speed when idle.
 
     Returns:
         The estimate, ready for JSON.
@@ -62,34 +65,40 @@ def estimate(
     """
     check_combination(spec)
     device = compute_device(settings.device)
-    model, job = _planned_job(spec, settings, device, secret)
+    resources = replace(settings.resources, result=started_from)
+    model, job = _planned_job(spec, resources, device, secret)
     headroom = idle_headroom(device, settings.memory_budget_bytes)
     dtype = job.meta_model.dtype
-    speed = machine_speed(settings.speed_file, device, dtype) if settings.devices == 1 else None
-    plan, refusal = _plan_or_refusal(job, headroom, speed)
+    time = _duration(job, headroom, settings, jobs, load_of)
+    plan, refusal = _plan_or_refusal(job, headroom, time.speed if time else None)
     return {
         "model": _size(model, job.meta_model),
         "fits": refusal is None,
         "refusal": refusal,
         "memory": {name: getattr(plan, name) for name in MEMORY},
-        "seconds": _seconds(plan.seconds, duration_ratios),
+        "seconds": time.as_json() if time else None,
+        "basis": time.basis() if time else None,
         "artifact_bytes": plan.sweep.artifact_bytes,
         "computed_on": {"device": device.type, "dtype": dtype_name(dtype)},
         "setting": plan.sweep.setting_values(),
-        "recovery": _recovery(plan.recovery),
+        "recovery": _recovery(plan.recovery, time),
         "windows": {name: getattr(job.windows, name) for name in WINDOWS},
-        "warnings": [*job.windows.guesses, *_not_planned(spec)],
+        "warnings": [
+            *job.windows.guesses,
+            *_not_planned(spec),
+            *(time.warnings() if time else []),
+        ],
+        "result_warnings": list(job.result_warnings),
     }
 
 
 def _planned_job(
-    spec: PruneSpec, settings: WorkerSettings, device: torch.device, secret: str | None
+    spec: PruneSpec, resources: Resources, device: torch.device, secret: str | None
 ) -> tuple[ModelFolder, PlannedJob]:
     """Return the job and its model, of which only the outline is fetched."""
-    resources = settings.resources
     with TemporaryDirectory(prefix="zpruner-outline-") as scratch:
-        reference = parse_model(spec.model, spec.revision, resources.model_roots, resources.buckets)
-        with_tokenizer = can_count_windows(spec, resources)
+        reference = resources.model_reference(spec)
+        with_tokenizer = needs_tokenizer(spec, resources)
         model = fetch_outline(
             reference, Path(scratch), with_tokenizer=with_tokenizer, secret=secret
         )
@@ -100,6 +109,35 @@ def _planned_job(
             lambda meta_model: expected_windows(spec, model, meta_model, resources),
         )
     return model, job
+
+
+def _duration(
+    job: PlannedJob,
+    headroom: Headroom,
+    settings: WorkerSettings,
+    jobs: Sequence[TimedJob],
+    load_of: Callable[[Speed, torch.device], Load],
+) -> Duration | None:
+    """Return how long the job will take; None if several processes share it."""
+    if settings.devices != 1:
+        return None
+    machine = settings.speed_file, job.meta_model.device, job.meta_model.dtype
+    measured = measured_speed(*machine)
+    if measured is not None and contradicts(_jobs_of(measured, jobs)):
+        measured = measured_speed(*machine, contradicted=True)
+    if measured is None:
+        return None
+    load = load_of(measured.speed, job.meta_model.device)
+
+    def planned(speed: Speed) -> float | None:
+        return _plan_or_refusal(job, headroom, speed)[0].seconds
+
+    return duration(planned, measured, _jobs_of(measured, jobs), load)
+
+
+def _jobs_of(measured: MeasuredSpeed, jobs: Sequence[TimedJob]) -> list[TimedJob]:
+    """Return the jobs that have ended since this speed is valid."""
+    return [job for job in jobs if job.finished_at.timestamp() >= measured.valid_since]
 
 
 def _plan_or_refusal(
@@ -139,15 +177,8 @@ def _size(model: ModelFolder, meta_model: MetaModel) -> dict[str, Any]:
     }
 
 
-def _recovery(plan: RecoveryPlan | None) -> dict[str, Any] | None:
-    return None if plan is None else {name: getattr(plan, name) for name in RECOVERY}
-
-
-def _seconds(planned: float | None, duration_ratios: Sequence[float]) -> dict[str, float] | None:
-    if planned is None:
+def _recovery(plan: RecoveryPlan | None, time: Duration | None) -> dict[str, Any] | None:
+    if plan is None:
         return None
-    p50, p90, jobs = P50_FACTOR, P90_FACTOR, 0
-    if len(duration_ratios) >= MIN_JOBS:
-        tenths = quantiles(duration_ratios, n=10, method="inclusive")
-        p50, p90, jobs = tenths[4], tenths[8], len(duration_ratios)
-    return {"p50": planned * p50, "p90": planned * p90, "jobs": jobs}
+    seconds = plan.seconds * time.corrected.p50 if time and plan.seconds is not None else None
+    return {name: getattr(plan, name) for name in RECOVERY} | {"seconds": seconds}

@@ -7,6 +7,9 @@ torch anew for every estimate.
 
 import logging
 import time
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from transformers.utils import logging as transformers_logging
 
@@ -14,14 +17,15 @@ from db.access.caller_secrets import read_model_secret
 from db.core import redaction
 from db.core.session import Sessions, open_sessions
 from db.files.fetched_uploads import fetch_uploads
-from db.files.stores import open_uploads
+from db.files.stores import open_store, open_uploads
 from db.jobs.estimates import EstimateRepository
 from db.spec.prune_spec import PruneSpec
-from db.startup.parent_death import exit_with_parent
 from worker.estimates.estimate import estimate
+from worker.estimates.load import measured_load
 from worker.jobs.problems import problem_of
-from worker.priority import lower_priority
+from worker.priority import ComputeThread
 from worker.settings import WorkerSettings
+from worker.sources.result_models import outline_result
 
 log = logging.getLogger(__name__)
 IDLE_S = 120.0
@@ -30,8 +34,6 @@ POLL_INTERVAL_S = 0.1
 
 def main() -> None:
     """Compute requested estimates; return after ``IDLE_S`` seconds without a request."""
-    exit_with_parent()
-    lower_priority()
     redaction.install()
     logging.basicConfig(level=logging.WARNING)
     transformers_logging.set_verbosity_error()
@@ -51,7 +53,7 @@ def compute_next(sessions: Sessions, settings: WorkerSettings) -> bool:
         estimates = EstimateRepository(session)
         if not estimates.has_pending():  # read without a write lock
             return False
-        time_ratios = estimates.time_ratios()
+        jobs, running = estimates.timed_jobs(), estimates.running_jobs()
     with sessions.begin() as session:
         claimed = EstimateRepository(session).claim_next()
     if claimed is None:
@@ -61,7 +63,14 @@ def compute_next(sessions: Sessions, settings: WorkerSettings) -> bool:
         fetch_uploads(sessions, open_uploads(settings), spec)
         used_by = f"estimate {claimed.id}"
         secret = read_model_secret(sessions, settings, spec, claimed.created_by, used_by)
-        result = estimate(spec, settings, time_ratios, secret)
+        with (
+            TemporaryDirectory(prefix="zpruner-result-") as folder,
+            ComputeThread(settings.worker_nice) as thread,
+        ):
+            started_from = outline_result(sessions, open_store(settings), spec, Path(folder))
+            load_of = partial(measured_load, running_jobs=running)
+            thread.lower_priority()
+            result = thread.run(estimate, spec, settings, jobs, secret, started_from, load_of)
     except Exception as error:
         problem = problem_of(error, spec)
         if problem.status >= 500:

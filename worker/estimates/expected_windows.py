@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from db.spec.datasets.files import ChatRow, DataFile
 from db.spec.prune_spec import PruneSpec
 from db.spec.references import Builtin, DatasetReference, HubDataset, LocalPath
 from worker.jobs.recipes import recovery_of
@@ -19,14 +20,18 @@ from worker.pruning.model.meta_model import MetaModel
 from worker.recovery.settings import window_count
 from worker.sources.calibration import DEFAULT_SAMPLES, held_out_count
 from worker.sources.datasets import row_length
+from worker.sources.encoding import Encoder
 from worker.sources.hub_datasets import BUILTIN_TEXTS
 from worker.sources.models import ModelFolder
 from worker.sources.rows import ids_file, too_few
+from worker.sources.tokenizer import load_tokenizer
 
 MAX_ENCODED_BYTES = 1 << 20
 """Local files up to this size are tokenized for an estimate."""
 CHARACTERS_PER_TOKEN = 4
 MAX_ROWS = 10_000  # further rows are not counted
+MAX_CHATS = 100
+"""The number of conversations of a larger file that are rendered for an estimate."""
 HELD_OUT_SHARE = 0.1
 EVALUATED_CHARACTERS = {
     "wikitext2": 1_290_000,
@@ -81,6 +86,15 @@ def can_count_windows(spec: PruneSpec, resources: Resources) -> bool:
     )
 
 
+def needs_tokenizer(spec: PruneSpec, resources: Resources) -> bool:
+    """Return whether the estimate needs the model's tokenizer: to count windows, or for its chats.
+
+    Raises:
+        SpecRefusedError: a dataset cannot be used.
+    """
+    return can_count_windows(spec, resources) or bool(_chat_files(spec, resources))
+
+
 def counted_windows(
     spec: PruneSpec, model: ModelFolder, meta_model: MetaModel, resources: Resources
 ) -> ExpectedWindows:
@@ -111,6 +125,7 @@ def expected_windows(
     """
     if can_count_windows(spec, resources):
         return counted_windows(spec, model, meta_model, resources)
+    _check_chats(spec, model, resources)
     expected = _guessed_windows(spec, meta_model, resources)
     if spec.keep_dataset is not None:
         expected = replace(expected, keep=expected.calibration)
@@ -119,6 +134,34 @@ def expected_windows(
     check_recovered_steps(spec, settings, expected.seq_len)
     training = window_count(settings, expected.seq_len)
     return replace(expected, training=training, held_out=held_out_count(training))
+
+
+def _check_chats(spec: PruneSpec, model: ModelFolder, resources: Resources) -> None:
+    """Render the first conversations of each local file with the model's chat template.
+
+    Raises:
+        SpecRefusedError: there is no template, it does not accept them, or it exceeds a limit.
+    """
+    files = _chat_files(spec, resources)
+    tokenizer = load_tokenizer(model.path, model.name) if files else None
+    for file in files:
+        with Encoder(tokenizer, None, file.field, file.name).chats() as render:
+            for row in islice(file.rows(), MAX_CHATS):
+                if isinstance(row, ChatRow):
+                    render(row.messages, f"line {row.line}")
+
+
+def _chat_files(spec: PruneSpec, resources: Resources) -> list[DataFile]:
+    """Return the local files of the job's datasets whose rows are conversations."""
+    dataset, own = datasets_of(spec, resources)
+    named = {"dataset": dataset, "eval_dataset": own}
+    named["keep_dataset"] = keep_dataset_of(spec, resources)
+    files = [
+        DataFile(one.path, field, one.name, one.text_field)
+        for field, one in named.items()
+        if isinstance(one, LocalPath)
+    ]
+    return [one for one in files if one.holds_rows and isinstance(one.first(), ChatRow)]
 
 
 def _guessed_windows(

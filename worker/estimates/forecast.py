@@ -10,7 +10,7 @@ from worker.estimates.planned_job import planned_job
 from worker.jobs.resources import Resources
 from worker.pruning.base.compute import compute_device
 from worker.pruning.distributed.launcher import rank_devices
-from worker.pruning.planning.machine_benchmark import machine_speed
+from worker.pruning.planning.measured_speed import measured_speed
 from worker.pruning.planning.memory_limits import headroom
 from worker.sources.models import fetch_model
 
@@ -33,5 +33,6 @@ def forecast(spec: PruneSpec, resources: Resources) -> dict[str, Any]:
         spec, model, device, lambda meta_model: counted_windows(spec, model, meta_model, resources)
     )
     dtype = job.meta_model.dtype
-    speed = machine_speed(resources.speeds, device, dtype) if resources.speeds else None
+    found = measured_speed(resources.speeds, device, dtype) if resources.speeds else None
+    speed = found.speed if found else None
     return job.plan(headroom(device, resources.memory_budget_bytes), speed).as_json()

@@ -1,6 +1,6 @@
 """Planning a job from how many windows it uses and the headers of its model's weight files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from worker.estimates.expected_windows import ExpectedWindows
 from worker.jobs.job_report import plan_json
 from worker.jobs.pruned.parts import recovery_at
 from worker.jobs.recipes import check_job_recipe, last_increment, recipe_at, recipe_of, recovery_of
+from worker.jobs.written.result_warnings import result_warnings
 from worker.pruning.base.compute import compute_dtype
 from worker.pruning.base.increments import Increment
 from worker.pruning.base.shapes import ModelShape
@@ -106,6 +107,7 @@ class PlannedJob:
     work: Workload
     recovery: PlannedRecovery | None
     increments: int = 1
+    result_warnings: Sequence[str] = ()
 
     def plan(self, headroom: Headroom, speed: Speed | None = None) -> JobPlan:
         """Return the fastest plans that fit into ``headroom``.
@@ -153,6 +155,7 @@ def planned_job(
         workload(meta_model, recipe, calibration, evaluation),
         _planned_recovery(spec, meta_model, windows, last),
         last.total,
+        result_warnings(recipe, meta_model),
     )
 
 

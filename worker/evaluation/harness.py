@@ -72,6 +72,8 @@ class TaskCatalogue:
             raise TaskError("there is no such task")
         try:
             loaded = manager.load(asked)["tasks"]
+        except TaskError:
+            raise
         except Exception as error:  # the harness and the data set library raise anything
             first = str(error).partition("\n")[0][:300]
             raise TaskError(f"it or its data set cannot be loaded: {first}") from error

@@ -1,40 +1,48 @@
-"""The templates of tasks, which are programs, rendered with limits on what they may do."""
+"""The templates of tasks, which are programs, rendered in a process with limits."""
 
-from collections.abc import Sized
+import atexit
 from typing import Any
 
-from jinja2 import StrictUndefined
-from jinja2.exceptions import SecurityError
-from jinja2.runtime import Context
-from jinja2.sandbox import SandboxedEnvironment
 from lm_eval import utils
 
+from worker.evaluation.task_fields import TaskError
+from worker.templates.rendering import Rendering, TemplateError, TemplateLimitError
+
 MAX_LENGTH = 1_000_000
-"""The longest text or list, and the largest power, that an operator may make."""
+"""The longest text that a template may make."""
 
 
-class LimitedEnvironment(SandboxedEnvironment):
-    """Renders templates that can reach no Python object but their values, nor fill the memory."""
+class BoundedEnvironment:
+    """Takes the place of the harness's environment, which sets no limits."""
 
-    intercepted_binops = frozenset({"*", "**"})
+    def __init__(self) -> None:
+        self._rendering = Rendering("worker.templates.tasks", MAX_LENGTH)
+        atexit.register(self._rendering.close)
 
-    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        """Multiply, or raise to a power.
+    def from_string(self, source: str) -> "BoundedTemplate":
+        return BoundedTemplate(self._rendering, source)
+
+
+class BoundedTemplate:
+    """A template that is rendered in another process."""
+
+    def __init__(self, rendering: Rendering, source: str) -> None:
+        self._rendering, self._source = rendering, source
+
+    def render(self, **fields: Any) -> str:
+        """Render the template with the fields of a document.
 
         Raises:
-            SecurityError: the result would be too large.
+            TaskError: it failed, or exceeded a limit.
         """
-        sizes = [len(one) if isinstance(one, Sized) else abs(one) for one in (left, right)]
-        is_repeated = isinstance(left, Sized) or isinstance(right, Sized)
-        if operator == "**" and (sizes[0] > 1000 or sizes[1] > 64):
-            raise SecurityError("a power is too large")
-        if operator == "*" and is_repeated and sizes[0] * sizes[1] > MAX_LENGTH:
-            raise SecurityError("a text or list is repeated too often")
-        return super().call_binop(context, operator, left, right)
+        try:
+            return self._rendering.render(self._source, fields)
+        except TemplateLimitError as error:
+            raise TaskError(f"its template {self._source!r:.80} exceeds a limit: {error}") from None
+        except TemplateError as error:
+            raise TaskError(f"its template {self._source!r:.80} fails: {error}") from None
 
 
 def limit_templates() -> None:
     """Make the harness render templates with limits; by itself it sets none."""
-    limited = LimitedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
-    limited.filters |= utils.env.filters
-    utils.env = limited
+    utils.env = BoundedEnvironment()

@@ -11,6 +11,7 @@ from db.spec.checkpoint_headers import weight_files
 from db.spec.datasets.upload_store import UPLOADED
 from db.spec.expected_inputs import CALIBRATION, EVALUATION, KEEP, MODEL
 from db.spec.inputs.bucket_references import S3File
+from db.spec.inputs.job_results import JOB
 from db.spec.prune_spec import PruneSpec
 from db.spec.references import (
     LOCAL,
@@ -18,7 +19,6 @@ from db.spec.references import (
     LocalPath,
     ModelReference,
     parse_dataset,
-    parse_model,
 )
 from worker.jobs.model_folder import copied_files
 from worker.jobs.opened_job import OpenedJob
@@ -56,13 +56,18 @@ def model_digests(
 
     Yields:
         Progress after each file, as a place where the job may stop: weights can take minutes.
+
+    Raises:
+        SpecRefusedError: the model is the result of a job, and a file of it is damaged.
     """
     folder = model.path
-    copied = copied_files(folder, resources.model_roots)
+    copied = copied_files(folder, resources.linked_folders)
     weights = weight_files(folder, model.name, {path.name for path in folder.iterdir()})
     digests: dict[str, str] = {}
     for path in sorted({*copied, *(folder / name for name in weights)}):
         digests[MODEL + path.name] = file_digest(path)
+        if resources.result is not None:
+            resources.result.require_intact(path.name, digests[MODEL + path.name])
         yield JobProgress(Phase.loading, 0.01)
     return digests
 
@@ -78,7 +83,7 @@ def text_digests(job: OpenedJob) -> dict[str, str]:
 
 def shown_names(spec: PruneSpec, resources: Resources) -> dict[str, str]:
     """Return the names of the model and the datasets without the paths of local folders."""
-    model = parse_model(spec.model, spec.revision, resources.model_roots, resources.buckets)
+    model = resources.model_reference(spec)
     names = {"model": _shown(model, resources.model_roots)}
     for field in ("dataset", "keep_dataset", "eval_dataset"):
         if (name := getattr(spec, field)) is not None:
@@ -98,7 +103,7 @@ def _shown(
     Without roots, only the last part of a local path is shown.
     """
     name = reference.name
-    if not isinstance(reference, LocalPath) or name.startswith(UPLOADED):
+    if not isinstance(reference, LocalPath) or name.startswith((UPLOADED, JOB)):
         return name
     if roots is not None and not PurePath(name.removeprefix(LOCAL)).is_absolute():
         return name

@@ -13,7 +13,9 @@ from worker.evaluation.perplexity import perplexity, perplexity_interval
 from worker.jobs.measurements.other_results import OtherResults
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.pruned.pruned_model import PrunedModel
+from worker.jobs.recipes import recipe_at
 from worker.jobs.recovered_model import RecoveredModel
+from worker.jobs.written.result_warnings import result_warnings
 from worker.pruning.base.compute import dtype_name
 from worker.pruning.base.errors import NotFiniteError
 from worker.pruning.model.head_loss import mean_loss
@@ -22,19 +24,30 @@ from worker.pruning.sweep.results import BlockResult, PruningResult, RemovedUnit
 from worker.recovery.results import RecoveryResult
 
 
-def job_report(job: OpenedJob, model: PrunedModel, others: OtherResults) -> dict[str, Any]:
-    """Return all measurements and how they were made, as in ``report.json``."""
+def job_report(
+    job: OpenedJob, model: PrunedModel, others: OtherResults, waiting_share: float | None
+) -> dict[str, Any]:
+    """Return all measurements and how they were made, as in ``report.json``.
+
+    ``waiting_share`` is the share of the job's time in which it waited for a processor; None if
+    that is not known.
+    """
     shared = job.windows.overlap()
     dtype = model.report["computed"]["dtype"]
     protocol = job.windows.evaluation.provenance | {"dtype": dtype}
     report = {
         # Where the files are sent is no part of how they were made, and may be private.
         "spec": job.spec.model_dump(mode="json", exclude={"output"}),
-        "model": {"name": job.model.name, "revision": job.model.revision},
+        "model": {"name": job.model.name, "revision": job.model.revision, **_lineage(job)},
         "metrics": model.metrics
         | others.metrics()
-        | {"eval_overlap": shared, "protocol": protocol},
-        "warnings": [*_in_place(job), *model.warnings, *_warnings(shared)],
+        | {"waiting_share": waiting_share, "eval_overlap": shared, "protocol": protocol},
+        "warnings": [
+            *_in_place(job),
+            *result_warnings(recipe_at(job.recipe, model.increment), job.meta_model),
+            *model.warnings,
+            *_warnings(shared),
+        ],
         "calibration": job.windows.calibration.provenance,
         "evaluation": protocol,
         **({"keep": job.windows.keep.provenance} if job.windows.keep else {}),
@@ -42,6 +55,12 @@ def job_report(job: OpenedJob, model: PrunedModel, others: OtherResults) -> dict
         "blocks": [block_json(block) for block in model.blocks],
     }
     return report | others.report()
+
+
+def _lineage(job: OpenedJob) -> dict[str, Any]:
+    """Return the jobs whose results led to the model, and the model that the first one pruned."""
+    result = job.resources.result
+    return {} if result is None else {"lineage": dict(result.lineage)}
 
 
 def pruned_model(
@@ -140,6 +159,8 @@ def job_metrics(
         "evaluate_seconds": result.evaluate_seconds,
         **_plan_metrics(result, recovered),
     }
+    if result.changed is not None:
+        metrics["pgp"] = {"changed": result.changed}
     return metrics if recovered is None else metrics | {"recovery": recovered.metrics()}
 
 

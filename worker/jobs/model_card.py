@@ -7,7 +7,7 @@ from typing import Any
 from db.spec.allocations import AllocationName
 from db.spec.catalogue import METHODS
 from db.spec.prune_spec import PruneSpec
-from db.spec.pruning.methods import MethodName
+from db.spec.pruning.methods import MethodName, SelectionName
 from db.spec.variants import default_variant
 from worker.jobs.pruned.steps_section import gradual_steps, steps_section
 from worker.jobs.recipes import recipe_of
@@ -29,6 +29,7 @@ _REMOVED = {
     MethodName.pgp: "the channels of MLPs and the attention heads that trials without some of them "
     "found to matter least",
 }
+_BY_PROMPTS = "the channels of MLPs that are least active on the last tokens of prompts"
 _UNCHANGED = ", and so are these tensors of the blocks"
 _TRAINED_NORMS = ". These tensors of the blocks were not pruned, but their norms were trained"
 _TEMPLATE = """\
@@ -39,7 +40,7 @@ tags: [pruning, {tag}, z-pruner]
 
 # {name}, {title}
 
-| | dense | pruned |
+{lineage}| | dense | pruned |
 |---|---:|---:|
 | perplexity | {dense} | {pruned} |
 {intervals}{before}{size}
@@ -82,7 +83,8 @@ def model_card(report: dict[str, Any]) -> str:
     model, recovery = report["model"], report.get("recovery")
     return _TEMPLATE.format(
         base=f"base_model: {model['name']}\n" if model["revision"] else "",
-        name=PurePath(model["name"]).name if model["revision"] is None else model["name"],
+        name=_name(model),
+        lineage=_lineage(model),
         tag="structured-pruning" if metrics["parameters_removed"] else "sparsity",
         title=_title(metrics),
         size=_size(metrics),
@@ -112,6 +114,24 @@ def model_card(report: dict[str, Any]) -> str:
         warnings="".join(f"**Warning**: {one}\n\n" for one in report["warnings"]),
         patterns=pattern_section(metrics["patterns"], is_quantized=spec.quantize is not None)
         + steps_section(metrics),
+    )
+
+
+def _name(model: dict[str, Any]) -> str:
+    """Return the name of the dense model; of a job's result, that of the first job's model."""
+    if "lineage" in model:
+        return PurePath(model["lineage"]["model"]).name
+    name: str = model["name"]
+    return PurePath(name).name if model["revision"] is None else name
+
+
+def _lineage(model: dict[str, Any]) -> str:
+    if "lineage" not in model:
+        return ""
+    jobs = ", which started from that of ".join(f"`{one}`" for one in model["lineage"]["jobs"])
+    return (
+        f"The dense model of this job is the result of the job {jobs}. All figures compare with "
+        "it.\n\n"
     )
 
 
@@ -171,7 +191,7 @@ def _steps(spec: PruneSpec, environment: dict[str, Any]) -> Iterable[str]:
 
 
 def _removal_steps(spec: PruneSpec, recipe: Recipe) -> Iterable[str]:
-    what = _REMOVED[spec.method]
+    what = _BY_PROMPTS if spec.selection is SelectionName.ptl else _REMOVED[spec.method]
     source = f", {_SOURCES[spec.method]}" if spec.method in _PUBLISHED else ""
     yield f"removed by the method `{spec.method}`{source}, with a ratio of {spec.ratio:g}: {what}"
     if not recipe.is_cut:

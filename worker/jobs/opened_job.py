@@ -19,7 +19,7 @@ from worker.jobs.windows import JobWindows, windows_of
 from worker.pruning.base.compute import compute_dtype
 from worker.pruning.base.speed import Speed
 from worker.pruning.model.meta_model import MetaModel
-from worker.pruning.planning.machine_benchmark import machine_speed
+from worker.pruning.planning.measured_speed import measured_speed
 from worker.pruning.quantization.scheme import Scheme
 from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.recovery.settings import Recovery
@@ -94,4 +94,5 @@ class OpenedJob:
         """The machine's speed; None if it is not known, or if several devices share the job."""
         if self.resources.speeds is None or len(self.devices) > 1:
             return None
-        return machine_speed(self.resources.speeds, self.devices[0], self.meta_model.dtype)
+        found = measured_speed(self.resources.speeds, self.devices[0], self.meta_model.dtype)
+        return found.speed if found else None

@@ -6,7 +6,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from db.buckets.errors import BucketError
 from db.core.errors import EncryptionKeyError, SpecRefusedError
-from db.core.escaping import escape_surrogates
+from db.core.escaping import escape_surrogates, quoted
 from db.core.problem import FieldProblem, Problem
 from db.problems import failures as kinds
 from db.problems.access import ENCRYPTION_KEY
@@ -36,6 +36,7 @@ KINDS: dict[type[BaseException], ProblemKind] = {
     errors.SkipError: kinds.SKIP,
     errors.AllocationError: kinds.ALLOCATION,
     errors.RatioError: kinds.RATIO,
+    errors.SparsityError: kinds.SPARSITY,
     errors.IncrementsError: kinds.INCREMENTS,
     errors.RefinementError: kinds.REFINEMENT,
     errors.RecoveryError: kinds.RECOVERY,
@@ -45,6 +46,7 @@ KINDS: dict[type[BaseException], ProblemKind] = {
     errors.UnknownMethodError: kinds.UNKNOWN_METHOD,
     errors.SolverFailedError: kinds.SOLVER_FAILED,
     errors.UnsupportedModelError: kinds.UNSUPPORTED_MODEL,
+    errors.SmallerModelError: kinds.SMALLER_MODEL,
     errors.CheckpointError: kinds.CHECKPOINT,
     errors.InsufficientMemoryError: kinds.NO_ROOM,
     errors.NotFiniteError: kinds.NOT_FINITE,
@@ -59,11 +61,13 @@ KINDS: dict[type[BaseException], ProblemKind] = {
 
 FIELDS: dict[type[BaseException], str | None] = {
     errors.UnsupportedModelError: "model",
+    errors.SmallerModelError: "method",
     errors.CheckpointError: "model",
     errors.PatternError: "pattern",
     errors.SkipError: "skip",
     errors.AllocationError: "allocation",
     errors.RatioError: "ratio",
+    errors.SparsityError: "sparsity",
     errors.IncrementsError: "steps",
     errors.RefinementError: "refine",
     errors.RecoveryError: "recover",
@@ -114,6 +118,6 @@ def _pruning_problem(
     field = for_class(FIELDS, type(error))
     if spec is None or field is None:
         return kind.problem(detail, hint=hint)
-    value = spec.model_dump(mode="json")[field]
-    wrong = FieldProblem(pointer=f"/{field}", code=kind.code, detail=f"{field} {value!r}: {detail}")
+    value = quoted(spec.model_dump(mode="json")[field])
+    wrong = FieldProblem(pointer=f"/{field}", code=kind.code, detail=f"{field} {value}: {detail}")
     return kind.problem(detail, hint=hint, errors=[wrong])

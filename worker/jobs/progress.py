@@ -51,9 +51,11 @@ class JobResult:
     Attributes:
         metrics: the job's metrics, ready for JSON.
         digests: the digest of each weight file, by file name, computed while the file was written.
+        warnings: sentences for people who read the metrics, as in the report.
         has_files: whether the job has written files to publish.
     """
 
     metrics: dict[str, Any]
     digests: dict[str, KnownDigest] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
     has_files: bool = True

@@ -20,7 +20,6 @@ from worker.jobs.opened_job import OpenedJob
 from worker.jobs.signature import ENVELOPE
 from worker.pruning.base.compute import dtype_name
 from worker.pruning.sweep.fingerprint import code_digest, device_properties
-from worker.sources.models import ModelFolder
 
 FILE = "provenance.json"
 PROJECT = "https://github.com/z-pruner/z-pruner"
@@ -90,7 +89,7 @@ def _definition(run: Run) -> dict[str, Any]:
             "code_sha256": {name: code_digest(path) for name, path in packages.items()},
         },
         "resolvedDependencies": [
-            *_origin(job.model),
+            *_origin(job),
             *(_resource(name, sha256=digest) for name, digest in run.inputs.model.items()),
             _text(CALIBRATION, job.windows.calibration.provenance, names["dataset"]),
             *_keep_text(job, names),
@@ -125,9 +124,14 @@ def _details(run: Run) -> dict[str, Any]:
     }
 
 
-def _origin(model: ModelFolder) -> Iterator[dict[str, Any]]:
+def _origin(job: OpenedJob) -> Iterator[dict[str, Any]]:
     """Yield where the model came from, for one that is not local."""
-    if model.revision is not None:
+    model, result = job.model, job.resources.result
+    if result is not None:
+        # Without a digest of its own: the files have theirs, and so has SHA256SUMS of all files.
+        facts = {"SHA256SUMS": result.checksums_sha256, **result.lineage}
+        yield _resource("model") | {"uri": model.name, "annotations": facts}
+    elif model.revision is not None:
         uri = f"pkg:huggingface/{model.name}@{model.revision}"
         yield _resource("model", gitCommit=model.revision) | {"uri": uri}
     elif model.name.startswith(S3):  # objects have no revision; its files have digests

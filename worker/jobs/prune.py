@@ -9,7 +9,6 @@ from db.files.sealed_folder import KnownDigest
 from db.spec.combinations.combination import check_combination
 from db.spec.expected_inputs import MODEL, VERSION, check_expected
 from db.spec.prune_spec import PruneSpec
-from db.spec.references import parse_model
 from worker.evaluation.perplexity import token_loss
 from worker.jobs.dense_loss_cache import CachedDenseLosses
 from worker.jobs.inputs import JobInputs, model_digests, shown_names, text_digests, versions
@@ -34,6 +33,7 @@ from worker.jobs.written.smaller import whole_folder, write_smaller
 from worker.jobs.written.weights import read_weights
 from worker.pruning.base.compute import compute_device
 from worker.pruning.base.increments import AT_ONCE
+from worker.pruning.base.waiting import WaitingClock
 from worker.pruning.distributed.launcher import rank_devices
 from worker.pruning.model.shards import Shard
 from worker.pruning.structure.smaller_config import CONFIG
@@ -67,7 +67,7 @@ def prune(
         OSError: the disk has too little space for a recovery.
     """
     yield JobProgress(Phase.resolving, 0.0)
-    started = datetime.now(UTC)
+    started, clock = datetime.now(UTC), WaitingClock()
     signer = read_signer(resources.signing_key) if resources.signing_key else None
     job, inputs = yield from _opened(spec, resources)
     measurements, whole = JobMeasurements.open(job), whole_folder(job, out)
@@ -79,13 +79,13 @@ def prune(
     written, others = yield from _measured(
         made, measurements, model.blocks, model.shards, out, rotation
     )
-    report = job_report(swept, model, others)
+    report = job_report(swept, model, others, clock.share())
     write_report(out, report)
     digests = _digests(written)
     statement = write_statement(out, digests, Run(job, inputs, model.setting, report, started))
     if signer:
         sign_statement(statement, signer)
-    return JobResult(report["metrics"], digests)
+    return JobResult(report["metrics"], digests, tuple(report["warnings"]))
 
 
 def _pruned(
@@ -121,7 +121,7 @@ def _measured(
         own = (CONFIG,)
     quantization = measured_quantization(job, blocks)
     entry = quantization.config if quantization else None
-    copy_companions(job.model.path, out, job.resources.model_roots, own=own, quantization=entry)
+    copy_companions(job.model.path, out, job.resources.linked_folders, own=own, quantization=entry)
     speed = yield from measurements.speed(out)
     yield JobProgress(Phase.packaging, PACKAGED)
     weights = yield from read_weights(job, blocks, out, shards, PACKAGED)
@@ -145,8 +145,7 @@ def _opened(
     check_combination(spec)
     check_expected(spec.expect, VERSION, {VERSION + name: one for name, one in versions().items()})
     devices = rank_devices(compute_device(resources.device), resources.devices)
-    reference = parse_model(spec.model, spec.revision, resources.model_roots, resources.buckets)
-    model = fetch_model(reference, resources.model_secret())
+    model = fetch_model(resources.model_reference(spec), resources.model_secret())
     yield JobProgress(Phase.loading, 0.01)
     digests = yield from model_digests(model, resources)
     check_expected(spec.expect, MODEL, digests)

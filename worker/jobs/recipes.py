@@ -8,7 +8,7 @@ from db.problems.failures import RATIO
 from db.spec.allocations import AllocationName, SpreadAllocation
 from db.spec.formats.quantization import BITS
 from db.spec.prune_spec import Propagation, PruneSpec
-from db.spec.pruning.methods import OWN_MASK, REMOVING, MethodName, SolverName
+from db.spec.pruning.methods import OWN_MASK, REMOVING, MethodName, SelectionName, SolverName
 from db.spec.variants import default_variant
 from worker.pruning.base.errors import RatioError
 from worker.pruning.base.increments import Increment
@@ -25,7 +25,14 @@ from worker.pruning.refinement.settings import Refinement
 from worker.pruning.structure.depth import Depth
 from worker.pruning.structure.heads import Heads
 from worker.pruning.structure.measured_units import MeasuredUnits
-from worker.pruning.structure.measures import PUBLISHED_ADAPT, Adapt, Measure, Pgp
+from worker.pruning.structure.measures import (
+    PUBLISHED_ADAPT,
+    PUBLISHED_PGP,
+    Adapt,
+    LastTokens,
+    Measure,
+    Pgp,
+)
 from worker.pruning.structure.neurons import Neurons
 from worker.pruning.sweep.recipe.check import check_recipe
 from worker.pruning.sweep.recipe.recipe import Allocation, Recipe, Removal
@@ -72,11 +79,14 @@ def recipe_of(spec: PruneSpec) -> Recipe:
 def recipe_at(recipe: Recipe, increment: Increment) -> Recipe:
     """Return the part of a job's whole recipe that one increment makes.
 
-    The optimizer steps of the refinement are divided among the increments.
+    The optimizer steps of the refinement, and the steps that measure units, are divided among the
+    increments.
     """
     removal, refinement = recipe.removal, recipe.refinement
-    if removal is not None and not isinstance(removal, MeasuredUnits):
+    if removal is not None:
         removal = replace(removal, increment=increment)
+    if isinstance(removal, MeasuredUnits):
+        removal = replace(removal, measure=removal.measure.at(increment))
     if refinement is not None:
         first = increment.reached_before(refinement.steps)
         own = increment.reached(refinement.steps) - first
@@ -135,15 +145,21 @@ def _removal(spec: PruneSpec) -> Removal | None:
         return None
     if (measure := _measure(spec)) is not None:
         return MeasuredUnits(spec.ratio, measure, spec.uniform)
+    if spec.selection is SelectionName.ptl:
+        return Neurons(spec.ratio, last_tokens=LastTokens())
     remove = _REMOVALS.get(spec.method)
     return None if remove is None else remove(spec.ratio)
 
 
 def _measure(spec: PruneSpec) -> Measure | None:
     """Return how units are measured before the sweep; None if they are not."""
+    as_published = spec.propagation is Propagation.reference
     if spec.method is MethodName.adapt:
-        return PUBLISHED_ADAPT if spec.propagation is Propagation.reference else Adapt()
-    return Pgp(seed=spec.seed) if spec.method is MethodName.pgp else None
+        return PUBLISHED_ADAPT if as_published else Adapt()
+    if spec.method is MethodName.pgp:
+        pgp = replace(PUBLISHED_PGP if as_published else Pgp(), seed=spec.seed)
+        return replace(pgp, steps=spec.search_steps or pgp.steps)
+    return None
 
 
 def _swaps(spec: PruneSpec) -> Swaps | None:
@@ -161,7 +177,7 @@ def _refinement(spec: PruneSpec) -> Refinement | None:
 def _quantization(spec: PruneSpec) -> Quantization | None:
     if (quantize := spec.quantize) is None:
         return None
-    return Quantization(BITS[quantize.scheme], quantize.group_size, quantize.scales)
+    return Quantization(BITS[quantize.scheme], quantize.group_size, quantize.scales, quantize.skip)
 
 
 def _binarization(spec: PruneSpec) -> Binarization | None:

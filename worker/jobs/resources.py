@@ -7,7 +7,10 @@ from pathlib import Path
 
 from db.buckets.readable_buckets import ReadableBuckets
 from db.spec.datasets.files import DataFile
+from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import Gate
+from db.spec.references import ModelReference, parse_model
+from worker.sources.result_models import PlacedResult
 
 DEVICE_NAME = re.compile(r"auto|cpu|cuda(:\d{1,3})?")
 
@@ -28,6 +31,7 @@ class Resources:
         buckets: the buckets that may be read; None for none.
         model_secret: returns the secret for the job's model; None for the worker's own. It is
             called when the secret is needed, so that the value is not kept.
+        result: the model, if it is the result of another job; None if it is another model.
         digests: the expected SHA-256 of each uploaded dataset of the job, by name.
         device: the device to compute on; ``auto`` selects a GPU if there is one.
         devices: the number of devices. If there are several, each gets a process of its own and a
@@ -45,6 +49,7 @@ class Resources:
     task_roots: tuple[Path, ...] = ()
     uploads: Path | None = None
     buckets: ReadableBuckets | None = None
+    result: PlacedResult | None = None
     digests: Mapping[str, str] = field(default_factory=dict)
     model_secret: Callable[[], str | None] = no_secret
     device: str = "auto"
@@ -55,6 +60,23 @@ class Resources:
     signing_key: Path | None = None
     job_id: str | None = None
     gate: Gate | None = None
+
+    def model_reference(self, spec: PruneSpec) -> ModelReference:
+        """Return the model of a job.
+
+        Raises:
+            SpecRefusedError: the name is not that of a model that the job may read.
+        """
+        result = None if self.result is None else self.result.folder
+        return parse_model(spec.model, spec.revision, self.model_roots, self.buckets, result)
+
+    @property
+    def linked_folders(self) -> tuple[Path, ...] | None:
+        """The folders that files of the model's folder may link to; None for any folder.
+
+        The links of a result were made by the service itself.
+        """
+        return self.model_roots if self.result is None else None
 
     def require_unchanged(self, file: DataFile) -> None:
         """Check that a dataset, if it was uploaded, has not changed since.

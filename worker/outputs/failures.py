@@ -38,13 +38,20 @@ class TargetError(Exception):
         status: the HTTP status of the response; None without a response.
         detail: what the target responded, or how the connection failed.
         retry_after: the delay that the response asks for.
+        is_final: whether no request like this can succeed, so that none was sent.
     """
 
     def __init__(
-        self, status: int | None, detail: str, retry_after: timedelta | None = None
+        self,
+        status: int | None,
+        detail: str,
+        retry_after: timedelta | None = None,
+        *,
+        is_final: bool = False,
     ) -> None:
         super().__init__(status, detail, retry_after)
         self.status, self.detail, self.retry_after = status, detail, retry_after
+        self.is_final = is_final
 
     def __str__(self) -> str:
         return self.detail if self.status is None else f"status {self.status}: {self.detail}"
@@ -53,7 +60,7 @@ class TargetError(Exception):
     def is_transient(self) -> bool:
         """Whether the same request may succeed later."""
         if self.status is None or self.status in TRANSIENT:
-            return True
+            return not self.is_final
         return self.status >= 500 and self.status not in FINAL
 
 

@@ -18,6 +18,7 @@ from db.spec.outputs.targets import HubOutput
 from worker.outputs.artifact_reader import ArtifactReader
 from worker.outputs.attempt import OutputAttempt
 from worker.outputs.failures import TargetError
+from worker.outputs.response_limits import UNCOMPRESSED, limit_body
 from worker.webhooks.response import retry_after
 
 TIMEOUT_S = 60.0
@@ -25,12 +26,17 @@ PARALLEL = 4
 WEIGHTS = re.compile(r"[^/]+\.safetensors(\.index\.json)?")
 
 
-def limit_timeouts(timeout_s: float = TIMEOUT_S) -> None:
-    """Make the hub's client give up on a server that is silent; by default it waits forever."""
+def limit_responses(timeout_s: float = TIMEOUT_S) -> None:
+    """Make the hub's client give up on a server that is silent, or sends too much.
+
+    By default it waits forever, and reads any number of bytes.
+    """
 
     def create_client():  # type: ignore[no-untyped-def] # a client of httpx or of httpx2
         client = default_client_factory()
         client.timeout = timeout_s
+        client.headers.update(UNCOMPRESSED)
+        client.event_hooks = {**client.event_hooks, "response": [limit_body]}
         return client
 
     set_client_factory(create_client)
@@ -103,6 +109,8 @@ def _converted(error: Exception) -> Exception:
     """
     cause: BaseException | None = error
     while cause is not None:
+        if isinstance(cause, TargetError):
+            return cause
         if isinstance(cause, HfHubHTTPError):
             status, headers = cause.response.status_code, cause.response.headers
             delay = retry_after(status, {name.lower(): one for name, one in headers.items()})

@@ -8,10 +8,12 @@ from urllib.parse import quote
 
 import httpx
 
+from db.core import redaction
 from db.spec.outputs.targets import MlflowOutput
 from worker.outputs.attempt import OutputAttempt
 from worker.outputs.failures import TargetError
 from worker.outputs.mlflow_run import Point, metrics, parameters, task_table
+from worker.outputs.response_limits import UNCOMPRESSED, limit_body
 from worker.webhooks.response import retry_after
 
 T = TypeVar("T")
@@ -131,15 +133,19 @@ class _Server:
 def _client(target: MlflowOutput, secret: str | None) -> httpx.Client:
     """Return a client without proxies and credentials of the environment, and without redirects."""
     auth: httpx.Auth | None = None
-    headers = {}
+    headers = dict(UNCOMPRESSED)
     if secret is not None:
         user, colon, password = secret.strip().partition(":")
-        auth = httpx.BasicAuth(user, password) if colon else None
-        headers = {} if colon else {"Authorization": f"Bearer {user}"}
+        if colon:
+            redaction.register(password)  # a server may quote it without the user
+            auth = httpx.BasicAuth(user, password)
+        else:
+            headers["Authorization"] = f"Bearer {user}"
     return httpx.Client(
         base_url=target.mlflow.rstrip("/"),
         auth=auth,
         headers=headers,
+        event_hooks={"response": [limit_body]},
         timeout=TIMEOUT_S,
         trust_env=False,
         verify=httpx.create_ssl_context(),
@@ -189,5 +195,7 @@ def _target_errors() -> Iterator[None]:
             message = str(response.json().get("message", message))
         delay = retry_after(response.status_code, response.headers)
         raise TargetError(response.status_code, message or "without a message", delay) from None
+    except (httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:  # nothing was sent
+        raise TargetError(None, f"{type(error).__name__} {error}", is_final=True) from None
     except (httpx.TransportError, ValueError, KeyError) as error:  # also a response of another form
         raise TargetError(None, f"{type(error).__name__} {error}".strip()) from None

@@ -6,6 +6,7 @@ end, and the control process must not. The control process starts it when an out
 
 import logging
 import os
+import resource
 import signal
 import threading
 
@@ -15,20 +16,21 @@ from db.core.session import open_sessions
 from db.startup import checks
 from db.startup.encryption_keys import check_encryption
 from db.startup.heartbeat_pipe import HeartbeatPipe
-from db.startup.parent_death import exit_with_parent
 from db.startup.private_files import keep_private
 from db.startup.settings import Settings
 from worker.outputs.dispatcher import OutputDispatcher
-from worker.outputs.hub import limit_timeouts
+from worker.outputs.hub import limit_responses
 
 log = logging.getLogger(__name__)
 GRACE_S = 4.0
 HEARTBEAT_EVERY_S = 1.0
+MEMORY_BYTES = 2 << 30
+"""Several times what it needs. The client of buckets has no limit on the bodies that it reads."""
 
 
 def main() -> None:
     """Send outputs until a signal stops the process."""
-    exit_with_parent()
+    _limit_memory()
     redaction.install()
     with checks.exit_on_error("outputs"):
         settings = checks.read_settings(Settings)
@@ -47,7 +49,7 @@ def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
-    limit_timeouts()
+    limit_responses()
     dispatcher = OutputDispatcher.of(sessions, settings)
     dispatcher.start()
     heartbeats = HeartbeatPipe()
@@ -56,6 +58,12 @@ def main() -> None:
     dispatcher.stop(GRACE_S)
     logging.shutdown()
     os._exit(0)  # threads of clients may wait for a target
+
+
+def _limit_memory() -> None:
+    _, inherited = resource.getrlimit(resource.RLIMIT_DATA)
+    limit = MEMORY_BYTES if inherited == resource.RLIM_INFINITY else min(MEMORY_BYTES, inherited)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, inherited))
 
 
 if __name__ == "__main__":

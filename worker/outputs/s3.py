@@ -10,6 +10,7 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from db.buckets.access_key import parse_access_key
+from db.buckets.bucket import PERMANENT
 from db.buckets.endpoint import connect_as
 from db.files.sealed_folder import CHECKSUMS
 from db.spec.outputs.targets import S3Output
@@ -132,4 +133,5 @@ def _target_errors(reader: ArtifactReader | None = None) -> Iterator[None]:
         text = str(error)
         found = STATUS.search(text)
         status = int(found[1]) if found else STATUSES.get(type(error).__name__)
-        raise TargetError(status, text.partition("\n")[0]) from None
+        is_final = isinstance(error, PERMANENT)
+        raise TargetError(status, text.partition("\n")[0], is_final=is_final) from None

@@ -5,6 +5,9 @@ from typing import Any
 from db.core.broker_names import GPU_QUEUE, TRANSPORT_OPTIONS
 from worker.settings import WorkerSettings
 
+FORKING_POOL = "worker.pool.forked_pool:ForkingPool"
+SPAWNING_POOL = "worker.pool.patient_pool:PatientPool"
+
 
 def celery_options(settings: WorkerSettings) -> dict[str, Any]:
     return {
@@ -22,15 +25,15 @@ def celery_options(settings: WorkerSettings) -> dict[str, Any]:
         "task_publish_retry": False,
         # The lease watchdog ends a job at its limit; this one is for a child whose watchdog hangs.
         "task_time_limit": settings.job_timeout_s + 60,
-        "worker_pool": "worker.pool.forked_pool:ForkingPool" if settings.forks else "prefork",
+        "worker_pool": FORKING_POOL if settings.forks else SPAWNING_POOL,
         "worker_pool_start_method": "spawn",
         "worker_concurrency": 1,
         "worker_prefetch_multiplier": 1,
         "worker_disable_prefetch": True,
         "worker_max_tasks_per_child": 1,
-        # Celery kills a child that has not started by then, again and again. Its default of four
-        # seconds is too short on a busy machine, where no job would ever begin.
-        "worker_proc_alive_timeout": 120.0,
+        # Celery would kill a child that has not started by then, however busy the machine is. The
+        # pools have a limit of their own, which is fairer.
+        "worker_proc_alive_timeout": 86_400.0,
         "worker_lost_wait": 1,
         "worker_cancel_long_running_tasks_on_connection_loss": False,
     }

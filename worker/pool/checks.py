@@ -2,7 +2,8 @@
 
 ``zpruner serve`` and ``zpruner doctor`` do not import the worker's code. They run
 ``python -m worker.pool.checks``, which checks the worker's settings and device, and prints the
-findings as JSON. With ``--all``, it also checks torch, unless the device is not usable.
+findings as JSON. With ``--all``, it also checks how busy the processors are, and torch, unless the
+device is not usable.
 """
 
 import subprocess
@@ -15,6 +16,7 @@ from db.startup.checks import Finding, SettingsError
 from db.startup.encryption_keys import check_encryption
 from worker.device import NoDeviceError, detect, detect_in_subprocess
 from worker.jobs.signature import check_signing_key
+from worker.pool.processor_check import check_processor
 from worker.settings import WorkerSettings
 
 
@@ -73,6 +75,8 @@ def main() -> None:
         device = check_device(settings)
         with_torch = "--all" in sys.argv and device.state == "ok"
         found = [device, check_signing_key(settings.signing_key_file)]
+        if "--all" in sys.argv:
+            found.append(check_processor(settings.worker_nice))
         checks.print_findings([*found, *(check_torch(settings.device) if with_torch else [])])
 
 

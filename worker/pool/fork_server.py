@@ -18,7 +18,6 @@ from typing import Any, NoReturn
 
 from billiard import forkserver, semaphore_tracker, spawn
 
-from db.startup.parent_death import exit_with_parent
 from worker.pool.fork_client import MAX_FDS, READY
 
 PRELOAD = (
@@ -33,7 +32,6 @@ INTERRUPT = signal.getsignal(signal.SIGINT)  # SIG_IGN in a background process o
 
 def main() -> None:
     """Import the engine, then fork on request until the worker closes the socket."""
-    exit_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is handled by the worker
     with socket.socket(fileno=int(sys.argv[1])) as worker:
         for name in PRELOAD:

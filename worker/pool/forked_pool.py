@@ -17,10 +17,10 @@ from billiard import (
     semaphore_tracker,
 )
 from billiard.spawn import get_preparation_data
-from celery.concurrency.prefork import TaskPool
 from celery.worker import state
 
 from worker.pool.fork_client import ForkServer, ForkServerError
+from worker.pool.patient_pool import PatientPool
 
 log = logging.getLogger(__name__)
 
@@ -86,8 +86,8 @@ class ForkedContext(context.SpawnContext):
     Process = ForkedProcess
 
 
-class ForkingPool(TaskPool):
-    """Celery's ``prefork`` pool, with processes in which the engine is already imported."""
+class ForkingPool(PatientPool):
+    """A pool with processes in which the engine is already imported."""
 
     def on_start(self) -> None:
         """Prepare to use a fork server, then start the pool."""

@@ -5,17 +5,19 @@ import os
 import socket
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict
 from importlib.metadata import version
 from typing import TypeVar
 
+from psutil import pid_exists
 from sqlalchemy.exc import SQLAlchemyError
 
 from db.core.session import Sessions
 from db.scheduling.workers import HEARTBEAT_EVERY, WorkerRepository
 from db.tables.jobs import Worker
 from worker.device import Device, NoDeviceError
+from worker.pool.extras import installed_extras
 from worker.pool.usage import Usage
 
 log = logging.getLogger(__name__)
@@ -35,11 +37,13 @@ class WorkerHeartbeat:
         detect_device: Callable[[], Device],
         measure_usage: Callable[[Device], Usage],
         on_drain: Callable[[bool], None],
+        own_tasks: bool = False,
         every_s: float = HEARTBEAT_EVERY.total_seconds(),
     ) -> None:
         self._sessions, self._id, self._name, self._queues = sessions, worker_id, name, queues
         self._detect_device, self._measure_usage = detect_device, measure_usage
         self._on_drain, self._every_s = on_drain, every_s
+        self._extras, self._own_tasks = installed_extras(), own_tasks
         self._is_draining = False
         self._device: Device | None = None
         self._stopping = threading.Event()
@@ -47,7 +51,7 @@ class WorkerHeartbeat:
 
     def start(self) -> None:
         """Insert the worker's row and start the thread."""
-        self._try(lambda workers: workers.register(self._row()))
+        self._try(self._register)
         self._thread.start()
 
     def stop(self) -> None:
@@ -55,6 +59,14 @@ class WorkerHeartbeat:
         self._stopping.set()
         self._thread.join(1)  # it may be detecting the device
         self._try(lambda workers: workers.remove(self._id))
+
+    def _register(self, workers: WorkerRepository) -> None:
+        """Insert the row under a name that no other running worker of this machine has."""
+        others = (one.worker for one in workers.all())
+        here = [one for one in others if one.hostname == socket.gethostname()]
+        taken = {one.name for one in here if one.pid != os.getpid() and pid_exists(one.pid)}
+        self._name = _free_name(self._name, taken)
+        workers.register(self._row())
 
     def _run(self) -> None:
         self._write_device()
@@ -95,6 +107,8 @@ class WorkerHeartbeat:
             device=device and device.name,
             memory_bytes=device and device.memory_bytes,
             version=version("zpruner"),
+            extras=self._extras,
+            own_tasks=self._own_tasks,
             draining=self._is_draining,
         )
 
@@ -105,3 +119,13 @@ class WorkerHeartbeat:
         except SQLAlchemyError as error:
             log.warning("the heartbeat of worker %s could not be written: %s", self._name, error)
             return None
+
+
+def _free_name(name: str, taken: Collection[str]) -> str:
+    """Return a name such as ``gpu@host``, with a number before the host if it is taken."""
+    first, at, host = name.partition("@")
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{first}-{number}{at}{host}"
+    return free

@@ -1,8 +1,9 @@
 """Models from buckets: copied completely for a job, or only their headers for an estimate."""
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from db.buckets.bucket import StoredObject
@@ -67,16 +68,26 @@ def outline_model(
     return scratch
 
 
-def _copy_header(source: BucketInput, found: StoredObject, folder: Path) -> None:
-    """Write a weight file with a hole in place of the weights, or of a header that is too large."""
-    start = b"".join(source.read(found, range(min(LENGTH_BYTES, found.size_bytes))))
+def write_header(read: Callable[[range], Iterable[bytes]], size_bytes: int, path: Path) -> None:
+    """Write a weight file with a hole in place of the weights, or of a header that is too large.
+
+    Args:
+        read: returns a range of the file's bytes.
+        size_bytes: the size of the file.
+        path: where to write it.
+    """
+    start = b"".join(read(range(min(LENGTH_BYTES, size_bytes))))
     length = struct.unpack("<Q", start)[0] if len(start) == LENGTH_BYTES else 0
-    header = range(LENGTH_BYTES, min(LENGTH_BYTES + length, found.size_bytes))
-    with (folder / found.name).open("wb") as file:
+    header = range(LENGTH_BYTES, min(LENGTH_BYTES + length, size_bytes))
+    with path.open("wb") as file:
         file.write(start)
         if 0 < length <= MAX_HEADER_BYTES:
-            file.writelines(source.read(found, header))
-        file.truncate(found.size_bytes)
+            file.writelines(read(header))
+        file.truncate(size_bytes)
+
+
+def _copy_header(source: BucketInput, found: StoredObject, folder: Path) -> None:
+    write_header(partial(source.read, found), found.size_bytes, folder / found.name)
 
 
 def _sizes(objects: Mapping[str, StoredObject]) -> dict[str, int]:

@@ -122,10 +122,10 @@ class CalibrationPart:
 
     @cached_property
     def _text(self) -> Text:
-        chat = self._encoder.chat
-        return load_texts(
-            self.reference, "calibration", chat, field=self.field, hold_out=self.hold_out
-        )
+        with self._encoder.chats() as render:
+            return load_texts(
+                self.reference, "calibration", render, field=self.field, hold_out=self.hold_out
+            )
 
     @cached_property
     def _ids(self) -> Tensor:

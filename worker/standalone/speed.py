@@ -71,10 +71,25 @@ def command(
 
 
 def _follow(steps: "Generator[float, None, Comparison]") -> "Comparison":
+    """Run the measurement; show a bar on a terminal, and elsewhere a line for each tenth."""
+    if not stderr.is_terminal:
+        return run_to_end(steps, _Lines())
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=stderr, disable=not stderr.is_terminal) as progress:
+    with Progress(*columns, console=stderr) as progress:
         task = progress.add_task("measuring", total=1.0)
         return run_to_end(steps, lambda done: progress.update(task, completed=done))
+
+
+class _Lines:
+    """Prints a line whenever another tenth of the measurement is done."""
+
+    def __init__(self) -> None:
+        self._tenths = -1
+
+    def __call__(self, done: float) -> None:
+        if (tenths := int(10 * done)) > self._tenths:
+            self._tenths = tenths
+            stderr.print(f"{tenths / 10:4.0%} measuring", markup=False)
 
 
 def _table(measured: "Comparison") -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
@@ -14,14 +15,26 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from zpruner.cli.durations import duration_text
 from zpruner.client.models.jobs import Event, GateFailure, JobFields, Preview, Result
+from zpruner.client.models.results import CancelledJobs
 
 
 @contextmanager
 def progress_display(console: Console) -> Iterator[Callable[[JobFields], None]]:
-    """Yield a function that shows a job's progress: a bar on a terminal, lines elsewhere."""
+    """Yield a function that shows a job's progress: a bar on a terminal, lines elsewhere.
+
+    It also prints the warnings that the job gets from the second call on.
+    """
+    warn = _NewWarnings(console)
     if not console.is_terminal:
-        yield _Lines(console)
+        lines = _Lines(console)
+
+        def print_lines(job: JobFields) -> None:
+            lines(job)
+            warn(job)
+
+        yield print_lines
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
     left = TextColumn("{task.fields[left]}")
@@ -31,6 +44,7 @@ def progress_display(console: Console) -> Iterator[Callable[[JobFields], None]]:
         def show(job: JobFields) -> None:
             done = job.progress.fraction
             bar.update(task, description=stage(job), completed=done, left=time_left(job))
+            warn(job)
 
         yield show
 
@@ -50,6 +64,21 @@ def bytes_display(console: Console, what: str, total: float) -> Iterator[Callabl
         yield lambda count: bar.advance(task, count)
 
 
+class _NewWarnings:
+    """Prints the warnings that a job gets while it is followed."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._known: set[str] | None = None
+
+    def __call__(self, job: JobFields) -> None:
+        known = set(job.warnings) if self._known is None else self._known
+        for warning in job.warnings:
+            if warning not in known:
+                self._console.print(f"warning: {warning}", markup=False, highlight=False)
+        self._known = {*known, *job.warnings}
+
+
 class _Lines:
     """Prints a line whenever the stage changes."""
 
@@ -66,12 +95,14 @@ def stage(job: JobFields) -> str:
     """Return the stage of a job, such as ``pruning 7/32`` or ``queued, number 3``."""
     block = job.progress.block
     done = f"{block.index + 1}/{block.total}" if block and job.phase != "recovering" else ""
+    if job.status == "queued" and job.not_before is not None and job.not_before > datetime.now(UTC):
+        return f"queued, not before {job.not_before:%F %T} UTC"
     if job.status == "queued" and job.queue_position is not None:
         return f"queued, number {job.queue_position}"
     if job.status == "paused" and done:
         return f"paused at {done}"
     if job.is_final or job.phase is None:
-        return job.status
+        return f"{job.status}, sending the result" if job.is_being_delivered else job.status
     return f"{job.phase} {done}".rstrip()
 
 
@@ -79,7 +110,8 @@ def time_left(job: JobFields) -> str:
     """Return the remaining time of a job as text; empty if it is unknown."""
     if (eta := job.progress.eta_seconds) is None:
         return ""
-    return f"about {_duration(eta.p50)} left, nine times in ten less than {_duration(eta.p90)}"
+    usual, late = duration_text(eta.p50), duration_text(eta.p90)
+    return f"about {usual} left, nine times in ten less than {late}"
 
 
 def preview_text(preview: Preview) -> str:
@@ -105,8 +137,9 @@ def event_line(event: Event) -> str:
 
 
 def result_text(result: Result) -> str:
-    """Describe a result: its metrics, then its files."""
-    lines = [f"{name} = {value}" for name, value in result.metrics.items() if _is_figure(value)]
+    """Describe a result: its warnings, its metrics, then its files."""
+    lines = [f"warning: {one}" for one in result.warnings]
+    lines += [f"{name} = {value}" for name, value in result.metrics.items() if _is_figure(value)]
     lines += _steps(result.metrics)
     lines += _speed(result.metrics)
     lines += [f"{one.name} ({one.size_bytes:,} bytes)" for one in result.artifacts]
@@ -116,10 +149,13 @@ def result_text(result: Result) -> str:
 def summary(job: JobFields) -> str:
     """Describe a job in a few lines."""
     lines = [f"{job.id} {stage(job)} {job.progress.fraction:.0%}", *_fields(job.spec)]
+    if job.lineage is not None:
+        lines.append(f"  model made by {', '.join(job.lineage.jobs)} from {job.lineage.model}")
     lines += [f"  {left}"] if (left := time_left(job)) else []
     figures = {name: value for name, value in (job.result or {}).items() if _is_figure(value)}
     lines += [f"  {name} = {value}" for name, value in figures.items()]
     lines += [f"  {sentence}" for sentence in _speed(job.result or {})]
+    lines += [f"  warning: {one}" for one in job.warnings]
     if job.verdict != "none":
         lines.append(f"  gate: {job.verdict}")
     lines += [f"    {failure_text(one)}" for one in job.gate_failures]
@@ -131,6 +167,14 @@ def summary(job: JobFields) -> str:
     return "\n".join(lines)
 
 
+def cancelled_text(done: CancelledJobs) -> str:
+    """Describe what became of each of several jobs, one per line."""
+    lines = [f"{one} cancelled" for one in done.cancelled]
+    lines += [f"{one} had ended" for one in done.ended]
+    lines += [f"{one} does not exist" for one in done.missing]
+    return "\n".join(lines) or "no job matches"
+
+
 def failure_text(failure: GateFailure) -> str:
     """Describe a violated bound of a quality gate."""
     limit = {"max": "at most", "min": "at least"}.get(failure.bound, failure.bound)
@@ -139,12 +183,6 @@ def failure_text(failure: GateFailure) -> str:
         share = f"{100 * interval.confidence:g} %"
         got += f" ({share} interval {interval.low:.4g} to {interval.high:.4g})"
     return f"{failure.metric} = {got}, wanted {limit} {failure.wanted:g}"
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
 def _fields(spec: dict[str, Any]) -> list[str]:

@@ -12,10 +12,14 @@ from typing import Annotated, Any
 
 import typer
 
+from zpruner.cli.job_command import HelpAllOption
+from zpruner.cli.option_groups import GROUP_OF
 from zpruner.cli.output_option import HELP, read_output
 
 OUTPUT = "output"
 """The field whose values are objects of several kinds, which are written in a form of their own."""
+LONGEST_CHOICES = 32
+"""The most characters of choices that stand beside an option's name in the help."""
 TYPES: dict[str, type] = {"number": float, "integer": int, "boolean": bool}
 """The Python type for each JSON schema type; values of all other types are text."""
 
@@ -70,21 +74,34 @@ class FieldOption:
         name = self.name.replace("_", "-")
         return f"--{name}/--no-{name}" if self.may_be_false else f"--{name}"
 
+    def described(self) -> tuple[str, str | None]:
+        """Return the help, and what it shows for the value: the choices, or a word if too long."""
+        choices = "|".join(self.choices)
+        is_long, parts = len(choices) > LONGEST_CHOICES, [self.help]
+        if is_long:
+            parts.append(f"One of {', '.join(self.choices)}.")
+        if self.default:
+            parts.append(f"[default: {self.name if self.may_be_false else self.default}]")
+        word = "NAME" if is_long else choices
+        return " ".join(parts), word or ("VALUE" if self.is_repeated else None)
+
     def is_given(self, value: Any) -> bool:
         """Whether the option was given, according to its value."""
         return not (value is None or value == [] or (value is False and not self.may_be_false))
 
     def parameter(self) -> Parameter:
         """Return the function parameter from which typer creates the option."""
+        text, metavar = self.described()
         value: Any = GenericAlias(list, (self.type,)) if self.is_repeated else self.type
         declared: Any = (
             typer.Argument(help=self.help)
             if self.is_argument
             else typer.Option(
                 self.flags,
-                help=self.help,
-                metavar="|".join(self.choices) or None,
-                show_default=self.default or False,
+                help=text,
+                metavar=metavar,
+                show_default=False,
+                rich_help_panel=GROUP_OF.get(self.part_of or self.name),
             )
         )
         is_flag = value is bool and not self.may_be_false
@@ -107,12 +124,15 @@ def with_fields(
 
         @wraps(command)
         def run(**values: Any) -> None:
+            del values["help_all"]
             given = [(one, values.pop(one.name)) for one in options]
             command(_fields([one for one in given if one[0].is_given(one[1])]), **values)
 
+        keyword = Parameter.KEYWORD_ONLY
         parameters = [
             *(one.parameter() for one in options),
-            *(one.replace(kind=Parameter.KEYWORD_ONLY) for one in own),
+            *(one.replace(kind=keyword) for one in own),
+            Parameter("help_all", keyword, default=False, annotation=HelpAllOption),
         ]
         made = signature(command).replace(parameters=parameters)
         run.__signature__ = made  # type: ignore[attr-defined] # inspect and typer read it

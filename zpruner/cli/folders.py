@@ -135,7 +135,8 @@ def _errors_printed() -> Iterator[None]:
         stderr.print(str(error), markup=False)
         raise typer.Exit(USAGE) from None
     except OSError as error:
-        stderr.print(f"{error.filename}: {error.strerror}", markup=False)
+        place = error.filename or "the new folder cannot be written"
+        stderr.print(f"{place}: {error.strerror}", markup=False)
         raise typer.Exit(USAGE) from None
     except KeyboardInterrupt:
         stderr.print("interrupted; nothing was written")

@@ -22,12 +22,13 @@ from zpruner.cli.commands.repeat import repeat
 from zpruner.cli.commands.submission import submit
 from zpruner.cli.commands.trials import try_prompt
 from zpruner.cli.commands.verify import verify
+from zpruner.cli.job_command import JobCommand
 
 HELP = {"help_option_names": ["-h", "--help"]}
 
 app = typer.Typer(no_args_is_help=True, context_settings=HELP, pretty_exceptions_enable=False)
 app.command()(keys.me)
-app.command()(submit)
+app.command(cls=JobCommand)(submit)
 app.command(name="try")(try_prompt)
 app.command()(repeat)
 app.command()(outputs)

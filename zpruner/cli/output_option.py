@@ -6,10 +6,11 @@ from typing import Any
 
 import typer
 
-HELP = (
-    "Where the result is sent: hub:ORG/NAME@SECRET, s3://BUCKET/PREFIX@SECRET, "
-    "mlflow:URL#EXPERIMENT or mlflow:URL#EXPERIMENT@SECRET; or a target as JSON. May be repeated."
+FORMS = (
+    "hub:ORG/NAME@SECRET, s3://BUCKET/PREFIX@SECRET, mlflow:URL#EXPERIMENT or "
+    "mlflow:URL#EXPERIMENT@SECRET"
 )
+HELP = f"Where the result is sent: {FORMS}; or a target as JSON. May be repeated."
 HUB = re.compile(r"hub:(?P<hub>[^@]+)@(?P<secret>[^@]+)")
 BUCKET = re.compile(r"(?P<s3>s3://[^@]+)@(?P<secret>[^@]+)")
 MLFLOW = re.compile(r"mlflow:(?P<mlflow>[^#]+)#(?P<experiment>[^@]+)(@(?P<secret>[^@]+))?")
@@ -29,7 +30,12 @@ def read_output(text: str) -> dict[str, Any]:
     for form in (HUB, BUCKET, MLFLOW):
         if found := form.fullmatch(text):
             return {name: value for name, value in found.groupdict().items() if value is not None}
-    raise _refused(f"{text} has none of the forms hub:…, s3://…, mlflow:… and {{…}}")
+    if text.startswith(("hub:", "s3://")) and "@" not in text:
+        meaning = "with the name under which `zpruner secrets set` has stored the target's key"
+        raise _refused(f"{text} lacks its secret: write {text}@SECRET, {meaning}")
+    if text.startswith("mlflow:") and "#" not in text:
+        raise _refused(f"{text} lacks its experiment: write {text}#EXPERIMENT")
+    raise _refused(f"{text} has none of the forms {FORMS}, and is no JSON object")
 
 
 def _refused(reason: str) -> typer.BadParameter:

@@ -19,7 +19,8 @@ SUBMISSION = (
         "An accuracy or perplexity fails its bound only if its interval of this confidence does.",
         type=float,
     ),
-    FieldOption("deadline", "When the job expires if it has not ended: 2027-01-05T18:00:00Z."),
+    FieldOption("not_before", "The job waits until then: 2027-01-05T18:00:00Z, or 2h from now."),
+    FieldOption("deadline", "The job expires if it has not ended: 2027-01-05T18:00:00Z, or 2h."),
     FieldOption("idempotency_key", "Submitting again with the same key makes no second job."),
 )
 """Options of commands that submit jobs, in addition to the fields of ``PruneSpec``."""

@@ -6,6 +6,7 @@ from pathlib import Path
 import typer
 from pydantic import ValidationError
 
+from zpruner.cli.printable import printable
 from zpruner.cli.terminal import stderr
 from zpruner.cli.text_table import Table
 from zpruner.client.models.provenance import FILE, FileComparison, Statement
@@ -24,7 +25,7 @@ def read_statement(path: Path, argument: str) -> Statement:
         reason = f"{path}: {error.strerror}; give the {FILE} of a job, or a folder that has it"
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
+        place = printable(".".join(str(part) for part in first["loc"]))
         reason = f"{path} is no statement of a job's files: {place}: {first['msg']}"
     raise typer.BadParameter(reason, param_hint=argument)
 
@@ -38,5 +39,5 @@ def comparison_table(files: Sequence[FileComparison]) -> Table:
 
 def print_differing(files: Sequence[FileComparison], if_none: str) -> None:
     """Print the names of the files that are not as expected, or ``if_none``."""
-    names = ", ".join(file.name for file in files if file.differs)
+    names = printable(", ".join(file.name for file in files if file.differs))
     stderr.print(f"not the same: {names}" if names else if_none, markup=False)

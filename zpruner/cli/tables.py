@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from zpruner.cli.durations import duration_text
 from zpruner.cli.text_table import Table
 from zpruner.client.models.jobs import JobFields
 from zpruner.client.models.planning import Comparison, Estimate, Recovery, Sweep
@@ -40,7 +41,10 @@ def estimate_text(found: Estimate) -> str:
         lines.append(f"  on the GPU: {size_text(found.memory.device_bytes)}")
     if found.seconds is not None:
         usual, late = found.seconds.p50, found.seconds.p90
-        lines.append(f"  time: {usual:,.0f} s, nine times in ten below {late:,.0f} s")
+        within = f"nine times in ten below {duration_text(late)}"
+        lines.append(f"  time: {duration_text(usual)}, {within}")
+    if found.basis is not None:
+        lines.append(f"  based on: {found.basis.text}")
     if found.recovery is not None:
         lines.append(f"  of which recovery: {_recovery(found.recovery)}")
     lines.append(f"  files: {size_text(found.artifact_bytes)}")
@@ -51,7 +55,7 @@ def estimate_text(found: Estimate) -> str:
 
 
 def _recovery(part: Recovery) -> str:
-    seconds = "" if part.seconds is None else f", {part.seconds:,.0f} s"
+    seconds = "" if part.seconds is None else f", {duration_text(part.seconds)}"
     scratch = f"{size_text(part.scratch_bytes)} of temporary files"
     return f"{part.steps:,} steps{seconds}, {size_text(part.host_bytes)}, {scratch}"
 
@@ -75,7 +79,12 @@ def comparison_table(found: Comparison) -> Table:
 
 
 def sweep_table(sweep: Sweep) -> Table:
-    """Return a table of a sweep's points; a star marks the Pareto front."""
+    """Return a table of a sweep's points; a star marks the best.
+
+    With a gate, that is the one that the service names as the best of those that passed; without
+    one, the points of the Pareto front.
+    """
+    has_gate = any(point.verdict != "none" for point in sweep.points)
     names = list(dict.fromkeys(name for point in sweep.points for name in point.varied))
     is_smaller = any(point.removed is not None for point in sweep.points)
     pruned = "parameters removed" if is_smaller else "sparsity measured"
@@ -88,7 +97,7 @@ def sweep_table(sweep: Sweep) -> Table:
             point.status if point.verdict == "none" else f"{point.status}, gate {point.verdict}",
             _number(point.removed if is_smaller else point.sparsity),
             *map(_number, (point.perplexity, point.perplexity_ratio)),
-            "*" if point.on_front else "",
+            "*" if (point.job_id == sweep.best if has_gate else point.on_front) else "",
         )
     return table
 

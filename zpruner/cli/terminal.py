@@ -1,5 +1,6 @@
 """Output and exit codes of the commands."""
 
+import json
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,6 +11,7 @@ import typer
 from rich.console import Console
 
 from zpruner.cli.display import progress_display, summary
+from zpruner.cli.printable import printable_json
 from zpruner.cli.text_table import Table
 from zpruner.client.client import Client
 from zpruner.client.job import Job
@@ -45,18 +47,32 @@ Model = TypeVar("Model", bound=ResponseModel | Sequence[ResponseModel])
 stderr = Console(stderr=True, soft_wrap=True)
 
 
-def follow(client: Client, job_id: str, timeout: float | None, as_json: bool) -> NoReturn:
-    """Show a job's progress until it ends, then exit; Ctrl-C ends the command, not the job."""
-    job = wait_for_end(client, job_id, timeout)
+def follow(
+    client: Client,
+    job_id: str,
+    timeout: float | None,
+    as_json: bool,
+    *,
+    delivered: bool = False,
+) -> NoReturn:
+    """Show a job's progress until it ends, then exit; Ctrl-C ends the command, not the job.
+
+    With ``delivered``, also wait for its outputs, and fail if one of them was not sent.
+    """
+    job = wait_for_end(client, job_id, timeout, delivered=delivered)
     print_response(job, as_json, summary)
-    raise typer.Exit(exit_code(job))
+    code = exit_code(job)
+    is_sent = all(one.state == "succeeded" for one in job.outputs)
+    raise typer.Exit(JOB_FAILED if delivered and code == OK and not is_sent else code)
 
 
-def wait_for_end(client: Client, job_id: str, timeout: float | None) -> Job:
+def wait_for_end(
+    client: Client, job_id: str, timeout: float | None, *, delivered: bool = False
+) -> Job:
     """Show a job's progress until it ends, and return it; exit if that takes too long."""
     try:
         with progress_display(stderr) as show:
-            return client.jobs.wait(job_id, timeout_s=timeout, on_change=show)
+            return client.jobs.wait(job_id, timeout_s=timeout, on_change=show, delivered=delivered)
     except TimeoutError as error:
         stderr.print(str(error), markup=False)
         raise typer.Exit(TIMED_OUT) from None
@@ -129,7 +145,7 @@ def print_table(table: Table) -> None:
 
 
 def print_json(value: Any) -> None:
-    Console(soft_wrap=True, highlight=False).print_json(data=value)
+    typer.echo(printable_json(json.dumps(value, ensure_ascii=False, indent=2)))
 
 
 def _to_json(response: ResponseModel | Sequence[ResponseModel]) -> Any:

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len, set_cell_size
 
+from zpruner.cli.printable import printable
+
 GAP = "  "
 NARROWEST = 6
 _ID = re.compile(r"[a-z]{3}_[0-9a-f]{32}")
@@ -18,8 +20,8 @@ class Table:
         self._rows: list[list[str]] = []
 
     def add_row(self, *cells: str | None) -> None:
-        """Add a row; line breaks and tabs in a cell become spaces."""
-        self._rows.append([" ".join((cell or "").split()) for cell in cells])
+        """Add a row; line breaks and tabs in a cell become spaces, other controls are escaped."""
+        self._rows.append([printable(" ".join((cell or "").split())) for cell in cells])
 
     def tabbed(self) -> Iterator[str]:
         """Yield each row as a line of cells separated by tabs; omit the column names."""

@@ -3,16 +3,17 @@
 import os
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Generic
+from typing import Any, Generic, Unpack
 
 import httpx
 
 from zpruner.client.caller_secrets import Secrets
 from zpruner.client.datasets import Datasets
 from zpruner.client.estimates import ESTIMATE_TIMEOUT_S, estimate
-from zpruner.client.fields import job_fields
+from zpruner.client.fields import Model, job_fields
 from zpruner.client.jobs import Jobs
 from zpruner.client.keys import Keys
+from zpruner.client.models.job_options import JobOptions
 from zpruner.client.models.jobs import KnownModel
 from zpruner.client.models.keys import Me
 from zpruner.client.models.planning import Comparison, Estimate
@@ -59,12 +60,12 @@ class _Service(Resource[Mode], Generic[Mode]):
     async def estimate(
         self,
         /,
-        model: str,
+        model: Model,
         sparsity: float | None = None,
         dataset: str | None = None,
         *,
         timeout_s: float = ESTIMATE_TIMEOUT_S,
-        **options: Any,
+        **options: Unpack[JobOptions],
     ) -> Estimate:
         """Estimate the memory and time of a job; the fields are validated as in ``jobs.create``.
 

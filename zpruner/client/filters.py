@@ -34,6 +34,21 @@ class Filters(TypedDict, total=False):
     q: str | None
 
 
+class CancelFilters(TypedDict, total=False):
+    """Filters for unfinished jobs to cancel; a missing filter, or None, restricts nothing."""
+
+    status: str | Sequence[str] | None
+    model: str | None
+    method: str | None
+    created_after: datetime | str | None
+    created_before: datetime | str | None
+    parent: str | None
+    sweep: str | None
+    created_by: str | None
+    labels: Mapping[str, str] | None
+    q: str | None
+
+
 class LogFilters(TypedDict, total=False):
     """Filters for a log; a missing filter, or None, restricts nothing."""
 
@@ -50,6 +65,13 @@ def params_of(filters: Filters) -> dict[str, Any]:
     given.pop("labels", None)
     pairs = [f"{name}:{value}" for name, value in labels.items()]
     return given | ({"label": pairs} if pairs else {})
+
+
+def json_of(filters: CancelFilters) -> dict[str, Any]:
+    """Return the filters as the body of a request has them."""
+    given = {name: _to_text(value) for name, value in filters.items() if value}
+    status = filters.get("status")
+    return given | ({"status": [status]} if isinstance(status, str) else {})
 
 
 def _to_text(value: object) -> object:

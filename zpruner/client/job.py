@@ -39,15 +39,21 @@ class Job(JobFields, Bound[Mode], Generic[Mode]):
         *,
         timeout_s: float | None = None,
         on_change: "Callable[[Job[Mode]], None]" = lambda _: None,
+        delivered: bool = False,
     ) -> "Job[Mode]":
         """Wait until the job has ended, and return it.
 
+        With ``delivered``, also wait until its result has been sent to all targets, or is not sent
+        any more; ``outputs`` of the job then says which of it.
+
         Raises:
-            TimeoutError: the job has not ended after ``timeout_s`` seconds.
+            TimeoutError: this has not happened after ``timeout_s`` seconds.
             ServiceError: the first request failed, or later the service refused a request or did
                 not respond for a minute.
         """
-        return await wait_for_end(self._transport, self.id, timeout_s, on_change)
+        return await wait_for_end(
+            self._transport, self.id, timeout_s, on_change, delivered=delivered
+        )
 
     @iteration
     async def events(self, *, after: int = 0, follow: bool = False) -> AsyncIterator[Event]:
@@ -106,14 +112,17 @@ async def wait_for_end(
     job_id: str,
     timeout_s: float | None,
     on_change: Callable[[Job[Mode]], None],
+    *,
+    delivered: bool = False,
 ) -> Job[Mode]:
-    """Wait until the job has ended, and return it."""
+    """Wait until the job has ended, with ``delivered`` also for its outputs, and return it."""
     async for response in waiting.job_versions(transport, job_id, timeout_s):
         job = job_from(transport, response)
         on_change(job)
-        if job.is_final:
+        if job.is_final and not (delivered and job.is_being_delivered):
             return job
-    raise TimeoutError(f"job {job_id} is still {job.status} after {timeout_s:g} s")
+    state = "not yet delivered" if job.is_final else f"still {job.status}"
+    raise TimeoutError(f"job {job_id} is {state} after {timeout_s:g} s")
 
 
 async def list_artifacts(transport: Transport[Any], job_id: str) -> Sequence[Artifact]:

@@ -6,8 +6,15 @@ from typing import Any, Unpack
 from uuid import uuid4
 
 from zpruner.client.download import Format
-from zpruner.client.fields import job_fields
-from zpruner.client.filters import Filters, LogFilters, Sort, params_of
+from zpruner.client.fields import Model, job_fields
+from zpruner.client.filters import (
+    CancelFilters,
+    Filters,
+    LogFilters,
+    Sort,
+    json_of,
+    params_of,
+)
 from zpruner.client.job import (
     PARALLEL,
     Job,
@@ -20,6 +27,7 @@ from zpruner.client.job import (
     wait_for_end,
 )
 from zpruner.client.logs import follow_log, log_lines
+from zpruner.client.models.job_options import JobOptions
 from zpruner.client.models.jobs import (
     Artifact,
     Event,
@@ -31,10 +39,14 @@ from zpruner.client.models.jobs import (
     Result,
 )
 from zpruner.client.models.provenance import Statement
+from zpruner.client.models.results import BlockReport, CancelledJobs, Metrics
 from zpruner.client.models.trials import Trial
 from zpruner.client.resources import Resource
 from zpruner.client.transport import event_stream
 from zpruner.client.transport.modes import Mode, iteration, operation
+
+LARGEST_PAGE = 100
+"""How many jobs one request lists at most."""
 
 
 class Jobs(Resource[Mode]):
@@ -44,16 +56,17 @@ class Jobs(Resource[Mode]):
     async def create(
         self,
         /,
-        model: str,
+        model: Model,
         sparsity: float | None = None,
         dataset: str | None = None,
         *,
         idempotency_key: str | None = None,
-        **options: Any,
+        **options: Unpack[JobOptions],
     ) -> Job[Mode]:
         """Submit a job; ``options`` are further fields of the request.
 
-        ``sparsity`` may be omitted if ``pattern`` implies it, or with the method ``none``.
+        If ``model`` is a finished job, the new job starts from its result. ``sparsity`` may be
+        omitted if ``pattern`` implies it, or with the method ``none``.
 
         If the response is lost, the request is sent again, but only one job is created. Later calls
         with the same ``idempotency_key`` create no second job either.
@@ -67,10 +80,10 @@ class Jobs(Resource[Mode]):
     async def preview(
         self,
         /,
-        model: str,
+        model: Model,
         sparsity: float | None = None,
         dataset: str | None = None,
-        **options: Any,
+        **options: Unpack[JobOptions],
     ) -> Preview:
         """Validate a job as ``create`` does, and return it with all defaults; create nothing."""
         body = job_fields(model, sparsity, dataset, options)
@@ -85,12 +98,19 @@ class Jobs(Resource[Mode]):
 
     @operation
     async def list(
-        self, /, *, limit: int = 50, sort: Sort = "-created", **filters: Unpack[Filters]
+        self, /, *, limit: int | None = None, sort: Sort = "-created", **filters: Unpack[Filters]
     ) -> Sequence[Job[Mode]]:
-        """Return at most ``limit`` jobs, newest first by default."""
-        params = {"limit": min(limit, 100), "sort": sort} | params_of(filters)
-        rows = await self._transport.rows("/v1/jobs", params, limit)
+        """Return all jobs, newest first by default; with ``limit``, at most that many."""
+        rows = await self._transport.rows("/v1/jobs", _page(limit, sort, filters), limit)
         return [job_from(self._transport, row) for row in rows]
+
+    @iteration
+    async def iterate(
+        self, /, *, sort: Sort = "-created", **filters: Unpack[Filters]
+    ) -> AsyncIterator[Job[Mode]]:
+        """Yield all jobs as ``list`` returns them; each page is read when it is needed."""
+        async for row in self._transport.pages("/v1/jobs", _page(None, sort, filters)):
+            yield job_from(self._transport, row)
 
     @operation
     async def facets(self, /, **filters: Unpack[Filters]) -> Facets:
@@ -103,6 +123,18 @@ class Jobs(Resource[Mode]):
     async def cancel(self, job_id: str) -> Job[Mode]:
         """Cancel a job; repeating this changes nothing."""
         return await post_action(self._transport, job_id, "cancel")
+
+    @operation
+    async def cancel_several(
+        self, job_ids: Sequence[str] | None = None, /, **filters: Unpack[CancelFilters]
+    ) -> CancelledJobs:
+        """Cancel jobs by their ids, or all unfinished jobs that match filters of the list.
+
+        Repeating this changes nothing. One request cancels 200 jobs at most.
+        """
+        chosen = {"filter": json_of(filters)} if job_ids is None else {"ids": list(job_ids)}
+        response = await self._transport.request_json("POST", "/v1/cancel", json=chosen)
+        return CancelledJobs.model_validate(response)
 
     @operation
     async def pause(self, job_id: str) -> Job[Mode]:
@@ -154,6 +186,23 @@ class Jobs(Resource[Mode]):
         """
         path, params = f"/v1/jobs/{job_id}/result", {"pending": "503"}
         return Result.model_validate(await self._transport.get(path, params))
+
+    @operation
+    async def metrics(self, job_id: str) -> Metrics:
+        """Return the metrics of a job that has succeeded, even if it failed its gate.
+
+        Raises:
+            ProblemError: the job has not ended (code ``unfinished``), or has ended without success
+                (``not_succeeded``).
+        """
+        return Metrics.model_validate(await self._transport.get(f"/v1/jobs/{job_id}/metrics"))
+
+    @operation
+    async def blocks(self, job_id: str, *, layers: bool = False) -> Sequence[BlockReport]:
+        """Return the newest report of each block; with ``layers``, also of its matrices."""
+        params = {"layers": layers}
+        rows = await self._transport.rows(f"/v1/jobs/{job_id}/blocks", params)
+        return [BlockReport.model_validate(row) for row in rows]
 
     @operation
     async def provenance(self, job_id: str) -> Statement:
@@ -259,15 +308,21 @@ class Jobs(Resource[Mode]):
         *,
         timeout_s: float | None = None,
         on_change: Callable[[Job[Mode]], None] = lambda _: None,
+        delivered: bool = False,
     ) -> Job[Mode]:
         """Wait until a job has ended, and return it.
 
+        With ``delivered``, also wait until its result has been sent to all targets, or is not sent
+        any more; ``outputs`` of the job then says which of it.
+
         Raises:
-            TimeoutError: the job has not ended after ``timeout_s`` seconds.
+            TimeoutError: this has not happened after ``timeout_s`` seconds.
             ServiceError: the first request failed, or later the service refused a request or did
                 not respond for a minute.
         """
-        return await wait_for_end(self._transport, job_id, timeout_s, on_change)
+        return await wait_for_end(
+            self._transport, job_id, timeout_s, on_change, delivered=delivered
+        )
 
     @operation
     async def create_trial(
@@ -312,3 +367,8 @@ class Jobs(Resource[Mode]):
         """Return a trial of a job; once ``jobs.wait`` returns for its id, it has its answer."""
         path = f"/v1/jobs/{job_id}/trials/{trial_id}"
         return Trial.model_validate(await self._transport.get(path))
+
+
+def _page(limit: int | None, sort: Sort, filters: Filters) -> dict[str, Any]:
+    """Return the query parameters of a page of the list."""
+    return {"limit": min(limit or LARGEST_PAGE, LARGEST_PAGE), "sort": sort} | params_of(filters)

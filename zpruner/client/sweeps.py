@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
+from zpruner.client.fields import Model, job_fields
 from zpruner.client.models.planning import Sweep, SweepPreview
 from zpruner.client.resources import Resource
 from zpruner.client.transport.errors import ServiceError
@@ -21,7 +22,7 @@ class Sweeps(Resource[Mode]):
     async def create(
         self,
         /,
-        model: str,
+        model: Model,
         dataset: str,
         *,
         grid: Mapping[str, Sequence[Any]] | None = None,
@@ -49,7 +50,7 @@ class Sweeps(Resource[Mode]):
     async def preview(
         self,
         /,
-        model: str,
+        model: Model,
         dataset: str,
         *,
         grid: Mapping[str, Sequence[Any]] | None = None,
@@ -70,9 +71,9 @@ class Sweeps(Resource[Mode]):
         return await self._sweep(sweep_id)
 
     @operation
-    async def list(self, *, limit: int = 50) -> Sequence[Sweep]:
-        """Return at most ``limit`` sweeps, newest first, without their points."""
-        rows = await self._transport.rows("/v1/sweeps", {"limit": min(limit, 100)}, limit)
+    async def list(self, *, limit: int | None = None) -> Sequence[Sweep]:
+        """Return all sweeps, or at most ``limit``, newest first, without their points."""
+        rows = await self._transport.rows("/v1/sweeps", {"limit": min(limit or 100, 100)}, limit)
         return [Sweep.model_validate(row) for row in rows]
 
     @operation
@@ -115,7 +116,7 @@ class Sweeps(Resource[Mode]):
 
 
 def _body(
-    model: str,
+    model: Model,
     dataset: str,
     grid: Mapping[str, Sequence[Any]] | None,
     jobs: Sequence[Mapping[str, Any]] | None,
@@ -123,4 +124,4 @@ def _body(
 ) -> dict[str, Any]:
     varied = {"grid": grid, "jobs": jobs}
     given = {name: value for name, value in varied.items() if value is not None}
-    return {"model": model, "dataset": dataset} | given | options
+    return job_fields(model, None, dataset, options) | given

@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from uuid import uuid4
@@ -47,14 +47,18 @@ def expand_folder(folder: Path, out: Path, advance: Advance = lambda _: None) ->
     """Write the folder that a compact one was made from; all digests are verified.
 
     Raises:
-        FilesError: ``folder`` has no compact file, a damaged one, or differs from its checksums;
-            or ``out`` exists or lies in ``folder``.
+        FilesError: ``folder`` has no compact file, a damaged one, or links, or differs from its
+            checksums; or ``out`` exists or lies in ``folder``, or has too little space.
         OSError: a file cannot be read or written.
     """
     files = files_of(folder)
+    for path in folder.rglob("*"):
+        if path.is_symlink():
+            raise FilesError(f"{path} is a link; copy the folder with `cp -rL`, expand the copy")
     if not any(name.endswith(COMPACT_SUFFIX) for name in files):
         raise FilesError(f"{folder} has no compact file; name a folder of `zpruner compact`")
     with _new_folder(folder, out) as new:
+        _require_space(new, files)
         digests = {}
         for name, path in files.items():
             if name.endswith(COMPACT_SUFFIX):
@@ -106,6 +110,19 @@ def files_of(folder: Path) -> dict[str, Path]:
         if path.is_file():
             found[path.relative_to(folder).as_posix()] = path
     return found
+
+
+def _require_space(new: Path, files: Mapping[str, Path]) -> None:
+    """Check that a new folder can hold the originals of compact files, and copies of the others."""
+    needed = sum(
+        ExpandedFile(path).size_bytes if name.endswith(COMPACT_SUFFIX) else path.stat().st_size
+        for name, path in files.items()
+    )
+    if needed > (free := shutil.disk_usage(new).free):
+        raise FilesError(
+            f"the expanded files need {needed:,} bytes, and {free:,} are free; free some, or name "
+            "a folder on another disk"
+        )
 
 
 @contextmanager

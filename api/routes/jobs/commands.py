@@ -15,6 +15,7 @@ from api.schemas.requests import JobPatch
 from api.services.job_details import job_detail
 from api.submission.submit import enqueue
 from api.web.conditional import etag_of, wanted_version
+from api.web.own_trials import OWN_TRIAL
 from db.buckets.errors import BucketError
 from db.core.label_types import MAX_LABELS
 from db.core.states import JobState
@@ -24,7 +25,9 @@ from db.jobs.repository import JobRepository
 from db.tables.jobs import Job
 
 logger = logging.getLogger(__name__)
-router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"], route_class=WritingRoute)
+router = APIRouter(
+    prefix="/v1/jobs/{job_id}", tags=["jobs"], route_class=WritingRoute, dependencies=[OWN_TRIAL]
+)
 Command = Callable[[Session], Job]
 
 

@@ -10,8 +10,11 @@ from pydantic_core import PydanticCustomError
 from api.deps import ServiceDep
 from api.submission.comparison import Comparison
 from api.web.examples.ids import JOB_ID
+from db.core.errors import JobNotFoundError
 from db.core.ids import id_pattern
 from db.jobs.repository import JobRepository
+from db.tables.jobs import Job
+from db.tables.trials import TRIAL
 
 router = APIRouter(prefix="/v1/compare", tags=["jobs"])
 
@@ -49,4 +52,15 @@ def compare_jobs(service: ServiceDep, query: Annotated[CompareQuery, Query()]) -
     """Compare the specifications and metrics of jobs."""
     with service.sessions() as session:
         jobs = JobRepository(session)
-        return Comparison.of([jobs.get(job_id) for job_id in query.ids.split(",")])
+        return Comparison.of([_pruning(jobs.get(job_id)) for job_id in query.ids.split(",")])
+
+
+def _pruning(job: Job) -> Job:
+    """Return a job that prunes; one that answers a trial is nothing to compare.
+
+    Raises:
+        JobNotFoundError: the job answers a trial.
+    """
+    if job.method == TRIAL:
+        raise JobNotFoundError(job.id)
+    return job

@@ -12,11 +12,12 @@ from api.schemas.history import BlockRead, EventRead
 from api.schemas.pages import Page
 from api.web.cursors import paginate
 from api.web.event_stream import EventStream, StreamStart
+from api.web.own_trials import OWN_TRIAL
 from api.web.pagination import next_link
 from db.events.job_events import EventRepository
 from db.jobs.repository import JobRepository
 
-router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
+router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"], dependencies=[OWN_TRIAL])
 
 After = Annotated[int, Query(ge=0, le=2**31 - 1, description="Only events with a higher ``seq``.")]
 LastEventId = Annotated[

@@ -13,6 +13,7 @@ from api.submission.idempotency import KeyedRequest
 from api.submission.submit import NO_NEW_JOB, Submission, preview_response, submit
 from api.web.conditional import is_not_modified, require_match
 from api.web.list_queries import JobQuery
+from api.web.own_trials import OWN_TRIAL
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 KEPT_HEADERS = ("location", "idempotency-replayed")
@@ -65,7 +66,7 @@ async def list_jobs(service: ServiceDep, query: Annotated[JobQuery, Query()]) ->
     "/{job_id}",
     response_model=JobDetail,
     responses={304: {"description": "The client already has this version."}},
-    dependencies=[IF_MATCH, IF_NONE_MATCH],
+    dependencies=[OWN_TRIAL, IF_MATCH, IF_NONE_MATCH],
 )
 async def get_job(
     job_id: JobId, service: ServiceDep, request: Request, wait_s: Wait = 0

@@ -11,11 +11,12 @@ from api.deps import JobId, ServiceDep
 from api.schemas.logs import LogLineRead
 from api.schemas.pages import Page
 from api.web.cursors import paginate
+from api.web.own_trials import OWN_TRIAL
 from api.web.pagination import next_link
 from db.events.logs import LogRepository
 from db.jobs.repository import JobRepository
 
-router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
+router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"], dependencies=[OWN_TRIAL])
 
 LARGEST = 2**31 - 1
 Level = Literal["debug", "info", "warning", "error", "critical"]

@@ -8,11 +8,17 @@ from api.deps import JobId, ServiceDep
 from api.middleware.writers import WritingRoute
 from api.schemas.outputs import OutputRead
 from api.schemas.pages import Page
+from api.web.own_trials import OWN_TRIAL
 from db.jobs.repository import JobRepository
 from db.outputs.repository import OutputRepository
 from db.spec.outputs.targets import MOST
 
-router = APIRouter(prefix="/v1/jobs/{job_id}/outputs", tags=["jobs"], route_class=WritingRoute)
+router = APIRouter(
+    prefix="/v1/jobs/{job_id}/outputs",
+    tags=["jobs"],
+    route_class=WritingRoute,
+    dependencies=[OWN_TRIAL],
+)
 Index = Annotated[
     int, Path(ge=0, lt=MOST, description="The place of the output in the job, from 0.")
 ]
@@ -20,10 +26,12 @@ Index = Annotated[
 
 @router.get("")
 def list_outputs(job_id: JobId, service: ServiceDep) -> Page[OutputRead]:
-    """List a job's outputs; there are none before the job has succeeded."""
+    """List a job's outputs; there are none before the job has ended.
+
+    Those of a job that ended without success are `skipped`, and can be neither sent nor cancelled.
+    """
     with service.sessions() as session:
-        JobRepository(session).get(job_id)
-        outputs = OutputRepository(session).of_job(job_id)
+        outputs = OutputRepository(session).shown(JobRepository(session).get(job_id))
     return Page(data=[OutputRead.of(one) for one in outputs])
 
 

@@ -12,11 +12,14 @@ from api.schemas.jobs import JobDetail
 from api.submission.idempotency import KeyedRequest
 from api.submission.rerun_request import JobChanges
 from api.submission.submit import NO_NEW_JOB, Submission, preview_response, replay, submit
+from api.web.own_trials import OWN_TRIAL
 from db.jobs.repository import JobRepository
 from db.problems.resources import INVALID_STATE
 from db.tables.trials import TRIAL
 
-router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"], route_class=WritingRoute)
+router = APIRouter(
+    prefix="/v1/jobs/{job_id}", tags=["jobs"], route_class=WritingRoute, dependencies=[OWN_TRIAL]
+)
 
 
 @router.post("/rerun", status_code=201, response_model=JobDetail, responses=NO_NEW_JOB)

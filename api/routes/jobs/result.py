@@ -11,6 +11,7 @@ from api.schemas.artifacts import ArtifactRead, JobResult
 from api.schemas.jobs import JobDetail
 from api.services.job_details import job_detail
 from api.web.conditional import etag_of, is_not_modified
+from api.web.own_trials import OWN_TRIAL
 from db.core.escaping import escape_surrogates
 from db.core.problem import FieldProblem
 from db.core.states import JobState
@@ -21,7 +22,7 @@ from db.spec.quality_gate import Gate, Verdict, gate_failures
 from db.tables.artifacts import Artifact
 from db.tables.jobs import Job
 
-router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
+router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"], dependencies=[OWN_TRIAL])
 
 RETRY_AFTER = {"retry-after": "5"}
 Pending = Annotated[
@@ -115,6 +116,7 @@ def _result(job: Job, artifacts: list[Artifact]) -> JobResult:
     return JobResult(
         job_id=job.id,
         metrics=job.result or {},
+        warnings=job.warnings,
         artifacts=[ArtifactRead.of(artifact) for artifact in artifacts],
         archive=f"/v1/jobs/{job.id}/archive",
     )

@@ -19,6 +19,7 @@ from api.schemas.workers import (
     WorkerPointRead,
     WorkerRead,
 )
+from api.web.own_trials import OWN_TRIAL
 from db.jobs.repository import JobRepository
 from db.scheduling.held_jobs import held_jobs
 from db.scheduling.queues import QueueDepth, QueueRepository
@@ -100,7 +101,7 @@ def list_queues(service: ServiceDep) -> Page[QueueRead]:
     return Page(data=data)
 
 
-@router.get("/jobs/{job_id}/queue", tags=["jobs"])
+@router.get("/jobs/{job_id}/queue", tags=["jobs"], dependencies=[OWN_TRIAL])
 def get_place(job_id: JobId, service: ServiceDep) -> PlaceRead:
     """Return a job's current position in its queue; other jobs can still move ahead of it."""
     with service.sessions() as session:

@@ -23,6 +23,7 @@ ARTIFACT: dict[str, JsonValue] = {
 RESULT: dict[str, JsonValue] = {
     "job_id": JOB_ID,
     "metrics": {"sparsity": 0.5, "dense_perplexity": 8.64, "pruned_perplexity": 9.72},
+    "warnings": [],
     "artifacts": [ARTIFACT],
     "archive": f"/v1/jobs/{JOB_ID}/archive",
 }

@@ -12,6 +12,7 @@ JOB: dict[str, JsonValue] = {
     "name": None,
     "labels": {},
     "parent_id": None,
+    "lineage": None,
     "queue": "gpu",
     "priority": 0,
     "created_by": KEY_ID,
@@ -111,6 +112,13 @@ PREVIEW: dict[str, JsonValue] = {
     "identical_job_id": None,
 }
 
+CANCELLED: dict[str, JsonValue] = {
+    "cancelled": [JOB_ID],
+    "ended": [],
+    "missing": [],
+    "has_more": False,
+}
+
 EVENT: dict[str, JsonValue] = {
     "seq": 3,
     "at": "2026-01-05T09:30:09Z",
@@ -156,6 +164,8 @@ EXAMPLES: dict[str, dict[str, JsonValue]] = {
     "JobDetail": DETAIL,
     "JobPage": JOBS,
     "JobPreview": PREVIEW,
+    "CancelRequest": {"ids": [JOB_ID]},
+    "CancelledJobs": CANCELLED,
     "EventRead": EVENT,
     "AnyEventRead": ANY_EVENT,
     "LogLineRead": LOG_LINE,

@@ -93,6 +93,15 @@ ESTIMATE: dict[str, JsonValue] = {
         "scratch_bytes": 2147483648,
     },
     "seconds": {"p50": 310.0, "p90": 372.0, "jobs": 41},
+    "basis": {
+        "speed_measured_at": "2026-02-03T09:12:44Z",
+        "speed_was_busy": False,
+        "jobs": 41,
+        "correction": 1.1,
+        "slowdown": 1.0,
+        "text": "The machine's speed was measured on 2026-02-03 at 09:12 UTC. 41 "
+        "finished jobs of this size have corrected the time (times 1.1).",
+    },
     "recovery": None,
     "artifact_bytes": 16060522496,
     "computed_on": {"device": "cuda", "dtype": "bfloat16"},

@@ -3,7 +3,7 @@
 from db.core.errors import SpecRefusedError
 from db.spec.combinations.unfit import UNFIT
 from db.spec.prune_spec import PruneSpec
-from db.spec.pruning.methods import MEASURED, REMOVING, MethodName
+from db.spec.pruning.methods import REMOVING, MethodName
 
 
 def check_steps(spec: PruneSpec) -> None:
@@ -25,11 +25,6 @@ def check_steps(spec: PruneSpec) -> None:
             not prunes,
             "no weight would be pruned",
             "Set sparsity above 0, or leave steps out.",
-        ),
-        (
-            spec.method in MEASURED,
-            f"method {spec.method} chooses all units by one measurement of the whole model",
-            "Leave steps out, or name neurons, heads or depth as the method.",
         ),
         (
             spec.pattern is not None,

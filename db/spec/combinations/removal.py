@@ -19,6 +19,14 @@ def check_removal(spec: PruneSpec) -> None:
         SpecRefusedError: an option does not suit the method.
     """
     _check_keep_dataset(spec)
+    if spec.search_steps is not None and spec.method is not MethodName.pgp:
+        reason = f"method {spec.method} makes no search for the units that it removes"
+        remedy = "Leave search_steps out, or set method to pgp."
+        raise SpecRefusedError("search_steps", spec.search_steps, UNFIT, reason, remedy)
+    if spec.selection is not None and spec.method is not MethodName.neurons:
+        reason = f"method {spec.method} selects no channels of MLPs in this way"
+        remedy = "Leave selection out, or set method to neurons."
+        raise SpecRefusedError("selection", spec.selection, UNFIT, reason, remedy)
     if spec.method is MethodName.none:
         reason = "method none keeps the zeros that the model has and prunes nothing"
         check_unused(spec, (*_OF_MASKS, *_OF_CHANGES), reason, "prunes")

@@ -96,16 +96,16 @@ class DataFile:
         from 1, and only the field to use is read.
 
         Raises:
-            SpecRefusedError: the file is too large, or the file or a row cannot be read.
+            SpecRefusedError: the file is too large or has too many rows, or the file or a row
+                cannot be read.
         """
         try:
             self._refuse_size()
-            if self.suffix in DELIMITERS:
-                yield from self._table_rows()
-            elif self.suffix == PARQUET:
-                yield from self._parquet_rows()
-            else:
-                yield from self._json_rows()
+            for number, row in enumerate(self._objects(), 1):
+                if number > MAX_ROWS:
+                    reason = f"it has more than {MAX_ROWS:,} rows"
+                    raise self.refused(reason, "Name a smaller part of it.")
+                yield row
         except OSError as error:
             raise self._unreadable(error) from error
 
@@ -177,10 +177,7 @@ class DataFile:
     def _limited_rows(self) -> Iterator[Row]:
         reader = RowReader(self.dataset, "row" if self.suffix == PARQUET else "line")
         characters, row = 0, None
-        for number, (line, values) in enumerate(self.objects(), 1):
-            if number > MAX_ROWS:
-                reason = f"it has more than {MAX_ROWS:,} rows"
-                raise self.refused(reason, "Name a smaller part of it.")
+        for line, values in self.objects():
             row = reader.row(line, values)
             characters += text_length(row)
             if characters > MAX_TEXT_BYTES:
@@ -189,6 +186,11 @@ class DataFile:
             yield row
         if row is None:
             raise self.refused("it has no rows")
+
+    def _objects(self) -> Objects:
+        if self.suffix in DELIMITERS:
+            return self._table_rows()
+        return self._parquet_rows() if self.suffix == PARQUET else self._json_rows()
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
         with self.path.open("rb") as file:

@@ -13,7 +13,8 @@ FEWEST_CHOICES = 2
 MOST_CHOICES = len(ascii_uppercase)
 SHAPE = (
     'Write one {"question": "…", "choices": ["…", "…"], "answer": 0} a line, with a "context" if '
-    "there is one."
+    "there is one; or rows as ARC has them on the hub, with choices.text, choices.label and "
+    "answerKey."
 )
 ANSWERS = (
     "Write the index of the right choice, from 0; its letter, from A; or the text of the choice."
@@ -74,6 +75,8 @@ class _Row:
 
     def _choices(self) -> tuple[str, ...]:
         found = self._value("choices")
+        if isinstance(found, dict):  # as ARC has them on the hub
+            found = found.get("text")
         if not isinstance(found, list) or not FEWEST_CHOICES <= len(found) <= MOST_CHOICES:
             count = f"a list of {FEWEST_CHOICES} to {MOST_CHOICES} texts"
             raise self._refused(f"choices is {_shown(found)}, not {count}")
@@ -86,16 +89,32 @@ class _Row:
                 )
         return tuple(found)
 
+    def _labels(self, choices: tuple[str, ...]) -> list[object]:
+        """Return the labels of ARC's choices; none of other questions."""
+        if not isinstance(found := self.values["choices"], dict):
+            return []
+        labels = found.get("label")
+        if not isinstance(labels, list) or len({*map(str, labels)}) != len(choices):
+            wanted = f"{len(choices)} different labels"
+            raise self._refused(f"choices.label is {_shown(labels)}, not {wanted}")
+        return labels
+
     def _answer(self, choices: tuple[str, ...]) -> int:
-        answer = self._value("answer")
-        meant = set(_meanings(answer, choices))
+        labels, name = self._labels(choices), "answerKey" if self._is_of_arc else "answer"
+        answer = self._value(name)
+        meant = {labels.index(answer)} if answer in labels else set(_meanings(answer, choices))
         if len(meant) == 1:
             return meant.pop()
         if meant:
-            reason = f"answer is {_shown(answer)}, which is a choice and the letter of another one"
+            reason = f"{name} is {_shown(answer)}, which is a choice and the letter of another one"
             raise self._refused(reason, "Write the index of the right choice, from 0.")
-        reason = f"answer is {_shown(answer)}, which is none of the {len(choices)} choices"
+        reason = f"{name} is {_shown(answer)}, which is none of the {len(choices)} choices"
         raise self._refused(reason, ANSWERS)
+
+    @property
+    def _is_of_arc(self) -> bool:
+        """Whether the answer has the name that it has in ARC."""
+        return "answer" not in self.values and "answerKey" in self.values
 
     def _text(self, name: str) -> str:
         value = self._value(name)

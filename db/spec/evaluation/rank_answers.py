@@ -15,9 +15,13 @@ CHOICES = ("ranker", "random", "first", "any")
 """How one of the answers is chosen: by the ranker, at random, as drawn first; and any right one."""
 ESTIMATE = "ranking"
 """The group of the metrics, whose standard errors are in a group of the same name and `_stderr`."""
+_ACCURACIES = (
+    *(f"{model}_{choice}" for model in ("dense", "pruned") for choice in CHOICES),
+    "ranker_drop",
+)
 RANKING_METRICS = (
-    *(f"{ESTIMATE}.{model}_{choice}" for model in ("dense", "pruned") for choice in CHOICES),
-    *(f"{ESTIMATE}.{name}" for name in ("ranker_drop", "questions", "parameters")),
+    *(f"{ESTIMATE}.{name}" for name in (*_ACCURACIES, "questions", "parameters")),
+    *(f"{ESTIMATE}_stderr.{name}" for name in _ACCURACIES),
 )
 """The names of the metrics; `ranker_drop` is the dense model's accuracy minus the pruned's."""
 

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt
 from pydantic_core import PydanticCustomError
 
+from db.spec.pruning.globs import Glob
+
 SchemeName = Literal["w4a16", "w8a16"]
 BITS: dict[SchemeName, int] = {"w4a16": 4, "w8a16": 8}
 
@@ -29,6 +31,12 @@ class QuantizeSpec(BaseModel):
         default="mse",
         description="How a scale is chosen: `mse` for a small squared error, `minmax` for the "
         "largest weight.",
+    )
+    skip: tuple[Glob, ...] = Field(
+        default=(),
+        max_length=64,
+        fail_fast=True,  # a tuple's length is checked last
+        description="Globs of layers that are pruned, but not rounded, such as `*.down_proj`.",
     )
 
 

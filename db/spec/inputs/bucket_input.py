@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+from obstore.exceptions import InvalidPathError
+
 from db.buckets.access_key import parse_access_key
 from db.buckets.bucket import LEAST_TIMEOUT, Bucket, StoredObject
 from db.buckets.errors import (
@@ -13,6 +15,7 @@ from db.buckets.errors import (
     BucketError,
     MissingBucketError,
     ObjectChangedError,
+    UnusableRequestError,
 )
 from db.core.errors import SpecRefusedError
 from db.spec.inputs.bucket_references import S3File, S3Folder
@@ -88,6 +91,13 @@ class BucketInput:
         except BucketDeniedError:
             reason = "the bucket's service denied access"
             raise self._refused("bucket_denied", reason, self.remedy) from None
+        except UnusableRequestError as error:
+            code = "unreadable_model" if self.field == "model" else "unreadable_dataset"
+            reason = "an object's key has an empty part, '.' or '..', so nothing can be read"
+            if not isinstance(error.__cause__, InvalidPathError):
+                reason = f"it cannot be read ({_why(error)})"
+            remedy = "Delete such objects, or name another folder."
+            raise self._refused(code, reason, remedy) from None
         except (BucketError, EOFError) as error:
             reason = f"its bucket could not be read ({_why(error)})"
             remedy = "Try again when the bucket's service can be reached, or name another one."

@@ -39,6 +39,17 @@ class SolverName(StrEnum):
     dsnot = "dsnot"
 
 
+class SelectionName(StrEnum):
+    """How the method ``neurons`` selects the channels that go.
+
+    ``energy`` removes those that contribute least to the outputs; ``ptl`` those that are least
+    active on the last tokens of prompts, as published with gradual pruning (PTL).
+    """
+
+    energy = "energy"
+    ptl = "ptl"
+
+
 OWN_MASK = frozenset(
     name for name in MethodName if name in SolverName.__members__ and name is not MethodName.none
 )

@@ -57,7 +57,7 @@ def test_an_unexpected_exception_is_a_500_without_details_and_a_traceback_in_the
 def test_an_unknown_path_or_method_is_a_problem(client: TestClient) -> None:
     missing, wrong = client.get("/v1/nothing/"), client.put("/v1/jobs")
     assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
-    assert missing.json()["type"] == "about:blank"
+    assert missing.json()["type"] == "/problems/not_found"
     assert (wrong.status_code, wrong.json()["code"]) == (405, "method_not_allowed")
     assert wrong.headers.get_list("allow") == ["GET, POST"]
     assert {missing.headers["content-type"], wrong.headers["content-type"]} == {PROBLEM}

@@ -73,6 +73,7 @@ def arrived(server: socket.socket) -> int:
         ({"model": "org/private"}, "model", "model_not_found"),
         ({"revision": "v9"}, "revision", "revision_not_found"),
         ({"dataset": "org/none"}, "dataset", "dataset_not_found"),
+        ({"dataset": "wikitxt2"}, "dataset", "dataset_not_found"),
         ({"eval_dataset": "org/none:en"}, "eval_dataset", "dataset_not_found"),
     ],
 )
@@ -86,6 +87,8 @@ def test_a_name_that_the_hub_does_not_have_is_refused_before_a_job_is_created(
     assert problem["errors"][0]["pointer"] == f"/{field}"
     assert fields[field].partition(":")[0] in problem["detail"]
     assert problem["hint"]
+    is_guessed = "Did you mean wikitext2?" in problem["hint"]
+    assert is_guessed == (fields.get("dataset") == "wikitxt2")
     assert client.get(problem["type"]).status_code == 200
     assert client.get("/v1/jobs").json()["data"] == []
 

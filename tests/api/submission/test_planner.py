@@ -16,8 +16,10 @@ from transformers import (
     BertConfig,
     BertLMHeadModel,
     LlamaConfig,
+    OlmoeConfig,
     PretrainedConfig,
     PreTrainedModel,
+    Qwen2Config,
     T5Config,
     T5ForConditionalGeneration,
     ViTConfig,
@@ -28,9 +30,11 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 from api.app import create_app
 from api.settings import ApiSettings
 from api.submission.static_checks import DECODERS, LocalModel, passes_static_checks
+from db.core.escaping import quoted
 from db.core.session import Sessions
-from db.jobs.estimates import EstimateRepository
+from db.scheduling.claims import ClaimRepository
 from db.scheduling.control_heartbeat import HeartbeatRepository
+from db.scheduling.queues import QueueRepository
 from db.spec.datasets.files import DataFile
 from tests.api.calls import PUSH, call, create
 from tests.api.traces import is_unchanged, traces
@@ -71,7 +75,8 @@ OTHERS: dict[str, tuple[type[PreTrainedModel], PretrainedConfig]] = {
     "vit": (ViTModel, ViTConfig(**{**SMALL, "image_size": 32, "patch_size": 16})),
 }
 ROWS, TOKENS = 24, 16
-GROUPS_OF_32 = {"scheme": "w4a16", "group_size": 32, "scales": "mse"}
+HEADS: dict[str, Any] = {"method": "heads", "ratio": 0.15, "sparsity": 0.0}
+GROUPS_OF_32 = {"scheme": "w4a16", "group_size": 32, "scales": "mse", "skip": list[str]()}
 
 
 class Case(NamedTuple):
@@ -100,19 +105,25 @@ CASES = [
     Case({"eval_dataset": "wikitext2@2048"}, "eval_dataset", "a window of 64 or less"),
     Case({"model": "org/good", "eval_dataset": "c4@65"}, "eval_dataset", "has 64 positions"),
     Case({"samples": 25}, "samples", "rows.jsonl has 24"),
+    Case({"sparsity": 0.0001}, "sparsity", "no weight would be dropped"),
     Case({"samples": 20, "eval_samples": 5}, "eval_samples", "has 4"),
     Case({"eval_dataset": "local:rows.jsonl", "eval_samples": 25}, "eval_samples", "has 24"),
     Case({"dataset": "local:short.txt", "seq_len": 32}, "dataset", "a window has 32"),
     Case({"allocation": [0.4, 0.6]}, "allocation", "2 sparsities for a model of 3 blocks"),
     Case({"skip": ["*.oproj"]}, "skip", "no layer of the model matches '*.oproj'"),
     Case({"skip": ["*"]}, "skip", "leaves no layer to prune"),
-    Case({"pattern": "5:10"}, "pattern", "has rows of 32 weights"),
-    Case({"quantize": GROUPS_OF_32}, "quantize", "set the group_size of quantize to 16"),
+    Case({"model": "org/good", "pattern": "5:10"}, "pattern", "has rows of 32 weights"),
+    Case(
+        {"model": "org/good", "quantize": GROUPS_OF_32},
+        "quantize",
+        "set the group_size of quantize to 16",
+    ),
     Case(
         {"method": "depth", "ratio": 0.67, "sparsity": 0.0, "steps": 3},
         "steps",
         "2 blocks cannot be removed in 3 steps",
     ),
+    Case(HEADS | {"model": "local:olmoe"}, "model", "has no attention heads that could be removed"),
 ]
 
 
@@ -123,6 +134,10 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     llama = FAMILIES["llama"].to_dict() | {"vocab_size": 257}  # as many as there are bytes
     write_model(folder / "good", LlamaConfig(**llama))
     byte_tokenizer().save_pretrained(folder / "good")  # type: ignore[attr-defined] # a real one
+    grouped = SMALL | {"num_key_value_heads": 2, "vocab_size": 257, "pad_token_id": 0}
+    for name, one in {"qwen2": Qwen2Config(**grouped), "olmoe": OlmoeConfig(**grouped)}.items():
+        write_model(folder / name, one)
+        byte_tokenizer().save_pretrained(folder / name)  # type: ignore[attr-defined] # a real one
     for name, (kind, config) in OTHERS.items():
         kind(config).save_pretrained(folder / name)
     copytree(folder / "good", folder / "unknown")
@@ -223,7 +238,7 @@ def test_a_job_that_cannot_run_is_refused_and_leaves_no_trace(
         (error,) = problem["errors"]
         assert (error["pointer"], error["code"]) == (f"/{field}", problem["code"])
         value = fields.get(field)
-        assert error["detail"].startswith(f"{field} {value!r}: "), error
+        assert error["detail"].startswith(f"{field} {quoted(value)}: "), error
         assert detail in error["detail"]
         assert problem["hint"], problem
         assert client.get(problem["type"]).status_code == 200
@@ -268,6 +283,21 @@ def test_a_possible_job_is_accepted_without_a_warning(client: TestClient) -> Non
         assert response.json()["warnings"] == []
 
 
+@pytest.mark.usefixtures("planner")
+def test_what_the_planner_knows_of_the_result_is_among_the_warnings(client: TestClient) -> None:
+    heads = client.post("/v1/jobs", json=job(model="local:qwen2", **HEADS))
+    body, prefer = job(model="local:qwen2", **HEADS), {"Prefer": "wait=60"}
+    estimate = client.post("/v1/estimates", json=body, headers=prefer)
+    for response in (heads, estimate):
+        assert response.is_success, response.text
+        (warning,) = response.json()["warnings"]
+        assert "a config of type 'qwen2' has no field of its own" in warning
+    neurons = {"method": "neurons", "ratio": 0.2, "sparsity": 0.0}
+    assert (
+        client.post("/v1/jobs", json=job(model="local:qwen2", **neurons)).json()["warnings"] == []
+    )
+
+
 def test_a_planner_that_times_out_leaves_a_warning_and_is_not_waited_for_again(
     settings: ApiSettings, queue: ListQueue, sessions: Sessions
 ) -> None:
@@ -280,11 +310,55 @@ def test_a_planner_that_times_out_leaves_a_warning_and_is_not_waited_for_again(
             for glob in ("*.oproj", "*.kproj")
         ]
         certain = client.post("/v1/jobs", json=job()).json()["warnings"]
-    assert "the planner timed out" in warned[0][0]
-    assert "timed out recently" in warned[1][0]
+    assert "has not answered in time. It will check the model before a worker" in warned[0][0]
+    assert "timed out recently. It will check the model before a worker" in warned[1][0]
     assert certain == []
-    with sessions() as session:
-        assert not EstimateRepository(session).has_unfinished()
+
+
+def test_a_job_that_the_planner_refuses_late_fails_and_no_worker_gets_it(
+    settings: ApiSettings, queue: ListQueue, sessions: Sessions
+) -> None:
+    with sessions.begin() as session:
+        HeartbeatRepository(session).record()
+    short_timeout = settings.model_copy(update={"check_timeout_s": 0.3})
+    base = {"_env_file": None, "data_dir": settings.data_dir, "device": "cpu"}
+    roots = {"model_roots": settings.model_roots, "dataset_roots": settings.dataset_roots}
+    work = WorkerSettings.model_validate(base | roots)
+    with TestClient(create_app(short_timeout, queue), base_url="http://127.0.0.1") as client:
+        wrong, right = (
+            client.post("/v1/jobs", json=job(**fields)).json()["id"]
+            for fields in ({"skip": ["*.oproj"]}, {"quantize": "w4a16"})
+        )
+        assert queue.ids == []
+        with sessions.begin() as session:
+            assert not QueueRepository(session).has_runnable(["gpu"])
+            assert ClaimRepository(session).claim(wrong, "gpu@test") is None
+        assert compute_next(sessions, work)
+        assert compute_next(sessions, work)
+        failed = client.get(f"/v1/jobs/{wrong}").json()
+        assert (failed["status"], failed["error"]["code"]) == ("failed", "skip")
+        assert "no layer of the model matches '*.oproj'" in failed["error"]["detail"]
+        assert failed["attempt"] == 0
+    with sessions.begin() as session:
+        assert ClaimRepository(session).claim(right, "gpu@test") is not None
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "nearest"),
+    [
+        ({"pattern": "3:7"}, "pattern", "Skip it, or choose another pattern."),
+        (
+            {"quantize": {"scheme": "w4a16", "group_size": 4096}},
+            "quantization",
+            "Set the group_size of quantize to 16.",
+        ),
+    ],
+)
+def test_groups_that_do_not_fit_a_local_model_are_refused_without_the_planner(
+    client: TestClient, fields: dict[str, Any], code: str, nearest: str
+) -> None:
+    problem = client.post("/v1/jobs", json=job(**fields)).json()
+    assert (problem["status"], problem["code"], problem["hint"]) == (422, code, nearest)
 
 
 def test_a_job_that_passes_static_checks_sends_no_request(models: Path) -> None:
@@ -321,5 +395,6 @@ def test_a_job_that_passes_static_checks_sends_no_request(models: Path) -> None:
         {"seq_len": 17},
         {"quantize": GROUPS_OF_32},
         {"steps": 2},
+        {"sparsity": 0.01},
     ):
         assert not passes_static_checks(make_spec(**fields), llama, ids)

@@ -118,6 +118,10 @@ def test_a_body_of_more_fields_than_any_job_has_is_not_looked_at(client: TestCli
     response = client.post("/v1/jobs", json=SMALLEST | {"labels": labels})
     assert (response.status_code, response.json()["code"]) == (413, "too_large")
     assert response.json()["detail"] == "A request body may have 5000 fields."
+    for other in (response, client.get("/v1/nowhere"), client.get("/v1/v1/jobs")):
+        page = client.get(other.json()["type"])
+        assert page.status_code == 200
+        assert other.json()["code"] in page.text
 
 
 def test_of_a_list_of_wrong_values_the_first_is_named(refused: Refused) -> None:
@@ -161,6 +165,39 @@ def test_a_body_that_is_no_json_is_400(client: TestClient, body: bytes) -> None:
     response = client.post("/v1/jobs", content=body, headers=headers)
     assert response.status_code == 400
     assert response.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b'{"model": "a\xe9"}', "The body is not UTF-8 from byte 12 on."),
+        (b"[" * 100_000, "The body has lists or objects within each other"),
+        (b'{"model": }', "Expecting value at byte 10."),
+    ],
+)
+def test_a_body_that_cannot_be_parsed_is_described(
+    client: TestClient, body: bytes, reason: str
+) -> None:
+    headers = {"content-type": "application/json"}
+    problem = client.post("/v1/jobs", content=body, headers=headers).json()
+    assert (problem["code"], problem["hint"]) == (
+        "malformed_json",
+        "Send one JSON object in UTF-8.",
+    )
+    assert problem["detail"].startswith(reason)
+
+
+def test_a_name_that_an_object_has_twice_is_refused(client: TestClient) -> None:
+    job = '{"model": "a/b", "sparsity": 0.5, "dataset": "c4", %s}'
+    headers = {"content-type": "application/json"}
+    for twice in ('"sparsity": 0.6', '"labels": {"model": "1", "a": "2", "a": "2"}'):
+        response = client.post("/v1/jobs", content=job % twice, headers=headers)
+        problem = response.json()
+        assert (response.status_code, problem["code"]) == (400, "duplicate_key")
+        assert re.search(r"the name '(sparsity|a)' twice", problem["detail"])
+        assert client.get(problem["type"]).status_code == 200
+    fine = client.post("/v1/jobs", content=job % '"labels": {"model": "1"}', headers=headers)
+    assert fine.status_code == 201
 
 
 @pytest.mark.parametrize(

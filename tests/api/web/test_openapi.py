@@ -41,6 +41,7 @@ def test_the_document_is_valid_and_operation_ids_are_unique(document: dict[str, 
 def test_the_document_lists_the_expected_routes(document: dict[str, Any]) -> None:
     assert {name for name, _ in operations(document)} == {
         "post /v1/jobs",
+        "post /v1/cancel",
         "get /v1/jobs",
         "get /v1/jobs/{job_id}",
         "patch /v1/jobs/{job_id}",

@@ -11,6 +11,7 @@ from db.core.errors import ArtifactNotFoundError
 from db.files.bucket_store import BucketStore
 from db.files.sealed_folder import KnownDigest
 from db.files.staging import Staging
+from db.files.staging_copies import RESULT_FOLDER
 from tests.bucket_server import RETRY_FOR
 from tests.db.files.stores import JOB, row, staged
 
@@ -96,8 +97,10 @@ def test_only_what_changed_is_uploaded_and_what_is_not_needed_is_deleted(
     assert sorted(one["name"] for one in listed) == [".progress/journal.jsonl", "again", "shard-0"]
 
 
-def test_hidden_states_are_not_uploaded(here: Machine, bucket: Bucket) -> None:
+def test_hidden_states_and_the_model_are_not_uploaded(here: Machine, bucket: Bucket) -> None:
     folder = here.store.stage(JOB, 1)
+    (folder / RESULT_FOLDER).mkdir()
+    (folder / RESULT_FOLDER / "model.safetensors").write_bytes(bytes(10))
     for name in ("activations-1", "snapshot-1/dense", "inputs-x"):
         (folder / ".progress" / name).mkdir(parents=True)
         (folder / ".progress" / name / "0.bin").write_bytes(bytes(10))

@@ -72,6 +72,23 @@ def test_a_check_that_takes_too_long_is_ended(tmp_path: Path) -> None:
         run_bounded("db.files.file_check", asked, memory_bytes=512 * MIB, timeout_s=0.5)
 
 
+def test_a_bounded_process_has_limits_even_if_its_parent_ignores_their_signals(
+    tmp_path: Path,
+) -> None:
+    code = (
+        "import signal; from db.files.bounded_process import CLOCKS, run_bounded\n"
+        "for number in CLOCKS: signal.signal(number, signal.SIG_IGN)\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, CLOCKS)\n"
+        f"asked = {{'here': {str(tmp_path / 'pid')!r}}}\n"
+        "try: run_bounded('tests.db.sleeping', asked, memory_bytes=1 << 30, timeout_s=0.1)\n"
+        "except Exception as error: print(error)"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, check=True, capture_output=True, timeout=120)
+    assert done.stdout == b"it took more than 0.1 seconds\n"
+
+
 def test_a_bounded_process_ends_with_its_parent(tmp_path: Path) -> None:
     asked = {"here": str(tmp_path / "pid")}
     call = f"run_bounded('tests.db.sleeping', {asked!r}, memory_bytes=1 << 30)"

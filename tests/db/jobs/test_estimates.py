@@ -31,14 +31,14 @@ def test_the_same_job_is_estimated_once(sessions: Sessions) -> None:
     assert ask(sessions).answer == {"fits": True}
 
 
-def test_a_result_is_reused_for_an_hour_and_an_error_for_seconds(sessions: Sessions) -> None:
+def test_a_result_is_reused_for_minutes_and_an_error_for_seconds(sessions: Sessions) -> None:
     answered, refused = ask(sessions), ask(sessions, 0.6)
     with sessions.begin() as session:
         estimates = EstimateRepository(session)
         estimates.complete(answered.id, {"fits": True})
         estimates.fail(refused.id, make_problem())
     assert (ask(sessions).id, ask(sessions, 0.6).id) == (answered.id, refused.id)
-    age(sessions, answered, "finished_at", timedelta(hours=2))
+    age(sessions, answered, "finished_at", timedelta(minutes=6))
     age(sessions, refused, "finished_at", timedelta(seconds=20))
     assert ask(sessions).id != answered.id
     assert ask(sessions, 0.6).id != refused.id
@@ -71,16 +71,53 @@ def test_an_overdue_estimate_fails_and_a_late_result_is_ignored(sessions: Sessio
         assert not estimates.has_unfinished()
 
 
-def test_finished_jobs_give_the_ratio_of_actual_to_predicted_time(sessions: Sessions) -> None:
+@pytest.mark.parametrize(
+    ("model", "hint"),
+    [("org/model", "Most often the hub is slow"), ("local:model", "The machine is busy")],
+)
+def test_the_hub_is_named_only_if_the_model_is_on_it(
+    sessions: Sessions, model: str, hint: str
+) -> None:
+    with sessions.begin() as session:
+        estimate = EstimateRepository(session).request(make_spec(model=model))
+        EstimateRepository(session).claim_next()
+    age(sessions, estimate, "started_at", timedelta(seconds=61))
+    with sessions.begin() as session:
+        EstimateRepository(session).fail_overdue()
+        error = EstimateRepository(session).get(estimate.id).error
+    assert error is not None
+    assert error["hint"].startswith(hint)
+    assert ("hub" in error["hint"]) is (model == "org/model")
+
+
+def test_finished_jobs_give_their_predicted_and_their_measured_time(sessions: Sessions) -> None:
     took = {"prune_seconds": 8.0, "evaluate_seconds": 2.0, "predicted_seconds": 5.0}
     succeeded = JobState.succeeded
-    make_job(sessions, status=succeeded, result=took)
+    make_job(sessions, status=succeeded, result=took | {"recovery": {"seconds": 15.0}})
     make_job(sessions, status=succeeded, result=took | {"predicted_seconds": None})
     make_job(sessions, status=succeeded, result=took | {"predicted_seconds": 20.0})
     make_job(sessions, status=succeeded, result={})
     make_job(sessions, status=JobState.failed, result=took)
     with sessions() as session:
-        assert EstimateRepository(session).time_ratios() == [0.5, 2.0]
+        found = EstimateRepository(session).timed_jobs()
+    assert [(job.predicted_s, job.seconds, job.ratio) for job in found] == [
+        (20.0, 10.0, 0.5),
+        (5.0, 25.0, 5.0),
+    ]
+
+
+def test_the_time_in_which_a_job_waited_for_a_processor_does_not_count(sessions: Sessions) -> None:
+    took = {"prune_seconds": 8.0, "evaluate_seconds": 2.0, "predicted_seconds": 5.0}
+    make_job(sessions, status=JobState.succeeded, result=took | {"waiting_share": 0.75})
+    with sessions() as session:
+        assert [job.seconds for job in EstimateRepository(session).timed_jobs()] == [2.5]
+
+
+def test_running_jobs_are_counted(sessions: Sessions) -> None:
+    for status in (JobState.running, JobState.running, JobState.queued, JobState.succeeded):
+        make_job(sessions, status=status)
+    with sessions() as session:
+        assert EstimateRepository(session).running_jobs() == 2
 
 
 def test_estimates_of_yesterday_are_deleted(sessions: Sessions) -> None:

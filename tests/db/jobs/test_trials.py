@@ -116,7 +116,7 @@ def test_predictions_are_corrected_by_jobs_that_prune_alone(sessions: Sessions) 
     for _ in range(51):
         answer(sessions, add(sessions, tried))
     with sessions() as session:
-        assert EstimateRepository(session).time_ratios() == [2.0]
+        assert [job.ratio for job in EstimateRepository(session).timed_jobs()] == [2.0]
 
 
 def test_a_key_has_a_limited_number_of_unfinished_trials(sessions: Sessions, tried: Job) -> None:

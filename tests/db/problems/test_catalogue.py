@@ -59,8 +59,12 @@ def test_a_problem_has_the_values_of_its_kind_unless_it_has_its_own() -> None:
     assert (changed.status, changed.hint, changed.retryable) == (404, "Wait.", False)
 
 
-def test_a_plain_status_has_no_page() -> None:
-    assert {kind.problem("").type for kind in PLAIN.values()} == {"about:blank"}
+def test_a_plain_status_has_a_page_if_there_is_more_to_say_of_it() -> None:
+    types = {status: kind.problem("").type for status, kind in PLAIN.items()}
+    assert types[400] == types[405] == "about:blank"
+    assert (types[404], types[413]) == ("/problems/not_found", "/problems/too_large")
+    for status in (404, 413):
+        assert CATALOGUE.by_code[PLAIN[status].code] is PLAIN[status]
 
 
 @pytest.mark.parametrize("code", ["deadline_passed", "quantized", "of_a_newer_release"])

@@ -26,8 +26,8 @@ from tests.factories import expire_lease, make_job, make_problem
 FILE = NewArtifact("model/config.json", 2, "0" * 64, "application/json")
 
 
-def claimed(sessions: Sessions) -> Job:
-    job = make_job(sessions)
+def claimed(sessions: Sessions, **overrides: Any) -> Job:
+    job = make_job(sessions, **overrides)
     with sessions.begin() as session:
         taken = ClaimRepository(session).claim(job.id, "worker-1")
         assert taken is not None
@@ -48,6 +48,17 @@ def test_only_a_queued_job_can_be_claimed(status: JobState, sessions: Sessions) 
     job = make_job(sessions, status=status)
     with sessions.begin() as session:
         assert ClaimRepository(session).claim(job.id, "worker-1") is None
+
+
+def test_a_warning_replaces_an_earlier_one_with_the_same_beginning(sessions: Sessions) -> None:
+    job = claimed(sessions)
+    with sessions.begin() as session:
+        leases = LeaseRepository(session)
+        for text in ("busy: 1", "other", "busy: 2"):
+            leases.report_warning(job.id, 1, text, "busy: ")
+        assert JobRepository(session).get(job.id).warnings == ["other", "busy: 2"]
+        with pytest.raises(LeaseLostError):
+            leases.report_warning(job.id, 2, "busy: 3", "busy: ")
 
 
 def test_a_duplicate_message_finds_nothing_to_claim(sessions: Sessions) -> None:
@@ -226,11 +237,13 @@ def test_a_block_reported_twice_is_kept_once_and_the_latest_attempt_counts(
 
 
 def test_a_success_stores_metrics_and_files(sessions: Sessions) -> None:
-    job = claimed(sessions)
+    job = claimed(sessions, warnings=["of the submission"])
     with sessions.begin() as session:
-        LeaseRepository(session).succeed(job.id, 1, {"sparsity": 0.5}, [FILE])
+        leases = LeaseRepository(session)
+        leases.succeed(job.id, 1, {"sparsity": 0.5}, [FILE], ["of the result"])
     with sessions() as session:
         read = JobRepository(session).get(job.id)
+        assert read.warnings == ["of the submission", "of the result"]
         (file,) = ArtifactRepository(session).of_job(job.id)
         assert ArtifactRepository(session).get(file.id) is file
     assert (read.status, read.result, read.progress) == (JobState.succeeded, {"sparsity": 0.5}, 1)

@@ -9,10 +9,11 @@ from db.core.states import JobState
 from db.events.job_events import EventRepository
 from db.jobs.repository import JobRepository
 from db.scheduling.claims import ClaimRepository
+from db.scheduling.crashes import MAX_STARVED_ATTEMPTS
 from db.scheduling.leases import LeaseRepository
 from db.scheduling.recovery import RecoveryRepository
 from db.tables.jobs import Job
-from tests.factories import expire_lease, make_job
+from tests.factories import expire_lease, make_job, make_worker
 
 
 def push(sessions: Sessions, job_id: str, ago: timedelta) -> None:
@@ -92,6 +93,51 @@ def test_three_crashes_fail_a_job(sessions: Sessions) -> None:
     assert read.error is not None
     assert (read.error["code"], read.error["retryable"]) == ("worker_lost", True)
     assert read.finished_at is not None
+
+
+@pytest.mark.parametrize(
+    ("silent_s", "block", "attempt", "crashes", "reason"),
+    [
+        (1, None, 1, 0, "worker_starved"),
+        (1, None, MAX_STARVED_ATTEMPTS, 0, "worker_starved"),
+        (1, None, MAX_STARVED_ATTEMPTS + 1, 1, "worker_lost"),
+        (1, 0, 1, 1, "worker_lost"),
+        (50, None, 1, 1, "worker_lost"),
+    ],
+)
+@pytest.mark.parametrize("how", ["recovery", "claim"])
+def test_a_lease_that_expires_before_the_first_block_beside_a_live_worker_is_no_crash(
+    silent_s: int,
+    block: int | None,
+    attempt: int,
+    crashes: int,
+    reason: str,
+    how: str,
+    sessions: Sessions,
+) -> None:
+    job = make_job(sessions, status=JobState.running, attempt=attempt, block_index=block)
+    beat = now(-timedelta(seconds=silent_s))
+    with sessions.begin() as session:
+        session.add(make_worker("slow", job_id=job.id, heartbeat_at=beat))
+    expire_lease(sessions, job.id)
+    with sessions.begin() as session:
+        if how == "claim":
+            read = ClaimRepository(session).claim(job.id, "worker-2")
+            assert read is not None
+        else:
+            (read,) = RecoveryRepository(session).release_expired()
+            assert EventRepository(session).events(job.id)[-1].data["reason"] == reason
+        assert (read.crashes, read.strikes) == (crashes, crashes)
+
+
+def test_a_process_that_its_worker_saw_end_is_a_crash(sessions: Sessions) -> None:
+    job = make_job(sessions, status=JobState.running, attempt=1, worker="slow/1")
+    with sessions.begin() as session:
+        session.add(make_worker("slow", job_id=job.id, heartbeat_at=now()))
+    with sessions.begin() as session:
+        read = RecoveryRepository(session).release_lost(job.id, "slow/1")
+        assert read is not None
+        assert (read.crashes, read.strikes) == (1, 1)
 
 
 def test_a_release_between_crashes_does_not_count(sessions: Sessions) -> None:

@@ -72,6 +72,13 @@ def test_a_job_does_not_wait_for_a_clock_that_was_set_back(sessions: Sessions) -
     assert is_free(sessions, job_id)
 
 
+def test_a_job_waits_as_long_as_its_request_asks(sessions: Sessions) -> None:
+    job_id = make_job(sessions).id
+    for seconds, free in ((7200, False), (-1, True)):  # longer than any delay before a retry
+        wait(sessions, job_id, seconds)
+        assert is_free(sessions, job_id) is free
+
+
 def test_each_delay_is_longer_and_the_last_failure_is_final(sessions: Sessions) -> None:
     job_id, waited = make_job(sessions).id, []
     for _ in DELAYS:

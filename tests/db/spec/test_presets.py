@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
+from db.core.errors import SpecRefusedError
 from db.spec.combinations.combination import check_combination
 from db.spec.presets import PRESETS, PresetName
 from db.spec.prune_spec import PruneSpec
+from db.spec.pruning.methods import REMOVING
 
 
 def spec(**fields: Any) -> PruneSpec:
@@ -35,6 +37,21 @@ def test_every_preset_prunes_to_a_pattern(preset: str) -> None:
     resolved = spec(preset=preset, pattern="2:4")
     check_combination(resolved)
     assert resolved.allocation == "uniform"
+
+
+@pytest.mark.parametrize("preset", PresetName)
+@pytest.mark.parametrize("method", sorted(REMOVING))
+def test_every_preset_can_remove_units(preset: str, method: str) -> None:
+    resolved = spec(preset=preset, method=method, ratio=0.25, sparsity=None)
+    check_combination(resolved)
+    assert resolved.allocation == "uniform"
+
+
+def test_what_is_refused_beside_a_ratio_is_what_the_request_sets() -> None:
+    own = {"preset": "best", "method": "neurons", "ratio": 0.25, "sparsity": None}
+    with pytest.raises(SpecRefusedError) as caught:
+        check_combination(spec(**own, skip=["*.o_proj"]))
+    assert caught.value.field == "skip"
 
 
 def test_fields_beside_a_preset_override_its_own() -> None:

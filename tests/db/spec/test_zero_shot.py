@@ -21,6 +21,7 @@ def test_a_gate_may_bound_the_accuracy_of_the_jobs_tasks_and_suites() -> None:
     gate = Gate(min={"acc.wanda7": 0.4}, max={"acc_drop.boolq": 0.02})
     check_gate(gate, make_spec(tasks=["wanda7"]))
     assert "mcnemar_p.boolq" in task_metrics(["wanda7"])
+    assert "mcnemar_p.wanda7" not in task_metrics(["wanda7"])
 
 
 @pytest.mark.parametrize("tasks", [None, ["arc_easy"]])

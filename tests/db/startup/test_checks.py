@@ -25,11 +25,12 @@ NOWHERE = "redis://:secret@127.0.0.1:1/0"
 
 @pytest.fixture(autouse=True)
 def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hide the developer's own .env and environment from the tests."""
-    monkeypatch.chdir(tmp_path)
-    for name in os.environ:
+    """Hide the developer's own settings from the tests; the data folder is `tmp_path`."""
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    for name in list(os.environ):
         if name.startswith("ZPRUNER_"):
-            monkeypatch.delenv(name)
+            del os.environ[name]
+    os.environ["ZPRUNER_DATA_DIR"] = str(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -77,9 +78,8 @@ def test_a_misspelt_name_is_rejected_with_the_nearest_known_name(
     with pytest.raises(SettingsError) as refused:
         read_settings(Settings)
     first, second = str(refused.value).splitlines()
-    assert first.startswith("ZPRUNER_LEASES in the environment is not a setting. ")
-    assert "ZPRUNER_LEASE_S?" in first
-    assert second.startswith("ZPRUNER_PROT in .env is not a setting. Did you mean ZPRUNER_PORT?")
+    assert first.startswith("ZPRUNER_LEASES is not a setting. Did you mean ZPRUNER_LEASE_S?")
+    assert second.startswith("ZPRUNER_PROT is not a setting. Did you mean ZPRUNER_PORT?")
 
 
 def test_all_errors_are_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,12 +89,6 @@ def test_all_errors_are_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(SettingsError) as refused:
         read_settings(WorkerSettings)
     assert len(str(refused.value).splitlines()) == 3
-
-
-def test_an_env_file_that_is_not_text_is_reported(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_bytes(b"ZPRUNER_PORT=\xff\xfe\n")
-    with pytest.raises(SettingsError, match=r"\.env cannot be read"):
-        read_settings(Settings)
 
 
 def test_good_settings_are_read_by_every_part(tmp_path: Path) -> None:

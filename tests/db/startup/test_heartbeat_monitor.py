@@ -10,8 +10,10 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
+from db.startup.cpu_time import thread_times
 from db.startup.heartbeat_monitor import START_WITHIN_S, HeartbeatMonitor
 from db.startup.heartbeat_pipe import HEARTBEAT_VARIABLE, HeartbeatPipe
+from tests.busy import SLEEPING, SPINNING, running, starved_process
 from tests.processes import has_ended
 from tests.zpruner.serve.test_supervisor import eventually, pid
 from zpruner.serve.supervisor import Child, Supervisor
@@ -84,7 +86,7 @@ def clock() -> Clock:
 def monitor(clock: Clock) -> Iterator[HeartbeatMonitor]:
     monitor = HeartbeatMonitor(45, clock)
     yield monitor
-    monitor.close_write_end()
+    os.close(monitor.write)
     monitor.close()
 
 
@@ -126,6 +128,24 @@ def test_a_supervisor_that_was_suspended_with_its_children_kills_none(
         assert not any(check_for(monitor, clock, 14))
         send_heartbeat(monitor)
         assert not monitor.has_timed_out()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts waiting")
+def test_a_child_that_waits_for_a_processor_is_not_frozen() -> None:
+    monitor = HeartbeatMonitor(1)
+    with starved_process(*SPINNING) as child:
+        send_heartbeat(monitor)
+        monitor.watch(child.pid)
+        assert not monitor.has_timed_out()  # and from now on, none comes
+        while thread_times(child.pid)[child.pid].wait_s < 3:
+            time.sleep(0.1)
+            monitor.has_timed_out()
+        assert monitor.silent_s > 2
+        assert not monitor.has_timed_out()
+    with running(*SLEEPING) as child:
+        monitor._pid = child.pid
+        assert monitor.has_timed_out()
+    monitor.close()
 
 
 def test_heartbeats_that_are_not_read_do_not_block(monkeypatch: pytest.MonkeyPatch) -> None:

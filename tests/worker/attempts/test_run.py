@@ -1,5 +1,7 @@
 """One job from claim to verdict, on a real database, with small work."""
 
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -8,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet, MultiFernet
-from sqlalchemy import update
+from sqlalchemy import event, update
 from sqlalchemy.exc import OperationalError
 
 from db.access.caller_secrets import SecretRepository
@@ -29,7 +31,7 @@ from db.spec.prune_spec import PruneSpec
 from db.tables.jobs import Job
 from tests.factories import make_job, make_spec, move
 from tests.worker.webhooks.messages import until
-from tests.worker.work import work
+from tests.worker.work import WARNING, work
 from worker.attempts.run import Runner
 from worker.jobs.progress import JobProgress, JobResult
 from worker.jobs.resources import Resources
@@ -66,6 +68,7 @@ def test_a_job_ends_with_its_metrics_its_blocks_and_its_files(
     runner(work(blocks=3)).run(job.id)
 
     assert read(sessions, job.id).result == {"sparsity": 0.5}
+    assert read(sessions, job.id).warnings == [WARNING]
     assert statuses(sessions, job.id) == ["queued", "running", "succeeded"]
     with sessions() as session:
         assert [block.data for block in EventRepository(session).block_reports(job.id)] == [
@@ -77,6 +80,27 @@ def test_a_job_ends_with_its_metrics_its_blocks_and_its_files(
         }
     assert set(files) == {"SHA256SUMS", "model/config.json"}
     assert files["model/config.json"].content() == b"{}"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lowers threads")
+def test_only_the_work_of_a_job_gives_way_and_not_before_it_computes(
+    sessions: Sessions, runner: RunnerFactory
+) -> None:
+    mine, of_work, of_writers = os.getpriority(os.PRIO_PROCESS, 0), list[int](), list[int]()
+
+    def note(of: list[int]) -> None:
+        of.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+
+    def begin(_: object) -> None:
+        note(of_writers)
+
+    event.listen(sessions.kw["bind"], "begin", begin)
+    job = make_job(sessions)
+    runner(work(blocks=3, before=lambda _: note(of_work)), worker_nice=mine + 3).run(job.id)
+
+    assert of_work == [mine, mine + 3, mine + 3]
+    assert len(of_writers) > 3
+    assert set(of_writers) == {mine}
 
 
 def test_a_job_reads_the_secret_that_its_key_has_when_it_needs_it(

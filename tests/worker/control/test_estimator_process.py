@@ -50,13 +50,14 @@ def test_one_process_is_started_for_any_number_of_requests(
     assert first.poll() is None
 
 
-def test_the_process_leads_a_session_whose_priority_it_can_lower(
+def test_the_process_leads_a_group_in_the_session_in_which_its_niceness_counts(
     estimator: EstimatorProcess, sessions: Sessions
 ) -> None:
     ask(sessions)
     estimator.supervise(sessions)
     assert estimator.process is not None
-    assert os.getsid(estimator.process.pid) == estimator.process.pid
+    pid = estimator.process.pid
+    assert (os.getsid(pid), os.getpgid(pid)) == (os.getsid(0), pid)
 
 
 def test_an_ended_process_is_started_again(estimator: EstimatorProcess, sessions: Sessions) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,15 @@ from transformers import LlamaConfig
 from db.access.caller_secrets import SecretRepository
 from db.core.errors import SpecRefusedError
 from db.core.session import Sessions
-from db.jobs.estimates import EstimateRepository
+from db.jobs.estimates import EstimateRepository, TimedJob
 from db.spec.prune_spec import PruneSpec
 from tests.hub import Hub
 from tests.models import FAMILIES, random_ids, write_model
+from tests.worker.sources.builders import byte_tokenizer, jsonl
 from worker.estimates import expected_windows
 from worker.estimates.estimate import estimate
 from worker.estimates.estimator import compute_next
+from worker.estimates.load import Load
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
 from worker.pruning.base.errors import IncrementsError, PatternError
@@ -182,15 +185,48 @@ def test_a_protocol_whose_windows_are_too_long_for_the_model_is_refused(
     assert (refused.value.field, refused.value.code) == ("eval_dataset", "seq_len_too_long")
 
 
-def test_the_estimated_time_is_scaled_by_earlier_jobs(settings: WorkerSettings) -> None:
-    alone = estimate(spec(), settings)["seconds"]
-    few = estimate(spec(), settings, [3.0] * 4)["seconds"]
-    slow = estimate(spec(), settings, [2.0] * 9 + [4.0] * 2)["seconds"]
-    assert alone["p90"] == pytest.approx(1.4 * alone["p50"])
-    assert few == alone
-    assert slow["p50"] == pytest.approx(2 * alone["p50"])
-    assert slow["p90"] == pytest.approx(4 * alone["p50"])
-    assert (alone["jobs"], slow["jobs"]) == (0, 11)
+def test_the_estimated_time_is_corrected_by_finished_jobs(settings: WorkerSettings) -> None:
+    alone, finished = estimate(spec(), settings), datetime.now(UTC)
+    took = [TimedJob(1.0, seconds, finished) for seconds in (2.0, 2.0, 2.0, 2.0, 3.0)]
+    corrected = estimate(spec(), settings, took)
+    assert alone["seconds"]["p50"] < corrected["seconds"]["p50"] < 2 * alone["seconds"]["p50"]
+    assert [one["basis"]["correction"] for one in (alone, corrected)] == [1.0, 2.0]
+    assert corrected["seconds"]["jobs"] == 5
+    assert "5 finished jobs of this size" in corrected["basis"]["text"]
+
+
+def test_jobs_that_contradict_the_speed_have_it_measured_again(
+    settings: WorkerSettings, tmp_path: Path
+) -> None:
+    ours = settings.model_copy(update={"data_dir": tmp_path / "data"})
+    right = estimate(spec(), ours)["seconds"]["p50"]
+    stored = json.loads(ours.speed_file.read_text())
+    for known in stored.values():  # as measured an hour ago, on a machine that others used up
+        known["measured_at"] -= 4000
+        known["valid_since"] -= 4000
+        known["was_busy"] = False
+        known["speed"] = {kind: rate / 2000 for kind, rate in known["speed"].items()}
+    ours.speed_file.write_text(json.dumps(stored))
+    finished = datetime.now(UTC) - timedelta(minutes=1)
+    jobs = [TimedJob(2000.0, 1.5, finished) for _ in range(5)]
+
+    wrong = estimate(spec(), ours)["seconds"]["p50"]
+    found = estimate(spec(), ours, jobs)
+
+    assert wrong > 500 * right
+    assert found["seconds"]["p50"] < 10 * right
+    assert found["basis"]["jobs"] == 0  # these jobs were predicted from the wrong speed
+
+
+def test_a_busy_machine_is_counted_and_named(settings: WorkerSettings) -> None:
+    busy = Load(computing=2.0, calling=3.0)
+    idle, found = estimate(spec(), settings), estimate(spec(), settings, load_of=lambda *_: busy)
+    assert 2 <= found["seconds"]["p50"] / idle["seconds"]["p50"] <= 3
+    assert found["basis"]["slowdown"] == 3.0
+    assert idle["warnings"] == []
+    (warning,) = found["warnings"]
+    assert "the machine is busy" in warning
+    assert "3 times as long" in warning
 
 
 def test_a_job_that_does_not_fit_is_reported_with_a_change_that_would(
@@ -208,6 +244,39 @@ def test_a_request_that_the_model_does_not_allow_is_refused(settings: WorkerSett
         estimate(spec(dataset="local:text.txt", seq_len=128), settings)
     with pytest.raises(PatternError):
         estimate(spec(pattern="5:10"), settings)
+
+
+PAGES = '{% for i in range(99999) %}{{ "abcdefghijklmnopqrstuvwxyz" * 400 }}{% endfor %}'
+
+
+@pytest.mark.parametrize("counted_bytes", [1 << 20, 0], ids=["counted", "sampled"])
+@pytest.mark.parametrize(
+    ("template", "code", "reason"),
+    [
+        (None, "no_chat_template", "has no chat template"),
+        ("{{ raise_exception('no roles') }}", "chat_template", "line 1: .* not accept .*no roles"),
+        (PAGES, "chat_template", "line 1: the model's chat template exceeds a limit: it took more"),
+    ],
+    ids=["none", "raises", "endless"],
+)
+def test_conversations_that_the_template_cannot_render_are_refused_before_the_job(
+    template: str | None,
+    code: str,
+    reason: str,
+    counted_bytes: int,
+    folder: Path,
+    settings: WorkerSettings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(expected_windows, "MAX_ENCODED_BYTES", counted_bytes)
+    tokenizer: Any = byte_tokenizer()
+    tokenizer.chat_template = template
+    tokenizer.save_pretrained(folder / "dense")
+    chat = [{"role": "user", "content": "How many?"}]
+    (folder / "chats.jsonl").write_bytes(jsonl([chat] * 40, "messages"))
+    with pytest.raises(SpecRefusedError, match=reason) as refused:
+        estimate(spec(dataset="local:chats.jsonl", seq_len=8), settings)
+    assert (refused.value.field, refused.value.code) == ("dataset", code)
 
 
 def test_only_the_headers_of_a_hub_model_are_read(
@@ -308,8 +377,10 @@ def test_a_gradual_job_takes_the_time_of_all_its_steps_and_the_space_of_one_more
     folder: Path, settings: WorkerSettings
 ) -> None:
     fields = {"samples": 8, "eval_samples": 4}
-    once, found = (estimate(spec(**fields, steps=steps), settings) for steps in (1, 4))
-    assert found["seconds"]["p50"] == pytest.approx(4 * once["seconds"]["p50"], rel=0.01)
+    once, twice, found = (estimate(spec(**fields, steps=steps), settings) for steps in (1, 2, 4))
+    first, second, fourth = (one["seconds"]["p50"] for one in (once, twice, found))
+    assert fourth - second == pytest.approx(2 * (second - first), rel=0.01)
+    assert 0 < second - first < first  # a job opens its model and texts once
     # What this process uses already is part of both, and may grow by a page in between.
     assert found["memory"]["host_bytes"] == pytest.approx(once["memory"]["host_bytes"], rel=0.01)
     more = found["memory"]["scratch_bytes"] - once["memory"]["scratch_bytes"]

@@ -1,37 +1,16 @@
 """The figures of a real job are those that a gate may bound."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from db.spec.metrics import METRIC_NAMES
+from db.spec.metrics import metrics_of
 from db.spec.prune_spec import PruneSpec
-from db.spec.quality_gate import is_number
 from tests.models import FAMILIES, random_ids, write_model
+from tests.worker.jobs.announced import require_announced, require_announced_in
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
 from worker.pruning.base.generators import run_to_end
-
-ELSEWHERE = {
-    "device_peak_memory_bytes",  # with CUDA
-    "predicted_device_peak_memory_bytes",
-    "predicted_seconds",  # where the machine's speed is known
-    "protocol.documents",  # of text
-    "patterns.broken",  # with a pattern
-    "recovery.mask_moved",  # of the kind ast
-}
-
-
-def numbers(metrics: Mapping[str, Any], path: str = "") -> set[str]:
-    """Return the names of all numbers, those inside of objects with a dot."""
-    found = set()
-    for name, value in metrics.items():
-        if isinstance(value, Mapping):
-            found |= numbers(value, f"{path}{name}.")
-        elif is_number(value):
-            found.add(path + name)
-    return found
 
 
 def test_every_figure_that_a_gate_may_bound_is_measured_and_no_other(tmp_path: Path) -> None:
@@ -46,9 +25,9 @@ def test_every_figure_that_a_gate_may_bound_is_measured_and_no_other(tmp_path: P
 
     result = run_to_end(prune(spec, tmp_path / "out", Resources()), lambda _: None)
 
-    assert numbers(result.metrics) | ELSEWHERE == set(METRIC_NAMES)
+    require_announced(spec, result.metrics)
     intervals = result.metrics["intervals"]
-    assert set(intervals) == {name for name in METRIC_NAMES if "perplexity" in name}
+    assert set(intervals) == {name for name in metrics_of(spec) if "perplexity" in name}
     assert all(low < result.metrics[name] < high for name, (low, high) in intervals.items())
 
 
@@ -87,6 +66,8 @@ def test_a_job_with_method_none_measures_a_pruned_model_and_changes_nothing(tmp_
     pruned = run("dense", "pruned", method="wanda", sparsity=0.5)
     kept = run("pruned", "kept", method="none")
 
+    require_announced_in(kept)
+    require_announced_in(pruned)
     assert kept["metrics"]["sparsity"] == 0.5
     assert kept["metrics"]["pruned_perplexity"] == pruned["metrics"]["pruned_perplexity"]
     assert kept["metrics"]["fallbacks"] == 0
@@ -114,6 +95,7 @@ def test_text_that_is_calibrated_and_evaluated_on_is_measured_and_warned_of(tmp_
 
         assert result.metrics["eval_overlap"] == share
         warnings = json.loads((out / "report.json").read_text())["warnings"]
+        assert result.warnings == tuple(warnings)
         assert ["100.0 % of the evaluation text was also" in one for one in warnings] == (
             [True] if share else []
         )

@@ -18,9 +18,10 @@ from worker.pruning.base.generators import run_to_end
 ROTATED = {"sparsity": 0.5, "quantize": "w4a16", "rotate": "auto"}
 RECOVER = {"kind": "masked", "tokens": 1024, "lr": 1e-3}
 SMALLER = {"method": "neurons", "ratio": 0.2, "recover": RECOVER}
+TRIED = {"method": "pgp", "ratio": 0.3, "search_steps": 24}
 JOBS: dict[str, tuple[dict[str, Any], Phase, int]] = {
     "units chosen by gradients": ({"method": "adapt", "ratio": 0.3}, Phase.calibrating, 1),
-    "units chosen by trials": ({"method": "pgp", "ratio": 0.3}, Phase.calibrating, 20),
+    "units chosen by trials": (TRIED, Phase.calibrating, 20),
     "sweep that removes units": ({"method": "neurons", "ratio": 0.2}, Phase.pruning, 2),
     "cut": ({"method": "depth", "ratio": 0.33}, Phase.packaging, 2),
     "recovery of a smaller model": (SMALLER, Phase.recovering, 12),

@@ -12,6 +12,7 @@ from worker.pruning.base.errors import (
     NotFiniteError,
     PruningError,
     RankLostError,
+    SmallerModelError,
     UnsupportedModelError,
 )
 
@@ -32,6 +33,7 @@ CODES = {
     "devices": DevicesError("cuda", 2, 1),
     "rank_lost": RankLostError("rank 1 of 2 was killed by SIGKILL"),
     "not_finite": NotFiniteError("block 0"),
+    "smaller_model": SmallerModelError("its logits differ"),
     "ratio": SpecRefusedError("ratio", 0.9, "ratio", "it removes all", "Set ratio to 0.6."),
     "quantized": SpecRefusedError("model", "x", "quantized", "it is quantized", "Name another."),
 }

@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import pytest
 
 from db.spec.allocations import DEFAULT_SPREADS, AllocationName
 from db.spec.pruning.methods import OWN_MASK, REMOVING, MethodName, SolverName
 from tests.factories import make_spec
-from worker.jobs.recipes import recipe_of
+from worker.jobs.recipes import recipe_at, recipe_of
+from worker.pruning.base.increments import Increment
 from worker.pruning.methods.registry import ALLOCATIONS, SCORERS, SOLVERS, get_allocation
 from worker.pruning.methods.solvers.exact import Exact
 from worker.pruning.methods.units import Repairing
@@ -11,7 +14,7 @@ from worker.pruning.refinement.settings import Refinement
 from worker.pruning.structure.depth import Depth
 from worker.pruning.structure.heads import Heads
 from worker.pruning.structure.measured_units import MeasuredUnits
-from worker.pruning.structure.measures import PUBLISHED_ADAPT, Adapt, Pgp
+from worker.pruning.structure.measures import PUBLISHED_ADAPT, PUBLISHED_PGP, Adapt, LastTokens, Pgp
 from worker.pruning.structure.neurons import Neurons
 
 
@@ -50,6 +53,9 @@ def test_methods_that_remove_units_take_the_ratio_of_the_job_and_repair_the_rest
     assert recipe.removal == Neurons(0.25)
     assert recipe.repairing == Repairing(correction=0.0, damping=0.1)
     assert not recipe.prunes
+    assert recipe_of(make_spec(**fields, selection="energy")).removal == Neurons(0.25)
+    by_prompts = recipe_of(make_spec(**fields, selection="ptl")).removal
+    assert by_prompts == Neurons(0.25, last_tokens=LastTokens())
     others = [make_spec(**fields | {"method": name}) for name in ("heads", "depth")]
     assert [recipe_of(spec).removal for spec in others] == [Heads(0.25), Depth(0.25)]
     assert recipe_of(others[1]).repairing is None
@@ -69,6 +75,16 @@ def test_adapt_and_pgp_measure_units_in_few_steps_or_as_published() -> None:
     in_place = recipe_of(make_spec(method="pgp", uniform=False, **fields))
     assert in_place.removal == MeasuredUnits(0.25, Pgp(seed=7), uniform=False)
     assert not in_place.is_cut
+    published = recipe_of(make_spec(method="pgp", propagation="reference", **fields))
+    assert published.removal == MeasuredUnits(0.25, replace(PUBLISHED_PGP, seed=7))
+    few = recipe_of(make_spec(method="pgp", search_steps=20, **fields)).removal
+    assert few == MeasuredUnits(0.25, Pgp(20, seed=7))
+    second = recipe_at(in_place, Increment(2, 2)).removal
+    assert isinstance(second, MeasuredUnits)
+    half = Pgp().steps // 2
+    assert second.measure == Pgp(half, seed=7, first_step=half)
+    assert PUBLISHED_ADAPT.at(Increment(2, 2)) == PUBLISHED_ADAPT
+    assert [Adapt().at(Increment(one, 20)).steps for one in (1, 2)] == [1, 1]
 
 
 @pytest.mark.parametrize("name", sorted(DEFAULT_SPREADS))

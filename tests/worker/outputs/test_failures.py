@@ -58,6 +58,12 @@ def test_a_bucket_of_the_service_that_does_not_respond_is_tried_again() -> None:
     assert failure.problem.code == "storage_unavailable"
 
 
+def test_a_request_that_can_never_succeed_is_not_repeated() -> None:
+    failure = failure_of(TargetError(None, "the path has ..", is_final=True), "s3://bucket")
+    assert (failure.is_transient, failure.problem.code) == (False, "output_refused")
+    assert failure_of(TargetError(None, "no response"), "s3://bucket").is_transient
+
+
 def test_an_unexpected_error_is_named_but_not_quoted() -> None:
     failure = failure_of(RuntimeError("with a secret"), "s3://bucket")
     assert (failure.is_transient, failure.is_expected) == (False, False)

@@ -1,5 +1,6 @@
 """Sending to a hub: one commit with the right bytes, whatever happens on the way."""
 
+import gzip
 import threading
 from typing import Any
 
@@ -11,7 +12,7 @@ from tests.proxy import Proxy
 from tests.worker.outputs.sending import FILES, SECRET, WEIGHTS, Sending, checksums
 from tests.worker.webhooks.messages import until
 from worker.outputs import attempt
-from worker.outputs.hub import limit_timeouts
+from worker.outputs.hub import limit_responses
 
 # By huggingface_hub, about its own use of its HTTP library.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")
@@ -48,6 +49,15 @@ def test_a_repository_is_created_and_gets_all_files_in_one_commit(
     assert (output.files_total, output.bytes_total) == (5, sum(map(len, SENT.values())))
     assert hub_proxy.count("PUT", UPLOAD) == 4  # the parts of the weights
     assert SECRET not in sending.rows()
+
+
+def test_a_response_that_would_fill_the_memory_is_final(hub_proxy: Proxy, sending: Sending) -> None:
+    bomb = gzip.compress(b" " * (64 << 20))
+    headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+    hub_proxy.add("GET", "/api/models/org/pruned", 200, body=bomb, headers=headers)
+    job = sending.finish_job(TARGET)
+    sending.send()
+    assert sending.outcome(job) == (OutputState.failed, "output_refused")
 
 
 def test_a_public_repository_and_another_branch_are_created_on_request(
@@ -130,7 +140,7 @@ def test_a_connection_cut_in_mid_upload_is_repeated_within_the_attempt(
 def test_a_hub_that_does_not_respond_in_time_is_tried_again_later(
     hub_proxy: Proxy, sending: Sending
 ) -> None:
-    limit_timeouts(1.0)
+    limit_responses(1.0)
     released = threading.Event()
     hub_proxy.add("POST", "/api/repos/create", before=lambda: released.wait(60))
     job = sending.finish_job(TARGET)

@@ -1,9 +1,12 @@
 """Sending to a real MLflow server: one run with all numbers, however often it is tried."""
 
+import gzip
 import json
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -125,6 +128,45 @@ def test_a_refusal_is_final(proxy: Proxy, sending: Sending, status: int, code: s
     sending.send()
     assert sending.outcome(job) == (OutputState.failed, code)
     assert SECRET not in sending.rows()
+
+
+def test_a_response_that_would_fill_the_memory_is_final(proxy: Proxy, sending: Sending) -> None:
+    bomb = gzip.compress(b" " * (64 << 20))
+    proxy.add("POST", "runs/search", 200, body=bomb, headers={"Content-Encoding": "gzip"})
+    job = finish_job(sending, proxy, "bomb")
+    sending.send()
+    assert sending.outcome(job) == (OutputState.failed, "output_refused")
+
+
+BASIC = "user9:pass/CANARY+7777"
+ECHOES = {
+    "plain": BASIC,
+    "its password": BASIC.partition(":")[2],
+    "the header": f"Basic {b64encode(BASIC.encode()).decode()}",
+    "within another text": b64encode(f"a {BASIC} z".encode()).decode(),
+    "one byte later": b64encode(f"ab {BASIC} z".encode()).decode(),
+    "for URLs": f"?sent={quote(BASIC, safe='')}",
+    "in hexadecimal digits": BASIC.encode().hex(),
+    "in JSON": json.dumps({"sent": BASIC}).replace("/", "\\/"),
+}
+
+
+@pytest.mark.parametrize("echo", ECHOES.values(), ids=ECHOES)
+def test_a_server_that_quotes_the_secret_in_any_encoding_reveals_it_nowhere(
+    proxy: Proxy, sending: Sending, echo: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = f"received {echo} from a proxy".encode()
+    proxy.add("POST", "runs/search", 400, body=body)
+    sending.set_secret("token", BASIC)
+    job = finish_job(sending, proxy, "quoted", secret="token")
+    sending.send()
+    assert sending.outcome(job) == (OutputState.failed, "output_refused")
+    places = sending.rows() + "".join(record.getMessage() for record in caplog.records)
+    assert "received" in places
+    assert "from a proxy" in places
+    for encoded in (BASIC[-8:], b64encode(BASIC[-9:].encode()).decode(), BASIC[-8:].encode().hex()):
+        assert encoded not in places
+    assert echo not in places
 
 
 def test_a_slow_server_is_tried_again_later(

@@ -84,6 +84,8 @@ def test_a_process_that_is_killed_in_mid_upload_is_replaced_after_its_lease(
         session.execute(update(Output).values(lease_until=now(-timedelta(seconds=1))))
     with processes.running() as second:
         until(lambda: sending.output(job).state is OutputState.succeeded)
+        limits = Path(f"/proc/{second.pid}/limits").read_text()
+        assert f"Max data size             {2 << 30} " in limits
         second.terminate()
         assert second.wait(WITHIN_S) == 0
     files = dict(hub.models["org/pruned"].files)

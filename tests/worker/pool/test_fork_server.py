@@ -17,7 +17,9 @@ import psutil
 import pytest
 from billiard import popen_spawn_posix, semaphore_tracker
 from billiard.context import SpawnProcess
+from kombu.utils.imports import symbol_by_name
 
+from tests.busy import ON_ONE_CORE, SPINNING, running
 from tests.chaos.inputs import write_inputs
 from tests.factories import make_spec
 from tests.processes import has_ended
@@ -26,7 +28,8 @@ from worker.jobs.resources import Resources
 from worker.pool import fork_client
 from worker.pool.celery_options import celery_options
 from worker.pool.fork_client import ForkServer, ForkServerError
-from worker.pool.forked_pool import ForkedPopen, ForkedProcess
+from worker.pool.forked_pool import ForkedPopen, ForkedProcess, ForkingPool
+from worker.pool.patient_pool import PatientPool
 from worker.settings import WorkerSettings
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a parent adopt")
@@ -39,6 +42,20 @@ server = ForkServer()
 server._start()
 print(server.process.pid, flush=True)
 time.sleep(600)
+"""
+
+SLOW_START = """
+import socket, sys, time
+from worker.pool.fork_client import READY
+from pathlib import Path
+def waited_s():
+    return int(Path("/proc/self/schedstat").read_text().split()[1]) / 1e9
+while waited_s() < 2:
+    pass
+with socket.socket(fileno=int(sys.argv[1])) as worker:
+    worker.send(READY)
+    worker.recv(16)
+    worker.send(b"it is a test")
 """
 
 
@@ -179,6 +196,19 @@ def test_a_server_whose_imports_hang_is_replaced(
         assert server.process.pid != first
 
 
+def test_a_server_that_starts_slowly_on_a_busy_machine_is_not_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fork_client, "START_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(fork_client, "REPLACE_AFTER_S", 1.0)
+    slow = [*ON_ONE_CORE, "nice", "-n", "10", sys.executable, "-c", SLOW_START]
+    with running(*ON_ONE_CORE, *SPINNING), closing(ForkServer(slow)) as server:
+        began = time.monotonic()
+        with pytest.raises(ForkServerError, match="refuses to fork: it is a test"):
+            server.fork([])
+        assert time.monotonic() - began > 1.0
+
+
 def test_a_worker_that_is_stopping_does_not_wait_for_its_server(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -238,8 +268,9 @@ def test_processes_are_forked_for_the_cpu_and_for_a_gpu_by_setting(
     settings = WorkerSettings.model_validate(
         {"_env_file": None, "fork_server": fork_server, "device": device}
     )
-    pool = "worker.pool.forked_pool:ForkingPool" if forks else "prefork"
-    assert celery_options(settings)["worker_pool"] == pool
+    pool = symbol_by_name(celery_options(settings)["worker_pool"])
+    assert pool is (ForkingPool if forks else PatientPool)
+    assert pool.Pool is PatientPool.Pool
 
 
 def wait_for(true: Callable[[], bool]) -> None:

@@ -1,11 +1,14 @@
 """A worker writes itself down, and hears when it is to take nothing new."""
 
 import json
+import os
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 
 import pytest
 import torch
@@ -17,7 +20,7 @@ from db.events.job_events import EventRepository
 from db.scheduling.queues import QueueRepository
 from db.scheduling.workers import WorkerRepository
 from db.tables.jobs import Worker
-from tests.factories import make_job
+from tests.factories import make_job, make_worker
 from tests.worker.attempts.test_run import read
 from tests.worker.work import work
 from worker.attempts.run import Runner
@@ -69,8 +72,34 @@ def test_a_worker_registers_itself_and_renews_its_heartbeat(sessions: Sessions) 
     (first,) = rows(sessions)
     assert (first.id, first.name, first.queues) == (ID, "gpu@test", ["gpu"])
     assert (first.device, first.memory_bytes) == ("cpu", 1 << 34)
+    assert first.extras is not None
+    assert first.extras["eval"] == version("lm_eval")
+    assert first.own_tasks is False
     eventually(lambda: rows(sessions)[0].heartbeat_at > first.heartbeat_at)
     assert rows(sessions)[0].started_at == first.started_at
+
+
+def test_two_running_workers_of_one_machine_have_different_names(sessions: Sessions) -> None:
+    def start(worker_id: str) -> WorkerHeartbeat:
+        heartbeat = WorkerHeartbeat(
+            sessions,
+            worker_id,
+            "gpu@test",
+            ["gpu"],
+            detect_device=lambda: Device("cpu", 1 << 34),
+            measure_usage=lambda device: Usage(None, None, None),
+            on_drain=lambda _: None,
+        )
+        heartbeat.start()
+        return heartbeat
+
+    here = {"hostname": socket.gethostname(), "id": "wrk_" + "b" * 32}
+    for pid, names in ((os.getppid(), ["gpu-2@test", "gpu@test"]), (2**22 + 1, ["gpu@test"])):
+        with sessions.begin() as session:
+            WorkerRepository(session).register(make_worker("gpu@test", pid=pid, **here))
+        heartbeat = start(ID)
+        assert [one.name for one in rows(sessions)] == names
+        heartbeat.stop()
 
 
 @pytest.mark.usefixtures("heartbeat")

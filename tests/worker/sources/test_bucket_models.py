@@ -14,6 +14,7 @@ from tests.bucket_server import credentials, location_of, put_objects, serving
 from tests.cutting_proxy import cutting
 from tests.proxy import Proxy, proxying
 from tests.worker.sources.builders import CONFIG, as_json, model_files, safetensors, sharded_files
+from worker.jobs.problems import TRANSIENT_CODES, problem_of
 from worker.sources.models import ModelFolder, fetch_model, fetch_outline
 
 FIRST, SECOND = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
@@ -121,6 +122,20 @@ def test_after_a_failure_complete_files_are_kept_and_incomplete_ones_are_not_use
 
     assert contents(model) == sharded_files()
     assert proxy.count("GET", FIRST) == done
+
+
+def test_a_key_that_no_client_can_read_is_refused_and_not_tried_again(
+    s3_server: str, reference: S3Folder, proxy: Proxy
+) -> None:
+    put_objects(s3_server, reference.name, model_files())
+    key = f"{reference.location.prefix}/evil/../../x"
+    entry = f"<Contents><Key>{key}</Key><Size>1</Size><ETag>e</ETag>"
+    page = f"<ListBucketResult>{entry}<LastModified>2026-01-01T00:00:00.000Z</LastModified>"
+    page += "</Contents><IsTruncated>false</IsTruncated></ListBucketResult>"
+    proxy.add("GET", "list-type=2", 200, body=page.encode())
+    refused = refusal(reference)
+    assert (refused.code, "'..'" in refused.reason) == ("unreadable_model", True)
+    assert problem_of(refused).code not in TRANSIENT_CODES
 
 
 def test_an_object_that_is_replaced_while_it_is_copied_is_not_mixed_with_the_old_one(

@@ -49,6 +49,12 @@ def test_additional_tensors_that_model_families_save_are_accepted(
         ({"stages": [{"num_blocks": 4096}]}, "stages.num_blocks"),
         ({"num_labels": 1 << 40}, "num_labels = 1099511627776, more than 65,536"),
         ({"max_position_embeddings": 1 << 40}, "more than 268,435,456"),
+        ({"num_hidden_layers": -1}, "num_hidden_layers = -1, which is no size of a model"),
+        ({"n_layer": 0}, "n_layer = 0"),
+        ({"text_config": {"num_layers": -2}}, "text_config.num_layers = -2"),
+        ({"hidden_size": -8}, "hidden_size = -8"),
+        ({"num_attention_heads": 0}, "num_attention_heads = 0"),
+        ({"vocab_size": -1}, "vocab_size = -1"),
     ],
 )
 def test_numbers_that_contradict_the_tensors_are_refused(

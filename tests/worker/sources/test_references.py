@@ -69,6 +69,21 @@ def test_a_name_of_another_shape_is_refused(name: str, root: Path) -> None:
     assert code_of(name, [root]) == "invalid_name"
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("wikitext-2", "wikitext2"),
+        ("WikiText2", "wikitext2"),
+        ("C4", "c4"),
+        ("ptb_", "ptb"),
+    ],
+)
+def test_a_built_in_dataset_in_another_spelling_is_recognised(name: str, meant: str) -> None:
+    with pytest.raises(SpecRefusedError, match=f"Did you mean {meant}"):
+        parse_dataset(name, [])
+    assert parse_dataset("wikitext", []) == HubDataset("wikitext")
+
+
 @given(st.text(alphabet="aB9_-./:~ \\é\n\0", max_size=12))
 def test_no_name_leaves_the_roots_or_reaches_the_hub_malformed(name: str) -> None:
     try:

@@ -57,6 +57,13 @@ def block_sparsities(folder: Path) -> list[float]:
     return [block["sparsity"] for block in report["blocks"]]
 
 
+def test_warnings_of_the_report_are_printed(folder: Path) -> None:
+    result = run(folder, "--method", "magnitude", "--eval-dataset", str(folder / "rows.jsonl"))
+
+    assert result.exit_code == 0, result.stderr
+    assert "warning: 100.0 % of the evaluation text was also" in result.stderr
+
+
 def test_a_list_of_numbers_is_the_sparsity_of_each_block(folder: Path) -> None:
     result = run(folder, "--method", "wanda", "--allocation", "0.25,0.5,0.75")
 

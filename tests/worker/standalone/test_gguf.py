@@ -14,6 +14,19 @@ from tests.worker.evaluation.models import write_model_and_tokenizer
 from worker.conversion.pinned_converter import WHEEL
 from worker.standalone.gguf import app
 
+UNLOADABLE = """
+from gguf import GGUFWriter
+from numpy import zeros
+writer = GGUFWriter(file, 'llama')
+writer.add_block_count(0)
+writer.add_tensor('token_embd.weight', zeros((4, 32), 'float32'))
+writer.write_header_to_file()
+writer.write_kv_data_to_file()
+writer.write_tensors_to_file()
+writer.close()
+"""
+"""A program that writes a complete file, in which llama.cpp misses the sizes of the model."""
+
 
 def gguf(*words: str | Path) -> Result:
     return CliRunner().invoke(app, [*map(str, words)])
@@ -106,6 +119,7 @@ def test_another_file_in_the_place_of_the_converter_is_not_run(
         ("open(file, 'wb').write(b'GGUF')", "the result is no complete GGUF file"),
         ("raise ValueError('no such tensor')", "failed: ValueError: no such tensor"),
         ("import os; os.kill(os.getpid(), 9)", "the converter was ended by SIGKILL"),
+        (UNLOADABLE, "llama.cpp does not load the file: error loading model"),
     ],
 )
 def test_a_failed_conversion_leaves_no_file_and_says_why(

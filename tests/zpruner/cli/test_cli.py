@@ -7,7 +7,7 @@ import sys
 import pytest
 from typer.testing import CliRunner, Result
 
-from tests.zpruner.service import Answer, Service, artifact, job, problem
+from tests.zpruner.service import Answer, Service, artifact, job, page, problem
 from zpruner.cli.main import app
 
 LIGHT = """
@@ -70,6 +70,16 @@ def test_result_and_get_show_the_sentences_of_a_benchmark(service: Service) -> N
 
     assert run(service, "result", "job_1").stdout == "Generating: no speed-up.\n"
     assert "  Generating: no speed-up.\n" in run(service, "get", "job_1").stdout
+
+
+def test_the_warnings_of_a_result_are_shown_with_it(service: Service) -> None:
+    found = {"job_id": "job_1", "warnings": ["too good"], "metrics": {"sparsity": 0.5}}
+    service.prepare("/v1/jobs/job_1/result?pending=503", Answer(200, found))
+    service.prepare("/v1/jobs/job_1", Answer(200, job("succeeded", warnings=["too good"])))
+
+    assert run(service, "result", "job_1").stdout == "warning: too good\nsparsity = 0.5\n"
+    for command in ("get", "wait"):
+        assert "  warning: too good\n" in run(service, command, "job_1").stdout
 
 
 def test_result_shows_the_steps_of_a_gradual_job(service: Service) -> None:
@@ -216,3 +226,60 @@ def test_submit_sends_the_field_of_a_dataset(service: Service) -> None:
 
     sent = json.loads(service.bodies[0])
     assert (sent["text_field"], sent["eval_text_field"]) == ("body", "talk")
+
+
+def test_get_shows_the_jobs_that_the_model_came_through(service: Service) -> None:
+    lineage = {"model": "org/model", "jobs": ["job_3", "job_2"]}
+    service.prepare("/v1/jobs/job_1", Answer(200, job("succeeded", lineage=lineage)))
+    assert "  model made by job_3, job_2 from org/model" in run(service, "get", "job_1").stdout
+
+
+@pytest.mark.parametrize(("state", "code"), [("succeeded", 0), ("failed", 1), ("cancelled", 1)])
+def test_wait_with_outputs_ends_once_the_result_was_sent_or_could_not_be(
+    state: str, code: int, service: Service
+) -> None:
+    answers = [
+        Answer(200, job("succeeded", outputs=[{"index": 0, "target": {}, "state": one}]))
+        for one in ("waiting", state)
+    ]
+    service.prepare("/v1/jobs/job_1", *answers)
+    result = run(service, "wait", "job_1", "--outputs")
+    assert result.exit_code == code
+    assert f"output 0: {state}" in result.stdout
+    assert "succeeded, sending the result" in result.stderr
+    service.prepare("/v1/jobs/job_1", *answers)
+    assert "output 0: waiting" in run(service, "wait", "job_1").stdout
+
+
+def test_a_job_that_is_delayed_shows_until_when(service: Service) -> None:
+    later = {"not_before": "2999-01-05T09:30:00Z", "queue_position": 1}
+    service.prepare("/v1/jobs/job_1", Answer(200, job("queued", **later)))
+    shown = run(service, "get", "job_1").stdout
+    assert "queued, not before 2999-01-05 09:30:00 UTC" in shown
+
+
+def test_cancel_takes_several_ids_or_a_filter(service: Service) -> None:
+    done = {"cancelled": ["job_1"], "ended": ["job_2"], "missing": [], "has_more": True}
+    service.prepare("/v1/cancel", Answer(200, done))
+    several = run(service, "cancel", "job_1", "job_2")
+    assert several.stdout.splitlines() == ["job_1 cancelled", "job_2 had ended"]
+    assert "run the command again" in several.stderr
+    run(service, "cancel", "--status", "queued", "--label", "team=nlp")
+    assert json.loads(service.bodies[-1]) == {
+        "filter": {"status": ["queued"], "labels": {"team": "nlp"}}
+    }
+    service.prepare("/v1/cancel", Answer(200, done | {"missing": ["job_3"]}))
+    assert run(service, "cancel", "job_1", "job_3").exit_code == 7
+    sent = len(service.bodies)
+    for wrong in ((), ("job_1", "--status", "queued")):
+        refused = run(service, "cancel", *wrong)
+        assert refused.exit_code == 2
+    assert len(service.bodies) == sent
+
+
+def test_ls_lists_all_pages(service: Service) -> None:
+    following = {"Link": '</v1/jobs?after=c>; rel="next"'}
+    first = {"data": [job()], "next_cursor": "c", "has_more": True}
+    service.prepare("/v1/jobs?limit=100&sort=-created", Answer(200, first, headers=following))
+    service.prepare("/v1/jobs?after=c", page(job("failed")))
+    assert len(json.loads(run(service, "ls", "--all", "--json").stdout)) == 2

@@ -7,14 +7,16 @@ from pydantic import BaseModel
 from typer import Typer
 from typer.testing import CliRunner
 
+from api.schemas.requests import JobRequest
 from api.submission.sweep_request import Varied
 from db.spec.prune_spec import PruneSpec
 from db.spec.recovery import RecoverSpec, RecoveryKind
-from tools.job_schema import FILE, schema_text
+from tools.job_schema import FILE, OPTIONS, options_text, schema_text
 from worker.standalone.command import app as standalone
 from zpruner.cli.commands.planning import VARIED
 from zpruner.cli.field_options import JOB_FIELDS, options_of, with_fields
 from zpruner.cli.main import app
+from zpruner.client.models.job_options import JobOptions
 
 FIELDS = set(PruneSpec.model_fields) - {"model", "expect"}
 
@@ -23,12 +25,18 @@ def test_the_copied_schema_is_that_of_the_specification() -> None:
     assert FILE.read_text("utf-8") == schema_text(), "run `python -m tools.job_schema`"
 
 
+def test_the_options_of_the_client_are_those_of_a_request() -> None:
+    assert OPTIONS.read_text("utf-8") == options_text(), "run `python -m tools.job_schema`"
+    fields = set(JobOptions.__annotations__)
+    assert fields == set(JobRequest.model_fields) - {"model", "sparsity", "dataset"}
+
+
 @pytest.mark.parametrize(
     ("program", "words"),
     [(app, [verb]) for verb in ("submit", "run", "estimate", "sweep")] + [(standalone, [])],
 )
 def test_every_command_has_an_option_for_each_field(program: Any, words: list[str]) -> None:
-    help_text = CliRunner(env={"COLUMNS": "300"}).invoke(program, [*words, "--help"]).stdout
+    help_text = CliRunner(env={"COLUMNS": "300"}).invoke(program, [*words, "--help-all"]).stdout
     missing = {name for name in FIELDS if f"--{name.replace('_', '-')} " not in help_text}
     # Secrets are in the database of a service, which `zpruner prune` does not need.
     assert missing == ({"model_secret", "output"} if program is standalone else set())

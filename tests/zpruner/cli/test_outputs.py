@@ -39,6 +39,21 @@ def test_a_target_is_read_from_its_short_form_or_from_json(
     assert read_output(text) == target
 
 
+@pytest.mark.parametrize(
+    ("text", "lacking"),
+    [
+        ("s3://bkt/x", "lacks its secret: write s3://bkt/x@SECRET"),
+        ("hub:org/name", "lacks its secret: write hub:org/name@SECRET"),
+        ("mlflow:https://mlflow.example", "lacks its experiment: write mlflow:https://mlflow.exam"),
+        ("org/name", "has none of the forms hub:ORG/NAME@SECRET, s3://BUCKET/PREFIX@SECRET, "),
+    ],
+)
+def test_what_a_target_lacks_is_named(text: str, lacking: str) -> None:
+    with pytest.raises(typer.BadParameter) as refused:
+        read_output(text)
+    assert f"{text} {lacking}" in str(refused.value)
+
+
 @pytest.mark.parametrize("text", ["org/name", "hub:org/name", "s3://bucket", "{", "mlflow:x"])
 def test_any_other_text_is_refused(text: str) -> None:
     with pytest.raises(typer.BadParameter):

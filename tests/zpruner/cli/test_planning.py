@@ -20,6 +20,7 @@ ESTIMATE: dict[str, Any] = {
     "queue": "gpu",
     "memory": {"host_bytes": 900_000_000, "device_bytes": 0, "scratch_bytes": 0},
     "seconds": {"p50": 90.0, "p90": 126.0},
+    "basis": {"jobs": 41, "text": "41 jobs have corrected the time."},
     "artifact_bytes": 269_000_000,
     "warnings": ["about 30 evaluation windows"],
     "hints": ["wanda did better"],
@@ -116,7 +117,11 @@ def test_estimate_waits_until_it_is_ready(service: Service) -> None:
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
     assert lines[0] == "org/model at aaaaaaaaaaaa: 134,515,008 parameters, 30 blocks"
-    assert lines[1:3] == ["  memory: 900 MB", "  time: 90 s, nine times in ten below 126 s"]
+    assert lines[1:4] == [
+        "  memory: 900 MB",
+        "  time: 1 min 30 s, nine times in ten below 2 min 6 s",
+        "  based on: 41 jobs have corrected the time.",
+    ]
     assert "  queue: gpu" in lines
     assert "job_0 has succeeded" in result.stdout
     assert "about 30 evaluation windows" in result.stderr
@@ -130,7 +135,7 @@ def test_estimate_shows_the_part_of_a_recovery(service: Service) -> None:
     found = ESTIMATE | {"recovery": part | {"seconds": 1200.0}}
     service.prepare("/v1/estimates", Answer(200, found))
     result = run(service, "estimate", *JOB, "--recover", "masked", "--recover-tokens", "9")
-    assert "  of which recovery: 32 steps, 1,200 s, 2,000 MB, 800 MB of temporary files" in (
+    assert "  of which recovery: 32 steps, 20 min 0 s, 2,000 MB, 800 MB of temporary files" in (
         result.stdout.splitlines()
     )
     assert json.loads(service.bodies[0])["recover"] == {"kind": "masked", "tokens": 9}
@@ -205,13 +210,31 @@ def test_sweep_submits_a_grid_follows_it_and_marks_the_best(service: Service) ->
     assert service.keys[0]
 
 
+def test_a_sweep_with_a_gate_marks_only_the_best_point_that_passed(service: Service) -> None:
+    verdicts = {2: "pass", 3: "pass", 4: "fail", 5: "fail"}
+    points = [point(number, verdict=one, on_front=True) for number, one in verdicts.items()]
+    ended = sweep(*points, front=["job_2", "job_3", "job_4", "job_5"], best="job_3")
+    service.prepare("/v1/sweeps", Answer(201, ended))
+    service.prepare("/v1/sweeps/swp_1", Answer(200, ended))
+    gate = ("--gate-max", "perplexity_ratio=1.5")
+
+    words = ("--dataset", "c4", "--sparsity", "0.2,0.3,0.4,0.5", *gate)
+    result = run(service, "sweep", "org/model", *words)
+
+    assert result.exit_code == 0
+    lines = [line for line in result.stdout.splitlines() if line.startswith("job_")]
+    assert [line.split()[0] for line in lines if "*" in line] == ["job_3"]
+
+
 @pytest.mark.parametrize(
     ("points", "code"),
     [
         ([point(1), point(2, "failed"), point(3, "cancelled")], 1),
         ([point(1), point(2, "expired")], 5),
         ([point(1), point(2, "cancelled")], 4),
-        ([point(1, verdict="pass"), point(2, verdict="fail")], 3),
+        ([point(1, verdict="fail"), point(2, verdict="fail")], 3),
+        ([point(1, verdict="pass"), point(2, verdict="fail")], 0),
+        ([point(1, verdict="pass"), point(2, "failed")], 1),
         ([point(1), point(2)], 0),
     ],
 )

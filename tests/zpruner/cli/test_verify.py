@@ -57,6 +57,37 @@ def test_files_as_the_job_wrote_them_are_verified(folder: Path) -> None:
     assert rows == [[name, "equal"] for name in FILES]
 
 
+@pytest.mark.parametrize("link", ["config.json", "extra", "nested/extra"])
+@pytest.mark.parametrize("target", ["file", "folder", "nothing"])
+def test_a_folder_with_links_is_not_verified(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, link: str, target: str
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "file").write_bytes(FILES["config.json"])
+    (folder / link).unlink(missing_ok=True)
+    (folder / link).symlink_to(elsewhere if target == "folder" else elsewhere / target)
+    result = verify(folder)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f"links, pipes or devices: {link}. Copy the folder" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "control", ["\x1b]0;pwn\x07", "\x1b[31m", "\x9b31m", "\u202e", "\r", "\x7f"], ids=ascii
+)
+@pytest.mark.parametrize("words", [(), ("--json",)], ids=["table", "json"])
+def test_a_name_with_control_characters_cannot_change_what_a_terminal_shows(
+    folder: Path, control: str, words: tuple[str, ...]
+) -> None:
+    statement = json.loads((folder / "provenance.json").read_text())
+    statement["subject"].append({"name": f"a{control}b", "digest": {"sha256": "0" * 64}})
+    (folder / "provenance.json").write_text(json.dumps(statement))
+    result = verify(folder, *words)
+    assert result.exit_code == 1
+    shown = (result.stdout + result.stderr).replace("\n", "").replace("\t", "")
+    assert shown.isprintable()
+    assert "not the same: a" in result.stderr
+
+
 def test_a_file_that_is_different_missing_or_new_is_named(folder: Path) -> None:
     (folder / "report.json").write_text("[1]")
     (folder / "config.json").unlink()

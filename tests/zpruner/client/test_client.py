@@ -1,7 +1,7 @@
 """The client against a small real service."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -134,7 +134,7 @@ def test_a_list_follows_the_links_to_the_next_pages(service: Service, client: Cl
 
 
 def test_a_list_is_filtered_by_the_given_filters_only(service: Service, client: Client) -> None:
-    query = "limit=50&sort=created&status=failed&status=expired&q=a%2Fb"
+    query = "limit=100&sort=created&status=failed&status=expired&q=a%2Fb"
     moment = "created_after=2026-01-05T09%3A30%3A00%2B00%3A00"
     service.prepare(f"/v1/jobs?{query}&{moment}", page(job("failed")))
 
@@ -155,3 +155,96 @@ def test_facets_count_jobs(service: Service, client: Client) -> None:
     service.prepare("/v1/jobs?limit=1&include=facets&method=wanda", Answer(200, body))
 
     assert client.jobs.facets(method="wanda").status == {"failed": 2}
+
+
+def test_all_jobs_are_listed_and_each_page_is_read_when_it_is_needed(
+    service: Service, client: Client
+) -> None:
+    body = {"data": [job(), job()], "next_cursor": "c", "has_more": True}
+    following = {"Link": '</v1/jobs?after=c>; rel="next"'}
+    first = "/v1/jobs?limit=100&sort=-created"
+    service.prepare(first, Answer(200, body, headers=following))
+    service.prepare("/v1/jobs?after=c", page(job("failed")))
+
+    assert [one.status for one in client.jobs.list()] == ["running", "running", "failed"]
+    service.seen.clear()
+    jobs = client.jobs.iterate()
+    assert next(jobs).status == "running"
+    assert [path for _, path, _ in service.seen] == [first]
+    assert [one.status for one in jobs] == ["running", "failed"]
+
+
+def test_a_finished_job_and_times_are_written_as_the_service_reads_them(
+    service: Service, client: Client
+) -> None:
+    service.prepare("/v1/jobs", Answer(201, job("queued")))
+    service.prepare("/v1/jobs/job_1", Answer(200, job("succeeded")))
+    service.prepare("/v1/sweeps", Answer(201, {"id": "swp_1", "total": 1}))
+
+    finished = client.jobs.get("job_1")
+    moment = datetime(2027, 1, 5, 9, 30, tzinfo=UTC)
+    client.jobs.create(
+        finished, dataset="c4", method="none", not_before=moment, deadline=timedelta(hours=2)
+    )
+    client.sweeps.create(finished, "c4", jobs=[{"sparsity": 0.5}])
+
+    assert json.loads(service.bodies[-2]) == {
+        "model": "job:job_1",
+        "dataset": "c4",
+        "method": "none",
+        "not_before": "2027-01-05T09:30:00+00:00",
+        "deadline": "7200s",
+    }
+    assert json.loads(service.bodies[-1])["model"] == "job:job_1"
+
+
+def test_metrics_and_blocks_are_typed_and_keep_what_has_no_field(
+    service: Service, client: Client
+) -> None:
+    metrics = {"sparsity": 0.5, "intervals": {"pruned_perplexity": [1.0, 2.0]}, "later": 1}
+    service.prepare("/v1/jobs/job_1/metrics", Answer(200, metrics | {"recovery": {"steps": 8}}))
+    block = {"index": 0, "name": "layers.0", "attempt": 1, "data": {"sparsity": 0.4, "new": 2}}
+    service.prepare("/v1/jobs/job_1/blocks?layers=false", Answer(200, {"data": [block]}))
+
+    found = client.jobs.metrics("job_1")
+    (report,) = client.jobs.blocks("job_1")
+
+    assert (found.sparsity, found.intervals["pruned_perplexity"]) == (0.5, (1.0, 2.0))
+    assert found.recovery is not None
+    assert found.recovery.steps == 8
+    assert found.model_extra == {"later": 1}
+    assert (report.name, report.data.sparsity, report.data.model_extra) == (
+        "layers.0",
+        0.4,
+        {"new": 2},
+    )
+
+
+def test_wait_can_include_the_delivery_of_the_result(service: Service, client: Client) -> None:
+    def ended(*states: str) -> dict[str, object]:
+        outputs = [
+            {"index": index, "target": {}, "state": state} for index, state in enumerate(states)
+        ]
+        return job("succeeded", outputs=outputs)
+
+    answers = [ended("waiting", "waiting"), ended("succeeded", "running")]
+    last = ended("succeeded", "failed")
+    service.prepare("/v1/jobs/job_1", *(Answer(200, one) for one in (*answers, last)))
+    done = client.jobs.wait("job_1", delivered=True)
+    assert [one.state for one in done.outputs] == ["succeeded", "failed"]
+
+    service.prepare("/v1/jobs/job_1", Answer(200, answers[0]))
+    assert client.jobs.wait("job_1").outputs[0].state == "waiting"
+    with pytest.raises(TimeoutError, match="not yet delivered"):
+        client.jobs.wait("job_1", delivered=True, timeout_s=0)
+
+
+def test_several_jobs_are_cancelled_by_ids_or_by_a_filter(service: Service, client: Client) -> None:
+    done = {"cancelled": ["job_1"], "ended": [], "missing": ["job_2"], "has_more": False}
+    service.prepare("/v1/cancel", Answer(200, done))
+    assert client.jobs.cancel_several(["job_1", "job_2"]).missing == ["job_2"]
+    client.jobs.cancel_several(status="queued", labels={"team": "nlp"}, model=None)
+    assert [json.loads(one) for one in service.bodies] == [
+        {"ids": ["job_1", "job_2"]},
+        {"filter": {"status": ["queued"], "labels": {"team": "nlp"}}},
+    ]

@@ -1,6 +1,7 @@
 """A folder is written whole or not at all, and expands to the files that it was made from."""
 
 import hashlib
+import shutil
 import struct
 from pathlib import Path
 
@@ -96,6 +97,33 @@ def test_files_behind_links_are_copied(folder: Path, tmp_path: Path) -> None:
     compact_folder(folder, tmp_path / "compact")
     assert (tmp_path / "compact" / "config.json").read_text() == "{}"
     assert not (tmp_path / "compact" / "config.json").is_symlink()
+
+
+@pytest.mark.parametrize("name", ["zz.txt", "more"])
+def test_a_compact_folder_with_links_is_not_expanded(
+    compact: Path, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "secret" / "file").write_text("private")
+    target = tmp_path / "secret" if name == "more" else tmp_path / "secret" / "file"
+    (compact / name).symlink_to(target)
+    with pytest.raises(FilesError, match=f"{name} is"):
+        expand_folder(compact, tmp_path / "expanded")
+    assert not (tmp_path / "expanded").exists()
+
+
+def test_a_folder_that_announces_more_than_the_disk_holds_is_refused_before_it_is_written(
+    compact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expand_folder(compact, tmp_path / "expanded")
+    needed = size(tmp_path / "expanded")
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=needed - 1))
+    with pytest.raises(FilesError, match=f"need {needed:,} bytes, and {needed - 1:,} are free"):
+        expand_folder(compact, tmp_path / "again")
+    assert [one.name for one in tmp_path.iterdir() if "again" in one.name] == []
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=needed))
+    expand_folder(compact, tmp_path / "again")
 
 
 def test_a_changed_number_is_found_by_the_digest_in_the_compact_file(

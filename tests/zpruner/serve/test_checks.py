@@ -5,9 +5,11 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.metadata import metadata
 from pathlib import Path
 
 from tests.bucket_server import credentials
+from zpruner.serve.doctor import EXTRAS
 
 BARE = {name: value for name, value in os.environ.items() if not name.startswith("ZPRUNER_")}
 
@@ -75,7 +77,15 @@ def test_the_doctor_reports_what_works_and_creates_nothing(tmp_path: Path) -> No
     for subject in ("python", "[worker]", "database", "broker", "disk", "device", "torch", "model"):
         assert rows[subject] == "ok"
     assert {"cuda", "bfloat16", "hub", "dashboard"} < rows.keys()
+    assert {"[eval]", "[llama]", "[training]"} < rows.keys()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_doctor_knows_every_extra_that_a_user_can_install() -> None:
+    shared_by_the_parts = {"service"}
+    extras = metadata("zpruner").get_all("Provides-Extra")
+    assert extras is not None
+    assert EXTRAS.keys() | shared_by_the_parts == set(extras)
 
 
 def test_the_doctor_leaves_the_data_folder_as_it_is(tmp_path: Path, migrated_sqlite: Path) -> None:
@@ -98,18 +108,22 @@ def test_the_doctors_json_lists_everything_that_is_wrong(tmp_path: Path) -> None
     assert (done.returncode, report["ok"]) == (2, False)
 
 
-def test_serve_and_the_doctor_test_the_bucket_with_the_variables_of_the_env_file(
+def test_serve_and_the_doctor_test_the_bucket_with_the_variables_of_the_named_file(
     tmp_path: Path,
 ) -> None:
     variables = credentials("http://127.0.0.1:9")
     (tmp_path / ".env").write_text("".join(f"{name}={one}\n" for name, one in variables.items()))
-    away = run(tmp_path, "doctor", ARTIFACT_URL="s3://models")
-    assert away.returncode == 2
+    ignored = run(tmp_path, "doctor", ARTIFACT_URL="s3://models")
+    assert "http://127.0.0.1:9" not in ignored.stdout
+    [line] = ignored.stderr.splitlines()
+    assert line.startswith(f"zpruner doctor: {tmp_path / '.env'} is not used (")
+    away = run(tmp_path, "doctor", "--env-file", ".env", ARTIFACT_URL="s3://models")
+    assert (away.returncode, away.stderr) == (2, "")
     [line] = [one for one in away.stdout.splitlines() if " artifacts " in one]
     assert line.startswith(
         "WRONG  artifacts      ZPRUNER_ARTIFACT_URL=s3://models cannot be written"
     )
     assert "http://127.0.0.1:9" in line
     (tmp_path / ".env").write_text("AWS_ENDPOINT_URL=http://127.0.0.1:9\n")
-    refused = run(tmp_path, "serve", ARTIFACT_URL="s3://models")
+    refused = run(tmp_path, "serve", "--env-file", ".env", ARTIFACT_URL="s3://models")
     assert (refused.returncode, "AWS_ALLOW_HTTP=true" in refused.stderr) == (2, True)

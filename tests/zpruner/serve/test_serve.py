@@ -209,25 +209,3 @@ def test_the_worker_consumes_the_configured_queues() -> None:
     for child in (worker, *others):
         values = (child.env["ZPRUNER_QUEUES"], child.env["ZPRUNER_LOG_FORMAT"])
         assert values == ("h100,gpu", "json")
-
-
-def test_the_parts_get_the_variables_of_the_env_file_for_them_and_their_libraries(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / ".env").write_text(
-        "HF_TOKEN=secret\nHF_HOME=\nHF_ENDPOINT=https://of-the-file\nZPRUNER_LEASE_S=7\n"
-        "OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318\nPOSTGRES_PASSWORD=unasked\n"
-        "AWS_REGION=eu-central-1\n"
-    )
-    monkeypatch.chdir(tmp_path)
-    names = ("HF_TOKEN", "HF_HOME", "ZPRUNER_LEASE_S", "OTEL_EXPORTER_OTLP_ENDPOINT", "AWS_REGION")
-    for name in names:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HF_ENDPOINT", "https://of-the-environment")
-    for child in children(ServeSettings()):
-        assert child.env["HF_TOKEN"] == "secret"
-        assert child.env["HF_ENDPOINT"] == "https://of-the-environment"
-        assert child.env["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://collector:4318"
-        assert child.env["ZPRUNER_LEASE_S"] == "7"
-        assert child.env["AWS_REGION"] == "eu-central-1"
-        assert not {"HF_HOME", "POSTGRES_PASSWORD"} & child.env.keys()

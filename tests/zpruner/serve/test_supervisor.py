@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.busy import ON_ONE_CORE, SPINNING, running
 from tests.processes import has_ended
 from zpruner.serve.supervisor import Child, Supervisor
 
@@ -47,6 +48,26 @@ def eventually(true: Callable[[], bool], within_s: float = 60) -> bool:
             return False
         time.sleep(0.02)
     return True
+
+
+def test_children_have_groups_of_their_own_in_one_session(supervisor: Supervisor) -> None:
+    children = [Child(name, SLEEP, os.environ) for name in ("one", "two")]
+    for child in children:
+        supervisor.add(child)
+    assert {os.getsid(pid(child)) for child in children} == {os.getsid(0)}
+    assert [os.getpgid(pid(child)) for child in children] == [pid(child) for child in children]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts waiting")
+def test_the_longest_wait_is_that_of_the_child_that_gets_no_processor(
+    supervisor: Supervisor,
+) -> None:
+    assert supervisor.longest_wait_s() == 0
+    with running(*ON_ONE_CORE, *SPINNING):
+        slow = [*ON_ONE_CORE, "nice", "-n", "10", *SPINNING]
+        for name, command in (("sleep", SLEEP), ("slow", slow)):
+            supervisor.add(Child(name, command, os.environ))
+        assert eventually(lambda: supervisor.longest_wait_s() > 1)
 
 
 def test_a_dead_child_is_restarted_after_its_backoff(supervisor: Supervisor) -> None:

@@ -148,10 +148,10 @@ def test_an_optimizer_of_no_sparse_weight_is_refused(layer: nn.Linear) -> None:
 def pair() -> nn.Sequential:
     """A layer with half of its weights zero, and one with 2 of 48, 4.2 %."""
     torch.manual_seed(0)
-    half, few = nn.Linear(8, 6), nn.Linear(6, 8)
-    prune(half.weight.data)
-    few.weight.data[0, :2] = 0
-    return nn.Sequential(half, few)
+    pair = nn.Sequential(nn.Linear(8, 6), nn.Linear(6, 8))
+    prune(pair.get_parameter("0.weight").data)
+    pair.get_parameter("1.weight").data[0, :2] = 0
+    return pair
 
 
 def train_a_step(model: nn.Module, optimizer: Optimizer) -> None:

@@ -56,7 +56,7 @@ def measured_quantization(
     """Return the quantisation of a job with these blocks; None if it does not quantise."""
     if job.scheme is None:
         return None
-    layers = job.recipe.all_layers(job.meta_model)
+    layers = job.recipe.all_rounded_layers(job.meta_model)
     entry = config_entry(job.scheme, unquantized_layers(job.meta_model.model, layers))
     results = [layer for block in blocks for layer in block.quantized]
     return MeasuredQuantization(job.scheme, entry, results)

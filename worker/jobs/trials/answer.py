@@ -12,7 +12,7 @@ from db.core.states import Phase
 from db.spec.combinations.unfit import UNFIT
 from db.spec.generation import TrialRequest
 from db.spec.prune_spec import PruneSpec
-from db.spec.references import HubRepo, parse_model
+from db.spec.references import HubRepo
 from worker.evaluation.generation import end_tokens, next_tokens, whole_model
 from worker.jobs.progress import JobProgress, JobResult
 from worker.jobs.resources import Resources
@@ -67,7 +67,7 @@ def answer(
 
 def _dense_model(spec: PruneSpec, tried: TriedModel, resources: Resources) -> ModelFolder:
     """Return the dense model; of a model on the hub, the commit that was pruned."""
-    reference = parse_model(spec.model, spec.revision, resources.model_roots, resources.buckets)
+    reference = resources.model_reference(spec)
     if isinstance(reference, HubRepo) and tried.revision is not None:
         reference = replace(reference, revision=tried.revision)
     return fetch_model(reference, resources.model_secret())

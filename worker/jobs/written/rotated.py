@@ -68,7 +68,7 @@ def rotated_job(job: OpenedJob, out: Path) -> Generator[JobProgress, None, Rotat
     folder, source, device = out / ROTATED_FOLDER, job.model.path, job.meta_model.device
     folder.mkdir(exist_ok=True)
     exact = MetaModel.open(source, torch.float32, device)
-    layers = {f"{name}.{layer.name}" for name, layer in job.recipe.all_layers(exact)}
+    layers = {f"{name}.{layer.name}" for name, layer in job.recipe.all_rounded_layers(exact)}
     rotator = ModelRotator(exact, job.scheme, layers, job.spec.seed)
     ids = job.windows.calibration.ids
     basis = fingerprint(exact, job.recipe, ids, ids[:0], token_loss) | {"seed": job.spec.seed}

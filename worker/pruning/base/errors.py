@@ -43,6 +43,10 @@ class RatioError(PruningError):
         return f"a ratio of {self.ratio:g} {self.effect}; {self.remedy}"
 
 
+class SparsityError(PruningError):
+    """The sparsity is so low that no weight would be dropped."""
+
+
 class IncrementsError(PruningError):
     """There are more increments than weights, units or blocks to remove."""
 
@@ -86,6 +90,24 @@ class UnknownMethodError(PruningError):
 
 class UnsupportedModelError(PruningError):
     """The model is not a decoder that can be pruned block by block."""
+
+
+class SmallerModelError(PruningError):
+    """The written smaller model does not compute what the model with zeros computes.
+
+    Args:
+        reason: what is wrong with it.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"the smaller model is not the model without the removed units: {self.reason}; set "
+            "method to another one, such as neurons or depth, and report the model's type"
+        )
 
 
 class CheckpointError(PruningError):

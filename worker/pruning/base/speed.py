@@ -17,6 +17,8 @@ class Speed:
         elementwise: bytes read and written by elementwise operations.
         reading: bytes read from files.
         writing: bytes written to files, flushed to the disk and hashed.
+        calls: calls of torch's functions on a few numbers. Their time is that of Python and torch,
+            of which small models take more than of arithmetic.
     """
 
     forward_matmul: float
@@ -26,6 +28,7 @@ class Speed:
     elementwise: float
     reading: float
     writing: float
+    calls: float
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class Cost:
     elementwise: float = 0.0
     reading: float = 0.0
     writing: float = 0.0
+    calls: float = 0.0
 
     def __add__(self, other: Self) -> "Cost":
         return Cost(*(one + two for one, two in zip(_values(self), _values(other), strict=True)))

@@ -51,38 +51,49 @@ def block_importance(distances: Sequence[float]) -> list[float]:
 
 
 def next_sparsities(
-    sparsities: Sequence[float], distances: Sequence[float], step: float, amplitude: float
+    sparsities: Sequence[float], distances: Sequence[float], step: float
 ) -> list[float]:
     """Return the share of its units that each block loses, after one more step.
+
+    A share s becomes clip(s + step − A · I, 0, 0.99), where I is the block's importance. The
+    amplitude A is as large as the step, as the published 0.02 and 0.02 are: so no share falls.
 
     Args:
         sparsities: the shares after the last step.
         distances: 1 − cos of the inputs and outputs of each block, without the units that it has
             lost so far.
         step: by how much the mean share rises.
-        amplitude: by how much less the share of the most important block rises.
     """
     importance = block_importance(distances)
-    risen = (s + step - amplitude * i for s, i in zip(sparsities, importance, strict=True))
+    risen = (s + step - step * i for s, i in zip(sparsities, importance, strict=True))
     return [min(max(one, 0.0), MOST) for one in risen]
 
 
-def shifted(sparsities: Sequence[float], sizes: Sequence[int], parameters: float) -> list[float]:
+def shifted(
+    sparsities: Sequence[float],
+    sizes: Sequence[int],
+    parameters: float,
+    lowest: Sequence[float] | None = None,
+) -> list[float]:
     """Return shares that differ from these by the same number, and remove ``parameters`` in all.
 
-    They stay between 0 and `MOST`.
+    They stay between the lowest ones and `MOST`.
 
     Args:
         sparsities: the share of its units that each block loses.
         sizes: how many parameters the units of each block have.
         parameters: how many are to be removed.
+        lowest: the share that each block has lost already; 0 if None.
     """
+    floors = lowest or [0.0] * len(sizes)
+
+    def moved(shift: float) -> list[float]:
+        pairs = zip(sparsities, floors, strict=True)
+        return [min(max(one + shift, least), MOST) for one, least in pairs]
+
     low, high = -1.0, 1.0
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
-        moved = [min(max(one + middle, 0.0), MOST) for one in sparsities]
-        if sum(share * size for share, size in zip(moved, sizes, strict=True)) < parameters:
-            low = middle
-        else:
-            high = middle
-    return [min(max(one + high, 0.0), MOST) for one in sparsities]
+        removed = sum(one * size for one, size in zip(moved(middle), sizes, strict=True))
+        low, high = (middle, high) if removed < parameters else (low, middle)
+    return moved(high)

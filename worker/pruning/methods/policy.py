@@ -1,60 +1,82 @@
 """Learning the probability of each unit by trial, in Bypass back-propagation (arXiv 2406.10576)."""
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-EPSILON = 1e-8
-REMEMBERED = 5
-"""The mean losses of so many earlier steps are the baseline of a step."""
+EPSILON = 1e-7
+WINDOW = 5
+"""A step has one part in so many in the moving average that later steps are compared with."""
+_SMALLEST_SPREAD = 1e-8
 _BISECTIONS = 100
 
 
-def starting_values(scores: Tensor) -> Tensor:
-    """Return values from 0 to 1 that the probabilities of a module's units start from.
+def starting_scores(weight: Tensor, mean_squares: Tensor, places: Tensor) -> Tensor:
+    """Score each unit by its features i in the layer that reads it: Σᵢ meanⱼ |Wⱼᵢ| ‖Xᵢ‖.
 
-    They are the sigmoids of the scores' z-scores; the projection then gives them their mean.
+    Args:
+        weight: ``[out, in]``, W, any float dtype.
+        mean_squares: ``[in]`` fp32; the mean of each input feature's squares, which is ‖Xᵢ‖² but
+            for a factor that all features share.
+        places: ``[units, n]`` int64; the features of each unit.
+
+    Returns:
+        ``[units]`` fp32.
+    """
+    columns = weight.float().abs().mean(0) * mean_squares.sqrt()
+    return columns[places.to(columns.device)].sum(1)
+
+
+def starting_values(scores: Tensor, share: float) -> Tensor:
+    """Return the probabilities that a module's units start from.
+
+    They are the sigmoids of the scores' z-scores, shifted to the mean ``share`` and clipped.
 
     Args:
         scores: ``[units]``, higher for more important units.
+        share: the share of the units that stays.
 
     Returns:
         ``[units]`` fp64.
     """
     values = scores.double()
-    spread = values.std(correction=0).clamp_min(torch.finfo(torch.float64).tiny)
-    return torch.sigmoid((values - values.mean()) / spread)
+    spread = values.std() if len(values) > 1 else torch.zeros((), dtype=torch.float64)
+    sigmoids = torch.sigmoid((values - values.mean()) / (spread + _SMALLEST_SPREAD))
+    return (sigmoids + (share - sigmoids.mean())).clamp(0, 1)
 
 
-def projected(values: Tensor, total: float) -> Tensor:
-    """Return the probabilities nearest to ``values`` whose sum is ``total``.
+def projected(values: Tensor, most: float) -> Tensor:
+    """Return the probabilities nearest to ``values`` whose sum is ``most`` or less.
 
-    They are clip(values − shift, 0, 1), with the shift found by bisection.
+    They are clip(values − shift, 0, 1), with a shift of 0 or more that is found by bisection. So a
+    probability of 0 stays 0.
 
     Args:
         values: ``[n]`` fp64.
-        total: from 0 to n.
+        most: from 0 to n.
     """
-    low, high = values.min() - 1, values.max()
+    if values.clamp(0, 1).sum() <= most:
+        return values.clamp(0, 1)
+    low, high = values.new_zeros(()), values.max()
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
-        if (values - middle).clamp(0, 1).sum() > total:
+        if (values - middle).clamp(0, 1).sum() > most:
             low = middle
         else:
             high = middle
     return (values - (low + high) / 2).clamp(0, 1)
 
 
-def baseline(earlier: Sequence[float], losses: Tensor) -> float:
-    """Return what the losses of a step are compared with.
+def baseline(before: float | None, losses: Tensor) -> float:
+    """Return what the losses of a step are compared with: a moving average with this step.
 
-    It is the mean of the last `REMEMBERED` steps' mean losses; that of the losses themselves in the
-    first step.
+    Args:
+        before: the baseline of the step before; None in the first step, whose own mean it is then.
+        losses: ``[K]`` fp64, the losses of the step.
     """
-    last = list(earlier)[-REMEMBERED:]
-    return sum(last) / len(last) if last else float(losses.mean())
+    mean = float(losses.mean())
+    return mean if before is None else before + (mean - before) / WINDOW
 
 
 def policy_gradient(
@@ -62,7 +84,7 @@ def policy_gradient(
 ) -> Tensor:
     """Estimate by how much the expected loss rises with each unit's probability.
 
-    It is Σ (L − b) (m − s) / √(s (1 − s) + ε) / (K − 1), over K draws.
+    It is Σ (L − b) (m − s) / √((s + ε) (1 − s + ε)) / (K − 1), over K draws.
 
     Args:
         losses: ``[K]`` fp64, L: the loss of the model with the units of each draw.
@@ -73,7 +95,7 @@ def policy_gradient(
     Returns:
         ``[n]`` fp64.
     """
-    spread = (probabilities * (1 - probabilities) + EPSILON).sqrt()
+    spread = ((probabilities + EPSILON) * (1 - probabilities + EPSILON)).sqrt()
     advantages = (losses - compared)[:, None]
     return (advantages * (masks - probabilities)).sum(0) / spread / (len(losses) - 1)
 

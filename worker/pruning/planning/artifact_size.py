@@ -26,5 +26,5 @@ def saved_bytes(block: BlockShape, scheme: Scheme | None) -> int:
     size = ITEM_BYTES[max(entries, key=entries.__getitem__)]
     return sum(
         layer.weights * size - scheme.packed_bytes(layer.outputs, layer.inputs, size)
-        for layer in block.layers
+        for layer in block.rounded
     )

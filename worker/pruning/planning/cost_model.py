@@ -23,6 +23,13 @@ _BACKWARD = 4  # in forwards: one to keep the states, another one, and a backwar
 _ROTATION_BYTES = 200  # read and written per stored byte: rotations, and trials of scales
 _TRAINING = 3.0  # in forwards: one with its backward, which takes two
 _STEP_BYTES = 44  # per weight: masking and clipping its gradient, the optimizer, the copy to use
+# Calls of torch, Python's own work included, as small models take them.
+_FORWARD_CALLS = 600  # per block and batch
+_BLOCK_CALLS = 10_000  # per block: reading, writing and recording it
+_LAYER_CALLS = 1000  # per layer: its moments, and choosing its mask
+_SOLVER_CALLS = 1000  # per layer that is solved, repaired or rounded
+_GRADIENT_CALLS = 3000  # per block and window
+_STEP_CALLS = 2500  # per step of a refinement, besides its forwards
 
 
 def sweep_cost(shape: ModelShape, work: Workload, setting: Setting) -> Cost:
@@ -45,7 +52,9 @@ class _CostModel:
         measured = work.evaluation_tokens + work.dense_tokens
         cost += self._forward(block, work.measured_seq_len) * measured
         for layer in block.layers:
-            cost += self._statistics(layer) + self._pruning(layer) + self._quantization(layer)
+            cost += self._statistics(layer) + self._pruning(layer)
+        for layer in block.rounded:
+            cost += self._quantization(layer)
         cost += self._gradients(block) + self._refinement(block) + self._measuring(block)
         return cost + self._copies(block) + self._streams()
 
@@ -76,6 +85,7 @@ class _CostModel:
         return Cost(
             forward_matmul=2 * (block.parameters.numbers - pruned + used + attention),
             elementwise=(2 * states + _BLOCK_STATES * hidden) * self._size + scores,
+            calls=_FORWARD_CALLS / self._setting.batch(length),
         )
 
     def _statistics(self, layer: LayerShape) -> Cost:
@@ -105,9 +115,15 @@ class _CostModel:
         if (scheme := self._work.scheme) is None:
             return Cost()
         gram = Cost() if layer.shares_input else self._gram(layer, crossed=False)
-        return gram + rounding_cost(layer, scheme)
+        return gram + rounding_cost(layer, scheme) + Cost(calls=_SOLVER_CALLS)
 
     def _pruning(self, layer: LayerShape) -> Cost:
+        work = self._work
+        solves = work.solver is not None or work.repairs_units or work.binarized is not None
+        return self._arithmetic(layer) + Cost(calls=_LAYER_CALLS + _SOLVER_CALLS * solves)
+
+    def _arithmetic(self, layer: LayerShape) -> Cost:
+        """Return the cost of pruning a layer, without Python's."""
         work = self._work
         if work.binarized is not None:
             return binarizing_cost(layer, work.binarized)
@@ -123,7 +139,9 @@ class _CostModel:
     def _gradients(self, block: BlockShape) -> Cost:
         weights = sum(block.of_units or (layer.weights for layer in block.layers))
         windows = self._work.calibration_windows * self._work.runs_backward
-        return Cost(elementwise=windows * weights * _GRADIENT_BYTES)
+        return Cost(
+            elementwise=windows * weights * _GRADIENT_BYTES, calls=windows * _GRADIENT_CALLS
+        )
 
     def _measuring(self, block: BlockShape) -> Cost:
         """Return the cost of running a few windows through a block, with other units each time."""
@@ -146,7 +164,10 @@ class _CostModel:
         windows = forwards * refinement.steps * counts.per_step
         windows += (1 + trainings * min(CHECKS, refinement.steps)) * counts.held_out
         weights = sum(block.halves)
-        steps = Cost(elementwise=refinement.steps * weights * _STEP_BYTES)
+        steps = Cost(
+            elementwise=refinement.steps * weights * _STEP_BYTES,
+            calls=refinement.steps * trainings * _STEP_CALLS,
+        )
         return self._forward(block, counts.tokens) * (windows * counts.tokens) + steps
 
     def _copies(self, block: BlockShape) -> Cost:
@@ -160,6 +181,7 @@ class _CostModel:
             reading=times * parameters.stored_bytes,
             elementwise=times * (2 * converted + parameters.joined_bytes),
             writing=parameters.stored_bytes - saved_bytes(block, self._work.scheme),
+            calls=_BLOCK_CALLS,
         )
 
     def _streams(self) -> Cost:

@@ -1,84 +1,82 @@
-"""Measuring the speed of this machine, once for all jobs."""
+"""Measuring the speed of this machine."""
 
-import json
-import logging
 import os
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
 import torch
 from torch.nn import functional
 
-from worker.pruning.base.compute import dtype_name
-from worker.pruning.base.durable_files import fsync, move_into_place, sha256
+from worker.pruning.base.durable_files import fsync, sha256
 from worker.pruning.base.memory import fix_malloc_thresholds, trim_heap
 from worker.pruning.base.speed import Speed
-from worker.pruning.planning.processor import processor_name
 from worker.pruning.stats.gram import GramMoments, products_share
 
-log = logging.getLogger(__name__)
-
-_RUNS = 5
+_ROUNDS, _RUNS = 3, 3
+"""Each kind of work runs in several rounds, so that a moment in which other programs have the
+processors slows down few of its runs."""
 _TOKENS = {"cpu": 512, "cuda": 16_384}
 _IN, _OUT = 1024, 2048
+_ROWS = 512  # of the weight that is multiplied in fp32
 _NUMBERS = {"cpu": 4 << 20, "cuda": 64 << 20}
+_FEW = 16
+"""Numbers of a call whose arithmetic takes no time."""
+CALLS = 500
 _FILE_BYTES = 16 << 20
 
-
-def machine_speed(file: Path, device: torch.device, dtype: torch.dtype) -> Speed | None:
-    """Return the speed of this machine, read from the file or measured in one or two seconds.
-
-    Args:
-        file: stores speeds by device, dtype and torch's version, and on a CPU also by number of
-            threads. Delete the file to measure again. Disk speeds are measured in its folder.
-        device: the device of the forward passes.
-        dtype: the dtype of the forward passes.
-
-    Returns:
-        The speed; None if it has to be measured and the folder of ``file`` cannot be written to.
-        No error is raised in this case, because a job can run without a prediction.
-    """
-    name, speeds = _name(device, dtype), _read(file)
-    try:
-        if name not in speeds:
-            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            speeds[name] = _measure(file.parent, device, dtype)
-            _write(file, speeds)
-    except OSError as error:
-        log.warning("Cannot store the speed of this machine in %s: %s", file, error)
-    return speeds.get(name)
-
-
-def _read(file: Path) -> dict[str, Speed]:
-    """Return the speeds in the file; an empty dict if it is missing or has another format."""
-    try:
-        return {name: Speed(**values) for name, values in json.loads(file.read_text()).items()}
-    except (OSError, ValueError, TypeError, AttributeError):
-        return {}
-
-
-def _write(file: Path, speeds: dict[str, Speed]) -> None:
-    temporary = file.with_suffix(f".{os.getpid()}")
-    content = {name: asdict(speed) for name, speed in speeds.items()}
-    temporary.write_text(json.dumps(content, indent=2) + "\n")
-    move_into_place(temporary, file)
-
-
-def _name(device: torch.device, dtype: torch.dtype) -> str:
-    if device.type == "cuda":
-        hardware = torch.cuda.get_device_name(device)
-    else:
-        hardware = f"{processor_name()}, {torch.get_num_threads()} threads"
-    return f"{hardware}, {dtype_name(dtype)}, torch {torch.__version__}"
+Work = Mapping[str, tuple[float, Callable[[], object]]]
+"""For each kind of work, an amount of it, and a function that does it."""
 
 
 @torch.no_grad()
-def _measure(folder: Path, device: torch.device, dtype: torch.dtype) -> Speed:
+def benchmark(folder: Path, device: torch.device, dtype: torch.dtype) -> Speed:
+    """Return the speed of this machine, measured in a second or two.
+
+    The time of each kind of work is the shortest of several runs: other programs can make a run
+    slower, but none faster.
+
+    Args:
+        folder: the folder whose disk is measured.
+        device: the device of the forward passes.
+        dtype: the dtype of the forward passes.
+    """
     fix_malloc_thresholds()  # as in a sweep, where every large result is newly allocated
+    work = _computing(device, dtype) | dict(_calling(device))
+    best = dict.fromkeys(work, float("inf"))
+    for _, run in work.values():
+        run()
+    for _ in range(_ROUNDS):
+        for kind, (_, run) in work.items():
+            best[kind] = min(best[kind], *(timed(run) for _ in range(_RUNS)))
+    rates = {kind: amount / best[kind] for kind, (amount, _) in work.items()}
+    trim_heap()
+    return Speed(**rates, **_files(folder))
+
+
+@torch.no_grad()
+def sustained(kind: str, device: torch.device, seconds: float) -> float:
+    """Return how much of one kind of work this machine does now, in a second.
+
+    Args:
+        kind: ``fp32_matmul`` or ``calls``.
+        device: the device of the forward passes.
+        seconds: how long to measure, on an idle machine.
+    """
+    works = _products(device) if kind == "fp32_matmul" else _calling(device)
+    amount, run = works[kind]
+    run()
+    count, spent = 0, 0.0
+    while spent < seconds:
+        spent += timed(run)
+        count += 1
+    return count * amount / spent
+
+
+def _computing(
+    device: torch.device, dtype: torch.dtype
+) -> dict[str, tuple[float, Callable[[], object]]]:
     inputs = torch.randn(_TOKENS[device.type], _IN, device=device, dtype=dtype)
     weight = torch.randn(_OUT, _IN, device=device)
     square = weight.T @ weight / _OUT
@@ -89,24 +87,36 @@ def _measure(folder: Path, device: torch.device, dtype: torch.dtype) -> Speed:
     def factor() -> object:
         return torch.cholesky_inverse(torch.linalg.cholesky(square))
 
-    speed = Speed(
-        forward_matmul=2
-        * inputs.numel()
-        * _OUT
-        / _seconds(lambda: functional.linear(inputs, cast)),
-        fp32_matmul=2 * weight.numel() * _IN / _seconds(lambda: weight @ square),
-        gram_matmul=2 * added / _seconds(lambda: moments.add(inputs)),
-        factorization=_IN**3 / _seconds(factor),
-        elementwise=2 * numbers.nbytes / _seconds(lambda: numbers * 2),
-        **_files(folder),
-    )
-    trim_heap()
-    return speed
+    return {
+        "forward_matmul": (
+            2.0 * inputs.numel() * _OUT,
+            lambda: functional.linear(inputs, cast),
+        ),
+        **_products(device),
+        "gram_matmul": (2.0 * added, lambda: moments.add(inputs)),
+        "factorization": (float(_IN**3), factor),
+        "elementwise": (2.0 * numbers.nbytes, lambda: numbers * 2),
+    }
+
+
+def _products(device: torch.device) -> Work:
+    weight, square = (torch.randn(rows, _IN, device=device) for rows in (_ROWS, _IN))
+    return {"fp32_matmul": (2.0 * weight.numel() * _IN, lambda: weight @ square)}
+
+
+def _calling(device: torch.device) -> Work:
+    few = torch.zeros(_FEW, device=device)
+
+    def call() -> None:
+        for _ in range(CALLS):
+            few * 2
+
+    return {"calls": (float(CALLS), call)}
 
 
 def _files(folder: Path) -> dict[str, float]:
     """Return the speeds of reading a file, and of writing and hashing one, in bytes per second."""
-    content = os.urandom(_FILE_BYTES)
+    content, reading, writing = os.urandom(_FILE_BYTES), float("inf"), float("inf")
     with TemporaryDirectory(prefix="speed-", dir=folder) as scratch:
         path = Path(scratch) / "bytes"
 
@@ -115,10 +125,11 @@ def _files(folder: Path) -> dict[str, float]:
             fsync(path)
             sha256(path)
 
-        writing = _FILE_BYTES / _timed(write)
-        _drop_from_cache(path)
-        reading = _FILE_BYTES / _timed(path.read_bytes)
-    return {"reading": reading, "writing": writing}
+        for _ in range(_ROUNDS):
+            writing = min(writing, timed(write))
+            _drop_from_cache(path)
+            reading = min(reading, timed(path.read_bytes))
+    return {"reading": _FILE_BYTES / reading, "writing": _FILE_BYTES / writing}
 
 
 def _drop_from_cache(path: Path) -> None:
@@ -128,13 +139,8 @@ def _drop_from_cache(path: Path) -> None:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def _seconds(run: Callable[[], object]) -> float:
-    """Return the median time, in seconds, of five runs after a warm-up run."""
-    run()
-    return median(_timed(run) for _ in range(_RUNS))
-
-
-def _timed(run: Callable[[], object]) -> float:
+def timed(run: Callable[[], object]) -> float:
+    """Return the seconds that a function takes, until a GPU, too, has done its work."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     started = perf_counter()

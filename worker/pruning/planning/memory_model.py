@@ -26,7 +26,7 @@ _LIBRARY_BYTES = 16 << 20  # buffers of the linear algebra libraries
 _NORM_BYTES = 4  # per weight: the norm of its gradient
 _BACKWARD_STATES = 3  # in states of a forward: those kept for the backward, and gradients
 _RETURNED_BYTES = 4 << 20  # size from which freed memory is returned: `fix_malloc_thresholds`
-_FRAGMENTATION = 1.5  # measured ratio of heap memory to the states in it
+_FRAGMENTATION = 1.8  # highest measured ratio of heap memory to the states in it
 # Per weight, its score, and a copy and masks of it; for `matrix` of one matrix at a time. Where
 # whole blocks are measured, no weight is scored.
 _MEASURED_BYTES = {"owl": 9, "dlp": 11, "matrix": 9, "depth": 0}
@@ -199,14 +199,14 @@ class _MemoryModel:
         """Return the memory of rounding a block's weights, which leaves one byte for each."""
         is_fused = self._setting.propagation == "fused"
         solving = solver_bytes(
-            block.layers,
+            block.rounded,
             ROUNDING_MEMORY,
             converted=self._converts,
             keeps=not is_fused,
             corrects=False,
         )
         running = is_fused * self._states(block) + max(self._forward(self._batch), solving)
-        return self._block_phase(block, running, sum(layer.weights for layer in block.layers))
+        return self._block_phase(block, running, sum(layer.weights for layer in block.rounded))
 
     def _layers(self, block: BlockShape) -> int:
         """Return the peak bytes of scoring or solving layers one by one; 0 if none is pruned."""
@@ -282,8 +282,8 @@ class _MemoryModel:
     def _waiting(self, states: list[int]) -> int:
         """Return the bytes that all calibration tokens' states take while they wait at a layer.
 
-        Small tensors count one and a half times, because they are in the C library's heap, and the
-        heap fragments when only some of them are freed. The memory of large tensors returns to the
+        Small tensors count more than once, because they are in the C library's heap, and the heap
+        fragments when only some of them are freed. The memory of large tensors returns to the
         system as soon as they are freed.
 
         Args:

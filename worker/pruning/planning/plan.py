@@ -14,7 +14,7 @@ from worker.pruning.planning.memory_model import memory_by_phase
 from worker.pruning.planning.workload import Setting, Workload
 from worker.pruning.refinement.settings import FEWEST_WINDOWS
 
-_MARGIN = 1.05  # predictions may be 5 % too low
+_MARGIN = 1.05  # the model of the memory may be 5 % too low, and a plan must not be
 _BATCH_TOKENS = {"cpu": 512, "cuda": 16_384}  # larger batches are no faster
 # Larger activations go to scratch files; the page cache keeps them while memory is free.
 _IN_MEMORY_BYTES = 32 << 20
@@ -100,11 +100,12 @@ def _settings(shape: ModelShape, work: Workload) -> Iterator[Setting]:
 def _plan_for(shape: ModelShape, work: Workload, setting: Setting, headroom: Headroom) -> Plan:
     memory = memory_by_phase(shape, work, setting)
     phase = max(memory, key=lambda name: memory[name].host_bytes)
+    working = round(_MARGIN * memory[phase].host_bytes)
     return Plan(
         setting,
-        host_bytes=max(headroom.peak_bytes, headroom.resident_bytes + memory[phase].host_bytes),
-        working_bytes=memory[phase].host_bytes,
-        device_bytes=max(one.device_bytes for one in memory.values()),
+        host_bytes=max(headroom.peak_bytes, headroom.resident_bytes + working),
+        working_bytes=working,
+        device_bytes=round(_MARGIN * max(one.device_bytes for one in memory.values())),
         phase=phase,
         artifact_bytes=artifact_bytes(shape, work.scheme),
         scratch_bytes=_scratch_bytes(shape, work, setting),
@@ -131,9 +132,9 @@ def _missing_bytes(candidate: Plan, headroom: Headroom) -> int:
 
 def _needed_and_left(candidate: Plan, headroom: Headroom) -> Iterator[tuple[int, int, str]]:
     """Yield the bytes needed, the bytes left and the limit's name: for the host, then for a GPU."""
-    yield round(candidate.working_bytes * _MARGIN), headroom.host_bytes, headroom.limit
+    yield candidate.working_bytes, headroom.host_bytes, headroom.limit
     if headroom.device_bytes is not None:
-        yield round(candidate.device_bytes * _MARGIN), headroom.device_bytes, "the device's memory"
+        yield candidate.device_bytes, headroom.device_bytes, "the device's memory"
 
 
 def _insufficient_memory(
@@ -182,7 +183,9 @@ def _changes(shape: ModelShape, work: Workload) -> Iterator[tuple[str, Workload]
     if work.needs_gradients:
         yield "method to wanda", replace(work, method="wanda", needs_gradients=False)
     if work.measuring is not None:
-        yield "method to neurons", replace(work, measuring=None)
+        measures_model = work.measuring.needs_gradients or work.measuring.needs_losses
+        remedy = "method to neurons" if measures_model else "selection to energy"
+        yield remedy, replace(work, measuring=None)
     if work.solver and work.method:
         yield "solver to none", replace(work, solver=None)
     elif work.solver:

@@ -19,7 +19,7 @@ class UnitMeasuring:
         passes: how often a few windows run through all blocks.
         models: how many models with other units run in each pass.
         windows, tokens: how many windows of how many tokens run in each pass.
-        scored: how many such windows run through the dense model once, to score its units.
+        scored: how many such windows run through the model to score its units.
     """
 
     needs_gradients: bool
@@ -37,7 +37,8 @@ class UnitMeasuring:
     @property
     def run_tokens(self) -> int:
         """How many tokens run through each block in all."""
-        return (self.passes * self.models * self.windows + self.scored) * self.tokens
+        scored = 2 * self.scored  # once more without the units that the start would remove
+        return (self.passes * self.models * self.windows + scored) * self.tokens
 
     @property
     def stream_tokens(self) -> int:

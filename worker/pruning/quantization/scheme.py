@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from math import gcd
 from typing import Literal
 
@@ -50,11 +51,17 @@ class Quantization:
             32 at 4 bits and 128 at 8 bits, or the largest smaller power of two that divides all
             rows.
         scales: how scales are chosen, see `Scheme`.
+        skip: globs of layers that are pruned, but not quantised.
     """
 
     bits: int
     group_size: int | None = None
     scales: Scales = "mse"
+    skip: tuple[str, ...] = ()
+
+    def rounds(self, name: str) -> bool:
+        """Return whether the layer of this name is quantised, if it is pruned."""
+        return not any(fnmatchcase(name, glob) for glob in self.skip)
 
     def scheme(self, widths: Iterable[tuple[str, int]]) -> Scheme:
         """Return the scheme for matrices of these names and numbers of inputs.
@@ -65,12 +72,14 @@ class Quantization:
         rows = list(widths)
         common = gcd(*(width for _, width in rows))
         size = self.group_size or _largest_power(common, _LARGEST_GROUP[self.bits])
-        for name, width in rows:
-            if width % size:
-                raise QuantizationError(
-                    f"{name} has rows of {width} weights, which do not split into groups of "
-                    f"{size}; {_remedy(size, common)}"
-                )
+        misfits = [(name, width) for name, width in rows if width % size]
+        if misfits:
+            name, width = misfits[0]
+            without = _without([name for name, _ in misfits])
+            raise QuantizationError(
+                f"{name} has rows of {width} weights, which do not split into groups of "
+                f"{size}; {_remedy(without, size, common)}"
+            )
         return Scheme(self.bits, size, self.scales)
 
 
@@ -82,10 +91,20 @@ def _largest_power(common: int, largest: int) -> int:
     return size
 
 
-def _remedy(size: int, common: int) -> str:
-    sizes = range(_SMALLEST_GROUP, common + 1, _SMALLEST_GROUP)
-    fitting = [one for one in sizes if common % one == 0]
-    if not fitting:
-        return "skip it, or leave quantize out"
-    nearest = min(fitting, key=lambda one: (abs(one - size), one))
-    return f"set the group_size of quantize to {nearest}, or skip it"
+def _remedy(without: str | None, size: int, common: int) -> str:
+    """Return what to change: the nearest size that fits all rows, or the layers to skip."""
+    fitting = [
+        one for one in range(_SMALLEST_GROUP, common + 1, _SMALLEST_GROUP) if common % one == 0
+    ]
+    if fitting:
+        nearest = min(fitting, key=lambda one: (abs(one - size), one))
+        return " or ".join(filter(None, (f"set the group_size of quantize to {nearest}", without)))
+    return " or ".join(
+        filter(None, (without, "leave quantize out, as no group size fits all rows"))
+    )
+
+
+def _without(names: list[str]) -> str | None:
+    """Return the proposal to skip the layers; None if it would take several globs."""
+    globs = {f"*.{name.rpartition('.')[2]}" for name in names}
+    return f"add {globs.pop()!r} to the skip of quantize" if len(globs) == 1 else None

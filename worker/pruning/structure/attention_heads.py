@@ -1,6 +1,6 @@
 """The heads of a block's attention, found from its shapes and the config."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,8 @@ from worker.pruning.structure.units import Slices, Units, rows_of
 
 HEADS, KEY_HEADS = "num_attention_heads", "num_key_value_heads"
 """The fields of a config with the number of heads of queries, and of keys and values."""
+_READ_ELSEWHERE = {"qwen3_moe", "smollm3"}
+"""Families without the field, whose ``head_dim`` other programs read all the same."""
 
 
 def attention_heads(block: nn.Module, config: PretrainedConfig) -> list[Units]:
@@ -19,6 +21,7 @@ def attention_heads(block: nn.Module, config: PretrainedConfig) -> list[Units]:
 
     A unit is a head of keys and values with the heads of queries that share it: their rows in the
     projections to queries, keys and values, and their columns in the projection of the outputs.
+    There are none where a norm spans all heads, as in OLMoE: without one head, the others change.
 
     Args:
         block: the block; its parameters may be on ``meta``.
@@ -42,6 +45,20 @@ def head_width(config: PretrainedConfig) -> int:
     return width
 
 
+def has_head_width(config: PretrainedConfig) -> bool:
+    """Return whether configs of this family have a field for the width of a head.
+
+    transformers reads ``head_dim`` from any config. Other programs compute the width from the size
+    of the hidden state where a family's configs had no such field at first, with few exceptions.
+    """
+    if config.model_type in _READ_ELSEWHERE:
+        return True
+    try:
+        return hasattr(type(config)(), "head_dim")
+    except Exception:  # a family's code may raise anything
+        return True
+
+
 def _heads(
     block: nn.Module, module: str, layers: Sequence[LinearLayer], config: PretrainedConfig
 ) -> Units | None:
@@ -58,12 +75,31 @@ def _heads(
     rows = [count for count, _ in (*shapes[:last], *shapes[last + 1 :])]
     if sum(rows) != projected or any(count % groups for count in rows):
         return None
+    if _spans_heads(block.get_submodule(module), layers, {heads * width, groups * width}):
+        return None
     columns = torch.arange(reader.inputs).view(groups, -1)
     slices = [Slices(reader.weight_name, 0 if reader.transposed else 1, columns)]
     for layer in projections:
         slices += rows_of(block, layer, _places(layer, groups, config))
     slices += _values_of_heads(block, module, heads, groups)
     return Units(reader, tuple(slices))
+
+
+def _spans_heads(module: nn.Module, layers: Sequence[LinearLayer], sizes: Collection[int]) -> bool:
+    """Return whether a part of an attention, such as a norm, has a value for each head's features.
+
+    Args:
+        module: the attention.
+        layers: its linear layers, which are no such parts.
+        sizes: how many features all heads of queries have, and all heads of keys.
+    """
+    linear = [layer.module for layer in layers]
+    return any(
+        value.numel() in sizes
+        for part in module.children()
+        if not any(part is one for one in linear)
+        for value in part.parameters()
+    )
 
 
 def _places(layer: LinearLayer, groups: int, config: PretrainedConfig) -> Tensor:

@@ -1,16 +1,23 @@
 """How many units a ratio removes."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import torch
 from torch import Tensor, nn
 
-from worker.pruning.base.errors import RatioError
+from worker.pruning.base.errors import IncrementsError, RatioError
 from worker.pruning.base.increments import AT_ONCE, Increment
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.structure.division import Kind, divide
 from worker.pruning.structure.units import Units, cut_block
 from worker.pruning.structure.width_fields import WidthField
+
+MULTIPLES = (128, 64, 32, 8)
+"""Of what widths stay multiples where they are and the ratio can be met: the first three are the
+group sizes that kernels for quantised weights take; the last is for kernels of matrix products."""
+TOLERANCE = 0.05
+"""By how much of itself a ratio may be missed for one of the first multiples."""
 
 
 class UnitCounts:
@@ -41,21 +48,39 @@ class UnitCounts:
     def removed(self, ratio: float, increment: Increment = AT_ONCE) -> dict[str, int]:
         """Return by how much to lower each field, to remove this share of the blocks' parameters.
 
+        Widths stay multiples of `MULTIPLES`, of the first that meets the ratio within `TOLERANCE`.
+
         Args:
             ratio: the share that is removed after the last increment.
             increment: the increment after which the fields are lowered by the returned numbers.
 
         Raises:
             RatioError: no field would be lowered, or a module would lose all its units.
-            IncrementsError: an increment would not lower a field.
+            IncrementsError: an increment would lower no field. It need not lower all: heads may be
+                fewer than increments, some of which then lower the widths of the MLPs alone.
         """
-        kinds = [Kind(field.value, self._cost(field), field.step) for field in self._fields]
+        for multiple in MULTIPLES[:-1]:
+            steps = [field.step_of(multiple) for field in self._fields]
+            with suppress(RatioError, IncrementsError):
+                removed = self._removed_in(steps, ratio, increment)
+                last = self._removed_in(steps, ratio, AT_ONCE)
+                if abs(self.parameters(last) / self._total - ratio) <= TOLERANCE * ratio:
+                    return removed
+        steps = [field.step_of(MULTIPLES[-1]) for field in self._fields]
+        return self._removed_in(steps, ratio, increment)
+
+    def _removed_in(
+        self, steps: Sequence[int], ratio: float, increment: Increment
+    ) -> dict[str, int]:
+        """Return by how much to lower each field, in these steps; raise as `removed`."""
+        pairs = list(zip(self._fields, steps, strict=True))
+        kinds = [Kind(field.value, self._cost(field), step) for field, step in pairs]
         counts = divided_ratio(ratio, self._total, kinds)
-        groups = [count // field.step for field, count in zip(self._fields, counts, strict=True)]
-        increment.check_divides(min(filter(None, groups)), "groups of units")
+        groups = [count // step for count, step in zip(counts, steps, strict=True)]
+        increment.check_divides(max(groups), "groups of units")
         return {
-            field.name: field.step * increment.reached(count)
-            for field, count in zip(self._fields, groups, strict=True)
+            field.name: step * increment.reached(count)
+            for (field, step), count in zip(pairs, groups, strict=True)
         }
 
     def kept(self, removed: Mapping[str, int]) -> tuple[dict[str, int], ...]:

@@ -65,7 +65,7 @@ class Depth:
             RatioError: the ratio removes no block, or more than those that may go.
             IncrementsError: there are fewer blocks to remove than increments.
         """
-        kinds = [_kind(block) for block in meta_model.blocks]
+        kinds = [block_kind(block) for block in meta_model.blocks]
         left, removed = Counter(kinds), list[int]()
         count = self._count(len(kinds), len(left))
         for index in sorted(range(len(kinds)), key=lambda one: (distances[one], -one)):
@@ -103,12 +103,17 @@ class Depth:
             self.increment.check_divides(count, "blocks")
             return self.increment.reached(count)
         if most == 0:
-            raise UnsupportedModelError(
-                f"each of the {total} blocks is of another kind, so that none can be removed; set "
-                "method to neurons"
-            )
+            reason = f"each of the {total} blocks is of another kind, so that none can be removed"
+            if total == 1:
+                reason = "the model has one block, which cannot be removed"
+            raise UnsupportedModelError(f"{reason}; set method to neurons")
         effect = f"removes {count} of {total} blocks, and from 1 to {most} can be"
         raise RatioError(self.ratio, effect, (most if count else 1) / total)
+
+
+def block_kind(block: nn.Module) -> tuple[tuple[str, str], ...]:
+    """Return the names and classes of a block's modules, by which blocks are of one kind."""
+    return tuple((path, type(module).__name__) for path, module in block.named_modules())
 
 
 def _fields(config: PretrainedConfig, kept: Sequence[int], total: int) -> Iterator[tuple[str, Any]]:
@@ -121,11 +126,6 @@ def _fields(config: PretrainedConfig, kept: Sequence[int], total: int) -> Iterat
             yield name, [kept.index(one) for one in value if one in kept]
         elif isinstance(value, list) and len(value) == total:
             yield name, [value[index] for index in kept]
-
-
-def _kind(block: nn.Module) -> tuple[tuple[str, str], ...]:
-    """Return the names and classes of a block's modules."""
-    return tuple((path, type(module).__name__) for path, module in block.named_modules())
 
 
 def _are_indices(name: str, values: Sequence[Any], total: int) -> bool:

@@ -7,6 +7,7 @@ from torch import nn
 from transformers import PretrainedConfig
 
 from worker.pruning.base.errors import UnsupportedModelError
+from worker.pruning.base.increments import AT_ONCE, Increment
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.structure.attention_heads import KEY_HEADS, attention_heads
 from worker.pruning.structure.counts import UnitCounts, divided_ratio
@@ -25,17 +26,24 @@ class MeasuredUnits:
     """The removal of the MLP channels and attention heads that a measurement finds to matter least.
 
     Attributes:
-        ratio: the share of the blocks' parameters that is removed.
+        ratio: the share of the blocks' parameters that is removed after the last increment.
         measure: how the units are measured.
         uniform: whether every block keeps the same number of them, so that the model gets smaller.
             If not, removed units stay in place as zeros.
         repairs: whether the layers that read the units are repaired.
+        increment: the increment that is made, after which its share of the ratio is removed.
     """
 
     ratio: float
     measure: Measure
     uniform: bool = True
     repairs: bool = True
+    increment: Increment = AT_ONCE
+
+    @property
+    def reached(self) -> float:
+        """The share of the blocks' parameters that is removed after the increment."""
+        return self.ratio * self.increment.share
 
     def units(self, block: nn.Module, config: PretrainedConfig) -> list[Units]:
         """Return the units of a block, some of which are removed: first heads, then channels."""
@@ -50,6 +58,7 @@ class MeasuredUnits:
             UnsupportedModelError: the model has no MLP channels, or no config describes the smaller
                 model.
             RatioError: no number of units is near the ratio.
+            IncrementsError: there are fewer units to remove than increments.
         """
         channels = channels_of(meta_model)
         found = [self.units(block, meta_model.config) for block in meta_model.blocks]
@@ -60,7 +69,7 @@ class MeasuredUnits:
         widths = width_fields(meta_model, channels)
         fields = [*_removable_heads(meta_model, found), *widths]
         counts = UnitCounts(meta_model, found, fields)
-        removed = counts.removed(self.ratio)
+        removed = counts.removed(self.ratio, self.increment)
         changed = {one.name: one.value - removed[one.name] for one in widths if removed[one.name]}
         if removed.get(KEY_HEADS):
             changed |= fewer_heads(meta_model.config, removed[KEY_HEADS])
@@ -80,7 +89,7 @@ class MeasuredUnits:
             for index, block in enumerate(found)
             for units in block
         ]
-        divided_ratio(self.ratio, total, kinds)
+        self.increment.check_divides(sum(divided_ratio(self.ratio, total, kinds)), "units")
 
 
 def _removable_heads(meta_model: MetaModel, found: Sequence[Sequence[Units]]) -> list[WidthField]:
@@ -94,8 +103,9 @@ def _removable_heads(meta_model: MetaModel, found: Sequence[Sequence[Units]]) ->
         return []
     try:
         field = head_field(meta_model, heads)
-        blocks = UnitCounts(meta_model, found, [field]).smaller_blocks({KEY_HEADS: field.step})
-        check_describes(meta_model, fewer_heads(config, field.step), blocks)
+        fewest = field.step_of(1)
+        blocks = UnitCounts(meta_model, found, [field]).smaller_blocks({KEY_HEADS: fewest})
+        check_describes(meta_model, fewer_heads(config, fewest), blocks)
     except UnsupportedModelError:
         return []
     return [field]

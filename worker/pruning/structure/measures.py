@@ -1,30 +1,48 @@
 """How units are measured before a sweep, to choose those that are removed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import Self
 
 from torch import Tensor
+
+from worker.pruning.base.increments import Increment
+
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
 class Adapt:
-    """Adapt-Pruner (arXiv 2502.03460): how strongly the dense model's loss depends on each unit.
+    """Adapt-Pruner (arXiv 2502.03460): how strongly the model's loss depends on each unit.
 
     The other attributes are for blocks that may lose different shares of their units. These shares
-    are raised step by step, more where a block changes the hidden state less.
+    are raised step by step, more where a block changes the hidden state less: in each step, those
+    of no block rise by less than 0, or by more than twice their mean.
 
     Attributes:
-        steps: in how many steps.
-        amplitude: by how much a step's shares of blocks differ at most from their mean.
+        steps: in how many steps at most.
+        rise: by how much the mean share rises in each step, until it is the wanted one; None to
+            reach it in all steps together.
         windows, tokens: how many windows of how many tokens measure the blocks in each step.
     """
 
     steps: int = 10
-    amplitude: float = 0.1
+    rise: float | None = None
     windows: int = 64
     tokens: int = 64
 
+    def at(self, increment: Increment) -> Self:
+        """Return the part of the measurement that one increment makes."""
+        return self if self.rise else replace(self, steps=_own(self.steps, increment))
 
-PUBLISHED_ADAPT = Adapt(steps=50, amplitude=0.02, windows=512)
+    def steps_to(self, share: float) -> int:
+        """Return in how many steps the mean share rises by ``share``."""
+        if self.rise is None:
+            return self.steps
+        return min(ceil(share / self.rise - _ROUNDING), self.steps)
+
+
+PUBLISHED_ADAPT = Adapt(steps=50, rise=0.02, windows=512)
 
 
 @dataclass(frozen=True)
@@ -38,18 +56,42 @@ class Pgp:
         windows, tokens: on how many windows of how many tokens.
         scored: how many windows measure the scores that the probabilities start from.
         seed: decides the windows and the draws.
+        first_step: how many steps earlier increments have made, whose draws are not made again.
     """
 
-    steps: int = 128
-    learning_rate: float = 2e-3
+    steps: int = 1000
+    learning_rate: float = 1e-2
     masks: int = 2
-    windows: int = 8
-    tokens: int = 128
+    windows: int = 2
+    tokens: int = 64
     scored: int = 64
     seed: int = 0
+    first_step: int = 0
 
+    def at(self, increment: Increment) -> Self:
+        """Return the part of the measurement that one increment makes."""
+        first = increment.reached_before(self.steps)
+        return replace(self, steps=_own(self.steps, increment), first_step=first)
+
+
+PUBLISHED_PGP = Pgp(15_000, 2e-3, windows=8, tokens=128, scored=1024)
+"""As for Llama 2; of 120,000 windows of 128 tokens, and 128 of 1,024 tokens for the start."""
 
 Measure = Adapt | Pgp
+
+
+@dataclass(frozen=True)
+class LastTokens:
+    """PTL (arXiv 2602.04919): the channels that are least active on the last tokens of prompts.
+
+    Attributes:
+        share: the share of the channels that counts as small, or as large, in each window; as
+            published, 12,000 of 14,336.
+        prompts: how many windows are prompts.
+    """
+
+    share: float = 12_000 / 14_336
+    prompts: int = 10
 
 
 def short_windows(windows: Tensor, tokens: int) -> Tensor:
@@ -60,3 +102,8 @@ def short_windows(windows: Tensor, tokens: int) -> Tensor:
     length = min(tokens, windows.shape[1])
     each = windows.shape[1] // length
     return windows[:, : each * length].reshape(len(windows) * each, length)
+
+
+def _own(steps: int, increment: Increment) -> int:
+    """Return how many of all steps one increment makes: at least one."""
+    return max(1, increment.reached(steps) - increment.reached_before(steps))

@@ -8,7 +8,9 @@ from transformers import PretrainedConfig
 
 from worker.pruning.base.increments import AT_ONCE, Increment
 from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.structure.channel_places import check_places
 from worker.pruning.structure.counts import UnitCounts
+from worker.pruning.structure.measures import LastTokens
 from worker.pruning.structure.mlp_channels import channels_of, mlp_channels
 from worker.pruning.structure.reduction import Reduction
 from worker.pruning.structure.smaller_config import Fields, check_describes
@@ -26,12 +28,15 @@ class Neurons:
         increment: the increment that is made.
         spared_windows: how many of the calibration windows, the last ones, are of a second text;
             channels that contribute to the outputs on either text stay.
+        last_tokens: how channels are chosen by the last tokens of windows; None to choose those
+            that contribute least to the outputs.
     """
 
     ratio: float
     repairs: bool = True
     increment: Increment = AT_ONCE
     spared_windows: int = 0
+    last_tokens: LastTokens | None = None
 
     def units(self, block: nn.Module, config: PretrainedConfig) -> list[Units]:
         """Return the units of a block, some of which are removed."""
@@ -42,11 +47,13 @@ class Neurons:
 
         Raises:
             UnsupportedModelError: the model has no MLP channels, or no config describes the smaller
-                model.
+                model; or last tokens do not reach all channels.
             RatioError: no number of channels is near the ratio.
             IncrementsError: there are fewer channels to remove than increments.
         """
         found = channels_of(meta_model)
+        if self.last_tokens is not None:
+            check_places(found)
         widths = width_fields(meta_model, found)
         counts = UnitCounts(meta_model, found, widths)
         removed = counts.removed(self.ratio, self.increment)

@@ -15,6 +15,7 @@ from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.structure.neurons import Neurons
 from worker.pruning.structure.smaller_config import Fields, write_config
 from worker.pruning.structure.units import Units, cut_block, outside_of, restore_block
+from worker.pruning.structure.written_check import check_computes
 
 Ranges = Sequence[tuple[int, int]]
 
@@ -56,6 +57,8 @@ class SmallerModel:
 
         Raises:
             CheckpointError: the written weights do not have the shapes of the written config.
+            SmallerModelError: the written model does not compute what this one computes.
+            NotFiniteError: what this model computes contains NaN or infinity.
         """
         model, kept = self.meta_model, self._kept_blocks
         write_config(self.source, out, model.model.config, self.fields)
@@ -65,7 +68,7 @@ class SmallerModel:
             shards.write(number + 1, self._block(index, number), scratch)
             yield index
         _finish(shards, model, rest, scratch)
-        MetaModel.open(out, model.dtype, model.device)
+        check_computes(MetaModel.open(out, model.dtype, model.device), model)
         return shards.written
 
     def restore(

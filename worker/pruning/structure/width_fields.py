@@ -15,8 +15,6 @@ from worker.pruning.structure.smaller_config import smaller_config
 from worker.pruning.structure.units import Units
 
 _NAMES = re.compile(r"intermediate|ffn|inner")
-_MULTIPLE = 8
-"""Widths stay multiples of this if they are; kernels for matrix products are slow on others."""
 Counts = Mapping[tuple[int, str], int]
 """Numbers of units, by the index of the block and the name of the units."""
 
@@ -29,19 +27,27 @@ class WidthField:
         name: the name of the field.
         value: its value; for a field that is not set, the number of units that follows.
         units: how many units each of these modules has more if the value is larger by 1.
-        multiple: the value stays a multiple of this if it is one.
+        step: by how much the value is lowered at once; None if it is a width, which may be lowered
+            by 1 or stay a multiple of more.
     """
 
     name: str
     value: int
     units: Counts
-    multiple: int = 1
+    step: int | None = None
 
-    @property
-    def step(self) -> int:
-        """By how much the value can be lowered at once."""
-        step = gcd(self.value, self.multiple)
-        return step if step < self.value else 1
+    def step_of(self, multiple: int) -> int:
+        """Return by how much to lower the value at once, so that a width stays such a multiple.
+
+        A width that is no larger multiple of it stays a multiple of a smaller power of two.
+
+        Args:
+            multiple: a power of two.
+        """
+        if self.step is not None:
+            return self.step
+        step = gcd(self.value, multiple)
+        return step if step < self.value else max(1, step // 2)
 
 
 def width_fields(meta_model: MetaModel, found: Sequence[Sequence[Units]]) -> list[WidthField]:
@@ -62,7 +68,7 @@ def width_fields(meta_model: MetaModel, found: Sequence[Sequence[Units]]) -> lis
         if left and (lowered := _lowered(meta_model, name, value or left[0])) is not None:
             changes = {key: width - lowered.get(key, width) for key, width in widths.items()}
             if units := {key: change for key, change in changes.items() if change > 0}:
-                fields.append(WidthField(name, value or left[0], units, _MULTIPLE))
+                fields.append(WidthField(name, value or left[0], units))
     known = {key for field in fields for key in field.units}
     if missing := next((key for key in widths if key not in known), None):
         index, name = missing

@@ -1,6 +1,6 @@
 """Running the calibration windows through one block, while its layers are pruned and changed."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from copy import deepcopy
 from functools import partial
 
@@ -106,8 +106,8 @@ class BlockPass:
             streams: the inputs of the block. Those of the calibration windows are replaced by the
                 block's outputs; with a correction, also those in the dense model.
             pruner: prunes the block's layers; None if the whole block is removed.
-            quantizer: quantises the same layers once all are pruned and refined; None for no
-                quantisation.
+            quantizer: quantises layers, all or some of them, once all are pruned and refined; None
+                for no quantisation.
 
         Yields:
             The progress of the refinement, if there is one.
@@ -132,7 +132,8 @@ class BlockPass:
         if quantizer is not None:
             collector = InputCollector(GramMoments)
             quantize = quantizer.quantize_layer
-            self._run_layers(block, index, states, collector, quantize, advances=True)
+            rounded = self._recipe.rounded_layers(self._meta_model, index, block)
+            self._run_layers(block, index, rounded, states, collector, quantize, advances=True)
         elif self._refiner is not None:
             self._block_inputs.advance(block, index, states)
         return result
@@ -180,19 +181,21 @@ class BlockPass:
         dense = partial(self._dense_block, index, streams.dense_calibration)
         collector = pruner.collector(dense)
         states, prune = streams.calibration, pruner.prune_layer
-        self._run_layers(block, index, states, collector, prune, advances=advances)
+        layers = self._layers(block, index)
+        self._run_layers(block, index, layers, states, collector, prune, advances=advances)
 
     def _run_layers(
         self,
         block: nn.Module,
         index: int,
+        layers: Sequence[LinearLayer],
         states: Activations,
         collector: Collector[M],
         change: Callable[[LinearLayer, M], None],
         *,
         advances: bool,
     ) -> None:
-        """Have rank 0 change each layer, given the moments of its inputs.
+        """Have rank 0 change each of the block's ``layers``, given the moments of its inputs.
 
         If ``advances``, the block's inputs ``states`` are replaced by the changed block's outputs.
         """
@@ -209,9 +212,8 @@ class BlockPass:
             self._ranks.broadcast(layer.oriented(layer.weight))
 
         def calibration(forward: Callable[[int], object]) -> BlockCalibration[M]:
-            layers, count = self._layers(block, index), len(states)
             return BlockCalibration(
-                layers, forward, count, change_everywhere, collector, self._ranks
+                layers, forward, len(states), change_everywhere, collector, self._ranks
             )
 
         if self._propagation == "fused":

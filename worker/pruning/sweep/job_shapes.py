@@ -20,6 +20,7 @@ from worker.pruning.refinement.settings import Refinement
 from worker.pruning.structure.depth import Depth
 from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.structure.measures import Pgp, short_windows
+from worker.pruning.structure.neurons import Neurons
 from worker.pruning.sweep.evaluation import COMPARED_WINDOWS
 from worker.pruning.sweep.recipe.measurement import needed_measurement
 from worker.pruning.sweep.recipe.recipe import Recipe
@@ -112,13 +113,18 @@ def workload(
         scheme=recipe.scheme(meta_model),
         binarized=recipe.binarization.pattern if recipe.binarization else None,
         rotates=recipe.rotates,
-        measuring=_measuring(recipe, calibration),
+        measuring=_measuring(meta_model, recipe, calibration),
     )
 
 
-def _measuring(recipe: Recipe, calibration: Tensor) -> UnitMeasuring | None:
+def _measuring(meta_model: MetaModel, recipe: Recipe, calibration: Tensor) -> UnitMeasuring | None:
     """Return how units are measured before the sweep; None if they are not."""
-    if not isinstance(removal := recipe.removal, MeasuredUnits):
+    removal = recipe.removal
+    if isinstance(removal, Neurons) and removal.last_tokens:
+        prompts = min(removal.last_tokens.prompts, len(calibration) - removal.spared_windows)
+        windows = prompts + removal.spared_windows
+        return UnitMeasuring(False, 1, 1, windows, calibration.shape[1])
+    if not isinstance(removal, MeasuredUnits):
         return None
     measure = removal.measure
     available, tokens = short_windows(calibration, measure.tokens).shape
@@ -128,7 +134,20 @@ def _measuring(recipe: Recipe, calibration: Tensor) -> UnitMeasuring | None:
         return UnitMeasuring(False, measure.steps, measure.masks, windows, tokens, scored)
     if removal.uniform:
         return UnitMeasuring(True)
-    return UnitMeasuring(True, measure.steps, 1, windows, tokens)
+    steps = measure.steps_to(_share_of_increment(meta_model, removal))
+    return UnitMeasuring(True, steps, 1, windows, tokens)
+
+
+def _share_of_increment(meta_model: MetaModel, removal: MeasuredUnits) -> float:
+    """Return the share of their units that the blocks lose in one increment, on average."""
+    blocks = [dict(block.named_parameters()) for block in meta_model.blocks]
+    units = sum(
+        one.count * one.entries(parameters)
+        for block, parameters in zip(meta_model.blocks, blocks, strict=True)
+        for one in removal.units(block, meta_model.config)
+    )
+    whole = sum(value.numel() for parameters in blocks for value in parameters.values())
+    return removal.ratio / removal.increment.total * whole / units
 
 
 def _measured(recipe: Recipe) -> str | None:
@@ -153,6 +172,7 @@ def _block(meta_model: MetaModel, recipe: Recipe, index: int) -> BlockShape:
             recipe.refinement,
         ),
         _of_units(meta_model, recipe, index),
+        layer_shapes(recipe.rounded_layers(meta_model, index, meta_model.blocks[index]), chosen),
     )
 
 

@@ -40,6 +40,7 @@ from worker.pruning.sweep.output import ModelOutput
 from worker.pruning.sweep.progress import Progress
 from worker.pruning.sweep.recipe.check import check_recipe
 from worker.pruning.sweep.recipe.recipe import Recipe
+from worker.pruning.sweep.removal.first_check import check_removal
 from worker.pruning.sweep.replay import replay
 from worker.pruning.sweep.results import BlockResult, PruningResult, UnitProgress
 from worker.pruning.sweep.scratch_folders import NewFolder, scratch_folders
@@ -155,9 +156,11 @@ class ModelPruner:
         with scratch_folders(self._progress.folder) as new_folder:
             streams = self._open_streams(new_folder)
             self._embed(streams)
+            self._check_removal()
             choice = self._measurements.units(self._windows, self._pruners.reduction, new_folder)
-            removed = yield from self._seconds.each("prune", choice)
-            self._pruners = replace(self._pruners, removed=removed)
+            chosen = yield from self._seconds.each("prune", choice)
+            if chosen is not None:
+                self._pruners = replace(self._pruners, removed=chosen.removed)
             with self._seconds("prune"):
                 decisions = self._measurements.decisions(streams.calibration, new_folder)
                 gradients = self._measurements.gradients(self._calibration, new_folder)
@@ -182,7 +185,8 @@ class ModelPruner:
                 )
             self._progress.delete_snapshot()
         self._ranks.barrier()  # until the scratch files of all ranks are deleted
-        return self._result(tuple(dense_losses), tuple(pruned_losses))
+        changed = chosen.changed if chosen else None
+        return replace(self._result(tuple(dense_losses), tuple(pruned_losses)), changed=changed)
 
     def _embed(self, streams: Streams) -> None:
         """Fill the streams with the inputs of the first block."""
@@ -194,6 +198,12 @@ class ModelPruner:
         for hidden in streams.calibration if self._recipe.follows_dense else ():
             streams.dense_calibration.append(hidden)
         trim_heap()
+
+    def _check_removal(self) -> None:
+        """Check what is removed before it is measured, which can take long."""
+        if self._recipe.removal is not None:
+            check_removal(self._meta_model, self._block_inputs, self._recipe.removal)
+            trim_heap()
 
     def _prune_block(
         self,

@@ -192,7 +192,9 @@ class BlockResult:
     @property
     def zeros(self) -> int:
         """Number of zeros in the pruned matrices as they are written."""
-        return sum(layer.zeros for layer in self.quantized or self.layers)
+        rounded = {layer.name for layer in self.quantized}
+        others = sum(layer.zeros for layer in self.layers if layer.name not in rounded)
+        return others + sum(layer.zeros for layer in self.quantized)
 
     @property
     def weights(self) -> int:
@@ -239,6 +241,8 @@ class PruningResult:
         peak_bytes: the peak of resident memory, summed over the processes.
         device_peak_bytes: the most memory that tensors took on any one GPU; None on a CPU.
         shards: the files that were written, with their digests.
+        changed: the share of the removed units that a search chose in place of the ones that it
+            started from; None if there was no search.
     """
 
     dense_losses: tuple[float, ...]
@@ -253,6 +257,7 @@ class PruningResult:
     peak_bytes: int = field(compare=False)
     device_peak_bytes: int | None = field(compare=False)
     shards: tuple[Shard, ...] = field(compare=False, default=())
+    changed: float | None = None
 
     @property
     def dense_loss(self) -> float | None:

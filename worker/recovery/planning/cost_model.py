@@ -2,7 +2,7 @@
 
 from worker.pruning.base.shapes import ModelShape
 from worker.pruning.base.speed import Cost
-from worker.recovery.planning.sizes import CHUNK_TOKENS
+from worker.recovery.planning.sizes import CHUNK_TOKENS, FORWARD_TOKENS
 from worker.recovery.planning.workload import (
     RecoverySetting,
     RecoveryWork,
@@ -18,6 +18,11 @@ _TARGET_BYTES = 12  # likewise by the dense model's probabilities
 _STEP_BYTES = 60  # likewise per trained number by a step of the optimizer
 _STATE_BYTES = 12  # per trained number in the files of a state
 _SAVED, _MEASURED = 20, 11  # states that are saved, and held-out losses
+# Calls of torch, Python's own work included, as small models take them.
+_FORWARD_CALLS = 600  # per block and batch
+_LAYER_CALLS = 100  # per trained layer and step: the optimizer, masks, clipping
+_SAVE_CALLS = 20_000  # per state that is saved
+_START_CALLS = 100_000
 
 
 def recovery_cost(
@@ -55,18 +60,24 @@ class _CostModel:
         return cost + self._optimizer() + files
 
     @property
+    def _micro_batch(self) -> int:
+        return self._setting.micro_batch_tokens(self._recovery, self._work)
+
+    @property
     def _steps(self) -> int:
         return step_count(self._recovery, self._work.seq_len)
 
     def _forward(self, shape: ModelShape) -> Cost:
         """Return the cost of a forward pass through all blocks of a model, per token."""
         size, total = item_bytes(self._work), Cost()
+        batch = min(FORWARD_TOKENS[self._work.device], self._micro_batch)
         for block in shape.blocks:
             used = sum(layer.weights * layer.token_share for layer in block.layers)
             states = sum((one.inputs + one.outputs) * one.token_share for one in block.layers)
             total += Cost(
                 forward_matmul=2 * (used + 2 * self._work.seq_len * shape.hidden),
                 elementwise=(2 * states + _BLOCK_STATES * shape.hidden) * size,
+                calls=_FORWARD_CALLS / batch,
             )
         return total
 
@@ -84,8 +95,12 @@ class _CostModel:
         """
         numbers = self._numbers
         tokens = batch_tokens(self._recovery.tokens)
-        batches = -(-tokens // self._setting.micro_batch_tokens(self._recovery, self._work))
+        batches = -(-tokens // self._micro_batch)
         weights = 8 * numbers.weights * (numbers.trained != numbers.weights)
         passes = 1 + _BACKWARD + self._setting.recomputes
         each = _STEP_BYTES * numbers.trained + batches * passes * weights
-        return Cost(elementwise=self._steps * each)
+        layers = sum(len(block.layers) for block in self._shape.blocks)
+        calls = _START_CALLS + min(_SAVED, self._steps) * _SAVE_CALLS
+        return Cost(
+            elementwise=self._steps * each, calls=calls + self._steps * layers * _LAYER_CALLS
+        )

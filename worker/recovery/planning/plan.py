@@ -13,7 +13,7 @@ from worker.recovery.planning.memory_model import recovery_memory, scratch_bytes
 from worker.recovery.planning.workload import RecoverySetting, RecoveryWork
 from worker.recovery.settings import Kind, Recovery, step_count, windows_per_step
 
-_MARGIN = 1.05  # predictions may be 5 % too low
+_MARGIN = 1.05  # the model of the memory may be 5 % too low, and a plan must not be
 _MICRO_BATCH_TOKENS = {"cpu": 1_024, "cuda": 16_384}  # larger ones are no faster
 _SMALLER: tuple[Kind, ...] = ("mask_lora", "spp")
 _WITHOUT = "recover to none and refine to true, which trains one block at a time"
@@ -101,13 +101,13 @@ def _plans(
     """Yield plans, from the fastest setting to the one that needs the least memory."""
     for setting in _settings(recovery, work):
         memory = recovery_memory(shape, recovery, work, setting)
-        resident = headroom.resident_bytes + memory.host_bytes
+        working = round(_MARGIN * memory.host_bytes)
         yield RecoveryPlan(
             setting,
             steps=step_count(recovery, work.seq_len),
-            host_bytes=max(headroom.peak_bytes, resident),
-            working_bytes=memory.host_bytes,
-            device_bytes=memory.device_bytes,
+            host_bytes=max(headroom.peak_bytes, headroom.resident_bytes + working),
+            working_bytes=working,
+            device_bytes=round(_MARGIN * memory.device_bytes),
             scratch_bytes=scratch_bytes(shape, recovery, work),
         )
 
@@ -131,9 +131,9 @@ def _missing_bytes(candidate: RecoveryPlan, headroom: Headroom) -> int:
 
 def _needed_and_left(candidate: RecoveryPlan, headroom: Headroom) -> Iterator[tuple[int, int, str]]:
     """Yield (bytes needed, bytes left, name of the limit) for the host, and for a GPU if used."""
-    yield round(candidate.working_bytes * _MARGIN), headroom.host_bytes, headroom.limit
+    yield candidate.working_bytes, headroom.host_bytes, headroom.limit
     if headroom.device_bytes is not None:
-        yield round(candidate.device_bytes * _MARGIN), headroom.device_bytes, "the device's memory"
+        yield candidate.device_bytes, headroom.device_bytes, "the device's memory"
 
 
 def _insufficient_memory(

@@ -6,11 +6,19 @@ from typing import Annotated, Any
 
 import typer
 
-from zpruner.cli.display import event_line, failure_text, result_text, summary
+from zpruner.cli.display import (
+    cancelled_text,
+    event_line,
+    failure_text,
+    result_text,
+    summary,
+)
 from zpruner.cli.options import FollowOption, JobArgument, JsonOption, LimitOption, TimeoutOption
 from zpruner.cli.requests import pair_of
 from zpruner.cli.tables import jobs_table
 from zpruner.cli.terminal import (
+    NOT_FOUND,
+    OK,
     USAGE,
     connect,
     exit_code,
@@ -20,7 +28,7 @@ from zpruner.cli.terminal import (
     stderr,
 )
 from zpruner.client.download import Format
-from zpruner.client.filters import Filters, Sort
+from zpruner.client.filters import CancelFilters, Filters, Sort
 from zpruner.client.job import PARALLEL
 from zpruner.client.models.jobs import Facets
 from zpruner.client.transport.errors import ProblemError
@@ -30,11 +38,19 @@ app = typer.Typer()
 
 @app.command(name="wait")
 def wait_for(
-    job_id: JobArgument, timeout: TimeoutOption = None, as_json: JsonOption = False
+    job_id: JobArgument,
+    outputs: Annotated[
+        bool, typer.Option("--outputs", help="Wait also until the result has been sent.")
+    ] = False,
+    timeout: TimeoutOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Follow a job until it ends; the exit code says how it ended."""
+    """Follow a job until it ends; the exit code says how it ended.
+
+    With --outputs it is 1 also if the result could not be sent to each target.
+    """
     with connect() as client:
-        follow(client, job_id, timeout, as_json)
+        follow(client, job_id, timeout, as_json, delivered=outputs)
 
 
 @app.command(name="ls")
@@ -61,6 +77,7 @@ def list_jobs(
     ] = None,
     created_by: Annotated[str | None, typer.Option(help="The id of a key.")] = None,
     limit: LimitOption = 20,
+    all_: Annotated[bool, typer.Option("--all", help="List all, however many.")] = False,
     sort: Annotated[
         Sort, typer.Option(help="Time or metric, ascending; descending with - before it.")
     ] = "-created",
@@ -77,7 +94,8 @@ def list_jobs(
         if facets:
             _print_facets(client.jobs.facets(**filters), as_json)
             return
-        jobs = client.jobs.list(limit=limit, sort="created" if oldest else sort, **filters)
+        most = None if all_ else limit
+        jobs = client.jobs.list(limit=most, sort="created" if oldest else sort, **filters)
     print_response(jobs, as_json, jobs_table)
 
 
@@ -90,11 +108,35 @@ def get(job_id: JobArgument, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def cancel(job_id: JobArgument, as_json: JsonOption = False) -> None:
-    """Cancel a job."""
+def cancel(
+    job_ids: Annotated[list[str] | None, typer.Argument(help="The ids of jobs.")] = None,
+    status: Annotated[list[str] | None, typer.Option(help="A status; may be repeated.")] = None,
+    model: Annotated[str | None, typer.Option(help="A model, as in the request.")] = None,
+    sweep: Annotated[str | None, typer.Option(help="Points of this sweep.")] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option("--label", help="name=value; may be repeated, all must match."),
+    ] = None,
+    q: Annotated[
+        str | None, typer.Option("--search", "-q", help="Part of a name, a model or a label.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Cancel jobs: those with the ids, or all that match the options and have not ended."""
+    filters: CancelFilters = {"status": status, "model": model, "sweep": sweep, "q": q}
+    filters["labels"] = dict(pair_of(one, "--label") for one in label or ())
+    if bool(job_ids) == any(filters.values()):
+        problem = "name either ids of jobs, or a filter such as --status queued or --label team=nlp"
+        raise typer.BadParameter(problem, param_hint="JOB_IDS")
     with connect() as client:
-        job = client.jobs.cancel(job_id)
-    print_response(job, as_json, lambda job: job.status)
+        if job_ids and len(job_ids) == 1:
+            job = client.jobs.cancel(job_ids[0])
+            print_response(job, as_json, lambda job: job.status)
+            return
+        done = client.jobs.cancel_several(job_ids or None, **filters)
+    notes = ["more jobs match: run the command again"] if done.has_more else []
+    print_response(done, as_json, cancelled_text, notes)
+    raise typer.Exit(NOT_FOUND if done.missing else OK)
 
 
 @app.command()

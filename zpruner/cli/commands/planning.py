@@ -7,6 +7,7 @@ import typer
 
 from zpruner.cli.commands.submission import create
 from zpruner.cli.field_options import JOB_FIELDS, FieldOption, value_of, with_fields
+from zpruner.cli.job_command import JobCommand
 from zpruner.cli.options import JsonOption, TimeoutOption
 from zpruner.cli.requests import REUSE, SUBMISSION, request_of
 from zpruner.cli.tables import comparison_table, counts_text, estimate_text, sweep_table
@@ -43,7 +44,7 @@ SWEEP_FIELDS["skip"] = FieldOption(
 app = typer.Typer()
 
 
-@app.command()
+@app.command(cls=JobCommand)
 @with_fields(*JOB_FIELDS, *SUBMISSION, REUSE)
 def run(fields: dict[str, Any], timeout: TimeoutOption = None, as_json: JsonOption = False) -> None:
     """Submit a job and follow it until it ends; the exit code says how it ended."""
@@ -53,7 +54,7 @@ def run(fields: dict[str, Any], timeout: TimeoutOption = None, as_json: JsonOpti
         follow(client, job.id, timeout, as_json)
 
 
-@app.command()
+@app.command(cls=JobCommand)
 @with_fields(*JOB_FIELDS)
 def estimate(fields: dict[str, Any], as_json: JsonOption = False) -> None:
     """Estimate the memory and time of a job without submitting it."""
@@ -81,7 +82,7 @@ def compare(
     )
 
 
-@app.command()
+@app.command(cls=JobCommand)
 @with_fields(*SWEEP_FIELDS.values())
 def sweep(
     fields: dict[str, Any],
@@ -126,14 +127,17 @@ class _Counts:
 
 
 def _exit_code(sweep: Sweep) -> int:
-    """Return the exit code of the worst outcome among a sweep's jobs."""
+    """Return the exit code of the worst outcome among a sweep's jobs.
+
+    A sweep with a gate asks for points that pass: if there is one, others may have failed the gate.
+    """
     statuses = {point.status for point in sweep.points}
     verdicts = {point.verdict for point in sweep.points}
     worst = [
         (JOB_FAILED, "failed" in statuses),
         (EXPIRED, "expired" in statuses),
         (CANCELLED, "cancelled" in statuses),
-        (GATE_FAILED, "fail" in verdicts),
+        (GATE_FAILED, "fail" in verdicts and "pass" not in verdicts),
     ]
     return next((code for code, happened in worst if happened), OK)
 

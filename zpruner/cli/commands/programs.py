@@ -3,10 +3,21 @@
 import os
 from collections.abc import Iterable
 from importlib.util import find_spec
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
+from typing_extensions import override
 
+from zpruner.cli.field_options import with_fields
+from zpruner.cli.job_command import JobCommand
+from zpruner.cli.prune_options import (
+    PRUNE_FIELDS,
+    DeviceOption,
+    DevicesOption,
+    MemoryOption,
+    OutArgument,
+    PlanOption,
+)
 from zpruner.cli.terminal import USAGE, stderr
 from zpruner.programs import command, environment
 
@@ -18,7 +29,19 @@ PASS_ARGUMENTS_ON = {
 API = ("sqlalchemy", "fastapi", "uvicorn")
 WORKER = ("sqlalchemy", "celery", "torch", "transformers")
 FILES = ("numpy",)
-GGUF = ("sqlalchemy", "torch", "transformers", "gguf", "sentencepiece")
+GGUF = ("sqlalchemy", "torch", "transformers", "gguf", "sentencepiece", "xllamacpp")
+
+ARGUMENTS = "zpruner.arguments"
+
+
+class ForwardedCommand(JobCommand):
+    """Checks its arguments, and passes them on to the program as they were given."""
+
+    @override
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        ctx.meta[ARGUMENTS] = list(args)
+        return super().parse_args(ctx, args)
+
 
 app = typer.Typer()
 part = typer.Typer(no_args_is_help=True, help="Run one part of the service by itself.")
@@ -28,92 +51,102 @@ app.add_typer(part, name="part")
 @app.command(context_settings=PASS_ARGUMENTS_ON)
 def serve(context: typer.Context) -> None:
     """Run the whole service on this machine; see --help for the options."""
-    _exec("serve", context, dict.fromkeys((*API, *WORKER)), "embedded")
+    _exec("serve", context.args, dict.fromkeys((*API, *WORKER)), "embedded")
 
 
-@app.command(context_settings=PASS_ARGUMENTS_ON)
-def prune(context: typer.Context) -> None:
-    """Prune a model without a service; see --help for the options."""
-    _exec("prune", context, ("torch", "transformers"), "worker")
+@app.command(cls=ForwardedCommand)
+@with_fields(*PRUNE_FIELDS)
+def prune(
+    fields: dict[str, Any],
+    context: typer.Context,
+    out: OutArgument,
+    device: DeviceOption = "auto",
+    devices: DevicesOption = 1,
+    memory_budget_bytes: MemoryOption = None,
+    plan: PlanOption = False,
+) -> None:
+    """Prune a model into a folder; the last line of output is a JSON object of metrics."""
+    _exec("prune", context.meta[ARGUMENTS], ("torch", "transformers"), "worker")
 
 
 @app.command(context_settings=PASS_ARGUMENTS_ON)
 def speed(context: typer.Context) -> None:
     """Measure speed and memory of two models without a service; see --help for the options."""
-    _exec("speed", context, ("torch", "transformers"), "worker")
+    _exec("speed", context.args, ("torch", "transformers"), "worker")
 
 
 @app.command(context_settings=PASS_ARGUMENTS_ON)
 def gguf(context: typer.Context) -> None:
     """Write a model folder as a GGUF file for llama.cpp; see --help for the options."""
-    _exec("gguf", context, GGUF, "llama")
+    asks_for_help = {"-h", "--help"} & set(context.args)
+    _exec("gguf", context.args, () if asks_for_help else GGUF, "llama")
 
 
 @app.command(context_settings=PASS_ARGUMENTS_ON)
 def doctor(context: typer.Context) -> None:
     """Check the settings and this machine without starting anything; see --help for the options."""
-    _exec("doctor", context, ("sqlalchemy", "celery"), "embedded")
+    _exec("doctor", context.args, ("sqlalchemy", "celery"), "embedded")
 
 
 @app.command(context_settings=PASS_ARGUMENTS_ON)
 def compact(context: typer.Context) -> None:
     """Write a model's folder without its zeros; see --help for the options."""
-    _exec("compact", context, FILES, "files")
+    _exec("compact", context.args, FILES, "files")
 
 
 @app.command(context_settings=PASS_ARGUMENTS_ON)
 def expand(context: typer.Context) -> None:
     """Restore the folder that a compact one was made from; see --help for the options."""
-    _exec("expand", context, FILES, "files")
+    _exec("expand", context.args, FILES, "files")
 
 
 @app.command(context_settings=PASS_ARGUMENTS_ON)
 def certify(context: typer.Context) -> None:
     """Check which N:M patterns the matrices of a folder hold; see --help for the options."""
-    _exec("certify", context, FILES, "files")
+    _exec("certify", context.args, FILES, "files")
 
 
 @part.command(context_settings=PASS_ARGUMENTS_ON)
 def migrate(context: typer.Context) -> None:
     """Migrate the database to the current schema."""
-    _exec("migrate", context, ("sqlalchemy",), "service")
+    _exec("migrate", context.args, ("sqlalchemy",), "service")
 
 
 @part.command(context_settings=PASS_ARGUMENTS_ON)
 def api(context: typer.Context) -> None:
     """Serve the API; see --help for the options."""
-    _exec("api", context, API, "api")
+    _exec("api", context.args, API, "api")
 
 
 @part.command(context_settings=PASS_ARGUMENTS_ON)
 def worker(context: typer.Context) -> None:
     """Run jobs from queues; see --help for the options."""
-    _exec("worker", context, WORKER, "worker")
+    _exec("worker", context.args, WORKER, "worker")
 
 
 @part.command(context_settings=PASS_ARGUMENTS_ON)
 def control(context: typer.Context) -> None:
     """Requeue, schedule and estimate jobs, send webhooks and results; a service has one."""
-    _exec("control", context, WORKER, "worker")
+    _exec("control", context.args, WORKER, "worker")
 
 
 @part.command(context_settings=PASS_ARGUMENTS_ON)
 def ping(context: typer.Context) -> None:
     """Exit with 0 if the named process responds: a worker of this machine, or control."""
-    _exec("ping", context, WORKER, "worker")
+    _exec("ping", context.args, WORKER, "worker")
 
 
 def bootstrap(context: typer.Context) -> None:
     """Create a key in the database, by default for an admin; needs neither a service nor a key."""
-    _exec("keys", context, ("sqlalchemy",), "service")
+    _exec("keys", context.args, ("sqlalchemy",), "service")
 
 
-def _exec(program: str, context: typer.Context, needs: Iterable[str], extra: str) -> NoReturn:
+def _exec(program: str, given: Iterable[str], needs: Iterable[str], extra: str) -> NoReturn:
     """Replace this process with a program, if the packages that the program needs are installed."""
     if missing := [name for name in needs if find_spec(name) is None]:
         stderr.print(
             f"{', '.join(missing)} not installed: pip install 'zpruner[{extra}]'", markup=False
         )
         raise typer.Exit(USAGE)
-    arguments = command(program, *context.args)
+    arguments = command(program, *given)
     os.execve(arguments[0], arguments, environment())  # noqa: S606 - our own program

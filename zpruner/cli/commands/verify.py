@@ -8,10 +8,13 @@ from typing import Annotated
 import typer
 
 from zpruner.cli.options import JsonOption
+from zpruner.cli.printable import printable
 from zpruner.cli.statements import comparison_table, print_differing, read_statement
 from zpruner.cli.terminal import JOB_FAILED, print_response, stderr
 from zpruner.client.models.provenance import ENVELOPE, FILE, compare_digests
 
+MOST_LINKS = 20
+"""How many links are named."""
 UNLISTED = frozenset({FILE, ENVELOPE, "SHA256SUMS"})
 """Files that no statement lists: the statement itself, and those that are made from it."""
 
@@ -26,9 +29,10 @@ def verify(
 ) -> None:
     """Compare the files in a folder with their provenance; needs no service.
 
-    The exit code is 1 if a file is different or missing, or is not one of the job's, or if the
-    provenance is not signed as it should be.
+    The exit code is 1 if a file is different or missing, or is not one of the job's, if the folder
+    has links, or if the provenance is not signed as it should be.
     """
+    _refuse_links(folder)
     expected = read_statement(folder, "FOLDER").digests
     error = _signature_error(folder, public_key) if public_key else None
     found = {name: _sha256(path) for name, path in _files(folder).items() if name not in UNLISTED}
@@ -48,6 +52,21 @@ def _signature_error(folder: Path, public_key: Path) -> str | None:
         raise typer.BadParameter(reason, param_hint="--public-key") from None
     error: str | None = signature.signature_error(folder, public_key)
     return error
+
+
+def _refuse_links(folder: Path) -> None:
+    """Exit if a folder has links or devices: what is behind them may change, or lie elsewhere."""
+    paths = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
+    special = [
+        name
+        for name, path in sorted(paths.items())
+        if path.is_symlink() or not (path.is_file() or path.is_dir())
+    ]
+    if special:
+        names = printable(", ".join(special[:MOST_LINKS]))
+        text = f"not verified, because these are links, pipes or devices: {names}. Copy the folder "
+        stderr.print(f"{text}with `cp -rL`, and verify the copy", markup=False)
+        raise typer.Exit(JOB_FAILED)
 
 
 def _files(folder: Path) -> dict[str, Path]:

@@ -6,6 +6,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 FINAL = frozenset({"succeeded", "failed", "cancelled", "expired"})
+UNSENT = frozenset({"waiting", "running"})
+"""The states of outputs that are still to be sent."""
 
 
 class ResponseModel(BaseModel):
@@ -114,6 +116,18 @@ class GateFailure(ResponseModel):
     interval: Interval | None = None
 
 
+class Lineage(ResponseModel):
+    """The jobs whose results led to a model.
+
+    Attributes:
+        model: the model that the first of these jobs pruned.
+        jobs: the ids of these jobs, the latest first.
+    """
+
+    model: str
+    jobs: list[str]
+
+
 class JobFields(ResponseModel):
     """The fields of a job."""
 
@@ -121,6 +135,7 @@ class JobFields(ResponseModel):
     name: str | None = None
     labels: dict[str, Any] = {}
     parent_id: str | None = None
+    lineage: Lineage | None = None
     queue: str = "gpu"
     queue_position: int | None = None
     priority: int = 0
@@ -154,6 +169,11 @@ class JobFields(ResponseModel):
     def is_final(self) -> bool:
         """Whether the job has ended."""
         return self.status in FINAL
+
+    @property
+    def is_being_delivered(self) -> bool:
+        """Whether the result is still to be sent to a target."""
+        return any(one.state in UNSENT for one in self.outputs)
 
 
 class Preview(ResponseModel):
@@ -240,6 +260,7 @@ class Result(ResponseModel):
 
     job_id: str
     metrics: dict[str, Any] = {}
+    warnings: list[str] = []
     artifacts: list[Artifact] = []
 
 

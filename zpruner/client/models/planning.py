@@ -29,6 +29,16 @@ class Seconds(ResponseModel):
     p90: float
 
 
+class Basis(ResponseModel):
+    """What a predicted time rests on, also as text; ``slowdown`` is 1 on an idle machine."""
+
+    jobs: int = 0
+    correction: float = 1.0
+    slowdown: float = 1.0
+    speed_was_busy: bool = False
+    text: str
+
+
 class Recovery(ResponseModel):
     """The number of steps of a job's recovery, and its predicted memory, disk space and time."""
 
@@ -49,6 +59,7 @@ class Estimate(ResponseModel):
     queue: str | None = None
     memory: Memory
     seconds: Seconds | None = None
+    basis: Basis | None = None
     recovery: Recovery | None = None
     artifact_bytes: int
     warnings: list[str] = []

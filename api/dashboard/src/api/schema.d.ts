@@ -61,6 +61,28 @@ export interface paths {
         patch: operations["describe_job"];
         trace?: never;
     };
+    "/v1/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Jobs
+         * @description Cancel several jobs, named by their ids or by a filter; repeating it changes nothing.
+         *
+         *     All are cancelled, or none if the service fails. Jobs that have ended are left alone.
+         */
+        post: operations["cancel_jobs"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/jobs/{job_id}/cancel": {
         parameters: {
             query?: never;
@@ -725,7 +747,9 @@ export interface paths {
         };
         /**
          * List Outputs
-         * @description List a job's outputs; there are none before the job has succeeded.
+         * @description List a job's outputs; there are none before the job has ended.
+         *
+         *     Those of a job that ended without success are `skipped`, and can be neither sent nor cancelled.
          */
         get: operations["list_outputs"];
         put?: never;
@@ -1777,6 +1801,43 @@ export interface components {
             } | null;
         };
         /**
+         * Basis
+         * @description What the predicted time rests on.
+         */
+        Basis: {
+            /**
+             * Speed Measured At
+             * Format: date-time
+             * @description When the machine's speed was measured.
+             */
+            speed_measured_at: string;
+            /**
+             * Speed Was Busy
+             * @description Whether other programs used the machine then. It is soon measured again.
+             */
+            speed_was_busy: boolean;
+            /**
+             * Jobs
+             * @description How many finished jobs of this size have corrected the time.
+             */
+            jobs: number;
+            /**
+             * Correction
+             * @description The factor that they have corrected it by.
+             */
+            correction: number;
+            /**
+             * Slowdown
+             * @description How many times as long work takes now, because other programs use the machine; 1 if it is not busy.
+             */
+            slowdown: number;
+            /**
+             * Text
+             * @description The same in words.
+             */
+            text: string;
+        };
+        /**
          * BinarizeSpec
          * @description How many weights are kept, and which of these share their values.
          */
@@ -1877,6 +1938,104 @@ export interface components {
              * @description The `eval_dataset` that measures perplexity on it as the literature does.
              */
             protocol: string | null;
+        };
+        /**
+         * CancelFilter
+         * @description Which jobs to cancel, as in the list of jobs; those that have ended are left alone.
+         */
+        CancelFilter: {
+            /**
+             * Status
+             * @description Any of these.
+             * @default []
+             */
+            status: components["schemas"]["JobState"][];
+            /**
+             * Model
+             * @description Exactly this model.
+             */
+            model?: string | null;
+            method?: components["schemas"]["MethodName"] | null;
+            /**
+             * Parent
+             * @description Made by a rerun of this job.
+             */
+            parent?: string | null;
+            /**
+             * Sweep
+             * @description The points of this sweep.
+             */
+            sweep?: string | null;
+            /**
+             * Labels
+             * @description All of these.
+             * @default {}
+             */
+            labels: {
+                [key: string]: string;
+            };
+            /**
+             * Created By
+             * @description Submitted with this key.
+             */
+            created_by?: string | null;
+            /** Created After */
+            created_after?: string | null;
+            /** Created Before */
+            created_before?: string | null;
+            /**
+             * Q
+             * @description Part of the job's name, of its model or of a label.
+             */
+            q?: string | null;
+        };
+        /**
+         * CancelRequest
+         * @description The jobs to cancel: by their ids, or by a filter.
+         * @example {
+         *       "ids": [
+         *         "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b"
+         *       ]
+         *     }
+         */
+        CancelRequest: {
+            /** Ids */
+            ids?: string[] | null;
+            filter?: components["schemas"]["CancelFilter"] | null;
+        };
+        /**
+         * CancelledJobs
+         * @description What became of the jobs that were to be cancelled.
+         * @example {
+         *       "cancelled": [
+         *         "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b"
+         *       ],
+         *       "ended": [],
+         *       "missing": [],
+         *       "has_more": false
+         *     }
+         */
+        CancelledJobs: {
+            /**
+             * Cancelled
+             * @description Jobs that are cancelled, or will be once their workers stop.
+             */
+            cancelled: string[];
+            /**
+             * Ended
+             * @description Jobs that had ended, so that nothing was done.
+             */
+            ended: string[];
+            /**
+             * Missing
+             * @description Ids of no job.
+             */
+            missing: string[];
+            /**
+             * Has More
+             * @description Whether more jobs match: one request cancels 200 at most.
+             */
+            has_more: boolean;
         };
         /**
          * ComparedJob
@@ -2389,6 +2548,8 @@ export interface components {
          *         "method": "zpruner",
          *         "ratio": null,
          *         "uniform": true,
+         *         "search_steps": null,
+         *         "selection": null,
          *         "keep_dataset": null,
          *         "keep_text_field": null,
          *         "steps": null,
@@ -2437,7 +2598,10 @@ export interface components {
         };
         /**
          * EstimateRead
-         * @description The estimated memory use, run time and output size of a job on an otherwise idle machine.
+         * @description The estimated memory use, run time and output size of a job.
+         *
+         *     The memory is that of an otherwise idle machine. The time is that of a machine that stays as
+         *     busy as it was for the estimate.
          * @example {
          *       "id": "est_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
          *       "status": "ready",
@@ -2452,6 +2616,8 @@ export interface components {
          *         "method": "zpruner",
          *         "ratio": null,
          *         "uniform": true,
+         *         "search_steps": null,
+         *         "selection": null,
          *         "keep_dataset": null,
          *         "keep_text_field": null,
          *         "steps": null,
@@ -2503,6 +2669,14 @@ export interface components {
          *         "p50": 310,
          *         "p90": 372,
          *         "jobs": 41
+         *       },
+         *       "basis": {
+         *         "speed_measured_at": "2026-02-03T09:12:44Z",
+         *         "speed_was_busy": false,
+         *         "jobs": 41,
+         *         "correction": 1.1,
+         *         "slowdown": 1,
+         *         "text": "The machine's speed was measured on 2026-02-03 at 09:12 UTC. 41 finished jobs of this size have corrected the time (times 1.1)."
          *       },
          *       "recovery": null,
          *       "artifact_bytes": 16060522496,
@@ -2560,6 +2734,8 @@ export interface components {
             memory: components["schemas"]["Memory"];
             /** @description Null if several devices share the job, or the machine's speed is unknown. */
             seconds: components["schemas"]["Seconds"] | null;
+            /** @description What `seconds` rests on; null without them. */
+            basis?: components["schemas"]["Basis"] | null;
             /** @description What `recover` takes. The time and disk space above include its own. */
             recovery?: components["schemas"]["RecoveryEstimate"] | null;
             /** Artifact Bytes */
@@ -2846,10 +3022,11 @@ export interface components {
         };
         /**
          * JobChanges
-         * @description The fields that the rerun changes. The job's other fields are copied, with three exceptions.
+         * @description The fields that the rerun changes. The job's other fields are copied, with some exceptions.
          *
-         *     The deadline and ``expect`` are not copied. A new ``preset`` replaces all fields that presets
-         *     can set. The method ``none`` or a new ``pattern`` sets ``sparsity``, unless the request sets it.
+         *     ``not_before``, the deadline and ``expect`` are not copied. A new ``preset`` replaces all fields
+         *     that presets can set. The method ``none`` or a new ``pattern`` sets ``sparsity``, unless the
+         *     request sets it.
          * @example {
          *       "sparsity": 0.6
          *     }
@@ -2857,7 +3034,7 @@ export interface components {
         JobChanges: {
             /**
              * Model
-             * @description A Hugging Face id, `local:` and a folder below an allowed root, or `s3://bucket/folder` in an allowed bucket.
+             * @description A Hugging Face id, `local:` and a folder below an allowed root, `s3://bucket/folder` in an allowed bucket, or `job:` and the id of a job that has succeeded: its result.
              * @example meta-llama/Llama-3.1-8B
              */
             model?: string;
@@ -2906,6 +3083,14 @@ export interface components {
              * @default true
              */
             uniform: boolean;
+            /**
+             * Search Steps
+             * @description With `pgp`, in how many steps the search changes the probabilities of units; 1,000 by default, and 15,000, as published, with `propagation: reference`.
+             * @example 2000
+             */
+            search_steps?: number | null;
+            /** @description With `neurons`, which channels go: those that contribute least (`energy`, the default), or those that are least active on the last tokens of prompts (`ptl`). */
+            selection?: components["schemas"]["SelectionName"] | null;
             /**
              * Keep Dataset
              * @description With `neurons`, a second calibration text, named as `dataset`: channels that matter on it stay, too.
@@ -3139,8 +3324,14 @@ export interface components {
              */
             gate?: components["schemas"]["Gate"] | null;
             /**
+             * Not Before
+             * @description The job waits until then: a moment, or a duration from now on, such as `2h`, `90m` or `1d`.
+             * @example 2h
+             */
+            not_before?: string | null;
+            /**
              * Deadline
-             * @description The job expires if it has not ended by then.
+             * @description The job expires if it has not ended by then: a moment, or a duration from now on, such as `2h`, `90m` or `1d`.
              * @example 2027-01-05T18:00:00Z
              */
             deadline?: string | null;
@@ -3153,6 +3344,7 @@ export interface components {
          *       "name": null,
          *       "labels": {},
          *       "parent_id": null,
+         *       "lineage": null,
          *       "queue": "gpu",
          *       "priority": 0,
          *       "created_by": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70",
@@ -3181,6 +3373,8 @@ export interface components {
          *         "method": "zpruner",
          *         "ratio": null,
          *         "uniform": true,
+         *         "search_steps": null,
+         *         "selection": null,
          *         "keep_dataset": null,
          *         "keep_text_field": null,
          *         "steps": null,
@@ -3302,6 +3496,8 @@ export interface components {
              * @description The job that this one is a rerun of.
              */
             parent_id: string | null;
+            /** @description How the model was made, if it is the result of another job. */
+            lineage: components["schemas"]["Lineage"] | null;
             /**
              * Queue
              * @description The queue that the job waits in, or was taken from.
@@ -3363,7 +3559,7 @@ export interface components {
             error: components["schemas"]["Problem"] | null;
             /**
              * Warnings
-             * @description What could not be checked when the job was submitted.
+             * @description What could not be checked or is likely a mistake, when the job was submitted; and once it has succeeded, what to know before its metrics are used.
              */
             warnings: string[];
             /**
@@ -3373,7 +3569,7 @@ export interface components {
             deadline: string | null;
             /**
              * Not Before
-             * @description After a temporary failure: when the job is tried again.
+             * @description The job waits until then: as it was asked for, or after a temporary failure.
              */
             not_before: string | null;
             /**
@@ -3461,6 +3657,7 @@ export interface components {
          *           "name": null,
          *           "labels": {},
          *           "parent_id": null,
+         *           "lineage": null,
          *           "queue": "gpu",
          *           "priority": 0,
          *           "created_by": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70",
@@ -3489,6 +3686,8 @@ export interface components {
          *             "method": "zpruner",
          *             "ratio": null,
          *             "uniform": true,
+         *             "search_steps": null,
+         *             "selection": null,
          *             "keep_dataset": null,
          *             "keep_text_field": null,
          *             "steps": null,
@@ -3661,6 +3860,8 @@ export interface components {
          *         "method": "zpruner",
          *         "ratio": null,
          *         "uniform": true,
+         *         "search_steps": null,
+         *         "selection": null,
          *         "keep_dataset": null,
          *         "keep_text_field": null,
          *         "steps": null,
@@ -3721,7 +3922,7 @@ export interface components {
             gate?: components["schemas"]["Gate"] | null;
             /**
              * Warnings
-             * @description What could not be checked.
+             * @description What could not be checked, or is likely a mistake.
              */
             warnings: string[];
             /**
@@ -3738,6 +3939,7 @@ export interface components {
          *       "name": null,
          *       "labels": {},
          *       "parent_id": null,
+         *       "lineage": null,
          *       "queue": "gpu",
          *       "priority": 0,
          *       "created_by": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70",
@@ -3766,6 +3968,8 @@ export interface components {
          *         "method": "zpruner",
          *         "ratio": null,
          *         "uniform": true,
+         *         "search_steps": null,
+         *         "selection": null,
          *         "keep_dataset": null,
          *         "keep_text_field": null,
          *         "steps": null,
@@ -3865,6 +4069,8 @@ export interface components {
              * @description The job that this one is a rerun of.
              */
             parent_id: string | null;
+            /** @description How the model was made, if it is the result of another job. */
+            lineage: components["schemas"]["Lineage"] | null;
             /**
              * Queue
              * @description The queue that the job waits in, or was taken from.
@@ -3926,7 +4132,7 @@ export interface components {
             error: components["schemas"]["Problem"] | null;
             /**
              * Warnings
-             * @description What could not be checked when the job was submitted.
+             * @description What could not be checked or is likely a mistake, when the job was submitted; and once it has succeeded, what to know before its metrics are used.
              */
             warnings: string[];
             /**
@@ -3936,7 +4142,7 @@ export interface components {
             deadline: string | null;
             /**
              * Not Before
-             * @description After a temporary failure: when the job is tried again.
+             * @description The job waits until then: as it was asked for, or after a temporary failure.
              */
             not_before: string | null;
             /**
@@ -3972,7 +4178,7 @@ export interface components {
         JobRequest: {
             /**
              * Model
-             * @description A Hugging Face id, `local:` and a folder below an allowed root, or `s3://bucket/folder` in an allowed bucket.
+             * @description A Hugging Face id, `local:` and a folder below an allowed root, `s3://bucket/folder` in an allowed bucket, or `job:` and the id of a job that has succeeded: its result.
              * @example meta-llama/Llama-3.1-8B
              */
             model: string;
@@ -4021,6 +4227,14 @@ export interface components {
              * @default true
              */
             uniform: boolean;
+            /**
+             * Search Steps
+             * @description With `pgp`, in how many steps the search changes the probabilities of units; 1,000 by default, and 15,000, as published, with `propagation: reference`.
+             * @example 2000
+             */
+            search_steps?: number | null;
+            /** @description With `neurons`, which channels go: those that contribute least (`energy`, the default), or those that are least active on the last tokens of prompts (`ptl`). */
+            selection?: components["schemas"]["SelectionName"] | null;
             /**
              * Keep Dataset
              * @description With `neurons`, a second calibration text, named as `dataset`: channels that matter on it stay, too.
@@ -4254,8 +4468,14 @@ export interface components {
              */
             gate?: components["schemas"]["Gate"] | null;
             /**
+             * Not Before
+             * @description The job waits until then: a moment, or a duration from now on, such as `2h`, `90m` or `1d`.
+             * @example 2h
+             */
+            not_before?: string | null;
+            /**
              * Deadline
-             * @description The job expires if it has not ended by then.
+             * @description The job expires if it has not ended by then: a moment, or a duration from now on, such as `2h`, `90m` or `1d`.
              * @example 2027-01-05T18:00:00Z
              */
             deadline?: string | null;
@@ -4270,6 +4490,7 @@ export interface components {
          *         "dense_perplexity": 8.64,
          *         "pruned_perplexity": 9.72
          *       },
+         *       "warnings": [],
          *       "artifacts": [
          *         {
          *           "id": "art_01920c41d2e07b6a9c8f3e2d1a0b9c8d",
@@ -4297,6 +4518,11 @@ export interface components {
             metrics: {
                 [key: string]: unknown;
             };
+            /**
+             * Warnings
+             * @description What to know before the metrics are used.
+             */
+            warnings: string[];
             /** Artifacts */
             artifacts: components["schemas"]["ArtifactRead"][];
             /**
@@ -4412,6 +4638,22 @@ export interface components {
             quotas: components["schemas"]["QuotaLimits"];
             /** Expires At */
             expires_at?: string | null;
+        };
+        /**
+         * Lineage
+         * @description The jobs whose results led to a model.
+         */
+        Lineage: {
+            /**
+             * Model
+             * @description The model that the first of these jobs pruned.
+             */
+            model: string;
+            /**
+             * Jobs
+             * @description The ids of these jobs, the latest first.
+             */
+            jobs: string[];
         };
         /**
          * LinkRead
@@ -4996,8 +5238,8 @@ export interface components {
          * OutputState
          * @description What may happen to an output next.
          *
-         *     ``waiting``: an attempt is due, or will be. ``skipped``: the job failed its gate, so nothing was
-         *     sent.
+         *     ``waiting``: an attempt is due, or will be. ``skipped``: the job failed its gate or did not
+         *     succeed, so nothing was sent.
          * @enum {string}
          */
         OutputState: "waiting" | "running" | "succeeded" | "failed" | "cancelled" | "skipped";
@@ -5597,6 +5839,10 @@ export interface components {
          *           "memory_used_bytes": 31407996928,
          *           "temperature_c": 61,
          *           "version": "0.1.0",
+         *           "extras": {
+         *             "eval": "0.4.13",
+         *             "gpu": "13.580.82"
+         *           },
          *           "job_id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
          *           "job": {
          *             "id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
@@ -5844,7 +6090,7 @@ export interface components {
         PruneSpec: {
             /**
              * Model
-             * @description A Hugging Face id, `local:` and a folder below an allowed root, or `s3://bucket/folder` in an allowed bucket.
+             * @description A Hugging Face id, `local:` and a folder below an allowed root, `s3://bucket/folder` in an allowed bucket, or `job:` and the id of a job that has succeeded: its result.
              * @example meta-llama/Llama-3.1-8B
              */
             model: string;
@@ -5893,6 +6139,14 @@ export interface components {
              * @default true
              */
             uniform: boolean;
+            /**
+             * Search Steps
+             * @description With `pgp`, in how many steps the search changes the probabilities of units; 1,000 by default, and 15,000, as published, with `propagation: reference`.
+             * @example 2000
+             */
+            search_steps?: number | null;
+            /** @description With `neurons`, which channels go: those that contribute least (`energy`, the default), or those that are least active on the last tokens of prompts (`ptl`). */
+            selection?: components["schemas"]["SelectionName"] | null;
             /**
              * Keep Dataset
              * @description With `neurons`, a second calibration text, named as `dataset`: channels that matter on it stay, too.
@@ -6105,6 +6359,12 @@ export interface components {
              * @enum {string}
              */
             scales: "mse" | "minmax";
+            /**
+             * Skip
+             * @description Globs of layers that are pruned, but not rounded, such as `*.down_proj`.
+             * @default []
+             */
+            skip: string[];
         };
         /**
          * QueueHistory
@@ -6605,6 +6865,15 @@ export interface components {
             grace_s: number;
         };
         /**
+         * SelectionName
+         * @description How the method ``neurons`` selects the channels that go.
+         *
+         *     ``energy`` removes those that contribute least to the outputs; ``ptl`` those that are least
+         *     active on the last tokens of prompts, as published with gradual pruning (PTL).
+         * @enum {string}
+         */
+        SelectionName: "energy" | "ptl";
+        /**
          * Share
          * @description How much of one quota is used; `allowed` is null if there is no limit.
          */
@@ -6764,6 +7033,8 @@ export interface components {
          *             "method": "zpruner",
          *             "ratio": null,
          *             "uniform": true,
+         *             "search_steps": null,
+         *             "selection": null,
          *             "keep_dataset": null,
          *             "keep_text_field": null,
          *             "steps": null,
@@ -6818,7 +7089,7 @@ export interface components {
             points: components["schemas"]["PointPreview"][];
             /**
              * Warnings
-             * @description What could not be checked.
+             * @description What could not be checked, or is likely a mistake.
              */
             warnings: string[];
         };
@@ -6949,7 +7220,7 @@ export interface components {
         SweepRequest: {
             /**
              * Model
-             * @description A Hugging Face id, `local:` and a folder below an allowed root, or `s3://bucket/folder` in an allowed bucket.
+             * @description A Hugging Face id, `local:` and a folder below an allowed root, `s3://bucket/folder` in an allowed bucket, or `job:` and the id of a job that has succeeded: its result.
              * @example meta-llama/Llama-3.1-8B
              */
             model: string;
@@ -6997,6 +7268,14 @@ export interface components {
              * @default true
              */
             uniform: boolean;
+            /**
+             * Search Steps
+             * @description With `pgp`, in how many steps the search changes the probabilities of units; 1,000 by default, and 15,000, as published, with `propagation: reference`.
+             * @example 2000
+             */
+            search_steps?: number | null;
+            /** @description With `neurons`, which channels go: those that contribute least (`energy`, the default), or those that are least active on the last tokens of prompts (`ptl`). */
+            selection?: components["schemas"]["SelectionName"] | null;
             /**
              * Keep Dataset
              * @description With `neurons`, a second calibration text, named as `dataset`: channels that matter on it stay, too.
@@ -7229,8 +7508,14 @@ export interface components {
              */
             gate?: components["schemas"]["Gate"] | null;
             /**
+             * Not Before
+             * @description The job waits until then: a moment, or a duration from now on, such as `2h`, `90m` or `1d`.
+             * @example 2h
+             */
+            not_before?: string | null;
+            /**
              * Deadline
-             * @description The job expires if it has not ended by then.
+             * @description The job expires if it has not ended by then: a moment, or a duration from now on, such as `2h`, `90m` or `1d`.
              * @example 2027-01-05T18:00:00Z
              */
             deadline?: string | null;
@@ -7649,6 +7934,8 @@ export interface components {
          *           "method": "zpruner",
          *           "ratio": null,
          *           "uniform": true,
+         *           "search_steps": null,
+         *           "selection": null,
          *           "keep_dataset": null,
          *           "keep_text_field": null,
          *           "steps": null,
@@ -7944,6 +8231,10 @@ export interface components {
          *       "memory_used_bytes": 31407996928,
          *       "temperature_c": 61,
          *       "version": "0.1.0",
+         *       "extras": {
+         *         "eval": "0.4.13",
+         *         "gpu": "13.580.82"
+         *       },
          *       "job_id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
          *       "job": {
          *         "id": "job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
@@ -8015,6 +8306,13 @@ export interface components {
             temperature_c: number | null;
             /** Version */
             version: string;
+            /**
+             * Extras
+             * @description The installed extras that jobs and commands need, such as `eval`, with the version of their main package.
+             */
+            extras: {
+                [key: string]: string;
+            } | null;
             /**
              * Job Id
              * @description The job that it holds.
@@ -8364,6 +8662,59 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["JobDetail"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_jobs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CancelRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CancelledJobs"];
                 };
             };
             /** @description What went wrong, and what to change. */
@@ -9794,6 +10145,8 @@ export interface operations {
                      *         "method": "zpruner",
                      *         "ratio": null,
                      *         "uniform": true,
+                     *         "search_steps": null,
+                     *         "selection": null,
                      *         "keep_dataset": null,
                      *         "keep_text_field": null,
                      *         "steps": null,
@@ -9927,6 +10280,8 @@ export interface operations {
                      *             "method": "zpruner",
                      *             "ratio": null,
                      *             "uniform": true,
+                     *             "search_steps": null,
+                     *             "selection": null,
                      *             "keep_dataset": null,
                      *             "keep_text_field": null,
                      *             "steps": null,

@@ -42,6 +42,7 @@ const LABELS: Record<string, string> = {
   model_secret: "Secret of the model",
   dataset: "Calibration text",
   text_field: "Text field",
+  selection: "Which channels go",
   keep_dataset: "Text to spare channels for",
   keep_text_field: "Its text field",
   eval_text_field: "Evaluation text field",

@@ -20,6 +20,13 @@ const PRIORITY: Field = {
   help: "From -10 to 10; jobs of higher priority are taken first.",
   fallback: 0,
 };
+const NOT_BEFORE: Field = {
+  ...OWN,
+  name: "not_before",
+  label: "Not before",
+  kind: "moment",
+  help: "The job waits until then, in the time zone of this browser.",
+};
 const DEADLINE: Field = {
   ...OWN,
   name: "deadline",
@@ -55,5 +62,5 @@ export function requestFields(queues: string[]): Field[] {
     choices,
     fallback: DEFAULT_QUEUE,
   };
-  return [GATE, queue, PRIORITY, DEADLINE, NAME, LABELS];
+  return [GATE, queue, PRIORITY, NOT_BEFORE, DEADLINE, NAME, LABELS];
 }

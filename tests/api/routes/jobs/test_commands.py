@@ -175,6 +175,49 @@ def test_a_deadline_is_kept_and_one_that_has_passed_is_refused(client: TestClien
     assert unzoned.json()["errors"][0]["pointer"] == "/deadline"
 
 
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [
+        ("90m", timedelta(minutes=90)),
+        ("2h", timedelta(hours=2)),
+        ("1d", timedelta(days=1)),
+        ("7200s", timedelta(hours=2)),
+    ],
+)
+def test_a_time_may_be_a_duration_from_the_request_on(
+    client: TestClient, text: str, length: timedelta
+) -> None:
+    before = datetime.now(UTC)
+    headers = {"idempotency-key": "one"}
+    body = SMALLEST | {"not_before": text, "deadline": "9999d"}
+    first = client.post("/v1/jobs", json=body, headers=headers)
+    assert first.status_code == 201, first.text
+    start = datetime.fromisoformat(first.json()["not_before"])
+    assert before <= start - length <= datetime.now(UTC)
+    again = client.post("/v1/jobs", json=body, headers=headers)
+    assert (again.status_code, again.json()) == (201, first.json())
+    rerun = client.post(f"/v1/jobs/{first.json()['id']}/rerun")
+    assert (rerun.json()["not_before"], rerun.json()["deadline"]) == (None, None)
+
+
+@pytest.mark.parametrize("text", ["2x", "h", "-2h", "2", "1.5h", "PT2H", 7200])
+def test_a_time_that_is_neither_a_moment_nor_a_duration_is_refused(
+    client: TestClient, text: str
+) -> None:
+    response = client.post("/v1/jobs", json=SMALLEST | {"deadline": text})
+    (field,) = response.json()["errors"]
+    assert (response.status_code, field["pointer"]) == (422, "/deadline")
+    if isinstance(text, str):
+        assert "a duration such as 2h, 90m or 1d" in field["detail"]
+
+
+def test_a_job_that_would_expire_before_it_may_start_is_refused(client: TestClient) -> None:
+    body = SMALLEST | {"not_before": "2h", "deadline": "1h"}
+    response = client.post("/v1/jobs", json=body)
+    assert (response.status_code, response.json()["code"]) == (422, "unfit_combination")
+    assert "would expire before" in response.json()["detail"]
+
+
 def test_a_retry_drops_a_deadline_that_has_passed(client: TestClient, sessions: Sessions) -> None:
     past = datetime.now(UTC) - timedelta(hours=1)
     job = make_job(sessions, status=JobState.expired, deadline=past)

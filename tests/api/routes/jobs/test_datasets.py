@@ -3,6 +3,7 @@
 import dataclasses
 import errno
 import json
+import os
 import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,7 @@ from api.settings import ApiSettings
 from db.access.keys import Quotas
 from db.core.session import Sessions
 from db.core.states import JobState
+from db.spec.datasets import files
 from db.spec.datasets.builtin import BUILTIN_DATASETS
 from db.spec.datasets.upload_store import FileUploads
 from tests.api.live import serving
@@ -212,18 +214,35 @@ def test_an_upload_that_breaks_off_leaves_nothing(settings: ApiSettings, queue: 
 class FullDisk(FileUploads):
     """A store on a disk without room."""
 
+    number = errno.ENOSPC
+
     def place(self, staged: Path, dataset_id: str, sha256: str) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+        raise OSError(self.number, os.strerror(self.number))
 
 
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 def test_a_full_disk_is_507_and_leaves_nothing(
-    app: FastAPI, upload: Upload, settings: ApiSettings
+    app: FastAPI, upload: Upload, settings: ApiSettings, number: int
 ) -> None:
     full = FullDisk(settings.upload_dir)
+    full.number = number
     app.state.service = dataclasses.replace(app.state.service, uploads=full)
     response = upload()
     assert (response.status_code, response.json()["code"]) == (507, "disk_full")
     assert stored(settings) == []
+
+
+@pytest.mark.parametrize("field", ["text", "body"])
+def test_more_rows_than_a_job_accepts_are_refused(
+    upload: Upload, monkeypatch: pytest.MonkeyPatch, settings: ApiSettings, field: str
+) -> None:
+    monkeypatch.setattr(files, "MAX_ROWS", 100)
+    row = b'{"%s": "a"}\n' % field.encode()
+    assert upload(row * 100, JSONL).status_code == 201
+    response = upload(row * 101, JSONL)
+    assert (response.status_code, response.json()["code"]) == (422, "unreadable_dataset")
+    assert "more than 100 rows" in response.json()["detail"]
+    assert len(stored(settings)) == 1
 
 
 def test_the_same_bytes_are_the_same_dataset(

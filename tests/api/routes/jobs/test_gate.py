@@ -89,7 +89,7 @@ def test_jobs_are_listed_by_verdict(client: TestClient, sessions: Sessions) -> N
     ("gate", "pointer"),
     [
         ({}, "/gate"),
-        ({"max": {"a b": 1}}, "/gate/max/a b/[key]"),
+        ({"max": {"a b": 1}}, "/gate/max/a b"),
         ({"max": {"a": "x"}}, "/gate/max/a"),
         ({"max": {"perplexity_ratio": 1}, "confidence": 1.0}, "/gate/confidence"),
         ({"max": {"sparsity": 1}, "confidence": 0.95}, "/gate/confidence"),
@@ -132,7 +132,7 @@ def test_a_finished_job_is_reused_only_for_the_same_gate(
 @pytest.mark.parametrize(
     "path", ["/v1/jobs", "/v1/jobs?dry_run=true", "/v1/estimates", "/v1/sweeps", "/v1/triggers"]
 )
-def test_a_figure_that_no_job_measures_is_refused_with_those_there_are(
+def test_a_metric_that_the_job_will_not_have_is_refused_with_those_it_will_have(
     path: str, client: TestClient, queue: ListQueue
 ) -> None:
     body: dict[str, Any] = BODY | {"gate": {"max": {"perplexity_ration": 1.1}}}
@@ -147,8 +147,17 @@ def test_a_figure_that_no_job_measures_is_refused_with_those_there_are(
     assert error["pointer"] == ("/job/gate/max" if path == "/v1/triggers" else "/gate/max")
     assert "'perplexity_ration'" in error["detail"]
     assert problem["hint"].startswith(
-        "Did you mean perplexity_ratio? The metrics are perplexity_ratio, "
+        "Did you mean perplexity_ratio? The job will have perplexity_ratio, "
     )
     assert client.get(problem["type"]).status_code == 200
     assert client.get("/v1/jobs").json()["data"] == []
     assert queue.ids == []
+
+
+def test_a_gate_has_to_suit_every_point_of_a_sweep(client: TestClient) -> None:
+    gate = {"max": {"quantization.error": 0.1}}
+    body = BODY | {"gate": gate, "grid": {"quantize": ["w4a16", "none"]}}
+    problem = client.post("/v1/sweeps", json=body).json()
+    assert problem["code"] == "unknown_figure"
+    assert "(in point 1: quantize 'none')" in problem["detail"]
+    assert problem["hint"].startswith("Set quantize. ")

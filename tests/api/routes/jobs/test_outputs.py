@@ -8,6 +8,7 @@ from fastapi.testclient import TestClient
 from api.app import create_app
 from api.settings import ApiSettings
 from db.core.session import Sessions
+from db.core.states import JobState
 from db.files.artifact_store import ArtifactStore
 from db.outputs.sending import ClaimedOutput, SendingRepository
 from tests.api.routes.jobs.test_jobs import SMALLEST
@@ -47,6 +48,21 @@ def test_allowed_targets_are_accepted_and_shown(client: TestClient) -> None:
     listed = client.get(body["links"]["outputs"])
     assert (listed.status_code, listed.json()["data"]) == (200, [])
     assert VALUE not in created.text
+
+
+@pytest.mark.parametrize("status", ["failed", "cancelled", "expired"])
+def test_the_outputs_of_a_job_without_result_say_so_until_it_is_retried(
+    status: str, client: TestClient, sessions: Sessions
+) -> None:
+    job = make_job(sessions, make_spec(output=[HUB, BUCKET]), status=JobState(status))
+    for path in (f"/v1/jobs/{job.id}", f"/v1/jobs/{job.id}/outputs"):
+        body = client.get(path).json()
+        outputs = body.get("outputs", body.get("data"))
+        assert [(one["state"], one["actions"]) for one in outputs] == [("skipped", [])] * 2
+        assert outputs[0]["target"]["hub"] == "org/name"
+        assert f"is {status}, so there was no result to send" in outputs[0]["error"]["detail"]
+    assert client.post(f"/v1/jobs/{job.id}/retry").status_code == 200
+    assert client.get(f"/v1/jobs/{job.id}").json()["outputs"] == []
 
 
 @pytest.mark.parametrize(

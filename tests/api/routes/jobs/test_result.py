@@ -15,12 +15,13 @@ UNKNOWN = "job_" + "0" * 32
 def test_a_job_that_succeeded_gives_its_metrics_and_files(
     client: TestClient, sessions: Sessions, store: ArtifactStore
 ) -> None:
-    job = finish_job(sessions, store)
+    job = finish_job(sessions, store, warnings=["the model was not checked"])
 
     response = client.get(f"/v1/jobs/{job.id}/result")
 
     assert response.status_code == 200
     result = response.json()
+    assert result["warnings"] == ["the model was not checked"]
     assert (result["job_id"], result["metrics"]) == (job.id, {"sparsity": 0.5})
     assert {one["name"] for one in result["artifacts"]} > set(FILES)
     for url in (result["archive"], result["artifacts"][0]["url"]):

@@ -177,7 +177,7 @@ def test_a_cancel_ends_all_that_has_not_ended_and_may_be_asked_twice(
         ({"grid": {}}, "invalid_request", "", "grid or jobs"),
         ({"grid": {"sparsity": []}}, "invalid_request", "/grid/sparsity", "at least 1"),
         ({"grid": GRID, "jobs": [{"sparsity": 0.5}]}, "invalid_request", "", "grid or jobs"),
-        ({"grid": {"model": ["a/b"]}}, "invalid_request", "/grid/model/[key]", "sparsity"),
+        ({"grid": {"model": ["a/b"]}}, "invalid_request", "/grid/model", "sparsity"),
         ({"grid": {"sparsity": [0.5, 1.5]}}, "invalid_request", "/grid/sparsity", "point 1"),
         ({"jobs": [{}, {"sparsity": 2}]}, "invalid_request", "/jobs/0/sparsity", "required"),
         ({"grid": {"method": ["wanda"]}}, "invalid_request", "/grid/sparsity", "required"),

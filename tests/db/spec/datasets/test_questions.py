@@ -24,6 +24,38 @@ def test_an_answer_is_an_index_or_a_letter_or_the_text_of_a_choice(
     assert found == Question("", "2 + 2 =", ("3", "4", "5"), 1)
 
 
+ARC = {
+    "id": "Mercury_7175875",
+    "question": "Which is hot?",
+    "choices": {"text": ["ice", "snow", "fire", "rain"], "label": ["A", "B", "C", "D"]},
+    "answerKey": "C",
+}
+
+
+def test_rows_as_those_of_arc_on_the_hub_are_questions(tmp_path: Path) -> None:
+    numbered = ARC | {"choices": {"text": ["ice", "fire"], "label": ["1", "2"]}, "answerKey": "2"}
+    first, second = read_questions(file_of(tmp_path, ARC, numbered))
+    assert first == Question("", "Which is hot?", ("ice", "snow", "fire", "rain"), 2)
+    assert (second.choices, second.answer) == (("ice", "fire"), 1)
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"answerKey": "E"}, 'answerKey is "E", which is none of the 4 choices'),
+        ({"choices": {"text": ["a", "b"], "label": ["A"]}}, 'choices.label is ["A"], not 2 diff'),
+        ({"choices": {"text": ["a", "b"]}}, "choices.label is null, not 2 different labels"),
+        ({"choices": {"label": ["A"]}}, "choices is null, not a list of 2 to 26 texts"),
+    ],
+)
+def test_a_wrong_row_of_arc_is_refused(
+    tmp_path: Path, changed: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(SpecRefusedError) as refused:
+        list(read_questions(file_of(tmp_path, ARC | changed)))
+    assert reason in refused.value.reason
+
+
 def test_a_context_may_precede_the_question(tmp_path: Path) -> None:
     rows = [ROW | {"context": "Sums."}, ROW | {"context": None}, ROW]
     contexts = [one.context for one in read_questions(file_of(tmp_path, *rows))]

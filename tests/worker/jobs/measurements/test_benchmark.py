@@ -14,6 +14,7 @@ from db.spec.metrics import BENCHMARK_METRICS
 from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import metric_value
 from tests.worker.evaluation.models import write_model_and_tokenizer
+from tests.worker.jobs.announced import require_announced_in
 from worker.jobs.progress import JobProgress, JobResult
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
@@ -54,6 +55,7 @@ def test_the_result_has_every_metric_of_a_benchmark_and_the_report_every_round(
     assert all(metric_value(metrics, name) for name in BENCHMARK_METRICS if "memory" not in name)
     assert metrics["weights_bytes_ratio"] == pytest.approx(1, abs=0.1)
     report = json.loads((folder / "out" / "report.json").read_text())
+    require_announced_in(report)
     assert len(report["benchmark"]["rounds"]) == 9
     assert report["benchmark"]["runtime"] == "transformers"
     summary = metrics["speed"]["summary"]

@@ -12,6 +12,7 @@ from db.spec.formats.binarization import BINARIZATION_METRICS
 from db.spec.prune_spec import PruneSpec
 from tests.models import random_ids
 from tests.worker.evaluation.models import write_model_and_tokenizer
+from tests.worker.jobs.announced import require_announced_in
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
 from worker.pruning.base.generators import run_to_end
@@ -45,6 +46,7 @@ def test_transformers_loads_the_folder_and_the_report_and_the_card_count_its_bit
         assert loaded(random_ids(2, 24)).logits.isfinite().all()
     metrics = report["metrics"]["binarization"]
     assert {f"binarization.{name}" for name in metrics} == set(BINARIZATION_METRICS)
+    require_announced_in(report)
     assert metrics["kept"] == 4
     parts = [value for name, value in metrics.items() if name.endswith("_bits_per_weight")]
     assert metrics["bits_per_weight"] == pytest.approx(sum(parts))

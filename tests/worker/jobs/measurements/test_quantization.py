@@ -17,10 +17,11 @@ from db.spec.metrics import QUANTIZATION_METRICS
 from db.spec.prune_spec import PruneSpec
 from tests.models import FUSED, random_ids, write_model
 from tests.worker.evaluation.models import write_model_and_tokenizer
+from tests.worker.jobs.announced import require_announced_in
 from worker.jobs.problems import problem_of
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
-from worker.pruning.base.errors import QuantizationError
+from worker.pruning.base.errors import PruningError, QuantizationError
 from worker.pruning.base.generators import run_to_end
 from worker.pruning.model.checkpoint import Checkpoint
 
@@ -65,11 +66,12 @@ def rounded_model(folder: Path, out: str = "out") -> Any:
         {},
         {"quantize": {"scheme": "w8a16", "group_size": 8, "scales": "minmax"}},
         {"skip": ["*.o_proj", "model.layers.1.*"]},
+        {"quantize": {"scheme": "w4a16", "skip": ["*.q_proj", "*.down_proj"]}},
         {"refine": {"steps": 2}, "samples": 8},
         {"method": "none", "sparsity": 0.0},
         {"pattern": "2:4", "sparsity": None, "method": "sparsegpt"},
     ],
-    ids=["w4a16", "w8a16", "skipped layers", "refined", "not pruned", "2:4"],
+    ids=["w4a16", "w8a16", "skipped layers", "layers not rounded", "refined", "not pruned", "2:4"],
 )
 def test_transformers_loads_the_folder_with_the_weights_of_the_job(
     folder: Path, fields: dict[str, Any]
@@ -109,6 +111,7 @@ def test_the_report_the_card_and_the_config_say_how_the_weights_are_rounded(fold
 
     metrics = report["metrics"]["quantization"]
     assert {f"quantization.{name}" for name in metrics} == set(QUANTIZATION_METRICS)
+    require_announced_in(report)
     assert (metrics["bits"], metrics["group_size"], metrics["fallbacks"]) == (4, 16, 0)
     assert metrics["bits_per_weight"] == 8 * metrics["bytes"] / report["metrics"]["weights"]
     assert 4 + 32 / 16 < metrics["bits_per_weight"] < 6.5  # the scales of a small model are large
@@ -155,6 +158,45 @@ def test_the_zeros_that_are_counted_are_those_of_the_files(folder: Path) -> None
     assert report["metrics"]["sparsity"] == zeros / report["metrics"]["weights"] > 0.11
 
 
+@pytest.mark.parametrize("propagation", ["fused", "reference"])
+def test_a_layer_that_quantize_skips_is_pruned_but_not_rounded(
+    folder: Path, propagation: str
+) -> None:
+    # With 32, the rows of down_proj do not split into groups.
+    skipping = {"scheme": "w4a16", "group_size": 32, "skip": ["*.down_proj"]}
+    report = run(folder, quantize=skipping, propagation=propagation)
+
+    rounded = {layer["name"] for block in report["blocks"] for layer in block["quantized"]}
+    assert len(rounded) == 6
+    assert "mlp.down_proj.weight" not in rounded
+    config = json.loads((folder / "out" / "config.json").read_text())["quantization_config"]
+    blocks = len(report["blocks"])
+    skipped = [f"model.layers.{index}.mlp.down_proj" for index in range(blocks)]
+    assert config["ignore"] == [*skipped, "lm_head"]
+    written, dense = Checkpoint.open(folder / "out"), Checkpoint.open(folder / "model")
+    for name in skipped:
+        ours, theirs = written.read(f"{name}.weight"), dense.read(f"{name}.weight")
+        assert (ours == 0).float().mean() == pytest.approx(0.5, abs=0.01)
+        assert torch.equal(ours[ours != 0], theirs[ours != 0])
+    assert report["metrics"]["sparsity"] == pytest.approx(0.5, abs=0.02)
+    size = sum(file.stat().st_size for file in (folder / "out").glob("*.safetensors"))
+    assert abs(report["plan"]["artifact_bytes"] / size - 1) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("skip", "message"),
+    [
+        (["*.downproj"], "no layer of the model matches '\\*.downproj'"),
+        (["*"], "its skip \\* leaves no layer to quantise"),
+    ],
+)
+def test_globs_of_quantize_that_match_nothing_or_all_are_refused(
+    folder: Path, skip: list[str], message: str
+) -> None:
+    with pytest.raises(PruningError, match=message):
+        run(folder, quantize={"scheme": "w4a16", "skip": skip})
+
+
 def test_the_same_job_gives_the_same_bytes(folder: Path) -> None:
     run(folder, "one")
     run(folder, "two")
@@ -172,7 +214,7 @@ def test_a_group_size_that_does_not_fit_fails_before_work_and_names_one_that_doe
     problem = problem_of(failed.value, make_spec(folder, **fields))
     assert (problem.code, problem.hint) == (
         "quantization",
-        "Set the group_size of quantize to 16, or skip it.",
+        "Set the group_size of quantize to 16 or add '*.down_proj' to the skip of quantize.",
     )
     [error] = problem.errors
     assert error.pointer == "/quantize"

@@ -15,6 +15,7 @@ from db.core.states import Phase
 from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import Gate
 from tests.models import FAMILIES, random_ids, write_model
+from tests.worker.jobs.announced import require_announced
 from tests.worker.jobs.killed_job import run_killed
 from tests.worker.pruning.sweeps import tensors
 from worker.jobs.progress import JobProgress, JobResult
@@ -105,10 +106,12 @@ def test_a_gradual_job_writes_what_one_job_after_another_would(
     assert metrics["dense_perplexity"] == chained[0]["dense_perplexity"]
     assert metrics["pruned_perplexity"] == metrics["steps"][-1]["pruned_perplexity"]
     assert (metrics["kept_step"], metrics["stopped_at_step"]) == (3, None)
+    require_announced(spec_of(folder, steps=3, **WANDA), metrics)
 
 
 def test_one_step_is_a_job_without_steps(folder: Path, tmp_path: Path) -> None:
     metrics = run(folder, tmp_path / "one", steps=1, **WANDA)
+    require_announced(spec_of(folder, steps=1, **WANDA), metrics)
     run(folder, tmp_path / "none", **WANDA)
     assert weights(tmp_path / "one") == weights(tmp_path / "none")
     assert "steps" not in metrics

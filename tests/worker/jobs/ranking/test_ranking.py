@@ -13,6 +13,7 @@ from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import metric_value
 from tests.models import FAMILIES, random_ids, write_model
 from tests.worker.evaluation.models import write_model_and_tokenizer
+from tests.worker.jobs.announced import require_announced_in
 from worker.jobs.prune import prune
 from worker.jobs.ranking.results import MeasuredRanking, ModelRanking
 from worker.jobs.resources import Resources
@@ -53,6 +54,7 @@ def own_questions(folder: Path, count: int, answer: str = "a") -> str:
 def test_a_job_has_the_accuracies_of_both_models_with_intervals(folder: Path) -> None:
     report, places = run(folder)
 
+    require_announced_in(report)
     metrics, ranking = report["metrics"], report["ranking"]
     assert all(metric_value(metrics, name) is not None for name in RANKING_METRICS)
     assert metrics["ranking"] == ranking["accuracies"]

@@ -15,6 +15,7 @@ from db.core.states import Phase
 from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import metric_value
 from tests.worker.evaluation.models import write_model_and_tokenizer
+from tests.worker.jobs.announced import require_announced
 from tests.zero_shot import ITEMS, write_tasks
 from worker.jobs.progress import JobProgress, JobResult
 from worker.jobs.prune import prune
@@ -85,7 +86,9 @@ def test_a_suite_has_the_mean_of_its_tasks(
     tmp_path: Path, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("db.spec.zero_shot.SUITES", {"both": ("sums", "parity")})
-    result, _ = run(spec(tmp_path, "both", task_limit=10), tmp_path / "out", resources)
+    asked = spec(tmp_path, "both", task_limit=10)
+    result, _ = run(asked, tmp_path / "out", resources)
+    require_announced(asked, result.metrics)
     accuracy = result.metrics["acc"]
     assert accuracy["both"] == pytest.approx((accuracy["sums"] + accuracy["parity"]) / 2)
     for metric in ("acc_stderr", "acc_drop_stderr"):

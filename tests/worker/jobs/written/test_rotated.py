@@ -11,6 +11,7 @@ from db.spec.metrics import ROTATION_METRICS
 from db.spec.prune_spec import PruneSpec
 from tests.models import random_ids
 from tests.worker.evaluation.models import write_model_and_tokenizer
+from tests.worker.jobs.announced import require_announced_in
 from worker.jobs.problems import problem_of
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
@@ -46,6 +47,7 @@ def test_the_folder_loads_and_the_report_names_the_rotations(folder: Path) -> No
     }
     assert len(values) == len(report["blocks"])
     assert {f"rotation.{name}" for name in report["metrics"]["rotation"]} == set(ROTATION_METRICS)
+    require_announced_in(report)
     ratio = report["metrics"]["pruned_perplexity"] / report["metrics"]["dense_perplexity"]
     assert 0.5 < ratio < 2
     loaded = AutoModelForCausalLM.from_pretrained(folder / "out")

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, Qwen2Config
 
 from db.spec.prune_spec import PruneSpec
-from tests.models import random_ids
-from tests.worker.evaluation.models import write_model_and_tokenizer
+from tests.models import random_ids, write_model
+from tests.worker.evaluation.models import CONFIG, write_model_and_tokenizer
+from tests.worker.jobs.announced import require_announced
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
 from worker.pruning.base.generators import run_to_end
@@ -20,7 +21,8 @@ EVALUATION = random_ids(3, 32, seed=2)
 NEURONS: dict[str, Any] = {"method": "neurons", "ratio": 0.2}
 DEPTH: dict[str, Any] = {"method": "depth", "ratio": 0.33}
 ADAPT: dict[str, Any] = {"method": "adapt", "ratio": 0.3}
-METHODS = [NEURONS, {"method": "heads", "ratio": 0.15}, DEPTH, ADAPT, {**ADAPT, "method": "pgp"}]
+PGP: dict[str, Any] = {"method": "pgp", "ratio": 0.3, "search_steps": 24}
+METHODS = [NEURONS, {"method": "heads", "ratio": 0.15}, DEPTH, ADAPT, PGP]
 
 
 @pytest.fixture
@@ -65,11 +67,15 @@ def test_a_job_writes_a_smaller_folder_whose_perplexity_is_the_measured_one(
     folder: Path, fields: dict[str, Any]
 ) -> None:
     metrics, out = run(folder, **fields), folder / "out"
+    require_announced(spec_of(folder, **fields), metrics)
     assert metrics["pruned_perplexity"] == pytest.approx(perplexity(out), rel=1e-4)
     assert metrics["dense_perplexity"] == pytest.approx(perplexity(folder / "model"), rel=1e-4)
     assert metrics["parameters"] == parameters(out)
     assert metrics["parameters_removed"] == parameters(folder / "model") - parameters(out) > 0
     assert (metrics["sparsity"], metrics["zeros"]) == (0.0, 0)
+    assert ("pgp" in metrics) == (fields is PGP)
+    if fields is PGP:
+        assert 0 <= metrics["pgp"]["changed"] <= 1
     written = {path.name for path in out.iterdir() if not path.name.startswith(".")}
     assert {"config.json", "tokenizer.json", "README.md", "provenance.json"} <= written
 
@@ -93,6 +99,19 @@ def test_the_report_and_the_card_say_what_was_removed(folder: Path) -> None:
     assert "the channels of MLPs that contribute least to their outputs" in card
     assert "correction 0, damping 0.1" in card
     assert "% zeros" not in card
+    run(folder, "prompts", selection="ptl")
+    card = (folder / "prompts" / "README.md").read_text()
+    assert "the channels of MLPs that are least active on the last tokens of prompts" in card
+
+
+def test_the_report_and_the_card_say_which_programs_read_fewer_heads(folder: Path) -> None:
+    config = CONFIG.to_dict() | {"model_type": "qwen2", "architectures": None}
+    write_model(folder / "model", Qwen2Config(**config))
+    run(folder, method="heads", ratio=0.15, eval_samples=1)
+    report = json.loads((folder / "out" / "report.json").read_text())
+    warning = "a config of type 'qwen2' has no field of its own"
+    assert warning in report["warnings"][0]
+    assert warning in (folder / "out" / "README.md").read_text()
 
 
 def test_a_job_that_keeps_the_shapes_says_that_its_result_is_no_smaller(folder: Path) -> None:

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from db.files.sealed_folder import seal
 from db.spec.prune_spec import PruneSpec
 from tests.models import FAMILIES, MIXTURES, random_ids, write_model
+from tests.worker.jobs.announced import require_announced_in
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
 from worker.pruning.base.generators import run_to_end
@@ -55,6 +56,7 @@ def test_a_job_with_a_pattern_holds_it_in_every_matrix_as_it_is_stored(
 ) -> None:
     report = pruned(tmp_path, MODELS[name], pattern="2:4")
 
+    require_announced_in(report)
     patterns, listed = report["metrics"]["patterns"], report["certificate"]
     assert patterns["held"] == ["2:4", "4:8"]
     assert (patterns["requested"], patterns["broken"], listed["broken"]) == ("2:4", 0, [])

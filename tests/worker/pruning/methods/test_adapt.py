@@ -28,9 +28,9 @@ def test_a_step_raises_the_shares_as_published(
     cosines: list[float], sparsities: list[float]
 ) -> None:
     distances = [1 - cosine for cosine in cosines]
-    for step, amplitude in ((0.01, 0.02), (0.05, 0.1)):
-        found = next_sparsities(sparsities, distances, step, amplitude)
-        assert found == pytest.approx(as_published(sparsities, cosines, step, amplitude))
+    for step in (0.02, 0.05):
+        found = next_sparsities(sparsities, distances, step)
+        assert found == pytest.approx(as_published(sparsities, cosines, step, a=step))
 
 
 def test_the_block_that_changes_the_hidden_state_most_is_the_most_important() -> None:
@@ -49,3 +49,4 @@ def test_shares_are_shifted_together_until_the_parameters_are_those_asked_for() 
     assert moved == pytest.approx([moved[0]] * 3)
     assert max(shifted(shares, sizes, 580.0)) == MOST
     assert min(shifted(shares, sizes, 30.0)) == 0.0
+    assert shifted(shares, sizes, 150.0, [0.1, 0.2, 0.0])[:2] == pytest.approx([0.1, 0.2])

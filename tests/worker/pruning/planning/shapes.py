@@ -23,5 +23,5 @@ def llama(blocks: int = 4, hidden: int = 1024, vocabulary: int = 32_000) -> Mode
     outside = ParameterCounts({"float32": vocabulary * hidden}, vocabulary * hidden)
     stored = blocks * inside.stored_bytes + outside.stored_bytes
     halves = [sum(layer.weights for layer in half) for half in (attention, mlp)]
-    block = BlockShape(inside, layers, tuple(halves))
+    block = BlockShape(inside, layers, tuple(halves), rounded=layers)
     return ModelShape((block,) * blocks, outside, outside, stored, hidden, wide, vocabulary)

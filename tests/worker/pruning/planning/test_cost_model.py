@@ -28,13 +28,13 @@ from worker.pruning.refinement.settings import Refinement
 from worker.pruning.structure.depth import Depth
 from worker.pruning.structure.heads import Heads
 from worker.pruning.structure.measured_units import MeasuredUnits
-from worker.pruning.structure.measures import Adapt, Pgp
+from worker.pruning.structure.measures import Adapt, LastTokens, Pgp
 from worker.pruning.structure.neurons import Neurons
 from worker.pruning.sweep.job_shapes import model_shape, workload
 from worker.pruning.sweep.pipeline import ModelPruner
 from worker.pruning.sweep.recipe.recipe import Recipe
 
-SPEED = Speed(5e10, 4e10, 4e10, 2e10, 4e9, 1e9, 5e8)
+SPEED = Speed(5e10, 4e10, 4e10, 2e10, 4e9, 1e9, 5e8, 4e5)
 ZPRUNER = get_scorer("zpruner")
 HALF, NONE = Unstructured(0.5), Unstructured(0.0)
 SOLVING = replace(WORK, solver="sparsegpt")
@@ -171,6 +171,7 @@ def test_without_a_measured_speed_a_plan_has_no_duration() -> None:
         Recipe(ZPRUNER, HALF, refinement=REFINEMENT),
         Recipe(ZPRUNER, HALF, "reference", correction=0.3, refinement=HALVES),
         Recipe(None, NONE, removal=Neurons(0.3), correction=0.3),
+        Recipe(None, NONE, removal=Neurons(0.3, last_tokens=LastTokens())),
         Recipe(None, NONE, removal=Heads(0.1, repairs=False)),
         Recipe(None, NONE, removal=Depth(0.5)),
         Recipe(None, NONE, removal=Neurons(0.3), refinement=REFINEMENT),
@@ -187,7 +188,7 @@ def test_without_a_measured_speed_a_plan_has_no_duration() -> None:
         *("fused", "reference", "owl", "gblm", "sparsegpt", "admm", "alps", "corrected"),
         *("exact on a mask", "exact"),
         *("refined", "halves"),
-        *("neurons corrected", "heads", "depth", "neurons refined"),
+        *("neurons corrected", "neurons by prompts", "heads", "depth", "neurons refined"),
         *("adapt", "adapt in place", "pgp"),
         *("quantized", "reference, quantized", "refined, quantized", "only quantized"),
         "binarized",

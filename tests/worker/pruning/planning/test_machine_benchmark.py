@@ -1,43 +1,50 @@
-"""The speed of a machine is measured once."""
+"""The speed of a machine is that of its fastest runs."""
 
-import json
+from collections.abc import Callable
+from itertools import cycle
 from pathlib import Path
 
 import pytest
 import torch
 
 from worker.pruning.planning import machine_benchmark
-from worker.pruning.planning.machine_benchmark import machine_speed
+from worker.pruning.planning.machine_benchmark import benchmark, sustained
 
 CPU = torch.device("cpu")
+SLOW = (1, 50, 1000)
+"""How many times longer each third run takes, because other programs have the processors."""
 
 
-def test_a_measured_speed_is_stored(tmp_path: Path) -> None:
-    file = tmp_path / "data" / "speed.json"
-    first = machine_speed(file, CPU, torch.float32)
-    assert first is not None
-    assert min(vars(first).values()) > 0
-    stored = file.read_bytes()
-    assert machine_speed(file, CPU, torch.float32) == first
-    assert file.read_bytes() == stored
-    assert [path.name for path in file.parent.iterdir()] == ["speed.json"]
+@pytest.fixture
+def seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have all work take 0.01 seconds, but two of three runs far longer."""
+    slower = cycle(SLOW)
+    done: set[str] = set()
+
+    def timed(run: Callable[[], object]) -> float:
+        if run.__qualname__ not in done:
+            done.add(run.__qualname__)
+            run()
+        return 0.01 * next(slower)
+
+    monkeypatch.setattr(machine_benchmark, "timed", timed)
 
 
-def test_each_dtype_has_its_own_speed(tmp_path: Path) -> None:
-    file = tmp_path / "speed.json"
-    for dtype in (torch.float32, torch.bfloat16):
-        machine_speed(file, CPU, dtype)
-    assert [", bfloat16," in name for name in json.loads(file.read_text())] == [False, True]
+@pytest.mark.usefixtures("seconds")
+def test_runs_that_other_programs_slow_down_do_not_count(tmp_path: Path) -> None:
+    speed = benchmark(tmp_path, CPU, torch.float32)
+    assert speed.calls == pytest.approx(machine_benchmark.CALLS / 0.01)
+    assert speed.forward_matmul == pytest.approx(2 * 512 * 1024 * 2048 / 0.01)
+    assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"a machine": {"parsecs": 12}}'])
-def test_the_speed_is_measured_again_if_the_file_is_invalid(tmp_path: Path, content: str) -> None:
-    file = tmp_path / "speed.json"
-    file.write_text(content)
-    speed = machine_speed(file, CPU, torch.float32)
-    assert speed in machine_benchmark._read(file).values()
+@pytest.mark.usefixtures("seconds")
+@pytest.mark.parametrize("kind", ["fp32_matmul", "calls"])
+def test_all_runs_count_for_what_the_machine_does_now(kind: str, tmp_path: Path) -> None:
+    now = sustained(kind, CPU, 30.0)
+    best = getattr(benchmark(tmp_path, CPU, torch.float32), kind)
+    assert now == pytest.approx(best * 3 / sum(SLOW))
 
 
-def test_without_a_writable_file_there_is_no_speed(tmp_path: Path) -> None:
-    (tmp_path / "data").write_text("a file where a folder should be")
-    assert machine_speed(tmp_path / "data" / "speed.json", CPU, torch.float32) is None
+def test_every_kind_of_work_has_a_speed(tmp_path: Path) -> None:
+    assert min(vars(benchmark(tmp_path, CPU, torch.float32)).values()) > 0

@@ -6,7 +6,7 @@ import pytest
 
 from tests.worker.pruning.planning.shapes import AMPLE, WORK, llama
 from worker.pruning.base.errors import InsufficientMemoryError
-from worker.pruning.base.shapes import ModelShape
+from worker.pruning.base.shapes import BlockShape, LayerShape, ModelShape, ParameterCounts
 from worker.pruning.base.speed import Speed
 from worker.pruning.methods.patterns import NofM
 from worker.pruning.planning.memory_limits import Headroom
@@ -77,6 +77,19 @@ def test_a_model_that_gets_smaller_takes_less_disk_in_the_end_and_more_while_the
     assert other.scratch_bytes == one.scratch_bytes + whole.stored_bytes
 
 
+def test_the_plan_of_many_windows_is_not_below_what_such_a_job_was_seen_to_use() -> None:
+    """A `balanced` job of SmolLM2-135M-Instruct in float32 took 3.49 GB, 0.43 of them before it."""
+    query, key, mlp = LayerShape(576, 576), LayerShape(192, 576, True), LayerShape(1536, 576)
+    layers = (query, key, key, query, mlp, replace(mlp, shares_input=True), LayerShape(576, 1536))
+    numbers = {"bfloat16": sum(layer.weights for layer in layers)}
+    block = BlockShape(ParameterCounts(numbers, 1536 * 576), layers, (884_736, 2_654_208))
+    outside = ParameterCounts({"bfloat16": 49_152 * 576}, 49_152 * 576)
+    shape = ModelShape((block,), outside, outside, 270_000_000, 576, 1536, 49_152)
+    work = Workload(128, 40, 512, "float32", "cpu", None, "admm", "fused")
+    balanced = replace(work, refinement=Refinement(), corrects=True, corrects_refinement=True)
+    assert 3_060_000_000 <= planned(balanced, shape).working_bytes <= 1.15 * 3_060_000_000
+
+
 def test_blocks_that_no_calibration_window_runs_through_hold_no_states() -> None:
     measured = replace(WORK, method=None, allocation="depth")
     dropping = planned(replace(measured, calibrates_blocks=False))
@@ -92,7 +105,7 @@ def test_a_quantised_model_is_smaller_on_disk(bits: int, share: float) -> None:
 
 def test_a_rotated_model_takes_time_and_disk_space_for_another_copy() -> None:
     rounding = replace(WORK, scheme=Scheme(4, 128))
-    speed = Speed(5e10, 4e10, 4e10, 2e10, 4e9, 1e9, 5e8)
+    speed = Speed(5e10, 4e10, 4e10, 2e10, 4e9, 1e9, 5e8, 4e5)
     once, rotated = (
         plan(llama(), work, AMPLE, speed) for work in (rounding, replace(rounding, rotates=True))
     )
@@ -108,7 +121,7 @@ def test_rounding_takes_more_memory_than_a_score() -> None:
     shape = llama(vocabulary=1000)
     between = (planned(rounding, shape).working_bytes + planned(few, shape).working_bytes) // 2
     with pytest.raises(InsufficientMemoryError, match="set quantize to none"):
-        planned(rounding, shape, left(round(between * 1.05)))
+        planned(rounding, shape, left(between))
 
 
 def test_the_head_is_the_peak_if_the_vocabulary_is_large() -> None:
@@ -147,7 +160,7 @@ def test_with_less_memory_batches_shrink_before_the_propagation_changes() -> Non
     work = replace(WORK, seq_len=64, calibration_windows=64, evaluation_windows=0)
     shape = llama(hidden=512, vocabulary=100)
     ample = planned(work, shape)
-    tight = planned(work, shape, left(round(ample.working_bytes * 1.05) - 1))
+    tight = planned(work, shape, left(ample.working_bytes - 1))
     assert ample.setting.propagation == tight.setting.propagation == "fused"
     assert tight.setting.batch_tokens < ample.setting.batch_tokens
     assert tight.host_bytes < ample.host_bytes
@@ -217,7 +230,7 @@ def test_training_halves_or_none_is_proposed_if_training_blocks_does_not_fit() -
     block, halves = planned(REFINING), planned(replace(REFINING, refinement=Refinement("half")))
     between = (block.working_bytes + halves.working_bytes) // 2
     with pytest.raises(InsufficientMemoryError, match=r'set refine to \{"scope": "half"\}'):
-        planned(REFINING, headroom=left(round(between * 1.05)))
+        planned(REFINING, headroom=left(between))
     least = planned(replace(REFINING, refinement=None)).working_bytes
     with pytest.raises(InsufficientMemoryError, match="set refine to false"):
         planned(replace(REFINING, seq_len=128), headroom=left(round(least * 1.01)))

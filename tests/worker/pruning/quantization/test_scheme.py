@@ -52,7 +52,10 @@ def test_a_named_group_size_is_used() -> None:
         (32, (64, 48), "set the group_size of quantize to 16"),
         (40, (96, 192), "set the group_size of quantize to 32"),
         (128, (576, 1536), "set the group_size of quantize to 96"),
-        (None, (64, 20), "layer 20 has rows of 20 .* groups of 8; skip it, or leave quantize out"),
+        (96, (64, 48), "set the group_size of quantize to 16$"),
+        (None, (64, 20), "layer 20 has rows of 20 weights, which do not split into groups of 8; "),
+        (None, (64, 20), r"; add '\*.layer 20' to the skip of quantize or leave quantize out"),
+        (32, (56, 172), "; leave quantize out, as no group size fits all rows$"),
     ],
 )
 def test_rows_that_do_not_split_are_refused_with_the_nearest_size_that_fits(

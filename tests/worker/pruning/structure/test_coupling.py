@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig
 
 from worker.pruning.base.errors import UnsupportedModelError
+from worker.pruning.structure.attention_heads import attention_heads
 from worker.pruning.structure.coupling import check_independent
 from worker.pruning.structure.mlp_channels import mlp_channels
 
@@ -56,3 +57,46 @@ def test_features_that_depend_on_other_channels_are_refused(
     with pytest.raises(UnsupportedModelError, match=r"the inputs of down are not computed feature"):
         check(block)
     assert all(map(torch.equal, before, block.parameters()))
+
+
+class Attention(nn.Module):
+    """An attention of two heads, with a function on the queries of all heads."""
+
+    def __init__(self, on_queries: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.q, self.k, self.v, self.out = (nn.Linear(8, 8) for _ in range(4))
+        self.on_queries = on_queries
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        parts = (self.on_queries(self.q(hidden)), self.k(hidden), self.v(hidden))
+        q, k, v = (part.unflatten(-1, (2, 4)).transpose(1, 2) for part in parts)
+        mixed = nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        result: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
+        return result
+
+
+class AttentionBlock(nn.Module):
+    def __init__(self, on_queries: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.self_attn = Attention(on_queries)
+
+
+@torch.no_grad()
+def check_heads(on_queries: Callable[[Tensor], Tensor]) -> None:
+    torch.manual_seed(0)
+    block = AttentionBlock(on_queries)
+    config = PretrainedConfig(hidden_size=8, num_attention_heads=2, num_key_value_heads=2)
+    units = attention_heads(block, config)
+    tokens = torch.randn(1, 2, 8)
+    assert [one.count for one in units] == [2]
+    check_independent(block, units, lambda: block.self_attn(tokens))
+
+
+def test_heads_are_independent_if_each_has_its_own_queries() -> None:
+    check_heads(lambda queries: queries)
+    check_heads(lambda queries: nn.functional.rms_norm(queries.view(1, 2, 2, 4), (4,)).flatten(2))
+
+
+def test_heads_whose_queries_are_normed_together_are_refused() -> None:
+    with pytest.raises(UnsupportedModelError, match=r"self_attn\.out are not computed feature"):
+        check_heads(lambda queries: nn.functional.rms_norm(queries, (8,)))

@@ -126,3 +126,10 @@ def test_a_shorter_model_is_refined_where_blocks_stay(tmp_path: Path) -> None:
     ]
     torch.testing.assert_close(logits(found.smaller), logits(found.whole), rtol=0, atol=1e-3)
     AutoModelForCausalLM.from_pretrained(found.smaller)
+
+
+def test_the_only_block_of_a_model_is_not_called_one_of_several_kinds(tmp_path: Path) -> None:
+    config = GPT2Config(n_embd=16, n_layer=1, n_head=2, n_positions=16, vocab_size=96)
+    model = open_model(write_model(tmp_path / "dense", config))
+    with pytest.raises(UnsupportedModelError, match=r"^the model has one block, which cannot be"):
+        THIRD.chosen(model, [0.1])

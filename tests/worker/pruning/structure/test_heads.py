@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, LlamaConfig
+from transformers import AutoModelForCausalLM, LlamaConfig, OlmoeConfig
 
 from tests.models import FAMILIES, MIXTURES, VOCABULARY, random_ids, write_model
 from tests.worker.pruning.structure.removals import CONFIGS, logits, parameters, removed, removing
@@ -134,5 +134,17 @@ def test_heads_of_which_none_can_be_removed_stay_and_channels_are_removed_alone(
     meta_model = MetaModel.open(folder, torch.float32, torch.device("cpu"))
     with pytest.raises(UnsupportedModelError, match="num_attention_heads 4"):
         Heads(RATIO).reduction(meta_model)
+    reduction = MeasuredUnits(RATIO, Adapt()).reduction(meta_model)
+    assert reduction.fields.keys() == {"intermediate_size"}
+
+
+def test_heads_under_one_norm_are_refused_and_channels_are_removed_alone(tmp_path: Path) -> None:
+    sizes = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2}
+    experts = {"num_experts": 4, "num_experts_per_tok": 2, "vocab_size": VOCABULARY}
+    config = OlmoeConfig(**sizes, **experts, num_attention_heads=4, num_key_value_heads=2)
+    folder = write_model(tmp_path / "dense", config)
+    meta_model = MetaModel.open(folder, torch.float32, torch.device("cpu"))
+    with pytest.raises(UnsupportedModelError, match="has no attention heads that could be"):
+        Heads(0.06).reduction(meta_model)
     reduction = MeasuredUnits(RATIO, Adapt()).reduction(meta_model)
     assert reduction.fields.keys() == {"intermediate_size"}

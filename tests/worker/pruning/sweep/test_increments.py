@@ -15,21 +15,23 @@ from tests.models import FAMILIES, MIXTURES, random_ids, write_model
 from tests.worker.pruning.sweeps import tensors
 from worker.evaluation.perplexity import token_loss
 from worker.jobs.recipes import recipe_at
-from worker.pruning.base.errors import IncrementsError
+from worker.pruning.base.errors import IncrementsError, SparsityError
 from worker.pruning.base.generators import run_to_end
 from worker.pruning.base.increments import Increment
 from worker.pruning.methods.allocation import OwlAllocation
-from worker.pruning.methods.patterns import Unstructured
+from worker.pruning.methods.patterns import Scope, Unstructured
 from worker.pruning.methods.registry import get_scorer, get_solver
 from worker.pruning.methods.swaps import Swaps
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.refinement.settings import Refinement
 from worker.pruning.structure.depth import Depth
 from worker.pruning.structure.heads import Heads
+from worker.pruning.structure.measured_units import MeasuredUnits
+from worker.pruning.structure.measures import Adapt, Pgp
 from worker.pruning.structure.neurons import Neurons
 from worker.pruning.sweep.pipeline import ModelPruner
 from worker.pruning.sweep.recipe.check import check_recipe
-from worker.pruning.sweep.recipe.recipe import Recipe
+from worker.pruning.sweep.recipe.recipe import Recipe, Removal
 from worker.pruning.sweep.results import BlockResult, PruningResult
 
 CALIBRATION, EVALUATION = random_ids(40, 16, seed=1), random_ids(3, 16, seed=2)
@@ -58,7 +60,7 @@ def increment(
     dense: Path, out: Path, recipe: Recipe, source: Path | None, known: Sequence[float] | None
 ) -> ModelPruner:
     """Return the sweep of one increment."""
-    out.mkdir(exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     model = MetaModel.open(dense, torch.float32, torch.device("cpu"))
     start, reference = (model.with_weights(source), model) if source else (model, None)
     ids = (CALIBRATION, EVALUATION)
@@ -123,9 +125,24 @@ def test_fused_matrices_and_experts_hold_their_zeros(tmp_path: Path, family: str
     assert zeros / weights == pytest.approx(0.5, abs=0.01)
 
 
-@pytest.mark.parametrize("removal", [Neurons(0.3), Heads(0.15), Depth(2 / 3)])
+ADAPT = Adapt(steps=4, windows=8, tokens=16)
+PGP = Pgp(steps=4, windows=2, tokens=16, scored=8)
+
+
+@pytest.mark.parametrize(
+    "removal",
+    [
+        Neurons(0.3),
+        Heads(0.15),
+        Depth(2 / 3),
+        MeasuredUnits(0.4, ADAPT),
+        MeasuredUnits(0.4, PGP),
+        MeasuredUnits(0.4, ADAPT, uniform=False),
+        MeasuredUnits(0.4, PGP, uniform=False),
+    ],
+)
 def test_removed_units_and_blocks_stay_removed(
-    dense: Path, tmp_path: Path, removal: Neurons | Heads | Depth
+    dense: Path, tmp_path: Path, removal: Removal
 ) -> None:
     total = 1 if isinstance(removal, Heads) else 2  # two heads of keys: one can go
     made = gradually(dense, tmp_path, replace(NONE, removal=removal), total)
@@ -135,8 +152,9 @@ def test_removed_units_and_blocks_stay_removed(
     for before, after in pairwise(removed):
         assert all(one <= other for one, other in zip(before, after, strict=True))
         assert sum(map(len, before)) < sum(map(len, after))
-    parameters = [sum(block.parameters_removed for block in reports) for reports, _ in made]
-    assert parameters == sorted(set(parameters))
+    if replace(NONE, removal=removal).is_cut:
+        parameters = [sum(block.parameters_removed for block in reports) for reports, _ in made]
+        assert parameters == sorted(set(parameters))
     zeros = sum(int((value == 0).sum()) for value in tensors(tmp_path / str(total)).values())
     assert zeros == sum(int((value == 0).sum()) for value in tensors(at_once).values())
 
@@ -222,6 +240,19 @@ def test_more_increments_than_things_to_remove_are_refused(
     check_recipe(recipe_at(recipe, Increment(most, most)), model)
     with pytest.raises(IncrementsError, match=f"set steps to {most} or less"):
         check_recipe(recipe_at(recipe, Increment(most + 1, most + 1)), model)
+
+
+@pytest.mark.parametrize(("scope", "size"), [("row", 48), ("matrix", 1536)])
+def test_a_sparsity_that_drops_no_weight_is_refused_with_one_that_does(
+    scope: Scope, size: int, dense: Path
+) -> None:
+    model = MetaModel.open(dense, torch.float32, torch.device("cpu"))
+    with pytest.raises(SparsityError, match=f"a {scope} of {size:,} weights") as refused:
+        check_recipe(replace(WANDA, pattern=Unstructured(0.49 / size, scope)), model)
+    lowest = float(str(refused.value).split()[-3])
+    assert lowest == pytest.approx(1 / size, abs=1e-6)
+    check_recipe(replace(WANDA, pattern=Unstructured(lowest, scope)), model)
+    check_recipe(replace(WANDA, pattern=Unstructured(0.0, scope)), model)
 
 
 def test_an_increment_that_continues_another_needs_the_dense_model(

@@ -14,7 +14,7 @@ from worker.recovery.settings import KINDS, Kind, Recovery
 
 WORK = RecoveryWork(512, 64, 20_480, 512, "float32", "cpu")
 SHAPE = llama(blocks=24, hidden=2048)
-FAST = Speed(1e11, 1e11, 1e11, 1e10, 1e10, 1e9, 1e9)
+FAST = Speed(1e11, 1e11, 1e11, 1e10, 1e10, 1e9, 1e9, 1e6)
 
 
 @pytest.fixture(autouse=True)

@@ -17,6 +17,8 @@ from worker.pruning.planning.workload import Setting
 from worker.pruning.stats.gradient_norms import GradientNorms
 from worker.pruning.structure.depth import Depth
 from worker.pruning.structure.measured_units import MeasuredUnits
+from worker.pruning.structure.mlp_channels import channels_of
+from worker.pruning.structure.neurons import Neurons
 from worker.pruning.structure.reduction import Reduction
 from worker.pruning.sweep.measuring.dense_scores import DenseScores
 from worker.pruning.sweep.measuring.gradient_pass import GradientPass
@@ -26,8 +28,8 @@ from worker.pruning.sweep.recipe.block_patterns import block_patterns
 from worker.pruning.sweep.recipe.measurement import Measurement, needed_measurement
 from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.pruning.sweep.removal.block_distances import BlockDistances
-from worker.pruning.sweep.removal.model_units import Removed
-from worker.pruning.sweep.removal.unit_choice import UnitChoice
+from worker.pruning.sweep.removal.last_token_choice import LastTokenChoice
+from worker.pruning.sweep.removal.unit_choice import ChosenUnits, UnitChoice
 from worker.pruning.sweep.results import UnitProgress
 from worker.pruning.sweep.scratch_folders import NewFolder
 
@@ -76,7 +78,7 @@ class Measurements:
 
     def units(
         self, windows: Tensor, reduction: Reduction | None, new_folder: NewFolder
-    ) -> Generator[UnitProgress, None, Removed | None]:
+    ) -> Generator[UnitProgress, None, ChosenUnits | None]:
         """Choose the units that each block loses; None unless measurements of the model decide.
 
         Args:
@@ -85,12 +87,22 @@ class Measurements:
             new_folder: makes folders for temporary files.
         """
         removal = self.recipe.removal
-        if not isinstance(removal, MeasuredUnits) or reduction is None:
+        if reduction is None:
             return None
-        run = (self.token_loss, self.ranks, self.setting, self.progress, new_folder)
-        choice = UnitChoice(self.meta_model, self.block_inputs, removal, reduction, *run)
+        if isinstance(removal, Neurons) and removal.last_tokens is not None:
+            run = (removal.last_tokens, self.ranks, self.setting, self.progress, new_folder)
+            channels = channels_of(self.meta_model)
+            last = LastTokenChoice(
+                self.meta_model, self.block_inputs, channels, reduction.kept, *run
+            )
+            goal = len(windows) - removal.spared_windows
+            return ChosenUnits((yield from last.choose(windows[:goal], windows[goal:])))
+        if not isinstance(removal, MeasuredUnits):
+            return None
+        shared = (self.token_loss, self.ranks, self.setting, self.progress, new_folder)
+        units = UnitChoice(self.meta_model, self.block_inputs, removal, reduction, *shared)
         basis = self._basis_of(Measurement(None, ["importance"]))
-        return (yield from choice.choose(windows, partial(self.cache.once, basis)))
+        return (yield from units.choose(windows, partial(self.cache.once, basis)))
 
     def decisions(self, states: Activations, new_folder: NewFolder) -> list[BlockDecision]:
         """Decide each block's pattern, and which blocks are removed.

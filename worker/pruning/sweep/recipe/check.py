@@ -2,8 +2,15 @@
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from math import ceil
 
-from worker.pruning.base.errors import BinarizationError, PatternError, SkipError
+from worker.pruning.base.errors import (
+    BinarizationError,
+    PatternError,
+    QuantizationError,
+    SkipError,
+    SparsityError,
+)
 from worker.pruning.binarization.settings import GROUP
 from worker.pruning.methods.allocation import BlockSparsities
 from worker.pruning.methods.patterns import NofM, Unstructured
@@ -21,6 +28,7 @@ def check_recipe(recipe: Recipe, meta_model: MetaModel) -> None:
         QuantizationError: a layer cannot be quantised.
         SkipError: a glob matches no part of the model, or no layer is left to prune.
         AllocationError: the number of given sparsities is not the number of blocks.
+        SparsityError: no weight would be dropped.
         IncrementsError: an increment would drop no weight.
         UnsupportedModelError, RatioError: as `Recipe.reduction`.
         RotationError: the model should be rotated and cannot be.
@@ -32,6 +40,13 @@ def check_recipe(recipe: Recipe, meta_model: MetaModel) -> None:
         recipe.allocation.sparsities(len(meta_model.blocks))
     _check_globs(recipe.skip, meta_model)
     _check_layers(recipe, recipe.all_layers(meta_model))
+    if recipe.quantization is not None:
+        _check_globs(recipe.quantization.skip, meta_model)
+        if not recipe.all_rounded_layers(meta_model):
+            skipped = ", ".join(recipe.quantization.skip)
+            raise QuantizationError(
+                f"its skip {skipped} leaves no layer to quantise; skip fewer, or leave quantize out"
+            )
     recipe.scheme(meta_model)
 
 
@@ -60,7 +75,7 @@ def _check_layers(recipe: Recipe, layers: Sequence[tuple[str, LinearLayer]]) -> 
         for block, layer in layers:
             _check_groups(recipe, pattern, f"{block}.{layer.name}", layer.inputs)
     elif recipe.prunes:
-        _check_increments(recipe, pattern, [layer for _, layer in layers])
+        _check_counts(recipe, pattern, [layer for _, layer in layers])
 
 
 def _check_groups(recipe: Recipe, pattern: NofM, name: str, inputs: int) -> None:
@@ -73,8 +88,15 @@ def _check_groups(recipe: Recipe, pattern: NofM, name: str, inputs: int) -> None
     raise PatternError(f"{rows} {pattern.m}; skip it, or choose another pattern")
 
 
-def _check_increments(recipe: Recipe, pattern: Unstructured, layers: Sequence[LinearLayer]) -> None:
+def _check_counts(recipe: Recipe, pattern: Unstructured, layers: Sequence[LinearLayer]) -> None:
     """Check that each increment drops a weight of the rows, or matrices, with the most."""
     shapes = [layer.oriented(layer.weight).shape for layer in layers]
-    sizes = [shape[1] if pattern.scope == "row" else shape.numel() for shape in shapes]
-    recipe.increment.check_divides(round(max(sizes) * pattern.sparsity), "weights")
+    size = max(shape[1] if pattern.scope == "row" else shape.numel() for shape in shapes)
+    count = round(size * pattern.sparsity)
+    if count == 0 < pattern.sparsity and recipe.allocation == "uniform":
+        lowest = ceil(1e6 / size) / 1e6  # more than half a weight, and few digits
+        raise SparsityError(
+            f"no weight would be dropped of a {pattern.scope} of {size:,} weights, the largest; "
+            f"set sparsity to {lowest:g} or more"
+        )
+    recipe.increment.check_divides(count, "weights")

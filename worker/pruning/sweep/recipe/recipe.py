@@ -219,6 +219,23 @@ class Recipe:
             for layer in self.layers(meta_model, index, block)
         ]
 
+    def rounded_layers(
+        self, meta_model: MetaModel, index: int, block: nn.Module
+    ) -> list[LinearLayer]:
+        """Return the layers of a block that are quantised: those of `layers`, some left out."""
+        if (quantization := self.quantization) is None:
+            return []
+        name, layers = meta_model.block_name(index), self.layers(meta_model, index, block)
+        return [layer for layer in layers if quantization.rounds(f"{name}.{layer.name}")]
+
+    def all_rounded_layers(self, meta_model: MetaModel) -> list[tuple[str, LinearLayer]]:
+        """Return the quantised layers of all blocks, each with the name of its block."""
+        return [
+            (meta_model.block_name(index), layer)
+            for index, block in enumerate(meta_model.blocks)
+            for layer in self.rounded_layers(meta_model, index, block)
+        ]
+
     def scheme(self, meta_model: MetaModel) -> Scheme | None:
         """Return how the model's matrices are quantised; None without quantisation.
 
@@ -227,7 +244,7 @@ class Recipe:
         """
         if self.quantization is None:
             return None
-        layers = self.all_layers(meta_model)
+        layers = self.all_rounded_layers(meta_model)
         check_layers(layers, meta_model.weights)
         return self.quantization.scheme((f"{name}.{one.name}", one.inputs) for name, one in layers)
 

@@ -1,6 +1,6 @@
 """How large a share of its units each block loses, raised step by step (Adapt-Pruner)."""
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -25,7 +25,7 @@ class AdaptShares:
     """Measures the blocks again and again, without the units that they have lost so far.
 
     Args:
-        meta_model: the dense model.
+        meta_model: the model, from which earlier increments may have removed units.
         block_inputs: embeds windows and calls the model's blocks.
         ranks: the ranks that share the windows.
         units: the units of the model.
@@ -68,20 +68,27 @@ class AdaptShares:
         Returns:
             For each block, the share of its units' parameters that it loses.
         """
-        sizes, steps = self._units.sizes(), self._settings.steps
-        rise = parameters / sum(sizes) / steps
+        sizes = self._units.sizes()
+        lost = [own / size for own, size in zip(self._units.lost_sizes(), sizes, strict=True)]
+        shares, wanted = lost, parameters / sum(sizes)
+        steps = self._settings.steps_to(wanted - _mean(lost, sizes))
         embedded, states = Activations(spill()), Activations(spill())
         with self._meta_model.loaded_embeddings():
             self._block_inputs.embed(batches, embedded.append)
-        shares = [0.0] * len(sizes)
         for step in range(steps):
-            kept = self._units.kept_by_share(shares)
-            removed = self._units.removed_below(importance, kept)
+            removed = self._units.removed_below(importance, self._units.kept_by_share(shares))
             states.clear()
             for hidden in embedded:
                 states.append(hidden)
             measure = partial(self._distances.measure, states, removed)
             distances = progress.measure_once(f"distances {step}", measure)
-            shares = next_sparsities(shares, distances, rise, self._settings.amplitude)
+            left = max(wanted - _mean(shares, sizes), 0.0)
+            rise = min(self._settings.rise or left / (steps - step), left)
+            shares = next_sparsities(shares, distances, rise)
             yield UnitProgress(step + 1, steps)
-        return shifted(shares, sizes, parameters)
+        return shifted(shares, sizes, parameters, lost)
+
+
+def _mean(shares: Sequence[float], sizes: Sequence[int]) -> float:
+    """Return the share that all blocks lose together; ``sizes`` are their parameters in units."""
+    return sum(share * size for share, size in zip(shares, sizes, strict=True)) / sum(sizes)

@@ -12,6 +12,7 @@ from worker.pruning.structure.attention_heads import attention_heads
 from worker.pruning.structure.division import Kind, divide
 from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.structure.units import Units, outside_of, ranges_of
+from worker.pruning.sweep.removal.lost_units import lost_units
 
 Removed = list[dict[str, Tensor]]
 """For each block, the indices ``[n]`` int64 of the units that it loses, by the units' name."""
@@ -57,6 +58,7 @@ class ModelUnits:
         modules: the modules.
         of_block: the units of each block.
         parameters: how many parameters the blocks have.
+        lost: ``[n]`` bool; the units that earlier increments have removed.
     """
 
     def __init__(self, meta_model: MetaModel, removal: MeasuredUnits) -> None:
@@ -72,6 +74,9 @@ class ModelUnits:
                 entries = units.entries(values)
                 self.modules.append(Module(index, units, entries, start, units.name in heads))
                 start += units.count
+        self.lost = torch.zeros(start, dtype=torch.bool)
+        if removal.increment.continues:
+            self.lost = lost_units(meta_model, self.of_block)
 
     @property
     def count(self) -> int:
@@ -88,16 +93,29 @@ class ModelUnits:
 
     def sizes(self) -> list[int]:
         """Return how many parameters the units of each block have together."""
-        return [_parameters(self.within(index)) for index in range(len(self.of_block))]
+        return [
+            sum(one.entries * one.units.count for one in self.within(index))
+            for index in range(len(self.of_block))
+        ]
+
+    def lost_sizes(self) -> list[int]:
+        """Return how many parameters each block has lost in earlier increments."""
+        pairs = zip(self.sizes(), range(len(self.of_block)), strict=True)
+        return [size - self._parameters(self.within(index)) for size, index in pairs]
+
+    def left(self, module: Module) -> int:
+        """Return how many units of a module no earlier increment has removed."""
+        return module.units.count - int(module.of(self.lost).sum())
 
     def removed_below(self, values: Tensor, kept: Sequence[Mapping[str, int]]) -> Removed:
-        """Return all units but the highest of each module.
+        """Return all units but the highest of each module; those that are lost go first.
 
         Args:
             values: ``[n]``; the value of each unit.
             kept: for each block, how many units stay, by their name.
         """
         removed: Removed = [{} for _ in self.of_block]
+        values = values.masked_fill(self.lost, -torch.inf)
         for one in self.modules:
             count = kept[one.block][one.name]
             if count < one.units.count:
@@ -108,27 +126,33 @@ class ModelUnits:
     def kept_by_share(self, shares: Sequence[float]) -> list[dict[str, int]]:
         """Return how many units of each module stay if each block loses a share of its units.
 
-        What rounding leaves of a block's share is added to that of the next block, so the sum over
-        the blocks is met to one unit.
+        No module gets units back that it has lost. What rounding leaves of a block's share is added
+        to that of the next block, so the sum over the blocks is met to one unit.
         """
         kept: list[dict[str, int]] = []
         left = 0.0
-        for index, (share, size) in enumerate(zip(shares, self.sizes(), strict=True)):
-            modules, left = self.within(index), left + share * size
-            counts = divide(left, [Kind(one.units.count, one.entries) for one in modules])
+        sizes = zip(shares, self.sizes(), self.lost_sizes(), strict=True)
+        for index, (share, size, lost) in enumerate(sizes):
+            modules, left = self.within(index), left + share * size - lost
+            counts = divide(left, [Kind(self.left(one), one.entries) for one in modules])
             pairs = list(zip(modules, counts, strict=True))
             left -= sum(one.entries * count for one, count in pairs)
-            kept.append({one.name: one.units.count - count for one, count in pairs})
+            kept.append({one.name: self.left(one) - count for one, count in pairs})
         return kept
 
     def divided(self, parameters: float) -> list[tuple[list[Module], int]]:
-        """Return how many heads and how many channels to remove, with the modules of each kind."""
+        """Return how many heads and channels more to remove, with the modules of each kind.
+
+        Args:
+            parameters: how many parameters are removed, with those of the units that are lost.
+        """
         kinds = [found for found in map(self.of_kind, (True, False)) if found]
-        counts = divide(parameters, [_kind(found) for found in kinds])
+        left = parameters - sum(self.lost_sizes())
+        counts = divide(left, [self._kind(found) for found in kinds])
         return list(zip(kinds, counts, strict=True))
 
     def removed_lowest(self, values: Tensor, parameters: float) -> Removed:
-        """Return the lowest units of the model, of each kind its share of ``parameters``.
+        """Return the lost units and the lowest ones, of each kind its share of ``parameters``.
 
         One unit of each module stays.
 
@@ -136,42 +160,56 @@ class ModelUnits:
             values: ``[n]``; the value of each unit.
             parameters: how many parameters are removed.
         """
-        lost = torch.zeros(self.count, dtype=torch.bool)
+        lost = self.lost.clone()
         for found, count in self.divided(parameters):
-            lost[_lowest(found, values, count)] = True
+            lost[self._lowest(found, values, count)] = True
         removed: Removed = [{} for _ in self.of_block]
         for one in self.modules:
             if len(places := one.of(lost).nonzero()[:, 0]):
                 removed[one.block][one.name] = places
         return removed
 
+    def share_outside(self, removed: Removed, others: Removed) -> float:
+        """Return the share of the removed units that are not among the others.
 
-def _kind(modules: Sequence[Module]) -> Kind:
-    count = sum(one.units.count for one in modules)
-    return Kind(count, _parameters(modules) / count)
+        Those that earlier increments have removed do not count.
+        """
+        own, other = self._flags(removed) & ~self.lost, self._flags(others)
+        return int((own & ~other).sum()) / max(1, int(own.sum()))
 
+    def _flags(self, removed: Removed) -> Tensor:
+        """Return which units are removed, ``[n]`` bool."""
+        found = torch.zeros(self.count, dtype=torch.bool)
+        for one in self.modules:
+            if one.name in removed[one.block]:
+                one.of(found)[removed[one.block][one.name]] = True
+        return found
 
-def _parameters(modules: Sequence[Module]) -> int:
-    return sum(one.entries * one.units.count for one in modules)
+    def _kind(self, modules: Sequence[Module]) -> Kind:
+        count = sum(map(self.left, modules))
+        return Kind(count, self._parameters(modules) / count)
 
+    def _parameters(self, modules: Sequence[Module]) -> int:
+        """Return how many parameters the units have that no earlier increment has removed."""
+        return sum(one.entries * self.left(one) for one in modules)
 
-def _lowest(modules: Sequence[Module], values: Tensor, count: int) -> list[int]:
-    """Return the places of the lowest units, as many as have the parameters of ``count`` units."""
-    target, places = count * _kind(modules).parameters, list[int]()
-    left = {one.start: one.units.count for one in modules}
-    for one, place in _ascending(modules, values):
-        if target < one.entries / 2:
-            break
-        if left[one.start] > 1:
-            left[one.start] -= 1
-            target -= one.entries
-            places.append(place)
-    return places
+    def _lowest(self, modules: Sequence[Module], values: Tensor, count: int) -> list[int]:
+        """Return the places of the lowest units, with the parameters of ``count`` units."""
+        target, places = count * self._kind(modules).parameters, list[int]()
+        left = {one.start: self.left(one) for one in modules}
+        for one, place in self._ascending(modules, values):
+            if target < one.entries / 2:
+                break
+            if left[one.start] > 1:
+                left[one.start] -= 1
+                target -= one.entries
+                places.append(place)
+        return places
 
-
-def _ascending(modules: Sequence[Module], values: Tensor) -> Iterator[tuple[Module, int]]:
-    """Yield the units of the modules, each with its place, from the lowest value to the highest."""
-    places = torch.cat([torch.arange(one.start, one.end) for one in modules])
-    owners = [one for one in modules for _ in range(one.units.count)]
-    for at in values[places].sort(stable=True).indices.tolist():
-        yield owners[at], int(places[at])
+    def _ascending(self, modules: Sequence[Module], values: Tensor) -> Iterator[tuple[Module, int]]:
+        """Yield the units that are not lost, each with its place, from the lowest value up."""
+        places = torch.cat([torch.arange(one.start, one.end) for one in modules])
+        owners = [one for one in modules for _ in range(one.units.count)]
+        for at in values[places].sort(stable=True).indices.tolist():
+            if not self.lost[places[at]]:
+                yield owners[at], int(places[at])

@@ -3,6 +3,7 @@
 from base64 import b64decode, b64encode
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from math import floor
 from typing import Self
 
 import torch
@@ -10,7 +11,6 @@ from torch import Tensor
 
 from worker.pruning.base.errors import NotFiniteError
 from worker.pruning.methods.policy import (
-    REMEMBERED,
     baseline,
     learning_rate,
     policy_gradient,
@@ -27,11 +27,12 @@ STORED_EVERY = 16
 """After how many steps the probabilities are recorded, so that no later run repeats the steps."""
 _STRIDE, _SEEDS = 1_000_003, 2**63
 """Each step has its own seed, so that a resumed run draws as the run that it resumes."""
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
 class Budget:
-    """Modules of which a number of units stays in all."""
+    """Modules of which a number of units stays in all, of those that are not lost."""
 
     modules: Sequence[Module]
     kept: float
@@ -43,22 +44,29 @@ class Policy:
 
     Attributes:
         probabilities: ``[n]`` fp64; the probability that each unit is kept.
-        losses: the mean losses of the last steps, which the next one is compared with.
+        compared: what the losses of the last step were compared with; None before the first step.
     """
 
     probabilities: Tensor
-    losses: tuple[float, ...] = ()
+    compared: float | None = None
 
-    def as_json(self) -> tuple[str, list[float]]:
+    def as_json(self) -> tuple[str, float | None]:
         """Return the policy ready for JSON, all bits of the probabilities as one text."""
-        return b64encode(self.probabilities.numpy().tobytes()).decode(), list(self.losses)
+        return b64encode(self.probabilities.numpy().tobytes()).decode(), self.compared
 
     @classmethod
-    def from_json(cls, fields: Sequence[str | list[float]]) -> Self:
+    def from_json(cls, fields: tuple[str, float | None]) -> Self:
         """Return the policy from its `as_json`, after conversion to JSON and back."""
-        text, losses = fields
-        bits = bytearray(b64decode(str(text)))
-        return cls(torch.frombuffer(bits, dtype=torch.float64), tuple(map(float, losses)))
+        text, compared = fields
+        return cls(torch.frombuffer(bytearray(b64decode(text)), dtype=torch.float64), compared)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """The probabilities ``[n]`` fp64 of all units before the first step, and after the last."""
+
+    start: Tensor
+    end: Tensor
 
 
 @dataclass(frozen=True)
@@ -79,8 +87,8 @@ class PolicySearch:
     trials: UnitTrials
     progress: Progress
 
-    def search(self, windows: Tensor) -> Generator[UnitProgress, None, Tensor]:
-        """Return the probability of each unit, ``[n]`` fp64.
+    def search(self, windows: Tensor) -> Generator[UnitProgress, None, Learned]:
+        """Learn the probability of each unit.
 
         Args:
             windows: the token ids ``[windows, tokens]`` of all ranks, of which each step takes
@@ -93,7 +101,7 @@ class PolicySearch:
             NotFiniteError: a loss is NaN or infinity.
         """
         steps = self.settings.steps
-        policy = self._recorded(0, None, windows)
+        start = policy = self._recorded(0, None, windows)
         for first in range(0, steps, STORED_EVERY):
             last = min(first + STORED_EVERY, steps)
             if not self.progress.is_measured(_name(last)):
@@ -101,23 +109,24 @@ class PolicySearch:
                     policy = self.step(policy, step, windows)
                     yield UnitProgress(step + 1, steps)
             policy = self._recorded(last, policy, windows)
-        return policy.probabilities
+        return Learned(start.probabilities, policy.probabilities)
 
     def step(self, policy: Policy, step: int, windows: Tensor) -> Policy:
         """Return the policy after one more step."""
         settings, probabilities = self.settings, policy.probabilities
-        generator = torch.Generator().manual_seed((settings.seed + step * _STRIDE) % _SEEDS)
+        draw = settings.seed + (settings.first_step + step) * _STRIDE
+        generator = torch.Generator().manual_seed(draw % _SEEDS)
         drawn = torch.randperm(len(windows), generator=generator)[: settings.windows]
         chances = torch.rand(settings.masks, self.units.count, generator=generator).double()
         masks = (chances < probabilities).double()
         losses = torch.tensor(self.trials.losses(windows[drawn], masks), dtype=torch.float64)
         if not bool(losses.isfinite().all()):
             raise NotFiniteError("the loss of the model without some units")
-        compared = baseline(policy.losses, losses)
+        compared = baseline(policy.compared, losses)
         gradient = policy_gradient(losses, masks, probabilities, compared)
         rate = learning_rate(settings.learning_rate, step, settings.steps)
         changed = self._within_budgets(probabilities - rate * gradient)
-        return Policy(changed, (*policy.losses, float(losses.mean()))[-REMEMBERED:])
+        return Policy(changed, compared)
 
     def _recorded(self, steps: int, policy: Policy | None, windows: Tensor) -> Policy:
         """Return the recorded policy after so many steps; if there is none, record this one.
@@ -125,19 +134,32 @@ class PolicySearch:
         None stands for the policy before the first step.
         """
 
-        def known() -> tuple[str, list[float]]:
+        def known() -> tuple[str, float | None]:
             return (policy or self._start(windows)).as_json()
 
         return Policy.from_json(self.progress.measure_once(_name(steps), known))
 
     def _start(self, windows: Tensor) -> Policy:
-        scores = self.trials.scores(windows[: self.settings.scored])
-        modules = self.units.modules
-        values = torch.cat([starting_values(scores[one.block][one.name]) for one in modules])
-        return Policy(self._within_budgets(values))
+        """Return the probabilities that follow from scores; 0 for units that are lost."""
+        shares = {
+            (one.block, one.name): budget.kept / sum(map(self.units.left, budget.modules))
+            for budget in self.budgets
+            for one in budget.modules
+        }
+        kept: list[dict[str, int]] = [{} for _ in self.units.of_block]
+        for one in self.units.modules:
+            left, share = self.units.left(one), shares[one.block, one.name]
+            kept[one.block][one.name] = left - floor((1 - share) * left + _ROUNDING)
+        scores = self.trials.scores(windows[: self.settings.scored], kept)
+        found = torch.zeros(self.units.count, dtype=torch.float64)
+        for one in self.units.modules:
+            is_left, share = ~one.of(self.units.lost), shares[one.block, one.name]
+            own = scores[one.block][one.name][is_left]
+            one.of(found)[is_left] = starting_values(own, share)
+        return Policy(found)
 
     def _within_budgets(self, values: Tensor) -> Tensor:
-        """Return the probabilities nearest to ``values [n]`` that meet all budgets."""
+        """Return the probabilities nearest to ``values [n]`` that exceed no budget."""
         found = values.clone()
         for budget in self.budgets:
             own = projected(torch.cat([one.of(values) for one in budget.modules]), budget.kept)

@@ -19,11 +19,26 @@ from worker.pruning.structure.reduction import Reduction
 from worker.pruning.sweep.batches import split_batches
 from worker.pruning.sweep.progress import Progress
 from worker.pruning.sweep.removal.adapt_shares import AdaptShares
-from worker.pruning.sweep.removal.model_units import ModelUnits, Module, Removed
+from worker.pruning.sweep.removal.model_units import ModelUnits, Removed
 from worker.pruning.sweep.removal.policy_search import Budget, PolicySearch
 from worker.pruning.sweep.removal.unit_importance import Importance, measure_importance
 from worker.pruning.sweep.removal.unit_trials import UnitTrials
 from worker.pruning.sweep.results import UnitProgress
+
+
+@dataclass(frozen=True)
+class ChosenUnits:
+    """The units that are removed.
+
+    Attributes:
+        removed: the units, with those that earlier increments have removed.
+        changed: the share of those that no earlier increment has removed which a search chose in
+            place of the ones that it started from; None if there was no search.
+    """
+
+    removed: Removed
+    changed: float | None = None
+
 
 Once = Callable[[Callable[[], Importance]], Importance]
 """Returns a known measurement of the dense model, or calls the function to measure it."""
@@ -55,7 +70,7 @@ class UnitChoice:
     progress: Progress
     scratch: Callable[[], Path]
 
-    def choose(self, calibration: Tensor, once: Once) -> Generator[UnitProgress, None, Removed]:
+    def choose(self, calibration: Tensor, once: Once) -> Generator[UnitProgress, None, ChosenUnits]:
         """Return the units that each block loses.
 
         Args:
@@ -74,16 +89,16 @@ class UnitChoice:
 
     def _by_importance(
         self, units: ModelUnits, measure: Adapt, calibration: Tensor, once: Once
-    ) -> Generator[UnitProgress, None, Removed]:
+    ) -> Generator[UnitProgress, None, ChosenUnits]:
         importance = self._importance(units, calibration, once)
         if self.removal.uniform:
-            return units.removed_below(importance, self.reduction.kept)
+            return ChosenUnits(units.removed_below(importance, self.reduction.kept))
         shares = AdaptShares(self.meta_model, self.block_inputs, self.ranks, units, measure)
         windows = short_windows(calibration, measure.tokens)[: measure.windows]
         batches = self.ranks.share_of(split_batches(windows, self.setting))
         wanted = self._parameters(units)
         found = yield from shares.search(importance, wanted, batches, self.progress, self._spill)
-        return units.removed_below(importance, units.kept_by_share(found))
+        return ChosenUnits(units.removed_below(importance, units.kept_by_share(found)))
 
     def _importance(self, units: ModelUnits, calibration: Tensor, once: Once) -> Tensor:
         """Return the importance of each unit, ``[n]`` fp64."""
@@ -105,7 +120,7 @@ class UnitChoice:
 
     def _by_policy(
         self, units: ModelUnits, measure: Pgp, calibration: Tensor
-    ) -> Generator[UnitProgress, None, Removed]:
+    ) -> Generator[UnitProgress, None, ChosenUnits]:
         trials = UnitTrials(
             self.meta_model,
             self.block_inputs,
@@ -115,7 +130,11 @@ class UnitChoice:
             partial(split_batches, setting=self.setting),
         )
         search = PolicySearch(units, self._budgets(units), measure, trials, self.progress)
-        probabilities = yield from search.search(short_windows(calibration, measure.tokens))
+        learned = yield from search.search(short_windows(calibration, measure.tokens))
+        first, removed = (self._lowest(units, one) for one in (learned.start, learned.end))
+        return ChosenUnits(removed, units.share_outside(removed, first))
+
+    def _lowest(self, units: ModelUnits, probabilities: Tensor) -> Removed:
         if self.removal.uniform:
             return units.removed_below(probabilities, self.reduction.kept)
         return units.removed_lowest(probabilities, self._parameters(units))
@@ -126,15 +145,11 @@ class UnitChoice:
             kept = self.reduction.kept
             return [Budget([one], kept[one.block][one.name]) for one in units.modules]
         lost = units.divided(self._parameters(units))
-        return [Budget(found, _count(found) - count) for found, count in lost]
+        return [Budget(found, sum(map(units.left, found)) - count) for found, count in lost]
 
     def _parameters(self, units: ModelUnits) -> float:
-        """Return how many parameters are removed."""
-        return self.removal.ratio * units.parameters
+        """Return how many parameters are removed after the increment."""
+        return self.removal.reached * units.parameters
 
     def _spill(self) -> Path | None:
         return self.scratch() if self.setting.spills else None
-
-
-def _count(modules: list[Module]) -> int:
-    return sum(one.units.count for one in modules)

@@ -1,6 +1,6 @@
 """Running a model without some of its units, one block in memory at a time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -10,21 +10,23 @@ from worker.pruning.base.memory import trim_heap
 from worker.pruning.calibration.block_calibration import BlockCalibration
 from worker.pruning.calibration.collectors import InputCollector
 from worker.pruning.distributed.ranks import Ranks
-from worker.pruning.methods.units import unit_scores
+from worker.pruning.methods.policy import starting_scores
+from worker.pruning.methods.units import highest
 from worker.pruning.model.block_inputs import BlockInputs
 from worker.pruning.model.head_loss import TokenLoss, window_losses
 from worker.pruning.model.linear_layers import LinearLayer
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.stats.input_moments import InputMoments
+from worker.pruning.structure.units import outside_of, ranges_of
 from worker.pruning.sweep.removal.model_units import ModelUnits
 from worker.pruning.sweep.removal.without_units import without_units
 
 
 class UnitTrials:
-    """Runs windows through the dense model, as a whole or without some of its units.
+    """Runs windows through a model, as a whole or without some of its units.
 
     Args:
-        meta_model: the model.
+        meta_model: the model, from which earlier increments may have removed units.
         block_inputs: embeds windows and calls the model's blocks.
         token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``.
         ranks: the ranks that share the windows.
@@ -73,19 +75,20 @@ class UnitTrials:
         trim_heap()
         return [sum(own) / len(own) for own in losses]
 
-    def scores(self, windows: Tensor) -> list[dict[str, Tensor]]:
-        """Return the score of each unit in the dense model, ``[units]``, by its units' name.
+    def scores(self, windows: Tensor, kept: Sequence[Mapping[str, int]]) -> list[dict[str, Tensor]]:
+        """Return the `starting_scores` of each unit, ``[units]``, by its units' name.
 
-        It is the root of `unit_scores`, by which the units' outputs grow.
+        Each block gets the outputs of the blocks before it without their lowest units.
 
         Args:
             windows: token ids ``[windows, tokens]``, the same on all ranks.
+            kept: for each block, how many units stay in it for the blocks after it, by their name.
 
         Raises:
             NotFiniteError: a layer's weight, or its inputs, contain NaN or infinity.
         """
         states = self._embedded(self._ranks.share_of(self._split(windows)))
-        return [self._scores(index, states) for index in range(len(self._meta_model.blocks))]
+        return [self._scores(index, states, own) for index, own in enumerate(kept)]
 
     def _embedded(self, batches: Sequence[Tensor]) -> list[Tensor]:
         found: list[Tensor] = []
@@ -104,7 +107,9 @@ class UnitTrials:
                 with without_units(block, units, removed):
                     own[:] = [self._block_inputs.call(block, index, hidden) for hidden in own]
 
-    def _scores(self, index: int, states: list[Tensor]) -> dict[str, Tensor]:
+    def _scores(
+        self, index: int, states: list[Tensor], kept: Mapping[str, int]
+    ) -> dict[str, Tensor]:
         """Return the scores of a block's units, and replace its inputs by its outputs."""
         name, found = self._meta_model.block_name(index), dict[str, Tensor]()
         units = {one.name: one for one in self._units.of_block[index]}
@@ -113,21 +118,26 @@ class UnitTrials:
             weight = layer.oriented(layer.weight)
             squares = torch.ones(layer.inputs)
             if moments.tokens:  # an expert that no token reaches is judged by its weights
-                squares = moments.sq_mean() * moments.tokens
+                squares = moments.sq_mean()
             places = units[layer.name].slices[0].places
-            scores = unit_scores(weight, squares.to(weight.device), places).sqrt().cpu()
-            if not bool(scores.sum().isfinite()):
+            found[layer.name] = starting_scores(weight, squares.to(weight.device), places).cpu()
+            if not bool(found[layer.name].sum().isfinite()):
                 raise NotFiniteError(f"{name}.{layer.name}")
-            found[layer.name] = scores
 
         with self._meta_model.loaded_block(index, self._meta_model.read_block(index)) as block:
 
-            def advance(batch: int) -> None:
-                states[batch] = self._block_inputs.call(block, index, states[batch])
+            def run(batch: int) -> Tensor:
+                return self._block_inputs.call(block, index, states[batch])
 
             layers = [one.reader for one in units.values()]
             collector = InputCollector(InputMoments)
             BlockCalibration(
-                layers, advance, len(states), score, collector, self._ranks
+                layers, run, len(states), score, collector, self._ranks
             ).run_reference()
+            lowest = {
+                one: outside_of(ranges_of(highest(values, kept[one])), len(values))
+                for one, values in found.items()
+            }
+            with without_units(block, self._units.of_block[index], lowest):
+                states[:] = [run(batch) for batch in range(len(states))]
         return found

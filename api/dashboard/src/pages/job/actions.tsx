@@ -34,6 +34,12 @@ export function JobActions({ job }: { job: Job }) {
           <Icon name="rerun" />
           Rerun with changes
         </Link>
+        {hasModel(job) && (
+          <Link className="button" href={furtherHref(job)}>
+            <Icon name="rerun" />
+            Prune this result further
+          </Link>
+        )}
         <PinButton job={job} />
         {isFinal(job.status) && (
           <Confirm
@@ -57,6 +63,21 @@ export function JobActions({ job }: { job: Job }) {
       {deletion.error !== null && <ErrorNote error={deletion.error} />}
     </div>
   );
+}
+
+/** Whether the result is a model that another job can start from. */
+function hasModel({ status, verdict, spec, size_bytes }: Job): boolean {
+  // A job without files answers a trial.
+  const isAccepted = status === "succeeded" && verdict !== "fail" && size_bytes !== 0;
+  return isAccepted && spec.quantize === null;
+}
+
+/** The form of a new job that starts from the result, on the same texts. */
+function furtherHref({ id, spec }: Job): string {
+  const { dataset, text_field, eval_dataset, eval_text_field } = spec;
+  const given = { model: `job:${id}`, dataset, text_field, eval_dataset, eval_text_field };
+  const set = Object.entries(given).filter(([, value]) => value);
+  return `/new?${new URLSearchParams(set as [string, string][])}`;
 }
 
 function PinButton({ job }: { job: Job }) {

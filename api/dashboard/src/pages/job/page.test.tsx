@@ -106,6 +106,12 @@ it("shows tasks by their datasets' names, a missed bound with its interval, and 
   expect(warnings).toContain("at most 0.02, but is 0.05 (95 % interval 0.03 to 0.07)");
   expect(warnings).toContain("25 % of the evaluation text was also");
 
+  const warned = ["25.0 % of the evaluation text was also in the text of the calibration."];
+  answers["/v1/jobs/job_1"] = [200, { ...job, result, warnings: warned }];
+  shown.queries.invalidateQueries({ queryKey: ["job"] });
+  await settle();
+  expect(shown.box.textContent?.split("of the evaluation text was also")).toHaveLength(2);
+
   answers["/v1/jobs/job_1"] = [200, { ...job, result: { ...result, eval_overlap: 0.01 } }];
   shown.queries.invalidateQueries({ queryKey: ["job"] });
   await settle();
@@ -484,4 +490,41 @@ it("shows how many bits the binarised weights of a finished job would take", asy
 it("shows nothing of a quantisation where there is none", async () => {
   shown = await mount(<JobPage id="job_1" />);
   expect(card("Quantised weights")).toBeUndefined();
+});
+
+it("leads to a new job that starts from the result, on the same texts", async () => {
+  const link = () =>
+    [...shown.box.querySelectorAll("a")].find((one) => one.textContent?.includes("further"));
+  const spec = makeSpec({ eval_dataset: "wikitext2" });
+  answers["/v1/jobs/job_1"] = [200, { ...job, spec, size_bytes: 1 }];
+  shown = await mount(<JobPage id="job_1" />);
+  const given = new URLSearchParams(link()?.getAttribute("href")?.split("?")[1]);
+  expect(Object.fromEntries(given)).toEqual({
+    model: "job:job_1",
+    dataset: "local:text.txt",
+    eval_dataset: "wikitext2",
+  });
+  const quantize = { scheme: "w4a16", group_size: null, scales: "mse" };
+  const without = [
+    { verdict: "fail" },
+    { status: "failed" },
+    { size_bytes: 0 },
+    { spec: makeSpec({ quantize } as object) },
+  ];
+  for (const change of without) {
+    await shown.unmount();
+    answers["/v1/jobs/job_1"] = [200, { ...job, spec, size_bytes: 1, ...change }];
+    shown = await mount(<JobPage id="job_1" />);
+    expect(link()).toBeUndefined();
+  }
+});
+
+it("names the jobs that the model came through, each with a link", async () => {
+  const lineage = { model: "org/dense", jobs: ["job_00000003", "job_00000002"] };
+  answers["/v1/jobs/job_1"] = [200, { ...job, lineage }];
+  shown = await mount(<JobPage id="job_1" />);
+  const header = shown.box.querySelector(".job-header");
+  expect(header?.textContent).toContain("starts from the result of 00000003, which started from");
+  expect(header?.textContent).toContain("(dense)");
+  expect(header?.querySelector('a[href="/jobs/job_00000002"]')).not.toBeNull();
 });

@@ -80,6 +80,7 @@ function JobView({ job }: { job: Job }) {
               · part of a <Link href={`/sweeps/${job.sweep_id}`}>sweep</Link>
             </>
           )}
+          {job.lineage && <Lineage lineage={job.lineage} />}
           {job.parent_id && (
             <>
               {" "}
@@ -129,6 +130,23 @@ function JobView({ job }: { job: Job }) {
           {history.data && <History events={events} />}
         </div>
       </div>
+    </>
+  );
+}
+
+/** The jobs whose results led to the model of a job, the latest first. */
+function Lineage({ lineage }: { lineage: NonNullable<Job["lineage"]> }) {
+  return (
+    <>
+      {" "}
+      · starts from the result of{" "}
+      {lineage.jobs.map((id, index) => (
+        <span key={id}>
+          {index > 0 && ", which started from "}
+          <Link href={`/jobs/${id}`}>{shortId(id)}</Link>
+        </span>
+      ))}{" "}
+      ({modelName(lineage.model)})
     </>
   );
 }
@@ -220,9 +238,12 @@ function GateFailures({ job }: { job: Job }) {
 /** The largest share of evaluation text that was also calibrated on, without a warning. */
 const MOST_OVERLAP = 0.01;
 
+const isOfOverlap = (warning: string) => warning.includes("of the evaluation text was also");
+
+/** The overlap of a job that ended before jobs kept the warnings of their results. */
 function Overlap({ job }: { job: Job }) {
   const share = number(job.result?.eval_overlap);
-  if (share === null || share <= MOST_OVERLAP) return null;
+  if (share === null || share <= MOST_OVERLAP || job.warnings.some(isOfOverlap)) return null;
   return (
     <Warning>
       <p>

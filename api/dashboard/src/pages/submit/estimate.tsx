@@ -27,12 +27,20 @@ function titleOf(data: { status: string } | undefined): string {
 }
 
 function Values({ estimate }: { estimate: Estimate }) {
-  const { model, memory, seconds, windows, recovery } = estimate;
+  const { model, memory, seconds, basis, windows, recovery } = estimate;
   return (
     <>
       {!estimate.fits && (
         <Warning>
           <p>{estimate.refusal ?? "No machine has enough memory for this job."}</p>
+        </Warning>
+      )}
+      {basis && basis.slowdown > 1 && (
+        <Warning>
+          <p>
+            The machine is busy: other programs make work take {figure(basis.slowdown)} times as
+            long.
+          </p>
         </Warning>
       )}
       <Facts>
@@ -41,6 +49,7 @@ function Values({ estimate }: { estimate: Estimate }) {
             ? `${duration(seconds.p50)}, likely at most ${duration(seconds.p90)}`
             : "unknown"}
         </Fact>
+        {basis && <Fact name="Based on">{basis.text}</Fact>}
         <Fact name="Memory">{bytes(memory.host_bytes)}</Fact>
         {memory.device_bytes > 0 && <Fact name="On the device">{bytes(memory.device_bytes)}</Fact>}
         {memory.scratch_bytes > 0 && <Fact name="On disk">{bytes(memory.scratch_bytes)}</Fact>}

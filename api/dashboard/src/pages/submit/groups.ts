@@ -16,6 +16,8 @@ const GROUPS: { title: string; names: string[]; isOpen: boolean }[] = [
       "ratio",
       "uniform",
       "steps",
+      "search_steps",
+      "selection",
       "keep_dataset",
       "keep_text_field",
     ],

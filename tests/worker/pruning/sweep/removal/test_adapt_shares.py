@@ -12,16 +12,15 @@ from transformers import AutoModelForCausalLM, LlamaForCausalLM
 from tests.models import FAMILIES, random_ids, write_model
 from worker.pruning.base.generators import run_to_end
 from worker.pruning.distributed.ranks import SINGLE_PROCESS
-from worker.pruning.methods.adapt import next_sparsities, shifted
 from worker.pruning.model.block_inputs import BlockInputs
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.structure.measured_units import MeasuredUnits
-from worker.pruning.structure.measures import Adapt
+from worker.pruning.structure.measures import PUBLISHED_ADAPT, Adapt
 from worker.pruning.sweep.progress import Progress
 from worker.pruning.sweep.removal.adapt_shares import AdaptShares
 from worker.pruning.sweep.removal.model_units import ModelUnits
+from worker.pruning.sweep.results import UnitProgress
 
-SETTINGS = Adapt(steps=4, amplitude=0.1)
 WINDOWS = random_ids(6, 16, seed=1)
 HEAD, CHANNEL, UNITS = 1536, 96, 2 * 1536 + 48 * 96
 """Parameters of a unit of each kind, and of all units of a block, in the small Llama."""
@@ -70,30 +69,50 @@ def numbers(shares: Sequence[float]) -> list[list[int]]:
     return found
 
 
-@torch.no_grad()
-def test_a_plain_writing_on_the_whole_model_finds_the_same_shares(tmp_path: Path) -> None:
-    folder = write_model(tmp_path / "dense", FAMILIES["llama"])
+def raised(shares: list[float], distances: list[float], rise: float) -> list[float]:
+    """Return clip(s + rise − A · I, 0, 0.99), A being the rise, and I −cos, centred and scaled."""
+    mean = sum(distances) / len(distances)
+    largest = max(abs(one - mean) for one in distances)
+    pairs = zip(shares, distances, strict=True)
+    return [min(max(s + rise - rise * (one - mean) / largest, 0.0), 0.99) for s, one in pairs]
+
+
+def search_on(folder: Path, ratio: float, settings: Adapt) -> tuple[AdaptShares, ModelUnits]:
     meta_model = MetaModel.open(folder, torch.float32, torch.device("cpu"))
     block_inputs = BlockInputs(meta_model)
     with meta_model.loaded_embeddings():
         block_inputs.detect_output_format()
-    units = ModelUnits(meta_model, MeasuredUnits(0.4, SETTINGS, uniform=False))
+    units = ModelUnits(meta_model, MeasuredUnits(ratio, settings, uniform=False))
+    return AdaptShares(meta_model, block_inputs, SINGLE_PROCESS, units, settings), units
+
+
+@pytest.mark.parametrize(
+    ("settings", "ratio", "steps"), [(Adapt(), 0.4, 10), (PUBLISHED_ADAPT, 0.15, 8)]
+)
+@torch.no_grad()
+def test_a_plain_writing_on_the_whole_model_finds_the_same_shares(
+    tmp_path: Path, settings: Adapt, ratio: float, steps: int
+) -> None:
+    folder = write_model(tmp_path / "dense", FAMILIES["llama"])
+    search, units = search_on(folder, ratio, settings)
     importance = torch.rand(units.count, generator=torch.Generator().manual_seed(5)).double()
-    wanted = 0.4 * units.parameters
-    search = AdaptShares(meta_model, block_inputs, SINGLE_PROCESS, units, SETTINGS)
+    wanted = ratio * units.parameters / (3 * UNITS)
     (tmp_path / "out").mkdir()
-    progress = Progress(tmp_path / "out", {})
+    progress, seen = Progress(tmp_path / "out", {}), list[UnitProgress]()
     batches = [WINDOWS[:4], WINDOWS[4:]]
 
-    found = run_to_end(search.search(importance, wanted, batches, progress, lambda: None))
+    parameters = ratio * units.parameters
+    search_steps = search.search(importance, parameters, batches, progress, lambda: None)
+    found = run_to_end(search_steps, seen.append)
 
     dense = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     by_layer = [(own[:2], own[2:]) for own in torch.split(importance, 50)]
-    shares = [0.0] * 3
-    for _ in range(SETTINGS.steps):
+    shares, rise = [0.0] * 3, settings.rise or wanted / 10
+    while sum(shares) / 3 < wanted - 1e-9:
         model = without(dense, by_layer, numbers(shares))
-        rise = wanted / (3 * UNITS) / SETTINGS.steps
-        shares = next_sparsities(shares, distances(model), rise, SETTINGS.amplitude)
-    assert found == pytest.approx(shifted(shares, [UNITS] * 3, wanted), abs=1e-5)
+        shares = raised(shares, distances(model), min(rise, wanted - sum(shares) / 3))
+    assert found == pytest.approx(shares, abs=1e-9)
+    assert [(one.step, one.steps) for one in seen] == [(n, steps) for n in range(1, steps + 1)]
     assert max(found) - min(found) > 0.05
-    assert sum(found) * UNITS == pytest.approx(wanted)
+    assert max(found) < 2 * wanted + 1e-9
+    assert sum(found) / 3 == pytest.approx(wanted)

@@ -2,6 +2,7 @@
 
 import json
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ from worker.pruning.sweep.removal.policy_search import Budget, Policy, PolicySea
 from worker.pruning.sweep.removal.unit_trials import UnitTrials
 
 WINDOWS = random_ids(12, 16, seed=3)
-SETTINGS = Pgp(steps=3, learning_rate=0.05, windows=4, tokens=16, scored=8)
+SETTINGS = Pgp(steps=6, windows=4, tokens=16, scored=8)
 KEPT = {True: 4.2, False: 100.5}
 """How many heads, and how many channels, stay in all."""
 
@@ -71,12 +72,14 @@ def loss_without(dense: LlamaForCausalLM, mask: Tensor, ids: Tensor) -> float:
     return float(token_loss(logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten()).double().mean())
 
 
-def plain_projection(values: list[float], total: float) -> list[float]:
-    """Return clip(value − shift, 0, 1), whose sum is the total."""
-    low, high = min(values) - 1, max(values)
+def plain_projection(values: list[float], most: float) -> list[float]:
+    """Return clip(value − shift, 0, 1), with the smallest shift from 0 for which Σ ≤ most."""
+    if sum(min(max(one, 0.0), 1.0) for one in values) <= most:
+        return [min(max(one, 0.0), 1.0) for one in values]
+    low, high = 0.0, max(values)
     for _ in range(200):
         middle = (low + high) / 2
-        if sum(min(max(one - middle, 0.0), 1.0) for one in values) > total:
+        if sum(min(max(one - middle, 0.0), 1.0) for one in values) > most:
             low = middle
         else:
             high = middle
@@ -94,22 +97,32 @@ def within_budgets(values: list[float]) -> list[float]:
     return found
 
 
+def record(inputs: list[Tensor], _: torch.nn.Module, given: tuple[Tensor, ...]) -> None:
+    inputs.append(given[0])
+
+
 @torch.no_grad()
 def starting_scores(model: LlamaForCausalLM) -> list[list[float]]:
-    """Return ‖X_i‖ ‖W_:,i‖ of each unit of each reader, over all inputs i of a head."""
-    found: list[list[float]] = []
+    """Return Σ meanⱼ |Wⱼᵢ| ‖Xᵢ‖ of each unit of each reader, over all inputs i of a head.
 
-    def measure(layer: torch.nn.Linear, inputs: tuple[Tensor, ...]) -> None:
-        squares = inputs[0].flatten(0, 1).square().sum(0) * layer.weight.square().sum(0)
-        width = 16 if len(squares) == 32 else 1
-        found.append(squares.view(-1, width).sum(1).sqrt().tolist())
-
-    layers = model.model.layers
-    readers = [one for own in layers for one in (own.self_attn.o_proj, own.mlp.down_proj)]
-    handles = [reader.register_forward_pre_hook(measure) for reader in readers]
-    model(WINDOWS[:8])
-    for handle in handles:
-        handle.remove()
+    Each layer gets the outputs of the layers before it without their lowest units, of which as many
+    go, rounded down, as the budgets say.
+    """
+    pruned, found = deepcopy(model), list[list[float]]()
+    for layer in pruned.model.layers:
+        readers, inputs = [layer.self_attn.o_proj, layer.mlp.down_proj], list[Tensor]()
+        handles = [one.register_forward_pre_hook(partial(record, inputs)) for one in readers]
+        pruned(WINDOWS[:8])
+        for handle in handles:
+            handle.remove()
+        for reader, given, share in zip(readers, inputs, (4.2 / 6, 100.5 / 144), strict=True):
+            norms = given.flatten(0, 1).square().sum(0).sqrt()
+            columns = reader.weight.abs().mean(0) * norms
+            scores = columns.view(2 if reader is readers[0] else 48, -1).sum(1)
+            found.append(scores.tolist())
+            lost = scores.argsort()[: int((1 - share) * len(scores))]
+            width = len(columns) // len(scores)
+            reader.weight.view(len(reader.weight), -1, width)[:, lost] = 0
     return found
 
 
@@ -121,31 +134,39 @@ def test_a_plain_writing_on_the_whole_model_makes_the_same_steps(tmp_path: Path)
 
     found = run_to_end(search.search(WINDOWS))
 
-    values: list[float] = []
+    s = list[float]()
     for scores in starting_scores(dense):
         mean = sum(scores) / len(scores)
-        spread = (sum((one - mean) ** 2 for one in scores) / len(scores)) ** 0.5
-        values += [1 / (1 + torch.e ** (-(one - mean) / spread)) for one in scores]
-    s, earlier = within_budgets(values), list[float]()
+        spread = (sum((one - mean) ** 2 for one in scores) / (len(scores) - 1)) ** 0.5
+        sigmoids = [1 / (1 + torch.e ** (-(one - mean) / spread)) for one in scores]
+        share = KEPT[True] / 6 if len(scores) == 2 else KEPT[False] / 144
+        shift = share - sum(sigmoids) / len(sigmoids)
+        s += [min(max(one + shift, 0.0), 1.0) for one in sigmoids]
+    assert found.start.tolist() == pytest.approx(s, abs=1e-5)
+    b = None
     assert len(trials.seen) == SETTINGS.steps
     for step, (ids, masks, measured) in enumerate(trials.seen):
         losses = [loss_without(dense, mask, ids) for mask in masks]
         assert measured == pytest.approx(losses, rel=1e-5)
-        mean = sum(losses) / 2
-        b = sum(earlier) / len(earlier) if earlier else mean
-        rate = 0.05 * (1 + torch.cos(torch.tensor(torch.pi * step / 3, dtype=torch.float64))) / 2
+        mean, draws = sum(losses) / len(losses), len(losses)
+        b = mean if b is None else 0.8 * b + 0.2 * mean
+        highest, phase = SETTINGS.learning_rate, torch.tensor(torch.pi * step / SETTINGS.steps)
+        rate = highest * (1 + float(torch.cos(phase.double()))) / 2
         moved = []
         for unit, one in enumerate(s):
             total = sum(
                 (loss - b) * (float(mask[unit]) - one)
                 for loss, mask in zip(losses, masks, strict=True)
             )
-            moved.append(one - float(rate) * total / (one * (1 - one) + 1e-8) ** 0.5)
-        s, earlier = within_budgets(moved), [*earlier, mean]
-    assert found.tolist() == pytest.approx(s, abs=1e-4)
+            spread = ((one + 1e-7) * (1 - one + 1e-7)) ** 0.5
+            moved.append(one - rate * total / spread / (draws - 1))
+        s = within_budgets(moved)
+    moved_by = (found.end - found.start).abs()
+    assert float(moved_by.max()) > 2e-3
+    assert found.end.tolist() == pytest.approx(s, abs=1e-5)
     heads = torch.arange(150) % 50 < 2
-    assert float(found[heads].sum()) == pytest.approx(KEPT[True], abs=1e-9)
-    assert float(found[~heads].sum()) == pytest.approx(KEPT[False], abs=1e-9)
+    assert float(found.end[heads].sum()) <= KEPT[True] + 1e-9
+    assert float(found.end[~heads].sum()) <= KEPT[False] + 1e-9
 
 
 @torch.no_grad()
@@ -160,16 +181,16 @@ def test_each_step_draws_other_units_and_windows_by_the_seed(tmp_path: Path) -> 
     assert torch.equal(masks, same)
     assert not torch.equal(windows, others)
     assert not torch.equal(masks, tried)
-    assert masks.shape == (2, 150)
+    assert masks.shape == (SETTINGS.masks, 150)
     assert not torch.equal(masks[0], masks[1])
 
 
 def test_a_policy_keeps_all_bits_in_the_log() -> None:
     values = torch.rand(50, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    policy = Policy(values, (0.1, 1 / 3))
+    policy = Policy(values, 1 / 3)
     again = Policy.from_json(json.loads(json.dumps(policy.as_json())))
     assert torch.equal(again.probabilities, values)
-    assert again.losses == policy.losses
+    assert again.compared == policy.compared
 
 
 @torch.no_grad()

@@ -93,6 +93,6 @@ export function labelProblems(drafts: LabelDraft[], error: unknown): Map<number,
 }
 
 function serviceProblem(name: string, error: unknown): string | undefined {
-  const pointer = `/labels/${name}`;
-  return problemAt(error, pointer) ?? problemAt(error, `${pointer}/[key]`);
+  const part = name.replaceAll("~", "~0").replaceAll("/", "~1");
+  return problemAt(error, `/labels/${part}`);
 }

@@ -1,0 +1,174 @@
+"""The results of finished jobs as models of other jobs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.core.digests import digest
+from db.core.errors import JobNotFoundError, SpecRefusedError
+from db.core.states import FINAL, JobState
+from db.events.job_rows import get_job
+from db.files.artifacts import ArtifactRepository
+from db.files.downloads import DownloadRepository
+from db.files.sealed_folder import CHECKSUMS
+from db.spec.inputs.job_results import JOB, model_job
+from db.spec.quality_gate import Verdict
+from db.tables.artifacts import Artifact
+from db.tables.base import Document
+from db.tables.jobs import Job
+from db.tables.trials import TRIAL
+
+ABOUT_THE_JOB = frozenset(
+    {CHECKSUMS, "README.md", "report.json", "provenance.json", "provenance.intoto.jsonl"}
+)
+"""The files of a result that are not part of its model."""
+MAX_USERS = 3
+"""How many jobs `ResultModelRepository.users` returns at most."""
+
+
+@dataclass(frozen=True)
+class ResultModel:
+    """The model that a finished job wrote.
+
+    Attributes:
+        job_id: the job's id.
+        files: the files of the model, by name.
+        checksums_sha256: the digest of the result's ``SHA256SUMS``, which has those of its files.
+        lineage: as in the row of a job that starts from this model.
+    """
+
+    job_id: str
+    files: Mapping[str, Artifact]
+    checksums_sha256: str | None
+    lineage: Document
+
+    @property
+    def digest(self) -> str:
+        """A digest of the model's files, the same for equal models of different jobs."""
+        return digest({name: file.sha256 for name, file in self.files.items()})
+
+
+class ResultModelRepository:
+    """Finds the models that finished jobs wrote; never commits."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def find(self, model: str) -> ResultModel | None:
+        """Return the result that a model's name stands for; None if it names another model.
+
+        Raises:
+            SpecRefusedError: there is no such job; or it has no model that a job can start from:
+                it has not succeeded, failed its gate, is quantised, or its files are gone.
+        """
+        if (job_id := model_job(model)) is None:
+            return None
+        job = self._job(job_id)
+        files = {one.name: one for one in ArtifactRepository(self._session).of_job(job_id)}
+        checksums = files.get(CHECKSUMS)
+        found = ResultModel(
+            job_id,
+            {name: one for name, one in files.items() if _is_of_the_model(name)},
+            None if checksums is None else checksums.sha256,
+            _lineage(job),
+        )
+        _require_files(found)
+        return found
+
+    def reserve(self, model: str) -> ResultModel | None:
+        """Find a model as `find` does, for a job that is added in the same transaction.
+
+        The result is neither deleted before this transaction ends, nor while the job has not ended.
+        """
+        if (job_id := model_job(model)) is not None:
+            # A write of the row: a retention rule whose transaction waits for it sees the use.
+            DownloadRepository(self._session).record(job_id)
+        return self.find(model)
+
+    def digest(self, model: str) -> str | None:
+        """Return the digest of a result; None for other models, and if the result is gone."""
+        try:
+            found = self.find(model)
+        except SpecRefusedError:
+            return None
+        return None if found is None else found.digest
+
+    def users(self, job_id: str) -> list[str]:
+        """Return the ids of up to `MAX_USERS` unfinished jobs that start from the result."""
+        query = select(Job.id).where(Job.model_job_id == job_id, Job.status.not_in(FINAL))
+        return list(self._session.scalars(query.order_by(Job.id).limit(MAX_USERS)))
+
+    def _job(self, job_id: str) -> Job:
+        try:
+            job = get_job(self._session, job_id)
+        except JobNotFoundError:
+            raise _unknown(job_id) from None
+        if job.method == TRIAL:
+            raise _unknown(job_id)
+        _require_success(job)
+        if job.spec.quantize is not None:
+            reason = f"job {job_id} has quantised its weights"
+            raise _refused(job_id, "quantized", reason, "Name the job or model it started from.")
+        return job
+
+
+def _is_of_the_model(name: str) -> bool:
+    return name not in ABOUT_THE_JOB and "/" not in name
+
+
+def _lineage(job: Job) -> Document:
+    """Return the lineage of a job that starts from the result of this one."""
+    earlier: dict[str, Any] = job.lineage or {"model": job.spec.model, "jobs": []}
+    return {"model": earlier["model"], "jobs": [job.id, *earlier["jobs"]]}
+
+
+def _require_success(job: Job) -> None:
+    if not job.status.is_final:
+        raise _refused(
+            job.id,
+            "result_unfinished",
+            f"job {job.id} is {job.status}",
+            f"Submit this job once it has succeeded: zpruner wait {job.id} waits for that.",
+        )
+    if job.status is not JobState.succeeded:
+        raise _refused(
+            job.id,
+            "result_failed",
+            f"job {job.id} is {job.status}, so it has no result",
+            "Retry it, or name a job that has succeeded.",
+        )
+    if job.verdict is Verdict.failed:
+        raise _refused(
+            job.id,
+            "result_failed",
+            f"the metrics of job {job.id} are out of the bounds of its gate",
+            "Rerun it with another gate or without one, or name a job that passed.",
+        )
+
+
+def _require_files(model: ResultModel) -> None:
+    for name, file in model.files.items():
+        if file.deleted_by is not None:
+            raise gone(model.job_id, f"the retention rule {file.deleted_by} deleted its {name}")
+        if file.damage is not None:
+            raise gone(model.job_id, f"its {name} is damaged: {file.damage}")
+    if not model.files:
+        raise gone(model.job_id, "it has no files")
+
+
+def gone(job_id: str, why: str) -> SpecRefusedError:
+    """Return the error for a result that cannot be read any longer, or whose bytes are others."""
+    remedy = f"Rerun it (zpruner rerun {job_id}), and name the new job."
+    return _refused(job_id, "result_gone", f"of job {job_id}, {why}", remedy)
+
+
+def _unknown(job_id: str) -> SpecRefusedError:
+    remedy = "Check the id; zpruner ls --status succeeded lists the jobs with results."
+    return _refused(job_id, "result_not_found", "there is no such job", remedy)
+
+
+def _refused(job_id: str, code: str, reason: str, remedy: str) -> SpecRefusedError:
+    return SpecRefusedError("model", f"{JOB}{job_id}", code, reason, remedy)

@@ -1,0 +1,88 @@
+"""The texts of validation errors."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fastapi.routing import APIRoute
+from fastapi.testclient import TestClient
+from pydantic import ValidationError
+
+from api.problems.validation import DescribedError, describe
+from api.routes.jobs import jobs
+from api.schemas.requests import JobRequest
+
+SMALLEST = {"model": "org/model", "sparsity": 0.5, "dataset": "wikitext2"}
+OF_PYTHON = re.compile(r"\b(tuple|dict|dictionary|None|True|False|datetime\.|function)\b|\[key\]")
+WRONG: tuple[Any, ...] = (
+    *(None, True, 1.5, 7, -3, "x", "", [], {}, [None], {"a": True}, [[1]], ["x", 3], {"": {}}),
+    *("9999-01-01T00:00:00Z", "2026-01-05", 10**30),
+)
+
+
+def errors(**fields: Any) -> Iterator[DescribedError]:
+    """Describe what is wrong with a job of these fields."""
+    routes = [one for one in jobs.router.routes if isinstance(one, APIRoute)]
+    route = next(one for one in routes if "POST" in (one.methods or ()))
+    try:
+        JobRequest.model_validate(SMALLEST | fields)
+    except ValidationError as refused:
+        for error in refused.errors():
+            yield describe(error | {"loc": ("body", *error["loc"])}, route)
+
+
+@pytest.mark.parametrize("field", JobRequest.model_fields)
+def test_no_message_speaks_of_python_and_each_has_a_remedy(field: str) -> None:
+    for value in WRONG:
+        for one in errors(**{field: value}):
+            told = f"{one.problem.pointer} {one.problem.detail}"
+            assert not OF_PYTHON.search(told), told
+            assert "/docs shows" not in one.remedy, told
+
+
+@pytest.mark.parametrize(
+    ("fields", "meant"),
+    [
+        ({"method": "Wanda"}, "wanda"),
+        ({"method": "sparsgpt"}, "sparsegpt"),
+        ({"preset": "balance"}, "balanced"),
+        ({"solver": "ADMM"}, "admm"),
+        ({"recover": "mask-lora"}, "mask_lora"),
+        ({"quantize": "w4a8"}, "w4a16"),
+        ({"dtype": "bf16"}, "bfloat16"),
+        ({"propagation": "Fused"}, "fused"),
+    ],
+)
+def test_a_value_that_was_nearly_right_is_recognised(fields: dict[str, Any], meant: str) -> None:
+    (error,) = errors(**fields)
+    assert error.remedy.startswith(f"Did you mean {meant}? ")
+
+
+@pytest.mark.parametrize(
+    ("fields", "remedy"),
+    [
+        ({"sparsity": 50}, "Write 0.5 for 50 %. Use a value below 1"),
+        ({"method": "heads", "ratio": 12.5}, "Write 0.125 for 12.5 %. Use a value below 1"),
+        ({"sparsity": 1}, "Use a value below 1"),
+        ({"skip": "*.o_proj"}, 'Write ["*.o_proj"]. Use a list.'),
+        ({"tasks": "arc_easy"}, 'Write ["arc_easy"]. Use a list.'),
+        ({"deadline": "3000-01-01T00:00:00Z"}, "Use a time from 1970-01-01T00:00:00Z on and"),
+    ],
+)
+def test_a_remedy_repeats_the_value_as_it_should_be(fields: dict[str, Any], remedy: str) -> None:
+    (error,) = errors(**fields)
+    assert error.remedy.startswith(remedy)
+
+
+def test_values_are_quoted_as_json_has_them(client: TestClient) -> None:
+    problem = client.post("/v1/jobs", json=SMALLEST | {"recover": True, "sparsity": None}).json()
+    assert "recover true: " in problem["detail"]
+    ratio = client.post("/v1/jobs", json=SMALLEST | {"method": "heads"}).json()
+    assert ratio["detail"].startswith("ratio null: ")
+
+
+def test_pointers_are_escaped_and_name_a_member_whose_name_is_wrong() -> None:
+    (error,) = errors(labels={"a b/~ü": "x"})
+    assert error.problem.pointer == "/labels/a b~1~0ü"
+    assert error.problem.detail.startswith("labels.a b/~ü ")

@@ -1,0 +1,140 @@
+"""Choosing the channels that a sweep removes by the last tokens of prompts (PTL)."""
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from worker.pruning.distributed.ranks import Ranks
+from worker.pruning.methods.last_tokens import agreement, counted, first_agreed
+from worker.pruning.model.activations import Activations
+from worker.pruning.model.block_inputs import BlockInputs
+from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.planning.workload import Setting
+from worker.pruning.structure.channel_places import ChannelPlace, channel_places
+from worker.pruning.structure.measures import LastTokens
+from worker.pruning.structure.units import Units
+from worker.pruning.sweep.batches import split_batches
+from worker.pruning.sweep.progress import Progress
+from worker.pruning.sweep.removal.lost_units import is_read
+from worker.pruning.sweep.results import UnitProgress
+
+_RECORD = "channels"
+
+
+@dataclass(frozen=True)
+class LastTokenChoice:
+    """Chooses the channels that are removed, before the first block is pruned.
+
+    Attributes:
+        meta_model: the model, from which earlier increments may have removed channels.
+        block_inputs: embeds windows and calls the model's blocks.
+        of_block: the channels of each block.
+        kept: for each block, how many units stay, by their name.
+        settings: which windows are prompts, and which activations are small.
+        ranks: the ranks that share the windows.
+        setting: how large batches are, and where hidden states are kept.
+        progress: records the choice, so that no later run repeats it.
+        scratch: returns a new folder for temporary files.
+    """
+
+    meta_model: MetaModel
+    block_inputs: BlockInputs
+    of_block: Sequence[Sequence[Units]]
+    kept: Sequence[Mapping[str, int]]
+    settings: LastTokens
+    ranks: Ranks
+    setting: Setting
+    progress: Progress
+    scratch: Callable[[], Path]
+
+    def choose(
+        self, goal: Tensor, general: Tensor
+    ) -> Generator[UnitProgress, None, list[dict[str, Tensor]]]:
+        """Return the indices ``[n]`` int64 of the removed channels of each block, by their name.
+
+        Args:
+            goal: token ids ``[windows, tokens]`` of all ranks, of which the first are the prompts.
+            general: token ids ``[windows, tokens]`` of the general text; may be empty.
+
+        Yields:
+            The progress after each block.
+        """
+        prompts = goal[: self.settings.prompts]
+        found: list[dict[str, list[int]]] = []
+        if not self.progress.is_measured(_RECORD):
+            streams = [self._embedded(prompts), self._embedded(general)]
+            for index in range(len(self.of_block)):
+                found.append(self._chosen(index, streams, len(general)))
+                yield UnitProgress(index + 1, len(self.of_block))
+        known = self.progress.measure_once(_RECORD, lambda: found)
+        return [{name: torch.tensor(own) for name, own in block.items()} for block in known]
+
+    def _embedded(self, windows: Tensor) -> Activations:
+        """Return the first block's inputs for this rank's share of the windows."""
+        states = Activations(self.scratch() if self.setting.spills else None)
+        batches = self.ranks.share_of(split_batches(windows, self.setting))
+        with self.meta_model.loaded_embeddings():
+            self.block_inputs.embed(batches, states.append)
+        return states
+
+    def _chosen(
+        self, index: int, streams: Sequence[Activations], texts: int
+    ) -> dict[str, list[int]]:
+        """Return the removed channels of a block, and replace its inputs by its outputs."""
+        stored, chosen = self.meta_model.read_block(index), dict[str, list[int]]()
+        lost = {
+            one.name: ~is_read(one.slices[0], stored[one.slices[0].parameter])
+            for one in self.of_block[index]
+        }
+        with self.meta_model.loaded_block(index, stored) as block:
+            counts = [
+                self._counts(block, index, lost, states, largest=bool(which))
+                for which, states in enumerate(streams)
+            ]
+        for one in self.of_block[index]:
+            small, large = (own[one.name] for own in counts)
+            count = one.count - self.kept[index][one.name]
+            agreed = agreement(small, large, texts)
+            chosen[one.name] = first_agreed(agreed, lost[one.name], count).tolist()
+        return chosen
+
+    def _counts(
+        self,
+        block: nn.Module,
+        index: int,
+        lost: Mapping[str, Tensor],
+        states: Activations,
+        *,
+        largest: bool,
+    ) -> dict[str, Tensor]:
+        """Return in how many windows each channel is extreme, ``[places, channels]``, by name."""
+        places = {one.name: channel_places(one) for one in self.of_block[index]}
+        totals = {
+            one.name: torch.zeros(len(places[one.name]), one.count, dtype=torch.int64)
+            for one in self.of_block[index]
+        }
+        handles = [
+            place.watched(block, self._adder(place, totals[name][row], ~lost[name], largest))
+            for name, own in places.items()
+            for row, place in enumerate(own)
+        ]
+        try:
+            self.block_inputs.advance(block, index, states)
+        finally:
+            for handle in handles:
+                handle.remove()
+        return {name: self.ranks.all_reduce(total) for name, total in totals.items()}
+
+    def _adder(
+        self, place: ChannelPlace, total: Tensor, is_left: Tensor, largest: bool
+    ) -> Callable[[Tensor], None]:
+        """Return a function that counts the extreme channels among those that are left."""
+
+        def add(features: Tensor) -> None:
+            own = features[:, -1, place.features.to(features.device)].float().cpu()[:, is_left]
+            total[is_left] += counted(own, self.settings.share, largest=largest)
+
+        return add

@@ -1,0 +1,1 @@
+"""The rendering of templates, which are programs, in processes with limits."""
