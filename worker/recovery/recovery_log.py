@@ -4,7 +4,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -31,7 +31,7 @@ class TrainingState:
         step: number of steps made so far.
         best_step: the step with the smallest held-out loss; 0 is the pruned model.
         best_loss: the held-out loss of the best step.
-        rises: number of held-out losses measured after the best step, all at least ``best_loss``.
+        rises: number of held-out losses after the best step that were not below the one before.
         curve: the losses of all steps.
     """
 
@@ -40,6 +40,20 @@ class TrainingState:
     best_loss: float
     rises: int
     curve: tuple[CurvePoint, ...]
+
+    def with_step(self, point: CurvePoint) -> "TrainingState":
+        """Return the state after another step with these losses.
+
+        A held-out loss that falls is no rise, even above the smallest: another mask may cost at
+        first what the training then wins back.
+        """
+        after = replace(self, step=point.step, curve=(*self.curve, point))
+        if (held_out := point.held_out_loss) is None:
+            return after
+        if held_out < self.best_loss:
+            return replace(after, best_step=point.step, best_loss=held_out, rises=0)
+        known = [one.held_out_loss for one in self.curve if one.held_out_loss is not None]
+        return replace(after, rises=self.rises + (held_out >= known[-1]))
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Self:

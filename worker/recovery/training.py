@@ -1,7 +1,6 @@
 """The training stage of a recovery."""
 
 from collections.abc import Generator
-from dataclasses import replace
 from itertools import pairwise
 from time import perf_counter
 
@@ -18,7 +17,7 @@ from worker.recovery.teacher import Teacher
 from worker.recovery.windows import RecoveryWindows
 
 _MEASURED, _SAVED = 10, 20  # how often in the whole training
-_PATIENCE = 3  # held-out losses in a row above the smallest
+_PATIENCE = 3  # held-out losses after the smallest that have not fallen
 
 
 class Training:
@@ -86,11 +85,7 @@ class Training:
         self._optimizer.step(step, self._predicted(self._windows.of_step(step)))
         done = step + 1
         held_out = self._held_out_loss() if done in self._measured else None
-        after = replace(state, step=done, curve=(*state.curve, CurvePoint(done, loss, held_out)))
-        if held_out is not None:
-            better = held_out < state.best_loss
-            after = replace(after, rises=0 if better else state.rises + 1)
-            after = replace(after, best_step=done, best_loss=held_out) if better else after
+        after = state.with_step(CurvePoint(done, loss, held_out))
         if done in self._saved:
             self._log.record_state(after, self._optimizer.weights(), self._optimizer.moments())
         return after
