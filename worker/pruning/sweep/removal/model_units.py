@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from worker.pruning.methods.adapt import shifted
 from worker.pruning.methods.units import highest
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.structure.attention_heads import attention_heads
@@ -126,16 +127,59 @@ class ModelUnits:
     def kept_by_share(self, shares: Sequence[float]) -> list[dict[str, int]]:
         """Return how many units of each module stay if each block loses a share of its units.
 
-        No module gets units back that it has lost. What rounding leaves of a block's share is added
-        to that of the next block, so the sum over the blocks is met to one unit.
+        What rounding leaves of a block's share is added to that of the next block, so the sum over
+        the blocks is met to one unit.
         """
+        sizes = self.sizes()
+        if self.lost.any():
+            return self._kept_of_left(shares, sizes)
+        wanted = [share * size for share, size in zip(shares, sizes, strict=True)]
+        return self._kept_of(wanted, [self.within(index) for index in range(len(sizes))])
+
+    def _kept_of_left(self, shares: Sequence[float], sizes: Sequence[int]) -> list[dict[str, int]]:
+        """Return what `kept_by_share` does, if earlier increments have removed units.
+
+        A step of a share may be smaller than a head, which then goes once half of it is wanted and
+        all blocks together allow it. Channels make up for the difference, in other blocks, too.
+        """
+        lost = self.lost_sizes()
+        wanted = [share * size for share, size in zip(shares, sizes, strict=True)]
+        budget = sum(wanted) - sum(lost)
+        further = {one.start: 0 for one in self.modules}
+        heads = self.of_kind(has_heads=True)
+
+        def missing(one: Module) -> float:
+            gone = one.units.count - self.left(one) + further[one.start]
+            return shares[one.block] * one.units.count - gone
+
+        while heads and missing(most := max(heads, key=missing)) >= 0.5:
+            if most.entries > budget or self.left(most) - further[most.start] <= 1:
+                heads.remove(most)
+                continue
+            further[most.start] += 1
+            budget -= most.entries
+        for one in self.of_kind(has_heads=True):
+            lost[one.block] += further[one.start] * one.entries
+        rest = [(own - gone) / size for own, gone, size in zip(wanted, lost, sizes, strict=True)]
+        rest = shifted(rest, sizes, budget)
+        channels = [
+            [one for one in self.within(index) if not one.has_heads] for index in range(len(sizes))
+        ]
+        kept = self._kept_of([s * size for s, size in zip(rest, sizes, strict=True)], channels)
+        for one in self.of_kind(has_heads=True):
+            kept[one.block][one.name] = self.left(one) - further[one.start]
+        return kept
+
+    def _kept_of(
+        self, wanted: Sequence[float], modules: Sequence[Sequence[Module]]
+    ) -> list[dict[str, int]]:
+        """Return how many units stay of modules of each block, which lose ``wanted`` parameters."""
         kept: list[dict[str, int]] = []
         left = 0.0
-        sizes = zip(shares, self.sizes(), self.lost_sizes(), strict=True)
-        for index, (share, size, lost) in enumerate(sizes):
-            modules, left = self.within(index), left + share * size - lost
-            counts = divide(left, [Kind(self.left(one), one.entries) for one in modules])
-            pairs = list(zip(modules, counts, strict=True))
+        for parameters, own in zip(wanted, modules, strict=True):
+            left += parameters
+            counts = divide(left, [Kind(self.left(one), one.entries) for one in own]) if own else []
+            pairs = list(zip(own, counts, strict=True))
             left -= sum(one.entries * count for one, count in pairs)
             kept.append({one.name: self.left(one) - count for one, count in pairs})
         return kept
