@@ -131,7 +131,8 @@ class JobRead(BaseModel):
     error: Problem | None = Field(description="The reason, once the job has failed.")
     warnings: list[str] = Field(
         description="What could not be checked or is likely a mistake, when the job was submitted; "
-        "and once it has succeeded, what to know before its metrics are used."
+        "what its worker noticed while it ran; and once it has succeeded, what to know before its "
+        "metrics are used."
     )
     deadline: datetime | None = Field(description="The job expires if it has not ended by then.")
     not_before: datetime | None = Field(
