@@ -3559,7 +3559,7 @@ export interface components {
             error: components["schemas"]["Problem"] | null;
             /**
              * Warnings
-             * @description What could not be checked or is likely a mistake, when the job was submitted; and once it has succeeded, what to know before its metrics are used.
+             * @description What could not be checked or is likely a mistake, when the job was submitted; what its worker noticed while it ran; and once it has succeeded, what to know before its metrics are used.
              */
             warnings: string[];
             /**
@@ -4132,7 +4132,7 @@ export interface components {
             error: components["schemas"]["Problem"] | null;
             /**
              * Warnings
-             * @description What could not be checked or is likely a mistake, when the job was submitted; and once it has succeeded, what to know before its metrics are used.
+             * @description What could not be checked or is likely a mistake, when the job was submitted; what its worker noticed while it ran; and once it has succeeded, what to know before its metrics are used.
              */
             warnings: string[];
             /**
