@@ -31,7 +31,8 @@ class TrainingState:
         step: number of steps made so far.
         best_step: the step with the smallest held-out loss; 0 is the pruned model.
         best_loss: the held-out loss of the best step.
-        rises: number of held-out losses after the best step that were not below the one before.
+        rises: number of held-out losses after the best step, all at least ``best_loss``; without
+            those that fell, if the training changes the mask.
         curve: the losses of all steps.
     """
 
@@ -41,11 +42,11 @@ class TrainingState:
     rises: int
     curve: tuple[CurvePoint, ...]
 
-    def with_step(self, point: CurvePoint) -> "TrainingState":
+    def with_step(self, point: CurvePoint, *, changes_mask: bool) -> "TrainingState":
         """Return the state after another step with these losses.
 
-        A held-out loss that falls is no rise, even above the smallest: another mask may cost at
-        first what the training then wins back.
+        If the training changes the mask, a held-out loss that falls is no rise, even above the
+        smallest: another mask may cost at first what the training then wins back.
         """
         after = replace(self, step=point.step, curve=(*self.curve, point))
         if (held_out := point.held_out_loss) is None:
@@ -53,7 +54,8 @@ class TrainingState:
         if held_out < self.best_loss:
             return replace(after, best_step=point.step, best_loss=held_out, rises=0)
         known = [one.held_out_loss for one in self.curve if one.held_out_loss is not None]
-        return replace(after, rises=self.rises + (held_out >= known[-1]))
+        falls = changes_mask and held_out < known[-1]
+        return replace(after, rises=self.rises + (not falls))
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Self:

@@ -17,7 +17,7 @@ from worker.recovery.teacher import Teacher
 from worker.recovery.windows import RecoveryWindows
 
 _MEASURED, _SAVED = 10, 20  # how often in the whole training
-_PATIENCE = 3  # held-out losses after the smallest that have not fallen
+_PATIENCE = 3  # rises of the held-out loss above the smallest
 
 
 class Training:
@@ -85,7 +85,8 @@ class Training:
         self._optimizer.step(step, self._predicted(self._windows.of_step(step)))
         done = step + 1
         held_out = self._held_out_loss() if done in self._measured else None
-        after = state.with_step(CurvePoint(done, loss, held_out))
+        point = CurvePoint(done, loss, held_out)
+        after = state.with_step(point, changes_mask=self._head.recovery.changes_mask)
         if done in self._saved:
             self._log.record_state(after, self._optimizer.weights(), self._optimizer.moments())
         return after
