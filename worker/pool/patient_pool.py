@@ -1,4 +1,4 @@
-"""A Celery pool that tells a process that starts slowly from one that hangs while it starts."""
+"""A Celery pool that distinguishes a slow start of a process from one that hangs."""
 
 import logging
 import os
