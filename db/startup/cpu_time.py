@@ -58,7 +58,7 @@ def longest_wait_s(before: Mapping[int, CpuTime], after: Mapping[int, CpuTime]) 
 
 
 class FairClock:
-    """Measures how long a process has had for its work, to distinguish a slow process from a stuck one.
+    """Measures how long a process has had for its work: a slow process is not a stuck one.
 
     It counts seconds, but not those in which a thread of the process waited for a processor: on a
     busy machine, a process needs many times as long for the same work. Where the system does not
