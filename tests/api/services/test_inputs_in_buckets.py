@@ -24,7 +24,7 @@ def url(s3_server: str, bucket_url: str) -> str:
     good = {"config.json": b"{}", "model.safetensors": b""}
     files = {f"good/{name}": content for name, content in good.items()}
     files |= {"pickled/config.json": b"{}", "pickled/pytorch_model.bin": b"x"}
-    files |= {"empty/README.md": b"", "a.jsonl": b'{"text": "a"}\n'}
+    files |= {"empty/README.md": b"", "a.jsonl": b'{"text": "a"}\n', "b.jsonl": b'{"text": "b"}\n'}
     put_objects(s3_server, bucket_url, files)
     return bucket_url
 
@@ -54,7 +54,7 @@ def job(url: str, **names: str) -> dict[str, Any]:
 def test_a_model_and_texts_in_an_allowed_bucket_are_accepted_without_a_planner(
     client: TestClient, url: str
 ) -> None:
-    response = client.post("/v1/jobs", json=job(url, eval_dataset="a.jsonl"))
+    response = client.post("/v1/jobs", json=job(url, eval_dataset="b.jsonl"))
     assert response.status_code == 201, response.text
     assert response.json()["spec"]["model"] == f"{url}/good"
     (warning,) = response.json()["warnings"]

@@ -290,8 +290,10 @@ def test_what_the_planner_knows_of_the_result_is_among_the_warnings(client: Test
     estimate = client.post("/v1/estimates", json=body, headers=prefer)
     for response in (heads, estimate):
         assert response.is_success, response.text
-        (warning,) = response.json()["warnings"]
-        assert "a config of type 'qwen2' has no field of its own" in warning
+        warnings = response.json()["warnings"]  # that of a busy machine may be among them
+        assert (
+            sum("a config of type 'qwen2' has no field of its own" in one for one in warnings) == 1
+        )
     neurons = {"method": "neurons", "ratio": 0.2, "sparsity": 0.0}
     assert (
         client.post("/v1/jobs", json=job(model="local:qwen2", **neurons)).json()["warnings"] == []
