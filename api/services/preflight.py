@@ -111,6 +111,7 @@ class Preflight:
         fetch_uploads(self._sessions, self._uploads, spec)
         settings = self._settings
         buckets = settings.readable_buckets
+        self._results.check_search(spec, key_id)
         result = self._results.folder(spec.model, key_id)
         reference = parse_model(spec.model, spec.revision, settings.model_roots, buckets, result)
         model, warnings, texts = None, list[str](), {}

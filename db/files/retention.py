@@ -107,12 +107,13 @@ def _is_protected() -> ColumnElement[bool]:
 
     The job is pinned, a client downloads its files, or they are still to be sent to an output; or a
     rerun of it or another job of its sweep has not ended, so that the two will be compared; or a
-    trial of it has not been answered; or a job that starts from its result has not ended.
+    trial of it has not been answered; or a job that starts from its result or search has not ended.
     """
     other = aliased(Job)
     unfinished = other.status.not_in(FINAL)
     parents = select(other.parent_id).where(unfinished, other.parent_id.is_not(None))
     started = select(other.model_job_id).where(unfinished, other.model_job_id.is_not(None))
+    searched = select(other.search_job_id).where(unfinished, other.search_job_id.is_not(None))
     answering = aliased(Job)
     tried = select(Trial.tried_id).join(answering, answering.id == Trial.job_id)
     tried = tried.where(answering.status.not_in(FINAL))
@@ -125,5 +126,6 @@ def _is_protected() -> ColumnElement[bool]:
         Job.id.in_(parents),
         Job.id.in_(tried),
         Job.id.in_(started),
+        Job.id.in_(searched),
         Job.sweep_id.is_not(None) & Job.sweep_id.in_(sweeps),
     )

@@ -73,7 +73,7 @@ class JobRepository:
         Raises:
             QuotaExceededError: the key ``new.created_by`` has no quota left for one more job.
             SpecRefusedError: the specification names an uploaded dataset that does not exist, or
-                the result of a job that has none.
+                the result or the search of a job that has none.
         """
         QuotaRepository(self._session).check_jobs(new.created_by)
         return self.add_reserved(new)
@@ -86,7 +86,9 @@ class JobRepository:
             sweep: the id of the job's sweep, and the index of the job's point in that sweep.
         """
         DatasetRepository(self._session).require(new.spec)
-        result = ResultModelRepository(self._session).reserve(new.spec.model)
+        results = ResultModelRepository(self._session)
+        result = results.reserve(new.spec.model)
+        search = results.reserve_search(new.spec)
         sweep_id, sweep_point = sweep or (None, None)
         job = Job(
             spec=new.spec,
@@ -95,6 +97,7 @@ class JobRepository:
             warnings=list(new.warnings),
             parent_id=new.parent_id,
             model_job_id=None if result is None else result.job_id,
+            search_job_id=None if search is None else search.job_id,
             lineage=None if result is None else result.lineage,
             queue=new.queue,
             priority=new.priority,

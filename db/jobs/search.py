@@ -47,6 +47,7 @@ ADDED_FIELDS = (
     "uniform",
     "selection",
     "search_steps",
+    "search_start",
 )
 """Fields that did not exist when older jobs' digests were computed."""
 ADDED_AS_TRUE = ("uniform",)

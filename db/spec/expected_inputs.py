@@ -13,8 +13,10 @@ MODEL, VERSION = "model/", "version/"
 """Prefixes of the names: of a file of the model, and of a version."""
 CALIBRATION, EVALUATION, KEEP = "calibration", "evaluation", "keep"
 """The names of the texts."""
+SEARCH_START = "search_start"
+"""The name of the end of an earlier search."""
 
-NAME = r"^(calibration|evaluation|keep|(model|version)/[^\x00-\x1f\x7f]{1,256})$"
+NAME = r"^(calibration|evaluation|keep|search_start|(model|version)/[^\x00-\x1f\x7f]{1,256})$"
 VALUE = r"^[\x21-\x7e]{1,128}$"
 MOST = 4096
 
@@ -23,7 +25,7 @@ def _check_names(expect: dict[str, str]) -> dict[str, str]:
     if wrong := next((name for name in expect if re.fullmatch(NAME, name) is None), None):
         raise PydanticCustomError(
             "input_name",
-            "{name} is no input: name calibration, evaluation, keep, a file such as "
+            "{name} is no input: name calibration, evaluation, keep, search_start, a file such as "
             "model/config.json, or a version such as version/torch",
             {"name": wrong[:64]},
         )

@@ -130,6 +130,12 @@ class PruneSpec(BaseModel):
         "1,000 by default, and 15,000, as published, with `propagation: reference`.",
         examples=[2000],
     )
+    search_start: SourceName | None = Field(
+        default=None,
+        description="With `pgp`, start from where the search of an earlier job on the same model "
+        "ended: `job:` and the id of the job. Without a service, the folder of an earlier result.",
+        examples=["job:job_019a2b3c4d5e7f8091a2b3c4d5e6f708"],
+    )
     selection: SelectionName | None = Field(
         default=None,
         description="With `neurons`, which channels go: those that contribute least (`energy`, the "

@@ -40,6 +40,7 @@ class Job(Base):
 
     Attributes:
         model_job_id: the id of the job whose result is the model; None for any other model.
+        search_job_id: the id of the job whose search this job's own starts from; None without one.
         lineage: the model that the first of the jobs pruned whose results led to this one, and the
             ids of these jobs, the latest first, as ``{"model": …, "jobs": […]}``.
         eta_p50_s, eta_p90_s: the median and the 90th percentile of the remaining seconds of the
@@ -82,6 +83,7 @@ class Job(Base):
     labels: Mapped[Document] = mapped_column(SEARCHABLE_JSON, default=dict)
     parent_id: Mapped[str | None] = mapped_column(ID, index=True)
     model_job_id: Mapped[str | None] = mapped_column(ID, index=True)
+    search_job_id: Mapped[str | None] = mapped_column(ID, index=True)
     lineage: Mapped[Document | None]
     queue: Mapped[str] = mapped_column(String(64), default=GPU_QUEUE, server_default=GPU_QUEUE)
     priority: Mapped[int] = mapped_column(default=0, server_default=ZERO)

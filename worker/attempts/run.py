@@ -44,6 +44,7 @@ from worker.priority import ComputeThread
 from worker.pruning.base.generators import run_to_end
 from worker.settings import WorkerSettings
 from worker.sources.result_models import PlacedResult, place_result
+from worker.sources.search_starts import find_start
 
 log = logging.getLogger(__name__)
 EX_TEMPFAIL = 75
@@ -204,6 +205,7 @@ class Runner:
             job_id=attempt.job_id,
             gate=attempt.gate,
             model_secret=partial(attempt.model_secret, self._settings),
+            search_start=find_start(self._sessions, self._store, attempt.spec),
         )
         steps = self._steps(attempt, staged, resources)
         with (

@@ -92,6 +92,8 @@ def shown_names(spec: PruneSpec, resources: Resources) -> dict[str, str]:
                 name, roots, field, resources.uploads, buckets=resources.buckets
             )
             names[field] = _shown(dataset, roots)
+    if (start := resources.search_start) is not None:
+        names["search_start"] = start.name
     return names
 
 

@@ -96,6 +96,7 @@ def pruned_model(
         dense_losses=result.dense_losses,
         increment=job.recipe.increment,
         warnings=_of_recovery(recovered),
+        probabilities=result.probabilities,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from huggingface_hub import constants
 
+from db.spec.inputs.job_results import PROBABILITIES
 from worker.jobs.model_card import model_card
 from worker.pruning.quantization import config_entry
 
@@ -78,8 +79,9 @@ def copied_files(source: Path, roots: Sequence[Path] | None) -> list[Path]:
 
 def _companions(source: Path) -> list[Path]:
     """Return the configuration, tokenizer and similar files of a model's folder."""
+    others = (*_WEIGHTS, PROBABILITIES)
     named = (file for file in sorted(source.iterdir()) if file.name.endswith(_KEPT))
-    return [file for file in named if file.is_file() and not file.name.endswith(_WEIGHTS)]
+    return [file for file in named if file.is_file() and not file.name.endswith(others)]
 
 
 def _is_below(path: Path, folders: Sequence[Path]) -> bool:

@@ -12,10 +12,12 @@ from worker.jobs.recipes import (
     recipe_at,
     recipe_of,
     recipe_sparing,
+    recipe_starting,
     recovery_of,
 )
 from worker.jobs.resources import Resources
 from worker.jobs.windows import JobWindows, windows_of
+from worker.jobs.written.unit_probabilities import read_probabilities
 from worker.pruning.base.compute import compute_dtype
 from worker.pruning.base.speed import Speed
 from worker.pruning.model.meta_model import MetaModel
@@ -69,6 +71,8 @@ class OpenedJob:
         meta_model = MetaModel.open(model.path, compute_dtype(spec.dtype, devices[0]), reader)
         recipe = recipe_of(spec)
         check_job_recipe(recipe_at(recipe, last_increment(spec)), spec, meta_model)
+        if (start := resources.search_start) is not None:
+            recipe = recipe_starting(recipe, read_probabilities(start, model, meta_model, recipe))
         meta_model.checkpoint.check_finite()
         windows = windows_of(spec, model, meta_model, resources)
         if not recipe.is_calibrated:

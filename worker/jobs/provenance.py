@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from db.files.sealed_folder import CHECKSUMS, KnownDigest, files_to_publish, sha256_of
-from db.spec.expected_inputs import CALIBRATION, EVALUATION, KEEP
+from db.spec.expected_inputs import CALIBRATION, EVALUATION, KEEP, SEARCH_START
 from db.spec.inputs.bucket_references import S3
 from worker import pruning, recovery
 from worker.jobs.inputs import JobInputs, versions
@@ -93,6 +93,7 @@ def _definition(run: Run) -> dict[str, Any]:
             *(_resource(name, sha256=digest) for name, digest in run.inputs.model.items()),
             _text(CALIBRATION, job.windows.calibration.provenance, names["dataset"]),
             *_keep_text(job, names),
+            *_search_start(job, names),
             _text(
                 EVALUATION,
                 job.windows.evaluation.provenance,
@@ -141,6 +142,12 @@ def _origin(job: OpenedJob) -> Iterator[dict[str, Any]]:
 def _keep_text(job: OpenedJob, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     if (keep := job.windows.keep) is not None:
         yield _text(KEEP, keep.provenance, names["keep_dataset"])
+
+
+def _search_start(job: OpenedJob, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    if (start := job.resources.search_start) is not None:
+        facts = {"annotations": {SEARCH_START: names[SEARCH_START]}}
+        yield _resource(SEARCH_START, sha256=start.sha256) | facts
 
 
 def _text(name: str, provenance: Mapping[str, Any], dataset: str) -> dict[str, Any]:

@@ -1,13 +1,14 @@
 """The work of one job: fetch a model and texts, prune, recover, evaluate, write a model folder."""
 
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from db.core.states import Phase
 from db.files.sealed_folder import KnownDigest
 from db.spec.combinations.combination import check_combination
-from db.spec.expected_inputs import MODEL, VERSION, check_expected
+from db.spec.expected_inputs import MODEL, SEARCH_START, VERSION, check_expected
 from db.spec.prune_spec import PruneSpec
 from worker.evaluation.perplexity import token_loss
 from worker.jobs.dense_loss_cache import CachedDenseLosses
@@ -30,6 +31,7 @@ from worker.jobs.resources import Resources
 from worker.jobs.signature import read_signer, sign_statement
 from worker.jobs.written.rotated import RotatedJob, rotated_job
 from worker.jobs.written.smaller import whole_folder, write_smaller
+from worker.jobs.written.unit_probabilities import write_probabilities
 from worker.jobs.written.weights import read_weights
 from worker.pruning.base.compute import compute_device
 from worker.pruning.base.increments import AT_ONCE
@@ -40,6 +42,7 @@ from worker.pruning.structure.smaller_config import CONFIG
 from worker.pruning.sweep.fingerprint import dense_loss_key
 from worker.pruning.sweep.results import BlockResult
 from worker.sources.models import fetch_model
+from worker.sources.search_starts import local_start
 
 _STARTED = 0.02
 """The share of the work that is done before the first block."""
@@ -81,6 +84,8 @@ def prune(
     )
     report = job_report(swept, model, others, clock.share())
     write_report(out, report)
+    if model.probabilities is not None:
+        write_probabilities(out, job.model, job.meta_model, job.recipe, model.probabilities)
     digests = _digests(written)
     statement = write_statement(out, digests, Run(job, inputs, model.setting, report, started))
     if signer:
@@ -147,6 +152,10 @@ def _opened(
     devices = rank_devices(compute_device(resources.device), resources.devices)
     model = fetch_model(resources.model_reference(spec), resources.model_secret())
     yield JobProgress(Phase.loading, 0.01)
+    if resources.search_start is None and spec.search_start is not None:
+        resources = replace(resources, search_start=local_start(spec.search_start))
+    if (start := resources.search_start) is not None:
+        check_expected(spec.expect, SEARCH_START, {SEARCH_START: start.sha256})
     digests = yield from model_digests(model, resources)
     check_expected(spec.expect, MODEL, digests)
     job = OpenedJob.open(spec, model, devices, resources)

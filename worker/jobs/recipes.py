@@ -101,6 +101,15 @@ def recipe_sparing(recipe: Recipe, windows: int) -> Recipe:
     return replace(recipe, removal=replace(recipe.removal, spared_windows=windows))
 
 
+def recipe_starting(recipe: Recipe, start: tuple[float, ...]) -> Recipe:
+    """Return a recipe whose search for units starts from the probabilities of an earlier one."""
+    removal = recipe.removal
+    if isinstance(removal, MeasuredUnits) and isinstance(removal.measure, Pgp):
+        measure = replace(removal.measure, start=start)
+        return replace(recipe, removal=replace(removal, measure=measure))
+    return recipe
+
+
 def last_increment(spec: PruneSpec) -> Increment:
     """Return the last increment of a job, which is the only one of most jobs."""
     total = spec.steps or 1

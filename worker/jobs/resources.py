@@ -11,6 +11,7 @@ from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import Gate
 from db.spec.references import ModelReference, parse_model
 from worker.sources.result_models import PlacedResult
+from worker.sources.search_starts import SearchStart
 
 DEVICE_NAME = re.compile(r"auto|cpu|cuda(:\d{1,3})?")
 
@@ -32,6 +33,7 @@ class Resources:
         model_secret: returns the secret for the job's model; None for the worker's own. It is
             called when the secret is needed, so that the value is not kept.
         result: the model, if it is the result of another job; None if it is another model.
+        search_start: the end of the search that the job's own starts from; None without one.
         digests: the expected SHA-256 of each uploaded dataset of the job, by name.
         device: the device to compute on; ``auto`` selects a GPU if there is one.
         devices: the number of devices. If there are several, each gets a process of its own and a
@@ -50,6 +52,7 @@ class Resources:
     uploads: Path | None = None
     buckets: ReadableBuckets | None = None
     result: PlacedResult | None = None
+    search_start: SearchStart | None = None
     digests: Mapping[str, str] = field(default_factory=dict)
     model_secret: Callable[[], str | None] = no_secret
     device: str = "auto"

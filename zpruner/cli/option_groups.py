@@ -16,7 +16,7 @@ GROUPS = {
     "Pruning": (
         *("sparsity", "preset", "method", "ratio", "pattern", "steps", "scope", "solver"),
         *("variant", "correction", "damping", "allocation", "uniform", "skip", "propagation"),
-        *("selection", "search_steps"),
+        *("selection", "search_steps", "search_start"),
     ),
     "Training": ("refine", "recover"),
     "Fewer bits": ("quantize", "rotate", "binarize"),

@@ -11,6 +11,7 @@ export function makeSpec(overrides: Partial<Spec> = {}): Spec {
     uniform: true,
     steps: null,
     search_steps: null,
+    search_start: null,
     selection: null,
     keep_dataset: null,
     keep_text_field: null,

@@ -2,7 +2,7 @@
 
 from db.core.errors import SpecRefusedError
 from db.spec.combinations.unfit import UNFIT, check_unused
-from db.spec.expected_inputs import KEEP
+from db.spec.expected_inputs import KEEP, SEARCH_START
 from db.spec.prune_spec import PruneSpec
 from db.spec.pruning.methods import MEASURED, REMOVING, MethodName
 
@@ -23,6 +23,7 @@ def check_removal(spec: PruneSpec) -> None:
         reason = f"method {spec.method} makes no search for the units that it removes"
         remedy = "Leave search_steps out, or set method to pgp."
         raise SpecRefusedError("search_steps", spec.search_steps, UNFIT, reason, remedy)
+    _check_search_start(spec)
     if spec.selection is not None and spec.method is not MethodName.neurons:
         reason = f"method {spec.method} selects no channels of MLPs in this way"
         remedy = "Leave selection out, or set method to neurons."
@@ -42,6 +43,24 @@ def check_removal(spec: PruneSpec) -> None:
         reason = f"method {spec.method} removes no units or blocks; sparsity is its share of zeros"
         remedy = "Leave ratio out, or name a method that removes units, such as neurons."
         raise SpecRefusedError("ratio", spec.ratio, UNFIT, reason, remedy)
+
+
+def _check_search_start(spec: PruneSpec) -> None:
+    """Check that a job that names an earlier search makes one search of its own."""
+    if spec.search_start is None:
+        if SEARCH_START in (spec.expect or {}):
+            reason, remedy = "the job starts from no search", f"Leave {SEARCH_START} out of expect."
+            raise SpecRefusedError("expect", spec.expect, UNFIT, reason, remedy)
+        return
+    if spec.method is not MethodName.pgp:
+        reason = f"method {spec.method} makes no search for the units that it removes"
+        remedy = "Leave search_start out, or set method to pgp."
+    elif (spec.steps or 1) > 1:
+        reason = f"with steps {spec.steps}, the search starts anew in each step"
+        remedy = "Leave search_start or steps out."
+    else:
+        return
+    raise SpecRefusedError("search_start", spec.search_start, UNFIT, reason, remedy)
 
 
 def _check_needed_ratio(spec: PruneSpec) -> None:

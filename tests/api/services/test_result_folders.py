@@ -100,6 +100,32 @@ def test_a_result_whose_files_are_not_on_the_disk_is_refused(
     assert f"zpruner rerun {first.id}" in detail
 
 
+def searching(first: Job) -> dict[str, Any]:
+    """Return the fields of a job whose search starts from that of another one."""
+    return {"method": "pgp", "ratio": 0.3, "search_start": f"job:{first.id}"}
+
+
+@pytest.fixture
+def searched(sessions: Sessions, store: FileStore) -> Job:
+    """A job that has made a search."""
+    spec = make_spec(method="pgp", ratio=0.3, sparsity=0.0)
+    return finish_job(sessions, store, {"unit_probabilities.json": b"{}"}, spec=spec)
+
+
+def test_a_search_is_accepted_as_the_start_of_another_until_its_file_is_gone(
+    client: TestClient, store: FileStore, first: Job, searched: Job
+) -> None:
+    name = f"job:{first.id}"
+    response = post(client, name, **searching(searched))
+    assert response.status_code == 201, response.text
+    assert response.json()["spec"]["search_start"] == f"job:{searched.id}"
+    assert refusal(client.delete(f"/v1/jobs/{searched.id}"))[:2] == (409, "result_in_use")
+    store.retract(searched.id, 1)
+    status, code, detail = refusal(post(client, name, **searching(searched)))
+    assert (status, code) == (422, "result_gone")
+    assert "its unit_probabilities.json is missing" in detail
+
+
 def test_a_result_is_checked_as_every_local_model(
     client: TestClient, sessions: Sessions, store: FileStore, first: Job
 ) -> None:
@@ -129,3 +155,20 @@ def test_a_result_needs_a_key_that_may_read_the_files_of_jobs(
     headers = {"authorization": f"Bearer {make_key(sessions, *scopes)[1]}"}
     response = post(guarded, f"job:{first.id}", headers=headers)
     assert (response.status_code, response.json().get("code")) == (status, code)
+
+
+@pytest.mark.parametrize(
+    ("scope", "status"), [(AccessScope.jobs_read, 403), (AccessScope.artifacts_read, 201)]
+)
+def test_the_start_of_a_search_needs_a_key_that_may_read_the_files_of_jobs(
+    guarded: TestClient,
+    sessions: Sessions,
+    first: Job,
+    searched: Job,
+    scope: AccessScope,
+    status: int,
+) -> None:
+    key = make_key(sessions, AccessScope.jobs_write, scope)[1]
+    headers = {"authorization": f"Bearer {key}"}
+    response = post(guarded, f"job:{first.id}", headers=headers, **searching(searched))
+    assert response.status_code == status, response.text

@@ -26,6 +26,8 @@ from db.tables.jobs import Job
 from tests.api.work import finish, finish_job
 from tests.factories import make_job, make_spec
 
+SEARCH = {"unit_probabilities.json": b"{}"}
+PGP = make_spec(method="pgp", ratio=0.3, sparsity=0.0)
 FILES = {"config.json": b"{}", "model.safetensors": b"1234", "report.json": b"{}"}
 UNKNOWN = "job_" + "0" * 32
 
@@ -37,13 +39,19 @@ def store(tmp_path: Path) -> ArtifactStore:
 
 @pytest.fixture
 def first(sessions: Sessions, store: ArtifactStore) -> Job:
-    """A job with a result."""
-    return finish_job(sessions, store, FILES)
+    """A job with a result and the end of a search."""
+    return finish_job(sessions, store, FILES | SEARCH, spec=PGP)
 
 
 def start(sessions: Sessions, job_id: str, **overrides: Any) -> Job:
     """Add a job that starts from the result of another one."""
     return make_job(sessions, make_spec(model=f"job:{job_id}"), **overrides)
+
+
+def start_search(sessions: Sessions, job_id: str) -> Job:
+    """Add a job whose search starts from that of another one."""
+    search = {"search_start": f"job:{job_id}"}
+    return make_job(sessions, make_spec(method="pgp", ratio=0.3, sparsity=0.0, **search))
 
 
 def change(sessions: Sessions, job_id: str, **values: Any) -> None:
@@ -68,6 +76,48 @@ def test_a_job_knows_all_jobs_that_its_model_came_through(
         found = ResultModelRepository(session).find(f"job:{second.id}")
     assert found is not None
     assert sorted(found.files) == ["config.json", "model.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "file_changes", "code", "reason"),
+    [
+        ({"status": JobState.running}, {}, "result_unfinished", "is running"),
+        ({"status": JobState.failed}, {}, "result_failed", "is failed, so it has no result"),
+        ({"spec": make_spec()}, {}, "no_search", "made no search: its method is zpruner"),
+        ({"method": "trial"}, {}, "result_not_found", "there is no such job"),
+        ({}, {"deleted_by": "old"}, "result_gone", "the retention rule old deleted its unit_pro"),
+        ({}, {"damage": "torn"}, "result_gone", r"its unit_probabilities\.json is damaged: torn"),
+    ],
+)
+def test_a_job_without_a_readable_search_cannot_be_the_start_of_another(
+    changes: dict[str, Any],
+    file_changes: dict[str, Any],
+    code: str,
+    reason: str,
+    sessions: Sessions,
+    store: ArtifactStore,
+) -> None:
+    searched = finish_job(sessions, store, SEARCH, spec=PGP)
+    if changes:
+        change(sessions, searched.id, **changes)
+    if file_changes:
+        change_files(sessions, searched.id, **file_changes)
+    with pytest.raises(SpecRefusedError, match=reason) as refused:
+        start_search(sessions, searched.id)
+    assert (refused.value.field, refused.value.code) == ("search_start", code)
+    assert refused.value.remedy
+
+
+def test_the_end_of_a_search_can_be_used_after_a_failed_gate_and_is_no_part_of_the_model(
+    sessions: Sessions, store: ArtifactStore
+) -> None:
+    searched = finish_job(sessions, store, FILES | SEARCH, spec=PGP)
+    with sessions() as session:
+        found = ResultModelRepository(session).find(f"job:{searched.id}")
+    assert found is not None
+    assert sorted(found.files) == ["config.json", "model.safetensors"]
+    change(sessions, searched.id, verdict=Verdict.failed)
+    assert start_search(sessions, searched.id).search_job_id == searched.id
 
 
 @pytest.mark.parametrize(
@@ -101,14 +151,30 @@ def test_a_job_without_a_usable_result_cannot_be_the_model_of_another(
 
 
 @pytest.mark.parametrize(
-    ("model", "code"), [(f"job:{UNKNOWN}", "result_not_found"), ("job:mine", "invalid_name")]
+    ("name", "code"), [(f"job:{UNKNOWN}", "result_not_found"), ("job:mine", "invalid_name")]
 )
-def test_an_unknown_job_cannot_be_the_model_of_another(
-    model: str, code: str, sessions: Sessions
+@pytest.mark.parametrize("field", ["model", "search_start"])
+def test_an_unknown_job_cannot_be_the_model_or_the_start_of_another(
+    field: str, name: str, code: str, sessions: Sessions
 ) -> None:
     with pytest.raises(SpecRefusedError) as refused:
-        make_job(sessions, make_spec(model=model))
-    assert refused.value.code == code
+        make_job(sessions, PGP.model_copy(update={field: name}))
+    assert (refused.value.field, refused.value.code) == (field, code)
+
+
+def test_a_job_of_an_earlier_version_has_no_search_to_start_from(
+    sessions: Sessions, store: ArtifactStore
+) -> None:
+    searched = finish_job(sessions, store, FILES, spec=PGP)
+    with pytest.raises(SpecRefusedError, match=r"it has no unit_probabilities\.json") as refused:
+        start_search(sessions, searched.id)
+    assert refused.value.code == "result_gone"
+
+
+def test_a_service_starts_no_search_from_a_path(sessions: Sessions) -> None:
+    with pytest.raises(SpecRefusedError, match="it is not the name of a job") as refused:
+        make_job(sessions, PGP.model_copy(update={"search_start": "/etc"}))
+    assert refused.value.field == "search_start"
 
 
 def test_equal_results_of_two_jobs_are_one_model_for_a_job_that_is_reused(
@@ -131,10 +197,12 @@ def delete(sessions: Sessions, job_id: str) -> None:
         JobCommands(session).delete(job_id)
 
 
-def test_a_job_is_not_deleted_while_another_starts_from_its_result(
-    sessions: Sessions, first: Job
+@pytest.mark.parametrize("field", ["model", "search_start"])
+def test_a_job_is_not_deleted_while_another_starts_from_its_result_or_search(
+    field: str, sessions: Sessions, store: ArtifactStore
 ) -> None:
-    user = start(sessions, first.id)
+    first = finish_job(sessions, store, FILES | SEARCH, spec=PGP)
+    user = (start if field == "model" else start_search)(sessions, first.id)
     with pytest.raises(ResultInUseError, match=user.id):
         delete(sessions, first.id)
     change(sessions, user.id, status=JobState.cancelled)
@@ -155,7 +223,11 @@ def tried(sessions: Sessions, store: ArtifactStore, first: Job) -> Job:
     return trial_of(sessions, finish(sessions, store, start(sessions, first.id).id, FILES))
 
 
-@pytest.mark.parametrize("use", [started, tried])
+def searched(sessions: Sessions, store: ArtifactStore, first: Job) -> Job:
+    return start_search(sessions, first.id)
+
+
+@pytest.mark.parametrize("use", [started, tried, searched])
 def test_no_rule_deletes_a_result_while_a_job_that_starts_from_it_has_not_ended(
     use: Callable[[Sessions, ArtifactStore, Job], Job],
     sessions: Sessions,

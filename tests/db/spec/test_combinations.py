@@ -79,6 +79,17 @@ ADAPT = {**NEURONS, "method": "adapt"}
         ({"uniform": False}, "uniform", "does not choose how many units each block loses"),
         ({**NEURONS, "uniform": False}, "uniform", "always makes the model smaller"),
         ({**ADAPT, "search_steps": 9}, "search_steps", "method adapt makes no search"),
+        (
+            {**ADAPT, "search_start": "job:job_1"},
+            "search_start",
+            "method adapt makes no search",
+        ),
+        (
+            {**ADAPT, "method": "pgp", "search_start": "job:job_1", "steps": 2},
+            "search_start",
+            "the search starts anew in each step",
+        ),
+        ({"expect": {"search_start": "0"}}, "expect", "the job starts from no search"),
         ({"selection": "ptl"}, "selection", "method zpruner selects no channels"),
         ({**ADAPT, "selection": "energy"}, "selection", "method adapt selects no channels"),
         ({**NEURONS, "method": "depth", "damping": 0.1}, "damping", "no solver"),

@@ -16,7 +16,11 @@ def test_files_of_the_model_texts_and_versions_can_be_pinned() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("weights", "1f", "weights is no input: name calibration, evaluation, keep, a file such"),
+        (
+            "weights",
+            "1f",
+            "weights is no input: name calibration, evaluation, keep, search_start, a file",
+        ),
         ("model/", "1f", "model/ is no input"),
         ("model/a\x00", "1f", "is no input"),
         ("calibration", "", "should match pattern"),

@@ -22,6 +22,7 @@ class PrunedModel:
         dense_losses: the dense model's loss on each evaluation window.
         increment: the increment that made the model.
         warnings: sentences for the report about the model.
+        probabilities: those of all units at the end of a search; None if there was no search.
     """
 
     blocks: tuple[BlockResult, ...]
@@ -32,6 +33,7 @@ class PrunedModel:
     dense_losses: tuple[float, ...]
     increment: Increment = AT_ONCE
     warnings: tuple[str, ...] = ()
+    probabilities: tuple[float, ...] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return all fields ready for JSON; `from_json` restores the model from them."""
@@ -50,5 +52,6 @@ class PrunedModel:
             "dense_losses": tuple(fields["dense_losses"]),
             "increment": Increment(**fields["increment"]),
             "warnings": tuple(fields["warnings"]),
+            "probabilities": None if (found := fields["probabilities"]) is None else tuple(found),
         }
         return cls(**{**fields, **parsed})

@@ -57,6 +57,8 @@ class Pgp:
         scored: how many windows measure the scores that the probabilities start from.
         seed: decides the windows and the draws.
         first_step: how many steps earlier increments have made, whose draws are not made again.
+        start: the probability of each unit that an earlier search has ended with; None to start
+            from scores.
     """
 
     steps: int = 1000
@@ -67,6 +69,7 @@ class Pgp:
     scored: int = 64
     seed: int = 0
     first_step: int = 0
+    start: tuple[float, ...] | None = None
 
     def at(self, increment: Increment) -> Self:
         """Return the part of the measurement that one increment makes."""

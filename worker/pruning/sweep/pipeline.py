@@ -185,8 +185,10 @@ class ModelPruner:
                 )
             self._progress.delete_snapshot()
         self._ranks.barrier()  # until the scratch files of all ranks are deleted
-        changed = chosen.changed if chosen else None
-        return replace(self._result(tuple(dense_losses), tuple(pruned_losses)), changed=changed)
+        result = self._result(tuple(dense_losses), tuple(pruned_losses))
+        if chosen is None:
+            return result
+        return replace(result, changed=chosen.changed, probabilities=chosen.probabilities)
 
     def _embed(self, streams: Streams) -> None:
         """Fill the streams with the inputs of the first block."""

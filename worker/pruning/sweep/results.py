@@ -243,6 +243,8 @@ class PruningResult:
         shards: the files that were written, with their digests.
         changed: the share of the removed units that a search chose in place of the ones that it
             started from; None if there was no search.
+        probabilities: the probability of each unit at the end of that search, in the order of
+            `ModelUnits`; None if there was no search.
     """
 
     dense_losses: tuple[float, ...]
@@ -258,6 +260,7 @@ class PruningResult:
     device_peak_bytes: int | None = field(compare=False)
     shards: tuple[Shard, ...] = field(compare=False, default=())
     changed: float | None = None
+    probabilities: tuple[float, ...] | None = None
 
     @property
     def dense_loss(self) -> float | None:

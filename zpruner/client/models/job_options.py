@@ -80,6 +80,7 @@ class JobOptions(TypedDict, total=False):
     ratio: float | None
     uniform: bool
     search_steps: int | None
+    search_start: str | None
     selection: SelectionName | None
     keep_dataset: str | None
     keep_text_field: str | None

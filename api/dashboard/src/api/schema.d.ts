@@ -2549,6 +2549,7 @@ export interface components {
          *         "ratio": null,
          *         "uniform": true,
          *         "search_steps": null,
+         *         "search_start": null,
          *         "selection": null,
          *         "keep_dataset": null,
          *         "keep_text_field": null,
@@ -2617,6 +2618,7 @@ export interface components {
          *         "ratio": null,
          *         "uniform": true,
          *         "search_steps": null,
+         *         "search_start": null,
          *         "selection": null,
          *         "keep_dataset": null,
          *         "keep_text_field": null,
@@ -3089,6 +3091,12 @@ export interface components {
              * @example 2000
              */
             search_steps?: number | null;
+            /**
+             * Search Start
+             * @description With `pgp`, start from where the search of an earlier job on the same model ended: `job:` and the id of the job. Without a service, the folder of an earlier result.
+             * @example job:job_019a2b3c4d5e7f8091a2b3c4d5e6f708
+             */
+            search_start?: string | null;
             /** @description With `neurons`, which channels go: those that contribute least (`energy`, the default), or those that are least active on the last tokens of prompts (`ptl`). */
             selection?: components["schemas"]["SelectionName"] | null;
             /**
@@ -3374,6 +3382,7 @@ export interface components {
          *         "ratio": null,
          *         "uniform": true,
          *         "search_steps": null,
+         *         "search_start": null,
          *         "selection": null,
          *         "keep_dataset": null,
          *         "keep_text_field": null,
@@ -3687,6 +3696,7 @@ export interface components {
          *             "ratio": null,
          *             "uniform": true,
          *             "search_steps": null,
+         *             "search_start": null,
          *             "selection": null,
          *             "keep_dataset": null,
          *             "keep_text_field": null,
@@ -3861,6 +3871,7 @@ export interface components {
          *         "ratio": null,
          *         "uniform": true,
          *         "search_steps": null,
+         *         "search_start": null,
          *         "selection": null,
          *         "keep_dataset": null,
          *         "keep_text_field": null,
@@ -3969,6 +3980,7 @@ export interface components {
          *         "ratio": null,
          *         "uniform": true,
          *         "search_steps": null,
+         *         "search_start": null,
          *         "selection": null,
          *         "keep_dataset": null,
          *         "keep_text_field": null,
@@ -4233,6 +4245,12 @@ export interface components {
              * @example 2000
              */
             search_steps?: number | null;
+            /**
+             * Search Start
+             * @description With `pgp`, start from where the search of an earlier job on the same model ended: `job:` and the id of the job. Without a service, the folder of an earlier result.
+             * @example job:job_019a2b3c4d5e7f8091a2b3c4d5e6f708
+             */
+            search_start?: string | null;
             /** @description With `neurons`, which channels go: those that contribute least (`energy`, the default), or those that are least active on the last tokens of prompts (`ptl`). */
             selection?: components["schemas"]["SelectionName"] | null;
             /**
@@ -6145,6 +6163,12 @@ export interface components {
              * @example 2000
              */
             search_steps?: number | null;
+            /**
+             * Search Start
+             * @description With `pgp`, start from where the search of an earlier job on the same model ended: `job:` and the id of the job. Without a service, the folder of an earlier result.
+             * @example job:job_019a2b3c4d5e7f8091a2b3c4d5e6f708
+             */
+            search_start?: string | null;
             /** @description With `neurons`, which channels go: those that contribute least (`energy`, the default), or those that are least active on the last tokens of prompts (`ptl`). */
             selection?: components["schemas"]["SelectionName"] | null;
             /**
@@ -7034,6 +7058,7 @@ export interface components {
          *             "ratio": null,
          *             "uniform": true,
          *             "search_steps": null,
+         *             "search_start": null,
          *             "selection": null,
          *             "keep_dataset": null,
          *             "keep_text_field": null,
@@ -7274,6 +7299,12 @@ export interface components {
              * @example 2000
              */
             search_steps?: number | null;
+            /**
+             * Search Start
+             * @description With `pgp`, start from where the search of an earlier job on the same model ended: `job:` and the id of the job. Without a service, the folder of an earlier result.
+             * @example job:job_019a2b3c4d5e7f8091a2b3c4d5e6f708
+             */
+            search_start?: string | null;
             /** @description With `neurons`, which channels go: those that contribute least (`energy`, the default), or those that are least active on the last tokens of prompts (`ptl`). */
             selection?: components["schemas"]["SelectionName"] | null;
             /**
@@ -7935,6 +7966,7 @@ export interface components {
          *           "ratio": null,
          *           "uniform": true,
          *           "search_steps": null,
+         *           "search_start": null,
          *           "selection": null,
          *           "keep_dataset": null,
          *           "keep_text_field": null,
@@ -10146,6 +10178,7 @@ export interface operations {
                      *         "ratio": null,
                      *         "uniform": true,
                      *         "search_steps": null,
+                     *         "search_start": null,
                      *         "selection": null,
                      *         "keep_dataset": null,
                      *         "keep_text_field": null,
@@ -10281,6 +10314,7 @@ export interface operations {
                      *             "ratio": null,
                      *             "uniform": true,
                      *             "search_steps": null,
+                     *             "search_start": null,
                      *             "selection": null,
                      *             "keep_dataset": null,
                      *             "keep_text_field": null,

@@ -140,7 +140,13 @@ class PolicySearch:
         return Policy.from_json(self.progress.measure_once(_name(steps), known))
 
     def _start(self, windows: Tensor) -> Policy:
-        """Return the probabilities that follow from scores; 0 for units that are lost."""
+        """Return the probabilities of an earlier search, or those that follow from scores.
+
+        They are 0 for units that are lost.
+        """
+        if self.settings.start is not None:
+            earlier = torch.tensor(self.settings.start, dtype=torch.float64)
+            return Policy(self._within_budgets(earlier))
         shares = {
             (one.block, one.name): budget.kept / sum(map(self.units.left, budget.modules))
             for budget in self.budgets

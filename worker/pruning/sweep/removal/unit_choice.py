@@ -34,10 +34,13 @@ class ChosenUnits:
         removed: the units, with those that earlier increments have removed.
         changed: the share of those that no earlier increment has removed which a search chose in
             place of the ones that it started from; None if there was no search.
+        probabilities: those of all units at the end of the search, in the order of `ModelUnits`;
+            None if there was no search.
     """
 
     removed: Removed
     changed: float | None = None
+    probabilities: tuple[float, ...] | None = None
 
 
 Once = Callable[[Callable[[], Importance]], Importance]
@@ -132,7 +135,8 @@ class UnitChoice:
         search = PolicySearch(units, self._budgets(units), measure, trials, self.progress)
         learned = yield from search.search(short_windows(calibration, measure.tokens))
         first, removed = (self._lowest(units, one) for one in (learned.start, learned.end))
-        return ChosenUnits(removed, units.share_outside(removed, first))
+        changed = units.share_outside(removed, first)
+        return ChosenUnits(removed, changed, tuple(learned.end.tolist()))
 
     def _lowest(self, units: ModelUnits, probabilities: Tensor) -> Removed:
         if self.removal.uniform:

@@ -17,6 +17,7 @@ const GROUPS: { title: string; names: string[]; isOpen: boolean }[] = [
       "uniform",
       "steps",
       "search_steps",
+      "search_start",
       "selection",
       "keep_dataset",
       "keep_text_field",

@@ -2,6 +2,7 @@
 
 import json
 from copy import deepcopy
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -40,12 +41,14 @@ class RecordedTrials(UnitTrials):
         return found
 
 
-def open_search(folder: Path, out: Path) -> tuple[PolicySearch, RecordedTrials]:
+def open_search(
+    folder: Path, out: Path, settings: Pgp = SETTINGS
+) -> tuple[PolicySearch, RecordedTrials]:
     meta_model = MetaModel.open(folder, torch.float32, torch.device("cpu"))
     block_inputs = BlockInputs(meta_model)
     with meta_model.loaded_embeddings():
         block_inputs.detect_output_format()
-    units = ModelUnits(meta_model, MeasuredUnits(0.3, SETTINGS, uniform=False))
+    units = ModelUnits(meta_model, MeasuredUnits(0.3, settings, uniform=False))
     trials = RecordedTrials(
         meta_model,
         block_inputs,
@@ -57,7 +60,7 @@ def open_search(folder: Path, out: Path) -> tuple[PolicySearch, RecordedTrials]:
     trials.seen = []
     out.mkdir()
     budgets = [Budget(units.of_kind(heads), kept) for heads, kept in KEPT.items()]
-    return PolicySearch(units, budgets, SETTINGS, trials, Progress(out, {})), trials
+    return PolicySearch(units, budgets, settings, trials, Progress(out, {})), trials
 
 
 @torch.no_grad()
@@ -183,6 +186,21 @@ def test_each_step_draws_other_units_and_windows_by_the_seed(tmp_path: Path) -> 
     assert not torch.equal(masks, tried)
     assert masks.shape == (SETTINGS.masks, 150)
     assert not torch.equal(masks[0], masks[1])
+
+
+@torch.no_grad()
+def test_a_search_starts_from_the_earlier_probabilities_within_its_own_budgets(
+    tmp_path: Path,
+) -> None:
+    folder = write_model(tmp_path / "dense", FAMILIES["llama"])
+    values = torch.rand(150, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    earlier = (values / values.max()).pow(0.25).tolist()
+    assert sum(earlier) > sum(KEPT.values())
+    search, _ = open_search(folder, tmp_path / "out", replace(SETTINGS, start=tuple(earlier)))
+    found = run_to_end(search.search(WINDOWS))
+    assert found.start.tolist() == pytest.approx(within_budgets(earlier), abs=1e-9)
+    scored, _ = open_search(folder, tmp_path / "scored")
+    assert run_to_end(scored.search(WINDOWS)).start.tolist() != found.start.tolist()
 
 
 def test_a_policy_keeps_all_bits_in_the_log() -> None:
