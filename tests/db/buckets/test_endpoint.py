@@ -62,9 +62,11 @@ def serving() -> Iterator[tuple[str, list[tuple[str, str | None]]]]:
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}", signed
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}", signed
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @pytest.mark.parametrize(
