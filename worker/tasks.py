@@ -16,7 +16,7 @@ from celery.worker import state
 from celery.worker.request import Request
 from sqlalchemy.exc import SQLAlchemyError
 
-from db.core import redaction
+from db.core import operator_keys, redaction
 from db.core.broker_names import PRUNE_TASK
 from db.core.ids import new_id
 from db.core.logging_setup import configure
@@ -163,6 +163,12 @@ def _set_up_logging(loglevel: int | str | None = None, **_: object) -> None:
 def _set_up_child(**_: object) -> None:
     signal.signal(YIELD, lambda *_: stopping.set())
     tracing.start(settings, "worker")
+
+
+@signals.worker_process_init.connect
+def _take_keys(**_: object) -> None:
+    """Run after `_set_up_child`, because tracing reads a key; Celery keeps the order."""
+    operator_keys.take()
 
 
 @signals.celeryd_after_setup.connect

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 from starlette.concurrency import run_in_threadpool
 
 from api.services.batched_reads import BatchedReads
-from db.core.commit_marks import Mark, mark_source
+from api.services.commit_marks import Mark, mark_source
 from db.core.session import Sessions
 
 Key = TypeVar("Key")

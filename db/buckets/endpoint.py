@@ -8,7 +8,8 @@ from obstore.store import S3Store
 
 from db.buckets.access_key import AccessKey
 from db.buckets.errors import BucketError
-from db.core import redaction
+from db.core import operator_keys, redaction
+from db.core.operator_keys import KEY_ID, SECRET_KEY, SESSION_TOKEN
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig, S3Config, S3Credential
@@ -17,7 +18,8 @@ ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
 DEFAULT_REGION = "us-east-1"
 ALLOW_HTTP = "AWS_ALLOW_HTTP"
-SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+OPTIONS = {KEY_ID: "access_key_id", SECRET_KEY: "secret_access_key", SESSION_TOKEN: "token"}
+"""The library's names of the operator's keys."""
 CONNECT_TIMEOUT = timedelta(seconds=5)
 
 
@@ -31,7 +33,8 @@ def connect(
 ) -> S3Store:
     """Return a client of the bucket; nothing is sent yet.
 
-    The library reads credentials, region and endpoint from the environment.
+    The library reads credentials, region and endpoint from the environment, except for keys that
+    are no longer in it (`operator_keys.take`): these it is given.
 
     Args:
         bucket: the bucket's name.
@@ -43,8 +46,8 @@ def connect(
     Raises:
         BucketError: the connection would not be encrypted, and the operator did not permit that.
     """
-    for name in SECRETS:
-        if value := os.environ.get(name):
+    for name in (SECRET_KEY, SESSION_TOKEN):
+        if value := operator_keys.bucket_key(name):
             redaction.register(value)
     allows_http = os.environ.get(ALLOW_HTTP, "").lower() in {"1", "true"}
     endpoint = _endpoint_url(allows_http)
@@ -68,6 +71,8 @@ def connect(
     options: dict[str, Any] = {"checksum_algorithm": "SHA256"}
     if "AWS_CHECKSUM_ALGORITHM" in os.environ:
         options = {}
+    kept = operator_keys.kept_bucket_keys()
+    options |= {OPTIONS[name]: value for name, value in kept.items()}
     return S3Store(bucket, client_options=client, retry_config=retries, **options)
 
 

@@ -12,6 +12,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import IO, Any, Self, cast
 
+from db.core.operator_keys import environment_without_keys
 from db.startup.parent_death import exit_with_parent
 
 CPU_S = 60
@@ -102,6 +103,7 @@ class BoundedProcess:
             [sys.executable, "-P", "-m", self._module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            env=environment_without_keys(),
         )
         _send(process, self._limits)
         return process

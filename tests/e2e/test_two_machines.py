@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.bucket_server import create_bucket, credentials
+from tests.bucket_server import SECRET, create_bucket, credentials
 from tests.e2e.embedded import WITHIN_S, Service, eventually, serving, submit, until
 from tests.processes import kill_tree
 from zpruner import Client, Job
@@ -69,6 +69,8 @@ def test_a_job_of_a_killed_worker_continues_on_the_other_machine_with_the_same_b
             job = submit(client, "slow", samples=4, queue=QUEUE)
             job = until(client, job.id, lambda one: done(one) >= 2, within_s=180)
             finished = done(job)
+            assert SECRET in killed.environ().values()
+            assert SECRET not in process_of(job).environ().values()
             kill_tree(killed)
         assert not client.jobs.get(job.id).is_final
         with worker(service, second):
@@ -83,6 +85,11 @@ def test_a_job_of_a_killed_worker_continues_on_the_other_machine_with_the_same_b
         assert {path.name for path in paths} > shards(client, job.id).keys()
     check = subprocess.run(["sha256sum", "--strict", "--quiet", "-c", "SHA256SUMS"], cwd=tmp_path)
     assert check.returncode == 0
+
+
+def process_of(job: Job) -> psutil.Process:
+    assert job.worker is not None
+    return psutil.Process(int(job.worker.rpartition("/")[2]))
 
 
 def done(job: Job) -> int:

@@ -5,10 +5,13 @@ import os
 import random
 import re
 import signal
+import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from db.core.operator_keys import kept_bucket_keys, kept_hub_token
 from db.spec.prune_spec import PruneSpec
 from worker.jobs.resources import Resources
 
@@ -34,6 +37,19 @@ def work(spec: PruneSpec, resources: Resources, folder: Path) -> None:
         pass
     report = {"found": found, "was loaded": was_loaded, "alone": alone, "drawn": drawn}
     (folder / "report.json").write_text(json.dumps(report))
+
+
+def begin_job(folder: Path) -> None:
+    """Do what a process does before its first job; write its environments and those of a child."""
+    from celery import signals  # noqa: PLC0415 - a forked process has loaded it
+
+    import_module("worker.tasks")
+    signals.worker_process_init.send(sender=None)
+    child = [sys.executable, "-c", "import os; print(dict(os.environ))"]
+    (folder / "os").write_text(str(dict(os.environ)))
+    (folder / "proc").write_bytes(Path("/proc/self/environ").read_bytes())
+    (folder / "child").write_bytes(subprocess.run(child, capture_output=True, check=True).stdout)
+    (folder / "kept").write_text(str([kept_hub_token(), kept_bucket_keys()]))
 
 
 def interrupt() -> None:

@@ -23,6 +23,7 @@ from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
 from db.spec.datasets.questions import Question
 from worker.evaluation.continuations import Continuation, Likelihood
+from worker.evaluation.task_data import give_hub_token
 from worker.evaluation.task_fields import TaskError
 from worker.evaluation.task_files import TaskFiles
 from worker.evaluation.task_results import TaskResult
@@ -30,6 +31,7 @@ from worker.evaluation.templates import limit_templates
 
 logging.getLogger("lm_eval").setLevel(logging.WARNING)
 limit_templates()
+give_hub_token()
 
 ACCURACY = "acc"
 """The metric of a task's accuracy: the share of items whose right answer is the most likely one."""

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from glob import escape
 from pathlib import Path
 from shutil import copyfile
+from typing import Self
 
 from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import OfflineModeIsEnabled
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
+from db.core.operator_keys import kept_hub_token
 from db.core.refusals import refused
 from db.spec.checkpoint_headers import INDEX, check_weights, index_bytes, weight_files
 from db.spec.dimensions import check_dimensions
@@ -47,7 +49,7 @@ def fetch_model(reference: ModelReference, secret: str | None = None) -> ModelFo
 
     Args:
         reference: the model, as returned by ``parse_model``.
-        secret: the hub's token, or the bucket's access key; None for that of the environment.
+        secret: the hub's token, or the bucket's access key; None for the operator's.
 
     Raises:
         SpecRefusedError: the model cannot be downloaded, or its files are not acceptable.
@@ -57,7 +59,7 @@ def fetch_model(reference: ModelReference, secret: str | None = None) -> ModelFo
         case LocalPath(path, name):
             return _checked(ModelFolder(path, name))
         case HubRepo():
-            return _checked(_download(_Repo(reference, secret)))
+            return _checked(_download(_Repo.of(reference, secret)))
         case S3Folder():
             return _checked(ModelFolder(copy_model(reference, secret), reference.name))
 
@@ -79,7 +81,7 @@ def fetch_outline(
         reference: the model, as returned by ``parse_model``.
         scratch: an empty folder.
         with_tokenizer: whether to download the tokenizer, too.
-        secret: the hub's token, or the bucket's access key; None for that of the environment.
+        secret: the hub's token, or the bucket's access key; None for the operator's.
 
     Raises:
         SpecRefusedError: the model cannot be downloaded, or its files are not acceptable.
@@ -88,7 +90,7 @@ def fetch_outline(
         case LocalPath(path, name):
             return _checked(ModelFolder(path, name))
         case HubRepo():
-            return _checked(_outlined(_Repo(reference, secret), scratch, with_tokenizer))
+            return _checked(_outlined(_Repo.of(reference, secret), scratch, with_tokenizer))
         case S3Folder(name=name):
             outline_model(reference, secret, scratch, with_tokenizer=with_tokenizer)
             return _checked(ModelFolder(scratch, name))
@@ -98,6 +100,11 @@ def fetch_outline(
 class _Repo:
     reference: HubRepo
     token: str | None = field(repr=False)
+
+    @classmethod
+    def of(cls, reference: HubRepo, secret: str | None) -> Self:
+        """Return a repository that is read with the caller's token, or else the operator's."""
+        return cls(reference, kept_hub_token() if secret is None else secret)
 
     def files(self) -> tuple[str, dict[str, int]]:
         """Return the revision's commit, and the sizes of its top-level files."""

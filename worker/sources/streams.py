@@ -14,6 +14,7 @@ from huggingface_hub import DatasetCard, HfApi, hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError
 
 from db.core.errors import SpecRefusedError
+from db.core.operator_keys import kept_hub_token
 from db.spec.datasets.rows import ChatRow, DatasetName, IdsRow, RowReader, TextRow
 from worker.sources import hub_errors
 from worker.sources.documents import CHAT_JOINER, Part, Render, Text, every_tenth
@@ -91,7 +92,10 @@ class _Refusals:
 def _pin(source: HubText, refusals: _Refusals) -> tuple[str, str]:
     """Return the repository's current id and the commit to read."""
     info = HfApi().dataset_info(
-        source.repo, revision=source.revision, timeout=hub_errors.LOOKUP_TIMEOUT_S
+        source.repo,
+        revision=source.revision,
+        timeout=hub_errors.LOOKUP_TIMEOUT_S,
+        token=kept_hub_token(),
     )
     # Without an owner, or below "buckets", the library would not read a dataset repository.
     if "/" not in info.id or info.id.startswith("buckets/") or info.sha is None:
@@ -104,7 +108,9 @@ def _open(source: HubText, refusals: _Refusals, repo: str, commit: str) -> Datas
     root = f"hf://datasets/{repo}"
     files = {split: [file] for split, file in source.files.items()} if source.files else None
     try:
-        builder = load_dataset_builder(root, source.config, data_files=files, revision=commit)
+        builder = load_dataset_builder(
+            root, source.config, data_files=files, revision=commit, token=kept_hub_token()
+        )
     except ValueError as error:
         raise _without_config(source, refusals, error) from error
     if type(builder).__module__.rpartition(".")[2] not in FORMATS:
@@ -125,7 +131,9 @@ def _refuse_foreign_files(refusals: _Refusals, repo: str, commit: str) -> None:
     """
     for name in CARDS:
         try:
-            path = hf_hub_download(repo, name, repo_type="dataset", revision=commit)
+            path = hf_hub_download(
+                repo, name, repo_type="dataset", revision=commit, token=kept_hub_token()
+            )
         except EntryNotFoundError:
             continue
         for text in _strings(_card(Path(path))):

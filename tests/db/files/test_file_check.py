@@ -8,11 +8,13 @@ import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pyarrow as pa  # type: ignore[import-untyped] # it has none
 import pyarrow.parquet as pq  # type: ignore[import-untyped] # it has none
 import pytest
 
 from db.core.errors import SpecRefusedError
+from db.core.operator_keys import NAMES
 from db.files import file_check
 from db.files.bounded_process import BoundsExceededError, run_bounded
 from db.spec.datasets.files import DataFile
@@ -89,21 +91,25 @@ def test_a_bounded_process_has_limits_even_if_its_parent_ignores_their_signals(
     assert done.stdout == b"it took more than 0.1 seconds\n"
 
 
-def test_a_bounded_process_ends_with_its_parent(tmp_path: Path) -> None:
+def test_a_bounded_process_has_none_of_the_operators_keys_and_ends_with_its_parent(
+    tmp_path: Path,
+) -> None:
     asked = {"here": str(tmp_path / "pid")}
     call = f"run_bounded('tests.db.sleeping', {asked!r}, memory_bytes=1 << 30)"
     program, root = (
         f"from db.files.bounded_process import run_bounded; {call}",
         Path(__file__).parents[3],
     )
-    environment = os.environ | {"PYTHONPATH": str(root)}
+    environment = os.environ | {"PYTHONPATH": str(root)} | dict.fromkeys(NAMES, "canary")
     waiting = subprocess.Popen([sys.executable, "-c", program], env=environment)
     try:
         wait_for((tmp_path / "pid").exists)
+        pid = int((tmp_path / "pid").read_text())
+        assert psutil.Process(waiting.pid).environ().keys() >= NAMES
+        assert not psutil.Process(pid).environ().keys() & NAMES
     finally:
         waiting.kill()
         waiting.wait()
-    pid = int((tmp_path / "pid").read_text())
     wait_for(lambda: has_ended(pid))
 
 

@@ -19,6 +19,7 @@ from billiard import popen_spawn_posix, semaphore_tracker
 from billiard.context import SpawnProcess
 from kombu.utils.imports import symbol_by_name
 
+from db.core.operator_keys import BUCKET_KEYS, NAMES
 from tests.busy import ON_ONE_CORE, SPINNING, running
 from tests.chaos.inputs import write_inputs
 from tests.factories import make_spec
@@ -35,6 +36,11 @@ from worker.settings import WorkerSettings
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a parent adopt")
 
 ENDS_WITHIN_S = 180
+CANARY = "canary-of-the-operator"
+KEYS = dict.fromkeys(NAMES, CANARY) | {
+    "ZPRUNER_BROKER_URL": f"redis://:{CANARY}@127.0.0.1:1/0",
+    "ZPRUNER_DATABASE_URL": f"postgresql+psycopg://user:{CANARY}@127.0.0.1:1/zpruner",
+}
 OWNER = """
 import os, time
 from worker.pool.fork_client import ForkServer
@@ -65,6 +71,8 @@ def patient_server() -> Iterator[ForkServer]:
     os.environ["MULTIPROCESSING_FORKING_DISABLE"] = "1"  # as billiard does at its first spawning
     with pytest.MonkeyPatch.context() as patch, closing(ForkServer()) as server:
         patch.setattr(ForkedProcess, "server", server, raising=False)
+        for name, value in KEYS.items():
+            patch.setenv(name, value)
         for name in ("START_TIMEOUT_S", "RESPONSE_TIMEOUT_S"):
             patch.setattr(fork_client, name, float(ENDS_WITHIN_S))
         yield server
@@ -116,6 +124,19 @@ def test_a_forked_process_has_the_environment_and_results_of_a_spawned_one(
     assert not set(first["drawn"]) & set(second["drawn"])
     assert expected
     assert made == made_again == expected
+
+
+@pytest.mark.parametrize("kind", [SpawnProcess, ForkedProcess])
+def test_a_process_of_jobs_keeps_the_operators_keys_out_of_its_environment(
+    server: ForkServer, kind: Any, tmp_path: Path
+) -> None:
+    assert run(kind, forked.begin_job, tmp_path).exitcode == 0
+    found = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert found.pop("kept") == str([CANARY, dict.fromkeys(BUCKET_KEYS, CANARY)])
+    assert found.keys() == {"os", "proc", "child"}
+    for text in found.values():
+        assert "PATH" in text
+        assert CANARY not in text
 
 
 @pytest.mark.parametrize(("handler", "code"), [(signal.SIG_IGN, 0), (signal.SIG_DFL, 1)])

@@ -5,22 +5,30 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.hub import Hub
 from tests.worker.sources.builders import model_files, parquet
 
 SCRIPT = """
 import sys
+from db.core import operator_keys
 from db.spec.references import parse_dataset, parse_model
 from worker.sources.models import fetch_model
 from worker.sources.texts import load_texts
 
+if "taken" in sys.argv:
+    operator_keys.take()
 print(fetch_model(parse_model("org/tiny", "main", ())).revision)
 assert "datasets" not in sys.modules
 print(load_texts(parse_dataset("org/set", ()), "evaluation", str).joined)
 """
 
 
-def test_address_and_token_come_from_the_environment_and_no_warning_escapes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", [[], ["taken"]])
+def test_address_and_token_come_from_the_environment_and_no_warning_escapes(
+    words: list[str], tmp_path: Path
+) -> None:
     with Hub() as hub:
         model = hub.add_model("org/tiny", model_files(), token="hf_secret")
         files = {f"data/{split}-0.parquet": parquet([split]) for split in ("train", "test")}
@@ -31,7 +39,7 @@ def test_address_and_token_come_from_the_environment_and_no_warning_escapes(tmp_
             "HF_HOME": str(tmp_path),
         }
         done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", SCRIPT],
+            [sys.executable, "-W", "error", "-c", SCRIPT, *words],
             env=environment,
             cwd=Path(__file__).parents[3],
             capture_output=True,

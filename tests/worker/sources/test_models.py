@@ -7,6 +7,7 @@ import pytest
 from huggingface_hub import constants
 from safetensors import safe_open
 
+from db.core import operator_keys
 from db.core.errors import SpecRefusedError
 from db.spec.references import HubRepo, LocalPath, ModelReference
 from tests.hub import Hub
@@ -112,10 +113,14 @@ def test_the_token_of_the_environment_opens_a_private_repository(
     assert sent == {"Bearer hf_secret"}
 
 
-def test_a_token_is_sent_to_the_hub_only_and_takes_precedence_over_the_environment(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize("is_kept", [False, True])
+def test_a_token_is_sent_to_the_hub_only_and_takes_precedence_over_the_operators(
+    is_kept: bool, hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("HF_TOKEN", "hf_of-the-environment")
+    if is_kept:
+        monkeypatch.setattr(operator_keys, "_kept", {"HF_TOKEN": "hf_of-the-operator"})
+    else:
+        monkeypatch.setenv("HF_TOKEN", "hf_of-the-operator")
     hub.add_model("org/private", model_files(), token="canary")
     with Hub() as storage:
         storage.add_model("org/stored", model_files())
@@ -125,7 +130,8 @@ def test_a_token_is_sent_to_the_hub_only_and_takes_precedence_over_the_environme
         fetch_outline(HubRepo("org/private"), tmp_path, secret="canary")
         fetch_model(HubRepo("org/private"), "canary")
 
-        assert {one.headers.get("authorization") for one in hub.requests} == {"Bearer canary"}
+        sent = {one.headers.get("authorization") for one in hub.requests if "/org/" in one.path}
+        assert sent == {"Bearer canary"}
         assert len(storage.downloads(weights)) > 1
         assert all("authorization" not in one.headers for one in storage.requests)
 
