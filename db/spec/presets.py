@@ -37,7 +37,7 @@ def resolve_preset(fields: Mapping[str, Any]) -> Mapping[str, Any]:
     the request has a pattern, or its method removes units.
     """
     preset = PRESETS.get(str(fields.get("preset")), {})
-    spreads = str(fields.get("method")) not in REMOVING
+    spreads = str(fields.get("method")) not in REMOVING  # it may be no text: not checked yet
     spreads = spreads and fields.get("pattern") is None and fields.get("ratio") is None
     unfit = () if spreads else NOT_WITH_PATTERN
     return {name: value for name, value in preset.items() if name not in unfit} | dict(fields)

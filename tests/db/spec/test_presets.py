@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from db.core.errors import SpecRefusedError
 from db.spec.combinations.combination import check_combination
@@ -63,3 +64,11 @@ def test_fields_beside_a_preset_override_its_own() -> None:
 def test_a_job_without_a_preset_is_zpruner() -> None:
     assert (spec().preset, spec().method) == (None, "zpruner")
     assert spec(preset=None) == spec()
+
+
+@pytest.mark.parametrize("method", [{}, [], 1])
+def test_a_method_that_is_no_text_is_refused(method: object) -> None:
+    fields = {"model": "m", "dataset": "c4", "sparsity": 0.5}
+    with pytest.raises(ValidationError) as refused:
+        PruneSpec.model_validate(fields | {"method": method})
+    assert [one["loc"] for one in refused.value.errors()] == [("method",)]

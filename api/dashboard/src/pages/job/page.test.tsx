@@ -455,7 +455,9 @@ it("shows how the weights of a finished job are quantised, and each matrix", asy
   };
   const rotation = { residual: 1, values: 12, blocks: 30 };
   const result = { weights_bytes: 6e7, rotation, quantization: { ...quantization, fallbacks: 1 } };
-  const spec = makeSpec({ quantize: { scheme: "w4a16", group_size: null, scales: "mse" } });
+  const spec = makeSpec({
+    quantize: { scheme: "w4a16", group_size: null, scales: "mse", skip: [] },
+  });
   answers["/v1/jobs/job_1"] = [200, { ...job, spec, result }];
   const matrix = { name: "mlp.up_proj.weight", zeros: 55, weights: 100, error: 0.081 };
   const quantized = [{ ...matrix, scale_min: 0.011, scale_max: 0.042, fallback: null }];
