@@ -94,5 +94,4 @@ def test_a_job_beside_a_busy_process_has_the_warning_once_it_has_waited(
 
     with running(*ON_ONE_CORE, *SPINNING):
         runner(work(2, before=compute), worker_nice=19).run(job.id)
-    [text] = warnings()
-    assert text.startswith(BEGINNING)
+    assert len([text for text in warnings() if text.startswith(BEGINNING)]) == 1
