@@ -77,7 +77,8 @@ def test_the_first_tokens_alone_have_the_outputs_that_they_have_in_whole_windows
         with meta_model.loaded_block(index, meta_model.read_block(index)) as block:
             first = block_inputs.call(block, index, states[0][:, :8])
             states = [block_inputs.call(block, index, states[0])]
-        torch.testing.assert_close(first, states[0][:, :8])
+        # Kernels for other lengths round otherwise, which Mamba's exponentials magnify on some CPUs.
+        torch.testing.assert_close(first, states[0][:, :8], rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize(
