@@ -77,7 +77,7 @@ def test_the_first_tokens_alone_have_the_outputs_that_they_have_in_whole_windows
         with meta_model.loaded_block(index, meta_model.read_block(index)) as block:
             first = block_inputs.call(block, index, states[0][:, :8])
             states = [block_inputs.call(block, index, states[0])]
-        # Kernels for other lengths round otherwise, which Mamba's exponentials magnify on some CPUs.
+        # Kernels for other lengths round otherwise; the exponentials of Mamba magnify that.
         torch.testing.assert_close(first, states[0][:, :8], rtol=1e-3, atol=1e-5)
 
 
