@@ -9,12 +9,11 @@ from worker.pruning.base.shapes import ITEM_BYTES, ModelShape
 from worker.pruning.base.speed import Speed
 from worker.pruning.planning.artifact_size import artifact_bytes
 from worker.pruning.planning.cost_model import sweep_cost
-from worker.pruning.planning.memory_limits import Headroom
+from worker.pruning.planning.memory_limits import MARGIN, Headroom
 from worker.pruning.planning.memory_model import memory_by_phase
 from worker.pruning.planning.workload import Setting, Workload
 from worker.pruning.refinement.settings import FEWEST_WINDOWS
 
-_MARGIN = 1.05  # the model of the memory may be 5 % too low, and a plan must not be
 _BATCH_TOKENS = {"cpu": 512, "cuda": 16_384}  # larger batches are no faster
 # Larger activations go to scratch files; the page cache keeps them while memory is free.
 _IN_MEMORY_BYTES = 32 << 20
@@ -100,12 +99,12 @@ def _settings(shape: ModelShape, work: Workload) -> Iterator[Setting]:
 def _plan_for(shape: ModelShape, work: Workload, setting: Setting, headroom: Headroom) -> Plan:
     memory = memory_by_phase(shape, work, setting)
     phase = max(memory, key=lambda name: memory[name].host_bytes)
-    working = round(_MARGIN * memory[phase].host_bytes)
+    working = round(MARGIN * memory[phase].host_bytes)
     return Plan(
         setting,
         host_bytes=max(headroom.peak_bytes, headroom.resident_bytes + working),
         working_bytes=working,
-        device_bytes=round(_MARGIN * max(one.device_bytes for one in memory.values())),
+        device_bytes=round(MARGIN * max(one.device_bytes for one in memory.values())),
         phase=phase,
         artifact_bytes=artifact_bytes(shape, work.scheme),
         scratch_bytes=_scratch_bytes(shape, work, setting),

@@ -7,13 +7,12 @@ from typing import Any
 from worker.pruning.base.errors import InsufficientMemoryError
 from worker.pruning.base.shapes import ModelShape
 from worker.pruning.base.speed import Speed
-from worker.pruning.planning.memory_limits import Headroom
+from worker.pruning.planning.memory_limits import MARGIN, Headroom
 from worker.recovery.planning.cost_model import recovery_cost
 from worker.recovery.planning.memory_model import recovery_memory, scratch_bytes
 from worker.recovery.planning.workload import RecoverySetting, RecoveryWork
 from worker.recovery.settings import Kind, Recovery, step_count, windows_per_step
 
-_MARGIN = 1.05  # the model of the memory may be 5 % too low, and a plan must not be
 _MICRO_BATCH_TOKENS = {"cpu": 1_024, "cuda": 16_384}  # larger ones are no faster
 _SMALLER: tuple[Kind, ...] = ("mask_lora", "spp")
 _WITHOUT = "recover to none and refine to true, which trains one block at a time"
@@ -101,13 +100,13 @@ def _plans(
     """Yield plans, from the fastest setting to the one that needs the least memory."""
     for setting in _settings(recovery, work):
         memory = recovery_memory(shape, recovery, work, setting)
-        working = round(_MARGIN * memory.host_bytes)
+        working = round(MARGIN * memory.host_bytes)
         yield RecoveryPlan(
             setting,
             steps=step_count(recovery, work.seq_len),
             host_bytes=max(headroom.peak_bytes, headroom.resident_bytes + working),
             working_bytes=working,
-            device_bytes=round(_MARGIN * memory.device_bytes),
+            device_bytes=round(MARGIN * memory.device_bytes),
             scratch_bytes=scratch_bytes(shape, recovery, work),
         )
 
