@@ -158,6 +158,18 @@ _add(
     "The model is the result of a job whose files were deleted by a retention rule, are missing or "
     "are damaged.",
 )
+_add(
+    "no_search",
+    "The job's result has no search to start from",
+    "The search of a pgp job can start from the end of another one's: the result of that job, or "
+    "the folder, has no unit_probabilities.json, or it is not what a search writes.",
+)
+_add(
+    "other_model",
+    "The earlier search was that of another model",
+    "A search can start from that of an earlier job only if both have the same config.json and the "
+    "same units.",
+)
 
 # Datasets.
 _add(
