@@ -11,6 +11,7 @@ from tests.hub import Hub
 from tests.worker.sources.builders import model_files, parquet
 
 SCRIPT = """
+import os
 import sys
 from db.core import operator_keys
 from db.spec.references import parse_dataset, parse_model
@@ -22,6 +23,8 @@ if "taken" in sys.argv:
 print(fetch_model(parse_model("org/tiny", "main", ())).revision)
 assert "datasets" not in sys.modules
 print(load_texts(parse_dataset("org/set", ()), "evaluation", str).joined)
+sys.stdout.flush()
+os._exit(0)  # Arrow aborts a process that ends while its threads still run
 """
 
 
