@@ -14,7 +14,6 @@ from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.cgroup_limits import group_limits
 
 _FREE_SHARE = 0.9  # of the free memory; the rest is left to other programs
-
 MARGIN = 1.05
 """The planned memory relative to that of the model of it, which may be 5 % too low."""
 
