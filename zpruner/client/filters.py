@@ -18,22 +18,6 @@ Sort = Literal[
 ]
 
 
-class Filters(TypedDict, total=False):
-    """Filters for a list of jobs; a missing filter, or None, restricts nothing."""
-
-    status: str | Sequence[str] | None
-    model: str | None
-    method: str | None
-    created_after: datetime | str | None
-    created_before: datetime | str | None
-    parent: str | None
-    sweep: str | None
-    verdict: str | None
-    created_by: str | None
-    labels: Mapping[str, str] | None
-    q: str | None
-
-
 class CancelFilters(TypedDict, total=False):
     """Filters for unfinished jobs to cancel; a missing filter, or None, restricts nothing."""
 
@@ -47,6 +31,12 @@ class CancelFilters(TypedDict, total=False):
     created_by: str | None
     labels: Mapping[str, str] | None
     q: str | None
+
+
+class Filters(CancelFilters, total=False):
+    """Filters for a list of jobs; a missing filter, or None, restricts nothing."""
+
+    verdict: str | None
 
 
 class LogFilters(TypedDict, total=False):
