@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 from uuid import uuid4
 
 from zpruner.client.fields import Model, job_fields
+from zpruner.client.models.job_options import JobOptions
 from zpruner.client.models.planning import Sweep, SweepPreview
 from zpruner.client.resources import Resource
 from zpruner.client.transport.errors import ServiceError
@@ -13,6 +14,13 @@ from zpruner.client.transport.modes import Mode, operation
 from zpruner.client.transport.outage import Outage
 
 POLL_S = 1.0
+
+
+class SweepOptions(JobOptions, total=False):
+    """The fields that all jobs of a sweep share, and how many of the jobs may run at once."""
+
+    sparsity: float | None
+    max_parallel: int | None
 
 
 class Sweeps(Resource[Mode]):
@@ -28,7 +36,7 @@ class Sweeps(Resource[Mode]):
         grid: Mapping[str, Sequence[Any]] | None = None,
         jobs: Sequence[Mapping[str, Any]] | None = None,
         idempotency_key: str | None = None,
-        **options: Any,
+        **options: Unpack[SweepOptions],
     ) -> Sweep:
         """Submit a job for each combination of the grid's values, or for each entry of ``jobs``.
 
@@ -55,7 +63,7 @@ class Sweeps(Resource[Mode]):
         *,
         grid: Mapping[str, Sequence[Any]] | None = None,
         jobs: Sequence[Mapping[str, Any]] | None = None,
-        **options: Any,
+        **options: Unpack[SweepOptions],
     ) -> SweepPreview:
         """Validate a sweep as ``create`` does, and return its points; create nothing."""
         body = _body(model, dataset, grid, jobs, options)
@@ -120,7 +128,7 @@ def _body(
     dataset: str,
     grid: Mapping[str, Sequence[Any]] | None,
     jobs: Sequence[Mapping[str, Any]] | None,
-    options: dict[str, Any],
+    options: Mapping[str, Any],
 ) -> dict[str, Any]:
     varied = {"grid": grid, "jobs": jobs}
     given = {name: value for name, value in varied.items() if value is not None}
