@@ -145,6 +145,7 @@ def test_each_worker_shows_load_job_pace_last_day_and_the_job_that_its_drain_wai
             expect(card.locator(".pill")).to_have_text("busy")
             expect(card).to_contain_text(re.compile(r"Load\d+ %"))
             expect(card).to_contain_text(re.compile(r"Memory[\d.]+ GB of [\d.]+ GB"))
+            expect(card).to_contain_text(re.compile(r"extras .*\beval\b"))
             expect(card.get_by_role("link", name="long")).to_be_visible()
             expect(card).to_contain_text(re.compile(r"\d+ of 16 blocks · [\d.]+ s each"))
             expect(card.get_by_text(re.compile("Last day: with a job"))).to_be_visible()

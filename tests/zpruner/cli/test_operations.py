@@ -75,6 +75,14 @@ def test_workers_are_listed_drained_and_undrained(service: Service) -> None:
     assert run(service, "undrain", "wrk_1").stdout == "idle\n"
 
 
+def test_the_extras_of_workers_are_listed(service: Service) -> None:
+    older = worker(id="wrk_2")
+    service.prepare("/v1/workers", page(worker(extras={"eval": "0.4.9", "gpu": "1"}), older))
+    first, second = run(service, "workers").stdout.splitlines()
+    assert first.split("\t")[-1] == "eval,gpu"
+    assert second.split("\t")[-1] == ""
+
+
 def test_queues_are_listed(service: Service) -> None:
     queue = {"name": "gpu", "depth": 3, "running": 1, "workers": 2, "oldest_age_seconds": 61.2}
     service.prepare("/v1/queues", page(queue | {"devices": ["cpu"]}))

@@ -71,10 +71,11 @@ def undrain(worker_id: WorkerArgument, as_json: JsonOption = False) -> None:
 
 
 def _workers_table(workers: Sequence[Worker]) -> Table:
-    table = Table("id", "name", "state", "queues", "device", "job", "last heartbeat")
+    table = Table("id", "name", "state", "queues", "device", "job", "last heartbeat", "extras")
     for one in workers:
         cells = (one.id, one.name, one.state, ",".join(one.queues), one.device or "")
-        table.add_row(*cells, one.job_id or "", f"{one.heartbeat_at:%F %T}")
+        extras = ",".join(one.extras or ())
+        table.add_row(*cells, one.job_id or "", f"{one.heartbeat_at:%F %T}", extras)
     return table
 
 

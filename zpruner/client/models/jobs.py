@@ -296,6 +296,7 @@ class Worker(ResponseModel):
     queues: list[str] = []
     device: str | None = None
     memory_bytes: int | None = None
+    extras: dict[str, str] | None = None
     job_id: str | None = None
     draining: bool = False
     heartbeat_at: datetime

@@ -43,6 +43,7 @@ export function WorkerCard({ worker, points, fetchedAt, drain }: Props) {
       <p className="faint">
         {worker.device ?? "device unknown"} · queues {worker.queues.join(", ")}
       </p>
+      <p className="faint wrap">{extrasInWords(worker)}</p>
       <Device worker={worker} />
       <CurrentJob worker={worker} />
       {silence === null ? (
@@ -127,6 +128,12 @@ function CurrentJob({ worker: { job } }: { worker: Worker }) {
       </p>
     </div>
   );
+}
+
+/** The extras decide which tasks, formats and runtimes the worker's jobs can use. */
+function extrasInWords({ extras }: Worker): string {
+  if (!extras) return "extras unknown";
+  return `extras ${Object.keys(extras).join(", ") || "none"}`;
 }
 
 function waitInWords({ job }: Worker): string {
