@@ -18,6 +18,7 @@ from db.startup.checks import unwritable
 from worker.conversion.convert import convert
 from worker.conversion.errors import ConversionError
 from worker.conversion.gguf_type import GgufType
+from worker.conversion.known_differences import check_known_differences
 from worker.conversion.pinned_converter import (
     PACKAGE,
     SCRIPT,
@@ -47,6 +48,7 @@ def write_gguf(
     redaction.install()
     with _errors_printed():
         _check(folder, file)
+        check_known_differences(json.loads((folder / "config.json").read_bytes()))
         with _converter(converter, may_fetch) as script, stderr.status(f"writing {file.name}"):
             written = convert(script, folder, file, kind)
     sys.stdout.write(json.dumps(written.as_dict()) + "\n")

@@ -93,6 +93,14 @@ def test_an_unknown_architecture_is_named(folder: Path, tmp_path: Path) -> None:
     assert "does not know the architecture NewestForCausalLM" in result.stderr
 
 
+def test_a_model_that_llama_cpp_computes_otherwise_is_refused(folder: Path, tmp_path: Path) -> None:
+    config = {"model_type": "qwen3_moe", "architectures": ["Qwen3MoeForCausalLM"]}
+    (folder / "config.json").write_text(json.dumps(config | {"norm_topk_prob": False}))
+    result = gguf(folder, tmp_path / "new.gguf", "--converter", script(tmp_path / "run.py", ""))
+    assert result.exit_code == 1
+    assert "would generate other text than transformers: for qwen3_moe it always" in result.stderr
+
+
 def test_without_a_converter_nothing_is_downloaded_unless_asked_for(
     folder: Path, tmp_path: Path, empty_cache: Path
 ) -> None:
