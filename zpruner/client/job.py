@@ -1,6 +1,6 @@
 """A job, and the operations on one job."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Generic
 
@@ -27,6 +27,14 @@ class Job(JobFields, Bound[Mode], Generic[Mode]):
     model_config = ConfigDict(ignored_types=(operation, iteration))
 
     _transport: Any = PrivateAttr(None)
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Yield what a notebook shows of the job; all other fields are attributes."""
+        shown = {"id": self.id, "name": self.name, "status": self.status}
+        shown |= {name: self.spec.get(name) for name in ("model", "sparsity", "ratio", "dataset")}
+        shown["perplexity_ratio"] = (self.result or {}).get("perplexity_ratio")
+        shown["error"] = self.error and self.error.code
+        yield from ((name, value) for name, value in shown.items() if value is not None)
 
     @operation
     async def refresh(self) -> "Job[Mode]":
