@@ -248,3 +248,24 @@ def test_several_jobs_are_cancelled_by_ids_or_by_a_filter(service: Service, clie
         {"ids": ["job_1", "job_2"]},
         {"filter": {"status": ["queued"], "labels": {"team": "nlp"}}},
     ]
+
+
+def test_what_a_notebook_shows_of_a_job_is_short(service: Service, client: Client) -> None:
+    spec = {"model": "local:m", "sparsity": 0.5, "dataset": "c4", "skip": [], "ratio": None}
+    result = {"perplexity_ratio": 1.5, "zeros": 4}
+    service.prepare("/v1/jobs/job_1", Answer(200, job("succeeded", spec=spec, result=result)))
+    assert repr(client.jobs.get("job_1")) == (
+        "Job(id='job_1', status='succeeded', model='local:m', sparsity=0.5, dataset='c4', "
+        "perplexity_ratio=1.5)"
+    )
+
+
+@pytest.mark.parametrize("url", ["localhost:8000", "127.0.0.1", "http://127.0.0.1:8000/v1/"])
+def test_an_address_that_is_no_service_is_refused_with_its_form(url: str) -> None:
+    with pytest.raises(ServiceError, match=r"is not the URL of a service\. Write ZPRUNER_URL as"):
+        Client(url)
+
+
+def test_a_service_that_does_not_run_is_reported_with_the_remedy() -> None:
+    with pytest.raises(ServiceError, match=r"Start it \(zpruner serve\), or set ZPRUNER_URL"):
+        Client("http://127.0.0.1:9").jobs.list()

@@ -231,7 +231,8 @@ class Transport(Generic[Mode]):
         try:
             return await self.request(method, path, options)
         except httpx.TransportError as error:
-            raise ServiceError(f"{self.base_url} does not respond: {error}") from error
+            remedy = "Start it (zpruner serve), or set ZPRUNER_URL to where it runs."
+            raise ServiceError(f"{self.base_url} does not respond: {error}. {remedy}") from error
 
 
 def problem_of(response: httpx.Response) -> Problem:
