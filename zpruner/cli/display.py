@@ -140,6 +140,7 @@ def result_text(result: Result) -> str:
     """Describe a result: its warnings, its metrics, then its files."""
     lines = [f"warning: {one}" for one in result.warnings]
     lines += [f"{name} = {value}" for name, value in result.metrics.items() if _is_figure(value)]
+    lines += _tasks(result.metrics)
     lines += _steps(result.metrics)
     lines += _speed(result.metrics)
     lines += [f"{one.name} ({one.size_bytes:,} bytes)" for one in result.artifacts]
@@ -154,6 +155,7 @@ def summary(job: JobFields) -> str:
     lines += [f"  {left}"] if (left := time_left(job)) else []
     figures = {name: value for name, value in (job.result or {}).items() if _is_figure(value)}
     lines += [f"  {name} = {value}" for name, value in figures.items()]
+    lines += [f"  {sentence}" for sentence in _tasks(job.result or {})]
     lines += [f"  {sentence}" for sentence in _speed(job.result or {})]
     lines += [f"  warning: {one}" for one in job.warnings]
     if job.verdict != "none":
@@ -162,7 +164,7 @@ def summary(job: JobFields) -> str:
     lines += [f"  output {one.index}: {one.state} {one.url or ''}".rstrip() for one in job.outputs]
     if job.error is not None:
         lines.append(f"  {job.error.code}: {job.error.detail}")
-        if job.error.hint:
+        if job.error.hint and job.error.hint not in job.error.detail:
             lines.append(f"  {job.error.hint}")
     return "\n".join(lines)
 
@@ -189,6 +191,16 @@ def _fields(spec: dict[str, Any]) -> list[str]:
     if spec.get("expect"):
         spec = spec | {"expect": f"{len(spec['expect'])} inputs and versions"}
     return [f"  {name}: {value}" for name, value in spec.items() if value not in (None, [], {})]
+
+
+def _tasks(metrics: dict[str, Any]) -> Iterator[str]:
+    """Describe each zero-shot task in one line; none for other jobs."""
+    errors, dense, items = (metrics.get(name, {}) for name in ("acc_stderr", "dense_acc", "items"))
+    for task, accuracy in metrics.get("acc", {}).items():
+        error = f" ± {errors[task]:.4g}" if task in errors else ""
+        known = f" (dense {dense[task]:.4g})" if task in dense else ""
+        of = f", {items[task]:,} items" if task in items else ""
+        yield f"{task}: accuracy {accuracy:.4g}{error}{known}{of}"
 
 
 def _steps(metrics: dict[str, Any]) -> list[str]:

@@ -6,9 +6,9 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from zpruner.cli.display import progress_display, summary
+from zpruner.cli.display import progress_display, result_text, summary
 from zpruner.cli.tables import jobs_table
-from zpruner.client.models.jobs import JobFields
+from zpruner.client.models.jobs import JobFields, Problem, Result
 
 BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -36,3 +36,22 @@ def test_a_list_of_jobs_shows_rounded_sparsities_and_the_ratio_of_smaller_models
     jobs = [JobFields(id="j", status="queued", created_at=BEGUN, spec=spec) for spec in specs]
     cells = [line.split("\t") for line in jobs_table(jobs).tabbed()]
     assert [row[4] for row in cells] == ["0.5714", "ratio 0.25"]
+
+
+def test_the_accuracies_of_tasks_are_shown() -> None:
+    name = "uploaded:dat_1"
+    metrics = {
+        "sparsity": 0.5,
+        **{"acc": {name: 0.6}, "acc_stderr": {name: 0.25}, "dense_acc": {name: 0.8}},
+        "items": {name: 5},
+    }
+    line = "uploaded:dat_1: accuracy 0.6 ± 0.25 (dense 0.8), 5 items"
+    assert line in result_text(Result(job_id="job_1", metrics=metrics)).splitlines()
+    ended = JobFields(id="job_1", status="succeeded", created_at=BEGUN, result=metrics)
+    assert f"  {line}" in summary(ended).splitlines()
+
+
+def test_a_remedy_that_the_error_contains_is_not_repeated() -> None:
+    error = Problem(code="unusable_task", detail="it failed. Try again.", hint="Try again.")
+    text = summary(JobFields(id="job_1", status="failed", created_at=BEGUN, error=error))
+    assert text.count("Try again.") == 1
