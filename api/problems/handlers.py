@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -20,7 +21,7 @@ from db.core.errors import (
     SpecRefusedError,
     TooManyTrialsError,
 )
-from db.core.escaping import escape_surrogates
+from db.core.escaping import escape_surrogates, quoted
 from db.core.problem import Problem
 from db.events.transitions import allowed_actions
 from db.problems.catalogue import kind_of, refusal_problem
@@ -131,7 +132,7 @@ def _invalid(request: Request, error: RequestValidationError) -> Problem:
 def _plain(request: Request, error: HTTPException) -> Response:
     if (reason := _unreadable(error.__cause__)) is not None:
         return respond(request, MALFORMED_JSON.problem(f"{reason}."))
-    detail = str(error.detail)
+    detail = _named(request, error)
     kind = PLAIN.get(error.status_code) or ProblemKind(
         f"http_{error.status_code}", error.status_code, detail, None
     )
@@ -140,6 +141,18 @@ def _plain(request: Request, error: HTTPException) -> Response:
         others = {name: value for name, value in (headers or {}).items() if name.lower() != "allow"}
         headers = others | {"allow": ", ".join(sorted(methods))}
     return respond(request, kind.problem(detail), headers)
+
+
+def _named(request: Request, error: HTTPException) -> str:
+    """Return an error's detail; the path, or its method, in place of a mere phrase of HTTP."""
+    if error.detail != HTTPStatus(error.status_code).phrase:
+        return str(error.detail)
+    path = quoted(request.url.path)
+    if error.status_code == 404:
+        return f"There is no path {path}."
+    if error.status_code == 405 and (methods := _methods(request)):
+        return f"{path} has no method {request.method}; it has {', '.join(sorted(methods))}."
+    return str(error.detail)
 
 
 def _unreadable(cause: BaseException | None) -> str | None:

@@ -60,6 +60,8 @@ def test_an_unknown_path_or_method_is_a_problem(client: TestClient) -> None:
     assert missing.json()["type"] == "/problems/not_found"
     assert (wrong.status_code, wrong.json()["code"]) == (405, "method_not_allowed")
     assert wrong.headers.get_list("allow") == ["GET, POST"]
+    assert missing.json()["detail"] == "There is no path '/v1/nothing/'."
+    assert wrong.json()["detail"] == "'/v1/jobs' has no method PUT; it has GET, POST."
     assert {missing.headers["content-type"], wrong.headers["content-type"]} == {PROBLEM}
 
 
