@@ -24,7 +24,7 @@ def add_job(sessions: Sessions, name: str, perplexity: float, **row: Any) -> Job
         "pruned_perplexity": perplexity,
         "perplexity_ratio": perplexity / DENSE,
         "prune_seconds": 10.0,
-        "protocol": {"token_ids_sha256": "0" * 64, "dtype": "float32"},
+        "protocol": row.pop("protocol", {"token_ids_sha256": "0" * 64, "dtype": "float32"}),
     }
     gate = None if row.get("gate") is None else Gate.model_validate(row["gate"])
     fields = {"status": JobState.succeeded, "progress": 1.0, "attempt": 1, "result": result}

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.dashboard.browser import Session, violations
+from tests.dashboard.browser import NARROW, Session, overflow, violations
 from tests.dashboard.conftest import Api
 from tests.dashboard.keyboard_task import KeyboardTask
 from tests.dashboard.measured import add_job
@@ -86,3 +86,13 @@ def test_a_job_is_added_on_the_page_and_a_link_shows_the_same(api_tabs: Session,
     again.emulate_media(media="print")
     expect(again.get_by_role("region", name="Metrics of the jobs")).to_be_visible()
     expect(again.get_by_role("button", name="Print")).to_be_hidden()
+
+
+def test_digests_that_differ_stay_on_the_page_of_a_phone(api_tabs: Session, api: Api) -> None:
+    first = add_job(api.sessions, "one text", 25.0)
+    protocol = {"token_ids_sha256": "f" * 64, "dataset_sha256": "e" * 64, "dtype": "float32"}
+    other = add_job(api.sessions, "another text", 30.0, protocol=protocol)
+    page = api_tabs.open(f"/compare?ids={first.id},{other.id}")
+    page.set_viewport_size({"width": NARROW[0], "height": NARROW[1]})
+    expect(page.get_by_text("the evaluations differ in token_ids_sha256")).to_be_visible()
+    assert overflow(page) == 0

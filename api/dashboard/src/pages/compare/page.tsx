@@ -98,7 +98,7 @@ function Different({ entries }: { entries: Entry[] }) {
       <strong>The metrics of some jobs cannot be compared with the baseline's</strong>
       <ul className="plain">
         {entries.map(({ job, name, obstacles }) => (
-          <li key={job.id}>
+          <li key={job.id} className="wrap">
             {name}: {obstacles?.join("; ")}
           </li>
         ))}

@@ -98,7 +98,7 @@ export const COLUMNS: Column[] = [
   {
     id: "seconds",
     title: "Time",
-    width: 82,
+    width: 96,
     isNumber: true,
     isShown: true,
     sort: "seconds",
