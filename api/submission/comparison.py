@@ -96,25 +96,35 @@ def _obstacles(jobs: Sequence[Job]) -> Iterator[str]:
     requested = differences([job.spec.model_dump(mode="json") for job in jobs])
     if "model" in requested:
         yield f"the models differ: {_joined(requested['model'])}"
-    protocols = [(job.result or {}).get("protocol") for job in jobs]
-    if all(isinstance(one, dict) for one in protocols):
-        # More reliable than the request: what the evaluation really used.
-        yield from _protocol_differences([one or {} for one in protocols])
-    else:
-        for name in EVALUATION_FIELDS:
-            if name in requested:
-                yield f"the evaluations differ in {name}: {_joined(requested[name])}"
+    evaluations = list(_evaluation_differences(jobs, requested))
+    yield from evaluations
     yield from _task_differences(jobs)
     ranked = [digest for job in jobs if (digest := (job.result or {}).get("ranking_sha256"))]
     if len(set(ranked)) > 1:
         yield "the questions of rank_answers, or how answers were drawn, differ"
+    if evaluations or "model" in requested:
+        return  # then the dense perplexities differ as well
     dense = [metric_value(job.result or {}, "dense_perplexity") for job in jobs]
     known = [one for one in dense if one is not None]
-    if "model" not in requested and known and max(known) > min(known) * DENSE_TOLERANCE:
+    if known and max(known) > min(known) * DENSE_TOLERANCE:
         yield (
             "the dense models' perplexities differ, so the model may have changed: "
             f"{_joined(known)}"
         )
+
+
+def _evaluation_differences(
+    jobs: Sequence[Job], requested: Mapping[str, Sequence[Any]]
+) -> Iterator[str]:
+    """Yield what differs in how the perplexities were measured."""
+    protocols = [(job.result or {}).get("protocol") for job in jobs]
+    if all(isinstance(one, dict) for one in protocols):
+        # More reliable than the request: what the evaluation really used.
+        yield from _protocol_differences([one or {} for one in protocols])
+        return
+    for name in EVALUATION_FIELDS:
+        if name in requested:
+            yield f"the evaluations differ in {name}: {_joined(requested[name])}"
 
 
 def _task_differences(jobs: Sequence[Job]) -> Iterator[str]:

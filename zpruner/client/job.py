@@ -30,7 +30,7 @@ class Job(JobFields, Bound[Mode], Generic[Mode]):
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         """Yield what a notebook shows of the job; all other fields are attributes."""
-        shown = {"id": self.id, "name": self.name, "status": self.status}
+        shown: dict[str, Any] = {"id": self.id, "name": self.name, "status": self.status}
         shown |= {name: self.spec.get(name) for name in ("model", "sparsity", "ratio", "dataset")}
         shown["perplexity_ratio"] = (self.result or {}).get("perplexity_ratio")
         shown["error"] = self.error and self.error.code

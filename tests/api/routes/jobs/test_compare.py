@@ -69,6 +69,14 @@ def test_each_job_says_what_keeps_it_from_being_held_against_the_first(
     ]
 
 
+def test_other_texts_are_no_reason_to_suspect_another_dense_model(
+    client: TestClient, sessions: Sessions
+) -> None:
+    other = finished(sessions, {"dense_perplexity": 90.0}, {"token_ids_sha256": "b"})
+    found = compare(client, finished(sessions), other)
+    assert found["reasons"] == ["the evaluations differ in token_ids_sha256: a, b"]
+
+
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
