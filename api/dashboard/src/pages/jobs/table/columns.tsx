@@ -77,7 +77,7 @@ export const COLUMNS: Column[] = [
   {
     id: "outcome",
     title: "Progress or reason",
-    width: 170,
+    width: 156,
     grows: true,
     isShown: true,
     job: (job) => <Outcome job={job} />,
