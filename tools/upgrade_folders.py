@@ -8,7 +8,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ROOT / "tests" / "upgrades" / "data"
-ARCHIVE = "folder.tar.gz"
+ARCHIVE = "folder.tar.xz"
 CONTENTS = "contents.json"
 """The names of the half-done jobs, what the release's API said of the finished one, and `CODE`."""
 FINISHED, HALF_DONE, CODE = "finished", "half_done", "code"

@@ -58,7 +58,7 @@ def test_upgrade_data_are_those_of_the_version_and_its_code_and_small(tmp_path: 
     def problems() -> list[str]:
         return list(upgrade_data_problems(tmp_path, "0.2.0", "digest"))
 
-    assert "are missing (folder.tar.gz, contents.json)" in problems()[0]
+    assert "are missing (folder.tar.xz, contents.json)" in problems()[0]
     folder = tmp_path / "0.2.0"
     folder.mkdir()
     (folder / ARCHIVE).write_bytes(b"0")
