@@ -99,9 +99,10 @@ def runs(folder: Path) -> dict[Path, list[Record]]:
 
 
 def changes(earlier: list[Record], current: list[Record]) -> list[str]:
-    """Return the names of the parts of a run's fingerprint that differ from those of another."""
+    """Return what differs between two runs: their code, or else other parts of fingerprints."""
     before, now = earlier[0]["fingerprint"], current[0]["fingerprint"]
-    return sorted(name for name, part in now.items() if before.get(name) != part)
+    found = {name for name, part in now.items() if before.get(name) != part}
+    return sorted(found & {"code", "recovery_code"} or found)
 
 
 def done(records: list[Record]) -> int:
