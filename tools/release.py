@@ -145,10 +145,9 @@ def said_version(wheel: Path) -> str:
 
 
 def _git(root: Path, *words: str) -> str:
-    command = ["git", *words]  # found in PATH
-    return subprocess.run(
-        command, cwd=root, capture_output=True, text=True, check=True
-    ).stdout.rstrip()
+    command = ["git", *words]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    return done.stdout.rstrip()
 
 
 def _run(module: str, *words: str) -> None:
