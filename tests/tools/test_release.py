@@ -65,7 +65,7 @@ def test_upgrade_data_are_those_of_the_version_and_its_code_and_small(tmp_path: 
     (folder / CONTENTS).write_text(json.dumps({CODE: "digest"}))
     assert problems() == []
     (folder / ARCHIVE).write_bytes(bytes(MOST_BYTES + 1))
-    (folder / CONTENTS).write_text("{}")
+    (folder / CONTENTS).write_text(json.dumps({CODE: "another"}))
     assert ["written by other code" in problems()[0], "more than" in problems()[1]] == [True, True]
 
 
