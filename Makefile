@@ -11,7 +11,7 @@ DASHBOARD := api/dashboard
 PAGE := $(DASHBOARD)/dist/index.html
 SOURCES := $(shell find $(DASHBOARD) \( -name node_modules -o -name dist \) -prune -o -type f -print)
 
-.PHONY: help demo test check docs screenshots bench bench-service dev generated dashboard image audit sbom clean
+.PHONY: help demo test check docs screenshots bench bench-service dev generated dashboard image audit sbom release clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -75,6 +75,9 @@ sbom: $(INSTALLED)-audit ## List the locked packages of the images as CycloneDX,
 	mkdir -p build/sbom
 	for image in api worker; do \
 	$(BIN)/cyclonedx-py requirements requirements/$$image.txt --output-file build/sbom/$$image.json || exit 1; done
+
+release: $(INSTALLED)-dev $(PAGE) ## Check that this commit is a release, and build its wheel and source distribution in dist
+	$(BIN)/python -m tools.release $(ARGS)
 
 clean: ## Remove the environment and the demo's files
 	rm -rf $(VENV) .demo $(DASHBOARD)/dist $(DASHBOARD)/node_modules

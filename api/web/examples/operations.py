@@ -16,7 +16,7 @@ WORKER: dict[str, JsonValue] = {
     "load": 0.94,
     "memory_used_bytes": 31_407_996_928,
     "temperature_c": 61.0,
-    "version": "0.1.0",
+    "version": "0.2.0",
     "extras": {"eval": "0.4.13", "gpu": "13.580.82"},
     "job_id": JOB_ID,
     "job": {

@@ -18,6 +18,8 @@ from worker.pruning.sweep.resume_log import Record, ResumeLog
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
+CODE = ("code", "recovery_code")
+"""The parts of fingerprints that are digests of code."""
 _SNAPSHOT_EVERY_S = 60.0
 _SNAPSHOT_COST = 20  # a snapshot waits for this many times what the last one took
 
@@ -192,13 +194,17 @@ class Progress:
 
 
 def is_same_run(records: list[Record], fingerprint: dict[str, Any]) -> bool:
-    """Return whether the records are of a run with this fingerprint; log any changed parts."""
+    """Return whether the records are of a run with this fingerprint; log any changed parts.
+
+    If code has changed, only that is logged: other code may describe the same parts differently.
+    """
     if not records:
         return False
     earlier = records[0].get("fingerprint", {})
     changed = [name for name, part in fingerprint.items() if earlier.get(name) != part]
     if changed:
-        log.warning("starting over: %s changed since the last run", ", ".join(changed))
+        causes = [name for name in changed if name in CODE] or changed
+        log.warning("starting over: %s changed since the last run", ", ".join(causes))
     return not changed
 
 

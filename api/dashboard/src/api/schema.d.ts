@@ -5856,7 +5856,7 @@ export interface components {
          *           "load": 0.94,
          *           "memory_used_bytes": 31407996928,
          *           "temperature_c": 61,
-         *           "version": "0.1.0",
+         *           "version": "0.2.0",
          *           "extras": {
          *             "eval": "0.4.13",
          *             "gpu": "13.580.82"
@@ -8262,7 +8262,7 @@ export interface components {
          *       "load": 0.94,
          *       "memory_used_bytes": 31407996928,
          *       "temperature_c": 61,
-         *       "version": "0.1.0",
+         *       "version": "0.2.0",
          *       "extras": {
          *         "eval": "0.4.13",
          *         "gpu": "13.580.82"
