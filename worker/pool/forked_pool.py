@@ -21,7 +21,7 @@ from celery.worker import state
 from kombu.asynchronous import get_event_loop
 
 from worker.pool.fork_client import ForkServer, ForkServerError
-from worker.pool.patient_pool import PatientPool
+from worker.pool.patient_pool import PatientPool, PatientProcesses
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class ForkedContext(context.SpawnContext):
     Process = ForkedProcess
 
 
-class _Processes(PatientPool.Pool):
+class ForkedProcesses(PatientProcesses):
     """The processes of the pool: none until the first job arrives and the fork server is ready."""
 
     _has_job = False
@@ -121,7 +121,7 @@ class _Processes(PatientPool.Pool):
 class ForkingPool(PatientPool):
     """A pool with processes in which the engine is already imported."""
 
-    Pool = _Processes
+    Pool = ForkedProcesses
 
     def on_start(self) -> None:
         """Prepare to use a fork server, then start the pool."""
