@@ -48,8 +48,8 @@ class WorkerSettings(Settings):
     fork_server: Forking = "auto"
     """`auto`: if jobs compute on the CPU, each job's process is forked from a process that has
     already imported torch. `always`: this is done even if jobs use a GPU (not tested on a GPU).
-    `never`: a new process is started for each job, which takes some seconds longer and uses some
-    450 MB less while the worker is idle. Forking needs Linux
+    That process is started when the first job arrives. `never`: a new process is started for each
+    job, which takes some seconds longer and uses some 450 MB less between jobs. Forking needs Linux
     (docs/decisions/0030-jobs-processes-are-forked.md)."""
 
     worker_nice: int = Field(default=5, ge=0, le=19)

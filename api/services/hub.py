@@ -3,9 +3,10 @@
 import time
 from collections.abc import Callable
 from difflib import get_close_matches
+from functools import cached_property
 from typing import Any
 
-from huggingface_hub import HfApi
+import huggingface_hub
 from huggingface_hub import errors as hub_errors
 from huggingface_hub.errors import (
     GatedRepoError,
@@ -37,7 +38,6 @@ class Hub:
     """A client of one hub, with a short timeout."""
 
     def __init__(self, endpoint: str, timeout_s: float) -> None:
-        self._api = HfApi(endpoint=endpoint)
         self.endpoint, self._timeout_s = endpoint, timeout_s
         self._paused_until = 0.0
 
@@ -59,6 +59,11 @@ class Hub:
             HubUnreachableError: the hub did not respond in time, or sent an unexpected error.
         """
         self._request(field, repo, self._api.dataset_info)
+
+    @cached_property
+    def _api(self) -> "huggingface_hub.HfApi":
+        """The library's client, which is imported at the first request."""
+        return huggingface_hub.HfApi(endpoint=self.endpoint)
 
     def _request(self, field: str, repo: str, request: Callable[..., Any], **options: Any) -> Any:
         if time.monotonic() < self._paused_until:

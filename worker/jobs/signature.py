@@ -4,17 +4,19 @@ The envelope is DSSE (https://github.com/secure-systems-lab/dsse) and holds the 
 """
 
 import json
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from securesystemslib.dsse import Envelope
-from securesystemslib.signer import (  # type: ignore[attr-defined] # it has no __all__
-    CryptoSigner,
-    SSlibKey,
-)
 
 from db.startup.checks import Finding
+
+if TYPE_CHECKING:
+    from securesystemslib.signer import (  # type: ignore[attr-defined] # it has no __all__
+        CryptoSigner,
+    )
 
 ENVELOPE = "provenance.intoto.jsonl"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
@@ -24,15 +26,21 @@ class SigningKeyError(Exception):
     """The signing key is missing or cannot be used."""
 
 
-def read_signer(path: Path) -> CryptoSigner:
+def read_signer(path: Path) -> "CryptoSigner":
     """Read a private key, in PEM and without a password, of a kind that signatures exist for.
+
+    The library is imported only here: it imports the clients of clouds that are installed.
 
     Raises:
         SigningKeyError: the file cannot be read, or does not hold such a key.
     """
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)
-        return CryptoSigner(key, SSlibKey.from_crypto(key.public_key()))
+        library = import_module("securesystemslib.signer")
+        signer: CryptoSigner = library.CryptoSigner(
+            key, library.SSlibKey.from_crypto(key.public_key())
+        )
+        return signer
     except OSError as error:
         reason = f"cannot be read ({error.strerror})"
     except (ValueError, TypeError, UnsupportedAlgorithm):
@@ -50,9 +58,11 @@ def check_signing_key(path: Path | None) -> Finding:
     return Finding("signing key", "ok", f"provenance is signed with {key.keytype} {key.keyid[:12]}")
 
 
-def sign_statement(statement: Path, signer: CryptoSigner) -> None:
+def sign_statement(statement: Path, signer: "CryptoSigner") -> None:
     """Write the envelope of a statement beside it."""
-    envelope = Envelope(statement.read_bytes(), PAYLOAD_TYPE, {})
+    envelope = import_module("securesystemslib.dsse").Envelope(
+        statement.read_bytes(), PAYLOAD_TYPE, {}
+    )
     envelope.sign(signer)
     statement.with_name(ENVELOPE).write_text(json.dumps(envelope.to_dict()) + "\n")
 

@@ -5,7 +5,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 
@@ -19,7 +19,7 @@ COMMAND = (sys.executable, "-P", "-c", "from worker.pool.fork_server import main
 READY = b"ready"
 MAX_FDS = 64
 START_TIMEOUT_S = 120.0
-"""How long to wait for the server: a spawned process would import the same modules as slowly.
+"""How long a server may start: a spawned process would import the same modules as slowly.
 
 Like the other limits, it is one of a `FairClock`: on a busy machine, where the server waits for a
 processor most of the time, it takes many times as long.
@@ -38,18 +38,31 @@ class ForkServerError(Exception):
 class ForkServer:
     """Starts a fork server at the first request, and replaces it if it fails; at most one runs."""
 
-    def __init__(
-        self, command: Sequence[str] = COMMAND, is_stopping: Callable[[], bool] = lambda: False
-    ) -> None:
-        """``is_stopping`` returns whether this process is ending and must not wait."""
-        self._command, self._is_stopping = command, is_stopping
+    def __init__(self, command: Sequence[str] = COMMAND) -> None:
+        self._command = command
         self.process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
         self._is_ready = self._has_forked = False
         self._age = FairClock(os.getpid())
 
+    def start(self) -> socket.socket:
+        """Start the server unless it runs; return a socket that is readable once it is ready.
+
+        Raises:
+            OSError: the server cannot be started.
+        """
+        return self._socket or self._start()
+
+    def is_starting(self) -> bool:
+        """Whether it is worth waiting until the server has imported the engine."""
+        if self._socket is None or self._has_responded(self._socket):
+            return False
+        return self._age.read() <= START_TIMEOUT_S
+
     def fork(self, fds: Sequence[int]) -> int:
         """Have the server fork a child of this process; return the child's process id.
+
+        This does not wait for a server that `is_starting`.
 
         Args:
             fds: the file descriptors that the child inherits.
@@ -79,8 +92,8 @@ class ForkServer:
         self.process = self._socket = None
 
     def _request(self, fds: Sequence[int]) -> str:
-        server = self._socket or self._start()
-        self._wait_until_ready(server)
+        server = self.start()
+        self._require_ready(server)
         with _as_subreaper():
             socket.send_fds(server, [b"fork"], fds)
             return self._response(server).decode()
@@ -112,25 +125,32 @@ class ForkServer:
         self._is_ready = self._has_forked = False
         return ours
 
-    def _wait_until_ready(self, server: socket.socket) -> None:
-        """Wait until the server has imported the engine.
+    def _require_ready(self, server: socket.socket) -> None:
+        """Check that the server has imported the engine.
 
         Raises:
-            ForkServerError: the server is not ready `START_TIMEOUT_S` seconds after its start, or
-                the worker is stopping.
+            ForkServerError: the server has not imported it yet.
             OSError: the server has ended, or is not ready `REPLACE_AFTER_S` seconds after its
                 start.
         """
-        while not self._is_ready:
+        if not self._has_responded(server):
+            if self._age.read() > REPLACE_AFTER_S:
+                raise TimeoutError("its imports hang")
+            raise ForkServerError("is not ready yet")
+        if not self._is_ready:
+            raise ConnectionError("it has ended")
+
+    def _has_responded(self, server: socket.socket) -> bool:
+        """Whether the server is ready, or has ended before it was."""
+        if not self._is_ready:
             try:
-                _receive(server, POLL_INTERVAL_S)
-            except TimeoutError:
-                if (age := self._age.read()) > REPLACE_AFTER_S:
-                    raise
-                if age > START_TIMEOUT_S or self._is_stopping():
-                    raise ForkServerError("is not ready yet") from None
-            else:
-                self._is_ready = True
+                _receive(server, 0)
+            except BlockingIOError:
+                return False
+            except OSError:
+                return True
+            self._is_ready = True
+        return True
 
 
 def _checked_child(pid: int) -> int:

@@ -18,9 +18,10 @@ from billiard import (
 )
 from billiard.spawn import get_preparation_data
 from celery.worker import state
+from kombu.asynchronous import get_event_loop
 
 from worker.pool.fork_client import ForkServer, ForkServerError
-from worker.pool.patient_pool import PatientPool
+from worker.pool.patient_pool import PatientPool, PatientProcesses
 
 log = logging.getLogger(__name__)
 
@@ -86,12 +87,45 @@ class ForkedContext(context.SpawnContext):
     Process = ForkedProcess
 
 
+class ForkedProcesses(PatientProcesses):
+    """The processes of the pool: none until the first job arrives and the fork server is ready."""
+
+    _has_job = False
+
+    def apply_async(self, *args: Any, **options: Any) -> Any:
+        """Run a job; the first one starts the fork server, which takes some seconds of imports."""
+        if not self._has_job:
+            self._has_job = True
+            with suppress(OSError):  # it is tried again when the process is created
+                ForkedProcess.server.start()
+            self.maintain_pool()
+        return super().apply_async(*args, **options)
+
+    def _create_worker_process(self, i: int) -> Any:
+        """Create a process; as long as this has to wait, create none, and return None.
+
+        Celery tries again every five seconds; a server that becomes ready is noticed at once.
+        """
+        if self._has_job and not ForkedProcess.server.is_starting():
+            return super()._create_worker_process(i)
+        if self._has_job:
+            socket, hub = ForkedProcess.server.start(), get_event_loop()
+            hub.add_reader(socket, self._on_server_ready, hub, socket)
+        return None
+
+    def _on_server_ready(self, hub: Any, socket: Any) -> None:
+        hub.remove_reader(socket)
+        self.maintain_pool()
+
+
 class ForkingPool(PatientPool):
     """A pool with processes in which the engine is already imported."""
 
+    Pool = ForkedProcesses
+
     def on_start(self) -> None:
         """Prepare to use a fork server, then start the pool."""
-        ForkedProcess.server = ForkServer(is_stopping=_is_stopping)
+        ForkedProcess.server = ForkServer()
         self.options["context"] = ForkedContext()
         super().on_start()
 
@@ -106,7 +140,3 @@ class ForkingPool(PatientPool):
     def on_terminate(self) -> None:
         super().on_terminate()
         ForkedProcess.server.close()
-
-
-def _is_stopping() -> bool:
-    return state.should_stop is not None or state.should_terminate is not None

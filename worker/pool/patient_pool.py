@@ -16,7 +16,9 @@ START_TIMEOUT_S = 120.0
 CHECK_EVERY_S = 1.0
 
 
-class _Processes(AsynPool):
+class PatientProcesses(AsynPool):
+    """The processes of the pool, whose starts are checked by a `FairClock`."""
+
     on_process_up: Any
 
     def _create_process_handlers(self, hub: Any) -> None:
@@ -43,4 +45,4 @@ class _Processes(AsynPool):
 class PatientPool(TaskPool):
     """Celery's ``prefork`` pool, whose processes may start slowly on a busy machine."""
 
-    Pool = _Processes
+    Pool = PatientProcesses

@@ -13,8 +13,7 @@ from db.spec.inputs.bucket_input import BucketInput, open_model
 from db.spec.inputs.bucket_references import S3Folder
 from db.spec.model_configs import CONFIGS, check_configs
 from worker.sources.copied_objects import copied_objects
-from worker.sources.header_only import MAX_CONCURRENT
-from worker.sources.model_files import check_total, require_space, small_files
+from worker.sources.model_files import MAX_CONCURRENT, check_total, require_space, small_files
 
 LENGTH_BYTES = 8
 """A safetensors file begins with the length of its header."""

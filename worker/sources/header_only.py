@@ -11,8 +11,7 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import NotASafetensorsRepoError, SafetensorsParsingError
 
 from db.core.errors import SpecRefusedError
-
-MAX_CONCURRENT = 8
+from worker.sources.model_files import MAX_CONCURRENT
 
 
 def fetch_headers(

@@ -23,6 +23,8 @@ SLACK = 2
 """Largest ratio of the sizes in index and files, either way: one may count tied weights twice."""
 RESERVE_BYTES = 1 << 30
 """The space that a download leaves free on the disk."""
+MAX_CONCURRENT = 8
+"""How many files of a model are read at once."""
 REMEDY = "Name a complete copy of the model in the transformers layout."
 
 

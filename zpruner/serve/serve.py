@@ -32,7 +32,7 @@ from zpruner.serve.supervisor import Child, Supervisor, stop_signal
 
 log = logging.getLogger("zpruner")
 READY_TIMEOUT_S = 300.0
-"""How long the service may need to start; a worker alone may wait for its imports for 120 s.
+"""How long the service may need to start.
 
 The time in which a part waits for a processor does not count.
 """
