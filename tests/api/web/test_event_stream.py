@@ -7,17 +7,18 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from sqlalchemy import event
+from sqlalchemy import event, insert
 
 from api.middleware.caller import always_allowed
 from api.services.current_values import CommitMarks
 from api.services.event_broadcast import MAX_RECENT_FRAMES, EventBroadcast, Frame, Topic
 from api.web.event_stream import END, OPENING, StreamStart, follow
 from db.core.session import Sessions, open_sessions
-from db.core.states import JobState
+from db.core.states import JobState, Phase
 from db.jobs.commands import JobCommands
 from db.scheduling.claims import ClaimRepository
 from db.scheduling.leases import LeaseRepository
+from db.tables.jobs import JobEvent
 from tests.api.live import serving
 from tests.factories import make_job, make_problem
 
@@ -41,6 +42,17 @@ def advance(sessions: Sessions, job_id: str, attempt: int, blocks: int) -> None:
         with sessions.begin() as session:
             block = (index, blocks, f"layers.{index}")
             LeaseRepository(session).report_progress(job_id, attempt, block=block)
+
+
+def make_history(sessions: Sessions, blocks: int) -> str:
+    """Insert a running job with one event for each block."""
+    job_id = make_job(sessions, status=JobState.running, attempt=1).id
+    status = {"kind": "progress", "status": JobState.running, "phase": Phase.pruning}
+    event = status | {"job_id": job_id, "attempt": 1, "data": {}}
+    with sessions.begin() as session:  # the job has an event already
+        rows = [event | {"seq": 2 + index} for index in range(blocks)]
+        session.execute(insert(JobEvent), rows)
+    return job_id
 
 
 def succeed(sessions: Sessions, job_id: str, attempt: int) -> None:
@@ -102,8 +114,7 @@ def test_a_failure_that_was_retried_is_not_the_end(client: TestClient, sessions:
 
 
 def test_a_long_history_is_sent_to_its_end(client: TestClient, sessions: Sessions) -> None:
-    job_id = make_job(sessions, status=JobState.running, attempt=1).id
-    advance(sessions, job_id, 1, 2 * MAX_RECENT_FRAMES)
+    job_id = make_history(sessions, 2 * MAX_RECENT_FRAMES)
     succeed(sessions, job_id, 1)
     assert ids(read(client, job_id)) == list(range(1, 2 * MAX_RECENT_FRAMES + 3))
 
@@ -257,12 +268,11 @@ def test_a_subscriber_that_is_behind_the_recent_frames_reads_rows() -> None:
     assert [frame.seq for frame in kept] == list(range(3, MAX_RECENT_FRAMES + 3))
 
 
-@pytest.mark.parametrize("blocks", [0, 3 * MAX_RECENT_FRAMES])
+@pytest.mark.parametrize("blocks", [1, 3 * MAX_RECENT_FRAMES])
 def test_a_stream_stops_once_the_callers_key_is_not_valid_any_longer(
     sessions: Sessions, blocks: int
 ) -> None:
-    job_id = make_job(sessions, status=JobState.running, attempt=1).id
-    advance(sessions, job_id, 1, blocks)
+    job_id = make_history(sessions, blocks)
 
     async def listen() -> bytes:
         start = StreamStart(job_id, 0, is_over=False, ping_every_s=0.01)
