@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,6 +24,7 @@ from tests.factories import make_job, make_problem
 
 STREAM = {"accept": "text/event-stream"}
 UNKNOWN = "job_" + "0" * 32
+WITHIN_S = 180.0  # a machine may be busy
 
 
 def ids(text: str) -> list[int]:
@@ -168,6 +169,12 @@ async def collect(frames: AsyncIterator[bytes]) -> list[int]:
     return ids(b"".join([frame async for frame in frames]).decode())
 
 
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(WITHIN_S):
+        while not true():
+            await asyncio.sleep(0.01)
+
+
 def pollers() -> list[asyncio.Task[Any]]:
     return [task for task in asyncio.all_tasks() if task.get_name() == "event broadcast"]
 
@@ -186,8 +193,7 @@ def test_one_poller_serves_all_subscribers_and_stops_after_the_last_one(
             for job_id in job_ids
             for seen in (0, 0, 1, 1)
         ]
-        while not pollers():
-            await asyncio.sleep(0)
+        await until(lambda: bool(pollers()))
         for job_id in job_ids:
             await asyncio.to_thread(run, sessions, job_id, 40)
             assert len(pollers()) <= 1
@@ -211,12 +217,11 @@ def test_no_event_is_lost_while_the_database_is_unavailable(
         broadcast = make_broadcast(own)
         frames = follow(broadcast, StreamStart(job_id, 0, is_over=False), always_allowed)
         collected = asyncio.create_task(collect(frames))
-        while len(reads) < 3:  # two by the subscriber, which then waits, and one by the poller
-            await asyncio.sleep(0.01)
+        # Two by the subscriber, which then waits, and one by the poller.
+        await until(lambda: len(reads) >= 3)
         own.configure(bind=None)
         await asyncio.to_thread(run, sessions, job_id)
-        while "events could not be read" not in caplog.text:
-            await asyncio.sleep(0.01)
+        await until(lambda: "events could not be read" in caplog.text)
         own.configure(bind=engine)
         return await collected
 
@@ -241,11 +246,10 @@ def test_an_event_that_a_new_subscriber_reads_reaches_the_waiting_ones(
         broadcast = make_broadcast(sessions)
         start = StreamStart(job_id, 0, is_over=False, ping_every_s=3600)
         waiting = asyncio.create_task(collect(follow(broadcast, start, always_allowed)))
-        while len(reads) < 2:  # the second finds nothing, and the subscriber waits
-            await asyncio.sleep(0.01)
+        await until(lambda: len(reads) >= 2)  # the second finds nothing: the subscriber waits
         await asyncio.to_thread(run, sessions, job_id)
         new = await collect(follow(broadcast, start, always_allowed))
-        return [new, await asyncio.wait_for(waiting, 30)]
+        return [new, await asyncio.wait_for(waiting, WITHIN_S)]
 
     reads: list[str] = []
 
@@ -275,7 +279,7 @@ def test_a_stream_stops_once_the_callers_key_is_not_valid_any_longer(
     job_id = make_history(sessions, blocks)
 
     async def listen() -> bytes:
-        start = StreamStart(job_id, 0, is_over=False, ping_every_s=0.01)
+        start = StreamStart(job_id, 0, is_over=False, ping_every_s=3600)
         return b"".join([frame async for frame in follow(make_broadcast(sessions), start, never)])
 
     told = asyncio.run(listen())
