@@ -8,15 +8,23 @@ import errno
 import os
 import signal
 import sys
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Engine, event
 
-_ON_DISK = frozenset(
-    {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "shutil.rmtree"}
-)
-Fault = Callable[[], None]
+_READS = ("SELECT", "BEGIN", "PRAGMA", "SAVEPOINT", "RELEASE", "SET", "SHOW")
+_FOLDERS = {
+    "os.remove": 1,
+    "os.rmdir": 1,
+    "os.mkdir": 2,
+    "os.chmod": 2,
+    "os.rename": 2,
+    "os.link": 2,
+    "os.symlink": 2,
+    "os.truncate": None,
+}
+"""Calls that write, and where their audit events hold the descriptor of the path's folder."""
 
 
 def kill() -> None:
@@ -34,33 +42,71 @@ def fill_the_disk() -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
+FAULTS = {"kill": kill, "freeze": freeze, "disk": fill_the_disk}
+
+
+@dataclass(frozen=True)
+class FaultPlan:
+    """The fault of a process, and the write at which it happens, from 1; None for no fault."""
+
+    fault: str = "kill"
+    at: int | None = None
+
+    @property
+    def counts_rows(self) -> bool:
+        """Whether writes to the database count.
+
+        A full disk affects files only, and a process suspended in a transaction blocks others.
+        """
+        return self.fault == "kill"
+
+
 class FaultInjector:
     """Counts this process's writes, and causes a fault at one of them.
 
+    Its hooks cannot be removed, so a process and those forked from it have one injector.
+
     Attributes:
-        writes: the number of writes so far.
+        writes: the number of writes since ``begin``.
     """
 
-    def __init__(self, below: str, at: int | None = None, fault: Fault = kill) -> None:
-        """Count writes below a folder; the fault happens at write ``at``, counted from 1."""
-        self.writes, self._below, self._at, self._fault = 0, below, at, fault
-
-    def watch_files(self) -> None:
-        """Count files that are written, renamed or deleted; this cannot be undone."""
+    def __init__(self, below: str) -> None:
+        """Count files below a folder, and the statements and commits of every database."""
+        self.writes, self._below, self._plan = 0, below, FaultPlan()
         sys.addaudithook(self._audited)
+        event.listen(Engine, "before_cursor_execute", self._executed)
+        event.listen(Engine, "commit", self._committed)
 
-    def watch_rows(self, engine: Engine) -> None:
-        """Count each statement and each commit."""
-        event.listen(engine, "before_cursor_execute", self._count)
-        event.listen(engine, "commit", self._count)
+    def begin(self, plan: FaultPlan) -> None:
+        """Count from 0, with this fault."""
+        self.writes, self._plan = 0, plan
 
     def _audited(self, name: str, arguments: tuple[Any, ...]) -> None:
-        writes = name == "open" and isinstance(arguments[2], int)
-        writes = writes and bool(arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
-        if (writes or name in _ON_DISK) and str(arguments[0]).startswith(self._below):
+        if name == "open":
+            flags = arguments[2]
+            writes = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+            if writes and str(arguments[0]).startswith(self._below):
+                self._count()
+        elif name in _FOLDERS and _path(name, arguments).startswith(self._below):
             self._count()
 
-    def _count(self, *_: object) -> None:
+    def _executed(self, _connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if self._plan.counts_rows and not statement.lstrip().upper().startswith(_READS):
+            self._count()
+
+    def _committed(self, _connection: object) -> None:
+        if self._plan.counts_rows:
+            self._count()
+
+    def _count(self) -> None:
         self.writes += 1
-        if self.writes == self._at:
-            self._fault()
+        if self.writes == self._plan.at:
+            FAULTS[self._plan.fault]()
+
+
+def _path(name: str, arguments: tuple[Any, ...]) -> str:
+    """Return the path that a call is about, which may be relative to an open folder."""
+    path, place = str(arguments[0]), _FOLDERS[name]
+    if place is None or arguments[place] == -1:
+        return path
+    return os.path.join(os.readlink(f"/proc/self/fd/{arguments[place]}"), path)

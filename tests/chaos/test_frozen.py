@@ -17,7 +17,7 @@ from tests.e2e.shared_service import inputs  # noqa: F401 - a fixture
 from tests.processes import suspend
 from zpruner import Client, Job
 
-pytestmark = [pytest.mark.e2e, pytest.mark.chaos]
+pytestmark = [pytest.mark.e2e, pytest.mark.chaos, pytest.mark.timeout(1800)]  # above its waits
 WITHIN_S = 300.0
 HOURS = (-2, 3, -30, 24 * 40)
 PARTS = ("worker.program", "worker.control.process", "api.program")

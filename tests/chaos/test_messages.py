@@ -1,8 +1,6 @@
 """The sender of webhook messages is killed at each write: every event arrives with one id."""
 
 from collections import defaultdict
-from multiprocessing.context import ForkServerContext
-from pathlib import Path
 
 import pytest
 
@@ -11,16 +9,12 @@ from db.core.states import JobState
 from db.tables.jobs import Job
 from db.tables.webhooks import Delivery, DeliveryStatus, EventType
 from tests.chaos import programs
-from tests.chaos.programs import FaultPlan, World
-from tests.chaos.tally import Tally
-from tests.chaos.test_faults_at_every_write import ENDS_WITHIN_S, HEALTHY, KILLED, spread
+from tests.chaos.stage import Stage
 from tests.factories import make_job, move
 from tests.worker.webhooks.messages import deliveries, make_due, make_webhook
 from tests.worker.webhooks.receivers import Receiver, receiving
 
 pytestmark = pytest.mark.chaos
-
-ROUNDS = 24
 
 
 def end_a_job(sessions: Sessions) -> Job:
@@ -49,32 +43,21 @@ def broken(found: list[Delivery], receiver: Receiver, jobs: list[Job], times: in
 
 
 def test_each_event_arrives_with_one_id_although_the_sender_is_killed_at_any_write(
-    world: World,
-    sessions: Sessions,
-    processes: ForkServerContext,
-    tally: Tally,
-    tmp_path: Path,
+    stage: Stage,
 ) -> None:
-    def send(plan: FaultPlan) -> int:
-        process = processes.Process(target=programs.send_messages, args=(world, plan))
-        process.start()
-        process.join(ENDS_WITHIN_S)
-        assert process.exitcode is not None
-        return process.exitcode
+    jobs: list[Job] = []
+
+    def prepare() -> tuple[()]:
+        jobs.append(end_a_job(stage.sessions))
+        return ()
+
+    def check(at: int) -> None:
+        make_due(stage.sessions)  # a minute goes by
+        programs.send_messages(stage.world, stage.sessions)
+        found = broken(deliveries(stage.sessions), receiver, jobs, 2)
+        stage.tally.check(f"dispatcher killed at {at}", found)
 
     with receiving() as receiver:
-        make_webhook(sessions, receiver.url, EventType.succeeded)
-        jobs, count_file = [end_a_job(sessions)], tmp_path / "writes"
-        assert send(FaultPlan(count_file=count_file)) == 0
-        writes = int(count_file.read_text())
-        for at in spread(min(ROUNDS, writes), writes):
-            jobs.append(end_a_job(sessions))
-            assert send(FaultPlan("kill", at)) == KILLED
-            make_due(sessions)  # a minute goes by
-            assert send(HEALTHY) == 0
-            tally.fault("dispatcher killed")
-            tally.check(
-                f"dispatcher killed at {at}", broken(deliveries(sessions), receiver, jobs, 2)
-            )
+        make_webhook(stage.sessions, receiver.url, EventType.succeeded)
+        stage.kill_at_each_write("dispatcher", programs.send_messages, prepare, check)
     assert len(receiver.requests) > len(jobs), "it was never killed between arrival and note"
-    assert tally.violations == []

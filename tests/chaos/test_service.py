@@ -21,7 +21,7 @@ from zpruner import Client, Job
 from zpruner.client.transport.errors import ServiceError
 from zpruner.serve.embedded_broker import broker_command
 
-pytestmark = [pytest.mark.e2e, pytest.mark.chaos]
+pytestmark = [pytest.mark.e2e, pytest.mark.chaos, pytest.mark.timeout(1800)]  # above its waits
 LONG = 300.0
 FORK_SERVER_REPLACED = "the fork server is restarted"
 FORK_SERVER_FAULTS = (

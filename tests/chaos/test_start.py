@@ -15,7 +15,7 @@ from tests.e2e.shared_service import inputs  # noqa: F401 - a fixture
 from tests.processes import has_ended
 from zpruner import Client, Job
 
-pytestmark = [pytest.mark.e2e, pytest.mark.chaos]
+pytestmark = [pytest.mark.e2e, pytest.mark.chaos, pytest.mark.timeout(1800)]  # above its waits
 LONG_S = 300.0  # on a busy machine
 NEVER = {"ZPRUNER_LEASE_S": "86400"}
 

@@ -9,6 +9,12 @@ import pytest
 from db.core.migration import migrate
 from tests.db.postgres import admin, running_postgres
 
+WRITTEN = (
+    *("jobs", "api_keys", "audit", "sweeps", "estimates", "workers", "webhooks", "triggers"),
+    *("worker_samples", "queue_samples", "datasets", "key_turns", "caller_secrets"),
+)
+"""The tables that tests write; the others refer to these, and their rows are deleted as well."""
+
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Path]:
@@ -42,11 +48,8 @@ def migrated_postgres_url(postgres: Path) -> Iterator[str]:
     yield _url(postgres, "migrated")
     with admin(postgres, "migrated") as connection:
         connection.execute("SET lock_timeout = '60s'")
-        connection.execute(
-            "TRUNCATE jobs, api_keys, audit, sweeps, estimates, workers, webhooks, triggers, "
-            "worker_samples, queue_samples, "
-            "datasets, key_turns, caller_secrets CASCADE"
-        )
+        for table in WRITTEN:  # TRUNCATE takes twenty times as long: it makes new files
+            connection.execute(f"DELETE FROM {table}")
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -118,5 +118,5 @@ def test_a_broker_that_does_not_respond_delays_a_request_for_seconds_only() -> N
         queue = Broker(f"redis://127.0.0.1:{server.getsockname()[1]}/0")
         started = time.monotonic()
         assert not queue.push("job_1")
-        assert time.monotonic() - started < 20  # of which 3 are the timeout
+        assert time.monotonic() - started < START_WITHIN_S  # without a timeout, it never ends
         queue.close()

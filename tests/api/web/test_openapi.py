@@ -1,6 +1,8 @@
 import re
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Mapping
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +10,9 @@ from fastapi.testclient import TestClient
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
+from api.app import create_app
 from api.schemas.requests import JobRequest
+from api.settings import ApiSettings
 from api.web.examples.schemas import EXAMPLES
 from db.core.problem import Problem
 from db.spec.catalogue import METHODS
@@ -16,21 +20,28 @@ from db.spec.metrics import METRIC_NAMES, OPTIONAL_METRICS
 from db.spec.presets import PRESETS
 from db.spec.prune_spec import PruneSpec
 from db.spec.pruning.methods import MEASURED, REMOVING
+from tests.fakes import ListQueue
 
 
-@pytest.fixture
-def document(client: TestClient) -> dict[str, Any]:
-    found: dict[str, Any] = client.get("/openapi.json").json()
+@pytest.fixture(scope="module")
+def document(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Mapping[str, Any]:
+    """The document, which is the same for every database and takes a second to make."""
+    folder = tmp_path_factory.mktemp("openapi")
+    database = shutil.copy(migrated_sqlite, folder / "zpruner.db")
+    own = {"_env_file": None, "data_dir": folder, "database_url": f"sqlite:///{database}"}
+    app = create_app(ApiSettings.model_validate(own), ListQueue())
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        found: Mapping[str, Any] = client.get("/openapi.json").json()
     return found
 
 
-def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def operations(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for path, verbs in document["paths"].items():
         for verb, operation in verbs.items():
             yield f"{verb} {path}", operation
 
 
-def test_the_document_is_valid_and_operation_ids_are_unique(document: dict[str, Any]) -> None:
+def test_the_document_is_valid_and_operation_ids_are_unique(document: Mapping[str, Any]) -> None:
     validate(document)
     ids = [operation["operationId"] for _, operation in operations(document)]
     assert len(ids) == len(set(ids))
@@ -38,7 +49,7 @@ def test_the_document_is_valid_and_operation_ids_are_unique(document: dict[str, 
     assert all(operation["summary"] for _, operation in operations(document))
 
 
-def test_the_document_lists_the_expected_routes(document: dict[str, Any]) -> None:
+def test_the_document_lists_the_expected_routes(document: Mapping[str, Any]) -> None:
     assert {name for name, _ in operations(document)} == {
         "post /v1/jobs",
         "post /v1/cancel",
@@ -131,7 +142,7 @@ def test_the_document_lists_the_expected_routes(document: dict[str, Any]) -> Non
     }
 
 
-def test_every_operation_documents_its_errors_as_problems(document: dict[str, Any]) -> None:
+def test_every_operation_documents_its_errors_as_problems(document: Mapping[str, Any]) -> None:
     for name, operation in operations(document):
         (content,) = operation["responses"]["default"]["content"].items()
         assert content[0] == "application/problem+json", name
@@ -139,7 +150,7 @@ def test_every_operation_documents_its_errors_as_problems(document: dict[str, An
         Problem.model_validate(content[1]["example"])
 
 
-def test_every_example_is_valid(document: dict[str, Any]) -> None:
+def test_every_example_is_valid(document: Mapping[str, Any]) -> None:
     for name, schema in document["components"]["schemas"].items():
         own = {**schema, "components": document["components"]}
         for example in schema.get("examples", []):
@@ -152,7 +163,7 @@ def test_every_example_is_valid(document: dict[str, Any]) -> None:
         JobRequest.model_validate(example)
 
 
-def answers(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def answers(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield every content of every answer that is not bytes of a file."""
     for name, operation in operations(document):
         for status, response in operation["responses"].items():
@@ -161,7 +172,7 @@ def answers(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
                     yield f"{name} {status} {media_type}", content
 
 
-def test_every_response_has_a_valid_example(document: dict[str, Any]) -> None:
+def test_every_response_has_a_valid_example(document: Mapping[str, Any]) -> None:
     schemas = document["components"]["schemas"]
 
     def examples(schema: dict[str, Any]) -> list[Any]:
@@ -185,7 +196,7 @@ def names(operation: dict[str, Any]) -> set[str]:
     return {one["name"].lower() for one in operation.get("parameters", ()) if one["in"] == "header"}
 
 
-def test_conditional_requests_and_preferences_are_documented(document: dict[str, Any]) -> None:
+def test_conditional_requests_and_preferences_are_documented(document: Mapping[str, Any]) -> None:
     conditional = {"cancel", "pause", "resume", "retry", ""}
     for action in conditional:
         path = f"/v1/jobs/{{job_id}}/{action}".rstrip("/")
@@ -203,7 +214,9 @@ def test_conditional_requests_and_preferences_are_documented(document: dict[str,
                 assert "ETag" in headers, name
 
 
-def test_operations_that_accept_or_return_a_job_have_an_example(document: dict[str, Any]) -> None:
+def test_operations_that_accept_or_return_a_job_have_an_example(
+    document: Mapping[str, Any],
+) -> None:
     schemas = document["components"]["schemas"]
     assert all(schemas[name]["examples"] for name in EXAMPLES)
 

@@ -116,7 +116,9 @@ def test_a_caller_with_many_requests_delays_no_other(
     queue = SlowQueue()
     with serving(create_app(settings, queue)) as url, ThreadPoolExecutor(60) as pool:
         answers = [pool.submit(httpx.get, f"{url}/readyz", timeout=60) for _ in range(60)]
+        deadline = time.monotonic() + 60
         while not queue.asked:
+            assert time.monotonic() < deadline
             time.sleep(0.01)
         try:
             assert httpx.get(f"{url}/v1/jobs", timeout=60).status_code == 200
