@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import cast
 
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from api.deps import Service
 from api.submission.submit import enqueue
@@ -18,6 +19,7 @@ from db.jobs.commands import JobCommands
 from db.jobs.quotas import QuotaRepository
 from db.jobs.repository import JobRepository, NewJob
 from db.spec.prune_spec import PruneSpec
+from db.tables.jobs import Job
 from tests.factories import make_spec
 from tests.simulation.kernel import Process
 from tests.simulation.plan import JobPlan
@@ -67,11 +69,10 @@ class Client:
         world = self._world
         try:
             with world.sessions.begin() as session:
-                is_queued = self._change(
-                    JobCommands(session), JobRepository(session), command, job_id
-                )
+                is_queued = self._change(session, command, job_id)
         except (IllegalTransitionError, QuotaExceededError, JobNotFoundError, ResultInUseError):
             world.reach(f"a {command} was refused")
+            world.invariants.deleted.discard(job_id)
             return
         world.reach(f"a {command} was accepted")
         if command == "delete":
@@ -79,19 +80,17 @@ class Client:
         elif is_queued:
             enqueue(self._service, job_id)
 
-    def _change(
-        self, commands: JobCommands, jobs: JobRepository, command: str, job_id: str
-    ) -> bool:
+    def _change(self, session: Session, command: str, job_id: str) -> bool:
         """Give a command as the API's route does; return whether the job is queued afterwards."""
         if command == "delete":
             self._world.invariants.deleted.add(job_id)
-            commands.delete(job_id)
+            JobCommands(session).delete(job_id)
             return False
         if command == "retry":
-            created_by = jobs.get(job_id).created_by
-            QuotaRepository(jobs._session).check_jobs(created_by)
-        job = getattr(commands, command)(job_id)
-        return bool(job.status is JobState.queued)
+            created_by = JobRepository(session).get(job_id).created_by
+            QuotaRepository(session).check_jobs(created_by)
+        job: Job = getattr(JobCommands(session), command)(job_id)
+        return job.status is JobState.queued
 
 
 def add_client(world: World, plan: JobPlan, number: int, key_id: str | None) -> None:

@@ -1,6 +1,7 @@
 """The control process: its periodic tasks, at the times that the plan wants."""
 
 from functools import partial
+from typing import cast
 
 from sqlalchemy.exc import OperationalError
 
@@ -14,10 +15,12 @@ from worker.control import cleanup, relay, retention
 from worker.control.lease_recovery import LeaseRecovery
 from worker.outputs.attempt import OutputAttempt
 from worker.outputs.dispatcher import OutputDispatcher
+from worker.outputs.sender import Sender as OutputSender
 from worker.webhooks.dispatcher import WebhookDispatcher
+from worker.webhooks.sender import Sender
 
 RULES = (RetentionRule(name="few", max_jobs=1), RetentionRule(name="none", max_jobs=0))
-RECOVER_EVERY_S = 35.0
+RECOVER_EVERY_S = 50.0
 
 
 class WebhookReceiver:
@@ -100,13 +103,13 @@ class Control:
         self._send_messages()
 
     def _send_messages(self) -> None:
-        dispatcher = WebhookDispatcher(self._world.sessions, self.receiver)  # type: ignore[arg-type]
+        dispatcher = WebhookDispatcher(self._world.sessions, cast(Sender, self.receiver))
         while (claimed := dispatcher._claim([])) is not None:
             dispatcher._send(claimed)
 
     def _output(self) -> None:
         world = self._world
-        dispatcher = OutputDispatcher(world.sessions, world.store, self.target)  # type: ignore[arg-type]
+        dispatcher = OutputDispatcher(world.sessions, world.store, cast(OutputSender, self.target))
         if (claimed := dispatcher._claim([])) is not None:
             dispatcher._send(claimed)
 

@@ -97,7 +97,7 @@ def plan(random: Random) -> Plan:
 
 
 def _job(random: Random) -> JobPlan:
-    blocks = random.choice((1, 1, 2))
+    blocks = random.choice((1, 1, 1, 2))
     ends = random.choice(ENDS)
     count = random.choice((0, 0, 0, 1, 2))
     commands = ((random.expovariate(1 / 20), random.choice(COMMANDS)) for _ in range(count))
@@ -115,8 +115,8 @@ def _faults(random: Random) -> Iterator[Fault]:
         yield fault
         if fault.kind == "clock" and random.random() < 0.5:  # soon after, somebody is lost
             yield Fault(fault.statement + random.randrange(1, 12), "host")
-    if random.random() < 0.5:
-        yield Fault(random.randrange(20, 2 * STATEMENTS), "power")
+    if random.random() < 0.6:
+        yield Fault(random.randrange(15, 2 * STATEMENTS), "power")
 
 
 def _fault(random: Random) -> Fault:

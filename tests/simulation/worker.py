@@ -45,12 +45,14 @@ class WorkerHost:
     def _consume(self) -> None:
         world, parent = self._world, self.parent
         while not world.is_over:
-            ready = lambda: world.is_over or world.broker.has_message()  # noqa: E731
-            world.kernel.pause("consume", ready, 30.0)
+            world.kernel.pause("consume", self._has_news, 30.0)
             if (message := world.broker.take()) is not None:
                 world.hold(message, parent)
                 self._handle(message)
                 world.confirm(message)
+
+    def _has_news(self) -> bool:
+        return self._world.is_over or self._world.broker.has_message()
 
     def _handle(self, message: Message) -> None:
         world = self._world

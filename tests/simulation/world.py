@@ -13,7 +13,7 @@ from tests.simulation.kernel import Actor, Kernel, Process
 from tests.simulation.plan import Fault, JobPlan, Plan
 from worker.settings import WorkerSettings
 
-HORIZON_S = 300.0
+HORIZON_S = 250.0
 """After this time, no worker takes a further message."""
 
 
