@@ -4,9 +4,9 @@ None of them commits.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy import ColumnElement, Table, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from db.core.clock import now
@@ -62,15 +62,24 @@ def record_event(session: Session, job: Job, kind: str, data: Document | None = 
     Call it after `change_job`: the row lock of that UPDATE prevents two transactions from using
     the same sequence number.
     """
-    last = select(func.max(JobEvent.seq)).where(JobEvent.job_id == job.id)
-    session.execute(
-        insert(JobEvent).values(
-            job_id=job.id,
-            seq=func.coalesce(last.scalar_subquery(), 0) + 1,
-            kind=kind,
-            status=job.status,
-            phase=job.phase,
-            attempt=job.attempt,
-            data=data or {},
-        )
-    )
+    values = {
+        "event_job": job.id,
+        "event_kind": kind,
+        "event_status": job.status,
+        "event_phase": job.phase,
+        "event_attempt": job.attempt,
+        "event_data": data or {},
+    }
+    session.execute(_INSERT_EVENT, values)
+
+
+_LAST = select(func.max(JobEvent.seq)).where(JobEvent.job_id == bindparam("event_job"))
+_INSERT_EVENT = insert(cast("Table", JobEvent.__table__)).values(
+    job_id=bindparam("event_job"),
+    seq=func.coalesce(_LAST.scalar_subquery(), 0) + 1,
+    kind=bindparam("event_kind"),
+    status=bindparam("event_status"),
+    phase=bindparam("event_phase"),
+    attempt=bindparam("event_attempt"),
+    data=bindparam("event_data"),
+)

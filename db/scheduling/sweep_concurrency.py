@@ -1,5 +1,7 @@
 """The limit on how many jobs of one sweep run at the same time."""
 
+from functools import lru_cache
+
 from sqlalchemy import ColumnElement, case, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
@@ -11,6 +13,7 @@ from db.tables.jobs import Job, Sweep
 _UNFINISHED = (JobState.queued, *sorted(HELD))
 
 
+@lru_cache(maxsize=16)  # building it takes longer than the queries that use it
 def is_runnable(sweep_id: str | None = None) -> ColumnElement[bool]:
     """Return SQL for whether a queued job may start now.
 

@@ -1,6 +1,7 @@
 """The thread that renews an attempt's lease and ends work that does not stop in time."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -21,13 +22,13 @@ POLL_INTERVAL_S = 1.0
 
 
 class StopReason(StrEnum):
-    """Why an attempt ends before its work is finished."""
+    """Why an attempt ends before its work is finished; of several reasons, the last one counts."""
 
-    lost = "lost"
-    cancelled = "cancelled"
-    paused = "paused"
     yielded = "yielded"
+    paused = "paused"
     overdue = "overdue"
+    cancelled = "cancelled"
+    lost = "lost"
 
 
 class AttemptStopped(Exception):  # noqa: N818 - not an error
@@ -44,7 +45,7 @@ class LeaseWatchdog:
     If there is a reason to stop, the work stops at its next call of ``check``. That call may be
     minutes away, for example during a download. Each `StopReason` therefore has a grace
     period. If the work is still running at the end of this period, the watchdog's thread calls
-    ``force_end``.
+    ``force_end``. Until then it renews the lease, and notices further reasons.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class LeaseWatchdog:
         self._machine = BusyMachine(attempt.warn, settings.worker_nice)
         self._done = threading.Event()
         self._reason: StopReason | None = None
+        self._stop_by: dict[StopReason, float] = {}
         self._deadline = time.monotonic() + settings.job_timeout_s
         self._renewal_due = 0.0
         # With a copy of this context, the thread's log lines carry the job's id, too.
@@ -95,12 +97,24 @@ class LeaseWatchdog:
             raise AttemptStopped(self._reason)
 
     def _run(self) -> None:
-        while self._reason is None and not self._done.wait(POLL_INTERVAL_S):
+        while not self._done.wait(self._wait_s()):
+            if self._reason is not None and self._wait_s() == 0:
+                log.warning("job %s did not stop: %s", self._attempt.job_id, self._reason)
+                self._force_end(self._reason)
+                return
             self._machine.check()
-            self._reason = self._find_reason()
-        if self._reason is not None and not self._done.wait(self._grace_s(self._reason)):
-            log.warning("job %s did not stop: %s", self._attempt.job_id, self._reason)
-            self._force_end(self._reason)
+            if self._reason is not StopReason.lost:
+                self._note(self._find_reasons())
+
+    def _wait_s(self) -> float:
+        """Return the seconds until the next poll, or until the end of a grace period."""
+        left_s = min(self._stop_by.values(), default=math.inf) - time.monotonic()
+        return min(POLL_INTERVAL_S, max(0.0, left_s))
+
+    def _note(self, reasons: set[StopReason]) -> None:
+        for reason in reasons - self._stop_by.keys():
+            self._stop_by[reason] = time.monotonic() + self._grace_s(reason)
+        self._reason = max(self._stop_by, key=list(StopReason).index, default=self._reason)
 
     def _grace_s(self, reason: StopReason) -> float:
         settings = self._settings
@@ -110,20 +124,22 @@ class LeaseWatchdog:
         }
         return grace.get(reason, settings.cancel_grace_s)
 
-    def _find_reason(self) -> StopReason | None:
+    def _find_reasons(self) -> set[StopReason]:
+        reasons = set[StopReason]()
         if self._stopping.is_set():
-            return StopReason.yielded
+            reasons.add(StopReason.yielded)
         if time.monotonic() > self._deadline:
-            return StopReason.overdue
+            reasons.add(StopReason.overdue)
         try:
-            return stop_reason_for(self._renew_or_read())
+            if (reason := stop_reason_for(self._renew_or_read())) is not None:
+                reasons.add(reason)
         except JobError:
-            return StopReason.lost
+            reasons.add(StopReason.lost)
         except SQLAlchemyError as error:
             # The database may only be restarting. If the lease is lost meanwhile, the next write
             # of this attempt is refused.
             log.warning("job %s: no heartbeat: %s", self._attempt.job_id, error)
-            return None
+        return reasons
 
     def _renew_or_read(self) -> JobState:
         """Renew the lease if that is due; otherwise only read the state."""

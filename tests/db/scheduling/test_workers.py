@@ -72,7 +72,7 @@ def test_a_worker_is_silent_without_heartbeats_of_its_own_or_of_its_job(
     assert states(sessions)["c"] == "silent"
     assert 35 <= silence.total_seconds() < 60
 
-    with sessions.begin() as session:  # a worker that is to stop renews no lease
+    with sessions.begin() as session:  # a worker of release 0.1.0 that is to stop renews no lease
         session.execute(update(Job).values(status=JobState.pausing))
     assert states(sessions)["c"] == "busy"
 

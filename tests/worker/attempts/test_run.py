@@ -5,7 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -327,6 +327,50 @@ def test_a_stopping_worker_requeues_its_job_without_counting_a_crash(
     assert given_back.status is JobState.queued
     assert given_back.crashes == 0
     assert given_back.pushed_at is None
+
+
+def test_a_job_that_is_to_pause_keeps_its_lease_until_its_block_is_done(
+    sessions: Sessions, runner: RunnerFactory
+) -> None:
+    job = make_job(sessions)
+
+    def pause_and_go_on(index: int) -> None:
+        if index == 0:
+            return
+        with sessions.begin() as session:
+            JobCommands(session).pause(job.id)
+        paused_at = read(sessions, job.id).updated_at
+        until(lambda: lease_start(sessions, job.id) > paused_at + timedelta(seconds=3))
+
+    runner(work(blocks=3, before=pause_and_go_on), lease_s=2).run(job.id)
+
+    assert statuses(sessions, job.id) == ["queued", "running", "pausing", "paused"]
+
+
+def lease_start(sessions: Sessions, job_id: str) -> datetime:
+    leased_at = read(sessions, job_id).leased_at
+    assert leased_at is not None
+    return leased_at
+
+
+def test_a_cancel_ends_the_process_of_a_job_that_is_to_pause(
+    sessions: Sessions, runner: RunnerFactory
+) -> None:
+    job = make_job(sessions)
+    ended = threading.Event()
+
+    def hang(_: int) -> None:
+        with sessions.begin() as session:
+            JobCommands(session).pause(job.id)
+        paused_at = read(sessions, job.id).updated_at
+        until(lambda: lease_start(sessions, job.id) > paused_at)  # the pause was noticed
+        cancel(sessions, job.id)
+        ended.wait(WITHIN_S)
+
+    runner(work(blocks=1, before=hang), exit_process=ended.set, cancel_grace_s=0.5).run(job.id)
+
+    assert ended.is_set()
+    assert read(sessions, job.id).status is JobState.cancelled
 
 
 def test_a_job_beyond_its_time_limit_fails_with_the_reason(

@@ -1,0 +1,87 @@
+"""A message broker that loses, repeats and delays messages, as far as a schedule wants it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from tests.simulation.kernel import Kernel
+
+REDELIVERED_AFTER_S = 40.0
+
+
+@dataclass
+class Message:
+    """A message that waits, or that a worker has taken and not yet confirmed."""
+
+    job_id: str
+    visible_at: float
+
+
+class Broker:
+    """One queue of messages, with the operations that API, control and worker use.
+
+    Args:
+        trouble: the probability of each kind of trouble.
+        on_publish: called with the id of each job of which a message is published.
+    """
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        random: Random,
+        trouble: float,
+        reach: Callable[[str], None],
+        on_publish: Callable[[str], None],
+    ) -> None:
+        self._kernel, self._random, self._trouble = kernel, random, trouble
+        self._reach, self._on_publish = reach, on_publish
+        self.messages: list[Message] = []
+
+    def push(self, job_id: str, queue: str = "gpu") -> bool:
+        """Publish as the API does: return whether that succeeded."""
+        if self._happens():
+            self._reach("the broker was down for the API")
+            return False
+        self.publish(job_id, queue)
+        return True
+
+    def publish(self, job_id: str, queue: str) -> None:
+        """Publish as control does."""
+        self._kernel.pause("publish")
+        self._on_publish(job_id)
+        if self._happens():
+            self._reach("a message was lost")
+            return
+        copies = 1
+        if self._happens():
+            self._reach("a message was doubled")
+            copies = 2
+        for _ in range(copies):
+            delay = 0.0
+            if self._happens():
+                self._reach("a message was delayed")
+                delay = self._random.uniform(1, 60)
+            self.messages.append(Message(job_id, self._kernel.now + delay))
+
+    def message_count(self, queue: str) -> int:
+        self._kernel.pause("count")
+        return len(self.messages)
+
+    def has_message(self) -> bool:
+        """Whether a message can be taken now."""
+        return any(one.visible_at <= self._kernel.now for one in self.messages)
+
+    def take(self) -> Message | None:
+        """Take any message out of the queue; it comes back unless it is confirmed."""
+        visible = [one for one in self.messages if one.visible_at <= self._kernel.now]
+        if not visible:
+            return None
+        taken = self._random.choice(visible)
+        self.messages.remove(taken)
+        return taken
+
+    def put_back(self, message: Message, delay_s: float = 0.0) -> None:
+        self.messages.append(Message(message.job_id, self._kernel.now + delay_s))
+
+    def _happens(self) -> bool:
+        return self._random.random() < self._trouble

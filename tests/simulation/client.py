@@ -1,0 +1,99 @@
+"""Clients: each submits a job through the code of the API, and gives commands."""
+
+from types import SimpleNamespace
+from typing import cast
+
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from api.deps import Service
+from api.submission.submit import enqueue
+from db.core.errors import (
+    IllegalTransitionError,
+    JobNotFoundError,
+    QuotaExceededError,
+    ResultInUseError,
+)
+from db.core.states import JobState
+from db.jobs.commands import JobCommands
+from db.jobs.quotas import QuotaRepository
+from db.jobs.repository import JobRepository, NewJob
+from db.spec.prune_spec import PruneSpec
+from db.tables.jobs import Job
+from tests.factories import make_spec
+from tests.simulation.kernel import Process
+from tests.simulation.plan import JobPlan
+from tests.simulation.world import World
+
+PLAIN = make_spec()
+WITH_OUTPUT = make_spec(output=[{"hub": "org/pruned", "secret": "hub"}])
+
+
+class Client:
+    """Submits one job and gives the commands of its plan."""
+
+    def __init__(self, world: World, plan: JobPlan, key_id: str | None) -> None:
+        self._world, self._plan, self._key_id = world, plan, key_id
+        self._service = cast(Service, SimpleNamespace(sessions=world.sessions, queue=world.broker))
+
+    def run(self) -> None:
+        try:
+            self._world.kernel.sleep(self._plan.submitted_at)
+            if (job_id := self._submit()) is None:
+                return
+            for after_s, command in self._plan.commands:
+                self._world.kernel.sleep(after_s)
+                self._give(job_id, command)
+        except OperationalError:
+            self._world.reach("the database was locked for too long")
+        finally:
+            self._world.busy_clients -= 1
+
+    def _submit(self) -> str | None:
+        world = self._world
+        try:
+            with world.sessions.begin() as session:
+                job = JobRepository(session).add(NewJob(self._spec, created_by=self._key_id))
+                world.set_plan(job.id, self._plan)
+        except QuotaExceededError:
+            world.reach("a quota was used up")
+            return None
+        enqueue(self._service, job.id)
+        return job.id
+
+    @property
+    def _spec(self) -> PruneSpec:
+        return WITH_OUTPUT if self._world.plan.has_output else PLAIN
+
+    def _give(self, job_id: str, command: str) -> None:
+        world = self._world
+        try:
+            with world.sessions.begin() as session:
+                is_queued = self._change(session, command, job_id)
+        except (IllegalTransitionError, QuotaExceededError, JobNotFoundError, ResultInUseError):
+            world.reach(f"a {command} was refused")
+            world.invariants.deleted.discard(job_id)
+            return
+        world.reach(f"a {command} was accepted")
+        if command == "delete":
+            world.store.delete_job(job_id)
+        elif is_queued:
+            enqueue(self._service, job_id)
+
+    def _change(self, session: Session, command: str, job_id: str) -> bool:
+        """Give a command as the API's route does; return whether the job is queued afterwards."""
+        if command == "delete":
+            self._world.invariants.deleted.add(job_id)
+            JobCommands(session).delete(job_id)
+            return False
+        if command == "retry":
+            created_by = JobRepository(session).get(job_id).created_by
+            QuotaRepository(session).check_jobs(created_by)
+        job: Job = getattr(JobCommands(session), command)(job_id)
+        return job.status is JobState.queued
+
+
+def add_client(world: World, plan: JobPlan, number: int, key_id: str | None) -> None:
+    world.busy_clients += 1
+    process = Process(f"api/{number}", "a")
+    world.spawn(process, "client", Client(world, plan, key_id).run)

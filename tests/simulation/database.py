@@ -1,0 +1,131 @@
+"""The database of a simulation: SQLite in memory-backed files, with a clock that can be set.
+
+A write transaction waits for the one before it, and an actor can be stopped before each statement.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, event
+
+from db.core import session
+from db.core.migration import migrate
+from tests.simulation.kernel import Actor, Kernel
+
+EPOCH = datetime(2030, 1, 1, tzinfo=UTC)
+NO_WAIT = timedelta(microseconds=1)
+"""SQLite itself must not wait for a lock, because this thread holds it."""
+LOCK_TIMEOUT_S = 30.0
+KEPT_TABLES = {"alembic_version", "secrets", "event_counter"}
+
+
+class Database:
+    """A migrated database that is emptied for each schedule.
+
+    Attributes:
+        offset: what has to be added to the true time to get the database's time.
+        before_statement: called before each statement of an actor.
+        commits: the number of write transactions that were committed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / "simulation.db"
+        migrate(f"sqlite:///{path}")
+        self.sessions = session.open_sessions(f"sqlite:///{path}", busy_timeout=NO_WAIT)
+        self.kernel: Kernel | None = None
+        self.offset = timedelta(0)
+        self.before_statement: Callable[[], None] = lambda: None
+        self.commits = 0
+        self._writer: Actor | None = None
+        self._times: dict[tuple[float, timedelta, str], str] = {}
+        self._listen()
+        self._reader = sqlite3.connect(path, isolation_level=None)
+        self._reader.execute("PRAGMA synchronous=OFF")
+        names = self._reader.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        self._tables = [name for (name,) in names if name not in KEPT_TABLES]
+
+    def reset(self, kernel: Kernel) -> None:
+        """Delete all rows, and use the clock of a new schedule."""
+        self.kernel, self.offset, self.commits, self._writer = kernel, timedelta(0), 0, None
+        self._times.clear()
+        self._reader.execute("BEGIN")
+        for table in self._tables:
+            self._reader.execute(f"DELETE FROM {table}")
+        self._reader.execute("UPDATE event_counter SET last = 0, pruned = 0")
+        self._reader.execute("COMMIT")
+
+    def shift(self, s: float) -> None:
+        """Set the clock."""
+        self.offset += timedelta(seconds=s)
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """Read what is committed."""
+        return self._reader.execute(query, values).fetchall()
+
+    def time(self, offset_s: float = 0.0) -> datetime:
+        """Return the database's time."""
+        assert self.kernel is not None
+        return EPOCH + timedelta(seconds=self.kernel.now + offset_s) + self.offset
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether the running actor is in a write transaction."""
+        return self._writer is not None and self._writer is self._running
+
+    @property
+    def _running(self) -> Actor | None:
+        return None if self.kernel is None else self.kernel.running
+
+    def _listen(self) -> None:
+        engine = self.sessions.kw["bind"]
+        event.listen(engine, "connect", self._prepare)
+        event.remove(engine, "begin", session._begin)  # SQLAlchemy ignores insert=True here
+        event.listen(engine, "begin", self._begin)
+        event.listen(engine, "begin", session._begin)
+        event.listen(engine, "commit", self._commit)
+        event.listen(engine, "rollback", self._release)
+        event.listen(engine, "before_cursor_execute", self._execute)
+
+    def _prepare(self, connection: sqlite3.Connection, _record: object) -> None:
+        connection.execute("PRAGMA synchronous=OFF").close()
+        connection.create_function("strftime", 3, self._strftime, deterministic=True)
+
+    def _strftime(self, form: str, moment: str, offset: str) -> str:
+        assert moment == "now"
+        assert self.kernel is not None
+        key = (self.kernel.now, self.offset, offset)
+        if (text := self._times.get(key)) is None:
+            at = self.time(float(offset.removesuffix(" seconds")))
+            text = at.strftime("%Y-%m-%d %H:%M:%S.") + f"{at.microsecond // 1000:03d}"
+            self._times = {key: text}
+        return text
+
+    def _begin(self, connection: Connection) -> None:
+        if self.kernel is None or self.kernel.running is None:
+            return
+        if connection.get_execution_options().get("sqlite_begin") != "IMMEDIATE":
+            self.kernel.pause("read")
+            return
+        self.kernel.pause("write")
+        if self._writer is not None:
+            self.kernel.running.process.is_disturbed = True
+            self.kernel.pause("lock", lambda: self._writer is None, LOCK_TIMEOUT_S)
+        if self._writer is None:  # else SQLite says that the database is locked
+            self._writer = self.kernel.running
+
+    def _execute(self, *_: object) -> None:
+        if self._running is not None:
+            self.before_statement()
+
+    def _commit(self, connection: Connection) -> None:
+        if self._writer is self._running is not None:
+            self.before_statement()
+        self.commits += 1
+        self._release(connection)
+
+    def _release(self, _: Connection) -> None:
+        if self._writer is self._running:
+            self._writer = None

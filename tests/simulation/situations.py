@@ -1,0 +1,36 @@
+"""The rare situations that the schedules of the suite reach: an unreached one is a gap."""
+
+SITUATIONS = frozenset(
+    {
+        "a cancel was accepted",
+        "a cancel was refused",
+        "a claim took over an expired lease",
+        "a delete was accepted",
+        "a host crashed",
+        "a job was cancelling",
+        "a job was failed",
+        "a job was paused",
+        "a job was pausing",
+        "a job was reaped",
+        "a job was released by its worker",
+        "a job was retried after a delay",
+        "a job was retried by its client",
+        "a live process lost its lease",
+        "a message was delayed",
+        "a message was doubled",
+        "a message was lost",
+        "a message without work was dropped",
+        "a process crashed",
+        "a process crashed in a transaction",
+        "a process was frozen",
+        "a process was frozen in a transaction",
+        "a quota was used up",
+        "a rule deleted files",
+        "a webhook got a message twice",
+        "the broker was down for the API",
+        "the clock went back",
+        "the clock went forward",
+        "the database was locked for too long",
+        "the relay published a message",
+    }
+)
