@@ -1,0 +1,130 @@
+"""The quick tier: the tests of ``pytest --quick``, which start no process.
+
+What a test starts is known from its folder and its fixtures, and it is marked accordingly. A test
+that starts a process in another way is skipped at that moment.
+"""
+
+import time
+from collections.abc import Iterator
+from importlib import import_module
+from sys import addaudithook
+from typing import Any
+
+import pytest
+
+FOLDERS = {"e2e": "e2e", "chaos": "chaos", "handoffs": "handoff"}
+"""The marker of all tests in a folder."""
+FIXTURES = {"browser": "browser", "postgres": "postgres", "s3_server": "process"}
+"""The marker of all tests that use a fixture."""
+STARTED = {*FOLDERS.values(), *FIXTURES.values()}
+STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "os.exec"}
+"""Python's names of the events (``sys.audit``) by which a process starts another one."""
+BUDGET_S = 480
+"""CPU time of the whole quick tier: four minutes on two cores."""
+PATIENT_S = 3600
+"""The time limit of a test with many waits, each of which has a limit of its own and a message."""
+CPU_S = pytest.StashKey[float]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--quick", action="store_true", help="run only tests that start no process, no server"
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests that start something; remove them from the quick tier."""
+    for item in items:
+        mark(item)
+    if config.getoption("quick"):
+        quick, others = [], []
+        for item in items:
+            (others if is_started(item) else quick).append(item)
+        config.hook.pytest_deselected(items=others)
+        items[:] = quick
+
+
+def mark(item: pytest.Item) -> None:
+    """Add the markers of a test's folder and of its fixtures."""
+    for folder in FOLDERS.keys() & {*item.path.relative_to(item.config.rootpath).parts}:
+        item.add_marker(FOLDERS[folder])
+    # A fixture with the name of a parameter is requested once the test runs.
+    used = {*getattr(item, "fixturenames", ()), *map(str, parameters(item))}
+    for name in FIXTURES.keys() & used:
+        item.add_marker(FIXTURES[name])
+    if is_started(item) and item.get_closest_marker("timeout") is None:
+        item.add_marker(pytest.mark.timeout(PATIENT_S))
+
+
+def parameters(item: pytest.Item) -> list[object]:
+    call = getattr(item, "callspec", None)
+    return [] if call is None else list(call.params.values())
+
+
+def is_started(item: pytest.Item) -> bool:
+    """Whether something is started for a test."""
+    return any(mark.name in STARTED for mark in item.iter_markers())
+
+
+class ProcessGuard:
+    """While it is armed, skips the test that starts a process."""
+
+    def __init__(self) -> None:
+        self._is_armed = False
+        addaudithook(self._audit)
+        # What multiprocessing starts by, without an event.
+        low_level = import_module("_posixsubprocess")
+        self._fork_exec = low_level.fork_exec
+        low_level.fork_exec = self._start
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self) -> Iterator[None]:
+        self._is_armed = True
+        try:
+            return (yield)
+        finally:
+            self._is_armed = False
+
+    def _audit(self, event: str, _: tuple[Any, ...]) -> None:
+        if self._is_armed and event in STARTS:
+            pytest.skip("starts a process: not in the quick tier")
+
+    def _start(self, *arguments: Any) -> Any:
+        self._audit("os.exec", ())
+        return self._fork_exec(*arguments)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("quick"):
+        config.pluginmanager.register(ProcessGuard())
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Pass on the CPU time of this process; hold the whole quick tier to its budget."""
+    config = session.config
+    if not config.getoption("quick"):
+        return
+    output = getattr(config, "workeroutput", None)
+    if output is not None:
+        output["cpu_s"] = time.process_time()
+        return
+    spent_s = config.stash[CPU_S] = config.stash.get(CPU_S, 0.0) + time.process_time()
+    if spent_s > BUDGET_S and not session.exitstatus:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Add the CPU time of a worker process."""
+    spent_s = getattr(node, "workeroutput", {}).get("cpu_s", 0.0)
+    node.config.stash[CPU_S] = node.config.stash.get(CPU_S, 0.0) + spent_s
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Print the CPU time of the quick tier."""
+    if (spent_s := config.stash.get(CPU_S, 0.0)) and config.getoption("quick"):
+        over = " TOO MUCH" if spent_s > BUDGET_S else ""
+        terminalreporter.write_line(f"CPU time: {spent_s:.0f} s of {BUDGET_S} s{over}")
