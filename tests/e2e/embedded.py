@@ -35,8 +35,6 @@ START_WITHIN_S = 480.0
 STOP_WITHIN_S = 60.0
 REQUEST_S = 60.0
 WITHIN_S = 300.0
-CANCELLED_WITHIN_S = 60.0
-"""A worker notices within a second, and kills the job's process two seconds later."""
 
 
 def write_inputs(folder: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook as Verifier
 
 from db.core.session import Sessions, open_sessions
-from tests.e2e.embedded import REQUEST_S, Service, is_in_the_middle, submit, until
+from tests.e2e.embedded import REQUEST_S, WITHIN_S, Service, is_in_the_middle, submit, until
 from tests.factories import expire_lease
 from tests.processes import job_process, kill_tree, suspend
 from tests.worker.webhooks import messages
@@ -19,7 +19,6 @@ from tests.worker.webhooks.receivers import Receiver, receiving, saying
 from zpruner import Client
 
 pytestmark = pytest.mark.e2e
-WITHIN_S = 180.0
 
 
 @pytest.fixture
@@ -57,7 +56,7 @@ def test_a_webhook_is_notified_when_a_job_runs_and_when_it_succeeds(
 ) -> None:
     with receiving() as receiver:
         address, verifier = listen(service, receiver, "job.running", "job.succeeded")
-        job = client.jobs.wait(submit(client, "tiny", samples=4).id, timeout_s=300)
+        job = client.jobs.wait(submit(client, "tiny", samples=4).id, timeout_s=WITHIN_S)
         messages.until(lambda: len(receiver.requests) == 2, WITHIN_S)
         assert types(receiver, verifier) == ["job.running", "job.succeeded"]
         messages.until(lambda: len(deliveries(address, "?status=delivered")) == 2)
@@ -126,7 +125,7 @@ def test_each_event_arrives_with_one_id_even_if_processes_are_killed(
         kill_tree(service.worker())
         expire_lease(sessions, job.id)
 
-        ended = client.jobs.wait(job.id, timeout_s=300)
+        ended = client.jobs.wait(job.id, timeout_s=WITHIN_S)
 
         assert (ended.status, ended.attempt) == ("succeeded", 2)
         everything = ["job.running", "job.running", "job.succeeded"]

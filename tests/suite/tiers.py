@@ -21,7 +21,7 @@ STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.sys
 """Python's names of the events (``sys.audit``) by which a process starts another one."""
 BUDGET_S = 480
 """CPU time of the whole quick tier: four minutes on two cores."""
-PATIENT_S = 3600
+PATIENT_S = 1800
 """The time limit of a test with many waits, each of which has a limit of its own and a message."""
 CPU_S = pytest.StashKey[float]()
 
