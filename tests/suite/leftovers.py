@@ -34,8 +34,7 @@ def pytest_configure(config: "pytest.Config") -> None:
         exit_with_parent()
         os.setsid()
     if is_of_xdist or not config.getoption("numprocesses", None):
-        program = start(os.getsid(0) if is_of_xdist else 0)
-        config.add_cleanup(partial(program.communicate, ENDED))
+        config.add_cleanup(partial(end, start(os.getsid(0) if is_of_xdist else 0)))
 
 
 def start(session: int) -> "subprocess.Popen[bytes]":
@@ -44,6 +43,11 @@ def start(session: int) -> "subprocess.Popen[bytes]":
     command = [sys.executable, "-P", "-m", "tests.suite.leftovers", owner, str(session)]
     environment = {name: value for name, value in os.environ.items() if name != VARIABLE}
     return subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, start_new_session=True)
+
+
+def end(program: "subprocess.Popen[bytes]") -> None:
+    """Let the program end without further ado."""
+    program.communicate(ENDED)
 
 
 def kill_all(owner: str, session: int) -> None:

@@ -24,7 +24,6 @@ STARTING = """
         "system": lambda: os.system("touch started"),
         "posix_spawn": lambda: os.posix_spawnp("touch", TOUCH, os.environ),
         "fork": os.fork,
-        "of_multiprocessing_forked": lambda: in_a_process_of("fork"),
         "of_multiprocessing_spawned": lambda: in_a_process_of("spawn"),
         "of_multiprocessing_from_a_server": lambda: in_a_process_of("forkserver"),
     }
@@ -58,12 +57,24 @@ MARKED = """
     def test_of_a_database(database): pass
 """
 ANY = "def test_any(): pass"
+MANY = """
+    from pathlib import Path
+    import pytest
+
+    @pytest.mark.parametrize("number", range(100))
+    def test_with_many(number):
+        with Path("seen").open("a") as file:
+            file.write(f"{number}\\n")
+
+    @pytest.mark.parametrize("number", range(6))
+    def test_with_some(number): pass
+"""
 CHEAP = "from tests.suite import tiers\ntiers.BUDGET_S = 0"
 
 
 def test_a_test_that_starts_a_process_is_skipped_before_it_does(tmp_path: Path) -> None:
     done = run_tests(tmp_path, "tiers", "--quick", test_starting=STARTING)
-    assert re.search(r"\b1 passed, 7 skipped\b", done.stdout), done.stdout
+    assert re.search(r"\b1 passed, 6 skipped\b", done.stdout), done.stdout
     assert not (tmp_path / "started").exists()
 
 
@@ -78,6 +89,12 @@ def test_tests_are_left_out_by_their_folders_and_fixtures(tmp_path: Path) -> Non
         handoffs__test_programs=ANY,
     )
     assert re.search(r"\b1 passed, 7 deselected\b", done.stdout), done.stdout
+
+
+def test_of_many_sets_of_parameters_some_from_end_to_end_are_taken(tmp_path: Path) -> None:
+    done = run_tests(tmp_path, "tiers", "--quick", test_many=MANY)
+    assert re.search(r"\b12 passed, 94 deselected\b", done.stdout), done.stdout
+    assert [*map(int, (tmp_path / "seen").read_text().split())] == [0, 16, 33, 50, 66, 83]
 
 
 @pytest.mark.parametrize("processes", ["0", "1"])

@@ -1,7 +1,8 @@
 """The quick tier: the tests of ``pytest --quick``, which start no process.
 
 What a test starts is known from its folder and its fixtures, and it is marked accordingly. A test
-that starts a process in another way is skipped at that moment.
+that starts a process in another way is skipped at that moment. Of a test with many sets of
+parameters, the quick tier has some.
 """
 
 import time
@@ -19,6 +20,8 @@ FIXTURES = {"browser": "browser", "postgres": "postgres", "s3_server": "process"
 STARTED = {*FOLDERS.values(), *FIXTURES.values()}
 STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "os.exec"}
 """Python's names of the events (``sys.audit``) by which a process starts another one."""
+MOST_SETS = 6
+"""How many sets of parameters of a test are in the quick tier."""
 BUDGET_S = 480
 """CPU time of the whole quick tier: four minutes on two cores."""
 PATIENT_S = 1800
@@ -38,11 +41,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         mark(item)
     if config.getoption("quick"):
-        quick, others = [], []
-        for item in items:
-            (others if is_started(item) else quick).append(item)
-        config.hook.pytest_deselected(items=others)
-        items[:] = quick
+        quick = some_of_each([item for item in items if not is_started(item)])
+        config.hook.pytest_deselected(items=[item for item in items if item not in quick])
+        items[:] = [item for item in items if item in quick]
 
 
 def mark(item: pytest.Item) -> None:
@@ -67,6 +68,18 @@ def is_started(item: pytest.Item) -> bool:
     return any(mark.name in STARTED for mark in item.iter_markers())
 
 
+def some_of_each(items: list[pytest.Item]) -> set[pytest.Item]:
+    """Return all tests but those beyond `MOST_SETS` sets of parameters, taken evenly."""
+    tests: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        tests.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    chosen = set[pytest.Item]()
+    for sets in tests.values():
+        count = min(len(sets), MOST_SETS)
+        chosen.update(sets[number * len(sets) // count] for number in range(count))
+    return chosen
+
+
 class ProcessGuard:
     """While it is armed, skips the test that starts a process."""
 
@@ -74,7 +87,7 @@ class ProcessGuard:
         self._is_armed = False
         addaudithook(self._audit)
         # What multiprocessing starts by, without an event.
-        low_level = import_module("_posixsubprocess")
+        low_level: Any = import_module("_posixsubprocess")
         self._fork_exec = low_level.fork_exec
         low_level.fork_exec = self._start
 
