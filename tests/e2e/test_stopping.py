@@ -1,4 +1,4 @@
-"""Stopping leaves no process behind, and killed processes lose no job."""
+"""Stopping leaves no process behind and loses no job."""
 
 import signal
 import threading
@@ -7,7 +7,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from db.core.session import open_sessions
 from tests.e2e.embedded import (
     REQUEST_S,
     WITHIN_S,
@@ -19,10 +18,8 @@ from tests.e2e.embedded import (
     submit,
     until,
 )
-from tests.factories import expire_lease
-from tests.processes import job_process, kill_tree
 from tests.worker.webhooks.receivers import receiving
-from zpruner import Client, Job
+from zpruner import Client
 
 pytestmark = pytest.mark.e2e
 # A short lease might end while a busy machine pauses its worker, so tests end a long one instead.
@@ -71,49 +68,5 @@ def send_test_message(service: Service, url: str) -> None:
     httpx.post(address, timeout=REQUEST_S).raise_for_status()
 
 
-@pytest.mark.chaos
-def test_a_killed_worker_is_restarted_and_its_job_ends_exactly_once(
-    service: Service, client: Client
-) -> None:
-    job = submit(client, "slow", samples=32)
-    until(client, job.id, is_in_the_middle)
-
-    kill_tree(service.worker())
-    lease_ends(service, job.id)
-
-    ended = client.jobs.wait(job.id, timeout_s=WITHIN_S)
-    assert (ended.status, ended.attempt) == ("succeeded", 2)
-    assert ends(client, job.id) == ["succeeded"]
-    assert {path.name for path in (service.data_dir / "artifacts" / job.id).iterdir()} == {"2"}
-
-
-@pytest.mark.chaos
-def test_the_job_of_a_killed_child_runs_again_without_waiting_for_its_lease(
-    client: Client,
-) -> None:
-    job = submit(client, "slow", samples=32)
-    running = until(client, job.id, is_in_the_middle)
-    assert running.worker is not None
-
-    job_process(running.worker).kill()
-
-    def is_second(job: Job) -> bool:
-        return job.attempt == 2 and job.status in {"running", "succeeded"}
-
-    until(client, job.id, is_second)  # the lease lasts twice as long
-    assert client.jobs.wait(job.id, timeout_s=WITHIN_S).status == "succeeded"
-    assert ends(client, job.id) == ["succeeded"]
-    [resumed] = [one for one in client.jobs.events(job.id) if one.kind == "resumed"]
-    assert resumed.attempt == 2
-    assert resumed.data["resumed_from_block"] >= 1
-
-
 def leaves_nothing(service: Service) -> bool:
     return eventually(lambda: service.processes() == [], ENDS_WITHIN_S)
-
-
-def lease_ends(service: Service, job_id: str) -> None:
-    """End a job's lease, as if it had lasted long enough."""
-    sessions = open_sessions(f"sqlite:///{service.data_dir / 'zpruner.db'}")
-    expire_lease(sessions, job_id)
-    sessions.kw["bind"].dispose()

@@ -20,7 +20,7 @@ FIXTURES = {"browser": "browser", "postgres": "postgres", "s3_server": "process"
 STARTED = {*FOLDERS.values(), *FIXTURES.values()}
 STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "os.exec"}
 """Python's names of the events (``sys.audit``) by which a process starts another one."""
-MOST_SETS = 6
+MOST_SETS = 4
 """How many sets of parameters of a test are in the quick tier."""
 BUDGET_S = 480
 """CPU time of the whole quick tier: four minutes on two cores."""
