@@ -15,6 +15,8 @@ markers =
     handoff
     postgres
     process
+    gpu
+filterwarnings = error
 """
 
 

@@ -8,7 +8,7 @@ from tests.suite.inner import run_tests
 pytestmark = pytest.mark.process
 
 STARTING = """
-    import multiprocessing, os, subprocess, sys
+    import multiprocessing, os, subprocess, threading
     from pathlib import Path
     import pytest
 
@@ -36,6 +36,15 @@ STARTING = """
             pytest.fail(f"product code would have hidden this: {error}")
 
     def test_it_starts_none():
+        pass
+
+    def test_a_thread_of_it_starts_one():
+        thread = threading.Thread(target=lambda: subprocess.run(TOUCH))
+        thread.start()
+        threading.Event().wait(60)  # for what the process would have said
+
+    @pytest.mark.gpu
+    def test_on_a_gpu():
         pass
 """
 MARKED = """
@@ -69,12 +78,13 @@ MANY = """
     @pytest.mark.parametrize("number", range(6))
     def test_with_some(number): pass
 """
+ALL_SETS = "from tests.suite import tiers\ntiers.MOST_SETS = 100"
 CHEAP = "from tests.suite import tiers\ntiers.BUDGET_S = 0"
 
 
 def test_a_test_that_starts_a_process_is_skipped_before_it_does(tmp_path: Path) -> None:
-    done = run_tests(tmp_path, "tiers", "--quick", test_starting=STARTING)
-    assert re.search(r"\b1 passed, 6 skipped\b", done.stdout), done.stdout
+    done = run_tests(tmp_path, "tiers", "--quick", conftest=ALL_SETS, test_starting=STARTING)
+    assert re.search(r"\b1 passed, 7 skipped, 1 deselected\b", done.stdout), done.stdout
     assert not (tmp_path / "started").exists()
 
 

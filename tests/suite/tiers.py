@@ -5,6 +5,8 @@ that starts a process in another way is skipped at that moment. Of a test with m
 parameters, the quick tier has some.
 """
 
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from importlib import import_module
@@ -20,6 +22,8 @@ FIXTURES = {"browser": "browser", "postgres": "postgres", "s3_server": "process"
 STARTED = {*FOLDERS.values(), *FIXTURES.values()}
 STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "os.exec"}
 """Python's names of the events (``sys.audit``) by which a process starts another one."""
+NOT_QUICK = "not in the quick tier"
+REASON = f"starts a process: {NOT_QUICK}"
 MOST_SETS = 4
 """How many sets of parameters of a test are in the quick tier."""
 BUDGET_S = 480
@@ -41,7 +45,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         mark(item)
     if config.getoption("quick"):
-        quick = some_of_each([item for item in items if not is_started(item)])
+        left_out = STARTED | {"gpu"}
+        quick = some_of_each([item for item in items if not is_marked(item, left_out)])
         config.hook.pytest_deselected(items=[item for item in items if item not in quick])
         items[:] = [item for item in items if item in quick]
 
@@ -54,7 +59,7 @@ def mark(item: pytest.Item) -> None:
     used = {*getattr(item, "fixturenames", ()), *map(str, parameters(item))}
     for name in FIXTURES.keys() & used:
         item.add_marker(FIXTURES[name])
-    if is_started(item) and item.get_closest_marker("timeout") is None:
+    if is_marked(item, STARTED) and item.get_closest_marker("timeout") is None:
         item.add_marker(pytest.mark.timeout(PATIENT_S))
 
 
@@ -63,9 +68,8 @@ def parameters(item: pytest.Item) -> list[object]:
     return [] if call is None else list(call.params.values())
 
 
-def is_started(item: pytest.Item) -> bool:
-    """Whether something is started for a test."""
-    return any(mark.name in STARTED for mark in item.iter_markers())
+def is_marked(item: pytest.Item, names: set[str]) -> bool:
+    return any(mark.name in names for mark in item.iter_markers())
 
 
 def some_of_each(items: list[pytest.Item]) -> set[pytest.Item]:
@@ -91,17 +95,28 @@ class ProcessGuard:
         self._fork_exec = low_level.fork_exec
         low_level.fork_exec = self._start
 
+        signal.signal(signal.SIGUSR1, lambda *_: self._skip())
+
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_protocol(self) -> Iterator[None]:
+    def pytest_runtest_setup(self) -> Iterator[None]:
         self._is_armed = True
         try:
             return (yield)
         finally:
             self._is_armed = False
 
+    pytest_runtest_call = pytest_runtest_teardown = pytest_runtest_setup
+
     def _audit(self, event: str, _: tuple[Any, ...]) -> None:
         if self._is_armed and event in STARTS:
-            pytest.skip("starts a process: not in the quick tier")
+            main = threading.main_thread()
+            if threading.current_thread() is not main and main.ident is not None:
+                signal.pthread_kill(main.ident, signal.SIGUSR1)  # it may wait for this thread
+            self._skip()
+
+    def _skip(self) -> None:
+        if self._is_armed:
+            pytest.skip(REASON)
 
     def _start(self, *arguments: Any) -> Any:
         self._audit("os.exec", ())
@@ -111,6 +126,8 @@ class ProcessGuard:
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("quick"):
         config.pluginmanager.register(ProcessGuard())
+        ended = "pytest.PytestUnhandledThreadExceptionWarning"
+        config.addinivalue_line("filterwarnings", f"ignore:(?s).*{NOT_QUICK}:{ended}")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
