@@ -17,7 +17,12 @@ import pytest
 
 FOLDERS = {"e2e": "e2e", "chaos": "chaos", "handoffs": "handoff"}
 """The marker of all tests in a folder."""
-FIXTURES = {"browser": "browser", "postgres": "postgres", "s3_server": "process"}
+FIXTURES = {
+    "browser": "browser",
+    "planner": "process",
+    "postgres": "postgres",
+    "s3_server": "process",
+}
 """The marker of all tests that use a fixture."""
 STARTED = {*FOLDERS.values(), *FIXTURES.values()}
 STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "os.exec"}
@@ -128,6 +133,9 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(ProcessGuard())
         ended = "pytest.PytestUnhandledThreadExceptionWarning"
         config.addinivalue_line("filterwarnings", f"ignore:(?s).*{NOT_QUICK}:{ended}")
+        # A test that is skipped half-way leaves files open.
+        config.addinivalue_line("filterwarnings", "ignore::ResourceWarning")
+        config.addinivalue_line("filterwarnings", "ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
