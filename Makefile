@@ -4,6 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 ARGS ?=
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 # The page that the API serves at /; rebuilt when one of its sources has changed.
@@ -11,7 +12,7 @@ DASHBOARD := api/dashboard
 PAGE := $(DASHBOARD)/dist/index.html
 SOURCES := $(shell find $(DASHBOARD) \( -name node_modules -o -name dist \) -prune -o -type f -print)
 
-.PHONY: help demo test check docs screenshots bench bench-service dev generated dashboard image audit sbom release clean
+.PHONY: help demo test test-quick check docs screenshots bench bench-service dev generated dashboard image audit sbom release clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -19,12 +20,14 @@ help: ## List the targets
 demo: $(INSTALLED)-demo $(PAGE) ## Prune a small real model through the whole service and print the figures
 	@$(BIN)/python -m demo $(ARGS)
 
+test-quick: $(INSTALLED)-dev $(PAGE) ## Run the tests that start no process, no server and no browser
+	$(PYTEST) -n logical --maxprocesses 8 --quick --durations-file build/durations-quick.txt $(ARGS)
+
 test: $(INSTALLED)-dev $(PAGE) ## Run every test that this machine can run
-	$(BIN)/python -m tools.dashboard test
 	@if $(BIN)/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; \
 	then marks=''; \
 	else marks='not gpu'; echo 'No CUDA device here: tests marked gpu are deselected.'; fi; \
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "$$marks" $(ARGS)
+	$(PYTEST) -n 4 --durations-file build/durations.txt -m "$$marks" $(ARGS)
 
 check: docs ## Lint, types, import rules, links of the documentation
 	$(BIN)/ruff check

@@ -17,6 +17,7 @@ import pytest
 from db.buckets.bucket import Bucket
 from db.buckets.location import BucketLocation, parse_location
 from tests.reserved_port import reserved_port
+from tests.suite.starts import StartError
 
 PROGRAM = "from moto.server import main; main()"
 START_WITHIN_S = 180
@@ -100,8 +101,8 @@ def bucket(bucket_url: str) -> Bucket:
 def _wait(process: subprocess.Popen[bytes], port: int) -> None:
     deadline = time.monotonic() + START_WITHIN_S
     while not _listens(port):
-        assert process.poll() is None, "the server ended"
-        assert time.monotonic() < deadline, "the server did not start"
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise StartError(f"moto's server did not start; its exit code is {process.poll()}")
         time.sleep(0.05)
 
 

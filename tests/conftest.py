@@ -14,7 +14,15 @@ from db.core.migration import migrate
 from db.core.session import Sessions, open_sessions
 from tests.chaos.tally import Tally
 
-pytest_plugins = ("tests.bucket_server", "tests.e2e.shared_service")
+pytest_plugins = (
+    "tests.suite.durations",
+    "tests.suite.groups",
+    "tests.suite.leftovers",
+    "tests.suite.starts",
+    "tests.suite.tiers",
+    "tests.bucket_server",
+    "tests.e2e.shared_service",
+)
 TALLY = pytest.StashKey[Tally]()
 # A machine that pauses a process for a moment would fail a test of examples that take 200 ms each.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])

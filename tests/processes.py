@@ -1,6 +1,7 @@
 """Signals to processes, and their states; any process may end at any moment."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import psutil
 
 LOCK_WITHIN_S = 2.0
+SUSPENDED_WITHIN_S = 300.0
 
 
 def tree(process: psutil.Process) -> list[psutil.Process]:
@@ -36,7 +38,9 @@ def suspend(processes: list[psutil.Process], data_dir: Path) -> None:
 
     They would hold it until they continue, and everything that writes would wait for it.
     """
+    deadline = time.monotonic() + SUSPENDED_WITHIN_S
     while True:
+        assert time.monotonic() < deadline, "the processes hold the lock at every moment"
         for one in processes:
             with suppress(psutil.NoSuchProcess):
                 one.suspend()

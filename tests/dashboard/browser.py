@@ -14,6 +14,7 @@ from playwright.sync_api import (
     Browser,
     BrowserContext,
     ConsoleMessage,
+    Error,
     Locator,
     Page,
     Request,
@@ -21,6 +22,7 @@ from playwright.sync_api import (
 )
 
 from tests.e2e.embedded import eventually
+from tests.suite.starts import StartError
 
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "api" / "dashboard" / "node_modules" / "axe-core" / "axe.min.js"
@@ -54,9 +56,12 @@ def chromium() -> Iterator[Browser]:
     if path is None:
         pytest.skip("no chromium on this machine: apt-get install chromium-headless-shell")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=path, args=QUIET, timeout=START_WITHIN_MS
-        )
+        try:
+            browser = playwright.chromium.launch(
+                executable_path=path, args=QUIET, timeout=START_WITHIN_MS
+            )
+        except Error as error:
+            raise StartError(f"{path} did not start: {error}") from error
         yield browser
         browser.close()
 

@@ -1,8 +1,10 @@
 """Fixtures: a browser, and an API behind the page."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -21,9 +23,9 @@ from tests.fakes import ListQueue
 expect.set_options(timeout=WITHIN_MS)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """One browser per file: while it runs, no test in this process can start an event loop."""
+    """One browser for all pages: while it runs, no test in this process can start an event loop."""
     with chromium() as browser:
         yield browser
 
@@ -44,19 +46,25 @@ class Api:
     store: ArtifactStore
 
 
-@pytest.fixture(scope="session")
-def api(tmp_path_factory: pytest.TempPathFactory, inputs: Path) -> Iterator[Api]:
-    """An API on which no job runs, for what needs none: it starts in a second."""
-    folder = tmp_path_factory.mktemp("api")
+@contextmanager
+def running_api(folder: Path, inputs: Path, **options: Any) -> Iterator[Api]:
+    """Run an API on which no job runs, for what needs none: it starts in a second."""
     database_url = f"sqlite:///{folder}/zpruner.db"
     migrate(database_url)
     fields = {"data_dir": folder, "database_url": database_url}
     roots = {"model_roots": (inputs,), "dataset_roots": (inputs,)}
-    settings = ApiSettings.model_validate({"_env_file": None, **fields, **roots})
+    settings = ApiSettings.model_validate({"_env_file": None, **fields, **roots, **options})
     sessions = open_sessions(database_url)
     with serving_api(create_app(settings, ListQueue())) as url:
         yield Api(url, sessions, FileStore(settings.artifact_dir))
     sessions.kw["bind"].dispose()
+
+
+@pytest.fixture(scope="session")
+def api(tmp_path_factory: pytest.TempPathFactory, inputs: Path) -> Iterator[Api]:
+    """An API without keys."""
+    with running_api(tmp_path_factory.mktemp("api"), inputs) as api:
+        yield api
 
 
 @pytest.fixture

@@ -166,7 +166,7 @@ def test_many_jobs_are_cancelled_together(tabs: Session, client: Client) -> None
     expect(page.locator(".job-row .pill.is-cancelled")).to_have_count(3)
     assert {client.jobs.get(job.id).status for job in jobs} == {"cancelled"}
     client.jobs.cancel(blocker.id)
-    client.jobs.wait(blocker.id)
+    client.jobs.wait(blocker.id, timeout_s=WITHIN_S)
 
 
 def test_filters_live_in_the_address(tabs: Session, client: Client) -> None:

@@ -1,9 +1,6 @@
 """Keys: made and revoked on the page, and asked for where the service wants one."""
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,9 +8,13 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from db.scheduling.workers import WorkerRepository
+from db.tables.access import AccessScope
+from tests.api.work import finish_job
 from tests.dashboard.browser import Session, photograph, session, violations
-from tests.e2e.embedded import WITHIN_S, Service, serving, submit
-from zpruner import Client
+from tests.dashboard.conftest import Api, running_api
+from tests.e2e.embedded import Service
+from tests.factories import make_key, make_worker
 
 pytestmark = pytest.mark.e2e
 
@@ -100,42 +101,25 @@ def test_the_audit_lists_the_requests_of_a_key_page_by_page(
     expect(entries.filter(has_text="Create key").first).to_be_visible()
 
 
-def first_key(data_dir: Path) -> str:
-    """Make the first key as an operator does."""
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "zpruner", "keys", "bootstrap", "root"],
-        env=os.environ | {"ZPRUNER_DATA_DIR": str(data_dir)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout.strip()
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory, inputs: Path) -> Iterator[Api]:
+    """An API that requires a key of every client, with a worker."""
+    with running_api(tmp_path_factory.mktemp("locked"), inputs, auth="keys") as api:
+        with api.sessions.begin() as session:
+            WorkerRepository(session).register(make_worker("gpu@test"))
+        yield api
 
 
 @pytest.fixture(scope="module")
-def locked_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("d")
-
-
-@pytest.fixture(scope="module")
-def key(locked_folder: Path) -> str:
-    return first_key(locked_folder)
-
-
-@pytest.fixture(scope="module")
-def locked(locked_folder: Path, inputs: Path, key: str) -> Iterator[Service]:
-    """A service that requires a key of every client."""
-    with serving(locked_folder, inputs, ZPRUNER_AUTH="keys") as service:
-        yield service
+def key(locked: Api) -> str:
+    _, key = make_key(locked.sessions, AccessScope.admin, name="root")
+    return key
 
 
 def test_a_service_with_authentication_asks_for_a_key(
-    browser: Browser, locked: Service, key: str
+    browser: Browser, locked: Api, key: str
 ) -> None:
-    with Client(locked.url, api_key=key) as client:
-        job = client.jobs.wait(
-            submit(client, "tiny", samples=4, name="inside").id, timeout_s=WITHIN_S
-        )
+    job = finish_job(locked.sessions, locked.store, {"README.md": b"# Tiny"}, name="inside")
     with session(browser, locked.url) as tabs:
         page = tabs.open("/")
         expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
@@ -162,11 +146,8 @@ def test_a_service_with_authentication_asks_for_a_key(
         tabs.complaints.clear()
 
 
-def test_controls_follow_the_scopes_of_the_key(browser: Browser, locked: Service, key: str) -> None:
-    with Client(locked.url, api_key=key) as client:
-        job = client.jobs.wait(
-            submit(client, "tiny", samples=4, name="seen").id, timeout_s=WITHIN_S
-        )
+def test_controls_follow_the_scopes_of_the_key(browser: Browser, locked: Api, key: str) -> None:
+    job = finish_job(locked.sessions, locked.store, name="seen")
     body = {"name": "a reader", "scopes": ["jobs:read"]}
     headers = {"authorization": f"Bearer {key}"}
     reader = httpx.post(f"{locked.url}/v1/keys", json=body, headers=headers, timeout=60).json()[

@@ -80,7 +80,7 @@ def test_a_killed_service_is_offline_and_later_online_again(
     badge(page, "Live")
     job = submit(client, "tiny", samples=4, name="after the fall")
     expect(page.get_by_role("link", name="after the fall")).to_be_visible()
-    client.jobs.wait(job.id)
+    client.jobs.wait(job.id, timeout_s=WITHIN_S)
     expect(row(page, "after the fall").locator(".pill")).to_have_text("succeeded")
     refused = re.compile("net::ERR_|502|503")
     tabs.complaints[:] = [one for one in tabs.complaints if not refused.search(one)]
@@ -103,7 +103,7 @@ def test_every_tab_of_a_browser_is_live_on_one_stream(
 
     for page in pages:
         expect(page.get_by_role("link", name=name)).to_be_visible()
-    client.jobs.wait(job.id)
+    client.jobs.wait(job.id, timeout_s=WITHIN_S)
     for page in pages:
         expect(row(page, name).locator(".pill")).to_have_text("succeeded")
         badge(page, "Live")
@@ -123,7 +123,7 @@ def test_another_tab_opens_the_stream_when_the_tab_that_had_it_is_closed(
     badge(second, "Live")
     job = submit(client, "tiny", samples=4, name="after the leader")
     expect(second.get_by_role("link", name="after the leader")).to_be_visible()
-    client.jobs.wait(job.id)
+    client.jobs.wait(job.id, timeout_s=WITHIN_S)
     expect(row(second, "after the leader").locator(".pill")).to_have_text("succeeded")
     assert tabs.count(STREAM) > streams
 
@@ -136,7 +136,7 @@ def test_a_hidden_tab_closes_the_stream_and_is_up_to_date_when_it_is_shown_again
     see(page, is_hidden=True)
     badge(page, "Paused")
     job = submit(client, "tiny", samples=4, name="while hidden")
-    client.jobs.wait(job.id)
+    client.jobs.wait(job.id, timeout_s=WITHIN_S)
 
     see(page, is_hidden=False)
 

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from demo.service import free_port
+from tests.suite.starts import StartError
 
 START_TIMEOUT_S = 180
 BURST = 100
@@ -45,9 +46,9 @@ class ApiProcess:
         while True:
             try:
                 self.http.get("/healthz").raise_for_status()
-            except httpx.HTTPError:
-                assert self._process.poll() is None
-                assert time.monotonic() < deadline
+            except httpx.HTTPError as error:
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    raise StartError(f"an API process did not start: {error}") from error
                 time.sleep(0.1)
             else:
                 return

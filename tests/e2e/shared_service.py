@@ -1,4 +1,9 @@
-"""Fixtures of the tests that need the whole service: in each process of a run, all share one."""
+"""Fixtures of the tests that need the whole service; one is started for all tests of a run.
+
+It has every setting that a test of it needs and that does no harm to the others. So a test must
+leave it as it was: ready, with one worker that takes jobs. A test that stops it, or needs another
+setting, starts its own with `data_dir` and `tests.e2e.embedded.serving`.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +13,7 @@ import pytest
 
 from tests.bucket_server import credentials
 from tests.e2e.embedded import Service, serving, write_inputs
+from tests.e2e.tracing.collector import Collector
 from tests.hub_uploads import WritableHub
 from zpruner import Client
 
@@ -37,24 +43,47 @@ def hub_of_service() -> Iterator[WritableHub]:
 
 
 @pytest.fixture(scope="session")
-def service(
+def collector() -> Iterator[Collector]:
+    """What receives the traces of the service."""
+    with Collector() as collector:
+        yield collector
+
+
+@pytest.fixture(scope="session")
+def shared_service(
     tmp_path_factory: pytest.TempPathFactory,
     inputs: Path,
     hub_of_service: WritableHub,
+    collector: Collector,
     s3_server: str,
 ) -> Iterator[Service]:
-    """A service with a worker, which may send to this machine, and read one bucket."""
+    """A service that may send to this machine, reads one bucket, and logs lines of JSON.
+
+    Its leases do not end while a busy machine pauses its worker: a test ends the lease of a job
+    itself, which is noticed within a second.
+    """
     httpx.put(f"{s3_server}/{INPUTS.removeprefix('s3://')}").raise_for_status()
     data_dir = tmp_path_factory.mktemp("d")
     settings = {
-        "ZPRUNER_WEBHOOK_NETWORKS": "127.0.0.0/8",
         "HF_ENDPOINT": hub_of_service.url,
         "HF_HOME": str(data_dir / "huggingface"),
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
         "ZPRUNER_INPUT_URLS": INPUTS,
+        "ZPRUNER_LEASE_S": "600",
+        "ZPRUNER_LOG_FORMAT": "json",
+        "ZPRUNER_REAP_EVERY_S": "1",
+        "ZPRUNER_TRACING": "true",
+        "ZPRUNER_WEBHOOK_NETWORKS": "127.0.0.0/8",
         **credentials(s3_server),
     }
     with serving(data_dir, inputs, **settings) as service:
         yield service
+
+
+@pytest.fixture(scope="session")
+def service(shared_service: Service) -> Service:
+    """The shared service."""
+    return shared_service
 
 
 @pytest.fixture

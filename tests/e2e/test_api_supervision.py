@@ -114,9 +114,10 @@ def test_a_killed_process_is_replaced_while_the_other_responds_and_no_request_is
 
     first.kill()
     wait_for(lambda: has_ended(first.pid))
-    answered = 0
+    answered, deadline = 0, time.monotonic() + WITHIN_S
     while len(api.pids()) < 2:
         assert api.responds()
+        assert time.monotonic() < deadline
         answered += 1
 
     (replacement,) = (one for one in api.processes() if one.pid != second.pid)
@@ -131,8 +132,10 @@ def test_a_frozen_process_is_replaced_while_the_other_responds(api: Api) -> None
     first.suspend()
     wait_for(lambda: first.status() == psutil.STATUS_STOPPED)
 
+    deadline = time.monotonic() + WITHIN_S
     while not has_ended(first.pid):
         assert api.responds()
+        assert time.monotonic() < deadline
         time.sleep(0.2)
 
     wait_for(lambda: len(api.pids()) == 2)

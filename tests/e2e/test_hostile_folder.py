@@ -78,7 +78,7 @@ def test_the_service_imports_nothing_from_the_folder_and_its_files_are_private(
     with Client(service.url) as client:
         job = submit(client, "tiny", samples=2)
         estimate = client.estimate("local:tiny", timeout_s=WITHIN_S, **SPEC)
-        assert client.jobs.wait(job.id, timeout_s=300).status == "succeeded"
+        assert client.jobs.wait(job.id, timeout_s=WITHIN_S).status == "succeeded"
     assert estimate.memory
     others = open_to_others(service.data_dir)
     # The programs: migrate, keys, serve, its three parts, a job, the estimator, the fork server.

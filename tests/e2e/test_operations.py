@@ -1,9 +1,8 @@
-"""Operation of the whole service: logs, metrics, priorities, draining, stopping."""
+"""Operation of the whole service: logs, metrics, priorities, draining."""
 
 import json
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -17,8 +16,8 @@ from tests.e2e.embedded import (
     REQUEST_S,
     WITHIN_S,
     Service,
+    eventually,
     is_in_the_middle,
-    serving,
     submit,
     until,
 )
@@ -31,35 +30,17 @@ T = TypeVar("T")
 AUTOGROUP = Path("/proc/self/autogroup")
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory, inputs: Path) -> Iterator[Service]:
-    settings = {
-        "ZPRUNER_BEAT_EVERY_S": "0.2",
-        "ZPRUNER_LOG_FORMAT": "json",
-        "ZPRUNER_API_WORKERS": "2",
-    }
-    with serving(tmp_path_factory.mktemp("d"), inputs, **settings) as service:
-        yield service
-
-
 def worker(client: Client) -> Worker:
     (found,) = client.workers.list()
     return found
 
 
-def eventually(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WITHIN_S
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def test_a_job_produces_a_log_metrics_and_structured_log_lines(
     service: Service, client: Client
 ) -> None:
-    eventually(lambda: worker(client).device == "cpu")
+    assert eventually(lambda: worker(client).device == "cpu")
     job = submit(client, "tiny", samples=4)
-    eventually(lambda: worker(client).job_id == job.id)
+    assert eventually(lambda: worker(client).job_id == job.id)
     messages = [line.message for line in client.jobs.logs(job.id, follow=True)]
 
     assert messages[0].startswith("attempt 1 begins on ")
@@ -68,9 +49,10 @@ def test_a_job_produces_a_log_metrics_and_structured_log_lines(
     )
     assert messages[-1].startswith("attempt 1 succeeded")
     # Until its next heartbeat, a worker on a busy machine may be called silent.
-    eventually(lambda: worker(client).state == "idle")
+    assert eventually(lambda: worker(client).state == "idle")
     assert 'zpruner_jobs{method="zpruner",status="succeeded"}' in figures(service)
-    eventually(lambda: 'zpruner_workers{queue="gpu",state="idle"} 1.0' in figures(service))
+    idle = 'zpruner_workers{queue="gpu",state="idle"} 1.0'
+    assert eventually(lambda: idle in figures(service))
     ours = [json.loads(line) for line in service.log_lines() if line.startswith("{")]
     (begun,) = [line for line in ours if line["message"] == messages[0]]
     assert (begun["job_id"], begun["attempt"], begun["logger"]) == (
@@ -131,9 +113,10 @@ def test_a_drained_worker_claims_nothing_and_later_the_most_urgent_job_first(
     service: Service, client: Client
 ) -> None:
     client.workers.drain(worker(client).id)
-    eventually(lambda: "Canceling queue gpu" in service.log())
+    assert eventually(lambda: "Canceling queue gpu" in service.log())
     jobs = [submit(client, "tiny", samples=4, priority=priority) for priority in (0, 5, -1)]
-    time.sleep(1)  # an active worker claims a job within a quarter of this time
+    # It is there, and would claim a job at once if it took any.
+    assert eventually(lambda: worker(client).heartbeat_at > jobs[-1].created_at)
     assert {client.jobs.get(job.id).status for job in jobs} == {"queued"}
     assert client.workers.queues()[0].depth == 3
 
@@ -155,10 +138,9 @@ def test_messages_without_a_queued_job_start_no_process(service: Service, client
         assert broker.push(ended.id)
     broker.close()
 
+    # Its message comes after the others.
     job = client.jobs.wait(submit(client, "tiny", samples=4).id, timeout_s=WITHIN_S)
 
     assert job.status == "succeeded"
-    assert job.started_at is not None
-    # A process that starts and finds no job takes seconds; the messages take milliseconds.
-    assert (job.started_at - job.created_at).total_seconds() < 20
-    assert "is not for this worker" not in service.log()
+    # As a process says that starts and finds no job.
+    assert f"{ended.id} is not for this worker" not in service.log()

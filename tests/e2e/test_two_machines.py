@@ -67,15 +67,16 @@ def test_a_job_of_a_killed_worker_continues_on_the_other_machine_with_the_same_b
         with worker(service, first) as killed:
             assert eventually(lambda: takes_jobs(client), within_s=WITHIN_S)
             job = submit(client, "slow", samples=4, queue=QUEUE)
-            job = until(client, job.id, lambda one: done(one) >= 2, within_s=180)
+            job = until(client, job.id, lambda one: done(one) >= 2, within_s=WITHIN_S)
             finished = done(job)
             assert SECRET in killed.environ().values()
             assert SECRET not in process_of(job).environ().values()
             kill_tree(killed)
         assert not client.jobs.get(job.id).is_final
         with worker(service, second):
-            ended = client.jobs.wait(job.id, timeout_s=300)
-            whole = client.jobs.wait(submit(client, "slow", samples=4, queue=QUEUE).id)
+            ended = client.jobs.wait(job.id, timeout_s=WITHIN_S)
+            whole = submit(client, "slow", samples=4, queue=QUEUE)
+            whole = client.jobs.wait(whole.id, timeout_s=WITHIN_S)
         assert (ended.status, whole.status) == ("succeeded", "succeeded"), ended.error
         # On a busy machine the short lease may also end while its worker lives.
         *_, resumed = (one for one in client.jobs.events(job.id) if one.kind == "resumed")

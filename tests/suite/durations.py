@@ -1,0 +1,37 @@
+"""How long each test took, kept in a file: ``pytest --durations-file FILE``."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--durations-file", type=Path, help="write the time of each test and file")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    path: Path | None = config.getoption("durations_file")
+    if path is not None and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Durations(config.rootpath / path))
+
+
+class Durations:
+    """Adds up the wall time of all tests, with their fixtures."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._tests, self._files = Counter[str](), Counter[str]()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._tests[report.nodeid] += report.duration  # type: ignore[assignment]
+        self._files[report.nodeid.partition("::")[0]] += report.duration  # type: ignore[assignment]
+
+    def pytest_sessionfinish(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        lines = [f"{self._tests.total():10.1f} s in all", "", *ranked(self._files), ""]
+        self._path.write_text("\n".join([*lines, *ranked(self._tests), ""]))
+
+
+def ranked(durations: "Counter[str]") -> list[str]:
+    return [f"{seconds:10.2f} s {name}" for name, seconds in durations.most_common()]

@@ -1,0 +1,78 @@
+"""The order of tests, and which of them run in one process: ``pytest -n 4 --dist loadfile``."""
+
+import json
+import os
+from functools import cached_property
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+import pytest
+from xdist.scheduler.loadfile import LoadFileScheduling
+
+SERVICE = "the shared service"
+"""The name of the group of all files with a test of the shared service: it is started once."""
+LONGEST_FIRST = ("chaos", "e2e", "dashboard", "handoffs")
+"""Folders whose tests wait for processes; the tests of others fill the time."""
+NOTE = pytest.StashKey[Path]()
+"""The file in which processes that collect tests write the files of the group."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the tests of the shared service first, and then those that take long."""
+    shared = {item.path for item in items if uses_shared_service(item)}
+    items.sort(key=lambda item: (item.path not in shared, rank(item)))
+    if note := getattr(config, "workerinput", {}).get("shared"):
+        new = Path(f"{note}-{os.getpid()}")
+        new.write_text(json.dumps([item.nodeid for item in items if item.path in shared]))
+        new.rename(note)  # all processes write the same
+
+
+def uses_shared_service(item: pytest.Item) -> bool:
+    return "shared_service" in getattr(item, "fixturenames", ())
+
+
+def rank(item: pytest.Item) -> int:
+    """Return how early the folder of a test comes."""
+    folders = item.path.relative_to(item.config.rootpath).parts
+    ranks = [number for number, name in enumerate(LONGEST_FIRST) if name in folders]
+    return min(ranks, default=len(LONGEST_FIRST))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "GroupOrFile | None":
+    """Keep the tests of a file together, and those of all files of the group."""
+    is_by_file = config.getoption("dist") == "loadfile"
+    return GroupOrFile(config, log, config.stash[NOTE]) if is_by_file else None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a process where to write the files of the group."""
+    if NOTE not in node.config.stash:
+        with NamedTemporaryFile(prefix="tests-of-service-", delete=False) as file:
+            node.config.stash[NOTE] = Path(file.name)
+        node.config.add_cleanup(lambda: Path(file.name).unlink())
+    node.workerinput["shared"] = str(node.config.stash[NOTE])
+
+
+class GroupOrFile(LoadFileScheduling):  # type: ignore[misc]
+    """Gives a process all tests of a file, or of all files of the group.
+
+    xdist's own groups are a part of a test's id, which pytest no longer lets it change.
+
+    Args:
+        note: the file with the ids of the group's tests, there once tests have been collected.
+    """
+
+    def __init__(self, config: pytest.Config, log: Any, note: Path) -> None:
+        super().__init__(config, log)
+        self._note = note
+
+    @cached_property
+    def _shared(self) -> set[str]:
+        return set(json.loads(self._note.read_text()))
+
+    def _split_scope(self, nodeid: str) -> str:
+        return SERVICE if nodeid in self._shared else str(super()._split_scope(nodeid))

@@ -1,0 +1,62 @@
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.processes import has_ended
+from tests.suite.inner import command, environment, write_tests
+
+pytestmark = pytest.mark.process
+WITHIN_S = 180.0
+SOURCE = """
+    import os, subprocess, sys, time
+    from pathlib import Path
+
+    def test_that_is_killed():
+        sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
+        mine = subprocess.Popen(sleep)
+        in_own_session = subprocess.Popen(sleep, start_new_session=True)
+        without_environment = subprocess.Popen(sleep, env={})
+        pids = [os.getpid(), mine.pid, in_own_session.pid, without_environment.pid]
+        Path("new").write_text(" ".join(map(str, pids)))
+        Path("new").rename("pids")
+        time.sleep(600)
+"""
+
+
+@contextmanager
+def running(folder: Path, *arguments: str) -> Iterator[tuple[psutil.Process, list[int]]]:
+    """Run the test; yield the process that leads the run, and the ids of all that it started."""
+    write_tests(folder, test_it=SOURCE)
+    words = command("leftovers", *arguments)
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(words, cwd=folder, env=environment(), stdout=quiet) as process:
+        wait_for((folder / "pids").exists)
+        yield psutil.Process(process.pid), [*map(int, (folder / "pids").read_text().split())]
+        process.kill()
+
+
+def wait_for(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WITHIN_S
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("killed", ["leader", "worker"])
+def test_a_killed_run_leaves_no_process(tmp_path: Path, killed: str) -> None:
+    with running(tmp_path, "-n", "1") as (leader, pids):
+        (leader if killed == "leader" else psutil.Process(pids[0])).kill()
+        wait_for(lambda: all(map(has_ended, pids)))
+
+
+def test_a_killed_run_in_one_process_leaves_none_but_those_that_hide(tmp_path: Path) -> None:
+    with running(tmp_path) as (leader, pids):
+        leader.kill()
+        *found, hidden = pids
+        wait_for(lambda: all(map(has_ended, found)))
+        psutil.Process(hidden).kill()
