@@ -5,12 +5,14 @@ from collections import Counter
 from hashlib import sha256
 from pathlib import Path
 
+from db.core.errors import ArtifactNotFoundError
 from db.core.session import Sessions
 from db.core.states import FINAL, JobState
 from db.events.job_events import EventRepository
 from db.files.artifacts import ArtifactRepository
 from db.files.file_store import FileStore
 from db.jobs.repository import JobRepository
+from db.tables.artifacts import Artifact
 
 
 class Tally:
@@ -44,6 +46,15 @@ def weights(sessions: Sessions, job_id: str) -> dict[str, str]:
     return {one.name: one.sha256 for one in files if one.name.endswith(".safetensors")}
 
 
+def is_intact(store: FileStore, artifact: Artifact) -> bool:
+    """Whether a file is there and is what its row says."""
+    try:
+        content = store.open(artifact).content()
+    except ArtifactNotFoundError:
+        return False
+    return sha256(content).hexdigest() == artifact.sha256
+
+
 def broken(
     sessions: Sessions, artifact_dir: Path, job_id: str, undisturbed: dict[str, str]
 ) -> list[str]:
@@ -57,7 +68,7 @@ def broken(
         found.append(f"it is {job.status} after {ends}: {job.error}")
     if [one.seq for one in events] != list(range(1, len(events) + 1)):
         found.append("its events have gaps")
-    if any(sha256(store.open(one).content()).hexdigest() != one.sha256 for one in files):
+    if not all(is_intact(store, one) for one in files):
         found.append("a file is not what its row says")
     if weights(sessions, job_id) != undisturbed:
         found.append("its weights are not those of an undisturbed run")

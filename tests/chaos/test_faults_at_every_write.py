@@ -238,5 +238,8 @@ def test_broken_invariants_are_reported(stage: Stage) -> None:
     assert len(found()) == 3
     stage.finish(job_id)
     assert found() == []
-    next((stage.artifact_dir / job_id).rglob("*.json")).write_text("{ }")
+    file = next((stage.artifact_dir / job_id).rglob("*.json"))
+    file.write_text("{ }")
+    assert found() != []
+    file.unlink()
     assert found() != []
