@@ -32,7 +32,7 @@ def runner(sessions: Sessions, store: ArtifactStore) -> RunnerFactory:
         stopping: threading.Event | None = None,
         **fields: object,
     ) -> Runner:
-        usual = {"_env_file": None, "worker_nice": 0}  # tests run beside each other
+        usual = {"worker_nice": 0}  # tests run beside each other
         settings = WorkerSettings.model_validate(usual | fields)
         return Runner(
             sessions,

@@ -21,7 +21,7 @@ from db.spec.prune_spec import PruneSpec
 from db.tables.jobs import Job
 from tests.factories import make_job, make_spec
 from tests.models import FAMILIES, random_ids, write_model
-from tests.worker.attempts.test_run import cancel, read
+from tests.worker.rows import cancel, read
 from tests.worker.work import work
 from worker.attempts.engine import prune
 from worker.attempts.run import Prune, Runner
@@ -40,7 +40,7 @@ from worker.settings import WorkerSettings
 url, artifacts, folder, inputs, job_id = sys.argv[1:]
 killed = after_step(2, kill_process, prune)
 settings = WorkerSettings(
-    _env_file=None, data_dir=folder, artifact_url=artifacts, model_roots=inputs,
+    data_dir=folder, artifact_url=artifacts, model_roots=inputs,
     dataset_roots=inputs,
 )
 Runner(open_sessions(url), open_store(settings), killed, settings, worker="here/9").run(job_id)
@@ -65,7 +65,7 @@ def on_machine(sessions: Sessions, bucket_url: str, tmp_path: Path) -> Callable[
     def make(prune: Prune, machine: str, roots: Path | None = None, **fields: object) -> Runner:
         where = {"data_dir": tmp_path / machine, "artifact_url": bucket_url}
         folders = {"model_roots": (roots,), "dataset_roots": (roots,)} if roots else {}
-        settings = WorkerSettings.model_validate({"_env_file": None} | where | folders | fields)
+        settings = WorkerSettings.model_validate(where | folders | fields)
         return Runner(
             sessions,
             open_store(settings),

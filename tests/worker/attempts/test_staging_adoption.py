@@ -19,7 +19,7 @@ from db.jobs.commands import JobCommands
 from db.tables.jobs import Job
 from tests.factories import make_job, make_spec
 from tests.models import FAMILIES, random_ids, write_model
-from tests.worker.attempts.test_run import read
+from tests.worker.rows import read
 from tests.worker.work import after_block
 from worker.attempts.engine import prune
 from worker.attempts.run import Runner
@@ -35,7 +35,7 @@ from worker.attempts.run import Runner
 from worker.settings import WorkerSettings
 url, root, inputs, when, job_id = sys.argv[1:]
 killed = {"block": after_block, "step": after_step}[when](1, kill_process, prune)
-settings = WorkerSettings(_env_file=None, model_roots=inputs, dataset_roots=inputs)
+settings = WorkerSettings(model_roots=inputs, dataset_roots=inputs)
 store = FileStore(Path(root))
 Runner(open_sessions(url), store, killed, settings, worker="test/9").run(job_id)
 """

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.models import FAMILIES, random_ids, write_model
-from tests.worker.pruning.calibration.test_block_calibration import Experts, Halver
+from tests.worker.pruning.calibration.experts import Experts, Halver
 from worker.evaluation.perplexity import token_loss
 from worker.pruning.calibration.block_calibration import BlockCalibration
 from worker.pruning.calibration.collectors import InputCollector

@@ -6,8 +6,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -15,103 +15,39 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.models import FAMILIES, RECURRENT, random_ids, write_model
-from worker.evaluation.perplexity import token_loss
-from worker.pruning.base.durable_files import sha256
+from tests.models import FAMILIES, RECURRENT, write_model
+from tests.worker.pruning.sweep.resuming import (
+    ADAPT,
+    BINARIZED,
+    BLOCKS,
+    CORRECTED,
+    DEPTH,
+    EVALUATION,
+    HALF,
+    IN_PLACE,
+    MATRIX,
+    NEURONS,
+    OWL,
+    PGP,
+    QUANTIZED,
+    REFINED,
+    REFINED_QUANTIZED,
+    SPARSEGPT,
+    copy_state,
+    finish,
+    open_sweep,
+    without_timing,
+)
 from worker.pruning.base.names import PROGRESS_FOLDER
-from worker.pruning.binarization.settings import Binarization
 from worker.pruning.methods import scores
-from worker.pruning.methods.allocation import OwlAllocation
-from worker.pruning.methods.matrix_allocation import MatrixAllocation
-from worker.pruning.methods.patterns import Unstructured
-from worker.pruning.methods.registry import get_scorer, get_solver
 from worker.pruning.methods.scorers import InputScorer
-from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.workload import Propagation
-from worker.pruning.quantization.scheme import Quantization
-from worker.pruning.refinement.settings import Refinement
-from worker.pruning.structure.depth import Depth
-from worker.pruning.structure.measured_units import MeasuredUnits
-from worker.pruning.structure.measures import Adapt, Pgp
-from worker.pruning.structure.neurons import Neurons
-from worker.pruning.sweep.pipeline import ModelPruner
 from worker.pruning.sweep.recipe.recipe import Recipe
-from worker.pruning.sweep.results import BlockResult, PruningResult, UnitProgress
+from worker.pruning.sweep.results import UnitProgress
 
-BLOCKS = 3
 PROPAGATIONS: tuple[Propagation, ...] = ("fused", "reference")
-CALIBRATION, EVALUATION = random_ids(40, 16, seed=1), random_ids(3, 16, seed=2)
 KNOWN = [1.0] * len(EVALUATION)
 """Losses of the dense model that a run is given."""
-HALF = Recipe(get_scorer("zpruner"), Unstructured(0.5))
-SPARSEGPT = replace(HALF, solver=get_solver("sparsegpt"))
-CORRECTED = replace(SPARSEGPT, correction=0.3)
-OWL = Recipe(get_scorer("wanda"), Unstructured(0.5, "row"), allocation=OwlAllocation())
-MATRIX = replace(CORRECTED, allocation=MatrixAllocation())
-REFINED = replace(
-    HALF, correction=0.3, refinement=Refinement(steps=4, learning_rate=2e-3, tokens=32 * 16)
-)
-DEPTH = Recipe(None, Unstructured(0.0), removal=Depth(1 / 3))
-NEURONS = Recipe(None, Unstructured(0.0), removal=Neurons(0.2), correction=0.3)
-ADAPT = replace(NEURONS, removal=MeasuredUnits(0.3, Adapt()))
-SHARES = Adapt(steps=3, windows=8, tokens=16)
-IN_PLACE = replace(NEURONS, removal=MeasuredUnits(0.3, SHARES, uniform=False))
-TRIALS = Pgp(steps=20, windows=4, tokens=16, scored=8)
-PGP = replace(NEURONS, removal=MeasuredUnits(0.3, TRIALS))
-QUANTIZED = replace(HALF, quantization=Quantization(4))
-REFINED_QUANTIZED = replace(REFINED, quantization=Quantization(8, 8, "minmax"))
-BITS = Binarization(4, 2, 6, 16, 0.1)
-BINARIZED = Recipe(None, BITS.pattern, binarization=BITS)
-
-
-@dataclass(frozen=True)
-class Run:
-    """The results and the shards of a whole run."""
-
-    reports: list[BlockResult]
-    result: PruningResult
-    shards: dict[str, str]
-
-    def __post_init__(self) -> None:
-        assert len(self.shards) == BLOCKS + 1
-
-
-def open_sweep(
-    dense: Path,
-    out: Path,
-    recipe: Recipe = HALF,
-    dtype: torch.dtype = torch.float32,
-    dense_losses: Sequence[float] | None = None,
-) -> ModelPruner:
-    out.mkdir(exist_ok=True)
-    meta_model = MetaModel.open(dense, dtype, torch.device("cpu"))
-    return ModelPruner(
-        meta_model, recipe, CALIBRATION, EVALUATION, out, token_loss, dense_losses=dense_losses
-    )
-
-
-def finish(sweep: ModelPruner, out: Path, after: Callable[[int], object] = lambda _: None) -> Run:
-    """Run the sweep to its end; ``after`` is called with each finished block's index."""
-    blocks, reports = sweep.run(), []
-    while True:
-        try:
-            reports.append(next(blocks))
-            after(reports[-1].index)
-        except StopIteration as end:
-            shards = {path.name: sha256(path) for path in out.glob("*.safetensors*")}
-            shards.pop("model.safetensors.index.json", None)
-            return Run(reports, end.value, shards)
-
-
-def copy_state(out: Path, target: Path) -> None:
-    """Copy the files that a process would leave if it were killed now."""
-    shutil.copytree(out, target)
-
-
-def without_timing(run: Run) -> tuple[object, ...]:
-    """Return a run without its timing."""
-    reports = [replace(report, prune_seconds=0.0) for report in run.reports]
-    return reports, replace(run.result, prune_seconds=0.0, evaluate_seconds=0.0), run.shards
 
 
 @pytest.fixture(scope="module")
@@ -323,7 +259,7 @@ def test_a_checkpoint_that_was_written_again_starts_over(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from tests.worker.pruning.sweep.test_resume import SPARSEGPT, open_sweep
+from tests.worker.pruning.sweep.resuming import SPARSEGPT, open_sweep
 for report in open_sweep(Path(sys.argv[1]), Path(sys.argv[2]), SPARSEGPT).run():
     if report.index == 1:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -347,7 +283,7 @@ def test_a_process_killed_with_signal_9_loses_no_finished_block(
 KILLED_TRAINING = """
 import os, signal, sys
 from pathlib import Path
-from tests.worker.pruning.sweep.test_resume import REFINED, open_sweep
+from tests.worker.pruning.sweep.resuming import REFINED, open_sweep
 for step in open_sweep(Path(sys.argv[1]), Path(sys.argv[2]), REFINED).steps():
     if (getattr(step, "block", None), getattr(step, "step", None)) == (1, 2):
         os.kill(os.getpid(), signal.SIGKILL)
@@ -371,7 +307,7 @@ def test_a_process_killed_while_it_trains_a_block_loses_that_block_only(
 KILLED_CHOICE = """
 import os, signal, sys
 from pathlib import Path
-from tests.worker.pruning.sweep.test_resume import PGP, open_sweep
+from tests.worker.pruning.sweep.resuming import PGP, open_sweep
 for step in open_sweep(Path(sys.argv[1]), Path(sys.argv[2]), PGP).steps():
     if step.step == 18:
         os.kill(os.getpid(), signal.SIGKILL)
