@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from tests.models import random_ids
+from tests.worker.work import kill_process
 from worker.evaluation.perplexity import token_loss
 from worker.pruning.base.durable_files import sha256
 from worker.pruning.binarization.settings import Binarization
@@ -87,6 +88,13 @@ def finish(sweep: ModelPruner, out: Path, after: Callable[[int], object] = lambd
             shards = {path.name: sha256(path) for path in out.glob("*.safetensors*")}
             shards.pop("model.safetensors.index.json", None)
             return Run(reports, end.value, shards)
+
+
+def sweep_until(dense: Path, out: Path, recipe: Recipe, reached: dict[str, int]) -> None:
+    """Run a sweep, and end this process by signal 9 at the first step with some values."""
+    for step in open_sweep(dense, out, recipe).steps():
+        if all(getattr(step, name, None) == value for name, value in reached.items()):
+            kill_process()
 
 
 def copy_state(out: Path, target: Path) -> None:

@@ -3,9 +3,6 @@
 import json
 import os
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
@@ -16,6 +13,7 @@ import torch
 from torch import Tensor
 
 from tests.models import FAMILIES, RECURRENT, write_model
+from tests.worker.killed import run_until_killed
 from tests.worker.pruning.sweep.resuming import (
     ADAPT,
     BINARIZED,
@@ -36,6 +34,7 @@ from tests.worker.pruning.sweep.resuming import (
     copy_state,
     finish,
     open_sweep,
+    sweep_until,
     without_timing,
 )
 from worker.pruning.base.names import PROGRESS_FOLDER
@@ -256,23 +255,12 @@ def test_a_checkpoint_that_was_written_again_starts_over(
     assert "starting over: weights changed" in caplog.text
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from tests.worker.pruning.sweep.resuming import SPARSEGPT, open_sweep
-for report in open_sweep(Path(sys.argv[1]), Path(sys.argv[2]), SPARSEGPT).run():
-    if report.index == 1:
-        os.kill(os.getpid(), signal.SIGKILL)
-"""
-
-
 def test_a_process_killed_with_signal_9_loses_no_finished_block(
     dense: Path, tmp_path: Path
 ) -> None:
     out, killed = tmp_path / "out", tmp_path / "killed"
     undisturbed = finish(open_sweep(dense, out, SPARSEGPT), out)
-    process = subprocess.run([sys.executable, "-c", KILLED, str(dense), str(killed)], check=False)
-    assert process.returncode == -signal.SIGKILL
+    run_until_killed(sweep_until, dense, killed, SPARSEGPT, {"index": 1})
 
     again = open_sweep(dense, killed, SPARSEGPT)
 
@@ -280,23 +268,12 @@ def test_a_process_killed_with_signal_9_loses_no_finished_block(
     assert without_timing(finish(again, killed)) == without_timing(undisturbed)
 
 
-KILLED_TRAINING = """
-import os, signal, sys
-from pathlib import Path
-from tests.worker.pruning.sweep.resuming import REFINED, open_sweep
-for step in open_sweep(Path(sys.argv[1]), Path(sys.argv[2]), REFINED).steps():
-    if (getattr(step, "block", None), getattr(step, "step", None)) == (1, 2):
-        os.kill(os.getpid(), signal.SIGKILL)
-"""
-
-
 def test_a_process_killed_while_it_trains_a_block_loses_that_block_only(
     dense: Path, tmp_path: Path
 ) -> None:
     out, killed = tmp_path / "out", tmp_path / "killed"
     undisturbed = finish(open_sweep(dense, out, REFINED), out)
-    program = [sys.executable, "-c", KILLED_TRAINING, str(dense), str(killed)]
-    assert subprocess.run(program, check=False).returncode == -signal.SIGKILL
+    run_until_killed(sweep_until, dense, killed, REFINED, {"block": 1, "step": 2})
 
     again = open_sweep(dense, killed, REFINED)
 
@@ -304,23 +281,12 @@ def test_a_process_killed_while_it_trains_a_block_loses_that_block_only(
     assert without_timing(finish(again, killed)) == without_timing(undisturbed)
 
 
-KILLED_CHOICE = """
-import os, signal, sys
-from pathlib import Path
-from tests.worker.pruning.sweep.resuming import PGP, open_sweep
-for step in open_sweep(Path(sys.argv[1]), Path(sys.argv[2]), PGP).steps():
-    if step.step == 18:
-        os.kill(os.getpid(), signal.SIGKILL)
-"""
-
-
 def test_a_process_killed_while_it_chooses_units_goes_on_from_the_last_recorded_step(
     dense: Path, tmp_path: Path
 ) -> None:
     out, killed = tmp_path / "out", tmp_path / "killed"
     undisturbed = finish(open_sweep(dense, out, PGP), out)
-    program = [sys.executable, "-c", KILLED_CHOICE, str(dense), str(killed)]
-    assert subprocess.run(program, check=False).returncode == -signal.SIGKILL
+    run_until_killed(sweep_until, dense, killed, PGP, {"step": 18})
 
     again = open_sweep(dense, killed, PGP)
 
