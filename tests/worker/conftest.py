@@ -39,6 +39,15 @@ def speed_measured_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def forked_ranks() -> Iterator[None]:
+    """Fork the processes of ranks, which would take five seconds each to import the engine."""
+    start = import_module("tests.worker.processes").ForkedRank
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("worker.pruning.distributed.launcher._start_process", start)
+        yield
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> ArtifactStore:
     return FileStore(tmp_path / "artifacts")

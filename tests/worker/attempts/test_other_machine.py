@@ -18,7 +18,7 @@ from db.spec.prune_spec import PruneSpec
 from db.tables.jobs import Job
 from tests.factories import make_job, make_spec
 from tests.models import FAMILIES, random_ids, write_model
-from tests.worker.killed import job_until_step, run_until_killed
+from tests.worker.processes import STEP_TOKENS, job_until_step, run_until_killed
 from tests.worker.rows import cancel, read
 from tests.worker.work import work
 from worker.attempts.engine import prune
@@ -28,6 +28,12 @@ from worker.jobs.resources import Resources
 from worker.settings import WorkerSettings
 
 Steps = Generator[JobProgress, None, JobResult]
+
+
+@pytest.fixture
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make steps of recoveries as small as in the process that is killed."""
+    monkeypatch.setattr("worker.recovery.settings._FEWEST_BATCH_TOKENS", STEP_TOKENS)
 
 
 @pytest.fixture
@@ -67,6 +73,7 @@ def pruned(sessions: Sessions, job: Job) -> dict[str, str]:
     return {one.name: one.sha256 for one in artifacts if one.name.endswith(".safetensors")}
 
 
+@pytest.mark.usefixtures("small_steps")
 def test_a_killed_recovery_continues_on_another_machine_with_the_same_bytes(
     sessions: Sessions,
     on_machine: Callable[..., Runner],
@@ -75,7 +82,7 @@ def test_a_killed_recovery_continues_on_another_machine_with_the_same_bytes(
     inputs: Path,
     tmp_path: Path,
 ) -> None:
-    recover = {"kind": "masked", "tokens": 2 * 8192}
+    recover = {"kind": "masked", "tokens": 2 * STEP_TOKENS}
     spec = make_spec(model="local:dense", dataset="local:rows.jsonl", samples=16, recover=recover)
     whole, job = make_job(sessions, spec=spec), make_job(sessions, spec=spec)
     other = on_machine(prune, "there", inputs)

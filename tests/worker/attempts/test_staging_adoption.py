@@ -16,11 +16,17 @@ from db.jobs.commands import JobCommands
 from db.tables.jobs import Job
 from tests.factories import make_job, make_spec
 from tests.models import FAMILIES, random_ids, write_model
-from tests.worker.killed import job_until_block, job_until_step, run_until_killed
+from tests.worker.processes import STEP_TOKENS, job_until_block, job_until_step, run_until_killed
 from tests.worker.rows import read
 from tests.worker.work import after_block
 from worker.attempts.engine import prune
 from worker.attempts.run import Runner
+
+
+@pytest.fixture
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make steps of recoveries as small as in the process that is killed."""
+    monkeypatch.setattr("worker.recovery.settings._FEWEST_BATCH_TOKENS", STEP_TOKENS)
 
 
 @pytest.fixture
@@ -108,6 +114,7 @@ def test_a_retry_resumes_from_the_last_block_before_the_cancel(
     assert store.staged_jobs() == []
 
 
+@pytest.mark.usefixtures("small_steps")
 def test_a_job_whose_child_was_killed_in_its_recovery_continues_it_with_the_same_bytes(
     sessions: Sessions,
     store: ArtifactStore,
@@ -116,7 +123,7 @@ def test_a_job_whose_child_was_killed_in_its_recovery_continues_it_with_the_same
     inputs: Path,
     tmp_path: Path,
 ) -> None:
-    recover = {"kind": "masked", "tokens": 3 * 8192}
+    recover = {"kind": "masked", "tokens": 3 * STEP_TOKENS}
     spec = make_spec(model="local:dense", dataset="local:rows.jsonl", samples=16, recover=recover)
     whole, job = make_job(sessions, spec=spec), make_job(sessions, spec=spec)
     roots = {"model_roots": (inputs,), "dataset_roots": (inputs,)}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from db.core.states import Phase
 from db.spec.prune_spec import PruneSpec
-from tests.worker.killed import run_until_killed
+from tests.worker.processes import run_until_killed
 from tests.worker.work import after, kill_process
 from worker.jobs.progress import JobProgress
 from worker.jobs.prune import prune

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.worker.killed import run_until_killed
+from tests.worker.processes import run_until_killed
 from tests.worker.recovery.recoveries import (
     Models,
     digests,
@@ -28,18 +28,20 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("worker.recovery.teacher.CHUNK_TOKENS", {"cpu": 256})
 
 
-@pytest.mark.parametrize("kind", ["masked", "spp", "ast"])
+@pytest.mark.parametrize(
+    ("kind", "kills"), [("masked", KILLS), ("spp", KILLS[1:2]), ("ast", KILLS[1:2])]
+)
 def test_a_run_killed_anywhere_resumes_with_the_same_bytes_and_result(
-    models: Models, tmp_path: Path, kind: Kind
+    models: Models, tmp_path: Path, kind: Kind, kills: tuple[tuple[str, int], ...]
 ) -> None:
     out = tmp_path / "out"
 
     def copy(progress: RecoveryProgress) -> None:
-        if (progress.stage, progress.step) in KILLS:
+        if (progress.stage, progress.step) in kills:
             shutil.copytree(out, tmp_path / f"{progress.stage}-{progress.step}")
 
     undisturbed = finish(open_recovery(models, out, recovery_of(kind, STEPS)), copy)
-    for stage, step in KILLS:
+    for stage, step in kills:
         left = tmp_path / f"{stage}-{step}"
         again = open_recovery(models, left, recovery_of(kind, STEPS))
         saved = step if stage == "training" and step else None

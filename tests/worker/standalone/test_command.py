@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from db.core.states import Phase
 from tests.models import FAMILIES, random_ids, write_model
-from tests.worker.killed import command_until_block, run_until_killed
+from tests.worker.processes import command_until_block, run_until_killed
 from worker.jobs.progress import JobProgress
 from worker.pruning.model.checkpoint import Checkpoint
 from worker.standalone.command import app

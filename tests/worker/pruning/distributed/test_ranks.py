@@ -121,8 +121,8 @@ class Swept:
 
 
 @pytest.fixture(scope="module")
-def every(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Swept]:
-    """Sweep all cases at once: starting two processes takes longer than the sweeps."""
+def every(tmp_path_factory: pytest.TempPathFactory, forked_ranks: None) -> dict[str, Swept]:
+    """Sweep all cases at once: starting two processes takes longer than a sweep."""
     root = tmp_path_factory.mktemp("ranks")
     dense = write_model(root / "dense", FAMILIES["llama"])
     for case in CASES:
@@ -223,6 +223,7 @@ def sweep_one(
     yield (yield from sweep.steps())
 
 
+@pytest.mark.usefixtures("forked_ranks")
 def test_a_layer_that_one_rank_never_reaches_counts_the_tokens_of_the_other() -> None:
     for alone, shared in zip(
         route_all(SINGLE_PROCESS, CPU), launch(route_all, (CPU, CPU)), strict=True
