@@ -7,6 +7,7 @@ from collections.abc import Callable
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 
+import pytest
 import torch
 
 from db.core.session import open_sessions
@@ -89,5 +90,5 @@ def _run(url: str, worker: str, fields: dict[str, object], job_id: str, work: Pr
 def command_until_block(*words: str) -> None:
     """Run ``zpruner prune`` until the second block is finished."""
     sys.argv = ["prune", *words]
-    command.prune = after_block(1, kill_process, prune)
+    pytest.MonkeyPatch().setattr(command, "prune", after_block(1, kill_process, prune))
     command.main()

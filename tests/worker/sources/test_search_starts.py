@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import update
@@ -13,7 +14,7 @@ from tests.worker.sources.served import Service
 from worker.sources.search_starts import local_start
 
 FILE = "unit_probabilities.json"
-PGP = {"method": "pgp", "ratio": 0.3, "search_steps": 2, "sparsity": 0.0}
+PGP: dict[str, Any] = {"method": "pgp", "ratio": 0.3, "search_steps": 2, "sparsity": 0.0}
 
 
 def test_a_job_starts_from_the_search_of_another_one_or_fails_with_the_remedy(
