@@ -1,7 +1,9 @@
 """Fixtures for the glue: a store and a way to run one job."""
 
+import gc
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,37 @@ from worker.attempts.run import Prune, Runner
 from worker.settings import WorkerSettings
 
 RunnerFactory = Callable[..., Runner]
+
+
+def pytest_collection_finish() -> None:
+    """Let no garbage collection look at what was imported: each benchmark collects many times."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def speed_measured_once() -> Iterator[None]:
+    """Measure the speed of this machine once, not for each new data folder."""
+    module = import_module("worker.pruning.planning.measured_speed")
+    measure, known = module.benchmark, dict[tuple[object, ...], object]()
+
+    def once(folder: Path, *kind: object) -> object:
+        if kind not in known:
+            known[kind] = measure(folder, *kind)
+        return known[kind]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "benchmark", once)
+        yield
+
+
+@pytest.fixture(scope="module")
+def forked_ranks() -> Iterator[None]:
+    """Fork the processes of ranks, which would take five seconds each to import the engine."""
+    start = import_module("tests.worker.processes").ForkedRank
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("worker.pruning.distributed.launcher._start_process", start)
+        yield
 
 
 @pytest.fixture
@@ -32,7 +65,7 @@ def runner(sessions: Sessions, store: ArtifactStore) -> RunnerFactory:
         stopping: threading.Event | None = None,
         **fields: object,
     ) -> Runner:
-        usual = {"_env_file": None, "worker_nice": 0}  # tests run beside each other
+        usual = {"worker_nice": 0}  # tests run beside each other
         settings = WorkerSettings.model_validate(usual | fields)
         return Runner(
             sessions,

@@ -111,7 +111,7 @@ def test_a_generator_runs_in_the_thread_to_its_end_and_is_closed_there() -> None
 
 
 def test_a_thread_that_gives_way_still_gets_a_seventh_of_a_core_beside_a_busy_process() -> None:
-    nice = WorkerSettings.model_validate({"_env_file": None}).worker_nice
+    nice = WorkerSettings.model_validate({}).worker_nice
     with running(*ON_ONE_CORE, *SPINNING) as other:
         command = [*ON_ONE_CORE, sys.executable, "-c", SHARE, str(other.pid), str(nice)]
         share = json.loads(subprocess.check_output(command))

@@ -1,9 +1,6 @@
 """A worker is killed; a worker on another machine continues from the files in the bucket."""
 
 import json
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -21,7 +18,8 @@ from db.spec.prune_spec import PruneSpec
 from db.tables.jobs import Job
 from tests.factories import make_job, make_spec
 from tests.models import FAMILIES, random_ids, write_model
-from tests.worker.attempts.test_run import cancel, read
+from tests.worker.processes import STEP_TOKENS, job_until_step, run_until_killed
+from tests.worker.rows import cancel, read
 from tests.worker.work import work
 from worker.attempts.engine import prune
 from worker.attempts.run import Prune, Runner
@@ -29,24 +27,13 @@ from worker.jobs.progress import JobProgress, JobResult
 from worker.jobs.resources import Resources
 from worker.settings import WorkerSettings
 
-KILLED = """
-import sys
-from db.core.session import open_sessions
-from db.files.stores import open_store
-from tests.worker.work import after_step, kill_process
-from worker.attempts.engine import prune
-from worker.attempts.run import Runner
-from worker.settings import WorkerSettings
-url, artifacts, folder, inputs, job_id = sys.argv[1:]
-killed = after_step(2, kill_process, prune)
-settings = WorkerSettings(
-    _env_file=None, data_dir=folder, artifact_url=artifacts, model_roots=inputs,
-    dataset_roots=inputs,
-)
-Runner(open_sessions(url), open_store(settings), killed, settings, worker="here/9").run(job_id)
-"""
-
 Steps = Generator[JobProgress, None, JobResult]
+
+
+@pytest.fixture
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make steps of recoveries as small as in the process that is killed."""
+    monkeypatch.setattr("worker.recovery.settings._FEWEST_BATCH_TOKENS", STEP_TOKENS)
 
 
 @pytest.fixture
@@ -65,7 +52,7 @@ def on_machine(sessions: Sessions, bucket_url: str, tmp_path: Path) -> Callable[
     def make(prune: Prune, machine: str, roots: Path | None = None, **fields: object) -> Runner:
         where = {"data_dir": tmp_path / machine, "artifact_url": bucket_url}
         folders = {"model_roots": (roots,), "dataset_roots": (roots,)} if roots else {}
-        settings = WorkerSettings.model_validate({"_env_file": None} | where | folders | fields)
+        settings = WorkerSettings.model_validate(where | folders | fields)
         return Runner(
             sessions,
             open_store(settings),
@@ -86,6 +73,7 @@ def pruned(sessions: Sessions, job: Job) -> dict[str, str]:
     return {one.name: one.sha256 for one in artifacts if one.name.endswith(".safetensors")}
 
 
+@pytest.mark.usefixtures("small_steps")
 def test_a_killed_recovery_continues_on_another_machine_with_the_same_bytes(
     sessions: Sessions,
     on_machine: Callable[..., Runner],
@@ -94,14 +82,14 @@ def test_a_killed_recovery_continues_on_another_machine_with_the_same_bytes(
     inputs: Path,
     tmp_path: Path,
 ) -> None:
-    recover = {"kind": "masked", "tokens": 2 * 8192}
+    recover = {"kind": "masked", "tokens": 2 * STEP_TOKENS}
     spec = make_spec(model="local:dense", dataset="local:rows.jsonl", samples=16, recover=recover)
     whole, job = make_job(sessions, spec=spec), make_job(sessions, spec=spec)
     other = on_machine(prune, "there", inputs)
     other.run(whole.id)
-    arguments = [database_url, bucket_url, str(tmp_path / "here"), str(inputs), job.id]
-    done = subprocess.run([sys.executable, "-c", KILLED, *arguments])
-    assert done.returncode == -signal.SIGKILL
+    roots = {"model_roots": (inputs,), "dataset_roots": (inputs,)}
+    settings = {"data_dir": tmp_path / "here", "artifact_url": bucket_url, **roots}
+    run_until_killed(job_until_step, database_url, "here/9", settings, job.id, 2)
     releases.release_job(sessions, other._store, job.id, "here/9")
 
     other.run(job.id)

@@ -23,13 +23,13 @@ from db.events.job_events import EventRepository
 from db.files.artifact_store import ArtifactStore
 from db.files.artifacts import ArtifactRepository
 from db.jobs.commands import JobCommands
-from db.jobs.repository import JobRepository
 from db.scheduling.claims import ClaimRepository
 from db.scheduling.leases import LeaseRepository
 from db.scheduling.recovery import RecoveryRepository
 from db.spec.prune_spec import PruneSpec
 from db.tables.jobs import Job
 from tests.factories import make_job, make_spec, move
+from tests.worker.rows import cancel, read
 from tests.worker.webhooks.messages import until
 from tests.worker.work import WARNING, work
 from worker.attempts.run import Runner
@@ -40,20 +40,10 @@ RunnerFactory = Callable[..., Runner]
 WITHIN_S = 180
 
 
-def read(sessions: Sessions, job_id: str) -> Job:
-    with sessions() as session:
-        return JobRepository(session).get(job_id)
-
-
 def statuses(sessions: Sessions, job_id: str) -> list[str]:
     with sessions() as session:
         events = EventRepository(session).events(job_id)
     return [event.status.value for event in events if event.kind == "status"]
-
-
-def cancel(sessions: Sessions, job_id: str) -> None:
-    with sessions.begin() as session:
-        JobCommands(session).cancel(job_id)
 
 
 def left(store: ArtifactStore, tmp_path: Path) -> list[Path]:

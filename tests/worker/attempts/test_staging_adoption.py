@@ -1,9 +1,6 @@
 """A worker's child is killed during a sweep; the next attempt continues after its blocks."""
 
 import json
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,26 +16,17 @@ from db.jobs.commands import JobCommands
 from db.tables.jobs import Job
 from tests.factories import make_job, make_spec
 from tests.models import FAMILIES, random_ids, write_model
-from tests.worker.attempts.test_run import read
+from tests.worker.processes import STEP_TOKENS, job_until_block, job_until_step, run_until_killed
+from tests.worker.rows import read
 from tests.worker.work import after_block
 from worker.attempts.engine import prune
 from worker.attempts.run import Runner
 
-KILLED = """
-import sys
-from pathlib import Path
-from db.core.session import open_sessions
-from db.files.file_store import FileStore
-from tests.worker.work import after_block, after_step, kill_process
-from worker.attempts.engine import prune
-from worker.attempts.run import Runner
-from worker.settings import WorkerSettings
-url, root, inputs, when, job_id = sys.argv[1:]
-killed = {"block": after_block, "step": after_step}[when](1, kill_process, prune)
-settings = WorkerSettings(_env_file=None, model_roots=inputs, dataset_roots=inputs)
-store = FileStore(Path(root))
-Runner(open_sessions(url), store, killed, settings, worker="test/9").run(job_id)
-"""
+
+@pytest.fixture
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make steps of recoveries as small as in the process that is killed."""
+    monkeypatch.setattr("worker.recovery.settings._FEWEST_BATCH_TOKENS", STEP_TOKENS)
 
 
 @pytest.fixture
@@ -71,9 +59,8 @@ def test_a_job_whose_child_was_killed_resumes_after_its_last_finished_block(
     roots = {"model_roots": (inputs,), "dataset_roots": (inputs,)}
     undisturbed = runner(prune, **roots)
     undisturbed.run(whole.id)
-    words = [sys.executable, "-c", KILLED, database_url, str(tmp_path / "artifacts"), str(inputs)]
-    done = subprocess.run([*words, "block", job.id], check=False)
-    assert done.returncode == -signal.SIGKILL
+    settings = {"data_dir": tmp_path, **roots}
+    run_until_killed(job_until_block, database_url, "test/9", settings, job.id)
     releases.release_job(sessions, store, job.id, "test/9")
 
     undisturbed.run(job.id)
@@ -127,6 +114,7 @@ def test_a_retry_resumes_from_the_last_block_before_the_cancel(
     assert store.staged_jobs() == []
 
 
+@pytest.mark.usefixtures("small_steps")
 def test_a_job_whose_child_was_killed_in_its_recovery_continues_it_with_the_same_bytes(
     sessions: Sessions,
     store: ArtifactStore,
@@ -135,15 +123,14 @@ def test_a_job_whose_child_was_killed_in_its_recovery_continues_it_with_the_same
     inputs: Path,
     tmp_path: Path,
 ) -> None:
-    recover = {"kind": "masked", "tokens": 3 * 8192}
+    recover = {"kind": "masked", "tokens": 3 * STEP_TOKENS}
     spec = make_spec(model="local:dense", dataset="local:rows.jsonl", samples=16, recover=recover)
     whole, job = make_job(sessions, spec=spec), make_job(sessions, spec=spec)
     roots = {"model_roots": (inputs,), "dataset_roots": (inputs,)}
     undisturbed = runner(prune, **roots)
     undisturbed.run(whole.id)
-    words = [sys.executable, "-c", KILLED, database_url, str(tmp_path / "artifacts"), str(inputs)]
-    done = subprocess.run([*words, "step", job.id], check=False)
-    assert done.returncode == -signal.SIGKILL
+    settings = {"data_dir": tmp_path, **roots}
+    run_until_killed(job_until_step, database_url, "test/9", settings, job.id, 1)
     releases.release_job(sessions, store, job.id, "test/9")
 
     undisturbed.run(job.id)

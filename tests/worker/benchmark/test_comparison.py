@@ -15,15 +15,25 @@ from db.spec.quality_gate import metric_value
 from tests.models import FAMILIES, write_model
 from tests.worker.benchmark.counting import operations_clock
 from worker.benchmark.comparison import Comparison, compare
-from worker.benchmark.measurement import NEW_TOKENS, Measurement, draw_prompt, measure
-from worker.benchmark.rounds import ROUNDS, Round
+from worker.benchmark.measurement import Measurement, draw_prompt, measure
+from worker.benchmark.rounds import Round
 from worker.benchmark.runtime import Limits
 from worker.benchmark.transformers_runtime import TransformersRuntime
 from worker.pruning.base.generators import run_to_end
 
 RUNTIME = TransformersRuntime(torch.device("cpu"), torch.float32)
-POSITIONS = 120
+POSITIONS, ROUNDS = 120, 6
 WIDTH, HIDDEN, KEYS, VOCABULARY = 32, 48, 16, 96  # of the Llama in tests.models
+
+
+NEW_TOKENS = 4
+
+
+@pytest.fixture
+def few_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Generate few tokens in few rounds: counting their operations takes its time."""
+    monkeypatch.setattr("worker.benchmark.measurement.NEW_TOKENS", NEW_TOKENS)
+    monkeypatch.setattr("worker.benchmark.rounds.ROUNDS", ROUNDS)
 
 
 def measured(folder: Path) -> Measurement:
@@ -48,10 +58,8 @@ def write_zeros(dense: Path, pruned: Path) -> None:
         save_file(kept, shard, metadata={"format": "pt"})
 
 
-def test_zeros_are_no_speed_up_and_no_smaller_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("worker.benchmark.measurement.NEW_TOKENS", 4)  # counting takes its time
+@pytest.mark.usefixtures("few_tokens")
+def test_zeros_are_no_speed_up_and_no_smaller_file(tmp_path: Path) -> None:
     dense, pruned = tmp_path / "dense", tmp_path / "pruned"
     write_family(dense, "llama", num_hidden_layers=1)
     write_zeros(dense, pruned)
@@ -69,10 +77,11 @@ def test_zeros_are_no_speed_up_and_no_smaller_file(
     assert summary[1] == "Generating: no speed-up, 1 times the speed (1 to 1)."
     assert summary[3] == "Files: 1 times the size."
     report = comparison.report()
-    assert report["prompt_tokens"] == POSITIONS - 4 - 1
+    assert report["prompt_tokens"] == POSITIONS - NEW_TOKENS - 1
     assert len(report["rounds"]) == ROUNDS
 
 
+@pytest.mark.usefixtures("few_tokens")
 def test_half_of_the_blocks_is_nearly_half_of_the_operations(tmp_path: Path) -> None:
     dense, pruned = (
         measured(write_family(tmp_path / f"{blocks}", "llama", num_hidden_layers=blocks))
@@ -82,6 +91,7 @@ def test_half_of_the_blocks_is_nearly_half_of_the_operations(tmp_path: Path) -> 
     assert 1.6 < pruned.decode_per_second / dense.decode_per_second < 2.1
 
 
+@pytest.mark.usefixtures("few_tokens")
 def test_every_token_is_counted_once(tmp_path: Path) -> None:
     found = measured(write_family(tmp_path, "llama", num_hidden_layers=2))
 
@@ -93,6 +103,7 @@ def test_every_token_is_counted_once(tmp_path: Path) -> None:
     assert length * 2 * block <= of_prompt <= length * 2 * (block + most_attention)
 
 
+@pytest.mark.usefixtures("few_tokens")
 @pytest.mark.parametrize("family", ["gpt2-conv1d", "gemma3-hybrid", "mixtral-experts"])
 def test_models_of_other_families_are_measured(tmp_path: Path, family: str) -> None:
     found = measured(write_family(tmp_path, family))

@@ -14,7 +14,7 @@ from db.scheduling.claims import ClaimRepository
 from db.scheduling.leases import LeaseRepository
 from tests.db.scheduling.test_workers import appear, silent_for, states
 from tests.factories import expire_lease, make_job, move
-from tests.worker.attempts.test_run import read
+from tests.worker.rows import read
 from tests.worker.work import work
 from worker.attempts.run import Runner
 from worker.control import lease_recovery
@@ -57,7 +57,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def recovery(sessions: Sessions, store: ArtifactStore, clock: Clock) -> ShiftedRecovery:
-    settings = WorkerSettings.model_validate({"_env_file": None})
+    settings = WorkerSettings.model_validate({})
     return ShiftedRecovery(sessions, store, settings, clock)
 
 

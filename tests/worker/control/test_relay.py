@@ -11,7 +11,7 @@ from db.scheduling.recovery import PUSH_AGAIN_AFTER
 from db.tables.jobs import Job
 from tests.factories import expire_lease, make_job
 from tests.fakes import ListQueue
-from tests.worker.attempts.test_run import read
+from tests.worker.rows import read
 from worker.control import relay
 
 

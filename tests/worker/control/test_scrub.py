@@ -1,5 +1,3 @@
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,41 +11,13 @@ from db.files.artifacts import ArtifactRepository
 from db.files.file_store import FileStore
 from db.tables.artifacts import Artifact
 from tests.api.work import finish_job
-from worker.control.scrub import MAX_CALL_INTERVAL_S, Scrub
-
-MIB = 1 << 20
-WEEK = timedelta(days=7)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def after(self, seconds: float, step: Callable[[], int]) -> int:
-        self.now += seconds
-        return step()
+from tests.worker.control.scrubbing import MIB, WEEK, Clock, age, scrubbing
+from worker.control.scrub import MAX_CALL_INTERVAL_S
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> ArtifactStore:
     return FileStore(tmp_path / "artifacts")
-
-
-def age(sessions: Sessions, days: float) -> None:
-    with sessions.begin() as session:
-        session.execute(update(Artifact).values(checked_at=now(-timedelta(days=days))))
-
-
-@contextmanager
-def scrubbing(
-    sessions: Sessions, store: ArtifactStore, clock: Clock, rate: int = MIB
-) -> Iterator[Scrub]:
-    scrub = Scrub(sessions, store, every=WEEK, bytes_per_s=rate, clock=clock)
-    yield scrub
-    scrub.close()
 
 
 def test_each_file_is_read_once_a_week_and_no_faster_than_allowed(

@@ -11,7 +11,7 @@ from db.files.staging import Staging
 from db.tables.artifacts import Artifact
 from tests.api.work import finish_job
 from tests.bucket_server import RETRY_FOR
-from tests.worker.control.test_scrub import MIB, Clock, age, scrubbing
+from tests.worker.control.scrubbing import MIB, Clock, age, scrubbing
 
 FILES = {name: name.encode() * MIB for name in ("changed", "intact", "missing", "truncated")}
 

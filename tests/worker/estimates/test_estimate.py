@@ -52,7 +52,6 @@ def folder(tmp_path: Path) -> Path:
 def settings(data: Path, folder: Path) -> WorkerSettings:
     return WorkerSettings.model_validate(
         {
-            "_env_file": None,
             "data_dir": data,
             "model_roots": (folder,),
             "dataset_roots": (folder,),

@@ -37,7 +37,7 @@ def test_only_the_computation_of_an_estimate_gives_way(
     event.listen(sessions.kw["bind"], "begin", begin)
     with sessions.begin() as session:
         EstimateRepository(session).request(make_spec(model="local:none"))
-    fields = {"_env_file": None, "data_dir": tmp_path, "worker_nice": mine + 3}
+    fields = {"data_dir": tmp_path, "worker_nice": mine + 3}
     assert estimator.compute_next(sessions, WorkerSettings.model_validate(fields))
     assert of_work == [mine + 3]
     assert len(of_writers) > 2

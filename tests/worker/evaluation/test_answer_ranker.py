@@ -46,6 +46,12 @@ def test_noise_leaves_the_ranker_at_chance() -> None:
     assert abs(ranker - random) < 3 * (random * (1 - random) / 600) ** 0.5
 
 
+@pytest.fixture
+def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train enough for another seed to make a difference, and no longer."""
+    monkeypatch.setattr("worker.evaluation.answer_ranker._STEPS", 10)
+
+
 @pytest.mark.parametrize("hidden", [16, 576, 4096, 8192, 18_432])
 def test_a_ranker_has_fewer_than_half_a_million_parameters(hidden: int) -> None:
     states, right = torch.randn(4, 3, hidden), torch.tensor([[True, False]] * 4)
@@ -54,6 +60,7 @@ def test_a_ranker_has_fewer_than_half_a_million_parameters(hidden: int) -> None:
     assert hidden * 4 < ranker.parameter_count < MOST_PARAMETERS
 
 
+@pytest.mark.usefixtures("few_steps")
 def test_the_same_seed_gives_the_same_scores_and_another_one_others() -> None:
     states, right = drawn(1.0)
     torch.manual_seed(5)
@@ -65,6 +72,7 @@ def test_the_same_seed_gives_the_same_scores_and_another_one_others() -> None:
     assert torch.equal(torch.random.get_rng_state(), before), "others' draws stay the same"
 
 
+@pytest.mark.usefixtures("few_steps")
 def test_the_order_of_the_answers_does_not_matter() -> None:
     states, right = drawn(1.0)
     ranker = fitted_ranker(states, right, 0)

@@ -1,19 +1,14 @@
 """Run a job in a process that is killed by signal 9 in the middle of a phase."""
 
-import signal
-from multiprocessing import get_context
 from pathlib import Path
 
 from db.core.states import Phase
 from db.spec.prune_spec import PruneSpec
+from tests.worker.processes import run_until_killed
 from tests.worker.work import after, kill_process
 from worker.jobs.progress import JobProgress
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
-
-ENDS_WITHIN_S = 300
-_FORKED = get_context("forkserver")
-_FORKED.set_forkserver_preload([__name__])  # the libraries are loaded once for all jobs
 
 
 def run_killed(
@@ -33,10 +28,7 @@ def run_killed(
         step: the step of a gradual job in which it is killed, and their number.
         count: n.
     """
-    process = _FORKED.Process(target=_run, args=(spec, out, phase, step, count))
-    process.start()
-    process.join(ENDS_WITHIN_S)
-    assert process.exitcode == -signal.SIGKILL
+    run_until_killed(_run, spec, out, phase, step, count)
 
 
 def _run(

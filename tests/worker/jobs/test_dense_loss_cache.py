@@ -93,6 +93,7 @@ def test_a_changed_checkpoint_is_measured_again(folder: Path) -> None:
     assert run(folder, "second")["computed"]["dense_loss"] == "measured"
 
 
+@pytest.mark.usefixtures("forked_ranks")
 def test_several_processes_reuse_the_cached_loss(folder: Path) -> None:
     first = run(folder, "first")
     second = run(folder, "second", devices=2)

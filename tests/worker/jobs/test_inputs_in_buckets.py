@@ -143,7 +143,7 @@ def test_a_missing_object_is_refused_with_its_field(
 
 def test_an_estimate_copies_the_text_but_no_weights(url: str, tmp_path: Path) -> None:
     settings = WorkerSettings.model_validate(
-        {"_env_file": None, "data_dir": tmp_path, "input_urls": (url,), "device": "cpu"}
+        {"data_dir": tmp_path, "input_urls": (url,), "device": "cpu"}
     )
     found = estimate(spec_of(url), settings)
     assert found["model"]["name"] == f"{url}/tiny"

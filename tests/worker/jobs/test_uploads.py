@@ -21,7 +21,7 @@ from db.files.artifacts import ArtifactRepository
 from db.files.file_store import FileStore
 from db.spec.datasets.upload_store import FileUploads
 from tests.fakes import ListQueue
-from tests.worker.attempts.test_run import read
+from tests.worker.rows import read
 from worker.attempts.engine import prune
 from worker.attempts.run import Runner
 from worker.control import cleanup
@@ -45,7 +45,7 @@ def settings(tmp_path: Path, database_url: str) -> dict[str, Any]:
 
 @pytest.fixture
 def client(settings: dict[str, Any]) -> Iterator[TestClient]:
-    app = create_app(ApiSettings.model_validate({"_env_file": None} | settings), ListQueue())
+    app = create_app(ApiSettings.model_validate(settings), ListQueue())
     with TestClient(app, base_url="http://127.0.0.1") as client:
         yield client
 
@@ -77,7 +77,7 @@ def test_a_job_calibrates_and_evaluates_on_uploads_and_its_report_says_which(
     body |= {"samples": 4, "seq_len": 64, "eval_samples": 4, "eval_dataset": text["dataset"]}
     job_id = client.post("/v1/jobs", json=body).json()["id"]
     spec = read(sessions, job_id).spec
-    fields = WorkerSettings.model_validate({"_env_file": None} | settings)
+    fields = WorkerSettings.model_validate(settings)
     assert estimate(spec, fields)["windows"]["calibration"] == 4
 
     runner(prune, **settings).run(job_id)
@@ -127,7 +127,7 @@ def test_a_job_fails_if_its_dataset_changed_on_disk(
     field: str,
 ) -> None:
     made = upload(client, ROWS, "application/jsonl")
-    fields = WorkerSettings.model_validate({"_env_file": None} | settings)
+    fields = WorkerSettings.model_validate(settings)
     path = fields.upload_dir / f"{made['id']}.jsonl"
     path.write_bytes(ROWS.replace(b"fox", b"dog", 1))
     body = {"model": "local:tiny", "sparsity": 0.5, "dataset": "stdlib-docs"}
@@ -145,7 +145,7 @@ def test_a_job_reads_the_column_that_it_names(
 ) -> None:
     lines = [f'{number},nothing,"{one}"\n' for number, one in enumerate(SENTENCES)]
     made = upload(client, "".join(["id,text,body\n", *lines]).encode(), "text/csv")
-    fields = WorkerSettings.model_validate({"_env_file": None} | settings)
+    fields = WorkerSettings.model_validate(settings)
     store = FileStore(fields.artifact_dir)
     tokens = {}
     for chosen in ("body", "text"):

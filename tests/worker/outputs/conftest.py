@@ -27,7 +27,7 @@ def sending(sessions: Sessions, store: ArtifactStore, database_url: str, tmp_pat
         "database_url": database_url,
         "secrets_key": KEY,
     }
-    settings = Settings.model_validate({"_env_file": None} | fields)
+    settings = Settings.model_validate(fields)
     return Sending(sessions, store, settings)
 
 

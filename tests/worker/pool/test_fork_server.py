@@ -290,9 +290,7 @@ wait.set()
 def test_processes_are_forked_for_the_cpu_and_for_a_gpu_by_setting(
     fork_server: str, device: str, forks: bool
 ) -> None:
-    settings = WorkerSettings.model_validate(
-        {"_env_file": None, "fork_server": fork_server, "device": device}
-    )
+    settings = WorkerSettings.model_validate({"fork_server": fork_server, "device": device})
     pool = symbol_by_name(celery_options(settings)["worker_pool"])
     assert pool is (ForkingPool if forks else PatientPool)
     assert issubclass(pool.Pool, PatientPool.Pool)

@@ -21,7 +21,7 @@ from db.scheduling.queues import QueueRepository
 from db.scheduling.workers import WorkerRepository
 from db.tables.jobs import Worker
 from tests.factories import make_job, make_worker
-from tests.worker.attempts.test_run import read
+from tests.worker.rows import read
 from tests.worker.work import work
 from worker.attempts.run import Runner
 from worker.device import Device, detect_in_subprocess

@@ -28,14 +28,9 @@ def exchange(ranks: Ranks, device: torch.device) -> Generator[object, None, str]
     ranks.broadcast(received[:, ::2])
     yield ranks.all_reduce(received).tolist(), str(device)
     yield sorted({address for rank in ranks.all_gather(*_listening()) for address in rank})
-    return "done"
-
-
-def surroundings(
-    ranks: Ranks, device: torch.device
-) -> Generator[list[tuple[int, ...]], None, None]:
-    """Yield of each rank its session, its niceness, and 0 if it leads a process group."""
+    # Of each rank its session, its niceness, and 0 if it leads a process group.
     yield ranks.all_gather(os.getsid(0), os.nice(0), os.getpgid(0) - os.getpid())
+    return "done"
 
 
 def exchange_on_device(ranks: Ranks, device: torch.device) -> Generator[list[float], None, None]:

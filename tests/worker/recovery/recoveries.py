@@ -9,6 +9,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM
 
 from tests.models import FAMILIES, VOCABULARY, random_ids
+from tests.worker.work import kill_process
 from worker.evaluation.perplexity import token_loss
 from worker.pruning.base.durable_files import sha256
 from worker.pruning.base.generators import run_to_end
@@ -18,6 +19,7 @@ from worker.pruning.methods.registry import get_scorer
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.sweep.pipeline import ModelPruner
 from worker.pruning.sweep.recipe.recipe import Recipe
+from worker.recovery import settings
 from worker.recovery.recover import ModelRecovery
 from worker.recovery.results import RecoveryProgress, RecoveryResult
 from worker.recovery.settings import Kind, Recovery
@@ -102,6 +104,14 @@ def open_recovery(
         seed=seed,
         ranks=ranks,
     )
+
+
+def recover_until(models: Models, out: Path, recovery: Recovery, step: int) -> None:
+    """Recover, and end this process by signal 9 after a step of the training."""
+    settings._FEWEST_BATCH_TOKENS = BATCH_TOKENS  # as in all tests of recoveries
+    for progress in open_recovery(models, out, recovery).run():
+        if (progress.stage, progress.step) == ("training", step):
+            kill_process()
 
 
 def finish(

@@ -25,7 +25,9 @@ TWO = (torch.device("cpu"),) * 2
 
 
 @pytest.fixture(scope="module")
-def undisturbed(models: Models, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Results]:
+def undisturbed(
+    models: Models, tmp_path_factory: pytest.TempPathFactory, forked_ranks: None
+) -> tuple[Path, Results]:
     out = tmp_path_factory.mktemp("two")
     return out, run_to_end(launch(partial(recover_all, models, out, KINDS), TWO))
 

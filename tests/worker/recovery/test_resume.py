@@ -1,18 +1,17 @@
 """Recoveries that are killed, and the runs that resume them."""
 
 import shutil
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.worker.processes import run_until_killed
 from tests.worker.recovery.recoveries import (
     Models,
     digests,
     finish,
     open_recovery,
+    recover_until,
     recovery_of,
 )
 from worker.pruning.base.names import PROGRESS_FOLDER
@@ -29,38 +28,26 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("worker.recovery.teacher.CHUNK_TOKENS", {"cpu": 256})
 
 
-@pytest.mark.parametrize("kind", ["masked", "spp", "ast"])
+@pytest.mark.parametrize(
+    ("kind", "kills"), [("masked", KILLS), ("spp", KILLS[1:2]), ("ast", KILLS[1:2])]
+)
 def test_a_run_killed_anywhere_resumes_with_the_same_bytes_and_result(
-    models: Models, tmp_path: Path, kind: Kind
+    models: Models, tmp_path: Path, kind: Kind, kills: tuple[tuple[str, int], ...]
 ) -> None:
     out = tmp_path / "out"
 
     def copy(progress: RecoveryProgress) -> None:
-        if (progress.stage, progress.step) in KILLS:
+        if (progress.stage, progress.step) in kills:
             shutil.copytree(out, tmp_path / f"{progress.stage}-{progress.step}")
 
     undisturbed = finish(open_recovery(models, out, recovery_of(kind, STEPS)), copy)
-    for stage, step in KILLS:
+    for stage, step in kills:
         left = tmp_path / f"{stage}-{step}"
         again = open_recovery(models, left, recovery_of(kind, STEPS))
         saved = step if stage == "training" and step else None
         assert again.resumed_from_step == saved
         assert finish(again) == undisturbed
         assert digests(left) == digests(out)
-
-
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from tests.worker.recovery.recoveries import BATCH_TOKENS, Models, open_recovery, recovery_of
-from tests.worker.recovery.recoveries import SPARSE
-from worker.recovery import settings
-settings._FEWEST_BATCH_TOKENS = BATCH_TOKENS
-models = Models(Path(sys.argv[1]), Path(sys.argv[2]), SPARSE, None)
-for progress in open_recovery(models, Path(sys.argv[3]), recovery_of("masked", 12)).run():
-    if (progress.stage, progress.step) == ("training", 7):
-        os.kill(os.getpid(), signal.SIGKILL)
-"""
 
 
 def test_a_process_killed_with_signal_9_loses_no_recorded_step(
@@ -70,9 +57,7 @@ def test_a_process_killed_with_signal_9_loses_no_recorded_step(
     monkeypatch.setattr("worker.recovery.settings._FEWEST_BATCH_TOKENS", 64)
     out, killed = tmp_path / "out", tmp_path / "killed"
     undisturbed = finish(open_recovery(models, out, recovery_of("masked", STEPS)))
-    arguments = [str(models.dense), str(models.pruned), str(killed)]
-    process = subprocess.run([sys.executable, "-c", KILLED, *arguments], check=False)
-    assert process.returncode == -signal.SIGKILL
+    run_until_killed(recover_until, models, killed, recovery_of("masked", STEPS), 7)
 
     again = open_recovery(models, killed, recovery_of("masked", STEPS))
 

@@ -1,14 +1,20 @@
-"""Fixtures for sources: a hub on loopback, and a tokenizer that knows bytes."""
+"""Fixtures for sources: a hub on loopback, a tokenizer that knows bytes, and jobs with a store."""
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import datasets.config
 import pytest
 from huggingface_hub import close_session, constants
 
+from db.core.session import Sessions
+from db.files.stores import open_store
 from tests.hub import Hub
+from tests.worker.evaluation.models import write_model_and_tokenizer
 from tests.worker.sources.builders import byte_tokenizer
+from tests.worker.sources.served import Service
+from worker.settings import WorkerSettings
 from worker.sources.encoding import Tokenizer
 
 
@@ -39,3 +45,16 @@ def datasets_hub(hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> H
 def tokenizer() -> Tokenizer:
     """A fast tokenizer whose ids are the text's bytes, with a BOS it would add if allowed."""
     return byte_tokenizer()
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def service(request: pytest.FixtureRequest, sessions: Sessions, tmp_path: Path) -> Service:
+    """Jobs whose results lie in a folder, or in a bucket."""
+    write_model_and_tokenizer(tmp_path / "model")
+    (tmp_path / "text.txt").write_text("The quick brown fox jumps over the lazy dog. " * 200)
+    fields: dict[str, Any] = {"device": "cpu", "data_dir": tmp_path / "data"}
+    if request.param == "bucket":
+        fields["artifact_url"] = request.getfixturevalue("bucket_url")
+    roots = dict.fromkeys(("model_roots", "dataset_roots"), (tmp_path,))
+    settings = WorkerSettings.model_validate(fields | roots)
+    return Service(sessions, open_store(settings), settings)

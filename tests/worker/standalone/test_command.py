@@ -3,9 +3,6 @@
 import errno
 import json
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from db.core.states import Phase
 from tests.models import FAMILIES, random_ids, write_model
+from tests.worker.processes import command_until_block, run_until_killed
 from worker.jobs.progress import JobProgress
 from worker.pruning.model.checkpoint import Checkpoint
 from worker.standalone.command import app
@@ -298,20 +296,11 @@ def test_an_error_during_the_work_is_printed_in_one_line(
     assert not (folder / "out").exists()
 
 
-KILLED = """
-from tests.worker.work import after_block, kill_process
-from worker.standalone import command
-command.prune = after_block(1, kill_process, command.prune)
-command.main()
-"""
-
-
 def test_the_same_command_resumes_after_a_kill_and_reports_it(folder: Path) -> None:
     assert run(folder).exit_code == 0
     (folder / "out").rename(folder / "undisturbed")
     words = [folder / "dense", folder / "out", "--dataset", folder / "rows.jsonl"]
-    command = [sys.executable, "-c", KILLED, *map(str, words), "--sparsity", "0.5"]
-    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    run_until_killed(command_until_block, *map(str, words), "--sparsity", "0.5")
     assert not (folder / "out").exists()
 
     result = run(folder)

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from standardwebhooks.webhooks import Webhook as Verifier
+
 
 @dataclass(frozen=True)
 class Request:
@@ -33,6 +35,15 @@ class Receiver:
     @property
     def url(self) -> str:
         return f"http://{self.host}:{self.port}/hook"
+
+
+def ids(receiver: Receiver) -> list[str]:
+    return [request.headers["webhook-id"] for request in receiver.requests]
+
+
+def verified(request: Request, secret: str) -> object:
+    """Return what a receiver that checks signatures reads."""
+    return Verifier(secret).verify(request.body, request.headers)
 
 
 def saying(status: int, **headers: str) -> Answer:

@@ -7,7 +7,6 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 from sqlalchemy import update
-from standardwebhooks.webhooks import Webhook as Verifier
 
 from db.core.retry_schedule import RetrySchedule
 from db.core.session import Sessions
@@ -25,7 +24,7 @@ from tests.worker.webhooks.messages import (
     make_due,
     make_webhook,
 )
-from tests.worker.webhooks.receivers import Receiver, Request, receiving, saying
+from tests.worker.webhooks.receivers import ids, receiving, saying, verified
 
 
 @pytest.fixture
@@ -38,15 +37,6 @@ def make_deliveries(sessions: Sessions) -> None:
     """Order events and make their deliveries, as the control process does."""
     order_events(sessions)
     fan_out(sessions)
-
-
-def verified(request: Request, secret: str) -> object:
-    """Return what a receiver that checks signatures reads."""
-    return Verifier(secret).verify(request.body, request.headers)
-
-
-def ids(receiver: Receiver) -> list[str]:
-    return [request.headers["webhook-id"] for request in receiver.requests]
 
 
 def test_a_succeeded_job_is_notified_once_with_a_valid_signature(sessions: Sessions) -> None:

@@ -23,8 +23,7 @@ from tests.worker.webhooks.messages import (
     make_webhook,
     until,
 )
-from tests.worker.webhooks.receivers import receiving, saying
-from tests.worker.webhooks.test_dispatcher import ids, verified
+from tests.worker.webhooks.receivers import ids, receiving, saying, verified
 from worker.webhooks.dispatcher import WebhookDispatcher
 from worker.webhooks.sender import Sender
 

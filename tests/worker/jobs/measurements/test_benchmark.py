@@ -32,8 +32,9 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def few_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Generate fewer tokens in each measurement."""
+    """Generate fewer tokens in each measurement, in fewer rounds."""
     monkeypatch.setattr("worker.benchmark.measurement.NEW_TOKENS", 8)
+    monkeypatch.setattr("worker.benchmark.rounds.ROUNDS", 6)
 
 
 def job(folder: Path, **fields: Any) -> Generator[JobProgress, None, JobResult]:
@@ -56,13 +57,13 @@ def test_the_result_has_every_metric_of_a_benchmark_and_the_report_every_round(
     assert metrics["weights_bytes_ratio"] == pytest.approx(1, abs=0.1)
     report = json.loads((folder / "out" / "report.json").read_text())
     require_announced_in(report)
-    assert len(report["benchmark"]["rounds"]) == 9
+    assert len(report["benchmark"]["rounds"]) == 6
     assert report["benchmark"]["runtime"] == "transformers"
     summary = metrics["speed"]["summary"]
     assert f"- {summary[1]}" in (folder / "out" / "README.md").read_text()
     fractions = [step.fraction for step in steps]
     assert fractions == sorted(fractions)
-    assert sum(step.phase is Phase.evaluating and step.fraction > 0.97 for step in steps) == 18
+    assert sum(step.phase is Phase.evaluating and step.fraction > 0.97 for step in steps) == 12
 
 
 @pytest.mark.usefixtures("few_tokens")

@@ -224,6 +224,7 @@ def test_a_first_step_that_fails_the_gate_is_the_result(folder: Path, tmp_path: 
     assert json.loads((tmp_path / "out" / CONFIG).read_text())["intermediate_size"] == 40
 
 
+@pytest.mark.usefixtures("forked_ranks")
 def test_two_devices_make_the_steps_of_one(folder: Path, tmp_path: Path) -> None:
     run(folder, tmp_path / "one", steps=2, **WANDA)
     run(folder, tmp_path / "two", devices=2, steps=2, **WANDA)

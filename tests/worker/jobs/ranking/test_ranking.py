@@ -38,6 +38,12 @@ def run(folder: Path, out: str = "out", **fields: Any) -> tuple[dict[str, Any], 
     return report, sum(step.phase is Phase.evaluating for step in steps)
 
 
+@pytest.fixture(autouse=True)
+def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train rankers in few steps: how good they are is tested elsewhere."""
+    monkeypatch.setattr("worker.evaluation.answer_ranker._STEPS", 10)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     write_model_and_tokenizer(tmp_path / "model", positions=256)

@@ -160,16 +160,12 @@ def evaluations(steps: list[JobProgress]) -> int:
     return sum(one.phase is Phase.evaluating for one in steps)
 
 
-@pytest.mark.parametrize(
-    ("name", "reason"),
-    [("no_such_task", "there is no such task"), ("essay", "generates text")],
-)
 def test_a_task_that_cannot_be_run_is_refused_before_the_sweep(
-    tmp_path: Path, resources: Resources, name: str, reason: str
+    tmp_path: Path, resources: Resources
 ) -> None:
-    with pytest.raises(SpecRefusedError, match=reason) as refused:
-        run(spec(tmp_path, "sums", name), tmp_path / "out", resources)
-    assert (refused.value.field, refused.value.value) == ("tasks", name)
+    with pytest.raises(SpecRefusedError, match="generates text") as refused:
+        run(spec(tmp_path, "sums", "essay"), tmp_path / "out", resources)
+    assert (refused.value.field, refused.value.value) == ("tasks", "essay")
     assert list((tmp_path / "out").iterdir()) == []
 
 

@@ -16,7 +16,6 @@ from tests.worker.pruning.rank_tasks import (
     hang,
     kill_one,
     raise_error,
-    surroundings,
 )
 from worker.pruning.base.errors import DevicesError, NotFiniteError, RankLostError
 from worker.pruning.distributed.launcher import launch, rank_devices
@@ -27,21 +26,17 @@ TWO = (CPU, CPU)
 LOOPBACK = int.from_bytes((127, 0, 0, 1))
 
 
-def test_ranks_exchange_values_and_listen_only_on_the_loopback_interface() -> None:
+def test_ranks_exchange_values_on_the_loopback_interface_and_lead_groups_of_their_own() -> None:
     steps = launch(exchange, TWO)
     assert next(steps) == ([0, 1], True)
     assert next(steps) == ([(0, 7), (1, 7)], 5, 4)
     assert next(steps) == ([[3.0, 3.0]] * 3, [[1.0] * 3] * 2)
     assert next(steps) == ([[2.0, 0.0, 2.0, 0.0]] * 2, "cpu")
     assert next(steps) == [LOOPBACK]
+    assert next(steps) == [(os.getsid(0), os.nice(0), 0)] * 2
     with pytest.raises(StopIteration) as end:
         next(steps)
     assert end.value.value == "done"
-
-
-def test_ranks_have_the_session_and_the_niceness_of_their_parent_but_groups_of_their_own() -> None:
-    (found,) = launch(surroundings, TWO)
-    assert found == [(os.getsid(0), os.nice(0), 0)] * 2
 
 
 def test_a_single_process_gets_its_own_values_back() -> None:
@@ -63,11 +58,13 @@ def test_the_error_names_a_killed_rank_and_all_ranks_end() -> None:
     assert not running(pids)
 
 
+@pytest.mark.usefixtures("forked_ranks")
 def test_the_error_names_a_rank_that_exits_early_and_its_code() -> None:
     with pytest.raises(RankLostError, match="rank 0 of 2 exited with code 3"):
         next(launch(exit_early, TWO))
 
 
+@pytest.mark.usefixtures("forked_ranks")
 def test_an_exception_of_a_rank_is_raised_with_its_traceback() -> None:
     steps = launch(raise_error, TWO)
     pids = next(steps)
@@ -77,6 +74,7 @@ def test_an_exception_of_a_rank_is_raised_with_its_traceback() -> None:
     assert not running(pids)
 
 
+@pytest.mark.usefixtures("forked_ranks")
 def test_closing_the_generator_ends_all_ranks() -> None:
     steps = launch(hang, TWO)
     pids = next(steps)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.models import FAMILIES, random_ids, write_model
-from tests.worker.pruning.calibration.test_block_calibration import Experts, Halver
+from tests.worker.pruning.calibration.experts import Experts, Halver
 from worker.evaluation.perplexity import token_loss
 from worker.pruning.calibration.block_calibration import BlockCalibration
 from worker.pruning.calibration.collectors import InputCollector
@@ -121,8 +121,8 @@ class Swept:
 
 
 @pytest.fixture(scope="module")
-def every(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Swept]:
-    """Sweep all cases at once: starting two processes takes longer than the sweeps."""
+def every(tmp_path_factory: pytest.TempPathFactory, forked_ranks: None) -> dict[str, Swept]:
+    """Sweep all cases at once: starting two processes takes longer than a sweep."""
     root = tmp_path_factory.mktemp("ranks")
     dense = write_model(root / "dense", FAMILIES["llama"])
     for case in CASES:
@@ -223,6 +223,7 @@ def sweep_one(
     yield (yield from sweep.steps())
 
 
+@pytest.mark.usefixtures("forked_ranks")
 def test_a_layer_that_one_rank_never_reaches_counts_the_tokens_of_the_other() -> None:
     for alone, shared in zip(
         route_all(SINGLE_PROCESS, CPU), launch(route_all, (CPU, CPU)), strict=True

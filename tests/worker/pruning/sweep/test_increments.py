@@ -1,6 +1,6 @@
 """Sweeps that continue an earlier one: what was removed stays removed, and the rest adds up."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import replace
 from itertools import pairwise
@@ -11,9 +11,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.models import FAMILIES, MIXTURES, random_ids, write_model
+from tests.models import FAMILIES, MIXTURES, write_model
+from tests.worker.pruning.sweep.increments import TOTAL, gone, gradually, increment
 from tests.worker.pruning.sweeps import tensors
-from worker.evaluation.perplexity import token_loss
 from worker.jobs.recipes import recipe_at
 from worker.pruning.base.errors import IncrementsError, SparsityError
 from worker.pruning.base.generators import run_to_end
@@ -32,10 +32,8 @@ from worker.pruning.structure.neurons import Neurons
 from worker.pruning.sweep.pipeline import ModelPruner
 from worker.pruning.sweep.recipe.check import check_recipe
 from worker.pruning.sweep.recipe.recipe import Recipe, Removal
-from worker.pruning.sweep.results import BlockResult, PruningResult
+from worker.pruning.sweep.results import BlockResult
 
-CALIBRATION, EVALUATION = random_ids(40, 16, seed=1), random_ids(3, 16, seed=2)
-TOTAL = 3
 WANDA = Recipe(get_scorer("wanda"), Unstructured(0.6, "row"))
 REFINED = replace(WANDA, refinement=Refinement(steps=6, learning_rate=2e-3, tokens=32 * 16))
 NONE = Recipe(None, Unstructured(0.0))
@@ -54,34 +52,6 @@ RECIPES = {
 @pytest.fixture(scope="module")
 def dense(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_model(tmp_path_factory.mktemp("model") / "dense", FAMILIES["llama"])
-
-
-def increment(
-    dense: Path, out: Path, recipe: Recipe, source: Path | None, known: Sequence[float] | None
-) -> ModelPruner:
-    """Return the sweep of one increment."""
-    out.mkdir(parents=True, exist_ok=True)
-    model = MetaModel.open(dense, torch.float32, torch.device("cpu"))
-    start, reference = (model.with_weights(source), model) if source else (model, None)
-    ids = (CALIBRATION, EVALUATION)
-    return ModelPruner(start, recipe, *ids, out, token_loss, dense_losses=known, dense=reference)
-
-
-def gradually(
-    dense: Path, folder: Path, recipe: Recipe, total: int = TOTAL
-) -> list[tuple[list[BlockResult], PruningResult]]:
-    """Make all increments, each in a folder named by its number."""
-    source: Path | None = None
-    known: Sequence[float] | None = None
-    made: list[tuple[list[BlockResult], PruningResult]] = []
-    for number in range(1, total + 1):
-        own = recipe_at(recipe, Increment(number, total))
-        reports: list[BlockResult] = []
-        sweep = increment(dense, folder / str(number), own, source, known)
-        result = run_to_end(sweep.run(), reports.append)
-        made.append((reports, result))
-        source, known = folder / str(number), result.dense_losses
-    return made
 
 
 def matrices(folder: Path) -> dict[str, Tensor]:
@@ -157,18 +127,6 @@ def test_removed_units_and_blocks_stay_removed(
         assert parameters == sorted(set(parameters))
     zeros = sum(int((value == 0).sum()) for value in tensors(tmp_path / str(total)).values())
     assert zeros == sum(int((value == 0).sum()) for value in tensors(at_once).values())
-
-
-def gone(block: BlockResult) -> set[tuple[str, int]]:
-    """Return the removed units of a block by name and index, or the block itself."""
-    if block.is_dropped:
-        return {(block.name, 0)}
-    return {
-        (units.name, index)
-        for units in block.removed
-        for start, end in units.ranges
-        for index in range(start, end)
-    }
 
 
 def test_the_steps_of_a_refinement_are_divided_and_its_windows_go_on() -> None:

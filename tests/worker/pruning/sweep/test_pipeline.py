@@ -168,9 +168,19 @@ def test_a_weight_that_is_not_finite_is_named(tmp_path: Path) -> None:
         _sweep(tmp_path / "spoilt", tmp_path / "out")
 
 
-@pytest.mark.parametrize("family", ["llama", "gpt2-conv1d", "gpt-neox"])
-@pytest.mark.parametrize("propagation", ["fused", "reference"])
-@pytest.mark.parametrize("solver", sorted(SOLVERS))
+@pytest.mark.parametrize(
+    ("family", "propagation", "solver"),
+    [  # each family and each solver with each propagation
+        ("llama", "fused", "sparsegpt"),
+        ("llama", "reference", "alps"),
+        ("llama", "reference", "exact"),
+        ("gpt2-conv1d", "fused", "exact"),
+        ("gpt2-conv1d", "reference", "sparsegpt"),
+        ("gpt-neox", "fused", "alps"),
+        ("gpt-neox", "fused", "admm"),
+        ("gpt-neox", "reference", "admm"),
+    ],
+)
 def test_a_solver_lowers_the_error_of_the_mask_alone(
     tmp_path: Path, family: str, propagation: Propagation, solver: str
 ) -> None:
@@ -185,9 +195,19 @@ def test_a_solver_lowers_the_error_of_the_mask_alone(
     assert _last_error(repaired) < _last_error(masked)
 
 
-@pytest.mark.parametrize("family", ["llama", "opt-projected", "mixtral-experts"])
-@pytest.mark.parametrize("propagation", ["fused", "reference"])
-@pytest.mark.parametrize("solver", sorted(SOLVERS))
+@pytest.mark.parametrize(
+    ("family", "propagation", "solver"),
+    [  # each family and each solver with each propagation
+        ("llama", "fused", "sparsegpt"),
+        ("llama", "reference", "alps"),
+        ("llama", "reference", "exact"),
+        ("opt-projected", "fused", "exact"),
+        ("opt-projected", "fused", "alps"),
+        ("opt-projected", "reference", "admm"),
+        ("mixtral-experts", "fused", "admm"),
+        ("mixtral-experts", "reference", "sparsegpt"),
+    ],
+)
 def test_correction_lowers_the_error_on_the_calibration_text(
     tmp_path: Path, family: str, propagation: Propagation, solver: str
 ) -> None:

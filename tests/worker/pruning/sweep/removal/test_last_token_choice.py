@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM
 
 from tests.models import FAMILIES, FUSED, MIXTURES, random_ids, write_model
 from tests.worker.pruning.structure.removals import removing
-from tests.worker.pruning.sweep.test_increments import gone, gradually
+from tests.worker.pruning.sweep.increments import gone, gradually
 from tests.worker.pruning.sweeps import sweep, tensors
 from worker.pruning.base.errors import UnsupportedModelError
 from worker.pruning.structure.measures import LastTokens

@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM, LlamaForCausalLM
 
 from tests.models import FAMILIES, write_model
 from tests.worker.pruning.structure.removals import removing
-from tests.worker.pruning.sweep.test_increments import CALIBRATION, gone, gradually
+from tests.worker.pruning.sweep.increments import CALIBRATION, gone, gradually
 from worker.evaluation.perplexity import token_loss
 from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.structure.measures import Adapt, Pgp
