@@ -17,9 +17,9 @@ import pytest
 from db.buckets.bucket import Bucket
 from db.buckets.location import BucketLocation, parse_location
 from tests.reserved_port import reserved_port
+from tests.waiting import DEADLINE_S
 
 PROGRAM = "from moto.server import main; main()"
-START_WITHIN_S = 180
 REQUEST_TIMEOUT_S = 60
 RETRY_FOR = timedelta(seconds=2)
 SECRET = "wJalrXUtnFEMI7MDENG"
@@ -98,7 +98,7 @@ def bucket(bucket_url: str) -> Bucket:
 
 
 def _wait(process: subprocess.Popen[bytes], port: int) -> None:
-    deadline = time.monotonic() + START_WITHIN_S
+    deadline = time.monotonic() + DEADLINE_S
     while not _listens(port):
         assert process.poll() is None, "the server ended"
         assert time.monotonic() < deadline, "the server did not start"

@@ -16,6 +16,7 @@ from tests.e2e.embedded import REQUEST_S, Service, is_in_the_middle, serving, su
 from tests.e2e.test_stopping import CHAOS
 from tests.factories import expire_lease
 from tests.processes import kill_tree, suspend, tree
+from tests.waiting import eventually
 from tests.worker.webhooks import messages
 from tests.worker.webhooks.receivers import Receiver, receiving, saying
 from zpruner import Client
@@ -70,9 +71,9 @@ def test_a_webhook_is_notified_when_a_job_runs_and_when_it_succeeds(
     with receiving() as receiver:
         address, verifier = listen(service, receiver, "job.running", "job.succeeded")
         job = client.jobs.wait(submit(client, "tiny", samples=4).id, timeout_s=300)
-        messages.until(lambda: len(receiver.requests) == 2, WITHIN_S)
+        eventually(lambda: len(receiver.requests) == 2, WITHIN_S)
         assert types(receiver, verifier) == ["job.running", "job.succeeded"]
-        messages.until(lambda: len(deliveries(address, "?status=delivered")) == 2)
+        eventually(lambda: len(deliveries(address, "?status=delivered")) == 2)
         httpx.delete(address, timeout=REQUEST_S)
     for event in received_events(receiver, verifier).values():
         assert event["subject"] == job.id
@@ -84,7 +85,7 @@ def test_a_webhook_is_notified_when_a_job_runs_and_when_it_succeeds(
     assert ended["data"]["job"]["metrics"]["sparsity"] == pytest.approx(0.5, abs=1e-3)
     sent = [request.headers["webhook-id"] for request in receiver.requests]
     # A result is logged after it was stored.
-    messages.until(lambda: all(logged(service, message_id) for message_id in sent))
+    eventually(lambda: all(logged(service, message_id) for message_id in sent))
     for message_id in sent:
         (line,) = logged(service, message_id)
         assert line.endswith(": 204")
@@ -107,7 +108,7 @@ def test_a_test_message_arrives_soon(service: Service) -> None:
     with receiving() as receiver:
         address, verifier = listen(service, receiver, "job.failed")
         assert httpx.post(f"{address}/test", timeout=REQUEST_S).status_code == 202
-        messages.until(lambda: len(receiver.requests) == 1, WITHIN_S)
+        eventually(lambda: len(receiver.requests) == 1, WITHIN_S)
         assert types(receiver, verifier) == ["webhook.test"]
         httpx.delete(address, timeout=REQUEST_S)
 
@@ -127,12 +128,12 @@ def test_each_event_arrives_with_one_id_even_if_processes_are_killed(
     with receiving(answer) as receiver:
         address, verifier = listen(service, receiver, "job.running", "job.succeeded")
         job = submit(client, "slow", samples=64)
-        messages.until(lambda: len(receiver.requests) == 1, WITHIN_S)
+        eventually(lambda: len(receiver.requests) == 1, WITHIN_S)
         until(client, job.id, is_in_the_middle, WITHIN_S)
         # so that the job does not end before it is killed
         suspend(tree(service.worker()), service.data_dir)
         messages.make_due(sessions)  # as if a minute had passed
-        messages.until(lambda: len(receiver.requests) == 2, WITHIN_S)
+        eventually(lambda: len(receiver.requests) == 2, WITHIN_S)
         assert types(receiver, verifier) == ["job.running"]
         kill_tree(service.worker())
         expire_lease(sessions, job.id)
@@ -141,7 +142,7 @@ def test_each_event_arrives_with_one_id_even_if_processes_are_killed(
 
         assert (ended.status, ended.attempt) == ("succeeded", 2)
         everything = ["job.running", "job.running", "job.succeeded"]
-        messages.until(lambda: types(receiver, verifier) == everything, WITHIN_S)
+        eventually(lambda: types(receiver, verifier) == everything, WITHIN_S)
         noted = deliveries(address)
         httpx.delete(address, timeout=REQUEST_S)
     assert {one["id"] for one in noted} == set(received_events(receiver, verifier))
@@ -157,7 +158,7 @@ def test_a_service_stops_immediately_while_a_receiver_is_slow(service: Service) 
     with receiving(lambda _: hold.wait(WITHIN_S)) as receiver:
         address, _ = listen(service, receiver, "job.failed")
         httpx.post(f"{address}/test", timeout=REQUEST_S)
-        messages.until(lambda: len(receiver.requests) == 1)
+        eventually(lambda: len(receiver.requests) == 1)
         assert service.stop() == 0
         hold.set()
         assert "Traceback" not in service.log()
