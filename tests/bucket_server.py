@@ -18,9 +18,9 @@ from db.buckets.bucket import Bucket
 from db.buckets.location import BucketLocation, parse_location
 from tests.reserved_port import reserved_port
 from tests.suite.starts import StartError
+from tests.waiting import DEADLINE_S
 
 PROGRAM = "from moto.server import main; main()"
-START_WITHIN_S = 180
 REQUEST_TIMEOUT_S = 60
 RETRY_FOR = timedelta(seconds=2)
 SECRET = "wJalrXUtnFEMI7MDENG"
@@ -99,7 +99,7 @@ def bucket(bucket_url: str) -> Bucket:
 
 
 def _wait(process: subprocess.Popen[bytes], port: int) -> None:
-    deadline = time.monotonic() + START_WITHIN_S
+    deadline = time.monotonic() + DEADLINE_S
     while not _listens(port):
         if process.poll() is not None or time.monotonic() > deadline:
             raise StartError(f"moto's server did not start; its exit code is {process.poll()}")

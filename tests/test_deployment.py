@@ -6,22 +6,21 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
 
 from db.startup.connection_limit import MOST_OF_A_PROCESS, OF_OTHERS
+from tests.compose import COMPOSE, SERVICES
 from tools.lock import IMAGES
 from zpruner.programs import command
 from zpruner.serve.serve import ServeSettings, children
 from zpruner.serve.supervisor import Child
 
 ROOT = Path(__file__).parent.parent
-COMPOSE, EXAMPLE = ROOT / "docker-compose.yml", ROOT / ".env.example"
+EXAMPLE = ROOT / ".env.example"
 OURS = ("migrate", "api", "worker", "control")
-SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE.read_text())["services"]
 FIXED = {
     f"ZPRUNER_{name}"
     for name in ("DATA_DIR", "DATABASE_URL", "BROKER_URL", "MODEL_ROOTS", "DATASET_ROOTS")

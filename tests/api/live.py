@@ -10,8 +10,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from api.middleware.connections import server_config
-
-START_TIMEOUT_S = 180
+from tests.waiting import DEADLINE_S
 
 
 @contextmanager
@@ -29,7 +28,7 @@ def serving(app: ASGIApp, **options: Any) -> Iterator[str]:
 
 
 def _port(server: uvicorn.Server) -> int:
-    deadline = time.monotonic() + START_TIMEOUT_S
+    deadline = time.monotonic() + DEADLINE_S
     while not server.started:
         if time.monotonic() > deadline:
             raise RuntimeError("uvicorn did not start")

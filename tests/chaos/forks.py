@@ -13,9 +13,9 @@ from db.core.session import open_sessions
 from db.startup.parent_death import exit_with_parent
 from tests.chaos.fault_injection import FaultInjector, FaultPlan
 from tests.chaos.programs import Program, World
+from tests.waiting import DEADLINE_S
 from worker.attempts import lease_watchdog, log_handler
 
-ENDS_WITHIN_S = 180.0
 KILLED = -signal.SIGKILL
 _NEVER_S = 86_400.0
 
@@ -60,7 +60,7 @@ class Forks:
 
     def _ask(self, method: str, *arguments: Any) -> Any:
         self._connection.send((method, arguments))
-        assert self._connection.poll(ENDS_WITHIN_S), f"{method}{arguments} does not end"
+        assert self._connection.poll(DEADLINE_S), f"{method}{arguments} does not end"
         answer = self._connection.recv()
         if isinstance(answer, str):
             raise RuntimeError(answer)

@@ -2,7 +2,6 @@
 
 import signal
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -15,10 +14,10 @@ from tests.clocks import WallClock, can_be_set
 from tests.e2e.embedded import Service, ends, is_in_the_middle, serving, submit, until
 from tests.e2e.shared_service import inputs  # noqa: F401 - a fixture
 from tests.processes import suspend
+from tests.waiting import DEADLINE_S, eventually
 from zpruner import Client, Job
 
 pytestmark = [pytest.mark.e2e, pytest.mark.chaos, pytest.mark.timeout(1800)]  # above its waits
-WITHIN_S = 300.0
 HOURS = (-2, 3, -30, 24 * 40)
 PARTS = ("worker.program", "worker.control.process", "api.program")
 
@@ -52,7 +51,7 @@ class Scene:
 
     def check(self, client: Client, job: Job, attempts: set[int]) -> None:
         """Note whatever is wrong with a job that lived through faults."""
-        ended = client.jobs.wait(job.id, timeout_s=WITHIN_S)
+        ended = client.jobs.wait(job.id, timeout_s=DEADLINE_S)
         found = (ended.status, ends(client, job.id))
         if found != ("succeeded", ["succeeded"]) or ended.attempt not in attempts:
             self.tally.check(
@@ -62,14 +61,7 @@ class Scene:
 
 
 def running(client: Client) -> Job:
-    return until(client, submit(client, "slow", samples=32).id, is_in_the_middle, WITHIN_S)
-
-
-def wait_for(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WITHIN_S
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    return until(client, submit(client, "slow", samples=32).id, is_in_the_middle, DEADLINE_S)
 
 
 @pytest.mark.skipif(not can_be_set(), reason="libfaketime's wheel is not for this machine")
@@ -116,8 +108,8 @@ def test_parts_that_hang_are_restarted_and_their_job_ends_once(
         assert set(before) == set(PARTS)
         suspend([psutil.Process(pid) for pid in before.values()], data_dir)
         tally.fault("part of a service frozen", len(before))
-        wait_for(lambda: not set(before.values()) & set(scene.parts().values()))
-        wait_for(lambda: client_answers(client))
+        eventually(lambda: not set(before.values()) & set(scene.parts().values()))
+        eventually(lambda: client_answers(client))
         scene.check(client, job, {1, 2})  # its process was not frozen, and may have ended it before
         scene.check(client, submit(client, "tiny", samples=2), {1})
         assert service.log().count("has sent no heartbeat for") >= len(PARTS)

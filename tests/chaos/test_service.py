@@ -17,12 +17,12 @@ from tests.e2e.embedded import Service, ends, is_in_the_middle, serving, submit,
 from tests.e2e.test_stopping import CHAOS
 from tests.factories import expire_lease
 from tests.processes import job_process, kill_tree, suspend
+from tests.waiting import DEADLINE_S
 from zpruner import Client, Job
 from zpruner.client.transport.errors import ServiceError
 from zpruner.serve.embedded_broker import broker_command
 
 pytestmark = [pytest.mark.e2e, pytest.mark.chaos, pytest.mark.timeout(1800)]  # above its waits
-LONG = 300.0
 FORK_SERVER_REPLACED = "the fork server is restarted"
 FORK_SERVER_FAULTS = (
     (signal.SIGKILL, "fork server killed"),
@@ -42,7 +42,7 @@ class Broker:
     def start(self) -> None:
         (self._folder / "broker.sock").unlink(missing_ok=True)
         self._process = subprocess.Popen(broker_command(self._folder), stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + LONG
+        deadline = time.monotonic() + DEADLINE_S
         while not (self._folder / "broker.sock").exists():
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -65,7 +65,7 @@ class Scene:
 
     def process(self, module: str) -> psutil.Process:
         """Return the process of one part of the service, which may just be restarted."""
-        deadline = time.monotonic() + LONG
+        deadline = time.monotonic() + DEADLINE_S
         while not (found := self.service.processes(module)):
             assert time.monotonic() < deadline, module
             time.sleep(0.1)
@@ -109,10 +109,12 @@ def client(scene: Scene) -> Iterator[Client]:
 def running(client: Client) -> Job:
     """Return a job in the middle of its work."""
     job = submit(client, "slow", samples=32)
-    return until(client, job.id, is_in_the_middle, within_s=LONG)
+    return until(client, job.id, is_in_the_middle)
 
 
-def holds(client: Client, tally: Tally, fault: str, *job_ids: str, within_s: float = LONG) -> None:
+def holds(
+    client: Client, tally: Tally, fault: str, *job_ids: str, within_s: float = DEADLINE_S
+) -> None:
     """Check that all these jobs end well, once each."""
     tally.fault(fault)
     until_it_answers(client)
@@ -126,7 +128,7 @@ def holds(client: Client, tally: Tally, fault: str, *job_ids: str, within_s: flo
 
 def waited(client: Client, job_id: str, within_s: float) -> Job:
     """Return a job that has ended; the first request may meet a new failure."""
-    deadline = time.monotonic() + LONG
+    deadline = time.monotonic() + DEADLINE_S
     while True:
         try:
             return client.jobs.wait(job_id, timeout_s=within_s)
@@ -138,7 +140,7 @@ def waited(client: Client, job_id: str, within_s: float) -> Job:
 
 def until_it_answers(client: Client) -> None:
     """Wait for a service that is being restarted."""
-    deadline = time.monotonic() + LONG
+    deadline = time.monotonic() + DEADLINE_S
     while True:
         try:
             client.jobs.list(limit=1)
@@ -224,7 +226,7 @@ def test_a_failed_fork_server_is_replaced_without_the_loss_of_a_job(
 
 def fork_server(scene: Scene) -> psutil.Process:
     """Return the process that the worker's others are forked from, and whose command they have."""
-    deadline = time.monotonic() + LONG
+    deadline = time.monotonic() + DEADLINE_S
     while True:
         children = scene.service.worker().children()
         with suppress(psutil.Error):  # one that has ended is there until the worker sees it

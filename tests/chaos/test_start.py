@@ -13,10 +13,10 @@ from tests.chaos.test_service import until_it_answers
 from tests.e2e.embedded import ends, eventually, is_in_the_middle, serving, submit, until
 from tests.e2e.shared_service import inputs  # noqa: F401 - a fixture
 from tests.processes import has_ended
+from tests.waiting import DEADLINE_S
 from zpruner import Client, Job
 
 pytestmark = [pytest.mark.e2e, pytest.mark.chaos, pytest.mark.timeout(1800)]  # above its waits
-LONG_S = 300.0  # on a busy machine
 NEVER = {"ZPRUNER_LEASE_S": "86400"}
 
 
@@ -28,7 +28,7 @@ def test_a_killed_service_leaves_no_process_and_releases_its_leases_and_port(
     data = tmp_path_factory.mktemp("d")
     with serving(data, inputs, **NEVER) as service, Client(service.url) as client:
         job = submit(client, "slow", samples=32)
-        until(client, job.id, is_in_the_middle, within_s=LONG_S)
+        until(client, job.id, is_in_the_middle)
         before = service.processes()
         service.stop(signal.SIGKILL)
         tally.fault("service killed with kill -9")
@@ -36,7 +36,7 @@ def test_a_killed_service_leaves_no_process_and_releases_its_leases_and_port(
         assert all(has_ended(process.pid) for process in before)
 
         # The lease would last for a day.
-        until(client, job.id, is_second, within_s=LONG_S)
+        until(client, job.id, is_second)
         [api] = service.processes("api.program")
         api.kill()  # the hardest moment: no process listens on the port
         tally.fault("API process killed")
@@ -44,7 +44,7 @@ def test_a_killed_service_leaves_no_process_and_releases_its_leases_and_port(
         tally.fault("second service started on the same port")
         tally.check("second service", [] if is_refused(done) else [done.stdout + done.stderr])
         until_it_answers(client)
-        assert eventually(lambda: client.jobs.get(job.id).status == "succeeded", within_s=LONG_S)
+        assert eventually(lambda: client.jobs.get(job.id).status == "succeeded")
         if (finals := ends(client, job.id)) != ["succeeded"]:
             tally.check("service killed with kill -9", [f"{job.id} ended as {finals}"])
     assert tally.violations == []
@@ -58,7 +58,7 @@ def start_beside(url: str, data: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-P", "-m", "zpruner", "serve", "--port", url.rpartition(":")[2]]
     env = {name: value for name, value in os.environ.items() if not name.startswith("ZPRUNER_")}
     env["ZPRUNER_DATA_DIR"] = str(data)
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=LONG_S)
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=DEADLINE_S)
 
 
 def is_refused(done: subprocess.CompletedProcess[str]) -> bool:

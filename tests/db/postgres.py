@@ -15,7 +15,8 @@ from pathlib import Path
 
 import psycopg
 
-START_TIMEOUT_S = 180
+from tests.waiting import DEADLINE_S
+
 CHILD = Path(__file__).with_name("child.py")
 # Nothing here outlives the tests, so nothing need survive a power cut.
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=150")
@@ -40,7 +41,7 @@ def admin(folder: Path, database: str = "postgres") -> psycopg.Connection:
         user="postgres",
         dbname=database,
         autocommit=True,
-        connect_timeout=START_TIMEOUT_S,
+        connect_timeout=DEADLINE_S,
     )
 
 
@@ -86,7 +87,7 @@ def _child(arguments: Iterable[object]) -> list[str]:
 
 
 def _wait(server: subprocess.Popen[bytes], folder: Path) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_S
+    deadline = time.monotonic() + DEADLINE_S
     while True:
         try:
             admin(folder).close()

@@ -9,7 +9,7 @@ import pytest
 from tests.e2e import places
 from tests.e2e.embedded import REQUEST_S, SPEC, WITHIN_S, Service
 from tests.hub_uploads import WritableHub
-from tests.worker.webhooks.messages import until
+from tests.waiting import eventually
 from tests.worker.webhooks.receivers import receiving
 from zpruner import Client
 
@@ -30,8 +30,8 @@ def test_the_result_arrives_as_one_commit_and_the_token_appears_nowhere(
         job = client.jobs.create("local:tiny", **SPEC, samples=4, output=[target])
         job = client.jobs.wait(job.id, timeout_s=WITHIN_S)
         assert job.status == "succeeded", job.error
-        until(lambda: client.jobs.outputs(job.id)[0].state == "succeeded")
-        until(lambda: len(receiver.requests) == 1)
+        eventually(lambda: client.jobs.outputs(job.id)[0].state == "succeeded")
+        eventually(lambda: len(receiver.requests) == 1)
         httpx.delete(f"{service.url}/v1/webhooks/{webhook}", timeout=REQUEST_S)
     (output,) = client.jobs.get(job.id).outputs
     client.jobs.download(job.id, tmp_path)

@@ -9,7 +9,7 @@ import pytest
 from tests.e2e import places
 from tests.e2e.embedded import REQUEST_S, SPEC, WITHIN_S, Service, until
 from tests.hub import Hub
-from tests.worker.webhooks.messages import until as eventually
+from tests.waiting import eventually
 from tests.worker.webhooks.receivers import receiving
 from zpruner import Client, Job, ProblemError
 

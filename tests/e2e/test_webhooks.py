@@ -14,6 +14,7 @@ from db.core.session import Sessions, open_sessions
 from tests.e2e.embedded import REQUEST_S, WITHIN_S, Service, is_in_the_middle, submit, until
 from tests.factories import expire_lease
 from tests.processes import job_process, kill_tree, suspend
+from tests.waiting import eventually
 from tests.worker.webhooks import messages
 from tests.worker.webhooks.receivers import Receiver, receiving, saying
 from zpruner import Client
@@ -57,9 +58,9 @@ def test_a_webhook_is_notified_when_a_job_runs_and_when_it_succeeds(
     with receiving() as receiver:
         address, verifier = listen(service, receiver, "job.running", "job.succeeded")
         job = client.jobs.wait(submit(client, "tiny", samples=4).id, timeout_s=WITHIN_S)
-        messages.until(lambda: len(receiver.requests) == 2, WITHIN_S)
+        eventually(lambda: len(receiver.requests) == 2, WITHIN_S)
         assert types(receiver, verifier) == ["job.running", "job.succeeded"]
-        messages.until(lambda: len(deliveries(address, "?status=delivered")) == 2)
+        eventually(lambda: len(deliveries(address, "?status=delivered")) == 2)
         httpx.delete(address, timeout=REQUEST_S)
     for event in received_events(receiver, verifier).values():
         assert event["subject"] == job.id
@@ -71,7 +72,7 @@ def test_a_webhook_is_notified_when_a_job_runs_and_when_it_succeeds(
     assert ended["data"]["job"]["metrics"]["sparsity"] == pytest.approx(0.5, abs=1e-3)
     sent = [request.headers["webhook-id"] for request in receiver.requests]
     # A result is logged after it was stored.
-    messages.until(lambda: all(logged(service, message_id) for message_id in sent))
+    eventually(lambda: all(logged(service, message_id) for message_id in sent))
     for message_id in sent:
         (line,) = logged(service, message_id)
         assert json.loads(line)["message"].endswith(": 204")
@@ -94,7 +95,7 @@ def test_a_test_message_arrives_soon(service: Service) -> None:
     with receiving() as receiver:
         address, verifier = listen(service, receiver, "job.failed")
         assert httpx.post(f"{address}/test", timeout=REQUEST_S).status_code == 202
-        messages.until(lambda: len(receiver.requests) == 1, WITHIN_S)
+        eventually(lambda: len(receiver.requests) == 1, WITHIN_S)
         assert types(receiver, verifier) == ["webhook.test"]
         httpx.delete(address, timeout=REQUEST_S)
 
@@ -114,13 +115,13 @@ def test_each_event_arrives_with_one_id_even_if_processes_are_killed(
     with receiving(answer) as receiver:
         address, verifier = listen(service, receiver, "job.running", "job.succeeded")
         job = submit(client, "slow", samples=64)
-        messages.until(lambda: len(receiver.requests) == 1, WITHIN_S)
+        eventually(lambda: len(receiver.requests) == 1, WITHIN_S)
         running = until(client, job.id, is_in_the_middle, WITHIN_S)
         assert running.worker is not None
         # so that the job does not end before it is killed
         suspend([job_process(running.worker)], service.data_dir)
         messages.make_due(sessions)  # as if a minute had passed
-        messages.until(lambda: len(receiver.requests) == 2, WITHIN_S)
+        eventually(lambda: len(receiver.requests) == 2, WITHIN_S)
         assert types(receiver, verifier) == ["job.running"]
         kill_tree(service.worker())
         expire_lease(sessions, job.id)
@@ -129,7 +130,7 @@ def test_each_event_arrives_with_one_id_even_if_processes_are_killed(
 
         assert (ended.status, ended.attempt) == ("succeeded", 2)
         everything = ["job.running", "job.running", "job.succeeded"]
-        messages.until(lambda: types(receiver, verifier) == everything, WITHIN_S)
+        eventually(lambda: types(receiver, verifier) == everything, WITHIN_S)
         noted = deliveries(address)
         httpx.delete(address, timeout=REQUEST_S)
     assert {one["id"] for one in noted} == set(received_events(receiver, verifier))

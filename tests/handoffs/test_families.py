@@ -4,28 +4,21 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-import torch
-from tokenizers import Tokenizer
-from tokenizers.decoders import ByteLevel as Decoder
-from tokenizers.models import BPE
-from tokenizers.pre_tokenizers import ByteLevel
 from transformers import (
-    AutoModelForCausalLM,
     GemmaConfig,
     MixtralConfig,
     OlmoeConfig,
     PhiConfig,
     PretrainedConfig,
-    PreTrainedTokenizerFast,
     Qwen2Config,
     Starcoder2Config,
 )
 
 from tests.converter import converter_wheel
 from tests.handoffs import convert_folders
+from tests.handoffs.small_models import SIZES, TEXTS, TOKENS, most_likely, save_tokenizer
 from tests.models import random_ids, write_model
 from tests.worker.pruning.structure.removals import removed, removing
 from worker.benchmark.llama_runtime import LlamaRuntime
@@ -37,21 +30,6 @@ from worker.pruning.structure.heads import Heads
 from worker.pruning.structure.neurons import Neurons
 from worker.pruning.sweep.recipe.recipe import Removal
 
-LETTERS = [chr(byte) for byte in range(33, 127)]
-TEXTS = [*LETTERS, LETTERS[0] + LETTERS[1]]  # llama.cpp asks for a pair
-END, TOKENS = 2, 12
-SIZES: dict[str, Any] = {
-    "vocab_size": 128,  # more than there are letters, as transformers adds tokens for some families
-    "hidden_size": 64,
-    "intermediate_size": 128,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 64,
-    "bos_token_id": 1,
-    "eos_token_id": END,
-    "pad_token_id": 0,
-}
 EXPERTS = {"num_experts_per_tok": 2}
 MODELS: dict[str, PretrainedConfig] = {
     "qwen2": Qwen2Config(**SIZES),
@@ -77,15 +55,6 @@ four times as wide as the hidden state."""
 Result = tuple[str, str]
 
 
-def save_tokenizer(folder: Path) -> None:
-    vocabulary = {text: token for token, text in enumerate(TEXTS)}
-    backend = Tokenizer(BPE(vocabulary, [(LETTERS[0], LETTERS[1])]))
-    backend.pre_tokenizer, backend.decoder = ByteLevel(add_prefix_space=False), Decoder()
-    names = {"bos_token": LETTERS[1], "eos_token": LETTERS[END], "pad_token": LETTERS[0]}
-    tokenizer: Any = PreTrainedTokenizerFast(tokenizer_object=backend, **names)
-    tokenizer.save_pretrained(folder)
-
-
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[Result, Path]:
     """The folder of each smaller model."""
@@ -109,19 +78,6 @@ def files(folders: dict[Result, Path]) -> dict[Result, Path]:
         done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout.splitlines()[-1]) == {}, done.stderr
     return found
-
-
-@torch.no_grad()
-def most_likely(folder: Path, prompt: list[int]) -> str:
-    """Return the text of the most likely tokens, as llama.cpp writes it."""
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    ids = list(prompt)
-    for _ in range(TOKENS):
-        logits = model(torch.tensor([ids])).logits[0, -1]
-        logits[END] = -torch.inf
-        ids.append(int(logits.argmax()))
-    shown = (one for one in ids[len(prompt) :] if END < one < len(TEXTS))
-    return "".join(TEXTS[one] for one in shown)
 
 
 @pytest.mark.parametrize("result", RESULTS, ids="-".join)

@@ -18,7 +18,7 @@ from transformers import (
 
 from tests.converter import converter_wheel
 from tests.handoffs import convert_folders
-from tests.handoffs.test_families import SIZES, TEXTS, TOKENS, most_likely, save_tokenizer
+from tests.handoffs.small_models import SIZES, TEXTS, TOKENS, most_likely, save_tokenizer
 from tests.models import random_ids, write_model
 from worker.benchmark.llama_runtime import LlamaRuntime
 from worker.conversion.errors import ConversionError

@@ -13,7 +13,7 @@ from celery.app.defaults import _OPTIONS
 from celery.worker import state
 
 from db.core.broker_names import PRUNE_TASK
-from tests.api.services.test_broker import running
+from tests.api.services.broker import running
 from worker import tasks
 
 NONE_OF = "import sys, worker.tasks; sys.exit(bool({'torch', 'httpcore'} & set(sys.modules)))"

@@ -1,6 +1,5 @@
 """Authentication and scopes of every route in the OpenAPI document."""
 
-import re
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -12,7 +11,6 @@ from urllib.parse import urlsplit
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from httpx2 import Response
 from sqlalchemy import event, update
 
 from api.app import create_app
@@ -25,38 +23,12 @@ from db.core.ids import new_id
 from db.core.session import Sessions
 from db.tables.access import AccessScope, ApiKey
 from tests.api.live import serving
+from tests.api.requests import NO_SUCH, bearer, operations, refusal
 from tests.factories import make_key
 from tests.fakes import ListQueue
 
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
-NO_SUCH = "0" * 32
-PREFIXES = {"worker": "wrk", "sweep": "swp", "webhook": "whk", "delivery": "msg", "trigger": "trg"}
-"""Prefixes of ids that are not the first letters of the resource."""
 OPEN = {"get /healthz", "get /readyz", f"post /v1/hooks/trg_{NO_SUCH}"}
-
-
-def bearer(token: str) -> dict[str, str]:
-    return {"authorization": f"Bearer {token}"}
-
-
-def operations(client: TestClient) -> Iterator[tuple[str, str, list[str] | None]]:
-    """Yield verb, path and scopes of every operation; None for public ones."""
-    for template, verbs in client.get("/openapi.json").json()["paths"].items():
-        for verb, operation in verbs.items():
-            path = re.sub(r"\{(\w+)_id\}", _no_such, template)
-            path = path.replace("{name}", "none").replace("{index}", "0")
-            assert "{" not in path, "give the parameter a value here"
-            security = operation["security"]
-            yield verb, path, security[0]["key"] if security else None
-
-
-def _no_such(parameter: re.Match[str]) -> str:
-    return f"{PREFIXES.get(parameter[1], parameter[1][:3])}_{NO_SUCH}"
-
-
-def refusal(response: Response) -> tuple[int, str]:
-    code = "" if response.request.method == "HEAD" else response.json().get("code", "")
-    return response.status_code, code
 
 
 def test_every_operation_documents_its_scope_and_requires_exactly_that(

@@ -10,10 +10,10 @@ from api.app import create_app
 from api.settings import ApiSettings
 from db.core.session import Sessions
 from db.tables.access import AccessScope
-from tests.api.routes.access.test_keys import bearer
+from tests.api.requests import bearer
+from tests.compose import SERVICES
 from tests.factories import make_key
 from tests.fakes import ListQueue
-from tests.test_deployment import SERVICES
 
 MODES = ("auto", "keys", "none")
 JOB = {"model": "local:m", "sparsity": 0.5, "dataset": "c4"}

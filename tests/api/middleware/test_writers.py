@@ -23,7 +23,7 @@ from db.access.keys import KeyRepository
 from db.core.session import Sessions, open_sessions
 from db.tables.access import AccessScope
 from tests.api.live import serving
-from tests.api.middleware.test_authentication import bearer
+from tests.api.requests import bearer
 from tests.factories import make_job, make_key
 from tests.fakes import ListQueue
 

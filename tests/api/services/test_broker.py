@@ -3,49 +3,18 @@
 import base64
 import json
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from redis import Redis
-from redis.exceptions import ConnectionError
 
 from api.services import broker
 from api.services.broker import Broker
 from db.core.broker_names import PRUNE_TASK
-from zpruner.serve.embedded_broker import broker_command
-
-START_WITHIN_S = 180
-
-
-@contextmanager
-def running(folder: Path) -> Iterator[Redis]:
-    server = subprocess.Popen(broker_command(folder), stdout=subprocess.DEVNULL)
-    client = Redis(unix_socket_path=str(folder / "broker.sock"))
-    try:
-        _wait_for(client)
-        yield client
-    finally:
-        client.close()
-        server.terminate()
-        server.wait()
-
-
-def _wait_for(client: Redis) -> None:
-    """Wait until the server answers: it opens its socket before it has loaded its data."""
-    deadline = time.monotonic() + START_WITHIN_S
-    while True:
-        try:
-            client.ping()
-        except ConnectionError:  # loading, too, is one to redis-py
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        else:
-            return
+from tests.api.services.broker import running
+from tests.waiting import DEADLINE_S
 
 
 @pytest.fixture
@@ -118,5 +87,5 @@ def test_a_broker_that_does_not_respond_delays_a_request_for_seconds_only() -> N
         queue = Broker(f"redis://127.0.0.1:{server.getsockname()[1]}/0")
         started = time.monotonic()
         assert not queue.push("job_1")
-        assert time.monotonic() - started < START_WITHIN_S  # without a timeout, it never ends
+        assert time.monotonic() - started < DEADLINE_S  # without a timeout, it never ends
         queue.close()

@@ -20,7 +20,7 @@ from db.scheduling.recovery import RecoveryRepository
 from db.scheduling.workers import WorkerRepository
 from tests.api.calls import jobs
 from tests.api.live import serving
-from tests.api.routes.jobs.test_jobs import SMALLEST
+from tests.api.routes.jobs.submissions import SMALLEST
 from tests.e2e.embedded import eventually
 from tests.factories import make_job, make_worker
 

@@ -16,33 +16,18 @@ from api.web.event_stream import END, OPENING, StreamStart, follow
 from db.core.session import Sessions, open_sessions
 from db.core.states import JobState, Phase
 from db.jobs.commands import JobCommands
-from db.scheduling.claims import ClaimRepository
 from db.scheduling.leases import LeaseRepository
 from db.tables.jobs import JobEvent
 from tests.api.live import serving
+from tests.api.web.streams import STREAM, advance, claim, run, succeed
 from tests.factories import make_job, make_problem
+from tests.waiting import DEADLINE_S
 
-STREAM = {"accept": "text/event-stream"}
 UNKNOWN = "job_" + "0" * 32
-WITHIN_S = 180.0  # a machine may be busy
 
 
 def ids(text: str) -> list[int]:
     return [int(line[4:]) for line in text.splitlines() if line.startswith("id: ")]
-
-
-def claim(sessions: Sessions, job_id: str) -> int:
-    with sessions.begin() as session:
-        job = ClaimRepository(session).claim(job_id, "gpu@host")
-    assert job is not None
-    return job.attempt
-
-
-def advance(sessions: Sessions, job_id: str, attempt: int, blocks: int) -> None:
-    for index in range(blocks):
-        with sessions.begin() as session:
-            block = (index, blocks, f"layers.{index}")
-            LeaseRepository(session).report_progress(job_id, attempt, block=block)
 
 
 def make_history(sessions: Sessions, blocks: int) -> str:
@@ -54,17 +39,6 @@ def make_history(sessions: Sessions, blocks: int) -> str:
         rows = [event | {"seq": 2 + index} for index in range(blocks)]
         session.execute(insert(JobEvent), rows)
     return job_id
-
-
-def succeed(sessions: Sessions, job_id: str, attempt: int) -> None:
-    with sessions.begin() as session:
-        LeaseRepository(session).succeed(job_id, attempt, {}, [])
-
-
-def run(sessions: Sessions, job_id: str, blocks: int = 2) -> None:
-    attempt = claim(sessions, job_id)
-    advance(sessions, job_id, attempt, blocks)
-    succeed(sessions, job_id, attempt)
 
 
 def read(client: TestClient, job_id: str, **headers: str) -> str:
@@ -170,7 +144,7 @@ async def collect(frames: AsyncIterator[bytes]) -> list[int]:
 
 
 async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(DEADLINE_S):
         while not true():
             await asyncio.sleep(0.01)
 
@@ -249,7 +223,7 @@ def test_an_event_that_a_new_subscriber_reads_reaches_the_waiting_ones(
         await until(lambda: len(reads) >= 2)  # the second finds nothing: the subscriber waits
         await asyncio.to_thread(run, sessions, job_id)
         new = await collect(follow(broadcast, start, always_allowed))
-        return [new, await asyncio.wait_for(waiting, WITHIN_S)]
+        return [new, await asyncio.wait_for(waiting, DEADLINE_S)]
 
     reads: list[str] = []
 

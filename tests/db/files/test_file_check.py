@@ -3,9 +3,7 @@
 import os
 import subprocess
 import sys
-import time
 import tracemalloc
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -19,6 +17,7 @@ from db.files import file_check
 from db.files.bounded_process import BoundsExceededError, run_bounded
 from db.spec.datasets.files import DataFile
 from tests.processes import has_ended
+from tests.waiting import eventually
 
 MIB = 1 << 20
 LISTS = b'{"text": "a", "more": [' + b"[]," * (4 * MIB) + b"[]]}\n"
@@ -103,22 +102,14 @@ def test_a_bounded_process_has_none_of_the_operators_keys_and_ends_with_its_pare
     environment = os.environ | {"PYTHONPATH": str(root)} | dict.fromkeys(NAMES, "canary")
     waiting = subprocess.Popen([sys.executable, "-c", program], env=environment)
     try:
-        wait_for((tmp_path / "pid").exists)
+        eventually((tmp_path / "pid").exists)
         pid = int((tmp_path / "pid").read_text())
         assert psutil.Process(waiting.pid).environ().keys() >= NAMES
         assert not psutil.Process(pid).environ().keys() & NAMES
     finally:
         waiting.kill()
         waiting.wait()
-    wait_for(lambda: has_ended(pid))
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Wait until a condition holds, for a minute at most."""
-    ends = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < ends
-        time.sleep(0.02)
+    eventually(lambda: has_ended(pid))
 
 
 def test_a_bounded_process_keeps_the_lower_limits_of_the_process_that_starts_it(

@@ -16,8 +16,8 @@ from db.jobs.search import search_columns
 from db.tables.jobs import Job
 from db.tables.labels import JobLabel
 from tests.db.conftest import postgres_database
+from tests.db.jobs.moments import NEW_YEAR
 from tests.db.jobs.plans import MANY
-from tests.db.jobs.test_listing import NEW_YEAR
 from tests.factories import make_spec
 
 

@@ -8,7 +8,7 @@ from db.events.job_events import EventRepository
 from db.jobs.idempotency import IdempotencyRepository
 from db.jobs.repository import JobRepository, NewJob
 from db.tables.jobs import Job
-from tests.db.jobs.test_races import race
+from tests.db.jobs.races import race
 from tests.factories import make_job, make_spec
 
 

@@ -1,4 +1,4 @@
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -12,9 +12,8 @@ from db.jobs.search import MODEL_KEY_BYTES
 from db.spec.pruning.methods import MethodName
 from db.spec.quality_gate import Verdict
 from db.tables.jobs import Job
+from tests.db.jobs.moments import NEW_YEAR
 from tests.factories import make_job, make_spec
-
-NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def found(sessions: Sessions, wanted: JobFilter) -> list[str]:

@@ -14,8 +14,8 @@ from db.jobs.listing import JobFilter
 from db.jobs.repository import JobRepository
 from db.spec.pruning.methods import MethodName
 from db.spec.quality_gate import Verdict
+from tests.db.jobs.moments import NEW_YEAR
 from tests.db.jobs.plans import MANY, WHOLE_TABLE, plans
-from tests.db.jobs.test_listing import NEW_YEAR
 
 WALK = re.compile("ix_jobs_listed|ix_jobs_of_a_status")
 SORTED = re.compile(r"Sort Key|TEMP B-TREE")

@@ -17,7 +17,7 @@ from db.scheduling.claims import ClaimRepository
 from db.scheduling.leases import LeaseRepository
 from db.tables.artifacts import Artifact
 from db.tables.jobs import JobEvent
-from tests.db.jobs.test_races import race
+from tests.db.jobs.races import race
 from tests.factories import make_job, make_key, make_spec
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)

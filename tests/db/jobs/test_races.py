@@ -1,9 +1,7 @@
 """Races between threads and between processes: of each, exactly one side wins."""
 
 import multiprocessing
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from threading import Barrier
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import pytest
@@ -20,30 +18,10 @@ from db.jobs.repository import JobRepository
 from db.scheduling.claims import ClaimRepository
 from db.scheduling.leases import LeaseRepository
 from db.scheduling.recovery import RecoveryRepository
+from tests.db.jobs.races import Act, race
 from tests.factories import expire_lease, make_job, make_problem
 
 RACES = 50
-Act = Callable[[Session], Any]
-
-
-def race(
-    sessions: Sessions,
-    *acts: Act,
-    refused: type[Exception] = JobError,
-) -> list[Any]:
-    """Start all `acts` at the same moment, each in its own transaction; return their results."""
-    start = Barrier(len(acts))
-
-    def run(act: Act) -> Any:
-        start.wait()
-        try:
-            with sessions.begin() as session:
-                return act(session)
-        except refused as error:
-            return error
-
-    with ThreadPoolExecutor(len(acts)) as pool:
-        return list(pool.map(run, acts))
 
 
 def claim(job_id: str, worker: str) -> Act:

@@ -11,38 +11,18 @@ from db.core.states import FINAL, HELD, JobState
 from db.events.job_events import EventRepository
 from db.jobs.commands import JobCommands
 from db.jobs.listing import JobFilter
-from db.jobs.repository import JobRepository, NewJob
-from db.jobs.sweeps import Point, SweepRepository
+from db.jobs.repository import JobRepository
+from db.jobs.sweeps import SweepRepository
 from db.scheduling.claims import ClaimRepository
 from db.scheduling.leases import LeaseRepository
 from db.scheduling.queues import QueueRepository
 from db.scheduling.recovery import RecoveryRepository
-from db.spec.quality_gate import Gate
 from db.tables.jobs import Sweep
-from tests.db.jobs.test_races import race
-from tests.factories import expire_lease, make_job, make_spec
+from tests.db.jobs.races import race
+from tests.db.jobs.sweeps import job_ids, make_sweep
+from tests.factories import expire_lease, make_job
 
 RACES = 20
-
-
-def make_sweep(sessions: Sessions, count: int = 4, max_parallel: int | None = None) -> Sweep:
-    points = [
-        Point({"sparsity": share / 100}, make_spec(sparsity=share / 100)) for share in range(count)
-    ]
-    common = NewJob(
-        make_spec(),
-        name="nightly",
-        labels={"team": "a"},
-        gate=Gate(min={"sparsity": 0.5}),
-        warnings=("not checked",),
-    )
-    with sessions.begin() as session:
-        return SweepRepository(session).add(points, common, max_parallel=max_parallel)
-
-
-def job_ids(sessions: Sessions, sweep: Sweep) -> list[str]:
-    with sessions() as session:
-        return [job.id for job in SweepRepository(session).jobs(sweep.id)]
 
 
 def statuses(sessions: Sessions, sweep: Sweep) -> list[JobState]:

@@ -16,7 +16,7 @@ from db.tables.artifacts import Artifact
 from db.tables.webhooks import Delivery, DeliveryStatus
 from db.webhooks.repository import WebhookRepository
 from tests.db.jobs.plans import WHOLE_TABLE, plans
-from tests.db.scheduling.test_workers import appear
+from tests.db.scheduling.workers import appear
 from tests.factories import expire_lease, make_delivery, make_job, make_spec, make_webhook
 
 

@@ -13,7 +13,7 @@ from db.scheduling.leases import LeaseRepository
 from db.scheduling.queues import QueueRepository
 from db.tables.access import LastClaim
 from db.tables.jobs import Job
-from tests.db.scheduling.test_queues import take
+from tests.db.scheduling.taking import take
 from tests.factories import make_spec
 
 KEYS = (None, "key_a", "key_b", "key_c")

@@ -17,16 +17,9 @@ from db.scheduling.queues import QueueRepository
 from db.scheduling.recovery import RecoveryRepository
 from db.scheduling.workers import WorkerRepository
 from db.tables.jobs import Job
-from tests.db.jobs.test_sweeps import job_ids, make_sweep
+from tests.db.jobs.sweeps import job_ids, make_sweep
+from tests.db.scheduling.taking import take
 from tests.factories import make_job, make_worker
-
-
-def take(sessions: Sessions, queues: tuple[str, ...] = ("gpu",)) -> str | None:
-    with sessions.begin() as session:
-        if (job_id := QueueRepository(session).next_job(queues)) is None:
-            return None
-        job = ClaimRepository(session).claim(job_id, "worker-1", queues=queues)
-        return None if job is None else job.id
 
 
 def test_the_highest_priority_goes_first_and_of_one_priority_the_oldest(sessions: Sessions) -> None:

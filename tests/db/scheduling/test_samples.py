@@ -9,7 +9,7 @@ from db.scheduling.claims import ClaimRepository
 from db.scheduling.samples import SampleRepository
 from db.scheduling.workers import WorkerRepository
 from db.tables.samples import QueueSample, WorkerSample
-from tests.db.scheduling.test_workers import appear, silent_for
+from tests.db.scheduling.workers import appear, silent_for
 from tests.factories import make_job
 
 

@@ -15,24 +15,9 @@ from db.scheduling.claims import ClaimRepository
 from db.scheduling.held_jobs import held_jobs
 from db.scheduling.leases import LeaseRepository
 from db.scheduling.workers import WorkerRepository, WorkerStatus
-from db.tables.jobs import Job, Worker
+from db.tables.jobs import Job
+from tests.db.scheduling.workers import appear, silent_for, states
 from tests.factories import make_job, make_worker
-
-
-def appear(sessions: Sessions, *names: str) -> None:
-    with sessions.begin() as session:
-        for name in names:
-            WorkerRepository(session).register(make_worker(name))
-
-
-def silent_for(sessions: Sessions, name: str, ago: timedelta) -> None:
-    with sessions.begin() as session:
-        session.execute(update(Worker).where(Worker.name == name).values(heartbeat_at=now(-ago)))
-
-
-def states(sessions: Sessions) -> dict[str, str]:
-    with sessions() as session:
-        return {one.worker.name: one.state for one in WorkerRepository(session).all()}
 
 
 def test_a_worker_is_lost_after_a_minute_until_its_next_heartbeat(sessions: Sessions) -> None:

@@ -15,7 +15,8 @@ from db.startup.heartbeat_monitor import START_WITHIN_S, HeartbeatMonitor
 from db.startup.heartbeat_pipe import HEARTBEAT_VARIABLE, HeartbeatPipe
 from tests.busy import SLEEPING, SPINNING, running, starved_process
 from tests.processes import has_ended
-from tests.zpruner.serve.test_supervisor import eventually, pid
+from tests.waiting import eventually
+from tests.zpruner.serve.children import pid
 from zpruner.serve.supervisor import Child, Supervisor
 
 BEATING = [
@@ -47,14 +48,14 @@ def test_a_frozen_child_is_restarted_like_a_dead_one(
     supervisor.add(child)
     first, monitor = pid(child), child._monitor
     assert monitor is not None
-    assert eventually(lambda: monitor._has_started or monitor.has_timed_out(), 60)
+    eventually(lambda: monitor._has_started or monitor.has_timed_out())
     os.kill(first, number)
 
     def is_back() -> bool:
         supervisor.check()
         return child.process is not None and child.process.pid != first
 
-    assert eventually(is_back, 60)
+    eventually(is_back)
     assert has_ended(first)
 
 

@@ -13,7 +13,7 @@ from db.spec.quality_gate import Gate
 from db.tables.jobs import Job
 from db.tables.webhooks import EventType
 from db.webhooks.cloudevents import MAX_BYTES
-from tests.db.webhooks.test_fanout import deliveries, make_deliveries, succeed
+from tests.db.webhooks.messages import deliveries, make_deliveries, succeed
 from tests.factories import make_job, make_problem, make_spec, make_webhook
 
 

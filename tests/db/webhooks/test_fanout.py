@@ -5,45 +5,26 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from threading import Barrier
-from typing import Any
 
 import pytest
-from sqlalchemy import select
 
 from db.core.errors import IllegalTransitionError, WebhookNotFoundError
 from db.core.session import Sessions
 from db.core.states import JobState
-from db.events.event_order import order_events
 from db.jobs.commands import JobCommands
 from db.jobs.repository import JobRepository, NewJob
 from db.outputs.sending import SendingRepository
 from db.scheduling.claims import ClaimRepository
 from db.scheduling.leases import LeaseRepository
 from db.tables.jobs import Job
-from db.tables.webhooks import Delivery, DeliveryStatus, EventType
+from db.tables.webhooks import DeliveryStatus, EventType
 from db.webhooks.dispatch import DispatchRepository, SendResult
-from db.webhooks.fanout import BATCH_SIZE, fan_out
+from db.webhooks.fanout import BATCH_SIZE
 from db.webhooks.repository import WebhookRepository
+from tests.db.webhooks.messages import deliveries, make_deliveries, succeed
 from tests.factories import make_job, make_spec, make_webhook
 
 RACES = 20
-
-
-def succeed(sessions: Sessions, job: Job, result: dict[str, Any] | None = None) -> None:
-    with sessions.begin() as session:
-        claimed = ClaimRepository(session).claim(job.id, "worker")
-        assert claimed is not None
-        LeaseRepository(session).succeed(job.id, claimed.attempt, result or {"sparsity": 0.5}, [])
-
-
-def make_deliveries(sessions: Sessions) -> int:
-    order_events(sessions)
-    return fan_out(sessions)
-
-
-def deliveries(sessions: Sessions) -> list[Delivery]:
-    with sessions() as session:
-        return list(session.scalars(select(Delivery).order_by(Delivery.id)))
 
 
 def test_a_job_that_succeeds_is_delivered_once(sessions: Sessions) -> None:

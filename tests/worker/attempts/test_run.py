@@ -29,15 +29,14 @@ from db.scheduling.recovery import RecoveryRepository
 from db.spec.prune_spec import PruneSpec
 from db.tables.jobs import Job
 from tests.factories import make_job, make_spec, move
+from tests.waiting import DEADLINE_S, eventually
 from tests.worker.rows import cancel, read
-from tests.worker.webhooks.messages import until
 from tests.worker.work import WARNING, work
 from worker.attempts.run import Runner
 from worker.jobs.progress import JobProgress, JobResult
 from worker.jobs.resources import Resources
 
 RunnerFactory = Callable[..., Runner]
-WITHIN_S = 180
 
 
 def statuses(sessions: Sessions, job_id: str) -> list[str]:
@@ -298,7 +297,7 @@ def test_a_cancel_ends_the_process_of_work_that_never_reaches_its_next_block(
 
     def hang(_: int) -> None:
         cancel(sessions, job.id)
-        assert ended.wait(WITHIN_S), "cancelled work was not ended"
+        assert ended.wait(DEADLINE_S), "cancelled work was not ended"
 
     runner(work(blocks=1, before=hang), exit_process=ended.set, cancel_grace_s=0.5).run(job.id)
 
@@ -370,7 +369,7 @@ def test_a_job_beyond_its_time_limit_fails_with_the_reason(
     ended = threading.Event()
 
     def wait(_: int) -> None:
-        assert ended.wait(WITHIN_S)
+        assert ended.wait(DEADLINE_S)
 
     hang = runner(
         work(before=wait),
@@ -413,7 +412,9 @@ def test_the_lease_is_renewed_while_the_work_reports_nothing(
     def outlast_the_lease(_: int) -> None:
         first = read(sessions, job.id).lease_until
         assert first is not None
-        until(lambda: (read(sessions, job.id).lease_until or first) > first + timedelta(seconds=2))
+        eventually(
+            lambda: (read(sessions, job.id).lease_until or first) > first + timedelta(seconds=2)
+        )
 
     runner(work(blocks=1, before=outlast_the_lease), lease_s=2).run(job.id)
 

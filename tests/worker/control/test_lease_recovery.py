@@ -12,7 +12,7 @@ from db.files.artifact_store import ArtifactStore
 from db.jobs import releases
 from db.scheduling.claims import ClaimRepository
 from db.scheduling.leases import LeaseRepository
-from tests.db.scheduling.test_workers import appear, silent_for, states
+from tests.db.scheduling.workers import appear, silent_for, states
 from tests.factories import expire_lease, make_job, move
 from tests.worker.rows import read
 from tests.worker.work import work

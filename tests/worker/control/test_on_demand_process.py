@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from tests.processes import has_ended
-from tests.worker.webhooks.messages import until
+from tests.waiting import eventually
 
 OWNER = """
 import sys, time
@@ -35,4 +35,4 @@ def test_a_child_that_has_not_run_a_line_of_ours_ends_with_its_parent(
         assert owner.stdout is not None
         child = int(owner.stdout.readline())
         owner.kill()
-    until(lambda: has_ended(child))
+    eventually(lambda: has_ended(child))

@@ -13,8 +13,8 @@ from db.files.artifact_store import ArtifactStore
 from db.startup.heartbeat_monitor import HeartbeatMonitor
 from tests.api.work import finish_job
 from tests.factories import make_spec
+from tests.waiting import DEADLINE_S, eventually
 from tests.worker.outputs.sending import FILES
-from tests.worker.webhooks.messages import WITHIN_S, until
 from worker.control import on_demand_process, outputs_process
 from worker.control.outputs_process import OutputsProcess
 
@@ -79,7 +79,7 @@ def test_one_process_is_started_and_runs_while_it_sends_heartbeats(
     assert first is not None
     assert monitor is not None
     for _ in range(5):  # longer than a process without heartbeats may run
-        assert select.select([monitor._read], [], [], WITHIN_S)[0], "it sends no heartbeats"
+        assert select.select([monitor._read], [], [], DEADLINE_S)[0], "it sends no heartbeats"
         clock.seconds += 0.2
         outputs.supervise(sessions_with_output)
     assert outputs.process is first
@@ -117,7 +117,7 @@ def test_a_process_that_stops_sending_heartbeats_is_replaced(
             outputs.supervise(sessions_with_output)
             return outputs.process is not first
 
-        until(is_replaced)
+        eventually(is_replaced)
         assert first.poll() is not None
 
 
@@ -125,10 +125,10 @@ def test_a_closed_process_ends_by_itself_and_is_not_started_again(
     sessions_with_output: Sessions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended = tmp_path / "ended"
-    monkeypatch.setattr(outputs_process, "GRACE_S", WITHIN_S)
+    monkeypatch.setattr(outputs_process, "GRACE_S", DEADLINE_S)
     outputs = OutputsProcess(60, program(GRACEFUL, str(ended)))
     outputs.supervise(sessions_with_output)
-    until(ended.with_name("ended.ready").exists)
+    eventually(ended.with_name("ended.ready").exists)
     outputs.close()
     assert ended.exists()
     outputs.supervise(sessions_with_output)

@@ -13,7 +13,8 @@ from db.files.artifact_store import ArtifactStore
 from db.startup.settings import Settings
 from tests.hub_uploads import WritableHub
 from tests.proxy import Proxy, proxying
-from tests.worker.outputs.sending import WITHIN_S, Sending
+from tests.waiting import DEADLINE_S
+from tests.worker.outputs.sending import Sending
 from worker.outputs.hub import limit_responses
 
 KEY = Fernet.generate_key().decode()
@@ -43,7 +44,7 @@ def hub_proxy(hub: WritableHub, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pro
     with proxying(hub.url) as proxy:
         monkeypatch.setattr(constants, "ENDPOINT", proxy.url)
         monkeypatch.delenv("HF_TOKEN", raising=False)
-        limit_responses(WITHIN_S)
+        limit_responses(DEADLINE_S)
         close_session()
         yield proxy
         set_client_factory(default_client_factory)

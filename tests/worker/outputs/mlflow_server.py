@@ -13,8 +13,7 @@ from typing import Any
 import httpx
 
 from tests.reserved_port import reserved_port
-
-WITHIN_S = 180.0  # it creates the tables of its database first
+from tests.waiting import DEADLINE_S
 
 
 @dataclass(frozen=True)
@@ -41,15 +40,15 @@ class Tracking:
     def artifact(self, run: dict[str, Any], name: str) -> bytes:
         folder = run["info"]["artifact_uri"].removeprefix("mlflow-artifacts:").lstrip("/")
         path = f"/api/2.0/mlflow-artifacts/artifacts/{folder}/{name}"
-        return httpx.get(f"{self.url}{path}", timeout=WITHIN_S).raise_for_status().content
+        return httpx.get(f"{self.url}{path}", timeout=DEADLINE_S).raise_for_status().content
 
     def _get(self, path: str, params: dict[str, Any]) -> dict[str, Any]:
         url = f"{self.url}/api/2.0/mlflow/{path}"
-        return dict(httpx.get(url, params=params, timeout=WITHIN_S).json())
+        return dict(httpx.get(url, params=params, timeout=DEADLINE_S).json())
 
     def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         url = f"{self.url}/api/2.0/mlflow/{path}"
-        return dict(httpx.post(url, json=body, timeout=WITHIN_S).json())
+        return dict(httpx.post(url, json=body, timeout=DEADLINE_S).json())
 
 
 @contextmanager
@@ -82,7 +81,7 @@ def _command(port: int, folder: Path) -> list[str]:
 
 
 def _ready(server: Tracking, process: subprocess.Popen[bytes], log: Path) -> Tracking:
-    deadline = time.monotonic() + WITHIN_S
+    deadline = time.monotonic() + DEADLINE_S
     while time.monotonic() < deadline and process.poll() is None:
         try:
             if httpx.get(f"{server.url}/health").is_success:

@@ -10,7 +10,7 @@ import httpx
 from moto.s3 import models
 from moto.server import ThreadedMotoServer
 
-from tests.worker.outputs.sending import WITHIN_S
+from tests.waiting import DEADLINE_S
 
 # With S3's own limit, files of several parts would be large.
 models.S3_UPLOAD_PART_MIN_SIZE = 1  # type: ignore[attr-defined] # of another module
@@ -49,7 +49,7 @@ def serving_bucket() -> Iterator[Bucket]:
     host, port = server.get_host_and_port()
     url = f"http://{host}:{port}"
     # All servers of a process share objects.
-    httpx.post(f"{url}/moto-api/reset", timeout=WITHIN_S).raise_for_status()
+    httpx.post(f"{url}/moto-api/reset", timeout=DEADLINE_S).raise_for_status()
     keys = {"aws_access_key_id": "reader", "aws_secret_access_key": "reader"}
     client = boto3.client("s3", endpoint_url=url, region_name="us-east-1", **keys)
     client.create_bucket(Bucket="bucket")

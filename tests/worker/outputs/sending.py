@@ -20,10 +20,10 @@ from db.tables.jobs import Job, JobEvent
 from db.tables.outputs import Output, OutputState
 from tests.api.work import finish_job
 from tests.factories import make_spec
+from tests.waiting import DEADLINE_S
 from worker.outputs.dispatcher import OutputDispatcher
 from worker.outputs.sender import Sender
 
-WITHIN_S = 180.0  # a machine may be busy
 SECRET = "canary.5b1d0c"
 WEIGHTS = random.Random(0).randbytes(200_000)
 FILES = {
@@ -62,7 +62,7 @@ class Sending:
         """Make one attempt at each output that is due."""
         dispatcher = self.dispatcher()
         dispatcher.send_due()
-        dispatcher.wait(WITHIN_S)
+        dispatcher.wait(DEADLINE_S)
 
     def send_again(self) -> None:
         """Let the delays of failed attempts pass, and send."""

@@ -9,8 +9,8 @@ import pytest
 from db.tables.outputs import OutputState
 from tests.hub_uploads import WritableHub
 from tests.proxy import Proxy
+from tests.waiting import eventually
 from tests.worker.outputs.sending import FILES, SECRET, WEIGHTS, Sending, checksums
-from tests.worker.webhooks.messages import until
 from worker.outputs import attempt
 from worker.outputs.hub import limit_responses
 
@@ -211,15 +211,15 @@ def test_a_slow_upload_keeps_its_lease_and_delays_no_other_output(
     slow = sending.finish_job(TARGET | {"hub": "org/slow"})
     dispatcher = sending.dispatcher(every_s=0.05)
     dispatcher.start()
-    until(lambda: hub_proxy.count("POST", "/org/slow/preupload/") == 1)
+    eventually(lambda: hub_proxy.count("POST", "/org/slow/preupload/") == 1)
     quick = sending.finish_job(TARGET)
-    until(lambda: sending.output(quick).state is OutputState.succeeded)
+    eventually(lambda: sending.output(quick).state is OutputState.succeeded)
     first = sending.output(slow).lease_until
     assert first is not None
-    until(lambda: (sending.output(slow).lease_until or first) > first)
+    eventually(lambda: (sending.output(slow).lease_until or first) > first)
     assert sending.output(slow).attempts == 1
     released.set()
-    until(lambda: sending.output(slow).state is OutputState.succeeded)
+    eventually(lambda: sending.output(slow).state is OutputState.succeeded)
     dispatcher.stop(10)
     assert sending.output(slow).attempts == 1
 
@@ -232,7 +232,7 @@ def test_a_dispatcher_that_is_stopped_returns_its_output_without_counting_a_fail
     job = sending.finish_job(TARGET)
     dispatcher = sending.dispatcher(every_s=0.01)
     dispatcher.start()
-    until(lambda: hub_proxy.count("POST", "/preupload/") == 1)
+    eventually(lambda: hub_proxy.count("POST", "/preupload/") == 1)
     dispatcher.stop(0.1)
     released.set()
     dispatcher.wait(60)

@@ -15,9 +15,9 @@ from db.core.clock import now
 from db.tables.outputs import Output, OutputState
 from tests.hub_uploads import WritableHub
 from tests.proxy import Proxy, proxying
+from tests.waiting import DEADLINE_S, eventually
 from tests.worker.outputs.conftest import KEY
-from tests.worker.outputs.sending import FILES, SECRET, WITHIN_S, Sending, checksums
-from tests.worker.webhooks.messages import until
+from tests.worker.outputs.sending import FILES, SECRET, Sending, checksums
 from worker.control.outputs_process import COMMAND
 
 TARGET = {"hub": "org/pruned", "secret": "hf"}
@@ -52,7 +52,7 @@ class Processes:
 
     def send_signal(self, number: signal.Signals) -> None:
         """Send a signal to the process that was started last."""
-        until(lambda: self.started is not None)
+        eventually(lambda: self.started is not None)
         assert self.started is not None
         self.started.send_signal(number)
 
@@ -77,17 +77,17 @@ def test_a_process_that_is_killed_in_mid_upload_is_replaced_after_its_lease(
     job = sending.finish_job(TARGET)
     way.add("PUT", "/lfs/.*/3$", before=lambda: processes.send_signal(signal.SIGKILL))
     with processes.running() as first:
-        assert first.wait(WITHIN_S) == -signal.SIGKILL
+        assert first.wait(DEADLINE_S) == -signal.SIGKILL
     assert sending.output(job).state is OutputState.running
     assert "org/pruned" not in hub.commits
     with sending.sessions.begin() as session:
         session.execute(update(Output).values(lease_until=now(-timedelta(seconds=1))))
     with processes.running() as second:
-        until(lambda: sending.output(job).state is OutputState.succeeded)
+        eventually(lambda: sending.output(job).state is OutputState.succeeded)
         limits = Path(f"/proc/{second.pid}/limits").read_text()
         assert f"Max data size             {2 << 30} " in limits
         second.terminate()
-        assert second.wait(WITHIN_S) == 0
+        assert second.wait(DEADLINE_S) == 0
     files = dict(hub.models["org/pruned"].files)
     del files[".gitattributes"]
     assert (files, len(hub.commits["org/pruned"])) == (SENT, 1)
@@ -102,6 +102,6 @@ def test_a_process_that_is_stopped_returns_its_output(
     job = sending.finish_job(TARGET)
     way.add("PUT", "/lfs/.*/2$", before=lambda: processes.send_signal(signal.SIGTERM))
     with processes.running() as process:
-        assert process.wait(WITHIN_S) == 0
+        assert process.wait(DEADLINE_S) == 0
     output = sending.output(job)
     assert (output.state, output.failures) == (OutputState.waiting, 0)

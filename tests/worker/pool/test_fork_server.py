@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from tests.busy import ON_ONE_CORE, SPINNING, running
 from tests.chaos.inputs import write_inputs
 from tests.factories import make_spec
 from tests.processes import has_ended
+from tests.waiting import DEADLINE_S, eventually
 from tests.worker import forked
 from worker.jobs.resources import Resources
 from worker.pool import fork_client
@@ -34,7 +35,6 @@ from worker.settings import WorkerSettings
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a parent adopt")
 
-ENDS_WITHIN_S = 180
 CANARY = "canary-of-the-operator"
 KEYS = dict.fromkeys(NAMES, CANARY) | {
     "ZPRUNER_BROKER_URL": f"redis://:{CANARY}@127.0.0.1:1/0",
@@ -73,7 +73,7 @@ def patient_server() -> Iterator[ForkServer]:
         for name, value in KEYS.items():
             patch.setenv(name, value)
         for name in ("START_TIMEOUT_S", "RESPONSE_TIMEOUT_S"):
-            patch.setattr(fork_client, name, float(ENDS_WITHIN_S))
+            patch.setattr(fork_client, name, float(DEADLINE_S))
         make_ready(server)
         yield server
 
@@ -93,14 +93,14 @@ def resources(tmp_path_factory: pytest.TempPathFactory) -> Resources:
 
 def make_ready(server: ForkServer) -> None:
     server.start()
-    wait_for(lambda: not server.is_starting())
+    eventually(lambda: not server.is_starting())
 
 
 def run(kind: Any, target: Any, *arguments: Any) -> Any:
     """Run a process to its end."""
     process = kind(target=target, args=arguments)
     process.start()
-    process.join(ENDS_WITHIN_S)
+    process.join(DEADLINE_S)
     return process
 
 
@@ -249,11 +249,11 @@ def test_a_server_ends_with_its_worker(is_frozen: bool) -> None:
     with subprocess.Popen([sys.executable, "-c", OWNER], stdout=subprocess.PIPE) as owner:
         assert owner.stdout is not None
         server = psutil.Process(int(owner.stdout.readline()))
-        wait_for(lambda: server.memory_info().rss > 300 << 20)  # it has imported torch
+        eventually(lambda: server.memory_info().rss > 300 << 20)  # it has imported torch
         if is_frozen:
             server.suspend()
         owner.kill()
-    wait_for(lambda: has_ended(server.pid))
+    eventually(lambda: has_ended(server.pid))
 
 
 def test_a_process_with_threads_open_files_or_other_processors_is_not_forked() -> None:
@@ -294,10 +294,3 @@ def test_processes_are_forked_for_the_cpu_and_for_a_gpu_by_setting(
     pool = symbol_by_name(celery_options(settings)["worker_pool"])
     assert pool is (ForkingPool if forks else PatientPool)
     assert issubclass(pool.Pool, PatientPool.Pool)
-
-
-def wait_for(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + ENDS_WITHIN_S
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

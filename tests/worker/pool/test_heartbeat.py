@@ -21,6 +21,7 @@ from db.scheduling.queues import QueueRepository
 from db.scheduling.workers import WorkerRepository
 from db.tables.jobs import Worker
 from tests.factories import make_job, make_worker
+from tests.waiting import DEADLINE_S, eventually
 from tests.worker.rows import read
 from tests.worker.work import work
 from worker.attempts.run import Runner
@@ -29,7 +30,6 @@ from worker.pool.heartbeat import WorkerHeartbeat
 from worker.pool.usage import Usage
 
 ID = "wrk_" + "a" * 32
-WITHIN_S = 180
 
 
 @pytest.fixture
@@ -57,13 +57,6 @@ def heartbeat(sessions: Sessions, drains: list[bool]) -> Iterator[WorkerHeartbea
 def rows(sessions: Sessions) -> list[Worker]:
     with sessions() as session:
         return [one.worker for one in WorkerRepository(session).all()]
-
-
-def eventually(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WITHIN_S
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.mark.usefixtures("heartbeat")
@@ -149,7 +142,7 @@ def test_a_worker_works_even_if_its_device_cannot_be_detected(sessions: Sessions
     heartbeat.start()
     with sessions.begin() as session:
         WorkerRepository(session).set_draining(ID, True)
-    assert registered.wait(WITHIN_S)
+    assert registered.wait(DEADLINE_S)
     assert rows(sessions)[0].device is None
     heartbeat.stop()
 

@@ -9,10 +9,9 @@ from kombu.asynchronous import Hub
 
 from db.startup.cpu_time import FairClock, thread_times
 from tests.busy import SPINNING, starved_process
+from tests.waiting import DEADLINE_S
 from worker.pool import patient_pool
 from worker.pool.patient_pool import PatientPool
-
-WITHIN_S = 180
 
 
 def hub_with_check(process: SpawnProcess, pid: int) -> Hub:
@@ -35,7 +34,7 @@ def process(monkeypatch: pytest.MonkeyPatch) -> SpawnProcess:
 
 def test_a_process_whose_start_hangs_is_killed(process: SpawnProcess) -> None:
     hub = hub_with_check(process, process.pid)
-    deadline = time.monotonic() + WITHIN_S
+    deadline = time.monotonic() + DEADLINE_S
     while process.is_alive() and time.monotonic() < deadline:
         hub.fire_timers()
         time.sleep(0.05)

@@ -1,7 +1,5 @@
 """Webhooks and what is due to them."""
 
-import time
-from collections.abc import Callable
 from datetime import timedelta
 from ipaddress import ip_network
 from typing import Any
@@ -12,15 +10,15 @@ from db.core.clock import now
 from db.core.session import Sessions
 from db.tables.webhooks import Delivery, EventType, Webhook
 from tests import factories
+from tests.waiting import DEADLINE_S
 from worker.webhooks.dispatcher import WebhookDispatcher
 from worker.webhooks.sender import Sender
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
-WITHIN_S = 180.0  # a machine may be busy
 
 
 def make_dispatcher(
-    sessions: Sessions, *, timeout_s: float = WITHIN_S, **options: Any
+    sessions: Sessions, *, timeout_s: float = DEADLINE_S, **options: Any
 ) -> WebhookDispatcher:
     return WebhookDispatcher(sessions, Sender(LOOPBACK, timeout_s=timeout_s), **options)
 
@@ -45,7 +43,7 @@ def deliver(sessions: Sessions) -> int:
     """Send due messages once, and return how many were sent."""
     dispatcher = make_dispatcher(sessions)
     count = dispatcher.send_due()
-    dispatcher.wait(WITHIN_S)
+    dispatcher.wait(DEADLINE_S)
     return count
 
 
@@ -53,10 +51,3 @@ def deliveries(sessions: Sessions) -> list[Delivery]:
     """Return all there are, oldest first."""
     with sessions() as session:
         return list(session.scalars(select(Delivery).order_by(Delivery.id)))
-
-
-def until(true: Callable[[], bool], within_s: float = WITHIN_S) -> None:
-    deadline = time.monotonic() + within_s
-    while not true():
-        assert time.monotonic() < deadline, f"not within {within_s} s"
-        time.sleep(0.01)

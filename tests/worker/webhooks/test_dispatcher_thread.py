@@ -14,6 +14,7 @@ import pytest
 from db.core.migration import migrate
 from db.core.session import Sessions, open_sessions
 from db.tables.webhooks import DeliveryStatus
+from tests.waiting import eventually
 from tests.worker.webhooks.messages import (
     LOOPBACK,
     deliver,
@@ -21,11 +22,14 @@ from tests.worker.webhooks.messages import (
     make_dispatcher,
     make_due,
     make_webhook,
-    until,
 )
 from tests.worker.webhooks.receivers import ids, receiving, saying, verified
 from worker.webhooks.dispatcher import WebhookDispatcher
 from worker.webhooks.sender import Sender
+
+
+def are_delivered(sessions: Sessions) -> bool:
+    return {one.status for one in deliveries(sessions)} == {DeliveryStatus.delivered}
 
 
 def test_two_dispatchers_send_each_message_once(sessions: Sessions) -> None:
@@ -35,7 +39,9 @@ def test_two_dispatchers_send_each_message_once(sessions: Sessions) -> None:
         dispatchers = [make_dispatcher(sessions, every_s=0.01) for _ in range(2)]
         for dispatcher in dispatchers:
             dispatcher.start()
-        until(lambda: {one.status for one in deliveries(sessions)} == {DeliveryStatus.delivered})
+        eventually(
+            lambda: {one.status for one in deliveries(sessions)} == {DeliveryStatus.delivered}
+        )
         for dispatcher in dispatchers:
             dispatcher.stop()
     assert Counter(ids(receiver)) == Counter(one.id for one in deliveries(sessions))
@@ -86,10 +92,12 @@ def test_a_slow_receiver_delays_only_its_own(sessions: Sessions) -> None:
         make_webhook(sessions, quick.url, tests=8)
         dispatcher = make_dispatcher(sessions, every_s=0.01)
         dispatcher.start()
-        until(lambda: len(quick.requests) == 8)
+        eventually(lambda: len(quick.requests) == 8)
         assert len(slow.requests) <= 4
         hold.set()
-        until(lambda: {one.status for one in deliveries(sessions)} == {DeliveryStatus.delivered})
+        eventually(
+            lambda: {one.status for one in deliveries(sessions)} == {DeliveryStatus.delivered}
+        )
         dispatcher.stop()
     assert len(slow.requests) == 30
 
@@ -100,7 +108,7 @@ def test_a_stopping_dispatcher_does_not_wait_for_slow_receivers(sessions: Sessio
         make_webhook(sessions, slow.url, tests=9)
         dispatcher = make_dispatcher(sessions, every_s=60)
         dispatcher.start()
-        until(lambda: len(slow.requests) == 4)
+        eventually(lambda: len(slow.requests) == 4)
         started = time.monotonic()
         dispatcher.stop(grace_s=0.2)
         assert time.monotonic() - started < 30
@@ -121,7 +129,7 @@ def test_a_stopping_dispatcher_records_messages_that_arrive_in_time(sessions: Se
         make_webhook(sessions, receiver.url, tests=1)
         dispatcher = make_dispatcher(sessions, every_s=60)
         dispatcher.start()
-        until(lambda: len(receiver.requests) == 1)
+        eventually(lambda: len(receiver.requests) == 1)
         threading.Timer(0.2, hold.set).start()
         dispatcher.stop(grace_s=60)
     assert [one.status for one in deliveries(sessions)] == [DeliveryStatus.delivered]
@@ -134,11 +142,11 @@ def test_a_dispatcher_waits_for_a_database(
     sessions = open_sessions(url)
     dispatcher = make_dispatcher(sessions, every_s=0.02)
     dispatcher.start()
-    until(lambda: "due messages cannot be read" in caplog.text)
+    eventually(lambda: "due messages cannot be read" in caplog.text)
     migrate(url)
     with receiving() as receiver:
         make_webhook(sessions, receiver.url, tests=1)
-        until(lambda: len(receiver.requests) == 1)
+        eventually(lambda: len(receiver.requests) == 1)
         dispatcher.stop()
     sessions.kw["bind"].dispose()
 
@@ -156,6 +164,6 @@ def test_a_dispatcher_continues_after_an_unexpected_error(
         make_webhook(sessions, receiver.url, tests=1)
         dispatcher = Stumbling(sessions, Sender(LOOPBACK), every_s=0.02)
         dispatcher.start()
-        until(lambda: len(receiver.requests) == 1)
+        eventually(lambda: len(receiver.requests) == 1)
         dispatcher.stop()
     assert "due messages cannot be sent" in caplog.text

@@ -19,7 +19,8 @@ from demo.service import free_port
 from tests.api.work import finish_job
 from tests.bucket_server import credentials
 from tests.cutting_proxy import cutting
-from tests.zpruner.client.test_download import CONTENT, prepare, requested_ranges
+from tests.waiting import DEADLINE_S
+from tests.zpruner.client.downloads import CONTENT, prepare, requested_ranges
 from tests.zpruner.service import Answer, Service, serving
 from zpruner import AsyncClient, Client, CorruptedError, ServiceError
 from zpruner.client import download
@@ -28,7 +29,6 @@ from zpruner.programs import command, environment
 
 OBJECT = "/bucket/weights.bin?X-Amz-Signature=abc"
 MIB = 1 << 20
-START_WITHIN_S = 180
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ def test_64_mib_arrive_through_ten_broken_connections_and_the_api_needs_no_memor
 
 
 def wait_for(url: str) -> None:
-    deadline = time.monotonic() + START_WITHIN_S
+    deadline = time.monotonic() + DEADLINE_S
     while True:
         try:
             httpx.get(url).raise_for_status()

@@ -15,15 +15,12 @@ import pytest
 
 from tests.api.work import FILES, finish_job
 from tests.factories import make_job, make_problem
+from tests.zpruner.client.downloads import CONTENT, FILE, JOB, LIST, prepare, requested_ranges
 from tests.zpruner.live import Live
 from tests.zpruner.service import Answer, Service, artifact, job, page, problem
 from zpruner import AsyncClient, Client, CorruptedError, NoFilesError, ServiceError
 from zpruner.client import download
 
-CONTENT = bytes(range(256)) * 400
-JOB = "/v1/jobs/job_1"
-LIST = f"{JOB}/artifacts"
-FILE = "/v1/artifacts/art_1/content"
 ERROR = make_problem(code="out_of_memory", detail="no room", hint="Lower samples.")
 
 
@@ -77,23 +74,6 @@ def test_files_of_a_job_that_failed_its_gate_are_downloaded_with_exit_code_3(
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Split files into pieces of 16 KiB."""
     monkeypatch.setattr(download, "PIECE_BYTES", 1 << 14)
-
-
-def prepare(service: Service, *answers: Answer, content: bytes = CONTENT) -> None:
-    """Prepare one job with one file, served with these responses."""
-    service.prepare(JOB, Answer(200, job("succeeded")))
-    service.prepare(LIST, page(artifact(content)))
-    service.prepare(FILE, *answers)
-
-
-def requested_ranges(service: Service) -> list[tuple[int, int]]:
-    """Return the requested ranges."""
-    found = []
-    for _, path, wanted in service.seen:
-        if path == FILE:
-            start, _, last = (wanted or "bytes=0-").removeprefix("bytes=").partition("-")
-            found.append((int(start), int(last) + 1 if last else len(CONTENT)))
-    return found
 
 
 def test_an_interrupted_download_is_resumed(

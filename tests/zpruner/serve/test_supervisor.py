@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -13,6 +13,8 @@ import pytest
 
 from tests.busy import ON_ONE_CORE, SPINNING, running
 from tests.processes import has_ended
+from tests.waiting import eventually
+from tests.zpruner.serve.children import pid
 from zpruner.serve.supervisor import Child, Supervisor
 
 SLEEP = ["sleep", "60"]
@@ -37,20 +39,6 @@ def supervisor() -> Iterator[Supervisor]:
     supervisor.end()
 
 
-def pid(child: Child) -> int:
-    assert child.process is not None
-    return child.process.pid
-
-
-def eventually(true: Callable[[], bool], within_s: float = 60) -> bool:
-    deadline = time.monotonic() + within_s
-    while not true():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
-
-
 def test_children_have_groups_of_their_own_in_one_session(supervisor: Supervisor) -> None:
     children = [Child(name, SLEEP, os.environ) for name in ("one", "two")]
     for child in children:
@@ -68,7 +56,7 @@ def test_the_longest_wait_is_that_of_the_child_that_gets_no_processor(
         slow = [*ON_ONE_CORE, "nice", "-n", "10", *SPINNING]
         for name, command in (("sleep", SLEEP), ("slow", slow)):
             supervisor.add(Child(name, command, os.environ))
-        assert eventually(lambda: supervisor.longest_wait_s() > 1)
+        eventually(lambda: supervisor.longest_wait_s() > 1)
 
 
 def test_a_dead_child_is_restarted_after_its_backoff(supervisor: Supervisor) -> None:
@@ -82,7 +70,7 @@ def test_a_dead_child_is_restarted_after_its_backoff(supervisor: Supervisor) -> 
         return child.process is not None and child.process.pid != first
 
     started = time.monotonic()
-    assert eventually(is_back)
+    eventually(is_back)
     assert time.monotonic() - started > 0.4
 
 
@@ -90,7 +78,7 @@ def test_the_process_group_of_a_dead_child_is_killed(supervisor: Supervisor) -> 
     child = Child("parent", ["sh", "-c", "sleep 61 & echo $! >&2; wait"], os.environ)
     supervisor.add(child)
     group = psutil.Process(pid(child))
-    assert eventually(lambda: bool(group.children()))
+    eventually(lambda: bool(group.children()))
     grandchild = group.children()[0].pid
     os.kill(pid(child), 9)
 
@@ -98,7 +86,7 @@ def test_the_process_group_of_a_dead_child_is_killed(supervisor: Supervisor) -> 
         supervisor.check()
         return has_ended(grandchild)
 
-    assert eventually(is_killed)
+    eventually(is_killed)
 
 
 def test_a_child_that_ignores_sigterm_is_killed_after_its_grace_period(
@@ -108,7 +96,7 @@ def test_a_child_that_ignores_sigterm_is_killed_after_its_grace_period(
     supervisor.add(child)
     number = pid(child)
     # Its own child is started after the signal is ignored.
-    assert eventually(lambda: bool(psutil.Process(number).children()))
+    eventually(lambda: bool(psutil.Process(number).children()))
 
     process = child.process
     supervisor.end()
@@ -124,7 +112,7 @@ def test_children_that_others_need_end_last(supervisor: Supervisor, tmp_path: Pa
         supervisor.add(
             Child(name, ["sh", "-c", LOGS_ITS_END], os.environ | {"NAME": name, "LOG": str(log)})
         )
-    assert eventually(lambda: log.exists() and log.read_text().count("ready") == 2)
+    eventually(lambda: log.exists() and log.read_text().count("ready") == 2)
 
     supervisor.end(last=1)
 
@@ -142,4 +130,4 @@ def test_children_end_with_a_killed_supervisor() -> None:
     owner.kill()
     owner.wait()
 
-    assert eventually(lambda: has_ended(child))
+    eventually(lambda: has_ended(child))

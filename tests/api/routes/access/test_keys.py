@@ -11,13 +11,10 @@ from db.core import redaction
 from db.core.session import Sessions
 from db.core.states import JobState
 from db.tables.access import AccessScope
+from tests.api.requests import bearer
 from tests.factories import make_job, make_key
 
 JOB = {"model": "org/model", "sparsity": 0.5, "dataset": "wikitext2"}
-
-
-def bearer(token: str) -> dict[str, str]:
-    return {"authorization": f"Bearer {token}"}
 
 
 def create(client: TestClient, **fields: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from db.core.session import Sessions
 from db.events.event_order import order_events
 from db.webhooks.dispatch import DispatchRepository, SendResult
 from db.webhooks.fanout import fan_out
-from tests.api.routes.integrations.test_webhooks import create, put_test
+from tests.api.routes.integrations.webhooks import create, put_test
 
 JOB = {"model": "org/model", "sparsity": 0.5, "dataset": "wikitext2"}
 

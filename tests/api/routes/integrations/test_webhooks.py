@@ -9,28 +9,11 @@ from fastapi.testclient import TestClient
 from api.app import create_app
 from api.settings import ApiSettings
 from db.core.session import Sessions
+from tests.api.routes.integrations.webhooks import URL, create, put_test
 from tests.factories import make_key
 from tests.fakes import ListQueue
 
-URL = "https://hooks.example/zpruner"
 NO_SUCH = "whk_" + "0" * 32
-
-
-def create(client: TestClient, **fields: Any) -> dict[str, Any]:
-    response = client.post("/v1/webhooks", json={"url": URL} | fields)
-    assert response.status_code == 201, response.text
-    made: dict[str, Any] = response.json()
-    assert response.headers["location"] == f"/v1/webhooks/{made['id']}"
-    assert response.headers["cache-control"] == "no-store"
-    return made
-
-
-def put_test(client: TestClient, webhook: dict[str, Any]) -> dict[str, Any]:
-    response = client.post(f"/v1/webhooks/{webhook['id']}/test")
-    assert response.status_code == 202, response.text
-    made: dict[str, Any] = response.json()
-    assert response.headers["location"] == f"/v1/webhooks/{webhook['id']}/deliveries/{made['id']}"
-    return made
 
 
 def test_a_new_webhook_receives_final_events_and_shows_its_secret_once(client: TestClient) -> None:

@@ -13,7 +13,7 @@ from db.core.session import Sessions
 from db.core.states import FINAL, JobState
 from db.files.artifact_store import ArtifactStore
 from db.scheduling.leases import LeaseRepository
-from tests.api.routes.jobs.test_jobs import SMALLEST, UNKNOWN, submit
+from tests.api.routes.jobs.submissions import SMALLEST, UNKNOWN, submit
 from tests.api.work import finish_job
 from tests.db.conftest import migrated_postgres_url, postgres  # noqa: F401 - fixtures
 from tests.factories import make_job

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
 from db.tables.access import AccessScope
-from tests.api.middleware.test_authentication import bearer, refusal
+from tests.api.requests import bearer, refusal
 from tests.api.work import finish_job
 from tests.factories import make_key
 from tests.zpruner.files.safetensors_files import random_content, write_safetensors

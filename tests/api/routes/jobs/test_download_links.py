@@ -13,7 +13,7 @@ from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
 from db.jobs.download_links import LinkRepository
 from db.tables.access import AccessScope, Secret
-from tests.api.middleware.test_authentication import bearer, refusal
+from tests.api.requests import bearer, refusal
 from tests.api.work import FILES, finish_job
 from tests.factories import make_job, make_key
 from tests.fakes import ListQueue

@@ -17,18 +17,9 @@ from db.scheduling.recovery import RecoveryRepository
 from db.scheduling.workers import WorkerRepository
 from db.tables.jobs import Job
 from tests.api.live import serving
+from tests.api.routes.jobs.submissions import SMALLEST, UNKNOWN, submit
 from tests.factories import make_job, make_problem, make_worker
 from tests.fakes import ListQueue
-
-SMALLEST = {"model": "org/model", "sparsity": 0.5, "dataset": "wikitext2"}
-UNKNOWN = "job_" + "0" * 32
-
-
-def submit(client: TestClient, **fields: object) -> str:
-    response = client.post("/v1/jobs", json=SMALLEST | fields)
-    assert response.status_code == 201, response.text
-    job_id: str = response.json()["id"]
-    return job_id
 
 
 def test_the_smallest_job_is_accepted_committed_and_pushed(

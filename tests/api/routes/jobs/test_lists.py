@@ -6,8 +6,8 @@ from fastapi.testclient import TestClient
 
 from db.core.session import Sessions
 from db.core.states import JobState
-from tests.api.middleware.test_authentication import operations
-from tests.api.web.test_event_stream import run
+from tests.api.requests import operations
+from tests.api.web.streams import run
 from tests.factories import make_job, make_spec
 from tests.fakes import ListQueue
 

@@ -11,7 +11,7 @@ from db.core.session import Sessions
 from db.core.states import JobState
 from db.files.artifact_store import ArtifactStore
 from db.outputs.sending import ClaimedOutput, SendingRepository
-from tests.api.routes.jobs.test_jobs import SMALLEST
+from tests.api.routes.jobs.submissions import SMALLEST
 from tests.api.work import finish
 from tests.factories import make_job, make_key, make_problem, make_spec
 from tests.fakes import ListQueue

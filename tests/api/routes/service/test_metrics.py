@@ -15,7 +15,7 @@ from db.core.states import JobState
 from db.files.artifact_store import ArtifactStore
 from db.scheduling.claims import ClaimRepository
 from db.scheduling.leases import LeaseRepository
-from tests.db.scheduling.test_workers import appear
+from tests.db.scheduling.workers import appear
 from tests.factories import make_job
 
 QUERIES = 8

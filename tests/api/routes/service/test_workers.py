@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 from db.core.session import Sessions
 from db.scheduling.claims import ClaimRepository
 from db.scheduling.workers import WorkerRepository
-from tests.db.scheduling.test_workers import silent_for
+from tests.db.scheduling.workers import silent_for
 from tests.factories import make_job, make_worker
 from tests.fakes import ListQueue
 
