@@ -1,4 +1,4 @@
-"""The shape of the source tree: small folders, no import cycles."""
+"""The shape of the source tree: small folders, no import cycles, tests that stand alone."""
 
 import ast
 from collections import Counter
@@ -23,6 +23,13 @@ def test_no_modules_import_each_other_not_even_in_functions() -> None:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         raise AssertionError(" -> ".join(error.args[1])) from None
+
+
+def test_no_test_module_is_imported_by_another_one() -> None:
+    tests = [path.relative_to(ROOT) for path in (ROOT / "tests").rglob("*.py")]
+    names = {_module(path) for path in tests if path.name.startswith("test_")}
+    importers = {str(path): imported for path in tests if (imported := _imports(path) & names)}
+    assert importers == {}
 
 
 def _sources() -> list[Path]:

@@ -12,9 +12,10 @@ import pytest
 import redis
 
 from db.core.session import open_sessions
+from tests.chaos.restarts import wait_for_answer
 from tests.chaos.tally import Tally
 from tests.e2e.embedded import Service, ends, is_in_the_middle, serving, submit, until, write_inputs
-from tests.e2e.test_stopping import CHAOS
+from tests.e2e.limits import LONG_LEASE
 from tests.factories import expire_lease
 from tests.processes import job_process, kill_tree, suspend
 from tests.waiting import DEADLINE_S
@@ -89,7 +90,7 @@ def scene(
 ) -> Iterator[Scene]:
     inputs, data = tmp_path_factory.mktemp("inputs"), tmp_path_factory.mktemp("d")
     write_inputs(inputs)
-    settings, postgres = dict(CHAOS), None
+    settings, postgres = dict(LONG_LEASE), None
     with ExitStack() as stack:
         broker = Broker(tmp_path_factory.mktemp("b"))
         stack.callback(broker.kill)
@@ -117,7 +118,7 @@ def holds(
 ) -> None:
     """Check that all these jobs end well, once each."""
     tally.fault(fault)
-    until_it_answers(client)
+    wait_for_answer(client)
     for job_id in job_ids:
         job = waited(client, job_id, within_s)
         finals = ends(client, job_id)
@@ -136,19 +137,6 @@ def waited(client: Client, job_id: str, within_s: float) -> Job:
             if error.is_refusal or time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
-
-
-def until_it_answers(client: Client) -> None:
-    """Wait for a service that is being restarted."""
-    deadline = time.monotonic() + DEADLINE_S
-    while True:
-        try:
-            client.jobs.list(limit=1)
-        except ServiceError:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        else:
-            return
 
 
 def test_a_broker_that_is_killed_loses_no_job(scene: Scene, client: Client, tally: Tally) -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos.restarts import wait_for_answer
 from tests.chaos.tally import Tally
-from tests.chaos.test_service import until_it_answers
-from tests.e2e.embedded import ends, eventually, is_in_the_middle, serving, submit, until
+from tests.e2e.embedded import ends, is_in_the_middle, serving, submit, until
 from tests.e2e.shared_service import inputs  # noqa: F401 - a fixture
 from tests.processes import has_ended
-from tests.waiting import DEADLINE_S
+from tests.waiting import DEADLINE_S, eventually
 from zpruner import Client, Job
 
 pytestmark = [pytest.mark.e2e, pytest.mark.chaos, pytest.mark.timeout(1800)]  # above its waits
@@ -43,8 +43,8 @@ def test_a_killed_service_leaves_no_process_and_releases_its_leases_and_port(
         done = start_beside(service.url, tmp_path_factory.mktemp("d"))
         tally.fault("second service started on the same port")
         tally.check("second service", [] if is_refused(done) else [done.stdout + done.stderr])
-        until_it_answers(client)
-        assert eventually(lambda: client.jobs.get(job.id).status == "succeeded")
+        wait_for_answer(client)
+        eventually(lambda: client.jobs.get(job.id).status == "succeeded")
         if (finals := ends(client, job.id)) != ["succeeded"]:
             tally.check("service killed with kill -9", [f"{job.id} ended as {finals}"])
     assert tally.violations == []

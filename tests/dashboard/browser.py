@@ -21,8 +21,8 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from tests.e2e.embedded import eventually
 from tests.suite.starts import StartError
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "api" / "dashboard" / "node_modules" / "axe-core" / "axe.min.js"
@@ -144,7 +144,7 @@ def violations(page: Page, *rules: str) -> list[str]:
 
 
 def watch(element: Locator) -> None:
-    """Record every text that an element of a page shows from now on; see `was_shown`."""
+    """Record every text that an element of a page shows from now on; see `wait_until_shown`."""
     element.evaluate(
         """(one) => {
             window.seen = [one.textContent];
@@ -155,9 +155,9 @@ def watch(element: Locator) -> None:
     )
 
 
-def was_shown(page: Page, is_it: Callable[[str], bool]) -> bool:
+def wait_until_shown(page: Page, is_it: Callable[[str], bool]) -> None:
     """Wait until a watched element has shown such a text, be it for a moment."""
-    return eventually(lambda: any(map(is_it, page.evaluate("window.seen"))))
+    eventually(lambda: any(map(is_it, page.evaluate("window.seen"))))
 
 
 def wait_until(page: Page, true: str, within_s: float = WITHIN_MS / 1000) -> None:

@@ -8,7 +8,7 @@ from playwright.sync_api import Locator, expect
 from tests.dashboard.browser import Session
 from tests.dashboard.conftest import Api
 from tests.dashboard.measured import BLOCKS, add_job
-from tests.e2e.embedded import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.e2e
 
@@ -45,7 +45,7 @@ def settled(canvas: Locator) -> str:
         drawn.append(canvas.evaluate(DRAWN))
         return drawn[-1] == drawn[-2]
 
-    assert eventually(is_still)
+    eventually(is_still)
     return drawn[-1]
 
 
@@ -84,10 +84,10 @@ def test_a_drag_zooms_in_and_the_axis_can_be_logarithmic(api_tabs: Session, two_
     drag(chart.locator(".u-over"), 0.3, 0.6)
     reset = chart.get_by_role("button", name="Reset zoom")
     expect(reset).to_be_visible()
-    assert eventually(lambda: canvas.evaluate(DRAWN) != whole)
+    eventually(lambda: canvas.evaluate(DRAWN) != whole)
     reset.click()
     expect(reset).to_have_count(0)
-    assert eventually(lambda: canvas.evaluate(DRAWN) == whole)
+    eventually(lambda: canvas.evaluate(DRAWN) == whole)
 
     chart.get_by_label("Log axis").check()
-    assert eventually(lambda: canvas.evaluate(DRAWN) != whole)
+    eventually(lambda: canvas.evaluate(DRAWN) != whole)

@@ -15,7 +15,8 @@ from tests.dashboard.browser import (
     session,
     violations,
 )
-from tests.e2e.embedded import WITHIN_S, Service, is_in_the_middle, submit, until
+from tests.e2e.embedded import Service, is_in_the_middle, submit, until
+from tests.waiting import DEADLINE_S
 from zpruner import Client
 
 pytestmark = pytest.mark.e2e
@@ -66,7 +67,7 @@ def test_a_running_job_is_renamed_by_keyboard_alone_and_another_tab_shows_it(
 def test_an_error_is_shown_beside_its_field_and_escape_changes_nothing(
     tabs: Session, client: Client
 ) -> None:
-    job = client.jobs.wait(submit(client, "tiny", samples=4, name="kept").id, timeout_s=WITHIN_S)
+    job = client.jobs.wait(submit(client, "tiny", samples=4, name="kept").id, timeout_s=DEADLINE_S)
     page = opened(tabs.open(f"/jobs/{job.id}"))
 
     page.get_by_label("Priority").fill("11")
@@ -87,7 +88,7 @@ def test_an_error_is_shown_beside_its_field_and_escape_changes_nothing(
 def test_the_second_of_two_concurrent_changes_is_refused_and_shows_the_first(
     tabs: Session, client: Client
 ) -> None:
-    job = client.jobs.wait(submit(client, "tiny", samples=4, name="one").id, timeout_s=WITHIN_S)
+    job = client.jobs.wait(submit(client, "tiny", samples=4, name="one").id, timeout_s=DEADLINE_S)
     first, second = (opened(tabs.open(f"/jobs/{job.id}")) for _ in range(2))
     first.get_by_label("Name", exact=True).fill("two")
     first.get_by_label("Priority").fill("4")
@@ -122,7 +123,7 @@ def test_axe_finds_nothing_in_the_form(
     pixels: tuple[int, int],
 ) -> None:
     job = submit(client, "tiny", samples=4, name="described", labels={"team": "nlp", "run": "7"})
-    client.jobs.wait(job.id, timeout_s=WITHIN_S)
+    client.jobs.wait(job.id, timeout_s=DEADLINE_S)
     with session(browser, service.url, size=pixels, color_scheme=theme) as tabs:
         page = opened(tabs.open(f"/jobs/{job.id}"))
         page.get_by_role("button", name="Add a label").click()

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.dashboard.browser import LONG, Session, was_shown, watch
+from tests.dashboard.browser import LONG, Session, wait_until_shown, watch
 from tests.dashboard.keyboard_task import KeyboardTask
-from tests.e2e.embedded import WITHIN_S, is_in_the_middle, submit, until
+from tests.e2e.embedded import is_in_the_middle, submit, until
+from tests.waiting import DEADLINE_S
 from zpruner import Client
 
 pytestmark = pytest.mark.e2e
@@ -27,7 +28,7 @@ def job_id(page: Page) -> str:
 
 def expect_status(page: Page, status: str) -> None:
     pill = page.get_by_role("heading", level=1).locator(".pill")
-    expect(pill).to_have_text(status, timeout=1000 * WITHIN_S)
+    expect(pill).to_have_text(status, timeout=1000 * DEADLINE_S)
 
 
 def test_a_job_submitted_from_the_form_is_followed_to_its_end_without_a_reload(
@@ -49,7 +50,7 @@ def test_a_job_submitted_from_the_form_is_followed_to_its_end_without_a_reload(
     assert spec["method"] == "wanda"
     assert (spec["samples"], spec["seq_len"], spec["eval_samples"]) == (16, 64, 4)
     # The service's first job waits for its worker to load torch.
-    expect(page.get_by_role("slider", name="Blocks")).to_be_visible(timeout=1000 * WITHIN_S)
+    expect(page.get_by_role("slider", name="Blocks")).to_be_visible(timeout=1000 * DEADLINE_S)
     expect_status(page, "succeeded")
     expect(page.get_by_role("list", name="Perplexity, dense and pruned")).to_be_visible()
     expect(page.get_by_text("16 of 16", exact=True)).to_be_visible()
@@ -99,7 +100,7 @@ def test_a_rerun_with_one_change_differs_in_that_alone_and_is_compared(
     tabs: Session, client: Client
 ) -> None:
     options = {"samples": 4, "skip": ["*.o_proj"], "seed": 7, "solver": "sparsegpt"}
-    first = client.jobs.wait(submit(client, "tiny", **options).id, timeout_s=WITHIN_S)
+    first = client.jobs.wait(submit(client, "tiny", **options).id, timeout_s=DEADLINE_S)
     page = tabs.open(f"/jobs/{first.id}")
 
     page.get_by_role("link", name="Rerun with changes").click()
@@ -111,7 +112,7 @@ def test_a_rerun_with_one_change_differs_in_that_alone_and_is_compared(
     page.get_by_role("button", name="Submit rerun").click()
 
     expect(page).not_to_have_url(re.compile(first.id))
-    second = client.jobs.wait(job_id(page), timeout_s=WITHIN_S)
+    second = client.jobs.wait(job_id(page), timeout_s=DEADLINE_S)
     before, after = raw_spec(client, first.id), raw_spec(client, second.id)
     assert {name for name in before if before[name] != after[name]} == {"sparsity"}
     assert after["sparsity"] == 0.6
@@ -129,7 +130,7 @@ def raw_spec(client: Client, job_id: str) -> dict[str, object]:
 
 
 def test_files_are_downloaded_and_verified(tabs: Session, client: Client, tmp_path: Path) -> None:
-    job = client.jobs.wait(submit(client, "tiny", samples=4).id, timeout_s=WITHIN_S)
+    job = client.jobs.wait(submit(client, "tiny", samples=4).id, timeout_s=DEADLINE_S)
     [config] = [one for one in client.jobs.artifacts(job.id) if one.name.endswith("config.json")][
         :1
     ]
@@ -149,7 +150,7 @@ def test_files_are_downloaded_and_verified(tabs: Session, client: Client, tmp_pa
     tabs.context.grant_permissions(["clipboard-read", "clipboard-write"])
     watch(places.first)  # which says it for two seconds
     page.get_by_role("button", name=f"Copy sha256 of {config.name}", exact=True).click()
-    assert was_shown(page, lambda text: text == "Copied")
+    wait_until_shown(page, lambda text: text == "Copied")
 
 
 def test_many_jobs_are_cancelled_together(tabs: Session, client: Client) -> None:
@@ -166,11 +167,11 @@ def test_many_jobs_are_cancelled_together(tabs: Session, client: Client) -> None
     expect(page.locator(".job-row .pill.is-cancelled")).to_have_count(3)
     assert {client.jobs.get(job.id).status for job in jobs} == {"cancelled"}
     client.jobs.cancel(blocker.id)
-    client.jobs.wait(blocker.id, timeout_s=WITHIN_S)
+    client.jobs.wait(blocker.id, timeout_s=DEADLINE_S)
 
 
 def test_filters_live_in_the_address(tabs: Session, client: Client) -> None:
-    client.jobs.wait(submit(client, "tiny", samples=4, name="needle").id, timeout_s=WITHIN_S)
+    client.jobs.wait(submit(client, "tiny", samples=4, name="needle").id, timeout_s=DEADLINE_S)
     page = tabs.open("/")
 
     page.get_by_role("searchbox").fill("needle")

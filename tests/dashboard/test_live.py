@@ -8,9 +8,10 @@ import psutil
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.dashboard.browser import Session, was_shown, watch
-from tests.e2e.embedded import WITHIN_S, Service, is_in_the_middle, submit, until
+from tests.dashboard.browser import Session, wait_until_shown, watch
+from tests.e2e.embedded import Service, is_in_the_middle, submit, until
 from tests.processes import suspend
+from tests.waiting import DEADLINE_S
 from zpruner import Client
 
 pytestmark = pytest.mark.e2e
@@ -59,7 +60,7 @@ def test_a_service_that_does_not_respond_is_offline_and_no_event_is_lost(
 
     badge(page, "Live")
     expect(page.get_by_text("The service has not been reachable")).to_have_count(0)
-    assert client.jobs.wait(job.id, timeout_s=WITHIN_S).status == "succeeded"
+    assert client.jobs.wait(job.id, timeout_s=DEADLINE_S).status == "succeeded"
     events = list(client.jobs.events(job.id))
     expect(page.locator(".events li")).to_have_count(len(events))
     expect(page.get_by_role("heading", level=1).locator(".pill")).to_have_text("succeeded")
@@ -76,11 +77,11 @@ def test_a_killed_service_is_offline_and_later_online_again(
 
     api_process(service).kill()
 
-    assert was_shown(page, lambda status: status != "Live")
+    wait_until_shown(page, lambda status: status != "Live")
     badge(page, "Live")
     job = submit(client, "tiny", samples=4, name="after the fall")
     expect(page.get_by_role("link", name="after the fall")).to_be_visible()
-    client.jobs.wait(job.id, timeout_s=WITHIN_S)
+    client.jobs.wait(job.id, timeout_s=DEADLINE_S)
     expect(row(page, "after the fall").locator(".pill")).to_have_text("succeeded")
     refused = re.compile("net::ERR_|502|503")
     tabs.complaints[:] = [one for one in tabs.complaints if not refused.search(one)]
@@ -103,7 +104,7 @@ def test_every_tab_of_a_browser_is_live_on_one_stream(
 
     for page in pages:
         expect(page.get_by_role("link", name=name)).to_be_visible()
-    client.jobs.wait(job.id, timeout_s=WITHIN_S)
+    client.jobs.wait(job.id, timeout_s=DEADLINE_S)
     for page in pages:
         expect(row(page, name).locator(".pill")).to_have_text("succeeded")
         badge(page, "Live")
@@ -123,7 +124,7 @@ def test_another_tab_opens_the_stream_when_the_tab_that_had_it_is_closed(
     badge(second, "Live")
     job = submit(client, "tiny", samples=4, name="after the leader")
     expect(second.get_by_role("link", name="after the leader")).to_be_visible()
-    client.jobs.wait(job.id, timeout_s=WITHIN_S)
+    client.jobs.wait(job.id, timeout_s=DEADLINE_S)
     expect(row(second, "after the leader").locator(".pill")).to_have_text("succeeded")
     assert tabs.count(STREAM) > streams
 
@@ -136,7 +137,7 @@ def test_a_hidden_tab_closes_the_stream_and_is_up_to_date_when_it_is_shown_again
     see(page, is_hidden=True)
     badge(page, "Paused")
     job = submit(client, "tiny", samples=4, name="while hidden")
-    client.jobs.wait(job.id, timeout_s=WITHIN_S)
+    client.jobs.wait(job.id, timeout_s=DEADLINE_S)
 
     see(page, is_hidden=False)
 

@@ -17,7 +17,8 @@ from tests.dashboard.browser import (
     violations,
     wait_until,
 )
-from tests.e2e.embedded import SPEC, WITHIN_S, Service, submit
+from tests.e2e.embedded import SPEC, Service, submit
+from tests.waiting import DEADLINE_S
 from zpruner import Client
 
 pytestmark = pytest.mark.e2e
@@ -72,7 +73,7 @@ def places(service: Service) -> list[Place]:
         trigger_id = make_trigger(service.url)
         jobs = [one.id, other.id, recovered.id, broken.id]
         for job_id in (*jobs, *(point["job_id"] for point in sweep["points"])):
-            client.jobs.wait(job_id, timeout_s=WITHIN_S)
+            client.jobs.wait(job_id, timeout_s=DEADLINE_S)
     return [
         Place("jobs", "/", "Jobs"),
         Place("jobs-none-found", "/?q=nothing-is-called-so", "Jobs"),

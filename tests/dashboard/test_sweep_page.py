@@ -10,7 +10,7 @@ from tests.dashboard.browser import Session, violations
 from tests.dashboard.conftest import Api
 from tests.dashboard.keyboard_task import KeyboardTask
 from tests.dashboard.measured import add_sweep
-from tests.e2e.embedded import WITHIN_S
+from tests.waiting import DEADLINE_S
 
 pytestmark = pytest.mark.e2e
 
@@ -78,7 +78,7 @@ def test_the_best_sparsity_under_a_gate_is_found_in_eight_clicks_from_an_empty_f
 
     best = page.locator("section").filter(has=page.get_by_role("heading", name="Best that passes"))
     expect(page.get_by_role("heading", name="Best that passes", exact=True)).to_be_visible(
-        timeout=1000 * WITHIN_S
+        timeout=1000 * DEADLINE_S
     )
     expect(best.get_by_role("link", name="60 %")).to_be_visible()
     with page.expect_download() as download:

@@ -17,11 +17,12 @@ from tests.dashboard.browser import (
     photograph,
     session,
     violations,
-    was_shown,
+    wait_until_shown,
     watch,
 )
-from tests.e2e.embedded import WITHIN_S, Service, is_in_the_middle, submit, until
+from tests.e2e.embedded import Service, is_in_the_middle, submit, until
 from tests.processes import job_process, suspend, tree
+from tests.waiting import DEADLINE_S
 from zpruner import Client
 
 pytestmark = pytest.mark.e2e
@@ -78,9 +79,9 @@ def test_a_silent_worker_is_shown_and_a_requeue_shows_the_kept_blocks(
 
     suspend(frozen := tree(service.worker()), service.data_dir)
     try:
-        assert was_shown(page, lambda text: all(part in text for part in SILENT))
+        wait_until_shown(page, lambda text: all(part in text for part in SILENT))
         photograph(page, "job-silent")
-        assert was_shown(workers, lambda text: "no heartbeat for" in text)
+        wait_until_shown(workers, lambda text: "no heartbeat for" in text)
         photograph(workers, "worker-silent")
     finally:
         for process in frozen:
@@ -127,7 +128,7 @@ def test_an_opened_rerun_is_not_in_the_audit(
     page = tabs.open(f"/jobs/{job.id}/rerun")
     expect(page.get_by_role("heading", name="Would be accepted")).to_be_visible()
     expect(page.get_by_text("Estimate", exact=False).first).to_be_visible()
-    client.jobs.wait(job.id, timeout_s=WITHIN_S)
+    client.jobs.wait(job.id, timeout_s=DEADLINE_S)
 
     entries = httpx.get(f"{service.url}/v1/audit", timeout=60).json()["data"]
 

@@ -16,6 +16,7 @@ import psutil
 from benchmarks.llama import RandomLlama
 from demo.service import free_port
 from tests.suite.starts import StartError
+from tests.waiting import DEADLINE_S
 from tests.zero_shot import write_tasks
 from zpruner import Client, Job
 
@@ -34,7 +35,6 @@ START_WITHIN_S = 480.0
 """More than the service itself waits for its parts, after which it says which one is missing."""
 STOP_WITHIN_S = 60.0
 REQUEST_S = 60.0
-WITHIN_S = 300.0
 
 
 def write_inputs(folder: Path) -> None:
@@ -153,18 +153,8 @@ def submit(client: Client, model: str, **options: Any) -> Job:
     return client.jobs.create(f"local:{model}", **SPEC | options)
 
 
-def eventually(condition: Callable[[], bool], within_s: float = WITHIN_S) -> bool:
-    """Wait until a condition is true; return False on timeout."""
-    deadline = time.monotonic() + within_s
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.2)
-    return True
-
-
 def until(
-    client: Client, job_id: str, condition: Callable[[Job], bool], within_s: float = WITHIN_S
+    client: Client, job_id: str, condition: Callable[[Job], bool], within_s: float = DEADLINE_S
 ) -> Job:
     """Wait until a condition of a job is true, and return the job."""
     deadline = time.monotonic() + within_s

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.embedded import WITHIN_S, serving, submit
+from tests.e2e.embedded import serving, submit
 from tests.processes import suspended, tree
+from tests.waiting import DEADLINE_S
 from zpruner import Client, ProblemError
 
 pytestmark = pytest.mark.e2e
@@ -37,7 +38,7 @@ def test_a_job_needs_a_key_which_appears_in_no_file_or_log(
                 job = submit(client, "tiny")
                 with pytest.raises(ProblemError, match="its 1 jobs_in_flight"):
                     submit(client, "tiny")
-            job = client.jobs.wait(job.id, timeout_s=WITHIN_S)
+            job = client.jobs.wait(job.id, timeout_s=DEADLINE_S)
             assert (job.status, job.created_by) == ("succeeded", made.id)
             assert client.jobs.download(job.id, downloads)
             quotas = client.me().quotas

@@ -19,8 +19,8 @@ from db.tables.jobs import Job
 from tests.db.conftest import postgres  # noqa: F401 - a fixture
 from tests.db.postgres import admin
 from tests.e2e.api_pair import BURST, JOB, ApiProcess, concurrently, running_pair
-from tests.e2e.embedded import eventually
 from tests.factories import make_key
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.e2e
 Pair = list[ApiProcess]
@@ -146,7 +146,7 @@ def test_both_return_the_metrics_of_both(pair: Pair) -> None:
     assert [{labels["process"] for labels, _ in found} for found in memory] == [{"1", "2"}] * 2
     assert all(value > 0 for found in memory for _, value in found)
     # A request is counted as open until a moment after its response: only the scrape is left.
-    assert eventually(lambda: [opened(one) for one in pair] == [1, 1])
+    eventually(lambda: [opened(one) for one in pair] == [1, 1])
 
 
 def opened(process: ApiProcess) -> float:

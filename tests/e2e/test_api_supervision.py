@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,9 +16,9 @@ import pytest
 from db.core.migration import migrate
 from demo.service import free_port
 from tests.processes import has_ended
+from tests.waiting import DEADLINE_S, eventually
 
 pytestmark = pytest.mark.e2e
-WITHIN_S = 180
 FROZEN_S = 5.0  # a process is replaced after 15 seconds without a heartbeat
 COMMAND = (sys.executable, "-P", "-m", "zpruner", "part", "api")
 
@@ -49,7 +49,7 @@ class Api:
     def pids(self) -> set[int]:
         return {one.pid for one in self.processes()}
 
-    def responds(self, within_s: float = WITHIN_S) -> bool:
+    def responds(self, within_s: float = DEADLINE_S) -> bool:
         try:
             return httpx.get(f"{self.url}/healthz", timeout=within_s, trust_env=False).is_success
         except httpx.TransportError:
@@ -57,7 +57,7 @@ class Api:
 
     def requests(self) -> float:
         """Return the number of requests to /healthz that its metrics count."""
-        told = httpx.get(f"{self.url}/metrics", timeout=WITHIN_S, trust_env=False).text
+        told = httpx.get(f"{self.url}/metrics", timeout=DEADLINE_S, trust_env=False).text
         name = 'zpruner_http_requests_total{method="GET",route="/healthz",status="200"} '
         return float(told.partition(name)[2].split()[0])
 
@@ -66,7 +66,7 @@ class Api:
 def running(folder: Path) -> Iterator[Api]:
     api = Api(folder)
     try:
-        wait_for(lambda: len(api.pids()) == 2 and api.responds())
+        eventually(lambda: len(api.pids()) == 2 and api.responds())
         yield api
     finally:
         if api.supervisor.is_running():
@@ -80,17 +80,10 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
         yield api
 
 
-def wait_for(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WITHIN_S
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 @contextmanager
 def frozen(process: psutil.Process) -> Iterator[None]:
     process.suspend()
-    wait_for(lambda: process.status() == psutil.STATUS_STOPPED)
+    eventually(lambda: process.status() == psutil.STATUS_STOPPED)
     yield
     process.resume()
 
@@ -101,7 +94,7 @@ def serves_alone(api: Api, process: psutil.Process) -> bool:
     with frozen(other):
         responds = api.responds(FROZEN_S)
     # So that the other one has sent a heartbeat before it is frozen again.
-    wait_for(api.responds)
+    eventually(api.responds)
     return responds
 
 
@@ -109,38 +102,38 @@ def test_a_killed_process_is_replaced_while_the_other_responds_and_no_request_is
     api: Api,
 ) -> None:
     first, second = api.processes()
-    wait_for(lambda: serves_alone(api, first) and serves_alone(api, second))
+    eventually(lambda: serves_alone(api, first) and serves_alone(api, second))
     before = api.requests()
 
     first.kill()
-    wait_for(lambda: has_ended(first.pid))
-    answered, deadline = 0, time.monotonic() + WITHIN_S
+    eventually(lambda: has_ended(first.pid))
+    answered, deadline = 0, time.monotonic() + DEADLINE_S
     while len(api.pids()) < 2:
         assert api.responds()
         assert time.monotonic() < deadline
         answered += 1
 
     (replacement,) = (one for one in api.processes() if one.pid != second.pid)
-    wait_for(lambda: serves_alone(api, replacement))
+    eventually(lambda: serves_alone(api, replacement))
     assert api.requests() > before + answered
     assert api.pids() == {second.pid, replacement.pid}
 
 
 def test_a_frozen_process_is_replaced_while_the_other_responds(api: Api) -> None:
     first, second = api.processes()
-    wait_for(lambda: serves_alone(api, first) and serves_alone(api, second))
+    eventually(lambda: serves_alone(api, first) and serves_alone(api, second))
     first.suspend()
-    wait_for(lambda: first.status() == psutil.STATUS_STOPPED)
+    eventually(lambda: first.status() == psutil.STATUS_STOPPED)
 
-    deadline = time.monotonic() + WITHIN_S
+    deadline = time.monotonic() + DEADLINE_S
     while not has_ended(first.pid):
         assert api.responds()
         assert time.monotonic() < deadline
         time.sleep(0.2)
 
-    wait_for(lambda: len(api.pids()) == 2)
+    eventually(lambda: len(api.pids()) == 2)
     (replacement,) = (one for one in api.processes() if one.pid != second.pid)
-    wait_for(lambda: serves_alone(api, replacement))
+    eventually(lambda: serves_alone(api, replacement))
 
 
 def test_a_signal_to_the_supervisor_ends_all_processes_and_removes_what_they_shared(
@@ -153,7 +146,7 @@ def test_a_signal_to_the_supervisor_ends_all_processes_and_removes_what_they_sha
 
         api.supervisor.terminate()
 
-        assert api.supervisor.wait(WITHIN_S) == 0
+        assert api.supervisor.wait(DEADLINE_S) == 0
         assert not any(one.is_running() for one in processes)
         assert not folder.exists()
 

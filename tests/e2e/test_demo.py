@@ -10,8 +10,8 @@ import pytest
 
 from benchmarks.llama import RandomLlama
 from demo.model import NAME
-from tests.e2e.embedded import eventually
-from tests.e2e.test_stopping import ENDS_WITHIN_S
+from tests.e2e.limits import ENDS_WITHIN_S
+from tests.waiting import eventually
 
 TINY = RandomLlama(blocks=2, width=32, intermediate=64, heads=2, vocabulary=256)
 
@@ -33,7 +33,7 @@ def test_the_demo_ends_with_one_line_of_json_and_leaves_nothing_running(tmp_path
     assert 200 < answer["dense_perplexity"] < 400  # a random model guesses among 256 bytes
     assert len(answer["artifact_sha256"]) == 64
     assert answer["url"].endswith(f"/v1/jobs/{answer['job_id']}/archive")
-    assert eventually(lambda: _commands_naming(tmp_path) == [], ENDS_WITHIN_S)
+    eventually(lambda: _commands_naming(tmp_path) == [], ENDS_WITHIN_S)
 
 
 def _commands_naming(folder: Path) -> list[str]:

@@ -13,8 +13,9 @@ import pytest
 from demo.service import free_port
 from tests.chaos.tally import Tally
 from tests.e2e import places
-from tests.e2e.embedded import SPEC, WITHIN_S, Service, eventually, serving, submit
+from tests.e2e.embedded import SPEC, Service, serving, submit
 from tests.hostile import HostileFolder
+from tests.waiting import DEADLINE_S, eventually
 from worker import device
 from zpruner import Client
 
@@ -77,8 +78,8 @@ def test_the_service_imports_nothing_from_the_folder_and_its_files_are_private(
 ) -> None:
     with Client(service.url) as client:
         job = submit(client, "tiny", samples=2)
-        estimate = client.estimate("local:tiny", timeout_s=WITHIN_S, **SPEC)
-        assert client.jobs.wait(job.id, timeout_s=WITHIN_S).status == "succeeded"
+        estimate = client.estimate("local:tiny", timeout_s=DEADLINE_S, **SPEC)
+        assert client.jobs.wait(job.id, timeout_s=DEADLINE_S).status == "succeeded"
     assert estimate.memory
     others = open_to_others(service.data_dir)
     # The programs: migrate, keys, serve, its three parts, a job, the estimator, the fork server.
@@ -98,11 +99,11 @@ def test_single_parts_import_nothing_from_the_folder(
         part(folder, service, *words[1]),
         part(folder, service, *words[2]),
     ):
-        assert eventually(lambda: answers(url))
+        eventually(lambda: answers(url))
         with Client(service.url) as client:
-            assert eventually(lambda: "other" in names(client))
-        assert eventually(lambda: pings(folder, service, "other"))
-        assert eventually(lambda: pings(folder, service, "control"))
+            eventually(lambda: "other" in names(client))
+        eventually(lambda: pings(folder, service, "other"))
+        eventually(lambda: pings(folder, service, "control"))
     others = open_to_others(service.data_dir)
     tally.fault("hostile current folder", len(words) + 2)
     tally.check("parts in a hostile folder", folder.imported + others)

@@ -6,8 +6,9 @@ import pytest
 
 from tests.bucket_server import put_objects
 from tests.e2e import places
-from tests.e2e.embedded import SPEC, WITHIN_S, Service
+from tests.e2e.embedded import SPEC, Service
 from tests.e2e.shared_service import INPUTS
+from tests.waiting import DEADLINE_S
 from zpruner import Client
 
 pytestmark = pytest.mark.e2e
@@ -24,9 +25,9 @@ def test_a_model_and_a_text_in_a_bucket_are_pruned_and_the_access_key_appears_no
     spec = SPEC | {"dataset": f"{INPUTS}/text.txt", "samples": 4, "model_secret": "bucket"}
 
     job = client.jobs.create(f"{INPUTS}/tiny", **spec)
-    job = client.jobs.wait(job.id, timeout_s=WITHIN_S)
+    job = client.jobs.wait(job.id, timeout_s=DEADLINE_S)
     local = client.jobs.create("local:tiny", **SPEC, samples=4)
-    local = client.jobs.wait(local.id, timeout_s=WITHIN_S)
+    local = client.jobs.wait(local.id, timeout_s=DEADLINE_S)
 
     assert job.status == local.status == "succeeded", (job.error, local.error)
     client.jobs.download(job.id, tmp_path / "bucket")

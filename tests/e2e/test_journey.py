@@ -2,40 +2,33 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import httpx
 import pytest
 from safetensors.numpy import load_file
 
+from tests.e2e.commands import run
 from tests.e2e.embedded import (
     REQUEST_S,
     SENTENCE,
     SLOW,
-    WITHIN_S,
     Service,
     ends,
     is_in_the_middle,
     submit,
     until,
 )
+from tests.waiting import DEADLINE_S
 from zpruner import Client, ProblemError
 
 pytestmark = pytest.mark.e2e
 
 
-def run(service: Service, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-P", "-m", "zpruner", *words]
-    return subprocess.run(
-        command, env={"ZPRUNER_URL": service.url}, capture_output=True, text=True, check=False
-    )
-
-
 def test_a_job_produces_verified_files_of_a_model_with_half_of_its_weights_zero(
     client: Client, tmp_path: Path
 ) -> None:
-    job = client.jobs.wait(submit(client, "tiny", samples=4).id, timeout_s=WITHIN_S)
+    job = client.jobs.wait(submit(client, "tiny", samples=4).id, timeout_s=DEADLINE_S)
 
     assert job.status == "succeeded", job.error
     assert job.result is not None
@@ -57,7 +50,7 @@ def test_an_uploaded_text_calibrates_and_a_link_downloads_the_result(
     made = client.datasets.upload(path)
 
     job = submit(client, "tiny", samples=4, dataset=made.dataset)
-    job = client.jobs.wait(job.id, timeout_s=WITHIN_S)
+    job = client.jobs.wait(job.id, timeout_s=DEADLINE_S)
 
     assert job.status == "succeeded", job.error
     artifact = next(one for one in client.jobs.artifacts(job.id) if one.name == "report.json")
@@ -72,7 +65,7 @@ def test_a_recovery_keeps_the_zeros_and_its_losses_can_be_read_as_events_and_in_
 ) -> None:
     recover = {"kind": "masked", "tokens": 3 * 2048}
     job = client.jobs.wait(
-        submit(client, "tiny", samples=4, recover=recover).id, timeout_s=WITHIN_S
+        submit(client, "tiny", samples=4, recover=recover).id, timeout_s=DEADLINE_S
     )
 
     assert job.status == "succeeded", job.error
@@ -116,7 +109,7 @@ def test_a_gate_may_bound_the_accuracy_on_a_task_of_the_harness_and_on_own_quest
     submitted = run(service, "submit", "local:tiny", *options, *bounds)
     assert submitted.returncode == 0, submitted.stderr
 
-    job = client.jobs.wait(json.loads(submitted.stdout)["id"], timeout_s=WITHIN_S)
+    job = client.jobs.wait(json.loads(submitted.stdout)["id"], timeout_s=DEADLINE_S)
 
     assert job.status == "succeeded", job.error
     assert job.result is not None
@@ -132,7 +125,7 @@ def test_a_gate_may_bound_the_accuracy_on_a_task_of_the_harness_and_on_own_quest
 
 def test_a_task_that_cannot_be_scored_fails_the_job_before_it_prunes(client: Client) -> None:
     job = client.jobs.wait(
-        submit(client, "tiny", samples=4, tasks=["essay"]).id, timeout_s=WITHIN_S
+        submit(client, "tiny", samples=4, tasks=["essay"]).id, timeout_s=DEADLINE_S
     )
     assert job.status == "failed"
     assert job.error is not None
@@ -156,7 +149,7 @@ def test_the_command_line_submits_follows_and_downloads(service: Service, tmp_pa
     assert submitted.returncode == 0, submitted.stderr
     job_id = submitted.stdout.strip()
 
-    assert run(service, "wait", job_id, "--timeout", str(WITHIN_S)).returncode == 0
+    assert run(service, "wait", job_id, "--timeout", str(DEADLINE_S)).returncode == 0
     downloaded = run(service, "download", job_id, str(tmp_path))
 
     assert str(tmp_path / "config.json") in downloaded.stdout.splitlines()
@@ -167,7 +160,7 @@ def test_a_running_job_stops_soon_after_its_cancellation(client: Client) -> None
     until(client, job.id, is_in_the_middle)
 
     client.jobs.cancel(job.id)
-    ended = client.jobs.wait(job.id, timeout_s=WITHIN_S)
+    ended = client.jobs.wait(job.id, timeout_s=DEADLINE_S)
 
     assert ended.status == "cancelled"
     assert ended.progress.block is not None

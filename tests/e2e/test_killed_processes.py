@@ -3,9 +3,10 @@
 import pytest
 
 from db.core.session import open_sessions
-from tests.e2e.embedded import WITHIN_S, Service, ends, is_in_the_middle, submit, until
+from tests.e2e.embedded import Service, ends, is_in_the_middle, submit, until
 from tests.factories import expire_lease
 from tests.processes import job_process, kill_tree
+from tests.waiting import DEADLINE_S
 from zpruner import Client, Job
 
 pytestmark = [pytest.mark.e2e, pytest.mark.chaos]
@@ -20,7 +21,7 @@ def test_a_killed_worker_is_restarted_and_its_job_ends_exactly_once(
     kill_tree(service.worker())
     lease_ends(service, job.id)
 
-    ended = client.jobs.wait(job.id, timeout_s=WITHIN_S)
+    ended = client.jobs.wait(job.id, timeout_s=DEADLINE_S)
     assert (ended.status, ended.attempt) == ("succeeded", 2)
     assert ends(client, job.id) == ["succeeded"]
     assert {path.name for path in (service.data_dir / "artifacts" / job.id).iterdir()} == {"2"}
@@ -39,7 +40,7 @@ def test_the_job_of_a_killed_child_runs_again_without_waiting_for_its_lease(
         return job.attempt == 2 and job.status in {"running", "succeeded"}
 
     until(client, job.id, is_second)  # the lease lasts twice as long
-    assert client.jobs.wait(job.id, timeout_s=WITHIN_S).status == "succeeded"
+    assert client.jobs.wait(job.id, timeout_s=DEADLINE_S).status == "succeeded"
     assert ends(client, job.id) == ["succeeded"]
     [resumed] = [one for one in client.jobs.events(job.id) if one.kind == "resumed"]
     assert resumed.attempt == 2

@@ -12,16 +12,9 @@ import psutil
 import pytest
 
 from api.services.broker import Broker
-from tests.e2e.embedded import (
-    REQUEST_S,
-    WITHIN_S,
-    Service,
-    eventually,
-    is_in_the_middle,
-    submit,
-    until,
-)
+from tests.e2e.embedded import REQUEST_S, Service, is_in_the_middle, submit, until
 from tests.processes import tree
+from tests.waiting import DEADLINE_S, eventually
 from worker.settings import WorkerSettings
 from zpruner import Client, Worker
 
@@ -38,9 +31,9 @@ def worker(client: Client) -> Worker:
 def test_a_job_produces_a_log_metrics_and_structured_log_lines(
     service: Service, client: Client
 ) -> None:
-    assert eventually(lambda: worker(client).device == "cpu")
+    eventually(lambda: worker(client).device == "cpu")
     job = submit(client, "tiny", samples=4)
-    assert eventually(lambda: worker(client).job_id == job.id)
+    eventually(lambda: worker(client).job_id == job.id)
     messages = [line.message for line in client.jobs.logs(job.id, follow=True)]
 
     assert messages[0].startswith("attempt 1 begins on ")
@@ -49,10 +42,10 @@ def test_a_job_produces_a_log_metrics_and_structured_log_lines(
     )
     assert messages[-1].startswith("attempt 1 succeeded")
     # Until its next heartbeat, a worker on a busy machine may be called silent.
-    assert eventually(lambda: worker(client).state == "idle")
+    eventually(lambda: worker(client).state == "idle")
     assert 'zpruner_jobs{method="zpruner",status="succeeded"}' in figures(service)
     idle = 'zpruner_workers{queue="gpu",state="idle"} 1.0'
-    assert eventually(lambda: idle in figures(service))
+    eventually(lambda: idle in figures(service))
     ours = [json.loads(line) for line in service.log_lines() if line.startswith("{")]
     (begun,) = [line for line in ours if line["message"] == messages[0]]
     assert (begun["job_id"], begun["attempt"], begun["logger"]) == (
@@ -113,16 +106,16 @@ def test_a_drained_worker_claims_nothing_and_later_the_most_urgent_job_first(
     service: Service, client: Client
 ) -> None:
     client.workers.drain(worker(client).id)
-    assert eventually(lambda: "Canceling queue gpu" in service.log())
+    eventually(lambda: "Canceling queue gpu" in service.log())
     jobs = [submit(client, "tiny", samples=4, priority=priority) for priority in (0, 5, -1)]
     # It is there, and would claim a job at once if it took any.
-    assert eventually(lambda: worker(client).heartbeat_at > jobs[-1].created_at)
+    eventually(lambda: worker(client).heartbeat_at > jobs[-1].created_at)
     assert {client.jobs.get(job.id).status for job in jobs} == {"queued"}
     assert client.workers.queues()[0].depth == 3
 
     client.workers.undrain(worker(client).id)
 
-    ended = [client.jobs.wait(job.id, timeout_s=WITHIN_S) for job in jobs]
+    ended = [client.jobs.wait(job.id, timeout_s=DEADLINE_S) for job in jobs]
     assert [job.status for job in ended] == ["succeeded"] * 3
     normal, urgent, patient = (job.started_at for job in ended)
     assert urgent is not None
@@ -132,14 +125,14 @@ def test_a_drained_worker_claims_nothing_and_later_the_most_urgent_job_first(
 
 
 def test_messages_without_a_queued_job_start_no_process(service: Service, client: Client) -> None:
-    ended = client.jobs.wait(submit(client, "tiny", samples=4).id, timeout_s=WITHIN_S)
+    ended = client.jobs.wait(submit(client, "tiny", samples=4).id, timeout_s=DEADLINE_S)
     broker = Broker(f"redis+socket://{service.data_dir}/broker/broker.sock")
     for _ in range(30):
         assert broker.push(ended.id)
     broker.close()
 
     # Its message comes after the others.
-    job = client.jobs.wait(submit(client, "tiny", samples=4).id, timeout_s=WITHIN_S)
+    job = client.jobs.wait(submit(client, "tiny", samples=4).id, timeout_s=DEADLINE_S)
 
     assert job.status == "succeeded"
     # As a process says that starts and finds no job.

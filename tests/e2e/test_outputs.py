@@ -7,9 +7,9 @@ import httpx
 import pytest
 
 from tests.e2e import places
-from tests.e2e.embedded import REQUEST_S, SPEC, WITHIN_S, Service
+from tests.e2e.embedded import REQUEST_S, SPEC, Service
 from tests.hub_uploads import WritableHub
-from tests.waiting import eventually
+from tests.waiting import DEADLINE_S, eventually
 from tests.worker.webhooks.receivers import receiving
 from zpruner import Client
 
@@ -28,7 +28,7 @@ def test_the_result_arrives_as_one_commit_and_the_token_appears_nowhere(
         made = httpx.post(f"{service.url}/v1/webhooks", json=hook, timeout=REQUEST_S)
         webhook = made.json()["id"]
         job = client.jobs.create("local:tiny", **SPEC, samples=4, output=[target])
-        job = client.jobs.wait(job.id, timeout_s=WITHIN_S)
+        job = client.jobs.wait(job.id, timeout_s=DEADLINE_S)
         assert job.status == "succeeded", job.error
         eventually(lambda: client.jobs.outputs(job.id)[0].state == "succeeded")
         eventually(lambda: len(receiver.requests) == 1)

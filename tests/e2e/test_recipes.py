@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.embedded import TINY, WITHIN_S, Service, serving
+from tests.e2e.embedded import TINY, Service, serving
 from tests.recipes import bash, blocks, environment
+from tests.waiting import DEADLINE_S
 from zpruner import Client
 
 pytestmark = pytest.mark.e2e
@@ -160,7 +161,7 @@ class submitting:  # noqa: N801 - a context manager, named like a function
         )
 
     def __enter__(self) -> str:
-        deadline = time.monotonic() + WITHIN_S
+        deadline = time.monotonic() + DEADLINE_S
         with Client(self._runner.service.url) as client:
             while len(jobs := client.jobs.list()) < 2:
                 assert time.monotonic() < deadline

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.embedded import WITHIN_S, Service, submit
-from tests.e2e.test_journey import run
+from tests.e2e.commands import run
+from tests.e2e.embedded import Service, submit
+from tests.waiting import DEADLINE_S
 from zpruner import Client
 
 pytestmark = pytest.mark.e2e
@@ -22,14 +23,14 @@ def original(service: Service, tmp_path_factory: pytest.TempPathFactory, inputs:
     (inputs / "own.txt").write_text((inputs / "text.txt").read_text())
     with Client(service.url) as client:
         job = submit(client, "tiny", samples=4, dataset="local:own.txt", name="first")
-        client.jobs.wait(job.id, timeout_s=WITHIN_S)
+        client.jobs.wait(job.id, timeout_s=DEADLINE_S)
         client.jobs.download(job.id, folder)
     return folder
 
 
 def repeat(service: Service, *words: str) -> tuple[subprocess.CompletedProcess[str], Any]:
     """Run ``zpruner repeat``, and return its end and its output as JSON."""
-    ended = run(service, "repeat", *words, "--timeout", str(WITHIN_S), "--json")
+    ended = run(service, "repeat", *words, "--timeout", str(DEADLINE_S), "--json")
     return ended, json.loads(ended.stdout)
 
 
@@ -64,7 +65,7 @@ def test_a_file_that_differs_is_named_and_another_version_is_a_warning(
     made["predicate"]["runDetails"]["builder"]["version"]["torch"] = "0.1"
     (tmp_path / "provenance.json").write_text(json.dumps(made))
 
-    ended = run(service, "repeat", str(tmp_path / "provenance.json"), "--timeout", str(WITHIN_S))
+    ended = run(service, "repeat", str(tmp_path / "provenance.json"), "--timeout", str(DEADLINE_S))
 
     assert ended.returncode == 1
     assert "not the same: README.md" in ended.stderr

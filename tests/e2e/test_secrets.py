@@ -7,9 +7,9 @@ import httpx
 import pytest
 
 from tests.e2e import places
-from tests.e2e.embedded import REQUEST_S, SPEC, WITHIN_S, Service, until
+from tests.e2e.embedded import REQUEST_S, SPEC, Service, until
 from tests.hub import Hub
-from tests.waiting import eventually
+from tests.waiting import DEADLINE_S, eventually
 from tests.worker.webhooks.receivers import receiving
 from zpruner import Client, Job, ProblemError
 
@@ -38,7 +38,7 @@ def failed_jobs(client: Client, spec: dict[str, Any]) -> list[Job]:
     """Return a job that the hub denied, and one that waits because the hub fails."""
     spec |= {"dataset": "stdlib-docs"}  # then only the worker downloads the files that fail
     denied = client.jobs.create("org/denied", **spec)
-    denied = client.jobs.wait(denied.id, timeout_s=WITHIN_S)
+    denied = client.jobs.wait(denied.id, timeout_s=DEADLINE_S)
     assert denied.error is not None
     assert denied.error.code == "hub_denied"
     broken = client.jobs.create("org/broken", **spec)
@@ -68,9 +68,9 @@ def test_a_private_model_is_pruned_with_a_secret_whose_value_appears_nowhere(
         hook = {"url": receiver.url, "events": ["job.running", "job.succeeded"]}
         made = httpx.post(f"{service.url}/v1/webhooks", json=hook, timeout=REQUEST_S)
         webhook = made.json()["id"]
-        estimate = client.estimate("org/private", timeout_s=WITHIN_S, **spec)
+        estimate = client.estimate("org/private", timeout_s=DEADLINE_S, **spec)
         job = client.jobs.create("org/private", **spec)
-        job = client.jobs.wait(job.id, timeout_s=WITHIN_S, on_change=look)
+        job = client.jobs.wait(job.id, timeout_s=DEADLINE_S, on_change=look)
         assert job.status == "succeeded", job.error
         eventually(lambda: len(receiver.requests) == 2)
         jobs = [job, *failed_jobs(client, spec)]

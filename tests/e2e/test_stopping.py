@@ -7,25 +7,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.embedded import (
-    REQUEST_S,
-    WITHIN_S,
-    Service,
-    ends,
-    eventually,
-    is_in_the_middle,
-    serving,
-    submit,
-    until,
-)
+from tests.e2e.embedded import REQUEST_S, Service, ends, is_in_the_middle, serving, submit, until
+from tests.e2e.limits import ENDS_WITHIN_S
+from tests.waiting import DEADLINE_S, eventually
 from tests.worker.webhooks.receivers import receiving
 from zpruner import Client
 
 pytestmark = pytest.mark.e2e
-# A short lease might end while a busy machine pauses its worker, so tests end a long one instead.
-CHAOS = {"ZPRUNER_LEASE_S": "600", "ZPRUNER_REAP_EVERY_S": "1"}
-ENDS_WITHIN_S = 60.0
-"""How long a killed process may take to end after the service has ended."""
 
 
 def test_a_stopped_service_requeues_its_job_and_leaves_no_process(
@@ -36,7 +24,7 @@ def test_a_stopped_service_requeues_its_job_and_leaves_no_process(
     with (
         serving(data_dir, inputs, **settings) as service,
         Client(service.url) as client,
-        receiving(lambda _: hold.wait(WITHIN_S)) as receiver,
+        receiving(lambda _: hold.wait(DEADLINE_S)) as receiver,
     ):
         job = submit(client, "slow", samples=64)
         until(client, job.id, is_in_the_middle)
@@ -44,19 +32,19 @@ def test_a_stopped_service_requeues_its_job_and_leaves_no_process(
 
         assert service.stop(signal.SIGTERM) == 0
 
-        assert leaves_nothing(service)
+        wait_until_nothing_is_left(service)
         service.start()
         [after] = client.workers.list()
         assert after.id != before.id
-        again = client.jobs.wait(job.id, timeout_s=WITHIN_S)
+        again = client.jobs.wait(job.id, timeout_s=DEADLINE_S)
         assert (again.status, again.attempt) == ("succeeded", 2)
         assert ends(client, job.id) == ["succeeded"]
         until(client, submit(client, "slow", samples=64).id, is_in_the_middle)
         send_test_message(service, receiver.url)
-        assert eventually(lambda: len(receiver.requests) == 1)
+        eventually(lambda: len(receiver.requests) == 1)
         assert service.stop(signal.SIGINT) == 0  # while the receiver lets it wait
         hold.set()
-        assert leaves_nothing(service)
+        wait_until_nothing_is_left(service)
         assert "Traceback" not in service.log()
 
 
@@ -68,5 +56,5 @@ def send_test_message(service: Service, url: str) -> None:
     httpx.post(address, timeout=REQUEST_S).raise_for_status()
 
 
-def leaves_nothing(service: Service) -> bool:
-    return eventually(lambda: service.processes() == [], ENDS_WITHIN_S)
+def wait_until_nothing_is_left(service: Service) -> None:
+    eventually(lambda: service.processes() == [], ENDS_WITHIN_S)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.embedded import SPEC, WITHIN_S, Service
-from tests.e2e.test_journey import run
+from tests.e2e.commands import run
+from tests.e2e.embedded import SPEC, Service
+from tests.waiting import DEADLINE_S
 from zpruner import Client, ProblemError
 
 pytestmark = pytest.mark.e2e
@@ -28,7 +29,7 @@ def test_a_sweep_measures_the_dense_loss_once_and_marks_its_pareto_front(client:
         **OPTIONS | {"eval_samples": 6},
     )
 
-    sweep = client.sweeps.wait(made.id, timeout_s=WITHIN_S)
+    sweep = client.sweeps.wait(made.id, timeout_s=DEADLINE_S)
 
     assert sweep.counts == {"succeeded": 4}
     assert [point.verdict for point in sweep.points] == ["fail", "fail", "pass", "pass"]

@@ -8,7 +8,8 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from tests.e2e.embedded import WITHIN_S, Service, submit, until
+from tests.e2e.embedded import Service, submit, until
+from tests.waiting import DEADLINE_S
 from zpruner import Client, Job
 
 pytestmark = pytest.mark.e2e
@@ -17,7 +18,7 @@ PROMPT, TOKENS = "The quick brown fox", 24
 
 def finished(client: Client, model: str) -> Job:
     options = {"method": "magnitude", "samples": 2, "eval_samples": 2, "dtype": "float32"}
-    job = client.jobs.wait(submit(client, model, **options).id, timeout_s=WITHIN_S)
+    job = client.jobs.wait(submit(client, model, **options).id, timeout_s=DEADLINE_S)
     assert job.status == "succeeded", job.error
     return job
 
@@ -40,7 +41,7 @@ def test_the_answers_are_those_of_transformers_on_the_dense_model_and_the_downlo
     expected = [continued(folder, inputs / "tiny") for folder in (inputs / "tiny", tmp_path)]
 
     trial_id = client.jobs.create_trial(job.id, PROMPT, max_tokens=TOKENS).id
-    client.jobs.wait(trial_id, timeout_s=WITHIN_S)
+    client.jobs.wait(trial_id, timeout_s=DEADLINE_S)
     trial = client.jobs.trial(job.id, trial_id)
     command = [sys.executable, "-P", "-m", "zpruner", "try", job.id, PROMPT]
     command += ["--max-tokens", str(TOKENS)]
@@ -66,5 +67,5 @@ def test_a_running_trial_and_a_queued_one_are_cancelled(client: Client) -> None:
 
     for one in (queued, running):
         client.jobs.cancel(one.id)
-        assert client.jobs.wait(one.id, timeout_s=WITHIN_S).status == "cancelled"
+        assert client.jobs.wait(one.id, timeout_s=DEADLINE_S).status == "cancelled"
         assert client.jobs.trial(job.id, one.id).answer is None

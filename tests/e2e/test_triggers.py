@@ -3,7 +3,8 @@
 import httpx
 import pytest
 
-from tests.e2e.embedded import REQUEST_S, SPEC, WITHIN_S, Service
+from tests.e2e.embedded import REQUEST_S, SPEC, Service
+from tests.waiting import DEADLINE_S
 from zpruner import Client
 
 pytestmark = pytest.mark.e2e
@@ -25,7 +26,7 @@ def test_a_call_starts_a_job_once(service: Service, client: Client) -> None:
     ]
     assert [one.status_code for one in responses] == [202, 202]
     assert responses[0].json() == responses[1].json()
-    job = client.jobs.wait(responses[0].json()["job_id"], timeout_s=WITHIN_S)
+    job = client.jobs.wait(responses[0].json()["job_id"], timeout_s=DEADLINE_S)
     assert (job.status, job.labels) == ("succeeded", {"trigger": trigger.id})
     (delivery,) = client.triggers.deliveries(trigger.id)
     assert (delivery.delivery_id, delivery.job_id) == ("night-1", job.id)

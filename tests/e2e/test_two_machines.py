@@ -9,8 +9,9 @@ import psutil
 import pytest
 
 from tests.bucket_server import SECRET, create_bucket, credentials
-from tests.e2e.embedded import WITHIN_S, Service, eventually, serving, submit, until
+from tests.e2e.embedded import Service, serving, submit, until
 from tests.processes import kill_tree
+from tests.waiting import DEADLINE_S, eventually
 from zpruner import Client, Job
 from zpruner.programs import command, environment
 
@@ -65,18 +66,18 @@ def test_a_job_of_a_killed_worker_continues_on_the_other_machine_with_the_same_b
     }
     with serving(data, inputs, **settings) as service, Client(service.url) as client:
         with worker(service, first) as killed:
-            assert eventually(lambda: takes_jobs(client), within_s=WITHIN_S)
+            eventually(lambda: takes_jobs(client), within_s=DEADLINE_S)
             job = submit(client, "slow", samples=4, queue=QUEUE)
-            job = until(client, job.id, lambda one: done(one) >= 2, within_s=WITHIN_S)
+            job = until(client, job.id, lambda one: done(one) >= 2, within_s=DEADLINE_S)
             finished = done(job)
             assert SECRET in killed.environ().values()
             assert SECRET not in process_of(job).environ().values()
             kill_tree(killed)
         assert not client.jobs.get(job.id).is_final
         with worker(service, second):
-            ended = client.jobs.wait(job.id, timeout_s=WITHIN_S)
+            ended = client.jobs.wait(job.id, timeout_s=DEADLINE_S)
             whole = submit(client, "slow", samples=4, queue=QUEUE)
-            whole = client.jobs.wait(whole.id, timeout_s=WITHIN_S)
+            whole = client.jobs.wait(whole.id, timeout_s=DEADLINE_S)
         assert (ended.status, whole.status) == ("succeeded", "succeeded"), ended.error
         # On a busy machine the short lease may also end while its worker lives.
         *_, resumed = (one for one in client.jobs.events(job.id) if one.kind == "resumed")

@@ -11,10 +11,10 @@ import pytest
 from standardwebhooks.webhooks import Webhook as Verifier
 
 from db.core.session import Sessions, open_sessions
-from tests.e2e.embedded import REQUEST_S, WITHIN_S, Service, is_in_the_middle, submit, until
+from tests.e2e.embedded import REQUEST_S, Service, is_in_the_middle, submit, until
 from tests.factories import expire_lease
 from tests.processes import job_process, kill_tree, suspend
-from tests.waiting import eventually
+from tests.waiting import DEADLINE_S, eventually
 from tests.worker.webhooks import messages
 from tests.worker.webhooks.receivers import Receiver, receiving, saying
 from zpruner import Client
@@ -57,8 +57,8 @@ def test_a_webhook_is_notified_when_a_job_runs_and_when_it_succeeds(
 ) -> None:
     with receiving() as receiver:
         address, verifier = listen(service, receiver, "job.running", "job.succeeded")
-        job = client.jobs.wait(submit(client, "tiny", samples=4).id, timeout_s=WITHIN_S)
-        eventually(lambda: len(receiver.requests) == 2, WITHIN_S)
+        job = client.jobs.wait(submit(client, "tiny", samples=4).id, timeout_s=DEADLINE_S)
+        eventually(lambda: len(receiver.requests) == 2, DEADLINE_S)
         assert types(receiver, verifier) == ["job.running", "job.succeeded"]
         eventually(lambda: len(deliveries(address, "?status=delivered")) == 2)
         httpx.delete(address, timeout=REQUEST_S)
@@ -95,7 +95,7 @@ def test_a_test_message_arrives_soon(service: Service) -> None:
     with receiving() as receiver:
         address, verifier = listen(service, receiver, "job.failed")
         assert httpx.post(f"{address}/test", timeout=REQUEST_S).status_code == 202
-        eventually(lambda: len(receiver.requests) == 1, WITHIN_S)
+        eventually(lambda: len(receiver.requests) == 1, DEADLINE_S)
         assert types(receiver, verifier) == ["webhook.test"]
         httpx.delete(address, timeout=REQUEST_S)
 
@@ -115,22 +115,22 @@ def test_each_event_arrives_with_one_id_even_if_processes_are_killed(
     with receiving(answer) as receiver:
         address, verifier = listen(service, receiver, "job.running", "job.succeeded")
         job = submit(client, "slow", samples=64)
-        eventually(lambda: len(receiver.requests) == 1, WITHIN_S)
-        running = until(client, job.id, is_in_the_middle, WITHIN_S)
+        eventually(lambda: len(receiver.requests) == 1, DEADLINE_S)
+        running = until(client, job.id, is_in_the_middle, DEADLINE_S)
         assert running.worker is not None
         # so that the job does not end before it is killed
         suspend([job_process(running.worker)], service.data_dir)
         messages.make_due(sessions)  # as if a minute had passed
-        eventually(lambda: len(receiver.requests) == 2, WITHIN_S)
+        eventually(lambda: len(receiver.requests) == 2, DEADLINE_S)
         assert types(receiver, verifier) == ["job.running"]
         kill_tree(service.worker())
         expire_lease(sessions, job.id)
 
-        ended = client.jobs.wait(job.id, timeout_s=WITHIN_S)
+        ended = client.jobs.wait(job.id, timeout_s=DEADLINE_S)
 
         assert (ended.status, ended.attempt) == ("succeeded", 2)
         everything = ["job.running", "job.running", "job.succeeded"]
-        eventually(lambda: types(receiver, verifier) == everything, WITHIN_S)
+        eventually(lambda: types(receiver, verifier) == everything, DEADLINE_S)
         noted = deliveries(address)
         httpx.delete(address, timeout=REQUEST_S)
     assert {one["id"] for one in noted} == set(received_events(receiver, verifier))

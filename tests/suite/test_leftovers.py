@@ -1,6 +1,5 @@
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,9 +8,9 @@ import pytest
 
 from tests.processes import has_ended
 from tests.suite.inner import command, environment, write_tests
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.process
-WITHIN_S = 180.0
 SOURCE = """
     import os, subprocess, sys, time
     from pathlib import Path
@@ -35,28 +34,21 @@ def running(folder: Path, *arguments: str) -> Iterator[tuple[psutil.Process, lis
     words = command("leftovers", *arguments)
     quiet = subprocess.DEVNULL
     with subprocess.Popen(words, cwd=folder, env=environment(), stdout=quiet) as process:
-        wait_for((folder / "pids").exists)
+        eventually((folder / "pids").exists)
         yield psutil.Process(process.pid), [*map(int, (folder / "pids").read_text().split())]
         process.kill()
-
-
-def wait_for(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WITHIN_S
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("killed", ["leader", "worker"])
 def test_a_killed_run_leaves_no_process(tmp_path: Path, killed: str) -> None:
     with running(tmp_path, "-n", "1") as (leader, pids):
         (leader if killed == "leader" else psutil.Process(pids[0])).kill()
-        wait_for(lambda: all(map(has_ended, pids)))
+        eventually(lambda: all(map(has_ended, pids)))
 
 
 def test_a_killed_run_in_one_process_leaves_none_but_those_that_hide(tmp_path: Path) -> None:
     with running(tmp_path) as (leader, pids):
         leader.kill()
         *found, hidden = pids
-        wait_for(lambda: all(map(has_ended, found)))
+        eventually(lambda: all(map(has_ended, found)))
         psutil.Process(hidden).kill()

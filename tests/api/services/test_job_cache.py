@@ -21,8 +21,8 @@ from db.scheduling.workers import WorkerRepository
 from tests.api.calls import jobs
 from tests.api.live import serving
 from tests.api.routes.jobs.submissions import SMALLEST
-from tests.e2e.embedded import eventually
 from tests.factories import make_job, make_worker
+from tests.waiting import eventually
 
 LONG = {"prefer": "wait=30"}
 
@@ -55,7 +55,7 @@ def test_a_conditional_request_returns_as_soon_as_the_job_changes(
 
 def test_a_submission_may_wait_for_the_end(app: FastAPI, sessions: Sessions) -> None:
     def cancel() -> None:
-        assert eventually(lambda: jobs(sessions) == 1)
+        eventually(lambda: jobs(sessions) == 1)
         with sessions.begin() as session:
             [job] = JobRepository(session).page()
             JobCommands(session).cancel(job.id)

@@ -329,7 +329,7 @@ def test_a_job_that_is_to_pause_keeps_its_lease_until_its_block_is_done(
         with sessions.begin() as session:
             JobCommands(session).pause(job.id)
         paused_at = read(sessions, job.id).updated_at
-        until(lambda: lease_start(sessions, job.id) > paused_at + timedelta(seconds=3))
+        eventually(lambda: lease_start(sessions, job.id) > paused_at + timedelta(seconds=3))
 
     runner(work(blocks=3, before=pause_and_go_on), lease_s=2).run(job.id)
 
@@ -352,9 +352,9 @@ def test_a_cancel_ends_the_process_of_a_job_that_is_to_pause(
         with sessions.begin() as session:
             JobCommands(session).pause(job.id)
         paused_at = read(sessions, job.id).updated_at
-        until(lambda: lease_start(sessions, job.id) > paused_at)  # the pause was noticed
+        eventually(lambda: lease_start(sessions, job.id) > paused_at)  # the pause was noticed
         cancel(sessions, job.id)
-        ended.wait(WITHIN_S)
+        ended.wait(DEADLINE_S)
 
     runner(work(blocks=1, before=hang), exit_process=ended.set, cancel_grace_s=0.5).run(job.id)
 
