@@ -57,7 +57,7 @@ def pytest_configure_node(node: Any) -> None:
     node.workerinput["shared"] = str(node.config.stash[NOTE])
 
 
-class GroupOrFile(LoadFileScheduling):  # type: ignore[misc]
+class GroupOrFile(LoadFileScheduling):  # type: ignore[misc] # xdist has no types
     """Gives a process all tests of a file, or of all files of the group.
 
     xdist's own groups are a part of a test's id, which pytest no longer lets it change.
