@@ -4,8 +4,9 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
+from threading import Thread
 
 import pytest
 import torch
@@ -39,9 +40,22 @@ def run_until_killed(work: Callable[..., object], *arguments: object) -> None:
 def _in_our_environment(
     ours: dict[str, str], work: Callable[..., object], arguments: tuple[object, ...]
 ) -> None:
+    _end_with_the_tests()
     os.environ.clear()
     os.environ.update(ours)
     work(*arguments)
+
+
+def _end_with_the_tests() -> None:
+    """End this process with the one that runs the tests, which is not its parent."""
+    tests = parent_process()
+    assert tests is not None
+
+    def wait() -> None:
+        tests.join()
+        os._exit(1)
+
+    Thread(target=wait, daemon=True).start()
 
 
 class ForkedRank:
@@ -63,6 +77,7 @@ class ForkedRank:
 
 def _rank(pipe: Connection, environment: dict[str, str]) -> None:
     """Do what the program that `launch` starts does."""
+    _end_with_the_tests()
     os.environ |= environment
     torch.set_num_threads(int(environment["OMP_NUM_THREADS"]))
     sys.argv = ["rank", str(pipe.fileno()), str(os.getppid())]
