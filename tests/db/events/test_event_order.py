@@ -1,6 +1,7 @@
 """The one order of the events of all jobs."""
 
 import threading
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import delete
@@ -10,7 +11,7 @@ from db.core.states import JobState
 from db.events.event_order import EventOrder, order_events
 from db.scheduling.claims import ClaimRepository
 from db.scheduling.leases import LeaseRepository
-from db.tables.jobs import Job
+from db.tables.jobs import Job, JobEvent
 from tests.factories import make_job
 
 
@@ -36,6 +37,19 @@ def test_events_of_all_jobs_have_consecutive_positions(sessions: Sessions) -> No
     assert [(job, seq) for job, seq, _ in events] == [(first, 1), (second, 1), (first, 2)]
     assert [place for *_, place in events] == [start + 1, start + 2, start + 3]
     assert read(sessions, start + 2) == events[2:]
+
+
+def test_a_clock_that_is_set_back_does_not_change_the_order_of_a_job_s_events(
+    sessions: Sessions,
+) -> None:
+    start, job_id = newest(sessions), make_job(sessions).id
+    with sessions.begin() as session:
+        ClaimRepository(session).claim(job_id, "worker-1")
+    with sessions.begin() as session:
+        second = session.get_one(JobEvent, (job_id, 2))
+        second.at -= timedelta(hours=1)
+
+    assert [seq for _, seq, _ in read(sessions, start)] == [1, 2]
 
 
 # In SQLite a second writer waits for the first, so none commits late.
