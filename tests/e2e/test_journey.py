@@ -163,8 +163,7 @@ def test_a_running_job_stops_soon_after_its_cancellation(client: Client) -> None
     ended = client.jobs.wait(job.id, timeout_s=DEADLINE_S)
 
     assert ended.status == "cancelled"
-    assert ended.progress.block is not None
-    assert ended.progress.block.index < SLOW.blocks - 1
+    assert len(client.jobs.blocks(job.id)) < SLOW.blocks
     assert client.jobs.artifacts(job.id) == []
 
 
