@@ -49,7 +49,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "GroupOrFile
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a process where to write the files of the group."""
+    """Give a process the path of the files of the group."""
     if NOTE not in node.config.stash:
         with NamedTemporaryFile(prefix="tests-of-service-", delete=False) as file:
             node.config.stash[NOTE] = Path(file.name)
