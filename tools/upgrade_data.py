@@ -94,7 +94,7 @@ def main() -> None:
 def settings_in(root: Path) -> dict[str, Any]:
     """Return the settings of a service whose folders are below ``root``."""
     roots = {"data_dir": root / DATA, "model_roots": (root / MODELS,)}
-    return {"_env_file": None, "device": "cpu"} | roots
+    return {"device": "cpu"} | roots
 
 
 def write_folder(root: Path) -> dict[str, Any]:

@@ -126,7 +126,7 @@ class WorkerRepository:
         recent = Worker.heartbeat_at.between(now(-LOST_AFTER), now(LOST_AFTER))
         is_alive = recent.label("is_alive")
         held = (Job.id == Worker.job_id) & Job.status.in_(HELD)
-        # Release 0.1.0 renews the lease of a job that is to stop no longer.
+        # Release 0.1.0 does not renew the lease of a job that is to stop.
         leased_at = case((Job.status == JobState.running, Job.leased_at))
         query = select(Worker, is_alive, now(), Job.id, leased_at)
         query = query.outerjoin(Job, held).where(*where)

@@ -46,7 +46,7 @@ def start(session: int) -> "subprocess.Popen[bytes]":
 
 
 def end(program: "subprocess.Popen[bytes]") -> None:
-    """Let the program end without further ado."""
+    """Let the program end without killing anything."""
     program.communicate(ENDED)
 
 
