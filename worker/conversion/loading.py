@@ -1,5 +1,6 @@
 """Loading a written GGUF file with llama.cpp, in a process of its own, which llama.cpp may end."""
 
+import ctypes
 import os
 import re
 import signal
@@ -68,8 +69,20 @@ def main() -> None:
     parameters.fit_params = False
     parameters.no_extra_bufts = True  # copies of the weights in other layouts
     parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = 1
-    server = xllamacpp.Server(parameters)
-    os._exit(0 if server else 1)  # its threads can keep a process that ends otherwise
+    try:
+        xllamacpp.Server(parameters)
+    except RuntimeError:
+        _flush_log(xllamacpp.xllamacpp.__file__)
+        raise
+    os._exit(0)  # the server's threads can keep a process that ends otherwise
+
+
+def _flush_log(library: str) -> None:
+    """Wait until llama.cpp's messages are written: its thread that writes them ends unfinished."""
+    llama = ctypes.CDLL(library)
+    main_log, flush = llama._Z15common_log_mainv, llama._Z16common_log_flushP10common_log  # C++ names
+    main_log.restype, flush.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+    flush(main_log())
 
 
 if __name__ == "__main__":
