@@ -11,7 +11,7 @@ ENDS: tuple[tuple[End, ...], ...] = (
     *(("done",), ("done",), ("done",)),
     *(("refused",), ("later", "done")),
 )
-STATEMENTS = 90
+STATEMENTS = 60
 """About as many statements as a schedule executes; faults strike at any of them."""
 COMMANDS = ("cancel", "pause", "resume", "retry", "delete", "cancel", "pause", "resume")
 KINDS: tuple[Trouble, ...] = (
@@ -115,8 +115,8 @@ def _faults(random: Random) -> Iterator[Fault]:
         yield fault
         if fault.kind == "clock" and random.random() < 0.5:  # soon after, somebody is lost
             yield Fault(fault.statement + random.randrange(1, 12), "host")
-    if random.random() < 0.6:
-        yield Fault(random.randrange(15, 2 * STATEMENTS), "power")
+    if random.random() < 0.85:
+        yield Fault(random.randrange(12, round(1.5 * STATEMENTS)), "power")
 
 
 def _fault(random: Random) -> Fault:
