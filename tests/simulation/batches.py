@@ -1,4 +1,4 @@
-"""The schedules of the suite, in batches: each is a test file, so that two processes share them."""
+"""The schedules of the suite, in batches of two test files, so that two processes share them."""
 
 from tests.simulation.schedule import Simulator
 from tests.simulation.situations import SITUATIONS
@@ -7,7 +7,7 @@ BATCH = 2500
 
 
 def check_batch(simulated: Simulator, number: int) -> None:
-    """Check that all invariants hold in a batch of schedules, and that it reaches each situation."""
+    """Check that the invariants hold in a batch of schedules, and that each situation occurs."""
     reached = set[str]()
     for seed in range(number * BATCH, (number + 1) * BATCH):
         outcome = simulated.run(seed)
