@@ -51,7 +51,7 @@ def change_job(
 
 def change_of_job(
     *where: ColumnElement[bool], values: Mapping[str, Any], versioned: bool = True
-) -> ReturningUpdate[tuple[Job]]:
+) -> ReturningUpdate[Job]:
     """Return the UPDATE that `change_job` executes, for callers that build it once."""
     if versioned:
         values = {"version": Job.version + 1, "updated_at": now(), **values}
@@ -66,7 +66,7 @@ def change_of_job(
 
 def run_change(
     session: Session,
-    change: ReturningUpdate[tuple[Job]],
+    change: ReturningUpdate[Job],
     job_id: str,
     parameters: Mapping[str, Any] | None = None,
 ) -> Job | None:

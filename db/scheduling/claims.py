@@ -5,7 +5,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import bindparam, case, func, or_, select, true
+from sqlalchemy import BindParameter, bindparam, case, func, or_, select, true
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate
 
@@ -63,10 +63,9 @@ class ClaimRepository:
 
 
 @lru_cache(maxsize=16)
-def _claim(
-    lease: timedelta, sweep_id: str | None, *, has_queues: bool
-) -> ReturningUpdate[tuple[Job]]:
-    was_lost, worker_id = lost(JobState.running), bindparam("claimed_on")
+def _claim(lease: timedelta, sweep_id: str | None, *, has_queues: bool) -> ReturningUpdate[Job]:
+    was_lost = lost(JobState.running)
+    worker_id: BindParameter[str | None] = bindparam("claimed_on")
     crashed = was_lost & ~starved()
     return change_of_job(
         or_(Job.status == JobState.queued, was_lost & or_(starved(), strikes() < MAX_CRASHES)),

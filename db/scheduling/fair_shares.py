@@ -157,25 +157,25 @@ def _of_key(where: Conditions, key: str) -> Conditions:
 
 
 @lru_cache(maxsize=64)
-def _highest_priority(waiting: Conditions) -> Select[tuple[int | None]]:
+def _highest_priority(waiting: Conditions) -> Select[int | None]:
     return select(func.max(Job.priority)).where(*waiting)
 
 
 @lru_cache(maxsize=64)
-def _turns(peers: Conditions) -> Select[tuple[str, int]]:
+def _turns(peers: Conditions) -> Select[str, int]:
     waits = exists(Job.id).where(*peers, Job.created_by == LastClaim.created_by)
     turns = select(LastClaim.created_by, LastClaim.claim_number)
     return turns.where(or_(waits, LastClaim.created_by == NO_KEY))
 
 
 @lru_cache(maxsize=64)
-def _oldest(own: Conditions) -> Select[tuple[datetime, str]]:
+def _oldest(own: Conditions) -> Select[datetime, str]:
     first = select(Job.created_at, Job.id).where(*own)
     return first.order_by(Job.created_at, Job.id).limit(1)
 
 
 @lru_cache(maxsize=64)
-def _counting(where: Conditions, is_limited: bool) -> Select[tuple[int]]:
+def _counting(where: Conditions, is_limited: bool) -> Select[int]:
     some = select(Job.id).where(*where)
     some = some.limit(bindparam("most")) if is_limited else some
     return select(func.count()).select_from(some.subquery())

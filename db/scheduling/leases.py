@@ -233,9 +233,9 @@ _PHASE, _RETRIES, _GATE = (
 
 
 @lru_cache(maxsize=64)
-def _renewal(lease: timedelta, names: tuple[str, ...]) -> ReturningUpdate[tuple[Job]]:
+def _renewal(lease: timedelta, names: tuple[str, ...]) -> ReturningUpdate[Job]:
     """Return the UPDATE that renews a lease and sets the named columns."""
-    new = {name: bindparam(f"new_{name}") for name in names}
+    new: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
     held = (Job.attempt == bindparam("held_attempt"), is_in(*HELD))
     return change_of_job(*held, values=lease_fields(lease) | new, versioned=bool(names))
 

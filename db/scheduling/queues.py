@@ -107,11 +107,11 @@ def _waiting(queues: tuple[str, ...]) -> Conditions:
 
 
 @lru_cache(maxsize=64)
-def _any(waiting: Conditions) -> Select[tuple[str]]:
+def _any(waiting: Conditions) -> Select[str]:
     return select(Job.id).where(*waiting).limit(1)
 
 
 @lru_cache(maxsize=64)
-def _oldest(waiting: Conditions) -> Select[tuple[str]]:
+def _oldest(waiting: Conditions) -> Select[str]:
     oldest = select(Job.id).where(*waiting).order_by(Job.created_at, Job.id).limit(1)
     return oldest.with_for_update(skip_locked=True, of=Job)

@@ -153,7 +153,7 @@ _MARK_PUSHED = (
 
 
 @lru_cache
-def _unpushed(*, has_queue: bool) -> Select[tuple[str]]:
+def _unpushed(*, has_queue: bool) -> Select[str]:
     to_push = or_(
         Job.pushed_at.is_(None), Job.pushed_at < now(-PUSH_AGAIN_AFTER), was_set_back(Job.pushed_at)
     )
@@ -164,14 +164,14 @@ def _unpushed(*, has_queue: bool) -> Select[tuple[str]]:
 
 
 @lru_cache
-def _retryable(kept: timedelta) -> Select[tuple[str]]:
+def _retryable(kept: timedelta) -> Select[str]:
     recent = is_in(*sorted(RETRIED)) & (Job.finished_at > now(-kept))
     some = Job.id.in_(bindparam("ids", expanding=True))
     return select(Job.id).where(some, or_(~is_in(*sorted(FINAL)), recent))
 
 
 @lru_cache
-def _if_lost() -> Select[tuple[str]]:
+def _if_lost() -> Select[str]:
     return select(Job.id).where(Job.id == bindparam("job"), lost(JobState.running))
 
 
@@ -181,28 +181,28 @@ def _overdue() -> ColumnElement[bool]:
 
 
 @lru_cache
-def _ids(condition: ColumnElement[bool]) -> Select[tuple[str]]:
+def _ids(condition: ColumnElement[bool]) -> Select[str]:
     return select(Job.id).where(condition)
 
 
 @lru_cache
-def _ids_of_lost() -> Select[tuple[str]]:
+def _ids_of_lost() -> Select[str]:
     return _ids(lost(*HELD)).with_for_update(skip_locked=True)
 
 
 @lru_cache
-def _end_lease() -> ReturningUpdate[tuple[Job]]:
+def _end_lease() -> ReturningUpdate[Job]:
     held = (Job.worker == bindparam("holder"), is_in(*HELD))
     return change_of_job(*held, values={"lease_until": now(-timedelta(seconds=1))}, versioned=False)
 
 
 @lru_cache
-def _release_starved() -> ReturningUpdate[tuple[Job]]:
+def _release_starved() -> ReturningUpdate[Job]:
     return change_of_job(lost(JobState.running), starved(), values=releasing())
 
 
 @lru_cache
-def _release_lost() -> ReturningUpdate[tuple[Job]]:
+def _release_lost() -> ReturningUpdate[Job]:
     ran = Job.status == JobState.running
     values = releasing() | {
         "crashes": Job.crashes + case((ran, 1), else_=0),
@@ -213,7 +213,7 @@ def _release_lost() -> ReturningUpdate[tuple[Job]]:
 
 
 @lru_cache
-def _fail_lost() -> ReturningUpdate[tuple[Job]]:
+def _fail_lost() -> ReturningUpdate[Job]:
     values = entering(JobState.failed) | {"error": bindparam("problem")}
     values |= {"crashes": Job.crashes + 1, "strikes": strikes()}
     return change_of_job(lost(JobState.running), strikes() >= MAX_CRASHES, values=values)
