@@ -20,7 +20,11 @@ def sync_labels(session: Session, job: Job) -> None:
         session.execute(insert(JobLabel), rows)
 
 
-_DELETE = delete(JobLabel).where(JobLabel.job_id == bindparam("labelled"))
+_DELETE = (
+    delete(JobLabel)
+    .where(JobLabel.job_id == bindparam("labelled"))
+    .execution_options(synchronize_session=False)
+)
 
 
 def label_conditions(labels: Sequence[Label]) -> list[ColumnElement[bool]]:

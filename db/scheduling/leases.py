@@ -6,14 +6,14 @@ Each write names the number of the worker's attempt, and fails once another atte
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Table, bindparam, select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from db.core.clock import now
-from db.core.errors import LeaseLostError
+from db.core.errors import JobNotFoundError, LeaseLostError
 from db.core.problem import Problem
 from db.core.states import HELD, JobState, Phase
 from db.events.job_rows import change_job, change_of_job, record_event, run_change
@@ -43,9 +43,27 @@ class LeaseRepository:
     def __init__(self, session: Session, *, lease: timedelta = LEASE) -> None:
         self._session, self._lease = session, lease
 
+    def status(self, job_id: str, attempt: int) -> JobState:
+        """Return the job's state, and leave the lease as it is.
+
+        Raises:
+            JobNotFoundError: the job was deleted.
+            LeaseLostError: a later attempt has started.
+        """
+        row = self._session.execute(_STATUS, {"job": job_id}).one_or_none()
+        if row is None:
+            raise JobNotFoundError(job_id)
+        if row.attempt != attempt:
+            raise LeaseLostError(job_id, attempt)
+        return row.status
+
     def heartbeat(self, job_id: str, attempt: int) -> JobState:
         """Renew the lease, and return the job's state, which shows a requested pause or cancel."""
-        return self._renew(job_id, attempt).status
+        values = {"job": job_id, "held_attempt": attempt}
+        status = self._session.scalar(_heartbeat(self._lease), values)
+        if status is None:
+            raise LeaseLostError(job_id, attempt)
+        return status
 
     def report_progress(
         self,
@@ -82,7 +100,7 @@ class LeaseRepository:
         self, job_id: str, attempt: int, index: int, name: str, data: Document
     ) -> None:
         """Renew the lease and store a block's report, replacing any earlier one of this attempt."""
-        self._renew(job_id, attempt)
+        self.heartbeat(job_id, attempt)
         report = BlockReport(job_id=job_id, attempt=attempt, index=index, name=name, data=data)
         self._session.merge(report)
         self._session.flush()
@@ -225,11 +243,19 @@ class LeaseRepository:
 
 
 _THIS = Job.id == bindparam("job")
+_STATUS = select(Job.status, Job.attempt).where(_THIS)
 _PHASE, _RETRIES, _GATE = (
     select(Job.phase).where(_THIS),
     select(Job.retries).where(_THIS),
     select(Job.gate).where(_THIS),
 )
+
+
+@lru_cache(maxsize=64)
+def _heartbeat(lease: timedelta) -> ReturningUpdate[JobState]:
+    held = (_THIS, Job.attempt == bindparam("held_attempt"), is_in(*HELD))
+    renewed = update(cast("Table", Job.__table__)).where(*held).values(**lease_fields(lease))
+    return renewed.returning(Job.status)
 
 
 @lru_cache(maxsize=64)

@@ -147,7 +147,11 @@ class WorkerRepository:
         )
 
 
-_DELETE_LOST = delete(Worker).where(Worker.heartbeat_at < now(-DELETED_AFTER))
+_DELETE_LOST = (
+    delete(Worker)
+    .where(Worker.heartbeat_at < now(-DELETED_AFTER))
+    .execution_options(synchronize_session=False)
+)
 
 
 def _silence(worker: Worker, leased_at: datetime | None, moment: datetime) -> timedelta:

@@ -27,6 +27,7 @@ SITUATIONS = frozenset(
         "a process was frozen",
         "a process was frozen in a transaction",
         "a quota was used up",
+        "an output was sent twice",
         "a rule deleted files",
         "a webhook got a message twice",
         "the broker was down for the API",
