@@ -53,9 +53,10 @@ class LeaseRepository:
         row = self._session.execute(_STATUS, {"job": job_id}).one_or_none()
         if row is None:
             raise JobNotFoundError(job_id)
-        if row.attempt != attempt:
+        status, held_by = row
+        if held_by != attempt:
             raise LeaseLostError(job_id, attempt)
-        return row.status
+        return status
 
     def heartbeat(self, job_id: str, attempt: int) -> JobState:
         """Renew the lease, and return the job's state, which shows a requested pause or cancel."""

@@ -11,3 +11,9 @@ from tests.simulation.schedule import Simulator, simulator
 def simulated() -> Iterator[Simulator]:
     with simulator() as one:
         yield one
+
+
+@pytest.fixture(scope="module")
+def reached() -> dict[int, set[str]]:
+    """The rare situations that each batch of a file has reached."""
+    return {}
