@@ -80,7 +80,8 @@ def main() -> None:
 def _flush_log(library: str) -> None:
     """Wait until llama.cpp's messages are written: its thread that writes them ends unfinished."""
     llama = ctypes.CDLL(library)
-    main_log, flush = llama._Z15common_log_mainv, llama._Z16common_log_flushP10common_log  # C++ names
+    # Names of C++ functions, as compilers write them.
+    main_log, flush = llama._Z15common_log_mainv, llama._Z16common_log_flushP10common_log
     main_log.restype, flush.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
     flush(main_log())
 
