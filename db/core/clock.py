@@ -6,6 +6,7 @@ together with the time at which it was written. If that time of writing is ever 
 """
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, DateTime, Dialect, Float, TypeDecorator, bindparam
@@ -44,6 +45,7 @@ class DatabaseTime(FunctionElement[datetime]):
     name = "database_time"
 
 
+@lru_cache(maxsize=64)  # statements that are built once contain it, and others build faster
 def now(offset: timedelta = timedelta(0)) -> DatabaseTime:
     """Return SQL for the database's current time plus `offset`."""
     return DatabaseTime(bindparam(None, offset.total_seconds(), type_=Float(), unique=True))

@@ -78,10 +78,11 @@ def sqlite_file(url: str) -> Path | None:
 def _engine(url: str, sqlite_timeout: timedelta, limits: Mapping[str, timedelta | None]) -> Engine:
     # NaN and Infinity are not valid JSON. PostgreSQL rejects them, so SQLite must as well.
     strict = partial(json.dumps, allow_nan=False)
-    options: dict[str, Any] = {"json_serializer": strict, "pool_pre_ping": True}
+    options: dict[str, Any] = {"json_serializer": strict}
     if make_url(url).get_backend_name() == "sqlite":
         return _sqlite(url, options, sqlite_timeout)
     options |= {"pool_size": POOL_SIZE, "max_overflow": THREADS - POOL_SIZE}
+    options |= {"pool_pre_ping": True}
     engine = create_engine(url, connect_args=_postgresql(limits), **options)
     event.listen(engine, "handle_error", _as_operational)
     return engine
@@ -114,8 +115,10 @@ def _ms(time: timedelta) -> int:
 def _sqlite(url: str, options: dict[str, Any], busy_timeout: timedelta) -> Engine:
     if not (database := make_url(url).database) or ":memory:" in database:
         raise ValueError("SQLite needs a file: the API and the worker are separate processes")
-    # Opening and preparing a connection costs more than keeping it open.
-    engine = create_engine(url, pool_size=THREADS, max_overflow=0, **options)
+    # Opening and preparing a connection costs more than keeping it open. The one that was used last
+    # has most of what is to be read in its cache.
+    options |= {"pool_size": THREADS, "max_overflow": 0, "pool_use_lifo": True}
+    engine = create_engine(url, **options)
     event.listen(engine, "connect", partial(_prepare, busy_timeout))
     event.listen(engine, "begin", _begin)
     return engine

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Table, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from db.core.clock import now
 from db.core.errors import JobNotFoundError
@@ -45,15 +46,32 @@ def change_job(
             ``updated_at``. Pass False for changes that clients cannot see, such as the renewal of
             a lease.
     """
+    return run_change(session, change_of_job(*where, values=values, versioned=versioned), job_id)
+
+
+def change_of_job(
+    *where: ColumnElement[bool], values: Mapping[str, Any], versioned: bool = True
+) -> ReturningUpdate[Job]:
+    """Return the UPDATE that `change_job` executes, for callers that build it once."""
     if versioned:
         values = {"version": Job.version + 1, "updated_at": now(), **values}
-    return session.scalar(
+    return (
         update(Job)
-        .where(Job.id == job_id, *where)
+        .where(Job.id == bindparam("changed_job"), *where)
         .values(**values)
         .returning(Job)
         .execution_options(populate_existing=True, synchronize_session=False)
     )
+
+
+def run_change(
+    session: Session,
+    change: ReturningUpdate[Job],
+    job_id: str,
+    parameters: Mapping[str, Any] | None = None,
+) -> Job | None:
+    """Execute what `change_of_job` has returned, as `change_job` does."""
+    return session.scalar(change, {"changed_job": job_id, **(parameters or {})})
 
 
 def record_event(session: Session, job: Job, kind: str, data: Document | None = None) -> None:

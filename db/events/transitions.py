@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, case, literal, null
@@ -52,6 +53,15 @@ def allowed_actions(state: JobState) -> list[str]:
         "delete": state in FINAL,
     }
     return [action for action, is_possible in possible.items() if is_possible]
+
+
+@lru_cache(maxsize=64)
+def is_in(*states: JobState) -> ColumnElement[bool]:
+    """Return SQL for whether the job is in one of the states.
+
+    Each state is a parameter of its own: a list as one parameter is expanded at every execution.
+    """
+    return Job.status.in_([literal(state, STATE) for state in states])
 
 
 def leading_to(wanted: JobState) -> list[JobState]:

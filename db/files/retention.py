@@ -1,6 +1,7 @@
 """The deletion of finished jobs' files by retention rules: which jobs, and its record."""
 
 from datetime import datetime
+from functools import lru_cache
 
 from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
@@ -102,6 +103,7 @@ class FileRetention:
 _IS_DELETABLE: ColumnElement[bool] = Artifact.deleted_by.is_(None) & Artifact.name.not_in(KEPT)
 
 
+@lru_cache  # building it takes longer than the queries that use it
 def _is_protected() -> ColumnElement[bool]:
     """Return SQL, never NULL, for whether no rule may delete a job's files now.
 

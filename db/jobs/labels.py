@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, delete, insert, select
+from sqlalchemy import ColumnElement, bindparam, delete, insert, select
 from sqlalchemy.orm import Session, aliased
 
 from db.tables.jobs import Job
@@ -11,13 +11,20 @@ from db.tables.labels import JobLabel, Label
 
 def sync_labels(session: Session, job: Job) -> None:
     """Update the copies of a job's labels to match its row."""
-    session.execute(delete(JobLabel).where(JobLabel.job_id == job.id))
+    session.execute(_DELETE, {"labelled": job.id})
     rows = [
         {"job_id": job.id, "name": name, "value": value, "created_at": job.created_at}
         for name, value in job.labels.items()
     ]
     if rows:
         session.execute(insert(JobLabel), rows)
+
+
+_DELETE = (
+    delete(JobLabel)
+    .where(JobLabel.job_id == bindparam("labelled"))
+    .execution_options(synchronize_session=False)
+)
 
 
 def label_conditions(labels: Sequence[Label]) -> list[ColumnElement[bool]]:

@@ -3,6 +3,7 @@
 import random
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, case, select, update
@@ -201,10 +202,12 @@ def _is_held(held: ClaimedOutput) -> tuple[ColumnElement[bool], ...]:
     return Output.state == OutputState.running, Output.attempts == held.attempt
 
 
+@lru_cache
 def _due() -> Select[str, int, OutputState, int]:
     return select(Output.job_id, Output.index, Output.state, Output.failures).where(_is_due())
 
 
+@lru_cache
 def _is_due() -> ColumnElement[bool]:
     """Return SQL for whether an output waits and its delay is over, or its process was lost."""
     set_back = was_set_back(Output.noted_at)

@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import case, func, or_, select, true
+from sqlalchemy import BindParameter, bindparam, case, func, or_, select, true
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from db.core.clock import now
 from db.core.states import JobState
-from db.events.job_rows import change_job, record_event
+from db.events.job_rows import change_of_job, record_event, run_change
 from db.events.transitions import IDLE, LEASE, entering, lease_fields
 from db.scheduling.crashes import MAX_CRASHES, lost, starved, strikes
 from db.scheduling.fair_shares import record_claim
@@ -48,31 +51,39 @@ class ClaimRepository:
             queues: the queues that the worker serves; empty for any.
         """
         sweep_id = lock_sweep(self._session, job_id)
-        was_lost = lost(JobState.running)
-        crashed = was_lost & ~starved()
-        job = change_job(
-            self._session,
-            job_id,
-            or_(Job.status == JobState.queued, was_lost & or_(starved(), strikes() < MAX_CRASHES)),
-            ~is_draining(worker_id),
-            Job.queue.in_(queues) if queues else true(),
-            is_runnable(sweep_id) if sweep_id is not None else is_due() & ~awaits_check(),
-            values=IDLE
-            | entering(JobState.running)
-            | {
-                **lease_fields(self._lease),
-                "attempt": Job.attempt + 1,
-                "crashes": Job.crashes + case((crashed, 1), else_=0),
-                "strikes": case((crashed, strikes()), else_=Job.strikes),
-                "struck_at": case((crashed, now()), else_=Job.struck_at),
-                "worker": worker,
-                "device": select(Worker.device).where(Worker.id == worker_id).scalar_subquery(),
-                "started_at": func.coalesce(Job.started_at, now()),
-                "eta_p50_s": None,
-                "eta_p90_s": None,
-            },
-        )
+        claim = _claim(self._lease, sweep_id, has_queues=bool(queues))
+        values: dict[str, Any] = {"claimed_by": worker, "claimed_on": worker_id}
+        if queues:
+            values["served"] = list(queues)
+        job = run_change(self._session, claim, job_id, values)
         if job is not None:
             record_event(self._session, job, "status", {"worker": worker, "device": job.device})
             record_claim(self._session, job.created_by)
         return job
+
+
+@lru_cache(maxsize=16)
+def _claim(lease: timedelta, sweep_id: str | None, *, has_queues: bool) -> ReturningUpdate[Job]:
+    was_lost = lost(JobState.running)
+    worker_id: BindParameter[str | None] = bindparam("claimed_on")
+    crashed = was_lost & ~starved()
+    return change_of_job(
+        or_(Job.status == JobState.queued, was_lost & or_(starved(), strikes() < MAX_CRASHES)),
+        ~is_draining(worker_id),
+        Job.queue.in_(bindparam("served", expanding=True)) if has_queues else true(),
+        is_runnable(sweep_id) if sweep_id is not None else is_due() & ~awaits_check(),
+        values=IDLE
+        | entering(JobState.running)
+        | {
+            **lease_fields(lease),
+            "attempt": Job.attempt + 1,
+            "crashes": Job.crashes + case((crashed, 1), else_=0),
+            "strikes": case((crashed, strikes()), else_=Job.strikes),
+            "struck_at": case((crashed, now()), else_=Job.struck_at),
+            "worker": bindparam("claimed_by"),
+            "device": select(Worker.device).where(Worker.id == worker_id).scalar_subquery(),
+            "started_at": func.coalesce(Job.started_at, now()),
+            "eta_p50_s": None,
+            "eta_p90_s": None,
+        },
+    )

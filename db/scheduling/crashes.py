@@ -1,12 +1,14 @@
 """When a worker counts as lost, and how many lost workers make a job fail."""
 
 from datetime import timedelta
+from functools import lru_cache
 
-from sqlalchemy import ColumnElement, case, exists, or_, select
+from sqlalchemy import ColumnElement, bindparam, case, exists, or_, select
 from sqlalchemy.orm import Session
 
 from db.core.clock import now, was_set_back
 from db.core.states import JobState, Phase
+from db.events.transitions import is_in
 from db.scheduling.workers import SILENT_AFTER
 from db.tables.base import Document
 from db.tables.jobs import BlockReport, Job, JobEvent, Worker
@@ -23,13 +25,14 @@ RECOVERY_STAGES = ("teacher", "training")
 """The stages of a recovery in the order in which they run, except its evaluations."""
 
 
+@lru_cache(maxsize=16)
 def lost(*states: JobState) -> ColumnElement[bool]:
     """Return SQL for whether the job is in one of the states and its lease has expired.
 
     A lease that begins in the future was granted before the clock was set back. It counts as
     expired, because its age is unknown.
     """
-    return Job.status.in_(states) & or_(Job.lease_until < now(), was_set_back(Job.leased_at))
+    return is_in(*states) & or_(Job.lease_until < now(), was_set_back(Job.leased_at))
 
 
 def strikes() -> ColumnElement[int]:
@@ -56,9 +59,16 @@ def starved() -> ColumnElement[bool]:
 
 def is_repeated(session: Session, job_id: str, attempt: int, index: int) -> bool:
     """Return whether an earlier attempt has already finished this block or a later one."""
-    earlier = (BlockReport.job_id == job_id, BlockReport.attempt < attempt)
-    query = select(BlockReport.index).where(*earlier, BlockReport.index >= index)
-    return session.scalar(query.limit(1)) is not None
+    values = {"job": job_id, "own": attempt, "own_index": index}
+    return session.scalar(_REPEATED, values) is not None
+
+
+_REPEATED = (
+    select(BlockReport.index)
+    .where(BlockReport.job_id == bindparam("job"), BlockReport.attempt < bindparam("own"))
+    .where(BlockReport.index >= bindparam("own_index"))
+    .limit(1)
+)
 
 
 def is_step_repeated(session: Session, job_id: str, attempt: int, recovery: Document) -> bool:

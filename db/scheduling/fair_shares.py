@@ -4,11 +4,24 @@ The next job is taken from the key whose last claim is the oldest. All jobs with
 jobs of one key.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import ColumnElement, exists, func, literal, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    String,
+    Table,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -17,37 +30,50 @@ from db.core.states import JobState
 from db.tables.access import NO_KEY, LastClaim
 from db.tables.jobs import Job
 
+Conditions = tuple[ColumnElement[bool], ...]
+"""Conditions that are built once; what varies are the values of their parameters."""
+Values = dict[str, Any]
+
 
 def register_key(session: Session, created_by: str | None) -> None:
     """Insert the key's row in the claim order, if it is missing."""
-    row = insert(LastClaim).values(created_by=created_by or NO_KEY, claim_number=0)
-    session.execute(row.on_conflict_do_nothing())
+    session.execute(_REGISTER_KEY, {"key": created_by or NO_KEY})
 
 
 def record_claim(session: Session, created_by: str | None) -> None:
     """Move the key to the end of the claim order, because one of its jobs was claimed."""
-    latest = select(func.coalesce(func.max(LastClaim.claim_number), 0) + 1).scalar_subquery()
-    key = update(LastClaim).where(LastClaim.created_by == (created_by or NO_KEY))
-    session.execute(key.values(claim_number=latest).execution_options(synchronize_session=False))
+    session.execute(_RECORD_CLAIM, {"key": created_by or NO_KEY})
 
 
-def claim_order(
-    session: Session, waiting: Sequence[ColumnElement[bool]]
-) -> Iterator[tuple[ColumnElement[bool], ...]]:
-    """Yield tuples of conditions, in the order in which to try them to find the next job.
+_REGISTER_KEY = (
+    insert(cast("Table", LastClaim.__table__))
+    .values({LastClaim.created_by: bindparam("key"), LastClaim.claim_number: 0})
+    .on_conflict_do_nothing()
+)
+_LATEST = select(func.coalesce(func.max(LastClaim.claim_number), 0) + 1).scalar_subquery()
+_RECORD_CLAIM = (
+    update(LastClaim)
+    .where(LastClaim.created_by == bindparam("key"))
+    .values(claim_number=_LATEST)
+    .execution_options(synchronize_session=False)
+)
 
-    Each tuple selects the waiting jobs of one priority and one key, except the last tuple for each
-    priority: this one selects the jobs of all keys. The tuples are ordered by descending priority,
-    then by the claim order of the keys.
+
+def claim_order(session: Session, waiting: Conditions) -> Iterator[tuple[Conditions, Values]]:
+    """Yield conditions and the values of their parameters, in the order in which to try them.
+
+    Each yield selects the waiting jobs of one priority and one key, except the last one for each
+    priority: this one selects the jobs of all keys. They are ordered by descending priority, then
+    by the claim order of the keys.
     """
-    urgent = select(func.max(Job.priority)).where(*waiting)
-    priority = session.scalar(urgent)
+    peers = _peers(waiting)
+    priority = session.scalar(_highest_priority(waiting))
     while priority is not None:
-        peers = (*waiting, Job.priority == priority)
-        for key in sorted(_keys(session, peers, 0), key=lambda one: one.rank):
-            yield (*peers, Job.created_by == (key.created_by or None))
-        yield peers  # jobs that an older version has queued may have a key without a row
-        priority = session.scalar(urgent.where(Job.priority < priority))
+        values = {"priority": priority}
+        for key in sorted(_keys(session, peers, values, 0), key=lambda one: one.rank):
+            yield _of_key(peers, key.created_by), values | {"own_key": key.created_by}
+        yield peers, values  # jobs that an older version has queued may have a key without a row
+        priority = session.scalar(_highest_priority((*waiting, _IS_LOWER)), values)
 
 
 def count_ahead(session: Session, job: Job, at_most: int | None) -> int:
@@ -55,29 +81,36 @@ def count_ahead(session: Session, job: Job, at_most: int | None) -> int:
 
     Unless ``at_most`` is None, counting stops at that number.
     """
-    queued = (Job.status == JobState.queued, Job.queue == job.queue)
-    higher = _count(session, (*queued, Job.priority > job.priority), at_most)
-    peers = (*queued, Job.priority == job.priority)
-    own = _count(session, (*peers, Job.created_by == job.created_by, _is_before(job)), at_most)
+    key = job.created_by or NO_KEY
+    values = {"queue": job.queue, "priority": job.priority, "own_key": key}
+    values |= {"own_created_at": job.created_at, "own_id": job.id}
+    higher = _count(session, (*_QUEUED, _IS_HIGHER), values, at_most)
+    own = _count(session, (*_of_key(_peers(_QUEUED), key), _IS_BEFORE), values, at_most)
     ahead = higher + own
     if at_most is None or ahead < at_most:
-        ahead += _count_of_others(session, job, peers, own)
+        ahead += _count_of_others(session, job, values, own)
     return ahead if at_most is None else min(ahead, at_most)
 
 
-def _count_of_others(
-    session: Session, job: Job, peers: Sequence[ColumnElement[bool]], own: int
-) -> int:
+def _count_of_others(session: Session, job: Job, values: Values, own: int) -> int:
     """Return how many jobs of other keys are claimed before the job.
 
     ``own`` is the number of jobs of the job's own key that are claimed before it. Keys take turns,
     so up to ``own`` jobs of each other key are claimed before it, too; if that key precedes the
     job's key in the claim order, up to ``own + 1``.
     """
-    keys = {one.created_by: one for one in _keys(session, peers, own + 1)}
+    keys = {one.created_by: one for one in _keys(session, _peers(_QUEUED), values, own + 1)}
     row = keys.pop(job.created_by or NO_KEY, None)
     rank = (0, job.created_at, job.id) if row is None else row.rank
     return sum(min(one.jobs, own + (one.rank < rank)) for one in keys.values())
+
+
+_QUEUED: Conditions = (Job.status == JobState.queued, Job.queue == bindparam("queue"))
+_IS_LOWER: ColumnElement[bool] = Job.priority < bindparam("priority")
+_IS_HIGHER: ColumnElement[bool] = Job.priority > bindparam("priority")
+_IS_BEFORE: ColumnElement[bool] = tuple_(Job.created_at, Job.id) < tuple_(
+    bindparam("own_created_at", type_=UTCDateTime()), bindparam("own_id", type_=String())
+)
 
 
 class _KeyRank(NamedTuple):
@@ -94,26 +127,55 @@ class _KeyRank(NamedTuple):
     rank: tuple[int, datetime, str]
 
 
-def _keys(session: Session, peers: Sequence[ColumnElement[bool]], enough: int) -> list[_KeyRank]:
-    waits = exists(Job.id).where(*peers, Job.created_by == LastClaim.created_by)
-    turns = select(LastClaim.created_by, LastClaim.claim_number).where(
-        or_(waits, LastClaim.created_by == NO_KEY)
-    )
+def _keys(session: Session, peers: Conditions, values: Values, enough: int) -> list[_KeyRank]:
     found: list[_KeyRank] = []
-    for key, turn in session.execute(turns).all():
-        own = (*peers, Job.created_by == (key or None))
-        first = select(Job.created_at, Job.id).where(*own).order_by(Job.created_at, Job.id)
-        if (oldest := session.execute(first.limit(1)).one_or_none()) is not None:
-            found.append(_KeyRank(key, _count(session, own, enough), (turn, *oldest)))
+    for key, turn in session.execute(_turns(peers), values).all():
+        own, of_key = _of_key(peers, key), values | {"own_key": key}
+        if (oldest := session.execute(_oldest(own), of_key).one_or_none()) is not None:
+            jobs = _count(session, own, of_key, enough) if enough else 0
+            found.append(_KeyRank(key, jobs, (turn, *oldest)))
     return found
 
 
-def _count(session: Session, where: Sequence[ColumnElement[bool]], at_most: int | None) -> int:
-    some = select(Job.id).where(*where).limit(at_most).subquery()
-    return session.scalar(select(func.count()).select_from(some)) or 0
+def _count(session: Session, where: Conditions, values: Values, at_most: int | None) -> int:
+    return session.scalar(_counting(where, at_most is not None), values | {"most": at_most}) or 0
 
 
-def _is_before(job: Job) -> ColumnElement[bool]:
-    this = tuple_(literal(job.created_at, UTCDateTime()), literal(job.id))
-    earlier: ColumnElement[bool] = tuple_(Job.created_at, Job.id) < this
-    return earlier
+@lru_cache(maxsize=64)
+def _peers(waiting: Conditions) -> Conditions:
+    return *waiting, Job.priority == bindparam("priority")
+
+
+@lru_cache(maxsize=64)
+def _with_condition(where: Conditions, *, has_key: bool) -> Conditions:
+    is_own = Job.created_by == bindparam("own_key") if has_key else Job.created_by.is_(None)
+    return *where, is_own
+
+
+def _of_key(where: Conditions, key: str) -> Conditions:
+    return _with_condition(where, has_key=key != NO_KEY)
+
+
+@lru_cache(maxsize=64)
+def _highest_priority(waiting: Conditions) -> Select[int | None]:
+    return select(func.max(Job.priority)).where(*waiting)
+
+
+@lru_cache(maxsize=64)
+def _turns(peers: Conditions) -> Select[str, int]:
+    waits = exists(Job.id).where(*peers, Job.created_by == LastClaim.created_by)
+    turns = select(LastClaim.created_by, LastClaim.claim_number)
+    return turns.where(or_(waits, LastClaim.created_by == NO_KEY))
+
+
+@lru_cache(maxsize=64)
+def _oldest(own: Conditions) -> Select[datetime, str]:
+    first = select(Job.created_at, Job.id).where(*own)
+    return first.order_by(Job.created_at, Job.id).limit(1)
+
+
+@lru_cache(maxsize=64)
+def _counting(where: Conditions, is_limited: bool) -> Select[int]:
+    some = select(Job.id).where(*where)
+    some = some.limit(bindparam("most")) if is_limited else some
+    return select(func.count()).select_from(some.subquery())

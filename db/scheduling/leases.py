@@ -3,19 +3,21 @@
 Each write names the number of the worker's attempt, and fails once another attempt holds the job.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from functools import lru_cache
+from typing import Any, cast
 
-from sqlalchemy import select
+from sqlalchemy import Table, bindparam, select, update
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from db.core.clock import now
-from db.core.errors import LeaseLostError
+from db.core.errors import JobNotFoundError, LeaseLostError
 from db.core.problem import Problem
 from db.core.states import HELD, JobState, Phase
-from db.events.job_rows import change_job, record_event
-from db.events.transitions import LEASE, entering, leading_to, lease_fields, releasing
+from db.events.job_rows import change_job, change_of_job, record_event, run_change
+from db.events.transitions import LEASE, entering, is_in, leading_to, lease_fields, releasing
 from db.files.sealed_folder import NewArtifact
 from db.outputs.repository import OutputRepository
 from db.scheduling.crashes import is_gradual_step_repeated, is_repeated, is_step_repeated
@@ -41,9 +43,28 @@ class LeaseRepository:
     def __init__(self, session: Session, *, lease: timedelta = LEASE) -> None:
         self._session, self._lease = session, lease
 
+    def status(self, job_id: str, attempt: int) -> JobState:
+        """Return the job's state, and leave the lease as it is.
+
+        Raises:
+            JobNotFoundError: the job was deleted.
+            LeaseLostError: a later attempt has started.
+        """
+        row = self._session.execute(_STATUS, {"job": job_id}).one_or_none()
+        if row is None:
+            raise JobNotFoundError(job_id)
+        status, held_by = row
+        if held_by != attempt:
+            raise LeaseLostError(job_id, attempt)
+        return status
+
     def heartbeat(self, job_id: str, attempt: int) -> JobState:
         """Renew the lease, and return the job's state, which shows a requested pause or cancel."""
-        return self._renew(job_id, attempt).status
+        values = {"job": job_id, "held_attempt": attempt}
+        status = self._session.scalar(_heartbeat(self._lease), values)
+        if status is None:
+            raise LeaseLostError(job_id, attempt)
+        return status
 
     def report_progress(
         self,
@@ -64,7 +85,7 @@ class LeaseRepository:
         stored in a ``progress`` event, but not in the job's row.
         """
         # Reading first is safe: only the attempt that holds the job writes its phase.
-        before = self._session.scalar(select(Job.phase).where(Job.id == job_id))
+        before = self._session.scalar(_PHASE, {"job": job_id})
         fields = _progress(phase, fraction, block, eta)
         if self._is_further(job_id, attempt, block, recovery, step):
             fields |= {"strikes": 0, "retries": 0}
@@ -80,7 +101,7 @@ class LeaseRepository:
         self, job_id: str, attempt: int, index: int, name: str, data: Document
     ) -> None:
         """Renew the lease and store a block's report, replacing any earlier one of this attempt."""
-        self._renew(job_id, attempt)
+        self.heartbeat(job_id, attempt)
         report = BlockReport(job_id=job_id, attempt=attempt, index=index, name=name, data=data)
         self._session.merge(report)
         self._session.flush()
@@ -144,7 +165,7 @@ class LeaseRepository:
         If retries are left, a job that was being paused or cancelled becomes paused or cancelled.
         """
         # Reading first is safe: only the attempt that holds the job writes this.
-        retries = self._session.scalar(select(Job.retries).where(Job.id == job_id)) or 0
+        retries = self._session.scalar(_RETRIES, {"job": job_id}) or 0
         if retries >= len(DELAYS):
             return self.fail(job_id, attempt, problem)
         values = {"retries": retries + 1, "not_before": now(DELAYS[retries])}
@@ -173,7 +194,7 @@ class LeaseRepository:
 
     def _verdict(self, job_id: str, result: Document) -> Verdict:
         # Reading first is safe: a job's gate never changes.
-        gate = self._session.scalar(select(Job.gate).where(Job.id == job_id))
+        gate = self._session.scalar(_GATE, {"job": job_id})
         return judge(None if gate is None else Gate.model_validate(gate), result)
 
     def _is_further(
@@ -198,14 +219,8 @@ class LeaseRepository:
 
     def _renew(self, job_id: str, attempt: int, **values: Any) -> Job:
         """Renew the lease of a held job and set the given columns."""
-        job = change_job(
-            self._session,
-            job_id,
-            Job.attempt == attempt,
-            Job.status.in_(HELD),
-            values={**lease_fields(self._lease), **values},
-            versioned=bool(values),
-        )
+        change = _renewal(self._lease, tuple(sorted(values)))
+        job = run_change(self._session, change, job_id, _parameters(attempt, values))
         if job is None:
             raise LeaseLostError(job_id, attempt)
         return job
@@ -219,12 +234,42 @@ class LeaseRepository:
         data: Document | None = None,
     ) -> Job:
         """End the attempt: change the job if it is in one of the states, and record the change."""
-        held = (Job.attempt == attempt, Job.status.in_(states))
-        job = change_job(self._session, job_id, *held, values=values)
+        job = change_job(
+            self._session, job_id, Job.attempt == attempt, is_in(*states), values=values
+        )
         if job is None:
             raise LeaseLostError(job_id, attempt)
         record_event(self._session, job, "status", data)
         return job
+
+
+_THIS = Job.id == bindparam("job")
+_STATUS = select(Job.status, Job.attempt).where(_THIS)
+_PHASE, _RETRIES, _GATE = (
+    select(Job.phase).where(_THIS),
+    select(Job.retries).where(_THIS),
+    select(Job.gate).where(_THIS),
+)
+
+
+@lru_cache(maxsize=64)
+def _heartbeat(lease: timedelta) -> ReturningUpdate[JobState]:
+    held = (_THIS, Job.attempt == bindparam("held_attempt"), is_in(*HELD))
+    renewed = update(cast("Table", Job.__table__)).where(*held).values(**lease_fields(lease))
+    return renewed.returning(Job.status)
+
+
+@lru_cache(maxsize=64)
+def _renewal(lease: timedelta, names: tuple[str, ...]) -> ReturningUpdate[Job]:
+    """Return the UPDATE that renews a lease and sets the named columns."""
+    new: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
+    held = (Job.attempt == bindparam("held_attempt"), is_in(*HELD))
+    return change_of_job(*held, values=lease_fields(lease) | new, versioned=bool(names))
+
+
+def _parameters(attempt: int, values: Mapping[str, Any]) -> dict[str, Any]:
+    new = {f"new_{name}": value for name, value in values.items()}
+    return {"held_attempt": attempt, **new}
 
 
 def _held_before(wanted: JobState) -> list[JobState]:

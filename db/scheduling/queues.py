@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from db.core.clock import now
 from db.core.states import HELD, JobState
-from db.scheduling.fair_shares import claim_order, count_ahead
+from db.scheduling.fair_shares import Conditions, claim_order, count_ahead
 from db.scheduling.sweep_concurrency import is_runnable
 from db.tables.jobs import Job
 
@@ -45,23 +46,18 @@ class QueueRepository:
 
         The row stays locked until the transaction ends, so that two workers get different jobs.
         """
-        waiting = (Job.status == JobState.queued, Job.queue.in_(queues), is_runnable())
-        for own in claim_order(self._session, waiting):
-            oldest = select(Job.id).where(*own).order_by(Job.created_at, Job.id).limit(1)
-            job_id = self._session.scalar(oldest.with_for_update(skip_locked=True, of=Job))
-            if job_id is not None:
+        for own, values in claim_order(self._session, _waiting(tuple(queues))):
+            if (job_id := self._session.scalar(_oldest(own), values)) is not None:
                 return job_id
         return None
 
     def has_runnable(self, queues: Sequence[str]) -> bool:
         """Return whether any job of these queues may start now."""
-        waiting = (Job.status == JobState.queued, Job.queue.in_(queues), is_runnable())
-        return self._session.scalar(select(Job.id).where(*waiting).limit(1)) is not None
+        return self._session.scalar(_any(_waiting(tuple(queues)))) is not None
 
     def runnable_counts(self) -> dict[str, int]:
         """Return the number of jobs that may start now, by queue."""
-        query = select(Job.queue, func.count()).where(Job.status == JobState.queued, is_runnable())
-        return dict(self._session.execute(query.group_by(Job.queue)).all())
+        return dict(self._session.execute(_RUNNABLE_COUNTS).all())
 
     def position(self, job: Job) -> int | None:
         """Return the job's position in its queue, from 1; None if it is not queued."""
@@ -79,7 +75,7 @@ class QueueRepository:
 
     def queue_of(self, job_id: str) -> str | None:
         """Return the name of a job's queue; None if there is no such job."""
-        return self._session.scalar(select(Job.queue).where(Job.id == job_id))
+        return self._session.scalar(_QUEUE_OF, {"job": job_id})
 
     def depths(self) -> dict[str, QueueDepth]:
         """Return the depth of each queue with queued or held jobs, by the queue's name."""
@@ -94,3 +90,28 @@ class QueueRepository:
             age_s = max(0.0, (moment - oldest).total_seconds())
             found[queue] = QueueDepth(queued, running.get(queue, 0), oldest, age_s)
         return found
+
+
+_RUNNABLE_COUNTS = (
+    select(Job.queue, func.count())
+    .where(Job.status == JobState.queued, is_runnable())
+    .group_by(Job.queue)
+)
+_QUEUE_OF = select(Job.queue).where(Job.id == bindparam("job"))
+
+
+@lru_cache(maxsize=64)
+def _waiting(queues: tuple[str, ...]) -> Conditions:
+    """Return the conditions for a job of these queues that may start now."""
+    return Job.status == JobState.queued, Job.queue.in_(queues), is_runnable()
+
+
+@lru_cache(maxsize=64)
+def _any(waiting: Conditions) -> Select[str]:
+    return select(Job.id).where(*waiting).limit(1)
+
+
+@lru_cache(maxsize=64)
+def _oldest(waiting: Conditions) -> Select[str]:
+    oldest = select(Job.id).where(*waiting).order_by(Job.created_at, Job.id).limit(1)
+    return oldest.with_for_update(skip_locked=True, of=Job)

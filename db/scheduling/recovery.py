@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from functools import lru_cache
 
-from sqlalchemy import case, or_, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, case, or_, select, update
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from db.core.clock import now, was_set_back
 from db.core.states import FINAL, HELD, JobState
 from db.events.job_events import IDS_AT_ONCE
-from db.events.job_rows import change_job, record_event
-from db.events.transitions import RETRIED, entering, leading_to, releasing
+from db.events.job_rows import change_job, change_of_job, record_event, run_change
+from db.events.transitions import RETRIED, entering, is_in, leading_to, releasing
 from db.problems.failures import WORKER_LOST
 from db.problems.specification import DEADLINE_PASSED
 from db.scheduling.crashes import MAX_CRASHES, lost, starved, strikes
@@ -42,31 +44,16 @@ class RecoveryRepository:
             limit: the maximum number of jobs.
             queue: the queue of the jobs; None for all queues.
         """
-        to_push = or_(
-            Job.pushed_at.is_(None),
-            Job.pushed_at < now(-PUSH_AGAIN_AFTER),
-            was_set_back(Job.pushed_at),
-        )
-        query = select(Job.id).where(Job.status == JobState.queued, to_push, is_runnable())
-        query = query if queue is None else query.where(Job.queue == queue)
-        query = (
-            query.order_by(Job.priority.desc(), Job.created_at, Job.id)
-            .limit(limit)
-            .with_for_update(skip_locked=True, of=Job)
-        )
-        return list(self._session.scalars(query))
+        query = _unpushed(has_queue=queue is not None)
+        return list(self._session.scalars(query, {"queue": queue, "most": limit}))
 
     def mark_pushed(self, ids: Sequence[str]) -> None:
         """Record that a broker message was just sent for each of these jobs.
 
         Jobs that are no longer queued are skipped.
         """
-        self._session.execute(
-            update(Job)
-            .where(Job.id.in_(ids), Job.status == JobState.queued)
-            .values(pushed_at=now())
-            .execution_options(synchronize_session=False)
-        )
+        if ids:
+            self._session.execute(_MARK_PUSHED, {"ids": list(ids)})
 
     def no_longer_retryable(self, ids: Iterable[str], kept: timedelta) -> set[str]:
         """Return those of the ids whose jobs can no longer be retried.
@@ -74,9 +61,8 @@ class RecoveryRepository:
         Such a job was deleted, has succeeded, or ended longer ago than ``kept``.
         """
         wanted = set(ids)
-        recent = Job.status.in_(RETRIED) & (Job.finished_at > now(-kept))
-        retryable = select(Job.id).where(Job.id.in_(wanted), or_(Job.status.not_in(FINAL), recent))
-        return wanted - set(self._session.scalars(retryable))
+        values = {"ids": sorted(wanted)}
+        return wanted - set(self._session.scalars(_retryable(kept), values)) if wanted else set()
 
     def missing(self, ids: Iterable[str]) -> set[str]:
         """Return the ids for which there is no job."""
@@ -92,8 +78,7 @@ class RecoveryRepository:
 
         A worker that holds one of them gets `LeaseLostError` at its next write.
         """
-        overdue = Job.status.in_(leading_to(JobState.expired)) & (Job.deadline < now())
-        ids = list(self._session.scalars(select(Job.id).where(overdue)))
+        ids = list(self._session.scalars(_ids(overdue := _overdue())))
         error = DEADLINE_PASSED.problem(_OVERDUE).model_dump(mode="json")
         values = entering(JobState.expired) | {"error": error}
         expired = [change_job(self._session, job_id, overdue, values=values) for job_id in ids]
@@ -114,8 +99,7 @@ class RecoveryRepository:
 
     def is_lost(self, job_id: str) -> bool:
         """Return whether the job is running and its lease has expired."""
-        query = select(Job.id).where(Job.id == job_id, lost(JobState.running))
-        return self._session.scalar(query) is not None
+        return self._session.scalar(_if_lost(), {"job": job_id}) is not None
 
     def release_expired(self) -> list[Job]:
         """Release all jobs whose lease has expired, and return them.
@@ -124,8 +108,7 @@ class RecoveryRepository:
         `strikes`). No crash is counted if its process was only `starved`. A job that was being
         paused or cancelled becomes paused or cancelled.
         """
-        query = select(Job.id).where(lost(*HELD)).with_for_update(skip_locked=True)
-        ids = list(self._session.scalars(query))
+        ids = list(self._session.scalars(_ids_of_lost()))
         released = [
             self._release_starved(job_id)
             or self._fail_at_last_crash(job_id)
@@ -136,31 +119,17 @@ class RecoveryRepository:
 
     def release_lost(self, job_id: str, worker: str) -> Job | None:
         """Release a job of a worker that has crashed, without waiting for its lease to expire."""
-        held = (Job.worker == worker, Job.status.in_(HELD))
-        change_job(
-            self._session,
-            job_id,
-            *held,
-            values={"lease_until": now(-timedelta(seconds=1))},
-            versioned=False,
-        )
+        run_change(self._session, _end_lease(), job_id, {"holder": worker})
         return self._fail_at_last_crash(job_id) or self._release(job_id)
 
     def _release_starved(self, job_id: str) -> Job | None:
-        is_starved = lost(JobState.running) & starved()
-        job = change_job(self._session, job_id, is_starved, values=releasing())
+        job = run_change(self._session, _release_starved(), job_id)
         if job is not None:
             record_event(self._session, job, "status", {"reason": "worker_starved"})
         return job
 
     def _release(self, job_id: str) -> Job | None:
-        ran = Job.status == JobState.running
-        values = releasing() | {
-            "crashes": Job.crashes + case((ran, 1), else_=0),
-            "strikes": case((ran, strikes()), else_=Job.strikes),
-            "struck_at": case((ran, now()), else_=Job.struck_at),
-        }
-        job = change_job(self._session, job_id, lost(*HELD), values=values)
+        job = run_change(self._session, _release_lost(), job_id)
         if job is not None:
             record_event(
                 self._session, job, "status", {"reason": "worker_lost", "crashes": job.crashes}
@@ -169,14 +138,82 @@ class RecoveryRepository:
 
     def _fail_at_last_crash(self, job_id: str) -> Job | None:
         error = WORKER_LOST.problem(_LOST).model_dump(mode="json")
-        job = change_job(
-            self._session,
-            job_id,
-            lost(JobState.running),
-            strikes() >= MAX_CRASHES,
-            values=entering(JobState.failed)
-            | {"error": error, "crashes": Job.crashes + 1, "strikes": strikes()},
-        )
+        job = run_change(self._session, _fail_lost(), job_id, {"problem": error})
         if job is not None:
             record_event(self._session, job, "status", {"reason": "worker_lost", "error": error})
         return job
+
+
+_MARK_PUSHED = (
+    update(Job)
+    .where(Job.id.in_(bindparam("ids", expanding=True)), Job.status == JobState.queued)
+    .values(pushed_at=now())
+    .execution_options(synchronize_session=False)
+)
+
+
+@lru_cache
+def _unpushed(*, has_queue: bool) -> Select[str]:
+    to_push = or_(
+        Job.pushed_at.is_(None), Job.pushed_at < now(-PUSH_AGAIN_AFTER), was_set_back(Job.pushed_at)
+    )
+    query = select(Job.id).where(Job.status == JobState.queued, to_push, is_runnable())
+    query = query.where(Job.queue == bindparam("queue")) if has_queue else query
+    query = query.order_by(Job.priority.desc(), Job.created_at, Job.id).limit(bindparam("most"))
+    return query.with_for_update(skip_locked=True, of=Job)
+
+
+@lru_cache
+def _retryable(kept: timedelta) -> Select[str]:
+    recent = is_in(*sorted(RETRIED)) & (Job.finished_at > now(-kept))
+    some = Job.id.in_(bindparam("ids", expanding=True))
+    return select(Job.id).where(some, or_(~is_in(*sorted(FINAL)), recent))
+
+
+@lru_cache
+def _if_lost() -> Select[str]:
+    return select(Job.id).where(Job.id == bindparam("job"), lost(JobState.running))
+
+
+@lru_cache
+def _overdue() -> ColumnElement[bool]:
+    return is_in(*leading_to(JobState.expired)) & (Job.deadline < now())
+
+
+@lru_cache
+def _ids(condition: ColumnElement[bool]) -> Select[str]:
+    return select(Job.id).where(condition)
+
+
+@lru_cache
+def _ids_of_lost() -> Select[str]:
+    return _ids(lost(*HELD)).with_for_update(skip_locked=True)
+
+
+@lru_cache
+def _end_lease() -> ReturningUpdate[Job]:
+    held = (Job.worker == bindparam("holder"), is_in(*HELD))
+    return change_of_job(*held, values={"lease_until": now(-timedelta(seconds=1))}, versioned=False)
+
+
+@lru_cache
+def _release_starved() -> ReturningUpdate[Job]:
+    return change_of_job(lost(JobState.running), starved(), values=releasing())
+
+
+@lru_cache
+def _release_lost() -> ReturningUpdate[Job]:
+    ran = Job.status == JobState.running
+    values = releasing() | {
+        "crashes": Job.crashes + case((ran, 1), else_=0),
+        "strikes": case((ran, strikes()), else_=Job.strikes),
+        "struck_at": case((ran, now()), else_=Job.struck_at),
+    }
+    return change_of_job(lost(*HELD), values=values)
+
+
+@lru_cache
+def _fail_lost() -> ReturningUpdate[Job]:
+    values = entering(JobState.failed) | {"error": bindparam("problem")}
+    values |= {"crashes": Job.crashes + 1, "strikes": strikes()}
+    return change_of_job(lost(JobState.running), strikes() >= MAX_CRASHES, values=values)

@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from sqlalchemy import ColumnElement, case, func, or_, select
+from sqlalchemy import ColumnElement, bindparam, case, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from db.core.states import HELD, JobState
@@ -42,6 +42,9 @@ def is_runnable(sweep_id: str | None = None) -> ColumnElement[bool]:
     )
 
 
+_SWEEP_OF = select(Job.sweep_id).where(Job.id == bindparam("job")).with_for_update()
+
+
 def lock_sweep(session: Session, job_id: str) -> str | None:
     """Lock the job and its sweep until the transaction ends, and return the sweep's id, if any.
 
@@ -49,7 +52,7 @@ def lock_sweep(session: Session, job_id: str) -> str | None:
     jobs of the sweep, and without the lock, two concurrent claims would not count each other's job.
     """
     # The job is locked before its sweep, as in every other transaction, to avoid a deadlock.
-    sweep_id = session.scalar(select(Job.sweep_id).where(Job.id == job_id).with_for_update())
+    sweep_id = session.scalar(_SWEEP_OF, {"job": job_id})
     if sweep_id is not None:
         limited = select(Sweep.id).where(Sweep.id == sweep_id, Sweep.max_parallel.is_not(None))
         session.execute(limited.with_for_update())

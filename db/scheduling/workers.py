@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, case, delete, exists, null, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, case, delete, exists, null, or_, select, update
 from sqlalchemy.orm import Session
 
 from db.core.clock import now
@@ -118,8 +118,7 @@ class WorkerRepository:
 
     def delete_lost(self) -> None:
         """Delete the workers without a heartbeat for `DELETED_AFTER`."""
-        is_old = Worker.heartbeat_at < now(-DELETED_AFTER)
-        self._session.execute(delete(Worker).where(is_old))
+        self._session.execute(_DELETE_LOST)
 
     def _found(self, *where: ColumnElement[bool]) -> list[WorkerStatus]:
         # A heartbeat in the future was written before the clock was set back.
@@ -148,11 +147,18 @@ class WorkerRepository:
         )
 
 
+_DELETE_LOST = (
+    delete(Worker)
+    .where(Worker.heartbeat_at < now(-DELETED_AFTER))
+    .execution_options(synchronize_session=False)
+)
+
+
 def _silence(worker: Worker, leased_at: datetime | None, moment: datetime) -> timedelta:
     oldest = worker.heartbeat_at if leased_at is None else min(worker.heartbeat_at, leased_at)
     return max(moment - oldest, timedelta(0))
 
 
-def is_draining(worker_id: str | None) -> ColumnElement[bool]:
+def is_draining(worker_id: BindParameter[str | None]) -> ColumnElement[bool]:
     """Return SQL for whether the worker was told to claim no further jobs."""
     return exists().where(Worker.id == worker_id, Worker.draining)

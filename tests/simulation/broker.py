@@ -23,6 +23,9 @@ class Broker:
     Args:
         trouble: the probability of each kind of trouble.
         on_publish: called with the id of each job of which a message is published.
+
+    Attributes:
+        named: the jobs of which a message was published.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class Broker:
         self._kernel, self._random, self._trouble = kernel, random, trouble
         self._reach, self._on_publish = reach, on_publish
         self.messages: list[Message] = []
+        self.named: set[str] = set()
 
     def push(self, job_id: str, queue: str = "gpu") -> bool:
         """Publish as the API does: return whether that succeeded."""
@@ -49,6 +53,9 @@ class Broker:
         """Publish as control does."""
         self._kernel.pause("publish")
         self._on_publish(job_id)
+        if job_id in self.named:
+            self._reach("a message was repeated")
+        self.named.add(job_id)
         if self._happens():
             self._reach("a message was lost")
             return

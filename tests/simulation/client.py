@@ -21,7 +21,7 @@ from db.jobs.repository import JobRepository, NewJob
 from db.spec.prune_spec import PruneSpec
 from db.tables.jobs import Job
 from tests.factories import make_spec
-from tests.simulation.kernel import Process
+from tests.simulation.kernel import Crash, Process
 from tests.simulation.plan import JobPlan
 from tests.simulation.world import World
 
@@ -58,8 +58,17 @@ class Client:
         except QuotaExceededError:
             world.reach("a quota was used up")
             return None
-        enqueue(self._service, job.id)
+        self._enqueue(job.id)
         return job.id
+
+    def _enqueue(self, job_id: str) -> None:
+        broker = self._world.broker
+        try:
+            enqueue(self._service, job_id)
+        except Crash:
+            if job_id not in broker.named:
+                self._world.reach("a process crashed after its commit and before its message")
+            raise
 
     @property
     def _spec(self) -> PruneSpec:
@@ -78,7 +87,7 @@ class Client:
         if command == "delete":
             world.store.delete_job(job_id)
         elif is_queued:
-            enqueue(self._service, job_id)
+            self._enqueue(job_id)
 
     def _change(self, session: Session, command: str, job_id: str) -> bool:
         """Give a command as the API's route does; return whether the job is queued afterwards."""

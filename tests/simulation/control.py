@@ -15,6 +15,7 @@ from worker.control import cleanup, relay, retention
 from worker.control.lease_recovery import LeaseRecovery
 from worker.outputs.attempt import OutputAttempt
 from worker.outputs.dispatcher import OutputDispatcher
+from worker.outputs.failures import TargetError
 from worker.outputs.sender import Sender as OutputSender
 from worker.webhooks.dispatcher import WebhookDispatcher
 from worker.webhooks.sender import Sender
@@ -42,7 +43,7 @@ class WebhookReceiver:
 
 
 class OutputTarget:
-    """The target of all outputs, which accepts most of them."""
+    """The target of all outputs, which accepts half of them."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -57,8 +58,8 @@ class OutputTarget:
         if attempt.output.job_id in self.outputs:
             world.reach("an output was sent twice")
         self.outputs.append(attempt.output.job_id)
-        if world.random.random() < 0.2:
-            raise OSError("the target is not there")
+        if world.random.random() < 0.5:
+            raise TargetError(None, "the connection was closed")
         return "https://hub.example/org/pruned"
 
 

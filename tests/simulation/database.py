@@ -6,6 +6,7 @@ A write transaction waits for the one before it, and an actor can be stopped bef
 import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -40,19 +41,23 @@ class Database:
         self.before_statement: Callable[[], None] = lambda: None
         self.commits = 0
         self._writer: Actor | None = None
-        self._times: dict[tuple[float, timedelta, str], str] = {}
+        self._moment = (0.0, timedelta(0))
+        self._times: dict[str, str] = {}
         self._listen()
         self._reader = sqlite3.connect(path, isolation_level=None)
         self._reader.execute("PRAGMA synchronous=OFF")
         names = self._reader.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         self._tables = [name for (name,) in names if name not in KEPT_TABLES]
+        exist = (f"EXISTS (SELECT 1 FROM {table})" for table in self._tables)
+        self._has_rows = f"SELECT {', '.join(exist)}"
 
     def reset(self, kernel: Kernel) -> None:
         """Delete all rows, and use the clock of a new schedule."""
         self.kernel, self.offset, self.commits, self._writer = kernel, timedelta(0), 0, None
         self._times.clear()
         self._reader.execute("BEGIN")
-        for table in self._tables:
+        (has_rows,) = self.rows(self._has_rows)
+        for table in compress(self._tables, has_rows):
             self._reader.execute(f"DELETE FROM {table}")
         self._reader.execute("UPDATE event_counter SET last = 0, pruned = 0")
         self._reader.execute("COMMIT")
@@ -96,11 +101,13 @@ class Database:
     def _strftime(self, form: str, moment: str, offset: str) -> str:
         assert moment == "now"
         assert self.kernel is not None
-        key = (self.kernel.now, self.offset, offset)
-        if (text := self._times.get(key)) is None:
+        moment_of_times = (self.kernel.now, self.offset)
+        if moment_of_times != self._moment:
+            self._moment, self._times = moment_of_times, {}
+        if (text := self._times.get(offset)) is None:
             at = self.time(float(offset.removesuffix(" seconds")))
             text = at.strftime("%Y-%m-%d %H:%M:%S.") + f"{at.microsecond // 1000:03d}"
-            self._times = {key: text}
+            self._times[offset] = text
         return text
 
     def _begin(self, connection: Connection) -> None:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import pytest
@@ -36,12 +37,22 @@ from tests.simulation.files import SimulatedStore
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 FAULTS: dict[str, Plant] = {}
+BUILD_ONCE = (db.scheduling.claims, db.scheduling.crashes, db.scheduling.recovery)
+"""Modules that keep the statements that they have built: a planted fault needs new ones."""
 
 
 def planted(plant: Plant) -> Plant:
     """Add a function to the list of faults, by its name."""
-    FAULTS[plant.__name__] = plant
-    return plant
+
+    def plant_and_rebuild(patch: pytest.MonkeyPatch) -> None:
+        plant(patch)
+        for module in BUILD_ONCE:
+            for name, function in list(vars(module).items()):
+                if (build := getattr(function, "__wrapped__", None)) is not None:
+                    patch.setattr(module, name, lru_cache(build))
+
+    FAULTS[plant.__name__] = plant_and_rebuild
+    return plant_and_rebuild
 
 
 @planted

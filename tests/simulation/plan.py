@@ -11,8 +11,8 @@ ENDS: tuple[tuple[End, ...], ...] = (
     *(("done",), ("done",), ("done",)),
     *(("refused",), ("later", "done")),
 )
-STATEMENTS = 90
-"""About as many statements as a schedule executes; faults strike at any of them."""
+STATEMENTS = 45
+"""About as many statements as most schedules execute; faults strike at any of them."""
 COMMANDS = ("cancel", "pause", "resume", "retry", "delete", "cancel", "pause", "resume")
 KINDS: tuple[Trouble, ...] = (
     *("crash", "crash", "crash", "host", "host"),
@@ -22,6 +22,9 @@ KINDS: tuple[Trouble, ...] = (
 
 After a failure of the power, the schedule ends: only what is stored is left.
 """
+FEATURES = ("", "", "", "", "quota", "quota", "webhook", "output", "retention")
+LASTING = {"output": 0.4, "webhook": 0.7, "retention": 0.7}
+"""How probable a failure of the power is where control needs time to do its work; else 0.9."""
 CLOCK_STEPS_S = (-86_400.0, -3600.0, -30.0, 30.0, 3600.0)
 FREEZES_S = (10.0, 45.0, 90.0, 200.0)
 
@@ -75,17 +78,17 @@ class Plan:
 
 def plan(random: Random) -> Plan:
     """Draw the plan of a schedule."""
-    feature = random.choice(("", "", "webhook", "output", "retention", "quota"))
+    feature = random.choice(FEATURES)
     jobs = 1 + (feature == "quota" or random.random() < 0.35)
     tasks = ["relay"]
     if feature in {"webhook", "output"}:
-        tasks += [feature, feature]
+        tasks += 2 * [feature] if feature == "webhook" else 3 * [feature]
     if feature == "retention":
         tasks += ["retention", "cleanup"]
     turns = ((random.uniform(0, 150), random.choice(tasks)) for _ in range(2 * len(tasks)))
     return Plan(
         jobs=tuple(_job(random) for _ in range(jobs)),
-        faults=tuple(_faults(random)),
+        faults=tuple(_faults(random, LASTING.get(feature, 0.9))),
         trouble=random.choice((0.0, 0.0, 0.2)),
         hosts=("a", "b"),
         quota=1 if feature == "quota" else None,
@@ -109,14 +112,16 @@ def _job(random: Random) -> JobPlan:
     )
 
 
-def _faults(random: Random) -> Iterator[Fault]:
+def _faults(random: Random, failing_power: float) -> Iterator[Fault]:
     for _ in range(random.choice((0, 1, 1, 2, 3))):
         fault = _fault(random)
         yield fault
+        if fault.kind == "freeze":  # another process works meanwhile, and both go on afterwards
+            failing_power /= 2
         if fault.kind == "clock" and random.random() < 0.5:  # soon after, somebody is lost
             yield Fault(fault.statement + random.randrange(1, 12), "host")
-    if random.random() < 0.6:
-        yield Fault(random.randrange(15, 2 * STATEMENTS), "power")
+    if random.random() < failing_power:
+        yield Fault(random.randrange(12, round(1.5 * STATEMENTS)), "power")
 
 
 def _fault(random: Random) -> Fault:

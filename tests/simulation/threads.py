@@ -7,13 +7,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import sqlalchemy.util
 
 import db.core.ids
 import worker.attempts.attempt
 import worker.attempts.lease_watchdog
 import worker.attempts.run
 import worker.outputs.attempt
-from tests.simulation.kernel import Actor, Kernel
+from tests.simulation.kernel import Actor, Crash, Kernel
 
 POLL_INTERVAL_S = 15.0
 """How often a watchdog looks for a reason to stop; as it polls, it renews the lease."""
@@ -109,6 +110,10 @@ class IdleMachine:
         pass
 
 
+def _is_exit(error: BaseException) -> bool:
+    return not isinstance(error, Exception | Crash)
+
+
 @contextmanager
 def simulated_system(current: Callable[[], Kernel]) -> Iterator[None]:
     """Give the worker's modules threads, clocks and ids that the current schedule decides."""
@@ -129,4 +134,6 @@ def simulated_system(current: Callable[[], Kernel]) -> Iterator[None]:
         patch.setattr(worker.attempts.run, "JobLogHandler", NoLog)
         patch.setattr(worker.attempts.run, "ComputeThread", SameThread)
         patch.setattr(db.core.ids, "uuid_utils", ids)
+        # otherwise each crash closes a connection, and to open one takes as long as many steps
+        patch.setattr(sqlalchemy.util, "is_exit_exception", _is_exit)
         yield

@@ -17,7 +17,6 @@ from db.core.session import Sessions
 from db.core.states import JobState
 from db.files.datasets import DatasetRepository
 from db.files.sealed_folder import NewArtifact
-from db.jobs.repository import JobRepository
 from db.scheduling.claims import ClaimRepository
 from db.scheduling.leases import Eta, LeaseRepository
 from db.scheduling.queues import QueueRepository
@@ -91,10 +90,7 @@ class Attempt:
             LeaseLostError: a later attempt has started.
         """
         with self._sessions() as session:
-            job = JobRepository(session).get(self.job_id)
-        if job.attempt != self.number:
-            raise LeaseLostError(self.job_id, self.number)
-        return job.status
+            return self._leases(session).status(self.job_id, self.number)
 
     def dataset_digests(self) -> dict[str, str]:
         """Return the SHA-256 of each uploaded dataset that the job names."""

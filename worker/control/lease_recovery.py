@@ -17,6 +17,7 @@ from db.scheduling.workers import WorkerRepository
 from worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
+_CLOCK = select(now())
 
 
 def recover_leases(sessions: Sessions, store: ArtifactStore, keep_staged: timedelta) -> int:
@@ -99,4 +100,4 @@ class LeaseRecovery:
 
     def _read_clock(self) -> datetime:
         with self._sessions() as session:
-            return session.scalars(select(now())).one()
+            return session.scalars(_CLOCK).one()
