@@ -11,15 +11,21 @@ from anyio import to_thread
 from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 
-from api.deps import Service
+from api.core.current_values import CommitMarks
+from api.core.settings import ApiSettings
 from api.middleware.authentication import AuthenticationMiddleware, require_scope
-from api.middleware.job_polls import JobPollMiddleware
+from api.middleware.identity import Identity
 from api.middleware.request_limits import RequestLimitsMiddleware
-from api.middleware.request_metrics import Metrics, RequestMetricsMiddleware
+from api.middleware.request_metrics import RequestMetricsMiddleware
 from api.middleware.tracing import trace_requests
 from api.middleware.writers import WRITERS
+from api.preflight.hub import Hub
+from api.preflight.planner_client import PlannerClient
+from api.preflight.preflight import Preflight
+from api.preflight.result_folders import ResultFolders
 from api.problems import handlers
 from api.problems.json_bodies import refuse_duplicate_keys
+from api.problems.query_parameters import refuse_unknown_parameters
 from api.routes.access import audit, caller_secrets, keys
 from api.routes.integrations import hooks, triggers, webhooks
 from api.routes.jobs import (
@@ -41,25 +47,21 @@ from api.routes.jobs import (
     sweeps,
     trials,
 )
+from api.routes.jobs.job_polls import JobPollMiddleware
 from api.routes.service import dashboard, docs, health, metrics, retention, workers
 from api.routes.service import problems as problem_pages
 from api.services.broker import Broker, Queue
-from api.services.current_values import CommitMarks
 from api.services.downloads import Downloads
 from api.services.event_broadcast import EventBroadcast
 from api.services.file_checks import FileChecks
-from api.services.hub import Hub
 from api.services.job_cache import JobCache
 from api.services.job_pages import JobPages
-from api.services.preflight import Preflight
+from api.services.metrics import Metrics
 from api.services.readiness import Readiness
-from api.services.result_folders import ResultFolders
+from api.services.service import Service
 from api.services.shared_metrics import SharedMetrics
 from api.services.trial_owners import TrialOwners
-from api.settings import ApiSettings
-from api.submission.planner_client import PlannerClient
 from api.web.openapi import RESPONSES, document, operation_id
-from api.web.query_parameters import refuse_unknown_parameters
 from db.core import redaction
 from db.core.logging_setup import configure
 from db.core.session import THREADS, open_sessions
@@ -146,9 +148,13 @@ def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) 
     for router in ROUTERS:
         app.include_router(router)
     app.add_middleware(JobPollMiddleware, job_cache=service.job_cache, route=_route(jobs.get_job))
-    app.add_middleware(AuthenticationMiddleware, settings=settings, service=service)
+    identity = Identity(settings, service.sessions, service.best_effort_sessions, service.marks)
+    app.add_middleware(
+        AuthenticationMiddleware, settings=settings, sessions=service.sessions, identity=identity
+    )
     app.add_middleware(RequestLimitsMiddleware, settings=settings)
-    app.add_middleware(RequestMetricsMiddleware, metrics=service.metrics)  # added last: outermost
+    # Added last, so it is the outermost.
+    app.add_middleware(RequestMetricsMiddleware, metrics=service.metrics.requests)
     handlers.install(app, dashboard.missing_page)
     trace_requests(app)
     app.openapi = partial(document, app, settings)  # type: ignore[method-assign] # as FastAPI documents it

@@ -1,8 +1,7 @@
 """Conversion of errors into responses."""
 
-import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -12,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import compile_path
 
+from api.core.problem_response import ProblemError, respond
 from api.problems.validation import describe, is_malformed
 from db.buckets.errors import BucketError
 from db.core.errors import (
@@ -35,17 +35,8 @@ JOBS_RETRY_AFTER = {"retry-after": "30"}
 TRIALS_RETRY_AFTER = {"retry-after": "10"}
 BUCKET_RETRY_AFTER = {"retry-after": "10"}
 _NO_BUCKET = "The storage of the service's files does not respond."
-MEDIA_TYPE = "application/problem+json"
 MAX_FIELD_PROBLEMS = 20
 """How many invalid fields of one request are described; further ones are only counted."""
-
-
-class ProblemError(Exception):
-    """An error of the HTTP layer, with the problem document and the headers of its response."""
-
-    def __init__(self, problem: Problem, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(problem, headers)
-        self.problem, self.headers = problem, headers
 
 
 def install(app: FastAPI, missing_page: Callable[[Request], Response | None]) -> None:
@@ -76,18 +67,6 @@ def error_response(
     if isinstance(error, ProblemError):
         return respond(request, error.problem, error.headers)
     return respond(request, _invalid(request, error))
-
-
-def respond(
-    request: Request, problem: Problem, headers: Mapping[str, str] | None = None
-) -> Response:
-    """Return a problem as the response to a request."""
-    place = {
-        "instance": escape_surrogates(request.url.path),
-        "request_id": request.state.request_id,
-    }
-    document = problem.model_copy(update=place).model_dump(exclude_none=True)
-    return Response(json.dumps(document), problem.status, headers, media_type=MEDIA_TYPE)
 
 
 async def _handle(

@@ -7,9 +7,9 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from api.middleware.scopes import needed_for
-from api.problems.handlers import MEDIA_TYPE
-from api.settings import ApiSettings
+from api.core.problem_response import MEDIA_TYPE
+from api.core.scopes import needed_for
+from api.core.settings import ApiSettings
 from api.web.examples.responses import CONTENTS, SCHEMAS
 from api.web.examples.schemas import EXAMPLES
 from db.core.problem import Problem
