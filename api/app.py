@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 from anyio import to_thread
 from fastapi import Depends, FastAPI
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, iter_route_contexts
 
 from api.core.current_values import CommitMarks
 from api.core.settings import ApiSettings
@@ -131,7 +131,8 @@ def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) 
         summary="LLM pruning as a job API",
         description="Post a model, a sparsity and a dataset; get a pruned model and its numbers.",
         version=version("zpruner"),
-        docs_url=None,  # our own page needs no CDN
+        openapi_url=None,  # api.routes.service.docs has a route that blocks no event loop,
+        docs_url=None,  # and a page that needs no CDN
         redoc_url=None,
         redirect_slashes=False,
         dependencies=[
@@ -147,6 +148,7 @@ def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) 
     app.state.service, app.state.beat_every_s = service, settings.beat_every_s
     for router in ROUTERS:
         app.include_router(router)
+    list(iter_route_contexts(app.routes))  # else the first request would create them, in 80 ms
     app.add_middleware(JobPollMiddleware, job_cache=service.job_cache, route=_route(jobs.get_job))
     identity = Identity(settings, service.sessions, service.best_effort_sessions, service.marks)
     app.add_middleware(
@@ -155,15 +157,19 @@ def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) 
     app.add_middleware(RequestLimitsMiddleware, settings=settings)
     # Added last, so it is the outermost.
     app.add_middleware(RequestMetricsMiddleware, metrics=service.metrics.requests)
-    handlers.install(app, dashboard.missing_page)
+    handlers.install(app, _documented_routes(), dashboard.missing_page)
     trace_requests(app)
     app.openapi = partial(document, app, settings)  # type: ignore[method-assign] # as FastAPI documents it
     return app
 
 
+def _documented_routes() -> list[APIRoute]:
+    routes = (route for router in ROUTERS for route in router.routes)
+    return [route for route in routes if isinstance(route, APIRoute) and route.include_in_schema]
+
+
 def _route(endpoint: Callable[..., object]) -> APIRoute:
-    routes = (one for one in jobs.router.routes if isinstance(one, APIRoute))
-    return next(one for one in routes if one.endpoint is endpoint)
+    return next(route for route in _documented_routes() if route.endpoint is endpoint)
 
 
 def _service(settings: ApiSettings, queue: Queue) -> Service:
