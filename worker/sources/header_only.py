@@ -1,7 +1,5 @@
 """Sparse copies of a model's safetensors files, with holes instead of the weights."""
 
-import json
-import struct
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +10,7 @@ from huggingface_hub.errors import NotASafetensorsRepoError, SafetensorsParsingE
 
 from db.core.errors import SpecRefusedError
 from worker.sources.model_files import MAX_CONCURRENT
+from zpruner.files.header import framed
 
 
 def fetch_headers(
@@ -36,11 +35,11 @@ def fetch_headers(
 
 def write_header_only(path: Path, header: dict[str, Any]) -> None:
     """Write a safetensors file with this header, and a hole instead of the tensors."""
-    text = json.dumps(header).encode()
+    start = framed(header)
     body = max((entry["data_offsets"][1] for entry in header.values()), default=0)
     with path.open("wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text)
-        file.truncate(8 + len(text) + body)
+        file.write(start)
+        file.truncate(len(start) + body)
 
 
 def _header(repo: str, commit: str, name: str, token: str | None) -> dict[str, Any]:
