@@ -30,9 +30,7 @@ class JobBenchmark:
     runtime: TransformersRuntime
     prompt: list[int]
 
-    def run(
-        self, out: Path, start: float, end: float
-    ) -> Generator[JobProgress, None, Comparison]:
+    def run(self, out: Path, start: float, end: float) -> Generator[JobProgress, None, Comparison]:
         """Measure both models in turns.
 
         Args:
