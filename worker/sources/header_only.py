@@ -1,5 +1,7 @@
 """Sparse copies of a model's safetensors files, with holes instead of the weights."""
 
+import json
+import struct
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,7 +12,6 @@ from huggingface_hub.errors import NotASafetensorsRepoError, SafetensorsParsingE
 
 from db.core.errors import SpecRefusedError
 from worker.sources.model_files import MAX_CONCURRENT
-from zpruner.files.header import framed
 
 
 def fetch_headers(
@@ -35,11 +36,11 @@ def fetch_headers(
 
 def write_header_only(path: Path, header: dict[str, Any]) -> None:
     """Write a safetensors file with this header, and a hole instead of the tensors."""
-    start = framed(header)
+    text = json.dumps(header).encode()
     body = max((entry["data_offsets"][1] for entry in header.values()), default=0)
     with path.open("wb") as file:
-        file.write(start)
-        file.truncate(len(start) + body)
+        file.write(struct.pack("<Q", len(text)) + text)
+        file.truncate(8 + len(text) + body)
 
 
 def _header(repo: str, commit: str, name: str, token: str | None) -> dict[str, Any]:

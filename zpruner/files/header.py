@@ -132,11 +132,6 @@ def framed(header: dict[str, Any]) -> bytes:
     return struct.pack("<Q", len(text)) + text
 
 
-def header_bytes(start: bytes) -> int:
-    """Return the length of a header, which the first bytes of a file give; 0 if they are fewer."""
-    return int.from_bytes(start, "little") if len(start) == LENGTH_BYTES else 0
-
-
 def _raw(file: BinaryIO, size: int, name: str) -> bytes:
     start = file.read(LENGTH_BYTES)
     length = header_bytes(start)
@@ -146,6 +141,11 @@ def _raw(file: BinaryIO, size: int, name: str) -> bytes:
     if size < LENGTH_BYTES + length or length < len("{}"):
         raise WeightsError(name, "ends before its header does: it is truncated", "truncated")
     return start + file.read(length)
+
+
+def header_bytes(start: bytes) -> int:
+    """Return the length of a header, which the first bytes of a file give; 0 if they are fewer."""
+    return int.from_bytes(start, "little") if len(start) == LENGTH_BYTES else 0
 
 
 def _entries(raw: bytes, file: str) -> dict[str, Any]:
