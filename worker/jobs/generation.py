@@ -45,7 +45,7 @@ class JobGeneration:
     tokenizer: Any
     prompts: dict[str, Tensor]
 
-    def run(
+    def progress(
         self, out: Path, start: float, end: float
     ) -> Generator[JobProgress, None, list[dict[str, Any]]]:
         """Have both models continue each prompt; return the texts, ready for JSON.

@@ -1,5 +1,6 @@
 """The tar of a job's files in compact form."""
 
+import hashlib
 import shutil
 import tarfile
 from collections.abc import Mapping
@@ -7,7 +8,6 @@ from pathlib import Path
 from typing import IO
 
 from zpruner.files.compact_layout import COMPACT_SUFFIX
-from zpruner.files.digests import file_sha256
 from zpruner.files.errors import FilesError
 from zpruner.files.folder import expand_file, original_name
 
@@ -51,7 +51,8 @@ def _write(content: IO[bytes], path: Path, sha256: str, *, is_compact: bool) -> 
             found = expand_file(received, expanded)
             expanded.replace(received)
         else:
-            found = file_sha256(received)
+            with received.open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
         if found != sha256:
             raise FilesError(f"{path.name} has the sha256 {found} instead of {sha256}")
         received.replace(path)

@@ -30,7 +30,9 @@ class JobBenchmark:
     runtime: TransformersRuntime
     prompt: list[int]
 
-    def run(self, out: Path, start: float, end: float) -> Generator[JobProgress, None, Comparison]:
+    def progress(
+        self, out: Path, start: float, end: float
+    ) -> Generator[JobProgress, None, Comparison]:
         """Measure both models in turns.
 
         Args:

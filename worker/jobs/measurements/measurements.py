@@ -59,7 +59,7 @@ class JobMeasurements:
         """Measure both models on the tasks, with the pruned weights in a folder."""
         if self.tasks is None:
             return None
-        steps = self.tasks.run(pruned, shards, self.start, self._ranked_from)
+        steps = self.tasks.progress(pruned, shards, self.start, self._ranked_from)
         return (yield from steps)
 
     def measured_ranking(
@@ -68,16 +68,16 @@ class JobMeasurements:
         """Draw and rank answers of both models, with the pruned weights in a folder."""
         if self.ranking is None:
             return None
-        return (yield from self.ranking.run(pruned, shards, self._ranked_from, DONE))
+        return (yield from self.ranking.progress(pruned, shards, self._ranked_from, DONE))
 
     def texts(self, pruned: Path) -> Generator[JobProgress, None, list[dict[str, Any]] | None]:
         """Have both models continue the prompts, with the pruned weights in a folder."""
         if self.generation is None:
             return None
-        return (yield from self.generation.run(pruned, DONE, GENERATED))
+        return (yield from self.generation.progress(pruned, DONE, GENERATED))
 
     def speed(self, out: Path) -> Generator[JobProgress, None, Comparison | None]:
         """Measure the speed of both models, given the folder of the result as it is used."""
         if self.benchmark is None:
             return None
-        return (yield from self.benchmark.run(out, GENERATED, PACKAGED))
+        return (yield from self.benchmark.progress(out, GENERATED, PACKAGED))

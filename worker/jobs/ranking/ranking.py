@@ -63,7 +63,7 @@ class JobRanking:
     questions: list[ShortQuestion]
     prompts: list[Tensor]
 
-    def run(
+    def progress(
         self, out: Path, shards: Sequence[Shard], start: float, end: float
     ) -> Generator[JobProgress, None, MeasuredRanking]:
         """Draw and rank the answers of both models.

@@ -49,7 +49,7 @@ class ZeroShotTasks:
     groups: dict[str, list[str]]
     tokenizer: Any
 
-    def run(
+    def progress(
         self, out: Path, shards: Sequence[Shard], start: float, end: float
     ) -> Generator[JobProgress, None, "MeasuredTasks"]:
         """Measure both models on each task.
