@@ -99,7 +99,7 @@ def _pruned(
     """Prune the model at once or gradually, and train it if the job has a recovery."""
     if last_increment(job.spec) == AT_ONCE:
         return (yield from prune_model(job, out, cached, _STARTED, end))
-    return (yield from GradualPruning(job, out, cached).progress(_STARTED, end))
+    return (yield from GradualPruning(job, out, cached).run(_STARTED, end))
 
 
 def _measured(

@@ -54,7 +54,7 @@ class JobRecovery:
         """The folder of the pruned model."""
         return self.out / PRUNED_FOLDER
 
-    def progress(
+    def run(
         self, blocks: Sequence[BlockResult], start: float, end: float
     ) -> Generator[JobProgress, None, RecoveryResult]:
         """Train the pruned model, and write the recovered model into ``out``.

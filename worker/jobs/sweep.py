@@ -31,7 +31,7 @@ class JobSweep:
     """A sweep that is ready to run.
 
     Attributes:
-        run: a generator that yields each block's result, and a `RefinementProgress` or
+        steps: a generator that yields each block's result, and a `RefinementProgress` or
             `UnitProgress` at further points where the sweep may stop; it returns the model's
             result.
         resumed_from_block: the index of the first block that this run prunes, or the number of
@@ -40,11 +40,11 @@ class JobSweep:
         seconds: the planned duration of the sweep; None if it is not known.
     """
 
-    run: SweepSteps
+    steps: SweepSteps
     resumed_from_block: int | None = None
     seconds: float | None = None
 
-    def progress(
+    def run(
         self, blocks: list[BlockResult], start: float, end: float
     ) -> Generator[JobProgress, None, PruningResult]:
         """Run the sweep, and append the blocks' results to ``blocks``.
@@ -72,7 +72,7 @@ class JobSweep:
             if step.index + 1 == step.total:
                 yield JobProgress(Phase.evaluating, end)
 
-        return mapped(self.run, progress_of)
+        return mapped(self.steps, progress_of)
 
 
 def start_sweep(

@@ -1,6 +1,5 @@
 """A file that is being downloaded, and the byte ranges that are missing."""
 
-import hashlib
 import json
 import threading
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from zpruner.client.models.jobs import Artifact
 from zpruner.client.transport.errors import CorruptedError, ServiceError
+from zpruner.files.digests import file_sha256
 
 SAVED_EVERY_BYTES = 4 << 20
 """How many new bytes of a file arrive before the list of missing ranges is written again.
@@ -64,7 +64,7 @@ class PartialFile:
         """
         file = cls(artifact, safe_path(folder, artifact.name))
         file._is_sequential = piece_bytes is None
-        file.is_complete = file.path.is_file() and _sha256(file.path) == artifact.sha256
+        file.is_complete = file.path.is_file() and file_sha256(file.path) == artifact.sha256
         if not file.is_complete:
             file.path.parent.mkdir(parents=True, exist_ok=True)
             file._part.touch()
@@ -141,7 +141,7 @@ class PartialFile:
         Raises:
             CorruptedError: the file's sha256 is wrong; the file has been deleted.
         """
-        received = _sha256(self._part)
+        received = file_sha256(self._part)
         self._missing_file.unlink(missing_ok=True)
         if received != self.artifact.sha256:
             self._part.unlink()
@@ -178,8 +178,3 @@ def safe_path(folder: Path, name: str) -> Path:
     if not parts or name.startswith("/") or ".." in parts or "\\" in name:
         raise ServiceError(f"refusing the artifact name {name!r}")
     return folder.joinpath(*parts)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

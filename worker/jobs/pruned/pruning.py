@@ -60,11 +60,11 @@ def prune_model(
     swept = start + share * (end - start)
     yield JobProgress(Phase.calibrating, start, resumed_from_block=sweep.resumed_from_block)
     blocks: list[BlockResult] = []
-    result = yield from sweep.progress(blocks, start, swept)
+    result = yield from sweep.run(blocks, start, swept)
     if result.dense_losses and not result.dense_loss_known:
         cached.write(result.dense_losses)
     recovered = None
     if recovery:
-        recovery_result = yield from recovery.progress(blocks, swept, end)
+        recovery_result = yield from recovery.run(blocks, swept, end)
         recovered = RecoveredModel.count(recovery, recovery_result, blocks)
     return pruned_model(job, result, blocks, recovered)

@@ -179,6 +179,6 @@ class BlockInputs:
     def _unsupported(self, reason: str) -> UnsupportedModelError:
         model = self._meta_model.model
         return UnsupportedModelError(
-            f"{type(model).__name__} (model type {model.config.model_type!r}) {reason}; "
-            "it cannot be pruned block by block, give another model"
+            f"{type(model).__name__} (model type {model.config.model_type!r}) {reason}",
+            "it cannot be pruned block by block, give another model",
         )

@@ -86,8 +86,8 @@ class Checkpoint:
             for name, stored in _header(file).items():
                 if name in tensors:
                     raise CheckpointError(
-                        f"tensor {name!r} is in {tensors[name].file.name} and in {file.name}; "
-                        "remove it from one of them"
+                        f"tensor {name!r} is in {tensors[name].file.name} and in {file.name}",
+                        "remove it from one of them",
                     )
                 tensors[name] = stored
         return cls(tensors)
@@ -160,7 +160,8 @@ class Checkpoint:
                 low, high = self._bytes(name, stored, start, size).view(stored.dtype).aminmax()
                 if not bool(low.isfinite() & high.isfinite()):
                     raise CheckpointError(
-                        f"tensor {name!r} contains NaN or infinity; provide an undamaged checkpoint"
+                        f"tensor {name!r} contains NaN or infinity",
+                        "provide an undamaged checkpoint",
                     )
 
     def read_ahead(self, names: Iterable[str]) -> None:
@@ -205,7 +206,7 @@ def _files(folder: Path) -> list[Path]:
         ]
     if files := sorted(folder.glob("*.safetensors")):
         return files
-    raise CheckpointError(f"{folder} contains no safetensors file; provide one")
+    raise CheckpointError(f"{folder} contains no safetensors file", "provide one")
 
 
 def _header(path: Path) -> dict[str, StoredTensor]:
@@ -225,7 +226,7 @@ def _stored(path: Path, start: int, name: str, entry: dict[str, list[int]]) -> S
     dtype = DTYPES.get(str(entry["dtype"]))
     if dtype is None:
         raise CheckpointError(
-            f"tensor {name!r} has dtype {entry['dtype']}, which is a quantized format; "
-            "provide the unquantized checkpoint"
+            f"tensor {name!r} has dtype {entry['dtype']}, which is a quantized format",
+            "provide the unquantized checkpoint",
         )
     return StoredTensor(path, start + begin, end - begin, dtype, tuple(entry["shape"]))

@@ -249,7 +249,7 @@ def check_is_decoder(config: PretrainedConfig) -> None:
     """
     kind = config.model_type
     if config.is_encoder_decoder or kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
-        raise UnsupportedModelError(f"a model of type {kind!r} is not a decoder; {_REMEDY}")
+        raise UnsupportedModelError(f"a model of type {kind!r} is not a decoder", _REMEDY)
 
 
 def check_is_causal(model: PreTrainedModel) -> None:
@@ -265,7 +265,7 @@ def check_is_causal(model: PreTrainedModel) -> None:
         getattr(module, "is_causal", True) is False for module in find_blocks(model)[1].modules()
     ):
         kind = model.config.model_type
-        raise UnsupportedModelError(f"a model of type {kind!r} is not a decoder; {_REMEDY}")
+        raise UnsupportedModelError(f"a model of type {kind!r} is not a decoder", _REMEDY)
 
 
 def _invalid_config(folder: Path, error: Exception) -> UnsupportedModelError:
@@ -273,8 +273,8 @@ def _invalid_config(folder: Path, error: Exception) -> UnsupportedModelError:
     text = shorten(str(error).replace(str(folder), folder.name), 240, placeholder=" ...")
     return UnsupportedModelError(
         f"transformers {version('transformers')} cannot build a decoder from config.json, whose "
-        f"model type is {kind!r} ({type(error).__name__}: {text}); give a decoder that it "
-        "supports, with its original config"
+        f"model type is {kind!r} ({type(error).__name__}: {text})",
+        "give a decoder that it supports, with its original config",
     )
 
 
@@ -298,8 +298,8 @@ def _fill_computed_buffers(model: PreTrainedModel, device: torch.device) -> None
     if size > MAX_COMPUTED_BYTES:
         raise UnsupportedModelError(
             f"config.json leads to {size:,} bytes of computed buffers, such as masks "
-            f"of all positions, but at most {MAX_COMPUTED_BYTES:,} are allowed; give the model's "
-            "original config"
+            f"of all positions, but at most {MAX_COMPUTED_BYTES:,} are allowed",
+            "give the model's original config",
         )
     for module, name, buffer in computed:
         setattr(module, name, torch.empty_like(buffer, device="cpu"))

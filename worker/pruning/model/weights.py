@@ -175,7 +175,8 @@ class Weights:
         if missing:
             raise CheckpointError(
                 f"the checkpoint lacks {len(missing)} tensors of this architecture, such as "
-                f"{missing[0]!r}; provide a complete checkpoint"
+                f"{missing[0]!r}",
+                "provide a complete checkpoint",
             )
 
     def _check_shapes(self) -> None:
@@ -193,7 +194,8 @@ class Weights:
             except RuntimeError as error:
                 raise CheckpointError(
                     f"tensor {source!r} cannot be joined with the tensors of the same parameter "
-                    f"({error}); provide the checkpoint's original config"
+                    f"({error})",
+                    "provide the checkpoint's original config",
                 ) from error
             found += [
                 (source, key, value.shape) for key, value in made.items() if key in parameters
@@ -202,7 +204,8 @@ class Weights:
             if shape != parameters[name].shape:
                 raise CheckpointError(
                     f"tensor {source!r} has shape {list(shape)}, but by the config {name!r} has "
-                    f"shape {list(parameters[name].shape)}; provide the original config"
+                    f"shape {list(parameters[name].shape)}",
+                    "provide the original config",
                 )
 
     def _empty(self, source: str) -> Tensor:
