@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -52,7 +51,7 @@ def tensors_of(folder: Path) -> dict[str, PlacedTensor]:
     """
     found: dict[str, PlacedTensor] = {}
     for path in _files(folder):
-        for name, placed in _placed(partial(path.open, "rb")).items():
+        for name, placed in _placed(_opener(path)).items():
             if name in found:
                 raise FilesError(
                     f"tensor {ascii(name)[:200]} is in {found[name].file} and "
@@ -69,6 +68,10 @@ def tensors_in(open_file: Callable[[], BinaryIO]) -> dict[str, PlacedTensor]:
         FilesError: the file is damaged.
     """
     return _matrices_joined(_placed(open_file))
+
+
+def _opener(path: Path) -> Callable[[], BinaryIO]:
+    return lambda: path.open("rb")
 
 
 def _placed(open_file: Callable[[], BinaryIO]) -> dict[str, PlacedTensor]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 from transformers import PretrainedConfig
 
@@ -15,7 +16,6 @@ from tests.models import FAMILIES, MIXTURES, random_ids, write_model
 from tests.worker.counted_reads import CountedReads
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
-from worker.pruning.base import durable_files
 from worker.pruning.base.generators import run_to_end
 
 MODELS: dict[str, PretrainedConfig] = {
@@ -31,13 +31,12 @@ PATTERN: dict[str, Any] = {"method": "wanda", "pattern": "2:4", "samples": 4, "e
 def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the tensors that are written, each time."""
     names: list[str] = []
-    save_file = durable_files.save_file
 
     def save(tensors: dict[str, Tensor], *args: Any, **kwargs: Any) -> None:
         names.extend(tensors)
         save_file(tensors, *args, **kwargs)
 
-    monkeypatch.setattr(durable_files, "save_file", save)
+    monkeypatch.setattr("worker.pruning.base.durable_files.save_file", save)
     return names
 
 

@@ -85,14 +85,13 @@ class WeightMeasure:
     def __call__(self, content: FileContent) -> dict[str, Any]:
         """Return the file's size in compact form, and the patterns that each matrix violates."""
         tensors, compact = tensors_in(content.open), CompactFile(content.open, content.sha256)
-        broken = {
-            one.tensor: broken_patterns(tensors[one.tensor], one, self.patterns)
-            for one in self.matrices
-            if one.tensor in tensors
-        }
         found = {
-            name: {str(pattern): [one.groups, one.broken] for pattern, one in by_pattern.items()}
-            for name, by_pattern in broken.items()
+            matrix.tensor: {
+                str(pattern): [broken.groups, broken.broken]
+                for pattern, broken in broken_patterns(placed, matrix, self.patterns).items()
+            }
+            for matrix in self.matrices
+            if (placed := tensors.get(matrix.tensor)) is not None
         }
         return {_COMPACT: compact.size_bytes, _MATRICES: found}
 

@@ -91,7 +91,7 @@ class _Scan:
 
     def _next(self, size: int) -> Tensor:
         """Return the next bytes, fewer at the end of the file; valid until the next call."""
-        view, count = memoryview(self._buffer.numpy())[:size], 0
+        view, count = memoryview(self._buffer.numpy().data)[:size], 0
         while count < size and (read := self._file.readinto(view[count:])):
             count += read
         self._digest.update(view[:count])
