@@ -17,6 +17,7 @@ from worker.pruning.base.generators import mapped
 from worker.pruning.distributed.launcher import launch
 from worker.pruning.distributed.ranks import Ranks
 from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.model.shards import Measure
 from worker.pruning.sweep.pipeline import ModelPruner, SweepStep
 from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.pruning.sweep.results import BlockResult, PruningResult, UnitProgress
@@ -80,6 +81,7 @@ def start_sweep(
     out: Path,
     dense_losses: Sequence[float] | None,
     source: Path | None = None,
+    measure: Measure | None = None,
 ) -> JobSweep:
     """Prepare the sweep of a job; the sweep resumes an earlier one whose files are in ``out``.
 
@@ -88,6 +90,7 @@ def start_sweep(
         out: an existing folder for the shards.
         dense_losses: the dense model's loss on each evaluation window; None if not known.
         source: the folder of the weights to prune, if they are not those of the dense model.
+        measure: measures each shard while its tensors are in memory; None to measure nothing.
 
     Raises:
         PruningError: the model or the available memory does not allow the sweep. If several devices
@@ -107,6 +110,7 @@ def start_sweep(
             dense_losses,
             job.resources.baselines,
             source,
+            measure,
         )
         return JobSweep(launch(work, job.devices))
     meta_model, dense = _opened(job.meta_model, source)
@@ -121,6 +125,7 @@ def start_sweep(
         speed=job.speed,
         measurements=job.resources.baselines,
         dense=dense,
+        measure=measure,
     )
     return JobSweep(pruner.steps(), pruner.resumed_from_block, pruner.plan.seconds)
 
@@ -136,6 +141,7 @@ def _sweep_on_rank(
     dense_losses: Sequence[float] | None,
     measurements: Path | None,
     source: Path | None,
+    measure: Measure | None,
     ranks: Ranks,
     device: torch.device,
 ) -> SweepSteps:
@@ -153,6 +159,7 @@ def _sweep_on_rank(
         dense_losses=dense_losses,
         measurements=measurements,
         dense=dense,
+        measure=measure,
     ).steps()
 
 

@@ -1,7 +1,9 @@
 """The tensors of a model's folder, by name."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 from zpruner.files.elements import read_exactly
 from zpruner.files.errors import FilesError
@@ -15,20 +17,22 @@ class PlacedTensor:
     """A tensor and the file that holds it.
 
     Attributes:
-        path: the file.
+        file: the file's name.
+        open: opens the file.
         start: the size of the file's header.
         tensor: the tensor; of a quantised matrix, with the shape of the matrix.
         bits: the bits of each packed integer of a quantised matrix; None for plain numbers.
     """
 
-    path: Path
+    file: str
+    open: Callable[[], BinaryIO]
     start: int
     tensor: StoredTensor
     bits: int | None = None
 
     def read(self) -> bytes:
         """Return the bytes of a small tensor."""
-        with self.path.open("rb") as file:
+        with self.open() as file:
             file.seek(self.start + self.tensor.begin)
             return read_exactly(file, self.tensor.size_bytes)
 
@@ -47,15 +51,37 @@ def tensors_of(folder: Path) -> dict[str, PlacedTensor]:
     if not (files := weight_files(folder, present)):
         raise FilesError(f"{folder} has no safetensors file; name the folder of a model")
     for path in (folder / file for file in files):
-        header = Header.of(path)
-        for tensor in header.tensors:
-            if tensor.name in found:
+        for name, placed in _placed(_opener(path)).items():
+            if name in found:
                 raise FilesError(
-                    f"tensor {ascii(tensor.name)[:200]} is in {found[tensor.name].path.name} and "
+                    f"tensor {ascii(name)[:200]} is in {found[name].file} and "
                     f"in {path.name}; remove one of them"
                 )
-            found[tensor.name] = PlacedTensor(path, len(header.raw), tensor)
+            found[name] = placed
     return _matrices_joined(found)
+
+
+def tensors_in(open_file: Callable[[], BinaryIO]) -> dict[str, PlacedTensor]:
+    """Return the tensors of one file, as `tensors_of` those of a folder.
+
+    Raises:
+        FilesError: the file is damaged.
+    """
+    return _matrices_joined(_placed(open_file))
+
+
+def _opener(path: Path) -> Callable[[], BinaryIO]:
+    return lambda: path.open("rb")
+
+
+def _placed(open_file: Callable[[], BinaryIO]) -> dict[str, PlacedTensor]:
+    with open_file() as file:
+        header = Header.read(file)
+    start = len(header.raw)
+    return {
+        tensor.name: PlacedTensor(header.file, open_file, start, tensor)
+        for tensor in header.tensors
+    }
 
 
 def _matrices_joined(placed: dict[str, PlacedTensor]) -> dict[str, PlacedTensor]:

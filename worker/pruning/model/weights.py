@@ -84,16 +84,24 @@ class Weights:
         """
         return self._plain.get(parameter)
 
-    def load(self, wanted: Callable[[str], bool]) -> dict[str, Tensor]:
-        """Read the wanted parameters, in their stored dtype."""
-        found = {
-            name: self._checkpoint.read(source)
-            for name, source in self._plain.items()
-            if wanted(name)
-        }
+    def load(
+        self, wanted: Callable[[str], bool], known: dict[str, Tensor] | None = None
+    ) -> dict[str, Tensor]:
+        """Read the wanted parameters, in their stored dtype.
+
+        Args:
+            wanted: returns whether a parameter is wanted.
+            known: stored tensors that are in memory already; those that are used are removed.
+        """
+        in_memory = {} if known is None else known
+
+        def read(source: str) -> Tensor:
+            return in_memory.pop(source) if source in in_memory else self._checkpoint.read(source)
+
+        found = {name: read(source) for name, source in self._plain.items() if wanted(name)}
         for name, (converter, parts) in self._joined.items():
             if wanted(name):
-                found |= self._join(name, converter, parts, self._checkpoint.read)
+                found |= self._join(name, converter, parts, read)
         return found
 
     def to_stored(self, parameters: dict[str, Tensor]) -> dict[str, Tensor]:
