@@ -126,13 +126,6 @@ class Header:
         return cls(file, raw, metadata, tuple(tensors))
 
 
-def framed(header: dict[str, Any]) -> bytes:
-    """Return a header with its length, padded so that the first tensor is aligned."""
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    return struct.pack("<Q", len(text)) + text
-
-
 def _raw(file: BinaryIO, size: int, name: str) -> bytes:
     start = file.read(_LENGTH_BYTES)
     length = struct.unpack("<Q", start)[0] if len(start) == _LENGTH_BYTES else 0

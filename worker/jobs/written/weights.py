@@ -1,4 +1,4 @@
-"""What is measured of the written weights: their patterns, and the size of their compact form."""
+"""What is measured of the written weights: their patterns, and their size."""
 
 from collections import defaultdict
 from collections.abc import Generator, Sequence
@@ -13,7 +13,6 @@ from worker.jobs.written.matrices import pruned_matrices
 from worker.pruning.model.shards import Shard
 from worker.pruning.sweep.results import BlockResult
 from zpruner.files.certificate import BrokenMatrix, Certificate, Matrix
-from zpruner.files.compact_file import CompactFile
 from zpruner.files.patterns import STANDARD, GroupPattern
 from zpruner.files.weights import tensors_of
 
@@ -27,20 +26,17 @@ class WrittenWeights:
         requested: the pattern that the job asked for; None if it asked for none.
         certificate: which patterns the matrices hold.
         size_bytes: the size of all weight files.
-        compact_size_bytes: their size in compact form.
     """
 
     matrices: Sequence[Matrix]
     requested: GroupPattern | None
     certificate: Certificate
     size_bytes: int
-    compact_size_bytes: int
 
     def metrics(self) -> dict[str, Any]:
         """Return the metrics by name, ready for JSON."""
         return {
             "weights_bytes": self.size_bytes,
-            "compact_size_bytes": self.compact_size_bytes,
             "patterns": {
                 "matrices": self.certificate.matrices,
                 "held": [str(pattern) for pattern in self.certificate.held],
@@ -92,11 +88,9 @@ def read_weights(
     by_file: defaultdict[str, list[Matrix]] = defaultdict(list)
     for matrix in matrices:
         by_file[tensors[matrix.tensor].path.name].append(matrix)
-    compact_size = 0
     for shard in shards:
         for matrix in by_file[shard.name]:
             certificate.add(matrix, tensors)
-        compact_size += CompactFile.at(out / shard.name, shard.sha256).size_bytes
         yield JobProgress(Phase.packaging, fraction)
     size = sum(shard.size_bytes for shard in shards)
-    return WrittenWeights(matrices, requested, certificate, size, compact_size)
+    return WrittenWeights(matrices, requested, certificate, size)
