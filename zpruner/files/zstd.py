@@ -10,7 +10,8 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd as zstd
 
-LEVEL = 3
+LEVEL = 1
+"""Level 3 takes twice the time for 2 % less."""
 PIECE_BYTES = 1 << 20
 WINDOW_LOG = 23
 """The window that a content coding may have, as a power of two (RFC 9659)."""
