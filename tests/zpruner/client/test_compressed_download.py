@@ -99,7 +99,7 @@ def test_a_service_that_does_not_compress_is_read_as_it_answers(
 def test_a_response_that_expands_to_more_than_the_file_is_read_no_further(
     service: Service, client: Client, tmp_path: Path
 ) -> None:
-    prepare(service, frame(CONTENT + bytes(256 << 20)))
+    prepare(service, frame(CONTENT + bytes(64 << 20)))
     tracemalloc.start()
     try:
         (path,) = client.jobs.download("job_1", tmp_path, format="zstd")
