@@ -36,7 +36,7 @@ class Expansion:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        limits = {zstd.DecompressionParameter.window_log_max: WINDOW_LOG}
+        limits: dict[int, int] = {zstd.DecompressionParameter.window_log_max: WINDOW_LOG}
         self._frame = zstd.ZstdDecompressor(options=limits)
 
     def pieces(self, data: bytes) -> Iterator[bytes]:

@@ -49,7 +49,7 @@ def test_a_small_frame_of_much_content_is_expanded_in_small_pieces() -> None:
 
 
 def test_a_frame_with_a_larger_window_than_a_content_coding_may_have_is_refused() -> None:
-    options = {zstd.CompressionParameter.window_log: WINDOW_LOG + 1}
+    options: dict[int, int] = {zstd.CompressionParameter.window_log: WINDOW_LOG + 1}
     compressor = zstd.ZstdCompressor(options=options)
     frame = compressor.compress(CONTENT) + compressor.flush()
     with pytest.raises(FilesError, match=r"model\.safetensors is not compressed by zstd"):
