@@ -17,6 +17,7 @@ SAVED_EVERY_BYTES = 4 << 20
 
 If the process is killed, the bytes that arrived after the last write are downloaded again.
 """
+_COMPRESSED = "zstd, identity;q=0"
 
 
 @dataclass
@@ -42,13 +43,15 @@ class PartialFile:
     def __init__(self, artifact: Artifact, path: Path) -> None:
         self.artifact, self.path = artifact, path
         self.pieces: list[Piece] = []
-        self.is_complete = self._is_sequential = False
+        self.is_complete = self._is_sequential = self._is_compressed = False
         self._part = path.with_name(f"{path.name}.part")
         self._missing_file = path.with_name(f"{path.name}.missing")
         self._lock, self._unsaved = threading.Lock(), 0
 
     @classmethod
-    def open(cls, folder: Path, artifact: Artifact, piece_bytes: int | None) -> "PartialFile":
+    def open(
+        cls, folder: Path, artifact: Artifact, piece_bytes: int | None, compressed: bool
+    ) -> "PartialFile":
         """Return an artifact's file in ``folder``, with the ranges that are missing as pieces.
 
         Ranges that an earlier download completed are kept.
@@ -58,6 +61,7 @@ class PartialFile:
             artifact: the file to download.
             piece_bytes: the maximum size of a piece. With None, each missing range is one piece,
                 and the pieces must be downloaded one after another.
+            compressed: whether a file of which nothing is there is one piece that is compressed.
 
         Raises:
             ServiceError: the artifact's name points outside the folder.
@@ -68,19 +72,28 @@ class PartialFile:
         if not file.is_complete:
             file.path.parent.mkdir(parents=True, exist_ok=True)
             file._part.touch()
-            file.pieces = [
-                part for gap in file._missing_ranges() for part in _split(gap, piece_bytes)
-            ]
+            gaps = file._missing_ranges()
+            file._is_compressed = compressed and gaps == [Piece(0, artifact.size_bytes)]
+            step = None if file._is_compressed else piece_bytes
+            file.pieces = [part for gap in gaps for part in _split(gap, step)]
             file.save()
         return file
 
-    def range_headers(self, piece: Piece) -> dict[str, str]:
-        """Return the headers that request a piece; empty if the piece is the whole file."""
+    def headers(self, piece: Piece) -> dict[str, str]:
+        """Return the headers that request a piece: a range, or the whole file if that is missing.
+
+        Ranges are never compressed, so that a resumed download continues what was expanded. With
+        ``identity;q=0`` a whole file is compressed even if it is in a bucket.
+        """
         size = self.artifact.size_bytes
         if (piece.start, piece.stop) == (0, size):
-            return {}
+            return {"Accept-Encoding": _COMPRESSED if self._is_compressed else "identity"}
         until = "" if piece.stop == size else str(piece.stop - 1)
-        return {"Range": f"bytes={piece.start}-{until}", "If-Range": f'"{self.artifact.sha256}"'}
+        return {
+            "Accept-Encoding": "identity",
+            "Range": f"bytes={piece.start}-{until}",
+            "If-Range": f'"{self.artifact.sha256}"',
+        }
 
     def restart(self, piece: Piece) -> None:
         """Make ``piece`` the whole file and the only piece; the file is downloaded from its start.

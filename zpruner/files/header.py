@@ -1,8 +1,6 @@
 """The headers of safetensors files, checked before anything is read by them."""
 
-import json
 import os
-import struct
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -123,13 +121,6 @@ class Header:
                 raise WeightsError(file, reason)
             reached = tensor.end
         return cls(file, raw, metadata, tuple(tensors))
-
-
-def framed(header: dict[str, Any]) -> bytes:
-    """Return a header with its length, padded so that the first tensor is aligned."""
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    return struct.pack("<Q", len(text)) + text
 
 
 def _raw(file: BinaryIO, size: int, name: str) -> bytes:

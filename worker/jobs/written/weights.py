@@ -1,4 +1,4 @@
-"""What is measured of weights as they are written: their patterns, and their compact size."""
+"""What is measured of weights as they are written: their patterns, and their size."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,11 +10,8 @@ from worker.pruning.model.file_content import FileContent
 from worker.pruning.model.shards import Shard
 from worker.pruning.sweep.results import BlockResult
 from zpruner.files.certificate import BrokenMatrix, Certificate, Matrix, broken_patterns
-from zpruner.files.compact_file import CompactFile
 from zpruner.files.patterns import STANDARD, GroupPattern
 from zpruner.files.weights import tensors_in
-
-_COMPACT, _MATRICES = "compact_size_bytes", "matrices"
 
 
 @dataclass(frozen=True)
@@ -26,20 +23,17 @@ class WrittenWeights:
         requested: the pattern that the job asked for; None if it asked for none.
         certificate: which patterns the matrices hold.
         size_bytes: the size of all weight files.
-        compact_size_bytes: their size in compact form.
     """
 
     matrices: Sequence[Matrix]
     requested: GroupPattern | None
     certificate: Certificate
     size_bytes: int
-    compact_size_bytes: int
 
     def metrics(self) -> dict[str, Any]:
         """Return the metrics by name, ready for JSON."""
         return {
             "weights_bytes": self.size_bytes,
-            "compact_size_bytes": self.compact_size_bytes,
             "patterns": {
                 "matrices": self.certificate.matrices,
                 "held": [str(pattern) for pattern in self.certificate.held],
@@ -83,9 +77,9 @@ class WeightMeasure:
         return cls(tuple(matrices), _patterns(job))
 
     def __call__(self, content: FileContent) -> dict[str, Any]:
-        """Return the file's size in compact form, and the patterns that each matrix violates."""
-        tensors, compact = tensors_in(content.open), CompactFile(content.open, content.sha256)
-        found = {
+        """Return how often each matrix of the file violates each pattern."""
+        tensors = tensors_in(content.open)
+        return {
             matrix.tensor: {
                 str(pattern): [broken.groups, broken.broken]
                 for pattern, broken in broken_patterns(placed, matrix, self.patterns).items()
@@ -93,7 +87,6 @@ class WeightMeasure:
             for matrix in self.matrices
             if (placed := tensors.get(matrix.tensor)) is not None
         }
-        return {_COMPACT: compact.size_bytes, _MATRICES: found}
 
 
 def written_weights(
@@ -106,8 +99,7 @@ def written_weights(
         blocks: the results of its blocks, which name the pruned matrices.
         shards: the files, as a `WeightMeasure` has measured them.
     """
-    measured = [_measured(shard) for shard in shards]
-    found = {name: one for each in measured for name, one in each[_MATRICES].items()}
+    found = {name: counts for shard in shards for name, counts in _measured(shard).items()}
     matrices = [] if job.recipe.is_cut else pruned_matrices(job.meta_model, blocks)
     certificate = Certificate(_patterns(job))
     for matrix in matrices:
@@ -118,8 +110,7 @@ def written_weights(
             }
         )
     size = sum(shard.size_bytes for shard in shards)
-    compact_size = sum(each[_COMPACT] for each in measured)
-    return WrittenWeights(matrices, _requested(job), certificate, size, compact_size)
+    return WrittenWeights(matrices, _requested(job), certificate, size)
 
 
 def _measured(shard: Shard) -> Mapping[str, Any]:
