@@ -65,7 +65,8 @@ def recipe_of(spec: PruneSpec) -> Recipe:
         solver,
         _allocation(spec),
         spec.skip,
-        _correction(spec) if solver or spec.refine else spec.correction or 0.0,  # methods/removal.md
+        # Removed units are not corrected by default (docs/methods/removal.md).
+        _correction(spec) if solver or spec.refine else spec.correction or 0.0,
         spec.damping if solver or removal else None,
         _swaps(spec),
         _refinement(spec),
