@@ -51,7 +51,7 @@ class WorkerSettings(Settings):
     already imported torch. `always`: this is done even if jobs use a GPU (not tested on a GPU).
     That process is started when the first job arrives. `never`: a new process is started for each
     job, which takes some seconds longer and uses some 450 MB less between jobs. Forking needs Linux
-    (docs/decisions/0030-jobs-processes-are-forked.md)."""
+    (docs/explanations/fork-server.md)."""
 
     worker_nice: int = Field(default=5, ge=0, le=19)
     """By how much jobs and estimates give way to other processes while they compute, as niceness on

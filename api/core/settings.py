@@ -50,7 +50,7 @@ class ApiSettings(ServerSettings):
     rate_limit_per_minute: int = Field(default=6000, ge=0)
     """The limit on requests per minute with one key, or from one address without a key; 0 means no
     limit. All `ZPRUNER_API_WORKERS` processes count requests together
-    (docs/decisions/0032-limits-across-api-processes.md)."""
+    (docs/explanations/rate-limits.md)."""
 
     rate_limit_burst: int = Field(default=1000, gt=0)
     """How many requests one key or address may send at once, after a time without requests."""

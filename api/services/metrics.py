@@ -51,7 +51,7 @@ class RowCollector(Collector):
         self._fresh_until = 0.0
 
     def describe(self) -> list[Metric]:
-        """Return nothing, so that registration needs no database."""
+        """Return no metrics: otherwise the registration would read them from the database."""
         return []
 
     def collect(self) -> list[Metric]:

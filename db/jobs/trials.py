@@ -26,7 +26,7 @@ _OF_THE_TRIED_JOB = ("model", "revision", "model_secret", "dtype")
 
 @dataclass(frozen=True)
 class TriedBy:
-    """The API key that submitted the tried job, whose trials are this key's own.
+    """The owner of a trial: the API key that submitted the job that the trial tries.
 
     Attributes:
         key_id: the key's id; None for a job that was submitted without a key.

@@ -1,10 +1,18 @@
+import json
 import re
 from pathlib import Path
 
+import pytest
 import typer
 
+from api.schemas.requests import JobRequest
+from db.spec.catalogue import METHODS
 from tools.docs import commands
 from zpruner.cli.commands.programs import PASS_ARGUMENTS_ON
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PACKAGES = ("api", "db", "worker", "zpruner")
 
 
 def test_every_command_and_every_option_has_a_description() -> None:
@@ -25,7 +33,66 @@ def test_the_options_of_zpruner_prune_are_those_of_its_program() -> None:
 
 
 def test_no_page_installs_the_bare_name_which_no_index_has_and_anyone_could_register() -> None:
-    root = Path(__file__).parents[2]
-    pages = [root / "README.md", *sorted((root / "docs").rglob("*.md"))]
+    pages = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
     bare = re.compile(r"pip install (-\S+ )*[\"']?zpruner(?![\w\[])")
     assert [page.name for page in pages if bare.search(page.read_text("utf-8"))] == []
+
+
+def test_each_method_solver_and_allocation_has_a_page() -> None:
+    names = {method.name.value for method in METHODS} - {"none"}
+    assert [name for name in sorted(names) if not (DOCS / f"methods/{name}.md").exists()] == []
+
+
+def test_each_job_on_the_page_of_a_method_is_a_valid_request() -> None:
+    pages = [page.read_text("utf-8") for page in sorted((DOCS / "methods").glob("*.md"))]
+    jobs = [job for page in pages for job in re.findall(r"^```json\n(.*?)^```$", page, re.M | re.S)]
+    for job in jobs:
+        JobRequest.model_validate(json.loads(job))
+    assert len(jobs) > 25
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/features.md", "docs/first-steps.md"])
+def test_each_command_that_shows_a_claim_exists(page: str) -> None:
+    text = (ROOT / page).read_text("utf-8")
+    known = dict(commands())
+    for words in re.findall(r"(?:`|^)(zpruner [a-z][^`#\n]*)", text, re.M):
+        found = known[" ".join(words.split()[:2])]
+        options = {option for one in found.params for option in (*one.opts, *one.secondary_opts)}
+        named = set(re.findall(r" (--[\w-]+)", words)) - {"--help"}
+        takes_any = found.context_settings == PASS_ARGUMENTS_ON
+        assert takes_any or named <= options, words
+    for path in re.findall(r"\b(tests/[\w/.]+)", text):
+        assert (ROOT / path).exists(), path
+    for module in re.findall(r"python -m ((?:benchmarks|tests)[\w.]*)", text):
+        path = ROOT / module.replace(".", "/")
+        assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), module
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_each_link_to_a_page_leads_to_a_heading_of_it(page: str) -> None:
+    text = (ROOT / page).read_text("utf-8")
+    links = re.findall(r"\]\((docs/[^)#\s]+\.md)(?:#([^)\s]+))?\)", text)
+    for path, anchor in links:
+        headings = re.findall(r"^#+ (.*)$", (ROOT / path).read_text("utf-8"), re.M)
+        assert anchor in {"", *map(_anchor, headings)}, (path, anchor)
+    assert links
+
+
+def test_each_decision_that_is_named_is_in_the_index() -> None:
+    index = (DOCS / "decisions/README.md").read_text("utf-8")
+    listed = {int(number) for number in re.findall(r"^\| .* \| (\d+)\. \[", index, re.M)}
+    assert listed == {int(page.name[:4]) for page in (DOCS / "decisions").glob("0*.md")}
+    sources = [ROOT / "CONTRIBUTING.md", ROOT / "pyproject.toml", *DOCS.rglob("*.md")]
+    sources += [path for part in PACKAGES for path in (ROOT / part).glob("**/*.py")]
+    named = {
+        (int(number), path.name)
+        for path in sources
+        for number in re.findall(r"\bdecision (\d+)\b", path.read_text("utf-8"), re.I)
+    }
+    assert [mention for mention in sorted(named) if mention[0] not in listed] == []
+    assert len(named) > len(listed)
+
+
+def _anchor(heading: str) -> str:
+    words = re.sub(r"[^\w\s-]", "", heading).strip().lower()
+    return re.sub(r"[-\s]+", "-", words)

@@ -37,7 +37,9 @@ class StagingSaver:
 
 @contextmanager
 def logged_bucket_errors(consequence: str) -> Iterator[None]:
-    """Log an error of the bucket and go on; only for what can be done later."""
+    """Log an error of the bucket, with its consequence, in place of raising it.
+
+    Only for work that is not needed now, because a later call repeats it."""
     try:
         yield
     except BucketError as error:

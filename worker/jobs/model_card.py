@@ -118,7 +118,9 @@ def model_card(report: dict[str, Any]) -> str:
 
 
 def _name(model: dict[str, Any]) -> str:
-    """Return the name of the dense model; of a job's result, that of the first job's model."""
+    """Return the name of the dense model.
+
+    If the job started from another job's result, this is the model that the first job pruned."""
     if "lineage" in model:
         return PurePath(model["lineage"]["model"]).name
     name: str = model["name"]

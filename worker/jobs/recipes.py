@@ -38,7 +38,7 @@ from worker.pruning.sweep.recipe.check import check_recipe
 from worker.pruning.sweep.recipe.recipe import Allocation, Recipe, Removal
 from worker.recovery.settings import Recovery
 
-_DEFAULT_CORRECTION = 0.3  # measured: decision 13
+_DEFAULT_CORRECTION = 0.3  # measured: docs/methods/correction.md
 _REMOVALS: Mapping[str, Callable[[float], Removal]] = {
     MethodName.neurons: Neurons,
     MethodName.heads: Heads,
@@ -65,7 +65,8 @@ def recipe_of(spec: PruneSpec) -> Recipe:
         solver,
         _allocation(spec),
         spec.skip,
-        _correction(spec) if solver or spec.refine else spec.correction or 0.0,  # decision 52
+        # Removed units are not corrected by default (docs/methods/removal.md).
+        _correction(spec) if solver or spec.refine else spec.correction or 0.0,
         spec.damping if solver or removal else None,
         _swaps(spec),
         _refinement(spec),

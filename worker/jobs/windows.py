@@ -45,7 +45,8 @@ class JobWindows:
         calibration: the windows on which the inputs of layers are measured.
         evaluation: the windows on which perplexity is measured.
         recovery: the windows for a recovery; None for a job without one.
-        keep: the calibration windows of a second text, whose channels stay; None without one.
+        keep: the calibration windows of ``keep_dataset``; channels that matter on this text are not
+            removed. None without one.
     """
 
     calibration: Windows

@@ -1,9 +1,9 @@
 """The fork server: it imports the engine, so that the processes it forks need not do so.
 
 The server runs no job. It forks only if it has one thread, has no unexpected file open and has not
-used CUDA. A forked process therefore behaves like a new one (decision 30). The server's
-command-line argument is the descriptor of a socket that is connected to the worker, the server's
-parent.
+used CUDA. A forked process therefore behaves like a new one (docs/explanations/fork-server.md). The
+server's command-line argument is the descriptor of a socket that is connected to the worker, the
+server's parent.
 """
 
 import gc

@@ -112,9 +112,11 @@ def broken_patterns(
 
 
 def _kept(placed: PlacedTensor, matrix: Matrix, multiple: int) -> Iterator[Flags]:
-    """Yield which weights are not zero, with neighbours along the inputs beside each other.
+    """Yield whether each weight of a matrix is not zero, in pieces of about a megabyte.
 
-    Each piece has whole groups, of each size that divides ``multiple`` and the inputs.
+    Within a piece the weights of one output follow each other in the order of the inputs, however
+    the matrix is stored. A piece never ends inside a group whose size divides ``multiple`` and
+    the inputs.
     """
     tensor = placed.tensor
     if tensor.dtype not in _SIGNED | _WHOLE_NUMBERS or tensor.name.endswith(PACKED):

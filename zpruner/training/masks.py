@@ -42,12 +42,13 @@ def zero_masks(model: nn.Module, min_sparsity: float = MIN_SPARSITY) -> dict[str
 
 
 def warn_of_left_out(left_out: Iterable[tuple[str, Tensor]], min_sparsity: float) -> list[str]:
-    """Warn of matrices with zeros that are not kept; return their names.
+    """Warn of matrices whose zeros a training may fill; return their names.
+
+    A matrix is named if some of its weights are zero, but not all of them.
 
     Args:
-        left_out: names and weights that may be trained, other than those whose zeros are kept. Only
-            weights with zeros, but not of zeros alone, count.
-        min_sparsity: the smallest share of zeros of those that are kept.
+        left_out: names and values of the parameters whose zeros nothing keeps.
+        min_sparsity: the share of zeros from which on the zeros of a matrix are kept.
     """
     shares = {name: matrix_sparsity(weight) for name, weight in left_out}
     found = {name: share for name, share in shares.items() if 0 < share < 1}

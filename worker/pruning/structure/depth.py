@@ -34,7 +34,7 @@ class Depth:
     increment: Increment = AT_ONCE
 
     def units(self, block: nn.Module, config: PretrainedConfig) -> list[Units]:
-        """Return no units: what stays of the model is not changed."""
+        """Return no units: whole blocks are removed, and nothing within the others."""
         return []
 
     def reduction(self, meta_model: MetaModel) -> Reduction:

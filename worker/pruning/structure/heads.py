@@ -88,7 +88,7 @@ def head_field(meta_model: MetaModel, found: Sequence[Sequence[Units]]) -> Width
 
 
 def _is_readable(meta_model: MetaModel, removed: int) -> bool:
-    """Return whether transformers reads the config with so many heads of keys less."""
+    """Return whether transformers accepts the config with ``removed`` heads of keys fewer."""
     try:
         smaller_config(meta_model.model.config, fewer_heads(meta_model.config, removed))
     except Exception:  # a family's code may raise anything

@@ -109,10 +109,12 @@ class Statement(ResponseModel):
         return self.predicate.run.builder.version
 
     def changes_to_repeat(self, *, with_versions: bool = False) -> dict[str, Any]:
-        """Return the fields with which the job runs on the same inputs again, or fails.
+        """Return the fields to change in the specification, so that a new job repeats this one.
+
+        The new job fails if one of its inputs is not the same any more.
 
         Args:
-            with_versions: whether the job also fails if versions differ.
+            with_versions: whether the new job also fails if versions of packages differ.
         """
         definition = self.predicate.definition
         inputs, gate = definition.inputs, definition.conditions.get("gate")

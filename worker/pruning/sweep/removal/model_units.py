@@ -185,10 +185,14 @@ class ModelUnits:
         return kept
 
     def divided(self, parameters: float) -> list[tuple[list[Module], int]]:
-        """Return how many heads and channels more to remove, with the modules of each kind.
+        """Return how many more heads, and how many more channels, have to be removed.
 
         Args:
-            parameters: how many parameters are removed, with those of the units that are lost.
+            parameters: how many parameters are removed in all, those of the lost units included.
+
+        Returns:
+            For heads and for channels: the modules that have such units, and the number for all of
+            these modules together.
         """
         kinds = [found for found in map(self.of_kind, (True, False)) if found]
         left = parameters - sum(self.lost_sizes())
