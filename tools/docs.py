@@ -44,7 +44,7 @@ def command_line() -> str:
 
 
 def commands() -> Iterator[tuple[str, TyperCommand]]:
-    """Yield the full name and the definition of each command."""
+    """Yield the full name and the definition of each command that a help text shows."""
     programs = (prune.app, speed.app, gguf.app, folders.app)
     own = {
         name: command
@@ -59,7 +59,7 @@ def _below(group: TyperGroup, name: str) -> Iterator[tuple[str, TyperCommand]]:
     for own, command in group.commands.items():
         if isinstance(command, TyperGroup):
             yield from _below(command, f"{name} {own}")
-        elif isinstance(command, TyperCommand):
+        elif isinstance(command, TyperCommand) and not command.hidden:
             yield f"{name} {own}", command
 
 
