@@ -10,13 +10,13 @@ from sqlalchemy.orm import Session
 from db.core.errors import DatasetInUseError, DatasetNotFoundError
 from db.core.states import FINAL, JobState
 from db.spec.datasets.upload_store import UPLOADED, not_uploaded
-from db.spec.evaluation.rank_answers import FIELD as RANK_ANSWERS
-from db.spec.prune_spec import PruneSpec
+from db.spec.evaluation.question_files import named_questions
+from db.spec.prune_spec import OPTIONS, PruneSpec
 from db.tables.base import SEARCHABLE_JSON
 from db.tables.datasets import Dataset
 from db.tables.jobs import Job
 
-FIELDS = ("dataset", "keep_dataset", "eval_dataset")
+FIELDS = tuple(name for option in OPTIONS for name in option.texts)
 """The fields of a specification that may name an uploaded dataset, beside those of questions."""
 MAX_USERS = 3
 """How many jobs `DatasetInUseError` lists at most."""
@@ -122,8 +122,7 @@ class DatasetRepository:
 def _uploads(spec: PruneSpec) -> list[tuple[str, str]]:
     """Return the fields that name an uploaded dataset, each with the name."""
     named = [(field, getattr(spec, field) or "") for field in FIELDS]
-    named += [("tasks", name) for name in spec.tasks or ()]
-    named += [(RANK_ANSWERS, (spec.rank_answers and spec.rank_answers.dataset) or "")]
+    named += named_questions(spec)
     return [(field, name) for field, name in named if name.startswith(UPLOADED)]
 
 

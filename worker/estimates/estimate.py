@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from db.jobs.estimates import TimedJob
-from db.spec.combinations.combination import check_combination
+from db.spec.combination import check_combination
 from db.spec.prune_spec import PruneSpec
 from worker.estimates.correction import contradicts
 from worker.estimates.duration import Duration, duration

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from db.core.states import Phase
 from db.files.sealed_folder import KnownDigest
-from db.spec.combinations.combination import check_combination
-from db.spec.expected_inputs import MODEL, SEARCH_START, VERSION, check_expected
+from db.spec.combination import check_combination
+from db.spec.options.expect import MODEL, SEARCH_START, VERSION, check_expected
 from db.spec.prune_spec import PruneSpec
 from worker.evaluation.perplexity import token_loss
 from worker.jobs.dense_loss_cache import CachedDenseLosses

@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 from api.schemas.requests import JobRequest
 from api.submission.sweep_request import Varied
+from db.spec.options.recover import RecoverSpec, RecoveryKind
 from db.spec.prune_spec import PruneSpec
-from db.spec.recovery import RecoverSpec, RecoveryKind
 from tools.job_schema import FILE, OPTIONS, options_text, schema_text
 from worker.standalone.command import app as standalone
 from zpruner.cli.commands.planning import VARIED

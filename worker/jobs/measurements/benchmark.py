@@ -6,7 +6,7 @@ from pathlib import Path
 
 from db.core.errors import SpecRefusedError
 from db.core.states import Phase
-from db.spec.combinations.unfit import UNFIT
+from db.spec.options.option import UNFIT
 from worker.benchmark.comparison import Comparison, compare
 from worker.benchmark.measurement import NEW_TOKENS, draw_prompt
 from worker.benchmark.transformers_runtime import TransformersRuntime

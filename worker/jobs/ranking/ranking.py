@@ -13,16 +13,16 @@ from torch import Tensor
 
 from db.core.errors import SpecRefusedError
 from db.core.states import Phase
-from db.spec.combinations.unfit import UNFIT
 from db.spec.datasets.checks import too_long_answer
 from db.spec.datasets.questions import read_questions
-from db.spec.evaluation.rank_answers import (
+from db.spec.options.option import UNFIT
+from db.spec.options.rank_answers import (
     FEWEST_QUESTIONS,
     FIELD,
     MOST_TOKENS,
     RankAnswersSpec,
 )
-from db.spec.zero_shot import question_file
+from db.spec.options.tasks import question_file
 from worker.evaluation.answer_ranker import choices, fitted_ranker
 from worker.evaluation.drawn_answers import DrawnAnswers, draw_answers, middle_block
 from worker.evaluation.generation import end_tokens, whole_model

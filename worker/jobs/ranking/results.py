@@ -6,7 +6,7 @@ from math import sqrt
 from statistics import fmean, stdev
 from typing import Any
 
-from db.spec.evaluation.rank_answers import CHOICES, ESTIMATE
+from db.spec.options.rank_answers import CHOICES, ESTIMATE
 from db.spec.quality_gate import Interval
 
 _CONFIDENCE = 0.95

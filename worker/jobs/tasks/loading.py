@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from db.core.errors import SpecRefusedError
 from db.spec.datasets.questions import read_questions
-from db.spec.zero_shot import task_file, tasks_of
+from db.spec.options.tasks import task_file, tasks_of
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.tasks.zero_shot import ZeroShotTasks
 from worker.jobs.windows import position_limit

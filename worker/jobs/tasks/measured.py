@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from db.spec.options.tasks import ESTIMATES
 from db.spec.quality_gate import Interval
-from db.spec.zero_shot import ESTIMATES
 from worker.evaluation.task_results import TaskComparison, mean_stderr
 
 _CONFIDENCE = 0.95

@@ -10,7 +10,7 @@ import torch
 
 from db.core.errors import SpecRefusedError
 from db.core.states import Phase
-from db.spec.metrics import BENCHMARK_METRICS
+from db.spec.metrics import OPTIONAL_METRICS
 from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import metric_value
 from tests.worker.evaluation.models import write_model_and_tokenizer
@@ -53,7 +53,11 @@ def test_the_result_has_every_metric_of_a_benchmark_and_the_report_every_round(
     metrics = run_to_end(job(folder), steps.append).metrics
 
     # A model this small takes no measurable memory.
-    assert all(metric_value(metrics, name) for name in BENCHMARK_METRICS if "memory" not in name)
+    assert all(
+        metric_value(metrics, name)
+        for name in OPTIONAL_METRICS["benchmark"]
+        if "memory" not in name
+    )
     assert metrics["weights_bytes_ratio"] == pytest.approx(1, abs=0.1)
     report = json.loads((folder / "out" / "report.json").read_text())
     require_announced_in(report)

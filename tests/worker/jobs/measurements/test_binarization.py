@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from db.spec.formats.binarization import BINARIZATION_METRICS
+from db.spec.metrics import OPTIONAL_METRICS
 from db.spec.prune_spec import PruneSpec
 from tests.models import random_ids
 from tests.worker.evaluation.models import write_model_and_tokenizer
@@ -45,7 +45,7 @@ def test_transformers_loads_the_folder_and_the_report_and_the_card_count_its_bit
     with torch.no_grad():
         assert loaded(random_ids(2, 24)).logits.isfinite().all()
     metrics = report["metrics"]["binarization"]
-    assert {f"binarization.{name}" for name in metrics} == set(BINARIZATION_METRICS)
+    assert {f"binarization.{name}" for name in metrics} == set(OPTIONAL_METRICS["binarize"])
     require_announced_in(report)
     assert metrics["kept"] == 4
     parts = [value for name, value in metrics.items() if name.endswith("_bits_per_weight")]

@@ -13,7 +13,7 @@ from transformers import (
     CompressedTensorsConfig,
 )
 
-from db.spec.metrics import QUANTIZATION_METRICS
+from db.spec.metrics import OPTIONAL_METRICS
 from db.spec.prune_spec import PruneSpec
 from tests.models import FUSED, random_ids, write_model
 from tests.worker.evaluation.models import write_model_and_tokenizer
@@ -110,7 +110,7 @@ def test_the_report_the_card_and_the_config_say_how_the_weights_are_rounded(fold
     report = run(folder, generate=True, prompts=[PROMPT])
 
     metrics = report["metrics"]["quantization"]
-    assert {f"quantization.{name}" for name in metrics} == set(QUANTIZATION_METRICS)
+    assert {f"quantization.{name}" for name in metrics} == set(OPTIONAL_METRICS["quantize"])
     require_announced_in(report)
     assert (metrics["bits"], metrics["group_size"], metrics["fallbacks"]) == (4, 16, 0)
     assert metrics["bits_per_weight"] == 8 * metrics["bytes"] / report["metrics"]["weights"]

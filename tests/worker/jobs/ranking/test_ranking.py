@@ -8,7 +8,7 @@ import pytest
 
 from db.core.errors import SpecRefusedError
 from db.core.states import Phase
-from db.spec.evaluation.rank_answers import RANKING_METRICS
+from db.spec.options.rank_answers import RANKING_METRICS
 from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import metric_value
 from tests.models import FAMILIES, random_ids, write_model

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from transformers import AutoModelForCausalLM
 
-from db.spec.metrics import ROTATION_METRICS
+from db.spec.metrics import OPTIONAL_METRICS
 from db.spec.prune_spec import PruneSpec
 from tests.models import random_ids
 from tests.worker.evaluation.models import write_model_and_tokenizer
@@ -46,7 +46,9 @@ def test_the_folder_loads_and_the_report_names_the_rotations(folder: Path) -> No
         "blocks": len(values),
     }
     assert len(values) == len(report["blocks"])
-    assert {f"rotation.{name}" for name in report["metrics"]["rotation"]} == set(ROTATION_METRICS)
+    assert {f"rotation.{name}" for name in report["metrics"]["rotation"]} == set(
+        OPTIONAL_METRICS["rotate"]
+    )
     require_announced_in(report)
     ratio = report["metrics"]["pruned_perplexity"] / report["metrics"]["dense_perplexity"]
     assert 0.5 < ratio < 2

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from db.core.errors import SpecRefusedError
-from db.spec.combinations.combination import check_combination
+from db.spec.combination import check_combination
 from tests.factories import make_spec
 
 

@@ -7,9 +7,9 @@ from pydantic import ValidationError
 
 from db.core.digests import digest
 from db.core.errors import SpecRefusedError
-from db.jobs.search import ADDED_FIELDS, search_columns
-from db.spec.combinations.combination import check_combination
-from db.spec.formats.binarization import BinarizeSpec
+from db.jobs.search import FIRST_FIELDS, search_columns
+from db.spec.combination import check_combination
+from db.spec.options.binarize import BinarizeSpec
 from db.spec.prune_spec import PruneSpec
 from db.spec.pruning.methods import MethodName
 
@@ -116,5 +116,5 @@ def test_a_mean_outside_the_limits_is_refused() -> None:
 def test_jobs_without_it_have_the_digest_that_they_had_before_it_existed() -> None:
     plain = spec(sparsity=0.5)
     written = plain.model_dump(mode="json")
-    before = {key: value for key, value in written.items() if key not in ADDED_FIELDS}
+    before = {key: value for key, value in written.items() if key in FIRST_FIELDS}
     assert search_columns(plain, None)["spec_digest"] == digest(before)

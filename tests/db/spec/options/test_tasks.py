@@ -2,11 +2,11 @@ import pytest
 from pydantic import ValidationError
 
 from db.core.errors import SpecRefusedError
-from db.spec.combinations.combination import check_combination
+from db.spec.combination import check_combination
 from db.spec.metrics import check_gate
+from db.spec.options.tasks import SUITES, task_metrics, tasks_of
 from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import Gate
-from db.spec.zero_shot import SUITES, task_metrics, tasks_of
 from tests.factories import make_spec
 
 

@@ -4,13 +4,15 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated
+from typing import Annotated, ClassVar
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, StrictInt
 from pydantic_core import PydanticCustomError
 
 from db.spec.datasets.files import DataFile
 from db.spec.datasets.upload_store import UPLOADED
+from db.spec.options.basics import Basics
+from db.spec.options.option import Option, check_fits
 from db.spec.references import LOCAL, LocalPath, parse_dataset
 
 SUITES = MappingProxyType(
@@ -97,3 +99,35 @@ def task_metrics(names: Iterable[str]) -> list[str]:
         for metric in TASK_METRICS
         if metric != "mcnemar_p" or name not in SUITES
     ]
+
+
+def _check(spec: "TaskFields") -> None:
+    is_idle = spec.task_limit is not None and not spec.tasks
+    reason = "the job is measured on no task"
+    remedy = "Name tasks, or leave task_limit out."
+    check_fits("task_limit", spec.task_limit, (is_idle, reason, remedy))
+
+
+class TaskFields(Basics):
+    """The zero-shot tasks that both models are measured on."""
+
+    OPTION: ClassVar = Option(
+        check=_check,
+        questions=lambda spec: [("tasks", name) for name in spec.tasks or ()],
+        named_metrics=lambda spec: task_metrics(spec.tasks or ()),
+        estimates=ESTIMATES,
+    )
+
+    tasks: Tasks | None = Field(
+        default=None,
+        description="Zero-shot tasks that the dense and the pruned model are measured on: names of "
+        "the LM Evaluation Harness, the suites `wanda7` and `zpruner5`, or `uploaded:` or `local:` "
+        "and a JSONL file of questions.",
+        examples=[["wanda7"], ["boolq", "arc_easy"]],
+    )
+    task_limit: StrictInt | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="Items of each task, from the first one; all by default.",
+    )

@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from db.core.errors import SpecRefusedError
+from db.spec.options.basics import Basics
+from db.spec.options.option import Option, check_fits
+from db.spec.options.removal import RemovalFields
 
 MODEL, VERSION = "model/", "version/"
 """Prefixes of the names: of a file of the model, and of a version."""
@@ -69,3 +72,28 @@ def _changed(name: str, wanted: str, value: str | None) -> SpecRefusedError:
     reason = f"the sha256 of {source} is {value}" if value else f"the model has no {source}"
     remedy = "Restore the expected input, or leave it out of expect to use another one."
     return SpecRefusedError("expect", expected, "changed_input", reason, remedy)
+
+
+def _check(spec: "ExpectFields") -> None:
+    """Check that a job has the texts and the search whose digests it expects."""
+    own = RemovalFields.of(spec)
+    absent = (
+        (KEEP, own.keep_dataset, f"the job has no {KEEP} text"),
+        (SEARCH_START, own.search_start, "the job starts from no search"),
+    )
+    for name, value, reason in absent:
+        is_absent = value is None and name in (spec.expect or {})
+        check_fits("expect", spec.expect, (is_absent, reason, f"Leave {name} out of expect."))
+
+
+class ExpectFields(Basics):
+    """What a job must find unchanged."""
+
+    OPTION: ClassVar = Option(check=_check)
+
+    expect: ExpectedInputs | None = Field(
+        default=None,
+        description="The SHA-256 of inputs, and versions of packages, under the names that they "
+        "have in a job's provenance. The job fails before it prunes if one of them is different.",
+        examples=[{"calibration": "2c26b46b68ffc68f", "version/torch": "2.13.0"}],
+    )

@@ -4,8 +4,8 @@ import pytest
 from pydantic import ValidationError
 
 from db.core.errors import SpecRefusedError
-from db.spec.evaluation.rank_answers import RANKING_METRICS, RankAnswersSpec
 from db.spec.metrics import check_gate
+from db.spec.options.rank_answers import RANKING_METRICS, RankAnswersSpec
 from db.spec.quality_gate import Gate, Verdict, gate_failures, judge
 from tests.factories import make_spec
 

@@ -1,13 +1,20 @@
 """Which weights become zero, and how a solver changes the others."""
 
+from enum import StrEnum
 from math import comb
+from typing import ClassVar
+
+from pydantic import Field, StrictFloat
 
 from db.core.errors import SpecRefusedError
-from db.spec.allocations import AllocationName, SpreadAllocation
-from db.spec.combinations.unfit import UNFIT
-from db.spec.prune_spec import PruneSpec
+from db.spec.allocations import Allocation, AllocationName, SpreadAllocation
+from db.spec.options.basics import Basics
+from db.spec.options.option import UNFIT, Option
+from db.spec.options.refine import RefineFields
+from db.spec.pruning.globs import Glob
 from db.spec.pruning.methods import OWN_MASK, REMOVING, MethodName, SolverName
-from db.spec.variants import default_variant
+from db.spec.pruning.patterns import Pattern
+from db.spec.variants import Variant, default_variant
 
 ROUNDING = 1e-6  # six decimals are enough for a sparsity
 MAX_SETS = 1000
@@ -15,12 +22,22 @@ MAX_SETS = 1000
 has 70 masks, and 5:10 has 252."""
 
 
-def check_masks(spec: PruneSpec) -> None:
-    """Check the solver, the variant, the pattern and the allocation.
+class Scope(StrEnum):
+    """Which weights compete with each other."""
 
-    Raises:
-        SpecRefusedError: two of them contradict each other, or have no effect.
-    """
+    matrix = "matrix"
+    row = "row"
+
+
+class Propagation(StrEnum):
+    """How a pruned block's output becomes the next block's input."""
+
+    fused = "fused"
+    reference = "reference"
+
+
+def _check(spec: "MaskFields") -> None:
+    """Check the solver, the variant, the pattern and the allocation."""
     _check_solver(spec)
     _check_variant(spec)
     if spec.pattern is not None:
@@ -29,7 +46,7 @@ def check_masks(spec: PruneSpec) -> None:
         _check_mean(spec, spec.allocation)
 
 
-def _check_solver(spec: PruneSpec) -> None:
+def _check_solver(spec: "MaskFields") -> None:
     if spec.method in OWN_MASK and spec.solver is not SolverName.none:
         raise SpecRefusedError(
             "solver",
@@ -38,7 +55,7 @@ def _check_solver(spec: PruneSpec) -> None:
             f"method {spec.method} chooses its own mask and repairs it",
             "Leave solver out, or name a score such as zpruner as the method.",
         )
-    changes_weights = {"correction": _is_solved(spec) or spec.refine is not None}
+    changes_weights = {"correction": _is_solved(spec) or RefineFields.of(spec).refine is not None}
     changes_weights["damping"] = _is_solved(spec)
     for name, is_used in changes_weights.items():
         if (value := getattr(spec, name)) is not None and not is_used:
@@ -51,7 +68,7 @@ def _check_solver(spec: PruneSpec) -> None:
             )
 
 
-def _check_variant(spec: PruneSpec) -> None:
+def _check_variant(spec: "MaskFields") -> None:
     """Check that only the method ``exact`` has a variant, and that the pattern suits the variant.
 
     A variant that compares all masks of an N:M group needs a pattern whose groups have at most
@@ -89,7 +106,7 @@ def _check_variant(spec: PruneSpec) -> None:
         )
 
 
-def _check_pattern(spec: PruneSpec, pattern: str) -> None:
+def _check_pattern(spec: "MaskFields", pattern: str) -> None:
     kept, group = map(int, pattern.split(":"))
     share = 1 - kept / group
     if kept >= group:
@@ -122,7 +139,7 @@ def _check_pattern(spec: PruneSpec, pattern: str) -> None:
         )
 
 
-def _check_mean(spec: PruneSpec, sparsities: tuple[float, ...]) -> None:
+def _check_mean(spec: "MaskFields", sparsities: tuple[float, ...]) -> None:
     mean = sum(sparsities) / len(sparsities)
     if abs(spec.sparsity - mean) > ROUNDING:
         raise SpecRefusedError(
@@ -134,7 +151,7 @@ def _check_mean(spec: PruneSpec, sparsities: tuple[float, ...]) -> None:
         )
 
 
-def _is_solved(spec: PruneSpec) -> bool:
+def _is_solved(spec: "MaskFields") -> bool:
     unsolved = {SolverName.none, SolverName.dsnot}
     repairs = OWN_MASK | (REMOVING - {MethodName.depth})
     return spec.method in repairs or spec.solver not in unsolved
@@ -144,3 +161,76 @@ def _plain(allocation: AllocationName | tuple[float, ...] | SpreadAllocation) ->
     if isinstance(allocation, SpreadAllocation):
         return allocation.model_dump()
     return list(allocation) if isinstance(allocation, tuple) else allocation.value
+
+
+class MaskFields(Basics):
+    """Which weights become zero, how a solver changes the others, and what the next layers see."""
+
+    OPTION: ClassVar = Option(
+        check=_check,
+        varied=(
+            *("pattern", "solver", "allocation", "scope", "correction", "damping", "variant"),
+            "propagation",
+        ),
+        varied_lists=("skip",),
+        metrics={"pattern": ("patterns.broken",)},
+        remedies={
+            "pattern": "Write 2:4 to keep two of each four neighbours.",
+            "allocation": 'Use a name, {{"name": "owl", "spread": 0.15}}, or a list like '
+            "[0.45, 0.5, 0.55] with an entry for each block.",
+        },
+    )
+
+    scope: Scope | None = Field(
+        default=None,
+        description="Which weights compete; by default as the method was published.",
+    )
+    pattern: Pattern | None = Field(
+        default=None,
+        description="N:M keeps N of each M neighbours in a row; unstructured by default.",
+        examples=["2:4"],
+    )
+    solver: SolverName = Field(
+        default=SolverName.none,
+        description="Changes the kept weights to make up for the others; `dsnot` swaps weights "
+        "instead, so that all keep their values.",
+    )
+    variant: Variant | None = Field(
+        default=None,
+        description="How method `exact` chooses the mask and how it repairs the kept weights, each "
+        "singly (s) or jointly (m); by default `mm` with N:M and `sm` without.",
+    )
+    correction: StrictFloat | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description=(
+            "How far a solver makes up for the losses of earlier layers; by default 0.3, and 0 "
+            "with reference propagation or where units are removed."
+        ),
+    )
+    damping: StrictFloat | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description=(
+            "How strongly a solver holds the kept weights to the dense ones, as a share of the "
+            "inputs' mean square; by default 0.01 for `sparsegpt`, 0.1 for others and where units "
+            "are removed, and as published with reference propagation."
+        ),
+    )
+    allocation: Allocation = Field(
+        default=AllocationName.uniform,
+        description="How `sparsity` is distributed: `uniform`; over the blocks by `owl` or `dlp`; "
+        "within each block over its matrices by `matrix`; one of these three with a spread, as in "
+        '`{"name": "owl", "spread": 0.15}`; or a list with the sparsity of each block in depth '
+        "order, whose mean must be `sparsity`.",
+        examples=["owl", {"name": "matrix", "spread": 0.1}, [0.45, 0.5, 0.55]],
+    )
+    skip: tuple[Glob, ...] = Field(
+        default=(),
+        max_length=64,
+        fail_fast=True,  # a tuple's length is checked last
+        description="Globs of layers to leave alone, such as `*.o_proj` or `model.layers.0.*`.",
+    )
+    propagation: Propagation = Propagation.fused

@@ -1,6 +1,6 @@
 """The field ``refine`` of a specification: how the kept weights of each block are trained."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
@@ -12,7 +12,10 @@ from pydantic import (
     StrictInt,
     WithJsonSchema,
 )
-from pydantic_core import PydanticCustomError
+
+from db.spec.options.basics import Basics
+from db.spec.options.calibration import CalibrationFields
+from db.spec.options.option import Option, check_fits, flag_or_object
 
 FEWEST_WINDOWS = 8
 """The minimum number of calibration windows; of these, one is held out."""
@@ -69,16 +72,38 @@ class RefineSpec(BaseModel):
     )
 
 
-def _from_flag(value: object) -> Any:
-    """Convert ``true`` to an object with the defaults, and ``false`` to None."""
-    if isinstance(value, bool):
-        return {} if value else None
-    if value is None or isinstance(value, dict | RefineSpec):
-        return value
-    raise PydanticCustomError("refine", "Input should be true, false or an object")
+Refine = Annotated[RefineSpec | None, flag_or_object("refine", RefineSpec)]
 
 
-Refine = Annotated[
-    RefineSpec | None,
-    BeforeValidator(_from_flag, json_schema_input_type=bool | RefineSpec | None),
-]
+def _check(spec: "RefineFields") -> None:
+    """Check that there are windows to train on, and some to hold out."""
+    if (refine := spec.refine) is None:
+        return
+    text = CalibrationFields.of(spec)
+    windows = f"refine needs {FEWEST_WINDOWS} calibration windows, an eighth of which it holds out"
+    too_few = text.samples is not None and text.samples < FEWEST_WINDOWS
+    remedy = f"Set samples to {FEWEST_WINDOWS} or more, or leave refine out."
+    check_fits("samples", text.samples, (too_few, windows, remedy))
+    least = FEWEST_WINDOWS * (text.seq_len or 1)
+    too_few = refine.tokens is not None and refine.tokens < least
+    remedy = f"Set its tokens to {least} or more, or leave them out."
+    check_fits("refine", refine.model_dump(mode="json"), (too_few, windows, remedy))
+
+
+class RefineFields(Basics):
+    """How the kept weights of each block are trained."""
+
+    OPTION: ClassVar = Option(
+        check=_check,
+        varied=("refine",),
+        remedies={
+            "refine": 'Write true for the defaults, false, or an object such as {{"steps": 24}}.'
+        },
+    )
+
+    refine: Refine = Field(
+        default=None,
+        description="Trains the kept weights of each block, once it is pruned, towards the dense "
+        "block's outputs: `true`, or an object that sets more.",
+        examples=[{"steps": 96}],
+    )

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from db.core.errors import SpecRefusedError
 from db.jobs.search import search_columns
-from db.spec.combinations.combination import check_combination
+from db.spec.combination import check_combination
 from db.spec.prune_spec import PruneSpec
 
 

@@ -1,9 +1,11 @@
 """The field ``rank_answers``: how well a small ranker finds the right one of a model's answers."""
 
-from typing import Annotated, Any
+from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
+
+from db.spec.options.basics import Basics
+from db.spec.options.option import Option, flag_or_object
 
 FIELD = "rank_answers.dataset"
 """The field that may name a dataset of questions."""
@@ -55,16 +57,31 @@ class RankAnswersSpec(BaseModel):
     )
 
 
-def _from_flag(value: object) -> Any:
-    """Convert ``true`` to an object with the defaults, and ``false`` to None."""
-    if isinstance(value, bool):
-        return {} if value else None
-    if value is None or isinstance(value, dict | RankAnswersSpec):
-        return value
-    raise PydanticCustomError("rank_answers", "Input should be true, false or an object")
+RankAnswers = Annotated[RankAnswersSpec | None, flag_or_object("rank_answers", RankAnswersSpec)]
 
 
-RankAnswers = Annotated[
-    RankAnswersSpec | None,
-    BeforeValidator(_from_flag, json_schema_input_type=bool | RankAnswersSpec | None),
-]
+def _questions(spec: "RankAnswersFields") -> list[tuple[str, str]]:
+    asked = spec.rank_answers
+    return [(FIELD, asked.dataset)] if asked is not None and asked.dataset is not None else []
+
+
+class RankAnswersFields(Basics):
+    """The questions whose answers are ranked."""
+
+    OPTION: ClassVar = Option(
+        questions=_questions,
+        metrics={"rank_answers": RANKING_METRICS},
+        estimates=(ESTIMATE,),
+        remedies={
+            "rank_answers": "Write true for the defaults, false, or an object such as "
+            '{{"drawn": 8}}.'
+        },
+    )
+
+    rank_answers: RankAnswers = Field(
+        default=None,
+        description="Whether a small ranker is trained on the hidden states of the dense and of "
+        "the pruned model to find the right one of several answers: `true`, or an object that sets "
+        "more. It changes no model. Both must fit into memory as a whole, one after the other.",
+        examples=[{"questions": 200}],
+    )
