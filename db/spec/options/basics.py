@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, Field, StrictFloat
 
 from db.spec.datasets.protocols import built_in
-from db.spec.options.option import Option, check_fits
+from db.spec.options.option import Group, Option, check_fits
 from db.spec.presets import PresetName, resolve_preset
 from db.spec.pruning.methods import MethodName
 from db.spec.references import LOCAL, SecretName
@@ -44,6 +44,24 @@ class Basics(BaseModel):
         amounts=("sparsity",),
         varied=("preset", "method"),
         texts={"dataset": "text_field"},
+        group=Group.texts,
+        groups=dict.fromkeys(("sparsity", "preset", "method"), Group.pruning),
+        usual=("sparsity", "dataset", "preset", "method"),
+        docs={
+            "model": "[Buckets](deployment.md#inputs-in-buckets); "
+            "[results of jobs](#start-from-a-result).",
+            "sparsity": "It is met exactly. 0 needs an `eval_dataset`: it measures the model.",
+            "dataset": "The built-in names are `wikitext2`, `c4`, `ptb`, `pile` and `stdlib-docs`; "
+            "a hub id is `org/name` or `org/name:config`: [Datasets](datasets.md).",
+            "text_field": "[Rows, fields and chats](datasets.md#rows-fields-and-chats).",
+            "revision": "By default the main branch.",
+            "model_secret": "[Secrets](access.md#secrets).",
+            "preset": "The job shows all of them: [Presets](#presets).",
+            "method": "How weights are scored; `GET /v1/methods` describes each. `none` keeps the "
+            "zeros that the model has: the job prunes nothing and measures the model, and without "
+            "`recover` every file of its result holds the same tensors. Options of pruning are "
+            "refused beside it.",
+        },
     )
 
     model_config = ConfigDict(frozen=True, extra="forbid")

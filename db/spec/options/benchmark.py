@@ -5,7 +5,7 @@ from typing import ClassVar
 from pydantic import Field, StrictBool
 
 from db.spec.options.basics import Basics
-from db.spec.options.option import Option, check_fits
+from db.spec.options.option import Group, Option, check_fits
 from db.spec.options.quantize import QuantizeFields
 
 
@@ -29,6 +29,8 @@ class BenchmarkFields(Basics):
                 *("speed.pruned_memory_bytes", "speed.confidence"),
             )
         },
+        group=Group.evaluation,
+        docs={"benchmark": "[Speed](#speed)."},
     )
 
     benchmark: StrictBool = Field(

@@ -1,10 +1,12 @@
 """The windows that a model is calibrated on, and what forward passes compute in."""
 
 from enum import StrEnum
+from typing import ClassVar
 
 from pydantic import Field, StrictInt
 
 from db.spec.options.basics import Basics
+from db.spec.options.option import Group, Option
 
 
 class Dtype(StrEnum):
@@ -18,6 +20,15 @@ class Dtype(StrEnum):
 
 class CalibrationFields(Basics):
     """How many windows of the text are used, and how."""
+
+    OPTION: ClassVar = Option(
+        group=Group.texts,
+        docs={
+            "seed": "The same seed on the same machine gives the same bytes.",
+            "dtype": "What forward passes compute in; `auto` is bfloat16 where the machine "
+            "supports it.",
+        },
+    )
 
     samples: StrictInt | None = Field(
         default=None,

@@ -5,7 +5,7 @@ from typing import ClassVar
 from pydantic import Field, StrictInt
 
 from db.spec.options.basics import Basics, FieldName, SourceName, check_text_field
-from db.spec.options.option import Option
+from db.spec.options.option import Group, Option
 
 
 def _check(spec: "EvaluationFields") -> None:
@@ -15,7 +15,11 @@ def _check(spec: "EvaluationFields") -> None:
 class EvaluationFields(Basics):
     """The text on which perplexity is measured."""
 
-    OPTION: ClassVar = Option(check=_check, texts={"eval_dataset": "eval_text_field"})
+    OPTION: ClassVar = Option(
+        check=_check,
+        texts={"eval_dataset": "eval_text_field"},
+        group=Group.evaluation,
+    )
 
     eval_dataset: SourceName | None = Field(
         default=None,

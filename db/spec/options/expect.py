@@ -89,7 +89,10 @@ def _check(spec: "ExpectFields") -> None:
 class ExpectFields(Basics):
     """What a job must find unchanged."""
 
-    OPTION: ClassVar = Option(check=_check)
+    OPTION: ClassVar = Option(
+        check=_check,
+        docs={"expect": "[Expected inputs](provenance.md#expected-inputs)."},
+    )
 
     expect: ExpectedInputs | None = Field(
         default=None,

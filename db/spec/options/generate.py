@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, StrictBool
 
 from db.spec.options.basics import Basics
-from db.spec.options.option import Option, check_fits
+from db.spec.options.option import Group, Option, check_fits
 
 PROMPTS = (
     "The capital of France is",
@@ -29,7 +29,11 @@ def _check(spec: "GenerateFields") -> None:
 class GenerateFields(Basics):
     """The prompts that both models continue."""
 
-    OPTION: ClassVar = Option(check=_check)
+    OPTION: ClassVar = Option(
+        check=_check,
+        group=Group.evaluation,
+        docs={"generate": "[Generated text](#generated-text)."},
+    )
 
     generate: StrictBool = Field(
         default=False,

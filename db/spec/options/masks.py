@@ -179,6 +179,28 @@ class MaskFields(Basics):
             "allocation": 'Use a name, {{"name": "owl", "spread": 0.15}}, or a list like '
             "[0.45, 0.5, 0.55] with an entry for each block.",
         },
+        usual=("pattern",),
+        docs={
+            "scope": "The whole `matrix`, or each `row`.",
+            "pattern": "`2:4` keeps two of each four. It implies the `sparsity`; another one "
+            "beside it is refused.",
+            "solver": "`sparsegpt`, `admm`, `alps` and `exact` repair the kept weights, `exact` "
+            "with the least output error that the mask allows; `dsnot` swaps pruned weights for "
+            "kept ones of the same row (or group) while that brings the mean output nearer. For "
+            "seconds more, most of all with `2:4`.",
+            "variant": "First letter, the choice of the mask: by the loss of each weight alone, or "
+            "by the joint loss of each set of a group (of 2:4 six; with N:M only). Second letter, "
+            "the repair: column by column as SparseGPT, or of all kept weights at once. "
+            "[How it differs from the paper](methods/exact.md).",
+            "correction": "It aims at the dense model's outputs rather than at those on the pruned "
+            "model's inputs, as `refine` does with it.",
+            "damping": "The fewer the calibration tokens, the more.",
+            "allocation": "`owl` prunes blocks with many outliers less, `dlp` those with a low "
+            "median score, and the others more: [Allocation](#allocation).",
+            "propagation": "`fused` prunes each matrix as its input arrives; `reference` is the "
+            "published protocol, two forwards per block, and counts zeros as the published codes "
+            "do.",
+        },
     )
 
     scope: Scope | None = Field(

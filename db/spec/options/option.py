@@ -1,7 +1,8 @@
 """What an option of a job says of itself, and the refusal of options that do not go together."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Any, Literal
 
 from pydantic import BaseModel, BeforeValidator
@@ -10,6 +11,17 @@ from pydantic_core import PydanticCustomError
 from db.core.errors import SpecRefusedError
 
 UNFIT = "unfit_combination"
+
+
+class Group(StrEnum):
+    """The groups of a job's options in the help of commands."""
+
+    texts = "Model and texts"
+    pruning = "Pruning"
+    training = "Training"
+    formats = "Fewer bits"
+    evaluation = "Evaluation"
+    job = "The job and its result"
 
 
 @dataclass(frozen=True)
@@ -33,7 +45,12 @@ class Option:
         neutral: a value of the option's fields with which a job does the same as without.
         planned: fields with which only the planner, which builds the model, can tell whether a
             job can run.
+        group: where the help of commands has the option.
+        groups: the groups of those of its fields that are in another one.
+        usual: fields that the short help shows.
+        docs: what the table in docs/jobs.md says besides the fields' own descriptions.
         remedies: the remedies of the errors that the option's types raise, by type of error.
+        fields: the names of the fields; `options_of` sets them.
     """
 
     check: Callable[[Any], None] = lambda spec: None
@@ -50,7 +67,12 @@ class Option:
     metrics_of_values: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     neutral: object = None
     planned: tuple[str, ...] = ()
+    group: Group = Group.pruning
+    groups: Mapping[str, Group] = field(default_factory=dict)
+    usual: tuple[str, ...] = ()
+    docs: Mapping[str, str] = field(default_factory=dict)
     remedies: Mapping[str, str] = field(default_factory=dict)
+    fields: tuple[str, ...] = ()
 
     def uses(self, spec: BaseModel, name: str) -> bool:
         """Whether a job sets one of the option's fields to something that has an effect."""
@@ -60,7 +82,16 @@ class Option:
 
 def options_of(spec: type[BaseModel]) -> tuple[Option, ...]:
     """Return the options of which a class of specifications is made, in the order of the fields."""
-    return tuple(vars(one)["OPTION"] for one in reversed(spec.__mro__) if "OPTION" in vars(one))
+    return tuple(
+        replace(vars(one)["OPTION"], fields=_own_fields(one))
+        for one in reversed(spec.__mro__)
+        if issubclass(one, BaseModel) and "OPTION" in vars(one)
+    )
+
+
+def _own_fields(fields: type[BaseModel]) -> tuple[str, ...]:
+    inherited = getattr(fields.__base__, "model_fields", {})
+    return tuple(name for name in fields.model_fields if name not in inherited)
 
 
 def check_fits(name: str, value: object, *refusals: tuple[bool, str, str]) -> None:

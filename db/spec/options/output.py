@@ -5,7 +5,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from db.spec.options.basics import Basics
-from db.spec.options.option import Option
+from db.spec.options.option import Group, Option
 from db.spec.outputs.targets import Outputs
 
 
@@ -18,7 +18,10 @@ class OutputFields(Basics):
             "server (docs/outputs.md).",
             "output_address": "Correct it, or leave it out.",
             "same_outputs": "Remove one of them.",
-        }
+        },
+        group=Group.job,
+        usual=("output",),
+        docs={"output": "[Outputs](outputs.md)."},
     )
 
     output: Outputs = Field(

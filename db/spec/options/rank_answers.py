@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from db.spec.options.basics import Basics
-from db.spec.options.option import Option, flag_or_object
+from db.spec.options.option import Group, Option, flag_or_object
 
 FIELD = "rank_answers.dataset"
 """The field that may name a dataset of questions."""
@@ -76,6 +76,8 @@ class RankAnswersFields(Basics):
             "rank_answers": "Write true for the defaults, false, or an object such as "
             '{{"drawn": 8}}.'
         },
+        group=Group.evaluation,
+        docs={"rank_answers": "[Ranking of answers](#ranking-of-answers)."},
     )
 
     rank_answers: RankAnswers = Field(

@@ -6,7 +6,7 @@ from pydantic import Field, StrictBool, StrictFloat, StrictInt
 
 from db.core.errors import SpecRefusedError
 from db.spec.options.basics import Basics, FieldName, SourceName, check_text_field
-from db.spec.options.option import UNFIT, Option, check_fits, check_unused
+from db.spec.options.option import UNFIT, Group, Option, check_fits, check_unused
 from db.spec.pruning.methods import MEASURED, REMOVING, MethodName, SelectionName
 
 _OF_MASKS = ("pattern", "sparsity", "solver", "allocation", "scope")
@@ -81,6 +81,16 @@ class RemovalFields(Basics):
         texts={"keep_dataset": "keep_text_field"},
         # Only the opened model shows its units, and only the planner counts windows.
         planned=("ratio", "keep_dataset"),
+        groups=dict.fromkeys(("keep_dataset", "keep_text_field"), Group.texts),
+        docs={
+            "ratio": "The model gets smaller: [Smaller models](#smaller-models).",
+            "uniform": "[Zeros in place](#smaller-models).",
+            "search_steps": "[Steps of pgp](methods/pgp.md).",
+            "search_start": "[Starting from an earlier search]"
+            "(methods/pgp.md#starting-from-an-earlier-search). Not with `steps`.",
+            "selection": "[Channels of MLPs](methods/neurons.md).",
+            "keep_dataset": "[Smaller models](#smaller-models).",
+        },
     )
 
     ratio: StrictFloat | None = Field(

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, Field
 
 from db.spec.options.basics import Basics
-from db.spec.options.option import Option, check_fits
+from db.spec.options.option import Group, Option, check_fits
 from db.spec.options.quantize import QuantizeFields
 
 
@@ -32,6 +32,8 @@ class RotateFields(Basics):
         check=_check,
         varied=("rotate",),
         metrics={"rotate": ("rotation.residual", "rotation.values", "rotation.blocks")},
+        group=Group.formats,
+        docs={"rotate": "[Rotated before rounding](#rotated-before-rounding)."},
     )
 
     rotate: Rotate = Field(

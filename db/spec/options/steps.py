@@ -66,6 +66,7 @@ class StepsFields(Basics):
         metrics={"steps": ("kept_step", "stopped_at_step")},
         neutral=1,
         planned=("steps",),
+        docs={"steps": "At most 50: [Pruning in steps](#pruning-in-steps)."},
     )
 
     steps: StrictInt | None = Field(

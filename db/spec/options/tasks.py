@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from db.spec.datasets.files import DataFile
 from db.spec.datasets.upload_store import UPLOADED
 from db.spec.options.basics import Basics
-from db.spec.options.option import Option, check_fits
+from db.spec.options.option import Group, Option, check_fits
 from db.spec.references import LOCAL, LocalPath, parse_dataset
 
 SUITES = MappingProxyType(
@@ -116,6 +116,9 @@ class TaskFields(Basics):
         questions=lambda spec: [("tasks", name) for name in spec.tasks or ()],
         named_metrics=lambda spec: task_metrics(spec.tasks or ()),
         estimates=ESTIMATES,
+        group=Group.evaluation,
+        usual=("tasks",),
+        docs={"tasks": "[Zero-shot tasks](#zero-shot-tasks)."},
     )
 
     tasks: Tasks | None = Field(
