@@ -29,6 +29,7 @@ class BenchmarkFields(Basics):
                 *("speed.pruned_memory_bytes", "speed.confidence"),
             )
         },
+        untimed={"benchmark": "the benchmark"},
         group=Group.evaluation,
         docs={"benchmark": "[Speed](#speed)."},
     )

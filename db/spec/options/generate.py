@@ -31,6 +31,7 @@ class GenerateFields(Basics):
 
     OPTION: ClassVar = Option(
         check=_check,
+        untimed={"generate": "generated text"},
         group=Group.evaluation,
         docs={"generate": "[Generated text](#generated-text)."},
     )

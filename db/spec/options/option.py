@@ -45,6 +45,7 @@ class Option:
         neutral: a value of the option's fields with which a job does the same as without.
         planned: fields with which only the planner, which builds the model, can tell whether a
             job can run.
+        untimed: what a field adds to a job that the planned time leaves out, by the field.
         group: where the help of commands has the option.
         groups: the groups of those of its fields that are in another one.
         usual: fields that the short help shows.
@@ -67,6 +68,7 @@ class Option:
     metrics_of_values: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     neutral: object = None
     planned: tuple[str, ...] = ()
+    untimed: Mapping[str, str] = field(default_factory=dict)
     group: Group = Group.pruning
     groups: Mapping[str, Group] = field(default_factory=dict)
     usual: tuple[str, ...] = ()

@@ -76,6 +76,7 @@ class RankAnswersFields(Basics):
             "rank_answers": "Write true for the defaults, false, or an object such as "
             '{{"drawn": 8}}.'
         },
+        untimed={"rank_answers": "ranked answers"},
         group=Group.evaluation,
         docs={"rank_answers": "[Ranking of answers](#ranking-of-answers)."},
     )

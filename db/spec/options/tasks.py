@@ -116,6 +116,7 @@ class TaskFields(Basics):
         questions=lambda spec: [("tasks", name) for name in spec.tasks or ()],
         named_metrics=lambda spec: task_metrics(spec.tasks or ()),
         estimates=ESTIMATES,
+        untimed={"tasks": "zero-shot tasks"},
         group=Group.evaluation,
         usual=("tasks",),
         docs={"tasks": "[Zero-shot tasks](#zero-shot-tasks)."},
