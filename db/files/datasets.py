@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from db.core.errors import DatasetInUseError, DatasetNotFoundError
 from db.core.states import FINAL, JobState
 from db.spec.datasets.upload_store import UPLOADED, not_uploaded
-from db.spec.evaluation.question_files import named_questions
+from db.spec.evaluation.question_files import QUESTION_FIELDS, named_questions
 from db.spec.prune_spec import OPTIONS, PruneSpec
 from db.tables.base import SEARCHABLE_JSON
 from db.tables.datasets import Dataset
@@ -129,9 +129,11 @@ def _uploads(spec: PruneSpec) -> list[tuple[str, str]]:
 def _names(dataset: Dataset) -> ColumnElement[bool]:
     """Return SQL for whether a job's specification names the dataset."""
     spec = type_coerce(Job.spec, SEARCHABLE_JSON)
-    tasks = spec["tasks"].as_string()  # the list as JSON
-    return or_(
-        spec["rank_answers", "dataset"].as_string() == dataset.reference,
-        *(spec[field].as_string() == dataset.reference for field in FIELDS),
-        tasks.contains(f'"{dataset.reference}"', autoescape=True),
-    )
+
+    def text(field: str) -> ColumnElement[str]:
+        return spec[tuple(field.split("."))].as_string()
+
+    equal = (text(field) == dataset.reference for field in (*FIELDS, *QUESTION_FIELDS))
+    quoted = f'"{dataset.reference}"'  # a list is searched as JSON
+    listed = (text(field).contains(quoted, autoescape=True) for field in QUESTION_FIELDS)
+    return or_(*equal, *listed)

@@ -57,10 +57,7 @@ class Basics(BaseModel):
             "revision": "By default the main branch.",
             "model_secret": "[Secrets](access.md#secrets).",
             "preset": "The job shows all of them: [Presets](#presets).",
-            "method": "How weights are scored; `GET /v1/methods` describes each. `none` keeps the "
-            "zeros that the model has: the job prunes nothing and measures the model, and without "
-            "`recover` every file of its result holds the same tensors. Options of pruning are "
-            "refused beside it.",
+            "method": "How weights are scored: [methods](#which-weights-go).",
         },
     )
 

@@ -16,8 +16,6 @@ def _check(spec: "BenchmarkFields") -> None:
 
 
 class BenchmarkFields(Basics):
-    """Whether speed and memory are measured."""
-
     OPTION: ClassVar = Option(
         check=_check,
         metrics={

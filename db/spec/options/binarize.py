@@ -92,8 +92,6 @@ def _check(spec: "BinarizeFields") -> None:
 
 
 class BinarizeFields(Basics):
-    """How weights are binarised."""
-
     OPTION: ClassVar = Option(
         check=_check,
         order=-1,  # it sets the method none, whose own check would name another reason

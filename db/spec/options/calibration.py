@@ -19,8 +19,6 @@ class Dtype(StrEnum):
 
 
 class CalibrationFields(Basics):
-    """How many windows of the text are used, and how."""
-
     OPTION: ClassVar = Option(
         group=Group.texts,
         docs={

@@ -13,8 +13,6 @@ def _check(spec: "EvaluationFields") -> None:
 
 
 class EvaluationFields(Basics):
-    """The text on which perplexity is measured."""
-
     OPTION: ClassVar = Option(
         check=_check,
         texts={"eval_dataset": "eval_text_field"},

@@ -87,8 +87,6 @@ def _check(spec: "ExpectFields") -> None:
 
 
 class ExpectFields(Basics):
-    """What a job must find unchanged."""
-
     OPTION: ClassVar = Option(
         check=_check,
         docs={"expect": "[Expected inputs](provenance.md#expected-inputs)."},

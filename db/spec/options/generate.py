@@ -27,8 +27,6 @@ def _check(spec: "GenerateFields") -> None:
 
 
 class GenerateFields(Basics):
-    """The prompts that both models continue."""
-
     OPTION: ClassVar = Option(
         check=_check,
         untimed={"generate": "generated text"},

@@ -6,10 +6,9 @@ from typing import ClassVar
 
 from pydantic import Field, StrictFloat
 
-from db.core.errors import SpecRefusedError
-from db.spec.allocations import Allocation, AllocationName, SpreadAllocation
+from db.spec.allocations import Allocation, AllocationName
 from db.spec.options.basics import Basics
-from db.spec.options.option import UNFIT, Option
+from db.spec.options.option import Option, check_fits
 from db.spec.options.refine import RefineFields
 from db.spec.pruning.globs import Glob
 from db.spec.pruning.methods import OWN_MASK, REMOVING, MethodName, SolverName
@@ -47,25 +46,15 @@ def _check(spec: "MaskFields") -> None:
 
 
 def _check_solver(spec: "MaskFields") -> None:
-    if spec.method in OWN_MASK and spec.solver is not SolverName.none:
-        raise SpecRefusedError(
-            "solver",
-            spec.solver.value,
-            UNFIT,
-            f"method {spec.method} chooses its own mask and repairs it",
-            "Leave solver out, or name a score such as zpruner as the method.",
-        )
-    changes_weights = {"correction": _is_solved(spec) or RefineFields.of(spec).refine is not None}
-    changes_weights["damping"] = _is_solved(spec)
-    for name, is_used in changes_weights.items():
-        if (value := getattr(spec, name)) is not None and not is_used:
-            raise SpecRefusedError(
-                name,
-                value,
-                UNFIT,
-                "no solver changes the weights",
-                f"Name a solver such as alps, or leave {name} out.",
-            )
+    misfit = spec.method in OWN_MASK and spec.solver is not SolverName.none
+    reason = f"method {spec.method} chooses its own mask and repairs it"
+    remedy = "Leave solver out, or name a score such as zpruner as the method."
+    check_fits("solver", spec.solver.value, (misfit, reason, remedy))
+    solves, refines = _is_solved(spec), RefineFields.of(spec).refine is not None
+    for name, is_used in {"correction": solves or refines, "damping": solves}.items():
+        remedy = f"Name a solver such as alps, or leave {name} out."
+        misfit = getattr(spec, name) is not None and not is_used
+        check_fits(name, getattr(spec, name), (misfit, "no solver changes the weights", remedy))
 
 
 def _check_variant(spec: "MaskFields") -> None:
@@ -75,80 +64,47 @@ def _check_variant(spec: "MaskFields") -> None:
     `MAX_SETS` possible masks.
     """
     if spec.method is not MethodName.exact:
-        if spec.variant is not None:
-            raise SpecRefusedError(
-                "variant",
-                spec.variant.value,
-                UNFIT,
-                "only the method exact has variants",
-                "Leave variant out, or name exact as the method.",
-            )
+        reason = "only the method exact has variants"
+        remedy = "Leave variant out, or name exact as the method."
+        value = spec.variant and spec.variant.value
+        check_fits("variant", value, (value is not None, reason, remedy))
         return
     variant = spec.variant or default_variant(spec.pattern)
     if not variant.compares_sets:
         return
-    if spec.pattern is None:
-        raise SpecRefusedError(
-            "variant",
-            variant.value,
-            UNFIT,
-            "it compares the sets of a group of N:M, and there is no pattern",
-            "Name a pattern such as 2:4, or set variant to sm or ss.",
-        )
-    kept, group = map(int, spec.pattern.split(":"))
-    if (sets := comb(group, kept)) > MAX_SETS:
-        raise SpecRefusedError(
-            "variant",
-            variant.value,
-            UNFIT,
-            f"a group of {spec.pattern} has {sets:,} sets, and at most {MAX_SETS:,} are compared",
-            "Set variant to sm or ss, or choose a pattern of smaller groups.",
-        )
+    reason = "it compares the sets of a group of N:M, and there is no pattern"
+    remedy = "Name a pattern such as 2:4, or set variant to sm or ss."
+    check_fits("variant", variant.value, (spec.pattern is None, reason, remedy))
+    kept, group = map(int, (spec.pattern or "").split(":"))
+    sets = comb(group, kept)
+    reason = f"a group of {spec.pattern} has {sets:,} sets, and at most {MAX_SETS:,} are compared"
+    remedy = "Set variant to sm or ss, or choose a pattern of smaller groups."
+    check_fits("variant", variant.value, (sets > MAX_SETS, reason, remedy))
 
 
 def _check_pattern(spec: "MaskFields", pattern: str) -> None:
     kept, group = map(int, pattern.split(":"))
     share = 1 - kept / group
-    if kept >= group:
-        raise SpecRefusedError(
-            "pattern", pattern, UNFIT, "it keeps everything", "Choose an N below M, as in 2:4."
-        )
-    if abs(spec.sparsity - share) > ROUNDING:
-        raise SpecRefusedError(
-            "sparsity",
-            spec.sparsity,
-            UNFIT,
-            f"pattern {pattern} gives {share:g}",
-            f"Set sparsity to {share:g}, or leave pattern out.",
-        )
-    if spec.allocation is not AllocationName.uniform:
-        raise SpecRefusedError(
-            "allocation",
-            _plain(spec.allocation),
-            UNFIT,
-            f"pattern {pattern} gives every matrix the same sparsity",
-            "Leave allocation or pattern out.",
-        )
-    if spec.scope is not None:
-        raise SpecRefusedError(
-            "scope",
-            spec.scope.value,
-            UNFIT,
-            f"pattern {pattern} determines which weights compete",
-            "Leave scope or pattern out.",
-        )
+    remedy = "Choose an N below M, as in 2:4."
+    check_fits("pattern", pattern, (kept >= group, "it keeps everything", remedy))
+    is_other = abs(spec.sparsity - share) > ROUNDING
+    remedy = f"Set sparsity to {share:g}, or leave pattern out."
+    check_fits("sparsity", spec.sparsity, (is_other, f"pattern {pattern} gives {share:g}", remedy))
+    reason = f"pattern {pattern} gives every matrix the same sparsity"
+    spread = spec.allocation is not AllocationName.uniform
+    value = spec.model_dump(mode="json", include={"allocation"})["allocation"]
+    check_fits("allocation", value, (spread, reason, "Leave allocation or pattern out."))
+    reason = f"pattern {pattern} determines which weights compete"
+    misfit = (spec.scope is not None, reason, "Leave scope or pattern out.")
+    check_fits("scope", spec.scope and spec.scope.value, misfit)
 
 
 def _check_mean(spec: "MaskFields", sparsities: tuple[float, ...]) -> None:
     mean = sum(sparsities) / len(sparsities)
-    if abs(spec.sparsity - mean) > ROUNDING:
-        raise SpecRefusedError(
-            "sparsity",
-            spec.sparsity,
-            UNFIT,
-            f"the mean of the {len(sparsities)} sparsities in allocation is {mean:g}",
-            f"Set sparsity to {mean:g}, or correct allocation.",
-        )
+    is_other = abs(spec.sparsity - mean) > ROUNDING
+    reason = f"the mean of the {len(sparsities)} sparsities in allocation is {mean:g}"
+    remedy = f"Set sparsity to {mean:g}, or correct allocation."
+    check_fits("sparsity", spec.sparsity, (is_other, reason, remedy))
 
 
 def _is_solved(spec: "MaskFields") -> bool:
@@ -157,15 +113,7 @@ def _is_solved(spec: "MaskFields") -> bool:
     return spec.method in repairs or spec.solver not in unsolved
 
 
-def _plain(allocation: AllocationName | tuple[float, ...] | SpreadAllocation) -> object:
-    if isinstance(allocation, SpreadAllocation):
-        return allocation.model_dump()
-    return list(allocation) if isinstance(allocation, tuple) else allocation.value
-
-
 class MaskFields(Basics):
-    """Which weights become zero, how a solver changes the others, and what the next layers see."""
-
     OPTION: ClassVar = Option(
         check=_check,
         varied=(
@@ -181,25 +129,14 @@ class MaskFields(Basics):
         },
         usual=("pattern",),
         docs={
-            "scope": "The whole `matrix`, or each `row`.",
-            "pattern": "`2:4` keeps two of each four. It implies the `sparsity`; another one "
-            "beside it is refused.",
-            "solver": "`sparsegpt`, `admm`, `alps` and `exact` repair the kept weights, `exact` "
-            "with the least output error that the mask allows; `dsnot` swaps pruned weights for "
-            "kept ones of the same row (or group) while that brings the mean output nearer. For "
-            "seconds more, most of all with `2:4`.",
-            "variant": "First letter, the choice of the mask: by the loss of each weight alone, or "
-            "by the joint loss of each set of a group (of 2:4 six; with N:M only). Second letter, "
-            "the repair: column by column as SparseGPT, or of all kept weights at once. "
-            "[How it differs from the paper](methods/exact.md).",
-            "correction": "It aims at the dense model's outputs rather than at those on the pruned "
-            "model's inputs, as `refine` does with it.",
+            "scope": "[Which weights compete](#which-weights-go).",
+            "pattern": "It implies the `sparsity`; another one beside it is refused.",
+            "solver": "[Solvers](#which-weights-go).",
+            "variant": "[Exact](methods/exact.md).",
+            "correction": "[Solvers](#which-weights-go).",
             "damping": "The fewer the calibration tokens, the more.",
-            "allocation": "`owl` prunes blocks with many outliers less, `dlp` those with a low "
-            "median score, and the others more: [Allocation](#allocation).",
-            "propagation": "`fused` prunes each matrix as its input arrives; `reference` is the "
-            "published protocol, two forwards per block, and counts zeros as the published codes "
-            "do.",
+            "allocation": "[Allocation](#allocation).",
+            "propagation": "What the next layers read: [propagation](#which-weights-go).",
         },
     )
 

@@ -37,7 +37,7 @@ class Option:
         varied, varied_lists: further fields that may vary in a sweep: they change the pruning but
             not the evaluation. Of the second ones, each value is a list.
         texts: fields that name a text, each with the field that chooses a column of it.
-        questions: returns the datasets of questions that a job names, each with its field.
+        questions: fields that name datasets of questions, with a dot before one inside of another.
         metrics: the metrics that a job has if it uses a field, by the field.
         named_metrics: returns the metrics of a job whose names depend on values of its fields.
         estimates: groups of metrics that have confidence intervals.
@@ -61,7 +61,7 @@ class Option:
     varied: tuple[str, ...] = ()
     varied_lists: tuple[str, ...] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
-    questions: Callable[[Any], Iterable[tuple[str, str]]] = lambda spec: ()
+    questions: tuple[str, ...] = ()
     metrics: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     named_metrics: Callable[[Any], Iterable[str]] = lambda spec: ()
     estimates: tuple[str, ...] = ()

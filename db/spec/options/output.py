@@ -10,8 +10,6 @@ from db.spec.outputs.targets import Outputs
 
 
 class OutputFields(Basics):
-    """Where the result is sent."""
-
     OPTION: ClassVar = Option(
         remedies={
             "output": 'Write {{"hub": "org/name", "secret": "hf-write"}}, a bucket or an MLflow '

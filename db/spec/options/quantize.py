@@ -76,8 +76,6 @@ def _check(spec: "QuantizeFields") -> None:
 
 
 class QuantizeFields(Basics):
-    """How the kept weights are rounded."""
-
     OPTION: ClassVar = Option(
         check=_check,
         varied=("quantize",),

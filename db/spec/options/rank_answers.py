@@ -60,16 +60,9 @@ class RankAnswersSpec(BaseModel):
 RankAnswers = Annotated[RankAnswersSpec | None, flag_or_object("rank_answers", RankAnswersSpec)]
 
 
-def _questions(spec: "RankAnswersFields") -> list[tuple[str, str]]:
-    asked = spec.rank_answers
-    return [(FIELD, asked.dataset)] if asked is not None and asked.dataset is not None else []
-
-
 class RankAnswersFields(Basics):
-    """The questions whose answers are ranked."""
-
     OPTION: ClassVar = Option(
-        questions=_questions,
+        questions=(FIELD,),
         metrics={"rank_answers": RANKING_METRICS},
         estimates=(ESTIMATE,),
         remedies={

@@ -89,8 +89,6 @@ def _check(spec: "RecoverFields") -> None:
 
 
 class RecoverFields(Basics):
-    """How the pruned model is trained."""
-
     OPTION: ClassVar = Option(
         check=_check,
         varied=("recover",),

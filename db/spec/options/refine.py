@@ -91,8 +91,6 @@ def _check(spec: "RefineFields") -> None:
 
 
 class RefineFields(Basics):
-    """How the kept weights of each block are trained."""
-
     OPTION: ClassVar = Option(
         check=_check,
         varied=("refine",),

@@ -4,9 +4,8 @@ from typing import ClassVar
 
 from pydantic import Field, StrictBool, StrictFloat, StrictInt
 
-from db.core.errors import SpecRefusedError
 from db.spec.options.basics import Basics, FieldName, SourceName, check_text_field
-from db.spec.options.option import UNFIT, Group, Option, check_fits, check_unused
+from db.spec.options.option import Group, Option, check_fits, check_unused
 from db.spec.pruning.methods import MEASURED, REMOVING, MethodName, SelectionName
 
 _OF_MASKS = ("pattern", "sparsity", "solver", "allocation", "scope")
@@ -18,24 +17,23 @@ _OF_CHANGES = ("correction", "damping", "refine")
 def _check(spec: "RemovalFields") -> None:
     """Check that a job has a ratio if its method removes units, and no option for masks then."""
     _check_keep_dataset(spec)
+    method = spec.method
+    reason = f"method {method} makes no search for the units that it removes"
     for name, value in (("search_steps", spec.search_steps), ("search_start", spec.search_start)):
-        if value is not None and spec.method is not MethodName.pgp:
-            reason = f"method {spec.method} makes no search for the units that it removes"
-            remedy = f"Leave {name} out, or set method to pgp."
-            raise SpecRefusedError(name, value, UNFIT, reason, remedy)
-    if spec.selection is not None and spec.method is not MethodName.neurons:
-        reason = f"method {spec.method} selects no channels of MLPs in this way"
-        remedy = "Leave selection out, or set method to neurons."
-        raise SpecRefusedError("selection", spec.selection, UNFIT, reason, remedy)
-    if spec.method is MethodName.none:
+        misfit = value is not None and method is not MethodName.pgp
+        check_fits(name, value, (misfit, reason, f"Leave {name} out, or set method to pgp."))
+    misfit = spec.selection is not None and method is not MethodName.neurons
+    reason = f"method {method} selects no channels of MLPs in this way"
+    remedy = "Leave selection out, or set method to neurons."
+    check_fits("selection", spec.selection, (misfit, reason, remedy))
+    if method is MethodName.none:
         reason = "method none keeps the zeros that the model has and prunes nothing"
         check_unused(spec, (*_OF_MASKS, *_OF_CHANGES), reason, "prunes")
-    if not spec.uniform and spec.method not in MEASURED:
-        reason = f"method {spec.method} does not choose how many units each block loses"
-        if spec.method in REMOVING:
-            reason = f"method {spec.method} always makes the model smaller"
-        remedy = "Leave uniform out, or name adapt or pgp as the method."
-        raise SpecRefusedError("uniform", False, UNFIT, reason, remedy)
+    reason = f"method {method} does not choose how many units each block loses"
+    if method in REMOVING:
+        reason = f"method {method} always makes the model smaller"
+    remedy = "Leave uniform out, or name adapt or pgp as the method."
+    check_fits("uniform", False, (not spec.uniform and method not in MEASURED, reason, remedy))
     _check_ratio(spec)
     check_text_field("keep_text_field", spec.keep_text_field, spec.keep_dataset)
 
@@ -72,8 +70,6 @@ def _check_keep_dataset(spec: "RemovalFields") -> None:
 
 
 class RemovalFields(Basics):
-    """Which units or blocks are removed, and how they are chosen."""
-
     OPTION: ClassVar = Option(
         check=_check,
         amounts=("ratio",),

@@ -26,8 +26,6 @@ def _check(spec: "RotateFields") -> None:
 
 
 class RotateFields(Basics):
-    """How the model is rotated before its weights are rounded."""
-
     OPTION: ClassVar = Option(
         check=_check,
         varied=("rotate",),

@@ -57,8 +57,6 @@ def _check(spec: "StepsFields") -> None:
 
 
 class StepsFields(Basics):
-    """In how many steps a model is pruned."""
-
     OPTION: ClassVar = Option(
         check=_check,
         order=1,

@@ -109,11 +109,9 @@ def _check(spec: "TaskFields") -> None:
 
 
 class TaskFields(Basics):
-    """The zero-shot tasks that both models are measured on."""
-
     OPTION: ClassVar = Option(
         check=_check,
-        questions=lambda spec: [("tasks", name) for name in spec.tasks or ()],
+        questions=("tasks",),
         named_metrics=lambda spec: task_metrics(spec.tasks or ()),
         estimates=ESTIMATES,
         untimed={"tasks": "zero-shot tasks"},

@@ -14,13 +14,13 @@ from worker.evaluation.perplexity import token_loss
 from worker.evaluation.task_results import TaskComparison, TaskResult
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress
-from worker.jobs.tasks.measured import MeasuredTasks
+from worker.jobs.stages.stage import Measured, Stage, WrittenModel
+from worker.jobs.stages.tasks.measured import MeasuredTasks
 from worker.jobs.windows import position_limit
 from worker.pruning.base.generators import mapped
 from worker.pruning.base.names import SCORES_FOLDER
 from worker.pruning.distributed.ranks import SINGLE_PROCESS
 from worker.pruning.model.meta_model import MetaModel
-from worker.pruning.model.shards import Shard
 from worker.pruning.sweep.fingerprint import code_digest, model_parts
 from worker.pruning.sweep.measuring.measurement_cache import MeasurementCache
 
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class ZeroShotTasks:
+class ZeroShotTasks(Stage):
     """The tasks of a job, loaded and ready to be scored.
 
     Attributes:
@@ -43,40 +43,35 @@ class ZeroShotTasks:
         tokenizer: the model's tokenizer.
     """
 
+    part = "tasks"
+    share = 0.25
     job: OpenedJob
     tasks: "dict[str, HarnessTask]"
     asked: dict[str, list[Continuation]]
     groups: dict[str, list[str]]
     tokenizer: Any
 
-    def progress(
-        self, out: Path, shards: Sequence[Shard], start: float, end: float
-    ) -> Generator[JobProgress, None, "MeasuredTasks"]:
-        """Measure both models on each task.
+    def measure(
+        self, model: WrittenModel, start: float, end: float
+    ) -> Generator[JobProgress, None, Measured]:
+        """Measure both models on each task; yield progress after each block of each model.
 
         Tasks that were measured before on the same weights are not measured again.
-
-        Args:
-            out: the folder of the pruned weights.
-            shards: the files of the pruned weights, whose digests identify them.
-            start, end: the shares of the whole job that are done before and after.
-
-        Yields:
-            Progress after each block of each model, where the job may be interrupted.
         """
         job, device = self.job, self.job.devices[0]
-        folder, dtype, scratch = job.model.path, job.meta_model.dtype, out / SCORES_FOLDER
+        folder, dtype, scratch = job.model.path, job.meta_model.dtype, model.folder / SCORES_FOLDER
         # The files of a resumed job may be written again, so only their content identifies them.
-        content = {"weights": {shard.name: shard.sha256 for shard in shards}}
+        content = {"weights": {shard.name: shard.sha256 for shard in model.shards}}
         models = (
             _Model(MetaModel.open(folder, dtype, device), job.resources.baselines, {}),
-            _Model(MetaModel.open(folder, dtype, device, weights=out), scratch, content),
+            _Model(MetaModel.open(folder, dtype, device, weights=model.folder), scratch, content),
         )
         share, found = (end - start) / max(1, len(self.tasks)), {}
         for number, (name, task) in enumerate(self.tasks.items()):
             before = start + share * number
             found[name] = yield from self._compare(task, models, scratch, before, share)
-        return MeasuredTasks(found, self.groups)
+        measured = MeasuredTasks(found, self.groups)
+        return Measured(measured.metrics(), measured.report())
 
     def _compare(
         self,
@@ -126,7 +121,7 @@ class _Model:
         basis |= {
             "continuations": sha256(repr(asked).encode()).hexdigest(),
             "positions": limit,
-            "scoring": code_digest(Path(__file__).parents[2] / "evaluation"),
+            "scoring": code_digest(Path(__file__).parents[3] / "evaluation"),
         }
         if (known := cache.read(basis)) is not None:
             return [Likelihood(**one) for one in known]

@@ -2,8 +2,7 @@
 
 from collections.abc import Generator
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -15,9 +14,9 @@ from db.spec.options.option import UNFIT
 from worker.evaluation.generation import continuation, end_tokens, whole_model
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress
+from worker.jobs.stages.stage import SHORT, Measured, Stage, WrittenModel
 from worker.jobs.windows import position_limit
 from worker.pruning.model.meta_model import MetaModel
-from worker.pruning.planning.memory_limits import require_whole_model
 from worker.sources.tokenizer import load_tokenizer
 
 TOKENS = 48
@@ -32,7 +31,7 @@ class Continuations:
 
 
 @dataclass(frozen=True)
-class JobGeneration:
+class GenerateStage(Stage):
     """The prompts of a job, encoded.
 
     Attributes:
@@ -41,37 +40,54 @@ class JobGeneration:
         prompts: the token ids ``[n]`` of each prompt, by its text.
     """
 
+    part = "generation"
+    share = SHORT
+    whole_model = ("generate to false", "generating text")
     job: OpenedJob
     tokenizer: Any
     prompts: dict[str, Tensor]
 
-    def progress(
-        self, out: Path, start: float, end: float
-    ) -> Generator[JobProgress, None, list[dict[str, Any]]]:
-        """Have both models continue each prompt; return the texts, ready for JSON.
+    @classmethod
+    def open(cls, job: OpenedJob) -> Self | None:
+        """Encode the prompts.
 
-        Args:
-            out: the folder of the pruned weights.
-            start, end: the shares of the whole job that are done before and after.
-
-        Yields:
-            Progress after each prompt, where the job may be interrupted.
+        Raises:
+            SpecRefusedError: the model has no tokenizer, or a prompt is too long for it.
         """
+        if not job.spec.generate:
+            return None
+        if (tokenizer := load_tokenizer(job.model.path, job.model.name)) is None:
+            reason = "the model has no tokenizer"
+            raise SpecRefusedError("generate", True, UNFIT, reason, "Leave generate out.")
+        prompts = job.spec.prompts or PROMPTS
+        encoded = {prompt: torch.tensor(tokenizer(prompt)["input_ids"]) for prompt in prompts}
+        room = position_limit(job.meta_model) - TOKENS
+        for prompt, ids in encoded.items():
+            if not 0 < len(ids) <= room:
+                reason = f"it has {len(ids)} tokens, and the model can continue 1 to {room}"
+                raise SpecRefusedError("prompts", prompt, UNFIT, reason, "Change the prompt.")
+        return cls(job, tokenizer, encoded)
+
+    def measure(
+        self, model: WrittenModel, start: float, end: float
+    ) -> Generator[JobProgress, None, Measured]:
+        """Have both models continue each prompt; yield progress after each prompt."""
         folder, dtype = self.job.model.path, self.job.meta_model.dtype
         texts: dict[str, list[Continuations]] = {}
-        for number, (name, weights) in enumerate({"dense": folder, "pruned": out}.items()):
+        for number, (name, weights) in enumerate({"dense": folder, "pruned": model.folder}.items()):
             meta_model = MetaModel.open(folder, dtype, self.job.devices[0], weights=weights)
             texts[name] = []
-            with whole_model(meta_model) as model:
+            with whole_model(meta_model) as loaded:
                 for ids in self.prompts.values():
-                    texts[name].append(self._continue(model, ids))
+                    texts[name].append(self._continue(loaded, ids))
                     done = number + len(texts[name]) / len(self.prompts)
                     yield JobProgress(Phase.evaluating, start + (end - start) * done / 2)
         pairs = zip(self.prompts, texts["dense"], texts["pruned"], strict=True)
-        return [
+        rows = [
             {"prompt": prompt, "dense": asdict(dense), "pruned": asdict(pruned)}
             for prompt, dense, pruned in pairs
         ]
+        return Measured({}, rows)
 
     def _continue(self, model: Any, ids: Tensor) -> Continuations:
         ends = end_tokens(model)
@@ -79,27 +95,3 @@ class JobGeneration:
         greedy = continuation(model, ids, TOKENS, ends)
         sampled = continuation(model, ids, TOKENS, ends, drawn)
         return Continuations(self.tokenizer.decode(greedy), self.tokenizer.decode(sampled))
-
-
-def job_generation(job: OpenedJob) -> JobGeneration | None:
-    """Encode the prompts of a job; None for a job that generates no text.
-
-    Raises:
-        SpecRefusedError: the model has no tokenizer, or a prompt is too long for it.
-        InsufficientMemoryError: the whole model does not fit into memory.
-    """
-    if not job.spec.generate:
-        return None
-    if (tokenizer := load_tokenizer(job.model.path, job.model.name)) is None:
-        reason = "the model has no tokenizer"
-        raise SpecRefusedError("generate", True, UNFIT, reason, "Leave generate out.")
-    prompts = job.spec.prompts or PROMPTS
-    encoded = {prompt: torch.tensor(tokenizer(prompt)["input_ids"]) for prompt in prompts}
-    room = position_limit(job.meta_model) - TOKENS
-    for prompt, ids in encoded.items():
-        if not 0 < len(ids) <= room:
-            reason = f"it has {len(ids)} tokens, and the model can continue 1 to {room}"
-            raise SpecRefusedError("prompts", prompt, UNFIT, reason, "Change the prompt.")
-    budget = job.budget_of_a_process
-    require_whole_model(job.meta_model, budget, "generate to false", "generating text")
-    return JobGeneration(job, tokenizer, encoded)

@@ -52,7 +52,7 @@ def run(spec: PruneSpec, out: Path, resources: Resources) -> tuple[JobResult, li
 def test_accuracies_of_both_models_are_in_the_metrics_and_the_report(
     tmp_path: Path, resources: Resources, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.INFO, logger="worker.jobs.tasks.zero_shot"):
+    with caplog.at_level(logging.INFO, logger="worker.jobs.stages.tasks.zero_shot"):
         result, steps = run(
             spec(tmp_path, "sums", "parity", "stories"), tmp_path / "out", resources
         )

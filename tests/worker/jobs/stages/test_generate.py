@@ -12,9 +12,9 @@ from db.core.errors import SpecRefusedError
 from db.spec.prune_spec import PruneSpec
 from tests.models import FAMILIES, random_ids, write_model
 from tests.worker.evaluation.models import write_model_and_tokenizer
-from worker.jobs.generation import TOKENS
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
+from worker.jobs.stages.generate import TOKENS
 from worker.pruning.base.errors import InsufficientMemoryError
 from worker.pruning.base.generators import run_to_end
 

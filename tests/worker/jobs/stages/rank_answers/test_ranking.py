@@ -15,8 +15,8 @@ from tests.models import FAMILIES, random_ids, write_model
 from tests.worker.evaluation.models import write_model_and_tokenizer
 from tests.worker.jobs.announced import require_announced_in
 from worker.jobs.prune import prune
-from worker.jobs.ranking.results import MeasuredRanking, ModelRanking
 from worker.jobs.resources import Resources
+from worker.jobs.stages.rank_answers.results import MeasuredRanking, ModelRanking
 from worker.pruning.base.generators import run_to_end
 
 ASKED = {"questions": 20, "drawn": 3}

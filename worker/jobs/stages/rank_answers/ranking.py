@@ -1,12 +1,12 @@
 """The answers of a job's two models to questions, and rankers that choose among them."""
 
 import logging
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -30,14 +30,13 @@ from worker.evaluation.perplexity import token_loss
 from worker.evaluation.short_questions import ShortQuestion, built_in_questions, own_question
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress
-from worker.jobs.ranking.results import MeasuredRanking, ModelRanking
+from worker.jobs.stages.rank_answers.results import MeasuredRanking, ModelRanking
+from worker.jobs.stages.stage import Measured, Stage, WrittenModel
 from worker.jobs.windows import position_limit
 from worker.pruning.base.generators import mapped
 from worker.pruning.base.names import SCORES_FOLDER
 from worker.pruning.distributed.ranks import SINGLE_PROCESS
 from worker.pruning.model.meta_model import MetaModel
-from worker.pruning.model.shards import Shard
-from worker.pruning.planning.memory_limits import require_whole_model
 from worker.pruning.sweep.fingerprint import code_digest, model_parts
 from worker.pruning.sweep.measuring.measurement_cache import MeasurementCache
 from worker.sources.tokenizer import load_tokenizer
@@ -46,7 +45,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class JobRanking:
+class RankAnswersStage(Stage):
     """The questions of a job, encoded.
 
     Attributes:
@@ -57,39 +56,55 @@ class JobRanking:
         prompts: the token ids ``[n]`` of each question's prompt.
     """
 
+    part = "ranking"
+    share = 0.2
+    whole_model = ("rank_answers to false", "drawing answers")
     job: OpenedJob
     asked: RankAnswersSpec
     tokenizer: Any
     questions: list[ShortQuestion]
     prompts: list[Tensor]
 
-    def progress(
-        self, out: Path, shards: Sequence[Shard], start: float, end: float
-    ) -> Generator[JobProgress, None, MeasuredRanking]:
-        """Draw and rank the answers of both models.
+    @classmethod
+    def open(cls, job: OpenedJob) -> Self | None:
+        """Encode the questions.
+
+        Raises:
+            SpecRefusedError: the model has no tokenizer, or the questions cannot be used.
+        """
+        if (asked := job.spec.rank_answers) is None:
+            return None
+        if (tokenizer := load_tokenizer(job.model.path, job.model.name)) is None:
+            reason = "the model has no tokenizer"
+            raise SpecRefusedError("rank_answers", True, UNFIT, reason, "Leave rank_answers out.")
+        questions = _questions(job, asked, tokenizer)
+        prompts = [torch.tensor(tokenizer(one.prompt)["input_ids"]) for one in questions]
+        room = position_limit(job.meta_model) - MOST_TOKENS
+        if (longest := max(map(len, prompts))) > room:
+            reason = f"a question has {longest} tokens, and the model can answer 1 to {room}"
+            value = asked.model_dump(mode="json")
+            raise SpecRefusedError("rank_answers", value, UNFIT, reason, "Name shorter questions.")
+        return cls(job, asked, tokenizer, questions, prompts)
+
+    def measure(
+        self, model: WrittenModel, start: float, end: float
+    ) -> Generator[JobProgress, None, Measured]:
+        """Draw and rank the answers of both models; yield progress after each token.
 
         A model that was measured before with the same weights is not measured again.
-
-        Args:
-            out: the folder of the pruned weights.
-            shards: the files of the pruned weights, whose digests identify them.
-            start, end: the shares of the whole job that are done before and after.
-
-        Yields:
-            Progress after each token of the answers, where the job may be interrupted.
         """
         job, device = self.job, self.job.devices[0]
-        folder, dtype, scratch = job.model.path, job.meta_model.dtype, out / SCORES_FOLDER
+        folder, dtype, scratch = job.model.path, job.meta_model.dtype, model.folder / SCORES_FOLDER
         middle = (start + end) / 2
         dense = MetaModel.open(folder, dtype, device)
         first = yield from self._ranking(dense, job.resources.baselines, {}, start, middle)
         # The files of a resumed job may be written again, so only their content identifies them.
-        content = {"weights": {shard.name: shard.sha256 for shard in shards}}
-        pruned = MetaModel.open(folder, dtype, device, weights=out)
+        content = {"weights": {shard.name: shard.sha256 for shard in model.shards}}
+        pruned = MetaModel.open(folder, dtype, device, weights=model.folder)
         second = yield from self._ranking(pruned, scratch, content, middle, end)
         measured = MeasuredRanking(first, second, middle_block(len(dense.blocks)), self._digest)
         log.info("ranking of answers: %s", measured.metrics()["ranking"])
-        return measured
+        return Measured(measured.metrics(), measured.report())
 
     def _ranking(
         self,
@@ -105,7 +120,7 @@ class JobRanking:
         """
         cache = MeasurementCache(folder, SINGLE_PROCESS)
         basis = model_parts(meta_model, token_loss, meta_model.device) | identity
-        code = {Path(__file__).parent, Path(__file__).parents[2] / "evaluation"}
+        code = {Path(__file__).parent, Path(__file__).parents[3] / "evaluation"}
         basis |= {"asked": self._digest, "code": sorted(map(code_digest, code))}
         if (known := cache.read(basis)) is not None:
             return ModelRanking.from_json(known)
@@ -161,30 +176,6 @@ class JobRanking:
 def _stops_at(share: float) -> Callable[[int], list[JobProgress]]:
     """Return a function that returns a place to stop at a share of the whole job."""
     return lambda _: [JobProgress(Phase.evaluating, share)]
-
-
-def job_ranking(job: OpenedJob) -> JobRanking | None:
-    """Encode the questions of a job; None for a job that ranks no answers.
-
-    Raises:
-        SpecRefusedError: the model has no tokenizer, or the questions cannot be used.
-        InsufficientMemoryError: the whole model does not fit into memory.
-    """
-    if (asked := job.spec.rank_answers) is None:
-        return None
-    if (tokenizer := load_tokenizer(job.model.path, job.model.name)) is None:
-        reason = "the model has no tokenizer"
-        raise SpecRefusedError("rank_answers", True, UNFIT, reason, "Leave rank_answers out.")
-    questions = _questions(job, asked, tokenizer)
-    prompts = [torch.tensor(tokenizer(one.prompt)["input_ids"]) for one in questions]
-    room = position_limit(job.meta_model) - MOST_TOKENS
-    if (longest := max(map(len, prompts))) > room:
-        reason = f"a question has {longest} tokens, and the model can answer 1 to {room}"
-        value = asked.model_dump(mode="json")
-        raise SpecRefusedError("rank_answers", value, UNFIT, reason, "Name shorter questions.")
-    budget = job.budget_of_a_process
-    require_whole_model(job.meta_model, budget, "rank_answers to false", "drawing answers")
-    return JobRanking(job, asked, tokenizer, questions, prompts)
 
 
 def _questions(job: OpenedJob, asked: RankAnswersSpec, tokenizer: Any) -> list[ShortQuestion]:

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from db.core.errors import SpecRefusedError
 from db.spec.datasets.questions import read_questions
 from db.spec.options.tasks import task_file, tasks_of
 from worker.jobs.opened_job import OpenedJob
-from worker.jobs.tasks.zero_shot import ZeroShotTasks
+from worker.jobs.stages.tasks.zero_shot import ZeroShotTasks
 from worker.jobs.windows import position_limit
 from worker.sources.tokenizer import load_tokenizer
 
@@ -18,32 +18,34 @@ if TYPE_CHECKING:
 UNUSABLE = "unusable_task"
 
 
-def job_tasks(job: OpenedJob) -> ZeroShotTasks | None:
-    """Load the tasks of a job and their data sets; None for a job without tasks.
+class TasksStage(ZeroShotTasks):
+    """The tasks of a job, which are loaded with their data sets."""
 
-    Raises:
-        SpecRefusedError: a task does not exist, cannot be loaded or cannot be scored; the harness
-            is not installed; or the model has no tokenizer.
-    """
-    names = job.spec.tasks
-    if not names:
-        return None
-    tokenizer = load_tokenizer(job.model.path, job.model.name)
-    if tokenizer is None:
-        raise _unusable(names[0], "the model has no tokenizer", "Leave tasks out.")
-    harness, limit = _harness(names[0]), position_limit(job.meta_model)
-    loader = _Loader(job, harness, harness.TaskCatalogue(job.resources.task_roots))
-    loaded = ZeroShotTasks(job, {}, {}, {name: [] for name in names}, tokenizer)
-    for group, each in ((name, each) for name in names for each in tasks_of(name)):
-        try:
-            for task in loader.load(each):
-                loaded.groups[group].append(task.name)
-                loaded.tasks[task.name] = task
-                loaded.asked[task.name] = task.continuations(tokenizer, limit)
-        except harness.TaskError as error:
-            remedy = "Name a task of the LM Evaluation Harness, or one in ZPRUNER_TASK_ROOTS."
-            raise _unusable(each, str(error), remedy) from error
-    return loaded
+    @classmethod
+    def open(cls, job: OpenedJob) -> Self | None:
+        """Load the tasks of a job and their data sets.
+
+        Raises:
+            SpecRefusedError: a task does not exist, cannot be loaded or cannot be scored; the
+                harness is not installed; or the model has no tokenizer.
+        """
+        if not (names := job.spec.tasks):
+            return None
+        if (tokenizer := load_tokenizer(job.model.path, job.model.name)) is None:
+            raise _unusable(names[0], "the model has no tokenizer", "Leave tasks out.")
+        harness, limit = _harness(names[0]), position_limit(job.meta_model)
+        loader = _Loader(job, harness, harness.TaskCatalogue(job.resources.task_roots))
+        loaded = cls(job, {}, {}, {name: [] for name in names}, tokenizer)
+        for group, each in ((name, each) for name in names for each in tasks_of(name)):
+            try:
+                for task in loader.load(each):
+                    loaded.groups[group].append(task.name)
+                    loaded.tasks[task.name] = task
+                    loaded.asked[task.name] = task.continuations(tokenizer, limit)
+            except harness.TaskError as error:
+                remedy = "Name a task of the LM Evaluation Harness, or one in ZPRUNER_TASK_ROOTS."
+                raise _unusable(each, str(error), remedy) from error
+        return loaded
 
 
 @dataclass(frozen=True)
