@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, Field, StrictFloat
 
 from db.spec.datasets.protocols import built_in
-from db.spec.options.option import Group, Option, check_fits
+from db.spec.options.option import Group, Option, Section, check_fits
 from db.spec.presets import PresetName, resolve_preset
 from db.spec.pruning.methods import MethodName
 from db.spec.references import LOCAL, SecretName
@@ -47,6 +47,12 @@ class Basics(BaseModel):
         group=Group.texts,
         groups=dict.fromkeys(("sparsity", "preset", "method"), Group.pruning),
         usual=("sparsity", "dataset", "preset", "method"),
+        sections={"preset": Section.how},
+        labels={
+            "dataset": "Calibration text",
+            "text_field": "Text field",
+            "model_secret": "Secret of the model",
+        },
         docs={
             "model": "[Buckets](deployment.md#inputs-in-buckets); "
             "[results of jobs](#start-from-a-result).",

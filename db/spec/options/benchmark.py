@@ -5,7 +5,7 @@ from typing import ClassVar
 from pydantic import Field, StrictBool
 
 from db.spec.options.basics import Basics
-from db.spec.options.option import Group, Option, check_fits
+from db.spec.options.option import Group, Option, Section, check_fits
 from db.spec.options.quantize import QuantizeFields
 
 
@@ -29,6 +29,8 @@ class BenchmarkFields(Basics):
         },
         untimed={"benchmark": "the benchmark"},
         group=Group.evaluation,
+        section=Section.evaluation,
+        labels={"benchmark": "Measure speed"},
         docs={"benchmark": "[Speed](#speed)."},
     )
 

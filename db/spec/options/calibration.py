@@ -6,7 +6,7 @@ from typing import ClassVar
 from pydantic import Field, StrictInt
 
 from db.spec.options.basics import Basics
-from db.spec.options.option import Group, Option
+from db.spec.options.option import Group, Option, Section
 
 
 class Dtype(StrEnum):
@@ -21,6 +21,12 @@ class Dtype(StrEnum):
 class CalibrationFields(Basics):
     OPTION: ClassVar = Option(
         group=Group.texts,
+        section=Section.calibration,
+        labels={
+            "samples": "Calibration windows",
+            "seq_len": "Tokens per window",
+            "dtype": "Forward precision",
+        },
         docs={
             "seed": "The same seed on the same machine gives the same bytes.",
             "dtype": "What forward passes compute in; `auto` is bfloat16 where the machine "

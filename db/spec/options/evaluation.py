@@ -5,7 +5,7 @@ from typing import ClassVar
 from pydantic import Field, StrictInt
 
 from db.spec.options.basics import Basics, FieldName, SourceName, check_text_field
-from db.spec.options.option import Group, Option
+from db.spec.options.option import Group, Option, Section
 
 
 def _check(spec: "EvaluationFields") -> None:
@@ -16,6 +16,12 @@ class EvaluationFields(Basics):
     OPTION: ClassVar = Option(
         check=_check,
         texts={"eval_dataset": "eval_text_field"},
+        section=Section.evaluation,
+        labels={
+            "eval_dataset": "Evaluation text",
+            "eval_text_field": "Evaluation text field",
+            "eval_samples": "Evaluation windows",
+        },
         group=Group.evaluation,
     )
 

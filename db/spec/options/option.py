@@ -24,6 +24,18 @@ class Group(StrEnum):
     job = "The job and its result"
 
 
+class Section(StrEnum):
+    """The sections of the form on the page."""
+
+    what = "What to prune"
+    how = "How to prune"
+    recovery = "Recovery"
+    formats = "Quantisation"
+    calibration = "Calibration"
+    evaluation = "Evaluation"
+    output = "Outputs"
+
+
 @dataclass(frozen=True)
 class Option:
     """Fields of a job that belong together, besides what their types and texts say.
@@ -49,6 +61,8 @@ class Option:
         group: where the help of commands has the option.
         groups: the groups of those of its fields that are in another one.
         usual: fields that the short help shows.
+        section, sections: the same of the form.
+        labels: labels of fields in the form, where they are not their names.
         docs: what the table in docs/jobs.md says besides the fields' own descriptions.
         remedies: the remedies of the errors that the option's types raise, by type of error.
         fields: the names of the fields; `options_of` sets them.
@@ -72,6 +86,9 @@ class Option:
     group: Group = Group.pruning
     groups: Mapping[str, Group] = field(default_factory=dict)
     usual: tuple[str, ...] = ()
+    section: Section = Section.what
+    sections: Mapping[str, Section] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
     docs: Mapping[str, str] = field(default_factory=dict)
     remedies: Mapping[str, str] = field(default_factory=dict)
     fields: tuple[str, ...] = ()

@@ -5,7 +5,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from db.spec.options.basics import Basics
-from db.spec.options.option import Group, Option
+from db.spec.options.option import Group, Option, Section
 from db.spec.outputs.targets import Outputs
 
 
@@ -19,6 +19,8 @@ class OutputFields(Basics):
         },
         group=Group.job,
         usual=("output",),
+        section=Section.output,
+        labels={"output": "Send the result to"},
         docs={"output": "[Outputs](outputs.md)."},
     )
 

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from db.spec.options.basics import Basics
-from db.spec.options.option import Group, Option, check_fits, name_or_object
+from db.spec.options.option import Group, Option, Section, check_fits, name_or_object
 from db.spec.options.recover import RecoverFields
 from db.spec.options.removal import RemovalFields
 from db.spec.pruning.globs import Glob
@@ -92,6 +92,12 @@ class QuantizeFields(Basics):
         },
         group=Group.formats,
         usual=("quantize",),
+        section=Section.formats,
+        labels={
+            "quantize": "Quantise",
+            "quantize.group_size": "Weights per scale",
+            "quantize.scales": "Choice of scales",
+        },
         docs={"quantize": "[Quantised weights](#quantised-weights)."},
     )
 

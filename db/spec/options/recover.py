@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt
 
 from db.spec.options.basics import Basics
-from db.spec.options.option import Group, Option, check_fits, name_or_object
+from db.spec.options.option import Group, Option, Section, check_fits, name_or_object
 from db.spec.pruning.methods import REMOVING, MethodName
 
 RecoveryKind = Literal["masked", "mask_lora", "spp", "ast"]
@@ -106,6 +106,14 @@ class RecoverFields(Basics):
         },
         group=Group.training,
         usual=("recover",),
+        section=Section.recovery,
+        labels={
+            "recover": "Recovery",
+            "recover.tokens": "Recovery tokens",
+            "recover.lr": "Recovery learning rate",
+            "recover.kl": "Recovery divergence weight",
+            "recover.temperature": "Recovery temperature",
+        },
         docs={"recover": "`ast` keeps the number of its zeros alone: [Recovery](#recovery)."},
     )
 

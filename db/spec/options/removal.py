@@ -78,6 +78,12 @@ class RemovalFields(Basics):
         # Only the opened model shows its units, and only the planner counts windows.
         planned=("ratio", "keep_dataset"),
         groups=dict.fromkeys(("keep_dataset", "keep_text_field"), Group.texts),
+        labels={
+            "uniform": "Same width in every block",
+            "selection": "Which channels go",
+            "keep_dataset": "Text to spare channels for",
+            "keep_text_field": "Its text field",
+        },
         docs={
             "ratio": "The model gets smaller: [Smaller models](#smaller-models).",
             "uniform": "[Zeros in place](#smaller-models).",
