@@ -15,10 +15,10 @@ import safetensors
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from api.services.hub import Hub
-from api.services.preflight import Preflight
-from api.services.result_folders import ResultFolders
-from api.settings import ApiSettings
+from api.core.settings import ApiSettings
+from api.preflight.hub import Hub
+from api.preflight.preflight import Preflight
+from api.preflight.result_folders import ResultFolders
 from db.core.problem import Problem
 from db.core.session import open_sessions
 from db.core.states import Phase

@@ -9,14 +9,15 @@ from fastapi import APIRouter, Body, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from api.deps import IF_MATCH, IF_NONE_MATCH, ArtifactId, JobId, Service, ServiceDep
-from api.middleware.caller import Caller, CallerDep
+from api.core.caller import Caller, CallerDep
 from api.middleware.writers import WritingRoute
+from api.routes.dependencies import IF_MATCH, IF_NONE_MATCH, ArtifactId, JobId, ServiceDep
+from api.routes.own_trials import OWN_TRIAL
 from api.schemas.artifacts import ArtifactRead, LinkRead, LinkRequest
 from api.schemas.pages import Page
+from api.services.service import Service
 from api.web.archive import Archive, CompactArchive
 from api.web.conditional import is_not_modified, require_match
-from api.web.own_trials import OWN_TRIAL
 from api.web.ranges import requested_range
 from api.web.redirects import SENT_BY_API_BYTES, URL_LIFETIME, may_redirect
 from db.core.errors import NoArtifactsError

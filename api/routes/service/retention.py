@@ -4,9 +4,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from api.deps import Service, ServiceDep, changes_nothing
 from api.middleware.writers import WritingRoute
+from api.routes.dependencies import ServiceDep, changes_nothing
 from api.schemas.retention import RetentionPreview, RetentionRead, StorageRead, UseRead
+from api.services.service import Service
 from db.core.retention_rules import RetentionRules
 from db.files.retention import FileRetention
 from db.files.retention_plan import retention_plan

@@ -8,8 +8,8 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
+from api.core.settings import ApiSettings
 from api.routes.jobs import artifacts
-from api.settings import ApiSettings
 from db.buckets.bucket import Bucket
 from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore

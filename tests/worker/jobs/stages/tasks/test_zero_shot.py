@@ -85,7 +85,7 @@ def test_accuracies_of_both_models_are_in_the_metrics_and_the_report(
 def test_a_suite_has_the_mean_of_its_tasks(
     tmp_path: Path, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("db.spec.zero_shot.SUITES", {"both": ("sums", "parity")})
+    monkeypatch.setattr("db.spec.options.tasks.SUITES", {"both": ("sums", "parity")})
     asked = spec(tmp_path, "both", task_limit=10)
     result, _ = run(asked, tmp_path / "out", resources)
     require_announced(asked, result.metrics)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from api.problems.handlers import ProblemError
+from api.core.problem_response import ProblemError
 from db.access.keys import KeyRepository
 from db.core.errors import ArtifactNotFoundError
 from db.core.session import Sessions

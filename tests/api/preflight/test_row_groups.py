@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from api.submission.row_groups import check_row_groups
+from api.preflight.row_groups import check_row_groups
 from db.core.errors import SpecRefusedError
 from tests.factories import make_spec
 from worker.jobs.problems import problem_of

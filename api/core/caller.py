@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from api.middleware.scopes import Needed
+from api.core.scopes import Needed
 from db.tables.access import AccessScope, ApiKey
 
 StillAllowed = Callable[[], Awaitable[bool]]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 
-from api.middleware.caller import StillAllowed
+from api.core.caller import StillAllowed
 from api.services.event_broadcast import ALL_JOBS, EventBroadcast, Frame, Subscription
 
 PING_EVERY_S = 15.0

@@ -28,8 +28,8 @@ from transformers import (
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from api.app import create_app
-from api.settings import ApiSettings
-from api.submission.static_checks import DECODERS, LocalModel, passes_static_checks
+from api.core.settings import ApiSettings
+from api.preflight.static_checks import DECODERS, LocalModel, passes_static_checks
 from db.core.escaping import quoted
 from db.core.session import Sessions
 from db.scheduling.claims import ClaimRepository

@@ -9,17 +9,17 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import event, insert
 
-from api.middleware.caller import always_allowed
-from api.services.current_values import CommitMarks
+from api.core.caller import always_allowed
+from api.core.current_values import CommitMarks
 from api.services.event_broadcast import MAX_RECENT_FRAMES, EventBroadcast, Frame, Topic
-from api.web.event_stream import END, OPENING, StreamStart, follow
+from api.services.event_stream import END, OPENING, StreamStart, follow
 from db.core.session import Sessions, open_sessions
 from db.core.states import JobState, Phase
 from db.jobs.commands import JobCommands
 from db.scheduling.leases import LeaseRepository
 from db.tables.jobs import JobEvent
 from tests.api.live import serving
-from tests.api.web.streams import STREAM, advance, claim, run, succeed
+from tests.api.services.streams import STREAM, advance, claim, run, succeed
 from tests.factories import make_job, make_problem
 from tests.waiting import DEADLINE_S
 

@@ -9,8 +9,8 @@ from typing import Generic, TypeVar
 
 from starlette.concurrency import run_in_threadpool
 
-from api.services.batched_reads import BatchedReads
-from api.services.commit_marks import Mark, mark_source
+from api.core.batched_reads import BatchedReads
+from api.core.commit_marks import Mark, mark_source
 from db.core.session import Sessions
 
 Key = TypeVar("Key")

@@ -8,12 +8,12 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from api.services.hub import Hub, HubUnreachableError
-from api.services.result_folders import IN_BUCKET, ResultFolders
-from api.settings import ApiSettings
-from api.submission.row_groups import check_row_groups
-from api.submission.shared_texts import shared_text_warnings
-from api.submission.static_checks import LocalModel, passes_static_checks
+from api.core.settings import ApiSettings
+from api.preflight.hub import Hub, HubUnreachableError
+from api.preflight.result_folders import IN_BUCKET, ResultFolders
+from api.preflight.row_groups import check_row_groups
+from api.preflight.shared_texts import shared_text_warnings
+from api.preflight.static_checks import LocalModel, passes_static_checks
 from db.access.caller_secrets import read_model_secret, require_secret
 from db.core.errors import SpecRefusedError
 from db.core.session import Sessions

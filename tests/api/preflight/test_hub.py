@@ -8,8 +8,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.app import create_app
-from api.services import hub as api_hub
-from api.settings import ApiSettings
+from api.core.settings import ApiSettings
+from api.preflight import hub as api_hub
 from db.core.session import Sessions
 from tests.api.conftest import NO_HUB
 from tests.factories import make_key

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from api.services.batched_reads import BatchedReads
+from api.core.batched_reads import BatchedReads
 
 
 def test_callers_join_the_read_that_has_not_begun() -> None:

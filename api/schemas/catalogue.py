@@ -1,6 +1,6 @@
-"""Schemas of the pruning methods, presets and metrics that a job can name."""
+"""Schemas of the methods, presets, metrics and models that a job can name."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -40,3 +40,12 @@ class MethodPage(Page[MethodRead]):
 
     presets: list[PresetRead] = Field(description="From the cheapest to the best.")
     metrics: list[str] = Field(description="The metrics that a `gate` can bound.")
+
+
+class ModelRead(BaseModel):
+    """A model that the service knows without a request to the hub."""
+
+    model: str = Field(description="The value of a job's `model`.")
+    kind: Literal["local", "used"] = Field(
+        description="`local`: in a folder that jobs may read; `used`: by one of the newest jobs."
+    )

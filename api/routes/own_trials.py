@@ -2,8 +2,8 @@
 
 from fastapi import Depends
 
-from api.deps import JobId, ServiceDep
-from api.middleware.caller import CallerDep
+from api.core.caller import CallerDep
+from api.routes.dependencies import JobId, ServiceDep
 
 
 async def _require_own_trial(job_id: JobId, service: ServiceDep, caller: CallerDep) -> None:

@@ -3,7 +3,7 @@
 import time
 from threading import BoundedSemaphore
 
-from api.problems.handlers import ProblemError
+from api.core.problem_response import ProblemError
 from db.core.problem import Problem
 from db.core.session import Sessions
 from db.jobs.estimates import EstimateRepository

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from api.submission.estimates import raise_problem, wait
+from api.preflight.estimates import raise_problem, wait
 from db.core.errors import EstimateNotFoundError
 from db.core.session import Sessions
 from db.jobs.estimates import EstimateRepository

@@ -13,12 +13,12 @@ from fastapi import Depends, HTTPException, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
-from api.deps import Service, ServiceDep
-from api.problems.handlers import ProblemError
+from api.core.problem_response import ProblemError
+from api.routes.dependencies import ServiceDep
+from api.services.service import Service
 from db.problems.requests import DATASET_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE
 from db.problems.service import DISK_FULL
 
-PATH = "/v1/datasets"
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """What a disk, a quota or a limit on a file's size makes of a write."""
 KINDS = {
@@ -38,13 +38,6 @@ class Received:
     size_bytes: int
     sha256: str
     media_type: str
-
-
-def is_upload(request: Request) -> bool:
-    """Whether the request uploads a dataset, for which a separate size limit applies."""
-    path: str = request.scope["path"]
-    paths = (path, path.removeprefix(request.scope.get("root_path", "")))
-    return request.method == "POST" and PATH in paths
 
 
 async def _received(request: Request, service: ServiceDep) -> AsyncIterator[Received]:
