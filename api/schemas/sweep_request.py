@@ -21,7 +21,10 @@ from db.spec.prune_spec import VARIED
 
 MAX_POINTS = 200
 
-Varied = str if TYPE_CHECKING else Literal[VARIED]
+if TYPE_CHECKING:
+    Varied = str
+else:
+    Varied = Literal[VARIED]
 
 Values = Annotated[list[JsonValue], Field(min_length=1, max_length=MAX_POINTS)]
 

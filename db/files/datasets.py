@@ -129,11 +129,9 @@ def _uploads(spec: PruneSpec) -> list[tuple[str, str]]:
 def _names(dataset: Dataset) -> ColumnElement[bool]:
     """Return SQL for whether a job's specification names the dataset."""
     spec = type_coerce(Job.spec, SEARCHABLE_JSON)
-
-    def text(field: str) -> ColumnElement[str]:
-        return spec[tuple(field.split("."))].as_string()
-
-    equal = (text(field) == dataset.reference for field in (*FIELDS, *QUESTION_FIELDS))
+    paths = {field: tuple(field.split(".")) for field in (*FIELDS, *QUESTION_FIELDS)}
+    equal = (spec[path].as_string() == dataset.reference for path in paths.values())
     quoted = f'"{dataset.reference}"'  # a list is searched as JSON
-    listed = (text(field).contains(quoted, autoescape=True) for field in QUESTION_FIELDS)
+    lists = (spec[paths[field]].as_string() for field in QUESTION_FIELDS)
+    listed = (text.contains(quoted, autoescape=True) for text in lists)
     return or_(*equal, *listed)

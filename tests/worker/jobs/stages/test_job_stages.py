@@ -66,7 +66,8 @@ def test_stages_measure_one_after_the_other_up_to_the_packaging() -> None:
     assert starts == [pytest.approx(0.7), pytest.approx(0.95)]
     assert ends["short"] == pytest.approx(stages.completed)
     ends, starts = measured(stages, is_result=True)
-    assert (starts, ends) == ([pytest.approx(0.97)], {"result": pytest.approx(PACKAGED)})
+    assert starts == [pytest.approx(0.97)]
+    assert ends == {"result": pytest.approx(PACKAGED)}
 
 
 def test_every_stage_has_a_part_of_the_report_of_its_own() -> None:
