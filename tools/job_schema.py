@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from api.schemas.requests import JobRequest
-from db.spec.options.option import Group
+from db.spec.options.option import Place
 from db.spec.prune_spec import OPTIONS, VARIED, PruneSpec
 from tools.settings_reference import between_marks
 
@@ -61,11 +61,11 @@ def schema_text() -> str:
 
 def groups_text() -> str:
     """Return the groups of the fields, the usual ones, and those that a sweep can vary."""
-    groups: dict[str, list[str]] = {group: [] for group in Group}
+    groups: dict[str, list[str]] = {place.value[0]: [] for place in Place}
     for option in OPTIONS:
         for name in option.fields:
             if name not in UNGROUPED:
-                groups[option.groups.get(name, option.group)].append(name)
+                groups[option.place_of(name)[0]].append(name)
     lists = [name for option in OPTIONS for name in option.varied_lists]
     shown = {
         "groups": groups,

@@ -57,6 +57,4 @@ def _job_schema(method: MethodInfo) -> dict[str, Any]:
 
 
 _LABELS = {name: label for option in OPTIONS for name, label in option.labels.items()}
-_SECTIONS = {
-    name: option.sections.get(name, option.section) for option in OPTIONS for name in option.fields
-}
+_SECTIONS = {name: option.place_of(name)[1] for option in OPTIONS for name in option.fields}

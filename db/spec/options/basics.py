@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, Field, StrictFloat
 
 from db.spec.datasets.protocols import built_in
-from db.spec.options.option import Group, Option, Section, check_fits
+from db.spec.options.option import Option, Place, check_fits
 from db.spec.presets import PresetName, resolve_preset
 from db.spec.pruning.methods import MethodName
 from db.spec.references import LOCAL, SecretName
@@ -44,10 +44,9 @@ class Basics(BaseModel):
         amounts=("sparsity",),
         varied=("preset", "method"),
         texts={"dataset": "text_field"},
-        group=Group.texts,
-        groups=dict.fromkeys(("sparsity", "preset", "method"), Group.pruning),
+        place=Place.texts,
+        places={"sparsity": Place.what, "preset": Place.how, "method": Place.how},
         usual=("sparsity", "dataset", "preset", "method"),
-        sections={"preset": Section.how},
         labels={
             "dataset": "Calibration text",
             "text_field": "Text field",

@@ -5,7 +5,7 @@ from typing import ClassVar
 from pydantic import Field, StrictBool
 
 from db.spec.options.basics import Basics
-from db.spec.options.option import Group, Option, Section, check_fits
+from db.spec.options.option import Option, Place, check_fits
 from db.spec.options.quantize import QuantizeFields
 
 
@@ -28,8 +28,7 @@ class BenchmarkFields(Basics):
             )
         },
         untimed={"benchmark": "the benchmark"},
-        group=Group.evaluation,
-        section=Section.evaluation,
+        place=Place.evaluation,
         labels={"benchmark": "Measure speed"},
         docs={"benchmark": "[Speed](#speed)."},
     )

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt
 
 from db.spec.options.basics import Basics
-from db.spec.options.option import Group, Option, Section, check_fits, check_unused, flag_or_object
+from db.spec.options.option import Option, Place, check_fits, check_unused, flag_or_object
 from db.spec.pruning.methods import MethodName
 
 GROUP = 8
@@ -109,8 +109,7 @@ class BinarizeFields(Basics):
         remedies={
             "binarize": 'Write true for the defaults, false, or an object such as {{"kept": 4.4}}.'
         },
-        group=Group.formats,
-        section=Section.formats,
+        place=Place.formats,
         labels={"binarize": "Binarise"},
         docs={"binarize": "[Binarised weights](#binarised-weights)."},
     )

@@ -6,7 +6,7 @@ from typing import ClassVar
 from pydantic import Field, StrictInt
 
 from db.spec.options.basics import Basics
-from db.spec.options.option import Group, Option, Section
+from db.spec.options.option import Option, Place
 
 
 class Dtype(StrEnum):
@@ -20,8 +20,7 @@ class Dtype(StrEnum):
 
 class CalibrationFields(Basics):
     OPTION: ClassVar = Option(
-        group=Group.texts,
-        section=Section.calibration,
+        place=Place.calibration,
         labels={
             "samples": "Calibration windows",
             "seq_len": "Tokens per window",

@@ -5,7 +5,7 @@ from typing import ClassVar
 from pydantic import Field, StrictInt
 
 from db.spec.options.basics import Basics, FieldName, SourceName, check_text_field
-from db.spec.options.option import Group, Option, Section
+from db.spec.options.option import Option, Place
 
 
 def _check(spec: "EvaluationFields") -> None:
@@ -16,13 +16,12 @@ class EvaluationFields(Basics):
     OPTION: ClassVar = Option(
         check=_check,
         texts={"eval_dataset": "eval_text_field"},
-        section=Section.evaluation,
+        place=Place.evaluation,
         labels={
             "eval_dataset": "Evaluation text",
             "eval_text_field": "Evaluation text field",
             "eval_samples": "Evaluation windows",
         },
-        group=Group.evaluation,
     )
 
     eval_dataset: SourceName | None = Field(

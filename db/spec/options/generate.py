@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, StrictBool
 
 from db.spec.options.basics import Basics
-from db.spec.options.option import Group, Option, Section, check_fits
+from db.spec.options.option import Option, Place, check_fits
 
 PROMPTS = (
     "The capital of France is",
@@ -30,8 +30,7 @@ class GenerateFields(Basics):
     OPTION: ClassVar = Option(
         check=_check,
         untimed={"generate": "generated text"},
-        group=Group.evaluation,
-        section=Section.evaluation,
+        place=Place.evaluation,
         labels={"generate": "Generate text"},
         docs={"generate": "[Generated text](#generated-text)."},
     )

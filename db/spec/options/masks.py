@@ -8,7 +8,7 @@ from pydantic import Field, StrictFloat
 
 from db.spec.allocations import Allocation, AllocationName
 from db.spec.options.basics import Basics
-from db.spec.options.option import Option, Section, check_fits
+from db.spec.options.option import Option, Place, check_fits
 from db.spec.options.refine import RefineFields
 from db.spec.pruning.globs import Glob
 from db.spec.pruning.methods import OWN_MASK, REMOVING, MethodName, SolverName
@@ -128,8 +128,8 @@ class MaskFields(Basics):
             "[0.45, 0.5, 0.55] with an entry for each block.",
         },
         usual=("pattern",),
-        section=Section.how,
-        sections={"pattern": Section.what, "propagation": Section.calibration},
+        place=Place.how,
+        places={"pattern": Place.what, "propagation": Place.propagation},
         labels={"pattern": "N:M pattern", "skip": "Layers to skip"},
         docs={
             "scope": "[Which weights compete](#which-weights-go).",

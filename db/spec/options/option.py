@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from enum import Enum
 from typing import Any, Literal
 
 from pydantic import BaseModel, BeforeValidator
@@ -13,27 +13,19 @@ from db.core.errors import SpecRefusedError
 UNFIT = "unfit_combination"
 
 
-class Group(StrEnum):
-    """The groups of a job's options in the help of commands."""
+class Place(Enum):
+    """Where options are shown: the group in the help of commands, and the section of the form."""
 
-    texts = "Model and texts"
-    pruning = "Pruning"
-    training = "Training"
-    formats = "Fewer bits"
-    evaluation = "Evaluation"
-    job = "The job and its result"
-
-
-class Section(StrEnum):
-    """The sections of the form on the page."""
-
-    what = "What to prune"
-    how = "How to prune"
-    recovery = "Recovery"
-    formats = "Quantisation"
-    calibration = "Calibration"
-    evaluation = "Evaluation"
-    output = "Outputs"
+    texts = ("Model and texts", "What to prune")
+    calibration = ("Model and texts", "Calibration")
+    what = ("Pruning", "What to prune")
+    how = ("Pruning", "How to prune")
+    propagation = ("Pruning", "Calibration")
+    refinement = ("Training", "How to prune")
+    recovery = ("Training", "Recovery")
+    formats = ("Fewer bits", "Quantisation")
+    evaluation = ("Evaluation", "Evaluation")
+    output = ("The job and its result", "Outputs")
 
 
 @dataclass(frozen=True)
@@ -58,10 +50,9 @@ class Option:
         planned: fields with which only the planner, which builds the model, can tell whether a
             job can run.
         untimed: what a field adds to a job that the planned time leaves out, by the field.
-        group: where the help of commands has the option.
-        groups: the groups of those of its fields that are in another one.
+        place: where the option is shown.
+        places: the places of those of its fields that are in another one.
         usual: fields that the short help shows.
-        section, sections: the same of the form.
         labels: labels of fields in the form, where they are not their names.
         docs: what the table in docs/jobs.md says besides the fields' own descriptions.
         remedies: the remedies of the errors that the option's types raise, by type of error.
@@ -83,15 +74,18 @@ class Option:
     neutral: object = None
     planned: tuple[str, ...] = ()
     untimed: Mapping[str, str] = field(default_factory=dict)
-    group: Group = Group.pruning
-    groups: Mapping[str, Group] = field(default_factory=dict)
+    place: Place = Place.what
+    places: Mapping[str, Place] = field(default_factory=dict)
     usual: tuple[str, ...] = ()
-    section: Section = Section.what
-    sections: Mapping[str, Section] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     docs: Mapping[str, str] = field(default_factory=dict)
     remedies: Mapping[str, str] = field(default_factory=dict)
     fields: tuple[str, ...] = ()
+
+    def place_of(self, name: str) -> tuple[str, str]:
+        """Return the group and the section of one of the option's fields."""
+        value: tuple[str, str] = self.places.get(name, self.place).value
+        return value
 
     def uses(self, spec: BaseModel, name: str) -> bool:
         """Whether a job sets one of the option's fields to something that has an effect."""

@@ -5,7 +5,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from db.spec.options.basics import Basics
-from db.spec.options.option import Group, Option, Section
+from db.spec.options.option import Option, Place
 from db.spec.outputs.targets import Outputs
 
 
@@ -17,9 +17,8 @@ class OutputFields(Basics):
             "output_address": "Correct it, or leave it out.",
             "same_outputs": "Remove one of them.",
         },
-        group=Group.job,
         usual=("output",),
-        section=Section.output,
+        place=Place.output,
         labels={"output": "Send the result to"},
         docs={"output": "[Outputs](outputs.md)."},
     )

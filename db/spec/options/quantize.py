@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from db.spec.options.basics import Basics
-from db.spec.options.option import Group, Option, Section, check_fits, name_or_object
+from db.spec.options.option import Option, Place, check_fits, name_or_object
 from db.spec.options.recover import RecoverFields
 from db.spec.options.removal import RemovalFields
 from db.spec.pruning.globs import Glob
@@ -90,9 +90,8 @@ class QuantizeFields(Basics):
             "quantize": "Write a scheme such as w4a16, or an object such as "
             '{{"scheme": "w4a16", "group_size": 128}}.'
         },
-        group=Group.formats,
         usual=("quantize",),
-        section=Section.formats,
+        place=Place.formats,
         labels={
             "quantize": "Quantise",
             "quantize.group_size": "Weights per scale",

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from db.spec.options.basics import Basics
-from db.spec.options.option import Group, Option, Section, flag_or_object
+from db.spec.options.option import Option, Place, flag_or_object
 
 FIELD = "rank_answers.dataset"
 """The field that may name a dataset of questions."""
@@ -70,8 +70,7 @@ class RankAnswersFields(Basics):
             '{{"drawn": 8}}.'
         },
         untimed={"rank_answers": "ranked answers"},
-        group=Group.evaluation,
-        section=Section.evaluation,
+        place=Place.evaluation,
         labels={"rank_answers": "Rank answers"},
         docs={"rank_answers": "[Ranking of answers](#ranking-of-answers)."},
     )

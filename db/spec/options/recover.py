@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt
 
 from db.spec.options.basics import Basics
-from db.spec.options.option import Group, Option, Section, check_fits, name_or_object
+from db.spec.options.option import Option, Place, check_fits, name_or_object
 from db.spec.pruning.methods import REMOVING, MethodName
 
 RecoveryKind = Literal["masked", "mask_lora", "spp", "ast"]
@@ -104,9 +104,8 @@ class RecoverFields(Basics):
         remedies={
             "recover": 'Write a kind such as masked, or {{"kind": "masked", "tokens": 1000000}}.'
         },
-        group=Group.training,
         usual=("recover",),
-        section=Section.recovery,
+        place=Place.recovery,
         labels={
             "recover": "Recovery",
             "recover.tokens": "Recovery tokens",

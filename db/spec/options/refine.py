@@ -15,7 +15,7 @@ from pydantic import (
 
 from db.spec.options.basics import Basics
 from db.spec.options.calibration import CalibrationFields
-from db.spec.options.option import Group, Option, Section, check_fits, flag_or_object
+from db.spec.options.option import Option, Place, check_fits, flag_or_object
 
 FEWEST_WINDOWS = 8
 """The minimum number of calibration windows; of these, one is held out."""
@@ -97,8 +97,7 @@ class RefineFields(Basics):
         remedies={
             "refine": 'Write true for the defaults, false, or an object such as {{"steps": 24}}.'
         },
-        group=Group.training,
-        section=Section.how,
+        place=Place.refinement,
         labels={"refine": "Refine each block"},
         docs={"refine": "[Refining each block](#refining-each-block)."},
     )

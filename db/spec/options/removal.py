@@ -5,7 +5,7 @@ from typing import ClassVar
 from pydantic import Field, StrictBool, StrictFloat, StrictInt
 
 from db.spec.options.basics import Basics, FieldName, SourceName, check_text_field
-from db.spec.options.option import Group, Option, check_fits, check_unused
+from db.spec.options.option import Option, Place, check_fits, check_unused
 from db.spec.pruning.methods import MEASURED, REMOVING, MethodName, SelectionName
 
 _OF_MASKS = ("pattern", "sparsity", "solver", "allocation", "scope")
@@ -77,7 +77,7 @@ class RemovalFields(Basics):
         texts={"keep_dataset": "keep_text_field"},
         # Only the opened model shows its units, and only the planner counts windows.
         planned=("ratio", "keep_dataset"),
-        groups=dict.fromkeys(("keep_dataset", "keep_text_field"), Group.texts),
+        places=dict.fromkeys(("keep_dataset", "keep_text_field"), Place.texts),
         labels={
             "uniform": "Same width in every block",
             "selection": "Which channels go",

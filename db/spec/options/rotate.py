@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, Field
 
 from db.spec.options.basics import Basics
-from db.spec.options.option import Group, Option, Section, check_fits
+from db.spec.options.option import Option, Place, check_fits
 from db.spec.options.quantize import QuantizeFields
 
 
@@ -30,8 +30,7 @@ class RotateFields(Basics):
         check=_check,
         varied=("rotate",),
         metrics={"rotate": ("rotation.residual", "rotation.values", "rotation.blocks")},
-        group=Group.formats,
-        section=Section.formats,
+        place=Place.formats,
         labels={"rotate": "Rotate before rounding"},
         docs={"rotate": "[Rotated before rounding](#rotated-before-rounding)."},
     )

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from db.spec.datasets.files import DataFile
 from db.spec.datasets.upload_store import UPLOADED
 from db.spec.options.basics import Basics
-from db.spec.options.option import Group, Option, Section, check_fits
+from db.spec.options.option import Option, Place, check_fits
 from db.spec.references import LOCAL, LocalPath, parse_dataset
 
 SUITES = MappingProxyType(
@@ -115,9 +115,8 @@ class TaskFields(Basics):
         named_metrics=lambda spec: task_metrics(spec.tasks or ()),
         estimates=ESTIMATES,
         untimed={"tasks": "zero-shot tasks"},
-        group=Group.evaluation,
         usual=("tasks",),
-        section=Section.evaluation,
+        place=Place.evaluation,
         labels={"tasks": "Zero-shot tasks", "task_limit": "Items of each task"},
         docs={"tasks": "[Zero-shot tasks](#zero-shot-tasks)."},
     )

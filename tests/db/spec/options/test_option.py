@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from db.spec.options.basics import Basics
-from db.spec.options.option import Section
+from db.spec.options.option import Place
 from db.spec.options.recover import RecoverFields
 from db.spec.prune_spec import OPTIONS, VARIED, PruneSpec
 
@@ -24,7 +24,7 @@ def test_an_option_names_its_own_fields_alone() -> None:
         lists = (option.amounts, option.varied, option.varied_lists, option.planned, option.usual)
         more = (option.texts, option.texts.values(), option.metrics, option.untimed, option.docs)
         nested = (name.partition(".")[0] for name in (*option.questions, *option.labels))
-        named = {*chain(*lists, *more, option.groups, option.sections), *nested}
+        named = {*chain(*lists, *more, option.places), *nested}
         assert named <= set(option.fields)
 
 
@@ -44,7 +44,7 @@ def test_the_members_of_objects_that_have_labels_exist() -> None:
 
 def test_every_section_has_a_place_in_the_form() -> None:
     titles = re.findall(r'title: "([^"]+)"', GROUPS_OF_FORM.read_text("utf-8"))
-    assert set(Section) <= set(titles)
+    assert {place.value[1] for place in Place} <= set(titles)
 
 
 def test_no_field_varies_twice() -> None:
