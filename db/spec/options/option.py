@@ -154,18 +154,12 @@ def flag_or_object(field: str, kind: type[BaseModel]) -> BeforeValidator:
     return BeforeValidator(read, json_schema_input_type=bool | kind | None)
 
 
-def name_or_object(
-    field: str, kind: type[BaseModel], names: Any, key: str, noun: str
-) -> BeforeValidator:
-    """Return a validator that reads one of ``names`` as an object with it, and ``none`` as None.
+def name_or_object(field: str, kind: type[BaseModel], noun: str) -> BeforeValidator:
+    """Return a validator that reads a name as an object with it, and ``none`` as None.
 
-    Args:
-        field: the field.
-        kind: the class of the object.
-        names: the type of the names.
-        key: the object's field that holds the name.
-        noun: what errors call a name, with an example.
+    The name is the one required field of ``kind``; errors call it ``noun``.
     """
+    [(key, own)] = [(name, one) for name, one in kind.model_fields.items() if one.is_required()]
 
     def read(value: object) -> object:
         if isinstance(value, str):
@@ -174,4 +168,5 @@ def name_or_object(
             return value
         raise PydanticCustomError(field, "Input should be {noun}, or an object", {"noun": noun})
 
-    return BeforeValidator(read, json_schema_input_type=Literal[names, "none"] | kind | None)
+    names: Any = Literal[own.annotation, "none"]
+    return BeforeValidator(read, json_schema_input_type=names | kind | None)

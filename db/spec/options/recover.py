@@ -52,8 +52,7 @@ class RecoverSpec(BaseModel):
 
 
 Recover = Annotated[
-    RecoverSpec | None,
-    name_or_object("recover", RecoverSpec, RecoveryKind, "kind", "a kind such as 'masked'"),
+    RecoverSpec | None, name_or_object("recover", RecoverSpec, "a kind such as 'masked'")
 ]
 
 
