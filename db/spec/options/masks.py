@@ -92,7 +92,7 @@ def _check_pattern(spec: "MaskFields", pattern: str) -> None:
     check_fits("sparsity", spec.sparsity, (is_other, f"pattern {pattern} gives {share:g}", remedy))
     reason = f"pattern {pattern} gives every matrix the same sparsity"
     spread = spec.allocation is not AllocationName.uniform
-    value = spec.model_dump(mode="json", include={"allocation"})["allocation"]
+    value = spec.model_dump(mode="json", include={"allocation"})["allocation"] if spread else None
     check_fits("allocation", value, (spread, reason, "Leave allocation or pattern out."))
     reason = f"pattern {pattern} determines which weights compete"
     misfit = (spec.scope is not None, reason, "Leave scope or pattern out.")

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import cache
 from typing import Any, Literal
 
 from pydantic import BaseModel, BeforeValidator
@@ -93,6 +94,7 @@ class Option:
         return bool(value) and value != self.neutral
 
 
+@cache
 def options_of(spec: type[BaseModel]) -> tuple[Option, ...]:
     """Return the options of which a class of specifications is made, in the order of the fields."""
     return tuple(
@@ -134,11 +136,13 @@ def check_unused(
     """
     for name in names:
         unused = 0.0 if name == "sparsity" else type(spec).model_fields[name].default
+        if getattr(spec, name) == unused:
+            continue
         remedy = f"Leave {name} out."
         if alternative is not None:
             remedy = f"Leave {name} out, or name a method that {alternative}, such as zpruner."
         value = spec.model_dump(mode="json", include={name})[name]
-        check_fits(name, value, (getattr(spec, name) != unused, reason, remedy))
+        raise SpecRefusedError(name, value, UNFIT, reason, remedy)
 
 
 def flag_or_object(field: str, kind: type[BaseModel]) -> BeforeValidator:
