@@ -7,6 +7,8 @@ ARGS ?=
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
+# Without its bytecode, every process that a test starts would compile all modules again.
+unexport PYTHONDONTWRITEBYTECODE
 # The page that the API serves at /; rebuilt when one of its sources has changed.
 DASHBOARD := api/dashboard
 PAGE := $(DASHBOARD)/dist/index.html

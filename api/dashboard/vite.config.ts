@@ -33,7 +33,12 @@ export default defineConfig({
     },
   },
   test: {
-    include: ["src/**/*.test.{ts,tsx}"],
+    projects: [
+      { extends: true, test: { name: "pages", include: ["src/**/*.test.tsx"] } },
+      // Tests of modules without a page leave nothing behind, so they share one environment.
+      { extends: true, test: { name: "modules", include: ["src/**/*.test.ts"], isolate: false } },
+    ],
+    pool: "threads",
     setupFiles: ["src/testing-service.ts"],
     // A busy machine may take many times as long as the default allows.
     testTimeout: 60_000,

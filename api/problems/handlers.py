@@ -153,4 +153,4 @@ def _unreadable(cause: BaseException | None) -> str | None:
 def _methods(request: Request, routes: Sequence[APIRoute]) -> list[str]:
     """Return the methods of all routes that match the request's path, in alphabetical order."""
     same = (route for route in routes if route.path_regex.match(request.url.path))
-    return sorted({method for route in same for method in route.methods})
+    return sorted({method for route in same for method in route.methods or ()})

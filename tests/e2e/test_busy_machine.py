@@ -15,7 +15,7 @@ CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os
 
 def test_a_tiny_job_ends_without_a_crash(service: Service, client: Client) -> None:
     lines = len(service.log_lines())
-    with busy_processes(2 * CORES):
+    with busy_processes(CORES):
         job = client.jobs.wait(submit(client, "tiny", samples=3).id, timeout_s=DEADLINE_S)
     reasons = [event.data.get("reason") for event in client.jobs.events(job.id)]
     assert (job.status, job.attempt, set(reasons)) == ("succeeded", 1, {None})

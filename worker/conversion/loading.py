@@ -72,11 +72,11 @@ def main() -> None:
     parameters.no_extra_bufts = True  # copies of the weights in other layouts
     parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = 1
     try:
-        xllamacpp.Server(parameters)
+        server = xllamacpp.Server(parameters)
     except RuntimeError:
         _flush_log(xllamacpp.xllamacpp.__file__)
         raise
-    os._exit(0)  # the server's threads can keep a process that ends otherwise
+    os._exit(0 if server else 1)  # a server that is deleted can wait for its threads forever
 
 
 def _flush_log(library: str) -> None:

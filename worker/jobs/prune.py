@@ -29,7 +29,7 @@ from worker.jobs.stages.job_stages import PACKAGED, JobStages
 from worker.jobs.stages.stage import Measured, WrittenModel
 from worker.jobs.written.smaller import whole_folder, write_smaller
 from worker.jobs.written.unit_probabilities import write_probabilities
-from worker.jobs.written.weights import read_weights
+from worker.jobs.written.weights import written_weights
 from worker.pruning.base.compute import compute_device
 from worker.pruning.base.increments import AT_ONCE
 from worker.pruning.base.waiting import WaitingClock
@@ -94,7 +94,7 @@ def _pruned(
     """Prune the model at once or gradually, and train it if the job has a recovery."""
     if last_increment(job.spec) == AT_ONCE:
         return (yield from prune_model(job, out, cached, _STARTED, end))
-    return (yield from GradualPruning(job, out, cached).progress(_STARTED, end))
+    return (yield from GradualPruning(job, out, cached).run(_STARTED, end))
 
 
 def _measured(
@@ -118,7 +118,7 @@ def _measured(
     result = WrittenModel(out, shards, blocks)
     measured |= yield from stages.measure(result, is_result=True)
     yield JobProgress(Phase.packaging, PACKAGED)
-    weights = yield from read_weights(job, blocks, out, shards, PACKAGED)
+    weights = written_weights(job, blocks, shards)
     certificate = Measured(weights.metrics(), weights.report())
     return shards, {"certificate": certificate} | measured
 

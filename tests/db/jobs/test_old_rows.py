@@ -13,7 +13,7 @@ from db.events.event_order import EventOrder, order_events
 from db.events.history import attempts
 from db.events.job_events import EventRepository
 from db.jobs.commands import JobCommands
-from db.jobs.retention import RetentionRepository
+from db.jobs.old_rows import OldRowRepository
 from db.scheduling.claims import ClaimRepository
 from db.scheduling.leases import LeaseRepository
 from db.tables.access import AuditEntry
@@ -117,7 +117,7 @@ def test_a_retry_continues_with_unused_event_numbers(sessions: Sessions) -> None
 def test_each_deletion_is_limited_and_the_next_one_continues(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("db.jobs.retention.JOB_BATCH_SIZE", 2)
+    monkeypatch.setattr("db.jobs.old_rows.JOB_BATCH_SIZE", 2)
     monkeypatch.setattr("worker.control.cleanup.MAX_BATCHES", 2)
     for _ in range(5):
         work(sessions)
@@ -128,7 +128,7 @@ def test_each_deletion_is_limited_and_the_next_one_continues(
 def test_old_audit_entries_are_deleted_in_batches(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("db.jobs.retention.ENTRY_BATCH_SIZE", 2)
+    monkeypatch.setattr("db.jobs.old_rows.ENTRY_BATCH_SIZE", 2)
     fields = {"who": "me", "action": "POST /v1/jobs", "target": "/v1/jobs", "status": 201}
     fields |= {"request_id": "req_1", "address": "127.0.0.1"}
     with sessions.begin() as session:
@@ -138,7 +138,7 @@ def test_old_audit_entries_are_deleted_in_batches(
         session.execute(update(AuditEntry).values(created_at=now(-LONG_AGO)))
         audit.add(**fields)
     with sessions.begin() as session:
-        assert RetentionRepository(session).delete_audit_entries(timedelta(days=1)) == 2
+        assert OldRowRepository(session).delete_audit_entries(timedelta(days=1)) == 2
     assert forget(sessions) == 1
     with sessions() as session:
         assert AuditRepository(session).count() == 1

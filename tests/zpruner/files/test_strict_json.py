@@ -1,7 +1,7 @@
 import pytest
 
-from db.spec import json_files
-from db.spec.json_files import MAX_DEPTH, parse_json
+from zpruner.files import strict_json
+from zpruner.files.strict_json import MAX_DEPTH, parse_json
 
 
 def nested(depth: int) -> bytes:
@@ -36,7 +36,7 @@ def test_what_a_later_reader_could_refuse_or_read_otherwise_is_refused(content: 
 def test_too_many_values_are_refused_before_they_are_parsed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(json_files, "MAX_VALUES", 10)
+    monkeypatch.setattr(strict_json, "MAX_VALUES", 10)
     assert len(parse_json(b"[" + b"[]," * 4 + b"[]]")) == 5
     with pytest.raises(ValueError, match="too many values"):
         parse_json(b"[" + b"[]," * 5 + b"]")

@@ -18,7 +18,7 @@ DETAILS = ("phase", "progress", "resumed", "output_progress")
 kept."""
 
 
-class RetentionRepository:
+class OldRowRepository:
     """Deletes old rows; never commits."""
 
     def __init__(self, session: Session) -> None:
