@@ -1,6 +1,7 @@
-"""Write what the client knows of a job's fields: ``python -m tools.job_schema``.
+"""Write what the client and the docs know of a job's fields: ``python -m tools.job_schema``.
 
-The command line reads the JSON schema of the fields; the Python client has their types.
+The command line reads the JSON schema of the fields, and how they are grouped; the Python client
+has their types; docs/jobs.md has a table of them.
 """
 
 import json
@@ -9,13 +10,28 @@ from pathlib import Path
 from typing import Any
 
 from api.schemas.requests import JobRequest
-from db.spec.prune_spec import PruneSpec
+from db.spec.options.option import Place
+from db.spec.prune_spec import OPTIONS, VARIED, PruneSpec
+from tools.settings_reference import between_marks
 
+PAGE = Path(__file__).parents[1] / "docs" / "jobs.md"
 PACKAGE = Path(__file__).parents[1] / "zpruner"
+GROUPS = PACKAGE / "cli" / "option_groups.json"
 FILE = PACKAGE / "cli" / "prune_spec.json"
-OPTIONS = PACKAGE / "client" / "models" / "job_options.py"
+CLIENT = PACKAGE / "client" / "models" / "job_options.py"
+UNGROUPED = ("model", "expect")
+"""The fields that are no options of commands."""
+REQUEST_DOCS = {
+    "queue": "[Queues and workers](operations.md#queues-and-workers).",
+    "priority": "−10 to 10; of equal ones, the oldest.",
+    "not_before": "In a [trigger](triggers.md), from its call on.",
+    "gate": "[Whether it is good enough](sweeps.md#whether-it-is-good-enough).",
+    "reuse": "That response is `200`. Without a `revision` the model may have changed since.",
+}
+"""What the table says of the fields that belong to the request, besides their descriptions."""
 POSITIONAL = ("model", "sparsity", "dataset")
 """The fields that are parameters of their own."""
+HEAD = "\n| field | default | meaning |\n|---|---|---|\n"
 PLAIN = {"string": "str", "number": "float", "integer": "int", "boolean": "bool", "null": "None"}
 ORDER = ("datetime", "timedelta", "Mapping", "Sequence", "bool", "float", "int", "str", "None")
 HEADER = '''\
@@ -41,6 +57,44 @@ class JobOptions(TypedDict, total=False):
 def schema_text() -> str:
     """Return the JSON schema of a specification."""
     return json.dumps(PruneSpec.model_json_schema(), indent=1, ensure_ascii=False) + "\n"
+
+
+def groups_text() -> str:
+    """Return the groups of the fields, the usual ones, and those that a sweep can vary."""
+    groups: dict[str, list[str]] = {place.value[0]: [] for place in Place}
+    for option in OPTIONS:
+        for name in option.fields:
+            if name not in UNGROUPED:
+                groups[option.place_of(name)[0]].append(name)
+    lists = [name for option in OPTIONS for name in option.varied_lists]
+    shown = {
+        "groups": groups,
+        "usual": [name for option in OPTIONS for name in option.usual],
+        "varied": [name for name in VARIED if name not in lists],
+        "varied_lists": lists,
+    }
+    return json.dumps(shown, indent=1) + "\n"
+
+
+def page_text() -> str:
+    """Return the text of docs/jobs.md with its table updated."""
+    more = {name: text for option in OPTIONS for name, text in option.docs.items()} | REQUEST_DOCS
+    fields = JobRequest.model_json_schema()["properties"]
+    rows = [_row(name, field, more.get(name, "")) for name, field in fields.items()]
+    return between_marks(PAGE, HEAD + "".join(rows) + "\n")
+
+
+def written() -> list[tuple[Path, str]]:
+    """Return the files that are made from the fields, each with its text."""
+    texts = (schema_text(), options_text(), groups_text(), page_text())
+    return list(zip((FILE, CLIENT, GROUPS, PAGE), texts, strict=True))
+
+
+def _row(name: str, field: Mapping[str, Any], more: str) -> str:
+    default = field.get("default")
+    shown = "" if default in (None, [], {}) else f"`{json.dumps(default).strip(chr(34))}`"
+    meaning = " ".join([*field.get("description", "").split(), more]).strip().replace("|", "\\|")
+    return f"| `{name}` | {shown} | {meaning} |\n"
 
 
 def options_text() -> str:
@@ -103,8 +157,8 @@ def _place(text: str) -> tuple[int, str]:
 
 
 def main() -> None:
-    FILE.write_text(schema_text())
-    OPTIONS.write_text(options_text())
+    for file, text in written():
+        file.write_text(text, "utf-8")
 
 
 if __name__ == "__main__":

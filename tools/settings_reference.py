@@ -40,9 +40,14 @@ def names_text() -> str:
 
 def page_text() -> str:
     """Return the text of docs/settings.md with its tables updated."""
-    before, _, rest = PAGE.read_text("utf-8").partition(START)
+    return between_marks(PAGE, "".join([*map(_section, PARTS), "\n"]))
+
+
+def between_marks(page: Path, text: str) -> str:
+    """Return the text of a page with what is between its marks replaced."""
+    before, _, rest = page.read_text("utf-8").partition(START)
     _, _, after = rest.partition(END)
-    return "".join([before, START, *map(_section, PARTS), "\n", END, after])
+    return "".join([before, START, text, END, after])
 
 
 def _prefixed(part: type[Settings]) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from api.core.settings import ApiSettings
@@ -19,7 +20,7 @@ from db.core.session import Sessions
 from db.files.fetched_uploads import fetch_uploads
 from db.files.file_check import check_file
 from db.spec.checkpoint_headers import check_weights
-from db.spec.combinations.combination import check_combination
+from db.spec.combination import check_combination
 from db.spec.datasets.files import DataFile
 from db.spec.datasets.upload_store import UploadStore
 from db.spec.dimensions import check_dimensions
@@ -29,7 +30,7 @@ from db.spec.inputs.bucket_references import S3File, S3Folder
 from db.spec.model_configs import check_configs
 from db.spec.outputs.allowed import check_targets
 from db.spec.outputs.targets import Target
-from db.spec.prune_spec import PruneSpec
+from db.spec.prune_spec import OPTIONS, PruneSpec
 from db.spec.references import (
     Builtin,
     HubDataset,
@@ -124,13 +125,9 @@ class Preflight:
             secret = read_model_secret(self._sessions, settings, spec, key_id, CHECK)
             warnings += self._check_remote_model(reference, secret)
         is_unreachable = bool(warnings)
-        for field, name, text_field in (
-            ("dataset", spec.dataset, spec.text_field),
-            ("keep_dataset", spec.keep_dataset, spec.keep_text_field),
-            ("eval_dataset", spec.eval_dataset, spec.eval_text_field),
-        ):
-            if name is not None:
-                text = self._dataset(field, name, text_field)
+        for field, of_text in chain.from_iterable(option.texts.items() for option in OPTIONS):
+            if (name := getattr(spec, field)) is not None:
+                text = self._dataset(field, name, getattr(spec, of_text))
                 warnings += text.warnings
                 is_unreachable |= text.is_unreachable
                 if text.file is not None:

@@ -12,9 +12,8 @@ from typing import Any
 
 from db.spec.datasets.files import JSON_SUFFIXES, ChatRow, DataFile, IdsRow
 from db.spec.datasets.protocols import built_in, protocol_window
-from db.spec.prune_spec import PruneSpec
-from db.spec.pruning.methods import REMOVING
-from db.spec.refinement import FEWEST_WINDOWS
+from db.spec.options.refine import FEWEST_WINDOWS
+from db.spec.prune_spec import OPTIONS, PruneSpec
 
 DECODERS = frozenset(
     {
@@ -84,13 +83,7 @@ def passes_static_checks(spec: PruneSpec, model: LocalModel, texts: Mapping[str,
         texts: the local files of ``dataset`` and ``eval_dataset``, keyed by these field names.
     """
     return (
-        spec.recover is None  # it needs more text, which the planner counts
-        # Only the opened model shows all layers, their widths, its units, and what a step removes.
-        and spec.method not in REMOVING
-        and spec.quantize is None
-        and spec.binarize is None
-        and spec.steps in {None, 1}
-        and spec.keep_dataset is None  # the planner counts its windows
+        not any(option.uses(spec, name) for option in OPTIONS for name in option.planned)
         and (spec.sparsity == 0 or spec.sparsity >= LOW_SPARSITY)
         and all(_is_checkable(file) for file in texts.values())
         and _is_decoder(model.config)

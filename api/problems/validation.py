@@ -15,6 +15,7 @@ from api.problems.query_parameters import query_names
 from api.schemas.requests import JobRequest
 from db.core.escaping import MAX_SHOWN, escape_surrogates, quoted
 from db.core.problem import FieldProblem
+from db.spec.prune_spec import OPTIONS
 
 REMEDIES = {
     "missing": "Add it.",
@@ -33,15 +34,6 @@ REMEDIES = {
     "datetime_parsing": "Write it as 2026-01-05T09:30:00Z.",
     "datetime_type": "Write it as 2026-01-05T09:30:00Z.",
     "datetime_object_invalid": "Write it as 2026-01-05T09:30:00Z.",
-    "pattern": "Write 2:4 to keep two of each four neighbours.",
-    "refine": 'Write true for the defaults, false, or an object such as {{"steps": 24}}.',
-    "recover": 'Write a kind such as masked, or {{"kind": "masked", "tokens": 1000000}}.',
-    "allocation": 'Use a name, {{"name": "owl", "spread": 0.15}}, or a list like [0.45, 0.5, 0.55] '
-    "with an entry for each block.",
-    "output": 'Write {{"hub": "org/name", "secret": "hf-write"}}, a bucket or an MLflow server '
-    "(docs/outputs.md).",
-    "output_address": "Correct it, or leave it out.",
-    "same_outputs": "Remove one of them.",
     "empty_gate": 'Name a figure, as in {{"max": {{"perplexity_ratio": 1.1}}}}.',
     "one_of_both": "Name the values of some fields in grid, or the points themselves in jobs.",
     "too_many_points": "Leave values out, or make several sweeps.",
@@ -68,12 +60,9 @@ REMEDIES = {
     "bool_type": "Use true or false.",
     "bool_parsing": "Use true or false.",
     "multiple_of": "Use a multiple of {multiple_of}.",
-    "quantize": "Write a scheme such as w4a16, or an object such as "
-    '{{"scheme": "w4a16", "group_size": 128}}.',
-    "binarize": 'Write true for the defaults, false, or an object such as {{"kept": 4.4}}.',
-    "rank_answers": 'Write true for the defaults, false, or an object such as {{"drawn": 8}}.',
     "moment": "Use a time from 1970-01-01T00:00:00Z on and before 3000-01-01T00:00:00Z.",
     "model_attributes_type": "Send one JSON object, and Content-Type: application/json.",
+    **{error: remedy for option in OPTIONS for error, remedy in option.remedies.items()},
 }
 """The remedy for each type of validation error: pydantic's types and this service's own."""
 REASONS = {

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import product
 from math import prod
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import Field, JsonValue, StrictInt, ValidationError, model_validator
@@ -14,35 +14,17 @@ from db.core.digests import digest
 from db.core.errors import SpecRefusedError
 from db.core.escaping import quoted
 from db.jobs.sweeps import Point
-from db.spec.combinations.combination import check_combination
+from db.spec.combination import check_combination
 from db.spec.metrics import check_gate
 from db.spec.outputs.targets import HubOutput, Target
+from db.spec.prune_spec import VARIED
 
 MAX_POINTS = 200
 
-Varied = Literal[
-    "sparsity",
-    "ratio",
-    "steps",
-    "preset",
-    "method",
-    "pattern",
-    "solver",
-    "allocation",
-    "scope",
-    "correction",
-    "damping",
-    "variant",
-    "propagation",
-    "refine",
-    "recover",
-    "quantize",
-    "rotate",
-    "binarize",
-    "skip",
-]
-"""Fields that change the pruning but not the evaluation, so that points are comparable and share
-one measurement of the dense model."""
+if TYPE_CHECKING:
+    Varied = str
+else:
+    Varied = Literal[VARIED]
 
 Values = Annotated[list[JsonValue], Field(min_length=1, max_length=MAX_POINTS)]
 

@@ -21,7 +21,7 @@ from db.files.artifacts import ArtifactRepository
 from db.jobs.repository import JobRepository
 from db.jobs.trials import TrialRepository, trial_spec
 from db.scheduling.queues import QueueRepository
-from db.spec.generation import TrialRequest
+from db.spec.trials import TrialRequest
 from db.startup.tracing import traceparent
 from db.tables.artifacts import Artifact
 from db.tables.base import Document

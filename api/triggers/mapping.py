@@ -9,7 +9,7 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 from api.core.json_pointers import PointerNotFoundError, resolve
 from api.schemas.requests import JobRequest
 from db.core.errors import SpecRefusedError
-from db.spec.combinations.combination import check_combination
+from db.spec.combination import check_combination
 from db.spec.metrics import check_gate
 from db.spec.outputs.targets import Outputs, Target
 from db.tables.triggers import Trigger

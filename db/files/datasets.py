@@ -10,13 +10,13 @@ from sqlalchemy.orm import Session
 from db.core.errors import DatasetInUseError, DatasetNotFoundError
 from db.core.states import FINAL, JobState
 from db.spec.datasets.upload_store import UPLOADED, not_uploaded
-from db.spec.evaluation.rank_answers import FIELD as RANK_ANSWERS
-from db.spec.prune_spec import PruneSpec
+from db.spec.evaluation.question_files import QUESTION_FIELDS, named_questions
+from db.spec.prune_spec import OPTIONS, PruneSpec
 from db.tables.base import SEARCHABLE_JSON
 from db.tables.datasets import Dataset
 from db.tables.jobs import Job
 
-FIELDS = ("dataset", "keep_dataset", "eval_dataset")
+FIELDS = tuple(name for option in OPTIONS for name in option.texts)
 """The fields of a specification that may name an uploaded dataset, beside those of questions."""
 MAX_USERS = 3
 """How many jobs `DatasetInUseError` lists at most."""
@@ -122,17 +122,16 @@ class DatasetRepository:
 def _uploads(spec: PruneSpec) -> list[tuple[str, str]]:
     """Return the fields that name an uploaded dataset, each with the name."""
     named = [(field, getattr(spec, field) or "") for field in FIELDS]
-    named += [("tasks", name) for name in spec.tasks or ()]
-    named += [(RANK_ANSWERS, (spec.rank_answers and spec.rank_answers.dataset) or "")]
+    named += named_questions(spec)
     return [(field, name) for field, name in named if name.startswith(UPLOADED)]
 
 
 def _names(dataset: Dataset) -> ColumnElement[bool]:
     """Return SQL for whether a job's specification names the dataset."""
     spec = type_coerce(Job.spec, SEARCHABLE_JSON)
-    tasks = spec["tasks"].as_string()  # the list as JSON
-    return or_(
-        spec["rank_answers", "dataset"].as_string() == dataset.reference,
-        *(spec[field].as_string() == dataset.reference for field in FIELDS),
-        tasks.contains(f'"{dataset.reference}"', autoescape=True),
-    )
+    paths = {field: tuple(field.split(".")) for field in (*FIELDS, *QUESTION_FIELDS)}
+    equal = (spec[path].as_string() == dataset.reference for path in paths.values())
+    quoted = f'"{dataset.reference}"'  # a list is searched as JSON
+    lists = (spec[paths[field]].as_string() for field in QUESTION_FIELDS)
+    listed = (text.contains(quoted, autoescape=True) for text in lists)
+    return or_(*equal, *listed)

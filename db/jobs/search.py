@@ -21,37 +21,14 @@ MODEL_KEY_BYTES = 256
 SEARCH_BYTES = 1024
 DIGESTED = "sha256:"
 """The prefix of the ``model_key`` of a model with a very long name."""
-ADDED_FIELDS = (
-    "text_field",
-    "eval_text_field",
-    "preset",
-    "variant",
-    "refine",
-    "recover",
-    "quantize",
-    "tasks",
-    "task_limit",
-    "generate",
-    "prompts",
-    "rank_answers",
-    "benchmark",
-    "expect",
-    "model_secret",
-    "output",
-    "ratio",
-    "binarize",
-    "rotate",
-    "steps",
-    "keep_dataset",
-    "keep_text_field",
-    "uniform",
-    "selection",
-    "search_steps",
-    "search_start",
+FIRST_FIELDS = frozenset(
+    {
+        *("model", "sparsity", "dataset", "revision", "method", "scope", "pattern", "solver"),
+        *("correction", "damping", "allocation", "skip", "propagation", "samples", "seq_len"),
+        *("seed", "dtype", "eval_dataset", "eval_samples"),
+    }
 )
-"""Fields that did not exist when older jobs' digests were computed."""
-ADDED_AS_TRUE = ("uniform",)
-"""Those of them that are true by default; the others are unset."""
+"""The fields of the oldest jobs; their digests are those of these fields alone."""
 NO_LABELS: Mapping[str, object] = MappingProxyType({})
 # Shorter parts, such as "ba", are in most ids.
 PART_OF_ID = re.compile(r"(?:job_)?[0-9a-f]{6,32}")
@@ -76,7 +53,7 @@ def search_columns(
 
 
 def _digest(spec: PruneSpec, result_digest: str | None) -> str:
-    """Return the digest of a specification; `ADDED_FIELDS` are included only if they are set."""
+    """Return the digest of a specification; later fields are included only if they are set."""
     written = spec.model_dump(mode="json")
     if result_digest is not None:  # equal results of several jobs are one model
         written["model"] = f"{JOB}{result_digest}"
@@ -84,9 +61,8 @@ def _digest(spec: PruneSpec, result_digest: str | None) -> str:
 
 
 def _counts(name: str, value: object) -> bool:
-    if name in ADDED_AS_TRUE:
-        return value is False
-    return name not in ADDED_FIELDS or bool(value)
+    """Whether a field is one of `FIRST_FIELDS`, or not as in a job that does not name it."""
+    return name in FIRST_FIELDS or bool(value) != bool(PruneSpec.model_fields[name].default)
 
 
 def model_key(model: str) -> str:

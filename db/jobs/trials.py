@@ -15,9 +15,9 @@ from db.core.states import FINAL
 from db.events.job_events import IDS_AT_ONCE
 from db.jobs.quotas import QuotaRepository
 from db.jobs.repository import JobRepository, NewJob
-from db.spec.generation import TrialRequest
 from db.spec.prune_spec import PruneSpec
 from db.spec.pruning.methods import MethodName
+from db.spec.trials import TrialRequest
 from db.tables.jobs import Job
 from db.tables.trials import TRIAL, Trial
 

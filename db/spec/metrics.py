@@ -2,15 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from itertools import chain
 
 from db.core.errors import SpecRefusedError
-from db.spec.combinations.unfit import UNFIT
-from db.spec.evaluation.rank_answers import ESTIMATE, RANKING_METRICS
-from db.spec.formats.binarization import BINARIZATION_METRICS
-from db.spec.prune_spec import PruneSpec
+from db.spec.options.option import UNFIT
+from db.spec.options.tasks import TASK_METRICS
+from db.spec.prune_spec import OPTIONS, PruneSpec
 from db.spec.quality_gate import Gate
-from db.spec.zero_shot import ESTIMATES, TASK_METRICS, task_metrics
 
 PERPLEXITIES = (
     "perplexity_ratio",
@@ -50,63 +47,33 @@ METRIC_NAMES = (
 Some are null or missing where they cannot be known: those of memory on a GPU without one, predicted
 times without a known speed, and what is counted in text if the dataset has token ids.
 """
-RECOVERY_METRICS = (
-    "perplexity_before_recovery",
-    "recovery.seconds",
-    "recovery.steps",
-    "recovery.best_step",
-    "recovery.tokens",
-    "recovery.held_out_loss_before",
-    "recovery.held_out_loss_after",
-)
-PATTERN_METRICS = ("patterns.broken",)
-STEP_METRICS = ("kept_step", "stopped_at_step")
-QUANTIZATION_METRICS = (
-    "quantization.bits",
-    "quantization.group_size",
-    "quantization.bytes",
-    "quantization.bits_per_weight",
-    "quantization.error",
-    "quantization.fallbacks",
-)
-ROTATION_METRICS = ("rotation.residual", "rotation.values", "rotation.blocks")
-BENCHMARK_METRICS = (
-    "speed.prefill_ratio",
-    "speed.decode_ratio",
-    "speed.memory_ratio",
-    "weights_bytes_ratio",
-    "speed.dense_prefill_tokens_per_second",
-    "speed.pruned_prefill_tokens_per_second",
-    "speed.dense_decode_tokens_per_second",
-    "speed.pruned_decode_tokens_per_second",
-    "speed.dense_memory_bytes",
-    "speed.pruned_memory_bytes",
-    "speed.confidence",
-)
 OPTIONAL_METRICS: Mapping[str, tuple[str, ...]] = {
-    "recover": RECOVERY_METRICS,
-    "pattern": PATTERN_METRICS,
-    "steps": STEP_METRICS,
-    "quantize": QUANTIZATION_METRICS,
-    "rotate": ROTATION_METRICS,
-    "binarize": BINARIZATION_METRICS,
-    "rank_answers": RANKING_METRICS,
-    "benchmark": BENCHMARK_METRICS,
+    field: names for option in OPTIONS for field, names in option.metrics.items()
 }
 """The further ones of a job, by the field that it sets for them."""
-METRICS_OF_VALUES = {"pgp.changed": ("method", "pgp"), "recovery.mask_moved": ("recover", "ast")}
+METRICS_OF_VALUES: Mapping[str, tuple[str, str]] = {
+    name: one for option in OPTIONS for name, one in option.metrics_of_values.items()
+}
 """Those that only one value of a field brings: the field and the value of each."""
 
 
 def metrics_of(spec: PruneSpec) -> tuple[str, ...]:
     """Return the names of the metrics that a job of this specification will have."""
-    wanted = [field for field in OPTIONAL_METRICS if getattr(spec, field)]
-    if spec.steps == 1:  # such a job is not gradual
-        wanted.remove("steps")
-    optional = chain.from_iterable(OPTIONAL_METRICS[field] for field in wanted)
-    values = {"method": spec.method, "recover": spec.recover and spec.recover.kind}
-    special = (name for name, (field, value) in METRICS_OF_VALUES.items() if values[field] == value)
-    return (*METRIC_NAMES, *task_metrics(spec.tasks or ()), *optional, *special)
+    named = (name for option in OPTIONS for name in option.named_metrics(spec))
+    optional = (
+        name
+        for option in OPTIONS
+        for field, names in option.metrics.items()
+        if option.uses(spec, field)
+        for name in names
+    )
+    special = (name for name, one in METRICS_OF_VALUES.items() if _has_value(spec, *one))
+    return (*METRIC_NAMES, *named, *optional, *special)
+
+
+def _has_value(spec: PruneSpec, field: str, value: str) -> bool:
+    found = getattr(spec, field)
+    return bool(getattr(found, "kind", found) == value)
 
 
 def check_gate(gate: Gate | None, spec: PruneSpec) -> None:
@@ -152,7 +119,7 @@ def _check_confidence(gate: Gate) -> None:
         )
 
 
-_WITH_INTERVALS = {*ESTIMATES, *PERPLEXITIES, ESTIMATE}
+_WITH_INTERVALS = {*PERPLEXITIES, *(name for one in OPTIONS for name in one.estimates)}
 
 
 def _remedy(name: str, known: Sequence[str]) -> str:

@@ -4,8 +4,8 @@ from collections.abc import Generator
 from importlib import import_module
 from pathlib import Path
 
-from db.spec.generation import TrialRequest
 from db.spec.prune_spec import PruneSpec
+from db.spec.trials import TrialRequest
 from worker.jobs.progress import JobProgress, JobResult
 from worker.jobs.resources import Resources
 from worker.jobs.trials.tried_model import TriedModel

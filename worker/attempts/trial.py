@@ -9,7 +9,7 @@ from db.files.artifact_store import ArtifactStore
 from db.files.artifacts import ArtifactRepository
 from db.files.stored_file import StoredFile
 from db.jobs.trials import TrialRepository
-from db.spec.generation import TrialRequest
+from db.spec.trials import TrialRequest
 from db.tables.artifacts import Artifact
 from worker.jobs.trials.tried_model import TriedModel
 

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from db.jobs.estimates import TimedJob
-from db.spec.combinations.combination import check_combination
-from db.spec.prune_spec import PruneSpec
+from db.spec.combination import check_combination
+from db.spec.prune_spec import OPTIONS, PruneSpec
 from worker.estimates.correction import contradicts
 from worker.estimates.duration import Duration, duration
 from worker.estimates.expected_windows import expected_windows, needs_tokenizer
@@ -157,13 +157,12 @@ def _plan_or_refusal(
 
 def _not_planned(spec: PruneSpec) -> list[str]:
     """Return a warning that names what the planned time leaves out, if anything."""
-    parts = {
-        "zero-shot tasks": spec.tasks,
-        "generated text": spec.generate,
-        "ranked answers": spec.rank_answers,
-        "the benchmark": spec.benchmark,
-    }
-    left_out = " and ".join(name for name, wanted in parts.items() if wanted)
+    left_out = " and ".join(
+        what
+        for option in OPTIONS
+        for name, what in option.untimed.items()
+        if option.uses(spec, name)
+    )
     return [f"the time does not include {left_out}"] if left_out else []
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from db.spec.combinations.combination import check_combination
+from db.spec.combination import check_combination
 from db.spec.prune_spec import PruneSpec
 from db.spec.references import parse_model
 from worker.estimates.expected_windows import counted_windows

@@ -9,9 +9,9 @@ from pathlib import Path, PurePath
 from db.core.states import Phase
 from db.spec.checkpoint_headers import weight_files
 from db.spec.datasets.upload_store import UPLOADED
-from db.spec.expected_inputs import CALIBRATION, EVALUATION, KEEP, MODEL
 from db.spec.inputs.bucket_references import S3File
 from db.spec.inputs.job_results import JOB
+from db.spec.options.expect import CALIBRATION, EVALUATION, KEEP, MODEL
 from db.spec.prune_spec import PruneSpec
 from db.spec.references import (
     LOCAL,

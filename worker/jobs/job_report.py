@@ -1,7 +1,7 @@
 """The report of a finished job, ready for JSON."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,11 +10,11 @@ import transformers
 
 from worker.evaluation.overlap import MOST_OVERLAP
 from worker.evaluation.perplexity import perplexity, perplexity_interval
-from worker.jobs.measurements.other_results import OtherResults
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.pruned.pruned_model import PrunedModel
 from worker.jobs.recipes import recipe_at
 from worker.jobs.recovered_model import RecoveredModel
+from worker.jobs.stages.stage import Measured
 from worker.jobs.written.result_warnings import result_warnings
 from worker.pruning.base.compute import dtype_name
 from worker.pruning.base.errors import NotFiniteError
@@ -25,10 +25,14 @@ from worker.recovery.results import RecoveryResult
 
 
 def job_report(
-    job: OpenedJob, model: PrunedModel, others: OtherResults, waiting_share: float | None
+    job: OpenedJob,
+    model: PrunedModel,
+    measured: Mapping[str, Measured],
+    waiting_share: float | None,
 ) -> dict[str, Any]:
     """Return all measurements and how they were made, as in ``report.json``.
 
+    ``measured`` is what stages and the files of weights add, by the part of the report.
     ``waiting_share`` is the share of the job's time in which it waited for a processor; None if
     that is not known.
     """
@@ -40,7 +44,7 @@ def job_report(
         "spec": job.spec.model_dump(mode="json", exclude={"output"}),
         "model": {"name": job.model.name, "revision": job.model.revision, **_lineage(job)},
         "metrics": model.metrics
-        | others.metrics()
+        | {name: value for one in measured.values() for name, value in one.metrics.items()}
         | {"waiting_share": waiting_share, "eval_overlap": shared, "protocol": protocol},
         "warnings": [
             *_in_place(job),
@@ -54,7 +58,7 @@ def job_report(
         **model.report,
         "blocks": [block_json(block) for block in model.blocks],
     }
-    return report | others.report()
+    return report | {name: one.report for name, one in measured.items()}
 
 
 def _lineage(job: OpenedJob) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from db.spec.pruning.methods import MethodName, SelectionName
 from db.spec.variants import default_variant
 from worker.jobs.pruned.steps_section import gradual_steps, steps_section
 from worker.jobs.recipes import recipe_of
-from worker.jobs.written.format_steps import format_steps
+from worker.jobs.stages.job_stages import card_steps
 from worker.jobs.written.pattern_section import pattern_section
 from worker.pruning.methods.allocation import BlockSparsities
 from worker.pruning.methods.patterns import NofM, Pattern
@@ -99,7 +99,7 @@ def model_card(report: dict[str, Any]) -> str:
             for step in (
                 *_steps(spec, environment),
                 *gradual_steps(metrics),
-                *format_steps(report),
+                *card_steps(report),
                 *_recovery_steps(report),
             )
         ),
@@ -150,10 +150,10 @@ def _size(metrics: dict[str, Any]) -> str:
         left = metrics["parameters"]
         return f"| parameters | {left + removed:,} | {left:,} |"
     zeros = f"| zeros in the pruned layers | | {100 * metrics['sparsity']:.4f} % |"
-    rounded = metrics.get("quantization") or metrics.get("binarization")
-    if rounded is None:
+    groups = [one for one in metrics.values() if isinstance(one, dict)]
+    bits = next((one["bits_per_weight"] for one in groups if "bits_per_weight" in one), None)
+    if bits is None:
         return zeros
-    bits = rounded["bits_per_weight"]
     return f"| bits per weight of the pruned layers | | {bits:.2f} |\n{zeros}"
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from db.files.sealed_folder import CHECKSUMS, KnownDigest, files_to_publish, sha256_of
-from db.spec.expected_inputs import CALIBRATION, EVALUATION, KEEP, SEARCH_START
 from db.spec.inputs.bucket_references import S3
+from db.spec.options.expect import CALIBRATION, EVALUATION, KEEP, SEARCH_START
 from worker import pruning, recovery
 from worker.jobs.inputs import JobInputs, versions
 from worker.jobs.opened_job import OpenedJob

@@ -7,17 +7,13 @@ from pathlib import Path
 
 from db.core.states import Phase
 from db.files.sealed_folder import KnownDigest
-from db.spec.combinations.combination import check_combination
-from db.spec.expected_inputs import MODEL, SEARCH_START, VERSION, check_expected
+from db.spec.combination import check_combination
+from db.spec.options.expect import MODEL, SEARCH_START, VERSION, check_expected
 from db.spec.prune_spec import PruneSpec
 from worker.evaluation.perplexity import token_loss
 from worker.jobs.dense_loss_cache import CachedDenseLosses
 from worker.jobs.inputs import JobInputs, model_digests, shown_names, text_digests, versions
 from worker.jobs.job_report import job_report
-from worker.jobs.measurements.binarization import measured_binarization
-from worker.jobs.measurements.measurements import GENERATED, PACKAGED, JobMeasurements
-from worker.jobs.measurements.other_results import OtherResults
-from worker.jobs.measurements.quantization import measured_quantization
 from worker.jobs.model_folder import copy_companions, write_report
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress, JobResult
@@ -29,7 +25,8 @@ from worker.jobs.pruned.pruning import prune_model
 from worker.jobs.recipes import last_increment
 from worker.jobs.resources import Resources
 from worker.jobs.signature import read_signer, sign_statement
-from worker.jobs.written.rotated import RotatedJob, rotated_job
+from worker.jobs.stages.job_stages import PACKAGED, JobStages
+from worker.jobs.stages.stage import Measured, WrittenModel
 from worker.jobs.written.smaller import whole_folder, write_smaller
 from worker.jobs.written.unit_probabilities import write_probabilities
 from worker.jobs.written.weights import written_weights
@@ -73,15 +70,13 @@ def prune(
     started, clock = datetime.now(UTC), WaitingClock()
     signer = read_signer(resources.signing_key) if resources.signing_key else None
     job, inputs = yield from _opened(spec, resources)
-    measurements, whole = JobMeasurements.open(job), whole_folder(job, out)
+    stages, whole = JobStages.open(job), whole_folder(job, out)
     whole.mkdir(exist_ok=True)
-    rotation = yield from rotated_job(job, out)
-    swept = rotation.job if rotation else job
-    model = yield from _pruned(swept, whole, _dense_loss_cache(job, rotation), measurements.start)
+    stages = yield from stages.prepare(out)
+    swept = stages.swept(job)
+    model = yield from _pruned(swept, whole, _dense_loss_cache(job, swept), stages.start)
     made = job_of(job, model.increment)
-    written, others = yield from _measured(
-        made, measurements, model.blocks, model.shards, out, rotation
-    )
+    written, others = yield from _measured(made, stages, model.blocks, model.shards, out)
     report = job_report(swept, model, others, clock.share())
     write_report(out, report)
     if model.probabilities is not None:
@@ -104,42 +99,28 @@ def _pruned(
 
 def _measured(
     job: OpenedJob,
-    measurements: JobMeasurements,
+    stages: JobStages,
     blocks: Sequence[BlockResult],
     shards: Sequence[Shard],
     out: Path,
-    rotation: RotatedJob | None,
-) -> Generator[JobProgress, None, tuple[Sequence[Shard], OtherResults]]:
+) -> Generator[JobProgress, None, tuple[Sequence[Shard], dict[str, Measured]]]:
     """Complete the model's folder ``out`` and measure the model; return the files of its weights.
 
     ``shards`` are the files that the sweep or the recovery has written.
     """
-    whole = whole_folder(job, out)
-    tasks = yield from measurements.measured_tasks(whole, shards)
-    ranking = yield from measurements.measured_ranking(whole, shards)
-    texts = yield from measurements.texts(whole)
+    pruned = WrittenModel(whole_folder(job, out), shards, blocks)
+    measured = yield from stages.measure(pruned, is_result=False)
     own: tuple[str, ...] = ()
     if job.recipe.is_cut:
-        shards, own = (yield from write_smaller(job, out, blocks, GENERATED)), (CONFIG,)
-    if rotation is not None:
-        rotation.copy_config(out)
-        own = (CONFIG,)
-    quantization = measured_quantization(job, blocks)
-    entry = quantization.config if quantization else None
+        shards, own = (yield from write_smaller(job, out, blocks, stages.completed)), (CONFIG,)
+    own, entry = own + stages.complete(out), stages.config_entry()
     copy_companions(job.model.path, out, job.resources.linked_folders, own=own, quantization=entry)
-    speed = yield from measurements.speed(out)
+    result = WrittenModel(out, shards, blocks)
+    measured |= yield from stages.measure(result, is_result=True)
     yield JobProgress(Phase.packaging, PACKAGED)
-    others = OtherResults(
-        written_weights(job, blocks, shards),
-        quantization,
-        measured_binarization(job, blocks),
-        rotation,
-        tasks,
-        ranking,
-        texts,
-        speed,
-    )
-    return shards, others
+    weights = written_weights(job, blocks, shards)
+    certificate = Measured(weights.metrics(), weights.report())
+    return shards, {"certificate": certificate} | measured
 
 
 def _opened(
@@ -164,9 +145,9 @@ def _opened(
     return job, JobInputs(shown_names(spec, resources), digests)
 
 
-def _dense_loss_cache(job: OpenedJob, rotation: RotatedJob | None) -> CachedDenseLosses:
+def _dense_loss_cache(job: OpenedJob, swept: OpenedJob) -> CachedDenseLosses:
     """Return the cache of the dense losses; of a rotated model, they are rounded differently."""
-    if job.resources.baselines is None or rotation is not None:
+    if job.resources.baselines is None or swept is not job:
         return CachedDenseLosses(None)
     evaluation = job.windows.evaluation.ids
     key = dense_loss_key(job.meta_model, evaluation, token_loss, job.devices[0])

@@ -7,9 +7,9 @@ from torch import Tensor
 
 from db.core.errors import SpecRefusedError
 from db.files.file_check import check_file
-from db.spec.combinations.unfit import UNFIT
 from db.spec.datasets.files import PARQUET, DataFile
 from db.spec.inputs.bucket_references import S3File
+from db.spec.options.option import UNFIT
 from db.spec.prune_spec import PruneSpec
 from db.spec.references import Builtin, DatasetReference, LocalPath, parse_dataset
 from worker.evaluation.overlap import overlap

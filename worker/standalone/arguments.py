@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from db.core.errors import SpecRefusedError
-from db.spec.combinations.combination import check_combination
+from db.spec.combination import check_combination
 from db.spec.datasets.checks import check_questions
 from db.spec.evaluation.question_files import question_files
 from db.spec.prune_spec import PruneSpec

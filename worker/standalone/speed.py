@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from db.core import redaction
 from db.core.errors import SpecRefusedError
-from db.spec.prune_spec import Dtype
+from db.spec.options.calibration import Dtype
 from worker.benchmark.runtime import RuntimeName
 from worker.jobs.resources import valid_device_name
 from worker.pruning.base.errors import PruningError

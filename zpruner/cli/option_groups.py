@@ -1,34 +1,22 @@
 """The groups of a job's options in the help, and the usual ones, which `--help` shows."""
 
-USUAL = frozenset(
-    {
-        *("sparsity", "dataset", "preset", "method", "pattern", "recover", "quantize", "tasks"),
-        *("gate_max", "output"),
-    }
-)
+import json
+from importlib.resources import files
+
+_JOB = "The job and its result"
+_SHOWN = json.loads(files("zpruner.cli").joinpath("option_groups.json").read_text("utf-8"))
+
+USUAL = frozenset({*_SHOWN["usual"], "gate_max"})
 """The options that most jobs need; `--help-all` shows all others, too."""
 
-GROUPS = {
-    "Model and texts": (
-        *("dataset", "text_field", "keep_dataset", "keep_text_field", "revision", "model_secret"),
-        *("samples", "seq_len", "seed", "dtype"),
-    ),
-    "Pruning": (
-        *("sparsity", "preset", "method", "ratio", "pattern", "steps", "scope", "solver"),
-        *("variant", "correction", "damping", "allocation", "uniform", "skip", "propagation"),
-        *("selection", "search_steps", "search_start"),
-    ),
-    "Training": ("refine", "recover"),
-    "Fewer bits": ("quantize", "rotate", "binarize"),
-    "Evaluation": (
-        *("eval_dataset", "eval_text_field", "eval_samples", "tasks", "task_limit", "generate"),
-        *("prompts", "rank_answers", "benchmark"),
-    ),
-    "The job and its result": (
-        *("gate_max", "gate_min", "gate_confidence", "output", "name", "label", "queue"),
-        *("priority", "not_before", "deadline", "idempotency_key", "reuse"),
-    ),
-}
+GROUPS: dict[str, list[str]] = _SHOWN["groups"]
+GROUPS[_JOB] += [
+    *("gate_max", "gate_min", "gate_confidence", "name", "label", "queue"),
+    *("priority", "not_before", "deadline", "idempotency_key", "reuse"),
+]
 """The fields of a job in each group; the members of a field are in the group of the field."""
 
 GROUP_OF = {name: group for group, names in GROUPS.items() for name in names}
+VARIED: list[str] = _SHOWN["varied"]
+VARIED_LISTS: list[str] = _SHOWN["varied_lists"]
+"""Fields that can vary in a sweep; of the second ones, each value is a list."""

@@ -19,6 +19,7 @@ const OPTIONS = {
     dataset: { type: "string" },
     method: { default: "zpruner" },
   },
+  "x-labels": { dataset: "Calibration text" },
 };
 const METHOD = { name: "zpruner", title: "Z-Pruner", fields: ["method"], options: OPTIONS };
 

@@ -12,7 +12,7 @@ from api.schemas.catalogue import MethodPage, MethodRead, PresetRead
 from db.spec.catalogue import METHODS, MethodInfo
 from db.spec.metrics import METRIC_NAMES, OPTIONAL_METRICS
 from db.spec.presets import NOT_WITH_PATTERN, PRESETS
-from db.spec.prune_spec import PruneSpec
+from db.spec.prune_spec import OPTIONS, PruneSpec
 
 router = APIRouter(prefix="/v1/methods", tags=["catalog"])
 
@@ -39,7 +39,10 @@ def _preset(name: str, fields: Mapping[str, Any]) -> PresetRead:
 
 
 def _job_schema(method: MethodInfo) -> dict[str, Any]:
-    """Return the schema of a job that names the method in the first field that accepts it."""
+    """Return the schema of a job that names the method in the first field that accepts it.
+
+    ``x-labels`` and ``x-sections`` are those of the fields in a form.
+    """
     schema, field = PruneSpec.model_json_schema(), method.fields[0]
     schema["properties"][field] = {"const": method.name}
     if field == "method":
@@ -50,4 +53,8 @@ def _job_schema(method: MethodInfo) -> dict[str, Any]:
     unused = [name for name in schema["$defs"] if f'"#/$defs/{name}"' not in document]
     for name in unused:
         del schema["$defs"][name]
-    return schema
+    return schema | {"x-labels": _LABELS, "x-sections": _SECTIONS}
+
+
+_LABELS = {name: label for option in OPTIONS for name, label in option.labels.items()}
+_SECTIONS = {name: option.place_of(name)[1] for option in OPTIONS for name in option.fields}

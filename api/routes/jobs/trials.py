@@ -16,7 +16,7 @@ from db.core.errors import JobNotFoundError
 from db.jobs.repository import JobRepository
 from db.jobs.trials import TrialRepository
 from db.scheduling.queues import QueueRepository
-from db.spec.generation import TrialRequest
+from db.spec.trials import TrialRequest
 
 router = APIRouter(prefix="/v1/jobs/{job_id}/trials", tags=["jobs"], route_class=WritingRoute)
 

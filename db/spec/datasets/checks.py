@@ -9,8 +9,8 @@ from db.core.errors import SpecRefusedError
 from db.spec.datasets.files import DataFile
 from db.spec.datasets.questions import read_questions
 from db.spec.datasets.rows import IDS, KNOWN_FIELDS, REMEDY, IdsRow, RowReader, TextRow
-from db.spec.evaluation.rank_answers import FIELD as RANK_ANSWERS
-from db.spec.evaluation.rank_answers import MOST_TOKENS
+from db.spec.options.rank_answers import FIELD as RANK_ANSWERS
+from db.spec.options.rank_answers import MOST_TOKENS
 
 PIECE_BYTES = 1 << 20
 SEND = 'Send UTF-8 text, CSV, or JSONL with one {"text": "…"} or {"messages": […]} a line.'

@@ -2,17 +2,29 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from db.spec.datasets.files import DataFile
-from db.spec.evaluation.rank_answers import FIELD
-from db.spec.prune_spec import PruneSpec
-from db.spec.zero_shot import question_file
+from db.spec.options.tasks import question_file
+from db.spec.prune_spec import OPTIONS, PruneSpec
+
+QUESTION_FIELDS = tuple(name for option in OPTIONS for name in option.questions)
+
+
+def named_questions(spec: PruneSpec) -> Iterator[tuple[str, str]]:
+    """Yield the fields that name datasets of questions, each with a name."""
+    for field in QUESTION_FIELDS:
+        value: Any = spec
+        for name in field.split("."):
+            value = value and getattr(value, name)
+        names = [value] if isinstance(value, str) else value or ()
+        yield from ((field, name) for name in names)
 
 
 def question_files(
     spec: PruneSpec, roots: Sequence[Path] | None, uploads: Path | None
 ) -> Iterator[DataFile]:
-    """Yield the files of the tasks that are datasets, and that of the questions to be ranked.
+    """Yield the files of the datasets of questions.
 
     Args:
         spec: the specification.
@@ -23,9 +35,6 @@ def question_files(
         SpecRefusedError: a name is that of no file below an allowed root, and of no dataset in the
             folder ``uploads``.
     """
-    names = [("tasks", name) for name in spec.tasks or ()]
-    if spec.rank_answers is not None and spec.rank_answers.dataset is not None:
-        names.append((FIELD, spec.rank_answers.dataset))
-    for field, name in names:
+    for field, name in named_questions(spec):
         if (file := question_file(name, field, roots, uploads)) is not None:
             yield file

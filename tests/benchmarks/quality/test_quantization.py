@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.quality.quantization import ROWS, markdown
-from db.spec.combinations.combination import check_combination
+from db.spec.combination import check_combination
 from db.spec.prune_spec import PruneSpec
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.quality.structured import markdown
 from benchmarks.quality.structured_rows import DENSE, RATIOS, ROWS
-from db.spec.combinations.combination import check_combination
+from db.spec.combination import check_combination
 from db.spec.prune_spec import PruneSpec
 from db.spec.pruning.methods import REMOVING
 

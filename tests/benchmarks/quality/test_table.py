@@ -8,7 +8,7 @@ import pytest
 from benchmarks.quality.chart import chart
 from benchmarks.quality.combinations import COMBINATIONS, PATTERNS, QUICK
 from benchmarks.quality.table import Table
-from db.spec.combinations.combination import check_combination
+from db.spec.combination import check_combination
 from db.spec.prune_spec import PruneSpec
 
 PROTOCOL: dict[str, object] = {

@@ -5,7 +5,7 @@ import pytest
 from benchmarks.quality.combinations import PATTERNS
 from benchmarks.quality.training import COLUMNS, markdown
 from benchmarks.quality.training_rows import TRAINING_ROWS, TrainingRow
-from db.spec.combinations.combination import check_combination
+from db.spec.combination import check_combination
 from db.spec.prune_spec import PruneSpec
 
 

@@ -18,8 +18,8 @@ from db.jobs.commands import JobCommands
 from db.jobs.repository import JobRepository
 from db.jobs.result_models import ResultModelRepository
 from db.jobs.trials import TrialRepository
-from db.spec.generation import TrialRequest
 from db.spec.quality_gate import Verdict
+from db.spec.trials import TrialRequest
 from db.tables.artifacts import Artifact
 from db.tables.jobs import Job
 from tests.api.work import finish, finish_job

@@ -22,8 +22,8 @@ from db.jobs.trials import TrialRepository, trial_spec
 from db.scheduling.claims import ClaimRepository
 from db.scheduling.leases import LeaseRepository
 from db.scheduling.queues import QueueRepository
-from db.spec.combinations.combination import check_combination
-from db.spec.generation import TrialRequest
+from db.spec.combination import check_combination
+from db.spec.trials import TrialRequest
 from db.tables.jobs import Job
 from db.webhooks.fanout import fan_out
 from tests.api.work import finish_job

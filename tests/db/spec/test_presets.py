@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from db.core.errors import SpecRefusedError
-from db.spec.combinations.combination import check_combination
+from db.spec.combination import check_combination
 from db.spec.presets import PRESETS, PresetName
 from db.spec.prune_spec import PruneSpec
 from db.spec.pruning.methods import REMOVING

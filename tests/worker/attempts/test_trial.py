@@ -15,7 +15,7 @@ from db.files.artifacts import ArtifactRepository
 from db.files.stored_file import LocalFile
 from db.jobs.repository import JobRepository
 from db.jobs.trials import TrialRepository
-from db.spec.generation import TrialRequest
+from db.spec.trials import TrialRequest
 from db.tables.jobs import Job
 from tests.factories import make_job, make_spec
 from tests.worker.evaluation.models import write_model_and_tokenizer

@@ -15,7 +15,7 @@ from transformers import AutoTokenizer
 
 from db.spec.datasets.questions import Question
 from db.spec.evaluation.harness_tasks import harness_tasks
-from db.spec.zero_shot import TaskName
+from db.spec.options.tasks import TaskName
 from tests.worker.evaluation.models import POSITIONS, write_model_and_tokenizer
 from tests.zero_shot import ITEMS, write_questions, write_tasks
 from worker.evaluation.continuations import Likelihood, likelihoods

@@ -4,11 +4,11 @@ from typing import Any, get_args, get_type_hints
 import pytest
 
 from db.spec.allocations import DEFAULT_SPREADS, AllocationName, SpreadAllocation
-from db.spec.formats.quantization import QuantizeSpec
-from db.spec.prune_spec import Propagation, Scope
+from db.spec.options.masks import Propagation, Scope
+from db.spec.options.quantize import QuantizeSpec
+from db.spec.options.recover import RecoveryKind
+from db.spec.options.refine import RefineSpec
 from db.spec.pruning.methods import OWN_MASK, REMOVING, MethodName, SolverName
-from db.spec.recovery import RecoveryKind
-from db.spec.refinement import RefineSpec
 from db.spec.variants import Variant
 from tests.factories import make_spec
 from worker.jobs.recipes import recipe_at, recipe_of

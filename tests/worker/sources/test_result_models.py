@@ -9,7 +9,7 @@ from sqlalchemy import update
 from db.core.states import JobState
 from db.jobs.estimates import EstimateRepository
 from db.jobs.trials import TrialRepository
-from db.spec.generation import TrialRequest
+from db.spec.trials import TrialRequest
 from db.tables.artifacts import Artifact
 from db.tables.jobs import Job
 from tests.factories import make_job, make_spec

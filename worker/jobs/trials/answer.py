@@ -9,10 +9,10 @@ from torch import Tensor
 
 from db.core.errors import SpecRefusedError
 from db.core.states import Phase
-from db.spec.combinations.unfit import UNFIT
-from db.spec.generation import TrialRequest
+from db.spec.options.option import UNFIT
 from db.spec.prune_spec import PruneSpec
 from db.spec.references import HubRepo
+from db.spec.trials import TrialRequest
 from worker.evaluation.generation import end_tokens, next_tokens, whole_model
 from worker.jobs.progress import JobProgress, JobResult
 from worker.jobs.resources import Resources

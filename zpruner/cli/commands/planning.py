@@ -8,6 +8,7 @@ import typer
 from zpruner.cli.commands.submission import create
 from zpruner.cli.field_options import JOB_FIELDS, FieldOption, value_of, with_fields
 from zpruner.cli.job_command import JobCommand
+from zpruner.cli.option_groups import VARIED, VARIED_LISTS
 from zpruner.cli.options import JsonOption, TimeoutOption
 from zpruner.cli.requests import REUSE, SUBMISSION, request_of
 from zpruner.cli.tables import comparison_table, counts_text, estimate_text, sweep_table
@@ -25,21 +26,11 @@ from zpruner.cli.terminal import (
 )
 from zpruner.client.models.planning import Sweep
 
-VARIED = (
-    *("sparsity", "ratio", "steps", "preset", "method", "pattern", "solver", "scope", "variant"),
-    *("allocation", "correction", "damping", "propagation", "refine", "recover", "quantize"),
-    *("rotate", "binarize"),
-)
-"""Fields that can vary in a sweep, apart from ``skip``, whose values are lists themselves."""
-
 SEVERAL = "One value, or several: A,B,C; or a list as JSON: '[\"owl\", [0.4, 0.6]]'."
+LISTS = "Glob of layers to leave alone; or several lists of globs as JSON: '[[], [\"*.o_proj\"]]'."
 SWEEP_FIELDS = {one.name: one for one in (*JOB_FIELDS, *SUBMISSION) if one.part_of not in VARIED}
 SWEEP_FIELDS |= {name: FieldOption(name, SEVERAL) for name in VARIED}
-SWEEP_FIELDS["skip"] = FieldOption(
-    "skip",
-    "Glob of layers to leave alone; or several lists of globs as JSON: '[[], [\"*.o_proj\"]]'.",
-    is_repeated=True,
-)
+SWEEP_FIELDS |= {name: FieldOption(name, LISTS, is_repeated=True) for name in VARIED_LISTS}
 
 app = typer.Typer()
 
@@ -97,8 +88,9 @@ def sweep(
 ) -> None:
     """Submit a job for each combination of values, follow the jobs, and mark the best results."""
     grid = {name: _values(name, fields.pop(name)) for name in VARIED if name in fields}
-    if fields.get("skip", [""])[0].startswith("["):
-        grid["skip"] = _values("skip", *fields.pop("skip"))
+    for name in VARIED_LISTS:
+        if fields.get(name, [""])[0].startswith("["):
+            grid[name] = _values(name, *fields.pop(name))
     if max_parallel is not None:
         fields["max_parallel"] = max_parallel
     with connect() as client:

@@ -19,6 +19,8 @@ export type Kind =
 export interface Field {
   name: string;
   label: string;
+  /** The section of the form that has the field; empty for fields that are in none of their own. */
+  section?: string;
   kind: Kind;
   isRequired: boolean;
   help: string;
@@ -37,43 +39,6 @@ type Schema = Record<string, unknown>;
 /** Fields that are written as a share, such as 50 %. */
 const SHARES = new Set(["sparsity", "ratio"]);
 
-/** Labels that replace the schema's titles. */
-const LABELS: Record<string, string> = {
-  model_secret: "Secret of the model",
-  dataset: "Calibration text",
-  text_field: "Text field",
-  selection: "Which channels go",
-  keep_dataset: "Text to spare channels for",
-  keep_text_field: "Its text field",
-  eval_text_field: "Evaluation text field",
-  seq_len: "Tokens per window",
-  samples: "Calibration windows",
-  dtype: "Forward precision",
-  eval_dataset: "Evaluation text",
-  eval_samples: "Evaluation windows",
-  tasks: "Zero-shot tasks",
-  task_limit: "Items of each task",
-  generate: "Generate text",
-  prompts: "Prompts",
-  rank_answers: "Rank answers",
-  benchmark: "Measure speed",
-  output: "Send the result to",
-  skip: "Layers to skip",
-  pattern: "N:M pattern",
-  refine: "Refine each block",
-  recover: "Recovery",
-  "recover.tokens": "Recovery tokens",
-  "recover.lr": "Recovery learning rate",
-  "recover.kl": "Recovery divergence weight",
-  "recover.temperature": "Recovery temperature",
-  quantize: "Quantise",
-  "quantize.group_size": "Weights per scale",
-  "quantize.scales": "Choice of scales",
-  rotate: "Rotate before rounding",
-  binarize: "Binarise",
-  uniform: "Same width in every block",
-};
-
 /** The targets of a result are objects of several kinds, and written in forms of their own. */
 const TARGETS: Partial<Field> = {
   kind: "targets",
@@ -89,12 +54,19 @@ export function fieldsOf(schema: Schema, except: string[] = []): Field[] {
   const properties = (schema.properties ?? {}) as Record<string, Schema>;
   const required = new Set(schema.required as string[]);
   const definitions = (schema.$defs ?? {}) as Record<string, Schema>;
+  const labels = (schema["x-labels"] ?? {}) as Record<string, string>;
+  const sections = (schema["x-sections"] ?? {}) as Record<string, string>;
   return Object.entries(properties)
     .filter(([name]) => !except.includes(name))
     .flatMap(([name, property]) => {
       const parts = membersOf(name, property, definitions);
       const whole = field(name, property, required.has(name), definitions);
-      return [{ ...whole, ...parts.plain }, ...parts.fields];
+      const section = sections[name];
+      return [{ ...whole, ...parts.plain }, ...parts.fields].map((one) => ({
+        ...one,
+        label: labels[one.name] ?? one.label,
+        section,
+      }));
     });
 }
 
@@ -129,7 +101,7 @@ function field(
   const own = name === "output" ? TARGETS : {};
   return {
     name,
-    label: LABELS[name] ?? sentence(name),
+    label: sentence(name),
     kind: SHARES.has(name) ? "share" : kindOf(forms),
     isRequired,
     help: String(property.description ?? first.description ?? ""),

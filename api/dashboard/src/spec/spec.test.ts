@@ -114,6 +114,14 @@ describe("the fields of any job", () => {
     expect(commandsOf({ model: "m", uniform: false }, "h").cli).toContain("--no-uniform");
   });
 
+  it("have the labels of the schema, and are in the section of their field", () => {
+    const shown = { "x-labels": { "recover.lr": "Rate" }, "x-sections": { recover: "Recovery" } };
+    const fields = fieldsOf({ ...SCHEMA, ...shown });
+    const found = (name: string) => fields.find((field) => field.name === name);
+    expect(found("recover.lr")).toMatchObject({ label: "Rate", section: "Recovery" });
+    expect(found("seed")).toMatchObject({ label: "Seed", section: undefined });
+  });
+
   it("have no input for the expected inputs", () => {
     const options = { properties: { expect: { type: "object" }, seed: { type: "integer" } } };
     const fields = jobFields([{ name: "wanda", fields: ["method"], options }]);

@@ -10,7 +10,7 @@ from db.core.session import Sessions
 from db.core.states import JobState
 from db.files.file_store import FileStore
 from db.jobs.trials import TrialRepository
-from db.spec.generation import TrialRequest
+from db.spec.trials import TrialRequest
 from tests.api.work import finish_job
 from tests.factories import make_job, make_key, make_spec
 

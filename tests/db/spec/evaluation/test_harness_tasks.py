@@ -1,7 +1,7 @@
 """The names of the harness's tasks are found without loading the harness."""
 
 from db.spec.evaluation.harness_tasks import harness_tasks
-from db.spec.zero_shot import SUITES
+from db.spec.options.tasks import SUITES
 
 
 def test_tasks_of_every_suite_and_of_common_groups_and_tags_are_found() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from db.core.errors import SpecRefusedError
-from db.spec.combinations.combination import check_combination
+from db.spec.combination import check_combination
 from db.spec.prune_spec import PruneSpec
 from tests.models import FAMILIES, random_ids, write_model
 from worker.jobs.prune import prune

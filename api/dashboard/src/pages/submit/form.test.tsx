@@ -18,6 +18,8 @@ const OPTIONS = {
     preset: { anyOf: [{ enum: ["best"], type: "string" }, { type: "null" }], default: null },
     skip: { type: "array", items: { type: "string" }, default: [] },
   },
+  "x-labels": { samples: "Calibration windows" },
+  "x-sections": { samples: "Calibration" },
 };
 const METHODS = ["zpruner", "admm"].map((name) => ({
   ...{ name, title: name, fields: ["method"], options: OPTIONS },

@@ -1,1 +1,0 @@
-"""Checks that the options of a specification can be combined."""

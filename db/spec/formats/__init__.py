@@ -1,1 +1,0 @@
-"""The form in which the weights of a result are stored."""

@@ -1,1 +1,0 @@
-"""What a job measures besides perplexity, and what it reports of it."""

@@ -1,0 +1,97 @@
+"""The interface of a stage: one option of a job at work."""
+
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from worker.jobs.opened_job import OpenedJob
+from worker.jobs.progress import JobProgress
+from worker.pruning.model.shards import Shard
+from worker.pruning.sweep.results import BlockResult
+
+SHORT = 0.02
+"""The share of a job's work that a short measurement is taken to be, whether it is made or not."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a stage has measured, ready for JSON: metrics by name, and a part of the report."""
+
+    metrics: Mapping[str, Any]
+    report: Any
+
+
+@dataclass(frozen=True)
+class WrittenModel:
+    """The pruned model.
+
+    Attributes:
+        folder: the folder of its weights.
+        shards: their files, whose digests identify them.
+        blocks: the results of its blocks.
+    """
+
+    folder: Path
+    shards: Sequence[Shard]
+    blocks: Sequence[BlockResult]
+
+
+class Stage:
+    """One option of a job at work: what it needs, changes, measures and reports.
+
+    Attributes:
+        part: the name of its part of the report.
+        share: the share of a job's work that its measurement is taken to be.
+        reads_result: whether it measures the folder of the result as it is used, which may hold a
+            smaller model, and not the weights alone.
+        whole_model: if the whole model has to fit into memory, the change of the job with which it
+            need not, and what needs it.
+    """
+
+    part: ClassVar[str]
+    share: ClassVar[float] = 0.0
+    reads_result: ClassVar[bool] = False
+    whole_model: ClassVar[tuple[str, str] | None] = None
+
+    @classmethod
+    def open(cls, job: OpenedJob) -> Self | None:
+        """Load what the stage needs, and check that it is possible; None if the job has no such.
+
+        Raises:
+            SpecRefusedError: it is not possible with the job's model.
+        """
+        raise NotImplementedError
+
+    def prepare(self, out: Path) -> Generator[JobProgress, None, Self]:
+        """Do what comes before the first block; ``out`` is the folder of the result."""
+        yield from ()
+        return self
+
+    def swept(self, job: OpenedJob) -> OpenedJob:
+        """Return the job that the sweep gets, after `prepare`."""
+        return job
+
+    def measure(
+        self, model: WrittenModel, start: float, end: float
+    ) -> Generator[JobProgress, None, Measured]:
+        """Measure the model; ``start`` and ``end`` are the shares of the job done then."""
+        yield from ()
+        return self.results(model)
+
+    def results(self, model: WrittenModel) -> Measured:
+        """Return what the sweep has measured, of a stage that measures nothing after it."""
+        raise NotImplementedError
+
+    def complete(self, out: Path) -> tuple[str, ...]:
+        """Add files to the result in place of the model's own; return their names."""
+        return ()
+
+    def config_entry(self) -> Mapping[str, Any] | None:
+        """Return the entry of config.json about how the weights are stored; None for none."""
+        return None
+
+    @staticmethod
+    def card(part: Any, measured: Any) -> Iterable[str]:
+        """Return steps of the model card, given the report's part and the metrics of its name."""
+        return ()
