@@ -19,7 +19,7 @@ from worker.pruning.model.checkpoint import Checkpoint
 from worker.pruning.model.linear_layers import linear_layers
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.stats.input_moments import InputMoments
-from worker.pruning.sweep.measuring.gradient_pass import GradientPass
+from worker.pruning.sweep.measurement.gradient_pass import GradientPass
 from worker.pruning.sweep.pipeline import ModelPruner
 from worker.pruning.sweep.recipe.recipe import Allocation, Recipe
 from worker.pruning.sweep.results import PruningResult

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from db.spec.prune_spec import PruneSpec
 from worker.estimates.expected_windows import ExpectedWindows
+from worker.jobs.increments.parts import recovery_at
 from worker.jobs.job_report import plan_json
-from worker.jobs.pruned.parts import recovery_at
 from worker.jobs.recipes import check_job_recipe, last_increment, recipe_at, recipe_of, recovery_of
-from worker.jobs.written.result_warnings import result_warnings
+from worker.jobs.result.result_warnings import result_warnings
 from worker.pruning.base.compute import compute_dtype
 from worker.pruning.base.increments import Increment
 from worker.pruning.base.shapes import ModelShape

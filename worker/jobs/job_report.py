@@ -10,12 +10,12 @@ import transformers
 
 from worker.evaluation.overlap import MOST_OVERLAP
 from worker.evaluation.perplexity import perplexity, perplexity_interval
+from worker.jobs.increments.pruned_model import PrunedModel
 from worker.jobs.opened_job import OpenedJob
-from worker.jobs.pruned.pruned_model import PrunedModel
 from worker.jobs.recipes import recipe_at
 from worker.jobs.recovered_model import RecoveredModel
+from worker.jobs.result.result_warnings import result_warnings
 from worker.jobs.stages.stage import Measured
-from worker.jobs.written.result_warnings import result_warnings
 from worker.pruning.base.compute import dtype_name
 from worker.pruning.base.errors import NotFiniteError
 from worker.pruning.model.head_loss import mean_loss

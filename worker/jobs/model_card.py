@@ -9,10 +9,10 @@ from db.spec.catalogue import METHODS
 from db.spec.prune_spec import PruneSpec
 from db.spec.pruning.methods import MethodName, SelectionName
 from db.spec.variants import default_variant
-from worker.jobs.pruned.steps_section import gradual_steps, steps_section
+from worker.jobs.increments.steps_section import gradual_steps, steps_section
 from worker.jobs.recipes import recipe_of
+from worker.jobs.result.pattern_section import pattern_section
 from worker.jobs.stages.job_stages import card_steps
-from worker.jobs.written.pattern_section import pattern_section
 from worker.pruning.methods.allocation import BlockSparsities
 from worker.pruning.methods.patterns import NofM, Pattern
 from worker.pruning.refinement.settings import Refinement

@@ -16,8 +16,8 @@ from worker.jobs.recipes import (
     recovery_of,
 )
 from worker.jobs.resources import Resources
+from worker.jobs.result.unit_probabilities import read_probabilities
 from worker.jobs.windows import JobWindows, windows_of
-from worker.jobs.written.unit_probabilities import read_probabilities
 from worker.pruning.base.compute import compute_dtype
 from worker.pruning.base.speed import Speed
 from worker.pruning.model.meta_model import MetaModel

@@ -12,24 +12,24 @@ from db.spec.options.expect import MODEL, SEARCH_START, VERSION, check_expected
 from db.spec.prune_spec import PruneSpec
 from worker.evaluation.perplexity import token_loss
 from worker.jobs.dense_loss_cache import CachedDenseLosses
+from worker.jobs.increments.gradual import GradualPruning
+from worker.jobs.increments.parts import job_of
+from worker.jobs.increments.pruned_model import PrunedModel
+from worker.jobs.increments.pruning import prune_model
 from worker.jobs.inputs import JobInputs, model_digests, shown_names, text_digests, versions
 from worker.jobs.job_report import job_report
 from worker.jobs.model_folder import copy_companions, write_report
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress, JobResult
 from worker.jobs.provenance import Run, write_statement
-from worker.jobs.pruned.gradual import GradualPruning
-from worker.jobs.pruned.parts import job_of
-from worker.jobs.pruned.pruned_model import PrunedModel
-from worker.jobs.pruned.pruning import prune_model
 from worker.jobs.recipes import last_increment
 from worker.jobs.resources import Resources
+from worker.jobs.result.smaller import whole_folder, write_smaller
+from worker.jobs.result.unit_probabilities import write_probabilities
+from worker.jobs.result.weights import written_weights
 from worker.jobs.signature import read_signer, sign_statement
 from worker.jobs.stages.job_stages import PACKAGED, JobStages
 from worker.jobs.stages.stage import Measured, WrittenModel
-from worker.jobs.written.smaller import whole_folder, write_smaller
-from worker.jobs.written.unit_probabilities import write_probabilities
-from worker.jobs.written.weights import written_weights
 from worker.pruning.base.compute import compute_device
 from worker.pruning.base.increments import AT_ONCE
 from worker.pruning.base.waiting import WaitingClock

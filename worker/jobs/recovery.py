@@ -11,9 +11,9 @@ from db.core.states import Phase
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress
 from worker.jobs.recovery_task import RecoveryTask
+from worker.jobs.result.smaller import smaller_model
+from worker.jobs.result.weights import WeightMeasure
 from worker.jobs.windows import RecoveryWindows
-from worker.jobs.written.smaller import smaller_model
-from worker.jobs.written.weights import WeightMeasure
 from worker.pruning.base.generators import mapped
 from worker.pruning.base.names import PROGRESS_FOLDER, PRUNED_FOLDER, SMALLER_FOLDER
 from worker.pruning.distributed.launcher import launch

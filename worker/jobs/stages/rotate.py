@@ -18,7 +18,7 @@ from worker.pruning.base.names import ROTATED_FOLDER
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.structure.smaller_config import CONFIG
 from worker.pruning.sweep.fingerprint import fingerprint
-from worker.pruning.sweep.rotating.rotated_model import ModelRotator
+from worker.pruning.sweep.rotation.rotated_model import ModelRotator
 
 _PROGRESS = JobProgress(Phase.loading, 0.015)
 

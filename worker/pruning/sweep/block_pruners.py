@@ -10,7 +10,7 @@ from worker.pruning.methods.patterns import BlockPattern, NofM
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.stats.gradient_norms import NO_GRADIENTS, GradientNorms
 from worker.pruning.structure.reduction import Reduction
-from worker.pruning.sweep.binarizing.block_binarizer import BlockBinarizer
+from worker.pruning.sweep.binarization.block_binarizer import BlockBinarizer
 from worker.pruning.sweep.block_pruner import BlockPruner
 from worker.pruning.sweep.layer_pruner import LayerPruner
 from worker.pruning.sweep.recipe.recipe import Recipe

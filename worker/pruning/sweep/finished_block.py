@@ -11,7 +11,7 @@ from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.refinement.results import RefinementResult
 from worker.pruning.sweep.block_quantizer import BlockQuantizer
 from worker.pruning.sweep.layer_pruner import LayerPruner
-from worker.pruning.sweep.measuring.measurements import BlockDecision
+from worker.pruning.sweep.measurement.measurements import BlockDecision
 from worker.pruning.sweep.results import BlockResult, LayerResult
 
 

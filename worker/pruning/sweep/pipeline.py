@@ -35,8 +35,8 @@ from worker.pruning.sweep.evaluation import Evaluation
 from worker.pruning.sweep.fingerprint import fingerprint
 from worker.pruning.sweep.finished_block import FinishedBlock
 from worker.pruning.sweep.job_shapes import plan_pruning
-from worker.pruning.sweep.measuring.measurement_cache import MeasurementCache
-from worker.pruning.sweep.measuring.measurements import BlockDecision, Measurements
+from worker.pruning.sweep.measurement.measurement_cache import MeasurementCache
+from worker.pruning.sweep.measurement.measurements import BlockDecision, Measurements
 from worker.pruning.sweep.output import ModelOutput
 from worker.pruning.sweep.progress import Progress
 from worker.pruning.sweep.recipe.check import check_recipe

@@ -22,7 +22,7 @@ from worker.pruning.base.names import SCORES_FOLDER
 from worker.pruning.distributed.ranks import SINGLE_PROCESS
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.sweep.fingerprint import code_digest, model_parts
-from worker.pruning.sweep.measuring.measurement_cache import MeasurementCache
+from worker.pruning.sweep.measurement.measurement_cache import MeasurementCache
 
 if TYPE_CHECKING:
     from worker.evaluation.harness import HarnessTask

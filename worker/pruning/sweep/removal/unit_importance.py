@@ -12,7 +12,7 @@ from worker.pruning.model.block_inputs import BlockInputs
 from worker.pruning.model.head_loss import TokenLoss
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.structure.measured_units import MeasuredUnits
-from worker.pruning.sweep.measuring.gradient_pass import LOSS_SCALE, BackwardPass, single_windows
+from worker.pruning.sweep.measurement.gradient_pass import LOSS_SCALE, BackwardPass, single_windows
 
 Importance = list[dict[str, list[float]]]
 """For each block, the importance of the units of each module, by the name of the units."""

@@ -8,9 +8,9 @@ import pytest
 from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import Gate
 from tests.models import FAMILIES, random_ids, write_model
+from worker.jobs.increments.parts import job_of, recovery_at
+from worker.jobs.increments.step_metrics import violated_bounds
 from worker.jobs.opened_job import OpenedJob
-from worker.jobs.pruned.parts import job_of, recovery_at
-from worker.jobs.pruned.step_metrics import violated_bounds
 from worker.jobs.recipes import last_increment
 from worker.jobs.resources import Resources
 from worker.pruning.base.compute import compute_device

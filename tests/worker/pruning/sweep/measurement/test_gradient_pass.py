@@ -18,7 +18,7 @@ from worker.pruning.model.linear_layers import linear_layers
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.workload import Propagation
 from worker.pruning.stats.gradient_norms import GradientNorms
-from worker.pruning.sweep.measuring.gradient_pass import GradientPass
+from worker.pruning.sweep.measurement.gradient_pass import GradientPass
 from worker.pruning.sweep.recipe.recipe import Recipe
 
 TOKENS = 16

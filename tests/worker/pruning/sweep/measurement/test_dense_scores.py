@@ -11,7 +11,7 @@ from worker.pruning.methods.allocation import DlpAllocation, MeasuredAllocation,
 from worker.pruning.methods.matrix_allocation import MatrixAllocation
 from worker.pruning.methods.patterns import NofM, Unstructured
 from worker.pruning.methods.registry import get_scorer, get_solver
-from worker.pruning.sweep.measuring.dense_scores import DenseScores
+from worker.pruning.sweep.measurement.dense_scores import DenseScores
 from worker.pruning.sweep.recipe.measurement import needed_measurement
 from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.pruning.sweep.results import BlockResult, LayerResult

@@ -5,7 +5,7 @@ from typing import Any
 
 from db.spec.metrics import PERPLEXITIES
 from db.spec.quality_gate import Gate, gate_failures
-from worker.jobs.pruned.increment_log import FinishedIncrement
+from worker.jobs.increments.increment_log import FinishedIncrement
 
 _OF_A_STEP = (
     *("sparsity", "zeros", "parameters", "parameters_removed"),

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from db.core.states import Phase
 from worker.jobs.dense_loss_cache import CachedDenseLosses
+from worker.jobs.increments.pruned_model import PrunedModel
 from worker.jobs.job_report import pruned_model
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress
-from worker.jobs.pruned.pruned_model import PrunedModel
 from worker.jobs.recovered_model import RecoveredModel
 from worker.jobs.recovery import planned_recovery, sweep_share
+from worker.jobs.result.weights import WeightMeasure
 from worker.jobs.sweep import start_sweep
-from worker.jobs.written.weights import WeightMeasure
 from worker.pruning.sweep.results import BlockResult
 
 

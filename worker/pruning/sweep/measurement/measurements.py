@@ -20,9 +20,9 @@ from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.structure.mlp_channels import channels_of
 from worker.pruning.structure.neurons import Neurons
 from worker.pruning.structure.reduction import Reduction
-from worker.pruning.sweep.measuring.dense_scores import DenseScores
-from worker.pruning.sweep.measuring.gradient_pass import GradientPass
-from worker.pruning.sweep.measuring.measurement_cache import MeasurementCache, measurement_basis
+from worker.pruning.sweep.measurement.dense_scores import DenseScores
+from worker.pruning.sweep.measurement.gradient_pass import GradientPass
+from worker.pruning.sweep.measurement.measurement_cache import MeasurementCache, measurement_basis
 from worker.pruning.sweep.progress import Progress
 from worker.pruning.sweep.recipe.block_patterns import block_patterns
 from worker.pruning.sweep.recipe.measurement import Measurement, needed_measurement

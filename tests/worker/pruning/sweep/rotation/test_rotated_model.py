@@ -16,7 +16,7 @@ from worker.pruning.base.generators import run_to_end
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.quantization.scheme import Scheme
 from worker.pruning.rotation.hadamard import Rotation
-from worker.pruning.sweep.rotating.rotated_model import ModelRotator
+from worker.pruning.sweep.rotation.rotated_model import ModelRotator
 
 SCHEME = Scheme(4, 8, "minmax")
 IDS = random_ids(20, 16)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from worker.jobs.pruned.pruned_model import PrunedModel
+from worker.jobs.increments.pruned_model import PrunedModel
 from worker.pruning.model.shards import is_intact
 from worker.pruning.sweep.progress import is_same_run
 from worker.pruning.sweep.resume_log import Record, ResumeLog

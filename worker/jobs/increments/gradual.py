@@ -9,19 +9,19 @@ from db.core.states import Phase
 from worker import recovery
 from worker.evaluation.perplexity import token_loss
 from worker.jobs.dense_loss_cache import CachedDenseLosses
-from worker.jobs.job_report import block_json
-from worker.jobs.opened_job import OpenedJob
-from worker.jobs.progress import JobProgress
-from worker.jobs.pruned.increment_log import FinishedIncrement, IncrementLog
-from worker.jobs.pruned.parts import job_of
-from worker.jobs.pruned.pruned_model import PrunedModel
-from worker.jobs.pruned.pruning import EarlierIncrement, prune_model
-from worker.jobs.pruned.step_metrics import (
+from worker.jobs.increments.increment_log import FinishedIncrement, IncrementLog
+from worker.jobs.increments.parts import job_of
+from worker.jobs.increments.pruned_model import PrunedModel
+from worker.jobs.increments.pruning import EarlierIncrement, prune_model
+from worker.jobs.increments.step_metrics import (
     gradual_metrics,
     step_result,
     stopped_warning,
     violated_bounds,
 )
+from worker.jobs.job_report import block_json
+from worker.jobs.opened_job import OpenedJob
+from worker.jobs.progress import JobProgress
 from worker.jobs.recipes import last_increment
 from worker.jobs.recovery import require_space
 from worker.pruning.base.durable_files import fsync

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from worker.jobs.opened_job import OpenedJob
-from worker.jobs.written.matrices import all_matrices, pruned_matrices
+from worker.jobs.result.matrices import all_matrices, pruned_matrices
 from worker.pruning.model.file_content import FileContent
 from worker.pruning.model.shards import Shard
 from worker.pruning.sweep.results import BlockResult

@@ -6,7 +6,7 @@ from pathlib import Path
 from db.core.states import Phase
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress
-from worker.jobs.written.weights import WeightMeasure
+from worker.jobs.result.weights import WeightMeasure
 from worker.pruning.base.generators import mapped
 from worker.pruning.base.names import WHOLE_FOLDER
 from worker.pruning.model.meta_model import MetaModel

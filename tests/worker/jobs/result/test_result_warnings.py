@@ -10,7 +10,7 @@ from transformers import LlamaConfig, PretrainedConfig, Qwen2Config
 from db.spec.prune_spec import PruneSpec
 from tests.models import FAMILIES, VOCABULARY, write_model
 from worker.jobs.recipes import recipe_of
-from worker.jobs.written.result_warnings import result_warnings
+from worker.jobs.result.result_warnings import result_warnings
 from worker.pruning.model.meta_model import MetaModel
 
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "vocab_size": VOCABULARY}

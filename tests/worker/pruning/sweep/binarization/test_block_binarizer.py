@@ -11,7 +11,7 @@ from worker.pruning.binarization.settings import Binarization
 from worker.pruning.methods.patterns import NofM
 from worker.pruning.model.linear_layers import linear_layers
 from worker.pruning.stats.gram import Gram, GramMoments
-from worker.pruning.sweep.binarizing.block_binarizer import BlockBinarizer
+from worker.pruning.sweep.binarization.block_binarizer import BlockBinarizer
 
 WIDTH = 16
 SETTINGS = Binarization(3, 3, 3, 8, 0.25)

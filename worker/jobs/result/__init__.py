@@ -1,0 +1,1 @@
+"""The result of a job: its folder's weights, patterns and warnings."""

@@ -1,1 +1,0 @@
-"""The weights that a job has written, read again from their files."""
