@@ -71,7 +71,7 @@ def change_of_job(
 ) -> ReturningUpdate[Job]:
     """Return the UPDATE that `change_job` executes, for callers that build it once."""
     if versioned:
-        values = visible_change() | values
+        values = {**visible_change(), **values}
     return (
         update(Job)
         .where(Job.id == bindparam("changed_job"), *where)
