@@ -20,14 +20,15 @@ help: ## List the targets
 demo: $(INSTALLED)-demo $(PAGE) ## Prune a small real model through the whole service and print the figures
 	@$(BIN)/python -m demo $(ARGS)
 
+# With "=", because pytest takes a file that exists after an option that it does not know yet as tests.
 test-quick: $(INSTALLED)-dev $(PAGE) ## Run the tests that start no process, no server and no browser
-	$(PYTEST) -n logical --maxprocesses 8 --quick --durations-file build/durations-quick.txt $(ARGS)
+	$(PYTEST) -n logical --maxprocesses 8 --quick --durations-file=build/durations-quick.txt $(ARGS)
 
 test: $(INSTALLED)-dev $(PAGE) ## Run every test that this machine can run
 	@if $(BIN)/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; \
 	then marks=''; \
 	else marks='not gpu'; echo 'No CUDA device here: tests marked gpu are deselected.'; fi; \
-	$(PYTEST) -n 4 --durations-file build/durations.txt -m "$$marks" $(ARGS)
+	$(PYTEST) -n 4 --durations-file=build/durations.txt -m "$$marks" $(ARGS)
 
 check: docs ## Lint, types, import rules, links of the documentation
 	$(BIN)/ruff check

@@ -9,17 +9,23 @@ from importlib.metadata import version
 
 from anyio import to_thread
 from fastapi import Depends, FastAPI
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, iter_route_contexts
 
-from api.deps import Service
+from api.core.current_values import CommitMarks
+from api.core.settings import ApiSettings
 from api.middleware.authentication import AuthenticationMiddleware, require_scope
-from api.middleware.job_polls import JobPollMiddleware
+from api.middleware.identity import Identity
 from api.middleware.request_limits import RequestLimitsMiddleware
-from api.middleware.request_metrics import Metrics, RequestMetricsMiddleware
+from api.middleware.request_metrics import RequestMetricsMiddleware
 from api.middleware.tracing import trace_requests
 from api.middleware.writers import WRITERS
+from api.preflight.hub import Hub
+from api.preflight.planner_client import PlannerClient
+from api.preflight.preflight import Preflight
+from api.preflight.result_folders import ResultFolders
 from api.problems import handlers
 from api.problems.json_bodies import refuse_duplicate_keys
+from api.problems.query_parameters import refuse_unknown_parameters
 from api.routes.access import audit, caller_secrets, keys
 from api.routes.integrations import hooks, triggers, webhooks
 from api.routes.jobs import (
@@ -41,25 +47,21 @@ from api.routes.jobs import (
     sweeps,
     trials,
 )
+from api.routes.jobs.job_polls import JobPollMiddleware
 from api.routes.service import dashboard, docs, health, metrics, retention, workers
 from api.routes.service import problems as problem_pages
 from api.services.broker import Broker, Queue
-from api.services.current_values import CommitMarks
 from api.services.downloads import Downloads
 from api.services.event_broadcast import EventBroadcast
 from api.services.file_checks import FileChecks
-from api.services.hub import Hub
 from api.services.job_cache import JobCache
 from api.services.job_pages import JobPages
-from api.services.preflight import Preflight
+from api.services.metrics import Metrics
 from api.services.readiness import Readiness
-from api.services.result_folders import ResultFolders
+from api.services.service import Service
 from api.services.shared_metrics import SharedMetrics
 from api.services.trial_owners import TrialOwners
-from api.settings import ApiSettings
-from api.submission.planner_client import PlannerClient
 from api.web.openapi import RESPONSES, document, operation_id
-from api.web.query_parameters import refuse_unknown_parameters
 from db.core import redaction
 from db.core.logging_setup import configure
 from db.core.session import THREADS, open_sessions
@@ -129,7 +131,8 @@ def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) 
         summary="LLM pruning as a job API",
         description="Post a model, a sparsity and a dataset; get a pruned model and its numbers.",
         version=version("zpruner"),
-        docs_url=None,  # our own page needs no CDN
+        openapi_url=None,  # api.routes.service.docs has a route that blocks no event loop,
+        docs_url=None,  # and a page that needs no CDN
         redoc_url=None,
         redirect_slashes=False,
         dependencies=[
@@ -145,19 +148,28 @@ def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) 
     app.state.service, app.state.beat_every_s = service, settings.beat_every_s
     for router in ROUTERS:
         app.include_router(router)
+    list(iter_route_contexts(app.routes))  # else the first request would create them, in 80 ms
     app.add_middleware(JobPollMiddleware, job_cache=service.job_cache, route=_route(jobs.get_job))
-    app.add_middleware(AuthenticationMiddleware, settings=settings, service=service)
+    identity = Identity(settings, service.sessions, service.best_effort_sessions, service.marks)
+    app.add_middleware(
+        AuthenticationMiddleware, settings=settings, sessions=service.sessions, identity=identity
+    )
     app.add_middleware(RequestLimitsMiddleware, settings=settings)
-    app.add_middleware(RequestMetricsMiddleware, metrics=service.metrics)  # added last: outermost
-    handlers.install(app, dashboard.missing_page)
+    # Added last, so it is the outermost.
+    app.add_middleware(RequestMetricsMiddleware, metrics=service.metrics.requests)
+    handlers.install(app, _documented_routes(), dashboard.missing_page)
     trace_requests(app)
     app.openapi = partial(document, app, settings)  # type: ignore[method-assign] # as FastAPI documents it
     return app
 
 
+def _documented_routes() -> list[APIRoute]:
+    routes = (route for router in ROUTERS for route in router.routes)
+    return [route for route in routes if isinstance(route, APIRoute) and route.include_in_schema]
+
+
 def _route(endpoint: Callable[..., object]) -> APIRoute:
-    routes = (one for one in jobs.router.routes if isinstance(one, APIRoute))
-    return next(one for one in routes if one.endpoint is endpoint)
+    return next(route for route in _documented_routes() if route.endpoint is endpoint)
 
 
 def _service(settings: ApiSettings, queue: Queue) -> Service:

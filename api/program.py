@@ -10,8 +10,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from api.app import create_app
+from api.core.settings import ApiSettings
 from api.middleware.connections import server_config
-from api.settings import ApiSettings
 from db.startup import checks
 from db.startup.artifact_storage import check_artifacts
 from db.startup.connection_limit import connection_limit

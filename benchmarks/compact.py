@@ -1,22 +1,21 @@
-"""Sizes and times of the compact form, of zstd, and of both: `python -m benchmarks.compact`.
+"""Sizes and times of compressed downloads: `python -m benchmarks.compact`.
 
-The demo's model is pruned, and its weight files are written in each form, one after the other by
-one thread. Its weights were stored in four bits before, which a compressor finds; so matrices of
-normally distributed weights, as models trained in bfloat16 have them, are measured as well. Every
-restored file is compared with the original. Times are the process's own, so that other programs on
-the machine matter little.
+The demo's model is pruned, and its weight files are compressed by the API's code and expanded by
+the client's at each level of zstd, one after the other by one thread. Its weights were stored in
+four bits before, which a compressor finds; so matrices of normally distributed weights, as models
+trained in bfloat16 have them, are measured as well. Every restored file is compared with the
+original. Times are the process's own, so that other programs on the machine matter little.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import process_time
 
-import pyarrow as pa  # type: ignore[import-untyped] # it has none
 import torch
 from safetensors.torch import save_file
 
@@ -24,8 +23,7 @@ from benchmarks.machine import machine
 from benchmarks.process import ZPRUNER, run
 from demo.model import fetch_model
 from worker.pruning.methods.patterns import NofM, Unstructured
-from zpruner.files.compact_file import CompactFile
-from zpruner.files.expanded_file import ExpandedFile
+from zpruner.files.zstd import PIECE_BYTES, Expansion, compressed
 
 RESULTS = Path(__file__).parent / "results"
 MODELS = Path(".demo/models")
@@ -34,7 +32,9 @@ TARGETS = {
     "70 %": ("--sparsity", "0.7"),
     "2:4": ("--pattern", "2:4"),
 }
-LEVELS = (3, 9)
+LEVELS = (1, 3, 9)
+RECEIVED_BYTES = 64 << 10
+"""How much the client reads at once."""
 MB = 1_000_000
 
 
@@ -119,49 +119,39 @@ def _measured(
         size = sum(map(len, files.values()))
         return Form(weights, target, name, size, size / whole, there, back)
 
-    compact, there = _timed(lambda: {path: b"".join(CompactFile.at(path)) for path in plain})
-    for path, content in compact.items():
-        _small(path).write_bytes(content)
-    again, back = _timed(lambda: {path: b"".join(ExpandedFile(_small(path))) for path in plain})
-    _require_same(again, plain)
-    found = [form("plain", plain, 0.0, 0.0), form("compact", compact, there, back)]
+    found = [form("plain", plain, 0.0, 0.0)]
     for level in levels:
         packed, packing, unpacking = _zstd(plain, level)
         found.append(form(f"zstd -{level}", packed, packing, unpacking))
-        packed, packing, unpacking = _zstd(compact, level)
-        name = f"compact, zstd -{level}"
-        found.append(form(name, packed, there + packing, back + unpacking))
     return found
 
 
 def _zstd(files: dict[Path, bytes], level: int) -> tuple[dict[Path, bytes], float, float]:
     """Return the compressed files, and the seconds to compress and to restore them."""
-    codec = pa.Codec("zstd", compression_level=level)
-    packed, there = _timed(
-        lambda: {path: codec.compress(one, asbytes=True) for path, one in files.items()}
-    )
-    again, back = _timed(
-        lambda: {
-            path: codec.decompress(one, len(files[path]), asbytes=True)
-            for path, one in packed.items()
-        }
-    )
-    _require_same(again, files)
+    packed, there = _timed(lambda: {path: _packed(one, level) for path, one in files.items()})
+    again, back = _timed(lambda: {path: _unpacked(one) for path, one in packed.items()})
+    if again != files:
+        raise SystemExit("a restored file is not the same")
     return packed, there, back
+
+
+def _packed(content: bytes, level: int) -> bytes:
+    return b"".join(compressed(_pieces(content, PIECE_BYTES), level))
+
+
+def _unpacked(frame: bytes) -> bytes:
+    expansion = Expansion("frame")
+    received = _pieces(frame, RECEIVED_BYTES)
+    return b"".join(piece for data in received for piece in expansion.pieces(data))
+
+
+def _pieces(content: bytes, size: int) -> Iterator[bytes]:
+    return (content[start : start + size] for start in range(0, len(content), size))
 
 
 def _timed(act: Callable[[], dict[Path, bytes]]) -> tuple[dict[Path, bytes], float]:
     started = process_time()
     return act(), process_time() - started
-
-
-def _small(path: Path) -> Path:
-    return path.with_suffix(".compact")
-
-
-def _require_same(found: dict[Path, bytes], expected: dict[Path, bytes]) -> None:
-    if found != expected:
-        raise SystemExit("a restored file is not the same")
 
 
 def _markdown(forms: Sequence[Form]) -> str:

@@ -12,13 +12,14 @@ from db.core.problem import Problem
 from db.core.session import Sessions
 from db.core.states import JobState
 from db.events.job_rows import change_job, get_job, record_event
-from db.events.transitions import entering, leading_to
+from db.events.transitions import LEASE, entering, leading_to, lease_fields
 from db.jobs.repository import JobRepository, NewJob
 from db.spec.prune_spec import PruneSpec
 from db.tables.access import DEFAULT_SCOPES, AccessScope, ApiKey
 from db.tables.jobs import Job, Worker
-from db.tables.webhooks import FINAL_EVENTS, Delivery, EventType, Webhook
+from db.tables.webhooks import Delivery, Webhook
 from db.webhooks.deliveries import DeliveryRepository
+from db.webhooks.event_types import FINAL_EVENTS, EventType
 from db.webhooks.repository import WebhookRepository
 
 
@@ -56,7 +57,8 @@ def move(session: Session, job_id: str, *states: JobState) -> Job:
     """Move a job through several states, as the state table allows."""
     for state in states:
         allowed = Job.status.in_(leading_to(state))
-        job = change_job(session, job_id, allowed, values=entering(state))
+        lease = lease_fields(LEASE) if state is JobState.running else {}
+        job = change_job(session, job_id, allowed, values=entering(state) | lease)
         assert job is not None
         record_event(session, job, "status")
     return get_job(session, job_id)

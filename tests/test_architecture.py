@@ -4,8 +4,10 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,7 +50,7 @@ def test_the_application_is_made_without_torch(tmp_path: Path) -> None:
     code = (
         f"import sys; sys.modules |= dict.fromkeys({HEAVY!r})\n"
         "from api.app import create_app\n"
-        "from api.settings import ApiSettings\n"
+        "from api.core.settings import ApiSettings\n"
         f"app = create_app(ApiSettings(data_dir={str(tmp_path)!r}))\n"
         "assert app.openapi()['paths']"
     )
@@ -76,3 +78,25 @@ def test_the_import_rules_hold() -> None:
     lint_imports = Path(sys.executable).with_name("lint-imports")
     done = subprocess.run([lint_imports], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+def test_decision_5_lists_the_layers_of_the_import_rules() -> None:
+    page = (ROOT / "docs/decisions/0005-who-imports-whom.md").read_text("utf-8")
+    rows = re.findall(r"^\| `([a-z.]+)` \| (.+) \|$", page, re.MULTILINE)
+    listed = {
+        package: [set(re.findall(r"`(\w+)`", layer)) for layer in layers.split(" → ")]
+        for package, layers in rows
+    }
+    rules = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    contracts = rules["tool"]["importlinter"]["contracts"]
+    inside = dict(_layers(one) for one in contracts if one["type"] == "layers")
+    del inside[""]  # those of the packages themselves, which the page has as a sentence
+    assert listed == inside
+
+
+def _layers(contract: dict[str, Any]) -> tuple[str, list[set[str]]]:
+    """Return the package of a contract, and the names in each of its layers, highest first."""
+    layers = [re.split(r" [|:] ", layer) for layer in contract["layers"]]
+    names = [one for layer in layers for one in layer]
+    [package] = contract.get("containers") or {one.rpartition(".")[0] for one in names}
+    return package, [{one.rpartition(".")[2] for one in layer} for layer in layers]

@@ -75,7 +75,7 @@ def _types() -> str:
 
 def _openapi(folder: Path) -> dict[str, object]:
     # Imported here, because building the page does not need the service's packages.
-    app, settings = import_module("api.app"), import_module("api.settings")
+    app, settings = import_module("api.app"), import_module("api.core.settings")
     api_settings = settings.ApiSettings.model_validate({"_env_file": None, "data_dir": folder})
     document: dict[str, object] = app.create_app(api_settings).openapi()
     return document

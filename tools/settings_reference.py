@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from api.settings import ApiSettings
+from api.core.settings import ApiSettings
 from db.startup.server_settings import ServerSettings
 from db.startup.setting_names import NAMES_FILE, PREFIX
 from db.startup.settings import MAX_S, Settings

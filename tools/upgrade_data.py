@@ -19,7 +19,7 @@ from typing import Any
 from fastapi.testclient import TestClient
 
 from api.app import create_app
-from api.settings import ApiSettings
+from api.core.settings import ApiSettings
 from benchmarks.llama import RandomLlama
 from db.core.migration import migrate
 from db.core.session import open_sessions

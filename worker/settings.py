@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic.json_schema import SkipJsonSchema
 
+from db.events.transitions import LEASE
 from db.startup.settings import Grace, Roots, Seconds, Settings
 from worker.device import is_cpu
 from worker.jobs.resources import Resources, valid_device_name
@@ -59,7 +60,7 @@ class WorkerSettings(Settings):
     job_timeout_s: Seconds = 6 * 3600
     """The longest a job may run."""
 
-    lease_s: Seconds = 60
+    lease_s: Seconds = LEASE.seconds
     """The time after which the job of a silent worker is requeued; use the same value for workers
     and `control`."""
 

@@ -12,7 +12,6 @@ from pathlib import Path
 PROGRAMS = {
     "api": "api.program",
     "certify": "zpruner.cli.folders",
-    "compact": "zpruner.cli.folders",
     "control": "worker.control.process",
     "doctor": "zpruner.serve.doctor",
     "expand": "zpruner.cli.folders",
@@ -25,7 +24,7 @@ PROGRAMS = {
     "speed": "worker.standalone.speed",
     "worker": "worker.program",
 }
-SHARED = {"certify", "compact", "expand", "ping", "worker"}
+SHARED = {"certify", "expand", "ping", "worker"}
 """Programs that share a module; the name of the program is the module's first argument."""
 
 

@@ -11,15 +11,14 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.deps import Service
-from api.middleware.caller import Caller
+from api.core.caller import Caller
+from api.core.problem_response import ProblemError, respond
+from api.core.scopes import READING, Needed, is_trigger_call, needed_for
+from api.core.settings import ApiSettings
 from api.middleware.identity import Identity
 from api.middleware.rate_limits import TokenBuckets
-from api.middleware.scopes import READING, Needed, is_trigger_call, needed_for
+from api.middleware.response_headers import add_missing, raw
 from api.middleware.writers import run_writer
-from api.problems.handlers import ProblemError, respond
-from api.settings import ApiSettings
-from api.web.response_headers import add_missing, raw
 from db.access.audit import AuditRepository
 from db.access.tokens import MalformedTokenError
 from db.core.errors import BadKeyError, BadLinkError, ExpiredLinkError
@@ -43,11 +42,10 @@ patterns of routes and of scopes treat a newline at the end of a path differentl
 class AuthenticationMiddleware:
     """Authenticates requests that need a key; limits the rate of these and of trigger calls."""
 
-    def __init__(self, app: ASGIApp, settings: ApiSettings, service: Service) -> None:
-        self._app, self._sessions = app, service.sessions
-        self._identity = Identity(
-            settings, service.sessions, service.best_effort_sessions, service.marks
-        )
+    def __init__(
+        self, app: ASGIApp, settings: ApiSettings, sessions: Sessions, identity: Identity
+    ) -> None:
+        self._app, self._sessions, self._identity = app, sessions, identity
         self._buckets: TokenBuckets | None = None
         if settings.rate_limit_per_minute:
             self._buckets = TokenBuckets(

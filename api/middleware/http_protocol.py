@@ -12,7 +12,7 @@ from typing import Literal
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from api.problems.handlers import MEDIA_TYPE
+from api.core.problem_response import MEDIA_TYPE
 
 MAX_HEAD_BYTES = 16_384
 """The maximum size of a request line and its headers together. The same limit applies to trailers,

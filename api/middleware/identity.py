@@ -11,7 +11,7 @@ from fastapi import Request
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
-from api.middleware.caller import (
+from api.core.caller import (
     ANYONE,
     LINK,
     LOCAL,
@@ -19,10 +19,10 @@ from api.middleware.caller import (
     StillAllowed,
     always_allowed,
 )
+from api.core.current_values import CommitMarks, CurrentValues
+from api.core.scopes import READING
+from api.core.settings import ApiSettings
 from api.middleware.hosts import requested_host
-from api.middleware.scopes import READING
-from api.services.current_values import CommitMarks, CurrentValues
-from api.settings import ApiSettings
 from db.access.keys import KeyRepository
 from db.access.tokens import MalformedTokenError, SentKey, Token
 from db.core.errors import BadKeyError, BadLinkError

@@ -10,12 +10,11 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.core.problem_response import respond
+from api.core.scopes import READING
+from api.core.settings import ApiSettings
 from api.middleware.hosts import Hosts
-from api.middleware.scopes import READING
-from api.problems.handlers import respond
-from api.settings import ApiSettings
-from api.web.response_headers import add_missing, raw
-from api.web.uploads import is_upload
+from api.middleware.response_headers import add_missing, raw
 from db.core.logging_setup import log_context
 from db.problems.plain import PLAIN
 from db.problems.requests import CROSS_ORIGIN, HOST_NOT_ALLOWED
@@ -23,6 +22,7 @@ from db.problems.service import DATABASE_UNAVAILABLE, SERVER_ERROR
 
 logger = logging.getLogger(__name__)
 
+UPLOAD_PATH = "/v1/datasets"
 RETRY_AFTER = {"retry-after": "5"}
 MAX_FIELDS = 5000
 """The maximum number of fields in a body; without it, one request could cause any number of
@@ -136,6 +136,13 @@ class _LimitedBody:
         if self._fields_left < 0:
             raise HTTPException(413, f"A request body may have {MAX_FIELDS} fields.")
         return message
+
+
+def is_upload(request: Request) -> bool:
+    """Whether the request uploads a dataset, for which a separate size limit applies."""
+    path: str = request.scope["path"]
+    paths = (path, path.removeprefix(request.scope.get("root_path", "")))
+    return request.method == "POST" and UPLOAD_PATH in paths
 
 
 def is_cross_origin(request: Request) -> bool:

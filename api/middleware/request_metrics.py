@@ -1,22 +1,15 @@
 """Request metrics: the number of requests by status, and the time until the response began."""
 
 import time
-from collections.abc import Sequence
 
 from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
     Histogram,
-    ProcessCollector,
     disable_created_metrics,
 )
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-from api.services.metrics import RowCollector
-from api.services.shared_metrics import SharedMetrics
-from db.core.session import Sessions
-from db.files.artifact_store import ArtifactStore
 
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -28,40 +21,32 @@ clients can invent any number of paths."""
 disable_created_metrics()  # type: ignore[no-untyped-call] # theirs
 
 
-class Metrics:
-    """The Prometheus metrics of one API process, or of all API processes if they share them."""
+class RequestMetrics:
+    """The number of requests, their times until a response began, and how many are open."""
 
-    def __init__(
-        self,
-        sessions: Sessions,
-        store: ArtifactStore,
-        queues: Sequence[str] = (),
-        shared: SharedMetrics | None = None,
-    ) -> None:
-        self.registry = CollectorRegistry()
-        self.registry.register(RowCollector(sessions, store, queues))
-        if shared is None:
-            ProcessCollector(registry=self.registry)
-        else:
-            shared.register(self.registry)
-        own = self.registry if shared is None else None
+    def __init__(self, registry: CollectorRegistry | None) -> None:
+        """Create the metrics.
+
+        Args:
+            registry: collects them; None if several API processes share them.
+        """
         self.requests = Counter(
             "zpruner_http_requests",
             "Requests with a response.",
             ["method", "route", "status"],
-            registry=own,
+            registry=registry,
         )
         self.seconds = Histogram(
             "zpruner_http_request_seconds",
             "Time until a response began.",
             ["method", "route"],
             buckets=BUCKETS_S,
-            registry=own,
+            registry=registry,
         )
         self.open = Gauge(
             "zpruner_http_open_requests",
             "Requests and streams that have not ended.",
-            registry=own,
+            registry=registry,
             multiprocess_mode="livesum",
         )
         self.open.set(0)  # a shared value may be that of an earlier process, which was killed
@@ -70,7 +55,7 @@ class Metrics:
 class RequestMetricsMiddleware:
     """Counts requests, and measures the time until each response or stream begins."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: RequestMetrics) -> None:
         self._app, self._metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -14,8 +14,8 @@ from anyio import CapacityLimiter, to_thread
 from anyio.lowlevel import RunVar
 from fastapi.routing import APIRoute
 
-from api.middleware.scopes import READING
-from api.problems.handlers import ProblemError
+from api.core.problem_response import ProblemError
+from api.core.scopes import READING
 from db.problems.service import BUSY
 
 WRITERS = 24

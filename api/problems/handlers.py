@@ -1,17 +1,16 @@
 """Conversion of errors into responses."""
 
-import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
-from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import compile_path
 
+from api.core.problem_response import ProblemError, respond
 from api.problems.validation import describe, is_malformed
 from db.buckets.errors import BucketError
 from db.core.errors import (
@@ -35,31 +34,29 @@ JOBS_RETRY_AFTER = {"retry-after": "30"}
 TRIALS_RETRY_AFTER = {"retry-after": "10"}
 BUCKET_RETRY_AFTER = {"retry-after": "10"}
 _NO_BUCKET = "The storage of the service's files does not respond."
-MEDIA_TYPE = "application/problem+json"
 MAX_FIELD_PROBLEMS = 20
 """How many invalid fields of one request are described; further ones are only counted."""
 
 
-class ProblemError(Exception):
-    """An error of the HTTP layer, with the problem document and the headers of its response."""
-
-    def __init__(self, problem: Problem, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(problem, headers)
-        self.problem, self.headers = problem, headers
-
-
-def install(app: FastAPI, missing_page: Callable[[Request], Response | None]) -> None:
+def install(
+    app: FastAPI,
+    routes: Sequence[APIRoute],
+    missing_page: Callable[[Request], Response | None],
+) -> None:
     """Add the handlers that convert the errors of requests into problem documents.
 
-    ``missing_page`` is called with a request for an unknown path. It returns a page for browsers,
-    or None if the response should be a problem document.
+    Args:
+        app: the application.
+        routes: the documented routes, whose methods a 405 response names.
+        missing_page: called with a request for an unknown path. It returns a page for browsers, or
+            None if the response should be a problem document.
     """
     for error in (BucketError, JobError, ProblemError, RequestValidationError):
         app.exception_handler(error)(_handle)
 
     async def plain(request: Request, error: HTTPException) -> Response:
         page = missing_page(request) if error.status_code == 404 else None
-        return page or _plain(request, error)
+        return page or _plain(request, error, routes)
 
     app.exception_handler(HTTPException)(plain)
 
@@ -76,18 +73,6 @@ def error_response(
     if isinstance(error, ProblemError):
         return respond(request, error.problem, error.headers)
     return respond(request, _invalid(request, error))
-
-
-def respond(
-    request: Request, problem: Problem, headers: Mapping[str, str] | None = None
-) -> Response:
-    """Return a problem as the response to a request."""
-    place = {
-        "instance": escape_surrogates(request.url.path),
-        "request_id": request.state.request_id,
-    }
-    document = problem.model_copy(update=place).model_dump(exclude_none=True)
-    return Response(json.dumps(document), problem.status, headers, media_type=MEDIA_TYPE)
 
 
 async def _handle(
@@ -129,29 +114,30 @@ def _invalid(request: Request, error: RequestValidationError) -> Problem:
     return INVALID_REQUEST.problem(detail, hint=hint, errors=[one.problem for one in refused])
 
 
-def _plain(request: Request, error: HTTPException) -> Response:
+def _plain(request: Request, error: HTTPException, routes: Sequence[APIRoute]) -> Response:
     if (reason := _unreadable(error.__cause__)) is not None:
         return respond(request, MALFORMED_JSON.problem(f"{reason}."))
-    detail = _named(request, error)
+    methods = _methods(request, routes) if error.status_code == 405 else []
+    detail = _named(request, error, methods)
     kind = PLAIN.get(error.status_code) or ProblemKind(
         f"http_{error.status_code}", error.status_code, detail, None
     )
     headers = error.headers
-    if error.status_code == 405 and (methods := _methods(request)):
+    if methods:
         others = {name: value for name, value in (headers or {}).items() if name.lower() != "allow"}
-        headers = others | {"allow": ", ".join(sorted(methods))}
+        headers = others | {"allow": ", ".join(methods)}
     return respond(request, kind.problem(detail), headers)
 
 
-def _named(request: Request, error: HTTPException) -> str:
+def _named(request: Request, error: HTTPException, methods: Sequence[str]) -> str:
     """Return an error's detail; the path, or its method, in place of a mere phrase of HTTP."""
     if error.detail != HTTPStatus(error.status_code).phrase:
         return str(error.detail)
     path = quoted(request.url.path)
     if error.status_code == 404:
         return f"There is no path {path}."
-    if error.status_code == 405 and (methods := _methods(request)):
-        return f"{path} has no method {request.method}; it has {', '.join(sorted(methods))}."
+    if methods:
+        return f"{path} has no method {request.method}; it has {', '.join(methods)}."
     return str(error.detail)
 
 
@@ -164,8 +150,7 @@ def _unreadable(cause: BaseException | None) -> str | None:
     return None
 
 
-def _methods(request: Request) -> set[str]:
-    """Return the methods of all documented routes that match the request's path."""
-    paths: dict[str, dict[str, Any]] = request.app.openapi()["paths"]
-    same = (verbs for path, verbs in paths.items() if compile_path(path)[0].match(request.url.path))
-    return {verb.upper() for verbs in same for verb in verbs}
+def _methods(request: Request, routes: Sequence[APIRoute]) -> list[str]:
+    """Return the methods of all routes that match the request's path, in alphabetical order."""
+    same = (route for route in routes if route.path_regex.match(request.url.path))
+    return sorted({method for route in same for method in route.methods or ()})

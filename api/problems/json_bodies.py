@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.routing import APIRoute
 
-from api.problems.handlers import ProblemError
+from api.core.problem_response import ProblemError
 from db.core.escaping import quoted
 from db.problems.requests import DUPLICATE_KEY
 

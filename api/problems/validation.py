@@ -10,9 +10,9 @@ from typing import Any, get_args, get_origin
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, RootModel, Secret
 
+from api.core.json_pointers import escaped
+from api.problems.query_parameters import query_names
 from api.schemas.requests import JobRequest
-from api.web.json_pointers import escaped
-from api.web.query_parameters import query_names
 from db.core.escaping import MAX_SHOWN, escape_surrogates, quoted
 from db.core.problem import FieldProblem
 

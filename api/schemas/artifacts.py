@@ -59,7 +59,7 @@ class LinkRead(BaseModel):
 
     url: str = Field(
         description="Anyone who has it can download the file, with `GET`, `HEAD` and `Range`, or "
-        "the archive, with `GET` and `HEAD`, also with `&format=compact` after it."
+        "the archive, with `GET` and `HEAD`, also with `&format=zstd` after it."
     )
     expires_at: datetime
 

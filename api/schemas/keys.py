@@ -15,7 +15,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from api.middleware.caller import Caller
+from api.core.caller import Caller
 from api.schemas.fields import Moment
 from db.access.keys import Quotas
 from db.jobs.quotas import Usage

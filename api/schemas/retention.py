@@ -6,8 +6,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from db.core.retention_rules import RetentionRule, RetentionRules
-from db.files.retention_plan import Deletion
+from db.core.retention_rules import Deletion, RetentionRule, RetentionRules
 
 
 class UseRead(BaseModel):

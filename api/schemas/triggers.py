@@ -15,10 +15,10 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from api.core.json_pointers import Pointer
 from api.schemas.jobs import JobPreview
 from api.schemas.keys import Name
 from api.schemas.requests import JobRequest
-from api.web.json_pointers import Pointer
 from db.tables.triggers import Trigger, TriggerDelivery, TriggerOutcome, TriggerSource
 
 MAX_POINTERS = 32

@@ -6,8 +6,9 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StringConstraints
 
 from db.core.label_types import Label
-from db.tables.webhooks import FINAL_EVENTS, Delivery, DeliveryStatus, EventType, Webhook
+from db.tables.webhooks import Delivery, DeliveryStatus, Webhook
 from db.webhooks.addresses import MAX_LENGTH
+from db.webhooks.event_types import FINAL_EVENTS, EventType
 
 DAY_S = 24 * 3600
 Url = Annotated[str, StringConstraints(min_length=1, max_length=MAX_LENGTH)]

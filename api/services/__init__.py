@@ -1,1 +1,1 @@
-"""Objects that all requests of an application share: broker, hub, caches, event broadcast."""
+"""Objects that all requests of an application share: broker, caches, event broadcast."""

@@ -11,7 +11,7 @@ from threading import Thread
 
 import httpx
 
-from api.settings import ApiSettings
+from api.core.settings import ApiSettings
 from db.startup import checks
 from db.startup.checks import Finding, SettingsError
 

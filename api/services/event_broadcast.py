@@ -15,10 +15,10 @@ from fastapi.sse import format_sse_event
 from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
 
-from api.middleware.caller import StillAllowed, always_allowed
+from api.core.caller import StillAllowed, always_allowed
+from api.core.commit_marks import Mark
+from api.core.current_values import CommitMarks, CurrentValues
 from api.schemas.history import AnyEventRead, EventRead
-from api.services.commit_marks import Mark
-from api.services.current_values import CommitMarks, CurrentValues
 from db.core.session import Sessions
 from db.events.event_order import EventOrder, order_events
 from db.events.job_events import EventRepository

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from api.middleware.caller import Caller
-from api.services.current_values import CommitMarks, CurrentValues
+from api.core.caller import Caller
+from api.core.current_values import CommitMarks, CurrentValues
 from api.services.event_broadcast import EventBroadcast
 from api.services.job_details import job_detail
 from api.web.conditional import etag_of

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from api.core.current_values import CommitMarks, CurrentValues
 from api.schemas.jobs import Facets, JobPage, JobRead
-from api.services.current_values import CommitMarks, CurrentValues
 from api.web.cursors import cursor_of, metric_cursor_of, paginate
 from api.web.list_queries import JobQuery
 from api.web.pagination import next_link

@@ -1,12 +1,15 @@
-"""The metrics of ``/metrics`` that are computed from the database."""
+"""The metrics of ``/metrics``, most of which are computed from the database."""
 
 import threading
 import time
 from collections.abc import Iterator, Sequence
 
+from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from api.middleware.request_metrics import RequestMetrics
+from api.services.shared_metrics import SharedMetrics
 from db.core.session import Sessions
 from db.core.states import JobState
 from db.files.artifact_store import ArtifactStore
@@ -15,6 +18,25 @@ from db.scheduling.workers import STATES
 
 CACHED_FOR_S = 5.0
 """How long results are reused, so that several scrapers cost as much as one."""
+
+
+class Metrics:
+    """The Prometheus metrics of one API process, or of all API processes if they share them."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        store: ArtifactStore,
+        queues: Sequence[str] = (),
+        shared: SharedMetrics | None = None,
+    ) -> None:
+        self.registry = CollectorRegistry()
+        self.registry.register(RowCollector(sessions, store, queues))
+        if shared is None:
+            ProcessCollector(registry=self.registry)
+        else:
+            shared.register(self.registry)
+        self.requests = RequestMetrics(self.registry if shared is None else None)
 
 
 class RowCollector(Collector):

@@ -9,7 +9,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from api.settings import ApiSettings
+from api.core.settings import ApiSettings
 
 
 class SharedMetrics:

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from api.middleware.caller import Caller
-from api.services.current_values import CommitMarks, CurrentValues
+from api.core.caller import Caller
+from api.core.current_values import CommitMarks, CurrentValues
 from db.core.errors import JobNotFoundError
 from db.core.session import Sessions
 from db.jobs.trials import TrialRepository, TriedBy

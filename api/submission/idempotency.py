@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from api.deps import Service
-from api.problems.handlers import ProblemError
+from api.core.problem_response import ProblemError
+from api.services.service import Service
 from db.core.digests import digest
 from db.jobs.idempotency import IdempotencyRepository
 from db.problems.requests import IDEMPOTENCY_CONFLICT

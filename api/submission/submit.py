@@ -12,14 +12,14 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from api.deps import Service
+from api.preflight.preflight import CheckedSources
+from api.preflight.worker_extras import check_tasks
 from api.schemas.fields import moment_at
 from api.schemas.jobs import JobDetail, JobPreview
 from api.schemas.requests import JobRequest
 from api.services.job_details import job_detail
-from api.services.preflight import CheckedSources
+from api.services.service import Service
 from api.submission.idempotency import REPLAYED, KeyedRequest, store_response, stored_response
-from api.submission.worker_extras import check_tasks
 from db.core.errors import IdempotencyKeyTakenError, SpecRefusedError
 from db.files.artifacts import ArtifactRepository
 from db.jobs.quotas import QuotaRepository

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from fastapi.responses import JSONResponse
 
-from api.deps import Service
-from api.middleware.caller import Caller
+from api.core.caller import Caller
 from api.schemas.trials import TrialRead
+from api.services.service import Service
 from api.submission.idempotency import REPLAYED, KeyedRequest, store_response, stored_response
 from api.submission.submit import enqueue
 from db.core.errors import (

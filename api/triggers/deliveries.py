@@ -11,9 +11,10 @@ from pydantic import JsonValue
 from pydantic_core import from_json
 from sqlalchemy.orm import Session
 
-from api.deps import Service
-from api.problems.handlers import ProblemError, error_response
+from api.core.problem_response import ProblemError
+from api.problems.handlers import error_response
 from api.schemas.triggers import HookAnswer, TriggerTest
+from api.services.service import Service
 from api.submission.idempotency import REPLAYED, KeyedRequest
 from api.submission.submit import Submission, preview, submit
 from api.triggers.mapping import build_job, filter_mismatch

@@ -6,8 +6,8 @@ from typing import Any
 from fastapi.exceptions import RequestValidationError
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
+from api.core.json_pointers import PointerNotFoundError, resolve
 from api.schemas.requests import JobRequest
-from api.web.json_pointers import PointerNotFoundError, resolve
 from db.core.errors import SpecRefusedError
 from db.spec.combinations.combination import check_combination
 from db.spec.metrics import check_gate

@@ -1,1 +1,1 @@
-"""HTTP features: ranges, conditional requests, cursors, uploads, event streams, OpenAPI."""
+"""HTTP features: ranges, conditional requests, cursors, archives, OpenAPI."""

@@ -4,7 +4,7 @@ import re
 
 from fastapi import Request
 
-from api.problems.handlers import ProblemError
+from api.core.problem_response import ProblemError
 from db.problems.requests import PRECONDITION_FAILED
 from db.tables.jobs import Job
 

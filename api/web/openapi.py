@@ -1,20 +1,23 @@
 """FastAPI's OpenAPI document, with problems, examples, headers and scopes added."""
 
 from collections.abc import Iterator
+from threading import Lock
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from api.middleware.scopes import needed_for
-from api.problems.handlers import MEDIA_TYPE
-from api.settings import ApiSettings
+from api.core.problem_response import MEDIA_TYPE
+from api.core.scopes import needed_for
+from api.core.settings import ApiSettings
 from api.web.examples.responses import CONTENTS, SCHEMAS
 from api.web.examples.schemas import EXAMPLES
 from db.core.problem import Problem
 
 _REF = "#/components/schemas/{model}"
+_CREATION = Lock()
+"""Held while a document is created, which takes a second: of several requests, one creates it."""
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
     "default": {
@@ -79,23 +82,28 @@ def operation_id(route: APIRoute) -> str:
 
 def document(app: FastAPI, settings: ApiSettings) -> dict[str, Any]:
     """Return the application's OpenAPI document, which is created once."""
-    if app.openapi_schema is None:
-        schema = get_openapi(
-            title=app.title,
-            version=app.version,
-            summary=app.summary,
-            description=app.description,
-            routes=app.routes,
-        )
-        own = Problem.model_json_schema(ref_template=_REF)
-        schemas = schema["components"]["schemas"]
-        schemas |= own.pop("$defs") | {"Problem": own}
-        _add_examples(schemas)
-        for path, operation in _operations(schema):
-            _complete_responses(path, operation)
-        _add_security(schema, settings)
-        app.openapi_schema = schema
-    return app.openapi_schema
+    with _CREATION:
+        if app.openapi_schema is None:
+            app.openapi_schema = _created(app, settings)
+        return app.openapi_schema
+
+
+def _created(app: FastAPI, settings: ApiSettings) -> dict[str, Any]:
+    schema = get_openapi(
+        title=app.title,
+        version=app.version,
+        summary=app.summary,
+        description=app.description,
+        routes=app.routes,
+    )
+    own = Problem.model_json_schema(ref_template=_REF)
+    schemas = schema["components"]["schemas"]
+    schemas |= own.pop("$defs") | {"Problem": own}
+    _add_examples(schemas)
+    for path, operation in _operations(schema):
+        _complete_responses(path, operation)
+    _add_security(schema, settings)
+    return schema
 
 
 def _operations(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -8,7 +8,7 @@ import re
 
 from fastapi import Request
 
-from api.problems.handlers import ProblemError
+from api.core.problem_response import ProblemError
 from db.problems.requests import RANGE_NOT_SATISFIABLE
 
 

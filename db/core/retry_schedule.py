@@ -13,9 +13,10 @@ JITTER = 0.1
 
 @dataclass(frozen=True)
 class RetrySchedule:
-    """The delays after the first failure, the second and so on."""
+    """The delays after the first failure, the second and so on, and their relative variation."""
 
     delays: Sequence[timedelta]
+    jitter: float = JITTER
 
     @property
     def attempts(self) -> int:
@@ -39,5 +40,5 @@ class RetrySchedule:
         """
         if failures >= self.attempts:
             return None
-        delay = self.delays[failures - 1] * (1 + JITTER * (2 * random_source() - 1))
+        delay = self.delays[failures - 1] * (1 + self.jitter * (2 * random_source() - 1))
         return delay if wanted is None else max(delay, min(wanted, self.longest))

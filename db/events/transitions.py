@@ -13,6 +13,8 @@ from db.tables.base import STATE
 from db.tables.jobs import Job
 
 LEASE = timedelta(seconds=60)
+"""The time after which the job or the output of a silent process is given to another one, unless
+the setting ``ZPRUNER_LEASE_S`` gives a job another time."""
 
 RELEASED = {
     JobState.running: JobState.queued,
@@ -70,10 +72,10 @@ def leading_to(wanted: JobState) -> list[JobState]:
 
 
 def entering(wanted: JobState) -> dict[str, Any]:
-    """Return the columns to set when a job becomes ``wanted``."""
+    """Return the columns to set when a job becomes ``wanted``, except for the lease of a claim."""
     fields: dict[str, Any] = {"status": wanted}
     if wanted is JobState.running:
-        fields |= lease_fields(LEASE) | {"not_before": None}
+        fields["not_before"] = None
     elif wanted not in HELD:
         fields |= FREE
     if wanted is JobState.queued:

@@ -8,10 +8,10 @@ from sqlalchemy.orm import Session, aliased
 
 from db.access.audit import AuditRepository
 from db.core.clock import now
+from db.core.retention_rules import Deletion, StoredJob
 from db.core.states import FINAL, JobState
 from db.events.job_rows import change_job, record_event
 from db.files.downloads import PROTECTED_FOR, was_downloaded
-from db.files.retention_plan import Deletion, StoredJob
 from db.tables.artifacts import Artifact
 from db.tables.base import Document
 from db.tables.jobs import Job

@@ -34,7 +34,7 @@ ARCHIVES = "job_"
 MAX_LIFETIME = timedelta(days=7)
 _PATTERN = re.compile(
     rf"expires=([1-9][0-9]{{0,11}})(?:&key=({id_pattern('key')}))?&sig=([0-9a-f]{{64}})"
-    r"(&format=(?:plain|compact))?",
+    r"(&format=(?:plain|zstd|compact))?",
     re.ASCII,
 )
 

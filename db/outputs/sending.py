@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from db.core.clock import now, was_set_back
 from db.core.problem import Problem
 from db.core.retry_schedule import RandomSource, RetrySchedule
+from db.events.transitions import LEASE
 from db.outputs.rows import PROGRESS_EVENT, change_output, entering, is_output, sent_files
 from db.problems.outputs import INTERRUPTED
 from db.spec.outputs.targets import Target, parse_target
@@ -20,7 +21,6 @@ from db.tables.base import Document
 from db.tables.jobs import Job
 from db.tables.outputs import Output, OutputState
 
-LEASE = timedelta(seconds=60)
 RETRIES = RetrySchedule(
     (
         timedelta(seconds=10),

@@ -66,7 +66,7 @@ TIME_LIMIT = GROUP.add(
     "Lower samples, or raise ZPRUNER_JOB_TIMEOUT_S on the worker.",
 )
 
-# The pruning core refuses the model or the options. Its texts end with a remedy.
+# The pruning core refuses the model or the options, and its errors have the remedies.
 UNPRUNABLE = GROUP.add(
     "unprunable",
     422,

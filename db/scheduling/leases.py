@@ -3,6 +3,7 @@
 Each write names the number of the worker's attempt, and fails once another attempt holds the job.
 """
 
+import random
 from collections.abc import Sequence
 from dataclasses import fields
 from datetime import timedelta
@@ -23,7 +24,7 @@ from db.events.transitions import LEASE, entering, is_in, leading_to, lease_fiel
 from db.files.sealed_folder import NewArtifact
 from db.outputs.repository import OutputRepository
 from db.scheduling.crashes import is_gradual_step_repeated, is_repeated, is_step_repeated
-from db.scheduling.transient_retries import DELAYS
+from db.scheduling.transient_retries import RETRIES
 from db.spec.quality_gate import Gate, Verdict, judge, metric_value
 from db.tables.artifacts import Artifact
 from db.tables.base import Document
@@ -167,9 +168,9 @@ class LeaseRepository:
         """
         # Reading first is safe: only the attempt that holds the job writes this.
         retries = self._session.scalar(_RETRIES, {"job": job_id}) or 0
-        if retries >= len(DELAYS):
+        if (delay := RETRIES.delay(retries + 1, random.random)) is None:
             return self.fail(job_id, attempt, problem)
-        values = {"retries": retries + 1, "not_before": now(DELAYS[retries])}
+        values = {"retries": retries + 1, "not_before": now(delay)}
         held = (Job.attempt == attempt, Job.status == JobState.running)
         values = entering(JobState.queued) | values
         job = change_job(self._session, job_id, *held, values=values)

@@ -1,27 +1,30 @@
 """Checks of safetensors files, of which only the headers are read."""
 
-import struct
-from collections.abc import Collection
-from math import prod
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from db.core.errors import SpecRefusedError
 from db.core.refusals import refused
-from db.spec.json_files import parse_json
+from zpruner.files import weight_files as files
+from zpruner.files.errors import Fault, WeightsError
+from zpruner.files.header import Header, StoredTensor
+from zpruner.files.strict_json import parse_json
+from zpruner.files.weight_files import INDEX, WHOLE, weight_map
 
-WHOLE = "model.safetensors"
-INDEX = "model.safetensors.index.json"
-SIZES = {
-    **{"F64": 8, "F32": 4, "F16": 2, "BF16": 2},
-    **{"I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1},
-}
-"""Bytes per number, for each unquantised format in safetensors files."""
-MAX_HEADER_BYTES = 25_000_000
+UNQUANTISED = {"F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL"}
+"""The dtypes of weights that are no quantised format."""
 MAX_TENSORS = 20_000
-MAX_DIMENSIONS = 64
 MAX_NAME = 1000
 COMPLETE = "Download it again, or name a complete copy."
+_UNQUANTISED = "Name the unquantised model it was made from."
+_REFUSALS: dict[Fault, tuple[str, str]] = {
+    "malformed": ("malformed_weights", COMPLETE),
+    "truncated": ("truncated_weights", COMPLETE),
+    "missing": ("missing_shard", COMPLETE),
+    "oversized": ("oversized_header", "Name another copy of the model."),
+    "dtype": ("quantized", _UNQUANTISED),
+}
+"""For each fault of a file, the problem code and the remedy."""
 
 
 def check_weights(folder: Path, name: str) -> dict[str, tuple[int, ...]]:
@@ -40,18 +43,20 @@ def check_weights(folder: Path, name: str) -> dict[str, tuple[int, ...]]:
     tensors: dict[str, str] = {}
     shapes: dict[str, tuple[int, ...]] = {}
     for file in weight_files(folder, name, present):
-        for tensor, shape in _tensors(folder / file, name).items():
-            if tensor in tensors:
-                reason = f"tensor {tensor!r} is in {tensors[tensor]} and in {file}"
+        for tensor in _tensors(folder / file, name):
+            if tensor.name in tensors:
+                reason = f"tensor {tensor.name!r} is in {tensors[tensor.name]} and in {file}"
                 raise refused(name, "malformed_weights", reason, "Remove one of them.")
-            tensors[tensor], shapes[tensor] = file, shape
+            tensors[tensor.name], shapes[tensor.name] = file, tensor.shape
         if len(tensors) > MAX_TENSORS:
             reason = f"it has more than {MAX_TENSORS:,} tensors"
             raise refused(name, "too_many_tensors", reason, "Name a smaller model.")
     if INDEX in present and WHOLE not in present:
-        for tensor, file in _weight_map(folder, name).items():
-            if tensors.get(tensor) != file:
-                reason = f"{INDEX} says that {tensor!r} is in {file}, which does not hold it"
+        with _refusals(name):
+            placed = weight_map(folder)
+        for lost, file in placed.items():
+            if tensors.get(lost) != file:
+                reason = f"{INDEX} says that {lost!r} is in {file}, which does not hold it"
                 raise refused(name, "missing_tensor", reason, COMPLETE)
     return shapes
 
@@ -59,22 +64,11 @@ def check_weights(folder: Path, name: str) -> dict[str, tuple[int, ...]]:
 def weight_files(folder: Path, name: str, present: Collection[str]) -> list[str]:
     """Return the names in ``present`` of the files that transformers would load.
 
-    These are ``model.safetensors``, or else the files that the index names, or else all safetensors
-    files. This order of preference matters because some repositories contain the weights twice.
-
     Raises:
         SpecRefusedError: the index is malformed, or names a file that is not in ``present``.
     """
-    if WHOLE in present:
-        return [WHOLE]
-    if INDEX not in present:
-        return sorted(file for file in present if file.endswith(".safetensors"))
-    files = sorted(set(_weight_map(folder, name).values()))
-    for file in files:
-        if file not in present:
-            reason = f"{INDEX} names {file!r}, which is missing"
-            raise refused(name, "missing_shard", reason, COMPLETE)
-    return files
+    with _refusals(name):
+        return files.weight_files(folder, present)
 
 
 def index_bytes(folder: Path, weights: Collection[str]) -> int | None:
@@ -90,101 +84,27 @@ def index_bytes(folder: Path, weights: Collection[str]) -> int | None:
     return total if type(total) is int and total > 0 else None
 
 
-def _weight_map(folder: Path, name: str) -> dict[str, str]:
-    path = folder / INDEX
-    if not path.is_file():
-        raise _malformed(name, INDEX, "is not a regular file")
-    if path.stat().st_size > MAX_HEADER_BYTES:
-        raise _malformed(name, INDEX, "is larger than 25 MB")
+def _tensors(path: Path, name: str) -> tuple[StoredTensor, ...]:
+    """Return a file's tensors; check that they fill the file exactly."""
+    with _refusals(name):
+        if not path.is_file():
+            raise WeightsError(path.name, "is not a regular file")
+        tensors = Header.of(path).tensors
+        for tensor in tensors:
+            if len(tensor.name) > MAX_NAME or not tensor.name.isprintable():
+                raise WeightsError(path.name, f"has a tensor with the name {tensor.name!r:.200}")
+    for tensor in tensors:
+        if tensor.dtype not in UNQUANTISED:
+            stored = f"tensor {tensor.name!r} in {path.name} is stored as {tensor.dtype}"
+            raise refused(name, "quantized", f"{stored}, a quantised format", _UNQUANTISED)
+    return tensors
+
+
+@contextmanager
+def _refusals(name: str) -> Iterator[None]:
+    """Refuse the model of this name if one of its files is damaged."""
     try:
-        index = parse_json(path.read_bytes())
-        weight_map = index["weight_map"]
-        pairs = list(weight_map.items())
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise _malformed(name, INDEX, "has no weight_map") from None
-    for tensor, file in pairs:
-        # A file name must not lead out of the folder.
-        if (
-            not isinstance(file, str)
-            or not file.endswith(".safetensors")
-            or Path(file).name != file
-        ):
-            raise _malformed(name, INDEX, f"names {file!r:.200} as the file of {tensor!r:.200}")
-    return dict(pairs)
-
-
-def _tensors(path: Path, name: str) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of a file's tensors; check that they fill the file exactly."""
-    header, body_bytes = _header(path, name)
-    metadata = header.pop("__metadata__", {})
-    if not isinstance(metadata, dict) or not all(isinstance(one, str) for one in metadata.values()):
-        raise _malformed(name, path.name, "has metadata that are not texts by name")
-    if len(header) > MAX_TENSORS:
-        reason = f"{path.name} has more than {MAX_TENSORS:,} tensors"
-        raise refused(name, "too_many_tensors", reason, "Name a smaller model.")
-    spans = sorted(_span(path, name, tensor, entry) for tensor, entry in header.items())
-    reached = 0
-    for begin, end, tensor in spans:
-        if begin != reached:
-            raise _malformed(name, path.name, f"has a gap or an overlap before tensor {tensor!r}")
-        if end > body_bytes:
-            reason = f"{path.name} ends inside tensor {tensor!r}: it is truncated"
-            raise refused(name, "truncated_weights", reason, COMPLETE)
-        reached = end
-    if reached != body_bytes:
-        raise _malformed(name, path.name, "has bytes that belong to no tensor")
-    return {tensor: tuple(entry["shape"]) for tensor, entry in header.items()}
-
-
-def _header(path: Path, name: str) -> tuple[dict[str, Any], int]:
-    """Return a file's header and the number of bytes after it."""
-    if not path.is_file():
-        raise _malformed(name, path.name, "is not a regular file")
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        start = file.read(8)
-        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-        if length > MAX_HEADER_BYTES:
-            reason = f"{path.name} claims a header of {length:,} bytes, more than 25 MB"
-            raise refused(name, "oversized_header", reason, "Name another copy of the model.")
-        if size < 8 + length or length < 2:
-            reason = f"{path.name} ends before its header does: it is truncated"
-            raise refused(name, "truncated_weights", reason, COMPLETE)
-        text = file.read(length)
-    try:
-        header = parse_json(text)
-    except ValueError:
-        raise _malformed(name, path.name, "has a header that is not JSON") from None
-    if not isinstance(header, dict):
-        raise _malformed(name, path.name, "has a header that is not a JSON object")
-    return header, size - 8 - length
-
-
-def _span(path: Path, name: str, tensor: str, entry: Any) -> tuple[int, int, str]:
-    """Return a tensor's offsets; check that they fit its shape and format."""
-    if len(tensor) > MAX_NAME or not tensor.isprintable():
-        raise _malformed(name, path.name, f"has a tensor with the name {tensor!r:.200}")
-    try:
-        dtype, shape, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
-        numbers = (*shape, begin, end)
-        is_valid = isinstance(dtype, str) and isinstance(shape, list)
-        is_valid = is_valid and len(numbers) <= MAX_DIMENSIONS
-        is_valid = is_valid and all(
-            type(number) is int and 0 <= number < 2**63 for number in numbers
-        )
-    except (KeyError, TypeError, ValueError):
-        is_valid = False
-    if not is_valid:
-        raise _malformed(name, path.name, f"does not describe tensor {tensor!r}")
-    if dtype not in SIZES:
-        reason = f"tensor {tensor!r} in {path.name} is stored as {dtype:.40}, a quantised format"
-        raise refused(name, "quantized", reason, "Name the unquantised model it was made from.")
-    if end - begin != prod(shape) * SIZES[dtype]:
-        raise _malformed(
-            name, path.name, f"has a size for tensor {tensor!r} that does not fit its shape"
-        )
-    return begin, end, tensor
-
-
-def _malformed(name: str, file: str, what: str) -> SpecRefusedError:
-    return refused(name, "malformed_weights", f"{file} {what}", COMPLETE)
+        yield
+    except WeightsError as error:
+        code, remedy = _REFUSALS[error.fault]
+        raise refused(name, code, f"{error.file} {error.reason}", remedy) from error

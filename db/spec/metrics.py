@@ -32,7 +32,6 @@ METRIC_NAMES = (
     "prune_seconds",
     "evaluate_seconds",
     "eval_overlap",
-    "compact_size_bytes",
     "patterns.matrices",
     "predicted_seconds",
     "waiting_share",

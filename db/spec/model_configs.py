@@ -7,7 +7,7 @@ from typing import Any
 
 from db.core.errors import SpecRefusedError
 from db.core.refusals import refused
-from db.spec.json_files import parse_json
+from zpruner.files.strict_json import parse_json
 
 CONFIGS = (
     "config.json",

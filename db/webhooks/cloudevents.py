@@ -8,7 +8,8 @@ from db.core.escaping import escape_surrogates
 from db.core.states import JobState
 from db.spec.quality_gate import is_number
 from db.tables.jobs import Job, JobEvent
-from db.tables.webhooks import STATUS, TEST_EVENT, EventType, Webhook
+from db.tables.webhooks import Webhook
+from db.webhooks.event_types import STATUS, TEST_EVENT, EventType
 
 MEDIA_TYPE = "application/cloudevents+json"
 MAX_BYTES = 20_000

@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session, aliased, defer
 from db.core.clock import now
 from db.core.errors import DeliveryNotFoundError, WebhookDisabledError
 from db.core.ids import new_id
-from db.tables.webhooks import TEST_EVENT, Delivery, DeliveryStatus, Webhook
+from db.tables.webhooks import Delivery, DeliveryStatus, Webhook
 from db.webhooks.cloudevents import test_body
+from db.webhooks.event_types import TEST_EVENT
 from db.webhooks.repository import BY_REQUEST, WebhookRepository
 
 KEPT_FOR = timedelta(days=30)

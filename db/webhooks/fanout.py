@@ -8,8 +8,9 @@ from db.core.session import Sessions
 from db.events.event_order import EventOrder
 from db.tables.jobs import EventCounter, Job, JobEvent
 from db.tables.trials import TRIAL
-from db.tables.webhooks import STATUS, Delivery, EventType, Webhook
+from db.tables.webhooks import Delivery, Webhook
 from db.webhooks.cloudevents import job_body
+from db.webhooks.event_types import STATUS, EventType
 
 BATCH_SIZE = 500
 

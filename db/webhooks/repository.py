@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from db.core.clock import now
 from db.core.errors import WebhookNotFoundError
 from db.events.event_order import EventOrder
-from db.tables.webhooks import FINAL_EVENTS, EventType, Webhook
+from db.tables.webhooks import Webhook
+from db.webhooks.event_types import FINAL_EVENTS, EventType
 
 SECRET_BYTES = 32
 BY_REQUEST, GONE = "by_request", "gone"

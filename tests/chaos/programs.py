@@ -8,7 +8,7 @@ from typing import Any
 from fastapi.testclient import TestClient
 
 from api.app import create_app
-from api.settings import ApiSettings
+from api.core.settings import ApiSettings
 from db.core.retention_rules import RetentionRule
 from db.core.session import Sessions
 from db.events.event_order import order_events

@@ -7,7 +7,8 @@ import pytest
 from db.core.session import Sessions
 from db.core.states import JobState
 from db.tables.jobs import Job
-from db.tables.webhooks import Delivery, DeliveryStatus, EventType
+from db.tables.webhooks import Delivery, DeliveryStatus
+from db.webhooks.event_types import EventType
 from tests.chaos import programs
 from tests.chaos.stage import Stage
 from tests.factories import make_job, move

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from api.app import create_app
-from api.settings import ApiSettings
+from api.core.settings import ApiSettings
 from db.core.migration import migrate
 from db.core.session import Sessions, open_sessions
 from db.files.artifact_store import ArtifactStore

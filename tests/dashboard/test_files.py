@@ -15,7 +15,7 @@ from tests.dashboard.browser import Session, session
 from tests.dashboard.conftest import Api
 from tests.dashboard.keyboard_task import KeyboardTask
 from tests.factories import make_job, make_key
-from tests.zpruner.files.safetensors_files import random_content, write_safetensors
+from zpruner.files.zstd import zstd
 
 pytestmark = pytest.mark.e2e
 
@@ -47,41 +47,24 @@ def test_with_a_key_all_files_are_downloaded_by_a_link(
         assert {f"{job.id}/{name}" for name in FILES} <= set(archive.getnames())
 
 
-def test_all_files_are_downloaded_without_zeros_and_the_page_says_how_much_smaller_they_are(
-    keyed: Session, api: Api, tmp_path: Path
-) -> None:
-    weights = write_safetensors(
-        tmp_path / "weights", {"weight": random_content("BF16", (100, 100), 0.7)}
-    )
+def test_all_files_are_downloaded_compressed(keyed: Session, api: Api, tmp_path: Path) -> None:
     patterns = {"matrices": 1, "held": ["2:4", "4:8"], "requested": "2:4", "broken": 0}
-    metrics = {"sparsity": 0.7, "compact_size_bytes": 7_500, "patterns": patterns}
-    files = {"model.safetensors": weights, "config.json": b"{}"}
-    job = finish(api.sessions, api.store, make_job(api.sessions).id, files, metrics)
+    metrics = {"sparsity": 0.7, "patterns": patterns}
+    job = finish(api.sessions, api.store, make_job(api.sessions).id, FILES, metrics)
     page = keyed.open(f"/jobs/{job.id}")
 
-    expect(page.get_by_text("7.5 kB of weights instead of 20.1 kB.")).to_be_visible()
     expect(page.get_by_text("2:4 holds in the one matrix")).to_be_visible()
     with page.expect_download() as waiting:
-        page.get_by_role("button", name="Download compact (tar)").click()
+        page.get_by_role("button", name="Download compressed (tar.zst)").click()
 
-    assert waiting.value.url.endswith("&format=compact")
-    assert waiting.value.suggested_filename == f"{job.id}.compact.tar"
-    waiting.value.save_as(tmp_path / "all.tar")
-    with tarfile.open(tmp_path / "all.tar") as archive:
-        names = {"model.compact.safetensors", "config.json", "SHA256SUMS"}
-        assert set(archive.getnames()) == {f"{job.id}/{name}" for name in names}
-
-
-def test_a_compact_download_is_not_offered_where_it_would_be_larger(
-    keyed: Session, api: Api
-) -> None:
-    files = {"model.safetensors": b"weights", "config.json": b"{}"}
-    metrics = {"compact_size_bytes": 8}
-    job = finish(api.sessions, api.store, make_job(api.sessions).id, files, metrics)
-    page = keyed.open(f"/jobs/{job.id}")
-
-    expect(page.get_by_role("button", name="Download all (tar)")).to_be_visible()
-    expect(page.get_by_role("button", name="Download compact (tar)")).to_have_count(0)
+    assert waiting.value.url.endswith("&format=zstd")
+    assert waiting.value.suggested_filename == f"{job.id}.tar.zst"
+    waiting.value.save_as(tmp_path / "all.tar.zst")
+    with (
+        zstd.open(tmp_path / "all.tar.zst") as content,
+        tarfile.open(fileobj=content, mode="r|") as archive,
+    ):
+        assert set(archive.getnames()) == {f"{job.id}/{name}" for name in (*FILES, "SHA256SUMS")}
 
 
 def test_a_file_is_shared_by_one_click(keyed: Session, api: Api) -> None:

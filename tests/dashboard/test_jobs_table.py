@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from sqlalchemy import update
 
 from api.app import create_app
-from api.settings import ApiSettings
+from api.core.settings import ApiSettings
 from db.core.migration import migrate
 from db.core.session import Sessions, open_sessions
 from db.core.states import JobState

@@ -136,27 +136,27 @@ def test_an_opened_rerun_is_not_in_the_audit(
     assert {"rerun_job", "estimate_job"}.isdisjoint(one["action"] for one in entries[:1])
 
 
+@pytest.mark.parametrize(("theme", "width"), VIEWS)
 def test_each_worker_shows_load_job_pace_last_day_and_the_job_that_its_drain_waits_for(
-    browser: Browser, service: Service, client: Client, pruning: str
+    browser: Browser, service: Service, client: Client, pruning: str, theme: str, width: int
 ) -> None:
-    for theme, width in VIEWS:
-        with session(browser, service.url, size=(width, 900), color_scheme=theme) as tabs:
-            page = tabs.open("/workers")
-            card = page.get_by_role("list", name="Workers").get_by_role("listitem")
+    with session(browser, service.url, size=(width, 900), color_scheme=theme) as tabs:
+        page = tabs.open("/workers")
+        card = page.get_by_role("list", name="Workers").get_by_role("listitem")
+        expect(card.locator(".pill")).to_have_text("busy")
+        expect(card).to_contain_text(re.compile(r"Load\d+ %"))
+        expect(card).to_contain_text(re.compile(r"Memory[\d.]+ GB of [\d.]+ GB"))
+        expect(card).to_contain_text(re.compile(r"extras .*\beval\b"))
+        expect(card.get_by_role("link", name="long")).to_be_visible()
+        expect(card).to_contain_text(re.compile(r"\d+ of 16 blocks · [\d.]+ s each"))
+        expect(card.get_by_text(re.compile("Last day: with a job"))).to_be_visible()
+        expect(page.get_by_text(re.compile("in the last day: at most"))).to_be_visible()
+        assert violations(page) == []
+        assert overflow(page) == 0
+        photograph(page, f"wall-{width}-{theme}")
+        if width == 1920:
+            card.get_by_role("button", name="Drain").click()
+            expect(card).to_contain_text("Draining: it takes no job after long has ended")
+            card.get_by_role("button", name="Take jobs again").click()
             expect(card.locator(".pill")).to_have_text("busy")
-            expect(card).to_contain_text(re.compile(r"Load\d+ %"))
-            expect(card).to_contain_text(re.compile(r"Memory[\d.]+ GB of [\d.]+ GB"))
-            expect(card).to_contain_text(re.compile(r"extras .*\beval\b"))
-            expect(card.get_by_role("link", name="long")).to_be_visible()
-            expect(card).to_contain_text(re.compile(r"\d+ of 16 blocks · [\d.]+ s each"))
-            expect(card.get_by_text(re.compile("Last day: with a job"))).to_be_visible()
-            expect(page.get_by_text(re.compile("in the last day: at most"))).to_be_visible()
-            assert violations(page) == []
-            assert overflow(page) == 0
-            photograph(page, f"wall-{width}-{theme}")
-            if width == 1920:
-                card.get_by_role("button", name="Drain").click()
-                expect(card).to_contain_text("Draining: it takes no job after long has ended")
-                card.get_by_role("button", name="Take jobs again").click()
-                expect(card.locator(".pill")).to_have_text("busy")
-                expect(card.get_by_text("Figures")).to_be_visible()  # after the first sample
+            expect(card.get_by_text("Figures")).to_be_visible()  # after the first sample

@@ -10,8 +10,8 @@ from typing import Any
 
 from tests.fuzz.damage import damaged_bytes, damaged_json, encoded
 from tests.fuzz.models import WHOLE, header
+from tests.zpruner.files.compact_files import write_compact
 from tests.zpruner.files.safetensors_files import random_content, write_safetensors
-from zpruner.files.compact_file import CompactFile
 from zpruner.files.errors import FilesError
 from zpruner.files.folder import expand_folder
 
@@ -71,8 +71,8 @@ def compact_sample(folder: Path) -> bytes:
         "dense": random_content("F16", (16, 8), 0.0),
         "zeros": random_content("F16", (9,), 1.0),
     }
-    write_safetensors(folder / "sample", tensors, {"format": "pt"})
-    return b"".join(CompactFile.at(folder / "sample"))
+    content = write_safetensors(folder / "sample", tensors, {"format": "pt"})
+    return write_compact(folder / "sample", content)
 
 
 def expansion(

@@ -15,16 +15,16 @@ import safetensors
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from api.services.hub import Hub
-from api.services.preflight import Preflight
-from api.services.result_folders import ResultFolders
-from api.settings import ApiSettings
+from api.core.settings import ApiSettings
+from api.preflight.hub import Hub
+from api.preflight.preflight import Preflight
+from api.preflight.result_folders import ResultFolders
 from db.core.problem import Problem
 from db.core.session import open_sessions
 from db.core.states import Phase
 from db.files.stores import open_store, open_uploads
 from db.problems.catalogue import CATALOGUE
-from db.spec.checkpoint_headers import INDEX, WHOLE, weight_files
+from db.spec.checkpoint_headers import weight_files
 from db.spec.prune_spec import PruneSpec
 from tests.fuzz.compact import COMPACT_KINDS, compact_sample, expansion
 from tests.fuzz.datasets import DATASET_KINDS, WORDS
@@ -36,6 +36,7 @@ from tests.zero_shot import write_tasks
 from worker.jobs.problems import problem_of
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
+from zpruner.files.weight_files import INDEX, WHOLE
 
 KINDS = (*MODEL_KINDS, *DATASET_KINDS, *TASK_KINDS, *COMPACT_KINDS)
 HOSTILE = "open({!r}, 'w').write('ran')\nraise SystemExit\n"

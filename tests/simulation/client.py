@@ -6,7 +6,7 @@ from typing import cast
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from api.deps import Service
+from api.services.service import Service
 from api.submission.submit import enqueue
 from db.core.errors import (
     IllegalTransitionError,

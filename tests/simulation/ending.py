@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 from db.events.event_order import order_events
-from db.tables.webhooks import EventType
 from db.webhooks import fanout
+from db.webhooks.event_types import EventType
 from tests.simulation.invariants import HELD_STATES, ViolationError
 from tests.simulation.world import World
 from worker.control import relay

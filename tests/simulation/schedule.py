@@ -12,7 +12,7 @@ from random import Random
 
 from db.access.keys import KeyRepository, Quotas
 from db.files.stores import open_uploads
-from db.tables.webhooks import EventType
+from db.webhooks.event_types import EventType
 from db.webhooks.repository import WebhookRepository
 from tests.simulation.client import add_client
 from tests.simulation.control import RECOVER_EVERY_S, Control

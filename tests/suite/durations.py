@@ -1,7 +1,9 @@
-"""How long each test took, kept in a file: ``pytest --durations-file FILE``."""
+"""How long each test took, and how much CPU time: ``pytest --durations-file FILE``."""
 
+import resource
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -13,28 +15,70 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     path: Path | None = config.getoption("durations_file")
-    if path is not None and not hasattr(config, "workerinput"):
+    if path is None:
+        return
+    config.pluginmanager.register(CpuClock())
+    if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Durations(config.rootpath / path))
 
 
-class Durations:
-    """Adds up the wall time of all tests, with their fixtures."""
+class CpuClock:
+    """Adds to each report the CPU time since the one before, in seconds.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._tests: defaultdict[str, float] = defaultdict(float)
-        self._files: defaultdict[str, float] = defaultdict(float)
+    It contains the processes that the test has started, once they have ended.
+    """
+
+    def __init__(self) -> None:
+        self._before = _cpu_s()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        now = _cpu_s()
+        vars(report)["cpu_s"], self._before = now - self._before, now
+        return report
+
+
+def _cpu_s() -> float:
+    used = [resource.getrusage(of) for of in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(part.ru_utime + part.ru_stime for part in used)
+
+
+@dataclass
+class Cost:
+    """What a test or a file took, in seconds."""
+
+    wall_s: float = 0
+    cpu_s: float = 0
+
+    def add(self, report: pytest.TestReport) -> None:
+        self.wall_s += report.duration
+        self.cpu_s += report.cpu_s
+
+
+@dataclass
+class Durations:
+    """Adds up what all tests took, with their fixtures."""
+
+    path: Path
+    tests: defaultdict[str, Cost] = field(default_factory=lambda: defaultdict(Cost))
+    files: defaultdict[str, Cost] = field(default_factory=lambda: defaultdict(Cost))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self._tests[report.nodeid] += report.duration
-        self._files[report.nodeid.partition("::")[0]] += report.duration
+        self.tests[report.nodeid].add(report)
+        self.files[report.nodeid.partition("::")[0]].add(report)
 
     def pytest_sessionfinish(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        lines = [f"{sum(self._tests.values()):10.1f} s in all", "", *ranked(self._files), ""]
-        self._path.write_text("\n".join([*lines, *ranked(self._tests), ""]))
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        total = Cost(*(sum(part) for part in zip(*map(_seconds, self.files.values()), strict=True)))
+        lines = [*_ranked({"in all": total}), "", *_ranked(self.files), "", *_ranked(self.tests)]
+        self.path.write_text("\n".join([*lines, ""]))
 
 
-def ranked(durations: Mapping[str, float]) -> list[str]:
-    longest_first = sorted(durations.items(), key=lambda item: -item[1])
-    return [f"{seconds:10.2f} s {name}" for name, seconds in longest_first]
+def _seconds(cost: Cost) -> tuple[float, float]:
+    return cost.wall_s, cost.cpu_s
+
+
+def _ranked(costs: Mapping[str, Cost]) -> list[str]:
+    longest_first = sorted(costs.items(), key=lambda item: -item[1].wall_s)
+    return [f"{cost.wall_s:10.2f} s {cost.cpu_s:8.2f} CPU s {name}" for name, cost in longest_first]

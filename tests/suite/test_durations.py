@@ -6,7 +6,15 @@ from tests.suite.inner import run_tests
 
 pytestmark = pytest.mark.process
 
-SLOW = "import time\ndef test_slow(): time.sleep(0.3)\ndef test_fast(): pass"
+SLOW = """
+import subprocess, sys
+
+def test_slow():
+    subprocess.run([sys.executable, "-c", "sum(range(3 * 10**7))"], check=True)
+
+def test_fast():
+    pass
+"""
 
 
 @pytest.mark.parametrize("processes", ["0", "1"])
@@ -16,7 +24,9 @@ def test_the_time_of_each_file_and_test_is_written_the_longest_first(
     arguments = ("-n", processes, "--durations-file", "kept/durations.txt")
     run_tests(tmp_path, "durations", *arguments, test_one="def test_any(): pass", test_two=SLOW)
     lines = (tmp_path / "kept" / "durations.txt").read_text().splitlines()
-    names = [line.partition(" s ")[2] for line in lines if line]
+    names = [line.partition(" CPU s ")[2] for line in lines if line]
     assert names[:4] == ["in all", "test_two.py", "test_one.py", "test_two.py::test_slow"]
     assert set(names[4:]) == {"test_one.py::test_any", "test_two.py::test_fast"}
-    assert float(lines[0].split()[0]) >= 0.3
+    wall_s, _, cpu_s, *_ = lines[0].split()
+    assert float(wall_s) >= 0.05
+    assert float(cpu_s) >= 0.05, "the time of a process that a test has started counts"

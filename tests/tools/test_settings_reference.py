@@ -1,4 +1,4 @@
-from api.settings import ApiSettings
+from api.core.settings import ApiSettings
 from db.startup.setting_names import NAMES, NAMES_FILE, PREFIX
 from db.startup.settings import Settings
 from tools.settings_reference import CLIENT_NAMES, PAGE, names_text, page_text

@@ -9,7 +9,7 @@ from pathlib import Path
 from typer.testing import CliRunner, Result
 
 from api.app import create_app
-from api.settings import ApiSettings
+from api.core.settings import ApiSettings
 from db.core.session import Sessions, open_sessions
 from db.files.artifact_store import ArtifactStore
 from db.files.file_store import FileStore

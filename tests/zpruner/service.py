@@ -30,6 +30,7 @@ class Service:
         bodies: the body of each request.
         resumed: the Last-Event-ID of each request.
         authorizations: the Authorization of each request.
+        codings: the Accept-Encoding of each request.
     """
 
     def __init__(self, url: str) -> None:
@@ -39,6 +40,7 @@ class Service:
         self.bodies: list[bytes] = []
         self.resumed: list[str | None] = []
         self.authorizations: list[str | None] = []
+        self.codings: list[str | None] = []
         self._lock = threading.Lock()
         self._answers: dict[str, list[Answer]] = {}
 
@@ -113,6 +115,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.service.seen.append((self.command, self.path, requested))
         self.service.resumed.append(self.headers.get("Last-Event-ID"))
         self.service.authorizations.append(self.headers.get("Authorization"))
+        self.service.codings.append(self.headers.get("Accept-Encoding"))
         self.service.keys.append(self.headers.get("Idempotency-Key"))
         self.service.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
         answer = self.service.answer(self.path)

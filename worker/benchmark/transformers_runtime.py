@@ -49,7 +49,8 @@ class TransformersRuntime:
         if (path / ADAPTER_CONFIG).exists():
             raise UnsupportedModelError(
                 "transformers would attach the adapter in the model's folder, but a benchmark is "
-                f"of the model alone; remove {ADAPTER_CONFIG}"
+                "of the model alone",
+                f"remove {ADAPTER_CONFIG}",
             )
         config = AutoConfig.from_pretrained(path, trust_remote_code=False).get_text_config()
         return Limits(config.vocab_size, getattr(config, "max_position_embeddings", None))

@@ -5,7 +5,7 @@ from datetime import timedelta
 from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
 from db.files.datasets import DatasetRepository
-from db.jobs.retention import RetentionRepository
+from db.jobs.old_rows import OldRowRepository
 from db.scheduling.recovery import RecoveryRepository
 from db.spec.datasets.upload_store import UploadStore
 from db.triggers import TriggerRepository
@@ -62,16 +62,16 @@ def delete_old_events(sessions: Sessions, *, events_s: float, audit_s: float) ->
 def _delete_events(sessions: Sessions, age: timedelta) -> int:
     """Delete the old events of a batch of jobs; the slow search for jobs takes no write lock."""
     with sessions() as session:
-        job_ids = RetentionRepository(session).jobs_with_details(age)
+        job_ids = OldRowRepository(session).jobs_with_details(age)
     if not job_ids:
         return 0
     with sessions.begin() as session:
-        return RetentionRepository(session).delete_details(job_ids, age)
+        return OldRowRepository(session).delete_details(job_ids, age)
 
 
 def _delete_audit(sessions: Sessions, age: timedelta) -> int:
     with sessions.begin() as session:
-        return RetentionRepository(session).delete_audit_entries(age)
+        return OldRowRepository(session).delete_audit_entries(age)
 
 
 def delete_old_deliveries(sessions: Sessions) -> int:

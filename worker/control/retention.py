@@ -3,11 +3,10 @@
 import logging
 from collections.abc import Sequence
 
-from db.core.retention_rules import RetentionRule
+from db.core.retention_rules import RetentionRule, retention_plan
 from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
 from db.files.retention import KEPT, FileRetention
-from db.files.retention_plan import retention_plan
 
 log = logging.getLogger(__name__)
 MAX_JOBS = 200

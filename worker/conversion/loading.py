@@ -11,7 +11,8 @@ from tempfile import TemporaryDirectory
 
 from worker.conversion.errors import ConversionError
 
-_REASON = re.compile(r"error loading model: (.+)")
+_REASONS = (re.compile(r"error loading model: (.+)"), re.compile(r"^[\d.]+ E (.+)", re.MULTILINE))
+"""The reason of a failure in llama.cpp's messages: the best first."""
 _NEWER = "unknown model architecture"
 _HEADS = (
     ". For this architecture llama.cpp computes the width of a head from the size of the hidden "
@@ -45,9 +46,10 @@ def check_loads(file: Path) -> None:
 
 
 def _reason(done: subprocess.CompletedProcess[str]) -> str:
-    if (found := _REASON.search(done.stdout)) is not None:
-        reason = " ".join(found[1].split())
-        return reason + (_HEADS if ".attn_" in reason and "wrong shape" in reason else "")
+    for pattern in _REASONS:
+        if (found := pattern.search(done.stdout)) is not None:
+            reason = " ".join(found[1].split())
+            return reason + (_HEADS if ".attn_" in reason and "wrong shape" in reason else "")
     if done.returncode < 0:
         return f"it was ended by {signal.Signals(-done.returncode).name}"
     lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
@@ -70,18 +72,18 @@ def main() -> None:
     parameters.no_extra_bufts = True  # copies of the weights in other layouts
     parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = 1
     try:
-        xllamacpp.Server(parameters)
+        server = xllamacpp.Server(parameters)
     except RuntimeError:
         _flush_log(xllamacpp.xllamacpp.__file__)
         raise
-    os._exit(0)  # the server's threads can keep a process that ends otherwise
+    os._exit(0 if server else 1)  # a server that is deleted can wait for its threads forever
 
 
 def _flush_log(library: str) -> None:
     """Wait until llama.cpp's messages are written: its thread that writes them ends unfinished."""
     llama = ctypes.CDLL(library)
-    # Names of C++ functions, as compilers write them.
-    main_log, flush = llama._Z15common_log_mainv, llama._Z16common_log_flushP10common_log
+    main_log = llama._Z15common_log_mainv  # the C++ names of common_log_main and common_log_flush
+    flush = llama._Z16common_log_flushP10common_log
     main_log.restype, flush.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
     flush(main_log())
 

@@ -11,15 +11,15 @@ from worker.jobs.resources import Resources
 from worker.jobs.windows import (
     check_recovered_steps,
     datasets_of,
-    evaluation_length,
     keep_dataset_of,
+    position_limit,
     window_length,
     windows_of,
 )
 from worker.pruning.model.meta_model import MetaModel
 from worker.recovery.settings import window_count
 from worker.sources.calibration import DEFAULT_SAMPLES, held_out_count
-from worker.sources.datasets import row_length
+from worker.sources.datasets import evaluation_length, row_length
 from worker.sources.encoding import Encoder
 from worker.sources.hub_datasets import BUILTIN_TEXTS
 from worker.sources.models import ModelFolder
@@ -169,7 +169,7 @@ def _guessed_windows(
 ) -> ExpectedWindows:
     dataset, own = datasets_of(spec, resources)
     length = window_length(spec, meta_model, row_length(dataset))
-    measured = evaluation_length(spec, meta_model, own, length)
+    measured = evaluation_length(own, length, position_limit(meta_model), spec.model)
     rows = _row_count(dataset, "dataset")
     if rows is not None and spec.samples is not None and spec.samples > rows:
         raise too_few("samples", spec.samples, rows, spec.dataset)

@@ -25,6 +25,7 @@ from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress
 from worker.jobs.resources import Resources
 from worker.pruning.base.file_digests import file_digest
+from worker.pruning.model.scanned_file import scanned
 from worker.sources.models import ModelFolder
 
 _PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "zpruner")
@@ -54,6 +55,8 @@ def model_digests(
 ) -> Generator[JobProgress, None, dict[str, str]]:
     """Return the SHA-256 of each file of a model that a job reads, by its name in ``expect``.
 
+    Weights are checked in the same pass, for `check_finite`.
+
     Yields:
         Progress after each file, as a place where the job may stop: weights can take minutes.
 
@@ -62,10 +65,11 @@ def model_digests(
     """
     folder = model.path
     copied = copied_files(folder, resources.linked_folders)
-    weights = weight_files(folder, model.name, {path.name for path in folder.iterdir()})
+    names = weight_files(folder, model.name, {path.name for path in folder.iterdir()})
+    weights = {folder / name for name in names}
     digests: dict[str, str] = {}
-    for path in sorted({*copied, *(folder / name for name in weights)}):
-        digests[MODEL + path.name] = file_digest(path)
+    for path in sorted({*copied, *weights}):
+        digests[MODEL + path.name] = scanned(path).sha256 if path in weights else file_digest(path)
         if resources.result is not None:
             resources.result.require_intact(path.name, digests[MODEL + path.name])
         yield JobProgress(Phase.loading, 0.01)

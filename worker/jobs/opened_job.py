@@ -21,6 +21,7 @@ from worker.jobs.written.unit_probabilities import read_probabilities
 from worker.pruning.base.compute import compute_dtype
 from worker.pruning.base.speed import Speed
 from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.model.scanned_file import check_finite
 from worker.pruning.planning.measured_speed import measured_speed
 from worker.pruning.quantization.scheme import Scheme
 from worker.pruning.sweep.recipe.recipe import Recipe
@@ -73,7 +74,7 @@ class OpenedJob:
         check_job_recipe(recipe_at(recipe, last_increment(spec)), spec, meta_model)
         if (start := resources.search_start) is not None:
             recipe = recipe_starting(recipe, read_probabilities(start, model, meta_model, recipe))
-        meta_model.checkpoint.check_finite()
+        check_finite(meta_model.checkpoint)
         windows = windows_of(spec, model, meta_model, resources)
         if not recipe.is_calibrated:
             windows = replace(windows, calibration=windows.calibration.emptied())

@@ -59,25 +59,6 @@ KINDS: dict[type[BaseException], ProblemKind] = {
     BaseException: kinds.INTERNAL_ERROR,
 }
 
-FIELDS: dict[type[BaseException], str | None] = {
-    errors.UnsupportedModelError: "model",
-    errors.SmallerModelError: "method",
-    errors.CheckpointError: "model",
-    errors.PatternError: "pattern",
-    errors.SkipError: "skip",
-    errors.AllocationError: "allocation",
-    errors.RatioError: "ratio",
-    errors.SparsityError: "sparsity",
-    errors.IncrementsError: "steps",
-    errors.RefinementError: "refine",
-    errors.RecoveryError: "recover",
-    errors.QuantizationError: "quantize",
-    errors.BinarizationError: "binarize",
-    errors.RotationError: "rotate",
-    BaseException: None,
-}
-"""For each error of the pruning core, the specification's field that causes it; None if unknown."""
-
 
 def problem_of(error: BaseException, spec: PruneSpec | None = None) -> Problem:
     """Return the problem for an error; if known, it names the field of `spec` to change."""
@@ -111,11 +92,8 @@ def _kind_of(error: BaseException) -> ProblemKind:
 def _pruning_problem(
     kind: ProblemKind, error: errors.PruningError, spec: PruneSpec | None
 ) -> Problem:
-    detail, hint = escape_surrogates(str(error)), kind.remedy
-    reason, _, remedy = detail.rpartition("; ")  # the core's texts end with the remedy
-    if hint is None and reason:
-        hint = f"{remedy[:1].upper()}{remedy[1:]}."
-    field = for_class(FIELDS, type(error))
+    detail, field = escape_surrogates(str(error)), error.field
+    hint = kind.remedy or escape_surrogates(error.advice) or None
     if spec is None or field is None:
         return kind.problem(detail, hint=hint)
     value = quoted(spec.model_dump(mode="json")[field])

@@ -32,7 +32,7 @@ from worker.jobs.signature import read_signer, sign_statement
 from worker.jobs.written.rotated import RotatedJob, rotated_job
 from worker.jobs.written.smaller import whole_folder, write_smaller
 from worker.jobs.written.unit_probabilities import write_probabilities
-from worker.jobs.written.weights import read_weights
+from worker.jobs.written.weights import written_weights
 from worker.pruning.base.compute import compute_device
 from worker.pruning.base.increments import AT_ONCE
 from worker.pruning.base.waiting import WaitingClock
@@ -99,7 +99,7 @@ def _pruned(
     """Prune the model at once or gradually, and train it if the job has a recovery."""
     if last_increment(job.spec) == AT_ONCE:
         return (yield from prune_model(job, out, cached, _STARTED, end))
-    return (yield from GradualPruning(job, out, cached).progress(_STARTED, end))
+    return (yield from GradualPruning(job, out, cached).run(_STARTED, end))
 
 
 def _measured(
@@ -129,9 +129,8 @@ def _measured(
     copy_companions(job.model.path, out, job.resources.linked_folders, own=own, quantization=entry)
     speed = yield from measurements.speed(out)
     yield JobProgress(Phase.packaging, PACKAGED)
-    weights = yield from read_weights(job, blocks, out, shards, PACKAGED)
     others = OtherResults(
-        weights,
+        written_weights(job, blocks, shards),
         quantization,
         measured_binarization(job, blocks),
         rotation,

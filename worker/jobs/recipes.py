@@ -126,9 +126,8 @@ def check_job_recipe(recipe: Recipe, spec: PruneSpec, meta_model: MetaModel) -> 
     try:
         check_recipe(recipe, meta_model)
     except RatioError as error:
-        remedy = f"{error.remedy[:1].upper()}{error.remedy[1:]}."
         reason = f"on this model it {error.effect}"
-        raise SpecRefusedError("ratio", spec.ratio, RATIO.code, reason, remedy) from error
+        raise SpecRefusedError("ratio", spec.ratio, RATIO.code, reason, error.advice) from error
 
 
 def recovery_of(spec: PruneSpec) -> Recovery | None:

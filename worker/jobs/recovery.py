@@ -13,6 +13,7 @@ from worker.jobs.progress import JobProgress
 from worker.jobs.recovery_task import RecoveryTask
 from worker.jobs.windows import RecoveryWindows
 from worker.jobs.written.smaller import smaller_model
+from worker.jobs.written.weights import WeightMeasure
 from worker.pruning.base.generators import mapped
 from worker.pruning.base.names import PROGRESS_FOLDER, PRUNED_FOLDER, SMALLER_FOLDER
 from worker.pruning.distributed.launcher import launch
@@ -54,7 +55,7 @@ class JobRecovery:
         """The folder of the pruned model."""
         return self.out / PRUNED_FOLDER
 
-    def progress(
+    def run(
         self, blocks: Sequence[BlockResult], start: float, end: float
     ) -> Generator[JobProgress, None, RecoveryResult]:
         """Train the pruned model, and write the recovered model into ``out``.
@@ -128,6 +129,7 @@ class JobRecovery:
             job.spec.seed,
             job.budget_of_a_process,
             job.speed,
+            None if job.recipe.is_cut else WeightMeasure.of(job),
         )
         if len(job.devices) > 1:  # only the processes know the step they resume from
             return launch(task.run, job.devices), None

@@ -12,6 +12,7 @@ from worker.pruning.base.speed import Speed
 from worker.pruning.distributed.ranks import Ranks
 from worker.pruning.methods.patterns import Pattern
 from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.model.shards import Measure
 from worker.recovery.recover import ModelRecovery
 from worker.recovery.results import RecoveryProgress, RecoveryResult
 from worker.recovery.settings import Recovery
@@ -32,6 +33,7 @@ class RecoveryTask:
         seed: determines the order of the windows, and the initial values of adapters.
         memory_budget_bytes: the maximum memory of one process; None for no limit.
         speed: the machine's speed, if it is known.
+        measure: measures each shard while its tensors are in memory; None to measure nothing.
     """
 
     dense: Path
@@ -47,6 +49,7 @@ class RecoveryTask:
     seed: int
     memory_budget_bytes: int | None
     speed: Speed | None
+    measure: Measure | None
 
     def open(self, ranks: Ranks, device: torch.device) -> ModelRecovery:
         """Prepare the recovery, or resume one from its files."""
@@ -64,6 +67,7 @@ class RecoveryTask:
             memory_budget_bytes=self.memory_budget_bytes,
             ranks=ranks,
             speed=self.speed,
+            measure=self.measure,
         )
 
     def run(

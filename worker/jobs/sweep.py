@@ -17,6 +17,7 @@ from worker.pruning.base.generators import mapped
 from worker.pruning.distributed.launcher import launch
 from worker.pruning.distributed.ranks import Ranks
 from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.model.shards import Measure
 from worker.pruning.sweep.pipeline import ModelPruner, SweepStep
 from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.pruning.sweep.results import BlockResult, PruningResult, UnitProgress
@@ -31,7 +32,7 @@ class JobSweep:
     """A sweep that is ready to run.
 
     Attributes:
-        run: a generator that yields each block's result, and a `RefinementProgress` or
+        steps: a generator that yields each block's result, and a `RefinementProgress` or
             `UnitProgress` at further points where the sweep may stop; it returns the model's
             result.
         resumed_from_block: the index of the first block that this run prunes, or the number of
@@ -40,11 +41,11 @@ class JobSweep:
         seconds: the planned duration of the sweep; None if it is not known.
     """
 
-    run: SweepSteps
+    steps: SweepSteps
     resumed_from_block: int | None = None
     seconds: float | None = None
 
-    def progress(
+    def run(
         self, blocks: list[BlockResult], start: float, end: float
     ) -> Generator[JobProgress, None, PruningResult]:
         """Run the sweep, and append the blocks' results to ``blocks``.
@@ -72,7 +73,7 @@ class JobSweep:
             if step.index + 1 == step.total:
                 yield JobProgress(Phase.evaluating, end)
 
-        return mapped(self.run, progress_of)
+        return mapped(self.steps, progress_of)
 
 
 def start_sweep(
@@ -80,6 +81,7 @@ def start_sweep(
     out: Path,
     dense_losses: Sequence[float] | None,
     source: Path | None = None,
+    measure: Measure | None = None,
 ) -> JobSweep:
     """Prepare the sweep of a job; the sweep resumes an earlier one whose files are in ``out``.
 
@@ -88,6 +90,7 @@ def start_sweep(
         out: an existing folder for the shards.
         dense_losses: the dense model's loss on each evaluation window; None if not known.
         source: the folder of the weights to prune, if they are not those of the dense model.
+        measure: measures each shard while its tensors are in memory; None to measure nothing.
 
     Raises:
         PruningError: the model or the available memory does not allow the sweep. If several devices
@@ -107,6 +110,7 @@ def start_sweep(
             dense_losses,
             job.resources.baselines,
             source,
+            measure,
         )
         return JobSweep(launch(work, job.devices))
     meta_model, dense = _opened(job.meta_model, source)
@@ -121,6 +125,7 @@ def start_sweep(
         speed=job.speed,
         measurements=job.resources.baselines,
         dense=dense,
+        measure=measure,
     )
     return JobSweep(pruner.steps(), pruner.resumed_from_block, pruner.plan.seconds)
 
@@ -136,6 +141,7 @@ def _sweep_on_rank(
     dense_losses: Sequence[float] | None,
     measurements: Path | None,
     source: Path | None,
+    measure: Measure | None,
     ranks: Ranks,
     device: torch.device,
 ) -> SweepSteps:
@@ -153,6 +159,7 @@ def _sweep_on_rank(
         dense_losses=dense_losses,
         measurements=measurements,
         dense=dense,
+        measure=measure,
     ).steps()
 
 

@@ -19,7 +19,7 @@ from worker.pruning.model.meta_model import MetaModel
 from worker.recovery.settings import Recovery, window_count
 from worker.sources.bucket_texts import copy_text
 from worker.sources.calibration import CalibrationPart
-from worker.sources.datasets import evaluation_windows, protocol_window, row_length
+from worker.sources.datasets import evaluation_length, evaluation_windows, row_length
 from worker.sources.models import ModelFolder
 from worker.sources.tokenizer import load_tokenizer
 from worker.sources.windows import Windows
@@ -79,7 +79,7 @@ def windows_of(
     _try_parquet("dataset", dataset)
     _try_parquet("eval_dataset", own)
     length = window_length(spec, meta_model, row_length(dataset))
-    measured = evaluation_length(spec, meta_model, own, length)
+    measured = evaluation_length(own, length, position_limit(meta_model), spec.model)
     vocabulary = meta_model.model.config.get_text_config().vocab_size
     tokenizer = load_tokenizer(model.path, model.name)
     hold_out = own is None or _shares_protocol(dataset, own)
@@ -209,29 +209,6 @@ def window_length(spec: PruneSpec, meta_model: MetaModel, row: int | None) -> in
             f"Set seq_len to {limit} or less.",
         )
     return int(length)
-
-
-def evaluation_length(
-    spec: PruneSpec, meta_model: MetaModel, own: DatasetReference | None, length: int
-) -> int:
-    """Return the number of tokens in each evaluation window.
-
-    Args:
-        own: the evaluation dataset, if the job names one.
-        length: the number of tokens in each calibration window.
-
-    Raises:
-        SpecRefusedError: the windows of a named protocol are longer than the model's context.
-    """
-    if (window := protocol_window(own)) is None:
-        return length
-    if window > (limit := position_limit(meta_model)):
-        reason = f"{spec.model} has {limit} positions"
-        remedy = f"Name a window of {limit} or less, which is no longer the published protocol."
-        raise SpecRefusedError(
-            "eval_dataset", spec.eval_dataset, "seq_len_too_long", reason, remedy
-        )
-    return window
 
 
 def _shares_protocol(dataset: DatasetReference, own: DatasetReference) -> bool:

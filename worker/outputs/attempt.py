@@ -12,9 +12,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from db.core.errors import ArtifactDamagedError, ArtifactDeletedError, ArtifactNotFoundError
 from db.core.session import Sessions
+from db.events.transitions import LEASE
 from db.files.artifact_store import ArtifactStore
 from db.files.integrity import NO_FILE
-from db.outputs.sending import LEASE, ClaimedOutput, OutputLostError, SendingRepository, Sent
+from db.outputs.sending import ClaimedOutput, OutputLostError, SendingRepository, Sent
 from db.tables.artifacts import Artifact
 from worker.outputs.artifact_reader import ArtifactReader
 from worker.outputs.progress import SendingProgress

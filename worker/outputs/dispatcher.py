@@ -10,9 +10,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from db.core.logging_setup import log_context
 from db.core.session import Sessions
+from db.events.transitions import LEASE
 from db.files.artifact_store import ArtifactStore
 from db.files.stores import open_store
-from db.outputs.sending import LEASE, ClaimedOutput, OutputLostError, SendingRepository
+from db.outputs.sending import ClaimedOutput, OutputLostError, SendingRepository
 from db.startup.settings import Settings
 from worker.dispatcher import Dispatcher
 from worker.outputs.attempt import OutputAttempt, SendingStopped

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from worker.pruning.base.durable_files import sha256
+from worker.pruning.base.file_digests import file_digest
 from worker.pruning.methods.patterns import Pattern
 from worker.pruning.model.head_loss import TokenLoss
 from worker.pruning.model.meta_model import MetaModel
@@ -47,7 +47,7 @@ def recovery_fingerprint(
     """
     files = sorted({stored.file for stored in pruned.checkpoint.tensors.values()})
     return model_parts(dense, token_loss, dense.device) | {
-        "pruned": [[path.name, sha256(path)] for path in files],
+        "pruned": [[path.name, file_digest(path)] for path in files],
         "recovery": plain_values(recovery),
         "pattern": plain_values(pattern),
         "windows": {name: ids_digest(ids) for name, ids in windows.items()},

@@ -23,15 +23,16 @@ def check_pair(
     dense_inside, dense_outside = _parameters(dense)
     if not inside <= dense_inside or outside != dense_outside:
         raise RecoveryError(
-            "the dense model and the pruned model have different parameters; "
-            "give the model that was pruned"
+            "the dense model and the pruned model have different parameters",
+            "give the model that was pruned",
         )
     check_pattern(recovery.kind, pattern)
     shapes = ([one.shape for one in model.model.parameters()] for model in (dense, pruned))
     if recovery.changes_mask and next(shapes) != next(shapes):
         raise RecoveryError(
             f"recover {recovery.kind} starts from the dense model's weights, and the pruned model "
-            "has fewer units or blocks; set recover to masked"
+            "has fewer units or blocks",
+            "set recover to masked",
         )
 
 

@@ -20,6 +20,7 @@ from worker.pruning.model.checkpoint import Checkpoint
 from worker.pruning.model.head_loss import TokenLoss
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.packed_weights import QuantizedMatrix
+from worker.pruning.model.shards import Measure
 from worker.pruning.planning.memory_limits import headroom
 from worker.pruning.sweep.output import ModelOutput
 from worker.recovery.evaluation import evaluation_losses
@@ -67,6 +68,7 @@ class ModelRecovery:
         memory_budget_bytes: int | None = None,
         ranks: Ranks = SINGLE_PROCESS,
         speed: Speed | None = None,
+        measure: Measure | None = None,
     ) -> None:
         """Prepare the recovery, or resume an earlier run of it in ``out``.
 
@@ -88,6 +90,7 @@ class ModelRecovery:
             memory_budget_bytes: the maximum memory of this process; None for no such limit.
             ranks: the ranks that share the work; all get the same arguments.
             speed: the machine's speed, from which the plan predicts the time; None if not known.
+            measure: measures each shard while its tensors are in memory; None to measure nothing.
 
         Raises:
             PruningError: the models, the pattern, the windows or the available memory do not allow
@@ -118,7 +121,7 @@ class ModelRecovery:
         self._teacher = Teacher(
             self._log.folder, self._windows.ids, recovery.temperature, dense.device
         )
-        self._output = ModelOutput(pruned, out, self._log.folder)
+        self._output = ModelOutput(pruned, out, self._log.folder, measure)
 
     @property
     def resumed_from_step(self) -> int | None:
@@ -206,7 +209,8 @@ class ModelRecovery:
                 self._output.write_block(index, stored | merged, packed)
         norms = student.merged_norms() if student else {}
         if self._ranks.is_main:
-            self._output.finish(self._pruned.weights.to_stored(norms))
+            self._output.copy_rest(changed=self._pruned.weights.to_stored(norms))
+            self._output.finish()
         return self._ranks.run_on_main(lambda: change)
 
     def _packed(self, index: int) -> dict[str, QuantizedMatrix]:

@@ -49,7 +49,8 @@ class RecoveryWindows:
             raise ShapeError(
                 f"training windows {list(training.shape)} and held-out windows "
                 f"{list(held_out.shape)} need at least one window each, or one for each of several "
-                "devices, of the same length; give more text"
+                "devices, of the same length",
+                "give more text",
             )
         held_out = held_out[: len(held_out) // ranks * ranks]
         wanted = _multiple(window_count(recovery, training.shape[1]), ranks)

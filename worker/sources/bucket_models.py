@@ -1,22 +1,20 @@
 """Models from buckets: copied completely for a job, or only their headers for an estimate."""
 
-import struct
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 from db.buckets.bucket import StoredObject
-from db.spec.checkpoint_headers import INDEX, MAX_HEADER_BYTES, index_bytes, weight_files
+from db.spec.checkpoint_headers import index_bytes, weight_files
 from db.spec.dimensions import check_dimensions
 from db.spec.inputs.bucket_input import BucketInput, open_model
 from db.spec.inputs.bucket_references import S3Folder
 from db.spec.model_configs import CONFIGS, check_configs
 from worker.sources.copied_objects import copied_objects
 from worker.sources.model_files import MAX_CONCURRENT, check_total, require_space, small_files
-
-LENGTH_BYTES = 8
-"""A safetensors file begins with the length of its header."""
+from zpruner.files.header import LENGTH_BYTES, MAX_HEADER_BYTES, header_bytes
+from zpruner.files.weight_files import INDEX
 
 
 def copy_model(reference: S3Folder, secret: str | None) -> Path:
@@ -76,7 +74,7 @@ def write_header(read: Callable[[range], Iterable[bytes]], size_bytes: int, path
         path: where to write it.
     """
     start = b"".join(read(range(min(LENGTH_BYTES, size_bytes))))
-    length = struct.unpack("<Q", start)[0] if len(start) == LENGTH_BYTES else 0
+    length = header_bytes(start)
     header = range(LENGTH_BYTES, min(LENGTH_BYTES + length, size_bytes))
     with path.open("wb") as file:
         file.write(start)

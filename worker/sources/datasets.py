@@ -5,6 +5,7 @@ from itertools import islice
 
 from torch import Tensor
 
+from db.core.errors import SpecRefusedError
 from db.spec.datasets.files import DataFile
 from db.spec.references import Builtin, DatasetReference
 from worker.sources.encoding import Encoder, Tokenizer, consecutive_windows, encode_text
@@ -24,9 +25,27 @@ def row_length(reference: DatasetReference) -> int | None:
     return len(first.ids) if first and hasattr(first, "ids") else None
 
 
-def protocol_window(reference: DatasetReference | None) -> int | None:
-    """Return the length of the windows of a named protocol; None for any other dataset."""
-    return reference.window if isinstance(reference, Builtin) else None
+def evaluation_length(
+    reference: DatasetReference | None, seq_len: int, limit: int, model: str
+) -> int:
+    """Return the number of tokens in each evaluation window.
+
+    Args:
+        reference: the evaluation dataset; None if a job names none.
+        seq_len: tokens in each calibration window.
+        limit: the longest input of the model.
+        model: its name, for the error.
+
+    Raises:
+        SpecRefusedError: the windows of a named protocol are longer than the model's context.
+    """
+    if not isinstance(reference, Builtin) or (window := reference.window) is None:
+        return seq_len
+    if window > limit:
+        reason = f"{model} has {limit} positions"
+        remedy = f"Name a window of {limit} or less, which is no longer the published protocol."
+        raise SpecRefusedError("eval_dataset", reference.name, "seq_len_too_long", reason, remedy)
+    return window
 
 
 def evaluation_windows(
@@ -62,7 +81,7 @@ def evaluation_windows(
     field = "eval_dataset" if held_out_by is None else "dataset"
     if file := ids_file(reference, field):
         return _rows_for_evaluation(file, seq_len, samples, vocab_size, held_out_by)
-    is_protocol = protocol_window(reference) is not None
+    is_protocol = isinstance(reference, Builtin) and reference.window is not None
     hold_out = is_protocol or held_out_by is not None
     encoder = Encoder(tokenizer, vocab_size, field, reference.name, special_tokens=is_protocol)
     with encoder.chats() as render:

@@ -8,8 +8,9 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from db.core.refusals import refused
-from db.spec.checkpoint_headers import INDEX, MAX_HEADER_BYTES
 from db.spec.model_configs import CONFIGS, MAX_CONFIG_BYTES
+from zpruner.files.header import MAX_HEADER_BYTES
+from zpruner.files.weight_files import INDEX
 
 TOKENIZERS = re.compile(
     r"tokenizer\.json|tokenizer\.model|[\w.-]*\.(tiktoken|model)|tekken\.json|tokenizer\.model\.v\d+"

@@ -14,7 +14,7 @@ from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from db.core.operator_keys import kept_hub_token
 from db.core.refusals import refused
-from db.spec.checkpoint_headers import INDEX, check_weights, index_bytes, weight_files
+from db.spec.checkpoint_headers import check_weights, index_bytes, weight_files
 from db.spec.dimensions import check_dimensions
 from db.spec.inputs.bucket_references import S3Folder
 from db.spec.model_configs import CONFIGS, check_configs
@@ -23,6 +23,7 @@ from worker.sources import hub_errors
 from worker.sources.bucket_models import copy_model, outline_model
 from worker.sources.header_only import fetch_headers
 from worker.sources.model_files import check_total, require_space, small_files
+from zpruner.files.weight_files import INDEX
 
 
 @dataclass(frozen=True)

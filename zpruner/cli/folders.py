@@ -14,35 +14,18 @@ from zpruner.cli.terminal import INTERRUPTED, JOB_FAILED, USAGE, print_json, pri
 from zpruner.cli.text_table import Table
 from zpruner.files.certificate import Certificate
 from zpruner.files.errors import FilesError
-from zpruner.files.folder import compact_folder, expand_folder, files_of
+from zpruner.files.folder import expand_folder, files_of
 from zpruner.files.matrices import REPORT, block_matrices, reported_matrices
 from zpruner.files.patterns import STANDARD, GroupPattern
 from zpruner.files.weights import tensors_of
-
-OutArgument = Annotated[Path, typer.Argument(help="The folder to write; it must not exist yet.")]
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
 @app.command()
-def compact(
-    folder: Annotated[Path, typer.Argument(help="A folder with safetensors files.")],
-    out: OutArgument,
-    as_json: JsonOption = False,
-) -> None:
-    """Write a model's folder without its zeros, for transfer and storage.
-
-    `zpruner expand` restores every byte. Programs that load models cannot read the compact form.
-    """
-    with _errors_printed(), bytes_display(stderr, "compacting", _size(folder)) as advance:
-        compact_folder(folder, out, advance)
-    _print_sizes(folder, out, as_json)
-
-
-@app.command()
 def expand(
-    folder: Annotated[Path, typer.Argument(help="A folder that `zpruner compact` wrote.")],
-    out: OutArgument,
+    folder: Annotated[Path, typer.Argument(help="A folder that `zpruner compact` of 0.2 wrote.")],
+    out: Annotated[Path, typer.Argument(help="The folder to write; it must not exist yet.")],
     as_json: JsonOption = False,
 ) -> None:
     """Restore the folder that a compact one was made from, and verify every file's sha256."""

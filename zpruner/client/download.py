@@ -1,23 +1,21 @@
-"""Downloads files in pieces, in parallel; resumes earlier downloads and verifies the files.
+"""Downloads files in pieces, in parallel; resumes earlier downloads and verifies the files."""
 
-Or downloads the compact archive of all of them, and expands it.
-"""
-
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from threading import Event
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import httpx
 
 from zpruner.client.models.jobs import Artifact
-from zpruner.client.partial_file import PartialFile, Piece, safe_path
+from zpruner.client.partial_file import PartialFile, Piece
 from zpruner.client.transport.errors import BucketResponseError, ServiceError
 from zpruner.client.transport.transport import MAX_RETRIES, Body, Transport
+from zpruner.files.errors import FilesError
+from zpruner.files.zstd import Expansion
 
-Format = Literal["plain", "compact"]
+Format = Literal["plain", "zstd"]
 PIECE_BYTES = 32 << 20
 """The maximum size of one piece in a parallel download, in bytes."""
 PAUSE_S = 0.2
@@ -25,20 +23,30 @@ PAUSE_S = 0.2
 
 
 async def download(
-    transport: Transport[Any], artifacts: Sequence[Artifact], folder: Path, parallel: int
+    transport: Transport[Any],
+    artifacts: Sequence[Artifact],
+    folder: Path,
+    parallel: int,
+    format: Format,
 ) -> list[Path]:
     """Download artifacts into ``folder``, resuming an earlier download.
 
-    A download from a bucket goes on after a broken connection.
+    A download from a bucket goes on after a broken connection. With the format ``zstd``, files of
+    which nothing is there yet are requested whole and compressed; what is missing of the others is
+    not compressed.
 
     Raises:
+        ValueError: there is no such format.
         CorruptedError: the sha256 of a downloaded file is wrong.
         ServiceError: an artifact's name points outside the folder, the service refused the request,
             or the connection was lost.
     """
+    if format not in get_args(Format):
+        raise ValueError(f"there is no format {format!r}: use one of {', '.join(get_args(Format))}")
     piece_bytes = PIECE_BYTES if parallel > 1 else None
+    compressed = format == "zstd"
     files = [
-        await transport.call_blocking(PartialFile.open, folder, one, piece_bytes)
+        await transport.call_blocking(PartialFile.open, folder, one, piece_bytes, compressed)
         for one in artifacts
     ]
     cancelled = Event()
@@ -49,43 +57,6 @@ async def download(
             calls.append(partial(transport.call_blocking, file.finish))
     await transport.run_all(calls, max(1, parallel), cancelled)
     return [file.path for file in files]
-
-
-async def download_compact(
-    transport: Transport[Any], job_id: str, artifacts: Sequence[Artifact], folder: Path
-) -> list[Path]:
-    """Download the compact archive of a job into ``folder``, and expand it.
-
-    The archive is read whole: an interrupted download starts again.
-
-    Raises:
-        ServiceError: numpy is not installed, a file is damaged or its name points outside the
-            folder, the service refused the request, or the connection was lost.
-    """
-    if find_spec("numpy") is None:
-        raise ServiceError("the format compact needs numpy: pip install 'zpruner[files]'")
-    wanted = {one.name: (safe_path(folder, one.name), one.sha256) for one in artifacts}
-    part = folder / f"{job_id}.tar.part"
-    await transport.call_blocking(folder.mkdir, parents=True, exist_ok=True)
-    try:
-        path, description = f"/v1/jobs/{job_id}/archive?format=compact", f"the files of {job_id}"
-        async with transport.open(path, {}, f"{description} (try again)") as body:
-            with part.open("wb") as file:
-                async for data in body.pieces():
-                    file.write(data)
-        await transport.call_blocking(_extract, part, wanted)
-    finally:
-        part.unlink(missing_ok=True)
-    return [path for path, _ in wanted.values()]
-
-
-def _extract(part: Path, wanted: dict[str, tuple[Path, str]]) -> None:
-    from zpruner.files import archive, errors  # noqa: PLC0415 - a client may lack numpy
-
-    try:
-        archive.extract(part, wanted)
-    except errors.FilesError as error:
-        raise ServiceError(str(error)) from error
 
 
 async def _fetch(
@@ -115,7 +86,7 @@ async def _receive(
     while True:
         start = piece.start
         try:
-            async with transport.open(path, file.range_headers(piece), description) as body:
+            async with transport.open(path, file.headers(piece), description) as body:
                 await _write(body, file, piece, cancelled)
             return
         except BucketResponseError:
@@ -129,10 +100,27 @@ async def _write(body: Body, file: PartialFile, piece: Piece, cancelled: Event) 
     if body.response.status_code != httpx.codes.PARTIAL_CONTENT and piece.start > 0:
         file.restart(piece)
     with file.open_at(piece) as part:
-        async for data in body.pieces():
+        async for data in _content(body, file.artifact.name):
             needed = data[: piece.stop - piece.start]
             part.write(needed)
             file.advance(piece, len(needed))
             if cancelled.is_set() or piece.start == piece.stop:
                 return
     raise ServiceError(f"the download of {file.artifact.name} was interrupted; try again to resume")
+
+
+async def _content(body: Body, name: str) -> AsyncIterator[bytes]:
+    """Yield what a response contains, in pieces of at most a megabyte.
+
+    httpx would expand compressed bytes at once, whatever their content takes.
+    """
+    coding = body.response.headers.get("content-encoding", "identity")
+    if coding not in {"zstd", "identity"}:
+        raise ServiceError(f"{name} came compressed by {coding!r:.80}, which was not asked for")
+    expansion = Expansion(name)
+    async for data in body.pieces():
+        try:
+            for content in expansion.pieces(data) if coding == "zstd" else (data,):
+                yield content
+        except FilesError as error:
+            raise ServiceError(f"{error}; try again to resume") from None

@@ -87,8 +87,7 @@ class Job(JobFields, Bound[Mode], Generic[Mode]):
     ) -> Sequence[Path]:
         """Download the job's files into ``folder`` and verify them; call again to resume.
 
-        With the format ``compact``, fewer bytes are sent, and the same files are written; this
-        needs numpy, and an interrupted download starts again.
+        With the format ``zstd``, fewer bytes are sent, and the same files are written.
 
         Raises:
             NoFilesError: the job has not succeeded.
@@ -157,6 +156,4 @@ async def download_files(
     for one in artifacts:
         if one.deleted_at is not None:
             raise FilesDeletedError(job_id, one)
-    if format == "compact":
-        return await download.download_compact(transport, job_id, artifacts, folder)
-    return await download.download(transport, artifacts, folder, parallel)
+    return await download.download(transport, artifacts, folder, parallel, format)

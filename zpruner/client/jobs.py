@@ -292,8 +292,7 @@ class Jobs(Resource[Mode]):
             job_id: the job's id.
             folder: the folder to write to; it is created if it is missing.
             parallel: how many pieces of files are downloaded at once.
-            format: with ``compact``, fewer bytes are sent, and the same files are written; this
-                needs numpy, and an interrupted download starts again.
+            format: with ``zstd``, fewer bytes are sent, and the same files are written.
 
         Raises:
             NoFilesError: the job has not succeeded.

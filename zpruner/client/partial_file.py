@@ -1,6 +1,5 @@
 """A file that is being downloaded, and the byte ranges that are missing."""
 
-import hashlib
 import json
 import threading
 from collections.abc import Iterator
@@ -11,12 +10,14 @@ from pathlib import Path, PurePosixPath
 
 from zpruner.client.models.jobs import Artifact
 from zpruner.client.transport.errors import CorruptedError, ServiceError
+from zpruner.files.digests import file_sha256
 
 SAVED_EVERY_BYTES = 4 << 20
 """How many new bytes of a file arrive before the list of missing ranges is written again.
 
 If the process is killed, the bytes that arrived after the last write are downloaded again.
 """
+_COMPRESSED = "zstd, identity;q=0"
 
 
 @dataclass
@@ -42,13 +43,15 @@ class PartialFile:
     def __init__(self, artifact: Artifact, path: Path) -> None:
         self.artifact, self.path = artifact, path
         self.pieces: list[Piece] = []
-        self.is_complete = self._is_sequential = False
+        self.is_complete = self._is_sequential = self._is_compressed = False
         self._part = path.with_name(f"{path.name}.part")
         self._missing_file = path.with_name(f"{path.name}.missing")
         self._lock, self._unsaved = threading.Lock(), 0
 
     @classmethod
-    def open(cls, folder: Path, artifact: Artifact, piece_bytes: int | None) -> "PartialFile":
+    def open(
+        cls, folder: Path, artifact: Artifact, piece_bytes: int | None, compressed: bool
+    ) -> "PartialFile":
         """Return an artifact's file in ``folder``, with the ranges that are missing as pieces.
 
         Ranges that an earlier download completed are kept.
@@ -58,29 +61,39 @@ class PartialFile:
             artifact: the file to download.
             piece_bytes: the maximum size of a piece. With None, each missing range is one piece,
                 and the pieces must be downloaded one after another.
+            compressed: whether a file of which nothing is there is one piece that is compressed.
 
         Raises:
             ServiceError: the artifact's name points outside the folder.
         """
         file = cls(artifact, safe_path(folder, artifact.name))
         file._is_sequential = piece_bytes is None
-        file.is_complete = file.path.is_file() and _sha256(file.path) == artifact.sha256
+        file.is_complete = file.path.is_file() and file_sha256(file.path) == artifact.sha256
         if not file.is_complete:
             file.path.parent.mkdir(parents=True, exist_ok=True)
             file._part.touch()
-            file.pieces = [
-                part for gap in file._missing_ranges() for part in _split(gap, piece_bytes)
-            ]
+            gaps = file._missing_ranges()
+            file._is_compressed = compressed and gaps == [Piece(0, artifact.size_bytes)]
+            step = None if file._is_compressed else piece_bytes
+            file.pieces = [part for gap in gaps for part in _split(gap, step)]
             file.save()
         return file
 
-    def range_headers(self, piece: Piece) -> dict[str, str]:
-        """Return the headers that request a piece; empty if the piece is the whole file."""
+    def headers(self, piece: Piece) -> dict[str, str]:
+        """Return the headers that request a piece: a range, or the whole file if that is missing.
+
+        Ranges are never compressed, so that a resumed download continues what was expanded. With
+        ``identity;q=0`` a whole file is compressed even if it is in a bucket.
+        """
         size = self.artifact.size_bytes
         if (piece.start, piece.stop) == (0, size):
-            return {}
+            return {"Accept-Encoding": _COMPRESSED if self._is_compressed else "identity"}
         until = "" if piece.stop == size else str(piece.stop - 1)
-        return {"Range": f"bytes={piece.start}-{until}", "If-Range": f'"{self.artifact.sha256}"'}
+        return {
+            "Accept-Encoding": "identity",
+            "Range": f"bytes={piece.start}-{until}",
+            "If-Range": f'"{self.artifact.sha256}"',
+        }
 
     def restart(self, piece: Piece) -> None:
         """Make ``piece`` the whole file and the only piece; the file is downloaded from its start.
@@ -141,7 +154,7 @@ class PartialFile:
         Raises:
             CorruptedError: the file's sha256 is wrong; the file has been deleted.
         """
-        received = _sha256(self._part)
+        received = file_sha256(self._part)
         self._missing_file.unlink(missing_ok=True)
         if received != self.artifact.sha256:
             self._part.unlink()
@@ -178,8 +191,3 @@ def safe_path(folder: Path, name: str) -> Path:
     if not parts or name.startswith("/") or ".." in parts or "\\" in name:
         raise ServiceError(f"refusing the artifact name {name!r}")
     return folder.joinpath(*parts)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,1 +1,1 @@
-"""Model folders in compact form, and the N:M patterns of stored weights; needs numpy."""
+"""Model folders, compression of downloads, and the N:M patterns of stored weights; needs numpy."""

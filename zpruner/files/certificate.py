@@ -68,8 +68,12 @@ class Certificate:
         """
         if (placed := tensors.get(matrix.tensor)) is None:
             raise FilesError(f"the folder has no tensor {ascii(matrix.tensor)[:200]}")
-        for pattern, broken in _broken(placed, matrix, self.patterns):
-            self.broken.setdefault(pattern, []).append(broken)
+        self.count(broken_patterns(placed, matrix, self.patterns))
+
+    def count(self, broken: Mapping[GroupPattern, BrokenMatrix]) -> None:
+        """Count a matrix, given the patterns that it violates."""
+        for pattern, one in broken.items():
+            self.broken.setdefault(pattern, []).append(one)
         self.matrices += 1
 
     def holds(self, pattern: GroupPattern) -> bool:
@@ -82,10 +86,14 @@ class Certificate:
         return [pattern for pattern in self.patterns if self.holds(pattern)]
 
 
-def _broken(
+def broken_patterns(
     placed: PlacedTensor, matrix: Matrix, patterns: Sequence[GroupPattern]
-) -> Iterator[tuple[GroupPattern, BrokenMatrix]]:
-    """Yield the patterns that a matrix violates."""
+) -> dict[GroupPattern, BrokenMatrix]:
+    """Read a matrix from its file; return those of some patterns that it violates.
+
+    Raises:
+        FilesError: the tensor is no matrix, or stored in a quantised format.
+    """
     shape = placed.tensor.shape
     if len(shape) not in (2, 3):
         raise FilesError(f"tensor {matrix.tensor} has {len(shape)} dimensions, so is no matrix")
@@ -96,10 +104,11 @@ def _broken(
     for kept in _kept(placed, matrix, lcm(8, *(pattern.m for pattern in split))):
         counts.update({pattern: violations(kept, pattern) for pattern in split})
     counts.update({pattern: rows for pattern in patterns if pattern not in split})
-    for pattern in patterns:
-        if counts[pattern]:
-            groups = rows * -(-inputs // pattern.m)
-            yield pattern, BrokenMatrix(matrix.tensor, groups, counts[pattern])
+    return {
+        pattern: BrokenMatrix(matrix.tensor, rows * -(-inputs // pattern.m), counts[pattern])
+        for pattern in patterns
+        if counts[pattern]
+    }
 
 
 def _kept(placed: PlacedTensor, matrix: Matrix, multiple: int) -> Iterator[Flags]:
@@ -115,7 +124,7 @@ def _kept(placed: PlacedTensor, matrix: Matrix, multiple: int) -> Iterator[Flags
     outputs = tensor.shape[-1] if matrix.transposed else 1
     size = multiple * outputs * (placed.bits or 8 * tensor.unit) // 8
     piece_bytes = size * max(1, PIECE_BYTES // size) if size else PIECE_BYTES
-    with placed.path.open("rb") as file:
+    with placed.open() as file:
         for begin, end in _matrices(placed, matrix):
             for data in pieces(file, begin, end, piece_bytes):
                 kept = kept_of(data, placed.bits) if placed.bits else _not_zero(data, tensor)

@@ -1,4 +1,4 @@
-"""The original of a compact file, made while it is read."""
+"""The original of a compact file, as releases before 0.3 wrote it, made while it is read."""
 
 import re
 from collections.abc import Iterator
@@ -7,20 +7,17 @@ from typing import BinaryIO
 
 import numpy as np
 
-from zpruner.files.compact_layout import (
-    FORMAT,
-    HEADER,
-    MASK,
-    VALUES,
-    VERSION,
-    WHOLE,
-    mask_bytes,
-    values_dtype,
-)
 from zpruner.files.elements import PIECE_BYTES, Flags, pieces, read_exactly, units_of
 from zpruner.files.errors import FilesError
-from zpruner.files.header import MAX_HEADER_BYTES, Header, StoredTensor
+from zpruner.files.header import BITS, MAX_HEADER_BYTES, Header, StoredTensor
 
+COMPACT_SUFFIX = ".compact.safetensors"
+FORMAT, VERSION = "zpruner-compact", "1"
+HEADER = "header"
+"""The tensor that holds the original file's header."""
+WHOLE, MASK, VALUES = "whole:", "mask:", "values:"
+"""Prefixes of the names of the other tensors: all units of a tensor, or the bits that say which of
+them are kept, and those."""
 _DAMAGED = "it is damaged: get it again"
 
 
@@ -95,8 +92,8 @@ class ExpandedFile:
         elif (
             mask is not None
             and values is not None
-            and (mask.dtype, mask.size_bytes) == ("U8", mask_bytes(tensor))
-            and values.dtype == values_dtype(tensor)
+            and (mask.dtype, mask.size_bytes) == ("U8", -(-tensor.units // 8))
+            and values.dtype == (tensor.dtype if BITS[tensor.dtype] >= 8 else "U8")
         ):
             return [mask.name, values.name]
         raise self._error(f"does not hold tensor {ascii(tensor.name)[:200]} as its header says")

@@ -1,4 +1,4 @@
-"""Folders of models: their compact form, and the folders that they were made from."""
+"""Folders of models, and the folders that compact ones were made from."""
 
 import hashlib
 import shutil
@@ -7,40 +7,15 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from uuid import uuid4
 
-from zpruner.files.compact_file import CompactFile
-from zpruner.files.compact_layout import COMPACT_SUFFIX
 from zpruner.files.elements import PIECE_BYTES
 from zpruner.files.errors import FilesError
-from zpruner.files.expanded_file import ExpandedFile
+from zpruner.files.expanded_file import COMPACT_SUFFIX, ExpandedFile
 from zpruner.files.header import SUFFIX
 
 CHECKSUMS = "SHA256SUMS"
 
 Advance = Callable[[float], object]
 """Called with the number of bytes of the source folder that are done since the last call."""
-
-
-def compact_folder(folder: Path, out: Path, advance: Advance = lambda _: None) -> None:
-    """Write a folder in which each safetensors file has its compact form, and copy the others.
-
-    Raises:
-        FilesError: ``folder`` has no safetensors file, a damaged one, or is compact; or ``out``
-            exists or lies in ``folder``.
-        OSError: a file cannot be read or written.
-    """
-    files = files_of(folder)
-    if any(name.endswith(COMPACT_SUFFIX) for name in files):
-        raise FilesError(f"{folder} is compact already; name the folder of a model")
-    if not any(name.endswith(SUFFIX) for name in files):
-        raise FilesError(f"{folder} has no safetensors file; name the folder of a model")
-    with _new_folder(folder, out) as new:
-        for name, path in files.items():
-            if name.endswith(SUFFIX):
-                compact = CompactFile.at(path)
-                target = new / compact_name(name)
-                _write(target, compact, compact.size_bytes, path.stat().st_size, advance)
-            else:
-                _copy(path, new / name, advance)
 
 
 def expand_folder(folder: Path, out: Path, advance: Advance = lambda _: None) -> None:
@@ -83,11 +58,6 @@ def expand_file(path: Path, target: Path, advance: Advance = lambda _: None) -> 
             f"{expanded.sha256}; it is damaged: get it again"
         )
     return digest
-
-
-def compact_name(name: str) -> str:
-    """Return the name of a safetensors file's compact form."""
-    return name.removesuffix(SUFFIX) + COMPACT_SUFFIX
 
 
 def original_name(name: str) -> str:

@@ -1,14 +1,13 @@
 """The headers of safetensors files, checked before anything is read by them."""
 
-import json
 import os
-import struct
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from zpruner.files.errors import FilesError
+from zpruner.files.errors import AGAIN, FilesError, WeightsError
+from zpruner.files.strict_json import MAX_VALUES, parse_json
 
 BITS = {
     **{"F4": 4, "F6_E2M3": 6, "F6_E3M2": 6, "BOOL": 8, "U8": 8, "I8": 8},
@@ -20,11 +19,9 @@ BITS = {
 SUFFIX = ".safetensors"
 METADATA = "__metadata__"
 MAX_HEADER_BYTES = 25_000_000
-MAX_VALUES = 1_000_000
-"""The most values in a header; each takes far more memory than space in the file."""
 MAX_DIMENSIONS = 64
-_LENGTH_BYTES = 8
-_AGAIN = "get a complete copy"
+LENGTH_BYTES = 8
+"""A file begins with the length of its header."""
 
 
 @dataclass(frozen=True)
@@ -89,16 +86,17 @@ class Header:
         """Read the header of an open file, and check that its tensors fill the file.
 
         Raises:
-            FilesError: the file is damaged, or no safetensors file.
+            WeightsError: the file is damaged, or no safetensors file.
         """
         name, size = Path(file.name).name, file.seek(0, os.SEEK_END)
         file.seek(0)
         header = cls.parse(_raw(file, size, name), name)
+        for tensor in header.tensors:
+            if len(header.raw) + tensor.end > size:
+                reason = f"ends inside tensor {_shown(tensor.name)}: it is truncated"
+                raise WeightsError(name, reason, "truncated")
         if header.size_bytes != size:
-            raise FilesError(
-                f"{name} has {size:,} bytes, but its header describes "
-                f"{header.size_bytes:,}; {_AGAIN}"
-            )
+            raise WeightsError(name, "has bytes that belong to no tensor")
         return header
 
     @classmethod
@@ -106,60 +104,56 @@ class Header:
         """Parse a header with its length.
 
         Raises:
-            FilesError: it is no header, or its tensors overlap or leave gaps.
+            FilesError: it is no header, has too many values, or its tensors overlap or leave gaps.
         """
         entries = _entries(raw, file)
         metadata = entries.pop(METADATA, {})
         if not isinstance(metadata, dict) or not all(
             isinstance(text, str) for text in metadata.values()
         ):
-            raise FilesError(f"{file} has metadata that are not texts by name; {_AGAIN}")
+            raise WeightsError(file, "has metadata that are not texts by name")
         tensors = [_tensor(name, entry, file) for name, entry in entries.items()]
         tensors.sort(key=lambda tensor: (tensor.begin, tensor.end))
         reached = 0
         for tensor in tensors:
             if tensor.begin != reached:
-                raise FilesError(
-                    f"{file} has a gap or an overlap before tensor {_shown(tensor.name)}; {_AGAIN}"
-                )
+                reason = f"has a gap or an overlap before tensor {_shown(tensor.name)}"
+                raise WeightsError(file, reason)
             reached = tensor.end
         return cls(file, raw, metadata, tuple(tensors))
 
 
-def framed(header: dict[str, Any]) -> bytes:
-    """Return a header with its length, padded so that the first tensor is aligned."""
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    return struct.pack("<Q", len(text)) + text
-
-
 def _raw(file: BinaryIO, size: int, name: str) -> bytes:
-    start = file.read(_LENGTH_BYTES)
-    length = struct.unpack("<Q", start)[0] if len(start) == _LENGTH_BYTES else 0
+    start = file.read(LENGTH_BYTES)
+    length = header_bytes(start)
     if length > MAX_HEADER_BYTES:
-        raise FilesError(
-            f"{name} claims a header of {length:,} bytes, more than {MAX_HEADER_BYTES:,}; "
-            f"if it is a safetensors file, {_AGAIN}"
-        )
-    if size < _LENGTH_BYTES + length or length < len("{}"):
-        raise FilesError(f"{name} ends before its header does; {_AGAIN}")
+        reason = f"claims a header of {length:,} bytes, more than 25 MB"
+        raise WeightsError(name, reason, "oversized", f"if it is a safetensors file, {AGAIN}")
+    if size < LENGTH_BYTES + length or length < len("{}"):
+        raise WeightsError(name, "ends before its header does: it is truncated", "truncated")
     return start + file.read(length)
 
 
+def header_bytes(start: bytes) -> int:
+    """Return the length of a header, which the first bytes of a file give; 0 if they are fewer."""
+    return int.from_bytes(start, "little") if len(start) == LENGTH_BYTES else 0
+
+
 def _entries(raw: bytes, file: str) -> dict[str, Any]:
-    text = raw[_LENGTH_BYTES:]
-    if raw[:_LENGTH_BYTES] != struct.pack("<Q", len(text)):
-        raise FilesError(f"{file} has a header of another length than it claims; {_AGAIN}")
+    text = raw[LENGTH_BYTES:]
+    if header_bytes(raw[:LENGTH_BYTES]) != len(text):
+        raise WeightsError(file, "has a header of another length than it claims")
     if len(text) > MAX_HEADER_BYTES:
         raise FilesError(f"{file} needs a header of {len(text):,} bytes; split the file")
     if sum(map(text.count, (b",", b"[", b"{"))) > MAX_VALUES:
-        raise FilesError(f"{file} has a header of more than {MAX_VALUES:,} values; split the file")
+        reason = f"has a header of more than {MAX_VALUES:,} values"
+        raise WeightsError(file, reason, remedy="split the file")
     try:
-        entries = json.loads(text.decode())
-    except (ValueError, RecursionError):
-        raise FilesError(f"{file} has a header that is not JSON; {_AGAIN}") from None
+        entries = parse_json(text)
+    except ValueError:
+        raise WeightsError(file, "has a header that is not JSON") from None
     if not isinstance(entries, dict):
-        raise FilesError(f"{file} has a header that is not a JSON object; {_AGAIN}")
+        raise WeightsError(file, "has a header that is not a JSON object")
     return entries
 
 
@@ -174,18 +168,15 @@ def _tensor(name: str, entry: Any, file: str) -> StoredTensor:
     except (KeyError, TypeError, ValueError):
         is_valid = False
     if not is_valid:
-        raise FilesError(f"{file} does not describe tensor {_shown(name)}; {_AGAIN}")
+        raise WeightsError(file, f"does not describe tensor {_shown(name)}")
     if dtype not in BITS:
-        raise FilesError(
-            f"{file} has tensor {_shown(name)} of the dtype {_shown(dtype)}; "
-            f"store it in one of {', '.join(BITS)}"
-        )
+        reason = f"has tensor {_shown(name)} of the dtype {_shown(dtype)}"
+        raise WeightsError(file, reason, "dtype", f"store it in one of {', '.join(BITS)}")
     if 8 * (end - begin) != prod(shape) * BITS[dtype]:
-        raise FilesError(
-            f"{file} has a size for tensor {_shown(name)} that does not fit its shape; {_AGAIN}"
-        )
+        reason = f"has a size for tensor {_shown(name)} that does not fit its shape"
+        raise WeightsError(file, reason)
     return StoredTensor(name, dtype, tuple(shape), begin, end)
 
 
 def _shown(name: str) -> str:
-    return ascii(name)[:200]
+    return f"{name!r:.200}"

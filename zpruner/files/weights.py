@@ -1,16 +1,15 @@
 """The tensors of a model's folder, by name."""
 
-import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 from zpruner.files.elements import read_exactly
 from zpruner.files.errors import FilesError
-from zpruner.files.header import MAX_HEADER_BYTES, SUFFIX, Header, StoredTensor
+from zpruner.files.header import Header, StoredTensor
 from zpruner.files.packed import PACKED, SHAPE_BYTES, companions, unpacked_shape
-
-WHOLE = "model.safetensors"
-INDEX = "model.safetensors.index.json"
+from zpruner.files.weight_files import weight_files
 
 
 @dataclass(frozen=True)
@@ -18,20 +17,22 @@ class PlacedTensor:
     """A tensor and the file that holds it.
 
     Attributes:
-        path: the file.
+        file: the file's name.
+        open: opens the file.
         start: the size of the file's header.
         tensor: the tensor; of a quantised matrix, with the shape of the matrix.
         bits: the bits of each packed integer of a quantised matrix; None for plain numbers.
     """
 
-    path: Path
+    file: str
+    open: Callable[[], BinaryIO]
     start: int
     tensor: StoredTensor
     bits: int | None = None
 
     def read(self) -> bytes:
         """Return the bytes of a small tensor."""
-        with self.path.open("rb") as file:
+        with self.open() as file:
             file.seek(self.start + self.tensor.begin)
             return read_exactly(file, self.tensor.size_bytes)
 
@@ -46,16 +47,41 @@ def tensors_of(folder: Path) -> dict[str, PlacedTensor]:
         FilesError: there is no file, one is damaged, or two hold the same tensor.
     """
     found: dict[str, PlacedTensor] = {}
-    for path in _files(folder):
-        header = Header.of(path)
-        for tensor in header.tensors:
-            if tensor.name in found:
+    present = [path.name for path in folder.iterdir() if path.is_file()]
+    if not (files := weight_files(folder, present)):
+        raise FilesError(f"{folder} has no safetensors file; name the folder of a model")
+    for path in (folder / file for file in files):
+        for name, placed in _placed(_opener(path)).items():
+            if name in found:
                 raise FilesError(
-                    f"tensor {ascii(tensor.name)[:200]} is in {found[tensor.name].path.name} and "
+                    f"tensor {ascii(name)[:200]} is in {found[name].file} and "
                     f"in {path.name}; remove one of them"
                 )
-            found[tensor.name] = PlacedTensor(path, len(header.raw), tensor)
+            found[name] = placed
     return _matrices_joined(found)
+
+
+def tensors_in(open_file: Callable[[], BinaryIO]) -> dict[str, PlacedTensor]:
+    """Return the tensors of one file, as `tensors_of` those of a folder.
+
+    Raises:
+        FilesError: the file is damaged.
+    """
+    return _matrices_joined(_placed(open_file))
+
+
+def _opener(path: Path) -> Callable[[], BinaryIO]:
+    return lambda: path.open("rb")
+
+
+def _placed(open_file: Callable[[], BinaryIO]) -> dict[str, PlacedTensor]:
+    with open_file() as file:
+        header = Header.read(file)
+    start = len(header.raw)
+    return {
+        tensor.name: PlacedTensor(header.file, open_file, start, tensor)
+        for tensor in header.tensors
+    }
 
 
 def _matrices_joined(placed: dict[str, PlacedTensor]) -> dict[str, PlacedTensor]:
@@ -73,34 +99,3 @@ def _matrices_joined(placed: dict[str, PlacedTensor]) -> dict[str, PlacedTensor]
         matrix = replace(stored[name], name=name.removesuffix(PACKED), shape=shape)
         joined[matrix.name] = replace(placed[name], tensor=matrix, bits=bits)
     return joined
-
-
-def _files(folder: Path) -> list[Path]:
-    if (folder / WHOLE).is_file():
-        return [folder / WHOLE]
-    if (folder / INDEX).is_file():
-        return [folder / name for name in _indexed(folder / INDEX)]
-    if files := sorted(folder.glob(f"*{SUFFIX}")):
-        return files
-    raise FilesError(f"{folder} has no safetensors file; name the folder of a model")
-
-
-def _indexed(index: Path) -> list[str]:
-    """Return the names of the files that an index names."""
-    if index.stat().st_size > MAX_HEADER_BYTES:
-        raise FilesError(f"{index.name} is larger than {MAX_HEADER_BYTES:,} bytes")
-    try:
-        names = sorted(set(json.loads(index.read_bytes())["weight_map"].values()), key=str)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise FilesError(f"{index.name} has no weight_map; get a complete copy") from None
-    for name in names:
-        if (
-            not isinstance(name, str)
-            or not name.endswith(SUFFIX)
-            or Path(name).name != name
-            or "\0" in name
-        ):
-            raise FilesError(f"{index.name} names the file {ascii(name)[:200]}; remove it")
-        if not (index.parent / name).is_file():
-            raise FilesError(f"{index.name} names {name}, which is missing; get a complete copy")
-    return names

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from api.deps import ServiceDep
+from api.routes.dependencies import ServiceDep
 from api.schemas.keys import AuditRead
 from api.schemas.pages import Page
 from api.web.cursors import cursor_for, cursor_of, paginate, place_of

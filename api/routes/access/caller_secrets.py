@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
-from api.deps import ServiceDep
-from api.middleware.caller import Caller, CallerDep
+from api.core.caller import Caller, CallerDep
 from api.middleware.writers import WritingRoute
+from api.routes.dependencies import ServiceDep
 from api.schemas.caller_secrets import SecretChange, SecretRead, SecretRequest
 from api.schemas.pages import Page
 from db.access.caller_secrets import SecretRepository

@@ -5,9 +5,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Response
 
-from api.deps import KeyId, ServiceDep
-from api.middleware.caller import CallerDep
+from api.core.caller import CallerDep
 from api.middleware.writers import WritingRoute
+from api.routes.dependencies import KeyId, ServiceDep
 from api.schemas.keys import KeyRead, KeyRequest, Me, NewKey, Rotation
 from api.schemas.pages import Page
 from db.access.keys import KeyRepository, Quotas

@@ -4,8 +4,8 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from api.deps import ServiceDep, TriggerId
 from api.middleware.writers import run_writer
+from api.routes.dependencies import ServiceDep, TriggerId
 from api.schemas.triggers import HookAnswer
 from api.triggers.deliveries import FORM, receive
 

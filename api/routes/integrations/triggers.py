@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from api.deps import Service, ServiceDep, TriggerId
-from api.middleware.caller import CallerDep
+from api.core.caller import CallerDep
 from api.middleware.writers import WritingRoute
+from api.routes.dependencies import ServiceDep, TriggerId
 from api.schemas.pages import Page
 from api.schemas.triggers import (
     NewTrigger,
@@ -21,6 +21,7 @@ from api.schemas.triggers import (
     TriggerTestRequest,
 )
 from api.schemas.webhooks import SecretRotation
+from api.services.service import Service
 from api.triggers.deliveries import preview_call
 from api.triggers.mapping import check_template, template_outputs
 from api.web.cursors import paginate

@@ -7,9 +7,9 @@ from fastapi import APIRouter, Body, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
-from api.deps import DeliveryId, ServiceDep, WebhookId
-from api.middleware.caller import CallerDep
+from api.core.caller import CallerDep
 from api.middleware.writers import WritingRoute
+from api.routes.dependencies import DeliveryId, ServiceDep, WebhookId
 from api.schemas.pages import Page
 from api.schemas.webhooks import (
     DeliveryDetail,

@@ -9,14 +9,16 @@ from fastapi import APIRouter, Body, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from api.deps import IF_MATCH, IF_NONE_MATCH, ArtifactId, JobId, Service, ServiceDep
-from api.middleware.caller import Caller, CallerDep
+from api.core.caller import Caller, CallerDep
 from api.middleware.writers import WritingRoute
+from api.routes.dependencies import IF_MATCH, IF_NONE_MATCH, ArtifactId, JobId, ServiceDep
+from api.routes.own_trials import OWN_TRIAL
 from api.schemas.artifacts import ArtifactRead, LinkRead, LinkRequest
 from api.schemas.pages import Page
-from api.web.archive import Archive, CompactArchive
+from api.services.service import Service
+from api.web.archive import Archive
 from api.web.conditional import is_not_modified, require_match
-from api.web.own_trials import OWN_TRIAL
+from api.web.content_coding import refuses_identity, wants_zstd
 from api.web.ranges import requested_range
 from api.web.redirects import SENT_BY_API_BYTES, URL_LIFETIME, may_redirect
 from db.core.errors import NoArtifactsError
@@ -26,6 +28,7 @@ from db.files.stored_file import StoredFile
 from db.jobs.download_links import LinkRepository
 from db.jobs.repository import JobRepository
 from db.tables.artifacts import Artifact
+from zpruner.files.zstd import compressed
 
 router = APIRouter(prefix="/v1", tags=["artifacts"], route_class=WritingRoute)
 
@@ -37,12 +40,15 @@ _FILE_RESPONSES: dict[int | str, dict[str, Any]] = {
     307: {"description": "The file is in a bucket; `Location` is its URL for some minutes."},
 }
 _ARCHIVE_RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The files as a tar archive.", "content": {"application/x-tar": _BYTES}},
+    200: {
+        "description": "The files as a tar archive.",
+        "content": {"application/x-tar": _BYTES, "application/zstd": _BYTES},
+    },
     304: {"description": "The client already has this archive."},
 }
 Format = Annotated[
-    Literal["plain", "compact"],
-    Query(description="Whether the weights are as the job wrote them, or without their zeros."),
+    Literal["plain", "zstd"],
+    Query(description="Whether the archive is compressed by zstd (.tar.zst)."),
 ]
 
 
@@ -92,28 +98,37 @@ async def get_artifact(
 
     With the query of a link from `create_link`, no key is needed. The file is checked first, unless
     it has not changed since its last check. If it is damaged, or a retention rule deleted it, the
-    status is 410. If the service stores its files in a bucket, the response to a GET request for a
-    large file is a redirect to it (307).
+    status is 410. With `Accept-Encoding: zstd` and no other coding, a whole file is compressed, and
+    its length is not known. If the service stores its files in a bucket, the response to a GET
+    request for a large file is a redirect to it (307), except with `identity;q=0`.
     """
     file = await _file(artifact, service, request)
     etag, size = f'"{artifact.sha256}"', artifact.size_bytes
     require_match(request, etag)
     if is_not_modified(request, etag):
         return Response(status_code=304, headers={"etag": etag})
-    if file is not None and size > SENT_BY_API_BYTES and may_redirect(request):
+    is_large = size > SENT_BY_API_BYTES and not refuses_identity(request)
+    if file is not None and is_large and may_redirect(request):
         url = await run_in_threadpool(file.url, URL_LIFETIME)
         if url is not None:
             return Response(status_code=307, headers={"location": url, "cache-control": "no-store"})
     requested = requested_range(request, size, etag)
-    headers = _headers(etag, PurePosixPath(artifact.name).name) | {"accept-ranges": "bytes"}
-    if requested is not None:
-        headers["content-range"] = f"bytes {requested.start}-{requested.stop - 1}/{size}"
     body = range(size) if requested is None else requested
     chunks = iter(()) if file is None else file.chunks(body)
+    headers = _headers(etag, PurePosixPath(artifact.name).name)
+    headers |= {"accept-ranges": "bytes", "vary": "accept-encoding"}
+    if requested is None and wants_zstd(request):
+        # Another release of zstd may make other bytes of the same content.
+        headers |= {"etag": f"W/{etag}", "content-encoding": "zstd"}
+        chunks = compressed(chunks)
+    else:
+        headers["content-length"] = str(len(body))
+    if requested is not None:
+        headers["content-range"] = f"bytes {requested.start}-{requested.stop - 1}/{size}"
     return _stream(
         request,
         service.downloads.recorded(artifact.job_id, chunks),
-        headers | {"content-length": str(len(body))},
+        headers,
         artifact.media_type,
         status=200 if requested is None else 206,
     )
@@ -180,22 +195,22 @@ async def get_archive(
     request: Request,
     format: Format = "plain",
 ) -> Response:
-    """Return all of a job's files as one tar archive.
+    """Return all of a job's files as one tar archive, or as one that is compressed by zstd.
 
-    In the compact format, each safetensors file has its compact form, which `zpruner expand` reads;
-    the metric `compact_size_bytes` is their size, and the response has no `Content-Length`. The
-    status is 410 if a file is damaged, or was deleted by a retention rule. With the query of a link
-    from `create_archive_link`, to which `&format=compact` may be added, no key is needed.
+    The length of a compressed archive is not known. The status is 410 if a file is damaged, or was
+    deleted by a retention rule. With the query of a link from `create_archive_link`, to which
+    `&format=zstd` may be added, no key is needed.
     """
-    files = {one: await service.checks.require(one) for one in artifacts}
-    is_compact = format == "compact"
-    archive = CompactArchive(files) if is_compact else Archive(files)
+    archive = Archive({one: await service.checks.require(one) for one in artifacts})
     require_match(request, archive.etag)
     if is_not_modified(request, archive.etag):
         return Response(status_code=304, headers={"etag": archive.etag})
-    headers = _headers(archive.etag, f"{job_id}.compact.tar" if is_compact else f"{job_id}.tar")
-    if isinstance(archive, Archive):
-        headers["content-length"] = str(archive.size_bytes)
+    if format == "zstd":
+        headers = _headers(f"W/{archive.etag}", f"{job_id}.tar.zst")
+        body = service.downloads.recorded(job_id, compressed(archive))
+        return _stream(request, body, headers, "application/zstd")
+    headers = _headers(archive.etag, f"{job_id}.tar")
+    headers["content-length"] = str(archive.size_bytes)
     body = service.downloads.recorded(job_id, archive)
     return _stream(request, body, headers, "application/x-tar")
 

@@ -2,11 +2,12 @@
 
 from fastapi import APIRouter
 
-from api.deps import Service, ServiceDep
-from api.middleware.caller import Caller, CallerDep
+from api.core.caller import Caller, CallerDep
 from api.middleware.writers import WritingRoute
+from api.routes.dependencies import ServiceDep
 from api.schemas.jobs import CancelledJobs
 from api.schemas.requests import MOST_CANCELLED, CancelFilter, CancelRequest
+from api.services.service import Service
 from db.core.errors import IllegalTransitionError, JobNotFoundError
 from db.jobs.commands import JobCommands
 from db.jobs.repository import JobRepository

@@ -8,14 +8,15 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.orm import Session
 
-from api.deps import IF_MATCH, JobId, Service, ServiceDep
 from api.middleware.writers import WritingRoute
+from api.routes.dependencies import IF_MATCH, JobId, ServiceDep
+from api.routes.own_trials import OWN_TRIAL
 from api.schemas.jobs import JobDetail
 from api.schemas.requests import JobPatch
 from api.services.job_details import job_detail
+from api.services.service import Service
 from api.submission.submit import enqueue
 from api.web.conditional import etag_of, wanted_version
-from api.web.own_trials import OWN_TRIAL
 from db.buckets.errors import BucketError
 from db.core.label_types import MAX_LABELS
 from db.core.states import JobState

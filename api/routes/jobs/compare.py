@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from api.deps import ServiceDep
+from api.routes.dependencies import ServiceDep
 from api.submission.comparison import Comparison
 from api.web.examples.ids import JOB_ID
 from db.core.errors import JobNotFoundError

@@ -5,11 +5,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from api.deps import DatasetId, Service, ServiceDep
-from api.middleware.caller import CallerDep
+from api.core.caller import CallerDep
+from api.middleware.request_limits import UPLOAD_PATH
 from api.middleware.writers import WritingRoute
+from api.routes.dependencies import DatasetId, ServiceDep
+from api.routes.jobs.uploads import KINDS, Received, ReceivedDep
 from api.schemas.datasets import BuiltinRead, DatasetDetail, DatasetPage, DatasetRead, UploadQuery
-from api.web.uploads import KINDS, PATH, Received, ReceivedDep
+from api.services.service import Service
 from db.buckets.errors import BucketError
 from db.core.ids import new_id
 from db.files.dataset_preview import preview
@@ -21,7 +23,7 @@ from db.spec.datasets.files import DataFile
 from db.tables.datasets import Dataset
 
 logger = logging.getLogger(__name__)
-router = APIRouter(prefix=PATH, tags=["catalog"], route_class=WritingRoute)
+router = APIRouter(prefix=UPLOAD_PATH, tags=["catalog"], route_class=WritingRoute)
 
 _BODY: dict[str, Any] = {
     "requestBody": {
@@ -65,7 +67,7 @@ def upload_dataset(
     check_file(DataFile(received.path, "dataset", query.name or "upload"), "upload")
     dataset, is_new = _store(service, received, query.name, caller.key_id)
     response.status_code = 201 if is_new else 200
-    response.headers["location"] = f"{PATH}/{dataset.id}"
+    response.headers["location"] = f"{UPLOAD_PATH}/{dataset.id}"
     return DatasetRead.of(dataset)
 
 

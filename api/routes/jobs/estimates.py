@@ -6,20 +6,20 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
-from api.deps import (
+from api.core.caller import CallerDep
+from api.middleware.writers import run_writer
+from api.preflight.estimates import DEFAULT_WAIT_S, raise_problem, wait
+from api.routes.dependencies import (
     EstimateId,
-    Service,
     ServiceDep,
     Wait,
     changes_nothing,
     preferred_wait_s,
     set_preference_applied,
 )
-from api.middleware.caller import CallerDep
-from api.middleware.writers import run_writer
 from api.schemas.estimates import EstimatePending, EstimateRead
 from api.schemas.requests import JobRequest
-from api.submission.estimates import DEFAULT_WAIT_S, raise_problem, wait
+from api.services.service import Service
 from api.submission.submit import check, find_reusable
 from db.jobs.estimates import EstimateRepository
 from db.spec.prune_spec import PruneSpec

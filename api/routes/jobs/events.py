@@ -6,12 +6,13 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.sse import format_sse_event
 from pydantic import BaseModel, ConfigDict, StringConstraints, WithJsonSchema
 
-from api.deps import Service, ServiceDep
-from api.middleware.caller import StillAllowedDep
+from api.core.caller import StillAllowedDep
+from api.routes.dependencies import ServiceDep
 from api.schemas.history import AnyEventPage, AnyEventRead
 from api.services.event_broadcast import ALL_JOBS, Frame
+from api.services.event_stream import EventStream, StreamStart, pruned_event
+from api.services.service import Service
 from api.web.cursors import paginate
-from api.web.event_stream import EventStream, StreamStart, pruned_event
 from api.web.pagination import next_link
 from db.core.states import JobState
 from db.events.event_order import EventOrder

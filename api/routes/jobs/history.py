@@ -6,13 +6,14 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import WithJsonSchema
 from starlette.concurrency import run_in_threadpool
 
-from api.deps import JobId, Service, ServiceDep
-from api.middleware.caller import StillAllowedDep
+from api.core.caller import StillAllowedDep
+from api.routes.dependencies import JobId, ServiceDep
+from api.routes.own_trials import OWN_TRIAL
 from api.schemas.history import BlockRead, EventRead
 from api.schemas.pages import Page
+from api.services.event_stream import EventStream, StreamStart
+from api.services.service import Service
 from api.web.cursors import paginate
-from api.web.event_stream import EventStream, StreamStart
-from api.web.own_trials import OWN_TRIAL
 from api.web.pagination import next_link
 from db.events.job_events import EventRepository
 from db.jobs.repository import JobRepository

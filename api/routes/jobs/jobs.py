@@ -4,16 +4,24 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from api.deps import IF_MATCH, IF_NONE_MATCH, DryRun, IdempotencyKey, JobId, ServiceDep, Wait
-from api.middleware.caller import CallerDep
+from api.core.caller import CallerDep
 from api.middleware.writers import run_writer
+from api.routes.dependencies import (
+    IF_MATCH,
+    IF_NONE_MATCH,
+    DryRun,
+    IdempotencyKey,
+    JobId,
+    ServiceDep,
+    Wait,
+)
+from api.routes.own_trials import OWN_TRIAL
 from api.schemas.jobs import JobDetail, JobPage
 from api.schemas.requests import JobRequest
 from api.submission.idempotency import KeyedRequest
 from api.submission.submit import NO_NEW_JOB, Submission, preview_response, submit
 from api.web.conditional import is_not_modified, require_match
 from api.web.list_queries import JobQuery
-from api.web.own_trials import OWN_TRIAL
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 KEPT_HEADERS = ("location", "idempotency-replayed")

@@ -7,11 +7,11 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, ConfigDict
 
-from api.deps import JobId, ServiceDep
+from api.routes.dependencies import JobId, ServiceDep
+from api.routes.own_trials import OWN_TRIAL
 from api.schemas.logs import LogLineRead
 from api.schemas.pages import Page
 from api.web.cursors import paginate
-from api.web.own_trials import OWN_TRIAL
 from api.web.pagination import next_link
 from db.events.logs import LogRepository
 from db.jobs.repository import JobRepository

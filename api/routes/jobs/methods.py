@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from api.schemas.methods import MethodPage, MethodRead, PresetRead
+from api.schemas.catalogue import MethodPage, MethodRead, PresetRead
 from db.spec.catalogue import METHODS, MethodInfo
 from db.spec.metrics import METRIC_NAMES, OPTIONAL_METRICS
 from db.spec.presets import NOT_WITH_PATTERN, PRESETS

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from api.deps import ServiceDep
-from api.schemas.models import ModelRead
+from api.routes.dependencies import ServiceDep
+from api.schemas.catalogue import ModelRead
 from api.schemas.pages import Page
 from api.services.local_models import local_models
 from db.jobs.used_models import recent_models

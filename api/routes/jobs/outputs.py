@@ -4,11 +4,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
-from api.deps import JobId, ServiceDep
 from api.middleware.writers import WritingRoute
+from api.routes.dependencies import JobId, ServiceDep
+from api.routes.own_trials import OWN_TRIAL
 from api.schemas.outputs import OutputRead
 from api.schemas.pages import Page
-from api.web.own_trials import OWN_TRIAL
 from db.jobs.repository import JobRepository
 from db.outputs.repository import OutputRepository
 from db.spec.outputs.targets import MOST

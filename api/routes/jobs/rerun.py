@@ -4,15 +4,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Request, Response
 
-from api.deps import DryRun, IdempotencyKey, JobId, ServiceDep
-from api.middleware.caller import CallerDep
+from api.core.caller import CallerDep
+from api.core.problem_response import ProblemError
 from api.middleware.writers import WritingRoute
-from api.problems.handlers import ProblemError
+from api.routes.dependencies import DryRun, IdempotencyKey, JobId, ServiceDep
+from api.routes.own_trials import OWN_TRIAL
 from api.schemas.jobs import JobDetail
 from api.submission.idempotency import KeyedRequest
 from api.submission.rerun_request import JobChanges
 from api.submission.submit import NO_NEW_JOB, Submission, preview_response, replay, submit
-from api.web.own_trials import OWN_TRIAL
 from db.jobs.repository import JobRepository
 from db.problems.resources import INVALID_STATE
 from db.tables.trials import TRIAL

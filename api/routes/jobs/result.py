@@ -5,13 +5,14 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
-from api.deps import IF_NONE_MATCH, JobId, Service, ServiceDep
-from api.problems.handlers import ProblemError
+from api.core.problem_response import ProblemError
+from api.routes.dependencies import IF_NONE_MATCH, JobId, ServiceDep
+from api.routes.own_trials import OWN_TRIAL
 from api.schemas.artifacts import ArtifactRead, JobResult
 from api.schemas.jobs import JobDetail
 from api.services.job_details import job_detail
+from api.services.service import Service
 from api.web.conditional import etag_of, is_not_modified
-from api.web.own_trials import OWN_TRIAL
 from db.core.escaping import escape_surrogates
 from db.core.problem import FieldProblem
 from db.core.states import JobState

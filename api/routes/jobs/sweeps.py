@@ -7,14 +7,15 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.deps import DryRun, IdempotencyKey, Service, ServiceDep, SweepId
-from api.middleware.caller import CallerDep
+from api.core.caller import CallerDep
 from api.middleware.writers import WritingRoute
+from api.preflight.preflight import CheckedSources
+from api.routes.dependencies import DryRun, IdempotencyKey, ServiceDep, SweepId
+from api.schemas.sweep_request import SweepRequest
 from api.schemas.sweeps import PointPreview, SweepPage, SweepPreview, SweepRead, SweepSummary
-from api.services.preflight import CheckedSources
+from api.services.service import Service
 from api.submission.idempotency import REPLAYED, KeyedRequest, store_response, stored_response
 from api.submission.submit import Submission, check, logged_database_errors, new_job, publish
-from api.submission.sweep_request import SweepRequest
 from api.web.cursors import paginate
 from api.web.pagination import next_link
 from db.core.errors import IdempotencyKeyTakenError

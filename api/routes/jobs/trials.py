@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from api.deps import IdempotencyKey, JobId, ServiceDep, TrialId
-from api.middleware.caller import CallerDep
+from api.core.caller import CallerDep
 from api.middleware.writers import WritingRoute
+from api.routes.dependencies import IdempotencyKey, JobId, ServiceDep, TrialId
 from api.schemas.trials import TrialPage, TrialQuery, TrialRead
 from api.submission.idempotency import KeyedRequest
 from api.submission.trials import own_job, submit_trial

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, Response
 from starlette.exceptions import HTTPException
 
-from api.problems.handlers import ProblemError
+from api.core.problem_response import ProblemError
 from api.web.conditional import is_not_modified
 from db.problems.service import DASHBOARD_NOT_BUILT
 

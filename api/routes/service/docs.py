@@ -1,12 +1,12 @@
-"""Routes of the interactive documentation; its files are served from here, not from a CDN."""
+"""Routes of the OpenAPI document and its interactive page, whose files come from no CDN."""
 
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from fastapi import APIRouter
-from fastapi.responses import FileResponse, HTMLResponse, Response
+from fastapi import APIRouter, Request
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 
-router = APIRouter(prefix="/docs", include_in_schema=False)
+router = APIRouter(include_in_schema=False)
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
@@ -35,22 +35,31 @@ SCRIPT = """SwaggerUIBundle({
 """
 
 
-@router.get("")
+@router.api_route("/openapi.json", methods=["GET", "HEAD"])
+def get_document(request: Request) -> JSONResponse:
+    """Return the document; FastAPI's own route would create it on the event loop."""
+    document = request.app.openapi()
+    if root_path := request.scope.get("root_path", "").rstrip("/"):
+        document = document | {"servers": [{"url": root_path}]}
+    return JSONResponse(document)
+
+
+@router.get("/docs")
 def get_page() -> HTMLResponse:
     return HTMLResponse(PAGE, headers={"content-security-policy": POLICY})
 
 
-@router.get("/start.js")
+@router.get("/docs/start.js")
 def get_script() -> Response:
     return Response(SCRIPT, media_type="text/javascript")
 
 
-@router.get("/swagger-ui.css")
+@router.get("/docs/swagger-ui.css")
 def get_style() -> FileResponse:
     return FileResponse(_asset("swagger-ui.css"))
 
 
-@router.get("/swagger-ui-bundle.js")
+@router.get("/docs/swagger-ui-bundle.js")
 def get_bundle() -> FileResponse:
     return FileResponse(_asset("swagger-ui-bundle.js"))
 

@@ -3,8 +3,8 @@
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
-from api.deps import ServiceDep
-from api.problems.handlers import ProblemError
+from api.core.problem_response import ProblemError
+from api.routes.dependencies import ServiceDep
 from api.services.readiness import NotReadyError
 from db.problems.service import NOT_READY
 

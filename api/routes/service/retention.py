@@ -4,12 +4,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from api.deps import Service, ServiceDep, changes_nothing
 from api.middleware.writers import WritingRoute
+from api.routes.dependencies import ServiceDep, changes_nothing
 from api.schemas.retention import RetentionPreview, RetentionRead, StorageRead, UseRead
-from db.core.retention_rules import RetentionRules
+from api.services.service import Service
+from db.core.retention_rules import RetentionRules, retention_plan
 from db.files.retention import FileRetention
-from db.files.retention_plan import retention_plan
 from db.files.storage import storage_use
 
 router = APIRouter(prefix="/v1", tags=["storage"], route_class=WritingRoute)

@@ -7,8 +7,9 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from api.deps import JobId, ServiceDep, WorkerId
 from api.middleware.writers import WritingRoute
+from api.routes.dependencies import JobId, ServiceDep, WorkerId
+from api.routes.own_trials import OWN_TRIAL
 from api.schemas.pages import Page
 from api.schemas.workers import (
     PlaceRead,
@@ -19,7 +20,6 @@ from api.schemas.workers import (
     WorkerPointRead,
     WorkerRead,
 )
-from api.web.own_trials import OWN_TRIAL
 from db.jobs.repository import JobRepository
 from db.scheduling.held_jobs import held_jobs
 from db.scheduling.queues import QueueDepth, QueueRepository

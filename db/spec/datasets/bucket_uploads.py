@@ -3,12 +3,12 @@
 import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from hashlib import file_digest
 from pathlib import Path
 
 from db.buckets.bucket import Bucket
 from db.buckets.errors import WrongDigestError
 from db.spec.datasets.upload_store import SUFFIXES, UploadStore
+from zpruner.files.digests import file_sha256
 
 FOLDER = "uploads"
 KEPT_FOR = timedelta(days=7)
@@ -43,7 +43,7 @@ class BucketUploads(UploadStore):
         """
         self._delete_unused()
         path = self.path(dataset_id, media_type)
-        if path.is_file() and _digest(path) == sha256:
+        if path.is_file() and file_sha256(path) == sha256:
             path.touch()
             return
         downloaded = super().stage(media_type)
@@ -74,8 +74,3 @@ class BucketUploads(UploadStore):
             with suppress(FileNotFoundError):  # another process deleted it
                 if path.stat().st_mtime < before:
                     path.unlink()
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()

@@ -4,7 +4,6 @@ import csv
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import file_digest
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from db.spec.datasets.rows import (
     TextRow,
     text_length,
 )
+from zpruner.files.digests import file_sha256
 
 __all__ = ["REMEDY", "ChatRow", "DataFile", "IdsRow", "TextRow"]
 
@@ -120,8 +120,7 @@ class DataFile:
         raise self.refused("it has no rows")
 
     def sha256(self) -> str:
-        with self.path.open("rb") as file:
-            return file_digest(file, "sha256").hexdigest()
+        return file_sha256(self.path)
 
     def require_digest(self, expected: str) -> None:
         """Check that the file has not changed since it was uploaded.

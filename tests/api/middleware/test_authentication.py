@@ -14,9 +14,9 @@ from fastapi.testclient import TestClient
 from sqlalchemy import event, update
 
 from api.app import create_app
+from api.core.scopes import needed_for
+from api.core.settings import ApiSettings
 from api.middleware import identity
-from api.middleware.scopes import needed_for
-from api.settings import ApiSettings
 from db.access.keys import KeyRepository
 from db.access.tokens import Token
 from db.core.ids import new_id

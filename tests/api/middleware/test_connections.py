@@ -14,9 +14,9 @@ import pytest
 from fastapi import FastAPI
 
 from api.app import create_app
+from api.core.settings import ApiSettings
 from api.middleware import connections
 from api.middleware.connections import Connection, ThrottleFilter
-from api.settings import ApiSettings
 from tests.api.live import serving
 from tests.fakes import ListQueue
 

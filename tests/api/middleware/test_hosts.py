@@ -7,7 +7,7 @@ import yaml
 from fastapi.testclient import TestClient
 
 from api.app import create_app
-from api.settings import ApiSettings
+from api.core.settings import ApiSettings
 from db.core.session import Sessions
 from db.tables.access import AccessScope
 from tests.api.requests import bearer

@@ -16,9 +16,9 @@ from sqlalchemy import make_url
 
 import api.app
 from api.app import ROUTERS, create_app
+from api.core.scopes import READING
+from api.core.settings import ApiSettings
 from api.middleware import writers
-from api.middleware.scopes import READING
-from api.settings import ApiSettings
 from db.access.keys import KeyRepository
 from db.core.session import Sessions, open_sessions
 from db.tables.access import AccessScope

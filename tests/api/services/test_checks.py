@@ -4,8 +4,8 @@ from threading import Event
 
 import pytest
 
+from api.core.settings import ApiSettings
 from api.services.checks import hub
-from api.settings import ApiSettings
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ PROGRAM = """
 import os, sys
 from pathlib import Path
 from prometheus_client import generate_latest
-from api.middleware.request_metrics import Metrics
+from api.services.metrics import Metrics
 from api.services.shared_metrics import SharedMetrics
 from db.core.session import open_sessions
 from db.files.file_store import FileStore
@@ -20,9 +20,9 @@ store, shared = FileStore(Path(folder)), SharedMetrics(Path(folder), int(process
 metrics = Metrics(open_sessions(database), store, shared=shared)
 sys.stdout.write(generate_latest(metrics.registry).decode())
 sys.stdout.flush()
-metrics.requests.labels("GET", "/v1/jobs", 200).inc(2)
-metrics.seconds.labels("GET", "/v1/jobs").observe(0.02)
-metrics.open.inc()
+metrics.requests.requests.labels("GET", "/v1/jobs", 200).inc(2)
+metrics.requests.seconds.labels("GET", "/v1/jobs").observe(0.02)
+metrics.requests.open.inc()
 os.kill(os.getpid(), 9)
 """
 

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from standardwebhooks.webhooks import Webhook as Signer
 
 from api.app import create_app
-from api.settings import ApiSettings
+from api.core.settings import ApiSettings
 from api.triggers.signatures import Call, is_authentic
 from db.core.session import Sessions
 from db.tables.access import AccessScope

@@ -11,8 +11,8 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from api.app import create_app
+from api.core.settings import ApiSettings
 from api.schemas.requests import JobRequest
-from api.settings import ApiSettings
 from api.web.examples.schemas import EXAMPLES
 from db.core.problem import Problem
 from db.spec.catalogue import METHODS

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from db.access.audit import AuditRepository
 from db.core.clock import now
-from db.core.retention_rules import RetentionRule
+from db.core.retention_rules import Deletion, RetentionRule, retention_plan
 from db.core.session import Sessions
 from db.core.states import FINAL, JobState
 from db.events.job_events import EventRepository
@@ -19,7 +19,6 @@ from db.files.artifacts import ArtifactRepository
 from db.files.downloads import DownloadRepository
 from db.files.file_store import FileStore
 from db.files.retention import KEPT, FileRetention
-from db.files.retention_plan import Deletion, retention_plan
 from db.jobs.quotas import QuotaRepository
 from db.jobs.repository import JobRepository
 from db.tables.jobs import Job

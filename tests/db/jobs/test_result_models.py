@@ -8,13 +8,12 @@ import pytest
 from sqlalchemy import update
 
 from db.core.errors import ResultInUseError, SpecRefusedError
-from db.core.retention_rules import RetentionRule
+from db.core.retention_rules import RetentionRule, retention_plan
 from db.core.session import Sessions
 from db.core.states import FINAL, JobState
 from db.files.artifact_store import ArtifactStore
 from db.files.file_store import FileStore
 from db.files.retention import FileRetention
-from db.files.retention_plan import retention_plan
 from db.jobs.commands import JobCommands
 from db.jobs.repository import JobRepository
 from db.jobs.result_models import ResultModelRepository

@@ -6,7 +6,7 @@ import pytest
 
 from db.access.keys import Quotas
 from db.core.errors import JobNotFoundError, QuotaExceededError, TooManyTrialsError
-from db.core.retention_rules import RetentionRule
+from db.core.retention_rules import RetentionRule, retention_plan
 from db.core.session import Sessions
 from db.core.sort_key import SortMetric
 from db.core.states import JobState
@@ -14,7 +14,6 @@ from db.events.event_order import order_events
 from db.files.artifact_store import ArtifactStore
 from db.files.file_store import FileStore
 from db.files.retention import FileRetention
-from db.files.retention_plan import retention_plan
 from db.jobs.commands import JobCommands
 from db.jobs.estimates import EstimateRepository
 from db.jobs.listing import JobFilter

@@ -5,13 +5,12 @@ from datetime import timedelta
 import pytest
 
 from db.core.errors import JobNotFoundError, OutputNotFoundError, OutputStateError
-from db.core.retention_rules import RetentionRule
+from db.core.retention_rules import RetentionRule, retention_plan
 from db.core.session import Sessions
 from db.events.event_order import order_events
 from db.files.retention import FileRetention
-from db.files.retention_plan import retention_plan
 from db.jobs.commands import JobCommands
-from db.jobs.retention import RetentionRepository
+from db.jobs.old_rows import OldRowRepository
 from db.outputs.repository import OutputRepository
 from db.outputs.sending import OutputLostError, SendingRepository, Sent
 from db.spec.quality_gate import Gate
@@ -126,6 +125,6 @@ def test_events_of_progress_are_deleted_with_the_details_of_old_jobs(sessions: S
     assert [one.kind for one in events(sessions, job)] == ["output_running", "output_progress"]
     order_events(sessions)
     with sessions.begin() as session:
-        assert RetentionRepository(session).jobs_with_details(timedelta(0)) == [job.id]
-        assert RetentionRepository(session).delete_details([job.id], timedelta(0)) == 1
+        assert OldRowRepository(session).jobs_with_details(timedelta(0)) == [job.id]
+        assert OldRowRepository(session).delete_details([job.id], timedelta(0)) == 1
     assert [one.kind for one in events(sessions, job)] == ["output_running"]

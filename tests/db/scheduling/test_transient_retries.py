@@ -15,7 +15,7 @@ from db.scheduling.claims import ClaimRepository
 from db.scheduling.leases import LeaseRepository
 from db.scheduling.queues import QueueRepository
 from db.scheduling.recovery import RecoveryRepository
-from db.scheduling.transient_retries import DELAYS
+from db.scheduling.transient_retries import RETRIES
 from db.tables.jobs import Job, Sweep
 from tests.factories import make_job, make_problem, move
 
@@ -68,7 +68,7 @@ def test_a_postponed_job_is_claimed_once_its_delay_is_over(sessions: Sessions) -
 def test_a_job_does_not_wait_for_a_clock_that_was_set_back(sessions: Sessions) -> None:
     job_id = make_job(sessions).id
     fail(sessions, job_id)
-    wait(sessions, job_id, DELAYS[-1].total_seconds() + 60)
+    wait(sessions, job_id, RETRIES.longest.total_seconds() + 60)
     assert is_free(sessions, job_id)
 
 
@@ -81,12 +81,12 @@ def test_a_job_waits_as_long_as_its_request_asks(sessions: Sessions) -> None:
 
 def test_each_delay_is_longer_and_the_last_failure_is_final(sessions: Sessions) -> None:
     job_id, waited = make_job(sessions).id, []
-    for _ in DELAYS:
+    for _ in RETRIES.delays:
         job = fail(sessions, job_id)
         assert job.not_before is not None
         waited.append(round((job.not_before - job.updated_at).total_seconds()))
         wait(sessions, job_id, 0)
-    assert waited == [delay.total_seconds() for delay in DELAYS]
+    assert waited == [delay.total_seconds() for delay in RETRIES.delays]
     job = fail(sessions, job_id)
     assert (job.status, (job.error or {}).get("code")) == (JobState.failed, "hub_unreachable")
     with sessions.begin() as session:

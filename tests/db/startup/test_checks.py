@@ -10,7 +10,7 @@ import pytest
 from alembic import command
 from sqlalchemy import create_engine, text
 
-from api.settings import ApiSettings
+from api.core.settings import ApiSettings
 from db.core.migration import migrate, migration_config
 from db.startup.checks import SettingsError, broker, database, folders, read_settings
 from db.startup.settings import Settings

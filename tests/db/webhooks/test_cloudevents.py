@@ -11,8 +11,8 @@ from db.scheduling.claims import ClaimRepository
 from db.scheduling.leases import LeaseRepository
 from db.spec.quality_gate import Gate
 from db.tables.jobs import Job
-from db.tables.webhooks import EventType
 from db.webhooks.cloudevents import MAX_BYTES
+from db.webhooks.event_types import EventType
 from tests.db.webhooks.messages import deliveries, make_deliveries, succeed
 from tests.factories import make_job, make_problem, make_spec, make_webhook
 

@@ -17,8 +17,9 @@ from db.outputs.sending import SendingRepository
 from db.scheduling.claims import ClaimRepository
 from db.scheduling.leases import LeaseRepository
 from db.tables.jobs import Job
-from db.tables.webhooks import DeliveryStatus, EventType
+from db.tables.webhooks import DeliveryStatus
 from db.webhooks.dispatch import DispatchRepository, SendResult
+from db.webhooks.event_types import EventType
 from db.webhooks.fanout import BATCH_SIZE
 from db.webhooks.repository import WebhookRepository
 from tests.db.webhooks.messages import deliveries, make_deliveries, succeed

@@ -6,7 +6,7 @@ import pytest
 from db.core.errors import WebhookNotFoundError
 from db.core.session import Sessions
 from db.events.event_order import order_events
-from db.tables.webhooks import EventType
+from db.webhooks.event_types import EventType
 from db.webhooks.repository import GONE, WebhookRepository
 from tests.factories import make_job, make_webhook
 

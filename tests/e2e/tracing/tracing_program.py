@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from api.app import create_app
-from api.settings import ApiSettings
+from api.core.settings import ApiSettings
 from db.core.session import open_sessions
 from db.files.file_store import FileStore
 from tests.api.conftest import NO_HUB

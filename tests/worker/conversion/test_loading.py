@@ -1,5 +1,6 @@
 """A written file is loaded with llama.cpp, which says why it cannot be."""
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,15 @@ def test_the_reason_of_llama_cpp_is_the_error(tmp_path: Path) -> None:
     file.write_bytes(b"GGUF")
     with pytest.raises(ConversionError, match=r"^llama\.cpp does not load the file: "):
         check_loads(file)
+
+
+def test_an_error_of_the_server_is_the_reason_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder := tmp_path / ("long" * 30)).mkdir()  # longer than the name of a socket may be
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    with pytest.raises(ConversionError, match="HTTP server"):
+        check_loads(tmp_path / "model.gguf")
 
 
 def test_an_architecture_of_a_newer_llama_cpp_is_no_failure(tmp_path: Path) -> None:

@@ -46,6 +46,13 @@ def weights(out: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in out.glob("*.safetensors")}
 
 
+def measured(out: Path) -> list[Any]:
+    """Return what was measured of the weights as they were written, by a killed process or not."""
+    report = json.loads((out / "report.json").read_text())
+    metrics = report["metrics"]
+    return [report["certificate"], metrics["compact_size_bytes"], metrics["patterns"]]
+
+
 @pytest.mark.parametrize("name", JOBS)
 def test_a_job_killed_in_a_phase_ends_with_the_same_bytes(
     folder: Path, tmp_path: Path, name: str
@@ -63,3 +70,4 @@ def test_a_job_killed_in_a_phase_ends_with_the_same_bytes(
     run_to_end(prune(spec, killed, Resources(device="cpu")))
 
     assert weights(killed) == weights(whole)
+    assert measured(killed) == measured(whole)

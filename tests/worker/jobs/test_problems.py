@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from db.core.errors import SpecRefusedError
+from db.spec.prune_spec import PruneSpec
 from tests.factories import make_spec
 from worker.jobs.problems import KINDS, problem_of, time_limit_problem
 from worker.pruning.base.errors import (
@@ -55,9 +56,23 @@ def test_a_subclass_of_a_core_error_has_the_kind_of_its_base_class() -> None:
     class ShardError(CheckpointError):
         pass
 
-    problem = problem_of(ShardError("two shards overlap; download it again"), make_spec())
+    problem = problem_of(ShardError("two shards overlap", "download it again"), make_spec())
     assert (problem.code, problem.hint) == ("checkpoint", "Download it again.")
     assert [one.pointer for one in problem.errors] == ["/model"]
+
+
+def test_a_hint_is_the_remedy_even_if_the_reason_has_a_semicolon() -> None:
+    problem = problem_of(UnsupportedModelError("the config says: a; b", "give another"))
+    assert (problem.detail, problem.hint) == (
+        "the config says: a; b; give another",
+        "Give another.",
+    )
+    assert problem_of(UnsupportedModelError("the config says: a; b")).hint is None
+
+
+def test_the_field_of_every_core_error_is_one_of_a_specification() -> None:
+    fields = {kind.field for kind in PruningError.__subclasses__()} - {None}
+    assert fields <= set(PruneSpec.model_fields)
 
 
 def test_a_time_limit_is_a_problem_of_its_own() -> None:

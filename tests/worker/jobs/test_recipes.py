@@ -1,27 +1,52 @@
 from dataclasses import replace
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
-from db.spec.allocations import DEFAULT_SPREADS, AllocationName
+from db.spec.allocations import DEFAULT_SPREADS, AllocationName, SpreadAllocation
+from db.spec.formats.quantization import QuantizeSpec
+from db.spec.prune_spec import Propagation, Scope
 from db.spec.pruning.methods import OWN_MASK, REMOVING, MethodName, SolverName
+from db.spec.recovery import RecoveryKind
+from db.spec.refinement import RefineSpec
+from db.spec.variants import Variant
 from tests.factories import make_spec
 from worker.jobs.recipes import recipe_at, recipe_of
 from worker.pruning.base.increments import Increment
+from worker.pruning.methods import patterns
 from worker.pruning.methods.registry import ALLOCATIONS, SCORERS, SOLVERS, get_allocation
+from worker.pruning.methods.solvers import exact
 from worker.pruning.methods.solvers.exact import Exact
 from worker.pruning.methods.units import Repairing
+from worker.pruning.planning import workload
+from worker.pruning.quantization.scheme import Scales
 from worker.pruning.refinement.settings import Refinement
 from worker.pruning.structure.depth import Depth
 from worker.pruning.structure.heads import Heads
 from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.structure.measures import PUBLISHED_ADAPT, PUBLISHED_PGP, Adapt, LastTokens, Pgp
 from worker.pruning.structure.neurons import Neurons
+from worker.recovery.settings import Kind
 
 
 def test_the_methods_and_solvers_that_a_job_can_name_are_those_that_are_registered() -> None:
     assert SCORERS.keys() == set(MethodName) - OWN_MASK - REMOVING - {MethodName.none}
     assert SOLVERS.keys() == set(SolverName) - {SolverName.none, SolverName.dsnot}
     assert ALLOCATIONS.keys() == set(AllocationName) - {AllocationName.uniform}
+    assert ALLOCATIONS.keys() == set(_literals(SpreadAllocation, "name"))
+
+
+def _literals(kind: type, attribute: str) -> tuple[Any, ...]:
+    return get_args(get_type_hints(kind)[attribute])
+
+
+def test_the_engine_knows_every_value_of_an_option_that_a_job_can_name_and_no_other() -> None:
+    assert set(Scope) == set(get_args(patterns.Scope))
+    assert set(Propagation) == set(get_args(workload.Propagation))
+    assert set(Variant) == set(get_args(exact.Variant))
+    assert get_args(RecoveryKind) == get_args(Kind)
+    assert _literals(QuantizeSpec, "scales") == get_args(Scales)
+    assert _literals(RefineSpec, "scope") == _literals(Refinement, "scope")
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from safetensors.numpy import load
 
 from db.core.errors import SpecRefusedError
-from db.spec.checkpoint_headers import MAX_TENSORS, SIZES, check_weights
+from db.spec.checkpoint_headers import MAX_TENSORS, UNQUANTISED, check_weights
 from tests.worker.sources.builders import as_json, framed, index, safetensors, write
 from worker.pruning.model.checkpoint import DTYPES
+from zpruner.files.header import BITS
 
 WHOLE = safetensors({"a": 3, "b": 5})
 
@@ -61,7 +62,9 @@ def test_a_good_file_passes_ours_as_it_passes_the_reference_reader(tmp_path: Pat
         (with_header({"a": entry(0, 8, shape=[2**62] * 70)}), "malformed_weights", "'a'"),
         (with_header({"a": entry(0, 8, data_offsets=[0, 8, 8])}), "malformed_weights", "'a'"),
         (with_header({"a": entry(0, 8, dtype=["F32"])}), "malformed_weights", "'a'"),
-        (with_header({"a": entry(0, 8, dtype="F8_E4M3")}), "quantized", "F8_E4M3"),
+        (with_header({"a": entry(0, 8, dtype="F8_E4M3", shape=[8])}), "quantized", "F8_E4M3"),
+        (with_header({"a": entry(0, 8, dtype="F17")}), "quantized", "F17"),
+        (framed(b"[" * 1_000_002, 0), "malformed_weights", "1,000,000 values"),
         (with_header({"a": entry(0, 4, shape={})}, 4), "malformed_weights", "'a'"),
         (with_header({"__metadata__": [1], "a": entry(0, 8)}), "malformed_weights", "metadata"),
         (with_header({"__metadata__": {"a": 1}}, 0), "malformed_weights", "metadata"),
@@ -159,4 +162,5 @@ def test_with_any_byte_flipped_both_readers_refuse_the_same_files(
 
 
 def test_the_number_formats_are_those_that_the_core_reads() -> None:
-    assert {name: dtype.itemsize for name, dtype in DTYPES.items()} == SIZES
+    bits = {name: 8 * dtype.itemsize for name, dtype in DTYPES.items()}
+    assert bits == {name: BITS[name] for name in UNQUANTISED}

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import pytest
 
 from db.core.errors import SpecRefusedError
-from db.spec.checkpoint_headers import INDEX
 from db.spec.model_configs import MAX_CONFIG_BYTES
 from db.spec.references import HubRepo
 from tests.hub import Hub
 from tests.worker.sources.builders import as_json, model_files, sharded_files
 from worker.sources import model_files as limits
 from worker.sources.models import fetch_model
+from zpruner.files.weight_files import INDEX
 
 USELESS = (
     *("training_log.json", "trainer_state.json", "all_results.json", "requirements.txt"),

@@ -8,7 +8,8 @@ from sqlalchemy import select, update
 
 from db.core.clock import now
 from db.core.session import Sessions
-from db.tables.webhooks import Delivery, EventType, Webhook
+from db.tables.webhooks import Delivery, Webhook
+from db.webhooks.event_types import EventType
 from tests import factories
 from tests.waiting import DEADLINE_S
 from worker.webhooks.dispatcher import WebhookDispatcher

@@ -12,8 +12,9 @@ from db.core.retry_schedule import RetrySchedule
 from db.core.session import Sessions
 from db.core.states import JobState
 from db.events.event_order import order_events
-from db.tables.webhooks import Delivery, DeliveryStatus, EventType, Webhook
+from db.tables.webhooks import Delivery, DeliveryStatus, Webhook
 from db.webhooks import dispatch
+from db.webhooks.event_types import EventType
 from db.webhooks.fanout import fan_out
 from db.webhooks.repository import WebhookRepository
 from tests.factories import make_job, move

@@ -8,7 +8,7 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from api.schemas.requests import JobRequest
-from api.submission.sweep_request import Varied
+from api.schemas.sweep_request import Varied
 from db.spec.prune_spec import PruneSpec
 from db.spec.recovery import RecoverSpec, RecoveryKind
 from tools.job_schema import FILE, OPTIONS, options_text, schema_text

@@ -11,6 +11,7 @@ from rich.console import Console
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner, Result
 
+from tests.zpruner.files.compact_files import write_compact
 from zpruner.cli.commands import programs
 from zpruner.cli.display import bytes_display
 from zpruner.cli.folders import app
@@ -40,25 +41,32 @@ def break_one_group(folder: Path) -> None:
     save_file(tensors, folder / "model.safetensors")
 
 
-def test_a_folder_is_compacted_and_expanded(folder: Path, tmp_path: Path) -> None:
-    made = run("compact", folder, tmp_path / "small")
-    assert (made.exit_code, made.stderr) == (0, "")
-    assert made.stdout.startswith(f"{tmp_path / 'small'}: ")
-    done = json.loads(run("expand", tmp_path / "small", tmp_path / "again", "--json").stdout)
+def test_a_compact_folder_is_expanded(folder: Path, tmp_path: Path) -> None:
     content = (folder / "model.safetensors").read_bytes()
+    (tmp_path / "small").mkdir()
+    small = write_compact(tmp_path / "small" / "model.compact.safetensors", content)
+    done = run("expand", tmp_path / "small", tmp_path / "again", "--json")
+    assert (done.exit_code, done.stderr) == (0, "")
     assert (tmp_path / "again" / "model.safetensors").read_bytes() == content
-    assert done["size_bytes"] == len(content) > done["source_size_bytes"]
+    sizes = json.loads(done.stdout)
+    assert (sizes["size_bytes"], sizes["source_size_bytes"]) == (len(content), len(small))
+
+
+def test_the_command_that_wrote_compact_folders_names_what_has_replaced_it(folder: Path) -> None:
+    result = CliRunner().invoke(main, ["compact", str(folder), "small", "--json"])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "tar --zstd -cf" in result.stderr
+    assert "zpruner expand still restores" in result.stderr
 
 
 def test_a_folder_that_cannot_be_used_is_refused_with_the_reason(
     folder: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    for words in (("compact", tmp_path / "lost", out), ("expand", folder, out), ("certify", out)):
+    for words in (("expand", tmp_path / "lost", out), ("expand", folder, out), ("certify", out)):
         result = run(*words)
         assert (result.exit_code, result.stdout) == (2, "")
         assert "; name " in result.stderr
-    assert "exists; name a new folder" in run("compact", folder, folder).stderr
 
 
 def test_the_exit_code_says_whether_the_named_pattern_holds(folder: Path) -> None:
@@ -115,7 +123,7 @@ def test_the_programs_start_with_numpy_alone(folder: Path) -> None:
 
 def test_without_numpy_the_extra_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(programs, "FILES", ("numpy_of_nobody",))
-    for name in ("compact", "expand", "certify"):
+    for name in ("expand", "certify"):
         result = CliRunner().invoke(main, [name, str(folder)])
         assert result.exit_code == 2
         assert "pip install 'zpruner[files]'" in result.stderr

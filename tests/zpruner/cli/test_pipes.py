@@ -16,7 +16,7 @@ from typing import Any, get_args
 import pytest
 from typer.testing import CliRunner
 
-from api.submission.sweep_request import Varied
+from api.schemas.sweep_request import Varied
 from db.tables.jobs import Job
 from tests.factories import make_job, make_spec
 from tests.zpruner.live import Live

@@ -8,7 +8,7 @@ from cryptography.fernet import Fernet
 from typer.testing import CliRunner, Result
 
 from api.app import create_app
-from api.settings import ApiSettings
+from api.core.settings import ApiSettings
 from tests.api.live import serving
 from tests.fakes import ListQueue
 from zpruner import Client, ProblemError

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from api.app import create_app
-from api.settings import ApiSettings
+from api.core.settings import ApiSettings
 from db.core.session import Sessions
 from db.tables.access import AccessScope
 from tests.api.live import serving

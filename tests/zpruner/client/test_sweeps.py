@@ -5,7 +5,7 @@ from typing import Unpack, get_type_hints
 
 import pytest
 
-from api.submission.sweep_request import SweepRequest
+from api.schemas.sweep_request import SweepRequest
 from zpruner import Client
 from zpruner.client.sweeps import SweepOptions
 

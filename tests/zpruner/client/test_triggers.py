@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from api.app import create_app
-from api.settings import ApiSettings
+from api.core.settings import ApiSettings
 from tests.api.calls import COMMIT, JOB, PUSH, TRIGGER
 from tests.api.live import serving
 from tests.fakes import ListQueue

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from api.app import create_app
-from api.settings import ApiSettings
+from api.core.settings import ApiSettings
 from db.core.session import Sessions
 from db.webhooks.dispatch import DispatchRepository, SendResult
 from tests.api.live import serving

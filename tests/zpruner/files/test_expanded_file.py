@@ -1,18 +1,26 @@
-"""A damaged compact file is refused with a reason, whatever its header says."""
+"""A compact file expands to the same bytes; a damaged one is refused, whatever its header says."""
 
 import json
 import struct
+import tracemalloc
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from tests.zpruner.files.safetensors_files import random_content, write_safetensors
-from zpruner.files.compact_file import CompactFile
+from tests.zpruner.files.compact_files import write_compact
+from tests.zpruner.files.safetensors_files import Content, random_content, write_safetensors
 from zpruner.files.errors import FilesError
 from zpruner.files.expanded_file import ExpandedFile
+from zpruner.files.header import BITS
 
+RELEASED = Path(__file__).parent / "data" / "0.2.0.compact.safetensors"
+RELEASED_SHA256 = "aa19d65260e37306f8f48614a5d59022a24be72d83e32b3c1cd26e5bc39cca6e"
+SHAPES = st.lists(st.sampled_from((0, 1, 3, 7)), max_size=2).map(tuple) | st.just(())
 Change = Callable[[dict[str, Any], bytearray], object]
 
 
@@ -20,10 +28,22 @@ Change = Callable[[dict[str, Any], bytearray], object]
 def compact(tmp_path: Path) -> Path:
     """A file with one tensor that has zeros, and one that has none."""
     tensors = {"a": random_content("F16", (9, 9), 0.5), "b": random_content("F16", (4,), 0.0)}
-    write_safetensors(tmp_path / "a.safetensors", tensors)
     path = tmp_path / "a.compact.safetensors"
-    path.write_bytes(b"".join(CompactFile.at(tmp_path / "a.safetensors")))
+    write_compact(path, write_safetensors(tmp_path / "a.safetensors", tensors))
     return path
+
+
+def contents() -> st.SearchStrategy[Content]:
+    """Tensors of all dtypes; where several numbers share a byte, they fill whole bytes."""
+    return st.builds(
+        lambda dtype, shape, zeros, seed: random_content(
+            dtype, (*shape, 4) if BITS[dtype] < 8 else shape, zeros, seed
+        ),
+        st.sampled_from(sorted(BITS)),
+        SHAPES,
+        st.sampled_from((0.0, 0.5, 0.9, 1.0)),
+        st.integers(0, 2**32),
+    )
 
 
 def changed(path: Path, change: Change) -> None:
@@ -63,6 +83,61 @@ def larger_original(header: dict[str, Any], data: bytearray) -> None:
 
 def shorter_header(header: dict[str, Any], data: bytearray) -> None:
     data[place(header, "header").start] ^= 1
+
+
+def test_a_file_that_release_0_2_0_wrote_expands_to_its_original() -> None:
+    expanded = ExpandedFile(RELEASED)
+    assert sha256(b"".join(expanded)).hexdigest() == expanded.sha256 == RELEASED_SHA256
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    tensors=st.dictionaries(st.text(max_size=9), contents(), max_size=5),
+    metadata=st.none() | st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=2),
+    padding=st.integers(0, 9),
+)
+def test_a_file_of_any_dtypes_expands_to_the_same_bytes(
+    tmp_path_factory: pytest.TempPathFactory,
+    tensors: dict[str, Content],
+    metadata: dict[str, str] | None,
+    padding: int,
+) -> None:
+    tensors.pop("__metadata__", None)
+    folder = tmp_path_factory.mktemp("compact")
+    content = write_safetensors(folder / "plain", tensors, metadata, padding)
+    write_compact(folder / "compact", content)
+
+    expanded = ExpandedFile(folder / "compact")
+
+    assert b"".join(expanded) == content
+    assert expanded.size_bytes == len(content)
+    assert expanded.sha256 == sha256(content).hexdigest()
+
+
+def test_minus_zero_and_the_bits_of_nan_are_kept(tmp_path: Path) -> None:
+    numbers = bytes.fromhex("0080 0000 c07f c1ff 0000 0000 0000 0000")
+    plain = write_safetensors(tmp_path / "plain", {"a": Content("BF16", (8,), numbers)})
+    write_compact(tmp_path / "compact", plain)
+    assert b"".join(ExpandedFile(tmp_path / "compact")).endswith(numbers)
+
+
+def test_a_file_larger_than_a_piece_is_expanded_in_pieces_of_bounded_memory(tmp_path: Path) -> None:
+    size = 24 << 20
+    data = bytes(size - 40) + b"kept across the border of two pieces...."
+    plain = write_safetensors(tmp_path / "plain", {"a": Content("F16", (size // 2,), data)})
+    write_compact(tmp_path / "compact", plain)
+    found = sha256()
+
+    tracemalloc.start()
+    try:
+        for piece in ExpandedFile(tmp_path / "compact"):
+            found.update(piece)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert found.hexdigest() == sha256(plain).hexdigest()
+    assert peak < 12 << 20
 
 
 @pytest.mark.parametrize(

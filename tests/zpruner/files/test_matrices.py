@@ -7,7 +7,8 @@ import pytest
 from tests.zpruner.files.safetensors_files import random_content, write_safetensors
 from zpruner.files.errors import FilesError
 from zpruner.files.matrices import block_matrices, reported_matrices
-from zpruner.files.weights import WHOLE, tensors_of
+from zpruner.files.weight_files import WHOLE
+from zpruner.files.weights import tensors_of
 
 
 def test_without_a_report_the_matrices_are_those_of_numbered_blocks(tmp_path: Path) -> None:

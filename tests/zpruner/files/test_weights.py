@@ -9,7 +9,8 @@ import pytest
 
 from tests.zpruner.files.safetensors_files import Content, random_content, write_safetensors
 from zpruner.files.errors import FilesError
-from zpruner.files.weights import INDEX, WHOLE, tensors_of
+from zpruner.files.weight_files import INDEX, WHOLE
+from zpruner.files.weights import tensors_of
 
 
 def write(folder: Path, file: str, *names: str) -> None:
@@ -31,12 +32,18 @@ def test_one_file_comes_before_an_index_and_an_index_before_other_files(tmp_path
     [
         ([], "has no weight_map"),
         ({"weight_map": []}, "has no weight_map"),
-        ({"weight_map": {"a": [], "b": "b.safetensors"}}, "has no weight_map"),
-        ({"weight_map": {"a": 5, "b": "b.safetensors"}}, "names the file 5; remove it"),
-        ({"weight_map": {"a": "a\0.safetensors"}}, "names the file 'a\\x00.safetensors'"),
-        ({"weight_map": {"a": "../a.safetensors"}}, "names the file '../a.safetensors'; remove it"),
-        ({"weight_map": {"a": "a.bin"}}, "names the file 'a.bin'"),
-        ({"weight_map": {"a": "a.safetensors"}}, "names a.safetensors, which is missing"),
+        ({"weight_map": {"a": [], "b": "b.safetensors"}}, "names [] as the file of 'a'"),
+        (
+            {"weight_map": {"a": 5, "b": "b.safetensors"}},
+            "names 5 as the file of 'a'",
+        ),
+        ({"weight_map": {"a": "a\0.safetensors"}}, "names 'a\\x00.safetensors' as the file of"),
+        ({"weight_map": {"a": "../a.safetensors"}}, "names '../a.safetensors' as the file"),
+        ({"weight_map": {"a": "a.bin"}}, "names 'a.bin' as the file"),
+        (
+            {"weight_map": {"a": "a.safetensors"}},
+            "names 'a.safetensors', which is missing; get",
+        ),
     ],
 )
 def test_a_malformed_index_is_refused(tmp_path: Path, index: Any, reason: str) -> None:

@@ -61,7 +61,7 @@ class GradualPruning:
     def _is_over(self) -> bool:
         return len(self._log.finished) == self._total or self._log.is_stopped
 
-    def progress(self, start: float, end: float) -> Generator[JobProgress, None, PrunedModel]:
+    def run(self, start: float, end: float) -> Generator[JobProgress, None, PrunedModel]:
         """Make the increments that are left, until the gate stops the job.
 
         Args:

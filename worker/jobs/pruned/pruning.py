@@ -13,6 +13,7 @@ from worker.jobs.pruned.pruned_model import PrunedModel
 from worker.jobs.recovered_model import RecoveredModel
 from worker.jobs.recovery import planned_recovery, sweep_share
 from worker.jobs.sweep import start_sweep
+from worker.jobs.written.weights import WeightMeasure
 from worker.pruning.sweep.results import BlockResult
 
 
@@ -55,16 +56,18 @@ def prune_model(
     folder = recovery.pruned if recovery else out
     folder.mkdir(exist_ok=True)
     known = earlier.dense_losses if earlier else cached.read()
-    sweep = start_sweep(job, folder, known, earlier.folder if earlier else None)
+    # Only what this writes last is measured: a recovery, or the cutting, writes other files.
+    measure = None if recovery or job.recipe.is_cut else WeightMeasure.of(job)
+    sweep = start_sweep(job, folder, known, earlier.folder if earlier else None, measure)
     share = sweep_share(sweep.seconds, recovery.plan.seconds) if recovery else 1.0
     swept = start + share * (end - start)
     yield JobProgress(Phase.calibrating, start, resumed_from_block=sweep.resumed_from_block)
     blocks: list[BlockResult] = []
-    result = yield from sweep.progress(blocks, start, swept)
+    result = yield from sweep.run(blocks, start, swept)
     if result.dense_losses and not result.dense_loss_known:
         cached.write(result.dense_losses)
     recovered = None
     if recovery:
-        recovery_result = yield from recovery.progress(blocks, swept, end)
+        recovery_result = yield from recovery.run(blocks, swept, end)
         recovered = RecoveredModel.count(recovery, recovery_result, blocks)
     return pruned_model(job, result, blocks, recovered)

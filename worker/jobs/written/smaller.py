@@ -6,6 +6,7 @@ from pathlib import Path
 from db.core.states import Phase
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress
+from worker.jobs.written.weights import WeightMeasure
 from worker.pruning.base.generators import mapped
 from worker.pruning.base.names import WHOLE_FOLDER
 from worker.pruning.model.meta_model import MetaModel
@@ -41,7 +42,7 @@ def write_smaller(
     whole = whole_folder(job, out)
     scratch = whole / _SCRATCH  # not `whole`, whose shards may have the same names
     scratch.mkdir(exist_ok=True)
-    steps = smaller_model(job, whole, blocks).write(out, scratch)
+    steps = smaller_model(job, whole, blocks).write(out, scratch, WeightMeasure.of(job))
     return (yield from mapped(steps, lambda _: [JobProgress(Phase.packaging, fraction)]))
 
 

@@ -1,21 +1,17 @@
-"""What is measured of the written weights: their patterns, and the size of their compact form."""
+"""What is measured of weights as they are written: their patterns, and their size."""
 
-from collections import defaultdict
-from collections.abc import Generator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from db.core.states import Phase
 from worker.jobs.opened_job import OpenedJob
-from worker.jobs.progress import JobProgress
-from worker.jobs.written.matrices import pruned_matrices
+from worker.jobs.written.matrices import all_matrices, pruned_matrices
+from worker.pruning.model.file_content import FileContent
 from worker.pruning.model.shards import Shard
 from worker.pruning.sweep.results import BlockResult
-from zpruner.files.certificate import BrokenMatrix, Certificate, Matrix
-from zpruner.files.compact_file import CompactFile
+from zpruner.files.certificate import BrokenMatrix, Certificate, Matrix, broken_patterns
 from zpruner.files.patterns import STANDARD, GroupPattern
-from zpruner.files.weights import tensors_of
+from zpruner.files.weights import tensors_in
 
 
 @dataclass(frozen=True)
@@ -27,20 +23,17 @@ class WrittenWeights:
         requested: the pattern that the job asked for; None if it asked for none.
         certificate: which patterns the matrices hold.
         size_bytes: the size of all weight files.
-        compact_size_bytes: their size in compact form.
     """
 
     matrices: Sequence[Matrix]
     requested: GroupPattern | None
     certificate: Certificate
     size_bytes: int
-    compact_size_bytes: int
 
     def metrics(self) -> dict[str, Any]:
         """Return the metrics by name, ready for JSON."""
         return {
             "weights_bytes": self.size_bytes,
-            "compact_size_bytes": self.compact_size_bytes,
             "patterns": {
                 "matrices": self.certificate.matrices,
                 "held": [str(pattern) for pattern in self.certificate.held],
@@ -64,39 +57,73 @@ class WrittenWeights:
         return self.certificate.broken.get(self.requested, ())
 
 
-def read_weights(
-    job: OpenedJob,
-    blocks: Sequence[BlockResult],
-    out: Path,
-    shards: Sequence[Shard],
-    fraction: float,
-) -> Generator[JobProgress, None, WrittenWeights]:
-    """Read the weights of a job from its files.
+@dataclass(frozen=True)
+class WeightMeasure:
+    """Measures a file of weights while it is in memory.
+
+    Attributes:
+        matrices: the matrices to read, of which a file has some.
+        patterns: the patterns that they may hold.
+    """
+
+    matrices: tuple[Matrix, ...]
+    patterns: tuple[GroupPattern, ...]
+
+    @classmethod
+    def of(cls, job: OpenedJob) -> "WeightMeasure":
+        """Return what measures the files of a job's result."""
+        # What is left of a model from which units were removed is dense, with renumbered blocks.
+        matrices = [] if job.recipe.is_cut else all_matrices(job.meta_model)
+        return cls(tuple(matrices), _patterns(job))
+
+    def __call__(self, content: FileContent) -> dict[str, Any]:
+        """Return how often each matrix of the file violates each pattern."""
+        tensors = tensors_in(content.open)
+        return {
+            matrix.tensor: {
+                str(pattern): [broken.groups, broken.broken]
+                for pattern, broken in broken_patterns(placed, matrix, self.patterns).items()
+            }
+            for matrix in self.matrices
+            if (placed := tensors.get(matrix.tensor)) is not None
+        }
+
+
+def written_weights(
+    job: OpenedJob, blocks: Sequence[BlockResult], shards: Sequence[Shard]
+) -> WrittenWeights:
+    """Return what was measured of the files of a job's result.
 
     Args:
         job: the job.
         blocks: the results of its blocks, which name the pruned matrices.
-        out: the folder with the files.
-        shards: the files of weights.
-        fraction: the share of the job's work that is done.
-
-    Yields:
-        Progress after each file, as a place where the job may stop.
+        shards: the files, as a `WeightMeasure` has measured them.
     """
-    # What is left of a model from which units were removed is dense, and its blocks are renumbered.
+    found = {name: counts for shard in shards for name, counts in _measured(shard).items()}
     matrices = [] if job.recipe.is_cut else pruned_matrices(job.meta_model, blocks)
-    pattern = job.spec.pattern
-    requested = None if pattern is None else GroupPattern.parse(pattern)
-    patterns = STANDARD if requested is None else (requested, *STANDARD)
-    certificate, tensors = Certificate(tuple(dict.fromkeys(patterns))), tensors_of(out)
-    by_file: defaultdict[str, list[Matrix]] = defaultdict(list)
+    certificate = Certificate(_patterns(job))
     for matrix in matrices:
-        by_file[tensors[matrix.tensor].path.name].append(matrix)
-    compact_size = 0
-    for shard in shards:
-        for matrix in by_file[shard.name]:
-            certificate.add(matrix, tensors)
-        compact_size += CompactFile.at(out / shard.name, shard.sha256).size_bytes
-        yield JobProgress(Phase.packaging, fraction)
+        certificate.count(
+            {
+                GroupPattern.parse(text): BrokenMatrix(matrix.tensor, *counts)
+                for text, counts in found[matrix.tensor].items()
+            }
+        )
     size = sum(shard.size_bytes for shard in shards)
-    return WrittenWeights(matrices, requested, certificate, size, compact_size)
+    return WrittenWeights(matrices, _requested(job), certificate, size)
+
+
+def _measured(shard: Shard) -> Mapping[str, Any]:
+    if shard.measured is None:
+        raise ValueError(f"{shard.name} was written without a measure")
+    return shard.measured
+
+
+def _patterns(job: OpenedJob) -> tuple[GroupPattern, ...]:
+    requested = _requested(job)
+    return tuple(dict.fromkeys(STANDARD if requested is None else (requested, *STANDARD)))
+
+
+def _requested(job: OpenedJob) -> GroupPattern | None:
+    pattern = job.spec.pattern
+    return None if pattern is None else GroupPattern.parse(pattern)

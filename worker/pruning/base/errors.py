@@ -1,8 +1,33 @@
-"""The errors of the core. Most messages also say what to change."""
+"""The errors of the core. Most of them also say what to change."""
+
+from typing import ClassVar
 
 
 class PruningError(Exception):
-    """Base class of all errors of the core."""
+    """Base class of all errors of the core.
+
+    Args:
+        reason: what is wrong.
+        remedy: what to change, as the end of the message; empty if the core knows no remedy.
+
+    Attributes:
+        field: the field of a job's specification that causes errors of this class; None if it is
+            not known.
+    """
+
+    field: ClassVar[str | None] = None
+
+    def __init__(self, reason: str, remedy: str = "") -> None:
+        # Not by Exception.__init__: pickle needs the arguments of a subclass, as __new__ kept them.
+        self.reason, self.remedy = reason, remedy
+
+    def __str__(self) -> str:
+        return f"{self.reason}; {self.remedy}" if self.remedy else self.reason
+
+    @property
+    def advice(self) -> str:
+        """The remedy as a sentence; empty without one."""
+        return self.remedy and f"{self.remedy[0].upper()}{self.remedy[1:]}."
 
 
 class ShapeError(PruningError):
@@ -12,13 +37,19 @@ class ShapeError(PruningError):
 class PatternError(PruningError):
     """The pattern is impossible, or does not fit a layer's rows or the solver's variant."""
 
+    field = "pattern"
+
 
 class SkipError(PruningError):
     """A glob in ``skip`` matches no part of the model, or ``skip`` leaves no layer to prune."""
 
+    field = "skip"
+
 
 class AllocationError(PruningError):
     """The number of sparsities is not the number of blocks, or a sparsity is not in ``[0, 1)``."""
+
+    field = "allocation"
 
 
 class RatioError(PruningError):
@@ -30,45 +61,54 @@ class RatioError(PruningError):
         nearest: the nearest ratio that fits.
     """
 
+    field = "ratio"
+
     def __init__(self, ratio: float, effect: str, nearest: float) -> None:
-        super().__init__(ratio, effect, nearest)
-        self.ratio, self.effect, self.nearest = ratio, effect, nearest
-
-    @property
-    def remedy(self) -> str:
-        """What to change."""
-        return f"set ratio to {self.nearest:.4g}, the nearest that fits"
-
-    def __str__(self) -> str:
-        return f"a ratio of {self.ratio:g} {self.effect}; {self.remedy}"
+        remedy = f"set ratio to {nearest:.4g}, the nearest that fits"
+        super().__init__(f"a ratio of {ratio:g} {effect}", remedy)
+        self.effect, self.nearest = effect, nearest
 
 
 class SparsityError(PruningError):
     """The sparsity is so low that no weight would be dropped."""
 
+    field = "sparsity"
+
 
 class IncrementsError(PruningError):
     """There are more increments than weights, units or blocks to remove."""
+
+    field = "steps"
 
 
 class RecoveryError(PruningError):
     """The pruned model cannot be trained in the requested way."""
 
+    field = "recover"
+
 
 class RefinementError(PruningError):
     """The calibration text has too few windows for a refinement."""
+
+    field = "refine"
 
 
 class QuantizationError(PruningError):
     """A layer cannot be quantised, or its rows do not split into the groups that share a scale."""
 
+    field = "quantize"
+
 
 class RotationError(PruningError):
     """The model is built in a way that cannot be rotated."""
 
+    field = "rotate"
+
 
 class BinarizationError(PruningError):
     """The rows of a layer do not split into the groups of a binarisation."""
+
+    field = "binarize"
 
 
 class UnknownMethodError(PruningError):
@@ -81,50 +121,44 @@ class UnknownMethodError(PruningError):
     """
 
     def __init__(self, kind: str, name: str, known: list[str]) -> None:
-        super().__init__(kind, name, known)
-        self.kind, self.name, self.known = kind, name, known
-
-    def __str__(self) -> str:
-        return f"unknown {self.kind} {self.name!r}; choose one of {', '.join(self.known)}"
+        super().__init__(f"unknown {kind} {name!r}", f"choose one of {', '.join(known)}")
 
 
 class UnsupportedModelError(PruningError):
     """The model is not a decoder that can be pruned block by block."""
+
+    field = "model"
 
 
 class SmallerModelError(PruningError):
     """The written smaller model does not compute what the model with zeros computes.
 
     Args:
-        reason: what is wrong with it.
+        difference: what is wrong with it.
     """
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    field = "method"
 
-    def __str__(self) -> str:
-        return (
-            f"the smaller model is not the model without the removed units: {self.reason}; set "
-            "method to another one, such as neurons or depth, and report the model's type"
+    def __init__(self, difference: str) -> None:
+        super().__init__(
+            f"the smaller model is not the model without the removed units: {difference}",
+            "set method to another one, such as neurons or depth, and report the model's type",
         )
 
 
 class CheckpointError(PruningError):
     """The checkpoint is incomplete, damaged or quantized, or does not match its config."""
 
+    field = "model"
+
 
 class NotFiniteError(PruningError):
     """A tensor or a measured loss contains NaN or infinity."""
 
     def __init__(self, where: str) -> None:
-        super().__init__(where)
-        self.where = where
-
-    def __str__(self) -> str:
-        return (
-            f"{self.where} contains NaN or infinity; if the checkpoint itself does not, "
-            "set dtype to float32 or bfloat16"
+        super().__init__(
+            f"{where} contains NaN or infinity",
+            "if the checkpoint itself does not, set dtype to float32 or bfloat16",
         )
 
 
@@ -132,11 +166,7 @@ class SolverFailedError(PruningError):
     """A solver failed because the Gram matrix of a layer's inputs is not positive definite."""
 
     def __init__(self, why: str) -> None:
-        super().__init__(why)
-        self.why = why
-
-    def __str__(self) -> str:
-        return f"the inputs' Gram matrix is {self.why}; more calibration tokens may help"
+        super().__init__(f"the inputs' Gram matrix is {why}", "more calibration tokens may help")
 
 
 class InsufficientMemoryError(PruningError):
@@ -154,16 +184,11 @@ class InsufficientMemoryError(PruningError):
     def __init__(
         self, needed: int, left: int, limit: str, change: str | None, task: str = "pruning"
     ) -> None:
-        super().__init__(needed, left, limit, change, task)
-        self.needed, self.left, self.limit, self.change = needed, left, limit, change
-        self.task = task
-
-    def __str__(self) -> str:
-        remedy = f"set {self.change}" if self.change else "provide that much memory"
-        return (
-            f"{self.task} needs {_megabytes(self.needed)} of memory, but {self.limit} leaves "
-            f"{_megabytes(self.left)}; {remedy}"
+        super().__init__(
+            f"{task} needs {_megabytes(needed)} of memory, but {limit} leaves {_megabytes(left)}",
+            f"set {change}" if change else "provide that much memory",
         )
+        self.needed, self.change = needed, change
 
 
 def _megabytes(size_bytes: int) -> str:
@@ -174,24 +199,17 @@ class DevicesError(PruningError):
     """The machine lacks a requested device, or several devices were requested by one index."""
 
     def __init__(self, device: str, requested: int, available: int) -> None:
-        super().__init__(device, requested, available)
-        self.device, self.requested, self.available = device, requested, available
-
-    def __str__(self) -> str:
-        if ":" in self.device and self.requested > 1:
-            return (
-                f"device {self.device} is one device, but {self.requested} devices were requested; "
-                "set the device to cuda"
-            )
-        if self.requested == 1:
-            return (
-                f"device {self.device} does not exist, torch finds {self.available} GPUs; "
-                "set the device to auto or cpu"
-            )
-        return (
-            f"{self.requested} devices were requested, but this machine has {self.available} CUDA "
-            "devices; request fewer"
-        )
+        if ":" in device and requested > 1:
+            reason = f"device {device} is one device, but {requested} devices were requested"
+            remedy = "set the device to cuda"
+        elif requested == 1:
+            reason = f"device {device} does not exist, torch finds {available} GPUs"
+            remedy = "set the device to auto or cpu"
+        else:
+            wanted = f"{requested} devices were requested"
+            reason = f"{wanted}, but this machine has {available} CUDA devices"
+            remedy = "request fewer"
+        super().__init__(reason, remedy)
 
 
 class RankLostError(PruningError):

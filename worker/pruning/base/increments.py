@@ -52,8 +52,8 @@ class Increment:
         """
         if self.total > 1 and count < self.total:
             raise IncrementsError(
-                f"{count} {noun} cannot be removed in {self.total} steps; "
-                f"set steps to {max(1, count)} or less"
+                f"{count} {noun} cannot be removed in {self.total} steps",
+                f"set steps to {max(1, count)} or less",
             )
 
 

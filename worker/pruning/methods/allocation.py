@@ -76,8 +76,8 @@ class BlockSparsities:
         """
         if len(self.per_block) != blocks:
             raise AllocationError(
-                f"allocation has {len(self.per_block)} sparsities for a model of {blocks} blocks; "
-                "give one sparsity for each block"
+                f"allocation has {len(self.per_block)} sparsities for a model of {blocks} blocks",
+                "give one sparsity for each block",
             )
         return _checked(self.per_block, "give a sparsity from 0 to below 1")
 
@@ -246,6 +246,7 @@ def _checked(sparsities: tuple[float, ...], remedy: str) -> tuple[float, ...]:
     for index, sparsity in enumerate(sparsities):
         if not 0 <= sparsity < 1:
             raise AllocationError(
-                f"allocation gives block {index} sparsity {sparsity:.4g}, outside [0, 1); {remedy}"
+                f"allocation gives block {index} sparsity {sparsity:.4g}, outside [0, 1)",
+                remedy,
             )
     return sparsities

@@ -74,7 +74,9 @@ class NofM:
 
     def __post_init__(self) -> None:
         if not 1 <= self.n <= self.m:
-            raise PatternError(f"pattern {self.n}:{self.m} is impossible; choose an n from 1 to m")
+            raise PatternError(
+                f"pattern {self.n}:{self.m} is impossible", "choose an n from 1 to m"
+            )
 
     @property
     def sparsity(self) -> float:
@@ -89,9 +91,9 @@ class NofM:
         """
         if weight.shape[1] % self.m:
             raise ShapeError(
-                f"rows of {weight.shape[1]} weights do not split into groups of {self.m}; "
+                f"rows of {weight.shape[1]} weights do not split into groups of {self.m}",
                 f"skip this layer, choose an m that divides {weight.shape[1]}, or use an "
-                "unstructured pattern"
+                "unstructured pattern",
             )
 
     def keep(self, score: Tensor) -> Tensor:

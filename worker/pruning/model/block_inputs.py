@@ -65,7 +65,8 @@ class BlockInputs:
     def detect_output_format(self) -> None:
         """Run the first block on two tokens to learn whether blocks return a tensor or a tuple.
 
-        The hidden states of two tokens are also kept for `run_sample`.
+        The block's weights are zeros, as they do not matter. The hidden states of two tokens are
+        also kept for `run_sample`.
 
         Raises:
             UnsupportedModelError: the output of the first block is not shaped like its input,
@@ -73,7 +74,7 @@ class BlockInputs:
         """
         ids = torch.arange(2)[None]
         hidden, arguments = self._record(ids, until=0)
-        with self._meta_model.loaded_block(0, self._meta_model.read_block(0)) as block:
+        with self._meta_model.zeroed_block(0) as block:
             output = block(hidden, *arguments[0].args, **arguments[0].kwargs)
         state, *extras = output if isinstance(output, tuple) else (output,)
         if not isinstance(state, Tensor) or state.shape != hidden.shape:
@@ -166,9 +167,7 @@ class BlockInputs:
         """
         for index, arguments in enumerate(self._arguments[self._sample.shape[:2]]):
             if arguments.has_containers:
-                with self._meta_model.loaded_block(
-                    index, self._meta_model.read_block(index)
-                ) as block:
+                with self._meta_model.zeroed_block(index) as block:
                     try:
                         self.run_sample(block, index)
                     except LookupError as error:
@@ -179,6 +178,6 @@ class BlockInputs:
     def _unsupported(self, reason: str) -> UnsupportedModelError:
         model = self._meta_model.model
         return UnsupportedModelError(
-            f"{type(model).__name__} (model type {model.config.model_type!r}) {reason}; "
-            "it cannot be pruned block by block, give another model"
+            f"{type(model).__name__} (model type {model.config.model_type!r}) {reason}",
+            "it cannot be pruned block by block, give another model",
         )

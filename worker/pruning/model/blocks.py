@@ -79,8 +79,8 @@ def find_blocks(model: nn.Module) -> tuple[str, nn.ModuleList]:
     ]
     if not outermost:
         raise UnsupportedModelError(
-            f"{type(model).__name__} has no list of decoder blocks with linear layers; "
-            "give a decoder such as Llama, OPT, GPT-2, Qwen, Gemma or GPT-NeoX"
+            f"{type(model).__name__} has no list of decoder blocks with linear layers",
+            "give a decoder such as Llama, OPT, GPT-2, Qwen, Gemma or GPT-NeoX",
         )
     return max(outermost, key=lambda item: _weight_count(item[1]))
 

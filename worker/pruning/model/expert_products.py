@@ -19,10 +19,6 @@ OnInputs = Callable[[int, Tensor], None]
 
 # The weight is the second argument, [in, out]. For F.linear it is [out, in].
 _PRODUCTS = {torch.matmul, torch.mm, torch.bmm, Tensor.matmul, Tensor.mm, Tensor.bmm}
-_UNSUPPORTED = (
-    "this model's code uses the weights of its experts in an unsupported way ({}); "
-    "skip them with *.experts.*"
-)
 
 
 @contextmanager
@@ -93,7 +89,7 @@ class _ObservedStack(Tensor):
     def _view(self, result: Any, func: Callable[..., Any]) -> Tensor:
         """Return a view of the parameter as an observed tensor."""
         if not isinstance(result, Tensor) or not _shares_memory(result, self._stack):
-            raise UnsupportedModelError(_UNSUPPORTED.format(func.__name__))
+            raise _unsupported(func.__name__)
         view = result.as_subclass(_ObservedStack)
         view._stack, view._transposed = self._stack, self._transposed
         view._on_inputs = self._on_inputs
@@ -106,7 +102,7 @@ class _ObservedStack(Tensor):
         expert = int(offset // max(1, stack.stride(0)))
         expected = stack[expert] if weight.ndim == 2 else stack
         if not _is_same(weight, expected):
-            raise UnsupportedModelError(_UNSUPPORTED.format("another part or orientation"))
+            raise _unsupported("another part or orientation")
         if weight.ndim == 2:
             self._report_expert(expert, inputs)
         else:
@@ -147,3 +143,10 @@ def _shares_memory(one: Tensor, other: Tensor) -> bool:
 def _is_same(one: Tensor, other: Tensor) -> bool:
     same_place = _shares_memory(one, other) and one.storage_offset() == other.storage_offset()
     return bool(same_place and one.shape == other.shape and one.stride() == other.stride())
+
+
+def _unsupported(use: str) -> UnsupportedModelError:
+    return UnsupportedModelError(
+        f"this model's code uses the weights of its experts in an unsupported way ({use})",
+        "skip them with *.experts.*",
+    )

@@ -154,6 +154,13 @@ class MetaModel:
         with _assigned(block, placed):
             yield block
 
+    def zeroed_block(self, index: int) -> AbstractContextManager[nn.Module]:
+        """Yield block ``index`` with zeros as its parameters, which need not be read."""
+        empty = self.blocks[index].state_dict()
+        return self.loaded_block(
+            index, {name: torch.zeros_like(one, device="cpu") for name, one in empty.items()}
+        )
+
     @property
     def config(self) -> PretrainedConfig:
         """The config of the decoder, which may be a part of the model's config."""
@@ -170,13 +177,21 @@ class MetaModel:
         """Names of the parameters outside the blocks, except those of untied embeddings."""
         return self._outside(self.model.get_input_embeddings())
 
-    def loaded_embeddings(self) -> AbstractContextManager[None]:
-        """Load the parameters of `embedding_names` for the body of the ``with`` statement."""
-        return self._loaded(self.embedding_names)
+    def loaded_embeddings(
+        self, known: dict[str, Tensor] | None = None
+    ) -> AbstractContextManager[None]:
+        """Load the parameters of `embedding_names` for the body of the ``with`` statement.
 
-    def loaded_head(self) -> AbstractContextManager[None]:
-        """Load the parameters of `head_names` for the body of the ``with`` statement."""
-        return self._loaded(self.head_names)
+        ``known`` are stored tensors that are in memory already; it is emptied.
+        """
+        return self._loaded(self.embedding_names, known=known)
+
+    def loaded_head(self, weights: Weights | None = None) -> AbstractContextManager[None]:
+        """Load the parameters of `head_names` for the body of the ``with`` statement.
+
+        ``weights`` are read in place of those of this model's checkpoint.
+        """
+        return self._loaded(self.head_names, weights)
 
     def loaded_outside_blocks(self) -> AbstractContextManager[None]:
         """Load all parameters outside the blocks for the body of the ``with`` statement."""
@@ -199,9 +214,15 @@ class MetaModel:
         ]
 
     @contextmanager
-    def _loaded(self, names: list[str]) -> Iterator[None]:
+    def _loaded(
+        self,
+        names: list[str],
+        weights: Weights | None = None,
+        known: dict[str, Tensor] | None = None,
+    ) -> Iterator[None]:
         """Load these parameters for the body of the ``with`` statement."""
-        values, empty = self.weights.load(set(names).__contains__), self.model.state_dict()
+        values = (weights or self.weights).load(set(names).__contains__, known)
+        empty = self.model.state_dict()
         for name in values:  # one by one: only one is in memory in both dtypes
             values[name] = self._placed(values[name], empty[name])
         with _assigned(self.model, values):
@@ -249,7 +270,7 @@ def check_is_decoder(config: PretrainedConfig) -> None:
     """
     kind = config.model_type
     if config.is_encoder_decoder or kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
-        raise UnsupportedModelError(f"a model of type {kind!r} is not a decoder; {_REMEDY}")
+        raise UnsupportedModelError(f"a model of type {kind!r} is not a decoder", _REMEDY)
 
 
 def check_is_causal(model: PreTrainedModel) -> None:
@@ -265,7 +286,7 @@ def check_is_causal(model: PreTrainedModel) -> None:
         getattr(module, "is_causal", True) is False for module in find_blocks(model)[1].modules()
     ):
         kind = model.config.model_type
-        raise UnsupportedModelError(f"a model of type {kind!r} is not a decoder; {_REMEDY}")
+        raise UnsupportedModelError(f"a model of type {kind!r} is not a decoder", _REMEDY)
 
 
 def _invalid_config(folder: Path, error: Exception) -> UnsupportedModelError:
@@ -273,8 +294,8 @@ def _invalid_config(folder: Path, error: Exception) -> UnsupportedModelError:
     text = shorten(str(error).replace(str(folder), folder.name), 240, placeholder=" ...")
     return UnsupportedModelError(
         f"transformers {version('transformers')} cannot build a decoder from config.json, whose "
-        f"model type is {kind!r} ({type(error).__name__}: {text}); give a decoder that it "
-        "supports, with its original config"
+        f"model type is {kind!r} ({type(error).__name__}: {text})",
+        "give a decoder that it supports, with its original config",
     )
 
 
@@ -298,8 +319,8 @@ def _fill_computed_buffers(model: PreTrainedModel, device: torch.device) -> None
     if size > MAX_COMPUTED_BYTES:
         raise UnsupportedModelError(
             f"config.json leads to {size:,} bytes of computed buffers, such as masks "
-            f"of all positions, but at most {MAX_COMPUTED_BYTES:,} are allowed; give the model's "
-            "original config"
+            f"of all positions, but at most {MAX_COMPUTED_BYTES:,} are allowed",
+            "give the model's original config",
         )
     for module, name, buffer in computed:
         setattr(module, name, torch.empty_like(buffer, device="cpu"))

@@ -1,14 +1,19 @@
 """Writing a checkpoint shard by shard."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
 from worker.pruning.base.durable_files import fsync, move_into_place, save_tensors, sha256
+from worker.pruning.base.file_digests import remember_digest
 from worker.pruning.model.checkpoint import INDEX, Checkpoint
+from worker.pruning.model.file_content import FileContent
+
+Measure = Callable[[FileContent], Mapping[str, Any]]
+"""Measures the content of a file; the result is ready for JSON."""
 
 _GROUP_BYTES = 64 << 20
 
@@ -20,30 +25,40 @@ class Shard(NamedTuple):
         name: name of the file.
         size_bytes: size of the file.
         sha256: hexadecimal digest of the file.
-        modified_ns: modification time of the file when it was hashed; the digest is valid as long
+        modified_ns: modification time of the file when it was complete; the digest is valid as long
             as the file keeps this time.
+        measured: what was measured of its tensors while they were in memory; None if nothing was.
     """
 
     name: str
     size_bytes: int
     sha256: str
     modified_ns: int
+    measured: Mapping[str, Any] | None = None
 
 
 class ShardWriter:
     """Writes the output folder's safetensors files and their index.
 
-    The caller gives tensors that already have the source checkpoint's names and layout.
+    The caller gives tensors that already have the source checkpoint's names and layout. Files are
+    hashed and measured while their tensors are in memory, so that no file is read again.
 
-    Attributes:
-        written: all shards written so far, including those of an earlier run.
+    Args:
+        folder: the output folder.
+        total: how many shards there will be.
+        measure: measures each shard; None to measure nothing.
     """
 
-    def __init__(self, folder: Path, total: int) -> None:
-        self._folder, self._total = folder, total
+    def __init__(self, folder: Path, total: int, measure: Measure | None = None) -> None:
+        self._folder, self._total, self._measure = folder, total, measure
         self._weight_map: dict[str, str] = {}
         self._size_bytes = 0
-        self.written: list[Shard] = []
+        self._written: list[Shard] = []
+
+    @property
+    def written(self) -> list[Shard]:
+        """All shards written so far, including those of an earlier run, in order of their names."""
+        return sorted(self._written)
 
     def write(self, number: int, tensors: dict[str, Tensor], scratch: Path) -> Shard:
         """Write shard ``number``, counted from 1, and return the `Shard` that describes it.
@@ -52,13 +67,18 @@ class ShardWriter:
         thus never contains an incomplete shard.
         """
         name = f"model-{number:05d}-of-{self._total:05d}.safetensors"
-        contiguous = {key: value.contiguous() for key, value in tensors.items()}
+        contiguous = {key: value.cpu().contiguous() for key, value in tensors.items()}
         save_tensors(contiguous, scratch / name, metadata={"format": "pt"})
+        content = FileContent(scratch / name, contiguous)
+        measured = self._measure(content) if self._measure else None
         move_into_place(scratch / name, self._folder / name)
+        remember_digest(self._folder / name, content.sha256)
+        status = (self._folder / name).stat()
+        shard = Shard(name, status.st_size, content.sha256, status.st_mtime_ns, measured)
         self._weight_map |= dict.fromkeys(tensors, name)
         self._size_bytes += sum(value.nbytes for value in tensors.values())
-        self.written.append(_read_shard(self._folder / name))
-        return self.written[-1]
+        self._written.append(shard)
+        return shard
 
     def continue_from(self, shards: Sequence[Shard]) -> Checkpoint:
         """Add the shards of an earlier run to the index; return a checkpoint of their tensors."""
@@ -66,7 +86,7 @@ class ShardWriter:
         for name, stored in written.tensors.items():
             self._weight_map[name] = stored.file.name
             self._size_bytes += stored.size_bytes
-        self.written.extend(shards)
+        self._written.extend(shards)
         return written
 
     def finish(self) -> None:
@@ -85,17 +105,11 @@ def shard_files(folder: Path) -> Iterator[Path]:
 
 
 def is_intact(folder: Path, shard: Shard) -> bool:
-    """Return whether a shard is in the folder with its recorded size and digest."""
+    """Return whether a shard is in the folder with its recorded size and digest; it is read."""
     path = folder / shard.name
-    if not path.is_file():
+    if not path.is_file() or path.stat().st_size != shard.size_bytes:
         return False
-    found = _read_shard(path)
-    return (found.size_bytes, found.sha256) == (shard.size_bytes, shard.sha256)
-
-
-def _read_shard(path: Path) -> Shard:
-    status = path.stat()
-    return Shard(path.name, status.st_size, sha256(path), status.st_mtime_ns)
+    return sha256(path) == shard.sha256
 
 
 def copy_groups(checkpoint: Checkpoint, names: Sequence[str]) -> list[list[str]]:

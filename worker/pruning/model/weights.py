@@ -84,16 +84,24 @@ class Weights:
         """
         return self._plain.get(parameter)
 
-    def load(self, wanted: Callable[[str], bool]) -> dict[str, Tensor]:
-        """Read the wanted parameters, in their stored dtype."""
-        found = {
-            name: self._checkpoint.read(source)
-            for name, source in self._plain.items()
-            if wanted(name)
-        }
+    def load(
+        self, wanted: Callable[[str], bool], known: dict[str, Tensor] | None = None
+    ) -> dict[str, Tensor]:
+        """Read the wanted parameters, in their stored dtype.
+
+        Args:
+            wanted: returns whether a parameter is wanted.
+            known: stored tensors that are in memory already; those that are used are removed.
+        """
+        in_memory = {} if known is None else known
+
+        def read(source: str) -> Tensor:
+            return in_memory.pop(source) if source in in_memory else self._checkpoint.read(source)
+
+        found = {name: read(source) for name, source in self._plain.items() if wanted(name)}
         for name, (converter, parts) in self._joined.items():
             if wanted(name):
-                found |= self._join(name, converter, parts, self._checkpoint.read)
+                found |= self._join(name, converter, parts, read)
         return found
 
     def to_stored(self, parameters: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -175,7 +183,8 @@ class Weights:
         if missing:
             raise CheckpointError(
                 f"the checkpoint lacks {len(missing)} tensors of this architecture, such as "
-                f"{missing[0]!r}; provide a complete checkpoint"
+                f"{missing[0]!r}",
+                "provide a complete checkpoint",
             )
 
     def _check_shapes(self) -> None:
@@ -193,7 +202,8 @@ class Weights:
             except RuntimeError as error:
                 raise CheckpointError(
                     f"tensor {source!r} cannot be joined with the tensors of the same parameter "
-                    f"({error}); provide the checkpoint's original config"
+                    f"({error})",
+                    "provide the checkpoint's original config",
                 ) from error
             found += [
                 (source, key, value.shape) for key, value in made.items() if key in parameters
@@ -202,7 +212,8 @@ class Weights:
             if shape != parameters[name].shape:
                 raise CheckpointError(
                     f"tensor {source!r} has shape {list(shape)}, but by the config {name!r} has "
-                    f"shape {list(parameters[name].shape)}; provide the original config"
+                    f"shape {list(parameters[name].shape)}",
+                    "provide the original config",
                 )
 
     def _empty(self, source: str) -> Tensor:

@@ -22,8 +22,8 @@ def check_layers(layers: Iterable[NamedLayer], weights: Weights) -> None:
     for block, layer in layers:
         if (reason := _obstacle(block, layer, weights)) is not None:
             raise QuantizationError(
-                f"{block}.{layer.name} cannot be quantised, because {reason}; skip it, or leave "
-                "quantize out"
+                f"{block}.{layer.name} cannot be quantised, because {reason}",
+                "skip it, or leave quantize out",
             )
 
 

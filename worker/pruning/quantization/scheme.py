@@ -77,8 +77,8 @@ class Quantization:
             name, width = misfits[0]
             without = _without([name for name, _ in misfits])
             raise QuantizationError(
-                f"{name} has rows of {width} weights, which do not split into groups of "
-                f"{size}; {_remedy(without, size, common)}"
+                f"{name} has rows of {width} weights, which do not split into groups of {size}",
+                _remedy(without, size, common),
             )
         return Scheme(self.bits, size, self.scales)
 

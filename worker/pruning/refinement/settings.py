@@ -79,7 +79,8 @@ class Refinement:
                 remedy = f"set its tokens to {FEWEST_WINDOWS * seq_len} or more"
             raise RefinementError(
                 f"refine needs {FEWEST_WINDOWS} calibration windows, an eighth of which it holds "
-                f"out, and gets {used} of {seq_len} tokens; {remedy}"
+                f"out, and gets {used} of {seq_len} tokens",
+                remedy,
             )
         held_out = used // FEWEST_WINDOWS
         training = used - held_out

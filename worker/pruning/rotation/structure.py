@@ -136,4 +136,4 @@ def _require_offset(name: str, norm: nn.Module) -> float:
 
 
 def _error(reason: str) -> RotationError:
-    return RotationError(f"the model cannot be rotated, because {reason}; {_REMEDY}")
+    return RotationError(f"the model cannot be rotated, because {reason}", _REMEDY)

@@ -56,8 +56,8 @@ def channel_places(units: Units) -> list[ChannelPlace]:
     """
     if units.reader.is_routed:
         raise UnsupportedModelError(
-            f"{units.name} belongs to an expert, which the last token of a window may not reach; "
-            "leave selection out"
+            f"{units.name} belongs to an expert, which the last token of a window may not reach",
+            "leave selection out",
         )
     found = [ChannelPlace(units.name, units.slices[0].places[:, 0], is_input=True)]
     for one in units.slices[1:]:

@@ -35,8 +35,8 @@ def check_independent(block: nn.Module, units: Sequence[Units], run: Callable[[]
         wrong = _dependent(block, together, run) or _coupled(block, together, run)
         if wrong is not None:
             raise UnsupportedModelError(
-                f"the inputs of {wrong} are not computed feature by feature; set method to "
-                "depth, or to one that zeroes weights, such as wanda"
+                f"the inputs of {wrong} are not computed feature by feature",
+                "set method to depth, or to one that zeroes weights, such as wanda",
             )
 
 

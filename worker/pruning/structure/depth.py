@@ -92,7 +92,8 @@ class Depth:
                 raise UnsupportedModelError(
                     f"without its blocks {', '.join(map(str, removed))}, block {index} of a model "
                     f"of type {meta_model.config.model_type!r} would have another {name}, because "
-                    "the kind of a block follows from its number; set method to neurons"
+                    "the kind of a block follows from its number",
+                    "set method to neurons",
                 )
         return fields
 
@@ -106,7 +107,7 @@ class Depth:
             reason = f"each of the {total} blocks is of another kind, so that none can be removed"
             if total == 1:
                 reason = "the model has one block, which cannot be removed"
-            raise UnsupportedModelError(f"{reason}; set method to neurons")
+            raise UnsupportedModelError(reason, "set method to neurons")
         effect = f"removes {count} of {total} blocks, and from 1 to {most} can be"
         raise RatioError(self.ratio, effect, (most if count else 1) / total)
 

@@ -54,8 +54,8 @@ class Heads:
         if not any(found) or getattr(config, KEY_HEADS) == 1:
             raise UnsupportedModelError(
                 f"a model of type {config.model_type!r} has no attention heads that could be "
-                "removed; set method to neurons or depth, or to one that zeroes weights, such as "
-                "wanda"
+                "removed",
+                "set method to neurons or depth, or to one that zeroes weights, such as wanda",
             )
         counts = UnitCounts(meta_model, found, [head_field(meta_model, found)])
         removed = counts.removed(self.ratio, self.increment)

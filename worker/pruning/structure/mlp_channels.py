@@ -51,7 +51,8 @@ def channels_of(meta_model: MetaModel) -> list[list[Units]]:
     if not any(found):
         raise UnsupportedModelError(
             f"a model of type {meta_model.config.model_type!r} has no MLP whose channels could be "
-            "removed; set method to depth, or to one that zeroes weights, such as wanda"
+            "removed",
+            "set method to depth, or to one that zeroes weights, such as wanda",
         )
     return found
 
@@ -111,7 +112,7 @@ def _places(layer: LinearLayer, width: int, config: PretrainedConfig) -> Tensor:
     parts = [rows[part.rows] for part in layer_parts(layer, config)]
     if [len(part) for part in parts] != [width, width]:
         raise UnsupportedModelError(
-            f"{layer.name} computes two features for each channel, in an order that is not known; "
-            "choose a method that zeroes weights, such as wanda"
+            f"{layer.name} computes two features for each channel, in an order that is not known",
+            "choose a method that zeroes weights, such as wanda",
         )
     return torch.stack(parts, dim=1)

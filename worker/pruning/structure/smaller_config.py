@@ -93,5 +93,6 @@ def cannot_describe(meta_model: MetaModel, fields: Fields, reason: str) -> Unsup
     values = ", ".join(f"{name} {value}" for name, value in fields.items())
     return UnsupportedModelError(
         f"no config of a model of type {kind!r} describes the smaller model (with {values}: "
-        f"{reason}); choose a method that zeroes weights, such as wanda"
+        f"{reason})",
+        "choose a method that zeroes weights, such as wanda",
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from worker.pruning.model.meta_model import MetaModel
-from worker.pruning.model.shards import Shard, ShardWriter, copy_groups
+from worker.pruning.model.shards import Measure, Shard, ShardWriter, copy_groups
 from worker.pruning.structure.depth import Depth
 from worker.pruning.structure.heads import Heads
 from worker.pruning.structure.measured_units import MeasuredUnits
@@ -40,7 +40,9 @@ class SmallerModel:
     dropped: Collection[int]
     fields: Fields
 
-    def write(self, out: Path, scratch: Path) -> Generator[int, None, list[Shard]]:
+    def write(
+        self, out: Path, scratch: Path, measure: Measure | None = None
+    ) -> Generator[int, None, list[Shard]]:
         """Write the config and the shards of the smaller model, block by block.
 
         Files of an earlier call, which may have been interrupted, are replaced.
@@ -48,6 +50,7 @@ class SmallerModel:
         Args:
             out: the folder of the smaller model.
             scratch: an existing folder on the same file system, for incomplete files.
+            measure: measures each shard while its tensors are in memory; None to measure nothing.
 
         Yields:
             The index of each block after its shard is on the disk.
@@ -63,7 +66,7 @@ class SmallerModel:
         model, kept = self.meta_model, self._kept_blocks
         write_config(self.source, out, model.model.config, self.fields)
         rest = _outside_blocks(model)
-        shards = ShardWriter(out, len(kept) + len(rest))
+        shards = ShardWriter(out, len(kept) + len(rest), measure)
         for number, index in enumerate(kept):
             shards.write(number + 1, self._block(index, number), scratch)
             yield index

@@ -74,8 +74,8 @@ def width_fields(meta_model: MetaModel, found: Sequence[Sequence[Units]]) -> lis
         index, name = missing
         raise UnsupportedModelError(
             f"the config of a model of type {meta_model.config.model_type!r} has no field for the "
-            f"width of {meta_model.block_name(index)}.{name}; set method to depth, or to one that "
-            "zeroes weights, such as wanda"
+            f"width of {meta_model.block_name(index)}.{name}",
+            "set method to depth, or to one that zeroes weights, such as wanda",
         )
     return fields
 

@@ -12,6 +12,7 @@ from worker.pruning.model.block_inputs import BlockInputs
 from worker.pruning.model.head_loss import TokenLoss, window_losses
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.streams import Streams
+from worker.pruning.model.weights import Weights
 
 COMPARED_WINDOWS = 16
 """Number of windows on which the outputs of each block are compared with the dense model's."""
@@ -74,11 +75,14 @@ class Evaluation:
         error, size = self._ranks.all_reduce(sums).tolist()
         return float((error / size) ** 0.5) if size else None
 
-    def losses(self, streams: Streams) -> tuple[list[float], list[float]]:
-        """Return the dense and the pruned model's mean losses per token of each window."""
+    def losses(self, streams: Streams, head: Weights) -> tuple[list[float], list[float]]:
+        """Return the dense and the pruned model's mean losses per token of each window.
+
+        ``head`` are the weights of the head, which both models have.
+        """
         if not self._ranks.sum_of(len(self._batches)):
             return [], []
-        with self._meta_model.loaded_head():
+        with self._meta_model.loaded_head(head):
             dense = (
                 self._losses(streams.dense_evaluation)
                 if self._dense_losses is None

@@ -71,7 +71,7 @@ def dense_loss_key(
         device: the device of the forward.
     """
     parts = model_parts(meta_model, token_loss, device) | {"evaluation": ids_digest(evaluation)}
-    return _digest(json.dumps(parts, sort_keys=True))
+    return json_digest(parts)
 
 
 def model_parts(
@@ -79,7 +79,7 @@ def model_parts(
 ) -> dict[str, Any]:
     """Return all that a model's outputs and loss depend on besides the windows, ready for JSON."""
     return {
-        "config": _digest(_config_text(meta_model)),
+        "config": json_digest(_config(meta_model)),
         "weights": _weights(meta_model),
         "loss": plain_values(token_loss),
         "dtype": str(meta_model.dtype),
@@ -89,14 +89,13 @@ def model_parts(
     }
 
 
-def _config_text(meta_model: MetaModel) -> str:
-    """Return the configuration as JSON, without the folder that it was read from.
+def _config(meta_model: MetaModel) -> Any:
+    """Return the configuration, ready for JSON, without the folder that it was read from.
 
     Another host may have the model in another folder.
     """
     text = meta_model.model.config.to_json_string(use_diff=False)
-    config = json.loads(text, object_hook=lambda found: found | {"_name_or_path": None})
-    return json.dumps(config, sort_keys=True)
+    return json.loads(text, object_hook=lambda found: found | {"_name_or_path": None})
 
 
 def plain_values(value: object) -> Any:
@@ -124,7 +123,7 @@ def _weights(meta_model: MetaModel) -> dict[str, Any]:
     }
     files = sorted({stored.file for stored in tensors.values()})
     return {
-        "layout": _digest(json.dumps(layout, sort_keys=True)),
+        "layout": json_digest(layout),
         "files": [[path.name, file_digest(path)] for path in files],
     }
 
@@ -158,5 +157,6 @@ def code_digest(root: Path) -> str:
     return content.hexdigest()
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def json_digest(document: object) -> str:
+    """Return the SHA-256 of a JSON document, independent of the order of its keys."""
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()

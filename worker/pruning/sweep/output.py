@@ -1,13 +1,14 @@
 """The output of a pruning run: the shards of the pruned model."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from torch import Tensor
 
+from worker.pruning.model.checkpoint import Checkpoint
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.packed_weights import QuantizedMatrix
-from worker.pruning.model.shards import Shard, ShardWriter, copy_groups
+from worker.pruning.model.shards import Measure, Shard, ShardWriter, copy_groups
 from worker.pruning.model.weights import Weights
 
 
@@ -18,18 +19,25 @@ class ModelOutput:
         meta_model: the dense model.
         out: an existing folder for the shards and their index.
         scratch: a folder on the same file system, for shards that are not complete.
+        measure: measures each shard while its tensors are in memory; None to measure nothing.
+
+    Attributes:
+        weights: the model's weights, with those that were copied read from the shards.
     """
 
-    def __init__(self, meta_model: MetaModel, out: Path, scratch: Path) -> None:
-        self._meta_model, self._scratch = meta_model, scratch
+    def __init__(
+        self, meta_model: MetaModel, out: Path, scratch: Path, measure: Measure | None = None
+    ) -> None:
+        self._meta_model, self._out, self._scratch = meta_model, out, scratch
+        self.weights = meta_model.weights
         self._blocks = len(meta_model.blocks)
         inside = [f"{meta_model.block_name(index)}." for index in range(self._blocks)]
         self._rest = copy_groups(meta_model.checkpoint, meta_model.weights.sources_outside(inside))
-        self._shards = ShardWriter(out, self._blocks + len(self._rest))
+        self._shards = ShardWriter(out, self._blocks + len(self._rest), measure)
 
     @property
     def shards(self) -> list[Shard]:
-        """All shards written so far, including those of an earlier run."""
+        """All shards written so far, including those of an earlier run, in order of their names."""
         return self._shards.written
 
     def resume(self, shards: list[Shard]) -> Weights:
@@ -62,16 +70,33 @@ class ModelOutput:
         tensors |= self._meta_model.packed_block(index, matrices)
         return self._shards.write(index + 1, tensors, self._scratch)
 
-    def finish(self, changed: Mapping[str, Tensor] | None = None) -> None:
-        """Copy the tensors outside the blocks, and write the index.
+    def copy_rest(
+        self, kept: Collection[str] = (), changed: Mapping[str, Tensor] | None = None
+    ) -> dict[str, Tensor]:
+        """Copy the tensors outside the blocks.
 
         Args:
+            kept: names of tensors that the caller is about to use, so that it need not read them.
             changed: tensors to write instead of the source's tensors of the same names.
+
+        Returns:
+            The tensors of the names ``kept``.
         """
-        source, changed = self._meta_model.checkpoint, changed or {}
-        for number, names in enumerate(self._rest, self._blocks + 1):
+        source, changed, found = self._meta_model.checkpoint, changed or {}, dict[str, Tensor]()
+        copied: list[Path] = []
+        numbered = enumerate(self._rest, self._blocks + 1)
+        # What is kept comes last, so that it is not in memory beside the others.
+        for number, names in sorted(numbered, key=lambda one: not set(kept).isdisjoint(one[1])):
             tensors = {
                 name: changed[name] if name in changed else source.read(name) for name in names
             }
-            self._shards.write(number, tensors, self._scratch)
+            shard = self._shards.write(number, tensors, self._scratch)
+            copied.append(self._out / shard.name)
+            found |= {name: tensors[name] for name in names if name in kept}
+        overlaid = source.overlaid(Checkpoint.from_files(copied))
+        self.weights = Weights(self._meta_model.model, overlaid)
+        return found
+
+    def finish(self) -> None:
+        """Write the index, once all blocks are written and the rest is copied."""
         self._shards.finish()

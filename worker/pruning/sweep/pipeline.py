@@ -22,6 +22,7 @@ from worker.pruning.model.activations import Activations
 from worker.pruning.model.block_inputs import BlockInputs
 from worker.pruning.model.head_loss import TokenLoss
 from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.model.shards import Measure
 from worker.pruning.model.streams import Streams
 from worker.pruning.refinement.results import RefinementProgress
 from worker.pruning.stats.gradient_norms import GradientNorms
@@ -71,6 +72,7 @@ class ModelPruner:
         speed: Speed | None = None,
         measurements: Path | None = None,
         dense: MetaModel | None = None,
+        measure: Measure | None = None,
     ) -> None:
         """Prepare the run; resume an earlier run of the same pruning if ``out`` contains one.
 
@@ -90,6 +92,7 @@ class ModelPruner:
             measurements: the folder of a `MeasurementCache`; if None, nothing is cached.
             dense: the dense model, if the recipe's increment continues another, with the modules of
                 ``meta_model``; ``dense_losses`` have to be known then.
+            measure: measures each shard while its tensors are in memory; None to measure nothing.
 
         Raises:
             PruningError: the recipe does not fit the model, or memory does not suffice.
@@ -122,7 +125,7 @@ class ModelPruner:
         self._pruners = BlockPruners(meta_model, recipe, reduction, batches.second_text)
         measured = split_batches(evaluation, setting)
         self._evaluation = Evaluation(meta_model, inputs, measured, token_loss, ranks, known_losses)
-        self._output = ModelOutput(meta_model, out, self._progress.folder)
+        self._output = ModelOutput(meta_model, out, self._progress.folder, measure)
         self._pass = BlockPass(meta_model, inputs, recipe, setting.propagation, ranks, calibration)
         self._dense_blocks = DenseBlocks(self._dense, inputs, recipe, self._pass, self._seconds)
 
@@ -181,7 +184,7 @@ class ModelPruner:
                 self._ranks.run_on_main(self._output.finish)
             with self._seconds("evaluate"):
                 dense_losses, pruned_losses = self._progress.measure_once(
-                    "window_losses", lambda: self._evaluation.losses(streams)
+                    "window_losses", lambda: self._evaluation.losses(streams, self._output.weights)
                 )
             self._progress.delete_snapshot()
         self._ranks.barrier()  # until the scratch files of all ranks are deleted
@@ -192,7 +195,7 @@ class ModelPruner:
 
     def _embed(self, streams: Streams) -> None:
         """Fill the streams with the inputs of the first block."""
-        with self._seconds("prune"), self._meta_model.loaded_embeddings():
+        with self._seconds("prune"), self._meta_model.loaded_embeddings(self._copied_rest()):
             self._block_inputs.detect_output_format()
             self._block_inputs.embed(self._calibration, streams.calibration.append)
             self._evaluation.embed(streams)
@@ -200,6 +203,17 @@ class ModelPruner:
         for hidden in streams.calibration if self._recipe.follows_dense else ():
             streams.dense_calibration.append(hidden)
         trim_heap()
+
+    def _copied_rest(self) -> dict[str, Tensor]:
+        """Copy the tensors outside the blocks to the output; return those of the embeddings.
+
+        Nothing changes them, so that this need not wait, and spares a second reading.
+        """
+        if not self._ranks.is_main:
+            return {}
+        names = set(self._meta_model.embedding_names)
+        plain, joined = self._meta_model.weights.sources_of(names.__contains__)
+        return self._output.copy_rest({*plain, *joined})
 
     def _check_removal(self) -> None:
         """Check what is removed before it is measured, which can take long."""

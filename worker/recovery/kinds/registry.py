@@ -53,6 +53,6 @@ def check_pattern(kind: Kind, pattern: Pattern | None) -> None:
     """
     if kind == "ast" and pattern is None:
         raise RecoveryError(
-            "recover ast changes the mask, but the pattern that it has to satisfy is not known; "
-            "set recover to masked"
+            "recover ast changes the mask, but the pattern that it has to satisfy is not known",
+            "set recover to masked",
         )

@@ -253,10 +253,7 @@ def download(
         int, typer.Option(min=1, help="How many pieces of files to download at once.")
     ] = PARALLEL,
     format: Annotated[
-        Format,
-        typer.Option(
-            help="compact: send fewer bytes, and expand them here; needs numpy, never resumes."
-        ),
+        Format, typer.Option(help="zstd: send fewer bytes, and write the same files.")
     ] = "plain",
     as_json: JsonOption = False,
 ) -> None:

@@ -88,10 +88,15 @@ def doctor(context: typer.Context) -> None:
     _exec("doctor", context.args, ("sqlalchemy", "celery"), "embedded")
 
 
-@app.command(context_settings=PASS_ARGUMENTS_ON)
-def compact(context: typer.Context) -> None:
-    """Write a model's folder without its zeros; see --help for the options."""
-    _exec("compact", context.args, FILES, "files")
+@app.command(context_settings=PASS_ARGUMENTS_ON, hidden=True)
+def compact() -> None:
+    """Say what has replaced this command of 0.2."""
+    stderr.print(
+        "zpruner compact was removed: `tar --zstd -cf OUT.tar.zst FOLDER` makes smaller files. "
+        "zpruner expand still restores compact folders.",
+        markup=False,
+    )
+    raise typer.Exit(USAGE)
 
 
 @app.command(context_settings=PASS_ARGUMENTS_ON)

@@ -1,6 +1,5 @@
 """The command ``zpruner verify``."""
 
-import hashlib
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +11,7 @@ from zpruner.cli.printable import printable
 from zpruner.cli.statements import comparison_table, print_differing, read_statement
 from zpruner.cli.terminal import JOB_FAILED, print_response, stderr
 from zpruner.client.models.provenance import ENVELOPE, FILE, compare_digests
+from zpruner.files.digests import file_sha256
 
 MOST_LINKS = 20
 """How many links are named."""
@@ -35,7 +35,9 @@ def verify(
     _refuse_links(folder)
     expected = read_statement(folder, "FOLDER").digests
     error = _signature_error(folder, public_key) if public_key else None
-    found = {name: _sha256(path) for name, path in _files(folder).items() if name not in UNLISTED}
+    found = {
+        name: file_sha256(path) for name, path in _files(folder).items() if name not in UNLISTED
+    }
     files = compare_digests(expected, found)
     print_response(files, as_json, comparison_table)
     print_differing(files, "all files are as the job wrote them")
@@ -72,8 +74,3 @@ def _refuse_links(folder: Path) -> None:
 def _files(folder: Path) -> dict[str, Path]:
     paths = (path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): path for path in paths}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -37,7 +37,7 @@ class Body(Protocol):
         """Yield the lines of the body."""
 
     def pieces(self) -> AsyncIterator[bytes]:
-        """Yield the bytes of the body."""
+        """Yield the bytes of the body, as they were sent: still compressed, if they were."""
 
 
 class Transport(Generic[Mode]):

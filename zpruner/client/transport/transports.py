@@ -179,8 +179,8 @@ class SyncBody:
             yield line
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """Yield the bytes of the body."""
-        for piece in self.response.iter_bytes():
+        """Yield the bytes of the body, as they were sent."""
+        for piece in self.response.iter_raw():
             yield piece
 
 
@@ -199,8 +199,8 @@ class AsyncBody:
         return self.response.aiter_lines()
 
     def pieces(self) -> AsyncIterator[bytes]:
-        """Yield the bytes of the body."""
-        return self.response.aiter_bytes()
+        """Yield the bytes of the body, as they were sent."""
+        return self.response.aiter_raw()
 
 
 @dataclass(frozen=True)

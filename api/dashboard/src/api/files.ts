@@ -6,10 +6,10 @@ import type { components } from "./schema.d.ts";
 
 export type Link = components["schemas"]["LinkRead"];
 
-/** What is downloaded: one file, or the archive of a job, plain or compact. */
+/** What is downloaded: one file, or the archive of a job, plain or compressed. */
 export type Target =
   | { artifact: string; url: string }
-  | { job: string; url: string; format?: "compact" };
+  | { job: string; url: string; format?: "zstd" };
 
 const DOWNLOAD_S = 300;
 /** How long a shared link is valid. */

@@ -639,8 +639,9 @@ export interface paths {
          *
          *     With the query of a link from `create_link`, no key is needed. The file is checked first, unless
          *     it has not changed since its last check. If it is damaged, or a retention rule deleted it, the
-         *     status is 410. If the service stores its files in a bucket, the response to a GET request for a
-         *     large file is a redirect to it (307).
+         *     status is 410. With `Accept-Encoding: zstd` and no other coding, a whole file is compressed, and
+         *     its length is not known. If the service stores its files in a bucket, the response to a GET
+         *     request for a large file is a redirect to it (307), except with `identity;q=0`.
          */
         get: operations["get_artifact"];
         put?: never;
@@ -653,8 +654,9 @@ export interface paths {
          *
          *     With the query of a link from `create_link`, no key is needed. The file is checked first, unless
          *     it has not changed since its last check. If it is damaged, or a retention rule deleted it, the
-         *     status is 410. If the service stores its files in a bucket, the response to a GET request for a
-         *     large file is a redirect to it (307).
+         *     status is 410. With `Accept-Encoding: zstd` and no other coding, a whole file is compressed, and
+         *     its length is not known. If the service stores its files in a bucket, the response to a GET
+         *     request for a large file is a redirect to it (307), except with `identity;q=0`.
          */
         head: operations["head_artifact"];
         patch?: never;
@@ -691,12 +693,11 @@ export interface paths {
         };
         /**
          * Get Archive
-         * @description Return all of a job's files as one tar archive.
+         * @description Return all of a job's files as one tar archive, or as one that is compressed by zstd.
          *
-         *     In the compact format, each safetensors file has its compact form, which `zpruner expand` reads;
-         *     the metric `compact_size_bytes` is their size, and the response has no `Content-Length`. The
-         *     status is 410 if a file is damaged, or was deleted by a retention rule. With the query of a link
-         *     from `create_archive_link`, to which `&format=compact` may be added, no key is needed.
+         *     The length of a compressed archive is not known. The status is 410 if a file is damaged, or was
+         *     deleted by a retention rule. With the query of a link from `create_archive_link`, to which
+         *     `&format=zstd` may be added, no key is needed.
          */
         get: operations["get_archive"];
         put?: never;
@@ -705,12 +706,11 @@ export interface paths {
         options?: never;
         /**
          * Get Archive
-         * @description Return all of a job's files as one tar archive.
+         * @description Return all of a job's files as one tar archive, or as one that is compressed by zstd.
          *
-         *     In the compact format, each safetensors file has its compact form, which `zpruner expand` reads;
-         *     the metric `compact_size_bytes` is their size, and the response has no `Content-Length`. The
-         *     status is 410 if a file is damaged, or was deleted by a retention rule. With the query of a link
-         *     from `create_archive_link`, to which `&format=compact` may be added, no key is needed.
+         *     The length of a compressed archive is not known. The status is 410 if a file is damaged, or was
+         *     deleted by a retention rule. With the query of a link from `create_archive_link`, to which
+         *     `&format=zstd` may be added, no key is needed.
          */
         head: operations["head_archive"];
         patch?: never;
@@ -4684,7 +4684,7 @@ export interface components {
         LinkRead: {
             /**
              * Url
-             * @description Anyone who has it can download the file, with `GET`, `HEAD` and `Range`, or the archive, with `GET` and `HEAD`, also with `&format=compact` after it.
+             * @description Anyone who has it can download the file, with `GET`, `HEAD` and `Range`, or the archive, with `GET` and `HEAD`, also with `&format=zstd` after it.
              */
             url: string;
             /**
@@ -10694,8 +10694,8 @@ export interface operations {
     get_archive: {
         parameters: {
             query?: {
-                /** @description Whether the weights are as the job wrote them, or without their zeros. */
-                format?: "plain" | "compact";
+                /** @description Whether the archive is compressed by zstd (.tar.zst). */
+                format?: "plain" | "zstd";
                 expires?: number | null;
                 key?: string | null;
                 sig?: string | null;
@@ -10722,6 +10722,7 @@ export interface operations {
                 };
                 content: {
                     "application/x-tar": string;
+                    "application/zstd": string;
                 };
             };
             /** @description The client already has this archive. */
@@ -10767,8 +10768,8 @@ export interface operations {
     head_archive: {
         parameters: {
             query?: {
-                /** @description Whether the weights are as the job wrote them, or without their zeros. */
-                format?: "plain" | "compact";
+                /** @description Whether the archive is compressed by zstd (.tar.zst). */
+                format?: "plain" | "zstd";
                 expires?: number | null;
                 key?: string | null;
                 sig?: string | null;
@@ -10795,6 +10796,7 @@ export interface operations {
                 };
                 content: {
                     "application/x-tar": string;
+                    "application/zstd": string;
                 };
             };
             /** @description The client already has this archive. */

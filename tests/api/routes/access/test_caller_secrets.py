@@ -4,7 +4,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.app import create_app
-from api.settings import ApiSettings
+from api.core.settings import ApiSettings
 from db.core.session import Sessions
 from db.tables.access import AccessScope
 from tests.db.conftest import (  # noqa: F401 - fixtures: the routes are tested on both databases

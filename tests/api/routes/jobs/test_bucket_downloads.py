@@ -8,8 +8,8 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
+from api.core.settings import ApiSettings
 from api.routes.jobs import artifacts
-from api.settings import ApiSettings
 from db.buckets.bucket import Bucket
 from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
@@ -82,6 +82,17 @@ def test_small_files_and_reports_are_sent_by_the_api(client: TestClient, job_id:
     assert (response.status_code, response.content) == (206, FILES["report.json"][1:4])
     assert client.get(report["url"]).content == FILES["report.json"]
     assert client.get(f"/v1/jobs/{job_id}/manifest").json() == {"blocks": []}
+
+
+def test_a_client_that_takes_only_compressed_bytes_is_sent_them_by_the_api(
+    client: TestClient, weights: dict[str, Any]
+) -> None:
+    accepted = {"accept-encoding": "zstd, identity;q=0"}
+    response = client.get(weights["url"], headers=accepted)
+    assert (response.status_code, response.headers["content-encoding"]) == (200, "zstd")
+    assert response.content == WEIGHTS  # the test client expands it
+    redirected = client.get(weights["url"], headers={"accept-encoding": "zstd"})
+    assert redirected.status_code == 307
 
 
 @pytest.mark.parametrize("header", [{"sec-fetch-mode": "cors"}, {"if-match": None}])

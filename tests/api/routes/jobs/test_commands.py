@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 from pydantic import SecretStr
 
 from api.app import create_app
-from api.settings import ApiSettings
+from api.core.settings import ApiSettings
 from db.core.session import Sessions
 from db.core.states import FINAL, JobState
 from db.files.artifact_store import ArtifactStore

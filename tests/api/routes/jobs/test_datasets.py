@@ -18,7 +18,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from api.app import create_app
-from api.settings import ApiSettings
+from api.core.settings import ApiSettings
 from db.access.keys import Quotas
 from db.core.session import Sessions
 from db.core.states import JobState

@@ -21,7 +21,7 @@ from db.events.event_order import order_events
 from db.tables.access import ApiKey
 from db.tables.jobs import Job
 from tests.api.live import serving
-from tests.api.web.streams import STREAM, claim, run
+from tests.api.services.streams import STREAM, claim, run
 from tests.factories import make_job, make_key
 from worker.control import cleanup
 

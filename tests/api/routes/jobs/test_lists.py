@@ -7,7 +7,7 @@ from fastapi.testclient import TestClient
 from db.core.session import Sessions
 from db.core.states import JobState
 from tests.api.requests import operations
-from tests.api.web.streams import run
+from tests.api.services.streams import run
 from tests.factories import make_job, make_spec
 from tests.fakes import ListQueue
 

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import update
 
 from api.app import create_app
-from api.settings import ApiSettings
+from api.core.settings import ApiSettings
 from db.core.retention_rules import RetentionRule
 from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore

@@ -10,8 +10,8 @@ from fastapi.testclient import TestClient
 from sqlalchemy import delete, update
 
 from api.app import create_app
+from api.core.settings import ApiSettings
 from api.services import readiness
-from api.settings import ApiSettings
 from db.core.clock import now
 from db.core.session import Sessions
 from db.scheduling.control_heartbeat import HeartbeatRepository

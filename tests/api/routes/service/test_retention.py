@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from api.settings import ApiSettings
+from api.core.settings import ApiSettings
 from db.core.retention_rules import RetentionRule
 from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore

@@ -1,6 +1,5 @@
 """A job reads the weights that it has written, and says which patterns they hold."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, PretrainedConfig
+from transformers import PretrainedConfig
 from typer.testing import CliRunner
 
 from db.files.sealed_folder import seal
@@ -19,7 +18,6 @@ from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
 from worker.pruning.base.generators import run_to_end
 from zpruner.cli.folders import app
-from zpruner.files.folder import compact_folder, expand_folder
 
 MODELS: dict[str, PretrainedConfig] = {
     "llama-tied": FAMILIES["llama-tied"],
@@ -124,23 +122,3 @@ def test_one_weight_more_in_one_group_is_found_in_the_file(tmp_path: Path) -> No
     assert code == 1
     (broken,) = found["patterns"]["2:4"]["broken"]
     assert (broken["tensor"], broken["broken"]) == (name, 1)
-
-
-def test_the_size_in_compact_form_is_that_of_the_folder_and_an_expanded_model_loads(
-    tmp_path: Path,
-) -> None:
-    report = pruned(tmp_path, FAMILIES["llama-tied"], sparsity=0.7)
-    out, small, again = (tmp_path / name for name in ("out", "small", "again"))
-
-    compact_folder(out, small)
-    expand_folder(small, again)
-
-    sizes = [path.stat().st_size for path in small.glob("*.compact.safetensors")]
-    assert sum(sizes) == report["metrics"]["compact_size_bytes"]
-    for line in (out / "SHA256SUMS").read_text().splitlines():
-        digest, _, name = line.partition("  ")
-        assert hashlib.sha256((again / name).read_bytes()).hexdigest() == digest
-    first, second = (AutoModelForCausalLM.from_pretrained(one) for one in (out, again))
-    ids = random_ids(1, 8)
-    with torch.no_grad():
-        assert torch.equal(first(ids).logits, second(ids).logits)

@@ -115,7 +115,7 @@ def variant_of(solver: Solver, variant: Variant) -> Solver:
 
 def _joint_choice(pattern: NofM | None, weight: Tensor) -> Choose:
     if pattern is None:
-        raise PatternError("variants ms and mm compare sets of a group; choose N:M, or sm or ss")
+        raise PatternError("variants ms and mm compare sets of a group", "choose N:M, or sm or ss")
     pattern.check_splits(weight)
     kept = pattern.n
     return lambda group, factor, _: joint_keep(group, factor.T @ factor, kept)

@@ -1,6 +1,5 @@
 """Measurements of a dense model, cached for later runs, such as the other runs of a grid search."""
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -9,6 +8,7 @@ from typing import Any, TypeVar
 
 from worker.pruning.base.durable_files import move_into_place
 from worker.pruning.distributed.ranks import Ranks
+from worker.pruning.sweep.fingerprint import json_digest
 from worker.pruning.sweep.recipe.measurement import Measurement
 
 T = TypeVar("T")
@@ -55,8 +55,7 @@ class MeasurementCache:
     def _path(self, basis: Mapping[str, Any]) -> Path | None:
         if self._folder is None:
             return None
-        key = hashlib.sha256(json.dumps(basis, sort_keys=True).encode()).hexdigest()
-        return self._folder / f"{key}.json"
+        return self._folder / f"{json_digest(basis)}.json"
 
 
 def measurement_basis(

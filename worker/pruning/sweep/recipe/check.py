@@ -45,7 +45,8 @@ def check_recipe(recipe: Recipe, meta_model: MetaModel) -> None:
         if not recipe.all_rounded_layers(meta_model):
             skipped = ", ".join(recipe.quantization.skip)
             raise QuantizationError(
-                f"its skip {skipped} leaves no layer to quantise; skip fewer, or leave quantize out"
+                f"its skip {skipped} leaves no layer to quantise",
+                "skip fewer, or leave quantize out",
             )
     recipe.scheme(meta_model)
 
@@ -62,14 +63,14 @@ def _check_globs(globs: Sequence[str], meta_model: MetaModel) -> None:
         if not any(fnmatchcase(name, glob) for name in names):
             first = f"{meta_model.block_name(0)}.{linear_layers(meta_model.blocks[0])[0].name}"
             raise SkipError(
-                f"no layer of the model matches {glob!r}; layers have names such as {first}"
+                f"no layer of the model matches {glob!r}", f"layers have names such as {first}"
             )
 
 
 def _check_layers(recipe: Recipe, layers: Sequence[tuple[str, LinearLayer]]) -> None:
     """Check that there are layers, each with the name of its block, and that the pattern fits."""
     if not layers and recipe.removal is None:
-        raise SkipError(f"skip {', '.join(recipe.skip)} leaves no layer to prune; skip fewer")
+        raise SkipError(f"skip {', '.join(recipe.skip)} leaves no layer to prune", "skip fewer")
     pattern = recipe.pattern
     if isinstance(pattern, NofM):
         for block, layer in layers:
@@ -84,8 +85,8 @@ def _check_groups(recipe: Recipe, pattern: NofM, name: str, inputs: int) -> None
         return
     rows = f"{name} has rows of {inputs} weights, which do not split into groups of"
     if recipe.binarization is not None:
-        raise BinarizationError(f"{rows} {GROUP}; skip it, or leave binarize out")
-    raise PatternError(f"{rows} {pattern.m}; skip it, or choose another pattern")
+        raise BinarizationError(f"{rows} {GROUP}", "skip it, or leave binarize out")
+    raise PatternError(f"{rows} {pattern.m}", "skip it, or choose another pattern")
 
 
 def _check_counts(recipe: Recipe, pattern: Unstructured, layers: Sequence[LinearLayer]) -> None:
@@ -96,7 +97,7 @@ def _check_counts(recipe: Recipe, pattern: Unstructured, layers: Sequence[Linear
     if count == 0 < pattern.sparsity and recipe.allocation == "uniform":
         lowest = ceil(1e6 / size) / 1e6  # more than half a weight, and few digits
         raise SparsityError(
-            f"no weight would be dropped of a {pattern.scope} of {size:,} weights, the largest; "
-            f"set sparsity to {lowest:g} or more"
+            f"no weight would be dropped of a {pattern.scope} of {size:,} weights, the largest",
+            f"set sparsity to {lowest:g} or more",
         )
     recipe.increment.check_divides(count, "weights")

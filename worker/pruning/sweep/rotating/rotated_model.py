@@ -200,8 +200,8 @@ class ModelRotator:
         expected = after - before
         if float((outputs - after).norm()) > _LARGEST_CHANGE * float(expected.norm()):
             raise RotationError(
-                f"{self._meta_model.block_name(index)} computes something else when it is rotated; "
-                "leave rotate out"
+                f"{self._meta_model.block_name(index)} computes something else when it is rotated",
+                "leave rotate out",
             )
 
     def _outside(self, names: list[str], residual: Rotation | None) -> dict[str, Tensor]:

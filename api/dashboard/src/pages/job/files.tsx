@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import type { Artifact, Job, Status } from "../../api/client.ts";
-import { isFinal, jobArtifacts, number } from "../../api/jobs.ts";
+import { isFinal, jobArtifacts } from "../../api/jobs.ts";
 import { useMay } from "../../api/keys.ts";
 import { bytes } from "../../format.ts";
 import { Code } from "../../ui/code.tsx";
@@ -126,8 +126,6 @@ function Archive({ job, files, verifying }: ListProps & { job: Job }) {
   const sharing = useShare(target);
   const resume = `zpruner download ${job.id} pruned`;
   const known = files.flatMap((one) => verifying.of(one) ?? []);
-  const compact = number(job.result?.compact_size_bytes);
-  const weights = sizeOf(files.filter(isShard));
   return (
     <>
       <div className="row tight">
@@ -147,9 +145,7 @@ function Archive({ job, files, verifying }: ListProps & { job: Job }) {
         <span role="status">{summaryOf(known, files.length)}</span>
       </div>
       <Shared sharing={sharing} name="all files" />
-      {(compact === null || compact < weights) && (
-        <Compact job={job} compact={compact} weights={weights} />
-      )}
+      <Compressed job={job} />
       {error !== null && <ErrorNote error={error} />}
       <p className="faint">
         For large models, use the command line: it resumes interrupted downloads and verifies every
@@ -160,26 +156,19 @@ function Archive({ job, files, verifying }: ListProps & { job: Job }) {
   );
 }
 
-/**
- * The files without the zeros of the weights, and how much smaller they are.
- *
- * @param compact the size of the weights without zeros; null for a job of an earlier release.
- * @param weights the size of the weights as they are.
- */
-function Compact(props: { job: Job; compact: number | null; weights: number }) {
-  const { job, compact, weights } = props;
-  const target = { job: job.id, url: job.links.archive, format: "compact" as const };
-  const { start, error, isBusy } = useDownload(target, `${job.id}.compact.tar`);
+/** All files in fewer bytes. */
+function Compressed({ job }: { job: Job }) {
+  const target = { job: job.id, url: job.links.archive, format: "zstd" as const };
+  const { start, error, isBusy } = useDownload(target, `${job.id}.tar.zst`);
   return (
     <>
       <div className="row tight">
         <button type="button" onClick={start} disabled={isBusy}>
           <Icon name="download" />
-          Download compact (tar)
+          Download compressed (tar.zst)
         </button>
         <span className="faint">
-          {compact !== null && `${bytes(compact)} of weights instead of ${bytes(weights)}. `}
-          The zeros are left out; <span className="mono">zpruner expand</span> restores every byte.
+          The same files in fewer bytes; <span className="mono">tar xf</span> reads it.
         </span>
       </div>
       {error !== null && <ErrorNote error={error} />}

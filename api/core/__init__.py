@@ -1,0 +1,1 @@
+"""What the rest of the API needs: settings, the caller, responses with problems, cached reads."""

@@ -1,0 +1,29 @@
+"""Which content coding a response has: zstd, or none (`identity`)."""
+
+import re
+
+from fastapi import Request
+
+_CODING = re.compile(r"([\w*-]+)(?:;q=([01](?:\.\d{0,3})?))?", re.ASCII)
+
+
+def wants_zstd(request: Request) -> bool:
+    """Whether a file is to be compressed: `Accept-Encoding` names zstd, and no other coding.
+
+    Browsers and libraries name it beside all others that they can expand. They would lose a
+    download's length, and with it its progress and its resumption.
+    """
+    accepted = {name for name, weight in _weights(request).items() if weight > 0}
+    return accepted - {"identity"} == {"zstd"}
+
+
+def refuses_identity(request: Request) -> bool:
+    """Whether bytes without a content coding are no use to the client (`identity;q=0`)."""
+    return _weights(request).get("identity") == 0
+
+
+def _weights(request: Request) -> dict[str, float]:
+    """Return the weight of each coding in `Accept-Encoding`; none if the header is malformed."""
+    header = request.headers.get("accept-encoding", "").replace(" ", "").lower()
+    codings = [_CODING.fullmatch(coding) for coding in header.split(",")]
+    return {one[1]: float(one[2] or 1) for one in codings if one} if all(codings) else {}
