@@ -2,13 +2,13 @@
 
 import gc
 import logging
+import random
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from random import Random
 
 from db.access.keys import KeyRepository, Quotas
 from db.files.stores import open_uploads
@@ -63,7 +63,8 @@ class Simulator:
 
     def run(self, seed: int, *, traced: bool = False) -> Outcome:
         """Run the schedule of a seed."""
-        drawn = plan(Random(seed))
+        random.seed(seed)  # the service draws the jitter of its retries from it
+        drawn = plan(random.Random(seed))
         trace: list[str] | None = [str(drawn)] if traced else None
         world = World(
             seed, drawn, self._database, self._store, self._settings, self._uploads, trace
