@@ -254,14 +254,13 @@ def enqueue(service: Service, job_id: str) -> None:
 
 
 def publish(service: Service, job_id: str) -> None:
-    """Publish a job's broker message, if the job still waits in a queue.
+    """Publish a job's broker message; the relay publishes it later if the job awaits a check.
 
     Raises:
         SQLAlchemyError: the database failed.
     """
     with service.sessions() as session:
-        is_pending = CheckRepository(session).is_pending(job_id)  # the relay publishes it later
-        queue = None if is_pending else QueueRepository(session).queue_of(job_id)
+        queue = QueueRepository(session).queue_of(job_id)
     if queue is not None and service.queue.push(job_id, queue):
         with service.sessions.begin() as session:
             RecoveryRepository(session).mark_pushed([job_id])

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, DateTime, Dialect, Float, TypeDecorator, bindparam
+from sqlalchemy import ColumnElement, DateTime, Dialect, TypeDecorator, literal_column
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -48,7 +48,7 @@ class DatabaseTime(FunctionElement[datetime]):
 @lru_cache(maxsize=64)  # statements that are built once contain it, and others build faster
 def now(offset: timedelta = timedelta(0)) -> DatabaseTime:
     """Return SQL for the database's current time plus `offset`."""
-    return DatabaseTime(bindparam(None, offset.total_seconds(), type_=Float(), unique=True))
+    return DatabaseTime(literal_column(str(offset.total_seconds())))
 
 
 def was_set_back(written: Any) -> ColumnElement[bool]:
@@ -61,11 +61,11 @@ def was_set_back(written: Any) -> ColumnElement[bool]:
 def _postgresql(element: DatabaseTime, compiler: SQLCompiler, **kw: Any) -> str:
     # now() is the start of the transaction; a heartbeat written in a slow one would seem old.
     seconds = compiler.process(element.clauses, **kw)
-    return f"(clock_timestamp() + make_interval(secs => CAST({seconds} AS double precision)))"
+    return f"(clock_timestamp() + make_interval(secs => {seconds}))"
 
 
 @compiles(DatabaseTime, "sqlite")
 def _sqlite(element: DatabaseTime, compiler: SQLCompiler, **kw: Any) -> str:
     # SQLAlchemy's text format has six digits of a second; SQLite provides three.
     seconds = compiler.process(element.clauses, **kw)
-    return f"(strftime('%Y-%m-%d %H:%M:%f', 'now', {seconds} || ' seconds') || '000')"
+    return f"(strftime('%Y-%m-%d %H:%M:%f', 'now', '{seconds} seconds') || '000')"

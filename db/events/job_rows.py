@@ -4,6 +4,7 @@ None of them commits.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Table, bindparam, func, insert, select, update
@@ -12,8 +13,24 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from db.core.clock import now
 from db.core.errors import JobNotFoundError
+from db.core.states import JobState, Phase
 from db.tables.base import Document
 from db.tables.jobs import Job, JobEvent
+
+
+@dataclass(frozen=True)
+class HeldJob:
+    """What a worker's writes need of the row of its job: reading all columns takes far longer."""
+
+    id: str
+    status: JobState
+    phase: Phase | None
+    attempt: int
+    progress: float
+    block_index: int | None
+    block_total: int | None
+    block_name: str | None
+    warnings: list[str]
 
 
 def get_job(session: Session, job_id: str, *, locked: bool = False) -> Job:
@@ -54,7 +71,7 @@ def change_of_job(
 ) -> ReturningUpdate[Job]:
     """Return the UPDATE that `change_job` executes, for callers that build it once."""
     if versioned:
-        values = {"version": Job.version + 1, "updated_at": now(), **values}
+        values = {**visible_change(), **values}
     return (
         update(Job)
         .where(Job.id == bindparam("changed_job"), *where)
@@ -62,6 +79,11 @@ def change_of_job(
         .returning(Job)
         .execution_options(populate_existing=True, synchronize_session=False)
     )
+
+
+def visible_change() -> dict[str, Any]:
+    """Return the columns to set in any change that clients can see."""
+    return {"version": Job.__table__.c.version + 1, "updated_at": now()}
 
 
 def run_change(
@@ -74,7 +96,9 @@ def run_change(
     return session.scalar(change, {"changed_job": job_id, **(parameters or {})})
 
 
-def record_event(session: Session, job: Job, kind: str, data: Document | None = None) -> None:
+def record_event(
+    session: Session, job: Job | HeldJob, kind: str, data: Document | None = None
+) -> None:
     """Insert the job's next event.
 
     Call it after `change_job`: the row lock of that UPDATE prevents two transactions from using

@@ -5,7 +5,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, literal, null
+from sqlalchemy import ColumnElement, case, literal, literal_column, null
 
 from db.core.clock import now
 from db.core.states import FINAL, HELD, NEXT, JobState
@@ -61,9 +61,9 @@ def allowed_actions(state: JobState) -> list[str]:
 def is_in(*states: JobState) -> ColumnElement[bool]:
     """Return SQL for whether the job is in one of the states.
 
-    Each state is a parameter of its own: a list as one parameter is expanded at every execution.
+    It has no parameters: a list as one is expanded at every execution.
     """
-    return Job.status.in_([literal(state, STATE) for state in states])
+    return Job.__table__.c.status.in_([literal_column(f"'{state.name}'") for state in states])
 
 
 def leading_to(wanted: JobState) -> list[JobState]:

@@ -12,6 +12,11 @@ from db.tables.labels import JobLabel, Label
 def sync_labels(session: Session, job: Job) -> None:
     """Update the copies of a job's labels to match its row."""
     session.execute(_DELETE, {"labelled": job.id})
+    add_labels(session, job)
+
+
+def add_labels(session: Session, job: Job) -> None:
+    """Insert the copies of a new job's labels."""
     rows = [
         {"job_id": job.id, "name": name, "value": value, "created_at": job.created_at}
         for name, value in job.labels.items()

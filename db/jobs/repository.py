@@ -13,7 +13,7 @@ from db.core.states import JobState
 from db.events.job_events import IDS_AT_ONCE
 from db.events.job_rows import get_job, record_event
 from db.files.datasets import DatasetRepository
-from db.jobs.labels import sync_labels
+from db.jobs.labels import add_labels
 from db.jobs.listing import (
     ALL_JOBS,
     Facets,
@@ -114,7 +114,7 @@ class JobRepository:
         )
         self._session.add(job)
         self._session.flush()
-        sync_labels(self._session, job)
+        add_labels(self._session, job)
         register_key(self._session, new.created_by)
         record_event(self._session, job, "status")
         return job

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import lru_cache
-from typing import Any
 
-from sqlalchemy import BindParameter, bindparam, case, func, or_, select, true
+from sqlalchemy import BindParameter, bindparam, case, func, literal, or_, select, true
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate
 
@@ -51,10 +50,8 @@ class ClaimRepository:
             queues: the queues that the worker serves; empty for any.
         """
         sweep_id = lock_sweep(self._session, job_id)
-        claim = _claim(self._lease, sweep_id, has_queues=bool(queues))
-        values: dict[str, Any] = {"claimed_by": worker, "claimed_on": worker_id}
-        if queues:
-            values["served"] = list(queues)
+        claim = _claim(self._lease, sweep_id, tuple(queues))
+        values = {"claimed_by": worker, "claimed_on": worker_id}
         job = run_change(self._session, claim, job_id, values)
         if job is not None:
             record_event(self._session, job, "status", {"worker": worker, "device": job.device})
@@ -63,14 +60,14 @@ class ClaimRepository:
 
 
 @lru_cache(maxsize=16)
-def _claim(lease: timedelta, sweep_id: str | None, *, has_queues: bool) -> ReturningUpdate[Job]:
+def _claim(lease: timedelta, sweep_id: str | None, queues: tuple[str, ...]) -> ReturningUpdate[Job]:
     was_lost = lost(JobState.running)
     worker_id: BindParameter[str | None] = bindparam("claimed_on")
     crashed = was_lost & ~starved()
     return change_of_job(
         or_(Job.status == JobState.queued, was_lost & or_(starved(), strikes() < MAX_CRASHES)),
         ~is_draining(worker_id),
-        Job.queue.in_(bindparam("served", expanding=True)) if has_queues else true(),
+        Job.queue.in_([literal(queue) for queue in queues]) if queues else true(),
         is_runnable(sweep_id) if sweep_id is not None else is_due() & ~awaits_check(),
         values=IDLE
         | entering(JobState.running)

@@ -45,18 +45,11 @@ def record_claim(session: Session, created_by: str | None) -> None:
     session.execute(_RECORD_CLAIM, {"key": created_by or NO_KEY})
 
 
-_REGISTER_KEY = (
-    insert(cast("Table", LastClaim.__table__))
-    .values({LastClaim.created_by: bindparam("key"), LastClaim.claim_number: 0})
-    .on_conflict_do_nothing()
-)
-_LATEST = select(func.coalesce(func.max(LastClaim.claim_number), 0) + 1).scalar_subquery()
-_RECORD_CLAIM = (
-    update(LastClaim)
-    .where(LastClaim.created_by == bindparam("key"))
-    .values(claim_number=_LATEST)
-    .execution_options(synchronize_session=False)
-)
+_TURNS = cast("Table", LastClaim.__table__)
+_THIS = _TURNS.c.created_by == bindparam("key")
+_REGISTER_KEY = insert(_TURNS).values(created_by=bindparam("key"), turn=0).on_conflict_do_nothing()
+_LATEST = select(func.coalesce(func.max(_TURNS.c.turn), 0) + 1).scalar_subquery()
+_RECORD_CLAIM = update(_TURNS).where(_THIS).values(turn=_LATEST)
 
 
 def claim_order(session: Session, waiting: Conditions) -> Iterator[tuple[Conditions, Values]]:

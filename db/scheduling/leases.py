@@ -4,12 +4,14 @@ Each write names the number of the worker's attempt, and fails once another atte
 """
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import fields
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, select, update
+from sqlalchemy import Select, Table, bindparam, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate
 
@@ -17,7 +19,7 @@ from db.core.clock import now
 from db.core.errors import JobNotFoundError, LeaseLostError
 from db.core.problem import Problem
 from db.core.states import HELD, JobState, Phase
-from db.events.job_rows import change_job, change_of_job, record_event, run_change
+from db.events.job_rows import HeldJob, change_job, record_event, visible_change
 from db.events.transitions import LEASE, entering, is_in, leading_to, lease_fields, releasing
 from db.files.sealed_folder import NewArtifact
 from db.outputs.repository import OutputRepository
@@ -87,10 +89,10 @@ class LeaseRepository:
         """
         # Reading first is safe: only the attempt that holds the job writes its phase.
         before = self._session.scalar(_PHASE, {"job": job_id})
-        fields = _progress(phase, fraction, block, eta)
+        new = _progress(phase, fraction, block, eta)
         if self._is_further(job_id, attempt, block, recovery, step):
-            fields |= {"strikes": 0, "retries": 0}
-        job = self._renew(job_id, attempt, **fields)
+            new |= {"strikes": 0, "retries": 0}
+        job = self._renew(job_id, attempt, **new)
         if phase is not None and phase != before:
             record_event(self._session, job, "phase")
         is_finished = step is not None and step["result"] is not None
@@ -103,9 +105,8 @@ class LeaseRepository:
     ) -> None:
         """Renew the lease and store a block's report, replacing any earlier one of this attempt."""
         self.heartbeat(job_id, attempt)
-        report = BlockReport(job_id=job_id, attempt=attempt, index=index, name=name, data=data)
-        self._session.merge(report)
-        self._session.flush()
+        report = {"job_id": job_id, "attempt": attempt, "index": index, "name": name, "data": data}
+        self._session.execute(_STORE_REPORT, report)
 
     def report_resume(self, job_id: str, attempt: int, kept: Document) -> None:
         """Record how many blocks or recovery steps earlier attempts finished; renew the lease."""
@@ -218,13 +219,15 @@ class LeaseRepository:
             self._session, job_id, attempt, recovery
         )
 
-    def _renew(self, job_id: str, attempt: int, **values: Any) -> Job:
+    def _renew(self, job_id: str, attempt: int, **values: Any) -> HeldJob:
         """Renew the lease of a held job and set the given columns."""
         change = _renewal(self._lease, tuple(sorted(values)))
-        job = run_change(self._session, change, job_id, _parameters(attempt, values))
-        if job is None:
+        parameters = {"job": job_id, "held_attempt": attempt}
+        parameters |= {f"new_{name}": value for name, value in values.items()}
+        row = self._session.execute(change, parameters).one_or_none()
+        if row is None:
             raise LeaseLostError(job_id, attempt)
-        return job
+        return HeldJob(*row)
 
     def _finish(
         self,
@@ -244,33 +247,36 @@ class LeaseRepository:
         return job
 
 
-_THIS = Job.id == bindparam("job")
-_STATUS = select(Job.status, Job.attempt).where(_THIS)
-_PHASE, _RETRIES, _GATE = (
-    select(Job.phase).where(_THIS),
-    select(Job.retries).where(_THIS),
-    select(Job.gate).where(_THIS),
+_INSERT_REPORT = insert(cast("Table", BlockReport.__table__))
+_STORE_REPORT = _INSERT_REPORT.on_conflict_do_update(
+    index_elements=["job_id", "attempt", "index"],
+    set_={"name": _INSERT_REPORT.excluded.name, "data": _INSERT_REPORT.excluded.data},
 )
+# Statements on the table, without its mapped class, take less time to execute.
+_JOBS = cast("Table", Job.__table__)
+_THIS = _JOBS.c.id == bindparam("job")
+_HELD_BY_THIS = (_THIS, _JOBS.c.attempt == bindparam("held_attempt"), is_in(*HELD))
+_STATUS: Select[JobState, int] = select(_JOBS.c.status, _JOBS.c.attempt).where(_THIS)
+_PHASE: Select[Phase | None] = select(_JOBS.c.phase).where(_THIS)
+_RETRIES: Select[int] = select(_JOBS.c.retries).where(_THIS)
+_GATE: Select[Document | None] = select(_JOBS.c.gate).where(_THIS)
 
 
 @lru_cache(maxsize=64)
 def _heartbeat(lease: timedelta) -> ReturningUpdate[JobState]:
-    held = (_THIS, Job.attempt == bindparam("held_attempt"), is_in(*HELD))
-    renewed = update(cast("Table", Job.__table__)).where(*held).values(**lease_fields(lease))
-    return renewed.returning(Job.status)
+    return (
+        update(_JOBS).where(*_HELD_BY_THIS).values(**lease_fields(lease)).returning(_JOBS.c.status)
+    )
 
 
 @lru_cache(maxsize=64)
-def _renewal(lease: timedelta, names: tuple[str, ...]) -> ReturningUpdate[Job]:
-    """Return the UPDATE that renews a lease and sets the named columns."""
-    new: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
-    held = (Job.attempt == bindparam("held_attempt"), is_in(*HELD))
-    return change_of_job(*held, values=lease_fields(lease) | new, versioned=bool(names))
-
-
-def _parameters(attempt: int, values: Mapping[str, Any]) -> dict[str, Any]:
-    new = {f"new_{name}": value for name, value in values.items()}
-    return {"held_attempt": attempt, **new}
+def _renewal(lease: timedelta, names: tuple[str, ...]) -> ReturningUpdate[Any]:
+    """Return the UPDATE that renews a lease, sets the named columns and returns a `HeldJob`."""
+    new = lease_fields(lease) | {name: bindparam(f"new_{name}") for name in names}
+    if names:
+        new |= visible_change()
+    renewed = update(_JOBS).where(*_HELD_BY_THIS).values(**new)
+    return renewed.returning(*(_JOBS.c[one.name] for one in fields(HeldJob)))
 
 
 def _held_before(wanted: JobState) -> list[JobState]:
@@ -280,19 +286,19 @@ def _held_before(wanted: JobState) -> list[JobState]:
 def _progress(
     phase: Phase | None, fraction: float | None, block: Block | None, eta: Eta | None
 ) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
+    new: dict[str, Any] = {}
     if phase is not None:
-        fields["phase"] = phase
+        new["phase"] = phase
     if fraction is not None:
-        fields["progress"] = fraction
+        new["progress"] = fraction
     if block is not None:
-        fields |= dict(zip(("block_index", "block_total", "block_name"), block, strict=True))
+        new |= dict(zip(("block_index", "block_total", "block_name"), block, strict=True))
     if eta is not None:
-        fields |= dict(zip(("eta_p50_s", "eta_p90_s"), eta, strict=True))
-    return fields
+        new |= dict(zip(("eta_p50_s", "eta_p90_s"), eta, strict=True))
+    return new
 
 
-def _progress_data(job: Job, recovery: Document | None, step: Document | None) -> Document:
+def _progress_data(job: HeldJob, recovery: Document | None, step: Document | None) -> Document:
     block = {"index": job.block_index, "total": job.block_total, "name": job.block_name}
     data = {"fraction": job.progress, "block": block}
     added = {"recovery": recovery, "step": step}

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, bindparam, select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from db.core.clock import CLOCK_TOLERANCE, now
@@ -28,9 +28,6 @@ def awaits_check() -> ColumnElement[bool]:
     return (Job.attempt == 0) & Job.spec_digest.in_(asked)
 
 
-_PENDING = select(Job.id).where(Job.id == bindparam("job"), awaits_check())
-
-
 class CheckRepository:
     """Applies the planner's refusals to jobs that were accepted before it answered.
 
@@ -39,10 +36,6 @@ class CheckRepository:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-
-    def is_pending(self, job_id: str) -> bool:
-        """Return whether a job waits for the planner."""
-        return self._session.scalar(_PENDING, {"job": job_id}) is not None
 
     def apply_refusal(self, estimate: Estimate, problem: Problem) -> list[str]:
         """Fail the jobs that no worker has started and that the planner refuses; return their ids.

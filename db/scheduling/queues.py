@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
-from sqlalchemy import Select, bindparam, func, select
+from sqlalchemy import Select, bindparam, exists, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from db.core.clock import now
 from db.core.states import HELD, JobState
+from db.scheduling.crashes import lost
 from db.scheduling.fair_shares import Conditions, claim_order, count_ahead
+from db.scheduling.pending_checks import awaits_check
 from db.scheduling.sweep_concurrency import is_runnable
 from db.tables.jobs import Job
 
@@ -51,9 +53,9 @@ class QueueRepository:
                 return job_id
         return None
 
-    def has_runnable(self, queues: Sequence[str]) -> bool:
-        """Return whether any job of these queues may start now."""
-        return self._session.scalar(_any(_waiting(tuple(queues)))) is not None
+    def has_runnable(self, queues: Sequence[str], job_id: str | None = None) -> bool:
+        """Return whether any job of these queues may start now, or the job has lost its worker."""
+        return bool(self._session.scalar(_has_runnable(tuple(queues)), {"job": job_id}))
 
     def runnable_counts(self) -> dict[str, int]:
         """Return the number of jobs that may start now, by queue."""
@@ -74,7 +76,7 @@ class QueueRepository:
         return None if ahead == MAX_POSITION else 1 + ahead
 
     def queue_of(self, job_id: str) -> str | None:
-        """Return the name of a job's queue; None if there is no such job."""
+        """Return the name of a job's queue; None without such a job, or while it awaits a check."""
         return self._session.scalar(_QUEUE_OF, {"job": job_id})
 
     def depths(self) -> dict[str, QueueDepth]:
@@ -97,18 +99,21 @@ _RUNNABLE_COUNTS = (
     .where(Job.status == JobState.queued, is_runnable())
     .group_by(Job.queue)
 )
-_QUEUE_OF = select(Job.queue).where(Job.id == bindparam("job"))
+_THIS = Job.id == bindparam("job")
+_QUEUE_OF = select(Job.queue).where(_THIS, ~awaits_check())
 
 
 @lru_cache(maxsize=64)
 def _waiting(queues: tuple[str, ...]) -> Conditions:
     """Return the conditions for a job of these queues that may start now."""
-    return Job.status == JobState.queued, Job.queue.in_(queues), is_runnable()
+    served = Job.queue.in_([literal(queue) for queue in queues])
+    return Job.status == JobState.queued, served, is_runnable()
 
 
 @lru_cache(maxsize=64)
-def _any(waiting: Conditions) -> Select[str]:
-    return select(Job.id).where(*waiting).limit(1)
+def _has_runnable(queues: tuple[str, ...]) -> Select[bool]:
+    was_lost = exists().where(_THIS, lost(JobState.running))
+    return select(or_(was_lost, exists().where(*_waiting(queues))))
 
 
 @lru_cache(maxsize=64)

@@ -3,15 +3,16 @@
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from functools import lru_cache
+from typing import cast
 
-from sqlalchemy import ColumnElement, Select, bindparam, case, or_, select, update
+from sqlalchemy import ColumnElement, Select, Table, bindparam, case, or_, select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from db.core.clock import now, was_set_back
 from db.core.states import FINAL, HELD, JobState
 from db.events.job_events import IDS_AT_ONCE
-from db.events.job_rows import change_job, change_of_job, record_event, run_change
+from db.events.job_rows import change_of_job, record_event, run_change
 from db.events.transitions import RETRIED, entering, is_in, leading_to, releasing
 from db.problems.failures import WORKER_LOST
 from db.problems.specification import DEADLINE_PASSED
@@ -78,13 +79,12 @@ class RecoveryRepository:
 
         A worker that holds one of them gets `LeaseLostError` at its next write.
         """
-        ids = list(self._session.scalars(_ids(overdue := _overdue())))
-        error = DEADLINE_PASSED.problem(_OVERDUE).model_dump(mode="json")
-        values = entering(JobState.expired) | {"error": error}
-        expired = [change_job(self._session, job_id, overdue, values=values) for job_id in ids]
-        for job in filter(None, expired):
+        ids = list(self._session.scalars(_ids_of_overdue()))
+        changes = [run_change(self._session, _expire(), job_id) for job_id in ids]
+        expired = [job for job in changes if job is not None]
+        for job in expired:
             record_event(self._session, job, "status", {"reason": "deadline", "error": job.error})
-        return [job for job in expired if job is not None]
+        return expired
 
     def held_by(self, worker: str) -> list[str]:
         """Return the ids of the jobs that a worker process holds; normally, at most one."""
@@ -96,10 +96,6 @@ class RecoveryRepository:
         held = (Job.status.in_(HELD), Job.worker.startswith(f"{hostname}/", autoescape=True))
         found = self._session.execute(select(Job.id, Job.worker).where(*held))
         return [(job_id, worker or "") for job_id, worker in found]
-
-    def is_lost(self, job_id: str) -> bool:
-        """Return whether the job is running and its lease has expired."""
-        return self._session.scalar(_if_lost(), {"job": job_id}) is not None
 
     def release_expired(self) -> list[Job]:
         """Release all jobs whose lease has expired, and return them.
@@ -137,18 +133,18 @@ class RecoveryRepository:
         return job
 
     def _fail_at_last_crash(self, job_id: str) -> Job | None:
-        error = WORKER_LOST.problem(_LOST).model_dump(mode="json")
-        job = run_change(self._session, _fail_lost(), job_id, {"problem": error})
+        job = run_change(self._session, _fail_lost(), job_id)
         if job is not None:
-            record_event(self._session, job, "status", {"reason": "worker_lost", "error": error})
+            data = {"reason": "worker_lost", "error": job.error}
+            record_event(self._session, job, "status", data)
         return job
 
 
+_JOBS = cast("Table", Job.__table__)
 _MARK_PUSHED = (
-    update(Job)
-    .where(Job.id.in_(bindparam("ids", expanding=True)), Job.status == JobState.queued)
+    update(_JOBS)
+    .where(_JOBS.c.id.in_(bindparam("ids", expanding=True)), is_in(JobState.queued))
     .values(pushed_at=now())
-    .execution_options(synchronize_session=False)
 )
 
 
@@ -171,23 +167,24 @@ def _retryable(kept: timedelta) -> Select[str]:
 
 
 @lru_cache
-def _if_lost() -> Select[str]:
-    return select(Job.id).where(Job.id == bindparam("job"), lost(JobState.running))
-
-
-@lru_cache
 def _overdue() -> ColumnElement[bool]:
     return is_in(*leading_to(JobState.expired)) & (Job.deadline < now())
 
 
 @lru_cache
-def _ids(condition: ColumnElement[bool]) -> Select[str]:
-    return select(Job.id).where(condition)
+def _ids_of_overdue() -> Select[str]:
+    return select(Job.id).where(_overdue())
+
+
+@lru_cache
+def _expire() -> ReturningUpdate[Job]:
+    error = DEADLINE_PASSED.problem(_OVERDUE).model_dump(mode="json")
+    return change_of_job(_overdue(), values=entering(JobState.expired) | {"error": error})
 
 
 @lru_cache
 def _ids_of_lost() -> Select[str]:
-    return _ids(lost(*HELD)).with_for_update(skip_locked=True)
+    return select(Job.id).where(lost(*HELD)).with_for_update(skip_locked=True)
 
 
 @lru_cache
@@ -214,6 +211,7 @@ def _release_lost() -> ReturningUpdate[Job]:
 
 @lru_cache
 def _fail_lost() -> ReturningUpdate[Job]:
-    values = entering(JobState.failed) | {"error": bindparam("problem")}
+    error = WORKER_LOST.problem(_LOST).model_dump(mode="json")
+    values = entering(JobState.failed) | {"error": error}
     values |= {"crashes": Job.crashes + 1, "strikes": strikes()}
     return change_of_job(lost(JobState.running), strikes() >= MAX_CRASHES, values=values)

@@ -2,8 +2,20 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import cast
 
-from sqlalchemy import BindParameter, ColumnElement, case, delete, exists, null, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Table,
+    case,
+    delete,
+    exists,
+    null,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from db.core.clock import now
@@ -147,11 +159,8 @@ class WorkerRepository:
         )
 
 
-_DELETE_LOST = (
-    delete(Worker)
-    .where(Worker.heartbeat_at < now(-DELETED_AFTER))
-    .execution_options(synchronize_session=False)
-)
+_WORKERS = cast("Table", Worker.__table__)
+_DELETE_LOST = delete(_WORKERS).where(_WORKERS.c.heartbeat_at < now(-DELETED_AFTER))
 
 
 def _silence(worker: Worker, leased_at: datetime | None, moment: datetime) -> timedelta:

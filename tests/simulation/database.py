@@ -106,7 +106,7 @@ class Database:
             self._moment, self._times = moment_of_times, {}
         if (text := self._times.get(offset)) is None:
             at = self.time(float(offset.removesuffix(" seconds")))
-            text = at.strftime("%Y-%m-%d %H:%M:%S.") + f"{at.microsecond // 1000:03d}"
+            text = at.replace(tzinfo=None).isoformat(" ", "milliseconds")
             self._times[offset] = text
         return text
 

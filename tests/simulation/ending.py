@@ -5,12 +5,13 @@ from datetime import timedelta
 from db.events.event_order import order_events
 from db.webhooks import fanout
 from db.webhooks.event_types import EventType
-from tests.simulation.invariants import ViolationError
+from tests.simulation.invariants import HELD_STATES, ViolationError
 from tests.simulation.world import World
 from worker.control import relay
 from worker.control.lease_recovery import recover_leases
 
 CALM_S = 7200.0
+_STATES = "SELECT id, status FROM jobs"
 
 
 def end_calmly(world: World) -> None:
@@ -21,18 +22,24 @@ def end_calmly(world: World) -> None:
     """
     world.kernel.now += CALM_S
     world.broker.messages.clear()
-    recover_leases(world.sessions, world.store, timedelta(days=1))
+    if HELD_STATES & {status for _, status in _jobs(world)}:
+        recover_leases(world.sessions, world.store, timedelta(days=1))
+    jobs = _jobs(world)
     published: list[str] = []
-    relay.relay(world.sessions, lambda job_id, _: published.append(job_id), lambda _: 0)
-    rows = world.database.rows("SELECT id, status FROM jobs")
-    for job_id, status in rows:
-        if status in {"running", "pausing", "cancelling"}:
+    if "queued" in {status for _, status in jobs}:
+        relay.relay(world.sessions, lambda job_id, _: published.append(job_id), lambda _: 0)
+    for job_id, status in jobs:
+        if status in HELD_STATES:
             raise ViolationError(f"{job_id} is {status} for ever")
         if status == "queued" and job_id not in published:
             raise ViolationError(f"{job_id} waits, and no message is sent for it")
     if world.plan.has_webhook:
         check_deliveries(world)
-    check_files(world, [job_id for job_id, status in rows if status == "succeeded"])
+    check_files(world, [job_id for job_id, status in jobs if status == "succeeded"])
+
+
+def _jobs(world: World) -> list[tuple[str, str]]:
+    return [(job_id, status) for job_id, status in world.database.rows(_STATES)]
 
 
 def check_deliveries(world: World) -> None:

@@ -115,6 +115,8 @@ class Kernel:
 
     def end_process(self, process: Process) -> None:
         """End a process at once; its actors run no further than to what unwinds them."""
+        if not process.is_alive:  # what unwinds an actor of it ends it, too
+            return
         process.is_alive = False
         process.frozen_until = 0.0
         for actor in [one for one in self.actors if one.process is process]:

@@ -1,13 +1,14 @@
 """One seed is one schedule: its plan, its run, and its end."""
 
+import gc
 import logging
+import random
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from random import Random
 
 from db.access.keys import KeyRepository, Quotas
 from db.files.stores import open_uploads
@@ -62,7 +63,8 @@ class Simulator:
 
     def run(self, seed: int, *, traced: bool = False) -> Outcome:
         """Run the schedule of a seed."""
-        drawn = plan(Random(seed))
+        random.seed(seed)  # the service draws the jitter of its retries from it
+        drawn = plan(random.Random(seed))
         trace: list[str] | None = [str(drawn)] if traced else None
         world = World(
             seed, drawn, self._database, self._store, self._settings, self._uploads, trace
@@ -116,10 +118,12 @@ def simulator() -> Iterator[Simulator]:
     folder = Path(tempfile.mkdtemp("", "zpruner-simulation-", shared if shared.is_dir() else None))
     was_disabled = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
+    gc.freeze()  # otherwise each full collection looks at the objects of all modules
     try:
         one = Simulator(folder)
         with simulated_system(lambda: one.kernel):
             yield one
     finally:
+        gc.unfreeze()
         logging.disable(was_disabled)
         shutil.rmtree(folder, ignore_errors=True)

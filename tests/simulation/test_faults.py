@@ -7,18 +7,18 @@ from tests.simulation.schedule import Simulator
 
 SEEDS = 1000
 FOUND_BY = {
-    "no_fence": 116,
-    "end_without_the_number_of_the_attempt": 597,
+    "no_fence": 228,
+    "end_without_the_number_of_the_attempt": 321,
     "no_outbox": 0,
-    "no_second_message": 8,
+    "no_second_message": 14,
     "lease_not_renewed": 4,
     "submitted_job_is_pushed_before_the_commit": 0,
-    "relay_pushes_before_the_commit": 23,
-    "quota_is_checked_before_the_transaction": 76,
-    "event_number_from_outside_the_transaction": 8,
+    "relay_pushes_before_the_commit": 1,
+    "quota_is_checked_before_the_transaction": 23,
+    "event_number_from_outside_the_transaction": 5,
     "recovery_ignores_renewals": 4,
-    "claim_of_a_held_job": 155,
-    "clock_that_was_set_back_is_not_noticed": 286,
+    "claim_of_a_held_job": 125,
+    "clock_that_was_set_back_is_not_noticed": 247,
     "files_are_published_after_the_commit": 389,
     "webhook_moves_on_before_its_deliveries": 24,
 }
@@ -35,8 +35,9 @@ def test_a_planted_fault_is_found(
     assert any(simulated.run(seed).violation is not None for seed in seeds)
 
 
-def test_a_seed_replays_its_schedule(simulated: Simulator) -> None:
-    first = simulated.run(3, traced=True)
+@pytest.mark.parametrize("seed", [3, 148])  # 148 depends on the jitter of a retry
+def test_a_seed_replays_its_schedule(simulated: Simulator, seed: int) -> None:
+    first = simulated.run(seed, traced=True)
     simulated.run(4)
 
-    assert simulated.run(3, traced=True) == first
+    assert simulated.run(seed, traced=True) == first

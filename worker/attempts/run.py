@@ -127,7 +127,8 @@ class Runner:
             # A client that follows the log reads it for the last time once the job has ended.
             attempt.before_end = lines.flush
             self._run_attempt(attempt)
-            span.set_attribute("zpruner.status", attempt.state_if_held() or "lost")
+            if span.is_recording():
+                span.set_attribute("zpruner.status", attempt.state_if_held() or "lost")
 
     def _run_attempt(self, attempt: Attempt) -> None:
         log.info("attempt %d begins on %s", attempt.number, self._worker)

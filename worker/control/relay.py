@@ -38,6 +38,4 @@ def relay(sessions: Sessions, publish: Publish, message_count: Callable[[str], i
 def has_work(sessions: Sessions, job_id: str, queues: Sequence[str]) -> bool:
     """Whether the job has lost its worker, or any job in these queues can be run."""
     with sessions() as session:
-        if RecoveryRepository(session).is_lost(job_id):
-            return True
-        return QueueRepository(session).has_runnable(queues)
+        return QueueRepository(session).has_runnable(queues, job_id)

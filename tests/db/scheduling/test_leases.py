@@ -18,6 +18,7 @@ from db.jobs.commands import JobCommands
 from db.jobs.repository import JobRepository
 from db.scheduling.claims import ClaimRepository
 from db.scheduling.leases import LeaseRepository
+from db.scheduling.queues import QueueRepository
 from db.scheduling.recovery import RecoveryRepository
 from db.tables.base import Document
 from db.tables.jobs import Job
@@ -384,10 +385,11 @@ def test_a_lease_that_begins_in_the_future_has_expired(sessions: Sessions) -> No
     with sessions.begin() as session:
         later = {"leased_at": now(timedelta(hours=1)), "lease_until": now(timedelta(hours=2))}
         session.execute(update(Job).where(Job.id == job.id).values(**later))
-        recovery = RecoveryRepository(session)
-        assert recovery.is_lost(job.id)
-        assert not recovery.is_lost(other.id)
-        assert [one.id for one in recovery.release_expired()] == [job.id]
+        queues = QueueRepository(session)
+        assert queues.has_runnable([], job.id)
+        assert not queues.has_runnable([], other.id)
+        released = RecoveryRepository(session).release_expired()
+        assert [one.id for one in released] == [job.id]
 
 
 def crash(sessions: Sessions, job_id: str, *blocks: int) -> JobState:

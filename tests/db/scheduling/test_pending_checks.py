@@ -30,8 +30,8 @@ def test_only_the_job_that_the_planner_was_asked_about_waits(sessions: Sessions)
     job, other = make_job(sessions), make_job(sessions, spec=make_spec(sparsity=0.7))
     asked = ask(sessions)
     with sessions() as session:
-        checks = CheckRepository(session)
-        assert [checks.is_pending(one.id) for one in (job, other)] == [True, False]
+        queues = QueueRepository(session)
+        assert [queues.queue_of(one.id) for one in (job, other)] == [None, "gpu"]
     assert runnable(sessions) == {"gpu": 1}
     with sessions.begin() as session:
         assert ClaimRepository(session).claim(job.id, "gpu@test") is None
