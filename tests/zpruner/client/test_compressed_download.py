@@ -62,8 +62,15 @@ def test_the_same_files_are_written_as_by_a_plain_download(
     ],
 )
 def test_only_what_was_asked_for_is_accepted(
-    service: Service, client: Client, tmp_path: Path, format: Any, parallel: int, accepted: str
+    service: Service,
+    client: Client,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    format: Any,
+    parallel: int,
+    accepted: str,
 ) -> None:
+    monkeypatch.setattr(download, "PIECE_BYTES", 1 << 14)  # ranges are never compressed
     prepare(service, frame() if format == "zstd" else Answer(200, CONTENT))
     (path,) = client.jobs.download("job_1", tmp_path, parallel=parallel, format=format)
     assert path.read_bytes() == CONTENT
