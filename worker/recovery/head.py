@@ -63,11 +63,12 @@ class Head:
     @torch.no_grad()
     def targets(self, hidden: Tensor, temperature: float) -> Targets:
         """Return the model's predictions for last hidden states ``[windows, tokens, hidden]``."""
-        found = [
+        parts = [
             Targets.of(self.logits(piece, {}), temperature) for _, piece in self.pieces(hidden)
         ]
         return Targets(
-            torch.cat([one.indices for one in found]), torch.cat([one.log_shares for one in found])
+            torch.cat([part.indices for part in parts]),
+            torch.cat([part.log_shares for part in parts]),
         )
 
 

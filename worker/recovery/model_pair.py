@@ -27,7 +27,9 @@ def check_pair(
             "give the model that was pruned",
         )
     check_pattern(recovery.kind, pattern)
-    shapes = ([one.shape for one in model.model.parameters()] for model in (dense, pruned))
+    shapes = (
+        [parameter.shape for parameter in model.model.parameters()] for model in (dense, pruned)
+    )
     if recovery.changes_mask and next(shapes) != next(shapes):
         raise RecoveryError(
             f"recover {recovery.kind} starts from the dense model's weights, and the pruned model "
@@ -40,4 +42,6 @@ def _parameters(model: MetaModel) -> tuple[set[str], dict[str, torch.Size]]:
     """Return the names of parameters in the blocks, and the shapes of those outside, by name."""
     inside = {name for block in model.blocks for name in block.state_dict()}
     prefix, parameters = f"{model.prefix}.", model.model.state_dict().items()
-    return inside, {name: one.shape for name, one in parameters if not name.startswith(prefix)}
+    return inside, {
+        name: parameter.shape for name, parameter in parameters if not name.startswith(prefix)
+    }

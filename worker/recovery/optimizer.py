@@ -64,10 +64,10 @@ class Optimizer:
         }
         norms = {name for name in self._trained if "norms." in name}
         self._rates = recovery.rates(parameters)
-        matrices = [one for name, one in self._trained.items() if name not in norms]
+        matrices = [parameter for name, parameter in self._trained.items() if name not in norms]
         groups: list[dict[str, Any]] = [
             {"params": matrices, "weight_decay": recovery.weight_decay},
-            {"params": [one for name, one in self._trained.items() if name in norms]},
+            {"params": [parameter for name, parameter in self._trained.items() if name in norms]},
         ]
         self._adam = torch.optim.AdamW(
             groups,
@@ -104,9 +104,9 @@ class Optimizer:
 
         All ranks have to call this; rank 0 gets the tensors, the others an empty dict.
         """
-        return self._on_main({name: one.detach() for name, one in self._trained.items()}) | (
-            self._masks() if self._ranks.is_main else {}
-        )
+        return self._on_main(
+            {name: parameter.detach() for name, parameter in self._trained.items()}
+        ) | (self._masks() if self._ranks.is_main else {})
 
     def moments(self) -> dict[str, Tensor]:
         """Return the optimizer's state of each trained parameter, by name.
@@ -152,23 +152,23 @@ class Optimizer:
 
     def _on_main(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Gather each tensor from all ranks; return all on rank 0, and an empty dict elsewhere."""
-        found = {}
+        whole_tensors = {}
         for name, tensor in tensors.items():
             whole = gathered(tensor)
             if self._ranks.is_main:
-                found[name] = whole.cpu() if self._ranks.size > 1 else whole
-        return found
+                whole_tensors[name] = whole.cpu() if self._ranks.size > 1 else whole
+        return whole_tensors
 
     def _masks(self) -> dict[str, Tensor]:
         state = self._student.state_dict()
-        return {name: one for name, one in state.items() if name.endswith(".keep")}
+        return {name: tensor for name, tensor in state.items() if name.endswith(".keep")}
 
     def _scale_gradients(self, step: int, tokens: int) -> None:
         """Divide the gradients by the number of tokens, and clip their norm."""
-        divided, whole = [], [one.grad for one in self._student.norms if one.grad is not None]
+        divided, whole = [], [norm.grad for norm in self._student.norms if norm.grad is not None]
         for gradient in whole:
             gradient.copy_(self._ranks.all_reduce(gradient))
-        outside = {id(one) for one in self._student.norms}
+        outside = {id(norm) for norm in self._student.norms}
         for parameter in self._trained.values():
             if parameter.grad is not None and id(parameter) not in outside:
                 divided.append(own_part(parameter.grad))

@@ -192,7 +192,7 @@ class ModelRecovery:
             return state, self._write(student if state.best_step else None)
 
     def _optimizer(self, student: Student) -> Optimizer:
-        parameters = sum(one.numel() for one in self._dense.model.parameters())
+        parameters = sum(parameter.numel() for parameter in self._dense.model.parameters())
         steps = self._windows.steps
         return Optimizer(student, self._recovery, parameters, steps, self._ranks)
 

@@ -53,7 +53,9 @@ class TrainingState:
             return after
         if held_out < self.best_loss:
             return replace(after, best_step=point.step, best_loss=held_out, rises=0)
-        known = [one.held_out_loss for one in self.curve if one.held_out_loss is not None]
+        known = [
+            earlier.held_out_loss for earlier in self.curve if earlier.held_out_loss is not None
+        ]
         falls = changes_mask and held_out < known[-1]
         return replace(after, rises=self.rises + (not falls))
 
@@ -93,11 +95,13 @@ class RecoveryLog:
         self._log = ResumeLog(self.folder / "journal.jsonl")
         self._started = time.perf_counter()
         records = ranks.run_on_main(lambda: self._resume(fingerprint))
-        self._facts = {one["fact"]: one["value"] for one in records if "fact" in one}
-        self._chunks = {one["teacher"] for one in records if "teacher" in one}
-        states = [TrainingState.from_json(one["state"]) for one in records if "state" in one]
+        self._facts = {record["fact"]: record["value"] for record in records if "fact" in record}
+        self._chunks = {record["teacher"] for record in records if "teacher" in record}
+        states = [
+            TrainingState.from_json(record["state"]) for record in records if "state" in record
+        ]
         self.state = states[-1] if states else None
-        self._earlier_seconds = max((one["seconds"] for one in records), default=0.0)
+        self._earlier_seconds = max((record["seconds"] for record in records), default=0.0)
 
     @property
     def seconds(self) -> float:
@@ -182,14 +186,17 @@ class RecoveryLog:
             shutil.rmtree(self.folder, ignore_errors=True)
             _delete(shard_files(self._out))
             records = []
-        intact = [one for one in records[1:] if "fact" in one]
-        intact += [one for one in records if "teacher" in one and self._is_intact(one)]
-        intact += [one for one in records if "state" in one][-1:]
+        intact = [record for record in records[1:] if "fact" in record]
+        intact += [record for record in records if "teacher" in record and self._is_intact(record)]
+        intact += [record for record in records if "state" in record][-1:]
         if intact and "state" in intact[-1] and not self._is_intact(intact[-1]):
             intact.pop()
         first: Record = {"fingerprint": fingerprint}
         self._log.rewrite([first, *intact])
-        needed = {self._log.path.name, *(name for one in intact for name in one.get("files", {}))}
+        needed = {
+            self._log.path.name,
+            *(name for record in intact for name in record.get("files", {})),
+        }
         _delete(path for path in self.folder.iterdir() if path.name not in needed)
         return intact
 

@@ -49,10 +49,10 @@ class _StraightThrough(torch.autograd.Function):
 
 def packed_matrices(meta_model: MetaModel, index: int) -> dict[str, QuantizedMatrix]:
     """Return those matrices of a block that are stored as packed integers, by parameter name."""
-    found: dict[str, QuantizedMatrix] = {}
+    matrices: dict[str, QuantizedMatrix] = {}
     for name in meta_model.blocks[index].state_dict():
         stored = meta_model.weights.stored_name(f"{meta_model.block_name(index)}.{name}")
         matrix = None if stored is None else meta_model.checkpoint.read_packed(stored)
         if matrix is not None:
-            found[name] = matrix
-    return found
+            matrices[name] = matrix
+    return matrices

@@ -36,7 +36,9 @@ def recovery_shape(model: MetaModel, reduction: Reduction | None = None) -> Mode
 def shape_of_pair(dense: MetaModel, pruned: MetaModel) -> ModelShape:
     """Return the shapes of a dense model and of the pruned one, which may be smaller."""
     shape = model_shape(dense, _ALL_LAYERS)
-    before, after = ([one.shape for one in of.model.parameters()] for of in (dense, pruned))
+    before, after = (
+        [parameter.shape for parameter in of.model.parameters()] for of in (dense, pruned)
+    )
     if before == after:
         return shape  # the stored pruned matrices may be packed
     return replace(shape, smaller=model_shape(pruned, _ALL_LAYERS))
@@ -59,7 +61,7 @@ def _reduced(shape: ModelShape, model: MetaModel, reduction: Reduction) -> Model
         shape,
         blocks=blocks,
         stored_bytes=shape.stored_bytes - _stored_bytes(shape.blocks) + _stored_bytes(blocks),
-        widest=max(max(one.outputs, one.inputs) for block in blocks for one in block.layers),
+        widest=max(max(layer.outputs, layer.inputs) for block in blocks for layer in block.layers),
         scored_heads=getattr(decoder, "num_attention_heads", 0) if shape.scored_heads else 0,
     )
 
@@ -70,7 +72,7 @@ def _stored_bytes(blocks: Sequence[BlockShape]) -> int:
 
 def _reduced_block(whole: BlockShape, left: nn.Module, chosen: int | None) -> BlockShape:
     """Return the shape of what is left of a block; its stored dtypes keep their shares."""
-    share = sum(one.numel() for one in left.parameters()) / whole.parameters.numbers
+    share = sum(parameter.numel() for parameter in left.parameters()) / whole.parameters.numbers
     counts = ParameterCounts(
         {dtype: round(count * share) for dtype, count in whole.parameters.entries.items()},
         round(whole.parameters.largest * share),

@@ -57,7 +57,8 @@ class TrainedBlock(nn.Module):
     ) -> None:
         super().__init__()
         self._scales = {
-            name: FixedScales(one.scales.to(device), one.bits) for name, one in packed.items()
+            name: FixedScales(matrix.scales.to(device), matrix.bits)
+            for name, matrix in packed.items()
         }
         self._block = (block,)  # in a tuple, so that its parameters are not those of this module
         self._dtype, self.rounds = dtype, False
@@ -215,11 +216,11 @@ class Student(nn.Module):
     def head_norms(self) -> dict[str, Tensor]:
         """Return the trained parameters outside the blocks, in the dtype of the forward."""
         rounds = any(block.rounds for block in self.trained_blocks())
-        found = {}
+        norms = {}
         for name, norm in zip(self.norm_names, self.norms, strict=True):
             value = norm.to(self._stored_norms[name].dtype) if rounds else norm
-            found[name] = value.to(self._meta_model.dtype)
-        return found
+            norms[name] = value.to(self._meta_model.dtype)
+        return norms
 
     @torch.no_grad()
     def merged_norms(self) -> dict[str, Tensor]:
@@ -265,7 +266,7 @@ def norm_names(module: nn.Module) -> list[str]:
 
 def _layers_by_parameter(block: nn.Module) -> dict[str, list[LinearLayer]]:
     layers = sorted(linear_layers(block), key=lambda layer: layer.weight_name)
-    return {name: list(own) for name, own in groupby(layers, key=lambda one: one.weight_name)}
+    return {name: list(own) for name, own in groupby(layers, key=lambda layer: layer.weight_name)}
 
 
 def _head_norms(meta_model: MetaModel, block_inputs: BlockInputs) -> list[str]:

@@ -65,8 +65,8 @@ class Teacher:
             states = yield from last_states(dense, block_inputs, batches, Path(spill))
             with dense.loaded_head():
                 head = Head(dense, block_inputs)
-                found = [_stored(head.targets(each, self._temperature), each) for each in states]
-        tensors = {name: torch.cat([one[name] for one in found]) for name in found[0]}
+                stored = [_stored(head.targets(each, self._temperature), each) for each in states]
+        tensors = {name: torch.cat([batch[name] for batch in stored]) for name in stored[0]}
         written = self.file(chunk).with_suffix(".new")
         save_tensors(tensors, written)
         move_into_place(written, self.file(chunk))
@@ -78,8 +78,8 @@ class Teacher:
             windows: indices of windows whose chunks have been computed.
         """
         read = [self._read(index) for index in windows]
-        indices = torch.cat([one["indices"] for one in read]).to(self._device, torch.int64)
-        log_shares = torch.cat([one["log_shares"] for one in read]).to(self._device)
+        indices = torch.cat([window["indices"] for window in read]).to(self._device, torch.int64)
+        log_shares = torch.cat([window["log_shares"] for window in read]).to(self._device)
         return Targets(indices, log_shares.float().log_softmax(1))
 
     def _chunk(self, chunk: int) -> Tensor:

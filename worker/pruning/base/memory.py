@@ -19,8 +19,8 @@ def peak_resident_bytes() -> int:
 def process_status_bytes(field: str) -> int:
     """Return a field of ``/proc/self/status`` in bytes; 0 if the system does not report it."""
     status = Path("/proc/self/status")
-    if status.is_file() and (found := re.search(rf"{field}:\s+(\d+) kB", status.read_text())):
-        return int(found[1]) * 1024
+    if status.is_file() and (match := re.search(rf"{field}:\s+(\d+) kB", status.read_text())):
+        return int(match[1]) * 1024
     return 0
 
 

@@ -45,7 +45,9 @@ class Cost:
     calls: float = 0.0
 
     def __add__(self, other: Self) -> "Cost":
-        return Cost(*(one + two for one, two in zip(_values(self), _values(other), strict=True)))
+        return Cost(
+            *(amount + added for amount, added in zip(_values(self), _values(other), strict=True))
+        )
 
     def __mul__(self, times: float) -> "Cost":
         return Cost(*(value * times for value in _values(self)))

@@ -126,7 +126,7 @@ class _Binarizing:
                 fit_levels(weights, mask_as_float(keep) * share, middle)
                 for share, middle in zip(shares, middles, strict=True)
             ]
-            middles = [one.middle for one in levels]
+            middles = [fitted.middle for fitted in levels]
         return keep, levels[0], levels[1]
 
 

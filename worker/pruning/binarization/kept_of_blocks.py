@@ -22,10 +22,12 @@ def kept_of_blocks(settings: Binarization, distances: Sequence[float]) -> list[i
             calibration tokens.
     """
     low, high = settings.low, settings.high
-    importance = [1 / max(1 - one, _LEAST_COS) for one in distances]
+    importance = [1 / max(1 - distance, _LEAST_COS) for distance in distances]
     least, most = min(importance), max(importance)
     span = most - least
-    wished = [low + (high - low) * ((one - least) / span if span else 0.5) for one in importance]
+    wished = [
+        low + (high - low) * ((value - least) / span if span else 0.5) for value in importance
+    ]
     total = round(settings.kept * len(distances))
     return _rounded(_shifted(wished, total, low, high), total)
 
@@ -36,7 +38,7 @@ def _shifted(wished: Sequence[float], total: int, low: int, high: int) -> list[f
     limited = list(wished)
     for _ in range(_BISECTIONS):
         shift = (below + above) / 2
-        limited = [min(high, max(low, one + shift)) for one in wished]
+        limited = [min(high, max(low, number + shift)) for number in wished]
         if sum(limited) < total:
             below = shift
         else:
@@ -46,8 +48,8 @@ def _shifted(wished: Sequence[float], total: int, low: int, high: int) -> list[f
 
 def _rounded(numbers: Sequence[float], total: int) -> list[int]:
     """Round numbers down, and those with the largest rests up, so that their sum is ``total``."""
-    rounded = [int(one) for one in numbers]
-    rests = [one - whole for one, whole in zip(numbers, rounded, strict=True)]
+    rounded = [int(number) for number in numbers]
+    rests = [number - whole for number, whole in zip(numbers, rounded, strict=True)]
     order = sorted(range(len(numbers)), key=lambda index: (-rests[index], index))
     for index in order[: total - sum(rounded)]:
         rounded[index] += 1

@@ -56,8 +56,8 @@ class BlockCalibration(Generic[M]):
             for batch in range(self.batches):
                 self.forward(batch)
         self.collector.finish()
-        for one, total in zip(self.layers, self._totals(moments), strict=True):
-            self.prune_layer(one, total)
+        for linear, total in zip(self.layers, self._totals(moments), strict=True):
+            self.prune_layer(linear, total)
 
     def run_fused(self, probe: Callable[[], object] | None = None) -> None:
         """Prune all layers during one forward of each batch; no layer runs before it is pruned.
@@ -107,11 +107,14 @@ class BlockCalibration(Generic[M]):
 
         Layers that share their moments on every rank share the result.
         """
-        owners = [next(at for at, one in enumerate(moments) if one is each) for each in moments]
+        owners = [
+            next(at for at, candidate in enumerate(moments) if candidate is each)
+            for each in moments
+        ]
         everywhere = zip(*self.ranks.all_gather(*owners), strict=True)
         totals: dict[int, M] = {}
-        for index, (layer, found) in enumerate(zip(self.layers, everywhere, strict=True)):
-            owner = found[0] if len(set(found)) == 1 else index
+        for index, (layer, of_ranks) in enumerate(zip(self.layers, everywhere, strict=True)):
+            owner = of_ranks[0] if len(set(of_ranks)) == 1 else index
             if owner not in totals:
                 totals[owner] = moments[index].all_reduced(self.ranks, layer)
             yield totals[owner]

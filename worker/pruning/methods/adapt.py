@@ -26,12 +26,12 @@ def unit_importance(
         ``[units]`` fp64.
     """
     total = torch.zeros(units.count, dtype=torch.float64)
-    for one in units.slices:
-        weight, gradient = weights[one.parameter], gradients[one.parameter]
-        entries = (one.part(weight).float() * one.part(gradient)).abs_()
-        rows = entries.movedim(one.dim, 0)
+    for piece in units.slices:
+        weight, gradient = weights[piece.parameter], gradients[piece.parameter]
+        entries = (piece.part(weight).float() * piece.part(gradient)).abs_()
+        rows = entries.movedim(piece.dim, 0)
         sums = rows.reshape(len(rows), -1).sum(1, dtype=torch.float64).cpu()
-        total += sums[one.places].sum(1)
+        total += sums[piece.places].sum(1)
     return total
 
 
@@ -45,9 +45,9 @@ def block_importance(distances: Sequence[float]) -> list[float]:
         distances: 1 − cos of each block.
     """
     mean = sum(distances) / len(distances)
-    centred = [one - mean for one in distances]
+    centred = [distance - mean for distance in distances]
     largest = max(map(abs, centred))
-    return [one / largest if largest else 0.0 for one in centred]
+    return [difference / largest if largest else 0.0 for difference in centred]
 
 
 def next_sparsities(
@@ -66,7 +66,7 @@ def next_sparsities(
     """
     importance = block_importance(distances)
     risen = (s + step - step * i for s, i in zip(sparsities, importance, strict=True))
-    return [min(max(one, 0.0), MOST) for one in risen]
+    return [min(max(share, 0.0), MOST) for share in risen]
 
 
 def shifted(
@@ -89,11 +89,11 @@ def shifted(
 
     def moved(shift: float) -> list[float]:
         pairs = zip(sparsities, floors, strict=True)
-        return [min(max(one + shift, least), MOST) for one, least in pairs]
+        return [min(max(share + shift, least), MOST) for share, least in pairs]
 
     low, high = -1.0, 1.0
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
-        removed = sum(one * size for one, size in zip(moved(middle), sizes, strict=True))
+        removed = sum(share * size for share, size in zip(moved(middle), sizes, strict=True))
         low, high = (middle, high) if removed < parameters else (low, middle)
     return moved(high)

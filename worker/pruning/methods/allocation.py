@@ -100,7 +100,7 @@ class OwlAllocation:
 
     def measure(self, pattern: Unstructured, matrices: Sequence[MatrixScores]) -> float:
         """Return the block's outlier share."""
-        return outlier_share(one.score for one in matrices)
+        return outlier_share(matrix.score for matrix in matrices)
 
     def patterns(
         self, pattern: Unstructured, measured: Sequence[float | None]
@@ -128,7 +128,7 @@ class DlpAllocation:
 
     def measure(self, pattern: Unstructured, matrices: Sequence[MatrixScores]) -> float:
         """Return the median of the block's scores."""
-        return median_score(one.score for one in matrices)
+        return median_score(matrix.score for matrix in matrices)
 
     def patterns(
         self, pattern: Unstructured, measured: Sequence[float | None]
@@ -237,8 +237,8 @@ def _by_block(
     """
     left = iter(sparsities)
     return tuple(
-        BlockPattern(pattern if one is None else replace(pattern, sparsity=next(left)))
-        for one in measured
+        BlockPattern(pattern if value is None else replace(pattern, sparsity=next(left)))
+        for value in measured
     )
 
 

@@ -35,10 +35,10 @@ class MatrixAllocation:
 
     def measure(self, pattern: Unstructured, matrices: Sequence[MatrixScores]) -> dict[str, float]:
         """Return the sparsity of each of the block's matrices, by matrix name."""
-        dropped = least_error([error_curve(one, pattern, self.spread) for one in matrices])
+        dropped = least_error([error_curve(matrix, pattern, self.spread) for matrix in matrices])
         return {
-            one.matrix: count / one.score.numel()
-            for one, count in zip(matrices, dropped, strict=True)
+            matrix.matrix: count / matrix.score.numel()
+            for matrix, count in zip(matrices, dropped, strict=True)
         }
 
     def patterns(
@@ -48,9 +48,12 @@ class MatrixAllocation:
         return tuple(
             BlockPattern(
                 pattern,
-                {matrix: replace(pattern, sparsity=share) for matrix, share in (one or {}).items()},
+                {
+                    matrix: replace(pattern, sparsity=share)
+                    for matrix, share in (shares or {}).items()
+                },
             )
-            for one in measured
+            for shares in measured
         )
 
 

@@ -139,7 +139,7 @@ class BlockPattern:
 
     def scaled(self, share: float) -> Self:
         """Return the patterns that drop ``share`` of what these drop; N:M stays as it is."""
-        of_matrix = {name: _scaled(one, share) for name, one in self.of_matrix.items()}
+        of_matrix = {name: _scaled(pattern, share) for name, pattern in self.of_matrix.items()}
         return type(self)(_scaled(self.pattern, share), of_matrix)
 
 

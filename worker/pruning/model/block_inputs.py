@@ -44,7 +44,9 @@ class BlockInputs:
         for ids in batches:
             hidden, arguments = self._record(ids)
             first = self._arguments.setdefault(ids.shape, arguments)
-            if not all(one.equals(other) for one, other in zip(first, arguments, strict=True)):
+            if not all(
+                of_block.equals(other) for of_block, other in zip(first, arguments, strict=True)
+            ):
                 raise self._unsupported("calls its blocks with arguments that depend on the tokens")
             keep(hidden)
 
@@ -59,7 +61,7 @@ class BlockInputs:
             count: number of tokens of each window.
         """
         batch, tokens = shape
-        cut = [one.cut(tokens, count) for one in self._arguments[shape]]
+        cut = [of_block.cut(tokens, count) for of_block in self._arguments[shape]]
         self._arguments.setdefault(torch.Size([batch, count]), cut)
 
     def detect_output_format(self) -> None:
@@ -82,7 +84,7 @@ class BlockInputs:
         self._extras = tuple(extras) if isinstance(output, tuple) else None
         _, arguments = self._record(ids)
         tensors = [value for value in nested_values(extras) if isinstance(value, Tensor)]
-        if any(one.contains(tensor) for one in arguments for tensor in tensors):
+        if any(of_block.contains(tensor) for of_block in arguments for tensor in tensors):
             raise self._unsupported("passes more than the hidden state from block to block")
         self._extras = (None,) * len(extras) if isinstance(output, tuple) else None
         self.embed([ids, ids.flip(1)], self._keep_sample)

@@ -29,7 +29,7 @@ class BlockArguments:
 
     def contains(self, value: object) -> bool:
         """Return whether ``value`` itself, not an equal value, is in the arguments at any depth."""
-        return any(one is value for one in self._values())
+        return any(argument is value for argument in self._values())
 
     def cut(self, tokens: int, count: int) -> "BlockArguments":
         """Return the arguments for the first ``count`` of a window's ``tokens``."""
@@ -139,11 +139,11 @@ def _weight_count(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def _same(one: object, other: object) -> bool:
-    if isinstance(one, Tensor) and isinstance(other, Tensor):
-        return one.shape == other.shape and torch.equal(one, other)
-    if isinstance(one, tuple | list) and isinstance(other, tuple | list):
-        return len(one) == len(other) and all(map(_same, one, other))
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
-    return one is other or bool(one == other)
+def _same(value: object, other: object) -> bool:
+    if isinstance(value, Tensor) and isinstance(other, Tensor):
+        return value.shape == other.shape and torch.equal(value, other)
+    if isinstance(value, tuple | list) and isinstance(other, tuple | list):
+        return len(value) == len(other) and all(map(_same, value, other))
+    if isinstance(value, dict) and isinstance(other, dict):
+        return value.keys() == other.keys() and all(_same(value[key], other[key]) for key in value)
+    return value is other or bool(value == other)

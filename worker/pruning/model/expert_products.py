@@ -136,13 +136,13 @@ def _holds_no_tensor(result: Any) -> bool:
     return not isinstance(result, Tensor)
 
 
-def _shares_memory(one: Tensor, other: Tensor) -> bool:
-    return one.untyped_storage().data_ptr() == other.untyped_storage().data_ptr()
+def _shares_memory(tensor: Tensor, other: Tensor) -> bool:
+    return tensor.untyped_storage().data_ptr() == other.untyped_storage().data_ptr()
 
 
-def _is_same(one: Tensor, other: Tensor) -> bool:
-    same_place = _shares_memory(one, other) and one.storage_offset() == other.storage_offset()
-    return bool(same_place and one.shape == other.shape and one.stride() == other.stride())
+def _is_same(tensor: Tensor, other: Tensor) -> bool:
+    same_place = _shares_memory(tensor, other) and tensor.storage_offset() == other.storage_offset()
+    return bool(same_place and tensor.shape == other.shape and tensor.stride() == other.stride())
 
 
 def _unsupported(use: str) -> UnsupportedModelError:

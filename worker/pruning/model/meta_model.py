@@ -158,7 +158,7 @@ class MetaModel:
         """Yield block ``index`` with zeros as its parameters, which need not be read."""
         empty = self.blocks[index].state_dict()
         return self.loaded_block(
-            index, {name: torch.zeros_like(one, device="cpu") for name, one in empty.items()}
+            index, {name: torch.zeros_like(tensor, device="cpu") for name, tensor in empty.items()}
         )
 
     @property

@@ -110,4 +110,4 @@ def _in_file_order(path: Path) -> list[tuple[str, StoredTensor]]:
         stored = read_header(path)
     except CheckpointError:  # opening the checkpoint reports it; the digest is known all the same
         return []
-    return sorted(stored.items(), key=lambda one: (one[1].offset, one[1].size_bytes))
+    return sorted(stored.items(), key=lambda item: (item[1].offset, item[1].size_bytes))

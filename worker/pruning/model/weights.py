@@ -69,7 +69,7 @@ class Weights:
         if name not in self._joined:
             return []
         converter, parts = self._joined[name]
-        is_exchanged = any(isinstance(one, Transpose) for one in converter.operations)
+        is_exchanged = any(isinstance(operation, Transpose) for operation in converter.operations)
         return [(source, is_exchanged) for source, _ in parts]
 
     def sources_outside(self, prefixes: Iterable[str]) -> list[str]:
@@ -98,11 +98,11 @@ class Weights:
         def read(source: str) -> Tensor:
             return in_memory.pop(source) if source in in_memory else self._checkpoint.read(source)
 
-        found = {name: read(source) for name, source in self._plain.items() if wanted(name)}
+        tensors = {name: read(source) for name, source in self._plain.items() if wanted(name)}
         for name, (converter, parts) in self._joined.items():
             if wanted(name):
-                found |= self._join(name, converter, parts, read)
-        return found
+                tensors |= self._join(name, converter, parts, read)
+        return tensors
 
     def to_stored(self, parameters: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the parameters under the checkpoint's names and in its layout."""
@@ -194,7 +194,7 @@ class Weights:
             CheckpointError: a shape differs, or the tensors of a parameter cannot be joined.
         """
         parameters, stored = self._model.state_dict(), self._checkpoint.tensors
-        found = [(source, name, stored[source].shape) for name, source in self._plain.items()]
+        shapes = [(source, name, stored[source].shape) for name, source in self._plain.items()]
         for name, (converter, parts) in self._joined.items():
             source = parts[0][0]
             try:
@@ -205,10 +205,10 @@ class Weights:
                     f"({error})",
                     "provide the checkpoint's original config",
                 ) from error
-            found += [
+            shapes += [
                 (source, key, value.shape) for key, value in made.items() if key in parameters
             ]
-        for source, name, shape in found:
+        for source, name, shape in shapes:
             if shape != parameters[name].shape:
                 raise CheckpointError(
                     f"tensor {source!r} has shape {list(shape)}, but by the config {name!r} has "

@@ -64,12 +64,12 @@ class MeasuredSpeed:
         If that was made on a busy machine, each kind of work has the higher of both speeds: other
         programs can make a machine slower, but not faster.
         """
-        found = other.speed
+        speed = other.speed
         if other.was_busy:
-            found = Speed(*(max(pair) for pair in _pairs(self.speed, other.speed)))
-        if all(max(pair) <= SIMILAR * min(pair) for pair in _pairs(self.speed, found)):
-            return replace(other, speed=found, valid_since=self.valid_since)
-        return replace(other, speed=found)
+            speed = Speed(*(max(pair) for pair in _pairs(self.speed, other.speed)))
+        if all(max(pair) <= SIMILAR * min(pair) for pair in _pairs(self.speed, speed)):
+            return replace(other, speed=speed, valid_since=self.valid_since)
+        return replace(other, speed=speed)
 
 
 def measured_speed(
@@ -136,5 +136,5 @@ def _name(device: torch.device, dtype: torch.dtype) -> str:
     return f"{hardware}, {dtype_name(dtype)}, torch {torch.__version__}"
 
 
-def _pairs(one: Speed, two: Speed) -> Iterator[tuple[float, float]]:
-    return ((getattr(one, field.name), getattr(two, field.name)) for field in fields(Speed))
+def _pairs(speed: Speed, other: Speed) -> Iterator[tuple[float, float]]:
+    return ((getattr(speed, field.name), getattr(other, field.name)) for field in fields(Speed))

@@ -67,27 +67,27 @@ class _MemoryModel:
         self._batch = min(setting.batch(work.longest), tokens)  # tokens
 
     def phases(self) -> dict[str, PhaseMemory]:
-        found = {"embedding": self._embed()}
+        phases = {"embedding": self._embed()}
         if self._work.rotates:
-            found["rotation"] = self._largest_block(self._rotate)
+            phases["rotation"] = self._largest_block(self._rotate)
         if self._work.allocation is not None:
             measured = partial(self._measure_scores, _MEASURED_BYTES[self._work.allocation])
-            found["allocation"] = self._largest_block(measured)
+            phases["allocation"] = self._largest_block(measured)
         if self._work.runs_backward:
-            found["gradients"] = self._largest_block(self._measure_gradients)
+            phases["gradients"] = self._largest_block(self._measure_gradients)
         if self._work.measuring is not None and self._work.measuring.passes:
-            found["units"] = self._largest_block(self._measure_units)
-        found["blocks"] = self._largest_block(self._prune)
+            phases["units"] = self._largest_block(self._measure_units)
+        phases["blocks"] = self._largest_block(self._prune)
         if (refinement := self._work.refinement) is not None:
-            found["refinement"] = self._largest_block(partial(self._refine, refinement))
+            phases["refinement"] = self._largest_block(partial(self._refine, refinement))
         if self._work.scheme is not None:
-            found["quantization"] = self._largest_block(self._quantize)
+            phases["quantization"] = self._largest_block(self._quantize)
         largest = max(self._shape.embeddings.largest_bytes, self._shape.head.largest_bytes)
-        found["rest"] = self._phase(max(min(_COPY_BYTES, self._shape.stored_bytes), largest), 0)
+        phases["rest"] = self._phase(max(min(_COPY_BYTES, self._shape.stored_bytes), largest), 0)
         measuring = self._work.measuring is not None and self._work.measuring.needs_losses
         if self._work.evaluation_windows or self._work.runs_backward or measuring:
-            found["losses"] = self._head()
-        return found
+            phases["losses"] = self._head()
+        return phases
 
     def _phase(self, host: int, computing: int) -> PhaseMemory:
         """Return the memory of a phase.
@@ -229,9 +229,10 @@ class _MemoryModel:
         )
 
     def _largest_block(self, phase: Callable[[BlockShape], PhaseMemory]) -> PhaseMemory:
-        found = [phase(block) for block in self._shape.blocks]
+        memories = [phase(block) for block in self._shape.blocks]
         return PhaseMemory(
-            max(one.host_bytes for one in found), max(one.device_bytes for one in found)
+            max(memory.host_bytes for memory in memories),
+            max(memory.device_bytes for memory in memories),
         )
 
     def _copy(self, parameters: ParameterCounts) -> int:

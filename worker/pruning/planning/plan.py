@@ -81,7 +81,9 @@ def plan(shape: ModelShape, work: Workload, headroom: Headroom, speed: Speed | N
 
 def _first_that_fits(shape: ModelShape, work: Workload, headroom: Headroom) -> Plan | None:
     plans = (_plan_for(shape, work, setting, headroom) for setting in _settings(shape, work))
-    return next((one for one in plans if _missing_bytes(one, headroom) <= 0), None)
+    return next(
+        (candidate for candidate in plans if _missing_bytes(candidate, headroom) <= 0), None
+    )
 
 
 def _settings(shape: ModelShape, work: Workload) -> Iterator[Setting]:
@@ -104,7 +106,7 @@ def _plan_for(shape: ModelShape, work: Workload, setting: Setting, headroom: Hea
         setting,
         host_bytes=max(headroom.peak_bytes, headroom.resident_bytes + working),
         working_bytes=working,
-        device_bytes=round(MARGIN * max(one.device_bytes for one in memory.values())),
+        device_bytes=round(MARGIN * max(needed.device_bytes for needed in memory.values())),
         phase=phase,
         artifact_bytes=artifact_bytes(shape, work.scheme),
         scratch_bytes=_scratch_bytes(shape, work, setting),
@@ -141,8 +143,8 @@ def _insufficient_memory(
 ) -> InsufficientMemoryError:
     """Return the error, with the least harmful change that makes the job fit, if there is one."""
     plans = [_plan_for(shape, work, setting, headroom) for setting in _settings(shape, work)]
-    smallest = min(plans, key=lambda one: _missing_bytes(one, headroom))
-    needed, left, limit = max(_needed_and_left(smallest, headroom), key=lambda one: one[0] - one[1])
+    smallest = min(plans, key=lambda candidate: _missing_bytes(candidate, headroom))
+    needed, left, limit = max(_needed_and_left(smallest, headroom), key=lambda row: row[0] - row[1])
     change = next(
         (
             change

@@ -43,5 +43,5 @@ def _obstacle(block: str, layer: LinearLayer, weights: Weights) -> str | None:
 def unquantized_layers(model: PreTrainedModel, layers: Sequence[NamedLayer]) -> list[str]:
     """Return the names of the model's linear layers that are not among ``layers``."""
     quantized = {f"{block}.{layer.name}" for block, layer in layers}
-    linear = (name for name, one in model.named_modules() if isinstance(one, nn.Linear))
+    linear = (name for name, module in model.named_modules() if isinstance(module, nn.Linear))
     return [name for name in linear if name not in quantized]

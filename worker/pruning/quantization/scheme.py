@@ -94,10 +94,12 @@ def _largest_power(common: int, largest: int) -> int:
 def _remedy(without: str | None, size: int, common: int) -> str:
     """Return what to change: the nearest size that fits all rows, or the layers to skip."""
     fitting = [
-        one for one in range(_SMALLEST_GROUP, common + 1, _SMALLEST_GROUP) if common % one == 0
+        multiple
+        for multiple in range(_SMALLEST_GROUP, common + 1, _SMALLEST_GROUP)
+        if common % multiple == 0
     ]
     if fitting:
-        nearest = min(fitting, key=lambda one: (abs(one - size), one))
+        nearest = min(fitting, key=lambda multiple: (abs(multiple - size), multiple))
         return " or ".join(filter(None, (f"set the group_size of quantize to {nearest}", without)))
     return " or ".join(
         filter(None, (without, "leave quantize out, as no group size fits all rows"))

@@ -38,7 +38,7 @@ class Rotation:
         """
         flat = values.float().reshape(-1, self.size)
         pieces = torch.split(flat, max(1, _PIECE // self.size))
-        return torch.cat([self._rotated(one) for one in pieces]).view(values.shape)
+        return torch.cat([self._rotated(piece) for piece in pieces]).view(values.shape)
 
     def of_columns(self, values: Tensor) -> Tensor:
         """Return Rᵀ X for ``values`` X ``[n · size, m]``, fp32."""

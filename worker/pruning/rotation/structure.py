@@ -72,12 +72,16 @@ def gain_offset(norm: nn.Module) -> float | None:
         return None
     probe = deepcopy(norm).to_empty(device="cpu").float()
     size, generator = probe.get_parameter("weight").numel(), torch.Generator().manual_seed(0)
-    inputs, weight = (torch.randn(*one, generator=generator) for one in ((4, size), (size,)))
+    inputs, weight = (torch.randn(*shape, generator=generator) for shape in ((4, size), (size,)))
     with torch.no_grad():
         probe.get_parameter("weight").copy_(weight)
         outputs = probe(inputs)
     unit = inputs * inputs.square().mean(-1, keepdim=True).rsqrt()
-    fitting = (one for one in (0.0, 1.0) if torch.allclose(outputs, unit * (weight + one), 0, 1e-2))
+    fitting = (
+        offset
+        for offset in (0.0, 1.0)
+        if torch.allclose(outputs, unit * (weight + offset), 0, 1e-2)
+    )
     return next(fitting, None)
 
 
@@ -85,8 +89,8 @@ def _check_block(meta_model: MetaModel, index: int) -> float:
     """Check that a block is built like Llama's; return the offset of its norms."""
     block, name = meta_model.blocks[index], meta_model.block_name(index)
     modules, parameters = dict(block.named_modules()), dict(block.named_parameters())
-    required = {f"{one}.weight" for one in (*_LAYERS, *READERS)}
-    allowed = required | {f"{one}.bias" for one in _LAYERS} | set(_OF_HEADS)
+    required = {f"{module}.weight" for module in (*_LAYERS, *READERS)}
+    allowed = required | {f"{layer}.bias" for layer in _LAYERS} | set(_OF_HEADS)
     for missing in sorted(required - parameters.keys()):
         raise _error(f"{name} has no {missing}")
     for other in sorted(parameters.keys() - allowed):

@@ -54,8 +54,8 @@ class GradientNorms:
 
     def read(self, index: int) -> BlockGradients:
         """Return the gradient norms of block ``index``."""
-        found = load_file(self._file(index))
-        return BlockGradients({name: norm.float() for name, norm in found.items()}, self._windows)
+        norms = load_file(self._file(index))
+        return BlockGradients({name: norm.float() for name, norm in norms.items()}, self._windows)
 
     def _file(self, index: int) -> Path:
         return self._folder / f"block-{index}.safetensors"

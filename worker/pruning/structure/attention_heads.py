@@ -33,8 +33,8 @@ def attention_heads(block: nn.Module, config: PretrainedConfig) -> list[Units]:
     by_module: dict[str, list[LinearLayer]] = {}
     for layer in linear_layers(block):
         by_module.setdefault(layer.name.rpartition(".")[0], []).append(layer)
-    found = (_heads(block, name, own, config) for name, own in by_module.items())
-    return [units for units in found if units is not None]
+    candidates = (_heads(block, name, own, config) for name, own in by_module.items())
+    return [units for units in candidates if units is not None]
 
 
 def head_width(config: PretrainedConfig) -> int:
@@ -97,7 +97,7 @@ def _spans_heads(module: nn.Module, layers: Sequence[LinearLayer], sizes: Collec
     return any(
         value.numel() in sizes
         for part in module.children()
-        if not any(part is one for one in linear)
+        if not any(part is layer for layer in linear)
         for value in part.parameters()
     )
 

@@ -43,9 +43,9 @@ def check_places(found: Sequence[Sequence[Units]]) -> None:
     Raises:
         UnsupportedModelError: as `channel_places`.
     """
-    for units in found:
-        for one in units:
-            channel_places(one)
+    for block in found:
+        for units in block:
+            channel_places(units)
 
 
 def channel_places(units: Units) -> list[ChannelPlace]:
@@ -59,9 +59,9 @@ def channel_places(units: Units) -> list[ChannelPlace]:
             f"{units.name} belongs to an expert, which the last token of a window may not reach",
             "leave selection out",
         )
-    found = [ChannelPlace(units.name, units.slices[0].places[:, 0], is_input=True)]
-    for one in units.slices[1:]:
-        layer, _, kind = one.parameter.rpartition(".")
+    places = [ChannelPlace(units.name, units.slices[0].places[:, 0], is_input=True)]
+    for piece in units.slices[1:]:
+        layer, _, kind = piece.parameter.rpartition(".")
         if kind == "weight":
-            found += (ChannelPlace(layer, own, is_input=False) for own in one.places.unbind(1))
-    return found
+            places += (ChannelPlace(layer, own, is_input=False) for own in piece.places.unbind(1))
+    return places

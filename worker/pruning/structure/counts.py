@@ -86,8 +86,8 @@ class UnitCounts:
     def kept(self, removed: Mapping[str, int]) -> tuple[dict[str, int], ...]:
         """Return for each block how many units stay, by their name."""
         return tuple(
-            {one.name: one.count - self._fewer(index, one, removed) for one in units}
-            for index, units in enumerate(self._found)
+            {units.name: units.count - self._fewer(index, units, removed) for units in block}
+            for index, block in enumerate(self._found)
         )
 
     def parameters(self, removed: Mapping[str, int]) -> int:
@@ -131,4 +131,4 @@ def _smaller(
     block: nn.Module, units: Sequence[Units], kept: Mapping[str, int]
 ) -> dict[str, Tensor]:
     parameters = dict(block.named_parameters())
-    return cut_block(parameters, [(one, torch.arange(kept[one.name])) for one in units])
+    return cut_block(parameters, [(group, torch.arange(kept[group.name])) for group in units])

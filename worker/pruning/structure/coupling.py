@@ -45,11 +45,11 @@ def _dependent(block: nn.Module, units: Sequence[Units], run: Callable[[], objec
     wrong: list[str] = []
 
     def compare(index: int, inputs: Tensor) -> None:
-        found = inputs.isnan().flatten(0, -2).any(0).cpu()
-        if not torch.equal(found, _is_tested(units[index], inputs)):
+        is_nan = inputs.isnan().flatten(0, -2).any(0).cpu()
+        if not torch.equal(is_nan, _is_tested(units[index], inputs)):
             wrong.append(units[index].name)
 
-    with _changed(block, units, torch.nan), hooked([one.reader for one in units], compare):
+    with _changed(block, units, torch.nan), hooked([group.reader for group in units], compare):
         run()
     return wrong[0] if wrong else None
 
@@ -65,15 +65,15 @@ def _coupled(block: nn.Module, units: Sequence[Units], run: Callable[[], object]
 
 def _untested_inputs(units: Sequence[Units], run: Callable[[], object]) -> dict[int, list[Tensor]]:
     """Run the block; return what the readers get of units that are not tested, by their index."""
-    found: dict[int, list[Tensor]] = {}
+    untested: dict[int, list[Tensor]] = {}
 
     def keep(index: int, inputs: Tensor) -> None:
         others = ~_is_tested(units[index], inputs)
-        found.setdefault(index, []).append(inputs[..., others.to(inputs.device)].clone())
+        untested.setdefault(index, []).append(inputs[..., others.to(inputs.device)].clone())
 
-    with hooked([one.reader for one in units], keep):
+    with hooked([group.reader for group in units], keep):
         run()
-    return found
+    return untested
 
 
 def _same(before: Sequence[Tensor], after: Sequence[Tensor] | None) -> bool:
@@ -90,8 +90,8 @@ def _is_tested(units: Units, inputs: Tensor) -> Tensor:
 def _by_parameters(units: Sequence[Units]) -> list[list[Units]]:
     """Return the units in lists whose members, such as experts, share their parameters."""
     lists: dict[str, list[Units]] = {}
-    for one in units:
-        lists.setdefault(one.reader.weight_name, []).append(one)
+    for group in units:
+        lists.setdefault(group.reader.weight_name, []).append(group)
     return list(lists.values())
 
 
@@ -103,10 +103,10 @@ def _tested(units: Units) -> Tensor:
 def _changed(block: nn.Module, units: Sequence[Units], factor: float) -> Iterator[None]:
     """Multiply the weights that compute the tested units, for the ``with`` body."""
     saved: list[tuple[Slices, Tensor, Tensor, Tensor]] = []
-    for one in units:
-        for written in one.slices[1:]:
+    for group in units:
+        for written in group.slices[1:]:
             part = written.part(block.get_parameter(written.parameter))
-            places = written.places[_tested(one)].flatten().to(part.device)
+            places = written.places[_tested(group)].flatten().to(part.device)
             values = part.index_select(written.dim, places)
             saved.append((written, part, places, values))
             part.index_copy_(written.dim, places, values * factor)

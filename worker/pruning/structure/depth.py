@@ -48,7 +48,9 @@ class Depth:
         """
         total = len(meta_model.blocks)
         last = self.chosen(meta_model, [0.0] * total)
-        sizes = [sum(one.numel() for one in meta_model.blocks[i].parameters()) for i in last]
+        sizes = [
+            sum(parameter.numel() for parameter in meta_model.blocks[i].parameters()) for i in last
+        ]
         return Reduction(self.fields(meta_model, last), ({},) * total, sum(sizes))
 
     def chosen(self, meta_model: MetaModel, distances: Sequence[float]) -> list[int]:
@@ -68,7 +70,7 @@ class Depth:
         kinds = [block_kind(block) for block in meta_model.blocks]
         left, removed = Counter(kinds), list[int]()
         count = self._count(len(kinds), len(left))
-        for index in sorted(range(len(kinds)), key=lambda one: (distances[one], -one)):
+        for index in sorted(range(len(kinds)), key=lambda index: (distances[index], -index)):
             if len(removed) < count and left[kinds[index]] > 1:
                 left[kinds[index]] -= 1
                 removed.append(index)
@@ -124,32 +126,32 @@ def _fields(config: PretrainedConfig, kept: Sequence[int], total: int) -> Iterat
         if name == "first_k_dense_replace" and value:
             yield name, sum(index < value for index in kept)
         elif isinstance(value, list) and _are_indices(name, value, total):
-            yield name, [kept.index(one) for one in value if one in kept]
+            yield name, [kept.index(index) for index in value if index in kept]
         elif isinstance(value, list) and len(value) == total:
             yield name, [value[index] for index in kept]
 
 
 def _are_indices(name: str, values: Sequence[Any], total: int) -> bool:
     """Return whether a list has the indices of some blocks, not a value for each block."""
-    if _INDICES.search(name) is None or not all(type(one) is int for one in values):
+    if _INDICES.search(name) is None or not all(type(value) is int for value in values):
         return False
     is_ascending = list(values) == sorted(set(values) & set(range(total)))
     return is_ascending and (len(values) != total or list(values) == list(range(total)))
 
 
-def _difference(one: nn.Module, other: nn.Module) -> str | None:
+def _difference(block: nn.Module, other: nn.Module) -> str | None:
     """Return the name of a setting in which two blocks differ, apart from their numbers."""
-    mine, others = _settings(one), _settings(other)
+    mine, others = _settings(block), _settings(other)
     return next((name for name in [*mine, *others] if mine.get(name) != others.get(name)), None)
 
 
 def _settings(block: nn.Module) -> Mapping[str, object]:
     """Return the class and the plain attributes of each module of a block, by name."""
-    found: dict[str, object] = {}
+    settings: dict[str, object] = {}
     for path, module in block.named_modules():
-        found[f"{path} class"] = type(module).__name__
+        settings[f"{path} class"] = type(module).__name__
         for name, value in vars(module).items():
             is_setting = isinstance(value, str | int | float) and not name.startswith("_")
             if is_setting and name != "training" and _NUMBER.search(name) is None:
-                found[f"{path}.{name}".lstrip(".")] = value
-    return found
+                settings[f"{path}.{name}".lstrip(".")] = value
+    return settings

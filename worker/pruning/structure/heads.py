@@ -50,14 +50,14 @@ class Heads:
             IncrementsError: there are fewer heads to remove than increments.
         """
         config = meta_model.config
-        found = [attention_heads(block, config) for block in meta_model.blocks]
-        if not any(found) or getattr(config, KEY_HEADS) == 1:
+        heads = [attention_heads(block, config) for block in meta_model.blocks]
+        if not any(heads) or getattr(config, KEY_HEADS) == 1:
             raise UnsupportedModelError(
                 f"a model of type {config.model_type!r} has no attention heads that could be "
                 "removed",
                 "set method to neurons or depth, or to one that zeroes weights, such as wanda",
             )
-        counts = UnitCounts(meta_model, found, [head_field(meta_model, found)])
+        counts = UnitCounts(meta_model, heads, [head_field(meta_model, heads)])
         removed = counts.removed(self.ratio, self.increment)
         fields = fewer_heads(config, removed[KEY_HEADS])
         check_describes(meta_model, fields, counts.smaller_blocks(removed))
@@ -77,7 +77,7 @@ def head_field(meta_model: MetaModel, found: Sequence[Sequence[Units]]) -> Width
     Raises:
         UnsupportedModelError: transformers reads no config with fewer heads.
     """
-    units = {(index, one.name): 1 for index, block in enumerate(found) for one in block}
+    units = {(index, group.name): 1 for index, block in enumerate(found) for group in block}
     heads = getattr(meta_model.config, KEY_HEADS)
     for step in range(1, heads):
         removed = range(step, heads, step)

@@ -61,16 +61,18 @@ class MeasuredUnits:
             IncrementsError: there are fewer units to remove than increments.
         """
         channels = channels_of(meta_model)
-        found = [self.units(block, meta_model.config) for block in meta_model.blocks]
+        of_block = [self.units(block, meta_model.config) for block in meta_model.blocks]
         if not self.uniform:
-            kept = tuple({one.name: one.count for one in units} for units in found)
-            self._check_in_place(meta_model, found)
+            kept = tuple({units.name: units.count for units in block} for block in of_block)
+            self._check_in_place(meta_model, of_block)
             return Reduction({}, kept, 0)
         widths = width_fields(meta_model, channels)
-        fields = [*_removable_heads(meta_model, found), *widths]
-        counts = UnitCounts(meta_model, found, fields)
+        fields = [*_removable_heads(meta_model, of_block), *widths]
+        counts = UnitCounts(meta_model, of_block, fields)
         removed = counts.removed(self.ratio, self.increment)
-        changed = {one.name: one.value - removed[one.name] for one in widths if removed[one.name]}
+        changed = {
+            field.name: field.value - removed[field.name] for field in widths if removed[field.name]
+        }
         if removed.get(KEY_HEADS):
             changed |= fewer_heads(meta_model.config, removed[KEY_HEADS])
         check_describes(meta_model, changed, counts.smaller_blocks(removed))
@@ -80,22 +82,24 @@ class MeasuredUnits:
         """Return the fields of the config that change; no whole blocks are removed."""
         return self.reduction(meta_model).fields
 
-    def _check_in_place(self, meta_model: MetaModel, found: Sequence[Sequence[Units]]) -> None:
+    def _check_in_place(self, meta_model: MetaModel, of_block: Sequence[Sequence[Units]]) -> None:
         """Check that the ratio can be met if every module keeps a unit."""
         parameters = [dict(block.named_parameters()) for block in meta_model.blocks]
         total = sum(value.numel() for block in parameters for value in block.values())
         kinds = [
             Kind(units.count, units.entries(parameters[index]))
-            for index, block in enumerate(found)
+            for index, block in enumerate(of_block)
             for units in block
         ]
         self.increment.check_divides(sum(divided_ratio(self.ratio, total, kinds)), "units")
 
 
-def _removable_heads(meta_model: MetaModel, found: Sequence[Sequence[Units]]) -> list[WidthField]:
+def _removable_heads(
+    meta_model: MetaModel, of_block: Sequence[Sequence[Units]]
+) -> list[WidthField]:
     """Return the field that decides how many heads there are; none if no head can be removed.
 
-    ``found`` are the units of each block, with their heads.
+    ``of_block`` are the units of each block, with their heads.
     """
     config = meta_model.config
     heads = [attention_heads(block, config) for block in meta_model.blocks]
@@ -104,7 +108,7 @@ def _removable_heads(meta_model: MetaModel, found: Sequence[Sequence[Units]]) ->
     try:
         field = head_field(meta_model, heads)
         fewest = field.step_of(1)
-        blocks = UnitCounts(meta_model, found, [field]).smaller_blocks({KEY_HEADS: fewest})
+        blocks = UnitCounts(meta_model, of_block, [field]).smaller_blocks({KEY_HEADS: fewest})
         check_describes(meta_model, fewer_heads(config, fewest), blocks)
     except UnsupportedModelError:
         return []

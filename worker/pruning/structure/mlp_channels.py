@@ -32,13 +32,13 @@ def mlp_channels(block: nn.Module, config: PretrainedConfig) -> list[Units]:
     Raises:
         UnsupportedModelError: gate and up are fused in an order that is not known.
     """
-    found = []
+    channels = []
     for layers in _by_module(block):
         for reader in reversed(layers):
             if writers := _writers(reader, layers, config.hidden_size):
-                found.append(_channels(block, reader, writers, config))
+                channels.append(_channels(block, reader, writers, config))
                 break
-    return found
+    return channels
 
 
 def channels_of(meta_model: MetaModel) -> list[list[Units]]:
@@ -47,14 +47,14 @@ def channels_of(meta_model: MetaModel) -> list[list[Units]]:
     Raises:
         UnsupportedModelError: no block has any, or as `mlp_channels`.
     """
-    found = [mlp_channels(block, meta_model.config) for block in meta_model.blocks]
-    if not any(found):
+    channels = [mlp_channels(block, meta_model.config) for block in meta_model.blocks]
+    if not any(channels):
         raise UnsupportedModelError(
             f"a model of type {meta_model.config.model_type!r} has no MLP whose channels could be "
             "removed",
             "set method to depth, or to one that zeroes weights, such as wanda",
         )
-    return found
+    return channels
 
 
 def _by_module(block: nn.Module) -> list[list[LinearLayer]]:

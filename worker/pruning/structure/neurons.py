@@ -51,13 +51,15 @@ class Neurons:
             RatioError: no number of channels is near the ratio.
             IncrementsError: there are fewer channels to remove than increments.
         """
-        found = channels_of(meta_model)
+        channels = channels_of(meta_model)
         if self.last_tokens is not None:
-            check_places(found)
-        widths = width_fields(meta_model, found)
-        counts = UnitCounts(meta_model, found, widths)
+            check_places(channels)
+        widths = width_fields(meta_model, channels)
+        counts = UnitCounts(meta_model, channels, widths)
         removed = counts.removed(self.ratio, self.increment)
-        fields = {one.name: one.value - removed[one.name] for one in widths if removed[one.name]}
+        fields = {
+            field.name: field.value - removed[field.name] for field in widths if removed[field.name]
+        }
         check_describes(meta_model, fields, counts.smaller_blocks(removed))
         return Reduction(fields, counts.kept(removed), counts.parameters(removed))
 

@@ -52,14 +52,14 @@ def check_describes(
         built = build_model(config, meta_model.dtype)
     except Exception as error:  # a family's code may raise anything
         raise cannot_describe(meta_model, fields, str(error)) from error
-    _, found = find_blocks(built)
-    if len(found) != len(blocks):
-        raise cannot_describe(meta_model, fields, f"it describes {len(found)} blocks")
-    for index, (block, parameters) in enumerate(zip(found, blocks, strict=True)):
+    _, described = find_blocks(built)
+    if len(described) != len(blocks):
+        raise cannot_describe(meta_model, fields, f"it describes {len(described)} blocks")
+    for index, (block, parameters) in enumerate(zip(described, blocks, strict=True)):
         expected = {name: tuple(value.shape) for name, value in parameters.items()}
         if (name := _difference(expected, block)) is not None:
             raise cannot_describe(meta_model, fields, f"{name} of block {index} does not fit")
-    return found
+    return described
 
 
 def write_config(source: Path, out: Path, config: PretrainedConfig, fields: Fields) -> None:
@@ -82,9 +82,9 @@ def write_config(source: Path, out: Path, config: PretrainedConfig, fields: Fiel
 
 def _difference(expected: Mapping[str, tuple[int, ...]], block: nn.Module) -> str | None:
     """Return the name of a parameter whose shape is another in the block; None if there is none."""
-    found = {name: tuple(value.shape) for name, value in block.named_parameters()}
-    names = [*expected, *found]
-    return next((name for name in names if expected.get(name) != found.get(name)), None)
+    actual = {name: tuple(value.shape) for name, value in block.named_parameters()}
+    names = [*expected, *actual]
+    return next((name for name in names if expected.get(name) != actual.get(name)), None)
 
 
 def cannot_describe(meta_model: MetaModel, fields: Fields, reason: str) -> UnsupportedModelError:

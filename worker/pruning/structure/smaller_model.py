@@ -106,7 +106,7 @@ class SmallerModel:
 
     @property
     def _kept_blocks(self) -> list[int]:
-        return [one for one in range(len(self.meta_model.blocks)) if one not in self.dropped]
+        return [index for index in range(len(self.meta_model.blocks)) if index not in self.dropped]
 
     def _block(self, index: int, number: int) -> dict[str, Tensor]:
         """Return the stored tensors of a block that becomes block ``number``."""
@@ -114,13 +114,15 @@ class SmallerModel:
         stored = self.meta_model.stored_block(index, cut)
         blocks = self.meta_model.prefix.rpartition(".")[2]
         old = re.compile(rf"(?:^|(?<=\.)){blocks}\.{index}\.")
-        return {old.sub(f"{blocks}.{number}.", name, count=1): one for name, one in stored.items()}
+        return {
+            old.sub(f"{blocks}.{number}.", name, count=1): tensor for name, tensor in stored.items()
+        }
 
     def _kept_units(self, index: int) -> list[tuple[Units, Tensor]]:
         """Return the units of a block, each with the indices ``[n]`` of those that stay."""
         removed = self.removed[index]
         units = self.removal.units(self.meta_model.blocks[index], self.meta_model.config)
-        return [(one, outside_of(removed.get(one.name, ()), one.count)) for one in units]
+        return [(group, outside_of(removed.get(group.name, ()), group.count)) for group in units]
 
 
 def _outside_blocks(model: MetaModel) -> list[list[str]]:

@@ -79,7 +79,7 @@ class Units:
 
     def entries(self, parameters: Mapping[str, Tensor]) -> int:
         """Return how many entries of a block's parameters each unit has."""
-        return sum(one.entries(parameters[one.parameter]) for one in self.slices)
+        return sum(piece.entries(parameters[piece.parameter]) for piece in self.slices)
 
     def features(self, units: Tensor) -> Tensor:
         """Return the reader's input features, in ascending order, that the units ``[n]`` have."""
@@ -113,16 +113,18 @@ def cut_block(
         kept: units, and the indices ``[n]`` int64 of those that stay. Of the experts in one
             parameter, each keeps the same number.
     """
-    found = dict(parameters)
+    smaller = dict(parameters)
     parts: dict[str, list[Tensor]] = {}
     for units, indices in kept:
-        for one in units.slices:
-            cut = one.cut(parameters[one.parameter], indices)
-            parts.setdefault(one.parameter, []).append(cut)
-            found[one.parameter] = cut
+        for piece in units.slices:
+            cut = piece.cut(parameters[piece.parameter], indices)
+            parts.setdefault(piece.parameter, []).append(cut)
+            smaller[piece.parameter] = cut
     # The parts of experts come in the order of the experts.
-    stacked = {one.parameter for units, _ in kept for one in units.slices if one.expert is not None}
-    return found | {name: torch.stack(parts[name]) for name in stacked}
+    stacked = {
+        piece.parameter for units, _ in kept for piece in units.slices if piece.expert is not None
+    }
+    return smaller | {name: torch.stack(parts[name]) for name in stacked}
 
 
 def restore_block(
@@ -137,15 +139,15 @@ def restore_block(
         kept: units, and the indices ``[n]`` int64 of those that the smaller block has.
         smaller: the parameters of the smaller block.
     """
-    divided = {one.parameter for units, _ in kept for one in units.slices}
-    found = {
+    divided = {piece.parameter for units, _ in kept for piece in units.slices}
+    restored = {
         name: whole.clone() if name in divided else smaller[name]
         for name, whole in parameters.items()
     }
     for units, indices in kept:
-        for one in units.slices:
-            one.restore(found[one.parameter], indices, one.part(smaller[one.parameter]))
-    return found
+        for piece in units.slices:
+            piece.restore(restored[piece.parameter], indices, piece.part(smaller[piece.parameter]))
+    return restored
 
 
 def ranges_of(indices: Tensor) -> tuple[tuple[int, int], ...]:

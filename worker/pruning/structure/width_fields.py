@@ -60,7 +60,9 @@ def width_fields(meta_model: MetaModel, found: Sequence[Sequence[Units]]) -> lis
         UnsupportedModelError: no field decides the width of one of the MLPs, as in families whose
             width is four times the hidden size by definition.
     """
-    widths = {(index, one.name): one.count for index, units in enumerate(found) for one in units}
+    widths = {
+        (index, units.name): units.count for index, block in enumerate(found) for units in block
+    }
     fields: list[WidthField] = []
     for name, value in _candidates(meta_model.config):
         known = {key for field in fields for key in field.units}

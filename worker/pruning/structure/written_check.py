@@ -36,12 +36,12 @@ def check_computes(smaller: MetaModel, whole: MetaModel) -> None:
     if not bool(expected.isfinite().all()):
         raise NotFiniteError("the logits of the model with zeros")
     try:
-        found = _logits(smaller)
+        actual = _logits(smaller)
     except (OSError, MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # a family's code may raise anything
         raise SmallerModelError(f"transformers cannot run it ({error})") from error
-    deviation = _deviation(found, expected)
+    deviation = _deviation(actual, expected)
     tolerance = _TOLERANCES.get(whole.dtype, _TOLERANCE)
     if not deviation <= tolerance:  # NaN is no number that is small enough
         raise SmallerModelError(
@@ -68,12 +68,12 @@ def _logits(meta_model: MetaModel) -> Tensor:
         return head_logits(meta_model, inputs, hidden[0]).float().cpu()
 
 
-def _deviation(found: Tensor, expected: Tensor) -> float:
+def _deviation(actual: Tensor, expected: Tensor) -> float:
     """Return the median over tokens of the size of the difference, relative to the logits' spread.
 
     The mean of a token's logits is left out, as it changes no probability.
     """
     centred = expected - expected.mean(-1, keepdim=True)
-    difference = found - expected
+    difference = actual - expected
     ratios = difference.norm(dim=-1) / centred.norm(dim=-1).clamp(min=1e-20)
     return float(ratios.median())

@@ -95,7 +95,7 @@ def _config(meta_model: MetaModel) -> Any:
     Another host may have the model in another folder.
     """
     text = meta_model.model.config.to_json_string(use_diff=False)
-    return json.loads(text, object_hook=lambda found: found | {"_name_or_path": None})
+    return json.loads(text, object_hook=lambda mapping: mapping | {"_name_or_path": None})
 
 
 def plain_values(value: object) -> Any:
@@ -104,9 +104,9 @@ def plain_values(value: object) -> Any:
         named = {field.name: plain_values(getattr(value, field.name)) for field in fields(value)}
         return {"type": type(value).__name__} | named
     if isinstance(value, tuple | list):
-        return [plain_values(one) for one in value]
+        return [plain_values(item) for item in value]
     if isinstance(value, dict):
-        return {str(key): plain_values(one) for key, one in value.items()}
+        return {str(key): plain_values(item) for key, item in value.items()}
     if value is None or isinstance(value, str | int | float | bool):
         return value
     if isinstance(value, FunctionType):

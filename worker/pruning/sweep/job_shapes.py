@@ -142,9 +142,9 @@ def _share_of_increment(meta_model: MetaModel, removal: MeasuredUnits) -> float:
     """Return the share of their units that the blocks lose in one increment, on average."""
     blocks = [dict(block.named_parameters()) for block in meta_model.blocks]
     units = sum(
-        one.count * one.entries(parameters)
+        group.count * group.entries(parameters)
         for block, parameters in zip(meta_model.blocks, blocks, strict=True)
-        for one in removal.units(block, meta_model.config)
+        for group in removal.units(block, meta_model.config)
     )
     whole = sum(value.numel() for parameters in blocks for value in parameters.values())
     return removal.ratio / removal.increment.total * whole / units
@@ -181,8 +181,8 @@ def _of_units(meta_model: MetaModel, recipe: Recipe, index: int) -> tuple[int, .
     if not isinstance(removal := recipe.removal, MeasuredUnits):
         return ()
     block = meta_model.blocks[index]
-    slices = (one for units in removal.units(block, meta_model.config) for one in units.slices)
-    names = dict.fromkeys(one.parameter for one in slices)
+    slices = (piece for units in removal.units(block, meta_model.config) for piece in units.slices)
+    names = dict.fromkeys(piece.parameter for piece in slices)
     return tuple(block.get_parameter(name).numel() for name in names)
 
 
@@ -232,7 +232,7 @@ def _layer(layers: Sequence[LinearLayer], place: int, chosen: int | None) -> Lay
     """
     layer, around = layers[place], layers[max(0, place - 1) : place + 2]
     outputs, inputs = layer.oriented(layer.weight).shape
-    module = [_parent(one) == _parent(layer) for one in around]
+    module = [_parent(neighbour) == _parent(layer) for neighbour in around]
     follows = place > 0 and module[0] and layers[place - 1].inputs == inputs
     is_last = not (place + 1 < len(layers) and module[-1])
     stack = 1 if layer.expert is None else len(layer.weight)

@@ -82,20 +82,20 @@ class ModelOutput:
         Returns:
             The tensors of the names ``kept``.
         """
-        source, changed, found = self._meta_model.checkpoint, changed or {}, dict[str, Tensor]()
+        source, changed, values = self._meta_model.checkpoint, changed or {}, dict[str, Tensor]()
         copied: list[Path] = []
         numbered = enumerate(self._rest, self._blocks + 1)
         # What is kept comes last, so that it is not in memory beside the others.
-        for number, names in sorted(numbered, key=lambda one: not set(kept).isdisjoint(one[1])):
+        for number, names in sorted(numbered, key=lambda pair: not set(kept).isdisjoint(pair[1])):
             tensors = {
                 name: changed[name] if name in changed else source.read(name) for name in names
             }
             shard = self._shards.write(number, tensors, self._scratch)
             copied.append(self._out / shard.name)
-            found |= {name: tensors[name] for name in names if name in kept}
+            values |= {name: tensors[name] for name in names if name in kept}
         overlaid = source.overlaid(Checkpoint.from_files(copied))
         self.weights = Weights(self._meta_model.model, overlaid)
-        return found
+        return values
 
     def finish(self) -> None:
         """Write the index, once all blocks are written and the rest is copied."""

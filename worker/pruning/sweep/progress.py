@@ -66,7 +66,7 @@ class Progress:
             self._delete_unrecorded()
         elif self.folder.exists():
             # The rotated model is what this run prunes, and has a record of its own.
-            _delete(one for one in self._out.iterdir() if one.name != ROTATED_FOLDER)
+            _delete(path for path in self._out.iterdir() if path.name != ROTATED_FOLDER)
         self._log.rewrite([{"fingerprint": fingerprint}, *intact])
         return self._facts, self._blocks
 

@@ -73,7 +73,9 @@ class _CostModel:
         batch = min(FORWARD_TOKENS[self._work.device], self._micro_batch)
         for block in shape.blocks:
             used = sum(layer.weights * layer.token_share for layer in block.layers)
-            states = sum((one.inputs + one.outputs) * one.token_share for one in block.layers)
+            states = sum(
+                (layer.inputs + layer.outputs) * layer.token_share for layer in block.layers
+            )
             total += Cost(
                 forward_matmul=2 * (used + 2 * self._work.seq_len * shape.hidden),
                 elementwise=(2 * states + _BLOCK_STATES * shape.hidden) * size,

@@ -87,7 +87,7 @@ class _MemoryModel:
         chunk = min(CHUNK_TOKENS[self._work.device], self._work.teacher_tokens(self._recovery))
         targets = 2 * chunk * _target_bytes(self._dense)  # twice, as they are joined
         block = TrainedNumbers.of(self._dense, self._recovery).largest_block
-        stored = max(one.parameters.read_bytes for one in self._dense.blocks)
+        stored = max(shape.parameters.read_bytes for shape in self._dense.blocks)
         longest = max(self._work.seq_len, self._work.evaluation_seq_len)
         tokens = max(longest, FORWARD_TOKENS[self._work.device])
         features = max(3 * self._dense.widest, 8 * self._dense.hidden)
@@ -117,7 +117,7 @@ class _MemoryModel:
         block beside the pruned one.
         """
         copies = 2 + self._recovery.changes_mask
-        block = copies * max(one.parameters.read_bytes for one in self._shape.blocks)
+        block = copies * max(shape.parameters.read_bytes for shape in self._shape.blocks)
         moments = 0 if self._work.device == "cpu" else 8 * self._numbers.trained
         return max(block, moments)
 

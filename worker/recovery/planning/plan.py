@@ -91,7 +91,9 @@ def _first_that_fits(
     shape: ModelShape, recovery: Recovery, work: RecoveryWork, headroom: Headroom
 ) -> RecoveryPlan | None:
     plans = _plans(shape, recovery, work, headroom)
-    return next((one for one in plans if _missing_bytes(one, headroom) <= 0), None)
+    return next(
+        (candidate for candidate in plans if _missing_bytes(candidate, headroom) <= 0), None
+    )
 
 
 def _plans(
@@ -140,8 +142,8 @@ def _insufficient_memory(
 ) -> InsufficientMemoryError:
     """Return the error, which proposes a kind of recovery that fits, or else refinement."""
     plans = _plans(shape, recovery, work, headroom)
-    smallest = min(plans, key=lambda one: _missing_bytes(one, headroom))
-    needed, left, limit = max(_needed_and_left(smallest, headroom), key=lambda one: one[0] - one[1])
+    smallest = min(plans, key=lambda candidate: _missing_bytes(candidate, headroom))
+    needed, left, limit = max(_needed_and_left(smallest, headroom), key=lambda row: row[0] - row[1])
     fitting = (
         f"recover to {kind}"
         for kind in _SMALLER

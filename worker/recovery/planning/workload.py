@@ -100,7 +100,9 @@ class TrainedNumbers:
             trained=sum(_trained(layer, recovery) for layer in layers),
             fixed=inside - weights,
             outside=round((shape.stored_bytes - inside_bytes) / size),
-            largest_block=max(sum(one.weights for one in block.layers) for block in shape.blocks),
+            largest_block=max(
+                sum(layer.weights for layer in block.layers) for block in shape.blocks
+            ),
             largest_layer=max(layer.weights for layer in layers),
         )
 

@@ -64,11 +64,11 @@ def alps(
     target = (weight.float() * scaled.scale).masked_fill_(gram.dead, 0.0)  # [out, in]
     pull = target @ scaled.matrix
     if score is None:
-        found = _search(target, pull, scaled, selection, schedule)
-        keep = selection.keep(found.abs())
+        solution = _search(target, pull, scaled, selection, schedule)
+        keep = selection.keep(solution.abs())
     else:
-        found, keep = target, selection.keep(score)
-    repaired = _repair(found.masked_fill(~keep, 0.0), pull, scaled.matrix, keep)
+        solution, keep = target, selection.keep(score)
+    repaired = _repair(solution.masked_fill(~keep, 0.0), pull, scaled.matrix, keep)
     return masked((repaired / scaled.scale).masked_fill_(gram.dead, 0.0), keep)
 
 

@@ -52,12 +52,12 @@ class LeastSquares:
         if 2 * int(dropped.count_nonzero()) < keep.numel():
             inverse = self._scaled.inverse(0.0, keep=True)
             step = solve_principal(inverse, dropped, dense)
-            found = torch.addmm(dense[:, columns], step, inverse[:, columns], alpha=-1)
+            weights = torch.addmm(dense[:, columns], step, inverse[:, columns], alpha=-1)
         else:
             matrix = self._scaled.matrix
             missing = (dense * mask_as_float(dropped)) @ matrix
-            found = solve_principal(matrix, keep, missing).add_(dense)[:, columns]
-        return found / self._scaled.scale[columns]
+            weights = solve_principal(matrix, keep, missing).add_(dense)[:, columns]
+        return weights / self._scaled.scale[columns]
 
 
 def solve_principal(matrix: Tensor, members: Tensor, right: Tensor) -> Tensor:

@@ -66,10 +66,10 @@ class DenseScores:
 
         def score(layer: LinearLayer, moments: InputMoments) -> None:
             for part in layer_parts(layer, self._config) if moments.tokens else ():
-                found = wanda(part.of(layer.oriented(layer.weight)), moments.sq_mean())
-                if not bool(found.sum().isfinite()):
+                wanda_scores = wanda(part.of(layer.oriented(layer.weight)), moments.sq_mean())
+                if not bool(wanda_scores.sum().isfinite()):
                     raise NotFiniteError(f"{name}.{layer.name}")
-                scores.append(MatrixScores(matrix_name(layer, part), found, moments.tokens))
+                scores.append(MatrixScores(matrix_name(layer, part), wanda_scores, moments.tokens))
 
         layers = self._recipe.layers(self._meta_model, index, block)
         collector = InputCollector(InputMoments)

@@ -95,14 +95,17 @@ class BackwardPass:
         """Replace the gradients of a block's outputs by those of its inputs ``states``."""
         name = self._meta_model.block_name(index)
         with self._meta_model.loaded_block(index, self._meta_model.read_block(index)) as block:
-            weights = {one: block.get_parameter(one) for one in totals.names(index, block)}
+            weights = {
+                parameter: block.get_parameter(parameter)
+                for parameter in totals.names(index, block)
+            }
             run = partial(self._block_inputs.call, block, index)
-            found = _totals(run, states, gradients, weights, totals.add)
-            found = {one: self._ranks.all_reduce(total) for one, total in found.items()}
-            for one, total in found.items():
+            sums = _totals(run, states, gradients, weights, totals.add)
+            sums = {parameter: self._ranks.all_reduce(total) for parameter, total in sums.items()}
+            for parameter, total in sums.items():
                 if not bool(total.sum().isfinite()):
-                    raise NotFiniteError(f"the gradient in {name}.{one}")
-            totals.finish(index, block, found)
+                    raise NotFiniteError(f"the gradient in {name}.{parameter}")
+            totals.finish(index, block, sums)
 
     def _forward(self, windows: Sequence[Tensor], folder: Path) -> list[Activations]:
         """Return the inputs of each block, followed by the outputs of the last block."""
@@ -207,7 +210,9 @@ def _totals(
 
     The ``gradients`` of a block's outputs are replaced by those of its inputs ``states``.
     """
-    totals = {name: torch.zeros_like(one, dtype=torch.float32) for name, one in weights.items()}
+    totals = {
+        name: torch.zeros_like(weight, dtype=torch.float32) for name, weight in weights.items()
+    }
     with _requiring_grad(weights.values()):
         for window, hidden in enumerate(states):
             of_inputs, *of_weights = _gradients(run, hidden, gradients[window], weights.values())

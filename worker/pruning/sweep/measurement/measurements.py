@@ -117,7 +117,9 @@ class Measurements:
         measurement = needed_measurement(self.recipe)
         if measurement is None:
             nothing = [None] * len(self.meta_model.blocks)
-            return [BlockDecision(one, None) for one in block_patterns(self.recipe, nothing)]
+            return [
+                BlockDecision(pattern, None) for pattern in block_patterns(self.recipe, nothing)
+            ]
 
         def known_or_measured() -> list[Any]:
             measure = partial(self._measure, measurement, states, new_folder)

@@ -30,11 +30,11 @@ def _final_patterns(recipe: Recipe, measured: Sequence[Any]) -> tuple[BlockPatte
     """Return the pattern of each block after the last increment."""
     if recipe.varied_binarization is not None:
         kept = kept_of_blocks(recipe.varied_binarization, measured)
-        return tuple(BlockPattern(NofM(one, GROUP)) for one in kept)
+        return tuple(BlockPattern(NofM(count, GROUP)) for count in kept)
     allocation, pattern = recipe.allocation, recipe.pattern
     if isinstance(allocation, str) or not isinstance(pattern, Unstructured):
         return (BlockPattern(pattern),) * len(measured)
     if isinstance(allocation, BlockSparsities):
         sparsities = allocation.sparsities(len(measured))
-        return tuple(BlockPattern(replace(pattern, sparsity=one)) for one in sparsities)
+        return tuple(BlockPattern(replace(pattern, sparsity=sparsity)) for sparsity in sparsities)
     return allocation.patterns(pattern, measured)

@@ -104,13 +104,13 @@ class Recipe:
     def prunes(self) -> bool:
         """Whether weights are pruned."""
         choosing = (self.scorer, self.solver, self.binarization)
-        return any(one is not None for one in choosing)
+        return any(choice is not None for choice in choosing)
 
     @property
     def is_calibrated(self) -> bool:
         """Whether the calibration windows run through the model."""
         changes = (self.removal, self.refinement, self.quantization)
-        return self.prunes or any(one is not None for one in changes)
+        return self.prunes or any(change is not None for change in changes)
 
     @property
     def takes_gradients(self) -> bool:
@@ -176,7 +176,7 @@ class Recipe:
 
     def own_strategies(self, pattern: BlockPattern) -> dict[str, Strategy[Any]]:
         """Return the strategies of matrices that have their own pattern, keyed by `matrix_name`."""
-        return {matrix: self.strategy(one) for matrix, one in pattern.of_matrix.items()}
+        return {matrix: self.strategy(own) for matrix, own in pattern.of_matrix.items()}
 
     def layers(self, meta_model: MetaModel, index: int, block: nn.Module) -> list[LinearLayer]:
         """Return the layers of a block whose inputs decide what is pruned or removed.
@@ -246,7 +246,9 @@ class Recipe:
             return None
         layers = self.all_rounded_layers(meta_model)
         check_layers(layers, meta_model.weights)
-        return self.quantization.scheme((f"{name}.{one.name}", one.inputs) for name, one in layers)
+        return self.quantization.scheme(
+            (f"{name}.{layer.name}", layer.inputs) for name, layer in layers
+        )
 
     def _selection(self, pattern: Pattern) -> Selection:
         """Return the pattern, wrapped if it has to drop as many weights as published code.

@@ -63,13 +63,13 @@ class LastTokenChoice:
             The progress after each block.
         """
         prompts = goal[: self.settings.prompts]
-        found: list[dict[str, list[int]]] = []
+        chosen: list[dict[str, list[int]]] = []
         if not self.progress.is_measured(_RECORD):
             streams = [self._embedded(prompts), self._embedded(general)]
             for index in range(len(self.of_block)):
-                found.append(self._chosen(index, streams, len(general)))
+                chosen.append(self._chosen(index, streams, len(general)))
                 yield UnitProgress(index + 1, len(self.of_block))
-        known = self.progress.measure_once(_RECORD, lambda: found)
+        known = self.progress.measure_once(_RECORD, lambda: chosen)
         return [{name: torch.tensor(own) for name, own in block.items()} for block in known]
 
     def _embedded(self, windows: Tensor) -> Activations:
@@ -86,19 +86,19 @@ class LastTokenChoice:
         """Return the removed channels of a block, and replace its inputs by its outputs."""
         stored, chosen = self.meta_model.read_block(index), dict[str, list[int]]()
         lost = {
-            one.name: ~is_read(one.slices[0], stored[one.slices[0].parameter])
-            for one in self.of_block[index]
+            units.name: ~is_read(units.slices[0], stored[units.slices[0].parameter])
+            for units in self.of_block[index]
         }
         with self.meta_model.loaded_block(index, stored) as block:
             counts = [
                 self._counts(block, index, lost, states, largest=bool(which))
                 for which, states in enumerate(streams)
             ]
-        for one in self.of_block[index]:
-            small, large = (own[one.name] for own in counts)
-            count = one.count - self.kept[index][one.name]
+        for units in self.of_block[index]:
+            small, large = (own[units.name] for own in counts)
+            count = units.count - self.kept[index][units.name]
             agreed = agreement(small, large, texts)
-            chosen[one.name] = first_agreed(agreed, lost[one.name], count).tolist()
+            chosen[units.name] = first_agreed(agreed, lost[units.name], count).tolist()
         return chosen
 
     def _counts(
@@ -111,10 +111,10 @@ class LastTokenChoice:
         largest: bool,
     ) -> dict[str, Tensor]:
         """Return in how many windows each channel is extreme, ``[places, channels]``, by name."""
-        places = {one.name: channel_places(one) for one in self.of_block[index]}
+        places = {units.name: channel_places(units) for units in self.of_block[index]}
         totals = {
-            one.name: torch.zeros(len(places[one.name]), one.count, dtype=torch.int64)
-            for one in self.of_block[index]
+            units.name: torch.zeros(len(places[units.name]), units.count, dtype=torch.int64)
+            for units in self.of_block[index]
         }
         handles = [
             place.watched(block, self._adder(place, totals[name][row], ~lost[name], largest))

@@ -19,11 +19,11 @@ def lost_units(meta_model: MetaModel, of_block: Sequence[Sequence[Units]]) -> Te
     Returns:
         ``[n]`` bool, for the units of all modules in their order.
     """
-    found = []
+    lost = []
     for index, units in enumerate(of_block):
         stored = meta_model.read_block(index)
-        found += [~is_read(one.slices[0], stored[one.slices[0].parameter]) for one in units]
-    return torch.cat(found)
+        lost += [~is_read(group.slices[0], stored[group.slices[0].parameter]) for group in units]
+    return torch.cat(lost)
 
 
 def is_read(columns: Slices, parameter: Tensor) -> Tensor:

@@ -69,7 +69,7 @@ class ModelUnits:
         for index, block in enumerate(meta_model.blocks):
             values = dict(block.named_parameters())
             self.parameters += sum(value.numel() for value in values.values())
-            heads = {one.name for one in attention_heads(block, meta_model.config)}
+            heads = {units.name for units in attention_heads(block, meta_model.config)}
             self.of_block.append(removal.units(block, meta_model.config))
             for units in self.of_block[-1]:
                 entries = units.entries(values)
@@ -86,16 +86,16 @@ class ModelUnits:
 
     def of_kind(self, has_heads: bool) -> list[Module]:
         """Return the modules with heads, or those with channels."""
-        return [one for one in self.modules if one.has_heads == has_heads]
+        return [module for module in self.modules if module.has_heads == has_heads]
 
     def within(self, index: int) -> list[Module]:
         """Return the modules of one block."""
-        return [one for one in self.modules if one.block == index]
+        return [module for module in self.modules if module.block == index]
 
     def sizes(self) -> list[int]:
         """Return how many parameters the units of each block have together."""
         return [
-            sum(one.entries * one.units.count for one in self.within(index))
+            sum(module.entries * module.units.count for module in self.within(index))
             for index in range(len(self.of_block))
         ]
 
@@ -117,11 +117,11 @@ class ModelUnits:
         """
         removed: Removed = [{} for _ in self.of_block]
         values = values.masked_fill(self.lost, -torch.inf)
-        for one in self.modules:
-            count = kept[one.block][one.name]
-            if count < one.units.count:
-                stay = highest(one.of(values), count)
-                removed[one.block][one.name] = outside_of(ranges_of(stay), one.units.count)
+        for module in self.modules:
+            count = kept[module.block][module.name]
+            if count < module.units.count:
+                stay = highest(module.of(values), count)
+                removed[module.block][module.name] = outside_of(ranges_of(stay), module.units.count)
         return removed
 
     def kept_by_share(self, shares: Sequence[float]) -> list[dict[str, int]]:
@@ -145,12 +145,12 @@ class ModelUnits:
         lost = self.lost_sizes()
         wanted = [share * size for share, size in zip(shares, sizes, strict=True)]
         budget = sum(wanted) - sum(lost)
-        further = {one.start: 0 for one in self.modules}
+        further = {module.start: 0 for module in self.modules}
         heads = self.of_kind(has_heads=True)
 
-        def missing(one: Module) -> float:
-            gone = one.units.count - self.left(one) + further[one.start]
-            return shares[one.block] * one.units.count - gone
+        def missing(module: Module) -> float:
+            gone = module.units.count - self.left(module) + further[module.start]
+            return shares[module.block] * module.units.count - gone
 
         while heads and missing(most := max(heads, key=missing)) >= 0.5:
             if most.entries > budget or self.left(most) - further[most.start] <= 1:
@@ -158,16 +158,17 @@ class ModelUnits:
                 continue
             further[most.start] += 1
             budget -= most.entries
-        for one in self.of_kind(has_heads=True):
-            lost[one.block] += further[one.start] * one.entries
+        for module in self.of_kind(has_heads=True):
+            lost[module.block] += further[module.start] * module.entries
         rest = [(own - gone) / size for own, gone, size in zip(wanted, lost, sizes, strict=True)]
         rest = shifted(rest, sizes, budget)
         channels = [
-            [one for one in self.within(index) if not one.has_heads] for index in range(len(sizes))
+            [module for module in self.within(index) if not module.has_heads]
+            for index in range(len(sizes))
         ]
         kept = self._kept_of([s * size for s, size in zip(rest, sizes, strict=True)], channels)
-        for one in self.of_kind(has_heads=True):
-            kept[one.block][one.name] = self.left(one) - further[one.start]
+        for module in self.of_kind(has_heads=True):
+            kept[module.block][module.name] = self.left(module) - further[module.start]
         return kept
 
     def _kept_of(
@@ -178,10 +179,14 @@ class ModelUnits:
         left = 0.0
         for parameters, own in zip(wanted, modules, strict=True):
             left += parameters
-            counts = divide(left, [Kind(self.left(one), one.entries) for one in own]) if own else []
+            counts = (
+                divide(left, [Kind(self.left(module), module.entries) for module in own])
+                if own
+                else []
+            )
             pairs = list(zip(own, counts, strict=True))
-            left -= sum(one.entries * count for one, count in pairs)
-            kept.append({one.name: self.left(one) - count for one, count in pairs})
+            left -= sum(module.entries * count for module, count in pairs)
+            kept.append({module.name: self.left(module) - count for module, count in pairs})
         return kept
 
     def divided(self, parameters: float) -> list[tuple[list[Module], int]]:
@@ -194,9 +199,9 @@ class ModelUnits:
             For heads and for channels: the modules that have such units, and the number for all of
             these modules together.
         """
-        kinds = [found for found in map(self.of_kind, (True, False)) if found]
+        kinds = [modules for modules in map(self.of_kind, (True, False)) if modules]
         left = parameters - sum(self.lost_sizes())
-        counts = divide(left, [self._kind(found) for found in kinds])
+        counts = divide(left, [self._kind(modules) for modules in kinds])
         return list(zip(kinds, counts, strict=True))
 
     def removed_lowest(self, values: Tensor, parameters: float) -> Removed:
@@ -209,12 +214,12 @@ class ModelUnits:
             parameters: how many parameters are removed.
         """
         lost = self.lost.clone()
-        for found, count in self.divided(parameters):
-            lost[self._lowest(found, values, count)] = True
+        for modules, count in self.divided(parameters):
+            lost[self._lowest(modules, values, count)] = True
         removed: Removed = [{} for _ in self.of_block]
-        for one in self.modules:
-            if len(places := one.of(lost).nonzero()[:, 0]):
-                removed[one.block][one.name] = places
+        for module in self.modules:
+            if len(places := module.of(lost).nonzero()[:, 0]):
+                removed[module.block][module.name] = places
         return removed
 
     def share_outside(self, removed: Removed, others: Removed) -> float:
@@ -227,11 +232,11 @@ class ModelUnits:
 
     def _flags(self, removed: Removed) -> Tensor:
         """Return which units are removed, ``[n]`` bool."""
-        found = torch.zeros(self.count, dtype=torch.bool)
-        for one in self.modules:
-            if one.name in removed[one.block]:
-                one.of(found)[removed[one.block][one.name]] = True
-        return found
+        flags = torch.zeros(self.count, dtype=torch.bool)
+        for module in self.modules:
+            if module.name in removed[module.block]:
+                module.of(flags)[removed[module.block][module.name]] = True
+        return flags
 
     def _kind(self, modules: Sequence[Module]) -> Kind:
         count = sum(map(self.left, modules))
@@ -239,25 +244,25 @@ class ModelUnits:
 
     def _parameters(self, modules: Sequence[Module]) -> int:
         """Return how many parameters the units have that no earlier increment has removed."""
-        return sum(one.entries * self.left(one) for one in modules)
+        return sum(module.entries * self.left(module) for module in modules)
 
     def _lowest(self, modules: Sequence[Module], values: Tensor, count: int) -> list[int]:
         """Return the places of the lowest units, with the parameters of ``count`` units."""
         target, places = count * self._kind(modules).parameters, list[int]()
-        left = {one.start: self.left(one) for one in modules}
-        for one, place in self._ascending(modules, values):
-            if target < one.entries / 2:
+        left = {module.start: self.left(module) for module in modules}
+        for module, place in self._ascending(modules, values):
+            if target < module.entries / 2:
                 break
-            if left[one.start] > 1:
-                left[one.start] -= 1
-                target -= one.entries
+            if left[module.start] > 1:
+                left[module.start] -= 1
+                target -= module.entries
                 places.append(place)
         return places
 
     def _ascending(self, modules: Sequence[Module], values: Tensor) -> Iterator[tuple[Module, int]]:
         """Yield the units that are not lost, each with its place, from the lowest value up."""
-        places = torch.cat([torch.arange(one.start, one.end) for one in modules])
-        owners = [one for one in modules for _ in range(one.units.count)]
+        places = torch.cat([torch.arange(module.start, module.end) for module in modules])
+        owners = [module for module in modules for _ in range(module.units.count)]
         for at in values[places].sort(stable=True).indices.tolist():
             if not self.lost[places[at]]:
                 yield owners[at], int(places[at])

@@ -148,31 +148,33 @@ class PolicySearch:
             earlier = torch.tensor(self.settings.start, dtype=torch.float64)
             return Policy(self._within_budgets(earlier))
         shares = {
-            (one.block, one.name): budget.kept / sum(map(self.units.left, budget.modules))
+            (module.block, module.name): budget.kept / sum(map(self.units.left, budget.modules))
             for budget in self.budgets
-            for one in budget.modules
+            for module in budget.modules
         }
         kept: list[dict[str, int]] = [{} for _ in self.units.of_block]
-        for one in self.units.modules:
-            left, share = self.units.left(one), shares[one.block, one.name]
-            kept[one.block][one.name] = left - floor((1 - share) * left + _ROUNDING)
+        for module in self.units.modules:
+            left, share = self.units.left(module), shares[module.block, module.name]
+            kept[module.block][module.name] = left - floor((1 - share) * left + _ROUNDING)
         scores = self.trials.scores(windows[: self.settings.scored], kept)
-        found = torch.zeros(self.units.count, dtype=torch.float64)
-        for one in self.units.modules:
-            is_left, share = ~one.of(self.units.lost), shares[one.block, one.name]
-            own = scores[one.block][one.name][is_left]
-            one.of(found)[is_left] = starting_values(own, share)
-        return Policy(found)
+        probabilities = torch.zeros(self.units.count, dtype=torch.float64)
+        for module in self.units.modules:
+            is_left, share = ~module.of(self.units.lost), shares[module.block, module.name]
+            own = scores[module.block][module.name][is_left]
+            module.of(probabilities)[is_left] = starting_values(own, share)
+        return Policy(probabilities)
 
     def _within_budgets(self, values: Tensor) -> Tensor:
         """Return the probabilities nearest to ``values [n]`` that exceed no budget."""
-        found = values.clone()
+        probabilities = values.clone()
         for budget in self.budgets:
-            own = projected(torch.cat([one.of(values) for one in budget.modules]), budget.kept)
-            parts = torch.split(own, [one.units.count for one in budget.modules])
-            for one, part in zip(budget.modules, parts, strict=True):
-                one.of(found).copy_(part)
-        return found
+            own = projected(
+                torch.cat([module.of(values) for module in budget.modules]), budget.kept
+            )
+            parts = torch.split(own, [module.units.count for module in budget.modules])
+            for module, part in zip(budget.modules, parts, strict=True):
+                module.of(probabilities).copy_(part)
+        return probabilities
 
 
 def _name(steps: int) -> str:

@@ -100,8 +100,10 @@ class UnitChoice:
         windows = short_windows(calibration, measure.tokens)[: measure.windows]
         batches = self.ranks.share_of(split_batches(windows, self.setting))
         wanted = self._parameters(units)
-        found = yield from shares.search(importance, wanted, batches, self.progress, self._spill)
-        return ChosenUnits(units.removed_below(importance, units.kept_by_share(found)))
+        block_shares = yield from shares.search(
+            importance, wanted, batches, self.progress, self._spill
+        )
+        return ChosenUnits(units.removed_below(importance, units.kept_by_share(block_shares)))
 
     def _importance(self, units: ModelUnits, calibration: Tensor, once: Once) -> Tensor:
         """Return the importance of each unit, ``[n]`` fp64."""
@@ -118,8 +120,8 @@ class UnitChoice:
         measured = self.progress.measure_once(
             "importance", lambda: once(lambda: measure(self.scratch()))
         )
-        found = [measured[one.block][one.name] for one in units.modules]
-        return torch.tensor([value for own in found for value in own], dtype=torch.float64)
+        by_module = [measured[module.block][module.name] for module in units.modules]
+        return torch.tensor([value for own in by_module for value in own], dtype=torch.float64)
 
     def _by_policy(
         self, units: ModelUnits, measure: Pgp, calibration: Tensor
@@ -134,7 +136,9 @@ class UnitChoice:
         )
         search = PolicySearch(units, self._budgets(units), measure, trials, self.progress)
         learned = yield from search.search(short_windows(calibration, measure.tokens))
-        first, removed = (self._lowest(units, one) for one in (learned.start, learned.end))
+        first, removed = (
+            self._lowest(units, probabilities) for probabilities in (learned.start, learned.end)
+        )
         changed = units.share_outside(removed, first)
         return ChosenUnits(removed, changed, tuple(learned.end.tolist()))
 
@@ -147,9 +151,9 @@ class UnitChoice:
         """Return how many units stay: of each module, or of all heads and of all channels."""
         if self.removal.uniform:
             kept = self.reduction.kept
-            return [Budget([one], kept[one.block][one.name]) for one in units.modules]
+            return [Budget([module], kept[module.block][module.name]) for module in units.modules]
         lost = units.divided(self._parameters(units))
-        return [Budget(found, sum(map(units.left, found)) - count) for found, count in lost]
+        return [Budget(modules, sum(map(units.left, modules)) - count) for modules, count in lost]
 
     def _parameters(self, units: ModelUnits) -> float:
         """Return how many parameters are removed after the increment."""

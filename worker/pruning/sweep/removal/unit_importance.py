@@ -68,8 +68,8 @@ class _Sums:
         self.found: Importance = [{} for _ in self._units]
 
     def names(self, index: int, block: nn.Module) -> list[str]:
-        slices = (one for units in self._units[index] for one in units.slices)
-        return list(dict.fromkeys(one.parameter for one in slices))
+        slices = (piece for units in self._units[index] for piece in units.slices)
+        return list(dict.fromkeys(piece.parameter for piece in slices))
 
     def add(self, total: Tensor, gradient: Tensor) -> None:
         total.add_(gradient)

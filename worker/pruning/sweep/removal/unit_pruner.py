@@ -73,7 +73,7 @@ class UnitPruner:
         self.results: list[LayerResult] = []
         self.removed: list[RemovedUnits] = []
         self._name, self._stored, self._kept = name, stored, kept
-        self._units = {one.name: one for one in units}
+        self._units = {group.name: group for group in units}
         self._repairing, self._dense = repairing, dense or {}
         self._second_text, self._chosen, self._cuts = second_text, chosen, cuts
 
@@ -111,8 +111,8 @@ class UnitPruner:
         moments = moments.both if isinstance(moments, TwoTextMoments) else moments
         unrepaired = self._repair(units, kept, target, moments)
         removed = outside_of(ranges_of(kept), units.count)
-        for one in units.slices:
-            one.zero(self._stored[one.parameter], removed)
+        for piece in units.slices:
+            piece.zero(self._stored[piece.parameter], removed)
         layer.copy_from(parameter)
         ranges = ranges_of(removed)
         self.removed.append(RemovedUnits(units.name, units.count, ranges, layer.is_routed))
@@ -126,18 +126,18 @@ class UnitPruner:
         )
         self.results.append(reader)
         self.results += (
-            LayerResult(**self._counts(one, kept, moments), expert=one.expert)
-            for one in units.slices[1:]
-            if one.part(self._stored[one.parameter]).ndim > 1  # not a bias
+            LayerResult(**self._counts(piece, kept, moments), expert=piece.expert)
+            for piece in units.slices[1:]
+            if piece.part(self._stored[piece.parameter]).ndim > 1  # not a bias
         )
 
     def sizes(self) -> dict[str, int]:
         """Return how many entries each parameter of the block has, without what is cut out."""
         sizes = {name: value.numel() for name, value in self._stored.items()}
         for removed in self.removed if self._cuts else ():
-            for one in self._units[removed.name].slices:
-                entries = one.entries(self._stored[one.parameter])
-                sizes[one.parameter] -= removed.count * entries
+            for piece in self._units[removed.name].slices:
+                entries = piece.entries(self._stored[piece.parameter])
+                sizes[piece.parameter] -= removed.count * entries
         return sizes
 
     def _kept_units(
@@ -205,8 +205,8 @@ class UnitPruner:
         share, damping = repairing.correction, repairing.damping
         return corrected_weight(weight, moments.gram(), cross, share, damping, target.dense)
 
-    def _counts(self, one: Slices, kept: Tensor, moments: Moments) -> dict[str, Any]:
-        parameter = self._stored[one.parameter]
-        left = one.cut(parameter, kept) if self._cuts else one.part(parameter)
+    def _counts(self, piece: Slices, kept: Tensor, moments: Moments) -> dict[str, Any]:
+        parameter = self._stored[piece.parameter]
+        left = piece.cut(parameter, kept) if self._cuts else piece.part(parameter)
         counts = {"zeros": count_zeros(left), "weights": left.numel()}
-        return counts | {"name": one.parameter, "tokens": moments.tokens}
+        return counts | {"name": piece.parameter, "tokens": moments.tokens}

@@ -91,10 +91,10 @@ class UnitTrials:
         return [self._scores(index, states, own) for index, own in enumerate(kept)]
 
     def _embedded(self, batches: Sequence[Tensor]) -> list[Tensor]:
-        found: list[Tensor] = []
+        states: list[Tensor] = []
         with self._meta_model.loaded_embeddings():
-            self._block_inputs.embed(batches, found.append)
-        return found
+            self._block_inputs.embed(batches, states.append)
+        return states
 
     def _run_block(self, index: int, masks: Tensor, states: Sequence[list[Tensor]]) -> None:
         """Replace each mask's states by the outputs of the block with the units of the mask."""
@@ -103,7 +103,9 @@ class UnitTrials:
         units, modules = self._units.of_block[index], self._units.within(index)
         with self._meta_model.loaded_block(index, self._meta_model.read_block(index)) as block:
             for mask, own in zip(masks, states, strict=True):
-                removed = {one.name: (one.of(mask) == 0).nonzero()[:, 0] for one in modules}
+                removed = {
+                    module.name: (module.of(mask) == 0).nonzero()[:, 0] for module in modules
+                }
                 with without_units(block, units, removed):
                     own[:] = [self._block_inputs.call(block, index, hidden) for hidden in own]
 
@@ -111,8 +113,8 @@ class UnitTrials:
         self, index: int, states: list[Tensor], kept: Mapping[str, int]
     ) -> dict[str, Tensor]:
         """Return the scores of a block's units, and replace its inputs by its outputs."""
-        name, found = self._meta_model.block_name(index), dict[str, Tensor]()
-        units = {one.name: one for one in self._units.of_block[index]}
+        name, scores = self._meta_model.block_name(index), dict[str, Tensor]()
+        units = {group.name: group for group in self._units.of_block[index]}
 
         def score(layer: LinearLayer, moments: InputMoments) -> None:
             weight = layer.oriented(layer.weight)
@@ -120,8 +122,8 @@ class UnitTrials:
             if moments.tokens:  # an expert that no token reaches is judged by its weights
                 squares = moments.sq_mean()
             places = units[layer.name].slices[0].places
-            found[layer.name] = starting_scores(weight, squares.to(weight.device), places).cpu()
-            if not bool(found[layer.name].sum().isfinite()):
+            scores[layer.name] = starting_scores(weight, squares.to(weight.device), places).cpu()
+            if not bool(scores[layer.name].sum().isfinite()):
                 raise NotFiniteError(f"{name}.{layer.name}")
 
         with self._meta_model.loaded_block(index, self._meta_model.read_block(index)) as block:
@@ -129,15 +131,15 @@ class UnitTrials:
             def run(batch: int) -> Tensor:
                 return self._block_inputs.call(block, index, states[batch])
 
-            layers = [one.reader for one in units.values()]
+            layers = [group.reader for group in units.values()]
             collector = InputCollector(InputMoments)
             BlockCalibration(
                 layers, run, len(states), score, collector, self._ranks
             ).run_reference()
             lowest = {
-                one: outside_of(ranges_of(highest(values, kept[one])), len(values))
-                for one, values in found.items()
+                name: outside_of(ranges_of(highest(values, kept[name])), len(values))
+                for name, values in scores.items()
             }
             with without_units(block, self._units.of_block[index], lowest):
                 states[:] = [run(batch) for batch in range(len(states))]
-        return found
+        return scores

@@ -24,11 +24,11 @@ def without_units(
             without an entry keep all.
     """
     saved: list[tuple[Slices, Tensor, Tensor, Tensor]] = []
-    for one in units:
-        if one.name in removed:
-            columns = one.slices[0]
+    for group in units:
+        if group.name in removed:
+            columns = group.slices[0]
             part = columns.part(block.get_parameter(columns.parameter))
-            places = columns.places[removed[one.name]].flatten().to(part.device)
+            places = columns.places[removed[group.name]].flatten().to(part.device)
             saved.append((columns, part, places, part.index_select(columns.dim, places)))
             part.index_fill_(columns.dim, places, 0)
     try:

@@ -147,9 +147,11 @@ class ModelRotator:
             before = rotated_block(stored, self._parts, residual)
             after = rotated_block(stored, self._parts, residual, self._values[index])
             outputs, inputs = self._run(index, stored, states, {OUTPUTS} & set(layers))
-            turned = {name: self._values[index].of_rows(one) for name, one in inputs.items()}
+            turned = {name: self._values[index].of_rows(rows) for name, rows in inputs.items()}
             measured = ((before, inputs), (after, turned))
-            errors = [rounding_errors(one, layers, x, self._scheme) for one, x in measured]
+            errors = [
+                rounding_errors(parameters, layers, x, self._scheme) for parameters, x in measured
+            ]
             choices.append(Choice(*errors))
             chosen = after if choices[-1].is_rotated else before
             self._check_same(index, chosen, (states, outputs), residual)
@@ -172,16 +174,16 @@ class ModelRotator:
         self, index: int, parameters: Mapping[str, Tensor], states: Tensor, names: Collection[str]
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Run a block; return its outputs, and the inputs ``[tokens, in]`` of some layers."""
-        found: dict[str, Tensor] = {}
+        layer_inputs: dict[str, Tensor] = {}
         with self._meta_model.loaded_block(index, dict(parameters)) as block:
             layers = [layer for layer in linear_layers(block) if layer.name in names]
 
             def keep(place: int, inputs: Tensor) -> None:
-                found[layers[place].name] = inputs.flatten(0, -2)
+                layer_inputs[layers[place].name] = inputs.flatten(0, -2)
 
             with hooked(layers, keep):
                 outputs = self._inputs.call(block, index, states)
-        return outputs, found
+        return outputs, layer_inputs
 
     def _check_same(
         self,
@@ -195,7 +197,7 @@ class ModelRotator:
         Raises:
             RotationError: it does not.
         """
-        before, after = (one if residual is None else residual.of_rows(one) for one in states)
+        before, after = (state if residual is None else residual.of_rows(state) for state in states)
         outputs, _ = self._run(index, parameters, before, ())
         expected = after - before
         if float((outputs - after).norm()) > _LARGEST_CHANGE * float(expected.norm()):
@@ -223,7 +225,7 @@ class ModelRotator:
     def _head(self, residual: Rotation) -> Tensor:
         """Return the head's weight, which may be that of the embeddings, rotated."""
         name = self._parts.embeddings if self._parts.is_tied else self._parts.head
-        weight, norm = (self._read(one) for one in (name, self._parts.norm))
+        weight, norm = (self._read(parameter) for parameter in (name, self._parts.norm))
         return folded_head(weight, norm.float() + self._parts.offset, residual)
 
     def _read(self, parameter: str) -> Tensor:
