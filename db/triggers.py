@@ -53,9 +53,9 @@ class TriggerRepository:
         Raises:
             TriggerNotFoundError: there is no such trigger.
         """
-        if (found := self._session.get(Trigger, trigger_id, populate_existing=True)) is None:
+        if (trigger := self._session.get(Trigger, trigger_id, populate_existing=True)) is None:
             raise TriggerNotFoundError(trigger_id)
-        return found
+        return trigger
 
     def all(self) -> list[Trigger]:
         """Return all triggers, newest first."""

@@ -41,10 +41,10 @@ class BatchedReads(Generic[Key, Value]):
         self._keys[key] = None
         if self._next is None:
             self._next = asyncio.create_task(self._read_next(), name="batched read")
-        found = (await asyncio.shield(self._next))[key]
-        if isinstance(found, Exception):
-            raise found.with_traceback(None)
-        return found
+        value = (await asyncio.shield(self._next))[key]
+        if isinstance(value, Exception):
+            raise value.with_traceback(None)
+        return value
 
     async def _read_next(self) -> Mapping[Key, Value | Exception]:
         async with self._slots:

@@ -102,8 +102,8 @@ class CurrentValues(Generic[Key, Value]):
     async def _read_and_hold(self, keys: Sequence[Key]) -> Mapping[Key, Value | Exception]:
         mark, now = self._newest_mark, time.monotonic()  # both of a moment before the read
         known = {key: self._held[key].value for key in keys if key in self._held}
-        found = await run_in_threadpool(self._read, keys, known)
-        for key, value in found.items():
+        values = await run_in_threadpool(self._read, keys, known)
+        for key, value in values.items():
             if isinstance(value, Exception):
                 self._held.pop(key, None)
             else:
@@ -111,4 +111,4 @@ class CurrentValues(Generic[Key, Value]):
                 self._held.move_to_end(key)
         while len(self._held) > self._max_values:
             self._held.popitem(last=False)
-        return found
+        return values

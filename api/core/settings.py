@@ -13,7 +13,7 @@ from db.startup.settings import Seconds
 
 
 def _split(value: object) -> object:
-    return [one for one in value.split(",") if one] if isinstance(value, str) else value
+    return [part for part in value.split(",") if part] if isinstance(value, str) else value
 
 
 Descriptors = Annotated[tuple[int, ...], NoDecode, BeforeValidator(_split)]

@@ -219,8 +219,8 @@ def _needed(scope: Scope) -> Needed | None:
     First the path is looked up as it was sent. If no key is needed for it, the path without a
     proxy's prefix (``root_path``) is looked up.
     """
-    for one in _paths(scope):
-        if (needed := needed_for(scope["method"], one)) is not None:
+    for path in _paths(scope):
+        if (needed := needed_for(scope["method"], path)) is not None:
             return needed
     return None
 

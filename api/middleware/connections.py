@@ -156,7 +156,9 @@ class ThrottleFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         if record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError):
             return False  # an event stream was open when the service was stopped
-        warning = next((one for one in REPEATED if str(record.msg).startswith(one)), None)
+        warning = next(
+            (beginning for beginning in REPEATED if str(record.msg).startswith(beginning)), None
+        )
         if warning is None:
             return True
         is_due = time.monotonic() - self._last.get(warning, -WARN_EVERY_S) >= WARN_EVERY_S

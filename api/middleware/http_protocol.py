@@ -72,7 +72,7 @@ class HttpProtocol(HttpToolsProtocol):
         """
         method, version = self.parser.get_method(), self.parser.get_http_version().encode()
         head = [b"%s %s HTTP/%s\r\n" % (method, self.url, version)]
-        head += [b"%s: %s\r\n" % one for one in self.headers if one[0] != b"upgrade"]
+        head += [b"%s: %s\r\n" % header for header in self.headers if header[0] != b"upgrade"]
         return b"".join(head) + b"\r\n"
 
     def on_header(self, name: bytes, value: bytes) -> None:

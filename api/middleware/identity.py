@@ -170,7 +170,7 @@ class Identity:
     def _look_up(
         self, sent: Sequence[SentKey], _known: Mapping[SentKey, Caller]
     ) -> dict[SentKey, Caller | Exception]:
-        return {one: self._caller_of(one) for one in sent}
+        return {key: self._caller_of(key) for key in sent}
 
     def _caller_of(self, sent: SentKey) -> Caller | BadKeyError:
         try:

@@ -15,4 +15,7 @@ def raw(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
 def add_missing(start: Message, headers: RawHeaders) -> None:
     """Add headers to a response's start message, except those whose names it already has."""
     present = {name for name, _ in start["headers"]}
-    start["headers"] = [*start["headers"], *(one for one in headers if one[0] not in present)]
+    start["headers"] = [
+        *start["headers"],
+        *(header for header in headers if header[0] not in present),
+    ]

@@ -60,10 +60,14 @@ def _remedy(misfits: list[str], size: int, common: int) -> str:
     """
     globs = {f"*.{layer.rpartition('.')[2]}" for layer in misfits}
     without = f"add {globs.pop()!r} to the skip of quantize" if len(globs) == 1 else None
-    fitting = [one for one in range(_SMALLEST, common + 1, _SMALLEST) if common % one == 0]
+    fitting = [
+        group_size
+        for group_size in range(_SMALLEST, common + 1, _SMALLEST)
+        if common % group_size == 0
+    ]
     ways = [without, "leave quantize out, as no group size fits all rows"]
     if fitting:
-        nearest = min(fitting, key=lambda one: (abs(one - size), one))
+        nearest = min(fitting, key=lambda group_size: (abs(group_size - size), group_size))
         ways = [f"set the group_size of quantize to {nearest}", without]
     text = " or ".join(filter(None, ways))
     return f"{text[0].upper()}{text[1:]}."
@@ -77,9 +81,9 @@ def _pruned_widths(
     shapes: Mapping[str, tuple[int, ...]], skip: Iterable[str]
 ) -> Iterable[tuple[str, int]]:
     for name, shape in shapes.items():
-        found = _PRUNED.fullmatch(name)
-        if found is not None and len(shape) == 2 and not _matches(found["layer"], skip):
-            yield found["layer"], shape[1]
+        match = _PRUNED.fullmatch(name)
+        if match is not None and len(shape) == 2 and not _matches(match["layer"], skip):
+            yield match["layer"], shape[1]
 
 
 def _matches(layer: str, globs: Iterable[str]) -> bool:

@@ -72,8 +72,8 @@ class LocalModel:
         return self._integer(BLOCK_KEYS)
 
     def _integer(self, names: Iterable[str]) -> int | None:
-        found = [self.config[name] for name in names if type(self.config.get(name)) is int]
-        return found[0] if found else None
+        integers = [self.config[name] for name in names if type(self.config.get(name)) is int]
+        return integers[0] if integers else None
 
 
 def passes_static_checks(spec: PruneSpec, model: LocalModel, texts: Mapping[str, DataFile]) -> bool:

@@ -32,11 +32,11 @@ def check_tasks(sessions: Sessions, queue: str, spec: PruneSpec) -> list[str]:
     if not spec.tasks:
         return []
     with sessions() as session:
-        alive = [one.worker for one in WorkerRepository(session).all() if one.is_alive]
-    workers = [one for one in alive if queue in one.queues and one.extras is not None]
+        alive = [status.worker for status in WorkerRepository(session).all() if status.is_alive]
+    workers = [worker for worker in alive if queue in worker.queues and worker.extras is not None]
     if not workers:
         return [f"tasks were not checked: queue {queue} has no worker. {CHECKED_LATER}"]
-    able = [one for one in workers if EXTRA in (one.extras or {})]
+    able = [worker for worker in workers if EXTRA in (worker.extras or {})]
     if not able:
         reason = f"no worker of queue {queue} has the LM Evaluation Harness"
         raise SpecRefusedError("tasks", spec.tasks[0], UNUSABLE, reason, f"{INSTALL} there.")
@@ -46,7 +46,7 @@ def check_tasks(sessions: Sessions, queue: str, spec: PruneSpec) -> list[str]:
 def _partly_able(workers: Sequence[Worker], able: Sequence[Worker]) -> list[str]:
     if len(able) == len(workers):
         return []
-    others = ", ".join(one.name for one in workers if one not in able)
+    others = ", ".join(worker.name for worker in workers if worker not in able)
     reason = f"The job fails if it is taken by a worker without the LM Evaluation Harness: {others}"
     return [f"{reason}. {INSTALL} there."]
 
@@ -56,12 +56,12 @@ def _check_names(names: Iterable[str], workers: Sequence[Worker]) -> list[str]:
     of_harness = [task for task in asked if not task.startswith((UPLOADED, LOCAL))]
     if not of_harness:
         return []
-    if harness_version() not in {(one.extras or {})[EXTRA] for one in workers}:
+    if harness_version() not in {(worker.extras or {})[EXTRA] for worker in workers}:
         reason = "tasks were not looked up: the API has no LM Evaluation Harness of the worker's"
         return [f"{reason} version. {CHECKED_LATER}"]
     known = harness_tasks()
     unknown = [task for task in of_harness if task not in known]
-    if unknown and any(one.own_tasks for one in workers):
+    if unknown and any(worker.own_tasks for worker in workers):
         reason = f"{', '.join(unknown)}: no task of the LM Evaluation Harness has this name"
         return [f"{reason}; it may be one of ZPRUNER_TASK_ROOTS. {CHECKED_LATER}"]
     for task in unknown:

@@ -106,12 +106,14 @@ def _invalid(request: Request, error: RequestValidationError) -> Problem:
     if is_malformed(errors):
         first = errors[0]
         return MALFORMED_JSON.problem(f"{first['ctx']['error']} at byte {first['loc'][1]}.")
-    refused = [describe(one, request.scope["route"]) for one in errors[:MAX_FIELD_PROBLEMS]]
-    detail = " ".join(one.problem.detail for one in refused)
+    refused = [describe(details, request.scope["route"]) for details in errors[:MAX_FIELD_PROBLEMS]]
+    detail = " ".join(described.problem.detail for described in refused)
     if (more := len(errors) - len(refused)) > 0:
         detail += f" And {more} more."
-    hint = " ".join(dict.fromkeys(one.remedy for one in refused))
-    return INVALID_REQUEST.problem(detail, hint=hint, errors=[one.problem for one in refused])
+    hint = " ".join(dict.fromkeys(described.remedy for described in refused))
+    return INVALID_REQUEST.problem(
+        detail, hint=hint, errors=[described.problem for described in refused]
+    )
 
 
 def _plain(request: Request, error: HTTPException, routes: Sequence[APIRoute]) -> Response:

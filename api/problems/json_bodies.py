@@ -35,9 +35,9 @@ async def refuse_duplicate_keys(request: Request) -> None:
 
 
 def _checked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    members: dict[str, Any] = {}
     for name, value in pairs:
-        if name in found:
+        if name in members:
             raise _DuplicateKeyError(name)
-        found[name] = value
-    return found
+        members[name] = value
+    return members

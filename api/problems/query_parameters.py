@@ -43,7 +43,7 @@ def query_models(route: APIRoute) -> Iterator[type[BaseModel]]:
 
 
 def _parameters(dependant: Dependant) -> Iterator[tuple[str, object]]:
-    for one in dependant.query_params:
-        yield one.alias, one.field_info.annotation
+    for parameter in dependant.query_params:
+        yield parameter.alias, parameter.field_info.annotation
     for inner in dependant.dependencies:
         yield from _parameters(inner)

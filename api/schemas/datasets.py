@@ -95,7 +95,7 @@ class DatasetDetail(DatasetRead):
             lines=beginning.lines,
             fields=beginning.fields,
             approximate_tokens=row.size_bytes // BYTES_PER_TOKEN,
-            jobs=[DatasetUser.model_validate(one) for one in jobs],
+            jobs=[DatasetUser.model_validate(job) for job in jobs],
         )
 
 

@@ -64,8 +64,8 @@ def _duration_or_moment(
             "datetime_parsing",
             "Input should be a date with time and time zone, or a duration such as 2h, 90m or 1d",
         )
-    found: datetime = moment(value)
-    return found
+    timestamp: datetime = moment(value)
+    return timestamp
 
 
 def _written(value: datetime | timedelta) -> str:

@@ -172,9 +172,9 @@ class JobDetail(JobRead):
         outputs: Sequence[Output],
     ) -> Self:
         """Build a job's details from its row, status and phase events, and what belongs to it."""
-        attempts = [AttemptRead.model_validate(one) for one in history.attempts(events)]
-        phases = [PhaseRead.model_validate(one) for one in history.phases(events)]
-        sent = [OutputRead.of(one) for one in outputs]
+        attempts = [AttemptRead.model_validate(attempt) for attempt in history.attempts(events)]
+        phases = [PhaseRead.model_validate(phase) for phase in history.phases(events)]
+        sent = [OutputRead.of(output) for output in outputs]
         return cls(
             attempts=attempts,
             phases=phases,

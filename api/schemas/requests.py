@@ -144,7 +144,7 @@ class CancelFilter(BaseModel):
         """Return the filter, restricted to jobs that have not ended."""
         given = self.status or _UNFINISHED
         return JobFilter(
-            statuses=tuple(one for one in _UNFINISHED if one in given),
+            statuses=tuple(state for state in _UNFINISHED if state in given),
             method=self.method,
             model=self.model,
             parent_id=self.parent,

@@ -74,8 +74,8 @@ class RetentionRead(BaseModel):
         return cls(
             rules=list(rules),
             jobs=len(plan),
-            bytes=sum(one.job.size_bytes for one in plan),
-            deletions=[DeletionRead.of(one) for one in plan[:limit]],
+            bytes=sum(deletion.job.size_bytes for deletion in plan),
+            deletions=[DeletionRead.of(deletion) for deletion in plan[:limit]],
         )
 
 

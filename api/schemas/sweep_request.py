@@ -104,8 +104,8 @@ class SweepRequest(JobRequest):
 
     def _combinations(self) -> Iterator[dict[str, JsonValue]]:
         if self.jobs:
-            for one in self.jobs:
-                yield {str(name): value for name, value in one.items()}
+            for job in self.jobs:
+                yield {str(name): value for name, value in job.items()}
             return
         grid = self.grid or {}
         for values in product(*grid.values()):

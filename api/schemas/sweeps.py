@@ -95,7 +95,7 @@ class SweepRead(SweepSummary):
         on_front = sorted(front, key=lambda index: ((trades[index] or (0.0,))[0], index))
         gate = next((job.gate for job in jobs), None)  # all have the same
         passed = [job.verdict is Verdict.passed for job in jobs]
-        best = sparsest([one if yes else None for one, yes in zip(trades, passed, strict=True)])
+        best = sparsest([trade if yes else None for trade, yes in zip(trades, passed, strict=True)])
         return cls(
             **_summary(sweep, counts),
             points=points,
@@ -167,5 +167,5 @@ def _dense(jobs: Sequence[Job]) -> DenseRead:
         if job.result and DENSE_LOSS_SHARED in job.result
     ]
     perplexities = (metric_value(job.result or {}, "dense_perplexity") for job in jobs)
-    perplexity = next((one for one in perplexities if one is not None), None)
+    perplexity = next((value for value in perplexities if value is not None), None)
     return DenseRead(perplexity=perplexity, measured=shared.count(False), shared=shared.count(True))

@@ -29,9 +29,14 @@ _SCALAR = {"type": ["string", "number", "boolean", "null"]}
 
 
 def _check_filter_value(value: JsonValue) -> JsonValue:
-    for one in value if isinstance(value, list) else [value]:
-        is_not_json = isinstance(one, float) and not isfinite(one)
-        if isinstance(one, dict | list) or is_not_json or len(str(one)) > 1000 or "\0" in str(one):
+    for item in value if isinstance(value, list) else [value]:
+        is_not_json = isinstance(item, float) and not isfinite(item)
+        if (
+            isinstance(item, dict | list)
+            or is_not_json
+            or len(str(item)) > 1000
+            or "\0" in str(item)
+        ):
             raise PydanticCustomError(
                 "filter_value", "Input should be a short text, a number, true, false or null"
             )

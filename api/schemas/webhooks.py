@@ -133,7 +133,7 @@ class DeliveryDetail(DeliveryRead):
 
     @classmethod
     def of(cls, row: Delivery) -> Self:
-        log = [DeliveryAttempt.model_validate(one) for one in row.log]
+        log = [DeliveryAttempt.model_validate(attempt) for attempt in row.log]
         return cls(body=row.body, log=log, **_fields(row))
 
 

@@ -102,7 +102,9 @@ class QueueRead(BaseModel):
 
     @classmethod
     def of(cls, name: str, depth: QueueDepth, workers: list[WorkerStatus]) -> Self:
-        serving = [one.worker for one in workers if one.is_alive and name in one.worker.queues]
+        serving = [
+            status.worker for status in workers if status.is_alive and name in status.worker.queues
+        ]
         return cls(
             name=name,
             depth=depth.queued,
@@ -110,8 +112,8 @@ class QueueRead(BaseModel):
             oldest_age_seconds=depth.oldest_age_s,
             running=depth.running,
             workers=len(serving),
-            devices=sorted({one.device for one in serving if one.device}),
-            memory_bytes=max((one.memory_bytes or 0 for one in serving), default=0) or None,
+            devices=sorted({worker.device for worker in serving if worker.device}),
+            memory_bytes=max((worker.memory_bytes or 0 for worker in serving), default=0) or None,
         )
 
 

@@ -242,19 +242,19 @@ class EventBroadcast:
         }
 
     def _read(self, seen: Mapping[str, int]) -> dict[str, list[Frame]]:
-        found: dict[str, list[Frame]] = {}
+        frames: dict[str, list[Frame]] = {}
         if ALL_JOBS in seen:
             self.order_events()
         with self._sessions() as session:
             if ALL_JOBS in seen and (
                 events := EventOrder(session).events_after(seen[ALL_JOBS], EVENTS_PER_READ)
             ):
-                found[ALL_JOBS] = [Frame.among_all(event) for event in events]
+                frames[ALL_JOBS] = [Frame.among_all(event) for event in events]
             history = EventRepository(session)
             for job_id, newest in history.newest_events(
-                [one for one in seen if one != ALL_JOBS]
+                [job_id for job_id in seen if job_id != ALL_JOBS]
             ).items():
                 if newest > seen[job_id]:
                     events = history.events(job_id, after=seen[job_id])
-                    found[job_id] = [Frame.of(event) for event in events]
-        return found
+                    frames[job_id] = [Frame.of(event) for event in events]
+        return frames

@@ -59,12 +59,12 @@ class JobCache:
 
     async def wait_for_change(self, job_id: str, seen: JobSnapshot, within_s: float) -> JobSnapshot:
         """Return the job once it differs from `seen`, or after `within_s` seconds."""
-        return await self._wait(job_id, within_s, lambda one: one.etag != seen.etag, seen)
+        return await self._wait(job_id, within_s, lambda job: job.etag != seen.etag, seen)
 
     async def wait_for_end(self, job_id: str, within_s: float) -> JobSnapshot:
         """Return the job once it has ended, or after `within_s` seconds."""
         seen = await self.current(job_id)
-        return await self._wait(job_id, within_s, lambda one: one.is_final, seen)
+        return await self._wait(job_id, within_s, lambda job: job.is_final, seen)
 
     async def _wait(
         self,
@@ -89,7 +89,7 @@ class JobCache:
         self, job_ids: Sequence[str], known: Mapping[str, JobSnapshot]
     ) -> dict[str, JobSnapshot | Exception]:
         """Read the versions of jobs, and the whole rows of the jobs that have changed."""
-        found: dict[str, JobSnapshot | Exception] = {}
+        snapshots: dict[str, JobSnapshot | Exception] = {}
         with self._sessions() as session:
             queues = QueueRepository(session)
             versions = {job.id: job for job in JobRepository(session).versions(job_ids)}
@@ -99,10 +99,10 @@ class JobCache:
                 try:
                     if seen is None or seen.etag != tag:
                         seen = _snapshot(session, job_id)
-                    found[job_id] = seen
+                    snapshots[job_id] = seen
                 except JobNotFoundError as missing:
-                    found[job_id] = missing
-        return found
+                    snapshots[job_id] = missing
+        return snapshots
 
 
 def _snapshot(session: Session, job_id: str) -> JobSnapshot:

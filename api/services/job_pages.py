@@ -47,10 +47,10 @@ class JobPages:
         wanted, facets = query.job_filter(), None
         with self._sessions() as session:
             jobs = JobRepository(session)
-            found = _found(jobs, wanted, query)
+            rows = _found(jobs, wanted, query)
             if query.include == "facets":
                 facets = Facets.of(jobs.facets(wanted))
-        page, next_cursor = paginate(found, query.limit, _cursors(query))
+        page, next_cursor = paginate(rows, query.limit, _cursors(query))
         data = [JobRead.of(job) for job in page]
         body = JobPage(data=data, next_cursor=next_cursor, facets=facets).model_dump_json()
         link = None if next_cursor is None else next_link("/v1/jobs", query.link(next_cursor))

@@ -15,8 +15,8 @@ MAX_MODELS = 200
 
 def local_models(roots: Sequence[Path]) -> list[str]:
     """Return the names of the models below the folders, as written in a job's ``model`` field."""
-    found = (name for root in roots for name in _below(root))
-    return sorted(set(islice(found, MAX_MODELS)))
+    names = (name for root in roots for name in _below(root))
+    return sorted(set(islice(names, MAX_MODELS)))
 
 
 def _below(root: Path) -> Iterator[str]:

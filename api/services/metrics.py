@@ -73,7 +73,7 @@ class RowCollector(Collector):
 
 
 def _all_metrics(totals: Totals, queues: Sequence[str]) -> Iterator[Metric]:
-    taken = {name for one in totals.workers for name in one.worker.queues}
+    taken = {name for status in totals.workers for name in status.worker.queues}
     names = sorted({*queues, *taken, *totals.queues})
     yield from _jobs(totals)
     yield from _queues(totals, names)
@@ -122,7 +122,7 @@ def _jobs(totals: Totals) -> Iterator[Metric]:
         mine = [kind for kind in totals.kinds if kind.method == method]
         attempts.add_metric([method], sum(kind.attempts for kind in mine))
         crashes.add_metric([method], sum(kind.crashes for kind in mine))
-    for state in (one for one in JobState if one.is_final):
+    for state in (state for state in JobState if state.is_final):
         ended = sum(kind.jobs for kind in totals.kinds if kind.status is state)
         finished.add_metric([state], ended)
     yield from (jobs, finished, attempts, crashes)
@@ -161,7 +161,7 @@ def _workers(totals: Totals, names: Sequence[str]) -> Metric:
         "zpruner_workers", "Workers by queue and state.", labels=["queue", "state"]
     )
     for name in names:
-        mine = [one.state for one in totals.workers if name in one.worker.queues]
+        mine = [status.state for status in totals.workers if name in status.worker.queues]
         for state in STATES:
             workers.add_metric([name, state], mine.count(state))
     return workers

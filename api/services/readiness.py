@@ -83,8 +83,8 @@ class Readiness:
 
     def _live_workers(self) -> int:
         with self._sessions() as session:
-            found = WorkerRepository(session).all()
-        return sum(one.is_alive for one in found)
+            workers = WorkerRepository(session).all()
+        return sum(worker.is_alive for worker in workers)
 
 
 def _checked(part: str, check: Callable[[], Result]) -> Result:

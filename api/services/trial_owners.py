@@ -39,5 +39,5 @@ class TrialOwners:
         self, job_ids: Sequence[str], _known: Mapping[str, TriedBy | None]
     ) -> Mapping[str, TriedBy | Exception | None]:
         with self._sessions() as session:
-            found = TrialRepository(session).owners(job_ids)
-        return {job_id: found.get(job_id) for job_id in job_ids}
+            owners = TrialRepository(session).owners(job_ids)
+        return {job_id: owners.get(job_id) for job_id in job_ids}

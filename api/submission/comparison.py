@@ -59,9 +59,9 @@ class Comparison(BaseModel):
 
 def differences(mappings: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     """Return the keys whose values differ, with the value in each mapping (None if absent)."""
-    names = dict.fromkeys(name for one in mappings for name in one)
-    values = {name: [one.get(name) for one in mappings] for name in names}
-    return {name: each for name, each in values.items() if any(one != each[0] for one in each)}
+    names = dict.fromkeys(name for mapping in mappings for name in mapping)
+    values = {name: [mapping.get(name) for mapping in mappings] for name in names}
+    return {name: each for name, each in values.items() if any(value != each[0] for value in each)}
 
 
 def flat_metrics(metrics: Mapping[str, Any], prefix: str = "") -> FlatMetrics:
@@ -105,7 +105,7 @@ def _obstacles(jobs: Sequence[Job]) -> Iterator[str]:
     if evaluations or "model" in requested:
         return  # then the dense perplexities differ as well
     dense = [metric_value(job.result or {}, "dense_perplexity") for job in jobs]
-    known = [one for one in dense if one is not None]
+    known = [perplexity for perplexity in dense if perplexity is not None]
     if known and max(known) > min(known) * DENSE_TOLERANCE:
         yield (
             "the dense models' perplexities differ, so the model may have changed: "
@@ -118,9 +118,9 @@ def _evaluation_differences(
 ) -> Iterator[str]:
     """Yield what differs in how the perplexities were measured."""
     protocols = [(job.result or {}).get("protocol") for job in jobs]
-    if all(isinstance(one, dict) for one in protocols):
+    if all(isinstance(protocol, dict) for protocol in protocols):
         # More reliable than the request: what the evaluation really used.
-        yield from _protocol_differences([one or {} for one in protocols])
+        yield from _protocol_differences([protocol or {} for protocol in protocols])
         return
     for name in EVALUATION_FIELDS:
         if name in requested:
@@ -130,8 +130,8 @@ def _evaluation_differences(
 def _task_differences(jobs: Sequence[Job]) -> Iterator[str]:
     """Yield the tasks that several jobs were measured on, but not with the same items."""
     items = [(job.spec.task_limit, _items(job)) for job in jobs]
-    for task in dict.fromkeys(name for _, one in items for name in one):
-        users = [(limit, one[task]) for limit, one in items if task in one]
+    for task in dict.fromkeys(name for _, identities in items for name in identities):
+        users = [(limit, identities[task]) for limit, identities in items if task in identities]
         if any(identity != users[0][1] for _, identity in users):
             limits = dict.fromkeys(limit for limit, _ in users)
             reason = f": task_limit is {_joined(list(limits))}" if len(limits) > 1 else ""

@@ -157,7 +157,7 @@ def _create(
     """Write the job, or reuse the job ``reusable_id`` if it still exists; store the response."""
     jobs = JobRepository(session)
     identical = jobs.identical(spec, submission.body.gate) if reusable_id else []
-    job, status = next((one for one in identical if one.id == reusable_id), None), 200
+    job, status = next((job for job in identical if job.id == reusable_id), None), 200
     if job is None:
         added = jobs.add(new_job(submission, spec, warnings))
         job, status = CheckRepository(session).refuse_if_known(added), 201

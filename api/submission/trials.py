@@ -69,11 +69,13 @@ def own_job(job: Job, caller: Caller) -> Job:
 def _check_files(job: Job, artifacts: list[Artifact]) -> None:
     if job.status is not JobState.succeeded or not artifacts:
         raise NoArtifactsError(job.id, job.status)
-    for one in artifacts:
-        if one.deleted_by is not None and one.deleted_at is not None:
-            raise ArtifactDeletedError(one.id, one.name, one.deleted_by, one.deleted_at)
-        if one.damage is not None:
-            raise ArtifactDamagedError(one.id, one.name, one.damage)
+    for artifact in artifacts:
+        if artifact.deleted_by is not None and artifact.deleted_at is not None:
+            raise ArtifactDeletedError(
+                artifact.id, artifact.name, artifact.deleted_by, artifact.deleted_at
+            )
+        if artifact.damage is not None:
+            raise ArtifactDamagedError(artifact.id, artifact.name, artifact.damage)
 
 
 def _create(service: Service, job_id: str, body: TrialRequest, keyed: KeyedRequest) -> Document:

@@ -73,7 +73,7 @@ def filter_mismatch(conditions: Mapping[str, JsonValue], payload: JsonValue) -> 
         except PointerNotFoundError:
             return f"the payload has no value at {pointer}"
         allowed = expected if isinstance(expected, list) else [expected]
-        if not any(_is_equal(one, actual) for one in allowed):
+        if not any(_is_equal(value, actual) for value in allowed):
             return f"{pointer} does not match the filter"
     return None
 

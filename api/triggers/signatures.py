@@ -85,10 +85,10 @@ def _matches(source: TriggerSource, secret: str, call: Call) -> bool:
 
 def _is_signed(key: bytes, headers: tuple[str, str, str], call: Call) -> bool:
     """Whether a signature is valid for the id, timestamp and body, and the timestamp is recent."""
-    message_id, timestamp, signatures = (call.header(one) for one in headers)
+    message_id, timestamp, signatures = (call.header(header) for header in headers)
     signed = b"%b.%b.%b" % (message_id, timestamp, call.body)
     expected = b"v1," + b64encode(hmac.digest(key, signed, "sha256"))
-    matches = [hmac.compare_digest(expected, one) for one in signatures.split()]
+    matches = [hmac.compare_digest(expected, signature) for signature in signatures.split()]
     is_recent = (
         re.fullmatch(rb"[0-9]{1,12}", timestamp)
         and abs(time.time() - int(timestamp)) <= TOLERANCE_S

@@ -27,11 +27,12 @@ class Archive:
 
     def __init__(self, files: Mapping[Artifact, StoredFile]) -> None:
         self._members = [
-            Member(_header(one), file, one.size_bytes, one.sha256) for one, file in files.items()
+            Member(_header(artifact), file, artifact.size_bytes, artifact.sha256)
+            for artifact, file in files.items()
         ]
         length = sum(
-            len(one.header) + one.size_bytes + len(_padding(one.size_bytes))
-            for one in self._members
+            len(member.header) + member.size_bytes + len(_padding(member.size_bytes))
+            for member in self._members
         )
         self._ending = bytes(_END + -(length + _END) % tarfile.RECORDSIZE)
         self.size_bytes = length + len(self._ending)

@@ -69,5 +69,5 @@ def wanted_version(request: Request, job_id: str) -> int | None:
 
 def _versions(tags: str, job_id: str) -> list[int]:
     """Return the job's versions in entity tags; a tag may contain a queue position as well."""
-    found = re.findall(rf'"{job_id}-([0-9]{{1,9}})(?:q[0-9]{{1,4}})?"', tags)
-    return [int(version) for version in found]
+    versions = re.findall(rf'"{job_id}-([0-9]{{1,9}})(?:q[0-9]{{1,4}})?"', tags)
+    return [int(version) for version in versions]

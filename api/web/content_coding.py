@@ -26,4 +26,4 @@ def _weights(request: Request) -> dict[str, float]:
     """Return the weight of each coding in `Accept-Encoding`; none if the header is malformed."""
     header = request.headers.get("accept-encoding", "").replace(" ", "").lower()
     codings = [_CODING.fullmatch(coding) for coding in header.split(",")]
-    return {one[1]: float(one[2] or 1) for one in codings if one} if all(codings) else {}
+    return {match[1]: float(match[2] or 1) for match in codings if match} if all(codings) else {}

@@ -132,7 +132,7 @@ def _complete_responses(path: str, operation: dict[str, Any]) -> None:
 
     Also remove ``application/json`` from responses of bytes, to which FastAPI adds it.
     """
-    names = {one["name"].lower() for one in operation.get("parameters", ())}
+    names = {parameter["name"].lower() for parameter in operation.get("parameters", ())}
     headers = {
         header: HEADERS[header] for asked, header in RESPONSE_HEADER_OF.items() if asked in names
     }
@@ -144,9 +144,9 @@ def _complete_responses(path: str, operation: dict[str, Any]) -> None:
         content = response.get("content", {})
         if len(content) > 1 and content.get("application/json") == {"schema": {}}:
             del content["application/json"]  # FastAPI adds it to a response of bytes
-        for media_type, one in content.items():
+        for media_type, body in content.items():
             if (example := CONTENTS.get((path, media_type))) is not None:
-                one["example"] = example
+                body["example"] = example
 
 
 def _add_security(schema: dict[str, Any], settings: ApiSettings) -> None:

@@ -52,7 +52,7 @@ class SecretRepository:
             TooManySecretsError: the key has `MAX_SECRETS` secrets.
         """
         secrets = self.of(key_id)
-        if name in {one.name for one in secrets}:
+        if name in {secret.name for secret in secrets}:
             raise SecretExistsError(name)
         if len(secrets) >= MAX_SECRETS:
             raise TooManySecretsError(MAX_SECRETS)
@@ -198,7 +198,7 @@ def require_secret(
     Raises:
         SpecRefusedError: the key has no secret of this name.
     """
-    owned = {one.name for one in SecretRepository(session).of(key_id)}
+    owned = {secret.name for secret in SecretRepository(session).of(key_id)}
     if name is not None and name not in owned:
         raise _no_such_secret(field, name, key_id)
 

@@ -170,8 +170,8 @@ class Bucket:
             FileNotFoundError: there is no such object.
         """
         with self._reported(f"find {name}"):
-            found = obstore.head(self._store, self._key(name))
-        return StoredObject(name, found["size"], found["e_tag"] or "", found["last_modified"])
+            meta = obstore.head(self._store, self._key(name))
+        return StoredObject(name, meta["size"], meta["e_tag"] or "", meta["last_modified"])
 
     def read(self, found: StoredObject, wanted: range) -> Iterator[bytes]:
         """Yield a range of an object's bytes; each request reads only a few megabytes.
@@ -201,8 +201,8 @@ class Bucket:
         Raises:
             FileNotFoundError: there is no such object.
         """
-        found = self.find(name)
-        return b"".join(self.read(found, range(found.size_bytes)))
+        stored = self.find(name)
+        return b"".join(self.read(stored, range(stored.size_bytes)))
 
     def download(self, name: str, path: Path, digest: str, check: Check = proceed) -> None:
         """Write an object to a file.
@@ -211,9 +211,9 @@ class Bucket:
             FileNotFoundError: there is no such object.
             WrongDigestError: the object has another digest.
         """
-        found, content = self.find(name), sha256()
+        stored, content = self.find(name), sha256()
         with path.open("wb") as file:
-            for chunk in self.read(found, range(found.size_bytes)):
+            for chunk in self.read(stored, range(stored.size_bytes)):
                 check()
                 content.update(chunk)
                 file.write(chunk)
@@ -225,16 +225,19 @@ class Bucket:
         above = len(self.location.key("x")) - 1
         with self._reported(f"list {folder}"):
             for page in obstore.list(self._store, self._key(folder), chunk_size=1000):
-                for one in page:
+                for meta in page:
                     yield StoredObject(
-                        one["path"][above:], one["size"], one["e_tag"] or "", one["last_modified"]
+                        meta["path"][above:],
+                        meta["size"],
+                        meta["e_tag"] or "",
+                        meta["last_modified"],
                     )
 
     def folders(self, folder: str) -> list[str]:
         """Return the names of the folders directly in a folder."""
         with self._reported(f"list {folder}"):
-            found = obstore.list_with_delimiter(self._store, self._key(folder))
-        return [prefix.rstrip("/").rpartition("/")[2] for prefix in found["common_prefixes"]]
+            listing = obstore.list_with_delimiter(self._store, self._key(folder))
+        return [prefix.rstrip("/").rpartition("/")[2] for prefix in listing["common_prefixes"]]
 
     def delete(self, names: Sequence[str]) -> None:
         """Delete objects; those that do not exist are ignored."""
@@ -244,7 +247,7 @@ class Bucket:
 
     def delete_folder(self, folder: str) -> None:
         """Delete all objects below a folder."""
-        self.delete([one.name for one in self.objects(folder)])
+        self.delete([stored.name for stored in self.objects(folder)])
 
     def url(self, name: str, lifetime: timedelta) -> str:
         """Return a URL with which anyone can read an object until it expires."""

@@ -68,7 +68,7 @@ def _folder(parts: SplitResult) -> Path:
 def _bucket(parts: SplitResult) -> BucketLocation:
     if _BUCKET.fullmatch(parts.netloc) is None:
         raise ValueError(f"{parts.netloc!r} is not the name of a bucket")
-    segments = [one for one in parts.path.split("/") if one]
+    segments = [segment for segment in parts.path.split("/") if segment]
     for segment in segments:
         if _SEGMENT.fullmatch(segment) is None:
             why = f"the prefix may not contain {segment!r}: use letters, digits and !_.*'()-"

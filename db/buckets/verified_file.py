@@ -36,12 +36,12 @@ class VerifiedFile:
             raise
 
     def _pieces(self) -> Iterator[bytes]:
-        found = sha256()
+        digest = sha256()
         with self._path.open("rb") as file:
             while piece := file.read(self._piece_bytes):
                 self._check()
-                found.update(piece)
+                digest.update(piece)
                 self.size_bytes += len(piece)
                 yield piece
-        if found.hexdigest() != self._digest:
-            raise WrongDigestError(self._path.name, self._digest, found.hexdigest())
+        if digest.hexdigest() != self._digest:
+            raise WrongDigestError(self._path.name, self._digest, digest.hexdigest())

@@ -63,7 +63,7 @@ def _forms(value: str) -> Iterator[str]:
         yield from (text, text.replace("/", "\\/"), json.dumps(text)[1:-1])
         for safe in ("", "/", ":/"):
             escaped = quote(text, safe, errors="surrogatepass")
-            yield from (escaped, re.sub("%..", lambda found: found[0].lower(), escaped))
+            yield from (escaped, re.sub("%..", lambda match: match[0].lower(), escaped))
 
 
 def _base64(content: bytes) -> Iterator[str]:
@@ -80,13 +80,13 @@ def _base64(content: bytes) -> Iterator[str]:
         yield letters[first:last].translate(str.maketrans("+/", "-_"))
 
 
-def _without_credentials(found: re.Match[str]) -> str:
+def _without_credentials(match: re.Match[str]) -> str:
     """Hide what follows ``Basic`` if it is a user and a password, and not a word."""
-    word, space, letters = found.groups()
+    word, space, letters = match.groups()
     plain = letters.rstrip("=").translate(str.maketrans("-_", "+/"))
     whole = plain[: len(plain) - (len(plain) % 4 == 1)]
     is_secret = HIDDEN in letters or b":" in b64decode(whole + "=" * (-len(whole) % 4))
-    return f"{word}{space}{HIDDEN}" if is_secret else found[0]
+    return f"{word}{space}{HIDDEN}" if is_secret else match[0]
 
 
 class RedactedRecord(logging.LogRecord):

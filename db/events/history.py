@@ -42,31 +42,31 @@ class PhaseSpan:
 
 def attempts(events: Iterable[JobEvent]) -> list[AttemptSpan]:
     """Return the attempts in order; ``events`` must include every event of kind ``status``."""
-    found: list[AttemptSpan] = []
+    spans: list[AttemptSpan] = []
     for event in events:
         if event.kind != "status":
             continue
-        is_open = bool(found) and found[-1].ended_at is None
+        is_open = bool(spans) and spans[-1].ended_at is None
         begins = event.status is JobState.running and "worker" in event.data
         if is_open and (begins or event.status not in HELD):
-            found[-1] = _ended(found[-1], event)
+            spans[-1] = _ended(spans[-1], event)
         if begins:
             worker, device = event.data["worker"], event.data.get("device")
-            found.append(AttemptSpan(event.attempt, worker, device, event.at))
-    return found
+            spans.append(AttemptSpan(event.attempt, worker, device, event.at))
+    return spans
 
 
 def phases(events: Iterable[JobEvent]) -> list[PhaseSpan]:
     """Return all phases in order; ``events`` must include every ``status`` and ``phase`` event."""
-    found: list[PhaseSpan] = []
+    spans: list[PhaseSpan] = []
     for event in events:
         ends = event.kind == "phase" or (event.kind == "status" and event.status not in HELD)
-        ends = ends or (bool(found) and event.attempt != found[-1].attempt)
-        if ends and found and found[-1].ended_at is None:
-            found[-1] = replace(found[-1], ended_at=event.at)
+        ends = ends or (bool(spans) and event.attempt != spans[-1].attempt)
+        if ends and spans and spans[-1].ended_at is None:
+            spans[-1] = replace(spans[-1], ended_at=event.at)
         if event.kind == "phase" and event.phase is not None:
-            found.append(PhaseSpan(event.attempt, event.phase, event.at))
-    return found
+            spans.append(PhaseSpan(event.attempt, event.phase, event.at))
+    return spans
 
 
 def _ended(attempt: AttemptSpan, event: JobEvent) -> AttemptSpan:

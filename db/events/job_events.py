@@ -34,12 +34,12 @@ class EventRepository:
         The number is 0 for a job without events. Unknown jobs are left out.
         """
         newest = select(func.max(JobEvent.seq)).where(JobEvent.job_id == Job.id).scalar_subquery()
-        found: dict[str, int] = {}
+        numbers: dict[str, int] = {}
         for start in range(0, len(job_ids), IDS_AT_ONCE):
             some = job_ids[start : start + IDS_AT_ONCE]
             query = select(Job.id, newest).where(Job.id.in_(some))
-            found |= {job_id: last or 0 for job_id, last in self._session.execute(query)}
-        return found
+            numbers |= {job_id: last or 0 for job_id, last in self._session.execute(query)}
+        return numbers
 
     def block_reports(self, job_id: str) -> list[BlockReport]:
         """Return the newest report of each block, ordered by the block's index."""

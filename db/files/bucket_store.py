@@ -62,8 +62,8 @@ class BucketStore(ArtifactStore):
         """Upload all files; working files are kept until `keep_only`, if this is interrupted."""
         attempt = self._staging.require(staged, job_id)
         return [
-            replace(one, identity=self._uploaded(staged, job_id, attempt, one, check))
-            for one in describe(staged, digests)
+            replace(artifact, identity=self._uploaded(staged, job_id, attempt, artifact, check))
+            for artifact in describe(staged, digests)
         ]
 
     def open(self, artifact: Artifact) -> BucketFile:
@@ -109,13 +109,13 @@ class BucketStore(ArtifactStore):
 
     def remove_all_but(self, kept: Collection[str], job_id: str, attempt: int) -> None:
         folder = _published(job_id, attempt)
-        names = [one.name for one in self._bucket.objects(folder)]
-        self._bucket.delete([one for one in names if one.removeprefix(f"{folder}/") not in kept])
+        names = [stored.name for stored in self._bucket.objects(folder)]
+        self._bucket.delete([name for name in names if name.removeprefix(f"{folder}/") not in kept])
 
     def keep_only(self, job_id: str, attempt: int) -> None:
         kept = f"{_published(job_id, attempt)}/"
-        names = [one.name for one in self._bucket.objects(f"{FOLDER}/{job_id}")]
-        self._bucket.delete([one for one in names if not one.startswith(kept)])
+        names = [stored.name for stored in self._bucket.objects(f"{FOLDER}/{job_id}")]
+        self._bucket.delete([name for name in names if not name.startswith(kept)])
         self.discard_job(job_id)
 
     def free_bytes(self) -> int | None:

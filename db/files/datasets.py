@@ -50,9 +50,9 @@ class DatasetRepository:
         Raises:
             DatasetNotFoundError: there is no such dataset.
         """
-        if (found := self._session.get(Dataset, dataset_id, populate_existing=True)) is None:
+        if (dataset := self._session.get(Dataset, dataset_id, populate_existing=True)) is None:
             raise DatasetNotFoundError(dataset_id)
-        return found
+        return dataset
 
     def all(self) -> list[Dataset]:
         """Return every uploaded dataset, newest first."""

@@ -109,7 +109,7 @@ class FileStore(ArtifactStore):
 
     def free_bytes(self) -> int:
         """Return how many more bytes the disk of the root folder can hold."""
-        existing = next(one for one in (self._root, *self._root.parents) if one.exists())
+        existing = next(folder for folder in (self._root, *self._root.parents) if folder.exists())
         return shutil.disk_usage(existing).free
 
     def _published(self, job_id: str, attempt: int) -> Path:

@@ -52,9 +52,9 @@ class FileCheck:
             self._digest.update(chunk)
             read += len(chunk)
             if not chunk:
-                found = self._digest.hexdigest()
-                intact = found == self.artifact.sha256
-                self._end(None if intact else f"its sha256 is {found} now")
+                digest = self._digest.hexdigest()
+                intact = digest == self.artifact.sha256
+                self._end(None if intact else f"its sha256 is {digest} now")
         return read
 
     def close(self) -> None:

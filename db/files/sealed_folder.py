@@ -98,7 +98,7 @@ def files_to_publish(folder: Path) -> Iterator[Path]:
     """
     hidden = hidden_folders(folder)
     for path in sorted(folder.rglob("*")):
-        if any(path.is_relative_to(one) for one in hidden):
+        if any(path.is_relative_to(parent) for parent in hidden):
             continue
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
             raise ValueError(f"{path} is not a regular file")
@@ -126,7 +126,7 @@ def _sealed(
 
 
 def _write_checksums(staged: Path, artifacts: list[NewArtifact]) -> NewArtifact:
-    lines = "".join(f"{one.sha256}  {one.name}\n" for one in artifacts)
+    lines = "".join(f"{artifact.sha256}  {artifact.name}\n" for artifact in artifacts)
     path = staged / CHECKSUMS
     path.write_text(lines, encoding="utf-8")
     return replace(_sealed(path, staged), media_type="text/plain")

@@ -35,8 +35,12 @@ class Staging:
 
     def newest_resumable(self, job_id: str, before: int) -> int | None:
         """Return the newest attempt before ``before`` whose folder has working files."""
-        found = [int(name) for name in names(self._root / job_id)]
-        usable = [one for one in found if one < before and self.is_resumable(job_id, one)]
+        attempts = [int(name) for name in names(self._root / job_id)]
+        usable = [
+            attempt
+            for attempt in attempts
+            if attempt < before and self.is_resumable(job_id, attempt)
+        ]
         return max(usable, default=None)
 
     def is_resumable(self, job_id: str, attempt: int) -> bool:

@@ -62,10 +62,10 @@ class StagingCopies:
     def _save(self, staged: Path, job_id: str, attempt: int, check: Check) -> None:
         earlier = self._copied.get((job_id, attempt), {})
         present = {name: identity_of(path.stat()) for name, path in _files(staged)}
-        if present == {name: one.identity for name, one in earlier.items()}:
+        if present == {name: file.identity for name, file in earlier.items()}:
             return
         folder = _folder(job_id, attempt)
-        stored = {one.sha256 for one in earlier.values()}
+        stored = {file.sha256 for file in earlier.values()}
         copied: dict[str, CopiedFile] = {}
         for name, identity in present.items():
             file = earlier.get(name)
@@ -76,15 +76,15 @@ class StagingCopies:
                     self._bucket.upload(staged / name, path, file.sha256, check=check)
                     stored.add(file.sha256)
             copied[name] = file
-        manifest = {"files": [one.entry() for one in copied.values()]}
+        manifest = {"files": [file.entry() for file in copied.values()]}
         self._bucket.write(f"{folder}/{MANIFEST}", json.dumps(manifest).encode())
-        self._delete_unneeded(job_id, attempt, stored - {one.sha256 for one in copied.values()})
+        self._delete_unneeded(job_id, attempt, stored - {file.sha256 for file in copied.values()})
         self._copied[job_id, attempt] = copied
 
     def attempts(self, job_id: str) -> list[int]:
         """Return the attempts with a copy, newest first."""
-        found = self._bucket.folders(f"{FOLDER}/{job_id}")
-        return sorted((int(name) for name in found if name.isdecimal()), reverse=True)
+        names = self._bucket.folders(f"{FOLDER}/{job_id}")
+        return sorted((int(name) for name in names if name.isdecimal()), reverse=True)
 
     def is_complete(self, job_id: str, attempt: int) -> bool:
         """Whether there is a copy from which another attempt can resume."""
@@ -142,7 +142,7 @@ def _folder(job_id: str, attempt: int) -> str:
 def _files(staged: Path) -> Iterator[tuple[str, Path]]:
     """Yield the names and paths of the files to copy."""
     for parent, folders, names in os.walk(staged):
-        folders[:] = sorted(one for one in folders if not one.startswith(NOT_COPIED))
+        folders[:] = sorted(folder for folder in folders if not folder.startswith(NOT_COPIED))
         for name in sorted(names):
             path = Path(parent, name)
             if path.is_file() and not path.is_symlink():

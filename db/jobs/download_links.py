@@ -134,4 +134,4 @@ class LinkRepository:
         job = JobRepository(self._session).get(target)
         if not (artifacts := ArtifactRepository(self._session).of_job(target)):
             raise NoArtifactsError(target, job.status)
-        return digest({one.name: one.sha256 for one in artifacts}), job.created_by
+        return digest({artifact.name: artifact.sha256 for artifact in artifacts}), job.created_by

@@ -79,9 +79,9 @@ class EstimateRepository:
         )
         is_same = Estimate.spec_digest == spec_digest, Estimate.created_by == owner
         query = select(Estimate).where(*is_same, is_valid)
-        found = self._session.scalar(query.order_by(Estimate.created_at.desc()).limit(1))
-        if found is not None:
-            return found, False
+        estimate = self._session.scalar(query.order_by(Estimate.created_at.desc()).limit(1))
+        if estimate is not None:
+            return estimate, False
         made = Estimate(spec_digest=spec_digest, spec=fields, created_by=owner)
         self._session.add(made)
         self._session.flush()
@@ -97,10 +97,10 @@ class EstimateRepository:
         Raises:
             EstimateNotFoundError: there is no such estimate.
         """
-        found = self._session.get(Estimate, estimate_id, populate_existing=True)
-        if found is None:
+        estimate = self._session.get(Estimate, estimate_id, populate_existing=True)
+        if estimate is None:
             raise EstimateNotFoundError(estimate_id)
-        return found
+        return estimate
 
     def has_unfinished(self) -> bool:
         return bool(self._session.scalar(select(exists().where(Estimate.finished_at.is_(None)))))
@@ -112,12 +112,12 @@ class EstimateRepository:
     def claim_next(self) -> Estimate | None:
         """Claim the oldest pending estimate; concurrent callers get different ones."""
         oldest = select(Estimate.id).where(*_IS_PENDING).order_by(Estimate.created_at).limit(1)
-        found = self._session.scalar(oldest.with_for_update(skip_locked=True))
-        if found is None:
+        estimate_id = self._session.scalar(oldest.with_for_update(skip_locked=True))
+        if estimate_id is None:
             return None
         return self._session.scalar(
             update(Estimate)
-            .where(Estimate.id == found, *_IS_PENDING)
+            .where(Estimate.id == estimate_id, *_IS_PENDING)
             .values(started_at=now())
             .returning(Estimate)
             .execution_options(populate_existing=True, synchronize_session=False)
@@ -145,8 +145,8 @@ class EstimateRepository:
         )
         recent = ended.order_by(Job.created_at.desc(), Job.id.desc()).limit(RECENT_JOBS)
         rows = self._session.execute(recent)
-        found = (_timed_job(result or {}, finished_at) for result, finished_at in rows)
-        return [one for one in found if one is not None]
+        jobs = (_timed_job(result or {}, finished_at) for result, finished_at in rows)
+        return [job for job in jobs if job is not None]
 
     def running_jobs(self) -> int:
         """Return the number of jobs that run now."""

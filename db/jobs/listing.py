@@ -116,7 +116,7 @@ def page_ids(
     each = [query.where(Job.status == status) for status in wanted.statuses] or [query]
     if len(each) == 1:
         return each[0]
-    merged = union_all(*[select(one.subquery()) for one in each]).subquery()
+    merged = union_all(*[select(scan.subquery()) for scan in each]).subquery()
     ids = select(merged.c.id, merged.c.created_at)
     return ids.order_by(*_order(merged.c, oldest_first)).limit(limit)
 
@@ -138,7 +138,7 @@ def _labelled_ids(
     if after is not None:
         query = query.where(_is_after(after, oldest_first, JobLabel.created_at, JobLabel.job_id))
     last = (JobLabel.created_at, JobLabel.job_id)
-    order = [one.asc() if oldest_first else one.desc() for one in last]
+    order = [column.asc() if oldest_first else column.desc() for column in last]
     return query.order_by(*order).limit(limit)
 
 
@@ -158,7 +158,7 @@ def measured_ids(
     if after is not None:
         position, each = tuple_(literal(after.value), literal(after.id)), tuple_(*key)
         query = query.where(each < position if descending else each > position)
-    return query.order_by(*[one.desc() if descending else one.asc() for one in key]).limit(limit)
+    return query.order_by(*[part.desc() if descending else part.asc() for part in key]).limit(limit)
 
 
 def facet_counts(wanted: JobFilter) -> Executable:
@@ -167,8 +167,8 @@ def facet_counts(wanted: JobFilter) -> Executable:
     if not conditions:
         return select(*kinds, func.count()).group_by(*kinds)
     # Filtered before they are grouped; otherwise SQLite scans by group and reads every row.
-    found = select(*kinds).where(*conditions).cte().prefix_with("MATERIALIZED")
-    groups = (found.c.status, found.c.method, found.c.verdict)
+    jobs = select(*kinds).where(*conditions).cte().prefix_with("MATERIALIZED")
+    groups = (jobs.c.status, jobs.c.method, jobs.c.verdict)
     return select(*groups, func.count()).group_by(*groups)
 
 

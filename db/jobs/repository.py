@@ -129,11 +129,11 @@ class JobRepository:
 
     def versions(self, job_ids: Sequence[str]) -> list[Job]:
         """Return the jobs that exist, with only the columns that their entity tags depend on."""
-        found: list[Job] = []
+        jobs: list[Job] = []
         for start in range(0, len(job_ids), IDS_AT_ONCE):
             some = Job.id.in_(job_ids[start : start + IDS_AT_ONCE])
-            found += self._session.scalars(select(Job).where(some).options(_VERSION))
-        return found
+            jobs += self._session.scalars(select(Job).where(some).options(_VERSION))
+        return jobs
 
     def page(
         self,
@@ -164,25 +164,25 @@ class JobRepository:
         of the previous page: a `MetricKey` if that job has the metric, else a `SortKey`. It is None
         for the first page.
         """
-        found: list[Job] = []
+        jobs: list[Job] = []
         if not isinstance(after, SortKey):
-            found = self._rows(measured_ids(wanted, metric, limit, after, descending))
-        if (left := limit - len(found)) > 0:
+            jobs = self._rows(measured_ids(wanted, metric, limit, after, descending))
+        if (left := limit - len(jobs)) > 0:
             last = after if isinstance(after, SortKey) else None
-            found += self.page(replace(wanted, unmeasured=metric), limit=left, after=last)
-        return found
+            jobs += self.page(replace(wanted, unmeasured=metric), limit=left, after=last)
+        return jobs
 
     def _rows(self, ids_query: Executable) -> list[Job]:
         """Return the jobs whose ids a query returns, in the order of the query."""
         # Two statements: in one, SQLite may read the rows of all jobs to find those of the page.
         ids = list(self._session.scalars(ids_query))
         rows = self._session.scalars(select(Job).where(Job.id.in_(ids)))
-        found = {job.id: job for job in rows}
-        return [found[job_id] for job_id in ids if job_id in found]
+        jobs = {job.id: job for job in rows}
+        return [jobs[job_id] for job_id in ids if job_id in jobs]
 
     def facets(self, wanted: JobFilter = ALL_JOBS) -> Facets:
         """Count the jobs by status, by method and by verdict, as `Facets` describes."""
-        found = Facets({}, {}, {})
+        facets = Facets({}, {}, {})
         for status, method, verdict, count in self._session.execute(facet_counts(wanted)):
             if method == TRIAL:
                 continue
@@ -193,9 +193,9 @@ class JobRepository:
             }
             for facet, value in (("status", status), ("method", method), ("verdict", verdict)):
                 if all(is_met for other, is_met in matches.items() if other != facet):
-                    counts = getattr(found, facet)
+                    counts = getattr(facets, facet)
                     counts[value] = counts.get(value, 0) + count
-        return found
+        return facets
 
     def identical(self, spec: PruneSpec, gate: Gate | None = None) -> list[Job]:
         """Return the succeeded jobs with exactly this specification and gate, newest first.

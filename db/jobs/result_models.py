@@ -75,16 +75,16 @@ class ResultModelRepository:
             return None
         job = self._job(job_id)
         _require_unquantised(job)
-        files = {one.name: one for one in ArtifactRepository(self._session).of_job(job_id)}
+        files = {file.name: file for file in ArtifactRepository(self._session).of_job(job_id)}
         checksums = files.get(CHECKSUMS)
-        found = ResultModel(
+        result = ResultModel(
             job_id,
-            {name: one for name, one in files.items() if _is_of_the_model(name)},
+            {name: file for name, file in files.items() if _is_of_the_model(name)},
             None if checksums is None else checksums.sha256,
             _lineage(job),
         )
-        _require_files(job_id, found.files)
-        return found
+        _require_files(job_id, result.files)
+        return result
 
     def reserve(self, model: str) -> ResultModel | None:
         """Find a model as `find` does, for a job that is added in the same transaction.
@@ -99,10 +99,10 @@ class ResultModelRepository:
     def digest(self, model: str) -> str | None:
         """Return the digest of a result; None for other models, and if the result is gone."""
         try:
-            found = self.find(model)
+            result = self.find(model)
         except SpecRefusedError:
             return None
-        return None if found is None else found.digest
+        return None if result is None else result.digest
 
     def find_search(self, spec: PruneSpec) -> Artifact | None:
         """Return the file with the end of the search that a job's own starts from.
@@ -121,10 +121,10 @@ class ResultModelRepository:
         if job.spec.method is not MethodName.pgp:
             reason = f"job {job_id} made no search: its method is {job.spec.method}"
             raise _refused(job_id, "no_search", reason, "Name a job with method pgp.", SEARCH)
-        files = {one.name: one for one in ArtifactRepository(self._session).of_job(job_id)}
-        found = {name: file for name, file in files.items() if name == PROBABILITIES}
-        _require_files(job_id, found, SEARCH)
-        return found[PROBABILITIES]
+        files = {file.name: file for file in ArtifactRepository(self._session).of_job(job_id)}
+        search_files = {name: file for name, file in files.items() if name == PROBABILITIES}
+        _require_files(job_id, search_files, SEARCH)
+        return search_files[PROBABILITIES]
 
     def reserve_search(self, spec: PruneSpec) -> Artifact | None:
         """Find a search as `find_search` does, and keep its file as `reserve` does a result."""

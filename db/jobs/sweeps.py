@@ -94,12 +94,12 @@ class SweepRepository:
     def counts(self, sweep_ids: Sequence[str]) -> dict[str, dict[JobState, int]]:
         """Return the number of jobs of each sweep, by status."""
         query = select(Job.sweep_id, Job.status, func.count()).where(Job.sweep_id.in_(sweep_ids))
-        found: dict[str, dict[JobState, int]] = {sweep_id: {} for sweep_id in sweep_ids}
+        counts: dict[str, dict[JobState, int]] = {sweep_id: {} for sweep_id in sweep_ids}
         for sweep_id, status, count in self._session.execute(
             query.group_by(Job.sweep_id, Job.status)
         ):
-            found[sweep_id or ""][status] = count
-        return found
+            counts[sweep_id or ""][status] = count
+        return counts
 
     def runnable(self, sweep_id: str) -> list[str]:
         """Return the ids of the sweep's queued jobs that may start now."""

@@ -105,12 +105,12 @@ class TrialRepository:
 
     def owners(self, job_ids: Sequence[str]) -> dict[str, TriedBy]:
         """Return whose trials jobs answer, by their ids; jobs that answer none are left out."""
-        found: dict[str, TriedBy] = {}
+        owners: dict[str, TriedBy] = {}
         for start in range(0, len(job_ids), IDS_AT_ONCE):
             query = select(Trial.job_id, Job.created_by).join(Job, Trial.tried_id == Job.id)
             some = query.where(Trial.job_id.in_(job_ids[start : start + IDS_AT_ONCE]))
-            found |= {job_id: TriedBy(key_id) for job_id, key_id in self._session.execute(some)}
-        return found
+            owners |= {job_id: TriedBy(key_id) for job_id, key_id in self._session.execute(some)}
+        return owners
 
     def _unfinished(self, created_by: str | None) -> int:
         waiting = (Job.method == TRIAL, Job.status.not_in(FINAL), Job.created_by == created_by)

@@ -39,7 +39,7 @@ class OutputRepository:
                 job_id=job.id,
                 index=index,
                 target=target.model_dump(mode="json", exclude_none=True),
-                bytes_total=sum(one.size_bytes for one in files),
+                bytes_total=sum(file.size_bytes for file in files),
                 files_total=len(files),
                 error=error,
                 **entering(state),
@@ -74,10 +74,10 @@ class OutputRepository:
             OutputNotFoundError: the job has no such output.
         """
         get_job(self._session, job_id)
-        found = self._session.get(Output, (job_id, index), populate_existing=True)
-        if found is None:
+        output = self._session.get(Output, (job_id, index), populate_existing=True)
+        if output is None:
             raise OutputNotFoundError(job_id, index)
-        return found
+        return output
 
     def cancel(self, job_id: str, index: int) -> Output:
         """Cancel an output that is not finished; its process stops when it next renews its lease.

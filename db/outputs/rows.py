@@ -68,7 +68,7 @@ def change_output(
 def sent_files(target: Target, artifacts: Iterable[Artifact]) -> list[Artifact]:
     """Return the files that are sent to a target: all, but to MLflow only the report."""
     is_sent = {REPORT}.__contains__ if isinstance(target, MlflowOutput) else lambda _: True
-    return [one for one in artifacts if is_sent(one.name)]
+    return [artifact for artifact in artifacts if is_sent(artifact.name)]
 
 
 def event_data(output: Output) -> Document:

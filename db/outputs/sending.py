@@ -93,10 +93,10 @@ class SendingRepository:
         Raises:
             OutputLostError: another process was faster.
         """
-        found = self._session.execute(_due().order_by(Output.noted_at).limit(1)).first()
-        if found is None:
+        row = self._session.execute(_due().order_by(Output.noted_at).limit(1)).first()
+        if row is None:
             return None
-        job_id, index, state, failures = found
+        job_id, index, state, failures = row
         due, is_lost = _is_due(), state is OutputState.running
         if is_lost and failures + 1 >= RETRIES.attempts:
             problem = INTERRUPTED.problem(f"Output {index} of job {job_id} was lost too often.")

@@ -54,7 +54,7 @@ class ProblemKind:
             code=self.code,
             retryable=self.retryable if retryable is None else retryable,
             hint=self.remedy if hint is None else hint,
-            errors=[one.model_copy(update={"detail": redact(one.detail)}) for one in errors],
+            errors=[error.model_copy(update={"detail": redact(error.detail)}) for error in errors],
         )
 
 

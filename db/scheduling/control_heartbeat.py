@@ -29,7 +29,7 @@ class HeartbeatRepository:
 
         The age is negative if the clock has been set back since the heartbeat.
         """
-        found = self._session.execute(select(Heartbeat.at, now()).where(Heartbeat.name == name))
-        for at, moment in found:
+        rows = self._session.execute(select(Heartbeat.at, now()).where(Heartbeat.name == name))
+        for at, moment in rows:
             return moment - at
         return None

@@ -81,7 +81,7 @@ def is_step_repeated(session: Session, job_id: str, attempt: int, recovery: Docu
     earlier = (JobEvent.job_id == job_id, JobEvent.attempt < attempt)
     reported = (*earlier, JobEvent.kind == "progress", JobEvent.phase == Phase.recovering)
     steps = (data["recovery"] for data in session.scalars(select(JobEvent.data).where(*reported)))
-    places = (_place(one) for one in steps if one["stage"] in RECOVERY_STAGES)
+    places = (_place(step) for step in steps if step["stage"] in RECOVERY_STAGES)
     return any(place >= _place(recovery) for place in places)
 
 
@@ -94,8 +94,8 @@ def is_gradual_step_repeated(session: Session, job_id: str, attempt: int, data: 
     if (reached := _place_in_steps(data)) is None:
         return True
     earlier = (JobEvent.job_id == job_id, JobEvent.attempt < attempt, JobEvent.kind == "progress")
-    found = map(_place_in_steps, session.scalars(select(JobEvent.data).where(*earlier)))
-    return any(place >= reached for place in found if place is not None)
+    places = map(_place_in_steps, session.scalars(select(JobEvent.data).where(*earlier)))
+    return any(place >= reached for place in places if place is not None)
 
 
 def _place(recovery: Document) -> tuple[int, int]:

@@ -63,7 +63,7 @@ def claim_order(session: Session, waiting: Conditions) -> Iterator[tuple[Conditi
     priority = session.scalar(_highest_priority(waiting))
     while priority is not None:
         values = {"priority": priority}
-        for key in sorted(_keys(session, peers, values, 0), key=lambda one: one.rank):
+        for key in sorted(_keys(session, peers, values, 0), key=lambda row: row.rank):
             yield _of_key(peers, key.created_by), values | {"own_key": key.created_by}
         yield peers, values  # jobs that an older version has queued may have a key without a row
         priority = session.scalar(_highest_priority((*waiting, _IS_LOWER)), values)
@@ -92,10 +92,10 @@ def _count_of_others(session: Session, job: Job, values: Values, own: int) -> in
     so up to ``own`` jobs of each other key are claimed before it, too; if that key precedes the
     job's key in the claim order, up to ``own + 1``.
     """
-    keys = {one.created_by: one for one in _keys(session, _peers(_QUEUED), values, own + 1)}
+    keys = {row.created_by: row for row in _keys(session, _peers(_QUEUED), values, own + 1)}
     row = keys.pop(job.created_by or NO_KEY, None)
     rank = (0, job.created_at, job.id) if row is None else row.rank
-    return sum(min(one.jobs, own + (one.rank < rank)) for one in keys.values())
+    return sum(min(key.jobs, own + (key.rank < rank)) for key in keys.values())
 
 
 _QUEUED: Conditions = (Job.status == JobState.queued, Job.queue == bindparam("queue"))
@@ -121,13 +121,13 @@ class _KeyRank(NamedTuple):
 
 
 def _keys(session: Session, peers: Conditions, values: Values, enough: int) -> list[_KeyRank]:
-    found: list[_KeyRank] = []
+    keys: list[_KeyRank] = []
     for key, turn in session.execute(_turns(peers), values).all():
         own, of_key = _of_key(peers, key), values | {"own_key": key}
         if (oldest := session.execute(_oldest(own), of_key).one_or_none()) is not None:
             jobs = _count(session, own, of_key, enough) if enough else 0
-            found.append(_KeyRank(key, jobs, (turn, *oldest)))
-    return found
+            keys.append(_KeyRank(key, jobs, (turn, *oldest)))
+    return keys
 
 
 def _count(session: Session, where: Conditions, values: Values, at_most: int | None) -> int:

@@ -27,8 +27,8 @@ class HeldJob:
 
 def held_jobs(session: Session, ids: Iterable[str]) -> dict[str, HeldJob]:
     """Return the jobs with these ids, each with its pace, by id."""
-    found = session.scalars(select(Job).where(Job.id.in_(list(ids))))
-    return {job.id: HeldJob(job, _seconds_per_step(session, job)) for job in found}
+    jobs = session.scalars(select(Job).where(Job.id.in_(list(ids))))
+    return {job.id: HeldJob(job, _seconds_per_step(session, job)) for job in jobs}
 
 
 def _seconds_per_step(session: Session, job: Job) -> float | None:

@@ -116,7 +116,7 @@ class LeaseRepository:
     def report_warning(self, job_id: str, attempt: int, text: str, beginning: str) -> None:
         """Renew the lease and add a warning in place of an earlier one with the same beginning."""
         job = self._renew(job_id, attempt)
-        others = [one for one in job.warnings if not one.startswith(beginning)]
+        others = [warning for warning in job.warnings if not warning.startswith(beginning)]
         self._renew(job_id, attempt, warnings=[*others, text])
 
     def succeed(
@@ -136,7 +136,10 @@ class LeaseRepository:
         """
         verdict = self._verdict(job_id, result)
         values = entering(JobState.succeeded) | {"result": result, "error": None, "progress": 1.0}
-        values |= {"verdict": verdict, "size_bytes": sum(one.size_bytes for one in artifacts)}
+        values |= {
+            "verdict": verdict,
+            "size_bytes": sum(artifact.size_bytes for artifact in artifacts),
+        }
         values["perplexity"] = metric_value(result, "pruned_perplexity")
         values["perplexity_ratio"] = metric_value(result, "perplexity_ratio")
         data = {} if verdict is Verdict.none else {"verdict": verdict.value}
@@ -145,7 +148,7 @@ class LeaseRepository:
             job.seconds = (job.finished_at - job.started_at).total_seconds()
         if warnings:
             job.warnings = [*job.warnings, *warnings]
-        rows = [_artifact(job_id, attempt, one) for one in artifacts]
+        rows = [_artifact(job_id, attempt, artifact) for artifact in artifacts]
         self._session.add_all(rows)
         self._session.flush()
         OutputRepository(self._session).add_all(job, rows)
@@ -276,7 +279,7 @@ def _renewal(lease: timedelta, names: tuple[str, ...]) -> ReturningUpdate[Any]:
     if names:
         new |= visible_change()
     renewed = update(_JOBS).where(*_HELD_BY_THIS).values(**new)
-    return renewed.returning(*(_JOBS.c[one.name] for one in fields(HeldJob)))
+    return renewed.returning(*(_JOBS.c[field.name] for field in fields(HeldJob)))
 
 
 def _held_before(wanted: JobState) -> list[JobState]:

@@ -87,11 +87,11 @@ class QueueRepository:
         running: dict[str, int] = dict(held.all())
         query = select(Job.queue, func.count(), func.min(Job.created_at), now())
         query = query.where(Job.status == JobState.queued).group_by(Job.queue)
-        found = {queue: QueueDepth(running=count) for queue, count in running.items()}
+        depths = {queue: QueueDepth(running=count) for queue, count in running.items()}
         for queue, queued, oldest, moment in self._session.execute(query):
             age_s = max(0.0, (moment - oldest).total_seconds())
-            found[queue] = QueueDepth(queued, running.get(queue, 0), oldest, age_s)
-        return found
+            depths[queue] = QueueDepth(queued, running.get(queue, 0), oldest, age_s)
+        return depths
 
 
 _RUNNABLE_COUNTS = (

@@ -68,11 +68,11 @@ class RecoveryRepository:
     def missing(self, ids: Iterable[str]) -> set[str]:
         """Return the ids for which there is no job."""
         wanted = list(ids)
-        found: set[str] = set()
+        existing: set[str] = set()
         for start in range(0, len(wanted), IDS_AT_ONCE):
             some = wanted[start : start + IDS_AT_ONCE]
-            found |= set(self._session.scalars(select(Job.id).where(Job.id.in_(some))))
-        return set(wanted) - found
+            existing |= set(self._session.scalars(select(Job.id).where(Job.id.in_(some))))
+        return set(wanted) - existing
 
     def expire_overdue(self) -> list[Job]:
         """Mark as expired all jobs whose deadline has passed, and return them.
@@ -94,8 +94,8 @@ class RecoveryRepository:
     def held_on(self, hostname: str) -> list[tuple[str, str]]:
         """Return the jobs that worker processes on a host hold: each job's id and process name."""
         held = (Job.status.in_(HELD), Job.worker.startswith(f"{hostname}/", autoescape=True))
-        found = self._session.execute(select(Job.id, Job.worker).where(*held))
-        return [(job_id, worker or "") for job_id, worker in found]
+        rows = self._session.execute(select(Job.id, Job.worker).where(*held))
+        return [(job_id, worker or "") for job_id, worker in rows]
 
     def release_expired(self) -> list[Job]:
         """Release all jobs whose lease has expired, and return them.

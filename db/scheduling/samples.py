@@ -56,11 +56,11 @@ class SampleRepository:
     def record(self) -> None:
         """Add a sample of each live worker and of each queue, and delete old ones."""
         minute = self._minute()
-        workers = [one for one in WorkerRepository(self._session).all() if one.is_alive]
-        for one in workers:
-            self._add_worker(minute, one)
+        workers = [status for status in WorkerRepository(self._session).all() if status.is_alive]
+        for status in workers:
+            self._add_worker(minute, status)
         depths = QueueRepository(self._session).depths()
-        served = {queue for one in workers for queue in one.worker.queues}
+        served = {queue for status in workers for queue in status.worker.queues}
         for name in served | depths.keys():
             self._add_queue(minute, name, depths.get(name, QueueDepth()))
         oldest = minute - int(KEPT_FOR / timedelta(minutes=1))
@@ -73,10 +73,10 @@ class SampleRepository:
         busy, all_ = func.sum(WorkerSample.busy), func.sum(WorkerSample.samples)
         query = select(WorkerSample.worker, step, busy, all_, func.max(WorkerSample.load))
         query = query.group_by(WorkerSample.worker, step).order_by(WorkerSample.worker, step)
-        found = defaultdict[str, list[WorkerPoint]](list)
+        histories = defaultdict[str, list[WorkerPoint]](list)
         for name, at, held, samples, load in self._session.execute(query):
-            found[name].append(WorkerPoint(_moment(at), held / samples, load))
-        return found
+            histories[name].append(WorkerPoint(_moment(at), held / samples, load))
+        return histories
 
     def queues(self) -> dict[str, list[QueuePoint]]:
         """Return the history of each queue in the last day, by the queue's name."""
@@ -84,22 +84,22 @@ class SampleRepository:
         most = func.max(QueueSample.queued), func.max(QueueSample.running)
         query = select(QueueSample.queue, step, *most)
         query = query.group_by(QueueSample.queue, step).order_by(QueueSample.queue, step)
-        found = defaultdict[str, list[QueuePoint]](list)
+        histories = defaultdict[str, list[QueuePoint]](list)
         for name, at, queued, running in self._session.execute(query):
-            found[name].append(QueuePoint(_moment(at), queued, running))
-        return found
+            histories[name].append(QueuePoint(_moment(at), queued, running))
+        return histories
 
     def _minute(self) -> int:
         return int(self._session.scalars(select(now())).one().timestamp() // 60)
 
-    def _add_worker(self, minute: int, one: WorkerStatus) -> None:
-        name, load = one.worker.name, one.worker.load
+    def _add_worker(self, minute: int, status: WorkerStatus) -> None:
+        name, load = status.worker.name, status.worker.load
         sample = self._session.get(WorkerSample, (name, minute))
         if sample is None:
             sample = WorkerSample(worker=name, minute=minute, samples=0, busy=0, load=None)
             self._session.add(sample)
         sample.samples += 1
-        sample.busy += one.job_id is not None
+        sample.busy += status.job_id is not None
         sample.load = max(filter(None, (sample.load, load)), default=load)
         self._session.flush()
 

@@ -25,14 +25,14 @@ def is_runnable(sweep_id: str | None = None) -> ColumnElement[bool]:
     Args:
         sweep_id: the id of the job's sweep, if known, so that the query reads no other sweep.
     """
-    one = aliased(Job)
-    is_queued = case((one.status == JobState.queued, 1), else_=0)
-    rank = func.row_number().over(partition_by=one.sweep_id, order_by=(is_queued, one.sweep_point))
-    points = select(one.id, rank.label("rank"), Sweep.max_parallel)
-    points = points.join(Sweep, Sweep.id == one.sweep_id).where(one.status.in_(_UNFINISHED))
-    points = points.where(or_(one.status != JobState.queued, is_due(one)))
+    job = aliased(Job)
+    is_queued = case((job.status == JobState.queued, 1), else_=0)
+    rank = func.row_number().over(partition_by=job.sweep_id, order_by=(is_queued, job.sweep_point))
+    points = select(job.id, rank.label("rank"), Sweep.max_parallel)
+    points = points.join(Sweep, Sweep.id == job.sweep_id).where(job.status.in_(_UNFINISHED))
+    points = points.where(or_(job.status != JobState.queued, is_due(job)))
     if sweep_id is not None:
-        points = points.where(one.sweep_id == sweep_id)
+        points = points.where(job.sweep_id == sweep_id)
     each = points.subquery()
     fits = or_(each.c.max_parallel.is_(None), each.c.rank <= each.c.max_parallel)
     return (

@@ -116,8 +116,8 @@ class WorkerRepository:
         Raises:
             WorkerNotFoundError: there is no such worker.
         """
-        for found in self._found(Worker.id == worker_id):
-            return found
+        for status in self._found(Worker.id == worker_id):
+            return status
         raise WorkerNotFoundError(worker_id)
 
     def all(self) -> list[WorkerStatus]:
@@ -126,7 +126,9 @@ class WorkerRepository:
 
     def alive_queues(self) -> set[str]:
         """Return the queues that at least one live worker serves."""
-        return {queue for one in self._found() if one.is_alive for queue in one.worker.queues}
+        return {
+            queue for status in self._found() if status.is_alive for queue in status.worker.queues
+        }
 
     def delete_lost(self) -> None:
         """Delete the workers without a heartbeat for `DELETED_AFTER`."""

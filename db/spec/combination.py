@@ -11,7 +11,7 @@ def check_combination(spec: PruneSpec) -> None:
     Raises:
         SpecRefusedError: the options cannot be combined, or there is nothing to do.
     """
-    for option in sorted(OPTIONS, key=lambda one: one.order):
+    for option in sorted(OPTIONS, key=lambda option: option.order):
         option.check(spec)
     prunes = spec.sparsity > 0 or spec.method in {MethodName.none, *REMOVING}
     remedy = "Set it above 0, or name an eval_dataset to evaluate the model without pruning."

@@ -52,7 +52,7 @@ OPTIONAL_METRICS: Mapping[str, tuple[str, ...]] = {
 }
 """The further ones of a job, by the field that it sets for them."""
 METRICS_OF_VALUES: Mapping[str, tuple[str, str]] = {
-    name: one for option in OPTIONS for name, one in option.metrics_of_values.items()
+    name: condition for option in OPTIONS for name, condition in option.metrics_of_values.items()
 }
 """Those that only one value of a field brings: the field and the value of each."""
 
@@ -67,13 +67,15 @@ def metrics_of(spec: PruneSpec) -> tuple[str, ...]:
         if option.uses(spec, field)
         for name in names
     )
-    special = (name for name, one in METRICS_OF_VALUES.items() if _has_value(spec, *one))
+    special = (
+        name for name, condition in METRICS_OF_VALUES.items() if _has_value(spec, *condition)
+    )
     return (*METRIC_NAMES, *named, *optional, *special)
 
 
 def _has_value(spec: PruneSpec, field: str, value: str) -> bool:
-    found = getattr(spec, field)
-    return bool(getattr(found, "kind", found) == value)
+    actual = getattr(spec, field)
+    return bool(getattr(actual, "kind", actual) == value)
 
 
 def check_gate(gate: Gate | None, spec: PruneSpec) -> None:
@@ -119,7 +121,7 @@ def _check_confidence(gate: Gate) -> None:
         )
 
 
-_WITH_INTERVALS = {*PERPLEXITIES, *(name for one in OPTIONS for name in one.estimates)}
+_WITH_INTERVALS = {*PERPLEXITIES, *(name for option in OPTIONS for name in option.estimates)}
 
 
 def _remedy(name: str, known: Sequence[str]) -> str:

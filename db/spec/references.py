@@ -283,10 +283,10 @@ def _local_path(name: _Name) -> Path | None:
         return None
     if name.roots is None:
         return Path(rest).expanduser().resolve()
-    found = [path for root in name.roots if (path := _below(root, rest)) is not None]
+    paths = [path for root in name.roots if (path := _below(root, rest)) is not None]
     # Unlike Path.exists, os.path.exists raises nothing for long names and unreadable folders.
-    existing = next((path for path in found if os.path.exists(path)), None)
-    return existing or _first_allowed(name, found)
+    existing = next((path for path in paths if os.path.exists(path)), None)
+    return existing or _first_allowed(name, paths)
 
 
 def _looks_local(name: _Name) -> bool:
@@ -309,9 +309,9 @@ def _below(root: Path, rest: str) -> Path | None:
     return path if path == base or base in path.parents else None
 
 
-def _first_allowed(name: _Name, found: Sequence[Path]) -> Path:
-    if found:
-        return found[0]
+def _first_allowed(name: _Name, paths: Sequence[Path]) -> Path:
+    if paths:
+        return paths[0]
     raise name.refused(
         "outside_roots",
         "it is outside of the folders that jobs may read" if name.roots else "no folder is allowed",
@@ -333,7 +333,7 @@ def _require_file(name: _Name, path: Path) -> None:
 def _misspelt_builtin(name: str) -> str | None:
     """Return the built-in dataset of a name with other capitals or signs, as in ``wikitext-2``."""
     letters = _SIGNS.sub("", name.lower())
-    return next((one for one in BUILTINS if _SIGNS.sub("", one) == letters), None)
+    return next((builtin for builtin in BUILTINS if _SIGNS.sub("", builtin) == letters), None)
 
 
 def _hub_id(name: _Name, hub_id: str) -> str:

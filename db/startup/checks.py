@@ -124,7 +124,7 @@ def settings_findings(error: SettingsError) -> list[Finding]:
 def folders(settings: Settings) -> list[Finding]:
     """Check the data folder, and that the root folders of models and datasets exist."""
     roots = {"model roots": settings.model_roots, "dataset roots": settings.dataset_roots}
-    return [data_folder(settings.data_dir), *(_roots(*one) for one in roots.items())]
+    return [data_folder(settings.data_dir), *(_roots(*item) for item in roots.items())]
 
 
 def data_folder(folder: Path) -> Finding:
@@ -151,25 +151,25 @@ def database(
         if needs_tables:
             return Finding("database", "wrong", f"{name}: no such file. {MIGRATE}")
         return _writable(file.parent, name, "database", "the first start creates it")
-    found = _retry(lambda: current_revision(url), 0 if file else timeout_s)
-    if isinstance(found, Exception):
-        why = f"cannot be reached ({_first_line(found)}). Start it, or correct the setting."
+    revision = _retry(lambda: current_revision(url), 0 if file else timeout_s)
+    if isinstance(revision, Exception):
+        why = f"cannot be reached ({_first_line(revision)}). Start it, or correct the setting."
         return Finding("database", "wrong", f"{name} {why}")
-    state = schema_state(found)
+    state = schema_state(revision)
     if state is SchemaState.newer:
-        return Finding("database", "wrong", f"{name} {NEWER.format(found)}")
+        return Finding("database", "wrong", f"{name} {NEWER.format(revision)}")
     if needs_tables and state is not SchemaState.current:
         return Finding("database", "wrong", f"{name} is not up to date. {MIGRATE}")
-    return Finding("database", "ok", f"{hide_password(url)}, migration {found}, {state.value}")
+    return Finding("database", "ok", f"{hide_password(url)}, migration {revision}, {state.value}")
 
 
 def downgrade_target(url: str, wanted: str) -> Finding:
     """Check that the database can be downgraded to the migration `wanted`."""
-    known, found = known_revisions(), current_revision(url)
+    known, revision = known_revisions(), current_revision(url)
     if wanted not in known:
         why = f"there is no such migration. Choose one from {known[-1]} to {known[0]}."
-    elif found is None or known.index(found) > known.index(wanted):
-        why = f"the database is older ({found or 'empty'}). Omit --to to upgrade."
+    elif revision is None or known.index(revision) > known.index(wanted):
+        why = f"the database is older ({revision or 'empty'}). Omit --to to upgrade."
     else:
         return Finding("migration", "ok", wanted)
     return Finding("migration", "wrong", f"--to={wanted}: {why}")
@@ -181,7 +181,7 @@ def unwritable(folder: Path) -> str | None:
     If the folder is missing, its nearest existing parent is checked.
     """
     try:
-        existing = next(one for one in (folder, *folder.parents) if os.path.lexists(one))
+        existing = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
         with TemporaryFile(dir=existing):
             return None
     except NotADirectoryError:
@@ -192,10 +192,10 @@ def unwritable(folder: Path) -> str | None:
 
 def broker(url: str, *, timeout_s: float = CONNECT_TIMEOUT_S) -> Finding:
     """Check that the broker can be reached."""
-    found = _retry(lambda: _ping(url), timeout_s)
-    if not isinstance(found, Exception):
+    answer = _retry(lambda: _ping(url), timeout_s)
+    if not isinstance(answer, Exception):
         return Finding("broker", "ok", redact(url))
-    why = f"cannot be reached ({_first_line(found)}). Start it, or correct the setting."
+    why = f"cannot be reached ({_first_line(answer)}). Start it, or correct the setting."
     return Finding("broker", "wrong", f"ZPRUNER_BROKER_URL={redact(url)} {why}")
 
 

@@ -40,7 +40,7 @@ def thread_times(pid: int | str = "self") -> dict[int, CpuTime]:
 def total_between(before: Mapping[int, CpuTime], after: Mapping[int, CpuTime]) -> CpuTime:
     """Return the times of all threads together between two calls of `thread_times`."""
     none = CpuTime()
-    gained = [(one, before.get(thread, none)) for thread, one in after.items()]
+    gained = [(later, before.get(thread, none)) for thread, later in after.items()]
     return CpuTime(
         sum(later.run_s - earlier.run_s for later, earlier in gained),
         sum(later.wait_s - earlier.wait_s for later, earlier in gained),
@@ -54,7 +54,9 @@ def longest_wait_s(before: Mapping[int, CpuTime], after: Mapping[int, CpuTime]) 
     counts from its start.
     """
     none = CpuTime()
-    return max((after[one].wait_s - before.get(one, none).wait_s for one in after), default=0.0)
+    return max(
+        (after[thread].wait_s - before.get(thread, none).wait_s for thread in after), default=0.0
+    )
 
 
 class FairClock:

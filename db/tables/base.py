@@ -18,7 +18,10 @@ SEARCHABLE_JSON = JSON().with_variant(JSONB(), "postgresql")
 STATE = Enum(JobState, native_enum=False, length=16)
 PHASE = Enum(Phase, native_enum=False, length=16)
 VERDICT = Enum(
-    Verdict, native_enum=False, length=8, values_callable=lambda kind: [one.value for one in kind]
+    Verdict,
+    native_enum=False,
+    length=8,
+    values_callable=lambda kind: [verdict.value for verdict in kind],
 )
 ID = String(40)
 

@@ -68,7 +68,7 @@ def is_allowed(address: Address, networks: Networks, *, encrypted: bool = True) 
     public address.
     """
     inner = _inner(address)
-    if any(one in network for one in {address, inner} for network in networks):
+    if any(form in network for form in {address, inner} for network in networks):
         return True
     return encrypted and _is_global(inner)
 

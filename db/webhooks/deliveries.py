@@ -43,10 +43,10 @@ class DeliveryRepository:
         Raises:
             DeliveryNotFoundError: the webhook has no such delivery.
         """
-        found = self._session.get(Delivery, delivery_id, populate_existing=True)
-        if found is None or found.webhook_id != webhook_id:
+        delivery = self._session.get(Delivery, delivery_id, populate_existing=True)
+        if delivery is None or delivery.webhook_id != webhook_id:
             raise DeliveryNotFoundError(delivery_id)
-        return found
+        return delivery
 
     def page(
         self,

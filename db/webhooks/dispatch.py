@@ -145,7 +145,7 @@ class DispatchRepository:
         query = select(Delivery, Webhook.url, Webhook.secret, former).join(Webhook)
         query = query.where(Delivery.id.in_(ids)).execution_options(populate_existing=True)
         rows = {row[0].id: row for row in self._session.execute(query)}
-        return [_claimed(*rows[one]) for one in ids if one in rows]
+        return [_claimed(*rows[delivery_id]) for delivery_id in ids if delivery_id in rows]
 
     def _disable(self, claimed: ClaimedDelivery) -> None:
         """Disable a webhook whose receiver responded with 410, unless its URL has changed since."""

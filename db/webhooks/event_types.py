@@ -39,7 +39,7 @@ class EventType(StrEnum):
 
 STATUS = "status"
 """The kind of a job's event that records its status; events of outputs have kinds of their own."""
-FINAL_EVENTS = tuple(one for one in EventType if one.status in FINAL)
+FINAL_EVENTS = tuple(event for event in EventType if event.status in FINAL)
 """The events that webhooks receive by default."""
 TEST_EVENT = "webhook.test"
 """The type of test messages."""

@@ -57,7 +57,7 @@ class FanOut:
     def _events(self, webhook: Webhook, last: int) -> list[tuple[JobEvent, Job]]:
         query = select(JobEvent, Job).join(Job, Job.id == JobEvent.job_id)
         query = query.where(JobEvent.position > webhook.position, JobEvent.position <= last)
-        query = query.where(_is_wanted([EventType(one) for one in webhook.events]))
+        query = query.where(_is_wanted([EventType(name) for name in webhook.events]))
         query = query.where(Job.method != TRIAL)
         rows = self._session.execute(query.order_by(JobEvent.position).limit(BATCH_SIZE))
         return [(event, job) for event, job in rows]
@@ -90,8 +90,8 @@ def _delivery(webhook_id: str, event: JobEvent, job: Job) -> Delivery:
 
 
 def _is_wanted(types: list[EventType]) -> ColumnElement[bool]:
-    statuses = [one.status for one in types if one.status is not None]
-    kinds = [one.name for one in types if one.status is None]
+    statuses = [event_type.status for event_type in types if event_type.status is not None]
+    kinds = [event_type.name for event_type in types if event_type.status is None]
     return or_((JobEvent.kind == STATUS) & JobEvent.status.in_(statuses), JobEvent.kind.in_(kinds))
 
 

@@ -53,9 +53,9 @@ class WebhookRepository:
         Raises:
             WebhookNotFoundError: there is no such webhook.
         """
-        if (found := self._session.get(Webhook, webhook_id, populate_existing=True)) is None:
+        if (webhook := self._session.get(Webhook, webhook_id, populate_existing=True)) is None:
             raise WebhookNotFoundError(webhook_id)
-        return found
+        return webhook
 
     def all(self) -> list[Webhook]:
         """Return all webhooks, newest first."""
@@ -138,4 +138,4 @@ def new_secret() -> str:
 
 
 def _in_order(events: Sequence[EventType]) -> list[str]:
-    return [one.value for one in EventType if one in events]
+    return [event.value for event in EventType if event in events]

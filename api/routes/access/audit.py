@@ -44,8 +44,10 @@ def list_audit(
     """
     after = None if query.cursor is None else place_of(query.cursor, "aud")
     with service.sessions() as session:
-        found = AuditRepository(session).page(key_id=query.key, limit=query.limit + 1, after=after)
-    page, next_cursor = paginate(found, query.limit, cursor_of)
+        entries = AuditRepository(session).page(
+            key_id=query.key, limit=query.limit + 1, after=after
+        )
+    page, next_cursor = paginate(entries, query.limit, cursor_of)
     if next_cursor is not None:
         given = {"key": query.key, "limit": query.limit, "cursor": next_cursor}
         response.headers["link"] = next_link("/v1/audit", given)

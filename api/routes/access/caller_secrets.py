@@ -56,8 +56,8 @@ def list_secrets(caller: CallerDep, service: ServiceDep) -> Page[SecretRead]:
     """List the secrets of the caller's key, by name; for an admin, those of all keys."""
     with service.sessions() as session:
         secrets = SecretRepository(session)
-        found = secrets.all() if _is_admin(caller) else secrets.of(caller.key_id)
-    return Page(data=[SecretRead.of(one) for one in found])
+        shown = secrets.all() if _is_admin(caller) else secrets.of(caller.key_id)
+    return Page(data=[SecretRead.of(secret) for secret in shown])
 
 
 @router.delete("/{name}", status_code=204)

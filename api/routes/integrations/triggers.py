@@ -137,12 +137,12 @@ def list_trigger_deliveries(
     with service.sessions() as session:
         triggers = TriggerRepository(session)
         triggers.get(trigger_id)
-        found = triggers.deliveries(trigger_id, limit=query.limit + 1, after=query.cursor)
-    page, next_cursor = paginate(found, query.limit, lambda delivery: delivery.id)
+        deliveries = triggers.deliveries(trigger_id, limit=query.limit + 1, after=query.cursor)
+    page, next_cursor = paginate(deliveries, query.limit, lambda delivery: delivery.id)
     if next_cursor is not None:
         given = {"limit": query.limit, "cursor": next_cursor}
         response.headers["link"] = next_link(f"/v1/triggers/{trigger_id}/deliveries", given)
-    data = [TriggerDeliveryRead.model_validate(one) for one in page]
+    data = [TriggerDeliveryRead.model_validate(delivery) for delivery in page]
     return Page(data=data, next_cursor=next_cursor)
 
 

@@ -73,7 +73,7 @@ def list_webhooks(service: ServiceDep) -> Page[WebhookRead]:
     with service.sessions() as session:
         webhooks = WebhookRepository(session).all()
         counts = DeliveryRepository(session).undelivered([webhook.id for webhook in webhooks])
-    return Page(data=[WebhookRead.of(one, counts.get(one.id, 0)) for one in webhooks])
+    return Page(data=[WebhookRead.of(webhook, counts.get(webhook.id, 0)) for webhook in webhooks])
 
 
 @router.get("/{webhook_id}")
@@ -144,10 +144,10 @@ def list_deliveries(
     """
     with service.sessions() as session:
         WebhookRepository(session).get(webhook_id)
-        found = DeliveryRepository(session).page(
+        deliveries = DeliveryRepository(session).page(
             webhook_id, status=query.status, limit=query.limit + 1, after=query.cursor
         )
-    page, next_cursor = paginate(found, query.limit, lambda delivery: delivery.id)
+    page, next_cursor = paginate(deliveries, query.limit, lambda delivery: delivery.id)
     if next_cursor is not None:
         given = {"status": query.status, "limit": query.limit, "cursor": next_cursor}
         response.headers["link"] = next_link(f"{_path(webhook_id)}/deliveries", given)

@@ -201,7 +201,7 @@ async def get_archive(
     deleted by a retention rule. With the query of a link from `create_archive_link`, to which
     `&format=zstd` may be added, no key is needed.
     """
-    archive = Archive({one: await service.checks.require(one) for one in artifacts})
+    archive = Archive({artifact: await service.checks.require(artifact) for artifact in artifacts})
     require_match(request, archive.etag)
     if is_not_modified(request, archive.etag):
         return Response(status_code=304, headers={"etag": archive.etag})
@@ -228,8 +228,8 @@ def create_archive_link(
 
     The link expires after `expires_in` seconds, or when the caller's key expires or is revoked.
     """
-    for one in artifacts:
-        service.checks.require_in_thread(one)
+    for artifact in artifacts:
+        service.checks.require_in_thread(artifact)
     return _link(job_id, body, caller, service, response)
 
 

@@ -32,9 +32,9 @@ def _cancel_matching(service: Service, caller: Caller, wanted: CancelFilter) -> 
     if not query.statuses:  # of the filter, only states in which a job has ended
         return CancelledJobs(cancelled=[], ended=[], missing=[], has_more=False)
     with service.sessions() as session:
-        found = JobRepository(session).page(query, limit=MOST_CANCELLED + 1, oldest_first=True)
-    done = _cancel(service, caller, [job.id for job in found[:MOST_CANCELLED]])
-    return done.model_copy(update={"has_more": len(found) > MOST_CANCELLED})
+        jobs = JobRepository(session).page(query, limit=MOST_CANCELLED + 1, oldest_first=True)
+    done = _cancel(service, caller, [job.id for job in jobs[:MOST_CANCELLED]])
+    return done.model_copy(update={"has_more": len(jobs) > MOST_CANCELLED})
 
 
 def _cancel(service: Service, caller: Caller, ids: list[str]) -> CancelledJobs:

@@ -44,7 +44,7 @@ def list_datasets(service: ServiceDep) -> DatasetPage:
     """
     with service.sessions() as session:
         uploaded = DatasetRepository(session).all()
-    builtins = [BuiltinRead.of(one) for one in BUILTIN_DATASETS.values()]
+    builtins = [BuiltinRead.of(dataset) for dataset in BUILTIN_DATASETS.values()]
     return DatasetPage(data=[*builtins, *map(DatasetRead.of, uploaded)])
 
 

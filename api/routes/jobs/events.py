@@ -82,10 +82,10 @@ def list_all_events(
     with service.sessions() as session:
         events = EventOrder(session)
         pruned = events.pruned_position()
-        found = events.events_after(
+        rows = events.events_after(
             query.after or 0, query.limit + 1, kinds=query.kind, statuses=query.status
         )
-    page, next_cursor = paginate(found, query.limit, lambda event: str(event.position))
+    page, next_cursor = paginate(rows, query.limit, lambda event: str(event.position))
     if next_cursor is not None:
         given = query.model_dump(mode="json", exclude_defaults=True)
         response.headers["link"] = next_link("/v1/events", given | {"after": next_cursor})

@@ -84,6 +84,6 @@ def list_blocks(job_id: JobId, service: ServiceDep, layers: Layers = True) -> Pa
     """List the latest report of each decoder block, from the first block to the last."""
     with service.sessions() as session:
         JobRepository(session).get(job_id)
-        found = EventRepository(session).block_reports(job_id)
-        reports = [BlockRead.of(report) for report in found]
+        rows = EventRepository(session).block_reports(job_id)
+        reports = [BlockRead.of(report) for report in rows]
     return Page(data=reports if layers else [report.without_layers() for report in reports])

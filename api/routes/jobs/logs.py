@@ -68,13 +68,13 @@ def list_log_lines(
     with service.sessions() as session:
         JobRepository(session).get(job_id)
         if query.tail is None:
-            found = LogRepository(session).lines(
+            lines = LogRepository(session).lines(
                 job_id, **filters, after=query.last_read(), limit=query.limit + 1
             )
         else:
-            found = LogRepository(session).tail(job_id, **filters, limit=query.tail)
+            lines = LogRepository(session).tail(job_id, **filters, limit=query.tail)
     data, next_cursor = paginate(
-        [LogLineRead.of(line) for line in found], query.tail or query.limit, lambda line: line.id
+        [LogLineRead.of(line) for line in lines], query.tail or query.limit, lambda line: line.id
     )
     headers = {"vary": "accept"}
     if next_cursor is not None:

@@ -25,8 +25,8 @@ def list_methods() -> MethodPage:
     """
     return MethodPage(
         data=[
-            MethodRead(**asdict(one), fields=list(one.fields), options=_job_schema(one))
-            for one in METHODS
+            MethodRead(**asdict(method), fields=list(method.fields), options=_job_schema(method))
+            for method in METHODS
         ],
         presets=[_preset(name, fields) for name, fields in PRESETS.items()],
         metrics=[*METRIC_NAMES, *chain(*OPTIONAL_METRICS.values())],
@@ -34,7 +34,7 @@ def list_methods() -> MethodPage:
 
 
 def _preset(name: str, fields: Mapping[str, Any]) -> PresetRead:
-    unfit = [one for one in fields if one in NOT_WITH_PATTERN]
+    unfit = [field for field in fields if field in NOT_WITH_PATTERN]
     return PresetRead(name=name, fields=dict(fields), not_with_pattern=unfit)
 
 

@@ -32,7 +32,7 @@ def list_outputs(job_id: JobId, service: ServiceDep) -> Page[OutputRead]:
     """
     with service.sessions() as session:
         outputs = OutputRepository(session).shown(JobRepository(session).get(job_id))
-    return Page(data=[OutputRead.of(one) for one in outputs])
+    return Page(data=[OutputRead.of(output) for output in outputs])
 
 
 @router.post("/{index}/cancel")

@@ -105,7 +105,7 @@ def _json_file(job_id: str, name: str, service: Service, request: Request) -> Re
         job = JobRepository(session).get(job_id)
         artifacts = ArtifactRepository(session).of_job(job_id)
     _require_success(job)
-    file = next((one for one in artifacts if one.name == name), None)
+    file = next((artifact for artifact in artifacts if artifact.name == name), None)
     if file is None:
         raise ProblemError(NO_SUCH_FILE.problem(f"Job {job_id} has no {name}."))
     content = service.checks.require_in_thread(file).content()
@@ -154,9 +154,11 @@ def _gate_failed(job: Job) -> ProblemError:
     failures = gate_failures(Gate.model_validate(job.gate), job.result or {})
     errors = [
         FieldProblem(
-            pointer=f"/gate/{one.bound}/{one.metric}", code="out_of_bounds", detail=f"{one}."
+            pointer=f"/gate/{failure.bound}/{failure.metric}",
+            code="out_of_bounds",
+            detail=f"{failure}.",
         )
-        for one in failures
+        for failure in failures
     ]
     detail = f"Job {job.id} did not pass its gate: {'; '.join(map(str, failures))}."
     return ProblemError(GATE_FAILED.problem(detail, errors=errors))

@@ -82,8 +82,8 @@ def list_sweeps(
     """List sweeps, newest first."""
     with service.sessions() as session:
         sweeps = SweepRepository(session)
-        found = sweeps.page(limit=query.limit + 1, after=query.cursor)
-        page, next_cursor = paginate(found, query.limit, lambda sweep: sweep.id)
+        rows = sweeps.page(limit=query.limit + 1, after=query.cursor)
+        page, next_cursor = paginate(rows, query.limit, lambda sweep: sweep.id)
         counts = sweeps.counts([sweep.id for sweep in page])
     if next_cursor is not None:
         query_args = {"limit": query.limit, "cursor": next_cursor}

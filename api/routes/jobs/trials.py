@@ -50,8 +50,8 @@ def list_trials(
     with service.sessions() as session:
         own_job(JobRepository(session).get(job_id), caller)
         trials, queues = TrialRepository(session), QueueRepository(session)
-        found = trials.page(job_id, limit=query.limit + 1, after=query.cursor)
-        page, next_cursor = paginate(found, query.limit, lambda row: row[1].id)
+        rows = trials.page(job_id, limit=query.limit + 1, after=query.cursor)
+        page, next_cursor = paginate(rows, query.limit, lambda row: row[1].id)
         data = [TrialRead.of(trial, job, queues.near_position(job)) for trial, job in page]
     if next_cursor is not None:
         query_args = {"limit": query.limit, "cursor": next_cursor}

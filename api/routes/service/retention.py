@@ -29,8 +29,8 @@ def get_storage(service: ServiceDep) -> StorageRead:
         artifact_bytes=use.artifact_bytes,
         pinned_bytes=use.pinned_bytes,
         free_bytes=service.store.free_bytes(),
-        models=[UseRead.model_validate(one) for one in use.models],
-        labels=[UseRead.model_validate(one) for one in use.labels],
+        models=[UseRead.model_validate(model) for model in use.models],
+        labels=[UseRead.model_validate(label) for label in use.labels],
     )
 
 

@@ -43,9 +43,10 @@ def list_workers(service: ServiceDep) -> Page[WorkerRead]:
 def list_worker_histories(service: ServiceDep) -> Page[WorkerHistory]:
     """Return the activity of each worker in the last day, in steps of ten minutes."""
     with service.sessions() as session:
-        found = SampleRepository(session).workers()
+        histories = SampleRepository(session).workers()
     data = [
-        WorkerHistory(name=name, points=_points(WorkerPointRead, found[name])) for name in found
+        WorkerHistory(name=name, points=_points(WorkerPointRead, histories[name]))
+        for name in histories
     ]
     return Page(data=data)
 
@@ -57,8 +58,11 @@ def list_queue_histories(service: ServiceDep) -> Page[QueueHistory]:
     The numbers are for periods of ten minutes.
     """
     with service.sessions() as session:
-        found = SampleRepository(session).queues()
-    data = [QueueHistory(name=name, points=_points(QueuePointRead, found[name])) for name in found]
+        histories = SampleRepository(session).queues()
+    data = [
+        QueueHistory(name=name, points=_points(QueuePointRead, histories[name]))
+        for name in histories
+    ]
     return Page(data=data)
 
 
@@ -85,8 +89,8 @@ def _set_draining(service: ServiceDep, worker_id: str, draining: bool) -> Worker
 
 
 def _read(session: Session, workers: list[WorkerStatus]) -> list[WorkerRead]:
-    held = held_jobs(session, [one.job_id for one in workers if one.job_id is not None])
-    return [WorkerRead.of(one, held) for one in workers]
+    held = held_jobs(session, [status.job_id for status in workers if status.job_id is not None])
+    return [WorkerRead.of(status, held) for status in workers]
 
 
 @router.get("/queues")
@@ -95,7 +99,7 @@ def list_queues(service: ServiceDep) -> Page[QueueRead]:
     with service.sessions() as session:
         workers = WorkerRepository(session).all()
         depths = QueueRepository(session).depths()
-    served = {name for one in workers if one.is_alive for name in one.worker.queues}
+    served = {name for status in workers if status.is_alive for name in status.worker.queues}
     names = sorted(served | depths.keys() | set(service.known_queues))
     data = [QueueRead.of(name, depths.get(name, QueueDepth()), workers) for name in names]
     return Page(data=data)

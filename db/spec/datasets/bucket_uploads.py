@@ -64,8 +64,8 @@ class BucketUploads(UploadStore):
 
     def unmodified_for(self, age: timedelta) -> list[str]:
         before = datetime.now(UTC) - age
-        found = self._bucket.objects(FOLDER)
-        return [Path(one.name).stem for one in found if one.modified < before]
+        objects = self._bucket.objects(FOLDER)
+        return [Path(stored.name).stem for stored in objects if stored.modified < before]
 
     def _delete_unused(self) -> None:
         """Delete the copies, and the incomplete files, that were not used for a long time."""

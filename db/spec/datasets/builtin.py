@@ -27,8 +27,8 @@ class BuiltinDataset:
 
 
 BUILTIN_DATASETS = {
-    one.name: one
-    for one in (
+    dataset.name: dataset
+    for dataset in (
         BuiltinDataset(
             "wikitext2",
             "WikiText-2 (raw): articles of Wikipedia. Calibrates on its training split, evaluates "

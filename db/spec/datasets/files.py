@@ -129,15 +129,15 @@ class DataFile:
             SpecRefusedError: the file has changed or cannot be read.
         """
         try:
-            found = self.sha256()
+            digest = self.sha256()
         except OSError as error:
             raise self._unreadable(error) from error
-        if found != expected:
+        if digest != expected:
             raise SpecRefusedError(
                 self.field,
                 self.name,
                 "damaged_dataset",
-                f"its file has changed since it was uploaded (sha256 {found}, not {expected})",
+                f"its file has changed since it was uploaded (sha256 {digest}, not {expected})",
                 "Delete it (DELETE /v1/datasets/{id}), upload it again, and name the new one.",
             )
 

@@ -74,26 +74,26 @@ class _Row:
         return Question(context, question, choices, self._answer(choices))
 
     def _choices(self) -> tuple[str, ...]:
-        found = self._value("choices")
-        if isinstance(found, dict):  # as ARC has them on the hub
-            found = found.get("text")
-        if not isinstance(found, list) or not FEWEST_CHOICES <= len(found) <= MOST_CHOICES:
+        choices = self._value("choices")
+        if isinstance(choices, dict):  # as ARC has them on the hub
+            choices = choices.get("text")
+        if not isinstance(choices, list) or not FEWEST_CHOICES <= len(choices) <= MOST_CHOICES:
             count = f"a list of {FEWEST_CHOICES} to {MOST_CHOICES} texts"
-            raise self._refused(f"choices is {_shown(found)}, not {count}")
-        for number, choice in enumerate(found):
+            raise self._refused(f"choices is {_shown(choices)}, not {count}")
+        for number, choice in enumerate(choices):
             self._require_text(f"choices[{number}]", choice)
-            if choice in found[:number]:
+            if choice in choices[:number]:
                 raise self._refused(
                     f"choices[{number}] is {_shown(choice)} for the second time",
                     "Remove it: equal choices are equally likely.",
                 )
-        return tuple(found)
+        return tuple(choices)
 
     def _labels(self, choices: tuple[str, ...]) -> list[object]:
         """Return the labels of ARC's choices; none of other questions."""
-        if not isinstance(found := self.values["choices"], dict):
+        if not isinstance(value := self.values["choices"], dict):
             return []
-        labels = found.get("label")
+        labels = value.get("label")
         if not isinstance(labels, list) or len({*map(str, labels)}) != len(choices):
             wanted = f"{len(choices)} different labels"
             raise self._refused(f"choices.label is {_shown(labels)}, not {wanted}")

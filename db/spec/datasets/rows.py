@@ -146,11 +146,11 @@ class RowReader:
         if not messages:
             raise self._dataset.refused(f"{where}: {self._field} has no messages")
         for position, message in enumerate(messages):
-            one = message if isinstance(message, dict) else {}
-            if not all(isinstance(one.get(name), str) for name in ("role", "content")):
+            fields = message if isinstance(message, dict) else {}
+            if not all(isinstance(fields.get(name), str) for name in ("role", "content")):
                 reason = f"{where}: {self._field}[{position}] needs a string role and content"
                 raise self._dataset.refused(reason)
-            self._refuse_surrogates(where, one["role"] + one["content"])
+            self._refuse_surrogates(where, fields["role"] + fields["content"])
         return messages
 
     def _ids(self, where: str, ids: Any) -> "array[int]":

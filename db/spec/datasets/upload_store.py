@@ -71,8 +71,8 @@ class FileUploads(UploadStore):
 
     def unmodified_for(self, age: timedelta) -> list[str]:
         before = time.time() - age.total_seconds()
-        found = self._root.iterdir() if self._root.is_dir() else ()
-        return [path.stem for path in found if path.stat().st_mtime < before]
+        paths = self._root.iterdir() if self._root.is_dir() else ()
+        return [path.stem for path in paths if path.stat().st_mtime < before]
 
 
 def uploaded_file(name: str, field: str, root: Path | None) -> Path:

@@ -49,6 +49,6 @@ def harness_tasks() -> frozenset[str]:
 
 
 def _words(content: bytes) -> set[str]:
-    found = _NAMES.findall(content)
-    words = (word for one in found for word in one.strip(b"[]").split(b","))
+    names = _NAMES.findall(content)
+    words = (word for name in names for word in name.strip(b"[]").split(b","))
     return {word.strip(b" \t\"'").decode(errors="replace") for word in words}

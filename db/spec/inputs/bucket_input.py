@@ -50,17 +50,17 @@ class BucketInput:
         Raises:
             SpecRefusedError: there is no model that can be used, or the bucket cannot be read.
         """
-        found: dict[str, StoredObject] = {}
+        objects: dict[str, StoredObject] = {}
         with self._refusals():
-            for number, one in enumerate(self.bucket.objects(""), 1):
+            for number, stored in enumerate(self.bucket.objects(""), 1):
                 if number > MAX_OBJECTS:
                     reason = f"its folder has more than {MAX_OBJECTS:,} objects"
                     raise self._refused("unreadable_model", reason, "Name the folder of one model.")
-                found[one.name] = one
-        if not found:
+                objects[stored.name] = stored
+        if not objects:
             raise self._missing()
-        require_safetensors(found, self.field, self.name)
-        return {name: one for name, one in found.items() if _PLAIN.fullmatch(name)}
+        require_safetensors(objects, self.field, self.name)
+        return {name: stored for name, stored in objects.items() if _PLAIN.fullmatch(name)}
 
     def file_object(self, file: str) -> StoredObject:
         """Return the object of a text.

@@ -98,9 +98,9 @@ class Option:
 def options_of(spec: type[BaseModel]) -> tuple[Option, ...]:
     """Return the options of which a class of specifications is made, in the order of the fields."""
     return tuple(
-        replace(vars(one)["OPTION"], fields=_own_fields(one))
-        for one in reversed(spec.__mro__)
-        if issubclass(one, BaseModel) and "OPTION" in vars(one)
+        replace(vars(base)["OPTION"], fields=_own_fields(base))
+        for base in reversed(spec.__mro__)
+        if issubclass(base, BaseModel) and "OPTION" in vars(base)
     )
 
 
@@ -163,7 +163,7 @@ def name_or_object(field: str, kind: type[BaseModel], noun: str) -> BeforeValida
 
     The name is the one required field of ``kind``; errors call it ``noun``.
     """
-    [(key, own)] = [(name, one) for name, one in kind.model_fields.items() if one.is_required()]
+    [(key, own)] = [(name, info) for name, info in kind.model_fields.items() if info.is_required()]
 
     def read(value: object) -> object:
         if isinstance(value, str):

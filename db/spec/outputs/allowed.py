@@ -28,7 +28,7 @@ def require_allowed(target: Target, index: int, allowed: Sequence[str]) -> None:
     if isinstance(target, HubOutput):  # the hub is the operator's, as for models
         return
     url = target.mlflow if isinstance(target, MlflowOutput) else target.address
-    if any(is_below(url, one) for one in allowed):
+    if any(is_below(url, prefix) for prefix in allowed):
         return
     known = ", ".join(allowed) or "none"
     raise SpecRefusedError(

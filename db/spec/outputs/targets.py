@@ -124,7 +124,9 @@ class MlflowOutput(_Target):
 
 
 Target = HubOutput | S3Output | MlflowOutput
-KINDS: Mapping[str, type[Target]] = {one.kind: one for one in (HubOutput, S3Output, MlflowOutput)}
+KINDS: Mapping[str, type[Target]] = {
+    kind.kind: kind for kind in (HubOutput, S3Output, MlflowOutput)
+}
 
 
 def _of_kind(value: object) -> object:
@@ -142,8 +144,8 @@ def _of_kind(value: object) -> object:
 
 
 def _no_two_equal(targets: tuple[Target, ...]) -> tuple[Target, ...]:
-    addresses = [one.address for one in targets]
-    if twice := next((one for one in addresses if addresses.count(one) > 1), None):
+    addresses = [target.address for target in targets]
+    if twice := next((address for address in addresses if addresses.count(address) > 1), None):
         raise PydanticCustomError(
             "same_outputs", "Two targets are the same: {address}", {"address": twice}
         )
@@ -159,5 +161,5 @@ Outputs = Annotated[
 
 def parse_target(document: Mapping[str, object]) -> Target:
     """Return the target of a document that was validated before."""
-    (kind,) = (one for name, one in KINDS.items() if name in document)
+    (kind,) = (kind for name, kind in KINDS.items() if name in document)
     return kind.model_validate(document)
