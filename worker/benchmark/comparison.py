@@ -13,9 +13,9 @@ from worker.benchmark.rounds import Round, measured_rounds
 from worker.benchmark.runtime import Runtime
 
 FIGURES: dict[str, Callable[[Measurement], float]] = {
-    "prefill": lambda one: one.prefill_per_second,
-    "decode": lambda one: one.decode_per_second,
-    "memory": lambda one: one.memory_bytes,
+    "prefill": lambda measurement: measurement.prefill_per_second,
+    "decode": lambda measurement: measurement.decode_per_second,
+    "memory": lambda measurement: measurement.memory_bytes,
 }
 UNITS = {"prefill": "tokens_per_second", "decode": "tokens_per_second", "memory": "bytes"}
 
@@ -40,12 +40,12 @@ class Comparison:
     @cached_property
     def ratios(self) -> dict[str, Ratio]:
         """The ratio, pruned over dense, of each figure; none of memory that was not measurable."""
-        found = {}
+        ratios = {}
         for name, figure in FIGURES.items():
-            pairs = [(figure(one.dense), figure(one.pruned)) for one in self.rounds]
+            pairs = [(figure(measured.dense), figure(measured.pruned)) for measured in self.rounds]
             if all(min(pair) > 0 for pair in pairs):
-                found[name] = Ratio.of(pairs)
-        return found
+                ratios[name] = Ratio.of(pairs)
+        return ratios
 
     def metrics(self) -> dict[str, Any]:
         """Return the medians and ratios under ``speed``, and the ratio of the files' sizes."""
@@ -54,7 +54,7 @@ class Comparison:
             ratio = self.ratios.get(name)
             speed[f"{name}_ratio"] = None if ratio is None else ratio.value
             for model in ("dense", "pruned"):
-                values = [figure(getattr(one, model)) for one in self.rounds]
+                values = [figure(getattr(measured, model)) for measured in self.rounds]
                 speed[f"{model}_{name}_{UNITS[name]}"] = median(values)
         speed["intervals"] = {
             f"{name}_ratio": [ratio.low, ratio.high] for name, ratio in self.ratios.items()
@@ -71,7 +71,7 @@ class Comparison:
             "new_tokens": NEW_TOKENS,
             "dense_bytes": self.dense_bytes,
             "pruned_bytes": self.pruned_bytes,
-            "rounds": [asdict(one) for one in self.rounds],
+            "rounds": [asdict(measured) for measured in self.rounds],
         }
 
     @property

@@ -38,9 +38,9 @@ def measured_rounds(
     rounds = []
     for number in range(ROUNDS):
         models = [("dense", dense), ("pruned", pruned)]
-        found: dict[str, Measurement] = {}
+        measurements: dict[str, Measurement] = {}
         for name, path in models if number % 2 == 0 else models[::-1]:
-            found[name] = measure(runtime, path, prompt)
-            yield (number + len(found) / 2) / ROUNDS
-        rounds.append(Round(**found))
+            measurements[name] = measure(runtime, path, prompt)
+            yield (number + len(measurements) / 2) / ROUNDS
+        rounds.append(Round(**measurements))
     return rounds

@@ -36,10 +36,10 @@ def convert(script: Path, folder: Path, file: Path, kind: GgufType) -> GgufFile:
         # The converter reads braces in the file's name as a template; this name has none.
         written = Path(scratch) / "model.gguf"
         _run(script, folder, written, kind)
-        found = GgufFile.read(written)
+        gguf = GgufFile.read(written)
         check_loads(written)
         os.replace(written, file)
-    return found
+    return gguf
 
 
 def _run(script: Path, folder: Path, file: Path, kind: GgufType) -> None:

@@ -47,8 +47,8 @@ def check_loads(file: Path) -> None:
 
 def _reason(done: subprocess.CompletedProcess[str]) -> str:
     for pattern in _REASONS:
-        if (found := pattern.search(done.stdout)) is not None:
-            reason = " ".join(found[1].split())
+        if (match := pattern.search(done.stdout)) is not None:
+            reason = " ".join(match[1].split())
             return reason + (_HEADS if ".attn_" in reason and "wrong shape" in reason else "")
     if done.returncode < 0:
         return f"it was ended by {signal.Signals(-done.returncode).name}"

@@ -102,5 +102,5 @@ def duration(
         return None
     start, corrected = START_CALLS / speed.calls, correction(idle, jobs)
     spread = BUSY_SPREAD if load.is_busy else 1.0
-    p50, p90 = (start + seconds * one for one in (corrected.p50, corrected.p90 * spread))
+    p50, p90 = (start + seconds * factor for factor in (corrected.p50, corrected.p90 * spread))
     return Duration(p50, p90, corrected, measured, load)

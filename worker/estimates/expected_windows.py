@@ -99,14 +99,14 @@ def counted_windows(
     spec: PruneSpec, model: ModelFolder, meta_model: MetaModel, resources: Resources
 ) -> ExpectedWindows:
     """Tokenize the job's texts and count their windows."""
-    found = windows_of(spec, model, meta_model, resources)
-    calibration, evaluation = found.calibration.ids, found.evaluation.ids
+    windows = windows_of(spec, model, meta_model, resources)
+    calibration, evaluation = windows.calibration.ids, windows.evaluation.ids
     lengths = calibration.shape[1], evaluation.shape[1]
-    keep = len(found.keep.ids) if found.keep else 0
+    keep = len(windows.keep.ids) if windows.keep else 0
     counts = ExpectedWindows(len(calibration), len(evaluation), *lengths, keep=keep)
-    if found.recovery is None:
+    if windows.recovery is None:
         return counts
-    training, held_out = found.recovery.training.ids, found.recovery.held_out.ids
+    training, held_out = windows.recovery.training.ids, windows.recovery.held_out.ids
     return replace(counts, training=len(training), held_out=len(held_out))
 
 
@@ -157,11 +157,11 @@ def _chat_files(spec: PruneSpec, resources: Resources) -> list[DataFile]:
     named = {"dataset": dataset, "eval_dataset": own}
     named["keep_dataset"] = keep_dataset_of(spec, resources)
     files = [
-        DataFile(one.path, field, one.name, one.text_field)
-        for field, one in named.items()
-        if isinstance(one, LocalPath)
+        DataFile(reference.path, field, reference.name, reference.text_field)
+        for field, reference in named.items()
+        if isinstance(reference, LocalPath)
     ]
-    return [one for one in files if one.holds_rows and isinstance(one.first(), ChatRow)]
+    return [file for file in files if file.holds_rows and isinstance(file.first(), ChatRow)]
 
 
 def _guessed_windows(

@@ -33,6 +33,6 @@ def forecast(spec: PruneSpec, resources: Resources) -> dict[str, Any]:
         spec, model, device, lambda meta_model: counted_windows(spec, model, meta_model, resources)
     )
     dtype = job.meta_model.dtype
-    found = measured_speed(resources.speeds, device, dtype) if resources.speeds else None
-    speed = found.speed if found else None
+    measured = measured_speed(resources.speeds, device, dtype) if resources.speeds else None
+    speed = measured.speed if measured else None
     return job.plan(headroom(device, resources.memory_budget_bytes), speed).as_json()

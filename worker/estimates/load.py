@@ -64,12 +64,12 @@ def measured_load(speed: Speed, device: torch.device, running_jobs: int) -> Load
         threads.append(running_threads() - 1)  # without this one
     shared = (mean(threads) + own) / _processors()
     if running_jobs:
-        found = Load(max(1.0, shared), max(1.0, shared))
+        measured = Load(max(1.0, shared), max(1.0, shared))
     else:
         computing = speed.fp32_matmul / sustained("fp32_matmul", device, MEASURED_FOR_S)
         calling = speed.calls / median(rates)
-        found = Load(max(1.0, shared, computing), max(1.0, shared, calling))
-    return found if found.is_busy else IDLE
+        measured = Load(max(1.0, shared, computing), max(1.0, shared, calling))
+    return measured if measured.is_busy else IDLE
 
 
 def running_threads() -> int:

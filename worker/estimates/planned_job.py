@@ -49,12 +49,12 @@ class JobPlan:
     @property
     def host_bytes(self) -> int:
         """Peak resident memory of the process."""
-        return max(one.host_bytes for one in self._all())
+        return max(part.host_bytes for part in self._all())
 
     @property
     def device_bytes(self) -> int:
         """Peak memory of tensors on the GPU; 0 if the CPU computes."""
-        return max(one.device_bytes for one in self._all())
+        return max(part.device_bytes for part in self._all())
 
     @property
     def scratch_bytes(self) -> int:
@@ -67,7 +67,7 @@ class JobPlan:
     @property
     def seconds(self) -> float | None:
         """Predicted duration if a single process runs the job; None if the speed is not known."""
-        seconds = [one.seconds for one in self._all()]
+        seconds = [part.seconds for part in self._all()]
         return None if None in seconds else self.increments * sum(filter(None, seconds))
 
     def as_json(self) -> dict[str, Any]:
@@ -78,8 +78,8 @@ class JobPlan:
         """
         names = ("host_bytes", "device_bytes", "scratch_bytes", "seconds")
         totals = {name: getattr(self, name) for name in names}
-        found = plan_json(self.sweep) | totals
-        return found if self.recovery is None else found | {"recovery": asdict(self.recovery)}
+        fields = plan_json(self.sweep) | totals
+        return fields if self.recovery is None else fields | {"recovery": asdict(self.recovery)}
 
     def _all(self) -> list[Plan | RecoveryPlan]:
         return [self.sweep, self.recovery] if self.recovery else [self.sweep]

@@ -91,7 +91,7 @@ def choices(ranker: AnswerRanker, states: Tensor) -> list[int]:
 def _new_ranker(mean: Tensor, deviation: Tensor) -> AnswerRanker:
     """Return the widest ranker below the limit on parameters."""
     made = (AnswerRanker(mean, deviation, width) for width in _WIDTHS)
-    return next(one for one in made if one.parameter_count < MOST_PARAMETERS)
+    return next(ranker for ranker in made if ranker.parameter_count < MOST_PARAMETERS)
 
 
 @torch.enable_grad()

@@ -71,21 +71,21 @@ def likelihoods(
     if not continuations:
         return []
     wanted: dict[Row, list[int]] = {}
-    for index, one in enumerate(continuations):
-        wanted.setdefault(one.row(limit), []).append(index)
+    for index, continuation in enumerate(continuations):
+        wanted.setdefault(continuation.row(limit), []).append(index)
     batches = list(_batches(sorted(wanted, key=len), FORWARD_TOKENS[meta_model.device.type]))
     block_inputs = open_block_inputs(meta_model)
     padded = [_padded(batch, limit) for batch in batches]
     states = yield from last_states(meta_model, block_inputs, padded, spill)
-    found: dict[int, Likelihood] = {}
+    scores: dict[int, Likelihood] = {}
     with torch.no_grad(), meta_model.loaded_head():
         for batch, hidden in zip(batches, states, strict=True):
             asked = [(place, index) for place, row in enumerate(batch) for index in wanted[row]]
             parts = [_last(hidden[place], batch[place], continuations[i]) for place, i in asked]
             targets = [torch.tensor(continuations[index].tokens) for _, index in asked]
             scored = _scores(meta_model, block_inputs, parts, targets)
-            found |= {index: one for (_, index), one in zip(asked, scored, strict=True)}
-    return [found[index] for index in range(len(continuations))]
+            scores |= {index: score for (_, index), score in zip(asked, scored, strict=True)}
+    return [scores[index] for index in range(len(continuations))]
 
 
 def _batches(rows: Sequence[Row], tokens: int) -> Iterator[list[Row]]:
@@ -132,7 +132,7 @@ def _scores(
         ids = expected.to(logits.device)
         logs.append(logits.log_softmax(-1).gather(-1, ids[:, None])[:, 0].double().cpu())
         greedy.append((logits.argmax(-1) == ids).cpu())
-    lengths = [len(one) for one in targets]
+    lengths = [len(target) for target in targets]
     parts = (torch.split(torch.cat(each), lengths) for each in (logs, greedy))
     scored = zip(*parts, strict=True)
     return [Likelihood(float(log.sum()), bool(is_best.all())) for log, is_best in scored]

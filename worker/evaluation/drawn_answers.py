@@ -84,11 +84,11 @@ def draw_answers(
 
 def _states(model: PreTrainedModel, block: nn.Module, ids: Tensor) -> Tensor:
     """Return a block's outputs ``[rows, tokens, hidden]`` for token ids ``[rows, tokens]``."""
-    found: list[Tensor] = []
+    outputs: list[Tensor] = []
 
     def keep(_: nn.Module, __: Any, output: Any) -> None:
-        found.append(output[0] if isinstance(output, tuple) else output)
+        outputs.append(output[0] if isinstance(output, tuple) else output)
 
     with block.register_forward_hook(keep):
         model(input_ids=ids.to(model.device))
-    return found[0].float().cpu()
+    return outputs[0].float().cpu()

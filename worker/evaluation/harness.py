@@ -99,7 +99,7 @@ def question_task(name: str, questions: Iterable[Question], limit: int | None) -
         "doc_to_target": "answer",
         "metadata": {"version": 1.0},
     }
-    rows = Dataset.from_list([asdict(one) for one in questions])
+    rows = Dataset.from_list([asdict(question) for question in questions])
     return HarnessTask(name, _QuestionTask(rows, config), limit)
 
 
@@ -155,23 +155,25 @@ class HarnessTask:
 
     def result(self, tokenizer: Any, max_tokens: int, scores: Sequence[Likelihood]) -> TaskResult:
         """Return the result of a model that gives these likelihoods to `continuations`."""
-        found = self._evaluate(_Scorer(tokenizer, max_tokens, iter(scores)))
+        evaluation = self._evaluate(_Scorer(tokenizer, max_tokens, iter(scores)))
         metrics = {
             key.partition(",")[0]: float(value)
-            for key, value in found["results"][self.name].items()
+            for key, value in evaluation["results"][self.name].items()
             if isinstance(value, float) and "_stderr" not in key
         }
-        samples = found["samples"][self.name]
-        correct = tuple(bool(one[ACCURACY]) for one in samples if ACCURACY in one)
-        items = sha256(repr([(one["arguments"], one["target"]) for one in samples]).encode())
+        samples = evaluation["samples"][self.name]
+        correct = tuple(bool(sample[ACCURACY]) for sample in samples if ACCURACY in sample)
+        items = sha256(
+            repr([(sample["arguments"], sample["target"]) for sample in samples]).encode()
+        )
         return TaskResult(self.name, str(self._task.VERSION), metrics, correct, items.hexdigest())
 
     def _evaluate(self, scorer: "_Scorer") -> dict[str, Any]:
         tasks = {"tasks": {self.name: self._task}, "groups": {}, "group_map": {}}
-        found: dict[str, Any] = evaluate(
+        evaluation: dict[str, Any] = evaluate(
             scorer, tasks, limit=self._limit, log_samples=True, bootstrap_iters=0
         )
-        return found
+        return evaluation
 
 
 class _Scorer(TemplateLM):
@@ -211,8 +213,8 @@ class _Scorer(TemplateLM):
     def loglikelihood(
         self, requests: list[Instance], disable_tqdm: bool = True
     ) -> list[tuple[float, bool]]:
-        found: list[tuple[float, bool]] = super().loglikelihood(requests, disable_tqdm=True)
-        return found
+        scores: list[tuple[float, bool]] = super().loglikelihood(requests, disable_tqdm=True)
+        return scores
 
     def loglikelihood_rolling(
         self, requests: list[Instance], disable_tqdm: bool = True
@@ -242,4 +244,4 @@ class _Scorer(TemplateLM):
         if self._known is None:
             return [(-1.0, False)] * len(requests)
         known = [next(self._known) for _ in requests]
-        return [(one.log_probability, one.is_greedy) for one in known]
+        return [(likelihood.log_probability, likelihood.is_greedy) for likelihood in known]

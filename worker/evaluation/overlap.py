@@ -42,8 +42,8 @@ def overlap(seen: Sequence[Tensor], evaluation: Tensor) -> float | None:
     if known.size == 0:
         return 0.0
     # In pieces, so that memory does not grow with the evaluation.
-    found = sum(_count(_hashes(windows), known) for windows in torch.split(evaluation, _WINDOWS))
-    return found / (len(evaluation) * (evaluation.shape[1] - NGRAM + 1))
+    repeats = sum(_count(_hashes(windows), known) for windows in torch.split(evaluation, _WINDOWS))
+    return repeats / (len(evaluation) * (evaluation.shape[1] - NGRAM + 1))
 
 
 def _hashes(ids: Tensor) -> Hashes:

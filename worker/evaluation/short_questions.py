@@ -41,13 +41,13 @@ def built_in_questions(number: int) -> list[ShortQuestion]:
 
     They are so easy that small models are sometimes right, which a ranker needs to learn from.
     """
-    random, found = Random(_SEED), dict[str, str]()  # noqa: S311 # reproducible on purpose
-    while len(found) < number:
+    random, answers = Random(_SEED), dict[str, str]()  # noqa: S311 # reproducible on purpose
+    while len(answers) < number:
         text, answer = random.choice(_KINDS)(random)
-        found[text] = answer
+        answers[text] = answer
     return [
         ShortQuestion(f"{_EXAMPLE}Question: {text}\nAnswer:", answer)
-        for text, answer in found.items()
+        for text, answer in answers.items()
     ]
 
 
@@ -62,8 +62,8 @@ def own_question(question: Question) -> ShortQuestion:
 
 
 def _plus(random: Random) -> tuple[str, str]:
-    one, other = random.randint(1, 20), random.randint(1, 20)
-    return f"What is {one} plus {other}?", str(one + other)
+    number, other = random.randint(1, 20), random.randint(1, 20)
+    return f"What is {number} plus {other}?", str(number + other)
 
 
 def _minus(random: Random) -> tuple[str, str]:
@@ -72,23 +72,23 @@ def _minus(random: Random) -> tuple[str, str]:
 
 
 def _times(random: Random) -> tuple[str, str]:
-    one, other = random.randint(2, 9), random.randint(2, 9)
-    return f"What is {one} times {other}?", str(one * other)
+    number, other = random.randint(2, 9), random.randint(2, 9)
+    return f"What is {number} times {other}?", str(number * other)
 
 
 def _next_number(random: Random) -> tuple[str, str]:
-    one = random.randint(1, 98)
-    return f"Which number comes after {one}?", str(one + 1)
+    number = random.randint(1, 98)
+    return f"Which number comes after {number}?", str(number + 1)
 
 
 def _larger(random: Random) -> tuple[str, str]:
-    one, other = random.sample(range(1, 100), 2)
-    return f"Which number is larger, {one} or {other}?", str(max(one, other))
+    number, other = random.sample(range(1, 100), 2)
+    return f"Which number is larger, {number} or {other}?", str(max(number, other))
 
 
 def _parity(random: Random) -> tuple[str, str]:
-    one = random.randint(2, 500)
-    return f"Is {one} odd or even?", "odd" if one % 2 else "even"
+    number = random.randint(2, 500)
+    return f"Is {number} odd or even?", "odd" if number % 2 else "even"
 
 
 def _next_letter(random: Random) -> tuple[str, str]:

@@ -93,10 +93,10 @@ def _check_metrics(metrics: Any) -> None:
     """Check that the harness knows all metrics; it would run the code of any other from the hub."""
     if metrics is None:
         return
-    for one in metrics if isinstance(metrics, list) else [metrics]:
-        metric = one.get("metric") if isinstance(one, dict) else None
-        if not isinstance(metric, str) or metric not in metric_registry or "hf_evaluate" in one:
+    for entry in metrics if isinstance(metrics, list) else [metrics]:
+        metric = entry.get("metric") if isinstance(entry, dict) else None
+        if not isinstance(metric, str) or metric not in metric_registry or "hf_evaluate" in entry:
             raise TaskError(f"its metric {metric!r:.80} is not one of the harness")
-        aggregation = one.get("aggregation", "mean")
+        aggregation = entry.get("aggregation", "mean")
         if not isinstance(aggregation, str) or aggregation not in aggregation_registry:
             raise TaskError(f"its aggregation {aggregation!r:.80} is not one of the harness")

@@ -50,28 +50,28 @@ class TaskFiles:
         Raises:
             TaskError: a file cannot be read, or asks for what a task must not do.
         """
-        found: dict[str, dict[str, Any]] = {}
+        tasks: dict[str, dict[str, Any]] = {}
         waiting: list[Any] = [name]
         expanded: set[str] = set()
         while waiting:
             fields = self._member(waiting.pop(0))
             if "group" not in fields:
-                found[fields["task"]] = self._checked(fields)
+                tasks[fields["task"]] = self._checked(fields)
             elif fields["group"] not in expanded:
                 expanded.add(fields["group"])
                 if not isinstance(fields.get("task"), list):
                     raise TaskError("it is a group, and its task is not a list of names")
                 waiting += fields["task"]
-        if not found:
+        if not tasks:
             raise TaskError("it is a group without tasks")
-        return list(found.values())
+        return list(tasks.values())
 
     def _checked(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Return the fields of a task, with its functions imported."""
-        named = {key: one for key, one in fields.items() if isinstance(one, FunctionName)}
+        named = {key: value for key, value in fields.items() if isinstance(value, FunctionName)}
         plain = {key: fields[key] for key in fields.keys() - named.keys()}
         check_fields(plain, named)
-        functions = {key: one.load(self._folders) for key, one in named.items()}
+        functions = {key: function.load(self._folders) for key, function in named.items()}
         return {key: plain[key] for key in plain.keys() - NOT_OF_TASKS} | functions
 
     def _member(self, member: Any) -> dict[str, Any]:

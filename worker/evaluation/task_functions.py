@@ -47,10 +47,10 @@ class FunctionName:
         except (Exception, SystemExit) as error:
             first = str(error).partition("\n")[0]
             raise self._refused(f"{path.name} cannot be imported: {first:.200}") from error
-        found = getattr(module, function, None)
-        if not callable(found):
+        attribute = getattr(module, function, None)
+        if not callable(attribute):
             raise self._refused(f"{path.name} has no function {function:.80}")
-        loaded: Callable[..., Any] = found
+        loaded: Callable[..., Any] = attribute
         return loaded
 
     def _refused(self, reason: str) -> TaskError:

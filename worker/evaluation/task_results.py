@@ -67,7 +67,7 @@ class TaskComparison:
         error of a difference between independent accuracies.
         """
         pairs = zip(self.dense.correct, self.pruned.correct, strict=True)
-        return _stderr([one - other for one, other in pairs])
+        return _stderr([dense - pruned for dense, pruned in pairs])
 
     @property
     def p_value(self) -> float:
@@ -92,4 +92,4 @@ def _stderr(values: Sequence[int]) -> float | None:
 
 def _only_first(first: TaskResult, second: TaskResult) -> int:
     pairs = zip(first.correct, second.correct, strict=True)
-    return sum(one and not other for one, other in pairs)
+    return sum(correct and not other for correct, other in pairs)

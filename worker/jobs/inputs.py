@@ -113,5 +113,7 @@ def _shown(
         return name
     if roots is not None and not PurePath(name.removeprefix(LOCAL)).is_absolute():
         return name
-    above = [one for root in roots or () if reference.path.is_relative_to(one := root.resolve())]
+    above = [
+        folder for root in roots or () if reference.path.is_relative_to(folder := root.resolve())
+    ]
     return f"{LOCAL}{reference.path.relative_to(above[0]) if above else reference.path.name}"

@@ -44,7 +44,7 @@ def job_report(
         "spec": job.spec.model_dump(mode="json", exclude={"output"}),
         "model": {"name": job.model.name, "revision": job.model.revision, **_lineage(job)},
         "metrics": model.metrics
-        | {name: value for one in measured.values() for name, value in one.metrics.items()}
+        | {name: value for part in measured.values() for name, value in part.metrics.items()}
         | {"waiting_share": waiting_share, "eval_overlap": shared, "protocol": protocol},
         "warnings": [
             *_in_place(job),
@@ -58,7 +58,7 @@ def job_report(
         **model.report,
         "blocks": [block_json(block) for block in model.blocks],
     }
-    return report | {name: one.report for name, one in measured.items()}
+    return report | {name: part.report for name, part in measured.items()}
 
 
 def _lineage(job: OpenedJob) -> dict[str, Any]:

@@ -111,7 +111,7 @@ def model_card(report: dict[str, Any]) -> str:
         training_text=_training_text(recovery) if recovery else "",
         evaluation=_protocol(report["evaluation"]),
         speed=_speed(report) if "benchmark" in report else "",
-        warnings="".join(f"**Warning**: {one}\n\n" for one in report["warnings"]),
+        warnings="".join(f"**Warning**: {warning}\n\n" for warning in report["warnings"]),
         patterns=pattern_section(metrics["patterns"], is_quantized=spec.quantize is not None)
         + steps_section(metrics),
     )
@@ -130,7 +130,9 @@ def _name(model: dict[str, Any]) -> str:
 def _lineage(model: dict[str, Any]) -> str:
     if "lineage" not in model:
         return ""
-    jobs = ", which started from that of ".join(f"`{one}`" for one in model["lineage"]["jobs"])
+    jobs = ", which started from that of ".join(
+        f"`{job_id}`" for job_id in model["lineage"]["jobs"]
+    )
     return (
         f"The dense model of this job is the result of the job {jobs}. All figures compare with "
         "it.\n\n"
@@ -150,8 +152,8 @@ def _size(metrics: dict[str, Any]) -> str:
         left = metrics["parameters"]
         return f"| parameters | {left + removed:,} | {left:,} |"
     zeros = f"| zeros in the pruned layers | | {100 * metrics['sparsity']:.4f} % |"
-    groups = [one for one in metrics.values() if isinstance(one, dict)]
-    bits = next((one["bits_per_weight"] for one in groups if "bits_per_weight" in one), None)
+    groups = [group for group in metrics.values() if isinstance(group, dict)]
+    bits = next((group["bits_per_weight"] for group in groups if "bits_per_weight" in group), None)
     if bits is None:
         return zeros
     return f"| bits per weight of the pruned layers | | {bits:.2f} |\n{zeros}"
@@ -281,7 +283,7 @@ def _training_text(recovery: dict[str, Any]) -> str:
 
 def _speed(report: dict[str, Any]) -> str:
     measured = report["benchmark"]
-    sentences = "\n".join(f"- {one}" for one in report["metrics"]["speed"]["summary"])
+    sentences = "\n".join(f"- {sentence}" for sentence in report["metrics"]["speed"]["summary"])
     return (
         f"**Speed** in {measured['runtime']} {measured['version']} on `{measured['device']}`, "
         f"`{measured['dtype']}`, the pruned model over the dense one:\n\n{sentences}\n\n"

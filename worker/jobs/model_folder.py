@@ -42,7 +42,7 @@ def copy_companions(
         quantization: the entry for config.json; None for weights that are not quantised.
     """
     copied = copied_files(source, roots)
-    for file in (one for one in copied if one.name not in own):
+    for file in (path for path in copied if path.name not in own):
         shutil.copyfile(file.resolve(), out / file.name)
     for file in _companions(source):
         if file not in copied:

@@ -99,5 +99,5 @@ class OpenedJob:
         """The machine's speed; None if it is not known, or if several devices share the job."""
         if self.resources.speeds is None or len(self.devices) > 1:
             return None
-        found = measured_speed(self.resources.speeds, self.devices[0], self.meta_model.dtype)
-        return found.speed if found else None
+        measured = measured_speed(self.resources.speeds, self.devices[0], self.meta_model.dtype)
+        return measured.speed if measured else None

@@ -41,7 +41,7 @@ class JobProgress:
     def has_finished_work(self) -> bool:
         """Whether a block, a reported step of the recovery or a gradual step has just finished."""
         finished = (self.block, self.recovery, self.step_result)
-        return any(one is not None for one in finished)
+        return any(part is not None for part in finished)
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,7 @@ def _details(run: Run) -> dict[str, Any]:
     if (job_id := run.job.resources.job_id) is not None:
         metadata["invocationId"] = job_id
     # The protocol is among the dependencies, without the name of a local file.
-    metrics = {name: one for name, one in run.report["metrics"].items() if name != "protocol"}
+    metrics = {name: value for name, value in run.report["metrics"].items() if name != "protocol"}
     return {
         "builder": {"id": PROJECT, "version": versions()},
         "metadata": metadata,

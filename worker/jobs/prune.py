@@ -128,7 +128,9 @@ def _opened(
 ) -> Generator[JobProgress, None, tuple[OpenedJob, JobInputs]]:
     """Open a job, and check that its inputs are the expected ones; return it with its inputs."""
     check_combination(spec)
-    check_expected(spec.expect, VERSION, {VERSION + name: one for name, one in versions().items()})
+    check_expected(
+        spec.expect, VERSION, {VERSION + name: version for name, version in versions().items()}
+    )
     devices = rank_devices(compute_device(resources.device), resources.devices)
     model = fetch_model(resources.model_reference(spec), resources.model_secret())
     yield JobProgress(Phase.loading, 0.01)

@@ -134,10 +134,12 @@ def check_job_recipe(recipe: Recipe, spec: PruneSpec, meta_model: MetaModel) -> 
 
 def recovery_of(spec: PruneSpec) -> Recovery | None:
     """Return the settings of the recovery; None if the job has none."""
-    if (one := spec.recover) is None:
+    if (settings := spec.recover) is None:
         return None
-    rounds = spec.quantize is not None and one.kind == "masked"
-    return Recovery(one.kind, one.tokens, one.lr, one.kl, one.temperature, rounds)
+    rounds = spec.quantize is not None and settings.kind == "masked"
+    return Recovery(
+        settings.kind, settings.tokens, settings.lr, settings.kl, settings.temperature, rounds
+    )
 
 
 def _solver(spec: PruneSpec) -> Solver | None:

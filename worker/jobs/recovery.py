@@ -173,7 +173,7 @@ def _is_reported(step: RecoveryProgress, previous: RecoveryProgress | None) -> b
     """Whether a step's details are reported; not all are, as a job may have thousands of steps."""
     if previous is None or previous.stage != step.stage or step.held_out_loss is not None:
         return True
-    last, now = (REPORTED_STEPS * one.step // step.steps for one in (previous, step))
+    last, now = (REPORTED_STEPS * progress.step // step.steps for progress in (previous, step))
     return now > last
 
 

@@ -59,10 +59,11 @@ def send_to_hub(target: HubOutput, attempt: OutputAttempt, token: str) -> str:
         if target.revision != "main":
             api.create_branch(target.hub, branch=target.revision, exist_ok=True)
         head = api.model_info(target.hub, revision=target.revision)
-    present = {one.rfilename for one in head.siblings or []}
+    present = {file.rfilename for file in head.siblings or []}
     with ExitStack() as stack:
         readers = {
-            one.name: stack.enter_context(attempt.open(one)) for one in attempt.output.artifacts
+            artifact.name: stack.enter_context(attempt.open(artifact))
+            for artifact in attempt.output.artifacts
         }
         with _target_errors(readers.values()):
             commit = _commit(api, target, attempt, readers, present, head.sha)
@@ -113,7 +114,7 @@ def _converted(error: Exception) -> Exception:
             return cause
         if isinstance(cause, HfHubHTTPError):
             status, headers = cause.response.status_code, cause.response.headers
-            delay = retry_after(status, {name.lower(): one for name, one in headers.items()})
+            delay = retry_after(status, {name.lower(): value for name, value in headers.items()})
             return TargetError(status, cause.server_message or "without a message", delay)
         if isinstance(cause, HTTPError):
             return TargetError(None, f"{type(cause).__name__} {cause}".strip())
@@ -129,7 +130,7 @@ def _target_errors(readers: Iterable[ArtifactReader] = ()) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if failure := next((one.failure for one in readers if one.failure), None):
+        if failure := next((reader.failure for reader in readers if reader.failure), None):
             raise failure from None
         if (converted := _converted(error)) is error:
             raise

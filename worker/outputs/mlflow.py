@@ -47,8 +47,8 @@ def send_to_mlflow(target: MlflowOutput, attempt: OutputAttempt, secret: str | N
         server.send_files(run, _files(report))
         attempt.require_held()
         server.finish(run["run_id"], _millis(attempt))
-    for one in attempt.output.artifacts:
-        attempt.progress.complete(one.name)
+    for artifact in attempt.output.artifacts:
+        attempt.progress.complete(artifact.name)
     return f"{target.mlflow.rstrip('/')}/#/experiments/{experiment}/runs/{run['run_id']}"
 
 
@@ -61,8 +61,8 @@ class _Server:
     def experiment_id(self, name: str) -> str:
         """Return the id of an experiment, which is created if it does not exist."""
         try:
-            found = self._get("experiments/get-by-name", experiment_name=name)
-            return str(found["experiment"]["experiment_id"])
+            response = self._get("experiments/get-by-name", experiment_name=name)
+            return str(response["experiment"]["experiment_id"])
         except httpx.HTTPStatusError as error:
             if _code(error.response) != "RESOURCE_DOES_NOT_EXIST":
                 raise
@@ -72,8 +72,10 @@ class _Server:
         """Return the information about the job's run."""
         job_id, moment = attempt.output.job_id, _millis(attempt)
         query = f"tags.`{TAG}` = '{job_id}'"
-        found = self._post("runs/search", experiment_ids=[experiment], filter=query, max_results=1)
-        if runs := found.get("runs"):
+        response = self._post(
+            "runs/search", experiment_ids=[experiment], filter=query, max_results=1
+        )
+        if runs := response.get("runs"):
             return dict(runs[0]["info"])
         tags = [{"key": TAG, "value": job_id}]
         name = attempt.output.name or job_id
@@ -98,8 +100,8 @@ class _Server:
         for points in _batches(values):
             attempt.check()
             data = [
-                {"key": one.name, "value": one.value, "step": one.step, "timestamp": moment}
-                for one in points
+                {"key": point.name, "value": point.value, "step": point.step, "timestamp": moment}
+                for point in points
             ]
             self._post("runs/log-batch", run_id=run_id, metrics=data)
 
@@ -158,8 +160,8 @@ def _batches(values: Sequence[T]) -> Iterator[Sequence[T]]:
 
 
 def _report(attempt: OutputAttempt) -> bytes | None:
-    for one in attempt.output.artifacts:
-        with attempt.progress.paused(), attempt.open(one) as reader:
+    for artifact in attempt.output.artifacts:
+        with attempt.progress.paused(), attempt.open(artifact) as reader:
             return reader.read()
     return None
 

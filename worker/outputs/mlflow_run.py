@@ -37,8 +37,8 @@ def parameters(spec: Mapping[str, Any]) -> dict[str, str]:
 
 def metrics(result: Mapping[str, Any], report: Mapping[str, Any]) -> list[Point]:
     """Return the job's numbers, then the curves by block and by step of the recovery."""
-    found = [*_numbers(result), *_block_curves(report), *_recovery_curves(report)]
-    return [one for one in found if math.isfinite(one.value)]
+    points = [*_numbers(result), *_block_curves(report), *_recovery_curves(report)]
+    return [point for point in points if math.isfinite(point.value)]
 
 
 def task_table(report: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ class SendingProgress:
     """
 
     def __init__(self, artifacts: Sequence[Artifact]) -> None:
-        self._sizes = {one.name: one.size_bytes for one in artifacts}
+        self._sizes = {artifact.name: artifact.size_bytes for artifact in artifacts}
         self._sent = dict.fromkeys(self._sizes, 0)
         self._lock, self._is_paused = threading.Lock(), False
 

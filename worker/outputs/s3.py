@@ -59,13 +59,15 @@ def send_to_s3(target: S3Output, attempt: OutputAttempt, secret: str) -> str:
     """
     store = _open(target, secret)
     folder = f"{_prefix(target)}{attempt.output.job_id}"
-    for one in sorted(attempt.output.artifacts, key=lambda one: one.name == CHECKSUMS):
-        path = f"{folder}/{one.name}"
-        if not _has(store, path, one):
-            if one.name == CHECKSUMS:
+    for artifact in sorted(
+        attempt.output.artifacts, key=lambda artifact: artifact.name == CHECKSUMS
+    ):
+        path = f"{folder}/{artifact.name}"
+        if not _has(store, path, artifact):
+            if artifact.name == CHECKSUMS:
                 attempt.require_held()
-            _put(store, path, one, attempt)
-        attempt.progress.complete(one.name)
+            _put(store, path, artifact, attempt)
+        attempt.progress.complete(artifact.name)
     return f"s3://{_bucket(target)}/{folder}"
 
 
@@ -100,9 +102,9 @@ def _has(store: S3Store, path: str, artifact: Artifact) -> bool:
     """
     try:
         with _target_errors():
-            found = store.get(path, options={"head": True})
-            digest = {str(name): value for name, value in found.attributes.items()}.get(DIGEST)
-            return (found.meta["size"], digest) == (artifact.size_bytes, artifact.sha256)
+            response = store.get(path, options={"head": True})
+            digest = {str(name): value for name, value in response.attributes.items()}.get(DIGEST)
+            return (response.meta["size"], digest) == (artifact.size_bytes, artifact.sha256)
     except TargetError as error:
         if error.status in {403, 404}:
             return False
@@ -131,7 +133,7 @@ def _target_errors(reader: ArtifactReader | None = None) -> Iterator[None]:
         if reader is not None and reader.failure is not None:
             raise reader.failure from None
         text = str(error)
-        found = STATUS.search(text)
-        status = int(found[1]) if found else STATUSES.get(type(error).__name__)
+        match = STATUS.search(text)
+        status = int(match[1]) if match else STATUSES.get(type(error).__name__)
         is_final = isinstance(error, PERMANENT)
         raise TargetError(status, text.partition("\n")[0], is_final=is_final) from None

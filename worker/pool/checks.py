@@ -38,7 +38,7 @@ def check_device(settings: WorkerSettings) -> Finding:
     if not settings.device.startswith("cuda"):
         return Finding("device", "ok", settings.device)
     try:
-        found = detect_in_subprocess(settings.device, settings.devices)
+        device = detect_in_subprocess(settings.device, settings.devices)
     except (NoDeviceError, OSError, subprocess.SubprocessError) as error:
         return Finding(
             "device",
@@ -46,21 +46,21 @@ def check_device(settings: WorkerSettings) -> Finding:
             f"ZPRUNER_DEVICE={settings.device}, ZPRUNER_DEVICES={settings.devices}: {error}. Set "
             "auto or cpu, or repair the driver and install a build of torch for it.",
         )
-    return Finding("device", "ok", found.name)
+    return Finding("device", "ok", device.name)
 
 
 def check_torch(device_name: str) -> list[Finding]:
     """Import torch; report its version and number of GPUs, and the device and dtype of jobs."""
     try:
         torch = import_module("torch")
-        found, compute = detect(device_name), import_module("worker.pruning.base.compute")
+        detected, compute = detect(device_name), import_module("worker.pruning.base.compute")
     except (ImportError, NoDeviceError) as error:
         return [Finding("torch", "wrong", f"{error}. pip install 'zpruner[worker]'")]
     device = compute.compute_device(device_name)
     dtype = compute.dtype_name(compute.compute_dtype("auto", device))
     cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
     return [
-        Finding("torch", "ok", f"{torch.__version__}, jobs on {found.name}"),
+        Finding("torch", "ok", f"{torch.__version__}, jobs on {detected.name}"),
         Finding("cuda", "ok" if cuda else "absent", f"{cuda} devices"),
         Finding("bfloat16", "ok" if dtype == "bfloat16" else "absent", f"jobs compute in {dtype}"),
     ]
@@ -74,10 +74,10 @@ def main() -> None:
     else:
         device = check_device(settings)
         with_torch = "--all" in sys.argv and device.state == "ok"
-        found = [device, check_signing_key(settings.signing_key_file)]
+        findings = [device, check_signing_key(settings.signing_key_file)]
         if "--all" in sys.argv:
-            found.append(check_processor(settings.worker_nice))
-        checks.print_findings([*found, *(check_torch(settings.device) if with_torch else [])])
+            findings.append(check_processor(settings.worker_nice))
+        checks.print_findings([*findings, *(check_torch(settings.device) if with_torch else [])])
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
 
 def installed_extras() -> dict[str, str]:
     """Return the version of the first package of each extra whose packages are all installed."""
-    found = {extra: [_version(package) for package in each] for extra, each in EXTRAS.items()}
-    return {extra: first for extra, (first, *rest) in found.items() if first and all(rest)}
+    versions = {extra: [_version(package) for package in each] for extra, each in EXTRAS.items()}
+    return {extra: first for extra, (first, *rest) in versions.items() if first and all(rest)}
 
 
 def _version(package: str) -> str | None:

@@ -62,9 +62,9 @@ class WorkerHeartbeat:
 
     def _register(self, workers: WorkerRepository) -> None:
         """Insert the row under a name that no other running worker of this machine has."""
-        others = (one.worker for one in workers.all())
-        here = [one for one in others if one.hostname == socket.gethostname()]
-        taken = {one.name for one in here if one.pid != os.getpid() and pid_exists(one.pid)}
+        others = (status.worker for status in workers.all())
+        here = [other for other in others if other.hostname == socket.gethostname()]
+        taken = {other.name for other in here if other.pid != os.getpid() and pid_exists(other.pid)}
         self._name = _free_name(self._name, taken)
         workers.register(self._row())
 

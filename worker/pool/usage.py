@@ -81,9 +81,9 @@ def _handle(nvml: Any, index: int) -> Any:
 
 
 def _total(parts: list[Usage]) -> Usage:
-    loads = [one.load for one in parts if one.load is not None]
-    used = [one.memory_used_bytes for one in parts if one.memory_used_bytes is not None]
-    heats = [one.temperature_c for one in parts if one.temperature_c is not None]
+    loads = [part.load for part in parts if part.load is not None]
+    used = [part.memory_used_bytes for part in parts if part.memory_used_bytes is not None]
+    heats = [part.temperature_c for part in parts if part.temperature_c is not None]
     mean = sum(loads) / len(loads) if loads else None
     return Usage(mean, sum(used) if used else None, max(heats, default=None))
 
@@ -91,6 +91,8 @@ def _total(parts: list[Usage]) -> Usage:
 def _cpu_temperature() -> float | None:
     if not hasattr(psutil, "sensors_temperatures"):  # only on Linux and FreeBSD
         return None
-    found = psutil.sensors_temperatures()
-    sensors = [one.current for name in ("coretemp", "k10temp") for one in found.get(name, [])]
+    temperatures = psutil.sensors_temperatures()
+    sensors = [
+        sensor.current for name in ("coretemp", "k10temp") for sensor in temperatures.get(name, [])
+    ]
     return max(sensors, default=None)

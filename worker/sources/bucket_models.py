@@ -31,7 +31,7 @@ def copy_model(reference: S3Folder, secret: str | None) -> Path:
     source, name = open_model(reference, secret), reference.name
     objects = source.model_objects()
     small = small_files(_sizes(objects), name)
-    weights = {file: one for file, one in objects.items() if file.endswith(".safetensors")}
+    weights = {file: stored for file, stored in objects.items() if file.endswith(".safetensors")}
     wanted = {file: objects[file] for file in small} | weights
     with copied_objects(reference.copies, source, wanted) as copied:
         copied.fetch(small)
@@ -60,7 +60,7 @@ def outline_model(
     check_configs(scratch, name)
     weights = [objects[file] for file in weight_files(scratch, name, objects)]
     with ThreadPoolExecutor(MAX_CONCURRENT) as pool:
-        for _ in pool.map(lambda found: _copy_header(source, found, scratch), weights):
+        for _ in pool.map(lambda stored: _copy_header(source, stored, scratch), weights):
             pass
     return scratch
 
@@ -83,9 +83,9 @@ def write_header(read: Callable[[range], Iterable[bytes]], size_bytes: int, path
         file.truncate(size_bytes)
 
 
-def _copy_header(source: BucketInput, found: StoredObject, folder: Path) -> None:
-    write_header(partial(source.read, found), found.size_bytes, folder / found.name)
+def _copy_header(source: BucketInput, stored: StoredObject, folder: Path) -> None:
+    write_header(partial(source.read, stored), stored.size_bytes, folder / stored.name)
 
 
 def _sizes(objects: Mapping[str, StoredObject]) -> dict[str, int]:
-    return {name: one.size_bytes for name, one in objects.items()}
+    return {name: stored.size_bytes for name, stored in objects.items()}

@@ -18,10 +18,10 @@ def copy_text(reference: S3File, field: str) -> LocalPath:
         OSError: the disk has too little space.
     """
     source = open_text(reference, field)
-    found = source.file_object(reference.file)
-    DataFile(Path(reference.file), field, reference.name).require_size(found.size_bytes)
-    with copied_objects(reference.copies, source, {reference.file: found}) as copied:
+    stored = source.file_object(reference.file)
+    DataFile(Path(reference.file), field, reference.name).require_size(stored.size_bytes)
+    with copied_objects(reference.copies, source, {reference.file: stored}) as copied:
         present = {path.name for path in copied.path.iterdir()}
-        require_space(copied.path, {reference.file: found.size_bytes}, present)
+        require_space(copied.path, {reference.file: stored.size_bytes}, present)
         copied.fetch([reference.file])
     return LocalPath(copied.path / reference.file, reference.name, reference.text_field)

@@ -58,7 +58,7 @@ def copied_objects(
     The folder's name depends on the identity of each object, so that replaced objects have another
     folder, and a job that reads the old ones is not disturbed.
     """
-    identities = sorted((name, one.identity) for name, one in objects.items())
+    identities = sorted((name, stored.identity) for name, stored in objects.items())
     key = json.dumps([str(source.bucket.location), identities])
     path = copies / sha256(key.encode()).hexdigest()[:32]
     path.mkdir(parents=True, exist_ok=True)

@@ -45,16 +45,16 @@ def write_header_only(path: Path, header: dict[str, Any]) -> None:
 
 def _header(repo: str, commit: str, name: str, token: str | None) -> dict[str, Any]:
     try:
-        found = HfApi().parse_safetensors_file_metadata(repo, name, revision=commit, token=token)
+        metadata = HfApi().parse_safetensors_file_metadata(repo, name, revision=commit, token=token)
     except (SafetensorsParsingError, NotASafetensorsRepoError, KeyError, ValueError) as error:
         reason = f"the header of {name} cannot be read ({type(error).__name__})"
         remedy = "Name a complete copy."
         raise SpecRefusedError("model", repo, "malformed_weights", reason, remedy) from error
     return {
         tensor: {
-            "dtype": one.dtype,
-            "shape": list(one.shape),
-            "data_offsets": list(one.data_offsets),
+            "dtype": info.dtype,
+            "shape": list(info.shape),
+            "data_offsets": list(info.data_offsets),
         }
-        for tensor, one in found.tensors.items()
+        for tensor, info in metadata.tensors.items()
     }

@@ -217,8 +217,8 @@ def _documents(
 def _column(row: Mapping[str, Any], refusals: _Refusals) -> str:
     holding_text = [name for name, value in row.items() if isinstance(value, str)]
     known = [name for name in COLUMNS if name in row]
-    if found := known or (holding_text if len(holding_text) == 1 else []):
-        return found[0]
+    if columns := known or (holding_text if len(holding_text) == 1 else []):
+        return columns[0]
     raise refusals.dataset.missing_field(f"of {', '.join(COLUMNS)}", row)
 
 

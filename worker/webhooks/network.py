@@ -47,10 +47,10 @@ def resolve(host: str, port: int) -> list[Address]:
         HostUnknownError: the host has no address.
     """
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise HostUnknownError(host, getattr(error, "strerror", None) or str(error)) from None
-    return list(dict.fromkeys(ip_address(str(address[0])) for *_, address in found))
+    return list(dict.fromkeys(ip_address(str(address[0])) for *_, address in addresses))
 
 
 class RestrictedBackend(httpcore.NetworkBackend):

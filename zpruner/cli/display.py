@@ -138,12 +138,12 @@ def event_line(event: Event) -> str:
 
 def result_text(result: Result) -> str:
     """Describe a result: its warnings, its metrics, then its files."""
-    lines = [f"warning: {one}" for one in result.warnings]
+    lines = [f"warning: {warning}" for warning in result.warnings]
     lines += [f"{name} = {value}" for name, value in result.metrics.items() if _is_figure(value)]
     lines += _tasks(result.metrics)
     lines += _steps(result.metrics)
     lines += _speed(result.metrics)
-    lines += [f"{one.name} ({one.size_bytes:,} bytes)" for one in result.artifacts]
+    lines += [f"{artifact.name} ({artifact.size_bytes:,} bytes)" for artifact in result.artifacts]
     return "\n".join(lines)
 
 
@@ -157,11 +157,14 @@ def summary(job: JobFields) -> str:
     lines += [f"  {name} = {value}" for name, value in figures.items()]
     lines += [f"  {sentence}" for sentence in _tasks(job.result or {})]
     lines += [f"  {sentence}" for sentence in _speed(job.result or {})]
-    lines += [f"  warning: {one}" for one in job.warnings]
+    lines += [f"  warning: {warning}" for warning in job.warnings]
     if job.verdict != "none":
         lines.append(f"  gate: {job.verdict}")
-    lines += [f"    {failure_text(one)}" for one in job.gate_failures]
-    lines += [f"  output {one.index}: {one.state} {one.url or ''}".rstrip() for one in job.outputs]
+    lines += [f"    {failure_text(failure)}" for failure in job.gate_failures]
+    lines += [
+        f"  output {output.index}: {output.state} {output.url or ''}".rstrip()
+        for output in job.outputs
+    ]
     if job.error is not None:
         lines.append(f"  {job.error.code}: {job.error.detail}")
         if job.error.hint and job.error.hint not in job.error.detail:
@@ -171,9 +174,9 @@ def summary(job: JobFields) -> str:
 
 def cancelled_text(done: CancelledJobs) -> str:
     """Describe what became of each of several jobs, one per line."""
-    lines = [f"{one} cancelled" for one in done.cancelled]
-    lines += [f"{one} had ended" for one in done.ended]
-    lines += [f"{one} does not exist" for one in done.missing]
+    lines = [f"{job_id} cancelled" for job_id in done.cancelled]
+    lines += [f"{job_id} had ended" for job_id in done.ended]
+    lines += [f"{job_id} does not exist" for job_id in done.missing]
     return "\n".join(lines) or "no job matches"
 
 
@@ -221,8 +224,8 @@ def _step_text(step: dict[str, Any]) -> str:
 
 def _speed(metrics: dict[str, Any]) -> list[str]:
     """Return the sentences of a benchmark; none for a job without one."""
-    found: list[str] = (metrics.get("speed") or {}).get("summary", [])
-    return found
+    sentences: list[str] = (metrics.get("speed") or {}).get("summary", [])
+    return sentences
 
 
 def _is_figure(value: object) -> bool:

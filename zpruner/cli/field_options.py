@@ -51,9 +51,9 @@ class FieldOption:
     def read(self, value: Any) -> Any:
         """Return a value as it is sent: ``0.45,0.5`` becomes a list if the field allows lists."""
         if self.name == OUTPUT:
-            return [read_output(one) for one in value]
+            return [read_output(text) for text in value]
         if self.may_be_list and "," in value:
-            return [value_of(one) for one in value.split(",")]
+            return [value_of(item) for item in value.split(",")]
         return self.read_one(value)
 
     def read_one(self, value: Any) -> Any:
@@ -120,23 +120,27 @@ def with_fields(
     """Add options to a command; the values that the user gave are passed in ``fields``."""
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        own = [one for one in signature(command).parameters.values() if one.name != "fields"]
+        own = [
+            parameter
+            for parameter in signature(command).parameters.values()
+            if parameter.name != "fields"
+        ]
 
         @wraps(command)
         def run(**values: Any) -> None:
             del values["help_all"]
-            given = [(one, values.pop(one.name)) for one in options]
-            command(_fields([one for one in given if one[0].is_given(one[1])]), **values)
+            given = [(option, values.pop(option.name)) for option in options]
+            command(_fields([pair for pair in given if pair[0].is_given(pair[1])]), **values)
 
         keyword = Parameter.KEYWORD_ONLY
         parameters = [
-            *(one.parameter() for one in options),
-            *(one.replace(kind=keyword) for one in own),
+            *(option.parameter() for option in options),
+            *(parameter.replace(kind=keyword) for parameter in own),
             Parameter("help_all", keyword, default=False, annotation=HelpAllOption),
         ]
         made = signature(command).replace(parameters=parameters)
         run.__signature__ = made  # type: ignore[attr-defined] # inspect and typer read it
-        run.__annotations__ = {one.name: one.annotation for one in parameters}
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         return run
 
     return decorate
@@ -175,7 +179,7 @@ def options_of(schema: Mapping[str, Any]) -> Iterator[FieldOption]:
             pair=pair,
             part=whole,
         )
-        within = {**schema, "properties": {one: names[one] for one in names if one != whole}}
+        within = {**schema, "properties": {key: names[key] for key in names if key != whole}}
         for part in options_of(within | {"required": []}):
             full = f"{name}_{part.name}"
             yield replace(part, name=full, is_argument=False, part_of=name, part=part.name)
@@ -183,8 +187,8 @@ def options_of(schema: Mapping[str, Any]) -> Iterator[FieldOption]:
 
 def _fields(given: Sequence[tuple[FieldOption, Any]]) -> dict[str, Any]:
     """Return the fields of a request; the parts of an object are merged into one field."""
-    fields = {one.name: one.read(value) for one, value in given if not one.part_of}
-    names = {one.name: one.part for one, _ in given}
+    fields = {option.name: option.read(value) for option, value in given if not option.part_of}
+    names = {option.name: option.part for option, _ in given}
     for option, value in given:
         if option.part_of:
             whole = fields.get(option.part_of)

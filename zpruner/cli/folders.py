@@ -70,15 +70,19 @@ def _certificate(
         matrices = block_matrices(folder, tensors)
         stderr.print(f"no {REPORT} names the pruned matrices: all blocks are read", markup=False)
     if globs:
-        matrices = [one for one in matrices if any(fnmatchcase(one.tensor, glob) for glob in globs)]
+        matrices = [
+            matrix for matrix in matrices if any(fnmatchcase(matrix.tensor, glob) for glob in globs)
+        ]
     if not matrices:
         raise FilesError(f"{folder} has no such matrix; name other tensors with --matrix")
     certificate = Certificate(tuple(dict.fromkeys((*required, *STANDARD))))
-    size = sum(tensors[one.tensor].tensor.size_bytes for one in matrices if one.tensor in tensors)
+    size = sum(
+        tensors[matrix.tensor].tensor.size_bytes for matrix in matrices if matrix.tensor in tensors
+    )
     with bytes_display(stderr, "reading", size) as advance:
-        for one in matrices:
-            certificate.add(one, tensors)
-            advance(tensors[one.tensor].tensor.size_bytes)
+        for matrix in matrices:
+            certificate.add(matrix, tensors)
+            advance(tensors[matrix.tensor].tensor.size_bytes)
     return certificate
 
 
@@ -91,9 +95,9 @@ def _print(certificate: Certificate, required: Sequence[GroupPattern]) -> None:
         table.add_row(str(pattern), outcome, f"{held:,} of {certificate.matrices:,}")
     print_table(table)
     for pattern in required:
-        for one in certificate.broken.get(pattern, ()):
-            groups = f"{one.broken:,} of {one.groups:,} groups"
-            stderr.print(f"{pattern} does not hold in {one.tensor}: {groups}", markup=False)
+        for matrix in certificate.broken.get(pattern, ()):
+            groups = f"{matrix.broken:,} of {matrix.groups:,} groups"
+            stderr.print(f"{pattern} does not hold in {matrix.tensor}: {groups}", markup=False)
 
 
 def _as_json(certificate: Certificate) -> dict[str, Any]:
@@ -102,7 +106,7 @@ def _as_json(certificate: Certificate) -> dict[str, Any]:
         "patterns": {
             str(pattern): {
                 "holds": certificate.holds(pattern),
-                "broken": [vars(one) for one in certificate.broken.get(pattern, ())],
+                "broken": [vars(matrix) for matrix in certificate.broken.get(pattern, ())],
             }
             for pattern in certificate.patterns
         },

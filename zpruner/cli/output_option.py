@@ -28,8 +28,8 @@ def read_output(text: str) -> dict[str, Any]:
         except ValueError as error:
             raise _refused(f"{text} is not JSON: {error}") from None
     for form in (HUB, BUCKET, MLFLOW):
-        if found := form.fullmatch(text):
-            return {name: value for name, value in found.groupdict().items() if value is not None}
+        if match := form.fullmatch(text):
+            return {name: value for name, value in match.groupdict().items() if value is not None}
     if text.startswith(("hub:", "s3://")) and "@" not in text:
         meaning = "with the name under which `zpruner secrets set` has stored the target's key"
         raise _refused(f"{text} lacks its secret: write {text}@SECRET, {meaning}")

@@ -32,7 +32,7 @@ def request_of(given: dict[str, Any]) -> dict[str, Any]:
     """Return a request's fields: labels, gate bounds and ``reuse`` are converted, others copied."""
     fields = dict(given)
     if labels := fields.pop("label", ()):
-        fields["labels"] = dict(pair_of(one, "--label") for one in labels)
+        fields["labels"] = dict(pair_of(label, "--label") for label in labels)
     if fields.pop("reuse", False):
         fields["reuse"] = "if_succeeded"
     gate: dict[str, Any] = {}
@@ -56,12 +56,12 @@ def pair_of(text: str, option: str) -> tuple[str, str]:
 
 def _bounds(name: str, bounds: Sequence[str]) -> dict[str, float]:
     """Read bounds, each written as ``figure=number``."""
-    found = {}
+    limits = {}
     for bound in bounds:
         figure, _, number = bound.partition("=")
         try:
-            found[figure] = float(number)
+            limits[figure] = float(number)
         except ValueError:
             hint = f"--gate-{name}"
             raise typer.BadParameter(f"{bound} is not figure=number", param_hint=hint) from None
-    return found
+    return limits

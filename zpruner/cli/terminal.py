@@ -62,7 +62,7 @@ def follow(
     job = wait_for_end(client, job_id, timeout, delivered=delivered)
     print_response(job, as_json, summary)
     code = exit_code(job)
-    is_sent = all(one.state == "succeeded" for one in job.outputs)
+    is_sent = all(output.state == "succeeded" for output in job.outputs)
     raise typer.Exit(JOB_FAILED if delivered and code == OK and not is_sent else code)
 
 
@@ -151,4 +151,4 @@ def print_json(value: Any) -> None:
 def _to_json(response: ResponseModel | Sequence[ResponseModel]) -> Any:
     if isinstance(response, ResponseModel):
         return response.model_dump(mode="json")
-    return [one.model_dump(mode="json") for one in response]
+    return [item.model_dump(mode="json") for item in response]

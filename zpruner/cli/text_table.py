@@ -34,7 +34,7 @@ class Table:
         widths = [max(map(cell_len, column)) for column in columns]
         _shrink(widths, [not any(map(_ID.fullmatch, column)) for column in columns], width)
         for row in rows:
-            yield GAP.join(_fitted(*one) for one in zip(row, widths, strict=True)).rstrip()
+            yield GAP.join(_fitted(*cell) for cell in zip(row, widths, strict=True)).rstrip()
 
 
 def _shrink(widths: list[int], may_shrink: Sequence[bool], width: int) -> None:

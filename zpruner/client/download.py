@@ -46,8 +46,8 @@ async def download(
     piece_bytes = PIECE_BYTES if parallel > 1 else None
     compressed = format == "zstd"
     files = [
-        await transport.call_blocking(PartialFile.open, folder, one, piece_bytes, compressed)
-        for one in artifacts
+        await transport.call_blocking(PartialFile.open, folder, artifact, piece_bytes, compressed)
+        for artifact in artifacts
     ]
     cancelled = Event()
     calls: list[Callable[[], Coroutine[Any, Any, None]]] = []

@@ -153,7 +153,7 @@ async def download_files(
     if job.status != "succeeded":
         raise NoFilesError(job)
     artifacts = await list_artifacts(transport, job_id)
-    for one in artifacts:
-        if one.deleted_at is not None:
-            raise FilesDeletedError(job_id, one)
+    for artifact in artifacts:
+        if artifact.deleted_at is not None:
+            raise FilesDeletedError(job_id, artifact)
     return await download.download(transport, artifacts, folder, parallel, format)

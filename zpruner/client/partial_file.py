@@ -113,7 +113,7 @@ class PartialFile:
 
     def needs(self, piece: Piece) -> bool:
         """Whether a piece must still be downloaded."""
-        return any(one is piece for one in self.pieces)
+        return any(missing is piece for missing in self.pieces)
 
     def open_at(self, piece: Piece) -> FileIO:
         """Open ``NAME.part`` for writing at the start of a piece.
@@ -135,7 +135,7 @@ class PartialFile:
         """Write the list of missing ranges, from which a download resumes."""
         with self._lock:
             self._unsaved = 0
-            gaps = [[one.start, one.stop] for one in self.pieces if one.start < one.stop]
+            gaps = [[piece.start, piece.stop] for piece in self.pieces if piece.start < piece.stop]
             new = self._missing_file.with_name(f"{self._missing_file.name}.new")
             new.write_text(json.dumps({"sha256": self.artifact.sha256, "missing": gaps}))
             new.replace(self._missing_file)
@@ -168,7 +168,7 @@ class PartialFile:
             with suppress(ValueError, KeyError, TypeError):
                 kept = json.loads(self._missing_file.read_text())
                 gaps = [Piece(int(start), int(stop)) for start, stop in kept["missing"]]
-                fits = all(0 <= one.start < one.stop <= size for one in gaps)
+                fits = all(0 <= gap.start < gap.stop <= size for gap in gaps)
                 if fits and kept["sha256"] == self.artifact.sha256:
                     return gaps
             have = 0  # the list belongs to another version, or is damaged

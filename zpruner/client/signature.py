@@ -36,11 +36,11 @@ def verify(
     Raises:
         SignatureError: the signature is missing, wrong or expired.
     """
-    found = {name.lower(): value for name, value in headers.items()}
+    fields = {name.lower(): value for name, value in headers.items()}
     names = ("webhook-id", "webhook-timestamp", "webhook-signature")
-    if missing := [name for name in names if name not in found]:
+    if missing := [name for name in names if name not in fields]:
         raise SignatureError(f"the header {missing[0]} is missing")
-    message_id, timestamp, signatures = (found[name] for name in names)
+    message_id, timestamp, signatures = (fields[name] for name in names)
     if not timestamp.isascii() or not timestamp.isdigit():
         raise SignatureError("webhook-timestamp is not a number")
     if abs(time.time() - int(timestamp)) > tolerance_s:
@@ -54,7 +54,10 @@ def verify(
         message_id, datetime.fromtimestamp(int(timestamp), UTC), content
     )
     # A list: every signature is compared, so that the time taken does not depend on the first.
-    matches = [hmac.compare_digest(expected.encode(), one.encode()) for one in signatures.split()]
+    matches = [
+        hmac.compare_digest(expected.encode(), signature.encode())
+        for signature in signatures.split()
+    ]
     if not any(matches):
         raise SignatureError("no signature matches: the secret differs, or the body was changed")
     event: dict[str, Any] = json.loads(content)

@@ -30,5 +30,5 @@ class Storage(Resource[Mode]):
         if rules is None:
             return Retention.model_validate(await self._transport.get("/v1/retention", params))
         path, body = "/v1/retention/preview", {"rules": list(rules)}
-        found = await self._transport.request_json("POST", path, json=body, params=params)
-        return Retention.model_validate(found)
+        preview = await self._transport.request_json("POST", path, json=body, params=params)
+        return Retention.model_validate(preview)

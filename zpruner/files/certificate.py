@@ -72,8 +72,8 @@ class Certificate:
 
     def count(self, broken: Mapping[GroupPattern, BrokenMatrix]) -> None:
         """Count a matrix, given the patterns that it violates."""
-        for pattern, one in broken.items():
-            self.broken.setdefault(pattern, []).append(one)
+        for pattern, matrix in broken.items():
+            self.broken.setdefault(pattern, []).append(matrix)
         self.matrices += 1
 
     def holds(self, pattern: GroupPattern) -> bool:
@@ -136,8 +136,8 @@ def _kept(placed: PlacedTensor, matrix: Matrix, multiple: int) -> Iterator[Flags
 def _not_zero(data: bytes, tensor: StoredTensor) -> Flags:
     """Return which numbers of a tensor are not zero; -0.0 is."""
     units = units_of(data, tensor.unit)
-    found: Flags = (units << 1 if tensor.dtype in _SIGNED else units) != 0
-    return found
+    flags: Flags = (units << 1 if tensor.dtype in _SIGNED else units) != 0
+    return flags
 
 
 def _matrices(placed: PlacedTensor, matrix: Matrix) -> Iterator[tuple[int, int]]:
@@ -147,4 +147,4 @@ def _matrices(placed: PlacedTensor, matrix: Matrix) -> Iterator[tuple[int, int]]
     count = tensor.shape[0] if matrix.transposed and len(tensor.shape) == 3 else 1
     step = tensor.size_bytes // count if count else 0
     if step:
-        yield from ((one, one + step) for one in range(begin, end, step))
+        yield from ((start, start + step) for start in range(begin, end, step))

@@ -37,5 +37,5 @@ def pieces(file: BinaryIO, begin: int, end: int, piece_bytes: int = PIECE_BYTES)
 
 def units_of(data: bytes, unit: int) -> Units:
     """Return the bit patterns of numbers of ``unit`` bytes."""
-    found: Units = np.frombuffer(data, np.dtype(f"<u{unit}"))
-    return found
+    units: Units = np.frombuffer(data, np.dtype(f"<u{unit}"))
+    return units

@@ -73,13 +73,13 @@ def files_of(folder: Path) -> dict[str, Path]:
     """
     if not folder.is_dir():
         raise FilesError(f"{folder} is no folder; name the folder of a model")
-    found = {}
+    files = {}
     for path in sorted(folder.rglob("*")):
         if not path.is_file() and not (path.is_dir() and not path.is_symlink()):
             raise FilesError(f"{path} is neither a file nor a folder; remove it")
         if path.is_file():
-            found[path.relative_to(folder).as_posix()] = path
-    return found
+            files[path.relative_to(folder).as_posix()] = path
+    return files
 
 
 def _require_space(new: Path, files: Mapping[str, Path]) -> None:
@@ -139,9 +139,9 @@ def _verify(folder: Path, digests: dict[str, str]) -> None:
         return
     for line in path.read_text("utf-8").splitlines():
         expected, _, name = line.partition("  ")
-        if (found := digests.get(str(PurePosixPath(name)))) is None:
+        if (digest := digests.get(str(PurePosixPath(name)))) is None:
             raise FilesError(f"{name} is in {CHECKSUMS}, but not in the folder; get it again")
-        if found != expected:
+        if digest != expected:
             raise FilesError(
-                f"{name} has the sha256 {found} instead of {expected}; it is damaged: get it again"
+                f"{name} has the sha256 {digest} instead of {expected}; it is damaged: get it again"
             )

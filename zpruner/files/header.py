@@ -164,7 +164,9 @@ def _tensor(name: str, entry: Any, file: str) -> StoredTensor:
         numbers = (*shape, begin, end)
         is_valid = isinstance(dtype, str) and isinstance(shape, list)
         is_valid = is_valid and len(numbers) <= MAX_DIMENSIONS
-        is_valid = is_valid and all(type(one) is int and 0 <= one < 2**63 for one in numbers)
+        is_valid = is_valid and all(
+            type(number) is int and 0 <= number < 2**63 for number in numbers
+        )
     except (KeyError, TypeError, ValueError):
         is_valid = False
     if not is_valid:

@@ -24,8 +24,8 @@ def reported_matrices(folder: Path) -> list[Matrix] | None:
         return None
     try:
         plain, transposed = stated["matrices"], stated["transposed"]
-        found = [Matrix(str(name)) for name in plain]
-        return found + [Matrix(str(name), transposed=True) for name in transposed]
+        matrices = [Matrix(str(name)) for name in plain]
+        return matrices + [Matrix(str(name), transposed=True) for name in transposed]
     except (KeyError, TypeError):
         raise FilesError(f"{REPORT} has a malformed certificate; get it again") from None
 
@@ -47,9 +47,9 @@ def _json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        found = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes())
     except (ValueError, RecursionError):
         raise FilesError(f"{path.name} is not JSON; get it again") from None
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise FilesError(f"{path.name} is not a JSON object; get it again")
-    return found
+    return content

@@ -51,8 +51,8 @@ def unpacked_shape(words: StoredTensor, shape: bytes) -> tuple[tuple[int, int], 
 
 def kept_of(data: bytes, bits: int) -> Flags:
     """Return which packed integers are not zero; the first of a word is in its lowest bits."""
-    found = np.frombuffer(data, np.uint8)
+    numbers = np.frombuffer(data, np.uint8)
     if bits == 4:
-        found = np.stack((found & 15, found >> 4), axis=1).ravel()
-    kept: Flags = found != 1 << bits - 1
+        numbers = np.stack((numbers & 15, numbers >> 4), axis=1).ravel()
+    kept: Flags = numbers != 1 << bits - 1
     return kept

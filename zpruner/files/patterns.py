@@ -56,5 +56,5 @@ def _violations_by_byte(pattern: GroupPattern) -> npt.NDArray[np.uint8]:
     """Return how many groups violate the pattern, for each value of a byte: ``[256]``."""
     bits = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1)  # [256, 8]
     counts = bits.reshape(256, -1, pattern.m).sum(axis=2)
-    found: npt.NDArray[np.uint8] = (counts > pattern.n).sum(axis=1).astype(np.uint8)
-    return found
+    totals: npt.NDArray[np.uint8] = (counts > pattern.n).sum(axis=1).astype(np.uint8)
+    return totals

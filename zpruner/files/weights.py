@@ -46,19 +46,19 @@ def tensors_of(folder: Path) -> dict[str, PlacedTensor]:
     Raises:
         FilesError: there is no file, one is damaged, or two hold the same tensor.
     """
-    found: dict[str, PlacedTensor] = {}
+    tensors: dict[str, PlacedTensor] = {}
     present = [path.name for path in folder.iterdir() if path.is_file()]
     if not (files := weight_files(folder, present)):
         raise FilesError(f"{folder} has no safetensors file; name the folder of a model")
     for path in (folder / file for file in files):
         for name, placed in _placed(_opener(path)).items():
-            if name in found:
+            if name in tensors:
                 raise FilesError(
-                    f"tensor {ascii(name)[:200]} is in {found[name].file} and "
+                    f"tensor {ascii(name)[:200]} is in {tensors[name].file} and "
                     f"in {path.name}; remove one of them"
                 )
-            found[name] = placed
-    return _matrices_joined(found)
+            tensors[name] = placed
+    return _matrices_joined(tensors)
 
 
 def tensors_in(open_file: Callable[[], BinaryIO]) -> dict[str, PlacedTensor]:
@@ -86,13 +86,13 @@ def _placed(open_file: Callable[[], BinaryIO]) -> dict[str, PlacedTensor]:
 
 def _matrices_joined(placed: dict[str, PlacedTensor]) -> dict[str, PlacedTensor]:
     """Return the tensors with each quantised matrix as one of them."""
-    stored = {name: one.tensor for name, one in placed.items()}
+    stored = {name: place.tensor for name, place in placed.items()}
     joined = dict(placed)
     for name in placed:
         if (names := companions(name, stored)) is None:
             continue
-        for one in (name, *names):
-            del joined[one]
+        for part in (name, *names):
+            del joined[part]
         sizes = placed[names[1]]
         content = sizes.read() if sizes.tensor.size_bytes == SHAPE_BYTES else b""
         shape, bits = unpacked_shape(stored[name], content)

@@ -37,14 +37,14 @@ def main() -> None:
             keep_private(settings.data_dir)
         configure(settings.log_format)
         with listening(settings.host, settings.port) as sockets, api_folder(settings) as folder:
-            fds = [one.fileno() for one in sockets]
+            fds = [sock.fileno() for sock in sockets]
             try:
                 for child in api_children(settings, os.environ, fds, folder):
                     supervisor.add(child)
                 supervisor.run(stop)
             finally:
-                for one in sockets:
-                    one.close()
+                for sock in sockets:
+                    sock.close()
                 supervisor.end()
     except (ServeError, OSError) as error:
         sys.stderr.write(f"api: {error}\n")

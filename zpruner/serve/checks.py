@@ -31,8 +31,8 @@ def check_parts(*, thorough: bool = False) -> list[Finding]:
     """
     installed_parts = [part for part, package in PARTS.items() if installed(package)]
     with ThreadPoolExecutor(len(PARTS)) as pool:
-        found = pool.map(partial(_run_checks, thorough=thorough), installed_parts)
-        return [finding for findings in found for finding in findings]
+        results = pool.map(partial(_run_checks, thorough=thorough), installed_parts)
+        return [finding for findings in results for finding in findings]
 
 
 def check_environment(

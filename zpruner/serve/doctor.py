@@ -77,7 +77,7 @@ def _extra(name: str) -> Finding:
 
 
 def _disk(folder: Path) -> Finding:
-    existing = next((one for one in (folder, *folder.parents) if one.is_dir()), Path("/"))
+    existing = next((path for path in (folder, *folder.parents) if path.is_dir()), Path("/"))
     free = shutil.disk_usage(existing).free
     mode = f"mode {folder.stat().st_mode & 0o7777:o}" if folder.is_dir() else "not created yet"
     return Finding("disk", "ok", f"{free / 1e9:,.1f} GB free, {folder} {mode}")

@@ -45,8 +45,8 @@ def find_server() -> str:
         BrokerError: neither is installed.
     """
     for name in SERVERS:
-        if found := shutil.which(name):
-            return found
+        if path := shutil.which(name):
+            return path
     if bundled := _bundled():
         return str(bundled)
     raise BrokerError(

@@ -59,7 +59,7 @@ def listening(host: str, port: int) -> Iterator[list[socket.socket]]:
     """
     with ExitStack() as stack:
         try:
-            sockets = [stack.enter_context(one) for one in _listen(host, port)]
+            sockets = [stack.enter_context(sock) for sock in _listen(host, port)]
         except OSError as error:
             raise ServeError(
                 f"cannot listen on {host} port {port}: {error.strerror}. Stop what listens there, "
@@ -100,7 +100,9 @@ def locked(data_dir: Path) -> Iterator[None]:
 
 
 def _listen(host: str, port: int) -> Iterator[socket.socket]:
-    addresses = {one[4]: one[0] for one in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
+    addresses = {
+        info[4]: info[0] for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    }
     for address, family in addresses.items():
         try:
             yield socket.create_server(address, family=family)

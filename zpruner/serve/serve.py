@@ -112,15 +112,15 @@ def serve(settings: ServeSettings, stop: threading.Event) -> None:
             if settings.broker_url is None:
                 _start_broker(supervisor, settings)
                 brokers = 1
-            fds = [one.fileno() for one in sockets]
+            fds = [sock.fileno() for sock in sockets]
             for child in children(settings, fds, instance, folder):
                 supervisor.add(child)
             _announce(supervisor, settings.url, instance, stop)
             supervisor.run(stop)
         finally:
             log.info("stopping")
-            for one in sockets:
-                one.close()
+            for sock in sockets:
+                sock.close()
             supervisor.end(last=brokers)
 
 

@@ -51,9 +51,9 @@ def warn_of_left_out(left_out: Iterable[tuple[str, Tensor]], min_sparsity: float
         min_sparsity: the share of zeros from which on the zeros of a matrix are kept.
     """
     shares = {name: matrix_sparsity(weight) for name, weight in left_out}
-    found = {name: share for name, share in shares.items() if 0 < share < 1}
-    if found:
-        named = [f"{name} ({share:.2%} zeros)" for name, share in found.items()]
+    matrices = {name: share for name, share in shares.items() if 0 < share < 1}
+    if matrices:
+        named = [f"{name} ({share:.2%} zeros)" for name, share in matrices.items()]
         more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
         warnings.warn(
             f"the zeros of {', '.join(named[:_MOST_NAMED])}{more} may be lost, because each has a "
@@ -61,7 +61,7 @@ def warn_of_left_out(left_out: Iterable[tuple[str, Tensor]], min_sparsity: float
             "keep them",
             stacklevel=3,
         )
-    return list(found)
+    return list(matrices)
 
 
 def matrix_sparsity(tensor: Tensor) -> float:

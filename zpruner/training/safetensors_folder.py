@@ -47,8 +47,8 @@ def _indexed(folder: Path) -> dict[str, Path]:
 
 
 def _listed(folder: Path) -> dict[str, Path]:
-    found: dict[str, Path] = {}
+    paths: dict[str, Path] = {}
     for path in sorted(folder.glob("*.safetensors")):
         with safe_open(path, "pt") as file:
-            found |= dict.fromkeys(file.keys(), path)
-    return found
+            paths |= dict.fromkeys(file.keys(), path)
+    return paths

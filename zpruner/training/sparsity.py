@@ -98,6 +98,6 @@ def _counterpart(name: str, tensor: Tensor, tensors: Mapping[str, Tensor]) -> Te
 
 def _tensors(model: Tensors) -> Mapping[str, Tensor]:
     if isinstance(model, nn.Module):
-        found: dict[str, Tensor] = model.state_dict()
-        return found
+        state: dict[str, Tensor] = model.state_dict()
+        return state
     return model if isinstance(model, Mapping) else SafetensorsFolder(Path(model))

@@ -90,7 +90,7 @@ def keep_zeros(
     """
     optimizer = _stepping(optimizer)
     kept = zero_masks(model, min_sparsity) if masks is None else masks
-    trained = {id(one) for group in optimizer.param_groups for one in group["params"]}
+    trained = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
     zeros = [
         (parameter, ~mask.to(parameter.device))
         for parameter, mask in _pairs(model, kept)
@@ -108,7 +108,7 @@ def keep_zeros(
     if masks is not None:
         return ZeroHooks(optimizer, zeros)
     # The row of a padding token is zero in most embeddings, and has no gradient.
-    seen = {id(one.weight) for one in model.modules() if isinstance(one, nn.Embedding)}
+    seen = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
     others = [
         (name, parameter)
         for name, parameter in model.named_parameters()

@@ -106,8 +106,8 @@ class GradualPruning:
         steps = prune_model(job, folder, self._cached, start, end, earlier)
         number = (increment.number, increment.total)
 
-        def numbered(one: JobProgress) -> Iterator[JobProgress]:
-            yield replace(one, step=number)
+        def numbered(progress: JobProgress) -> Iterator[JobProgress]:
+            yield replace(progress, step=number)
 
         return (yield from mapped(steps, numbered))
 
@@ -143,6 +143,6 @@ class GradualPruning:
         drawn = {"training": windows.training.ids, "held_out": windows.held_out.ids}
         return parts | {
             "recovery": plain_values(job.recovery),
-            "recovery_windows": {name: ids_digest(one) for name, one in drawn.items()},
+            "recovery_windows": {name: ids_digest(token_ids) for name, token_ids in drawn.items()},
             "recovery_code": code_digest(Path(recovery.__path__[0])),
         }

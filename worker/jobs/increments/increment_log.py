@@ -71,20 +71,20 @@ class IncrementLog:
             is_usable, self.finished = False, []
         if folder.exists() and not is_usable:
             shutil.rmtree(folder)
-        restored = [one.as_json() for one in self.finished]
+        restored = [increment.as_json() for increment in self.finished]
         self._log.rewrite([{"fingerprint": fingerprint}, *restored])
         self._delete_unneeded()
 
     @property
     def kept(self) -> FinishedIncrement:
         """The last increment that the gate has passed, or the first one; there has to be one."""
-        passed = [one for one in self.finished if not one.failures]
+        passed = [increment for increment in self.finished if not increment.failures]
         return passed[-1] if passed else self.finished[0]
 
     @property
     def is_stopped(self) -> bool:
         """Whether the gate has stopped the job."""
-        return any(one.failures for one in self.finished)
+        return any(increment.failures for increment in self.finished)
 
     def folder_of(self, number: int) -> Path:
         """Return the folder of the model that an increment makes."""

@@ -52,6 +52,8 @@ class PrunedModel:
             "dense_losses": tuple(fields["dense_losses"]),
             "increment": Increment(**fields["increment"]),
             "warnings": tuple(fields["warnings"]),
-            "probabilities": None if (found := fields["probabilities"]) is None else tuple(found),
+            "probabilities": None
+            if (probabilities := fields["probabilities"]) is None
+            else tuple(probabilities),
         }
         return cls(**{**fields, **parsed})

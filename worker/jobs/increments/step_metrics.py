@@ -59,17 +59,17 @@ def gradual_metrics(
 
     Durations are those of all steps, and peaks of memory the highest of any step.
     """
-    each = [one.model.metrics for one in finished]
+    each = [increment.model.metrics for increment in finished]
     metrics = kept.model.metrics | {"dense_loss_known": each[0]["dense_loss_known"]}
     for name in _SUMS:
-        values = [one[name] for one in each]
+        values = [step[name] for step in each]
         metrics[name] = None if None in values else sum(values)
     for name in _PEAKS:
         if name in metrics:
-            metrics[name] = max(one[name] for one in each)
-    stopped = next((one.number for one in finished if one.failures), None)
+            metrics[name] = max(step[name] for step in each)
+    stopped = next((increment.number for increment in finished if increment.failures), None)
     return metrics | {
-        "steps": [step_result(one) for one in finished],
+        "steps": [step_result(increment) for increment in finished],
         "kept_step": kept.number,
         "stopped_at_step": stopped,
     }
@@ -77,7 +77,7 @@ def gradual_metrics(
 
 def stopped_warning(finished: Sequence[FinishedIncrement], kept: FinishedIncrement) -> list[str]:
     """Return a sentence that says why the gate has stopped a job; none if it has not."""
-    stopped = next((one for one in finished if one.failures), None)
+    stopped = next((increment for increment in finished if increment.failures), None)
     if stopped is None:
         return []
     reason, total = " and ".join(stopped.failures), stopped.model.increment.total

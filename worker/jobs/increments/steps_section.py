@@ -26,7 +26,7 @@ def steps_section(metrics: Mapping[str, Any]) -> str:
     """Return the section with a table of the steps; empty if the job pruned its model at once."""
     if "steps" not in metrics:
         return ""
-    rows = "\n".join(_row(one, metrics["kept_step"]) for one in metrics["steps"])
+    rows = "\n".join(_row(step, metrics["kept_step"]) for step in metrics["steps"])
     return _SECTION.format(rows=rows)
 
 

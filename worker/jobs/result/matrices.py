@@ -10,18 +10,20 @@ from zpruner.files.certificate import Matrix
 
 def pruned_matrices(meta_model: MetaModel, blocks: Iterable[BlockResult]) -> list[Matrix]:
     """Return each tensor of the checkpoint that holds a pruned matrix, or several of them."""
-    found = (
+    matrices = (
         matrix
         for block in blocks
         for matrix in _of_block(meta_model, block.index, [layer.name for layer in block.layers])
     )
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(matrices))
 
 
 def all_matrices(meta_model: MetaModel) -> list[Matrix]:
     """Return each tensor of the checkpoint that holds a matrix of a block, pruned or not."""
     blocks = range(len(meta_model.blocks))
-    return list(dict.fromkeys(one for index in blocks for one in _of_block(meta_model, index)))
+    return list(
+        dict.fromkeys(matrix for index in blocks for matrix in _of_block(meta_model, index))
+    )
 
 
 def _of_block(

@@ -23,11 +23,11 @@ def result_warnings(recipe: Recipe, meta_model: MetaModel) -> list[str]:
         recipe: the recipe, which fits the model.
         meta_model: the model that is pruned.
     """
-    found = list(_of_quantization(recipe, meta_model))
+    sentences = list(_of_quantization(recipe, meta_model))
     if recipe.removal is None or (reduction := recipe.cut(meta_model)) is None:
-        return found
-    found += _of_heads(recipe.removal, meta_model, reduction)
-    return [*found, *_of_widths(recipe.removal, meta_model, reduction)]
+        return sentences
+    sentences += _of_heads(recipe.removal, meta_model, reduction)
+    return [*sentences, *_of_widths(recipe.removal, meta_model, reduction)]
 
 
 def _of_heads(removal: Removal, meta_model: MetaModel, reduction: Reduction) -> Iterator[str]:
@@ -49,11 +49,11 @@ def _of_widths(removal: Removal, meta_model: MetaModel, reduction: Reduction) ->
     before, after = list[tuple[str, int]](), list[tuple[str, int]]()
     for index, block in enumerate(meta_model.blocks):
         name, kept = meta_model.block_name(index), reduction.kept[index]
-        units = {one.name: one for one in removal.units(block, meta_model.config)}
+        units = {kind.name: kind for kind in removal.units(block, meta_model.config)}
         for layer in linear_layers(block):
             before.append((f"{name}.{layer.name}", layer.inputs))
-            one = units.get(layer.name)
-            left = layer.inputs if one is None else kept[one.name] * layer.inputs // one.count
+            kind = units.get(layer.name)
+            left = layer.inputs if kind is None else kept[kind.name] * layer.inputs // kind.count
             after.append((f"{name}.{layer.name}", left))
     size, was = _group_size(after), _group_size(before)
     if was is None or not _is_quantizable(meta_model) or (size or 0) >= min(was, _FEWEST):

@@ -51,11 +51,15 @@ def write_probabilities(
 ) -> None:
     """Add the probabilities of all units of a model, in the order of `ModelUnits`, to ``out``."""
     modules = [
-        _Module(block=one.block, units=one.name, probabilities=probabilities[one.start : one.end])
-        for one in _modules(meta_model, recipe)
+        _Module(
+            block=module.block,
+            units=module.name,
+            probabilities=probabilities[module.start : module.end],
+        )
+        for module in _modules(meta_model, recipe)
     ]
-    found = _Search(config_sha256=file_digest(model.path / CONFIG), modules=tuple(modules))
-    (out / PROBABILITIES).write_text(json.dumps(found.model_dump()) + "\n")
+    search = _Search(config_sha256=file_digest(model.path / CONFIG), modules=tuple(modules))
+    (out / PROBABILITIES).write_text(json.dumps(search.model_dump()) + "\n")
 
 
 def read_probabilities(
@@ -67,16 +71,16 @@ def read_probabilities(
         SpecRefusedError: the file is of another model, or not what a search writes.
     """
     try:
-        found = _Search.model_validate_json(start.content)
+        search = _Search.model_validate_json(start.content)
     except ValidationError as error:
         reason = f"its {PROBABILITIES} is not what a search writes: {error.errors()[0]['msg']}"
         remedy = "Name a result that has not been changed."
         raise _refused(start, "no_search", reason, remedy) from None
-    if differences := list(_differences(found, model, meta_model, recipe)):
+    if differences := list(_differences(search, model, meta_model, recipe)):
         reason = f"its search was that of another model: {differences[0]}"
         remedy = "Name a pgp job on the same model, or leave search_start out."
         raise _refused(start, "other_model", reason, remedy)
-    return tuple(chain.from_iterable(one.probabilities for one in found.modules))
+    return tuple(chain.from_iterable(module.probabilities for module in search.modules))
 
 
 def _modules(meta_model: MetaModel, recipe: Recipe) -> list[Module]:
@@ -86,13 +90,15 @@ def _modules(meta_model: MetaModel, recipe: Recipe) -> list[Module]:
 
 
 def _differences(
-    found: _Search, model: ModelFolder, meta_model: MetaModel, recipe: Recipe
+    search: _Search, model: ModelFolder, meta_model: MetaModel, recipe: Recipe
 ) -> Iterator[str]:
     """Say how the searched model differs from the one to prune."""
-    if (digest := file_digest(model.path / CONFIG)) != found.config_sha256:
-        yield f"the sha256 of its {CONFIG} is {found.config_sha256[:12]}…, not {digest[:12]}…"
-    own = [(one.block, one.name, one.units.count) for one in _modules(meta_model, recipe)]
-    earlier = [(one.block, one.units, len(one.probabilities)) for one in found.modules]
+    if (digest := file_digest(model.path / CONFIG)) != search.config_sha256:
+        yield f"the sha256 of its {CONFIG} is {search.config_sha256[:12]}…, not {digest[:12]}…"
+    own = [
+        (module.block, module.name, module.units.count) for module in _modules(meta_model, recipe)
+    ]
+    earlier = [(module.block, module.units, len(module.probabilities)) for module in search.modules]
     if earlier != own:
         yield "its blocks have other units"
 

@@ -45,9 +45,9 @@ class WrittenWeights:
     def report(self) -> dict[str, Any]:
         """Return the matrices that were read, and those that break the requested pattern."""
         return {
-            "matrices": [one.tensor for one in self.matrices if not one.transposed],
-            "transposed": [one.tensor for one in self.matrices if one.transposed],
-            "broken": [vars(one) for one in self._broken],
+            "matrices": [matrix.tensor for matrix in self.matrices if not matrix.transposed],
+            "transposed": [matrix.tensor for matrix in self.matrices if matrix.transposed],
+            "broken": [vars(matrix) for matrix in self._broken],
         }
 
     @property
@@ -99,14 +99,14 @@ def written_weights(
         blocks: the results of its blocks, which name the pruned matrices.
         shards: the files, as a `WeightMeasure` has measured them.
     """
-    found = {name: counts for shard in shards for name, counts in _measured(shard).items()}
+    measures = {name: counts for shard in shards for name, counts in _measured(shard).items()}
     matrices = [] if job.recipe.is_cut else pruned_matrices(job.meta_model, blocks)
     certificate = Certificate(_patterns(job))
     for matrix in matrices:
         certificate.count(
             {
                 GroupPattern.parse(text): BrokenMatrix(matrix.tensor, *counts)
-                for text, counts in found[matrix.tensor].items()
+                for text, counts in measures[matrix.tensor].items()
             }
         )
     size = sum(shard.size_bytes for shard in shards)

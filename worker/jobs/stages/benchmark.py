@@ -59,5 +59,5 @@ class BenchmarkStage(Stage):
             return [JobProgress(Phase.evaluating, start + (end - start) * done)]
 
         measured = compare(self.runtime, self.job.model.path, model.folder, self.prompt)
-        found = yield from mapped(measured, progress_of)
-        return Measured(found.metrics(), found.report())
+        comparison = yield from mapped(measured, progress_of)
+        return Measured(comparison.metrics(), comparison.report())

@@ -27,14 +27,14 @@ class BinarizeStage(Stage):
     def results(self, model: WrittenModel) -> Measured:
         """Return metrics per weight, the settings, and how many of eight each block keeps."""
         layers = [layer for block in model.blocks for layer in block.layers]
-        counts = [one for layer in layers if (one := layer.binarized) is not None]
+        counts = [count for layer in layers if (count := layer.binarized) is not None]
         weights = sum(layer.weights for layer in layers)
         measured = {
             "kept": sum(_kept(layer) * layer.weights for layer in layers) / weights,
-            "bits_per_weight": sum(one.total for one in counts) / weights,
+            "bits_per_weight": sum(count.total for count in counts) / weights,
         }
         for name in _COUNTS:
-            measured[f"{name}_per_weight"] = sum(getattr(one, name) for one in counts) / weights
+            measured[f"{name}_per_weight"] = sum(getattr(count, name) for count in counts) / weights
         kept = [_kept(block.layers[0]) if block.layers else None for block in model.blocks]
         report = asdict(self.settings) | {"kept_of_blocks": kept}
         return Measured({self.part: measured}, report)

@@ -95,7 +95,7 @@ class JobStages:
     def config_entry(self) -> Mapping[str, Any] | None:
         """Return the entry of config.json about how the weights are stored; None for none."""
         entries = (stage.config_entry() for stage in self.stages)
-        return next((one for one in entries if one is not None), None)
+        return next((entry for entry in entries if entry is not None), None)
 
     def _stage(self, kind: type[Stage]) -> Stage | None:
         return next((stage for stage in self.stages if isinstance(stage, kind)), None)

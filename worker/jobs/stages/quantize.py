@@ -31,15 +31,15 @@ class QuantizeStage(Stage):
         matrices that no token reached.
         """
         layers = [layer for block in model.blocks for layer in block.quantized]
-        size = sum(one.bytes for one in layers)
-        squares = [one.error**2 for one in layers if one.error is not None]
+        size = sum(layer.bytes for layer in layers)
+        squares = [layer.error**2 for layer in layers if layer.error is not None]
         measured = {
             "bits": self.scheme.bits,
             "group_size": self.scheme.group_size,
             "bytes": size,
-            "bits_per_weight": 8 * size / sum(one.weights for one in layers),
+            "bits_per_weight": 8 * size / sum(layer.weights for layer in layers),
             "error": math.sqrt(sum(squares) / len(squares)) if squares else None,
-            "fallbacks": sum(one.fallback is not None for one in layers),
+            "fallbacks": sum(layer.fallback is not None for layer in layers),
         }
         report = asdict(self.scheme) | {"config": self.config_entry()}
         return Measured({self.part: measured}, report)

@@ -58,7 +58,7 @@ class RotateStage(Stage):
 
     def results(self, model: WrittenModel) -> Measured:
         """Return the numbers of rotations that were used, and all choices."""
-        values = [int(one["is_rotated"]) for one in self.choices["values"]]
+        values = [int(choice["is_rotated"]) for choice in self.choices["values"]]
         residual = int(self.choices["residual"]["is_rotated"])
         counts = {"residual": residual, "values": sum(values), "blocks": len(values)}
         return Measured({self.part: counts}, self.choices)

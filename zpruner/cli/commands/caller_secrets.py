@@ -54,9 +54,9 @@ def rm(
 
 def _table(secrets: Sequence[Secret]) -> Table:
     table = Table("name", "key", "set", "last used")
-    for one in secrets:
-        last_set = one.replaced_at or one.created_at
-        table.add_row(one.name, one.created_by, _when(last_set), _when(one.last_used_at))
+    for secret in secrets:
+        last_set = secret.replaced_at or secret.created_at
+        table.add_row(secret.name, secret.created_by, _when(last_set), _when(secret.last_used_at))
     return table
 
 

@@ -49,7 +49,9 @@ def rm(
 
 def _table(datasets: Sequence[Dataset]) -> Table:
     table = Table("dataset", "name", "bytes", "description")
-    for one in datasets:
-        size = "" if one.size_bytes is None else f"{one.size_bytes:,}"
-        table.add_row(one.dataset, one.name or "", size, one.description or one.media_type)
+    for dataset in datasets:
+        size = "" if dataset.size_bytes is None else f"{dataset.size_bytes:,}"
+        table.add_row(
+            dataset.dataset, dataset.name or "", size, dataset.description or dataset.media_type
+        )
     return table

@@ -88,7 +88,7 @@ def list_jobs(
     """List jobs, newest first by default."""
     filters: Filters = {"status": status, "model": model, "method": method, "parent": parent}
     filters |= {"sweep": sweep, "verdict": verdict, "created_by": created_by}
-    filters["labels"] = dict(pair_of(one, "--label") for one in label or ())
+    filters["labels"] = dict(pair_of(text, "--label") for text in label or ())
     filters |= {"created_after": created_after, "created_before": created_before, "q": q}
     with connect() as client:
         if facets:
@@ -124,7 +124,7 @@ def cancel(
 ) -> None:
     """Cancel jobs: those with the ids, or all that match the options and have not ended."""
     filters: CancelFilters = {"status": status, "model": model, "sweep": sweep, "q": q}
-    filters["labels"] = dict(pair_of(one, "--label") for one in label or ())
+    filters["labels"] = dict(pair_of(text, "--label") for text in label or ())
     if bool(job_ids) == any(filters.values()):
         problem = "name either ids of jobs, or a filter such as --status queued or --label team=nlp"
         raise typer.BadParameter(problem, param_hint="JOB_IDS")
@@ -218,7 +218,7 @@ def edit(
     as_json: JsonOption = False,
 ) -> None:
     """Change a job's name, labels or priority."""
-    labels: dict[str, str | None] = dict(pair_of(one, "--label") for one in label or ())
+    labels: dict[str, str | None] = dict(pair_of(text, "--label") for text in label or ())
     labels |= dict.fromkeys(remove_label or ())
     given: dict[str, Any] = {"name": name, "labels": labels or None, "priority": priority}
     changes = {field: value for field, value in given.items() if value is not None}
@@ -236,13 +236,13 @@ def result(job_id: JobArgument, as_json: JsonOption = False) -> None:
     """Show the metrics and files of a job that has succeeded."""
     with connect() as client:
         try:
-            found = client.jobs.result(job_id)
+            job_result = client.jobs.result(job_id)
         except ProblemError as error:
             if error.problem.code != "not_succeeded":
                 raise
             stderr.print(str(error), markup=False)
             raise typer.Exit(exit_code(client.jobs.get(job_id))) from None
-    print_response(found, as_json, result_text)
+    print_response(job_result, as_json, result_text)
 
 
 @app.command()
@@ -265,8 +265,8 @@ def download(
     with connect() as client:
         job = client.jobs.get(job_id)
         try:
-            found = client.jobs.download(job_id, folder, parallel=parallel, format=format)
-            paths = [str(one) for one in found]
+            files = client.jobs.download(job_id, folder, parallel=parallel, format=format)
+            paths = [str(file) for file in files]
         except OSError as error:
             hint = "name a writable folder with enough space"
             stderr.print(f"{error.filename or folder}: {error.strerror}; {hint}", markup=False)

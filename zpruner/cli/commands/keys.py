@@ -80,8 +80,8 @@ def rotate(
 def me(as_json: JsonOption = False) -> None:
     """Show the owner and scopes of ZPRUNER_API_KEY, and how much of its quotas is used."""
     with connect() as client:
-        found = client.me()
-    print_response(found, as_json, _identity)
+        identity = client.me()
+    print_response(identity, as_json, _identity)
 
 
 def _print_secret(made: NewKey, as_json: bool) -> None:
@@ -96,9 +96,9 @@ def _table(keys: Sequence[Key]) -> Table:
     return table
 
 
-def _identity(found: Me) -> str:
-    lines = [f"{found.name}: {' '.join(found.scopes)}"]
-    for name, share in (found.quotas or {}).items():
+def _identity(identity: Me) -> str:
+    lines = [f"{identity.name}: {' '.join(identity.scopes)}"]
+    for name, share in (identity.quotas or {}).items():
         bound = "unlimited" if share.allowed is None else f"of {share.allowed:,g}"
         lines.append(f"  {name}: {share.used:,g}, {bound}")
     return "\n".join(lines)

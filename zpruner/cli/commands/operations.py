@@ -44,16 +44,16 @@ def logs(
 def workers(as_json: JsonOption = False) -> None:
     """List the workers."""
     with connect() as client:
-        found = client.workers.list()
-    print_response(found, as_json, _workers_table)
+        rows = client.workers.list()
+    print_response(rows, as_json, _workers_table)
 
 
 @app.command()
 def queues(as_json: JsonOption = False) -> None:
     """List the queues."""
     with connect() as client:
-        found = client.workers.queues()
-    print_response(found, as_json, _queues_table)
+        rows = client.workers.queues()
+    print_response(rows, as_json, _queues_table)
 
 
 @app.command()
@@ -72,17 +72,17 @@ def undrain(worker_id: WorkerArgument, as_json: JsonOption = False) -> None:
 
 def _workers_table(workers: Sequence[Worker]) -> Table:
     table = Table("id", "name", "state", "queues", "device", "job", "last heartbeat", "extras")
-    for one in workers:
-        cells = (one.id, one.name, one.state, ",".join(one.queues), one.device or "")
-        extras = ",".join(one.extras or ())
-        table.add_row(*cells, one.job_id or "", f"{one.heartbeat_at:%F %T}", extras)
+    for worker in workers:
+        cells = (worker.id, worker.name, worker.state, ",".join(worker.queues), worker.device or "")
+        extras = ",".join(worker.extras or ())
+        table.add_row(*cells, worker.job_id or "", f"{worker.heartbeat_at:%F %T}", extras)
     return table
 
 
 def _queues_table(queues: Sequence[Queue]) -> Table:
     table = Table("name", "waiting", "running", "workers", "oldest", "devices")
-    for one in queues:
-        oldest = "" if one.oldest_age_seconds is None else f"{one.oldest_age_seconds:.0f} s"
-        figures = (str(one.depth), str(one.running), str(one.workers), oldest)
-        table.add_row(one.name, *figures, ", ".join(one.devices))
+    for queue in queues:
+        oldest = "" if queue.oldest_age_seconds is None else f"{queue.oldest_age_seconds:.0f} s"
+        figures = (str(queue.depth), str(queue.running), str(queue.workers), oldest)
+        table.add_row(queue.name, *figures, ", ".join(queue.devices))
     return table

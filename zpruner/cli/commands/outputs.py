@@ -28,17 +28,24 @@ def outputs(
             client.jobs.cancel_output(job_id, cancel)
         if retry is not None:
             client.jobs.retry_output(job_id, retry)
-        found = client.jobs.outputs(job_id)
-    print_response(found, as_json, _table)
+        rows = client.jobs.outputs(job_id)
+    print_response(rows, as_json, _table)
 
 
-def _table(found: Sequence[Output]) -> Table:
+def _table(rows: Sequence[Output]) -> Table:
     table = Table("n", "target", "state", "sent", "attempts", "result")
-    for one in found:
-        sent = f"{size_text(one.progress.bytes_sent)} of {size_text(one.progress.bytes_total)}"
-        reason = one.error.detail if one.error else ""
+    for output in rows:
+        sent = (
+            f"{size_text(output.progress.bytes_sent)} of {size_text(output.progress.bytes_total)}"
+        )
+        reason = output.error.detail if output.error else ""
         table.add_row(
-            str(one.index), _name(one), one.state, sent, str(one.attempts), one.url or reason
+            str(output.index),
+            _name(output),
+            output.state,
+            sent,
+            str(output.attempts),
+            output.url or reason,
         )
     return table
 

@@ -28,7 +28,9 @@ from zpruner.client.models.planning import Sweep
 
 SEVERAL = "One value, or several: A,B,C; or a list as JSON: '[\"owl\", [0.4, 0.6]]'."
 LISTS = "Glob of layers to leave alone; or several lists of globs as JSON: '[[], [\"*.o_proj\"]]'."
-SWEEP_FIELDS = {one.name: one for one in (*JOB_FIELDS, *SUBMISSION) if one.part_of not in VARIED}
+SWEEP_FIELDS = {
+    option.name: option for option in (*JOB_FIELDS, *SUBMISSION) if option.part_of not in VARIED
+}
 SWEEP_FIELDS |= {name: FieldOption(name, SEVERAL) for name in VARIED}
 SWEEP_FIELDS |= {name: FieldOption(name, LISTS, is_repeated=True) for name in VARIED_LISTS}
 
@@ -51,13 +53,13 @@ def estimate(fields: dict[str, Any], as_json: JsonOption = False) -> None:
     """Estimate the memory and time of a job without submitting it."""
     with connect() as client:
         try:
-            found = client.estimate(**fields)
+            forecast = client.estimate(**fields)
         except TimeoutError as error:
             stderr.print(str(error), markup=False)
             raise typer.Exit(TIMED_OUT) from None
-    notes = [f"warning: {one}" for one in found.warnings]
-    notes += [f"hint: {one}" for one in found.hints]
-    print_response(found, as_json, estimate_text, notes)
+    notes = [f"warning: {warning}" for warning in forecast.warnings]
+    notes += [f"hint: {hint}" for hint in forecast.hints]
+    print_response(forecast, as_json, estimate_text, notes)
 
 
 @app.command()
@@ -69,9 +71,12 @@ def compare(
     if len(job_ids) < 2:
         raise typer.BadParameter("name two jobs or more", param_hint="job_ids")
     with connect() as client:
-        found = client.compare(*job_ids)
+        comparison = client.compare(*job_ids)
     print_response(
-        found, as_json, comparison_table, [f"not comparable: {one}" for one in found.reasons]
+        comparison,
+        as_json,
+        comparison_table,
+        [f"not comparable: {reason}" for reason in comparison.reasons],
     )
 
 
@@ -143,7 +148,7 @@ def _values(name: str, text: str, *more: str) -> list[Any]:
     pairs, each is text or a pair instead. A pair is written as for a single job: ``owl:0.15``.
     """
     if not text.startswith("["):
-        return [_value(name, one) for one in text.split(",")]
+        return [_value(name, part) for part in text.split(",")]
     try:
         values = json.loads(text)
     except ValueError as error:
@@ -156,5 +161,5 @@ def _values(name: str, text: str, *more: str) -> list[Any]:
 
 
 def _value(name: str, text: str) -> Any:
-    option = next((one for one in JOB_FIELDS if one.name == name), None)
+    option = next((field for field in JOB_FIELDS if field.name == name), None)
     return option.read_one(text) if option and option.pair else value_of(text)

@@ -93,8 +93,8 @@ def _submit(
 def _print(
     job: Job, files: Sequence[FileComparison], changed: Sequence[str], as_json: bool
 ) -> None:
-    for one in changed:
-        stderr.print(f"warning: {one}", markup=False)
+    for condition in changed:
+        stderr.print(f"warning: {condition}", markup=False)
     if as_json:
         compared = [file.model_dump(mode="json") for file in files]
         print_json({"job_id": job.id, "files": compared, "warnings": list(changed)})

@@ -19,8 +19,8 @@ app = typer.Typer()
 def storage(as_json: JsonOption = False) -> None:
     """Show how much storage the files of finished jobs take, by model and by label."""
     with connect() as client:
-        found = client.storage.use()
-    print_response(found, as_json, _storage_table)
+        use = client.storage.use()
+    print_response(use, as_json, _storage_table)
 
 
 @app.command()
@@ -39,8 +39,8 @@ def retention(
     """Show whose files the retention rules would delete now, and why; delete nothing."""
     tried = None if rules is None else _rules_in(rules)
     with connect() as client:
-        found = client.storage.retention(rules=tried, limit=limit)
-    print_response(found, as_json, _retention_table, [_retention_note(found)])
+        preview = client.storage.retention(rules=tried, limit=limit)
+    print_response(preview, as_json, _retention_table, [_retention_note(preview)])
 
 
 @app.command()
@@ -78,20 +78,22 @@ def _storage_table(use: StorageUse) -> Table:
     if use.free_bytes is not None:
         table.add_row("free", "", "", size_text(use.free_bytes))
     for what, uses in (("model", use.models), ("label", use.labels)):
-        for one in uses:
-            table.add_row(what, one.name, str(one.jobs), size_text(one.bytes))
+        for share in uses:
+            table.add_row(what, share.name, str(share.jobs), size_text(share.bytes))
     return table
 
 
-def _retention_table(found: Retention) -> Table:
+def _retention_table(preview: Retention) -> Table:
     table = Table("job", "ended", "size", "rule", "reason")
-    for one in found.deletions:
-        ended = f"{one.finished_at:%F %T}"
-        table.add_row(one.job_id, ended, size_text(one.bytes), one.rule, one.reason)
+    for deletion in preview.deletions:
+        ended = f"{deletion.finished_at:%F %T}"
+        table.add_row(
+            deletion.job_id, ended, size_text(deletion.bytes), deletion.rule, deletion.reason
+        )
     return table
 
 
-def _retention_note(found: Retention) -> str:
-    if not found.rules:
+def _retention_note(preview: Retention) -> str:
+    if not preview.rules:
         return "there are no retention rules: files are kept until their job is deleted"
-    return f"would delete the files of {found.jobs:,} jobs, {size_text(found.bytes)}"
+    return f"would delete the files of {preview.jobs:,} jobs, {size_text(preview.bytes)}"

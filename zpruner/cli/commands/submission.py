@@ -44,4 +44,6 @@ def create(client: Client, request: dict[str, Any]) -> Job:
 def _preview(client: Client, request: dict[str, Any], as_json: bool) -> None:
     request.pop("idempotency_key", None)
     preview = client.jobs.preview(**request)
-    print_response(preview, as_json, preview_text, [f"warning: {one}" for one in preview.warnings])
+    print_response(
+        preview, as_json, preview_text, [f"warning: {warning}" for warning in preview.warnings]
+    )

@@ -122,8 +122,8 @@ def deliveries(
 ) -> None:
     """List the authenticated calls to a trigger, newest first."""
     with connect() as client:
-        found = client.triggers.deliveries(trigger_id, limit=limit)
-    print_response(found, as_json, _deliveries_table)
+        rows = client.triggers.deliveries(trigger_id, limit=limit)
+    print_response(rows, as_json, _deliveries_table)
 
 
 def _read(text: str, option: str) -> Any:
@@ -136,10 +136,12 @@ def _read(text: str, option: str) -> Any:
 
 
 def _filter(pairs: Sequence[str] | None) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    conditions: dict[str, Any] = {}
     for pointer, value in _pairs(pairs, "--filter"):
-        found.setdefault(pointer, []).append(_value(value))
-    return {pointer: one if len(one) > 1 else one[0] for pointer, one in found.items()}
+        conditions.setdefault(pointer, []).append(_value(value))
+    return {
+        pointer: values if len(values) > 1 else values[0] for pointer, values in conditions.items()
+    }
 
 
 def _map(pairs: Sequence[str] | None) -> dict[str, str]:
@@ -147,7 +149,7 @@ def _map(pairs: Sequence[str] | None) -> dict[str, str]:
 
 
 def _pairs(pairs: Sequence[str] | None, option: str) -> list[tuple[str, str]]:
-    parts = [one.partition("=") for one in pairs or ()]
+    parts = [pair.partition("=") for pair in pairs or ()]
     if wrong := [name for name, equals, _ in parts if not equals]:
         raise typer.BadParameter(f"{wrong[0]} is not NAME=VALUE", param_hint=option)
     return [(name, value) for name, _, value in parts]
@@ -169,7 +171,7 @@ def _print_secret(made: NewTrigger, as_json: bool) -> None:
 
 def _text(trigger: Trigger) -> str:
     lines = [f"{trigger.id} {trigger.name}: {trigger.source}, POST {trigger.hook}"]
-    lines += [f"if {pointer} is {json.dumps(one)}" for pointer, one in trigger.filter.items()]
+    lines += [f"if {pointer} is {json.dumps(value)}" for pointer, value in trigger.filter.items()]
     lines += [f"{name}: {json.dumps(value)}" for name, value in trigger.job.items()]
     lines += [f"{name}: from {pointer}" for name, pointer in trigger.map.items()]
     return "\n  ".join(lines)
@@ -181,14 +183,22 @@ def _test_text(tried: TriggerTest) -> str:
 
 def _table(triggers: Sequence[Trigger]) -> Table:
     table = Table("id", "name", "source", "created")
-    for one in triggers:
-        table.add_row(one.id, one.name, one.source, f"{one.created_at:%F %T}")
+    for trigger in triggers:
+        table.add_row(trigger.id, trigger.name, trigger.source, f"{trigger.created_at:%F %T}")
     return table
 
 
 def _deliveries_table(deliveries: Sequence[TriggerDelivery]) -> Table:
     table = Table("at", "outcome", "job", "reason", "delivery")
-    for one in deliveries:
-        reason = one.reason or (one.problem.detail if one.problem is not None else "")
-        table.add_row(f"{one.created_at:%F %T}", one.outcome, one.job_id, reason, one.delivery_id)
+    for delivery in deliveries:
+        reason = delivery.reason or (
+            delivery.problem.detail if delivery.problem is not None else ""
+        )
+        table.add_row(
+            f"{delivery.created_at:%F %T}",
+            delivery.outcome,
+            delivery.job_id,
+            reason,
+            delivery.delivery_id,
+        )
     return table

@@ -35,10 +35,10 @@ def verify(
     _refuse_links(folder)
     expected = read_statement(folder, "FOLDER").digests
     error = _signature_error(folder, public_key) if public_key else None
-    found = {
+    digests = {
         name: file_sha256(path) for name, path in _files(folder).items() if name not in UNLISTED
     }
-    files = compare_digests(expected, found)
+    files = compare_digests(expected, digests)
     print_response(files, as_json, comparison_table)
     print_differing(files, "all files are as the job wrote them")
     if public_key:

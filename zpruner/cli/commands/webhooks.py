@@ -119,11 +119,11 @@ def deliveries(
         if delivery_id is not None:
             _print_delivery(client.webhooks.delivery(webhook_id, delivery_id), as_json)
             return
-        found = client.webhooks.deliveries(webhook_id, status=status, limit=limit)
+        rows = client.webhooks.deliveries(webhook_id, status=status, limit=limit)
     if as_json:
-        print_json([one.model_dump(mode="json", exclude=DETAILS) for one in found])
+        print_json([message.model_dump(mode="json", exclude=DETAILS) for message in rows])
     else:
-        print_table(_deliveries_table(found))
+        print_table(_deliveries_table(rows))
 
 
 @app.command()
@@ -148,7 +148,10 @@ def _print_id(delivery: Delivery, as_json: bool) -> None:
 
 
 def _print_delivery(delivery: Delivery, as_json: bool) -> None:
-    notes = [f"{one.at:%F %T}: {_response(one)}, {one.seconds:g} s" for one in delivery.log]
+    notes = [
+        f"{attempt.at:%F %T}: {_response(attempt)}, {attempt.seconds:g} s"
+        for attempt in delivery.log
+    ]
     notes.append(f"{delivery.status} after {delivery.attempts} attempts")
     print_response(delivery, as_json, lambda delivery: delivery.body or "", notes)
 
@@ -160,16 +163,24 @@ def _text(webhook: Webhook) -> str:
 
 def _table(webhooks: Sequence[Webhook]) -> Table:
     table = Table("id", "url", "events", "state", "description")
-    for one in webhooks:
-        table.add_row(one.id, one.url, " ".join(one.events), _state(one), one.description)
+    for webhook in webhooks:
+        table.add_row(
+            webhook.id, webhook.url, " ".join(webhook.events), _state(webhook), webhook.description
+        )
     return table
 
 
 def _deliveries_table(deliveries: Sequence[Delivery]) -> Table:
     table = Table("id", "at", "type", "job", "status", "attempts", "last response")
-    for one in deliveries:
-        cells = (one.type, one.job_id or "", one.status, str(one.attempts), _response(one.last))
-        table.add_row(one.id, f"{one.created_at:%F %T}", *cells)
+    for message in deliveries:
+        cells = (
+            message.type,
+            message.job_id or "",
+            message.status,
+            str(message.attempts),
+            _response(message.last),
+        )
+        table.add_row(message.id, f"{message.created_at:%F %T}", *cells)
     return table
 
 

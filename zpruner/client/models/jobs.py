@@ -173,7 +173,7 @@ class JobFields(ResponseModel):
     @property
     def is_being_delivered(self) -> bool:
         """Whether the result is still to be sent to a target."""
-        return any(one.state in UNSENT for one in self.outputs)
+        return any(output.state in UNSENT for output in self.outputs)
 
 
 class Preview(ResponseModel):

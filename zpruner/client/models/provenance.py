@@ -118,10 +118,12 @@ class Statement(ResponseModel):
         """
         definition = self.predicate.definition
         inputs, gate = definition.inputs, definition.conditions.get("gate")
-        expect = {one.name: one.digest.sha256 for one in inputs if one.digest.sha256 is not None}
+        expect = {
+            item.name: item.digest.sha256 for item in inputs if item.digest.sha256 is not None
+        }
         if with_versions:
-            expect |= {f"version/{name}": one for name, one in self.versions.items()}
-        commits = [one.digest.commit for one in inputs if one.digest.commit is not None]
+            expect |= {f"version/{name}": version for name, version in self.versions.items()}
+        commits = [item.digest.commit for item in inputs if item.digest.commit is not None]
         pinned = {"revision": commits[0]} if commits else {}
         return {"expect": expect} | pinned | ({"gate": gate} if gate else {})
 
@@ -170,8 +172,8 @@ def _outcome(before: str | None, after: str | None, *, is_excluded: bool) -> Out
 def changed_conditions(original: Statement, repeated: Statement) -> Iterator[str]:
     """Describe each version, and each other condition of a run, that differs between two runs."""
     before, after = (
-        one.versions | dict(_flat(one.predicate.definition.conditions))
-        for one in (original, repeated)
+        statement.versions | dict(_flat(statement.predicate.definition.conditions))
+        for statement in (original, repeated)
     )
     for name in sorted({*before, *after}):
         if before.get(name) != after.get(name):

@@ -29,7 +29,7 @@ class ProblemError(ServiceError):
 
     def __str__(self) -> str:
         # The detail of a field holds its value and remedy; the problem's own would repeat them.
-        fields = [f"{one.pointer}: {one.detail}" for one in self.problem.errors]
+        fields = [f"{error.pointer}: {error.detail}" for error in self.problem.errors]
         parts = fields or [self.problem.detail or self.problem.title, self.problem.hint or ""]
         return "\n".join(filter(None, parts))
 

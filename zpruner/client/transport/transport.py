@@ -215,12 +215,12 @@ class Transport(Generic[Mode]):
 
     async def rows(self, path: str, params: Params | None = None, limit: int | None = None) -> Any:
         """Return the rows of a list: at most ``limit`` rows, or all if ``limit`` is None."""
-        found = list[dict[str, Any]]()
+        rows = list[dict[str, Any]]()
         async for row in self.pages(path, params):
-            if limit is not None and len(found) >= limit:
+            if limit is not None and len(rows) >= limit:
                 break
-            found.append(row)
-        return found
+            rows.append(row)
+        return rows
 
     async def sleep_with_jitter(self, pause_s: float) -> None:
         """Sleep for ``pause_s`` ± 20 %, so that many clients do not retry at the same moment."""

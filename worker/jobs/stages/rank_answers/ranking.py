@@ -78,7 +78,7 @@ class RankAnswersStage(Stage):
             reason = "the model has no tokenizer"
             raise SpecRefusedError("rank_answers", True, UNFIT, reason, "Leave rank_answers out.")
         questions = _questions(job, asked, tokenizer)
-        prompts = [torch.tensor(tokenizer(one.prompt)["input_ids"]) for one in questions]
+        prompts = [torch.tensor(tokenizer(question.prompt)["input_ids"]) for question in questions]
         room = position_limit(job.meta_model) - MOST_TOKENS
         if (longest := max(map(len, prompts))) > room:
             reason = f"a question has {longest} tokens, and the model can answer 1 to {room}"
@@ -146,10 +146,13 @@ class RankAnswersStage(Stage):
 
     def _ranked(self, drawn: list[DrawnAnswers]) -> ModelRanking:
         """Train a ranker on half of the questions, and have it choose for the others."""
-        states = torch.stack([one.states for one in drawn])
+        states = torch.stack([answers.states for answers in drawn])
         pairs = zip(self.questions, drawn, strict=True)
         right = torch.tensor(
-            [[question.is_answered_by(text) for text in one.texts] for question, one in pairs]
+            [
+                [question.is_answered_by(text) for text in answers.texts]
+                for question, answers in pairs
+            ]
         )
         order = Random(0).sample(range(len(drawn)), len(drawn))  # noqa: S311 # the same for both
         training, held_out = order[: len(order) // 2], order[len(order) // 2 :]
@@ -187,15 +190,15 @@ def _questions(job: OpenedJob, asked: RankAnswersSpec, tokenizer: Any) -> list[S
         raise ValueError(f"{asked.dataset} is neither uploaded nor local")
     resources.require_unchanged(file)
     # All are read, so that a wrong one is an error with any number.
-    found = [own_question(one) for one in read_questions(file)]
-    if len(found) < FEWEST_QUESTIONS:
-        reason = f"it has {len(found)} questions, and at least {FEWEST_QUESTIONS} are needed"
+    questions = [own_question(question) for question in read_questions(file)]
+    if len(questions) < FEWEST_QUESTIONS:
+        reason = f"it has {len(questions)} questions, and at least {FEWEST_QUESTIONS} are needed"
         remedy = "Name more questions, or leave the dataset out for those that are built in."
         raise SpecRefusedError(FIELD, asked.dataset, "dataset_too_small", reason, remedy)
-    for number, question in enumerate(found, 1):
+    for number, question in enumerate(questions, 1):
         if (length := _answer_tokens(tokenizer, question.answer.strip())) > MOST_TOKENS:
             raise too_long_answer(file, number, f"{length} of the model's tokens")
-    return found[: asked.questions]
+    return questions[: asked.questions]
 
 
 def _answer_tokens(tokenizer: Any, answer: str) -> int:

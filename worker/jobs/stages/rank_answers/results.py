@@ -76,7 +76,7 @@ class MeasuredRanking:
         return {
             "accuracies": self.metrics()[ESTIMATE],
             "intervals": intervals,
-            "trained_on": {name: one.trained_on for name, one in models.items()},
+            "trained_on": {name: ranking.trained_on for name, ranking in models.items()},
             "block": self.block,
             "questions_sha256": self.digest,
         }
@@ -85,8 +85,8 @@ class MeasuredRanking:
         """Return one number per question for each accuracy, and for the drop of the rankers'."""
         models = {"dense": self.dense, "pruned": self.pruned}
         samples: dict[str, Sequence[float]] = {
-            f"{name}_{choice}": getattr(one, choice)
-            for name, one in models.items()
+            f"{name}_{choice}": getattr(ranking, choice)
+            for name, ranking in models.items()
             for choice in CHOICES
         }
         pairs = zip(self.dense.ranker, self.pruned.ranker, strict=True)

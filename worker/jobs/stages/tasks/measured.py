@@ -25,47 +25,49 @@ class MeasuredTasks:
 
     def metrics(self) -> dict[str, dict[str, Any]]:
         """Return the accuracies by metric and task; suites and groups have their tasks' mean."""
-        rows = {name: _accuracies(one) for name, one in self._with_accuracy().items()}
+        rows = {name: _accuracies(comparison) for name, comparison in self._with_accuracy().items()}
         for group, names in self.groups.items():
             members = [rows[name] for name in names if name in rows]
             if group not in rows and members:
                 rows[group] = _mean(members)
-        found: dict[str, dict[str, Any]] = {}
+        metrics: dict[str, dict[str, Any]] = {}
         for name, row in rows.items():
             for metric, value in row.items():
-                found.setdefault(metric, {})[name] = value
-        digests = {name: one.dense.items_sha256 for name, one in self.tasks.items()}
-        return found | {"items_sha256": digests}
+                metrics.setdefault(metric, {})[name] = value
+        digests = {name: comparison.dense.items_sha256 for name, comparison in self.tasks.items()}
+        return metrics | {"items_sha256": digests}
 
     def report(self) -> list[dict[str, Any]]:
         """Return all metrics of each task, and the items that only one of the models gets right."""
         return [
             {
                 "task": name,
-                "version": one.dense.version,
-                "dense": one.dense.metrics,
-                "pruned": one.pruned.metrics,
-                "items": len(one.dense.correct),
-                "lost": one.lost,
-                "gained": one.gained,
-                "acc_drop_interval": _drop_interval(one),
+                "version": comparison.dense.version,
+                "dense": comparison.dense.metrics,
+                "pruned": comparison.pruned.metrics,
+                "items": len(comparison.dense.correct),
+                "lost": comparison.lost,
+                "gained": comparison.gained,
+                "acc_drop_interval": _drop_interval(comparison),
             }
-            for name, one in self.tasks.items()
+            for name, comparison in self.tasks.items()
         ]
 
     def _with_accuracy(self) -> dict[str, TaskComparison]:
-        return {name: one for name, one in self.tasks.items() if one.dense.correct}
+        return {
+            name: comparison for name, comparison in self.tasks.items() if comparison.dense.correct
+        }
 
 
-def _accuracies(one: TaskComparison) -> dict[str, float]:
+def _accuracies(comparison: TaskComparison) -> dict[str, float]:
     row = {
-        "acc": one.pruned.accuracy,
-        "acc_stderr": one.pruned.stderr,
-        "dense_acc": one.dense.accuracy,
-        "acc_drop": one.drop,
-        "acc_drop_stderr": one.drop_stderr,
-        "mcnemar_p": one.p_value,
-        "items": len(one.dense.correct),
+        "acc": comparison.pruned.accuracy,
+        "acc_stderr": comparison.pruned.stderr,
+        "dense_acc": comparison.dense.accuracy,
+        "acc_drop": comparison.drop,
+        "acc_drop_stderr": comparison.drop_stderr,
+        "mcnemar_p": comparison.p_value,
+        "items": len(comparison.dense.correct),
     }
     return {name: value for name, value in row.items() if value is not None}
 
@@ -82,8 +84,8 @@ def _mean(rows: Sequence[dict[str, float]]) -> dict[str, float]:
     return mean
 
 
-def _drop_interval(one: TaskComparison) -> dict[str, float] | None:
+def _drop_interval(comparison: TaskComparison) -> dict[str, float] | None:
     """Return the interval of the loss in accuracy; None without accuracy or with too few items."""
-    if (stderr := one.drop_stderr) is None:
+    if (stderr := comparison.drop_stderr) is None:
         return None
-    return asdict(Interval.of(one.drop, stderr, _CONFIDENCE))
+    return asdict(Interval.of(comparison.drop, stderr, _CONFIDENCE))

@@ -66,11 +66,11 @@ class ZeroShotTasks(Stage):
             _Model(MetaModel.open(folder, dtype, device), job.resources.baselines, {}),
             _Model(MetaModel.open(folder, dtype, device, weights=model.folder), scratch, content),
         )
-        share, found = (end - start) / max(1, len(self.tasks)), {}
+        share, comparisons = (end - start) / max(1, len(self.tasks)), {}
         for number, (name, task) in enumerate(self.tasks.items()):
             before = start + share * number
-            found[name] = yield from self._compare(task, models, scratch, before, share)
-        measured = MeasuredTasks(found, self.groups)
+            comparisons[name] = yield from self._compare(task, models, scratch, before, share)
+        measured = MeasuredTasks(comparisons, self.groups)
         return Measured(measured.metrics(), measured.report())
 
     def _compare(
@@ -124,16 +124,21 @@ class _Model:
             "scoring": code_digest(Path(__file__).parents[3] / "evaluation"),
         }
         if (known := cache.read(basis)) is not None:
-            return [Likelihood(**one) for one in known]
+            return [Likelihood(**fields) for fields in known]
         scratch.mkdir(exist_ok=True)
         with TemporaryDirectory(prefix="activations-", dir=scratch) as spill:
             scores = yield from likelihoods(self.meta_model, asked, limit, Path(spill))
-        cache.write(basis, [asdict(one) for one in scores])
+        cache.write(basis, [asdict(score) for score in scores])
         return scores
 
 
-def _log(one: TaskComparison) -> None:
+def _log(comparison: TaskComparison) -> None:
     def text(result: TaskResult) -> str:
         return ", ".join(f"{name} {value:.4f}" for name, value in result.metrics.items())
 
-    log.info("task %s: dense %s; pruned %s", one.dense.task, text(one.dense), text(one.pruned))
+    log.info(
+        "task %s: dense %s; pruned %s",
+        comparison.dense.task,
+        text(comparison.dense),
+        text(comparison.pruned),
+    )
