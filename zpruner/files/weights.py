@@ -47,7 +47,7 @@ def tensors_of(folder: Path) -> dict[str, PlacedTensor]:
         FilesError: there is no file, one is damaged, or two hold the same tensor.
     """
     tensors: dict[str, PlacedTensor] = {}
-    present = [path.name for path in folder.iterdir() if path.is_file()]
+    present = [path.name for path in folder.glob("*") if path.is_file()]  # none without a folder
     if not (files := weight_files(folder, present)):
         raise FilesError(f"{folder} has no safetensors file; name the folder of a model")
     for path in (folder / file for file in files):

@@ -50,7 +50,7 @@ def measured(out: Path) -> list[Any]:
     """Return what was measured of the weights as they were written, by a killed process or not."""
     report = json.loads((out / "report.json").read_text())
     metrics = report["metrics"]
-    return [report["certificate"], metrics["compact_size_bytes"], metrics["patterns"]]
+    return [report["certificate"], metrics["weights_bytes"], metrics["patterns"]]
 
 
 @pytest.mark.parametrize("name", JOBS)
