@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
+from tests.waiting import DEADLINE_S
+
 
 @dataclass
 class Fault:
@@ -124,7 +126,7 @@ class _Handler(BaseHTTPRequestHandler):
         size = int(self.headers.get("Content-Length") or 0)
         if len(content := self.rfile.read(size)) < size:
             raise ConnectionAbortedError  # the client gave up, and the server would wait for it
-        connection = http.client.HTTPConnection(self.server.target, timeout=60)
+        connection = http.client.HTTPConnection(self.server.target, timeout=DEADLINE_S)
         with closing(connection):
             connection.putrequest(
                 self.command, self.path, skip_host=True, skip_accept_encoding=True

@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 
 from db.startup.connection_limit import MOST_OF_A_PROCESS, OF_OTHERS
 from tests.compose import COMPOSE, SERVICES
+from tests.waiting import DEADLINE_S
 from tools.lock import IMAGES
 from zpruner.programs import command
 from zpruner.serve.serve import ServeSettings, children
@@ -215,7 +216,7 @@ def _compose_config(variables: dict[str, str]) -> subprocess.CompletedProcess[st
     command = ("docker", "compose", "--env-file", "/dev/null", "config", "--quiet")
     path = {"PATH": str(Path(shutil.which("docker") or "").parent), "HOME": "/nonexistent"}
     return subprocess.run(
-        command, cwd=ROOT, env=path | variables, capture_output=True, text=True, timeout=60
+        command, cwd=ROOT, env=path | variables, capture_output=True, text=True, timeout=DEADLINE_S
     )
 
 

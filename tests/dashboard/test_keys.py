@@ -15,6 +15,7 @@ from tests.dashboard.browser import Session, photograph, session, violations
 from tests.dashboard.conftest import Api, running_api
 from tests.e2e.embedded import Service
 from tests.factories import make_key, make_worker
+from tests.waiting import DEADLINE_S
 
 pytestmark = pytest.mark.e2e
 
@@ -30,7 +31,7 @@ def make(page: Page, name: str) -> str:
 
 def opens(url: str, key: str) -> int:
     headers = {"authorization": f"Bearer {key}"}
-    return httpx.get(f"{url}/v1/me", headers=headers, timeout=60).status_code
+    return httpx.get(f"{url}/v1/me", headers=headers, timeout=DEADLINE_S).status_code
 
 
 def test_a_key_is_made_shown_once_and_revoked(tabs: Session, service: Service) -> None:
@@ -69,7 +70,7 @@ def test_a_key_is_made_with_limits_that_the_list_shows(tabs: Session, service: S
     expect(row).to_contain_text("3 jobs in flight, 2.50 GPU hours in 30 days, 50.0 GB of files")
     expect(row).to_contain_text("2999")
     me = httpx.get(
-        f"{service.url}/v1/me", headers={"authorization": f"Bearer {key}"}, timeout=60
+        f"{service.url}/v1/me", headers={"authorization": f"Bearer {key}"}, timeout=DEADLINE_S
     ).json()
     limits = {name: share["allowed"] for name, share in me["quotas"].items()}
     assert limits == {"jobs_in_flight": 3, "gpu_hours": 2.5, "artifact_bytes": 50_000_000_000}
@@ -81,7 +82,7 @@ def test_the_audit_lists_the_requests_of_a_key_page_by_page(
 ) -> None:
     page = tabs.open("/keys")
     headers = {"authorization": f"Bearer {make(page, 'busy')}"}
-    with httpx.Client(base_url=service.url, headers=headers, timeout=60) as busy:
+    with httpx.Client(base_url=service.url, headers=headers, timeout=DEADLINE_S) as busy:
         for _ in range(60):
             assert busy.post("/v1/jobs/job_0/cancel").status_code == 404
 
@@ -150,9 +151,9 @@ def test_controls_follow_the_scopes_of_the_key(browser: Browser, locked: Api, ke
     job = finish_job(locked.sessions, locked.store, name="seen")
     body = {"name": "a reader", "scopes": ["jobs:read"]}
     headers = {"authorization": f"Bearer {key}"}
-    reader = httpx.post(f"{locked.url}/v1/keys", json=body, headers=headers, timeout=60).json()[
-        "key"
-    ]
+    reader = httpx.post(
+        f"{locked.url}/v1/keys", json=body, headers=headers, timeout=DEADLINE_S
+    ).json()["key"]
     with session(browser, locked.url) as tabs:
         store = f"localStorage.setItem('zpruner.key', '{reader}')"
         tabs.context.add_init_script(f"if (location.host) {store}")  # not in a new, empty tab
@@ -170,7 +171,7 @@ def test_controls_follow_the_scopes_of_the_key(browser: Browser, locked: Api, ke
         for path in ("/new", f"/jobs/{job.id}/rerun"):
             page.goto(path)
             expect(page.get_by_text("lacks the scope jobs:write")).to_be_visible()
-    audit = httpx.get(f"{locked.url}/v1/audit", headers=headers, timeout=60).json()["data"]
+    audit = httpx.get(f"{locked.url}/v1/audit", headers=headers, timeout=DEADLINE_S).json()["data"]
     assert [one["who"] for one in audit if one["who"] == "a reader"] == []
 
 

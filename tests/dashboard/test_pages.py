@@ -105,7 +105,7 @@ def make_sweep(url: str) -> dict[str, Any]:
     body = SPEC | {"model": "local:tiny", "samples": 4, "name": "two of each", "grid": grid}
     del body["sparsity"]
     answer: dict[str, Any] = (
-        httpx.post(f"{url}/v1/sweeps", json=body, timeout=60).raise_for_status().json()
+        httpx.post(f"{url}/v1/sweeps", json=body, timeout=DEADLINE_S).raise_for_status().json()
     )
     return answer
 
@@ -113,16 +113,16 @@ def make_sweep(url: str) -> dict[str, Any]:
 def make_key(url: str) -> None:
     quotas = {"jobs_in_flight": 3, "gpu_hours": 12.5, "artifact_bytes": 50_000_000_000}
     body = {"name": "nightly", "quotas": quotas, "expires_at": "2999-01-05T00:00:00Z"}
-    httpx.post(f"{url}/v1/keys", json=body, timeout=60).raise_for_status()
+    httpx.post(f"{url}/v1/keys", json=body, timeout=DEADLINE_S).raise_for_status()
     httpx.put(
-        f"{url}/v1/secrets/hf-llama", json={"value": "hf_of-nobody"}, timeout=60
+        f"{url}/v1/secrets/hf-llama", json={"value": "hf_of-nobody"}, timeout=DEADLINE_S
     ).raise_for_status()
 
 
 def make_webhook(url: str) -> str:
     """Make a webhook that a message waits for."""
     body = {"url": "https://hooks.example.com/zpruner", "description": "nightly runs"}
-    with httpx.Client(base_url=url, timeout=60) as service:
+    with httpx.Client(base_url=url, timeout=DEADLINE_S) as service:
         made = service.post("/v1/webhooks", json=body).raise_for_status().json()
         service.post(f"/v1/webhooks/{made['id']}/test").raise_for_status()
         service.patch(f"/v1/webhooks/{made['id']}", json={"enabled": False}).raise_for_status()
@@ -133,7 +133,7 @@ def make_trigger(url: str) -> str:
     """Make a trigger that has refused a call."""
     job = {"sparsity": 0.5, "dataset": "local:text.txt"}
     body = {"name": "on push", "source": "generic", "job": job, "map": {"model": "/model"}}
-    with httpx.Client(base_url=url, timeout=60) as service:
+    with httpx.Client(base_url=url, timeout=DEADLINE_S) as service:
         made = service.post("/v1/triggers", json=body).raise_for_status().json()
         headers = {"authorization": f"Bearer {made['secret']}"}
         service.post(made["hook"], json={"other": 1}, headers=headers)

@@ -20,6 +20,7 @@ from db.jobs.commands import JobCommands
 from tests.db.conftest import database_url, migrated_postgres_url, postgres  # noqa: F401 - fixtures
 from tests.e2e.api_pair import ApiProcess, running_pair
 from tests.factories import make_job, make_key
+from tests.waiting import DEADLINE_S
 
 pytestmark = pytest.mark.e2e
 CALLERS, STEPS_EACH = 2, 2500
@@ -130,7 +131,7 @@ LOCK = threading.Lock()
 
 
 def connection(one: ApiProcess) -> HTTPConnection:
-    return HTTPConnection("127.0.0.1", one.http.base_url.port, timeout=60)
+    return HTTPConnection("127.0.0.1", one.http.base_url.port, timeout=DEADLINE_S)
 
 
 def follow(one: ApiProcess, job_id: str) -> list[int]:

@@ -16,6 +16,7 @@ from db.startup.checks import SettingsError, broker, database, folders, read_set
 from db.startup.settings import Settings
 from tests.db.postgres import admin
 from tests.recipes import bash
+from tests.waiting import DEADLINE_S
 from worker.settings import WorkerSettings
 from zpruner.serve.serve import ServeSettings
 
@@ -189,7 +190,7 @@ def test_a_part_that_is_started_by_hand_prints_one_line_and_exits_with_2(
             env=os.environ | {"ZPRUNER_DATA_DIR": str(tmp_path / "d")} | wrong,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=DEADLINE_S,
         )
         assert done.returncode == 2, done.stderr
         lines = [line for line in done.stderr.splitlines() if line.startswith(f"{part}: ")]

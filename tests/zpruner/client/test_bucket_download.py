@@ -154,7 +154,7 @@ def test_64_mib_arrive_through_ten_broken_connections_and_the_api_needs_no_memor
                         httpx.get(
                             f"{url}/v1/artifacts/{one.id}/content",
                             headers={"Range": "bytes=0-0"},
-                            timeout=60,
+                            timeout=DEADLINE_S,
                         )
                     before = psutil.Process(api.pid).memory_info().rss
                     paths = client.jobs.download(job.id, tmp_path / "out")

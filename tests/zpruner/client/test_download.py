@@ -15,6 +15,7 @@ import pytest
 
 from tests.api.work import FILES, finish_job
 from tests.factories import make_job, make_problem
+from tests.waiting import DEADLINE_S
 from tests.zpruner.client.downloads import CONTENT, FILE, JOB, LIST, prepare, requested_ranges
 from tests.zpruner.live import Live
 from tests.zpruner.service import Answer, Service, artifact, job, page, problem
@@ -167,7 +168,9 @@ def test_pieces_are_requested_in_parallel(
     together = threading.Barrier(4)
     content = CONTENT[: 4 << 14]  # a fifth piece would wait for ever
     prepare(
-        service, Answer(200, content, before=lambda: together.wait(timeout=60)), content=content
+        service,
+        Answer(200, content, before=lambda: together.wait(timeout=DEADLINE_S)),
+        content=content,
     )
 
     (path,) = client.jobs.download("job_1", tmp_path, parallel=4)
@@ -254,7 +257,7 @@ def test_a_rate_limited_piece_is_requested_again(
 def test_a_killed_download_is_resumed(service: Service, client: Client, tmp_path: Path) -> None:
     content = random.Random(1).randbytes(9_000_000)
     resumed = threading.Event()
-    stalled = Answer(200, content, cut=6_000_000, after=lambda: resumed.wait(timeout=60))
+    stalled = Answer(200, content, cut=6_000_000, after=lambda: resumed.wait(timeout=DEADLINE_S))
     prepare(service, stalled, Answer(200, content), content=content)
     command = [sys.executable, "-m", "zpruner", "download", "job_1", str(tmp_path)]
     environment = {**os.environ, "ZPRUNER_URL": service.url}
@@ -276,7 +279,7 @@ def test_a_cancelled_download_is_resumed(
     service: Service, tmp_path: Path, small_pieces: None
 ) -> None:
     stuck = threading.Event()
-    held = Answer(200, CONTENT, before=lambda: stuck.wait(timeout=60))
+    held = Answer(200, CONTENT, before=lambda: stuck.wait(timeout=DEADLINE_S))
     prepare(service, *[Answer(200, CONTENT)] * 2, held)
 
     async def give_up() -> None:

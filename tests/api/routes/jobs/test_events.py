@@ -23,6 +23,7 @@ from db.tables.jobs import Job
 from tests.api.live import serving
 from tests.api.services.streams import STREAM, claim, run
 from tests.factories import make_job, make_key
+from tests.waiting import DEADLINE_S
 from worker.control import cleanup
 
 
@@ -55,7 +56,7 @@ def test_a_list_is_narrowed_by_kind_and_status(client: TestClient, sessions: Ses
 @contextmanager
 def stream(url: str, query: str = "", **headers: str) -> Iterator[Iterator[dict[str, str]]]:
     with httpx.stream(
-        "GET", f"{url}/v1/events{query}", headers=STREAM | headers, timeout=60
+        "GET", f"{url}/v1/events{query}", headers=STREAM | headers, timeout=DEADLINE_S
     ) as response:
         assert response.status_code == 200
         yield frames(response.iter_lines())

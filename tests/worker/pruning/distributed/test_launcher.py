@@ -9,6 +9,7 @@ import psutil
 import pytest
 import torch
 
+from tests.waiting import DEADLINE_S
 from tests.worker.pruning.rank_tasks import (
     exchange,
     exchange_on_device,
@@ -98,7 +99,7 @@ if __name__ == "__main__":
         ranks = [psutil.Process(int(pid)) for pid in parent.stdout.readline().split()]
         parent.kill()
     assert len(ranks) == 2
-    _, alive = psutil.wait_procs(ranks, timeout=60)
+    _, alive = psutil.wait_procs(ranks, timeout=DEADLINE_S)
     assert not alive
 
 
