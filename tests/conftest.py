@@ -1,5 +1,6 @@
 """Fixtures for all tests: a migrated SQLite database, and the count of injected faults."""
 
+import gc
 import os
 import shutil
 import tempfile
@@ -37,6 +38,14 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = tempfile.mkdtemp(prefix="zpruner-tests-")
     os.environ["ZPRUNER_DATA_DIR"] = folder
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Let no garbage collection look at what was imported: it would take an eighth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

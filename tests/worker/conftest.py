@@ -1,6 +1,5 @@
 """Fixtures for the glue: a store and a way to run one job."""
 
-import gc
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
@@ -15,12 +14,6 @@ from worker.attempts.run import Prune, Runner
 from worker.settings import WorkerSettings
 
 RunnerFactory = Callable[..., Runner]
-
-
-def pytest_collection_finish() -> None:
-    """Let no garbage collection look at what was imported: each benchmark collects many times."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
