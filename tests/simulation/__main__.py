@@ -1,6 +1,7 @@
 """Run schedules by hand: ``python -m tests.simulation --seed 7`` or ``--seeds 1000000``."""
 
 import argparse
+import gc
 import sys
 import time
 from collections import Counter
@@ -24,6 +25,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--fault", choices=FAULTS, help="plant this fault")
     options = parser.parse_args()
+    gc.freeze()  # otherwise each full collection looks at the objects of all modules
     with simulator() as simulated, pytest.MonkeyPatch.context() as patch:
         if options.fault is not None:
             FAULTS[options.fault](patch)

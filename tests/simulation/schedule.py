@@ -1,6 +1,5 @@
 """One seed is one schedule: its plan, its run, and its end."""
 
-import gc
 import logging
 import random
 import shutil
@@ -118,12 +117,10 @@ def simulator() -> Iterator[Simulator]:
     folder = Path(tempfile.mkdtemp("", "zpruner-simulation-", shared if shared.is_dir() else None))
     was_disabled = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
-    gc.freeze()  # otherwise each full collection looks at the objects of all modules
     try:
         one = Simulator(folder)
         with simulated_system(lambda: one.kernel):
             yield one
     finally:
-        gc.unfreeze()
         logging.disable(was_disabled)
         shutil.rmtree(folder, ignore_errors=True)
