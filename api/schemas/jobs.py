@@ -15,6 +15,7 @@ from db.core.states import JobState, Phase
 from db.events import history
 from db.events.transitions import allowed_actions
 from db.jobs import listing
+from db.scheduling.transient_retries import RETRIES
 from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import Gate, GateFailure, Verdict, gate_failures
 from db.tables.jobs import Job, JobEvent
@@ -59,6 +60,31 @@ class Progress(BaseModel):
         if job.block_index is not None and job.block_total is not None:
             block = Block(index=job.block_index, total=job.block_total, name=job.block_name or "")
         return cls(fraction=job.progress, block=block, eta_seconds=Eta.of(job))
+
+
+class Postponed(BaseModel):
+    """When and why a job is attempted again after a temporary failure."""
+
+    until: datetime = Field(description="From then on, it waits for a worker.")
+    attempt: int = Field(
+        description="The number of the next attempt, from 1, since the job last advanced."
+    )
+    attempts: int = Field(description="How many attempts there are at most.")
+    error: Problem | None = Field(
+        description="Why the last attempt failed; null if an earlier release postponed the job."
+    )
+
+    @classmethod
+    def of(cls, job: Job) -> Self | None:
+        if job.status is not JobState.queued or job.not_before is None or not job.retries:
+            return None
+        error = None if job.error is None else Problem.model_validate(job.error)
+        return cls(
+            until=job.not_before,
+            attempt=job.retries + 1,
+            attempts=RETRIES.attempts,
+            error=error,
+        )
 
 
 class JobLinks(BaseModel):
@@ -138,6 +164,10 @@ class JobRead(BaseModel):
     not_before: datetime | None = Field(
         description="The job waits until then: as it was asked for, or after a temporary failure."
     )
+    postponed: Postponed | None = Field(
+        description="Of a queued job that waits before it is attempted again; it has no position "
+        "in the queue until then.",
+    )
     actions: list[str] = Field(description="The actions that the status allows.")
     created_at: datetime
     updated_at: datetime
@@ -154,8 +184,8 @@ class JobDetail(JobRead):
     """A job with its attempts, phases and outputs."""
 
     queue_position: int | None = Field(
-        description="Its position in the queue, from 1; null if it does not wait, or if more than "
-        "a thousand jobs are ahead of it."
+        description="Its position in the queue, from 1; null if it does not wait for a worker, or "
+        "if more than a thousand jobs are ahead of it."
     )
     attempts: list[AttemptRead]
     phases: list[PhaseRead]
@@ -240,6 +270,8 @@ def _fields(job: Job) -> dict[str, Any]:
         "actions": allowed_actions(job.status),
         "gate": gate,
         "gate_failures": failed,
+        "error": job.error if job.status.is_final else None,
+        "postponed": Postponed.of(job),
     }
     return {
         name: getattr(job, name) for name in JobRead.model_fields.keys() - computed.keys()

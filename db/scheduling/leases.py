@@ -173,7 +173,8 @@ class LeaseRepository:
         retries = self._session.scalar(_RETRIES, {"job": job_id}) or 0
         if (delay := RETRIES.delay(retries + 1, random.random)) is None:
             return self.fail(job_id, attempt, problem)
-        values = {"retries": retries + 1, "not_before": now(delay)}
+        error = problem.model_dump(mode="json")
+        values = {"retries": retries + 1, "not_before": now(delay), "error": error}
         held = (Job.attempt == attempt, Job.status == JobState.running)
         values = entering(JobState.queued) | values
         job = change_job(self._session, job_id, *held, values=values)

@@ -54,6 +54,7 @@ class Job(Base):
             advances further than before, and by a client's retry.
         not_before: the earliest time for the first attempt, as the request asks for, or for the
             next automatic retry.
+        error: why the job failed, or while it waits for a retry, why its last attempt did.
         leased_at: the time when a worker last obtained or renewed the lease.
         perplexity, perplexity_ratio, seconds, size_bytes: the values that lists are sorted by, set
             once the job has succeeded. The first two are copies of metrics. ``seconds`` is the time

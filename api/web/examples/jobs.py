@@ -39,6 +39,7 @@ JOB: dict[str, JsonValue] = {
     "warnings": [],
     "deadline": None,
     "not_before": None,
+    "postponed": None,
     "actions": ["cancel", "pause", "rerun"],
     "created_at": "2026-01-05T09:30:00Z",
     "updated_at": "2026-01-05T09:31:46Z",

@@ -42,6 +42,7 @@ WORKER: dict[str, JsonValue] = {
 QUEUE: dict[str, JsonValue] = {
     "name": "gpu",
     "depth": 3,
+    "postponed": 0,
     "oldest_queued_at": "2026-01-05T09:12:00Z",
     "oldest_age_seconds": 1186.0,
     "running": 1,

@@ -176,6 +176,30 @@ def test_a_position_is_not_counted_beyond_the_first_jobs(
     assert client.get(f"/v1/jobs/{jobs[2].id}/queue").json()["position"] == 3
 
 
+def test_a_postponed_job_says_when_and_why_it_is_attempted_again(
+    client: TestClient, sessions: Sessions
+) -> None:
+    job_id, problem = make_job(sessions).id, make_problem(code="hub_unreachable")
+    with sessions.begin() as session:
+        ClaimRepository(session).claim(job_id, "worker-1")
+        job = LeaseRepository(session).postpone(job_id, 1, problem)
+    read = client.get(f"/v1/jobs/{job_id}").json()
+    assert (read["status"], read["queue_position"], read["error"]) == ("queued", None, None)
+    assert read["postponed"] == {
+        "until": read["not_before"],
+        "attempt": 2,
+        "attempts": 6,
+        "error": problem.model_dump(mode="json"),
+    }
+    assert client.get("/v1/jobs").json()["data"][0]["postponed"] == read["postponed"]
+    [queue] = client.get("/v1/queues").json()["data"]
+    assert (queue["depth"], queue["postponed"], queue["oldest_age_seconds"]) == (0, 1, None)
+    with sessions.begin() as session:
+        assert JobCommands(session).cancel(job.id).error is None
+    ended = client.get(f"/v1/jobs/{job_id}").json()
+    assert (ended["postponed"], ended["error"]) == (None, None)
+
+
 def test_a_failed_job_carries_the_problem_document(client: TestClient, sessions: Sessions) -> None:
     job_id = make_job(sessions).id
     with sessions.begin() as session:
