@@ -21,6 +21,12 @@ from db.spec.quality_gate import Gate, GateFailure, Verdict, gate_failures
 from db.tables.jobs import Job, JobEvent
 from db.tables.outputs import Output
 
+REDUCTION = (
+    "The share of the dense model that was saved: 1 - (1 - removed) (1 - zeros) bits / 16, with "
+    "the share of its parameters that were removed, the share of zeros in what was pruned, and the "
+    "bits per rounded weight."
+)
+
 
 class Block(BaseModel):
     """The decoder block that was finished last."""
@@ -151,6 +157,7 @@ class JobRead(BaseModel):
     pinned: bool = Field(description="Whether no retention rule may delete its files.")
     gate: Gate | None
     verdict: Verdict = Field(
+    reduction: float | None = Field(description=REDUCTION)
         description="Whether the metrics are within the gate, once the job has succeeded."
     )
     gate_failures: list[GateFailure] = Field(description="The bounds of the gate that were missed.")

@@ -26,6 +26,7 @@ from db.outputs.repository import OutputRepository
 from db.scheduling.crashes import is_gradual_step_repeated, is_repeated, is_step_repeated
 from db.scheduling.transient_retries import RETRIES
 from db.spec.quality_gate import Gate, Verdict, judge, metric_value
+from db.spec.reduction import reduction
 from db.tables.artifacts import Artifact
 from db.tables.base import Document
 from db.tables.jobs import BlockReport, Job
@@ -141,6 +142,7 @@ class LeaseRepository:
             "size_bytes": sum(artifact.size_bytes for artifact in artifacts),
         }
         values["perplexity"] = metric_value(result, "pruned_perplexity")
+        values["reduction"] = reduction(result)
         values["perplexity_ratio"] = metric_value(result, "perplexity_ratio")
         data = {} if verdict is Verdict.none else {"verdict": verdict.value}
         job = self._finish(job_id, attempt, _held_before(JobState.succeeded), values, data)

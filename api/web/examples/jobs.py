@@ -29,6 +29,7 @@ JOB: dict[str, JsonValue] = {
     "device": "cuda: NVIDIA H100 80GB HBM3",
     "sweep_id": None,
     "result": None,
+    "reduction": None,
     "seconds": None,
     "size_bytes": None,
     "pinned": False,

@@ -156,6 +156,7 @@ class JobFields(ResponseModel):
     outputs: list[Output] = []
     result: dict[str, Any] | None = None
     seconds: float | None = None
+    reduction: float | None = None
     size_bytes: int | None = None
     pinned: bool = False
     verdict: str = "none"
