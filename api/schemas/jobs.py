@@ -16,7 +16,7 @@ from db.events import history
 from db.events.transitions import allowed_actions
 from db.jobs import listing
 from db.scheduling.transient_retries import RETRIES
-from db.spec.prune_spec import PruneSpec
+from db.spec.prune_spec import PruneSpec, untimed
 from db.spec.quality_gate import Gate, GateFailure, Verdict, gate_failures
 from db.tables.jobs import Job, JobEvent
 from db.tables.outputs import Output
@@ -41,14 +41,20 @@ class Eta(BaseModel):
 
     p50: float = Field(description="If the remaining blocks take as long as the finished ones did.")
     p90: float = Field(
-        description="If each takes as long as the slowest tenth of the finished ones."
+        description="The time is likely below it: if each takes as long as the slowest tenth of "
+        "the finished ones."
+    )
+    untimed: list[str] = Field(
+        description="What the job does after its blocks that is not in these times, because no "
+        "part of it has run."
     )
 
     @classmethod
     def of(cls, job: Job) -> Self | None:
         if job.status is not JobState.running or job.eta_p50_s is None or job.eta_p90_s is None:
             return None
-        return cls(p50=job.eta_p50_s, p90=job.eta_p90_s)
+        ahead = [] if job.phase is Phase.evaluating else untimed(job.spec)
+        return cls(p50=job.eta_p50_s, p90=job.eta_p90_s, untimed=ahead)
 
 
 class Progress(BaseModel):
@@ -57,7 +63,8 @@ class Progress(BaseModel):
     fraction: float
     block: Block | None
     eta_seconds: Eta | None = Field(
-        description="How long the job will still run; null until a block is finished."
+        description="How long the job will still run; null until a block, or a part of the "
+        "measurement after the blocks, is finished."
     )
 
     @classmethod
@@ -150,6 +157,7 @@ class JobRead(BaseModel):
     device: str | None
     sweep_id: str | None = Field(description="The sweep that this job is a point of.")
     result: dict[str, Any] | None = Field(description="Metrics, once the job has succeeded.")
+    reduction: float | None = Field(description=REDUCTION)
     seconds: float | None = Field(
         description="The time from its start to its end, once the job has succeeded."
     )
@@ -157,7 +165,6 @@ class JobRead(BaseModel):
     pinned: bool = Field(description="Whether no retention rule may delete its files.")
     gate: Gate | None
     verdict: Verdict = Field(
-    reduction: float | None = Field(description=REDUCTION)
         description="Whether the metrics are within the gate, once the job has succeeded."
     )
     gate_failures: list[GateFailure] = Field(description="The bounds of the gate that were missed.")

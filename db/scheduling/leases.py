@@ -34,8 +34,9 @@ from db.tables.jobs import BlockReport, Job
 Block = tuple[int, int, str]
 """Index, total and name of a decoder block."""
 
-Eta = tuple[float, float]
-"""The predicted remaining seconds of a job: the median, and the 90th percentile."""
+Eta = tuple[float | None, float | None]
+"""The predicted remaining seconds of a job: the median, and the 90th percentile; None if they have
+become unknown."""
 
 
 class LeaseRepository:
@@ -141,8 +142,8 @@ class LeaseRepository:
             "verdict": verdict,
             "size_bytes": sum(artifact.size_bytes for artifact in artifacts),
         }
-        values["perplexity"] = metric_value(result, "pruned_perplexity")
         values["reduction"] = reduction(result)
+        values["perplexity"] = metric_value(result, "pruned_perplexity")
         values["perplexity_ratio"] = metric_value(result, "perplexity_ratio")
         data = {} if verdict is Verdict.none else {"verdict": verdict.value}
         job = self._finish(job_id, attempt, _held_before(JobState.succeeded), values, data)

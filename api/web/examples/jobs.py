@@ -21,7 +21,7 @@ JOB: dict[str, JsonValue] = {
     "progress": {
         "fraction": 0.25,
         "block": {"index": 7, "total": 32, "name": "model.layers.7"},
-        "eta_seconds": {"p50": 312.0, "p90": 371.0},
+        "eta_seconds": {"p50": 312.0, "p90": 371.0, "untimed": []},
     },
     "spec": PruneSpec.model_validate(SPEC).model_dump(mode="json"),
     "attempt": 1,

@@ -12,13 +12,13 @@ from db.core.states import JobState, Phase
 from db.jobs.commands import JobCommands
 from db.scheduling import queues
 from db.scheduling.claims import ClaimRepository
-from db.scheduling.leases import LeaseRepository
+from db.scheduling.leases import Eta, LeaseRepository
 from db.scheduling.recovery import RecoveryRepository
 from db.scheduling.workers import WorkerRepository
 from db.tables.jobs import Job
 from tests.api.live import serving
 from tests.api.routes.jobs.submissions import SMALLEST, UNKNOWN, submit
-from tests.factories import make_job, make_problem, make_worker
+from tests.factories import make_job, make_problem, make_spec, make_worker
 from tests.fakes import ListQueue
 
 
@@ -81,7 +81,25 @@ def test_a_running_job_shows_its_phase_block_and_estimate(
     assert (job["worker"], job["device"]) == ("host/1", "cuda: H100")
     assert job["progress"]["block"] == {"index": 7, "total": 32, "name": "layers.7"}
     assert job["progress"]["fraction"] == 0.25
-    assert job["progress"]["eta_seconds"] == {"p50": 60.0, "p90": 84.0}
+    assert job["progress"]["eta_seconds"] == {"p50": 60.0, "p90": 84.0, "untimed": []}
+
+
+def test_an_estimate_says_what_it_does_not_know_until_that_is_measured(
+    client: TestClient, sessions: Sessions
+) -> None:
+    job_id = make_job(sessions, make_spec(tasks=["boolq"], generate=True)).id
+
+    def eta(phase: Phase, seconds: Eta) -> object:
+        with sessions.begin() as session:
+            LeaseRepository(session).report_progress(job_id, 1, phase=phase, eta=seconds)
+        return client.get(f"/v1/jobs/{job_id}").json()["progress"]["eta_seconds"]
+
+    with sessions.begin() as session:
+        ClaimRepository(session).claim(job_id, "worker-1")
+    ahead = ["zero-shot tasks", "generated text"]
+    assert eta(Phase.pruning, (4.3, 7.3)) == {"p50": 4.3, "p90": 7.3, "untimed": ahead}
+    assert eta(Phase.evaluating, (None, None)) is None
+    assert eta(Phase.evaluating, (280, 300)) == {"p50": 280, "p90": 300, "untimed": []}
 
 
 def test_an_estimate_ends_with_its_attempt(client: TestClient, sessions: Sessions) -> None:
@@ -95,7 +113,7 @@ def test_an_estimate_ends_with_its_attempt(client: TestClient, sessions: Session
         LeaseRepository(session).report_progress(
             job_id, 1, block=(0, 4, "layers.0"), eta=(90.0, 120.0)
         )
-    assert eta() == {"p50": 90.0, "p90": 120.0}
+    assert eta() == {"p50": 90.0, "p90": 120.0, "untimed": []}
     with sessions.begin() as session:
         LeaseRepository(session).release(job_id, 1)
     assert eta() is None
