@@ -2048,6 +2048,11 @@ export interface components {
             name: string | null;
             status: components["schemas"]["JobState"];
             verdict: components["schemas"]["Verdict"];
+            /**
+             * Reduction
+             * @description The share of the dense model that was saved: 1 - (1 - removed) (1 - zeros) bits / 16, with the share of its parameters that were removed, the share of zeros in what was pruned, and the bits per rounded weight.
+             */
+            reduction: number | null;
             /** Metrics */
             metrics: {
                 [key: string]: unknown;
@@ -2084,6 +2089,7 @@ export interface components {
          *           "status": "succeeded",
          *           "verdict": "none",
          *           "obstacles": [],
+         *           "reduction": 0.5,
          *           "metrics": {
          *             "pruned_perplexity": 9.72
          *           },
@@ -2097,6 +2103,7 @@ export interface components {
          *           "status": "succeeded",
          *           "verdict": "none",
          *           "obstacles": [],
+         *           "reduction": 0.6,
          *           "metrics": {
          *             "pruned_perplexity": 11.3
          *           },
@@ -2779,9 +2786,14 @@ export interface components {
             p50: number;
             /**
              * P90
-             * @description If each takes as long as the slowest tenth of the finished ones.
+             * @description The time is likely below it: if each takes as long as the slowest tenth of the finished ones.
              */
             p90: number;
+            /**
+             * Untimed
+             * @description What the job does after its blocks that is not in these times, because no part of it has run.
+             */
+            untimed: string[];
         };
         /**
          * EventRead
@@ -3367,7 +3379,8 @@ export interface components {
          *         },
          *         "eta_seconds": {
          *           "p50": 312,
-         *           "p90": 371
+         *           "p90": 371,
+         *           "untimed": []
          *         }
          *       },
          *       "spec": {
@@ -3422,6 +3435,7 @@ export interface components {
          *       "device": "cuda: NVIDIA H100 80GB HBM3",
          *       "sweep_id": null,
          *       "result": null,
+         *       "reduction": null,
          *       "seconds": null,
          *       "size_bytes": null,
          *       "pinned": false,
@@ -3439,6 +3453,7 @@ export interface components {
          *       "warnings": [],
          *       "deadline": null,
          *       "not_before": null,
+         *       "postponed": null,
          *       "actions": [
          *         "cancel",
          *         "pause",
@@ -3542,6 +3557,11 @@ export interface components {
                 [key: string]: unknown;
             } | null;
             /**
+             * Reduction
+             * @description The share of the dense model that was saved: 1 - (1 - removed) (1 - zeros) bits / 16, with the share of its parameters that were removed, the share of zeros in what was pruned, and the bits per rounded weight.
+             */
+            reduction: number | null;
+            /**
              * Seconds
              * @description The time from its start to its end, once the job has succeeded.
              */
@@ -3581,6 +3601,8 @@ export interface components {
              * @description The job waits until then: as it was asked for, or after a temporary failure.
              */
             not_before: string | null;
+            /** @description Of a queued job that waits before it is attempted again; it has no position in the queue until then. */
+            postponed: components["schemas"]["Postponed"] | null;
             /**
              * Actions
              * @description The actions that the status allows.
@@ -3603,7 +3625,7 @@ export interface components {
             links: components["schemas"]["JobLinks"];
             /**
              * Queue Position
-             * @description Its position in the queue, from 1; null if it does not wait, or if more than a thousand jobs are ahead of it.
+             * @description Its position in the queue, from 1; null if it does not wait for a worker, or if more than a thousand jobs are ahead of it.
              */
             queue_position: number | null;
             /** Attempts */
@@ -3681,7 +3703,8 @@ export interface components {
          *             },
          *             "eta_seconds": {
          *               "p50": 312,
-         *               "p90": 371
+         *               "p90": 371,
+         *               "untimed": []
          *             }
          *           },
          *           "spec": {
@@ -3736,6 +3759,7 @@ export interface components {
          *           "device": "cuda: NVIDIA H100 80GB HBM3",
          *           "sweep_id": null,
          *           "result": null,
+         *           "reduction": null,
          *           "seconds": null,
          *           "size_bytes": null,
          *           "pinned": false,
@@ -3753,6 +3777,7 @@ export interface components {
          *           "warnings": [],
          *           "deadline": null,
          *           "not_before": null,
+         *           "postponed": null,
          *           "actions": [
          *             "cancel",
          *             "pause",
@@ -3965,7 +3990,8 @@ export interface components {
          *         },
          *         "eta_seconds": {
          *           "p50": 312,
-         *           "p90": 371
+         *           "p90": 371,
+         *           "untimed": []
          *         }
          *       },
          *       "spec": {
@@ -4020,6 +4046,7 @@ export interface components {
          *       "device": "cuda: NVIDIA H100 80GB HBM3",
          *       "sweep_id": null,
          *       "result": null,
+         *       "reduction": null,
          *       "seconds": null,
          *       "size_bytes": null,
          *       "pinned": false,
@@ -4037,6 +4064,7 @@ export interface components {
          *       "warnings": [],
          *       "deadline": null,
          *       "not_before": null,
+         *       "postponed": null,
          *       "actions": [
          *         "cancel",
          *         "pause",
@@ -4118,6 +4146,11 @@ export interface components {
                 [key: string]: unknown;
             } | null;
             /**
+             * Reduction
+             * @description The share of the dense model that was saved: 1 - (1 - removed) (1 - zeros) bits / 16, with the share of its parameters that were removed, the share of zeros in what was pruned, and the bits per rounded weight.
+             */
+            reduction: number | null;
+            /**
              * Seconds
              * @description The time from its start to its end, once the job has succeeded.
              */
@@ -4157,6 +4190,8 @@ export interface components {
              * @description The job waits until then: as it was asked for, or after a temporary failure.
              */
             not_before: string | null;
+            /** @description Of a queued job that waits before it is attempted again; it has no position in the queue until then. */
+            postponed: components["schemas"]["Postponed"] | null;
             /**
              * Actions
              * @description The actions that the status allows.
@@ -5628,6 +5663,7 @@ export interface components {
          *         {
          *           "name": "gpu",
          *           "depth": 3,
+         *           "postponed": 0,
          *           "oldest_queued_at": "2026-01-05T09:12:00Z",
          *           "oldest_age_seconds": 1186,
          *           "running": 1,
@@ -5877,7 +5913,8 @@ export interface components {
          *               },
          *               "eta_seconds": {
          *                 "p50": 412,
-         *                 "p90": 468
+         *                 "p90": 468,
+         *                 "untimed": []
          *               }
          *             },
          *             "seconds_per_step": 18.4,
@@ -5992,6 +6029,11 @@ export interface components {
             progress: number;
             verdict: components["schemas"]["Verdict"];
             /**
+             * Reduction
+             * @description The share of the dense model that was saved: 1 - (1 - removed) (1 - zeros) bits / 16, with the share of its parameters that were removed, the share of zeros in what was pruned, and the bits per rounded weight.
+             */
+            reduction: number | null;
+            /**
              * Sparsity
              * @description The measured sparsity.
              */
@@ -6010,9 +6052,33 @@ export interface components {
             perplexity_ratio: number | null;
             /**
              * On Front
-             * @description Whether the point is on the Pareto front: no other point has removed as many parameters, or is as sparse if none were removed (to a tenth of a percent), has as low a perplexity, and is better in one of both.
+             * @description Whether the point is on the Pareto front: no other point has as high a reduction (to a tenth of a percent) and as low a perplexity, and is better in one of both.
              */
             on_front: boolean;
+        };
+        /**
+         * Postponed
+         * @description When and why a job is attempted again after a temporary failure.
+         */
+        Postponed: {
+            /**
+             * Until
+             * Format: date-time
+             * @description From then on, it waits for a worker.
+             */
+            until: string;
+            /**
+             * Attempt
+             * @description The number of the next attempt, from 1, since the job last advanced.
+             */
+            attempt: number;
+            /**
+             * Attempts
+             * @description How many attempts there are at most.
+             */
+            attempts: number;
+            /** @description Why the last attempt failed; null if an earlier release postponed the job. */
+            error: components["schemas"]["Problem"] | null;
         };
         /**
          * PresetName
@@ -6092,7 +6158,7 @@ export interface components {
             /** Fraction */
             fraction: number;
             block: components["schemas"]["Block"] | null;
-            /** @description How long the job will still run; null until a block is finished. */
+            /** @description How long the job will still run; null until a block, or a part of the measurement after the blocks, is finished. */
             eta_seconds: components["schemas"]["Eta"] | null;
         };
         /**
@@ -6438,6 +6504,7 @@ export interface components {
          * @example {
          *       "name": "gpu",
          *       "depth": 3,
+         *       "postponed": 0,
          *       "oldest_queued_at": "2026-01-05T09:12:00Z",
          *       "oldest_age_seconds": 1186,
          *       "running": 1,
@@ -6453,9 +6520,14 @@ export interface components {
             name: string;
             /**
              * Depth
-             * @description The number of waiting jobs.
+             * @description The number of jobs that wait for a worker.
              */
             depth: number;
+            /**
+             * Postponed
+             * @description The number of queued jobs whose time to start has not come.
+             */
+            postponed: number;
             /** Oldest Queued At */
             oldest_queued_at: string | null;
             /** Oldest Age Seconds */
@@ -7147,6 +7219,7 @@ export interface components {
          *           "status": "succeeded",
          *           "progress": 1,
          *           "verdict": "pass",
+         *           "reduction": 0.5,
          *           "sparsity": 0.5,
          *           "removed": null,
          *           "perplexity": 9.72,
@@ -7210,12 +7283,12 @@ export interface components {
             gate: components["schemas"]["Gate"] | null;
             /**
              * Best
-             * @description The sparsest job that has passed the gate, or the one that has removed most; of equal ones, that with the lowest perplexity. Null without a gate, and while none has passed.
+             * @description The job with the highest reduction that has passed the gate; of equal ones, that with the lowest perplexity. Null without a gate, and while none has passed.
              */
             best: string | null;
             /**
              * Front
-             * @description The jobs on the Pareto front, the most pruned last.
+             * @description The jobs on the Pareto front, the most reduced last.
              */
             front: string[];
             dense: components["schemas"]["DenseRead"];
@@ -8283,7 +8356,8 @@ export interface components {
          *           },
          *           "eta_seconds": {
          *             "p50": 412,
-         *             "p90": 468
+         *             "p90": 468,
+         *             "untimed": []
          *           }
          *         },
          *         "seconds_per_step": 18.4,
@@ -8404,7 +8478,7 @@ export interface operations {
                 /** @description Part of the job's name, of its model or of a label such as `team=nlp`, in any case; or six or more characters of its id. */
                 q?: string | null;
                 /** @description The creation time or a metric, ascending, or descending after `-`. Jobs without the metric come last, newest first. */
-                sort?: "created" | "-created" | "perplexity" | "-perplexity" | "perplexity_ratio" | "-perplexity_ratio" | "seconds" | "-seconds" | "size_bytes" | "-size_bytes";
+                sort?: "created" | "-created" | "reduction" | "-reduction" | "perplexity" | "-perplexity" | "perplexity_ratio" | "-perplexity_ratio" | "seconds" | "-seconds" | "size_bytes" | "-size_bytes";
                 /** @description How many at most. */
                 limit?: number;
                 /** @description A `next_cursor`. */
