@@ -69,6 +69,8 @@ export function makeJob(overrides: Partial<Job> = {}): Job {
     device: "cpu",
     result: null,
     error: null,
+    not_before: null,
+    postponed: null,
     warnings: [],
     created_at: "2026-01-05T09:30:00Z",
     updated_at: "2026-01-05T09:31:00Z",

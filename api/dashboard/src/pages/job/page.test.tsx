@@ -92,6 +92,32 @@ it("shows position in the queue, time left and kept blocks", async () => {
 
 it("shows tasks by their datasets' names, a missed bound with its interval, and an overlap", async () => {
   const task = "uploaded:dat_1";
+it("says when and why a postponed job tries again, and that no worker serves its queue", async () => {
+  const until = new Date(Date.now() + 20 * 60_000).toISOString();
+  const error = { title: "The hub cannot be reached" };
+  const queued = {
+    ...{ ...job, status: "queued", not_before: until },
+    postponed: { until, attempt: 4, attempts: 6, error },
+  };
+  answers["/v1/jobs/job_1"] = [200, queued];
+  answers["/v1/queues"] = listing([{ name: "gpu", workers: 0 }]);
+  shown = await mount(<JobPage id="job_1" />);
+  const time = new Date(until).toLocaleTimeString(undefined, {
+    ...{ hour: "2-digit", minute: "2-digit", hourCycle: "h23" },
+  });
+  const line = () => shown.box.querySelector(".progress-line")?.textContent;
+  expect(line()).toContain(
+    `no worker serves the queue gpu; tries again at ${time}, attempt 4 of 6: the hub cannot be reached`,
+  );
+  expect(shown.box.querySelector("h1 .pill")?.textContent).toBe("postponed");
+
+  answers["/v1/queues"] = listing([{ name: "gpu", workers: 1 }]);
+  answers["/v1/jobs/job_1"] = [200, { ...queued, queue_position: 1 }];
+  await settle(20 * 60_000);
+  expect(line()).toContain("%waits for a worker, number 1 in the queue");
+  expect(shown.box.querySelector("h1 .pill")?.textContent).toBe("queued");
+});
+
   const interval = { low: 0.03, high: 0.07, confidence: 0.95 };
   const missed = { metric: `acc_drop.${task}`, bound: "max", wanted: 0.02, got: 0.05, interval };
   const result = {

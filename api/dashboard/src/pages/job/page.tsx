@@ -9,11 +9,12 @@ import { Copy } from "../../ui/copy.tsx";
 import { Icon } from "../../ui/icon.tsx";
 import { Empty, ErrorNote, Loading, Warning } from "../../ui/notes.tsx";
 import { Section } from "../../ui/section.tsx";
-import { ProgressBar, StatusPill } from "../../ui/status.tsx";
+import { ProgressBar } from "../../ui/status.tsx";
 import { useTabIcon } from "../../ui/tab-icon.ts";
 import { Ago } from "../../ui/time.tsx";
 import { Title } from "../../ui/title.tsx";
 import { Verdict } from "../../ui/verdict.tsx";
+import { JobStatus, Waiting } from "../../ui/waiting.tsx";
 import { JobActions } from "./actions.tsx";
 import { Binarized } from "./binarized.tsx";
 import { Blocks } from "./blocks.tsx";
@@ -67,7 +68,7 @@ function JobView({ job }: { job: Job }) {
     <>
       <header className="job-header">
         <Title text={inTab(job, title)}>
-          {title} <StatusPill status={job.status} />{" "}
+          {title} <JobStatus job={job} />{" "}
           {job.verdict !== "none" && <Verdict verdict={job.verdict} />}
         </Title>
         <p className="faint">
@@ -183,7 +184,7 @@ function Progress({ job, events }: { job: Job; events: JobEvent[] }) {
             {kept.blocks} of {kept.total} blocks kept
           </span>
         )}
-        {job.status === "queued" && <span>{waitInWords(job)}</span>}
+        {job.status === "queued" && <Waiting job={job} />}
         {eta != null && (
           <span className="faint">
             about {duration(eta.p50)} left, at most {duration(eta.p90)}
@@ -192,13 +193,6 @@ function Progress({ job, events }: { job: Job; events: JobEvent[] }) {
       </p>
     </section>
   );
-}
-
-function waitInWords(job: Job): string {
-  const position = "queue_position" in job ? job.queue_position : null;
-  return typeof position === "number"
-    ? `waiting for a worker, number ${position} in the queue`
-    : "waiting for a worker";
 }
 
 function JobProblem({ job }: { job: Job }) {
@@ -271,7 +265,7 @@ function Reruns({ id }: { id: string }) {
         {data.map((job) => (
           <li key={job.id} className="row">
             <Link href={`/jobs/${job.id}`}>{job.name || shortId(job.id)}</Link>
-            <StatusPill status={job.status} />
+            <JobStatus job={job} />
           </li>
         ))}
       </ul>

@@ -21,6 +21,7 @@ import { useNow } from "../../../ui/now.ts";
 import { ProgressBar } from "../../../ui/status.tsx";
 import { useStays } from "../../../ui/stays.ts";
 import { useFilter } from "../filters/filter-context.ts";
+import { Waiting } from "../../../ui/waiting.tsx";
 
 export function Name({ job }: { job: Job }) {
   return (
@@ -70,7 +71,7 @@ export function Outcome({ job }: { job: Job }) {
   }
   if (isFinal(job.status)) return null;
   const { block, eta_seconds: eta } = job.progress;
-  if (job.status === "queued" && !block) return <span className="faint">waits for a worker</span>;
+  if (job.status === "queued" && !block) return <Waiting job={job} />;
   return (
     <span className="job-progress">
       <ProgressBar job={job} />

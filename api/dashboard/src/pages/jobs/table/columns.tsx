@@ -7,8 +7,8 @@ import { number } from "../../../api/jobs.ts";
 import { meanAccuracy } from "../../../api/tasks.ts";
 import { bytes, figure, percent, shortId } from "../../../format.ts";
 import { toText } from "../../../spec/draft.ts";
-import { StatusPill } from "../../../ui/status.tsx";
 import { Ago } from "../../../ui/time.tsx";
+import { JobStatus } from "../../../ui/waiting.tsx";
 import {
   ErrorLine,
   Gate,
@@ -51,7 +51,7 @@ export const COLUMNS: Column[] = [
     title: "Status",
     width: 122,
     isShown: true,
-    job: (job) => <StatusPill status={job.status} />,
+    job: (job) => <JobStatus job={job} />,
     sweep: (jobs) => <SweepStatuses jobs={jobs} />,
   },
   {
