@@ -81,6 +81,7 @@ export function makeJob(overrides: Partial<Job> = {}): Job {
     gate: null,
     gate_failures: [],
     sweep_id: null,
+    reduction: null,
     seconds: null,
     size_bytes: null,
     pinned: false,

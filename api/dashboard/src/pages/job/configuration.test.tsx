@@ -28,3 +28,13 @@ it("shows all fields of the request, and commands without removed options", asyn
   expect(command).toContain('"queue":"big"');
   expect(command).not.toContain("deadline");
 });
+
+it("has the reduction in place of a sparsity of zero", async () => {
+  vi.useFakeTimers();
+  service.reply = () => listing([]);
+  const job = makeJob({ spec: makeSpec({ sparsity: 0, method: "neurons" }), reduction: 0.22 });
+  const { box } = await mount(<Configuration job={job} />);
+  const facts = box.querySelector(".facts")?.textContent;
+  expect(facts).toContain("reduction22 %");
+  expect(facts).not.toContain("sparsity");
+});

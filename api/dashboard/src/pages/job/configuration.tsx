@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import type { Job } from "../../api/client.ts";
 import { methods } from "../../api/methods.ts";
 import { type Body, withoutDefaults } from "../../spec/commands.ts";
+import { percent } from "../../format.ts";
 import { toReadableText } from "../../spec/draft.ts";
 import { jobFields } from "../../spec/fields.ts";
 import { confidenceInWords, withoutNulls } from "../../spec/gate.ts";
@@ -27,11 +28,14 @@ export function Configuration({ job }: { job: Job }) {
   const kept: Body = { ...withoutDefaults(spec, defaults), ...handling };
   const body: Body = { ...kept, ...withoutDefaults({ name, labels, priority }, DEFAULTS) };
   // The service refuses a deadline in the past.
+  const shown = { ...kept };
+  if (job.reduction !== null && spec.sparsity === 0) delete shown.sparsity; // reduced otherwise
   if (deadline !== null && new Date(deadline).getTime() <= Date.now()) delete body.deadline;
   return (
     <Section title="Configuration">
       <Facts>
-        {Object.entries(kept).map(([name, value]) => (
+        {job.reduction !== null && <Fact name="reduction">{percent(job.reduction, 2)}</Fact>}
+        {Object.entries(shown).map(([name, value]) => (
           <Fact key={name} name={name}>
             {inWords(name, value)}
           </Fact>
