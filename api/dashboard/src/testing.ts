@@ -62,7 +62,7 @@ export function makeJob(overrides: Partial<Job> = {}): Job {
     priority: 0,
     status: "running",
     phase: "pruning",
-    progress: { fraction: 0.25, block: null, eta_seconds: { p50: 10, p90: 12 } },
+    progress: { fraction: 0.25, block: null, eta_seconds: { p50: 10, p90: 12, untimed: [] } },
     spec: makeSpec(),
     attempt: 1,
     worker: "gpu@host/1",

@@ -78,11 +78,13 @@ it("shows position in the queue, time left and kept blocks", async () => {
   await settle(6000); // no event says it
   expect(line()).toContain("number 2 in the queue");
 
-  const eta_seconds = { p50: 90, p90: 130 };
+  const eta_seconds = { p50: 90, p90: 130, untimed: ["generated text", "zero-shot tasks"] };
   update({ status: "running", progress: { fraction: 0.25, block, eta_seconds } });
   await settle(6000);
   expect(line()).toContain("8 of 32 blocks");
-  expect(line()).toContain("about 1 min 30 s left, at most 2 min 10 s");
+  expect(line()).toContain(
+    "about 1 min 30 s left, likely below 2 min 10 s, without generated text and zero-shot tasks",
+  );
 
   update({ status: "paused", progress: { fraction: 0.25, block, eta_seconds: null } });
   shown.queries.invalidateQueries({ queryKey: ["job"] });
@@ -90,8 +92,6 @@ it("shows position in the queue, time left and kept blocks", async () => {
   expect(line()).toContain("8 of 32 blocks kept");
 });
 
-it("shows tasks by their datasets' names, a missed bound with its interval, and an overlap", async () => {
-  const task = "uploaded:dat_1";
 it("says when and why a postponed job tries again, and that no worker serves its queue", async () => {
   const until = new Date(Date.now() + 20 * 60_000).toISOString();
   const error = { title: "The hub cannot be reached" };
@@ -118,6 +118,8 @@ it("says when and why a postponed job tries again, and that no worker serves its
   expect(shown.box.querySelector("h1 .pill")?.textContent).toBe("queued");
 });
 
+it("shows tasks by their datasets' names, a missed bound with its interval, and an overlap", async () => {
+  const task = "uploaded:dat_1";
   const interval = { low: 0.03, high: 0.07, confidence: 0.95 };
   const missed = { metric: `acc_drop.${task}`, bound: "max", wanted: 0.02, got: 0.05, interval };
   const result = {

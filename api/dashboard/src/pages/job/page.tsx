@@ -187,7 +187,8 @@ function Progress({ job, events }: { job: Job; events: JobEvent[] }) {
         {job.status === "queued" && <Waiting job={job} />}
         {eta != null && (
           <span className="faint">
-            about {duration(eta.p50)} left, at most {duration(eta.p90)}
+            about {duration(eta.p50)} left, likely below {duration(eta.p90)}
+            {eta.untimed.length > 0 && `, without ${eta.untimed.join(" and ")}`}
           </span>
         )}
       </p>
