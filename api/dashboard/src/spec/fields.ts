@@ -1,6 +1,7 @@
 /** The fields of a job, from the JSON Schema of each method. */
 
 import { toText } from "./draft.ts";
+import { TEXTS } from "./texts.ts";
 
 export type Kind =
   | "text"
@@ -8,6 +9,7 @@ export type Kind =
   | "integer"
   | "choice"
   | "list"
+  | "texts"
   | "choice-or-list"
   | "settings"
   | "targets"
@@ -102,7 +104,7 @@ function field(
   return {
     name,
     label: sentence(name),
-    kind: SHARES.has(name) ? "share" : kindOf(forms),
+    kind: SHARES.has(name) ? "share" : TEXTS.has(name) ? "texts" : kindOf(forms),
     isRequired,
     help: String(property.description ?? first.description ?? ""),
     choices: forms.flatMap((form) => (form.enum as string[] | undefined) ?? []),

@@ -10,7 +10,12 @@ it("shows all fields of the request, and commands without removed options", asyn
   vi.useFakeTimers();
   service.reply = () => listing([]);
   const gate = { max: { perplexity_ratio: 1.1 }, min: { sparsity: 0.5 } };
-  const spec = makeSpec({ expect: { calibration: "1f", "version/torch": "2" } });
+  const prompts = ["Once upon a time, there was a", "Yes, and"];
+  const spec = makeSpec({
+    generate: true,
+    prompts,
+    expect: { calibration: "1f", "version/torch": "2" },
+  });
   const job = makeJob({
     spec,
     gate: { ...gate, confidence: null },
@@ -23,6 +28,8 @@ it("shows all fields of the request, and commands without removed options", asyn
   expect(facts).toContain("queuebig");
   expect(facts).toContain("expect2 inputs and versions");
   expect(facts).toContain("deadline2020-01-05T09:30:00Z");
+  const texts = [...box.querySelectorAll(".texts li")].map((one) => one.textContent);
+  expect(texts).toEqual(prompts);
   const command = box.querySelector("pre")?.textContent;
   expect(command).toContain('"gate":{"max":{"perplexity_ratio":1.1},"min":{"sparsity":0.5}}');
   expect(command).toContain('"queue":"big"');
