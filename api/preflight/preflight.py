@@ -14,6 +14,7 @@ from api.preflight.result_folders import IN_BUCKET, ResultFolders
 from api.preflight.row_groups import check_row_groups
 from api.preflight.shared_texts import shared_text_warnings
 from api.preflight.static_checks import LocalModel, passes_static_checks
+from api.schemas.unchecked import BY_WORKER
 from db.access.caller_secrets import read_model_secret, require_secret
 from db.core.errors import SpecRefusedError
 from db.core.session import Sessions
@@ -216,7 +217,7 @@ def _check_in_bucket(source: BucketInput, check: Callable[[], object]) -> list[s
 
 
 def _unchecked(field: str, name: str, why: str) -> str:
-    return f"{field} {name} was not checked: {why}. The worker will check it."
+    return f"{field} {name} was not checked: {why}. {BY_WORKER}"
 
 
 def _local_model(reference: LocalPath) -> LocalModel:

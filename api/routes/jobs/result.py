@@ -10,6 +10,7 @@ from api.routes.dependencies import IF_NONE_MATCH, JobId, ServiceDep
 from api.routes.own_trials import OWN_TRIAL
 from api.schemas.artifacts import ArtifactRead, JobResult
 from api.schemas.jobs import JobDetail
+from api.schemas.unchecked import present_warnings
 from api.services.job_details import job_detail
 from api.services.service import Service
 from api.web.conditional import etag_of, is_not_modified
@@ -117,7 +118,7 @@ def _result(job: Job, artifacts: list[Artifact]) -> JobResult:
     return JobResult(
         job_id=job.id,
         metrics=job.result or {},
-        warnings=job.warnings,
+        warnings=present_warnings(job),
         artifacts=[ArtifactRead.of(artifact) for artifact in artifacts],
         archive=f"/v1/jobs/{job.id}/archive",
     )
