@@ -48,18 +48,18 @@ it("has the reduction in place of a sparsity of zero", async () => {
 
 it("shows no field as chosen before the defaults are known", async () => {
   vi.useFakeTimers();
-  const options = { properties: { method: { default: "zpruner" }, scope: { default: "layer" } } };
+  const options = { properties: { method: { default: "zpruner" }, scope: { default: "matrix" } } };
   let answer = (_: Answer) => {};
   service.reply = () =>
     new Promise((resolve) => {
       answer = resolve;
     });
-  const spec = makeSpec({ method: "zpruner", scope: "block" });
+  const spec = makeSpec({ method: "zpruner", scope: "row" });
   const { box } = await mount(<Configuration job={makeJob({ spec })} />);
   expect(box.querySelector(".facts")).toBeNull();
   answer(listing([{ name: "zpruner", title: "Z-Pruner", fields: ["method"], options }]));
   await settle();
   const facts = box.querySelector(".facts")?.textContent;
-  expect(facts).toContain("scopeblock");
+  expect(facts).toContain("scoperow");
   expect(facts).not.toContain("zpruner");
 });
