@@ -7,10 +7,10 @@ from db.core.errors import SpecRefusedError
 from db.problems.failures import RATIO
 from db.spec.allocations import AllocationName, SpreadAllocation
 from db.spec.options.masks import Propagation
-from db.spec.options.quantize import BITS
 from db.spec.prune_spec import PruneSpec
 from db.spec.pruning.methods import OWN_MASK, REMOVING, MethodName, SelectionName, SolverName
 from db.spec.variants import default_variant
+from worker.jobs.options.sweep_stages import sweep_stages
 from worker.pruning.base.errors import RatioError
 from worker.pruning.base.increments import Increment
 from worker.pruning.binarization.settings import Binarization
@@ -21,8 +21,6 @@ from worker.pruning.methods.solvers.exact import variant_of
 from worker.pruning.methods.solvers.solver import Solver
 from worker.pruning.methods.swaps import PUBLISHED_SWAPS, Swaps
 from worker.pruning.model.meta_model import MetaModel
-from worker.pruning.quantization.scheme import Quantization
-from worker.pruning.refinement.settings import Refinement
 from worker.pruning.structure.depth import Depth
 from worker.pruning.structure.heads import Heads
 from worker.pruning.structure.measured_units import MeasuredUnits
@@ -58,7 +56,8 @@ def recipe_of(spec: PruneSpec) -> Recipe:
         pattern = Unstructured(spec.sparsity, spec.scope.value if spec.scope else published)
     else:
         pattern = NofM(*map(int, spec.pattern.split(":")))
-    solver, removal = _solver(spec), _removal(spec)
+    solver, removal, stages = _solver(spec), _removal(spec), sweep_stages(spec)
+    corrects = solver is not None or any(stage.follows_dense for stage in stages)
     return Recipe(
         scorer,
         pattern,
@@ -67,33 +66,27 @@ def recipe_of(spec: PruneSpec) -> Recipe:
         _allocation(spec),
         spec.skip,
         # Removed units are not corrected by default (docs/methods/removal.md).
-        _correction(spec) if solver or spec.refine else spec.correction or 0.0,
+        _correction(spec) if corrects else spec.correction or 0.0,
         spec.damping if solver or removal else None,
         _swaps(spec),
-        _refinement(spec),
         removal,
-        _quantization(spec),
         binarization,
-        spec.rotate is not None,
+        stages,
     )
 
 
 def recipe_at(recipe: Recipe, increment: Increment) -> Recipe:
     """Return the part of a job's whole recipe that one increment makes.
 
-    The optimizer steps of the refinement, and the steps that measure units, are divided among the
-    increments.
+    The steps of its stages, and the steps that measure units, are divided among the increments.
     """
-    removal, refinement = recipe.removal, recipe.refinement
+    removal = recipe.removal
     if removal is not None:
         removal = replace(removal, increment=increment)
     if isinstance(removal, MeasuredUnits):
         removal = replace(removal, measure=removal.measure.at(increment))
-    if refinement is not None:
-        first = increment.reached_before(refinement.steps)
-        own = increment.reached(refinement.steps) - first
-        refinement = replace(refinement, steps=own, first_step=first)
-    return replace(recipe, removal=removal, refinement=refinement, increment=increment)
+    stages = tuple(stage.at(increment) for stage in recipe.stages)
+    return replace(recipe, removal=removal, stages=stages, increment=increment)
 
 
 def recipe_sparing(recipe: Recipe, windows: int) -> Recipe:
@@ -178,18 +171,6 @@ def _swaps(spec: PruneSpec) -> Swaps | None:
     if spec.solver is not SolverName.dsnot:
         return None
     return PUBLISHED_SWAPS if spec.propagation is Propagation.reference else Swaps()
-
-
-def _refinement(spec: PruneSpec) -> Refinement | None:
-    if (refine := spec.refine) is None:
-        return None
-    return Refinement(refine.scope, refine.steps, refine.tokens, refine.lr, refine.norms, spec.seed)
-
-
-def _quantization(spec: PruneSpec) -> Quantization | None:
-    if (quantize := spec.quantize) is None:
-        return None
-    return Quantization(BITS[quantize.scheme], quantize.group_size, quantize.scales, quantize.skip)
 
 
 def _binarization(spec: PruneSpec) -> Binarization | None:

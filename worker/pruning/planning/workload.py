@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from worker.pruning.methods.patterns import NofM
-from worker.pruning.quantization.scheme import Scheme
-from worker.pruning.refinement.settings import Refinement
+from worker.pruning.planning.stage_work import StageWork, Windows
 
 Propagation = Literal["fused", "reference"]
 
@@ -48,16 +47,12 @@ class UnitMeasuring:
 
 
 @dataclass(frozen=True)
-class Workload:
+class Workload(Windows):
     """The work that a sweep has to do.
 
     Attributes:
-        calibration_windows, evaluation_windows: number of windows of each kind.
         dense_windows: number of evaluation windows that also run through the dense model; None for
             all.
-        seq_len: number of tokens in each calibration window.
-        dtype: name of the dtype of the forward passes, such as ``bfloat16``.
-        device: ``cpu`` or ``cuda``.
         method: name of the method that scores weights; None if the solver chooses the mask, or
             nothing is pruned.
         solver: name of the solver; None if no solver is used.
@@ -68,26 +63,17 @@ class Workload:
         corrects: whether a repair's target is corrected with the layers' inputs in the dense model.
         needs_gradients: whether gradients of the dense model are measured first, as for ``gblm``.
         swaps: whether weights are swapped after the mask is chosen.
-        refinement: how blocks are trained after they have been pruned; None for no training.
-        corrects_refinement: whether a refinement's targets are corrected with the dense model's
-            outputs.
         evaluation_seq_len: number of tokens in each evaluation window; None if as many as in a
             calibration window.
         repairs_units: whether the layers that read units are repaired as some are removed.
         calibrates_blocks: whether the calibration windows run through the blocks as these are
-            pruned or refined.
-        scheme: how the pruned layers are quantised; None for no quantisation.
+            pruned or changed.
         binarized: the pattern to which layers are pruned and binarised, in place of a method and a
             solver; None for no binarisation.
-        rotates: whether a rotated copy of the model is written first.
         measuring: how units are measured before the sweep; None if they are not.
+        stages: what the stages of the sweep add, in their order.
     """
 
-    calibration_windows: int
-    evaluation_windows: int
-    seq_len: int
-    dtype: str
-    device: str
     method: str | None
     solver: str | None
     propagation: Propagation
@@ -96,15 +82,12 @@ class Workload:
     needs_gradients: bool = False
     swaps: bool = False
     dense_windows: int | None = None
-    refinement: Refinement | None = None
-    corrects_refinement: bool = False
     evaluation_seq_len: int | None = None
     repairs_units: bool = False
     calibrates_blocks: bool = True
-    scheme: Scheme | None = None
     binarized: NofM | None = None
-    rotates: bool = False
     measuring: UnitMeasuring | None = None
+    stages: tuple[StageWork, ...] = ()
 
     @property
     def runs_backward(self) -> bool:
@@ -124,11 +107,6 @@ class Workload:
         return max(self.seq_len, self.measured_seq_len)
 
     @property
-    def calibration_tokens(self) -> int:
-        """Number of calibration tokens."""
-        return self.calibration_windows * self.seq_len
-
-    @property
     def allocates(self) -> bool:
         """Whether the dense model is measured first."""
         return self.allocation is not None
@@ -137,17 +115,17 @@ class Workload:
     def stream_tokens(self) -> int:
         """The number of hidden states that are kept at once, one for each token.
 
-        They are those that a sweep carries from block to block, and those that a refinement trains
-        towards.
+        They are those that a sweep carries from block to block, and those that stages keep.
         """
-        streams = 1 + self.allocates + self.runs_dense + (self.refinement is not None)
+        kept = sum(stage.keeps_targets for stage in self.stages)
+        streams = 1 + self.allocates + self.runs_dense + kept
         few = self.measuring.stream_tokens if self.measuring else 0
         return streams * self.calibration_tokens + self.evaluation_tokens + self.dense_tokens + few
 
     @property
     def runs_dense(self) -> bool:
         """Whether calibration windows run through the dense model, too, for a correction."""
-        return self.corrects or self.corrects_refinement
+        return self.corrects or any(stage.follows_dense for stage in self.stages)
 
     @property
     def evaluation_tokens(self) -> int:

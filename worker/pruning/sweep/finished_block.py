@@ -1,17 +1,16 @@
 """A block that a sweep has pruned, and the result that is recorded of it."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
 from worker.pruning.model.meta_model import MetaModel
-from worker.pruning.refinement.results import RefinementResult
-from worker.pruning.sweep.block_quantizer import BlockQuantizer
 from worker.pruning.sweep.layer_pruner import LayerPruner
 from worker.pruning.sweep.measurement.measurements import BlockDecision
+from worker.pruning.sweep.recipe.stage import StageResult
 from worker.pruning.sweep.results import BlockResult, LayerResult
 
 
@@ -24,8 +23,7 @@ class FinishedBlock:
         decision: what was decided about the block before the first block was pruned.
         stored: the block's parameters.
         pruner: pruned the block's layers; None if the whole block was removed.
-        quantizer: quantised the same layers; None without quantisation.
-        refinement: the result of refining the block; None if it was not refined.
+        stages: what the stages have done to it.
         output_error: as in `BlockResult`.
         prune_seconds: as in `BlockResult`.
     """
@@ -34,8 +32,7 @@ class FinishedBlock:
     decision: BlockDecision
     stored: Mapping[str, Tensor]
     pruner: LayerPruner[Any] | None
-    quantizer: BlockQuantizer | None
-    refinement: RefinementResult | None
+    stages: Sequence[StageResult]
     output_error: float | None
     prune_seconds: float
 
@@ -52,12 +49,11 @@ class FinishedBlock:
             untouched=_untouched(sizes, layers),
             output_error=self.output_error,
             prune_seconds=self.prune_seconds,
-            refinement=self.refinement,
             removed=tuple(self.pruner.removed) if self.pruner else (),
             parameters_removed=sum(map(Tensor.numel, self.stored.values())) - sum(sizes.values()),
             distance=self.decision.distance,
             is_dropped=self.decision.pattern is None,
-            quantized=tuple(self.quantizer.results) if self.quantizer else (),
+            **{name: value for stage in self.stages for name, value in stage.fields.items()},
         )
 
 

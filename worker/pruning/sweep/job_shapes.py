@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from worker.pruning.base.compute import dtype_name
 from worker.pruning.base.shapes import BlockShape, LayerShape, ModelShape, ParameterCounts
@@ -15,8 +15,6 @@ from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.memory_limits import headroom
 from worker.pruning.planning.plan import Plan, plan
 from worker.pruning.planning.workload import UnitMeasuring, Workload
-from worker.pruning.refinement.groups import trained_groups
-from worker.pruning.refinement.settings import Refinement
 from worker.pruning.structure.depth import Depth
 from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.structure.measures import Pgp, short_windows
@@ -91,6 +89,8 @@ def workload(
     ``calibration`` and ``evaluation`` are token ids ``[windows, tokens]``.
     """
     drops, seq_len = isinstance(recipe.removal, Depth), calibration.shape[1]
+    model = recipe.staged(meta_model)
+    stages = tuple(stage.work(model) for stage in recipe.stages)
     measured = evaluation.shape[1] if len(evaluation) else seq_len
     return Workload(
         calibration_windows=len(calibration),
@@ -105,15 +105,12 @@ def workload(
         corrects=recipe.is_corrected,
         needs_gradients=recipe.takes_gradients,
         swaps=recipe.swaps is not None,
-        refinement=recipe.refinement,
-        corrects_refinement=recipe.refinement is not None and recipe.correction > 0,
         evaluation_seq_len=None if measured == seq_len else measured,
         repairs_units=recipe.repairs_units,
-        calibrates_blocks=not drops or recipe.refinement is not None,
-        scheme=recipe.scheme(meta_model),
+        calibrates_blocks=not drops or any(stage.passes for stage in stages),
         binarized=recipe.binarization.pattern if recipe.binarization else None,
-        rotates=recipe.rotates,
         measuring=_measuring(meta_model, recipe, calibration),
+        stages=stages,
     )
 
 
@@ -162,17 +159,10 @@ def _measured(recipe: Recipe) -> str | None:
 def _block(meta_model: MetaModel, recipe: Recipe, index: int) -> BlockShape:
     prefix = f"{meta_model.block_name(index)}."
     layers = recipe.layers(meta_model, index, meta_model.blocks[index])
-    chosen = getattr(meta_model.model.config.get_text_config(), "num_experts_per_tok", None)
     return BlockShape(
         _part(meta_model, lambda name: name.startswith(prefix)),
-        layer_shapes(layers, chosen),
-        _halves(
-            meta_model.blocks[index],
-            recipe.trained_layers(meta_model, index, meta_model.blocks[index]),
-            recipe.refinement,
-        ),
+        layer_shapes(layers, routed_to(meta_model)),
         _of_units(meta_model, recipe, index),
-        layer_shapes(recipe.rounded_layers(meta_model, index, meta_model.blocks[index]), chosen),
     )
 
 
@@ -186,16 +176,6 @@ def _of_units(meta_model: MetaModel, recipe: Recipe, index: int) -> tuple[int, .
     return tuple(block.get_parameter(name).numel() for name in names)
 
 
-def _halves(
-    block: nn.Module, layers: Sequence[LinearLayer], refinement: Refinement | None
-) -> tuple[int, ...]:
-    """Return how many weights are trained in each half of a block; empty without refinement."""
-    if refinement is None:
-        return ()
-    groups = trained_groups(block, layers, replace(refinement, scope="half"))
-    return tuple(sum(block.get_parameter(name).numel() for name in group) for group in groups)
-
-
 def _part(meta_model: MetaModel, wanted: Callable[[str], bool]) -> ParameterCounts:
     plain, joined = meta_model.weights.sources_of(wanted)
     entries: Counter[str] = Counter()
@@ -206,6 +186,11 @@ def _part(meta_model: MetaModel, wanted: Callable[[str], bool]) -> ParameterCoun
         entries[dtype_name(stored.dtype)] += count
         largest = max(largest, count)
     return ParameterCounts(entries, largest, meta_model.checkpoint.size_bytes(joined))
+
+
+def routed_to(meta_model: MetaModel) -> int | None:
+    """Return how many experts each token is routed to; None if the config has no such number."""
+    return getattr(meta_model.model.config.get_text_config(), "num_experts_per_tok", None)
 
 
 def layer_shapes(layers: Sequence[LinearLayer], chosen: int | None) -> tuple[LayerShape, ...]:

@@ -32,7 +32,9 @@ from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.structure.measures import Adapt, Pgp
 from worker.pruning.structure.neurons import Neurons
 from worker.pruning.sweep.pipeline import ModelPruner, SweepStep
+from worker.pruning.sweep.quantization.quantizing import Quantizing
 from worker.pruning.sweep.recipe.recipe import Recipe
+from worker.pruning.sweep.refinement.refining import Refining
 from worker.pruning.sweep.results import BlockResult, LayerResult, PruningResult
 
 CPU = torch.device("cpu")
@@ -50,13 +52,13 @@ RECIPES = {
         HALF,
         solver=get_solver("sparsegpt"),
         correction=0.3,
-        refinement=Refinement(steps=2, learning_rate=2e-3),
+        stages=(Refining(Refinement(steps=2, learning_rate=2e-3)),),
     ),
     "neurons": Recipe(
         None,
         Unstructured(0.0),
         correction=0.3,
-        refinement=Refinement(steps=2, learning_rate=2e-3),
+        stages=(Refining(Refinement(steps=2, learning_rate=2e-3)),),
         removal=Neurons(0.2),
     ),
     "spared": Recipe(None, Unstructured(0.0), removal=Neurons(0.2, spared_windows=BATCH + 8)),
@@ -71,7 +73,7 @@ RECIPES = {
         Unstructured(0.0),
         removal=MeasuredUnits(0.3, Pgp(steps=2, windows=64, tokens=16, scored=64)),
     ),
-    "quantized": Recipe(get_scorer("wanda"), HALF, quantization=Quantization(4)),
+    "quantized": Recipe(get_scorer("wanda"), HALF, stages=(Quantizing(Quantization(4)),)),
 }
 
 

@@ -1,22 +1,20 @@
 """The check that a recipe fits a model, before any work."""
 
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from math import ceil
 
 from worker.pruning.base.errors import (
     BinarizationError,
     PatternError,
-    QuantizationError,
     SkipError,
     SparsityError,
 )
 from worker.pruning.binarization.settings import GROUP
 from worker.pruning.methods.allocation import BlockSparsities
 from worker.pruning.methods.patterns import NofM, Unstructured
-from worker.pruning.model.linear_layers import LinearLayer, linear_layers
+from worker.pruning.model.linear_layers import LinearLayer
 from worker.pruning.model.meta_model import MetaModel
-from worker.pruning.rotation.structure import rotatable
+from worker.pruning.sweep.recipe.globs import check_globs
 from worker.pruning.sweep.recipe.recipe import Recipe
 
 
@@ -25,46 +23,20 @@ def check_recipe(recipe: Recipe, meta_model: MetaModel) -> None:
 
     Raises:
         PatternError, BinarizationError: the rows of a layer do not split into groups.
-        QuantizationError: a layer cannot be quantised.
+        PruningError: a stage does not fit the model, as its `check` says.
         SkipError: a glob matches no part of the model, or no layer is left to prune.
         AllocationError: the number of given sparsities is not the number of blocks.
         SparsityError: no weight would be dropped.
         IncrementsError: an increment would drop no weight.
         UnsupportedModelError, RatioError: as `Recipe.reduction`.
-        RotationError: the model should be rotated and cannot be.
     """
     recipe.reduction(meta_model)
-    if recipe.rotates:
-        rotatable(meta_model)
     if isinstance(recipe.allocation, BlockSparsities):
         recipe.allocation.sparsities(len(meta_model.blocks))
-    _check_globs(recipe.skip, meta_model)
+    check_globs(recipe.skip, meta_model)
     _check_layers(recipe, recipe.all_layers(meta_model))
-    if recipe.quantization is not None:
-        _check_globs(recipe.quantization.skip, meta_model)
-        if not recipe.all_rounded_layers(meta_model):
-            skipped = ", ".join(recipe.quantization.skip)
-            raise QuantizationError(
-                f"its skip {skipped} leaves no layer to quantise",
-                "skip fewer, or leave quantize out",
-            )
-    recipe.scheme(meta_model)
-
-
-def _check_globs(globs: Sequence[str], meta_model: MetaModel) -> None:
-    """Refuse a glob that matches no part of the model: most likely it is misspelt."""
-    if not globs:
-        return
-    names = [name for name, _ in meta_model.model.named_modules() if name]
-    for index, block in enumerate(meta_model.blocks):
-        own = meta_model.block_name(index)
-        names += [f"{own}.{layer.name}" for layer in linear_layers(block)]
-    for glob in globs:
-        if not any(fnmatchcase(name, glob) for name in names):
-            first = f"{meta_model.block_name(0)}.{linear_layers(meta_model.blocks[0])[0].name}"
-            raise SkipError(
-                f"no layer of the model matches {glob!r}", f"layers have names such as {first}"
-            )
+    for stage in recipe.stages:
+        stage.check(recipe.staged(meta_model))
 
 
 def _check_layers(recipe: Recipe, layers: Sequence[tuple[str, LinearLayer]]) -> None:
