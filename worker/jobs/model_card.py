@@ -185,7 +185,7 @@ def _steps(spec: PruneSpec, environment: dict[str, Any]) -> Iterable[str]:
     recipe = recipe_of(spec)
     if recipe.removal is not None:
         yield from _removal_steps(spec, recipe)
-    elif recipe.binarization is not None:
+    elif recipe.own is not None:
         yield "mask and weights by `binarize`, [PBS²P](https://arxiv.org/abs/2502.01705)"
     elif recipe.prunes:
         yield from _pruning_steps(spec, recipe)

@@ -10,10 +10,9 @@ from db.spec.options.masks import Propagation
 from db.spec.prune_spec import PruneSpec
 from db.spec.pruning.methods import OWN_MASK, REMOVING, MethodName, SelectionName, SolverName
 from db.spec.variants import default_variant
-from worker.jobs.options.sweep_stages import sweep_stages
+from worker.jobs.options.sweep_stages import own_pruning, sweep_stages
 from worker.pruning.base.errors import RatioError
 from worker.pruning.base.increments import Increment
-from worker.pruning.binarization.settings import Binarization
 from worker.pruning.methods.allocation import BlockSparsities
 from worker.pruning.methods.patterns import NofM, Pattern, Unstructured
 from worker.pruning.methods.registry import get_allocation, get_scorer, get_solver
@@ -48,9 +47,10 @@ _UNSCORED = OWN_MASK | REMOVING | {MethodName.none}
 
 def recipe_of(spec: PruneSpec) -> Recipe:
     scorer = get_scorer(spec.method) if spec.method not in _UNSCORED else None
+    own = own_pruning(spec)
     pattern: Pattern
-    if (binarization := _binarization(spec)) is not None:
-        pattern = binarization.pattern
+    if own is not None:
+        pattern = own.pattern
     elif spec.pattern is None:
         published = scorer.scope if scorer else "matrix"
         pattern = Unstructured(spec.sparsity, spec.scope.value if spec.scope else published)
@@ -70,7 +70,7 @@ def recipe_of(spec: PruneSpec) -> Recipe:
         spec.damping if solver or removal else None,
         _swaps(spec),
         removal,
-        binarization,
+        own,
         stages,
     )
 
@@ -171,13 +171,6 @@ def _swaps(spec: PruneSpec) -> Swaps | None:
     if spec.solver is not SolverName.dsnot:
         return None
     return PUBLISHED_SWAPS if spec.propagation is Propagation.reference else Swaps()
-
-
-def _binarization(spec: PruneSpec) -> Binarization | None:
-    if (binarize := spec.binarize) is None:
-        return None
-    low, high = binarize.limits
-    return Binarization(binarize.kept, low, high, binarize.group_size, binarize.salient)
 
 
 def _correction(spec: PruneSpec) -> float:

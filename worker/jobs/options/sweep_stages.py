@@ -1,14 +1,19 @@
-"""The stages of a job's sweep, in their order."""
+"""What prunes a job's model in place of a score, and the stages of its sweep, in their order."""
 
 from collections.abc import Callable
 
 from db.spec.prune_spec import PruneSpec
+from worker.jobs.options.binarize import binarizing
 from worker.jobs.options.quantize import quantizing
 from worker.jobs.options.refine import refining
 from worker.jobs.options.rotate import rotating
+from worker.pruning.sweep.recipe.own_pruning import OwnPruning
 from worker.pruning.sweep.recipe.stage import SweepStage
 
 _STAGES: tuple[Callable[[PruneSpec], SweepStage | None], ...] = (rotating, refining, quantizing)
+
+
+own_pruning: Callable[[PruneSpec], OwnPruning | None] = binarizing
 
 
 def sweep_stages(spec: PruneSpec) -> tuple[SweepStage, ...]:

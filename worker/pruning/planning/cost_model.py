@@ -2,7 +2,6 @@
 
 from worker.pruning.base.shapes import ITEM_BYTES, BlockShape, LayerShape, ModelShape
 from worker.pruning.base.speed import Cost
-from worker.pruning.binarization.binarize import binarizing_cost
 from worker.pruning.planning.artifact_size import saved_bytes
 from worker.pruning.planning.layer_cost import (
     SOLVER_CALLS,
@@ -85,7 +84,7 @@ class _CostModel:
             return Cost()
         tokens = self.windows.calibration_tokens * layer.token_share
         squares = Cost(elementwise=tokens * layer.inputs * (_SQUARE_BYTES + self._size))
-        if self.windows.binarized is not None:
+        if self.windows.own is not None:
             return self.gram(layer)
         dense = squares * self.windows.allocates
         if self.windows.solver is None and not self.windows.repairs_units:
@@ -103,14 +102,14 @@ class _CostModel:
 
     def _pruning(self, layer: LayerShape) -> Cost:
         work = self.windows
-        solves = work.solver is not None or work.repairs_units or work.binarized is not None
+        solves = work.solver is not None or work.repairs_units or work.own is not None
         return self._arithmetic(layer) + Cost(calls=_LAYER_CALLS + SOLVER_CALLS * solves)
 
     def _arithmetic(self, layer: LayerShape) -> Cost:
         """Return the cost of pruning a layer, without Python's."""
         work = self.windows
-        if work.binarized is not None:
-            return binarizing_cost(layer, work.binarized)
+        if work.own is not None:
+            return work.own.cost(layer)
         dense = allocation_cost(layer, work.allocation) if work.allocation else Cost()
         if work.repairs_units:
             return repair_cost(layer, corrects=work.corrects)

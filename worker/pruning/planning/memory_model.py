@@ -11,7 +11,6 @@ from worker.pruning.base.shapes import (
     ModelShape,
     ParameterCounts,
 )
-from worker.pruning.binarization.binarize import MEMORY as BINARIZING_MEMORY
 from worker.pruning.methods import units
 from worker.pruning.methods.registry import get_solver
 from worker.pruning.methods.solvers.solver import SolverMemory
@@ -152,8 +151,8 @@ class _MemoryModel:
         """Return the peak bytes of scoring or solving layers one by one; 0 if none is pruned."""
         if self.windows.repairs_units:
             memory = units.MEMORY
-        elif self.windows.binarized is not None:
-            memory = BINARIZING_MEMORY
+        elif self.windows.own is not None:
+            memory = self.windows.own.memory
         elif self.windows.solver is not None:
             memory = get_solver(self.windows.solver).memory
         elif self.windows.method is not None:

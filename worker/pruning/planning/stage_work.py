@@ -87,6 +87,17 @@ class CostParts(Protocol):
         """Return the cost of the Gram matrix of a layer's inputs."""
 
 
+class LayerWork(Protocol):
+    """What prunes layers in place of a method and a solver, from their inputs' Gram matrices."""
+
+    @property
+    def memory(self) -> SolverMemory:
+        """The memory that a layer takes."""
+
+    def cost(self, layer: LayerShape) -> Cost:
+        """Return the cost of a layer, without its Gram matrix."""
+
+
 class StageWork:
     """What a stage adds to the memory and the time of a sweep. All but `memory` has a default.
 

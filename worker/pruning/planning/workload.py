@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from worker.pruning.methods.patterns import NofM
-from worker.pruning.planning.stage_work import StageWork, Windows
+from worker.pruning.planning.stage_work import LayerWork, StageWork, Windows
 
 Propagation = Literal["fused", "reference"]
 
@@ -68,8 +67,7 @@ class Workload(Windows):
         repairs_units: whether the layers that read units are repaired as some are removed.
         calibrates_blocks: whether the calibration windows run through the blocks as these are
             pruned or changed.
-        binarized: the pattern to which layers are pruned and binarised, in place of a method and a
-            solver; None for no binarisation.
+        own: what prunes layers in place of a method and a solver; None for nothing.
         measuring: how units are measured before the sweep; None if they are not.
         stages: what the stages of the sweep add, in their order.
     """
@@ -85,7 +83,7 @@ class Workload(Windows):
     evaluation_seq_len: int | None = None
     repairs_units: bool = False
     calibrates_blocks: bool = True
-    binarized: NofM | None = None
+    own: LayerWork | None = None
     measuring: UnitMeasuring | None = None
     stages: tuple[StageWork, ...] = ()
 

@@ -108,7 +108,7 @@ def workload(
         evaluation_seq_len=None if measured == seq_len else measured,
         repairs_units=recipe.repairs_units,
         calibrates_blocks=not drops or any(stage.passes for stage in stages),
-        binarized=recipe.binarization.pattern if recipe.binarization else None,
+        own=recipe.own,
         measuring=_measuring(meta_model, recipe, calibration),
         stages=stages,
     )

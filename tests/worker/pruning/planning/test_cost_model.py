@@ -15,6 +15,7 @@ from tests.worker.pruning.planning.shapes import AMPLE, WORK, llama, rounding, t
 from worker.evaluation.perplexity import token_loss
 from worker.pruning.base.shapes import ModelShape
 from worker.pruning.base.speed import Speed
+from worker.pruning.binarization.binarizing import Binarizing
 from worker.pruning.binarization.settings import Binarization
 from worker.pruning.methods.allocation import OwlAllocation
 from worker.pruning.methods.patterns import NofM, Unstructured
@@ -43,7 +44,7 @@ SOLVING = replace(WORK, solver="sparsegpt")
 REFINEMENT = Refinement(steps=8)
 HALVES = replace(REFINEMENT, scope="half")
 REFINING, FOUR_BITS = Refining(REFINEMENT), Quantizing(Quantization(4))
-TWO_VALUES = Binarization(4, 3, 5)
+TWO_VALUES = Binarizing(Binarization(4, 3, 5))
 SHARES = Adapt(steps=5, windows=16, tokens=32)
 TRIALS = Pgp(steps=5, windows=4, tokens=32, scored=8)
 
@@ -88,7 +89,7 @@ def seconds(work: Workload = WORK, shape: ModelShape | None = None, speed: Speed
         replace(WORK, stages=(training(REFINEMENT, 0.3),)),
         replace(WORK, method=None, repairs_units=True, corrects=True),
         replace(WORK, stages=(rounding(Scheme(4, 128)),)),
-        replace(WORK, method=None, allocation="depth", binarized=NofM(4, 8)),
+        replace(WORK, method=None, allocation="depth", own=TWO_VALUES),
         replace(WORK, measuring=UnitMeasuring(True)),
         replace(WORK, measuring=UnitMeasuring(False, 10, 1, 64, 64)),
         replace(WORK, measuring=UnitMeasuring(False, 128, 2, 8, 128, 64)),
@@ -184,7 +185,7 @@ def test_without_a_measured_speed_a_plan_has_no_duration() -> None:
         Recipe(ZPRUNER, HALF, "reference", stages=(FOUR_BITS,)),
         Recipe(ZPRUNER, HALF, stages=(REFINING, FOUR_BITS)),
         Recipe(None, HALF, "reference", stages=(REFINING, FOUR_BITS)),
-        Recipe(None, NofM(4, 8), binarization=TWO_VALUES),
+        Recipe(None, NofM(4, 8), own=TWO_VALUES),
     ],
     ids=[
         *("fused", "reference", "owl", "gblm", "sparsegpt", "admm", "alps", "corrected"),

@@ -8,7 +8,8 @@ from tests.worker.pruning.planning.shapes import AMPLE, WORK, llama, rounding, t
 from worker.pruning.base.errors import InsufficientMemoryError
 from worker.pruning.base.shapes import BlockShape, LayerShape, ModelShape, ParameterCounts
 from worker.pruning.base.speed import Speed
-from worker.pruning.methods.patterns import NofM
+from worker.pruning.binarization.binarizing import Binarizing
+from worker.pruning.binarization.settings import Binarization
 from worker.pruning.planning.memory_limits import Headroom
 from worker.pruning.planning.memory_model import memory_by_phase
 from worker.pruning.planning.plan import Plan, plan
@@ -44,7 +45,7 @@ def left(size_bytes: int) -> Headroom:
         replace(WORK, dtype="bfloat16", calibration_windows=256),
         replace(WORK, needs_gradients=True, method="gblm"),
         replace(WORK, method=None, repairs_units=True),
-        replace(WORK, method=None, binarized=NofM(4, 8)),
+        replace(WORK, method=None, own=Binarizing(Binarization(4, 4, 4))),
         SOLVING,
     ],
 )

@@ -11,6 +11,7 @@ from tests.models import random_ids
 from tests.worker.work import kill_process
 from worker.evaluation.perplexity import token_loss
 from worker.pruning.base.durable_files import sha256
+from worker.pruning.binarization.binarizing import Binarizing
 from worker.pruning.binarization.settings import Binarization
 from worker.pruning.methods.allocation import OwlAllocation
 from worker.pruning.methods.matrix_allocation import MatrixAllocation
@@ -53,7 +54,7 @@ REFINED_QUANTIZED = replace(
     REFINED, stages=(*REFINED.stages, Quantizing(Quantization(8, 8, "minmax")))
 )
 BITS = Binarization(4, 2, 6, 16, 0.1)
-BINARIZED = Recipe(None, BITS.pattern, binarization=BITS)
+BINARIZED = Recipe(None, BITS.pattern, own=Binarizing(BITS))
 
 
 @dataclass(frozen=True)

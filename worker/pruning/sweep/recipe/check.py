@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from math import ceil
 
 from worker.pruning.base.errors import (
-    BinarizationError,
     PatternError,
     SkipError,
     SparsityError,
 )
-from worker.pruning.binarization.settings import GROUP
 from worker.pruning.methods.allocation import BlockSparsities
 from worker.pruning.methods.patterns import NofM, Unstructured
 from worker.pruning.model.linear_layers import LinearLayer
@@ -22,8 +20,8 @@ def check_recipe(recipe: Recipe, meta_model: MetaModel) -> None:
     """Check that the recipe fits the model.
 
     Raises:
-        PatternError, BinarizationError: the rows of a layer do not split into groups.
-        PruningError: a stage does not fit the model, as its `check` says.
+        PatternError: the rows of a layer do not split into groups.
+        PruningError: a stage, or what prunes in place of a score, does not fit the model.
         SkipError: a glob matches no part of the model, or no layer is left to prune.
         AllocationError: the number of given sparsities is not the number of blocks.
         SparsityError: no weight would be dropped.
@@ -53,11 +51,11 @@ def _check_layers(recipe: Recipe, layers: Sequence[tuple[str, LinearLayer]]) -> 
 
 def _check_groups(recipe: Recipe, pattern: NofM, name: str, inputs: int) -> None:
     """Check that the rows of a layer, of ``inputs`` weights, split into the pattern's groups."""
+    if recipe.own is not None:
+        recipe.own.check_rows(name, inputs)
     if inputs % pattern.m == 0:
         return
     rows = f"{name} has rows of {inputs} weights, which do not split into groups of"
-    if recipe.binarization is not None:
-        raise BinarizationError(f"{rows} {GROUP}", "skip it, or leave binarize out")
     raise PatternError(f"{rows} {pattern.m}", "skip it, or choose another pattern")
 
 

@@ -29,7 +29,7 @@ class Measurement:
 
 def needed_measurement(recipe: Recipe) -> Measurement | None:
     """Return the measurement that the recipe needs; None if it needs none."""
-    if isinstance(recipe.removal, Depth) or recipe.varied_binarization is not None:
+    if isinstance(recipe.removal, Depth) or recipe.measures_blocks:
         return Measurement(None, ["distance"])
     allocation, pattern = recipe.allocation, recipe.pattern
     if isinstance(allocation, str | BlockSparsities) or not isinstance(pattern, Unstructured):

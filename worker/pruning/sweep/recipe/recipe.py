@@ -7,7 +7,6 @@ from typing import Any, Literal, TypeVar
 from torch import nn
 
 from worker.pruning.base.increments import AT_ONCE, Increment
-from worker.pruning.binarization.settings import Binarization
 from worker.pruning.methods.allocation import BlockSparsities, MeasuredAllocation
 from worker.pruning.methods.patterns import BlockPattern, Pattern
 from worker.pruning.methods.scorers import Scorer
@@ -31,6 +30,7 @@ from worker.pruning.structure.heads import Heads
 from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.structure.neurons import Neurons
 from worker.pruning.structure.reduction import Reduction
+from worker.pruning.sweep.recipe.own_pruning import OwnPruning
 from worker.pruning.sweep.recipe.stage import BlockLayers, StagedModel, SweepStage
 
 Removal = Neurons | Heads | Depth | MeasuredUnits
@@ -64,8 +64,8 @@ class Recipe:
             be combined with a solver.
         removal: which units or blocks are removed, in place of weights; None for none. Cannot be
             combined with a scorer, a solver, or globs of layers to skip.
-        binarization: how the layers are pruned and binarised, in place of a scorer and a solver;
-            the pattern is then its own. None for no binarisation.
+        own: what prunes the layers in place of a scorer, a solver and an allocation; the pattern is
+            then its own. None for nothing.
         stages: what else is done to the blocks after they are pruned, in this order.
         increment: which part of the pruning is made. The pattern and the allocation are those that
             the last increment reaches.
@@ -84,7 +84,7 @@ class Recipe:
     damping: float | None = None
     swaps: Swaps | None = None
     removal: Removal | None = None
-    binarization: Binarization | None = None
+    own: OwnPruning | None = None
     stages: tuple[SweepStage, ...] = ()
     increment: Increment = AT_ONCE
 
@@ -97,7 +97,7 @@ class Recipe:
     @property
     def prunes(self) -> bool:
         """Whether weights are pruned."""
-        choosing = (self.scorer, self.solver, self.binarization)
+        choosing = (self.scorer, self.solver, self.own)
         return any(choice is not None for choice in choosing)
 
     @property
@@ -147,16 +147,17 @@ class Recipe:
         return self.is_corrected or (follows and self.correction > 0)
 
     @property
-    def varied_binarization(self) -> Binarization | None:
-        """The binarisation if blocks may keep different numbers of weights, else None."""
-        binarization = self.binarization
-        return None if binarization is None or binarization.is_uniform else binarization
+    def measures_blocks(self) -> bool:
+        """Whether how much each block changes the hidden state is measured, for its pattern."""
+        return self.own is not None and self.own.measures_blocks
 
     def strategy(self, pattern: Pattern) -> Strategy[Any]:
         """Return the strategy that prunes a matrix to this pattern.
 
         If the recipe prunes nothing, the strategy keeps the matrix as it is.
         """
+        if self.own is not None:
+            return self.own.strategy(pattern)
         selection = self._selection(pattern)
         if self.solver is None:
             if self.scorer is None:
