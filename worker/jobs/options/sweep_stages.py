@@ -11,9 +11,11 @@ from worker.pruning.sweep.recipe.own_pruning import OwnPruning
 from worker.pruning.sweep.recipe.stage import SweepStage
 
 _STAGES: tuple[Callable[[PruneSpec], SweepStage | None], ...] = (rotating, refining, quantizing)
+_OWN: tuple[Callable[[PruneSpec], OwnPruning | None], ...] = (binarizing,)
 
 
-own_pruning: Callable[[PruneSpec], OwnPruning | None] = binarizing
+def own_pruning(spec: PruneSpec) -> OwnPruning | None:
+    return next(filter(None, (own_of(spec) for own_of in _OWN)), None)
 
 
 def sweep_stages(spec: PruneSpec) -> tuple[SweepStage, ...]:
