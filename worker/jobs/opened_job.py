@@ -6,6 +6,7 @@ from functools import cached_property
 import torch
 
 from db.spec.prune_spec import PruneSpec
+from worker.jobs.options.recover import recovery_of
 from worker.jobs.recipes import (
     check_job_recipe,
     last_increment,
@@ -13,7 +14,6 @@ from worker.jobs.recipes import (
     recipe_of,
     recipe_sparing,
     recipe_starting,
-    recovery_of,
 )
 from worker.jobs.resources import Resources
 from worker.jobs.result.unit_probabilities import read_probabilities

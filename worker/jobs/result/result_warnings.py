@@ -9,8 +9,9 @@ from worker.pruning.quantization.layers import NamedLayer, check_layers
 from worker.pruning.quantization.scheme import Quantization
 from worker.pruning.structure.attention_heads import HEADS, has_head_width, head_width
 from worker.pruning.structure.reduction import Reduction
+from worker.pruning.structure.removal import Removal
 from worker.pruning.sweep.quantization.quantizing import Quantizing, scheme_of
-from worker.pruning.sweep.recipe.recipe import Recipe, Removal
+from worker.pruning.sweep.recipe.recipe import Recipe
 
 _FEWEST = 16
 """Smaller groups cost more than 5 of 4 bits; no kernel that is known takes them."""

@@ -34,7 +34,7 @@ class Plan:
         artifact_bytes: size of the checkpoint that is written.
         scratch_bytes: size of the scratch files with hidden states while the sweep runs; 0 if these
             are kept in memory. If units are removed, also of the model before it is made smaller;
-            if the model is rotated, also of the rotated one.
+            if a stage keeps another copy of the model, also of that.
         seconds: duration in one process; None if the machine's speed is not known.
     """
 

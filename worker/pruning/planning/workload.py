@@ -4,45 +4,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from worker.pruning.planning.stage_work import LayerWork, StageWork, Windows
+from worker.pruning.structure.measures import UnitMeasuring
 
 Propagation = Literal["fused", "reference"]
-
-
-@dataclass(frozen=True)
-class UnitMeasuring:
-    """The work of measuring units before the sweep, to choose those that are removed.
-
-    Attributes:
-        needs_gradients: whether the dense model's gradients are measured.
-        passes: how often a few windows run through all blocks.
-        models: how many models with other units run in each pass.
-        windows, tokens: how many windows of how many tokens run in each pass.
-        scored: how many such windows run through the model to score its units.
-    """
-
-    needs_gradients: bool
-    passes: int = 0
-    models: int = 1
-    windows: int = 0
-    tokens: int = 1
-    scored: int = 0
-
-    @property
-    def needs_losses(self) -> bool:
-        """Whether the loss of each model is measured, not what its blocks change."""
-        return self.scored > 0
-
-    @property
-    def run_tokens(self) -> int:
-        """How many tokens run through each block in all."""
-        scored = 2 * self.scored  # once more without the units that the start would remove
-        return (self.passes * self.models * self.windows + scored) * self.tokens
-
-    @property
-    def stream_tokens(self) -> int:
-        """How many hidden states are kept at once, one for each token."""
-        copies = self.models + (not self.needs_losses)  # the first inputs are used in each pass
-        return max(copies * self.windows, self.scored) * self.tokens
 
 
 @dataclass(frozen=True)

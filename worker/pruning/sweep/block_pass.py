@@ -6,15 +6,14 @@ from functools import partial
 
 from torch import Tensor, nn
 
+from worker.pruning.base.stage_progress import StageProgress
 from worker.pruning.calibration.calibrated_block import CalibratedBlock, Calibration
 from worker.pruning.calibration.collectors import M
 from worker.pruning.calibration.dense_block import DenseBlock
 from worker.pruning.model.activations import Activations
 from worker.pruning.model.linear_layers import LinearLayer
 from worker.pruning.model.streams import Streams
-from worker.pruning.refinement.results import RefinementProgress
 from worker.pruning.structure.coupling import check_independent
-from worker.pruning.structure.depth import Depth
 from worker.pruning.sweep.layer_pruner import LayerPruner
 from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.pruning.sweep.recipe.stage import StageResult
@@ -68,7 +67,7 @@ class BlockPass:
         stored: dict[str, Tensor],
         streams: Streams,
         pruner: LayerPruner[M] | None,
-    ) -> Generator[RefinementProgress, None, list[StageResult]]:
+    ) -> Generator[StageProgress, None, list[StageResult]]:
         """Prune a block, run the stages, and replace the block's inputs by its outputs.
 
         `run_dense` has to be called before.
@@ -91,7 +90,7 @@ class BlockPass:
             self._drop(block, index, stored)
             return []
         removal = self._recipe.removal
-        if isinstance(removal, Depth) and not self._stages:
+        if removal is not None and removal.drops_blocks and not self._stages:
             return []  # nothing reads the calibration windows any more
         pruned = CalibratedBlock(self._calibration, index, block, stored, streams)
         if removal is not None:

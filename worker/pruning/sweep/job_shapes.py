@@ -14,11 +14,7 @@ from worker.pruning.model.linear_layers import LinearLayer, linear_layers
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.memory_limits import headroom
 from worker.pruning.planning.plan import Plan, plan
-from worker.pruning.planning.workload import UnitMeasuring, Workload
-from worker.pruning.structure.depth import Depth
-from worker.pruning.structure.measured_units import MeasuredUnits
-from worker.pruning.structure.measures import Pgp, short_windows
-from worker.pruning.structure.neurons import Neurons
+from worker.pruning.planning.workload import Workload
 from worker.pruning.sweep.evaluation import COMPARED_WINDOWS
 from worker.pruning.sweep.recipe.measurement import needed_measurement
 from worker.pruning.sweep.recipe.recipe import Recipe
@@ -88,8 +84,8 @@ def workload(
 
     ``calibration`` and ``evaluation`` are token ids ``[windows, tokens]``.
     """
-    drops, seq_len = isinstance(recipe.removal, Depth), calibration.shape[1]
-    model = recipe.staged(meta_model)
+    removal, seq_len, model = recipe.removal, calibration.shape[1], recipe.staged(meta_model)
+    drops = removal is not None and removal.drops_blocks
     stages = tuple(stage.work(model) for stage in recipe.stages)
     measured = evaluation.shape[1] if len(evaluation) else seq_len
     return Workload(
@@ -109,42 +105,9 @@ def workload(
         repairs_units=recipe.repairs_units,
         calibrates_blocks=not drops or any(stage.passes for stage in stages),
         own=recipe.own,
-        measuring=_measuring(meta_model, recipe, calibration),
+        measuring=removal.measuring(meta_model, calibration) if removal else None,
         stages=stages,
     )
-
-
-def _measuring(meta_model: MetaModel, recipe: Recipe, calibration: Tensor) -> UnitMeasuring | None:
-    """Return how units are measured before the sweep; None if they are not."""
-    removal = recipe.removal
-    if isinstance(removal, Neurons) and removal.last_tokens:
-        prompts = min(removal.last_tokens.prompts, len(calibration) - removal.spared_windows)
-        windows = prompts + removal.spared_windows
-        return UnitMeasuring(False, 1, 1, windows, calibration.shape[1])
-    if not isinstance(removal, MeasuredUnits):
-        return None
-    measure = removal.measure
-    available, tokens = short_windows(calibration, measure.tokens).shape
-    windows = min(measure.windows, available)
-    if isinstance(measure, Pgp):
-        scored = min(measure.scored, available)
-        return UnitMeasuring(False, measure.steps, measure.masks, windows, tokens, scored)
-    if removal.uniform:
-        return UnitMeasuring(True)
-    steps = measure.steps_to(_share_of_increment(meta_model, removal))
-    return UnitMeasuring(True, steps, 1, windows, tokens)
-
-
-def _share_of_increment(meta_model: MetaModel, removal: MeasuredUnits) -> float:
-    """Return the share of their units that the blocks lose in one increment, on average."""
-    blocks = [dict(block.named_parameters()) for block in meta_model.blocks]
-    units = sum(
-        group.count * group.entries(parameters)
-        for block, parameters in zip(meta_model.blocks, blocks, strict=True)
-        for group in removal.units(block, meta_model.config)
-    )
-    whole = sum(value.numel() for parameters in blocks for value in parameters.values())
-    return removal.ratio / removal.increment.total * whole / units
 
 
 def _measured(recipe: Recipe) -> str | None:
@@ -168,7 +131,7 @@ def _block(meta_model: MetaModel, recipe: Recipe, index: int) -> BlockShape:
 
 def _of_units(meta_model: MetaModel, recipe: Recipe, index: int) -> tuple[int, ...]:
     """Return the sizes of the parameters of which units have a part, if units are measured."""
-    if not isinstance(removal := recipe.removal, MeasuredUnits):
+    if (removal := recipe.removal) is None or not removal.measures_units:
         return ()
     block = meta_model.blocks[index]
     slices = (piece for units in removal.units(block, meta_model.config) for piece in units.slices)

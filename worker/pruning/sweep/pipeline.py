@@ -16,6 +16,7 @@ from worker.pruning.base.memory import (
     trim_heap,
 )
 from worker.pruning.base.speed import Speed
+from worker.pruning.base.stage_progress import StageProgress
 from worker.pruning.base.stopwatch import Stopwatch
 from worker.pruning.calibration.calibrated_block import Calibration
 from worker.pruning.distributed.ranks import SINGLE_PROCESS, Ranks
@@ -25,15 +26,14 @@ from worker.pruning.model.head_loss import TokenLoss
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.shards import Measure
 from worker.pruning.model.streams import Streams
-from worker.pruning.refinement.results import RefinementProgress
 from worker.pruning.stats.gradient_norms import GradientNorms
 from worker.pruning.sweep.batches import CalibrationBatches, split_batches
 from worker.pruning.sweep.block_pass import BlockPass
 from worker.pruning.sweep.block_pruners import BlockPruners
+from worker.pruning.sweep.block_result import block_result
 from worker.pruning.sweep.dense_blocks import DenseBlocks
 from worker.pruning.sweep.evaluation import Evaluation
 from worker.pruning.sweep.fingerprint import fingerprint
-from worker.pruning.sweep.finished_block import FinishedBlock
 from worker.pruning.sweep.job_shapes import plan_pruning
 from worker.pruning.sweep.measurement.measurement_cache import MeasurementCache
 from worker.pruning.sweep.measurement.measurements import BlockDecision, Measurements
@@ -46,7 +46,7 @@ from worker.pruning.sweep.replay import replay
 from worker.pruning.sweep.results import BlockResult, PruningResult, UnitProgress
 from worker.pruning.sweep.scratch_folders import NewFolder, scratch_folders
 
-SweepStep = BlockResult | RefinementProgress | UnitProgress
+SweepStep = BlockResult | StageProgress | UnitProgress
 
 
 class ModelPruner:
@@ -140,7 +140,7 @@ class ModelPruner:
         return self._progress.resumed_from_block
 
     def run(self) -> Generator[BlockResult, None, PruningResult]:
-        """Prune as `steps` does, but yield only block results, not the progress of refinement."""
+        """Prune as `steps` does, but yield only block results, not the progress of stages."""
         return of_type(BlockResult, self.steps())
 
     @torch.no_grad()
@@ -152,7 +152,7 @@ class ModelPruner:
 
         Yields:
             The result of each block, after its shard is on the disk; this includes blocks that an
-            earlier run pruned. If blocks are refined, also the progress after each optimizer step;
+            earlier run pruned. If stages train the blocks, also the progress after each step;
             and if measurements choose units, the progress of these before the first block.
 
         Raises:
@@ -229,7 +229,7 @@ class ModelPruner:
         decision: BlockDecision,
         streams: Streams,
         gradients: GradientNorms | None,
-    ) -> Generator[RefinementProgress, None, None]:
+    ) -> Generator[StageProgress, None, None]:
         before, pattern = self._seconds.seconds["prune"], decision.pattern
         with self._seconds("prune"):
             stored = self._meta_model.read_block(index)
@@ -252,8 +252,8 @@ class ModelPruner:
             write = partial(self._output.write_block, index, stored, packed)
             shard = self._ranks.run_on_main(write)
         seconds = self._seconds.seconds["prune"] - before
-        finished = FinishedBlock(index, decision, stored, pruner, stages, error, seconds)
-        result = finished.result(self._meta_model)
+        parts = (self._meta_model, index, decision, stored, pruner, stages)
+        result = block_result(*parts, output_error=error, prune_seconds=seconds)
         self._progress.record_block(result, shard, self._seconds.seconds)
 
     def _result(

@@ -12,6 +12,7 @@ import torch
 from tests.models import FAMILIES, random_ids, write_model
 from tests.worker.pruning.calibration.experts import Experts, Halver
 from worker.evaluation.perplexity import token_loss
+from worker.pruning.base.stage_progress import StageProgress
 from worker.pruning.calibration.block_calibration import BlockCalibration
 from worker.pruning.calibration.collectors import InputCollector
 from worker.pruning.distributed.launcher import launch
@@ -24,7 +25,6 @@ from worker.pruning.model.checkpoint import Checkpoint
 from worker.pruning.model.linear_layers import linear_layers
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.quantization.scheme import Quantization
-from worker.pruning.refinement.results import RefinementProgress
 from worker.pruning.refinement.settings import Refinement
 from worker.pruning.stats.input_moments import InputMoments
 from worker.pruning.structure.depth import Depth
@@ -202,7 +202,7 @@ def test_two_ranks_killed_while_they_refine_resume_after_the_last_finished_block
     broken = launch(partial(sweep_one, dense, tmp_path / "broken", recipe), (CPU, CPU))
     while not isinstance(next(broken), BlockResult):
         pass
-    assert isinstance(next(broken), RefinementProgress)  # of the second block
+    assert isinstance(next(broken), StageProgress)  # of the second block
     broken.close()
 
     again = list(launch(partial(sweep_one, dense, tmp_path / "broken", recipe), (CPU, CPU)))

@@ -23,13 +23,13 @@ from worker.pruning.methods.registry import get_scorer, get_solver
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.cost_model import sweep_cost
 from worker.pruning.planning.plan import plan
-from worker.pruning.planning.workload import UnitMeasuring, Workload
+from worker.pruning.planning.workload import Workload
 from worker.pruning.quantization.scheme import Quantization, Scheme
 from worker.pruning.refinement.settings import Refinement
 from worker.pruning.structure.depth import Depth
 from worker.pruning.structure.heads import Heads
 from worker.pruning.structure.measured_units import MeasuredUnits
-from worker.pruning.structure.measures import Adapt, LastTokens, Pgp
+from worker.pruning.structure.measures import Adapt, LastTokens, Pgp, UnitMeasuring
 from worker.pruning.structure.neurons import Neurons
 from worker.pruning.sweep.job_shapes import model_shape, workload
 from worker.pruning.sweep.pipeline import ModelPruner

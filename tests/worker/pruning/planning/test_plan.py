@@ -13,10 +13,11 @@ from worker.pruning.binarization.settings import Binarization
 from worker.pruning.planning.memory_limits import Headroom
 from worker.pruning.planning.memory_model import memory_by_phase
 from worker.pruning.planning.plan import Plan, plan
-from worker.pruning.planning.workload import Setting, UnitMeasuring, Workload
+from worker.pruning.planning.workload import Setting, Workload
 from worker.pruning.quantization.scheme import Scheme
 from worker.pruning.refinement.settings import Refinement
-from worker.pruning.sweep.rotation.rotating import RotationWork
+from worker.pruning.structure.measures import UnitMeasuring
+from worker.pruning.sweep.rotation.rotating import Rotating
 
 SOLVING = replace(WORK, solver="alps")
 SMALL = replace(WORK, calibration_windows=2, evaluation_windows=1)
@@ -112,7 +113,7 @@ def test_a_rotated_model_takes_time_and_disk_space_for_another_copy() -> None:
     speed = Speed(5e10, 4e10, 4e10, 2e10, 4e9, 1e9, 5e8, 4e5)
     once, rotated = (
         plan(llama(), replace(WORK, stages=stages), AMPLE, speed)
-        for stages in ((stage,), (RotationWork(), stage))
+        for stages in ((stage,), (Rotating(), stage))
     )
     assert rotated.scratch_bytes == once.scratch_bytes + llama().stored_bytes
     assert (rotated.seconds or 0) > (once.seconds or 0)

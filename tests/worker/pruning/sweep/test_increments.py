@@ -29,9 +29,10 @@ from worker.pruning.structure.heads import Heads
 from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.structure.measures import Adapt, Pgp
 from worker.pruning.structure.neurons import Neurons
+from worker.pruning.structure.removal import Removal
 from worker.pruning.sweep.pipeline import ModelPruner
 from worker.pruning.sweep.recipe.check import check_recipe
-from worker.pruning.sweep.recipe.recipe import Recipe, Removal
+from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.pruning.sweep.refinement.refining import Refining
 from worker.pruning.sweep.results import BlockResult
 

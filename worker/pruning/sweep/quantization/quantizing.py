@@ -4,18 +4,18 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 from worker.pruning.base.errors import QuantizationError
+from worker.pruning.base.stage_progress import StageProgress
 from worker.pruning.calibration.calibrated_block import CalibratedBlock, Calibration
 from worker.pruning.calibration.collectors import InputCollector
 from worker.pruning.model.linear_layers import LinearLayer
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.quantization.layers import NamedLayer, check_layers
 from worker.pruning.quantization.scheme import Quantization, Scheme
-from worker.pruning.refinement.results import RefinementProgress
 from worker.pruning.stats.gram import GramMoments
 from worker.pruning.sweep.job_shapes import layer_shapes, routed_to
 from worker.pruning.sweep.quantization.block_quantizer import BlockQuantizer
 from worker.pruning.sweep.quantization.rounding_work import RoundingWork
-from worker.pruning.sweep.recipe.globs import check_globs
+from worker.pruning.sweep.recipe.check import check_globs
 from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.pruning.sweep.recipe.stage import (
     BlockStage,
@@ -91,7 +91,7 @@ class _BlockQuantization(BlockStage):
 
     def run(
         self, pruned: CalibratedBlock, layers: Sequence[LinearLayer], *, advances: bool
-    ) -> Generator[RefinementProgress, None, StageResult]:
+    ) -> Generator[StageProgress, None, StageResult]:
         yield from ()
         quantizer = BlockQuantizer(pruned.name, pruned.stored, self.scheme)
         rounded, collector = (

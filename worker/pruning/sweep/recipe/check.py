@@ -1,6 +1,7 @@
 """The check that a recipe fits a model, before any work."""
 
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from math import ceil
 
 from worker.pruning.base.errors import (
@@ -10,9 +11,8 @@ from worker.pruning.base.errors import (
 )
 from worker.pruning.methods.allocation import BlockSparsities
 from worker.pruning.methods.patterns import NofM, Unstructured
-from worker.pruning.model.linear_layers import LinearLayer
+from worker.pruning.model.linear_layers import LinearLayer, linear_layers
 from worker.pruning.model.meta_model import MetaModel
-from worker.pruning.sweep.recipe.globs import check_globs
 from worker.pruning.sweep.recipe.recipe import Recipe
 
 
@@ -35,6 +35,26 @@ def check_recipe(recipe: Recipe, meta_model: MetaModel) -> None:
     _check_layers(recipe, recipe.all_layers(meta_model))
     for stage in recipe.stages:
         stage.check(recipe.staged(meta_model))
+
+
+def check_globs(globs: Sequence[str], meta_model: MetaModel) -> None:
+    """Check that each glob matches a part of the model: most likely, one that does not is misspelt.
+
+    Raises:
+        SkipError: one does not.
+    """
+    if not globs:
+        return
+    names = [name for name, _ in meta_model.model.named_modules() if name]
+    for index, block in enumerate(meta_model.blocks):
+        own = meta_model.block_name(index)
+        names += [f"{own}.{layer.name}" for layer in linear_layers(block)]
+    for glob in globs:
+        if not any(fnmatchcase(name, glob) for name in names):
+            first = f"{meta_model.block_name(0)}.{linear_layers(meta_model.blocks[0])[0].name}"
+            raise SkipError(
+                f"no layer of the model matches {glob!r}", f"layers have names such as {first}"
+            )
 
 
 def _check_layers(recipe: Recipe, layers: Sequence[tuple[str, LinearLayer]]) -> None:

@@ -25,15 +25,11 @@ from worker.pruning.methods.units import Repairing
 from worker.pruning.model.linear_layers import LinearLayer, linear_layers
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.workload import Propagation
-from worker.pruning.structure.depth import Depth
-from worker.pruning.structure.heads import Heads
-from worker.pruning.structure.measured_units import MeasuredUnits
-from worker.pruning.structure.neurons import Neurons
 from worker.pruning.structure.reduction import Reduction
+from worker.pruning.structure.removal import Removal
 from worker.pruning.sweep.recipe.own_pruning import OwnPruning
 from worker.pruning.sweep.recipe.stage import BlockLayers, StagedModel, SweepStage
 
-Removal = Neurons | Heads | Depth | MeasuredUnits
 S = TypeVar("S", bound=SweepStage)
 Allocation = Literal["uniform"] | BlockSparsities | MeasuredAllocation
 
@@ -113,14 +109,12 @@ class Recipe:
     @property
     def repairs_units(self) -> bool:
         """Whether the layers that read units are repaired when some of these are removed."""
-        repairing = Neurons | Heads | MeasuredUnits
-        return isinstance(self.removal, repairing) and self.removal.repairs
+        return self.removal is not None and self.removal.repairs
 
     @property
     def is_cut(self) -> bool:
         """Whether the result is smaller than the model, because what is removed is cut out."""
-        in_place = isinstance(self.removal, MeasuredUnits) and not self.removal.uniform
-        return self.removal is not None and not in_place
+        return self.removal is not None and not self.removal.is_in_place
 
     @property
     def repairing(self) -> Repairing | None:
@@ -133,7 +127,7 @@ class Recipe:
     @property
     def spared_windows(self) -> int:
         """How many of the calibration windows, the last ones, are of a second text."""
-        return self.removal.spared_windows if isinstance(self.removal, Neurons) else 0
+        return 0 if self.removal is None else self.removal.spared_windows
 
     @property
     def is_corrected(self) -> bool:
@@ -148,8 +142,9 @@ class Recipe:
 
     @property
     def measures_blocks(self) -> bool:
-        """Whether how much each block changes the hidden state is measured, for its pattern."""
-        return self.own is not None and self.own.measures_blocks
+        """Whether how much each block changes the hidden state is measured first."""
+        drops = self.removal is not None and self.removal.drops_blocks
+        return drops or (self.own is not None and self.own.measures_blocks)
 
     def strategy(self, pattern: Pattern) -> Strategy[Any]:
         """Return the strategy that prunes a matrix to this pattern.

@@ -7,12 +7,12 @@ from typing import Any, ClassVar, NamedTuple, Self
 from torch import nn
 
 from worker.pruning.base.increments import Increment
+from worker.pruning.base.stage_progress import StageProgress
 from worker.pruning.calibration.calibrated_block import CalibratedBlock, Calibration
 from worker.pruning.model.linear_layers import LinearLayer
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.packed_weights import QuantizedMatrix
 from worker.pruning.planning.stage_work import StageWork
-from worker.pruning.refinement.results import RefinementProgress
 
 
 class BlockLayers(NamedTuple):
@@ -65,7 +65,7 @@ class BlockStage:
 
     def run(
         self, pruned: CalibratedBlock, layers: Sequence[LinearLayer], *, advances: bool
-    ) -> Generator[RefinementProgress, None, StageResult]:
+    ) -> Generator[StageProgress, None, StageResult]:
         """Change a pruned block; if ``advances``, replace its inputs by its outputs.
 
         Yields:

@@ -8,12 +8,12 @@ from torch import nn
 
 from worker.pruning.base.increments import Increment
 from worker.pruning.base.memory import trim_heap
+from worker.pruning.base.stage_progress import StageProgress
 from worker.pruning.calibration.calibrated_block import CalibratedBlock, Calibration
 from worker.pruning.model.linear_layers import LinearLayer
 from worker.pruning.refinement.block_refiner import BlockRefiner
 from worker.pruning.refinement.block_targets import BlockTargets
 from worker.pruning.refinement.groups import trained_groups
-from worker.pruning.refinement.results import RefinementProgress
 from worker.pruning.refinement.settings import Refinement
 from worker.pruning.sweep.recipe.stage import (
     BlockStage,
@@ -65,7 +65,7 @@ class _BlockRefinement(BlockStage):
 
     def run(
         self, pruned: CalibratedBlock, layers: Sequence[LinearLayer], *, advances: bool
-    ) -> Generator[RefinementProgress, None, StageResult]:
+    ) -> Generator[StageProgress, None, StageResult]:
         streams, ranks, tokens = pruned.streams, pruned.calibration.ranks, self.refiner.tokens
         states, dense = streams.calibration, streams.dense_calibration
         targets = BlockTargets(states, streams.targets, dense, self.correction, ranks, tokens)

@@ -1,6 +1,7 @@
 """The rotation of a sweep's model, which is rotated and written before the sweep."""
 
 from dataclasses import dataclass
+from typing import Self
 
 from worker.pruning.base.shapes import BlockShape, ModelShape
 from worker.pruning.base.speed import Cost
@@ -14,8 +15,11 @@ _TRIAL_BYTES = 200  # read and written per stored byte: rotations, and trials of
 
 
 @dataclass(frozen=True)
-class Rotating(SweepStage):
+class Rotating(SweepStage, StageWork):
     """The rotation of a sweep's model; the sweep gets the model rotated, and does no more to it."""
+
+    phase = "rotation"
+    comes_first = True
 
     def check(self, model: StagedModel) -> None:
         """Check that the model can be rotated.
@@ -25,16 +29,9 @@ class Rotating(SweepStage):
         """
         rotatable(model.meta_model)
 
-    def work(self, model: StagedModel) -> "RotationWork":
+    def work(self, model: StagedModel) -> Self:
         """Return the work of writing the rotated model."""
-        return RotationWork()
-
-
-class RotationWork(StageWork):
-    """The work of writing a rotated copy of the model."""
-
-    phase = "rotation"
-    comes_first = True
+        return self
 
     def memory(self, index: int, block: BlockShape, parts: MemoryParts) -> PhaseMemory:
         """Return the memory of rotating a block: copies of it, and one that computes in fp32."""

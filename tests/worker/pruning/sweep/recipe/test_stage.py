@@ -12,6 +12,7 @@ from tests.worker.pruning.sweeps import CALIBRATION, EVALUATION, sweep, tensors
 from worker.pruning.base.errors import SkipError
 from worker.pruning.base.increments import Increment
 from worker.pruning.base.shapes import BlockShape
+from worker.pruning.base.stage_progress import StageProgress
 from worker.pruning.calibration.calibrated_block import CalibratedBlock, Calibration
 from worker.pruning.methods.patterns import Unstructured
 from worker.pruning.methods.registry import get_scorer
@@ -20,7 +21,7 @@ from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.memory_model import memory_by_phase
 from worker.pruning.planning.stage_work import MemoryParts, PhaseMemory, StageWork
 from worker.pruning.planning.workload import Setting
-from worker.pruning.refinement.results import RefinementProgress, RefinementResult
+from worker.pruning.refinement.results import RefinementResult
 from worker.pruning.structure.depth import Depth
 from worker.pruning.sweep.job_shapes import model_shape, workload
 from worker.pruning.sweep.recipe.check import check_recipe
@@ -55,11 +56,11 @@ class Scaling(SweepStage, BlockStage):
 
     def run(
         self, pruned: CalibratedBlock, layers: Sequence[LinearLayer], *, advances: bool
-    ) -> Generator[RefinementProgress, None, StageResult]:
+    ) -> Generator[StageProgress, None, StageResult]:
         for layer in layers:
             pruned.stored[layer.weight_name].mul_(self.factor)
             layer.copy_from(pruned.stored[layer.weight_name])
-        yield RefinementProgress(pruned.index, 1, 1)
+        yield StageProgress(pruned.index, 1, 1)
         if advances:
             pruned.advance()
         return StageResult({"refinement": RefinementResult(1.0, self.factor, 0.0)})
