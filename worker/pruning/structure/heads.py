@@ -10,7 +10,7 @@ from worker.pruning.base.errors import UnsupportedModelError
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.structure.attention_heads import HEADS, KEY_HEADS, attention_heads, head_width
 from worker.pruning.structure.counts import UnitCounts
-from worker.pruning.structure.reduction import Reduction
+from worker.pruning.structure.reduction import Reduction, once_per_model
 from worker.pruning.structure.removal import Removal
 from worker.pruning.structure.smaller_config import (
     Fields,
@@ -36,6 +36,7 @@ class Heads(Removal):
         """Return the units of a block, some of which are removed."""
         return attention_heads(block, config)
 
+    @once_per_model
     def reduction(self, meta_model: MetaModel) -> Reduction:
         """Return how much smaller the model will be.
 
