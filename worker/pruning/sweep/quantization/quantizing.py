@@ -94,11 +94,9 @@ class _BlockQuantization(BlockStage):
     ) -> Generator[StageProgress, None, StageResult]:
         yield from ()
         quantizer = BlockQuantizer(pruned.name, pruned.stored, self.scheme)
-        rounded, collector = (
-            self.quantizing.rounded(pruned.name, layers),
-            InputCollector(GramMoments),
-        )
-        pruned.change_layers(rounded, collector, quantizer.quantize_layer, advances=advances)
+        rounded = self.quantizing.rounded(pruned.name, layers)
+        collector, quantize = InputCollector(GramMoments), quantizer.quantize_layer
+        pruned.change_layers(rounded, collector, quantize, advances=advances)
         return StageResult({"quantized": tuple(quantizer.results)}, quantizer.matrices)
 
 

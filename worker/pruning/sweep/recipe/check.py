@@ -33,8 +33,9 @@ def check_recipe(recipe: Recipe, meta_model: MetaModel) -> None:
         recipe.allocation.sparsities(len(meta_model.blocks))
     check_globs(recipe.skip, meta_model)
     _check_layers(recipe, recipe.all_layers(meta_model))
+    model = recipe.staged(meta_model)
     for stage in recipe.stages:
-        stage.check(recipe.staged(meta_model))
+        stage.check(model)
 
 
 def check_globs(globs: Sequence[str], meta_model: MetaModel) -> None:

@@ -28,7 +28,7 @@ from worker.pruning.planning.workload import Propagation
 from worker.pruning.structure.reduction import Reduction
 from worker.pruning.structure.removal import Removal
 from worker.pruning.sweep.recipe.own_pruning import OwnPruning
-from worker.pruning.sweep.recipe.stage import BlockLayers, StagedModel, SweepStage
+from worker.pruning.sweep.recipe.stage import StagedModel, SweepStage
 
 S = TypeVar("S", bound=SweepStage)
 Allocation = Literal["uniform"] | BlockSparsities | MeasuredAllocation
@@ -209,13 +209,7 @@ class Recipe:
 
     def staged(self, meta_model: MetaModel) -> StagedModel:
         """Return the model as the stages see it."""
-        blocks = [
-            BlockLayers(
-                meta_model.block_name(index), block, self.kept_layers(meta_model, index, block)
-            )
-            for index, block in enumerate(meta_model.blocks)
-        ]
-        return StagedModel(meta_model, blocks, self.correction)
+        return StagedModel(meta_model, self.kept_layers, self.correction)
 
     def stage(self, kind: type[S]) -> S | None:
         """Return the recipe's stage of this kind; None if it has none."""

@@ -1,7 +1,8 @@
 """The interface of a stage: one option of a sweep."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar, NamedTuple, Self
 
 from torch import nn
@@ -29,13 +30,22 @@ class StagedModel:
 
     Attributes:
         meta_model: the model.
-        blocks: its blocks, with the layers that stages may change.
+        layers: returns the layers of a block that stages may change.
         correction: as in `Recipe`.
     """
 
     meta_model: MetaModel
-    blocks: Sequence[BlockLayers]
+    layers: Callable[[MetaModel, int, nn.Module], list[LinearLayer]]
     correction: float
+
+    @cached_property
+    def blocks(self) -> Sequence[BlockLayers]:
+        """The blocks, with the layers that stages may change."""
+        model = self.meta_model
+        return [
+            BlockLayers(model.block_name(index), block, self.layers(model, index, block))
+            for index, block in enumerate(model.blocks)
+        ]
 
 
 @dataclass(frozen=True)
