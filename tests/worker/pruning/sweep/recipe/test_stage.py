@@ -20,7 +20,7 @@ from worker.pruning.model.linear_layers import LinearLayer
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.memory_model import memory_by_phase
 from worker.pruning.planning.stage_work import MemoryParts, PhaseMemory, StageWork
-from worker.pruning.planning.workload import Setting
+from worker.pruning.planning.workload import Propagation, Setting
 from worker.pruning.refinement.results import RefinementResult
 from worker.pruning.structure.depth import Depth
 from worker.pruning.sweep.job_shapes import model_shape, workload
@@ -77,7 +77,7 @@ def dense(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("propagation", ["fused", "reference"])
 def test_stages_change_the_layers_that_are_not_skipped_and_add_to_the_result(
-    dense: Path, tmp_path: Path, propagation: str
+    dense: Path, tmp_path: Path, propagation: Propagation
 ) -> None:
     plain = replace(HALF, skip=TWICE.skip, propagation=propagation)
     sweep(dense, tmp_path / "plain", plain)
