@@ -91,7 +91,7 @@ def test_stages_change_the_layers_that_are_not_skipped_and_add_to_the_result(
     assert added == {0.25}  # of the last stage
 
 
-def test_a_stage_has_a_phase_of_its_own_and_its_pass_takes_time(dense: Path) -> None:
+def test_a_stage_has_a_phase_of_its_own(dense: Path) -> None:
     model = MetaModel.open(dense, torch.float32, torch.device("cpu"))
     work = workload(model, TWICE, CALIBRATION, EVALUATION)
     phases = memory_by_phase(model_shape(model, TWICE), work, Setting("fused", 512, spills=False))
