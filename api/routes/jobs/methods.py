@@ -41,7 +41,8 @@ def _preset(name: str, fields: Mapping[str, Any]) -> PresetRead:
 def _job_schema(method: MethodInfo) -> dict[str, Any]:
     """Return the schema of a job that names the method in the first field that accepts it.
 
-    ``x-labels`` and ``x-sections`` are those of the fields in a form.
+    ``x-labels`` and ``x-sections`` are those of the fields in a form, and ``x-results`` says how
+    the page of a job shows the figures that options add to its result.
     """
     schema, field = PruneSpec.model_json_schema(), method.fields[0]
     schema["properties"][field] = {"const": method.name}
@@ -53,8 +54,9 @@ def _job_schema(method: MethodInfo) -> dict[str, Any]:
     unused = [name for name in schema["$defs"] if f'"#/$defs/{name}"' not in document]
     for name in unused:
         del schema["$defs"][name]
-    return schema | {"x-labels": _LABELS, "x-sections": _SECTIONS}
+    return schema | {"x-labels": _LABELS, "x-sections": _SECTIONS, "x-results": _RESULTS}
 
 
 _LABELS = {name: label for option in OPTIONS for name, label in option.labels.items()}
 _SECTIONS = {name: option.place_of(name)[1] for option in OPTIONS for name in option.fields}
+_RESULTS = [asdict(option.result) for option in OPTIONS if option.result is not None]
