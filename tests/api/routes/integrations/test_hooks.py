@@ -66,7 +66,8 @@ def test_deliveries_are_told_apart_by_name_or_else_by_what_they_say() -> None:
         one: source.call_name(Call(named | {"idempotency-key": "d"}, b"")).delivery_id
         for one, source in BY_NAME.items()
     }
-    assert names == dict(zip(SOURCES, ("d", "c", "a", "b", "d"), strict=True))
+    by_header = {"github": "a", "standard": "b", "mlflow": "c", "huggingface": "d", "generic": "d"}
+    assert names | by_header == names
     generic = BY_NAME[TriggerSource.generic]
     plain = generic.call_name(Call({}, b"1")).delivery_id
     assert plain == "sha256:6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b"
