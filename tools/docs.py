@@ -17,8 +17,8 @@ from tools.descriptions import methods_of
 from worker.standalone import command as prune
 from worker.standalone import gguf, speed
 from zpruner.cli import folders
+from zpruner.cli.commands.main import app
 from zpruner.cli.commands.programs import PASS_ARGUMENTS_ON
-from zpruner.cli.main import app
 
 COMMAND_LINE = "reference/command-line.md"
 INTRODUCTION = """# Command line

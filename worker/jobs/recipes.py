@@ -5,12 +5,12 @@ from dataclasses import replace
 
 from db.core.errors import SpecRefusedError
 from db.problems.failures import RATIO
-from db.spec.allocations import AllocationName, SpreadAllocation
 from db.spec.options.masks import Propagation
 from db.spec.options.quantize import BITS
 from db.spec.prune_spec import PruneSpec
+from db.spec.pruning.allocations import AllocationName, SpreadAllocation
 from db.spec.pruning.methods import OWN_MASK, REMOVING, MethodName, SelectionName, SolverName
-from db.spec.variants import default_variant
+from db.spec.pruning.variants import default_variant
 from worker.pruning.base.errors import RatioError
 from worker.pruning.base.increments import Increment
 from worker.pruning.binarization.settings import Binarization

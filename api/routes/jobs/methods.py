@@ -11,8 +11,8 @@ from fastapi import APIRouter
 from api.schemas.catalogue import MethodPage, MethodRead, PresetRead
 from db.spec.catalogue import METHODS, MethodInfo
 from db.spec.metrics import METRIC_NAMES, OPTIONAL_METRICS
-from db.spec.presets import NOT_WITH_PATTERN, PRESETS
 from db.spec.prune_spec import OPTIONS, PruneSpec
+from db.spec.pruning.presets import NOT_WITH_PATTERN, PRESETS
 
 router = APIRouter(prefix="/v1/methods", tags=["catalog"])
 

@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from zpruner.cli.field_options import with_fields
 from zpruner.cli.job_command import JobCommand
+from zpruner.cli.programs import command, environment
 from zpruner.cli.prune_options import (
     PRUNE_FIELDS,
     DeviceOption,
@@ -19,7 +20,6 @@ from zpruner.cli.prune_options import (
     PlanOption,
 )
 from zpruner.cli.terminal import USAGE, stderr
-from zpruner.programs import command, environment
 
 PASS_ARGUMENTS_ON = {
     "allow_extra_args": True,
