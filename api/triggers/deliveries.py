@@ -25,7 +25,7 @@ from db.problems.access import UNPROVEN_CALL
 from db.problems.requests import MALFORMED_JSON
 from db.tables.triggers import Trigger, TriggerDelivery, TriggerOutcome, TriggerSource
 from db.triggers import CallId, DuplicateCallError, TriggerRepository
-from db.webhooks.repository import new_secret
+from db.webhooks.secret_rows import new_secret
 
 logger = logging.getLogger(__name__)
 MAX_PLANNER_WAIT_S = 5.0
