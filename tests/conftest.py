@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -24,6 +25,9 @@ pytest_plugins = (
     "tests.bucket_server",
     "tests.e2e.shared_service",
 )
+SHARED_MEMORY = Path("/dev/shm")
+"""Holds all temporary files, if it can: a fifth of the time would pass in writing to a disk."""
+ROOM = 8 * 2**30
 TALLY = pytest.StashKey[Tally]()
 # A machine that pauses a process for a moment would fail a test of examples that take 200 ms each.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -35,10 +39,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
     Set before any test is imported, because some modules read settings at import.
     """
+    if _has_room(SHARED_MEMORY):
+        os.environ["TMPDIR"] = tempfile.tempdir = str(SHARED_MEMORY)
     folder = tempfile.mkdtemp(prefix="zpruner-tests-")
     os.environ["ZPRUNER_DATA_DIR"] = folder
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
     gc.disable()
+
+
+def _has_room(folder: Path) -> bool:
+    if not folder.is_dir():
+        return False
+    return min(shutil.disk_usage(folder).free, psutil.virtual_memory().available) > ROOM
 
 
 def pytest_collection_finish() -> None:

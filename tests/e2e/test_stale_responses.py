@@ -23,7 +23,7 @@ from tests.factories import make_job, make_key
 from tests.waiting import DEADLINE_S
 
 pytestmark = pytest.mark.e2e
-CALLERS, STEPS_EACH = 2, 2500
+CALLERS, STEPS_EACH = 2, 1000
 JOBS = 4
 
 

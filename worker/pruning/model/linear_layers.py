@@ -84,8 +84,9 @@ def is_router(block: nn.Module, path: str) -> bool:
     """Return whether ``path`` is in a router of experts, or in the gate of a shared expert."""
     names = path.split(".")
     for depth, name in enumerate(names):
-        beside_experts = hasattr(block.get_submodule(".".join(names[:depth])), "experts")
-        if "router" in name or name.endswith("expert_gate") or (name == "gate" and beside_experts):
+        if "router" in name or name.endswith("expert_gate"):
+            return True
+        if name == "gate" and hasattr(block.get_submodule(".".join(names[:depth])), "experts"):
             return True
     return False
 

@@ -12,7 +12,7 @@ from transformers import PretrainedConfig
 from worker.pruning.base.errors import RatioError, UnsupportedModelError
 from worker.pruning.base.increments import AT_ONCE, Increment
 from worker.pruning.model.meta_model import MetaModel
-from worker.pruning.structure.reduction import Reduction
+from worker.pruning.structure.reduction import Reduction, once_per_model
 from worker.pruning.structure.smaller_config import Fields, check_describes
 from worker.pruning.structure.units import Units
 
@@ -37,6 +37,7 @@ class Depth:
         """Return no units: whole blocks are removed, and nothing within the others."""
         return []
 
+    @once_per_model
     def reduction(self, meta_model: MetaModel) -> Reduction:
         """Return how much smaller the model will be if the last blocks are removed.
 

@@ -11,7 +11,7 @@ from worker.pruning.base.increments import AT_ONCE, Increment
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.structure.attention_heads import HEADS, KEY_HEADS, attention_heads, head_width
 from worker.pruning.structure.counts import UnitCounts
-from worker.pruning.structure.reduction import Reduction
+from worker.pruning.structure.reduction import Reduction, once_per_model
 from worker.pruning.structure.smaller_config import (
     Fields,
     cannot_describe,
@@ -40,6 +40,7 @@ class Heads:
         """Return the units of a block, some of which are removed."""
         return attention_heads(block, config)
 
+    @once_per_model
     def reduction(self, meta_model: MetaModel) -> Reduction:
         """Return how much smaller the model will be.
 

@@ -15,7 +15,7 @@ from worker.pruning.structure.division import Kind
 from worker.pruning.structure.heads import fewer_heads, head_field
 from worker.pruning.structure.measures import Measure
 from worker.pruning.structure.mlp_channels import channels_of, mlp_channels
-from worker.pruning.structure.reduction import Reduction
+from worker.pruning.structure.reduction import Reduction, once_per_model
 from worker.pruning.structure.smaller_config import Fields, check_describes
 from worker.pruning.structure.units import Units
 from worker.pruning.structure.width_fields import WidthField, width_fields
@@ -49,6 +49,7 @@ class MeasuredUnits:
         """Return the units of a block, some of which are removed: first heads, then channels."""
         return [*attention_heads(block, config), *mlp_channels(block, config)]
 
+    @once_per_model
     def reduction(self, meta_model: MetaModel) -> Reduction:
         """Return how much smaller the model will be.
 

@@ -12,7 +12,7 @@ from worker.pruning.structure.channel_places import check_places
 from worker.pruning.structure.counts import UnitCounts
 from worker.pruning.structure.measures import LastTokens
 from worker.pruning.structure.mlp_channels import channels_of, mlp_channels
-from worker.pruning.structure.reduction import Reduction
+from worker.pruning.structure.reduction import Reduction, once_per_model
 from worker.pruning.structure.smaller_config import Fields, check_describes
 from worker.pruning.structure.units import Units
 from worker.pruning.structure.width_fields import width_fields
@@ -42,6 +42,7 @@ class Neurons:
         """Return the units of a block, some of which are removed."""
         return mlp_channels(block, config)
 
+    @once_per_model
     def reduction(self, meta_model: MetaModel) -> Reduction:
         """Return how much smaller the model will be.
 

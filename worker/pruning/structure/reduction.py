@@ -1,9 +1,15 @@
 """A reduction: which units, or how many, a model will lose, and the config that follows."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
+from functools import wraps
+from typing import TypeVar
+from weakref import WeakKeyDictionary
 
+from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.structure.smaller_config import Fields
+
+Removal = TypeVar("Removal", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -19,3 +25,20 @@ class Reduction:
     fields: Fields
     kept: tuple[Mapping[str, int], ...]
     parameters_removed: int
+
+
+Reduce = Callable[[Removal, MetaModel], Reduction]
+
+
+def once_per_model(reduce: Reduce[Removal]) -> Reduce[Removal]:
+    """Keep the reduction of each model: to check a config, the smaller model is built."""
+    known = WeakKeyDictionary[MetaModel, dict[Removal, Reduction]]()
+
+    @wraps(reduce)
+    def reduced(removal: Removal, meta_model: MetaModel) -> Reduction:
+        of_model = known.setdefault(meta_model, {})
+        if removal not in of_model:
+            of_model[removal] = reduce(removal, meta_model)
+        return of_model[removal]
+
+    return reduced
