@@ -23,9 +23,9 @@ from tests.waiting import DEADLINE_S
 from tests.zpruner.client.downloads import CONTENT, prepare, requested_ranges
 from tests.zpruner.service import Answer, Service, serving
 from zpruner import AsyncClient, Client, CorruptedError, ServiceError
-from zpruner.cli.programs import command, environment
 from zpruner.client import download
 from zpruner.client.transport.transport import MAX_RETRIES
+from zpruner.parts.programs import command, environment
 
 OBJECT = "/bucket/weights.bin?X-Amz-Signature=abc"
 MIB = 1 << 20

@@ -10,7 +10,6 @@ from typing_extensions import override
 
 from zpruner.cli.field_options import with_fields
 from zpruner.cli.job_command import JobCommand
-from zpruner.cli.programs import command, environment
 from zpruner.cli.prune_options import (
     PRUNE_FIELDS,
     DeviceOption,
@@ -20,6 +19,7 @@ from zpruner.cli.prune_options import (
     PlanOption,
 )
 from zpruner.cli.terminal import USAGE, stderr
+from zpruner.parts.programs import command, environment
 
 PASS_ARGUMENTS_ON = {
     "allow_extra_args": True,
