@@ -23,11 +23,14 @@ def list_methods() -> MethodPage:
 
     `presets` are the named combinations of fields; `metrics` are the metrics that a gate can bound.
     """
+    data = [
+        MethodRead(**asdict(method), fields=list(method.fields), options=_job_schema(method))
+        for method in METHODS
+    ]
+    # For the page of a job, once, because they depend on no method.
+    data[0].options["x-results"] = _RESULTS
     return MethodPage(
-        data=[
-            MethodRead(**asdict(method), fields=list(method.fields), options=_job_schema(method))
-            for method in METHODS
-        ],
+        data=data,
         presets=[_preset(name, fields) for name, fields in PRESETS.items()],
         metrics=[*METRIC_NAMES, *chain(*OPTIONAL_METRICS.values())],
     )
@@ -41,8 +44,7 @@ def _preset(name: str, fields: Mapping[str, Any]) -> PresetRead:
 def _job_schema(method: MethodInfo) -> dict[str, Any]:
     """Return the schema of a job that names the method in the first field that accepts it.
 
-    ``x-labels`` and ``x-sections`` are those of the fields in a form, and ``x-results`` says how
-    the page of a job shows the figures that options add to its result.
+    ``x-labels`` and ``x-sections`` are those of the fields in a form.
     """
     schema, field = PruneSpec.model_json_schema(), method.fields[0]
     schema["properties"][field] = {"const": method.name}
@@ -54,7 +56,7 @@ def _job_schema(method: MethodInfo) -> dict[str, Any]:
     unused = [name for name in schema["$defs"] if f'"#/$defs/{name}"' not in document]
     for name in unused:
         del schema["$defs"][name]
-    return schema | {"x-labels": _LABELS, "x-sections": _SECTIONS, "x-results": _RESULTS}
+    return schema | {"x-labels": _LABELS, "x-sections": _SECTIONS}
 
 
 _LABELS = {name: label for option in OPTIONS for name, label in option.labels.items()}
