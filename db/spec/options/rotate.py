@@ -37,7 +37,7 @@ class RotateFields(Basics):
             "Rotated before rounding",
             {
                 "Residual stream": "{residual:yes}",
-                "Blocks with rotated values": "{values:count} of {blocks:count}",
+                "Rotated values": "{values:count} of {blocks:count} blocks",
             },
         ),
         labels={"rotate": "Rotate before rounding"},
