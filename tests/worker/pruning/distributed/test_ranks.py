@@ -35,6 +35,7 @@ from worker.pruning.sweep.pipeline import ModelPruner, SweepStep
 from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.pruning.sweep.results import BlockResult, LayerResult, PruningResult
 
+pytestmark = pytest.mark.process
 CPU = torch.device("cpu")
 HALF = Unstructured(0.5)
 BATCH = 32  # windows of 16 tokens
