@@ -6,7 +6,7 @@ from itertools import islice
 from db.spec.datasets.files import ChatRow, DataFile
 from db.spec.inputs.references import Builtin, DatasetReference, HubDataset, LocalPath
 from db.spec.prune_spec import PruneSpec
-from worker.jobs.recipes import recovery_of
+from worker.jobs.options.recover import recovery_of
 from worker.jobs.resources import Resources
 from worker.jobs.windows import (
     check_recovered_steps,

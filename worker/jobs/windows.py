@@ -13,7 +13,7 @@ from db.spec.inputs.references import Builtin, DatasetReference, LocalPath, pars
 from db.spec.options.option import UNFIT
 from db.spec.prune_spec import PruneSpec
 from worker.evaluation.overlap import overlap
-from worker.jobs.recipes import recovery_of
+from worker.jobs.options.recover import recovery_of
 from worker.jobs.resources import Resources
 from worker.pruning.model.meta_model import MetaModel
 from worker.recovery.settings import Recovery, window_count

@@ -7,11 +7,12 @@ from transformers import LlamaConfig
 
 from worker.pruning.base.errors import NotFiniteError
 from worker.pruning.binarization.binarize import binarize
+from worker.pruning.binarization.binarizing import BinarizedMask
 from worker.pruning.binarization.settings import Binarization
 from worker.pruning.methods.patterns import NofM
 from worker.pruning.model.linear_layers import linear_layers
 from worker.pruning.stats.gram import Gram, GramMoments
-from worker.pruning.sweep.binarization.block_binarizer import BlockBinarizer
+from worker.pruning.sweep.block_pruner import BlockPruner
 
 WIDTH = 16
 SETTINGS = Binarization(3, 3, 3, 8, 0.25)
@@ -24,13 +25,13 @@ def dense_weight() -> torch.Tensor:
 
 def binarized(
     moments: GramMoments, dtype: torch.dtype = torch.float32
-) -> tuple[BlockBinarizer, torch.Tensor]:
+) -> tuple[BlockPruner[GramMoments], torch.Tensor]:
     """Binarise a layer whose forward is in fp32; return its stored weight as well."""
     block = nn.Sequential(nn.Linear(WIDTH, 8, bias=False)).requires_grad_(False)
     [layer] = linear_layers(block)
     layer.weight.copy_(dense_weight())
     stored = {"0.weight": dense_weight().to(dtype)}
-    pruner = BlockBinarizer("layers.3", stored, SETTINGS, NofM(3, 8), LlamaConfig())
+    pruner = BlockPruner("layers.3", stored, BinarizedMask(SETTINGS, NofM(3, 8)), LlamaConfig())
 
     pruner.prune_layer(layer, moments)
 

@@ -12,14 +12,15 @@ import torch
 from tests.models import FAMILIES, FUSED, write_model
 from tests.worker.pruning.sweeps import sweep, tensors
 from worker.pruning.base.errors import BinarizationError
+from worker.pruning.binarization.binarizing import Binarizing
 from worker.pruning.binarization.kept_of_blocks import kept_of_blocks
 from worker.pruning.binarization.settings import Binarization
 from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.pruning.sweep.results import BlockResult
 
 SETTINGS = Binarization(4, 2, 6, 16, 0.1)
-BINARIZED = Recipe(None, SETTINGS.pattern, binarization=SETTINGS)
-UNIFORM = replace(BINARIZED, binarization=replace(SETTINGS, low=4, high=4))
+BINARIZED = Recipe(None, SETTINGS.pattern, own=Binarizing(SETTINGS))
+UNIFORM = replace(BINARIZED, own=Binarizing(replace(SETTINGS, low=4, high=4)))
 CONFIGS = {**FAMILIES, **FUSED}
 
 

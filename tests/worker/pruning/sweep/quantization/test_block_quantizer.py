@@ -10,7 +10,7 @@ from worker.pruning.model.linear_layers import linear_layers
 from worker.pruning.quantization.rounding import round_weights
 from worker.pruning.quantization.scheme import Scheme
 from worker.pruning.stats.gram import Gram, GramMoments
-from worker.pruning.sweep.block_quantizer import BlockQuantizer
+from worker.pruning.sweep.quantization.block_quantizer import BlockQuantizer
 
 WIDTH = 16
 SCHEME = Scheme(4, 8)
