@@ -15,10 +15,17 @@ from db.core.states import JobState, Phase
 from db.events import history
 from db.events.transitions import allowed_actions
 from db.jobs import listing
-from db.spec.prune_spec import PruneSpec
+from db.scheduling.transient_retries import RETRIES
+from db.spec.prune_spec import PruneSpec, untimed
 from db.spec.quality_gate import Gate, GateFailure, Verdict, gate_failures
 from db.tables.jobs import Job, JobEvent
 from db.tables.outputs import Output
+
+REDUCTION = (
+    "The share of the dense model that was saved: 1 - (1 - removed) (1 - zeros) bits / 16, with "
+    "the share of its parameters that were removed, the share of zeros in what was pruned, and the "
+    "bits per rounded weight."
+)
 
 
 class Block(BaseModel):
@@ -34,14 +41,20 @@ class Eta(BaseModel):
 
     p50: float = Field(description="If the remaining blocks take as long as the finished ones did.")
     p90: float = Field(
-        description="If each takes as long as the slowest tenth of the finished ones."
+        description="The time is likely below it: if each takes as long as the slowest tenth of "
+        "the finished ones."
+    )
+    untimed: list[str] = Field(
+        description="What the job does after its blocks that is not in these times, because no "
+        "part of it has run."
     )
 
     @classmethod
     def of(cls, job: Job) -> Self | None:
         if job.status is not JobState.running or job.eta_p50_s is None or job.eta_p90_s is None:
             return None
-        return cls(p50=job.eta_p50_s, p90=job.eta_p90_s)
+        ahead = [] if job.phase is Phase.evaluating else untimed(job.spec)
+        return cls(p50=job.eta_p50_s, p90=job.eta_p90_s, untimed=ahead)
 
 
 class Progress(BaseModel):
@@ -50,7 +63,8 @@ class Progress(BaseModel):
     fraction: float
     block: Block | None
     eta_seconds: Eta | None = Field(
-        description="How long the job will still run; null until a block is finished."
+        description="How long the job will still run; null until a block, or a part of the "
+        "measurement after the blocks, is finished."
     )
 
     @classmethod
@@ -59,6 +73,31 @@ class Progress(BaseModel):
         if job.block_index is not None and job.block_total is not None:
             block = Block(index=job.block_index, total=job.block_total, name=job.block_name or "")
         return cls(fraction=job.progress, block=block, eta_seconds=Eta.of(job))
+
+
+class Postponed(BaseModel):
+    """When and why a job is attempted again after a temporary failure."""
+
+    until: datetime = Field(description="From then on, it waits for a worker.")
+    attempt: int = Field(
+        description="The number of the next attempt, from 1, since the job last advanced."
+    )
+    attempts: int = Field(description="How many attempts there are at most.")
+    error: Problem | None = Field(
+        description="Why the last attempt failed; null if an earlier release postponed the job."
+    )
+
+    @classmethod
+    def of(cls, job: Job) -> Self | None:
+        if job.status is not JobState.queued or job.not_before is None or not job.retries:
+            return None
+        error = None if job.error is None else Problem.model_validate(job.error)
+        return cls(
+            until=job.not_before,
+            attempt=job.retries + 1,
+            attempts=RETRIES.attempts,
+            error=error,
+        )
 
 
 class JobLinks(BaseModel):
@@ -118,6 +157,7 @@ class JobRead(BaseModel):
     device: str | None
     sweep_id: str | None = Field(description="The sweep that this job is a point of.")
     result: dict[str, Any] | None = Field(description="Metrics, once the job has succeeded.")
+    reduction: float | None = Field(description=REDUCTION)
     seconds: float | None = Field(
         description="The time from its start to its end, once the job has succeeded."
     )
@@ -138,6 +178,10 @@ class JobRead(BaseModel):
     not_before: datetime | None = Field(
         description="The job waits until then: as it was asked for, or after a temporary failure."
     )
+    postponed: Postponed | None = Field(
+        description="Of a queued job that waits before it is attempted again; it has no position "
+        "in the queue until then.",
+    )
     actions: list[str] = Field(description="The actions that the status allows.")
     created_at: datetime
     updated_at: datetime
@@ -154,8 +198,8 @@ class JobDetail(JobRead):
     """A job with its attempts, phases and outputs."""
 
     queue_position: int | None = Field(
-        description="Its position in the queue, from 1; null if it does not wait, or if more than "
-        "a thousand jobs are ahead of it."
+        description="Its position in the queue, from 1; null if it does not wait for a worker, or "
+        "if more than a thousand jobs are ahead of it."
     )
     attempts: list[AttemptRead]
     phases: list[PhaseRead]
@@ -240,6 +284,8 @@ def _fields(job: Job) -> dict[str, Any]:
         "actions": allowed_actions(job.status),
         "gate": gate,
         "gate_failures": failed,
+        "error": job.error if job.status.is_final else None,
+        "postponed": Postponed.of(job),
     }
     return {
         name: getattr(job, name) for name in JobRead.model_fields.keys() - computed.keys()

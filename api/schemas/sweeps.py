@@ -6,12 +6,14 @@ from typing import Any, Self
 
 from pydantic import BaseModel, Field
 
+from api.schemas.jobs import REDUCTION
 from api.schemas.pages import Page
 from db.core.states import FINAL, JobState
-from db.jobs.pareto import pareto_front, removed_share, sparsest, tradeoff
+from db.jobs.pareto import pareto_front, sparsest, tradeoff
 from db.jobs.sweeps import Point
 from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import Gate, Verdict, metric_value
+from db.spec.reduction import reduction, removed_share
 from db.tables.jobs import Job, Sweep
 
 DENSE_LOSS_SHARED = "dense_loss_known"
@@ -26,6 +28,7 @@ class PointRead(BaseModel):
     status: JobState
     progress: float
     verdict: Verdict
+    reduction: float | None = Field(description=REDUCTION)
     sparsity: float | None = Field(description="The measured sparsity.")
     removed: float | None = Field(
         description="The share of the dense model's parameters that were removed, with channels, "
@@ -36,9 +39,8 @@ class PointRead(BaseModel):
         description="The pruned model's perplexity, divided by the dense model's."
     )
     on_front: bool = Field(
-        description="Whether the point is on the Pareto front: no other point has removed as many "
-        "parameters, or is as sparse if none were removed (to a tenth of a percent), has as low a "
-        "perplexity, and is better in one of both."
+        description="Whether the point is on the Pareto front: no other point has as high a "
+        "reduction (to a tenth of a percent) and as low a perplexity, and is better in one of both."
     )
 
 
@@ -74,11 +76,10 @@ class SweepRead(SweepSummary):
     points: list[PointRead]
     gate: Gate | None = Field(description="The bounds that decide each point's verdict.")
     best: str | None = Field(
-        description="The sparsest job that has passed the gate, or the one that has removed most; "
-        "of equal ones, that with the lowest perplexity. Null without a gate, and while none has "
-        "passed."
+        description="The job with the highest reduction that has passed the gate; of equal ones, "
+        "that with the lowest perplexity. Null without a gate, and while none has passed."
     )
-    front: list[str] = Field(description="The jobs on the Pareto front, the most pruned last.")
+    front: list[str] = Field(description="The jobs on the Pareto front, the most reduced last.")
     dense: DenseRead
 
     @classmethod
@@ -152,6 +153,7 @@ def _point(job: Job, varied: dict[str, Any], on_front: bool) -> PointRead:
         status=job.status,
         progress=job.progress,
         verdict=job.verdict,
+        reduction=reduction(metrics),
         sparsity=metric_value(metrics, "sparsity"),
         removed=removed_share(metrics),
         perplexity=metric_value(metrics, "pruned_perplexity"),

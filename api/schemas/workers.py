@@ -92,7 +92,10 @@ class QueueRead(BaseModel):
     """A queue of jobs for one class of devices."""
 
     name: str
-    depth: int = Field(description="The number of waiting jobs.")
+    depth: int = Field(description="The number of jobs that wait for a worker.")
+    postponed: int = Field(
+        description="The number of queued jobs whose time to start has not come."
+    )
     oldest_queued_at: datetime | None
     oldest_age_seconds: float | None
     running: int
@@ -108,6 +111,7 @@ class QueueRead(BaseModel):
         return cls(
             name=name,
             depth=depth.queued,
+            postponed=depth.postponed,
             oldest_queued_at=depth.oldest_queued_at,
             oldest_age_seconds=depth.oldest_age_s,
             running=depth.running,

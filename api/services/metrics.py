@@ -129,10 +129,12 @@ def _jobs(totals: Totals) -> Iterator[Metric]:
 
 
 def _queues(totals: Totals, names: Sequence[str]) -> Iterator[Metric]:
-    depth = GaugeMetricFamily("zpruner_queue_depth", "Queued jobs.", labels=["queue"])
+    depth = GaugeMetricFamily(
+        "zpruner_queue_depth", "Jobs that wait for a worker.", labels=["queue"]
+    )
     held = GaugeMetricFamily("zpruner_queue_running", "Jobs that a worker holds.", labels=["queue"])
     age = GaugeMetricFamily(
-        "zpruner_queue_oldest_seconds", "Age of the oldest queued job.", labels=["queue"]
+        "zpruner_queue_oldest_seconds", "Age of the oldest that waits.", labels=["queue"]
     )
     for name in names:
         queue = totals.queues.get(name)

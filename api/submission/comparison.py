@@ -5,8 +5,10 @@ from typing import Any, Self
 
 from pydantic import BaseModel, Field
 
+from api.schemas.jobs import REDUCTION
 from db.core.states import JobState
 from db.spec.quality_gate import Verdict, is_number, metric_value
+from db.spec.reduction import reduction
 from db.tables.jobs import Job
 
 EVALUATION_FIELDS = (
@@ -28,6 +30,7 @@ class ComparedJob(BaseModel):
     name: str | None
     status: JobState
     verdict: Verdict
+    reduction: float | None = Field(description=REDUCTION)
     metrics: dict[str, Any] | None
     deltas: FlatMetrics = Field(description="Its metrics minus those of the first job.")
     obstacles: list[str] = Field(
@@ -82,6 +85,7 @@ def _compared(job: Job, baseline: Job, first: FlatMetrics) -> ComparedJob:
         name=job.name,
         status=job.status,
         verdict=job.verdict,
+        reduction=reduction(job.result or {}),
         metrics=job.result,
         deltas={name: own[name] - first[name] for name in own if name in first},
         obstacles=[] if job.id == baseline.id else list(_obstacles([baseline, job])),

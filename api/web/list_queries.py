@@ -47,6 +47,8 @@ Cursor = Annotated[str, StringConstraints(max_length=200)]
 Sort = Literal[
     "created",
     "-created",
+    "reduction",
+    "-reduction",
     "perplexity",
     "-perplexity",
     "perplexity_ratio",

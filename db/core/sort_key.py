@@ -8,6 +8,7 @@ from enum import StrEnum
 class SortMetric(StrEnum):
     """The measured columns by which jobs can be sorted."""
 
+    reduction = "reduction"
     perplexity = "perplexity"
     perplexity_ratio = "perplexity_ratio"
     seconds = "seconds"

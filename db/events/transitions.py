@@ -75,7 +75,7 @@ def entering(wanted: JobState) -> dict[str, Any]:
     """Return the columns to set when a job becomes ``wanted``, except for the lease of a claim."""
     fields: dict[str, Any] = {"status": wanted}
     if wanted is JobState.running:
-        fields["not_before"] = None
+        fields |= {"not_before": None, "error": None}
     elif wanted not in HELD:
         fields |= FREE
     if wanted is JobState.queued:

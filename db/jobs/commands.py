@@ -135,7 +135,7 @@ class JobCommands:
         If ``outcomes`` does not contain the state, but ``done`` does, return the job unchanged. If
         neither contains it, raise `IllegalTransitionError` with ``wanted`` as the requested state.
         """
-        change = {"status": choose(outcomes), **(values or {})}
+        change = {"status": choose(outcomes), "error": None, **(values or {})}
         job = change_job(
             self._session, job_id, Job.status.in_(outcomes), _is_at(version), values=change
         )

@@ -1,16 +1,13 @@
-"""The Pareto front of how much was pruned and perplexity."""
+"""The Pareto front of reduction and perplexity."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from db.spec.quality_gate import metric_value
+from db.spec.reduction import reduction
 
 Tradeoff = tuple[float, float]
-"""How much was pruned (higher is better) and a perplexity (lower is better).
-
-How much was pruned is the share of the dense model's parameters that were removed, or, if none
-were, the sparsity.
-"""
+"""A reduction (higher is better) and a perplexity (lower is better)."""
 
 DIGITS = 3
 """Shares are rounded to this many decimal places before they are compared, because methods round
@@ -19,17 +16,8 @@ the number of zeros per row differently."""
 
 def tradeoff(metrics: Mapping[str, Any]) -> Tradeoff | None:
     """Return the tradeoff of a job with these metrics; None if one of its values is unknown."""
-    removed, sparsity = removed_share(metrics), metric_value(metrics, "sparsity")
-    pruned = sparsity if removed is None else removed
-    perplexity = metric_value(metrics, "pruned_perplexity")
-    return None if pruned is None or perplexity is None else (pruned, perplexity)
-
-
-def removed_share(metrics: Mapping[str, Any]) -> float | None:
-    """Return the share of the dense model's parameters that were removed; None if none were."""
-    left = metric_value(metrics, "parameters")
-    removed = metric_value(metrics, "parameters_removed")
-    return removed / (left + removed) if left is not None and removed else None
+    reduced, perplexity = reduction(metrics), metric_value(metrics, "pruned_perplexity")
+    return None if reduced is None or perplexity is None else (reduced, perplexity)
 
 
 def pareto_front(tradeoffs: Sequence[Tradeoff | None]) -> set[int]:
@@ -51,7 +39,7 @@ def pareto_front(tradeoffs: Sequence[Tradeoff | None]) -> set[int]:
 
 
 def sparsest(tradeoffs: Sequence[Tradeoff | None]) -> int | None:
-    """Return the index of the most pruned one; in a tie, of the one with the lower perplexity."""
+    """Return the index of the most reduced one; in a tie, of the one with the lower perplexity."""
     known = [
         (-round(tradeoff[0], DIGITS), tradeoff[1], index)
         for index, tradeoff in enumerate(tradeoffs)

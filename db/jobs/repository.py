@@ -221,5 +221,7 @@ def _gate_document(gate: Gate | None) -> Document | None:
 
 
 _VERSION = load_only(
-    Job.version, Job.status, Job.queue, Job.priority, Job.created_by, Job.created_at, raiseload=True
+    *(Job.version, Job.status, Job.queue, Job.priority, Job.created_by, Job.created_at),
+    Job.not_before,
+    raiseload=True,
 )

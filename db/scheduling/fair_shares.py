@@ -27,6 +27,7 @@ from sqlalchemy.orm import Session
 
 from db.core.clock import UTCDateTime
 from db.core.states import JobState
+from db.scheduling.transient_retries import is_due
 from db.tables.access import NO_KEY, LastClaim
 from db.tables.jobs import Job
 
@@ -70,7 +71,7 @@ def claim_order(session: Session, waiting: Conditions) -> Iterator[tuple[Conditi
 
 
 def count_ahead(session: Session, job: Job, at_most: int | None) -> int:
-    """Return how many queued jobs come before the job in its queue.
+    """Return how many queued jobs that are due come before the job in its queue.
 
     Unless ``at_most`` is None, counting stops at that number.
     """
@@ -98,7 +99,7 @@ def _count_of_others(session: Session, job: Job, values: Values, own: int) -> in
     return sum(min(key.jobs, own + (key.rank < rank)) for key in keys.values())
 
 
-_QUEUED: Conditions = (Job.status == JobState.queued, Job.queue == bindparam("queue"))
+_QUEUED: Conditions = (Job.status == JobState.queued, Job.queue == bindparam("queue"), is_due())
 _IS_LOWER: ColumnElement[bool] = Job.priority < bindparam("priority")
 _IS_HIGHER: ColumnElement[bool] = Job.priority > bindparam("priority")
 _IS_BEFORE: ColumnElement[bool] = tuple_(Job.created_at, Job.id) < tuple_(

@@ -26,6 +26,7 @@ from db.outputs.repository import OutputRepository
 from db.scheduling.crashes import is_gradual_step_repeated, is_repeated, is_step_repeated
 from db.scheduling.transient_retries import RETRIES
 from db.spec.quality_gate import Gate, Verdict, judge, metric_value
+from db.spec.reduction import reduction
 from db.tables.artifacts import Artifact
 from db.tables.base import Document
 from db.tables.jobs import BlockReport, Job
@@ -33,8 +34,9 @@ from db.tables.jobs import BlockReport, Job
 Block = tuple[int, int, str]
 """Index, total and name of a decoder block."""
 
-Eta = tuple[float, float]
-"""The predicted remaining seconds of a job: the median, and the 90th percentile."""
+Eta = tuple[float | None, float | None]
+"""The predicted remaining seconds of a job: the median, and the 90th percentile; None if they have
+become unknown."""
 
 
 class LeaseRepository:
@@ -140,6 +142,7 @@ class LeaseRepository:
             "verdict": verdict,
             "size_bytes": sum(artifact.size_bytes for artifact in artifacts),
         }
+        values["reduction"] = reduction(result)
         values["perplexity"] = metric_value(result, "pruned_perplexity")
         values["perplexity_ratio"] = metric_value(result, "perplexity_ratio")
         data = {} if verdict is Verdict.none else {"verdict": verdict.value}
@@ -173,7 +176,8 @@ class LeaseRepository:
         retries = self._session.scalar(_RETRIES, {"job": job_id}) or 0
         if (delay := RETRIES.delay(retries + 1, random.random)) is None:
             return self.fail(job_id, attempt, problem)
-        values = {"retries": retries + 1, "not_before": now(delay)}
+        error = problem.model_dump(mode="json")
+        values = {"retries": retries + 1, "not_before": now(delay), "error": error}
         held = (Job.attempt == attempt, Job.status == JobState.running)
         values = entering(JobState.queued) | values
         job = change_job(self._session, job_id, *held, values=values)

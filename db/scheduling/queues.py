@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
-from sqlalchemy import Select, bindparam, exists, func, literal, or_, select
+from sqlalchemy import Select, bindparam, case, exists, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from db.core.clock import now
@@ -14,6 +14,7 @@ from db.scheduling.crashes import lost
 from db.scheduling.fair_shares import Conditions, claim_order, count_ahead
 from db.scheduling.pending_checks import awaits_check
 from db.scheduling.sweep_concurrency import is_runnable
+from db.scheduling.transient_retries import is_due
 from db.tables.jobs import Job
 
 MAX_POSITION = 1000
@@ -24,7 +25,8 @@ class QueueDepth:
     """The numbers of queued and of held jobs in one queue, and the age of its oldest queued job.
 
     Attributes:
-        queued: the number of queued jobs.
+        queued: the number of queued jobs, without the postponed ones.
+        postponed: the number of queued jobs that wait for a time, before they wait for a worker.
         running: the number of jobs that workers hold.
         oldest_queued_at: when the oldest queued job was created; None if no job is queued.
         oldest_age_s: how many seconds ago the oldest queued job was created, by the database's
@@ -33,6 +35,7 @@ class QueueDepth:
 
     queued: int = 0
     running: int = 0
+    postponed: int = 0
     oldest_queued_at: datetime | None = None
     oldest_age_s: float | None = None
 
@@ -62,18 +65,24 @@ class QueueRepository:
         return dict(self._session.execute(_RUNNABLE_COUNTS).all())
 
     def position(self, job: Job) -> int | None:
-        """Return the job's position in its queue, from 1; None if it is not queued."""
-        return None if job.status != JobState.queued else 1 + count_ahead(self._session, job, None)
+        """Return the job's position in its queue, from 1; None if it does not wait for a worker."""
+        return 1 + count_ahead(self._session, job, None) if self._waits(job) else None
 
     def near_position(self, job: Job) -> int | None:
         """Return the job's position as `position` does, or None beyond `MAX_POSITION`.
 
         The jobs of each key are counted up to `MAX_POSITION`, however long the queue is.
         """
-        if job.status != JobState.queued:
+        if not self._waits(job):
             return None
         ahead = count_ahead(self._session, job, MAX_POSITION)
         return None if ahead == MAX_POSITION else 1 + ahead
+
+    def _waits(self, job: Job) -> bool:
+        """Return whether the job is queued, and not postponed."""
+        if job.status != JobState.queued or job.not_before is None:
+            return job.status == JobState.queued
+        return bool(self._session.scalar(_IS_DUE, {"job": job.id}))
 
     def queue_of(self, job_id: str) -> str | None:
         """Return the name of a job's queue; None without such a job, or while it awaits a check."""
@@ -85,12 +94,14 @@ class QueueRepository:
             select(Job.queue, func.count()).where(Job.status.in_(HELD)).group_by(Job.queue)
         )
         running: dict[str, int] = dict(held.all())
-        query = select(Job.queue, func.count(), func.min(Job.created_at), now())
+        oldest = func.min(case((is_due(), Job.created_at)), type_=Job.created_at.type)
+        due = func.count(case((is_due(), 1)))
+        query = select(Job.queue, due, func.count() - due, oldest, now())
         query = query.where(Job.status == JobState.queued).group_by(Job.queue)
         depths = {queue: QueueDepth(running=count) for queue, count in running.items()}
-        for queue, queued, oldest, moment in self._session.execute(query):
-            age_s = max(0.0, (moment - oldest).total_seconds())
-            depths[queue] = QueueDepth(queued, running.get(queue, 0), oldest, age_s)
+        for queue, queued, postponed, first, moment in self._session.execute(query):
+            age_s = None if first is None else max(0.0, (moment - first).total_seconds())
+            depths[queue] = QueueDepth(queued, running.get(queue, 0), postponed, first, age_s)
         return depths
 
 
@@ -100,6 +111,7 @@ _RUNNABLE_COUNTS = (
     .group_by(Job.queue)
 )
 _THIS = Job.id == bindparam("job")
+_IS_DUE = select(exists().where(_THIS, is_due()))
 _QUEUE_OF = select(Job.queue).where(_THIS, ~awaits_check())
 
 

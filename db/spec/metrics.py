@@ -18,6 +18,7 @@ PERPLEXITIES = (
 """The metrics with an interval in ``intervals``."""
 METRIC_NAMES = (
     *(name for name in PERPLEXITIES if name != "perplexity_before_recovery"),
+    "reduction",
     "sparsity",
     "zeros",
     "weights",

@@ -83,3 +83,13 @@ VARIED = tuple(
 )
 """Fields that change the pruning but not the evaluation, so that points of a sweep are comparable
 and share one measurement of the dense model."""
+
+
+def untimed(spec: PruneSpec) -> list[str]:
+    """Return what a job does beside the work whose time is planned, such as zero-shot tasks."""
+    return [
+        what
+        for option in OPTIONS
+        for name, what in option.untimed.items()
+        if option.uses(spec, name)
+    ]

@@ -54,11 +54,12 @@ class Job(Base):
             advances further than before, and by a client's retry.
         not_before: the earliest time for the first attempt, as the request asks for, or for the
             next automatic retry.
+        error: why the job failed, or while it waits for a retry, why its last attempt did.
         leased_at: the time when a worker last obtained or renewed the lease.
-        perplexity, perplexity_ratio, seconds, size_bytes: the values that lists are sorted by, set
-            once the job has succeeded. The first two are copies of metrics. ``seconds`` is the time
-            from the start of the first attempt to the end of the job. ``size_bytes`` is the total
-            size of its artifacts at that time.
+        reduction, perplexity, perplexity_ratio, seconds, size_bytes: the values that lists are
+            sorted by, set once the job has succeeded. The first three are copies of metrics.
+            ``seconds`` is the time from the start of the first attempt to the end of the job.
+            ``size_bytes`` is the total size of its artifacts at that time.
         pinned: whether no retention rule may delete its files.
         downloaded_at: the last time when a client was seen to download its files, to the minute.
     """
@@ -122,6 +123,7 @@ class Job(Base):
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     result: Mapped[Document | None]
+    reduction: Mapped[float | None] = mapped_column(Double)
     perplexity: Mapped[float | None] = mapped_column(Double)
     perplexity_ratio: Mapped[float | None] = mapped_column(Double)
     seconds: Mapped[float | None] = mapped_column(Double)

@@ -8,6 +8,7 @@ from sqlalchemy import insert, update
 from db.core.session import Sessions
 from db.core.states import JobState
 from db.spec.quality_gate import Gate, judge
+from db.spec.reduction import reduction
 from db.tables.jobs import BlockReport, Job, Sweep
 from tests.factories import make_job, make_spec
 
@@ -23,12 +24,14 @@ def add_job(sessions: Sessions, name: str, perplexity: float, **row: Any) -> Job
         "dense_perplexity": DENSE,
         "pruned_perplexity": perplexity,
         "perplexity_ratio": perplexity / DENSE,
+        "intervals": {"perplexity_ratio": [0.99 * perplexity / DENSE, 1.01 * perplexity / DENSE]},
         "prune_seconds": 10.0,
         "protocol": row.pop("protocol", {"token_ids_sha256": "0" * 64, "dtype": "float32"}),
     }
     gate = None if row.get("gate") is None else Gate.model_validate(row["gate"])
     fields = {"status": JobState.succeeded, "progress": 1.0, "attempt": 1, "result": result}
-    job = make_job(sessions, spec, name, **fields, verdict=judge(gate, result), **row)
+    fields |= {"verdict": judge(gate, result), "reduction": reduction(result)}
+    job = make_job(sessions, spec, name, **fields, **row)
     with sessions.begin() as session:
         session.execute(insert(BlockReport), [_report(job, index) for index in range(BLOCKS)])
     return job

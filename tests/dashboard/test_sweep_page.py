@@ -48,7 +48,7 @@ def test_the_sparsest_point_that_passes_is_named_with_what_is_done_next(
         "24.00 ✓ gate passed, best that passes"
     )
     expect(table.get_by_role("cell", name="90.00")).to_have_text("90.00 ✗ gate failed")
-    chart = page.get_by_role("slider", name="Sparsity against perplexity")
+    chart = page.get_by_role("slider", name="Reduction against perplexity")
     chart.focus()
     page.keyboard.press("End")
     expect(chart).to_have_attribute("aria-valuetext", re.compile("60 %, ria: .* Perplexity 90"))

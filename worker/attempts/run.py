@@ -21,7 +21,7 @@ from db.files.stores import open_uploads
 from db.problems.service import DISK_FULL
 from db.scheduling.recovery import RecoveryRepository
 from db.spec.datasets.upload_store import UploadStore
-from db.spec.prune_spec import PruneSpec
+from db.spec.prune_spec import PruneSpec, untimed
 from db.startup.lease_holders import lease_holder
 from db.startup.tracing import attempt_span, flush
 from worker.attempts.attempt import Attempt
@@ -182,14 +182,15 @@ class Runner:
             AttemptStopped: the attempt must end before its work is finished.
         """
         previous_phase: Phase | None = None
-        estimator = EtaEstimator()
+        estimator = EtaEstimator(is_measured=bool(untimed(attempt.spec)))
         saver = StagingSaver(self._store, staged, attempt.job_id, watchdog.check_continues)
 
         def record(progress: JobProgress) -> None:
             nonlocal previous_phase
             if not attempt.answers_trial:
                 saver.save(progress)  # first: a reported block can be resumed from on any machine
-            if progress.phase is previous_phase and not progress.has_finished_work:
+            is_new = progress.phase is not previous_phase or progress.has_finished_work
+            if not is_new and not estimator.is_due(progress):
                 watchdog.check()
                 return
             log_progress(progress, previous_phase)

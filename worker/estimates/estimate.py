@@ -11,7 +11,7 @@ import torch
 
 from db.jobs.estimates import TimedJob
 from db.spec.combination import check_combination
-from db.spec.prune_spec import OPTIONS, PruneSpec
+from db.spec.prune_spec import PruneSpec, untimed
 from worker.estimates.correction import contradicts
 from worker.estimates.duration import Duration, duration
 from worker.estimates.expected_windows import expected_windows, needs_tokenizer
@@ -157,12 +157,7 @@ def _plan_or_refusal(
 
 def _not_planned(spec: PruneSpec) -> list[str]:
     """Return a warning that names what the planned time leaves out, if anything."""
-    left_out = " and ".join(
-        what
-        for option in OPTIONS
-        for name, what in option.untimed.items()
-        if option.uses(spec, name)
-    )
+    left_out = " and ".join(untimed(spec))
     return [f"the time does not include {left_out}"] if left_out else []
 
 

@@ -5,12 +5,17 @@ from collections.abc import Callable
 from statistics import quantiles
 
 from db.scheduling.leases import Eta
-from worker.jobs.progress import JobProgress
+from worker.jobs.progress import PACKAGED, JobProgress
 
 MIN_DURATIONS = 5
 """With fewer blocks or steps, quantiles of their durations mean nothing."""
 P90_FACTOR = 1.4
 """For 9 of 10 jobs in benchmarks/results/plans.md, this factor times the planned time sufficed."""
+
+
+MEASURED_EVERY_S = 5.0
+"""How often the progress of a measurement is reported at most: it is made in very small parts."""
+UNKNOWN: Eta = (None, None)
 
 
 class EtaEstimator:
@@ -20,10 +25,17 @@ class EtaEstimator:
     attempt passes them far faster. During a recovery, only steps of the current stage count:
     blocks, and the steps of other stages, take a different time. In a gradual job all count,
     because all kinds of work are still to come.
+
+    While the model is measured, only that counts. It may take far longer than the blocks did, so
+    that the remaining time is unknown until a part of it is done.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, *, is_measured: bool = False
+    ) -> None:
+        """``is_measured``: whether texts, tasks, speed or rankings come after the blocks."""
+        self._clock, self._is_measured = clock, is_measured
+        self._measures = False
         self._previous: tuple[float, float] | None = None
         self._first_new_block = 0
         self._stage: str | None = None
@@ -32,7 +44,13 @@ class EtaEstimator:
         """For each block or step, its seconds and its share of all the work."""
 
     def update(self, progress: JobProgress) -> Eta | None:
-        """Return the expected seconds left and their 90th percentile; None if they are unknown."""
+        """Return the expected seconds left and their 90th percentile.
+
+        None if they are as unknown as before, and `UNKNOWN` if they no longer are what they were.
+        """
+        if progress.is_of_measurement and self._is_measured:
+            return self._measured(progress)
+        self._measures = False
         now, previous = self._clock(), self._previous
         if previous is not None and progress.block is None and progress.fraction == previous[1]:
             return self._eta(1 - progress.fraction) if self._durations else None
@@ -45,6 +63,22 @@ class EtaEstimator:
             if share > 0:
                 self._durations.append((seconds, share))
         return self._eta(1 - progress.fraction) if self._durations else None
+
+    def is_due(self, progress: JobProgress) -> bool:
+        """Whether a further part of a measurement is done, some time after the last report."""
+        if not progress.is_of_measurement or self._previous is None:
+            return False
+        at, fraction = self._previous
+        return progress.fraction > fraction and self._clock() - at >= MEASURED_EVERY_S
+
+    def _measured(self, progress: JobProgress) -> Eta:
+        now, previous = self._clock(), self._previous
+        self._previous = (now, progress.fraction)
+        if not self._measures or previous is None:
+            self._measures, self._durations = True, []
+        elif progress.fraction > previous[1]:
+            self._durations.append((now - previous[0], progress.fraction - previous[1]))
+        return self._eta(PACKAGED - progress.fraction) if self._durations else UNKNOWN
 
     def _counts(self, progress: JobProgress) -> bool:
         """Whether the time since the last update is a duration that the estimate uses.

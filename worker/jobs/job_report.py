@@ -8,6 +8,7 @@ from typing import Any
 import torch
 import transformers
 
+from db.spec.reduction import reduction
 from worker.evaluation.overlap import MOST_OVERLAP
 from worker.evaluation.perplexity import perplexity, perplexity_interval
 from worker.jobs.increments.pruned_model import PrunedModel
@@ -39,12 +40,15 @@ def job_report(
     shared = job.windows.overlap()
     dtype = model.report["computed"]["dtype"]
     protocol = job.windows.evaluation.provenance | {"dtype": dtype}
+    metrics = model.metrics | {
+        name: value for part in measured.values() for name, value in part.metrics.items()
+    }
     report = {
         # Where the files are sent is no part of how they were made, and may be private.
         "spec": job.spec.model_dump(mode="json", exclude={"output"}),
         "model": {"name": job.model.name, "revision": job.model.revision, **_lineage(job)},
-        "metrics": model.metrics
-        | {name: value for part in measured.values() for name, value in part.metrics.items()}
+        "metrics": metrics
+        | {"reduction": reduction(metrics)}
         | {"waiting_share": waiting_share, "eval_overlap": shared, "protocol": protocol},
         "warnings": [
             *_in_place(job),

@@ -6,6 +6,9 @@ from typing import Any
 from db.core.states import Phase
 from db.files.sealed_folder import KnownDigest
 
+PACKAGED = 0.99
+"""The share of a job's work that is done after the model was measured."""
+
 
 @dataclass(frozen=True)
 class JobProgress:
@@ -42,6 +45,11 @@ class JobProgress:
         """Whether a block, a reported step of the recovery or a gradual step has just finished."""
         finished = (self.block, self.recovery, self.step_result)
         return any(part is not None for part in finished)
+
+    @property
+    def is_of_measurement(self) -> bool:
+        """Whether the model as a whole is being measured, after the last block or step."""
+        return self.phase is Phase.evaluating and self.step is None and not self.has_finished_work
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from worker.jobs.inputs import JobInputs, model_digests, shown_names, text_diges
 from worker.jobs.job_report import job_report
 from worker.jobs.model_folder import copy_companions, write_report
 from worker.jobs.opened_job import OpenedJob
-from worker.jobs.progress import JobProgress, JobResult
+from worker.jobs.progress import PACKAGED, JobProgress, JobResult
 from worker.jobs.provenance import Run, write_statement
 from worker.jobs.recipes import last_increment
 from worker.jobs.resources import Resources
@@ -28,7 +28,7 @@ from worker.jobs.result.smaller import whole_folder, write_smaller
 from worker.jobs.result.unit_probabilities import write_probabilities
 from worker.jobs.result.weights import written_weights
 from worker.jobs.signature import read_signer, sign_statement
-from worker.jobs.stages.job_stages import PACKAGED, JobStages
+from worker.jobs.stages.job_stages import JobStages
 from worker.jobs.stages.stage import Measured, WrittenModel
 from worker.pruning.base.compute import compute_device
 from worker.pruning.base.increments import AT_ONCE

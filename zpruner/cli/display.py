@@ -111,7 +111,8 @@ def time_left(job: JobFields) -> str:
     if (eta := job.progress.eta_seconds) is None:
         return ""
     usual, late = duration_text(eta.p50), duration_text(eta.p90)
-    return f"about {usual} left, nine times in ten less than {late}"
+    without = f", without {' and '.join(eta.untimed)}" if eta.untimed else ""
+    return f"about {usual} left, likely below {late}{without}"
 
 
 def preview_text(preview: Preview) -> str:

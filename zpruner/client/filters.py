@@ -7,6 +7,8 @@ from typing import Any, Literal, TypedDict
 Sort = Literal[
     "created",
     "-created",
+    "reduction",
+    "-reduction",
     "perplexity",
     "-perplexity",
     "perplexity_ratio",

@@ -114,6 +114,22 @@ export function clock(then: string | number): string {
   return new Date(then).toLocaleTimeString(undefined, { timeStyle: "medium" });
 }
 
+/** Write a title inside a sentence: "the hub cannot be reached". */
+export function asClause(title: string): string {
+  const startsWithName = /^[A-Z][^a-z ]/.test(title);
+  return startsWithName ? title : title.charAt(0).toLowerCase() + title.slice(1);
+}
+
+/** Format a time of the day to come: "08:20", with the date if it is not within a day. */
+export function timeAhead(then: string, now: number): string {
+  if (new Date(then).getTime() - now > 86_400_000) return stamp(then);
+  return new Date(then).toLocaleTimeString(undefined, {
+    hour: "2-digit",
+    minute: "2-digit",
+    hourCycle: "h23",
+  });
+}
+
 export function secondsBetween(from: string | null, to: string | number | null): number | null {
   if (from == null || to == null) return null;
   return (new Date(to).getTime() - new Date(from).getTime()) / 1000;

@@ -28,7 +28,7 @@ WORKER: dict[str, JsonValue] = {
         "progress": {
             "fraction": 0.34,
             "block": {"index": 11, "total": 32, "name": "model.layers.11"},
-            "eta_seconds": {"p50": 412.0, "p90": 468.0},
+            "eta_seconds": {"p50": 412.0, "p90": 468.0, "untimed": []},
         },
         "seconds_per_step": 18.4,
         "lease_until": "2026-01-05T09:32:39Z",
@@ -42,6 +42,7 @@ WORKER: dict[str, JsonValue] = {
 QUEUE: dict[str, JsonValue] = {
     "name": "gpu",
     "depth": 3,
+    "postponed": 0,
     "oldest_queued_at": "2026-01-05T09:12:00Z",
     "oldest_age_seconds": 1186.0,
     "running": 1,

@@ -3,7 +3,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as some
 
-from db.jobs.pareto import Tradeoff, pareto_front, removed_share, tradeoff
+from db.jobs.pareto import Tradeoff, pareto_front, tradeoff
 
 TRADES = some.lists(
     some.one_of(
@@ -58,11 +58,11 @@ def test_sparsities_that_differ_by_rounding_are_equal() -> None:
     assert pareto_front([(0.5, 30.0), (0.51, 40.0)]) == {0, 1}
 
 
-def test_what_was_pruned_are_the_removed_parameters_or_else_the_zeros() -> None:
+def test_jobs_trade_their_reduction_for_perplexity() -> None:
     zeros = {"sparsity": 0.5, "pruned_perplexity": 30.0, "parameters": 90, "parameters_removed": 0}
-    smaller = {**zeros, "sparsity": 0.0, "parameters_removed": 10}
-    assert (tradeoff(zeros), removed_share(zeros)) == ((0.5, 30.0), None)
-    assert (tradeoff(smaller), removed_share(smaller)) == ((0.1, 30.0), 0.1)
+    assert tradeoff(zeros) == (0.5, 30.0)
+    assert tradeoff({**zeros, "sparsity": 0.0, "parameters_removed": 10}) == (0.1, 30.0)
+    assert tradeoff({**zeros, "quantization": {"bits_per_weight": 4}}) == (0.875, 30.0)
     assert tradeoff({"sparsity": 0.5}) is None
     assert tradeoff({"pruned_perplexity": 30.0}) is None
     assert tradeoff({}) is None

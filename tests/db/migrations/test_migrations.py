@@ -14,6 +14,7 @@ from db.jobs.idempotency import IdempotencyRepository
 from db.jobs.listing import JobFilter
 from db.jobs.repository import JobRepository
 from db.jobs.search import FIRST_FIELDS
+from db.spec.reduction import reduction
 from db.tables.registry import Base
 from tests.factories import make_spec
 
@@ -87,6 +88,7 @@ def test_jobs_from_before_the_metrics_are_sorted_and_searched_by_label(
     with sessions() as session:
         (job,) = JobRepository(session).sorted_page(SortMetric.seconds, JobFilter(text="team=nlp"))
         assert (job.perplexity, job.perplexity_ratio) == (9.5, None)
+        assert job.reduction == reduction(job.result or {}) == 0.90625
         assert (job.seconds, job.size_bytes) == (90, 7)
     sessions.kw["bind"].dispose()
 
@@ -123,7 +125,8 @@ VALUES ('job_1', :spec, 'Old one', '{"team": "nlp"}', 'succeeded', 0, 0, 0,
         '2026-01-01 00:00:00.000000', '2026-01-01 00:00:00.000000', '[]', 1)
 """
 OLD_RESULT = """
-UPDATE jobs SET result = '{"pruned_perplexity": 9.5, "perplexity_ratio": null}',
+UPDATE jobs SET result = '{"pruned_perplexity": 9.5, "perplexity_ratio": null, "sparsity": 0.5,
+        "parameters": 75, "parameters_removed": 25, "quantization": {"bits_per_weight": 4}}',
     started_at = '2026-01-01 00:00:00.000000', finished_at = '2026-01-01 00:01:30.000000'
 """
 OLD_FILE = """

@@ -59,10 +59,50 @@ def is_free(sessions: Sessions, job_id: str) -> bool:
 def test_a_postponed_job_is_claimed_once_its_delay_is_over(sessions: Sessions) -> None:
     job_id = make_job(sessions).id
     job = fail(sessions, job_id)
-    assert (job.status, job.crashes, job.error) == (JobState.queued, 0, None)
+    assert (job.status, job.crashes) == (JobState.queued, 0)
+    assert job.error == PROBLEM.model_dump(mode="json")
     assert not is_free(sessions, job_id)
     wait(sessions, job_id, -1)
     assert is_free(sessions, job_id)
+    with sessions.begin() as session:
+        taken = ClaimRepository(session).claim(job_id, "worker-2")
+    assert taken is not None
+    assert taken.error is None
+
+
+def test_a_job_that_is_stopped_while_it_is_postponed_has_no_error(sessions: Sessions) -> None:
+    job_id = make_job(sessions).id
+    fail(sessions, job_id)
+    with sessions.begin() as session:
+        assert JobCommands(session).pause(job_id).error is None
+
+
+def test_a_postponed_job_neither_waits_in_its_queue_nor_is_before_others(
+    sessions: Sessions,
+) -> None:
+    job_id, other = make_job(sessions).id, make_job(sessions)
+    job = fail(sessions, job_id)
+    with sessions() as session:
+        queues = QueueRepository(session)
+        assert [queues.position(job), queues.near_position(job)] == [None, None]
+        assert [queues.position(other), queues.near_position(other)] == [1, 1]
+        depth = queues.depths()["gpu"]
+        assert (depth.queued, depth.postponed) == (1, 1)
+        assert depth.oldest_queued_at == other.created_at
+    wait(sessions, job_id, -1)
+    with sessions() as session:
+        queues = QueueRepository(session)
+        assert [queues.position(job), queues.position(other)] == [1, 2]
+        depth = queues.depths()["gpu"]
+        assert (depth.queued, depth.postponed) == (2, 0)
+
+
+def test_a_queue_of_postponed_jobs_has_no_wait(sessions: Sessions) -> None:
+    fail(sessions, make_job(sessions).id)
+    with sessions() as session:
+        depth = QueueRepository(session).depths()["gpu"]
+    assert (depth.queued, depth.postponed) == (0, 1)
+    assert (depth.oldest_queued_at, depth.oldest_age_s) == (None, None)
 
 
 def test_a_job_does_not_wait_for_a_clock_that_was_set_back(sessions: Sessions) -> None:

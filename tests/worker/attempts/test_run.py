@@ -33,6 +33,7 @@ from tests.waiting import DEADLINE_S, eventually
 from tests.worker.rows import cancel, read
 from tests.worker.work import WARNING, work
 from worker.attempts.run import Runner
+from worker.jobs import eta
 from worker.jobs.progress import JobProgress, JobResult
 from worker.jobs.resources import Resources
 
@@ -141,6 +142,28 @@ def test_a_running_job_reports_its_remaining_time(
         assert 0 <= p50 <= p90
 
 
+def test_a_job_reports_how_much_of_a_measurement_is_done(
+    sessions: Sessions, runner: RunnerFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(eta, "MEASURED_EVERY_S", 0.0)
+    job, seen = make_job(sessions, make_spec(generate=True)), list[tuple[float, bool]]()
+
+    def prune(
+        spec: PruneSpec, out: Path, resources: Resources
+    ) -> Generator[JobProgress, None, JobResult]:
+        yield JobProgress(Phase.pruning, 0.02)
+        yield JobProgress(Phase.pruning, 0.95, (0, 1, "layers.0"), {})
+        for done in (0.95, 0.96, 0.97):
+            yield JobProgress(Phase.evaluating, done)
+            row = read(sessions, job.id)
+            seen.append((row.progress, row.eta_p50_s is not None))
+        return (yield from work(0)(spec, out, resources))
+
+    runner(prune).run(job.id)
+
+    assert seen == [(0.95, False), (0.96, True), (0.97, True)]
+
+
 def test_a_message_delivered_twice_runs_the_job_once(
     sessions: Sessions, runner: RunnerFactory
 ) -> None:
@@ -212,7 +235,8 @@ def test_a_transient_error_is_retried_later(
     job = make_job(sessions)
     runner(work(before=fail)).run(job.id)
     postponed = read(sessions, job.id)
-    assert (postponed.status, postponed.retries, postponed.error) == (JobState.queued, 1, None)
+    assert (postponed.status, postponed.retries) == (JobState.queued, 1)
+    assert (postponed.error or {}).get("code") == code
     assert store.staged_jobs() == []
     runner(work()).run(job.id)
     assert read(sessions, job.id).attempt == 1, "it is not taken before its time"

@@ -3,7 +3,7 @@
 import pytest
 
 from db.core.states import Phase
-from worker.jobs.eta import EtaEstimator
+from worker.jobs.eta import UNKNOWN, EtaEstimator
 from worker.jobs.progress import JobProgress
 
 
@@ -35,7 +35,7 @@ def left(
     for index, took in enumerate(seconds):
         clock.now += took
         eta = estimator.update(block(index, total))
-    return list(eta or ())
+    return [seconds for seconds in eta or () if seconds is not None]
 
 
 def test_the_remaining_time_follows_the_finished_blocks_and_not_the_download() -> None:
@@ -114,3 +114,37 @@ def test_in_a_recovery_only_the_steps_of_the_present_stage_count() -> None:
         clock.now += 10
         training = estimator.update(step("training", number, 0.55 + 0.1 * number))
     assert training == pytest.approx((25, 35), abs=0.1)
+
+
+def test_what_is_measured_after_the_blocks_is_unknown_and_then_known_by_its_own_pace() -> None:
+    clock = Clock()
+    estimator = EtaEstimator(clock, is_measured=True)
+    estimator.update(JobProgress(Phase.pruning, 0.02))
+    for index in range(8):
+        clock.now += 1
+        eta = estimator.update(block(index, 8))
+    assert eta is not None
+    assert estimator.update(JobProgress(Phase.evaluating, 0.95)) == UNKNOWN
+    for done in range(1, 4):  # four texts, which are 4 % of the work, of a minute each
+        clock.now += 60
+        text = JobProgress(Phase.evaluating, 0.95 + 0.01 * done)
+        assert estimator.is_due(text)
+        eta = estimator.update(text)
+        assert eta is not None
+        assert eta[0] == pytest.approx(60 * (4 - done), abs=0.1)
+    clock.now += 60
+    assert not estimator.is_due(JobProgress(Phase.packaging, 0.99))
+
+
+def test_small_parts_of_a_measurement_are_reported_now_and_then() -> None:
+    clock = Clock()
+    estimator = EtaEstimator(clock, is_measured=True)
+    estimator.update(JobProgress(Phase.evaluating, 0.9))
+    reported = 0
+    for part in range(100):
+        clock.now += 1
+        progress = JobProgress(Phase.evaluating, 0.9 + 0.0005 * (part + 1))
+        if estimator.is_due(progress):
+            estimator.update(progress)
+            reported += 1
+    assert reported == 20

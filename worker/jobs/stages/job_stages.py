@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any, Self
 
 from worker.jobs.opened_job import OpenedJob
-from worker.jobs.progress import JobProgress
+from worker.jobs.progress import PACKAGED, JobProgress
 from worker.jobs.stages.benchmark import BenchmarkStage
 from worker.jobs.stages.binarize import BinarizeStage
 from worker.jobs.stages.generate import GenerateStage
 from worker.jobs.stages.quantize import QuantizeStage
 from worker.jobs.stages.rank_answers.ranking import RankAnswersStage
 from worker.jobs.stages.rotate import RotateStage
-from worker.jobs.stages.stage import SHORT, Measured, Stage, WrittenModel
+from worker.jobs.stages.stage import Measured, Stage, WrittenModel
 from worker.jobs.stages.tasks.loading import TasksStage
 from worker.pruning.planning.memory_limits import require_whole_model
 
@@ -27,8 +27,6 @@ STAGES: tuple[type[Stage], ...] = (
     BenchmarkStage,
 )
 """In the order in which they measure the model, and in which the report has them."""
-PACKAGED = 0.99
-"""The share of a job's work that is done after the last of them."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +100,7 @@ class JobStages:
 
     def _spans(self) -> Iterator[tuple[type[Stage], float, float]]:
         """Yield each kind of stage with the shares of the job done before and after it."""
-        shares = [kind.share if self._stage(kind) or kind.share == SHORT else 0 for kind in STAGES]
+        shares = [kind.share if self._stage(kind) else 0 for kind in STAGES]
         for place, kind in enumerate(STAGES):
             yield kind, PACKAGED - sum(shares[place:]), PACKAGED - sum(shares[place + 1 :])
 

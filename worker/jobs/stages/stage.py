@@ -11,7 +11,7 @@ from worker.pruning.model.shards import Shard
 from worker.pruning.sweep.results import BlockResult
 
 SHORT = 0.02
-"""The share of a job's work that a short measurement is taken to be, whether it is made or not."""
+"""The share of a job's work that a short measurement is taken to be."""
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ class Eta(ResponseModel):
 
     p50: float
     p90: float
+    untimed: list[str] = []
 
 
 class Progress(ResponseModel):
@@ -155,6 +156,7 @@ class JobFields(ResponseModel):
     phases: list[dict[str, Any]] = []
     outputs: list[Output] = []
     result: dict[str, Any] | None = None
+    reduction: float | None = None
     seconds: float | None = None
     size_bytes: int | None = None
     pinned: bool = False

@@ -95,6 +95,7 @@ class Point(ResponseModel):
     status: str
     progress: float = 0.0
     verdict: str = "none"
+    reduction: float | None = None
     sparsity: float | None = None
     removed: float | None = None
     perplexity: float | None = None

@@ -5,6 +5,7 @@ import { useState } from "react";
 import { REQUESTS } from "./actions.ts";
 import { storeJob } from "./cache.ts";
 import { api, type Job, unwrap } from "./client.ts";
+import { asQuery, type JobFilter } from "./jobs.ts";
 
 export type Bulk =
   | { kind: "cancel" | "retry" | "delete" }
@@ -22,6 +23,19 @@ interface Outcome {
 }
 
 const AT_ONCE = 4;
+const MOST_OF_PAGE = 200;
+
+/** Return all jobs that match a filter. */
+export async function matchingJobs(filter: JobFilter): Promise<Job[]> {
+  const [jobs, wanted]: [Job[], object] = [[], asQuery(filter)];
+  for (let cursor: string | null | undefined; cursor !== null; ) {
+    const query = { ...wanted, sort: filter.sort, limit: MOST_OF_PAGE, cursor };
+    const page = await unwrap(api.GET("/v1/jobs", { params: { query } }));
+    jobs.push(...page.data);
+    cursor = page.next_cursor;
+  }
+  return jobs;
+}
 
 export function useBulk() {
   const queries = useQueryClient();

@@ -38,7 +38,7 @@ beforeEach(async () => {
   service.asked.length = 0;
 });
 
-const ETA = { p50: 10, p90: 12 };
+const ETA = { p50: 10, p90: 12, untimed: [] };
 const job = (overrides: Partial<Job> = {}) => makeJob({ id, ...overrides });
 const succeeded = (seq = 9) =>
   makeEvent({ job_id: id, seq, kind: "status", status: "succeeded", phase: null, at: at(5) });

@@ -2046,6 +2046,11 @@ export interface components {
             name: string | null;
             status: components["schemas"]["JobState"];
             verdict: components["schemas"]["Verdict"];
+            /**
+             * Reduction
+             * @description The share of the dense model that was saved: 1 - (1 - removed) (1 - zeros) bits / 16, with the share of its parameters that were removed, the share of zeros in what was pruned, and the bits per rounded weight.
+             */
+            reduction: number | null;
             /** Metrics */
             metrics: {
                 [key: string]: unknown;
@@ -2082,6 +2087,7 @@ export interface components {
          *           "status": "succeeded",
          *           "verdict": "none",
          *           "obstacles": [],
+         *           "reduction": 0.5,
          *           "metrics": {
          *             "pruned_perplexity": 9.72
          *           },
@@ -2095,6 +2101,7 @@ export interface components {
          *           "status": "succeeded",
          *           "verdict": "none",
          *           "obstacles": [],
+         *           "reduction": 0.6,
          *           "metrics": {
          *             "pruned_perplexity": 11.3
          *           },
@@ -2777,9 +2784,14 @@ export interface components {
             p50: number;
             /**
              * P90
-             * @description If each takes as long as the slowest tenth of the finished ones.
+             * @description The time is likely below it: if each takes as long as the slowest tenth of the finished ones.
              */
             p90: number;
+            /**
+             * Untimed
+             * @description What the job does after its blocks that is not in these times, because no part of it has run.
+             */
+            untimed: string[];
         };
         /**
          * EventRead
@@ -3365,7 +3377,8 @@ export interface components {
          *         },
          *         "eta_seconds": {
          *           "p50": 312,
-         *           "p90": 371
+         *           "p90": 371,
+         *           "untimed": []
          *         }
          *       },
          *       "spec": {
@@ -3420,6 +3433,7 @@ export interface components {
          *       "device": "cuda: NVIDIA H100 80GB HBM3",
          *       "sweep_id": null,
          *       "result": null,
+         *       "reduction": null,
          *       "seconds": null,
          *       "size_bytes": null,
          *       "pinned": false,
@@ -3437,6 +3451,7 @@ export interface components {
          *       "warnings": [],
          *       "deadline": null,
          *       "not_before": null,
+         *       "postponed": null,
          *       "actions": [
          *         "cancel",
          *         "pause",
@@ -3540,6 +3555,11 @@ export interface components {
                 [key: string]: unknown;
             } | null;
             /**
+             * Reduction
+             * @description The share of the dense model that was saved: 1 - (1 - removed) (1 - zeros) bits / 16, with the share of its parameters that were removed, the share of zeros in what was pruned, and the bits per rounded weight.
+             */
+            reduction: number | null;
+            /**
              * Seconds
              * @description The time from its start to its end, once the job has succeeded.
              */
@@ -3579,6 +3599,8 @@ export interface components {
              * @description The job waits until then: as it was asked for, or after a temporary failure.
              */
             not_before: string | null;
+            /** @description Of a queued job that waits before it is attempted again; it has no position in the queue until then. */
+            postponed: components["schemas"]["Postponed"] | null;
             /**
              * Actions
              * @description The actions that the status allows.
@@ -3601,7 +3623,7 @@ export interface components {
             links: components["schemas"]["JobLinks"];
             /**
              * Queue Position
-             * @description Its position in the queue, from 1; null if it does not wait, or if more than a thousand jobs are ahead of it.
+             * @description Its position in the queue, from 1; null if it does not wait for a worker, or if more than a thousand jobs are ahead of it.
              */
             queue_position: number | null;
             /** Attempts */
@@ -3679,7 +3701,8 @@ export interface components {
          *             },
          *             "eta_seconds": {
          *               "p50": 312,
-         *               "p90": 371
+         *               "p90": 371,
+         *               "untimed": []
          *             }
          *           },
          *           "spec": {
@@ -3734,6 +3757,7 @@ export interface components {
          *           "device": "cuda: NVIDIA H100 80GB HBM3",
          *           "sweep_id": null,
          *           "result": null,
+         *           "reduction": null,
          *           "seconds": null,
          *           "size_bytes": null,
          *           "pinned": false,
@@ -3751,6 +3775,7 @@ export interface components {
          *           "warnings": [],
          *           "deadline": null,
          *           "not_before": null,
+         *           "postponed": null,
          *           "actions": [
          *             "cancel",
          *             "pause",
@@ -3963,7 +3988,8 @@ export interface components {
          *         },
          *         "eta_seconds": {
          *           "p50": 312,
-         *           "p90": 371
+         *           "p90": 371,
+         *           "untimed": []
          *         }
          *       },
          *       "spec": {
@@ -4018,6 +4044,7 @@ export interface components {
          *       "device": "cuda: NVIDIA H100 80GB HBM3",
          *       "sweep_id": null,
          *       "result": null,
+         *       "reduction": null,
          *       "seconds": null,
          *       "size_bytes": null,
          *       "pinned": false,
@@ -4035,6 +4062,7 @@ export interface components {
          *       "warnings": [],
          *       "deadline": null,
          *       "not_before": null,
+         *       "postponed": null,
          *       "actions": [
          *         "cancel",
          *         "pause",
@@ -4116,6 +4144,11 @@ export interface components {
                 [key: string]: unknown;
             } | null;
             /**
+             * Reduction
+             * @description The share of the dense model that was saved: 1 - (1 - removed) (1 - zeros) bits / 16, with the share of its parameters that were removed, the share of zeros in what was pruned, and the bits per rounded weight.
+             */
+            reduction: number | null;
+            /**
              * Seconds
              * @description The time from its start to its end, once the job has succeeded.
              */
@@ -4155,6 +4188,8 @@ export interface components {
              * @description The job waits until then: as it was asked for, or after a temporary failure.
              */
             not_before: string | null;
+            /** @description Of a queued job that waits before it is attempted again; it has no position in the queue until then. */
+            postponed: components["schemas"]["Postponed"] | null;
             /**
              * Actions
              * @description The actions that the status allows.
@@ -5626,6 +5661,7 @@ export interface components {
          *         {
          *           "name": "gpu",
          *           "depth": 3,
+         *           "postponed": 0,
          *           "oldest_queued_at": "2026-01-05T09:12:00Z",
          *           "oldest_age_seconds": 1186,
          *           "running": 1,
@@ -5875,7 +5911,8 @@ export interface components {
          *               },
          *               "eta_seconds": {
          *                 "p50": 412,
-         *                 "p90": 468
+         *                 "p90": 468,
+         *                 "untimed": []
          *               }
          *             },
          *             "seconds_per_step": 18.4,
@@ -5990,6 +6027,11 @@ export interface components {
             progress: number;
             verdict: components["schemas"]["Verdict"];
             /**
+             * Reduction
+             * @description The share of the dense model that was saved: 1 - (1 - removed) (1 - zeros) bits / 16, with the share of its parameters that were removed, the share of zeros in what was pruned, and the bits per rounded weight.
+             */
+            reduction: number | null;
+            /**
              * Sparsity
              * @description The measured sparsity.
              */
@@ -6008,9 +6050,33 @@ export interface components {
             perplexity_ratio: number | null;
             /**
              * On Front
-             * @description Whether the point is on the Pareto front: no other point has removed as many parameters, or is as sparse if none were removed (to a tenth of a percent), has as low a perplexity, and is better in one of both.
+             * @description Whether the point is on the Pareto front: no other point has as high a reduction (to a tenth of a percent) and as low a perplexity, and is better in one of both.
              */
             on_front: boolean;
+        };
+        /**
+         * Postponed
+         * @description When and why a job is attempted again after a temporary failure.
+         */
+        Postponed: {
+            /**
+             * Until
+             * Format: date-time
+             * @description From then on, it waits for a worker.
+             */
+            until: string;
+            /**
+             * Attempt
+             * @description The number of the next attempt, from 1, since the job last advanced.
+             */
+            attempt: number;
+            /**
+             * Attempts
+             * @description How many attempts there are at most.
+             */
+            attempts: number;
+            /** @description Why the last attempt failed; null if an earlier release postponed the job. */
+            error: components["schemas"]["Problem"] | null;
         };
         /**
          * PresetName
@@ -6090,7 +6156,7 @@ export interface components {
             /** Fraction */
             fraction: number;
             block: components["schemas"]["Block"] | null;
-            /** @description How long the job will still run; null until a block is finished. */
+            /** @description How long the job will still run; null until a block, or a part of the measurement after the blocks, is finished. */
             eta_seconds: components["schemas"]["Eta"] | null;
         };
         /**
@@ -6436,6 +6502,7 @@ export interface components {
          * @example {
          *       "name": "gpu",
          *       "depth": 3,
+         *       "postponed": 0,
          *       "oldest_queued_at": "2026-01-05T09:12:00Z",
          *       "oldest_age_seconds": 1186,
          *       "running": 1,
@@ -6451,9 +6518,14 @@ export interface components {
             name: string;
             /**
              * Depth
-             * @description The number of waiting jobs.
+             * @description The number of jobs that wait for a worker.
              */
             depth: number;
+            /**
+             * Postponed
+             * @description The number of queued jobs whose time to start has not come.
+             */
+            postponed: number;
             /** Oldest Queued At */
             oldest_queued_at: string | null;
             /** Oldest Age Seconds */
@@ -7145,6 +7217,7 @@ export interface components {
          *           "status": "succeeded",
          *           "progress": 1,
          *           "verdict": "pass",
+         *           "reduction": 0.5,
          *           "sparsity": 0.5,
          *           "removed": null,
          *           "perplexity": 9.72,
@@ -7208,12 +7281,12 @@ export interface components {
             gate: components["schemas"]["Gate"] | null;
             /**
              * Best
-             * @description The sparsest job that has passed the gate, or the one that has removed most; of equal ones, that with the lowest perplexity. Null without a gate, and while none has passed.
+             * @description The job with the highest reduction that has passed the gate; of equal ones, that with the lowest perplexity. Null without a gate, and while none has passed.
              */
             best: string | null;
             /**
              * Front
-             * @description The jobs on the Pareto front, the most pruned last.
+             * @description The jobs on the Pareto front, the most reduced last.
              */
             front: string[];
             dense: components["schemas"]["DenseRead"];
@@ -8281,7 +8354,8 @@ export interface components {
          *           },
          *           "eta_seconds": {
          *             "p50": 412,
-         *             "p90": 468
+         *             "p90": 468,
+         *             "untimed": []
          *           }
          *         },
          *         "seconds_per_step": 18.4,
@@ -8402,7 +8476,7 @@ export interface operations {
                 /** @description Part of the job's name, of its model or of a label such as `team=nlp`, in any case; or six or more characters of its id. */
                 q?: string | null;
                 /** @description The creation time or a metric, ascending, or descending after `-`. Jobs without the metric come last, newest first. */
-                sort?: "created" | "-created" | "perplexity" | "-perplexity" | "perplexity_ratio" | "-perplexity_ratio" | "seconds" | "-seconds" | "size_bytes" | "-size_bytes";
+                sort?: "created" | "-created" | "reduction" | "-reduction" | "perplexity" | "-perplexity" | "perplexity_ratio" | "-perplexity_ratio" | "seconds" | "-seconds" | "size_bytes" | "-size_bytes";
                 /** @description How many at most. */
                 limit?: number;
                 /** @description A `next_cursor`. */

@@ -34,7 +34,7 @@ export interface Point {
   y: number;
 }
 
-/** Return the Pareto front of sparsity and perplexity. */
+/** Return the Pareto front of reduction and perplexity. */
 export function paretoFront<P extends Point>(points: P[]): P[] {
   const bySparsity = [...points].sort((a, b) => b.x - a.x || a.y - b.y);
   const front: P[] = [];

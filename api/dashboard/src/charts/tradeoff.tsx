@@ -4,7 +4,7 @@ import { GUIDE } from "./look.ts";
 import { paretoFront } from "./scale.ts";
 import type { Axis, Dot, Rule, Series } from "./series.ts";
 
-/** A job: how much it pruned, its perplexity, and the series that it belongs to. */
+/** A job: its reduction, its perplexity, and the series that it belongs to. */
 export interface Tradeoff extends Dot {
   series: string;
   style: number;
@@ -15,19 +15,17 @@ const PERPLEXITY: Axis = { title: "Perplexity", unit: "number" };
 interface Props {
   jobs: Tradeoff[];
   rules: Rule[];
-  /** What `x` is a share of. */
-  share?: string;
   log?: [boolean, (isLog: boolean) => void];
   children?: ReactNode;
 }
 
-/** How much was pruned against perplexity, with the Pareto front as a line. */
-export function TradeoffChart({ jobs, rules, share = "Sparsity", log, children }: Props) {
+/** Reduction against perplexity, with the Pareto front as a line. */
+export function TradeoffChart({ jobs, rules, log, children }: Props) {
   const series = useMemo(() => seriesOf(jobs), [jobs]);
-  const x = useMemo(() => shares(share, jobs), [share, jobs]);
+  const x = useMemo(() => shares(jobs), [jobs]);
   return (
     <Chart
-      label={`${share} against perplexity`}
+      label="Reduction against perplexity"
       series={series}
       rules={rules}
       x={x}
@@ -35,7 +33,8 @@ export function TradeoffChart({ jobs, rules, share = "Sparsity", log, children }
       height={320}
       log={log}
     >
-      {children} Lower is better; the line is the Pareto front.
+      {children} Reduction is the share of zeros, of removed parameters, or of 16 bits that was
+      saved. Lower is better; the line is the Pareto front.
     </Chart>
   );
 }
@@ -56,7 +55,7 @@ export function seriesOf(jobs: Tradeoff[]): Series[] {
 }
 
 /** Return the axis, with labels where jobs are. */
-function shares(title: string, jobs: Tradeoff[]): Axis {
+function shares(jobs: Tradeoff[]): Axis {
   const ticks = [...new Set(jobs.map(({ x }) => Number(x.toFixed(3))))].sort((a, b) => a - b);
-  return { title, unit: "percent", ticks };
+  return { title: "Reduction", unit: "percent", ticks };
 }

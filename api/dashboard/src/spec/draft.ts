@@ -4,6 +4,7 @@ import type { Field } from "./fields.ts";
 import { gateOf, gateToText } from "./gate.ts";
 import { shareOf } from "./share.ts";
 import { targetsOf, targetsToText } from "./targets.ts";
+import { textsOf, textsToDraft } from "./texts.ts";
 
 export type Draft = Record<string, string>;
 type Values = Record<string, unknown>;
@@ -43,6 +44,7 @@ export function draftOf(values: Values, fields: Field[]): Draft {
 
 function textOf({ kind }: Field, value: unknown): string {
   if (kind === "targets") return targetsToText(value);
+  if (kind === "texts") return textsToDraft(value);
   return kind === "gate" ? gateToText(value) : toText(value);
 }
 
@@ -109,6 +111,7 @@ export function parse(field: Field, text: string): unknown {
   if (field.kind === "gate") return gateOf(plain);
   if (field.kind === "number" || field.kind === "integer") return numeric(plain);
   if (field.kind === "targets") return targetsOf(plain);
+  if (field.kind === "texts") return textsOf(plain).filter((one) => one !== "");
   if (field.kind === "list") return parts(plain);
   if (field.kind === "labels") return labelsOf(plain);
   if (field.kind === "settings") return settingsOf(plain);

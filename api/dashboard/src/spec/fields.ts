@@ -2,6 +2,7 @@
 
 import { toText } from "./draft.ts";
 import { formsOf, type Schema } from "./schema.ts";
+import { TEXTS } from "./texts.ts";
 
 export type Kind =
   | "text"
@@ -9,6 +10,7 @@ export type Kind =
   | "integer"
   | "choice"
   | "list"
+  | "texts"
   | "choice-or-list"
   | "settings"
   | "targets"
@@ -95,7 +97,7 @@ function field(name: string, property: Schema, isRequired: boolean, schema: Sche
   return {
     name,
     label: sentence(name),
-    kind: SHARES.has(name) ? "share" : kindOf(forms),
+    kind: SHARES.has(name) ? "share" : TEXTS.has(name) ? "texts" : kindOf(forms),
     isRequired,
     help: String(property.description ?? first.description ?? ""),
     choices: forms.flatMap((form) => (form.enum as string[] | undefined) ?? []),

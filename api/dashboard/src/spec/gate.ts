@@ -6,6 +6,9 @@
 import { figure, percent } from "../format.ts";
 import { shareOf } from "./share.ts";
 
+/** The metrics that are shares, which can be written as 50 %. */
+const SHARES = new Set(["reduction", "sparsity", "coverage"]);
+
 export type Side = "max" | "min";
 
 /** A bound as it is edited; the limit may be incomplete. */
@@ -113,6 +116,6 @@ export function gateOf(text: string): Gate {
 }
 
 function limitOf(metric: string, text: string): unknown {
-  if (metric === "sparsity" || metric === "coverage") return shareOf(text);
+  if (SHARES.has(metric)) return shareOf(text);
   return text !== "" && Number.isFinite(Number(text)) ? Number(text) : text;
 }

@@ -197,6 +197,19 @@ describe("a draft", () => {
     expect(second.rest).toEqual({ ...rest, sparsity: [0.5] });
   });
 
+  it("keeps prompts as they are, with commas and line breaks", () => {
+    const prompts = ["Once upon a time, there was a", "def is_prime(n):\n", "plain"];
+    const [field] = fieldsOf({ properties: { prompts: { type: "array", default: null } } });
+    if (!field) throw new Error("there is a field");
+    const draft = draftOf({ prompts }, [field]);
+    expect(valuesOf(draft, [field])).toEqual({ prompts });
+    expect(splitBody({ prompts }, [field], {})).toEqual({ draft, rest: {} });
+    expect(changesOf({ prompts: JSON.stringify(["a, b", ""]) }, [field], { prompts })).toEqual({
+      prompts: ["a, b"],
+    });
+    expect(changesOf({ prompts: "" }, [field], { prompts })).toEqual({ prompts: null });
+  });
+
   it("writes an allocation with its spread as one word, and reads it back", () => {
     const allocation = { name: "owl", spread: 0.15 };
     expect(toText(allocation)).toBe("owl:0.15");

@@ -1,4 +1,4 @@
-import { useEffect, useId, useRef } from "react";
+import { type ReactNode, useEffect, useId, useRef } from "react";
 import { Icon, type IconName } from "./icon.tsx";
 
 interface Props {
@@ -12,6 +12,8 @@ interface Props {
   cancelLabel: string;
   isBusy?: boolean;
   onConfirm: () => void;
+  /** What is shown below the message. */
+  children?: ReactNode;
 }
 
 /** A button that asks for confirmation of an irreversible action. */
@@ -25,6 +27,7 @@ export function Confirm({
   cancelLabel,
   isBusy,
   onConfirm,
+  children,
 }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
@@ -50,6 +53,7 @@ export function Confirm({
       <dialog ref={dialog} aria-labelledby={id}>
         <h2 id={id}>{title}</h2>
         <p>{message}</p>
+        {children}
         <div className="row">
           <button type="button" className="danger" onClick={confirm}>
             {confirmLabel}

@@ -53,6 +53,7 @@ def test_what_differs_is_shown_and_figures_are_held_against_the_first(
         {"sparsity": 0.1, "dense_perplexity": 0, "pruned_perplexity": -2, "acc.arc_easy": 0.1}
     )
     assert other["metrics"]["new"] == 1
+    assert [one["reduction"], other["reduction"]] == [0.5, 0.6]
 
 
 def test_each_job_says_what_keeps_it_from_being_held_against_the_first(

@@ -12,13 +12,13 @@ from db.core.states import JobState, Phase
 from db.jobs.commands import JobCommands
 from db.scheduling import queues
 from db.scheduling.claims import ClaimRepository
-from db.scheduling.leases import LeaseRepository
+from db.scheduling.leases import Eta, LeaseRepository
 from db.scheduling.recovery import RecoveryRepository
 from db.scheduling.workers import WorkerRepository
 from db.tables.jobs import Job
 from tests.api.live import serving
 from tests.api.routes.jobs.submissions import SMALLEST, UNKNOWN, submit
-from tests.factories import make_job, make_problem, make_worker
+from tests.factories import make_job, make_problem, make_spec, make_worker
 from tests.fakes import ListQueue
 
 
@@ -81,7 +81,25 @@ def test_a_running_job_shows_its_phase_block_and_estimate(
     assert (job["worker"], job["device"]) == ("host/1", "cuda: H100")
     assert job["progress"]["block"] == {"index": 7, "total": 32, "name": "layers.7"}
     assert job["progress"]["fraction"] == 0.25
-    assert job["progress"]["eta_seconds"] == {"p50": 60.0, "p90": 84.0}
+    assert job["progress"]["eta_seconds"] == {"p50": 60.0, "p90": 84.0, "untimed": []}
+
+
+def test_an_estimate_says_what_it_does_not_know_until_that_is_measured(
+    client: TestClient, sessions: Sessions
+) -> None:
+    job_id = make_job(sessions, make_spec(tasks=["boolq"], generate=True)).id
+
+    def eta(phase: Phase, seconds: Eta) -> object:
+        with sessions.begin() as session:
+            LeaseRepository(session).report_progress(job_id, 1, phase=phase, eta=seconds)
+        return client.get(f"/v1/jobs/{job_id}").json()["progress"]["eta_seconds"]
+
+    with sessions.begin() as session:
+        ClaimRepository(session).claim(job_id, "worker-1")
+    ahead = ["zero-shot tasks", "generated text"]
+    assert eta(Phase.pruning, (4.3, 7.3)) == {"p50": 4.3, "p90": 7.3, "untimed": ahead}
+    assert eta(Phase.evaluating, (None, None)) is None
+    assert eta(Phase.evaluating, (280, 300)) == {"p50": 280, "p90": 300, "untimed": []}
 
 
 def test_an_estimate_ends_with_its_attempt(client: TestClient, sessions: Sessions) -> None:
@@ -95,7 +113,7 @@ def test_an_estimate_ends_with_its_attempt(client: TestClient, sessions: Session
         LeaseRepository(session).report_progress(
             job_id, 1, block=(0, 4, "layers.0"), eta=(90.0, 120.0)
         )
-    assert eta() == {"p50": 90.0, "p90": 120.0}
+    assert eta() == {"p50": 90.0, "p90": 120.0, "untimed": []}
     with sessions.begin() as session:
         LeaseRepository(session).release(job_id, 1)
     assert eta() is None
@@ -174,6 +192,30 @@ def test_a_position_is_not_counted_beyond_the_first_jobs(
     shown = [client.get(f"/v1/jobs/{job.id}").json()["queue_position"] for job in jobs]
     assert shown == [1, 2, None]
     assert client.get(f"/v1/jobs/{jobs[2].id}/queue").json()["position"] == 3
+
+
+def test_a_postponed_job_says_when_and_why_it_is_attempted_again(
+    client: TestClient, sessions: Sessions
+) -> None:
+    job_id, problem = make_job(sessions).id, make_problem(code="hub_unreachable")
+    with sessions.begin() as session:
+        ClaimRepository(session).claim(job_id, "worker-1")
+        job = LeaseRepository(session).postpone(job_id, 1, problem)
+    read = client.get(f"/v1/jobs/{job_id}").json()
+    assert (read["status"], read["queue_position"], read["error"]) == ("queued", None, None)
+    assert read["postponed"] == {
+        "until": read["not_before"],
+        "attempt": 2,
+        "attempts": 6,
+        "error": problem.model_dump(mode="json"),
+    }
+    assert client.get("/v1/jobs").json()["data"][0]["postponed"] == read["postponed"]
+    [queue] = client.get("/v1/queues").json()["data"]
+    assert (queue["depth"], queue["postponed"], queue["oldest_age_seconds"]) == (0, 1, None)
+    with sessions.begin() as session:
+        assert JobCommands(session).cancel(job.id).error is None
+    ended = client.get(f"/v1/jobs/{job_id}").json()
+    assert (ended["postponed"], ended["error"]) == (None, None)
 
 
 def test_a_failed_job_carries_the_problem_document(client: TestClient, sessions: Sessions) -> None:

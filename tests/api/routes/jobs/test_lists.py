@@ -6,6 +6,9 @@ from fastapi.testclient import TestClient
 
 from db.core.session import Sessions
 from db.core.states import JobState
+from db.scheduling.claims import ClaimRepository
+from db.scheduling.leases import LeaseRepository
+from db.tables.base import Document
 from tests.api.requests import operations
 from tests.api.services.streams import run
 from tests.factories import make_job, make_spec
@@ -89,6 +92,23 @@ def test_pages_by_a_metric_follow_their_link(
     in_order = measured if sort == "size_bytes" else measured[::-1]
     assert [job_id for job_id, _ in seen] == [*in_order, made[4], made[1]]
     assert {size for _, size in seen} == set(sizes)
+
+
+def test_jobs_of_all_methods_are_sorted_by_their_reduction(
+    client: TestClient, sessions: Sessions
+) -> None:
+    results: tuple[Document, ...] = (
+        {"sparsity": 0.5},
+        {"sparsity": 0.0, "parameters": 78, "parameters_removed": 22},
+        {"sparsity": 0.0, "quantization": {"bits_per_weight": 4.0}},
+    )
+    for result in results:
+        job_id = make_job(sessions).id
+        with sessions.begin() as session:
+            ClaimRepository(session).claim(job_id, "worker-1")
+            LeaseRepository(session).succeed(job_id, 1, result, [])
+    jobs = client.get("/v1/jobs?sort=-reduction").json()["data"]
+    assert [job["reduction"] for job in jobs] == [0.75, 0.5, 0.22]
 
 
 def test_a_cursor_continues_the_order_that_it_is_of(client: TestClient, sessions: Sessions) -> None:

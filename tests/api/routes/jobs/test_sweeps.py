@@ -127,6 +127,7 @@ def test_points_that_removed_parameters_are_compared_by_how_many(
     read = client.get(f"/v1/sweeps/{sweep['id']}").json()
 
     assert [point["removed"] for point in read["points"]] == [0.1, 0.2, 0.3]
+    assert [point["reduction"] for point in read["points"]] == [0.1, 0.2, 0.3]
     assert [point["on_front"] for point in read["points"]] == [True, False, True]
     assert (read["front"], read["best"]) == ([ids[0], ids[2]], ids[2])
 

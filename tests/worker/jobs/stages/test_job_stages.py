@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from db.core.states import Phase
-from worker.jobs.progress import JobProgress
+from worker.jobs.progress import PACKAGED, JobProgress
 from worker.jobs.stages import job_stages
-from worker.jobs.stages.job_stages import PACKAGED, STAGES, JobStages
+from worker.jobs.stages.job_stages import STAGES, JobStages
 from worker.jobs.stages.stage import SHORT, Measured, Stage, WrittenModel
 from worker.pruning.base.generators import run_to_end
 
@@ -53,10 +53,10 @@ def measured(stages: JobStages, *, is_result: bool) -> tuple[dict[str, Any], lis
     return {name: one.metrics[name] for name, one in found.items()}, [one.fraction for one in steps]
 
 
-def test_the_sweep_leaves_room_for_short_stages_always_and_for_long_ones_of_the_job() -> None:
-    assert JobStages(()).start == pytest.approx(0.95)
+def test_the_sweep_leaves_room_for_the_stages_of_the_job() -> None:
+    assert JobStages(()).start == pytest.approx(PACKAGED)
     assert JobStages((Short(), OfResult())).start == pytest.approx(0.95)
-    assert JobStages((Long(),)).start == pytest.approx(0.7)
+    assert JobStages((Long(),)).start == pytest.approx(0.74)
 
 
 def test_stages_measure_one_after_the_other_up_to_the_packaging() -> None:

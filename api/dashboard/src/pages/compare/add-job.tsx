@@ -45,7 +45,7 @@ function Search({ known, add }: Props) {
               Add {nameOf(job)}
             </button>
             <span className="faint">
-              {percent(job.spec.sparsity)} {job.spec.method}, perplexity{" "}
+              reduction {percent(job.reduction)} by {job.spec.method}, perplexity{" "}
               {figure(job.result?.pruned_perplexity as number | undefined)}
             </span>
           </li>

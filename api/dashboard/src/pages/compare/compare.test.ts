@@ -1,12 +1,29 @@
 import { expect, it } from "vitest";
 import { makeJob, makeSpec } from "../../testing.ts";
 import { addressOf, viewOf } from "./address.ts";
-import { bestOf, intervalOf, METRICS, metricOf, specRows, taskMetrics } from "./compare.ts";
+import {
+  bestOf,
+  changeOf,
+  fromDense,
+  intervalOf,
+  METRICS,
+  metricOf,
+  specRows,
+  taskMetrics,
+} from "./compare.ts";
 import { divide } from "./entries.ts";
 
 const job = (id: string, result: object, spec = {}) =>
-  makeJob({ id, status: "succeeded", result: result as never, spec: makeSpec(spec) });
+  makeJob({
+    ...{ id, status: "succeeded", spec: makeSpec(spec), result: result as never },
+    reduction: (result as { sparsity?: number }).sparsity ?? null,
+  });
 const perplexity = METRICS[0];
+/** A perplexity whose ratio to the dense model's is known to 1 %. */
+const measured = (value: number) => ({
+  pruned_perplexity: value,
+  intervals: { perplexity_ratio: [(value / 8) * 0.99, (value / 8) * 1.01] },
+});
 
 it("marks the fields that differ", () => {
   const rows = specRows([job("a", {}), job("b", {}, { sparsity: 0.6, skip: ["x"] })]);
@@ -22,12 +39,21 @@ it("shows the fields that differ first", () => {
   expect(rows.length).toBeGreaterThan(5);
 });
 
-it("marks the best only among jobs of the same sparsity", () => {
+it("marks the best only among jobs of the same reduction", () => {
   if (!perplexity) throw new Error("there are metrics");
   const at = (sparsity: number, value: number, id: string) =>
-    job(id, { sparsity, pruned_perplexity: value });
+    job(id, { sparsity, ...measured(value) });
   const jobs = [at(0.5, 8, "a"), at(0.50004, 9, "b"), at(0.6, 12, "c"), at(0.7, 7, "d")];
   expect(bestOf(jobs, perplexity)).toEqual(new Set(["a"]));
+});
+
+it("compares the reductions of methods that write zeros and of those that write fewer weights", () => {
+  if (!perplexity) throw new Error("there are metrics");
+  const made = (id: string, reduction: number, value: number) =>
+    makeJob({ ...job(id, { sparsity: 0, ...measured(value) }), reduction });
+  const jobs = [made("neurons", 0.22, 8), made("depth", 0.175, 9), made("gradual", 0.13, 7)];
+  expect(bestOf(jobs, perplexity)).toEqual(new Set());
+  expect(jobs.map((one) => metricOf(one, "reduction"))).toEqual([0.22, 0.175, 0.13]);
 });
 
 it("has a row for each task, with the interval of 95 %", () => {
@@ -86,11 +112,62 @@ it("keeps its state in the address", () => {
   expect(addressOf(viewOf(""))).toBe("/compare");
 });
 
-it("marks the best, all of them at a tie of some, none at a tie of all", () => {
+it("marks the best, and what differs from it by chance, if another is worse", () => {
   if (!perplexity) throw new Error("there are metrics");
-  const at = (...values: (number | undefined)[]) =>
-    values.map((value, n) => job(String(n), { pruned_perplexity: value }));
-  expect(bestOf(at(9, 8, 8), perplexity)).toEqual(new Set(["1", "2"]));
-  expect(bestOf(at(8, 8), perplexity)).toEqual(new Set());
-  expect(bestOf(at(8, undefined), perplexity)).toEqual(new Set());
+  const at = (...values: number[]) =>
+    values.map((value, n) => job(String(n), { sparsity: 0.5, ...measured(value) }));
+  expect(bestOf(at(9, 8, 8.05), perplexity)).toEqual(new Set(["1", "2"]));
+  expect(bestOf(at(8, 8.05), perplexity)).toEqual(new Set());
+  const unknown = [8, 9].map((value, n) => job(String(n), { pruned_perplexity: value }));
+  expect(bestOf(unknown, perplexity)).toEqual(new Set());
+});
+
+it("marks no accuracy within chance, and says its change in points, with interval and p", () => {
+  const at = (id: string, acc: number, dropError: number) =>
+    job(id, {
+      ...{ sparsity: 0.5, acc: { arc: acc }, dense_acc: { arc: 0.217 }, mcnemar_p: { arc: 0.6 } },
+      ...{ acc_stderr: { arc: 0.055 }, acc_drop_stderr: { arc: dropError } },
+    });
+  const [low, high] = [at("low", 0.183, 0.04), at("high", 0.233, 0.03)];
+  const [task] = taskMetrics([low, high]);
+  if (!task) throw new Error("there is a task");
+  expect(bestOf([low, high], task)).toEqual(new Set());
+  expect(changeOf(low, high, task)).toBe("+5.0 points ± 9.8");
+  expect(fromDense(high, task.name)).toBe("+1.6 points ± 5.9 from dense, p 0.6");
+  const sure = [at("low", 0.183, 0.01), at("high", 0.233, 0.01)];
+  expect(bestOf(sure, task)).toEqual(new Set(["high"]));
+});
+
+it("has the intervals of speed ratios, and the best where they allow it", () => {
+  const at = (id: string, ratio: number, half: number) =>
+    job(id, {
+      sparsity: 0.5,
+      speed: { decode_ratio: ratio, intervals: { decode_ratio: [ratio - half, ratio + half] } },
+    });
+  const decode = METRICS.find(({ name }) => name === "speed.decode_ratio");
+  if (!decode) throw new Error("there is a row");
+  const jobs = [at("a", 0.9, 0.02), at("b", 1.1, 0.05)];
+  expect(jobs.map((one) => intervalOf(one, decode.name))).toEqual([
+    "(0.88 to 0.92)",
+    "(1.05 to 1.15)",
+  ]);
+  expect(bestOf(jobs, decode)).toEqual(new Set(["b"]));
+  expect(bestOf([at("a", 1, 0.2), at("b", 1.1, 0.2)], decode)).toEqual(new Set());
+});
+
+it("has the seconds of all phases, and no time is the best", () => {
+  const phase = (started_at: string, ended_at: string | null) => ({ started_at, ended_at });
+  const at = (id: string, minutes: string) => ({
+    ...job(id, { sparsity: 0.5, prune_seconds: 81 }),
+    phases: [
+      phase("2026-01-05T09:00:00Z", "2026-01-05T09:01:21Z"),
+      phase("2026-01-05T09:01:21Z", `2026-01-05T09:0${minutes}:41Z`),
+    ],
+  });
+  const jobs = [at("a", "1"), at("b", "6")];
+  expect(jobs.map((one) => metricOf(one, "phases"))).toEqual([101, 401]);
+  for (const name of ["phases", "prune_seconds"]) {
+    const time = METRICS.find((one) => one.name === name);
+    expect(time && bestOf(jobs, time)).toEqual(new Set());
+  }
 });

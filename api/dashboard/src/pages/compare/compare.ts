@@ -1,11 +1,23 @@
 /** Compares the specifications and metrics of jobs. */
 
 import type { Job } from "../../api/client.ts";
-import { perplexityInterval } from "../../api/intervals.ts";
+import { chanceOf, perplexityInterval, taskOf } from "../../api/intervals.ts";
 import { number } from "../../api/jobs.ts";
-import { halfWidth, members } from "../../api/tasks.ts";
-import { bytes, duration, figure, percent } from "../../format.ts";
+import type { components } from "../../api/schema.d.ts";
+import { members, taskRows } from "../../api/tasks.ts";
+import {
+  bytes,
+  change,
+  count,
+  duration,
+  figure,
+  percent,
+  points,
+  secondsBetween,
+} from "../../format.ts";
 import { toReadableText } from "../../spec/draft.ts";
+
+type JobDetail = components["schemas"]["JobDetail"];
 
 export interface SpecRow {
   name: string;
@@ -30,84 +42,130 @@ export interface Metric {
   format: (value: number | null) => string;
   /** Whether a lower value is better; `null` if neither is. */
   lowerIsBetter: boolean | null;
+  /** What makes a difference more than chance: its interval, any, or none, as it is not known. */
+  judge: "interval" | "value" | null;
 }
 
+function metric(
+  name: string,
+  label: string,
+  format: Metric["format"],
+  lowerIsBetter: boolean | null = null,
+  judge: Metric["judge"] = null,
+): Metric {
+  return { name, label, format, lowerIsBetter, judge };
+}
+
+const precise = (value: number | null) => percent(value, 2);
+
 export const METRICS: Metric[] = [
-  { name: "pruned_perplexity", label: "Perplexity", format: figure, lowerIsBetter: true },
-  { name: "dense_perplexity", label: "Dense perplexity", format: figure, lowerIsBetter: null },
-  { name: "perplexity_ratio", label: "Perplexity ratio", format: figure, lowerIsBetter: true },
-  { name: "sparsity", label: "Sparsity", format: (v) => percent(v, 2), lowerIsBetter: null },
-  { name: "weights_bytes", label: "Weight files", format: bytes, lowerIsBetter: true },
-  {
-    name: "quantization.bits_per_weight",
-    label: "Bits per weight",
-    format: figure,
-    lowerIsBetter: true,
-  },
-  {
-    name: "fallbacks",
-    label: "Fallbacks",
-    format: (v) => String(v ?? "–"),
-    lowerIsBetter: true,
-  },
-  { name: "prune_seconds", label: "Pruning", format: duration, lowerIsBetter: true },
-  { name: "evaluate_seconds", label: "Evaluation", format: duration, lowerIsBetter: null },
-  { name: "peak_memory_bytes", label: "Peak memory", format: bytes, lowerIsBetter: true },
-  // None is the best: a difference may be chance.
-  { name: "speed.prefill_ratio", label: "Prefill ratio", format: figure, lowerIsBetter: null },
-  { name: "speed.decode_ratio", label: "Decode ratio", format: figure, lowerIsBetter: null },
-  { name: "weights_bytes_ratio", label: "File size ratio", format: figure, lowerIsBetter: true },
+  metric("pruned_perplexity", "Perplexity", figure, true, "interval"),
+  metric("dense_perplexity", "Dense perplexity", figure),
+  metric("perplexity_ratio", "Perplexity ratio", figure, true, "interval"),
+  metric("reduction", "Reduction", precise),
+  metric("sparsity", "Sparsity", precise),
+  metric("parameters", "Parameters", count),
+  metric("weights_bytes", "Weight files", bytes, true, "value"),
+  metric("quantization.bits_per_weight", "Bits per weight", figure, true, "value"),
+  metric("fallbacks", "Fallbacks", (value) => String(value ?? "–"), true, "value"),
+  metric("phases", "All phases", duration, true),
+  metric("prune_seconds", "Pruning", duration, true),
+  metric("evaluate_seconds", "Evaluation", duration),
+  metric("peak_memory_bytes", "Peak memory", bytes, true),
+  metric("speed.prefill_ratio", "Prefill ratio", figure, false, "interval"),
+  metric("speed.decode_ratio", "Decode ratio", figure, false, "interval"),
+  metric("weights_bytes_ratio", "File size ratio", figure, true, "value"),
 ];
 
 /** Return the accuracy of each task that a job was evaluated on. */
 export function taskMetrics(jobs: Job[]): Metric[] {
   const names = new Set(jobs.flatMap(({ result }) => Object.keys(members(result, "acc"))));
-  return [...names].sort().map((task) => ({
-    name: `acc.${task}`,
-    label: task,
-    format: (value) => percent(value, 1),
-    lowerIsBetter: false,
-  }));
+  const format = (value: number | null) => percent(value, 1);
+  return [...names].sort().map((task) => metric(`acc.${task}`, task, format, false, "interval"));
 }
 
 export function metricOf(job: Job, name: string): number | null {
+  if (name === "reduction") return job.reduction; // earlier releases have not stored it as a metric
+  if (name === "phases") return phasesOf(job);
   const [group = "", ...rest] = name.split(".");
   return number(rest.length > 0 ? members(job.result, group)[rest.join(".")] : job.result?.[name]);
 }
 
-/** Return the interval of an accuracy, "± 1.9 %", or of a perplexity, "(33.1 to 35.3)". */
+/** Return the seconds of all phases of a job, of all its attempts. */
+function phasesOf(job: Job): number | null {
+  if (!("phases" in job)) return null;
+  const seconds = (job as JobDetail).phases.map(({ started_at, ended_at }) =>
+    secondsBetween(started_at, ended_at),
+  );
+  return seconds.reduce((sum: number, each) => sum + (each ?? 0), 0);
+}
+
+/** Return the interval of an accuracy, "± 1.9 %", or of a perplexity or a ratio, "(33.1 to 35.3)". */
 export function intervalOf(job: Job, name: string): string | null {
   const ends = perplexityInterval(job.result, name);
   if (ends !== null) return `(${ends})`;
-  const task = /^acc\.(.+)$/.exec(name)?.[1];
-  const error = task === undefined ? null : number(members(job.result, "acc_stderr")[task]);
-  const interval = halfWidth(error);
-  return interval === null ? null : `± ${percent(interval, 1)}`;
+  const row = taskRow(job, name);
+  return row?.interval == null ? null : `± ${percent(row.interval, 1)}`;
+}
+
+/** Describe what an accuracy lost from the dense model's: "−2.5 points ± 2.0 from dense, p 0.04". */
+export function fromDense(job: Job, name: string): string | null {
+  const row = taskRow(job, name);
+  if (!row || row.dense === null) return null;
+  const p = row.pValue === null ? "" : `, p ${figure(row.pValue)}`;
+  return `${points(row.dense, row.pruned)}${inPoints(row.dropInterval)} from dense${p}`;
+}
+
+/** Return the change of a metric from the baseline's; of an accuracy in points, with its interval. */
+export function changeOf(baseline: Job, job: Job, { name }: Metric): string {
+  const [from, to] = [metricOf(baseline, name), metricOf(job, name)];
+  if (taskOf(name) === null) return change(from, to);
+  return points(from, to) + inPoints(chanceOf(baseline, job, name));
+}
+
+function inPoints(interval: number | null): string {
+  return interval === null ? "" : ` ± ${(100 * interval).toFixed(1)}`;
+}
+
+function taskRow(job: Job, name: string) {
+  return taskRows(job).find(({ task }) => task === taskOf(name));
 }
 
 const DIGITS = 3;
 
 /**
- * Return the best jobs by a metric, among jobs of the same sparsity.
+ * Return the best jobs by a metric, among jobs of the same reduction.
  *
- * A job is not the best alone, nor if all of its sparsity are equal.
+ * These are the one with the best value, and all that differ from it no more than by chance; none
+ * if no job is worse than by chance.
  */
 export function bestOf(jobs: Job[], metric: Metric): Set<string> {
-  const bySparsity = new Map<string, Job[]>();
+  const byReduction = new Map<string, Job[]>();
   for (const job of jobs) {
-    const sparsity = metricOf(job, "sparsity")?.toFixed(DIGITS) ?? "";
-    bySparsity.set(sparsity, [...(bySparsity.get(sparsity) ?? []), job]);
+    const reduction = job.reduction?.toFixed(DIGITS) ?? "";
+    byReduction.set(reduction, [...(byReduction.get(reduction) ?? []), job]);
   }
-  return new Set([...bySparsity.values()].flatMap((group) => bestOfEqual(group, metric)));
+  return new Set([...byReduction.values()].flatMap((group) => bestOfEqual(group, metric)));
 }
 
-function bestOfEqual(jobs: Job[], { name, lowerIsBetter }: Metric): string[] {
+function bestOfEqual(jobs: Job[], metric: Metric): string[] {
   const known = jobs.flatMap((job) => {
-    const value = metricOf(job, name);
-    return value === null ? [] : [{ id: job.id, value }];
+    const value = metricOf(job, metric.name);
+    return value === null ? [] : [{ job, value }];
   });
-  const values = known.map(({ value }) => value);
-  if (lowerIsBetter === null || new Set(values).size < 2) return [];
-  const best = lowerIsBetter ? Math.min(...values) : Math.max(...values);
-  return known.filter(({ value }) => value === best).map(({ id }) => id);
+  const { lowerIsBetter } = metric;
+  const [best] = known.sort((a, b) => (lowerIsBetter ? a.value - b.value : b.value - a.value));
+  if (!best || lowerIsBetter === null) return [];
+  const equal = known.filter(({ job }) => !isWorse(job, best.job, metric));
+  return equal.length === known.length ? [] : equal.map(({ job }) => job.id);
+}
+
+/** Whether a job is worse than the best one, and by more than chance. */
+function isWorse(job: Job, best: Job, { name, judge }: Metric): boolean {
+  const [value, other] = [metricOf(job, name) ?? 0, metricOf(best, name) ?? 0];
+  if (judge === "value") return value !== other;
+  const chance = judge === null || job === best ? null : chanceOf(job, best, name);
+  if (chance === null) return false;
+  const difference = taskOf(name) === null ? Math.log(value / other) : value - other;
+  return Math.abs(difference) > chance;
 }

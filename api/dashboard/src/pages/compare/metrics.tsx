@@ -1,8 +1,17 @@
-import { change, percent } from "../../format.ts";
+import { percent } from "../../format.ts";
 import { Scroll } from "../../ui/scroll.tsx";
 import { Section } from "../../ui/section.tsx";
 import { TaskName } from "../../ui/task-name.tsx";
-import { bestOf, intervalOf, METRICS, type Metric, metricOf, taskMetrics } from "./compare.ts";
+import {
+  bestOf,
+  changeOf,
+  fromDense,
+  intervalOf,
+  METRICS,
+  type Metric,
+  metricOf,
+  taskMetrics,
+} from "./compare.ts";
 import { type Entry, isComparable } from "./entries.ts";
 import { JobHeaders } from "./headers.tsx";
 
@@ -25,9 +34,11 @@ export function Metrics({ entries }: { entries: Entry[] }) {
         </table>
       </Scroll>
       <p className="faint">
-        Green is the best of the jobs with the same sparsity.
+        Green is the best of the jobs with the same reduction, and what differs from it no more than
+        by chance, if another job is worse than that. Times and peaks of memory have no interval, so
+        that none is the best.
         {metrics.some(({ name }) => jobs.some((job) => intervalOf(job, name) !== null)) &&
-          " ± and ranges in brackets are 95 % intervals."}
+          " ± and ranges in brackets are 95 % intervals, p is that of McNemar’s test."}
       </p>
     </Section>
   );
@@ -49,17 +60,17 @@ function MetricRow({ metric, entries }: { metric: Metric; entries: Entry[] }) {
       {entries.map((entry) => {
         const { job, isBaseline } = entry;
         const value = metricOf(job, metric.name);
+        const dense = fromDense(job, metric.name);
         const isBest = best.has(job.id);
         const hasChange = !isBaseline && isComparable(entry) && value !== reference;
         return (
           <td key={job.id} className={isBest ? "figure is-best" : "figure"}>
             {[metric.format(value), intervalOf(job, metric.name)].filter(Boolean).join(" ")}
-            {isBest && (
-              <span className="unseen"> (best at {percent(metricOf(job, "sparsity"))})</span>
+            {isBest && <span className="unseen"> (best at {percent(job.reduction)})</span>}
+            {hasChange && baseline && metric.lowerIsBetter !== null && (
+              <span className="faint delta">{changeOf(baseline.job, job, metric)}</span>
             )}
-            {hasChange && metric.lowerIsBetter !== null && (
-              <span className="faint delta">{change(reference, value)}</span>
-            )}
+            {dense !== null && <span className="faint delta">{dense}</span>}
           </td>
         );
       })}

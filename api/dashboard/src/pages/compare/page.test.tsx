@@ -11,8 +11,10 @@ it.each([true, false])("calls a figure the best only of what can be compared: %s
   history.replaceState(null, "", "/compare?ids=a,b");
   service.reply = ({ pathname }) => {
     const [, id] = /^\/v1\/jobs\/(.)$/.exec(pathname) ?? [];
-    const result = { sparsity: 0.5, pruned_perplexity: id === "a" ? 8 : 9 };
-    if (id) return [200, makeJob({ id, status: "succeeded", result })];
+    const value = id === "a" ? 8 : 9;
+    const intervals = { perplexity_ratio: [value / 8 - 0.01, value / 8 + 0.01] };
+    const result = { sparsity: 0.5, pruned_perplexity: value, intervals };
+    if (id) return [200, makeJob({ id, status: "succeeded", result, reduction: 0.5 })];
     const jobs = [
       { id: "a", obstacles: [] },
       { id: "b", obstacles: can ? [] : ["The models differ."] },

@@ -113,7 +113,7 @@ function Tradeoffs({ entries, view }: Props) {
   const dense = first ? metricOf(first.job, "dense_perplexity") : null;
   if (jobs.length < 2) return null;
   return (
-    <Section title="Sparsity against perplexity">
+    <Section title="Reduction against perplexity">
       <TradeoffChart
         jobs={jobs}
         rules={dense === null ? [] : [{ name: `dense ${figure(dense)}`, at: dense, axis: "y" }]}
@@ -125,7 +125,7 @@ function Tradeoffs({ entries, view }: Props) {
 
 function tradeoffsOf(entries: Entry[]) {
   return entries.filter(isComparable).flatMap(({ job, name, style }) => {
-    const [x, y] = [metricOf(job, "sparsity"), metricOf(job, "pruned_perplexity")];
+    const [x, y] = [job.reduction, metricOf(job, "pruned_perplexity")];
     if (x === null || y === null) return [];
     return [{ x, y, name, series: name, style, href: `/jobs/${job.id}` }];
   });

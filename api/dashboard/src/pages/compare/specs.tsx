@@ -1,6 +1,7 @@
 import { NONE } from "../../format.ts";
 import { Scroll } from "../../ui/scroll.tsx";
 import { Section } from "../../ui/section.tsx";
+import { Value } from "../../ui/value.tsx";
 import { specRows } from "./compare.ts";
 import type { Entry } from "./entries.ts";
 import { JobHeaders } from "./headers.tsx";
@@ -41,7 +42,9 @@ export function Specs({ entries, showsAll, showAll }: Props) {
                     {name}
                   </th>
                   {values.map((value, at) => (
-                    <td key={entries[at]?.job.id}>{value || NONE}</td>
+                    <td key={entries[at]?.job.id}>
+                      {value ? <Value name={name} value={specOf(entries[at])[name]} /> : NONE}
+                    </td>
                   ))}
                 </tr>
               ))}
@@ -51,4 +54,8 @@ export function Specs({ entries, showsAll, showAll }: Props) {
       )}
     </Section>
   );
+}
+
+function specOf(entry: Entry | undefined): Record<string, unknown> {
+  return { ...entry?.job.spec };
 }

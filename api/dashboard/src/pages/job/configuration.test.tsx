@@ -10,7 +10,12 @@ it("shows all fields of the request, and commands without removed options", asyn
   vi.useFakeTimers();
   service.reply = () => listing([]);
   const gate = { max: { perplexity_ratio: 1.1 }, min: { sparsity: 0.5 } };
-  const spec = makeSpec({ expect: { calibration: "1f", "version/torch": "2" } });
+  const prompts = ["Once upon a time, there was a", "Yes, and"];
+  const spec = makeSpec({
+    generate: true,
+    prompts,
+    expect: { calibration: "1f", "version/torch": "2" },
+  });
   const job = makeJob({
     spec,
     gate: { ...gate, confidence: null },
@@ -23,8 +28,20 @@ it("shows all fields of the request, and commands without removed options", asyn
   expect(facts).toContain("queuebig");
   expect(facts).toContain("expect2 inputs and versions");
   expect(facts).toContain("deadline2020-01-05T09:30:00Z");
+  const texts = [...box.querySelectorAll(".texts li")].map((one) => one.textContent);
+  expect(texts).toEqual(prompts);
   const command = box.querySelector("pre")?.textContent;
   expect(command).toContain('"gate":{"max":{"perplexity_ratio":1.1},"min":{"sparsity":0.5}}');
   expect(command).toContain('"queue":"big"');
   expect(command).not.toContain("deadline");
+});
+
+it("has the reduction in place of a sparsity of zero", async () => {
+  vi.useFakeTimers();
+  service.reply = () => listing([]);
+  const job = makeJob({ spec: makeSpec({ sparsity: 0, method: "neurons" }), reduction: 0.22 });
+  const { box } = await mount(<Configuration job={job} />);
+  const facts = box.querySelector(".facts")?.textContent;
+  expect(facts).toContain("reduction22 %");
+  expect(facts).not.toContain("sparsity");
 });

@@ -1,13 +1,15 @@
 import { useQuery } from "@tanstack/react-query";
+import type { ReactNode } from "react";
 import type { Job } from "../../api/client.ts";
 import { methods } from "../../api/methods.ts";
+import { percent } from "../../format.ts";
 import { type Body, withoutDefaults } from "../../spec/commands.ts";
-import { toReadableText } from "../../spec/draft.ts";
 import { jobFields, jobSchema } from "../../spec/fields.ts";
 import { confidenceInWords, withoutNulls } from "../../spec/gate.ts";
 import { targetToText } from "../../spec/targets.ts";
 import { CommandTabs } from "../../ui/code.tsx";
 import { Fact, Facts, Section } from "../../ui/section.tsx";
+import { Value } from "../../ui/value.tsx";
 
 type Gate = NonNullable<Job["gate"]>;
 
@@ -26,12 +28,15 @@ export function Configuration({ job }: { job: Job }) {
   const handling = withoutDefaults({ queue, gate, deadline }, DEFAULTS);
   const kept: Body = { ...withoutDefaults(spec, defaults), ...handling };
   const body: Body = { ...kept, ...withoutDefaults({ name, labels, priority }, DEFAULTS) };
+  const shown = { ...kept };
+  if (job.reduction !== null && spec.sparsity === 0) delete shown.sparsity; // reduced otherwise
   // The service refuses a deadline in the past.
   if (deadline !== null && new Date(deadline).getTime() <= Date.now()) delete body.deadline;
   return (
     <Section title="Configuration">
       <Facts>
-        {Object.entries(kept).map(([name, value]) => (
+        {job.reduction !== null && <Fact name="reduction">{percent(job.reduction, 2)}</Fact>}
+        {Object.entries(shown).map(([name, value]) => (
           <Fact key={name} name={name}>
             {inWords(name, value)}
           </Fact>
@@ -43,11 +48,11 @@ export function Configuration({ job }: { job: Job }) {
   );
 }
 
-function inWords(name: string, value: unknown): string {
+function inWords(name: string, value: unknown): ReactNode {
   if (name === "gate") return gateInWords(value as Gate);
   if (name === "output") return (value as Body[]).map(targetToText).join(", ");
   if (name === "expect") return `${Object.keys(value as object).length} inputs and versions`;
-  return toReadableText(value);
+  return <Value name={name} value={value} />;
 }
 
 function gateInWords({ max = {}, min = {}, confidence }: Gate): string {

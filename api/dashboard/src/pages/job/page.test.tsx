@@ -84,16 +84,44 @@ it("shows position in the queue, time left and kept blocks", async () => {
   await settle(6000); // no event says it
   expect(line()).toContain("number 2 in the queue");
 
-  const eta_seconds = { p50: 90, p90: 130 };
+  const eta_seconds = { p50: 90, p90: 130, untimed: ["generated text", "zero-shot tasks"] };
   update({ status: "running", progress: { fraction: 0.25, block, eta_seconds } });
   await settle(6000);
   expect(line()).toContain("8 of 32 blocks");
-  expect(line()).toContain("about 1 min 30 s left, at most 2 min 10 s");
+  expect(line()).toContain(
+    "about 1 min 30 s left, likely below 2 min 10 s, without generated text and zero-shot tasks",
+  );
 
   update({ status: "paused", progress: { fraction: 0.25, block, eta_seconds: null } });
   shown.queries.invalidateQueries({ queryKey: ["job"] });
   await settle();
   expect(line()).toContain("8 of 32 blocks kept");
+});
+
+it("says when and why a postponed job tries again, and that no worker serves its queue", async () => {
+  const until = new Date(Date.now() + 20 * 60_000).toISOString();
+  const error = { title: "The hub cannot be reached" };
+  const queued = {
+    ...{ ...job, status: "queued", not_before: until },
+    postponed: { until, attempt: 4, attempts: 6, error },
+  };
+  answers["/v1/jobs/job_1"] = [200, queued];
+  answers["/v1/queues"] = listing([{ name: "gpu", workers: 0 }]);
+  shown = await mount(<JobPage id="job_1" />);
+  const time = new Date(until).toLocaleTimeString(undefined, {
+    ...{ hour: "2-digit", minute: "2-digit", hourCycle: "h23" },
+  });
+  const line = () => shown.box.querySelector(".progress-line")?.textContent;
+  expect(line()).toContain(
+    `no worker serves the queue gpu; tries again at ${time}, attempt 4 of 6: the hub cannot be reached`,
+  );
+  expect(shown.box.querySelector("h1 .pill")?.textContent).toBe("postponed");
+
+  answers["/v1/queues"] = listing([{ name: "gpu", workers: 1 }]);
+  answers["/v1/jobs/job_1"] = [200, { ...queued, queue_position: 1 }];
+  await settle(20 * 60_000);
+  expect(line()).toContain("%waits for a worker, number 1 in the queue");
+  expect(shown.box.querySelector("h1 .pill")?.textContent).toBe("queued");
 });
 
 it("shows tasks by their datasets' names, a missed bound with its interval, and an overlap", async () => {

@@ -9,11 +9,12 @@ import { Copy } from "../../ui/copy.tsx";
 import { Icon } from "../../ui/icon.tsx";
 import { Empty, ErrorNote, Loading, Warning } from "../../ui/notes.tsx";
 import { Section } from "../../ui/section.tsx";
-import { ProgressBar, StatusPill } from "../../ui/status.tsx";
+import { ProgressBar } from "../../ui/status.tsx";
 import { useTabIcon } from "../../ui/tab-icon.ts";
 import { Ago } from "../../ui/time.tsx";
 import { Title } from "../../ui/title.tsx";
 import { Verdict } from "../../ui/verdict.tsx";
+import { JobStatus, Waiting } from "../../ui/waiting.tsx";
 import { JobActions } from "./actions.tsx";
 import { Blocks } from "./blocks.tsx";
 import { Configuration } from "./configuration.tsx";
@@ -65,7 +66,7 @@ function JobView({ job }: { job: Job }) {
     <>
       <header className="job-header">
         <Title text={inTab(job, title)}>
-          {title} <StatusPill status={job.status} />{" "}
+          {title} <JobStatus job={job} />{" "}
           {job.verdict !== "none" && <Verdict verdict={job.verdict} />}
         </Title>
         <p className="faint">
@@ -179,22 +180,16 @@ function Progress({ job, events }: { job: Job; events: JobEvent[] }) {
             {kept.blocks} of {kept.total} blocks kept
           </span>
         )}
-        {job.status === "queued" && <span>{waitInWords(job)}</span>}
+        {job.status === "queued" && <Waiting job={job} />}
         {eta != null && (
           <span className="faint">
-            about {duration(eta.p50)} left, at most {duration(eta.p90)}
+            about {duration(eta.p50)} left, likely below {duration(eta.p90)}
+            {eta.untimed.length > 0 && `, without ${eta.untimed.join(" and ")}`}
           </span>
         )}
       </p>
     </section>
   );
-}
-
-function waitInWords(job: Job): string {
-  const position = "queue_position" in job ? job.queue_position : null;
-  return typeof position === "number"
-    ? `waiting for a worker, number ${position} in the queue`
-    : "waiting for a worker";
 }
 
 function JobProblem({ job }: { job: Job }) {
@@ -267,7 +262,7 @@ function Reruns({ id }: { id: string }) {
         {data.map((job) => (
           <li key={job.id} className="row">
             <Link href={`/jobs/${job.id}`}>{job.name || shortId(job.id)}</Link>
-            <StatusPill status={job.status} />
+            <JobStatus job={job} />
           </li>
         ))}
       </ul>

@@ -63,8 +63,10 @@ it("attempts show the worker, the blocks that were kept and the outcome", () => 
     status("running", 2, { worker: "b/2", device: "cuda:0" }),
     makeEvent({ kind: "resumed", attempt: 2, data: { resumed_from_block: 7 } }),
     makeEvent({ kind: "resumed", attempt: 2, data: { resumed_from_step: 12 } }),
-    status("cancelling", 2),
-    status("cancelled", 2),
+    status("queued", 2, { reason: "postponed", error: { title: "The hub cannot be reached" } }),
+    status("running", 3, { worker: "b/2", device: "cuda:0" }),
+    status("cancelling", 3),
+    status("cancelled", 3),
   ];
   expect(attemptsOf(events)).toMatchObject([
     { number: 1, worker: "a/1", ended: "worker lost", keptBlocks: null },
@@ -72,10 +74,11 @@ it("attempts show the worker, the blocks that were kept and the outcome", () => 
       number: 2,
       worker: "b/2",
       device: "cuda:0",
-      ended: "cancelled",
+      ended: "postponed: the hub cannot be reached",
       keptBlocks: 7,
       keptSteps: 12,
     },
+    { number: 3, ended: "cancelled" },
   ]);
 });
 

@@ -2,7 +2,7 @@
 
 import type { Job, JobEvent, Phase } from "../../api/client.ts";
 import { isFinal, number } from "../../api/jobs.ts";
-import { secondsBetween } from "../../format.ts";
+import { asClause, secondsBetween } from "../../format.ts";
 import { type Kept, keptBlocks } from "./kept.ts";
 
 const PHASES: Phase[] = [
@@ -110,6 +110,8 @@ export function attemptsOf(events: JobEvent[]): Attempt[] {
 
 function endInWords(event: JobEvent): string | null {
   if (event.status === "pausing" || event.status === "cancelling") return null;
-  const reason = event.data.reason;
-  return typeof reason === "string" ? reason.replaceAll("_", " ") : event.status;
+  const { reason, error } = event.data as { reason?: string; error?: { title: string } | null };
+  if (typeof reason !== "string") return event.status;
+  const why = reason === "postponed" && error ? `: ${asClause(error.title)}` : "";
+  return reason.replaceAll("_", " ") + why;
 }

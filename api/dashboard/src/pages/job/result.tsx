@@ -37,6 +37,7 @@ export function Result({ job }: { job: Job }) {
         </p>
       )}
       <Facts>
+        <Fact name="Reduction">{percent(job.reduction, 2)}</Fact>
         {isSmaller && (
           <Fact name="Parameters">
             {count(parameters)}, {count(removed)} fewer

@@ -1,27 +1,56 @@
-import { useState } from "react";
+import { useMutation } from "@tanstack/react-query";
+import { type ReactNode, useState } from "react";
 import { Link } from "wouter";
 import { isAllowed } from "../../api/actions.ts";
-import { type Bulk, type Failure, useBulk } from "../../api/bulk.ts";
+import { type Bulk, type Failure, matchingJobs, useBulk } from "../../api/bulk.ts";
 import type { Job } from "../../api/client.ts";
-import { isFinal } from "../../api/jobs.ts";
+import { isFinal, type JobFilter } from "../../api/jobs.ts";
+import { count, shortId } from "../../format.ts";
 import { Confirm } from "../../ui/confirm.tsx";
 import { Icon } from "../../ui/icon.tsx";
+import { ErrorNote } from "../../ui/notes.tsx";
 import { Scoped } from "../../ui/scoped.tsx";
+import { searchOf } from "./filters/filter.ts";
 import { LabelForm } from "./label-form.tsx";
+import { useMatching } from "./matching.ts";
 import { clearSelection, select, useSelection } from "./selection.ts";
 import { jobTitle } from "./table/cells.tsx";
 
 const MAX_COMPARED = 20;
 const MAX_REASONS = 5;
+const MAX_NAMES = 5;
 
-/** Actions for the selected jobs, of which `listed` has the present state of some. */
-export function BulkBar({ listed }: { listed: Job[] }) {
+interface Props {
+  /** The jobs of the list that are loaded, in their present state. */
+  listed: Job[];
+  filter: JobFilter;
+}
+
+/** All jobs that matched a filter when they were selected. */
+interface Matching {
+  place: string;
+  ids: Set<string>;
+}
+
+/** Actions for the selected jobs, which need not be in the list. */
+export function BulkBar({ listed, filter }: Props) {
   const selection = useSelection();
+  const [matching, setMatching] = useState<Matching>();
   const bulk = useBulk();
   const [failures, setFailures] = useState<Failure[]>([]);
   const present = new Map(listed.map((job) => [job.id, job]));
   const jobs = [...selection.values()].map((job) => present.get(job.id) ?? job);
   if (jobs.length === 0) return null;
+  const place = searchOf({ ...filter, sort: "-created" });
+  const isInside = ({ id }: Job) =>
+    present.has(id) || (matching?.place === place && matching.ids.has(id));
+  const names = (some: Job[]) => (
+    <Names jobs={some} outside={some.filter((job) => !isInside(job)).length} />
+  );
+  const selectAll = (all: Job[]) => {
+    setMatching({ place, ids: new Set(all.map(({ id }) => id)) });
+    select(all, true);
+  };
   const run = async (chosen: Job[], action: Bulk) => {
     const { done, failed } = await bulk.run(chosen, action);
     setFailures(failed);
@@ -38,15 +67,63 @@ export function BulkBar({ listed }: { listed: Job[] }) {
         {jobs.length === 1 ? "1 job selected" : `${jobs.length} jobs selected`}
         {bulk.left > 0 && `, ${bulk.left} left to change`}
       </span>
+      {listed.every(({ id }) => selection.has(id)) && (
+        <SelectAll filter={filter} inside={jobs.filter(isInside).length} selectAll={selectAll} />
+      )}
       <Compare jobs={jobs} />
       <Scoped scope="jobs:write" to="change jobs">
-        <Actions jobs={jobs} isBusy={bulk.left > 0} run={run} />
+        <Actions jobs={jobs} isBusy={bulk.left > 0} run={run} names={names} />
       </Scoped>
       <button type="button" className="quiet" onClick={clearSelection}>
         Clear selection
       </button>
       {failures.length > 0 && <Failures failures={failures} />}
     </section>
+  );
+}
+
+interface SelectAllProps {
+  filter: JobFilter;
+  /** How many of the selected jobs match the filter. */
+  inside: number;
+  selectAll: (jobs: Job[]) => void;
+}
+
+/** Selects also the jobs that match the filter and are not loaded. */
+function SelectAll({ filter, inside, selectAll }: SelectAllProps) {
+  const total = useMatching(filter, 0);
+  const find = useMutation({ mutationFn: () => matchingJobs(filter), onSuccess: selectAll });
+  if (inside >= total) return null;
+  return (
+    <>
+      <button type="button" disabled={find.isPending} onClick={() => find.mutate()}>
+        Select all {count(total)} that match
+      </button>
+      {find.error !== null && <ErrorNote error={find.error} />}
+    </>
+  );
+}
+
+/** The names of the first jobs, and how many of all are outside of the filter. */
+function Names({ jobs, outside }: { jobs: Job[]; outside: number }) {
+  const others = jobs.length - MAX_NAMES;
+  return (
+    <div className="bulk-names">
+      <ul>
+        {jobs.slice(0, MAX_NAMES).map((job) => (
+          <li key={job.id}>
+            {jobTitle(job)} <span className="faint mono">{shortId(job.id)}</span>
+          </li>
+        ))}
+        {others > 0 && <li>and {count(others)} more</li>}
+      </ul>
+      {outside > 0 && (
+        <p className="problem-word">
+          {outside === jobs.length ? "All" : count(outside)} of them {outside === 1 ? "is" : "are"}{" "}
+          outside of the filter.
+        </p>
+      )}
+    </div>
   );
 }
 
@@ -67,9 +144,10 @@ interface ActionsProps {
   jobs: Job[];
   isBusy: boolean;
   run: (jobs: Job[], action: Bulk) => Promise<void>;
+  names: (jobs: Job[]) => ReactNode;
 }
 
-function Actions({ jobs, isBusy, run }: ActionsProps) {
+function Actions({ jobs, isBusy, run, names }: ActionsProps) {
   const stoppable = jobs.filter((job) => isAllowed("cancel", job.status));
   const ended = jobs.filter((job) => isAllowed("retry", job.status));
   const final = jobs.filter((job) => isFinal(job.status));
@@ -85,7 +163,9 @@ function Actions({ jobs, isBusy, run }: ActionsProps) {
           cancelLabel={stoppable.length === 1 ? "Keep it running" : "Keep them running"}
           isBusy={isBusy}
           onConfirm={() => run(stoppable, { kind: "cancel" })}
-        />
+        >
+          {names(stoppable)}
+        </Confirm>
       )}
       {ended.length > 0 && (
         <Confirm
@@ -97,9 +177,13 @@ function Actions({ jobs, isBusy, run }: ActionsProps) {
           cancelLabel="Do not retry"
           isBusy={isBusy}
           onConfirm={() => run(ended, { kind: "retry" })}
-        />
+        >
+          {names(ended)}
+        </Confirm>
       )}
-      <LabelForm jobs={jobs} isBusy={isBusy} run={(action) => run(jobs, action)} />
+      <LabelForm jobs={jobs} isBusy={isBusy} run={(action) => run(jobs, action)}>
+        {names(jobs)}
+      </LabelForm>
       {final.length > 0 && (
         <Confirm
           label={`Delete ${final.length}`}
@@ -109,7 +193,9 @@ function Actions({ jobs, isBusy, run }: ActionsProps) {
           cancelLabel={final.length === 1 ? "Keep it" : "Keep them"}
           isBusy={isBusy}
           onConfirm={() => run(final, { kind: "delete" })}
-        />
+        >
+          {names(final)}
+        </Confirm>
       )}
     </>
   );

@@ -1,4 +1,4 @@
-import { type FormEvent, useEffect, useId, useRef, useState } from "react";
+import { type FormEvent, type ReactNode, useEffect, useId, useRef, useState } from "react";
 import type { Bulk } from "../../api/bulk.ts";
 import type { Job } from "../../api/client.ts";
 import { TextField } from "../../ui/field.tsx";
@@ -7,10 +7,12 @@ interface Props {
   jobs: Job[];
   isBusy: boolean;
   run: (action: Bulk) => void;
+  /** What is shown above the fields. */
+  children: ReactNode;
 }
 
 /** Sets or removes one label of all selected jobs. */
-export function LabelForm({ jobs, isBusy, run }: Props) {
+export function LabelForm({ jobs, isBusy, run, children }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [name, setName] = useState("");
   const [value, setValue] = useState("");
@@ -31,6 +33,7 @@ export function LabelForm({ jobs, isBusy, run }: Props) {
       </button>
       <dialog ref={dialog} aria-labelledby={id}>
         <h2 id={id}>{jobs.length === 1 ? "Label this job" : `Label ${jobs.length} jobs`}</h2>
+        {children}
         <form className="stack" onSubmit={submit}>
           <TextField label="Label" required maxLength={63} value={name} change={setName} />
           <TextField

@@ -97,3 +97,44 @@ it("does not say that there are no jobs before all were requested", async () => 
   expect(rows()).toBe(3);
   expect(said.filter((text) => text.includes("No jobs yet"))).toEqual([]);
 });
+
+it("names the jobs of a dialog, and says how many are outside of the filter", async () => {
+  const jobs = "abcdefg".split("").map((id) => makeJob({ ...JOBS[0], id, name: `job ${id}` }));
+  reply = ({ searchParams }) => listing(searchParams.has("q") ? jobs.slice(0, 2) : jobs);
+  await open();
+  await press(shown.box.querySelector("thead input"));
+  const dialog = () => button(shown.box, "Delete 7")?.nextElementSibling?.textContent;
+  expect(dialog()).toContain("job a a");
+  expect(dialog()).toContain("job e eand 2 more");
+  expect(dialog()).not.toContain("outside");
+
+  history.replaceState(null, "", "/?q=two");
+  await shown.show(<JobsPage key="again" />);
+  expect(rows()).toBe(2);
+  expect(dialog()).toContain("5 of them are outside of the filter.");
+  await press(button(shown.box, "Clear selection"));
+});
+
+it("selects the loaded jobs, and then all that match", async () => {
+  const more = makeJob({ ...JOBS[0], id: "d" });
+  reply = ({ searchParams }) =>
+    searchParams.get("limit") === "200"
+      ? listing(searchParams.has("cursor") ? [more] : JOBS, {
+          next_cursor: searchParams.has("cursor") ? null : "c",
+        })
+      : searchParams.has("cursor")
+        ? refusal(429)
+        : listing(JOBS, { next_cursor: "c", has_more: true });
+  FACETS.status.succeeded = 4;
+  await open();
+  const tick = shown.box.querySelector("thead label");
+  expect(tick?.textContent).toBe("Select all 3 jobs that are loaded");
+  await press(tick?.querySelector("input"));
+  expect(shown.box.textContent).toContain("3 jobs selected");
+  await press(button(shown.box, "Select all 4 that match"));
+  expect(shown.box.textContent).toContain("4 jobs selected");
+  expect(button(shown.box, "that match")).toBeUndefined();
+  expect(button(shown.box, "Delete 4")?.nextElementSibling?.textContent).not.toContain("outside");
+  await press(button(shown.box, "Clear selection"));
+  FACETS.status.succeeded = 3;
+});

@@ -1,8 +1,8 @@
-import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { useInfiniteQuery } from "@tanstack/react-query";
 import { useCallback, useMemo } from "react";
 import { useLocation, useSearch } from "wouter";
 import type { Job } from "../../api/client.ts";
-import { type JobFilter, jobFacets, jobList } from "../../api/jobs.ts";
+import { type JobFilter, jobList } from "../../api/jobs.ts";
 import { count } from "../../format.ts";
 import { Empty, ErrorNote, Loading } from "../../ui/notes.tsx";
 import { Title } from "../../ui/title.tsx";
@@ -12,6 +12,7 @@ import { FilterContext } from "./filters/filter-context.ts";
 import { Filters } from "./filters/filters.tsx";
 import { ViewMenu } from "./filters/view-menu.tsx";
 import { FirstSteps } from "./first-steps.tsx";
+import { useMatching } from "./matching.ts";
 import { useColumns } from "./table/chosen-columns.ts";
 import { ColumnMenu } from "./table/column-menu.tsx";
 import { entriesOf } from "./table/entries.ts";
@@ -68,7 +69,7 @@ export function JobsPage() {
         </Empty>
       )}
       {jobs.length > 0 && <List jobs={jobs} filter={filter} shown={shown} list={list} />}
-      <BulkBar listed={jobs} />
+      <BulkBar listed={jobs} filter={filter} />
     </FilterContext>
   );
 }
@@ -101,6 +102,7 @@ function List({ jobs, filter, shown, list }: ListProps) {
         place={place}
         entries={entries}
         shown={shown}
+        isWhole={!list.hasNextPage}
         more={isReady ? list.fetchNextPage : null}
       />
       {list.isFetchNextPageError ? (
@@ -114,12 +116,7 @@ function List({ jobs, filter, shown, list }: ListProps) {
 
 /** The number of jobs that match, and of those that are loaded. */
 function Total({ loaded, filter }: { loaded: number; filter: JobFilter }) {
-  const { data } = useQuery({ ...jobFacets(filter), placeholderData: (old) => old });
-  const counts = Object.entries(data?.status ?? {}) as [JobFilter["status"][number], number][];
-  const matching = counts
-    .filter(([status]) => filter.status.length === 0 || filter.status.includes(status))
-    .reduce((sum, [, each]) => sum + each, 0);
-  const total = Math.max(matching, loaded);
+  const total = useMatching(filter, loaded);
   return (
     <p className="faint end-of-list" role="status">
       {total === 1 ? "1 job" : `${count(total)} jobs`}

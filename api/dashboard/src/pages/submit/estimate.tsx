@@ -45,9 +45,7 @@ function Values({ estimate }: { estimate: Estimate }) {
       )}
       <Facts>
         <Fact name="Time">
-          {seconds
-            ? `${duration(seconds.p50)}, likely at most ${duration(seconds.p90)}`
-            : "unknown"}
+          {seconds ? `${duration(seconds.p50)}, likely below ${duration(seconds.p90)}` : "unknown"}
         </Fact>
         {basis && <Fact name="Based on">{basis.text}</Fact>}
         <Fact name="Memory">{bytes(memory.host_bytes)}</Fact>

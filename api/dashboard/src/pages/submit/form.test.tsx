@@ -17,6 +17,7 @@ const OPTIONS = {
     method: { default: "zpruner" },
     preset: { anyOf: [{ enum: ["best"], type: "string" }, { type: "null" }], default: null },
     skip: { type: "array", items: { type: "string" }, default: [] },
+    prompts: { anyOf: [{ type: "array" }, { type: "null" }], default: null },
   },
   "x-labels": { samples: "Calibration windows" },
   "x-sections": { samples: "Calibration" },
@@ -141,4 +142,20 @@ it("needs no sparsity where nothing is pruned", async () => {
   expect(box().textContent).toContain("Three fields are required");
   await type(text(), JSON.stringify({ ...body, method: "none" }));
   expect(box().textContent).not.toContain("Three fields are required");
+});
+
+it("has a text area for each prompt, which commas do not divide", async () => {
+  const areas = () => [...box().querySelectorAll<HTMLTextAreaElement>(".text-row textarea")];
+  await type(field(box(), "Prompts"), "Once upon a time, there was a");
+  await press(button(box(), "Add another"));
+  await type(areas()[1], "Yes, and");
+  expect(areas().map((one) => one.value)).toEqual(["Once upon a time, there was a", "Yes, and"]);
+  await press(view(1));
+  expect(JSON.parse(text()?.value ?? "").prompts).toEqual([
+    "Once upon a time, there was a",
+    "Yes, and",
+  ]);
+  await press(view(0));
+  await press(button(box(), "Remove"));
+  expect(areas().map((one) => one.value)).toEqual(["Yes, and"]);
 });

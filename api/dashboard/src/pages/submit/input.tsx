@@ -2,7 +2,9 @@ import { useId } from "react";
 import { toText } from "../../spec/draft.ts";
 import type { Field } from "../../spec/fields.ts";
 import { fromLocalInput, toLocalInput } from "../../spec/moment.ts";
+import { textsOf } from "../../spec/texts.ts";
 import { FieldProblem } from "../../ui/field.tsx";
+import { TextsInput } from "./texts-input.tsx";
 import { completions, type Suggestion } from "./use-suggestions.ts";
 
 interface Props {
@@ -40,10 +42,20 @@ export function FieldInput(props: Props) {
   return (
     <div className={isChanged ? "field is-changed" : "field"}>
       <label htmlFor={id}>
-        {field.label} {isChanged && <span className="tag">was {original || "not set"}</span>}
+        {field.label} {isChanged && <Was field={field} original={original} />}
         {source && <span className="tag">{source}</span>}
       </label>
-      <Control {...{ field, common, suggestions }} listId={`${id}-list`} />
+      {field.kind === "texts" ? (
+        <TextsInput
+          {...{ id, text, change }}
+          label={field.label}
+          placeholder={field.example && `e.g. ${field.example}`}
+          isWrong={Boolean(problem)}
+          describedBy={described || undefined}
+        />
+      ) : (
+        <Control {...{ field, common, suggestions }} listId={`${id}-list`} />
+      )}
       {chosen && <p className="help strong">{chosen.label}</p>}
       {field.help && (
         <p id={`${id}-help`} className="help">
@@ -53,6 +65,12 @@ export function FieldInput(props: Props) {
       {problem && <FieldProblem id={`${id}-problem`}>{problem}</FieldProblem>}
     </div>
   );
+}
+
+/** The value of the job that is rerun. */
+function Was({ field, original }: { field: Field; original: string }) {
+  const texts = field.kind === "texts" ? textsOf(original).map((one) => `“${one}”`) : [original];
+  return <span className="tag">was {texts.filter(Boolean).join(" ") || "not set"}</span>;
 }
 
 type Common = React.ComponentProps<"input"> & React.ComponentProps<"select">;

@@ -1,8 +1,10 @@
 import { Link } from "wouter";
 import type { Preview } from "../../api/client.ts";
 import { fieldProblems, ProblemError } from "../../api/problem.ts";
+import { NONE } from "../../format.ts";
 import { toText } from "../../spec/draft.ts";
 import { ErrorNote, Warning } from "../../ui/notes.tsx";
+import { Value } from "../../ui/value.tsx";
 
 interface Props {
   preview: Preview | undefined;
@@ -76,7 +78,7 @@ function Accepted({ preview }: { preview: Preview }) {
           {Object.entries(spec).map(([name, value]) => (
             <div key={name}>
               <dt className="mono">{name}</dt>
-              <dd>{toText(value) || "–"}</dd>
+              <dd>{toText(value) ? <Value name={name} value={value} /> : NONE}</dd>
             </div>
           ))}
         </dl>

@@ -5,11 +5,11 @@ import { Icon } from "../../ui/icon.tsx";
 import { ErrorNote } from "../../ui/notes.tsx";
 import { Fact, Facts, Section } from "../../ui/section.tsx";
 import { useDownload } from "../job/use-file.ts";
-import { gateInWords, nameOf, prunedShare, shareName } from "./points.ts";
+import { gateInWords, nameOf } from "./points.ts";
 
 const MOST_COMPARED = 20;
 
-/** The sparsest point that passes the gate, and what is done with it. */
+/** The point with the highest reduction that passes the gate, and what is done with it. */
 export function Best({ sweep }: { sweep: Sweep }) {
   const best = sweep.points.find(({ job_id }) => job_id === sweep.best);
   if (sweep.gate === null) return null;
@@ -43,7 +43,7 @@ function BestPoint({ best, sweep }: { best: Point; sweep: Sweep }) {
         <Link href={`/jobs/${id}`}>{nameOf(best)}</Link>
       </p>
       <Facts>
-        <Fact name={shareName([best])}>{percent(prunedShare(best), 2)}</Fact>
+        <Fact name="Reduction">{percent(best.reduction, 2)}</Fact>
         <Fact name="Perplexity">{figure(perplexity)}</Fact>
         <Fact name="Ratio to dense">{ratio?.toFixed(3) ?? NONE}</Fact>
       </Facts>

@@ -16,7 +16,7 @@ import { Counts } from "./counts.tsx";
 import { HeatTable } from "./heat-table.tsx";
 import { ParallelCoordinates } from "./parallel.tsx";
 import { PointTable } from "./point-table.tsx";
-import { rulesOf, shareName, tradeoffsOf } from "./points.ts";
+import { rulesOf, tradeoffsOf } from "./points.ts";
 import { TriedGate, useTriedRatio, withGate } from "./tried-gate.tsx";
 
 const MOST_COMPARED = 20;
@@ -91,9 +91,9 @@ function SweepView({ sweep: given }: { sweep: Sweep }) {
       </header>
       {given.gate === null && <TriedGate />}
       <Best sweep={sweep} />
-      <Section title={`${shareName(sweep.points)} against perplexity`}>
+      <Section title="Reduction against perplexity">
         {jobs.length > 0 ? (
-          <TradeoffChart jobs={jobs} rules={rules} share={shareName(sweep.points)} />
+          <TradeoffChart jobs={jobs} rules={rules} />
         ) : (
           <p className="faint">The chart appears when the first point has succeeded.</p>
         )}

@@ -4,7 +4,7 @@ import { figure, NONE, percent } from "../../format.ts";
 import { Scroll } from "../../ui/scroll.tsx";
 import { StatusPill } from "../../ui/status.tsx";
 import { Verdict } from "../../ui/verdict.tsx";
-import { nameOf, prunedShare, shareName } from "./points.ts";
+import { nameOf } from "./points.ts";
 
 export function PointTable({ points, best }: Pick<Sweep, "points" | "best">) {
   return (
@@ -15,7 +15,7 @@ export function PointTable({ points, best }: Pick<Sweep, "points" | "best">) {
             <th scope="col">Point</th>
             <th scope="col">Status</th>
             <th scope="col" className="end">
-              {shareName(points)}
+              Reduction
             </th>
             <th scope="col" className="end">
               Perplexity
@@ -40,7 +40,7 @@ export function PointTable({ points, best }: Pick<Sweep, "points" | "best">) {
                   <span className="faint"> {percent(one.progress, 0)}</span>
                 )}
               </td>
-              <td className="end">{percent(prunedShare(one), 2)}</td>
+              <td className="end">{percent(one.reduction, 2)}</td>
               <td className="end">{figure(one.perplexity)}</td>
               <td className="end">{one.perplexity_ratio?.toFixed(3) ?? NONE}</td>
               <td>

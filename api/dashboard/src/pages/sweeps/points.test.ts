@@ -1,19 +1,17 @@
 import { expect, it } from "vitest";
 import type { Point, Sweep } from "../../api/sweeps.ts";
 import { axesOf } from "./parallel-axes.ts";
-import {
-  gateInWords,
-  groupsOf,
-  nameOf,
-  rulesOf,
-  shareName,
-  tradeoffsOf,
-  variedFields,
-} from "./points.ts";
+import { gateInWords, groupsOf, nameOf, rulesOf, tradeoffsOf, variedFields } from "./points.ts";
 import { withGate } from "./tried-gate.tsx";
 
 function point(varied: Record<string, unknown>, perplexity: number | null = 20): Point {
-  const measured = { sparsity: 0.5, removed: null, perplexity, perplexity_ratio: 1 };
+  const measured = {
+    reduction: 0.5,
+    sparsity: 0.5,
+    removed: null,
+    perplexity,
+    perplexity_ratio: 1,
+  };
   const state = { status: "succeeded", progress: 1, verdict: "none", on_front: false } as const;
   return { job_id: "job", varied, ...state, ...measured };
 }
@@ -35,16 +33,12 @@ it("has a colour for each method, or else for each value of another field", () =
   expect(tradeoffsOf(bySolver).map(({ series }) => series)).toEqual(["none", "admm"]);
 });
 
-it("places points by the parameters that they removed, or else by their sparsity", () => {
+it("places points by their reduction", () => {
   const zeros = point({ ratio: 0.1 });
-  const smaller = { ...point({ ratio: 0.2 }), sparsity: 0, removed: 0.25 };
+  const smaller = { ...point({ ratio: 0.2 }), sparsity: 0, removed: 0.25, reduction: 0.25 };
   expect(tradeoffsOf([zeros, smaller]).map(({ x, series }) => [x, series])).toEqual([
     [0.5, "Points"],
     [0.25, "Points"],
-  ]);
-  expect([shareName([zeros]), shareName([zeros, smaller])]).toEqual([
-    "Sparsity",
-    "Parameters removed",
   ]);
 });
 
@@ -54,13 +48,18 @@ it("draws the dense model and each bound of the gate that the chart has an axis 
     max: { perplexity_ratio: 1.1, pruned_perplexity: 30, seconds: 9 },
     min: { sparsity: 0.4 },
   };
-  expect(rulesOf({ dense, gate }).map(({ axis, at, name }) => [axis, at, name])).toEqual([
+  const points = [point({})];
+  expect(rulesOf({ dense, gate, points }).map(({ axis, at, name }) => [axis, at, name])).toEqual([
     ["y", 20, "dense 20.00"],
     ["y", 22, "gate × 1.1"],
     ["y", 30, "gate 30"],
     ["x", 0.4, "gate: sparsity 40 %"],
   ]);
-  expect(rulesOf({ dense: { ...dense, perplexity: null }, gate: null })).toEqual([]);
+  const unknown = {
+    dense: { ...dense, perplexity: null },
+    points: [{ ...point({}), sparsity: 0 }],
+  };
+  expect(rulesOf({ ...unknown, gate: { max: {}, min: gate.min } })).toEqual([]);
   expect(gateInWords({ max: { seconds: 9 }, min: { sparsity: 0.4 } })).toBe(
     "seconds ≤ 9, sparsity ≥ 0.4",
   );
@@ -68,7 +67,7 @@ it("draws the dense model and each bound of the gate that the chart has an axis 
 
 it("names the sparsest point within a gate that is tried", () => {
   const at = (job_id: string, sparsity: number, ratio: number): Point => {
-    const figures = { sparsity, perplexity: 20 * ratio, perplexity_ratio: ratio };
+    const figures = { reduction: sparsity, perplexity: 20 * ratio, perplexity_ratio: ratio };
     return { ...point({ sparsity }), job_id, ...figures };
   };
   const points = [at("a", 0.4, 1), at("b", 0.5, 1.1), at("c", 0.5001, 1.05), at("d", 0.6, 2)];

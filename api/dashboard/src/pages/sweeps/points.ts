@@ -40,27 +40,17 @@ export function groupsOf(points: Point[]): (point: Point) => { series: string; s
   };
 }
 
-/** Return how much of the model a point has pruned: removed parameters, or else zeros. */
-export function prunedShare({ removed, sparsity }: Point): number | null {
-  return removed ?? sparsity;
-}
-
-/** Return what `prunedShare` is of these points. */
-export function shareName(points: Point[]): string {
-  return points.some(({ removed }) => removed != null) ? "Parameters removed" : "Sparsity";
-}
-
 export function tradeoffsOf(points: Point[]): Tradeoff[] {
   const groupOf = groupsOf(points);
   return points.flatMap((one) => {
-    const [x, y, job_id] = [prunedShare(one), one.perplexity, one.job_id];
+    const { reduction: x, perplexity: y, job_id } = one;
     if (x === null || y === null) return [];
     return [{ x, y, name: nameOf(one), href: `/jobs/${job_id}`, ...groupOf(one) }];
   });
 }
 
 /** Return the lines of the dense model and of the gate's bounds. */
-export function rulesOf({ dense, gate }: Pick<Sweep, "dense" | "gate">): Rule[] {
+export function rulesOf({ dense, gate, points }: Pick<Sweep, "dense" | "gate" | "points">): Rule[] {
   const { perplexity } = dense;
   const rules: Rule[] = [];
   if (perplexity !== null)
@@ -69,9 +59,12 @@ export function rulesOf({ dense, gate }: Pick<Sweep, "dense" | "gate">): Rule[] 
   if (ratio !== undefined && perplexity !== null)
     rules.push({ name: `gate × ${ratio}`, at: ratio * perplexity, axis: "y" });
   if (most !== undefined) rules.push({ name: `gate ${most}`, at: most, axis: "y" });
-  const least = gate?.min?.sparsity;
-  if (least !== undefined)
-    rules.push({ name: `gate: sparsity ${percent(least)}`, at: least, axis: "x" });
+  for (const name of ["reduction", "sparsity"] as const) {
+    const least = gate?.min?.[name];
+    const isAxis = points.every((one) => one.reduction === one[name]);
+    if (least !== undefined && isAxis)
+      rules.push({ name: `gate: ${name} ${percent(least)}`, at: least, axis: "x" });
+  }
   return rules;
 }
 

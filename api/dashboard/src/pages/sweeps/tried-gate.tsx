@@ -1,7 +1,6 @@
 import { useLocation, useSearch } from "wouter";
 import type { Point, Sweep } from "../../api/sweeps.ts";
 import { TextField } from "../../ui/field.tsx";
-import { prunedShare } from "./points.ts";
 
 /** Shares are compared to as many digits as in the service. */
 const DIGITS = 3;
@@ -21,7 +20,7 @@ export function withGate(sweep: Sweep, ratio: number | null): Sweep {
 }
 
 function share(point: Point): number {
-  return Number((prunedShare(point) ?? 0).toFixed(DIGITS));
+  return Number((point.reduction ?? 0).toFixed(DIGITS));
 }
 
 function perplexity(point: Point): number {

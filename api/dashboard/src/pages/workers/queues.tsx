@@ -6,7 +6,10 @@ import { Scroll } from "../../ui/scroll.tsx";
 import { Section } from "../../ui/section.tsx";
 import { DayFigures, DayStrip } from "./day.tsx";
 
-const COLUMNS = ["Queue", "Waiting", "Longest wait", "Running", "Workers", "Largest memory"];
+const COLUMNS = [
+  ...["Queue", "Waiting", "Longest wait", "Postponed", "Running", "Workers"],
+  "Largest memory",
+];
 
 export function Queues() {
   const { data, error, refetch } = useQuery(queues);
@@ -44,7 +47,7 @@ export function Queues() {
 }
 
 function QueueRow({ queue }: { queue: Queue }) {
-  const isStuck = queue.depth > 0 && queue.workers === 0;
+  const isStuck = queue.depth + queue.postponed > 0 && queue.workers === 0;
   return (
     <tr>
       <th scope="row" className="mono">
@@ -52,6 +55,7 @@ function QueueRow({ queue }: { queue: Queue }) {
       </th>
       <td className="end">{queue.depth}</td>
       <td className="end">{duration(queue.oldest_age_seconds)}</td>
+      <td className="end">{queue.postponed}</td>
       <td className="end">{queue.running}</td>
       <td className="end">
         {queue.workers}

@@ -19,6 +19,8 @@ const SINGLE = [
 export const ORDERS: { sort: Sort; label: string }[] = [
   { sort: "-created", label: "Newest first" },
   { sort: "created", label: "Oldest first" },
+  { sort: "-reduction", label: "Highest reduction" },
+  { sort: "reduction", label: "Lowest reduction" },
   { sort: "perplexity", label: "Lowest perplexity" },
   { sort: "-perplexity", label: "Highest perplexity" },
   { sort: "perplexity_ratio", label: "Lowest perplexity ratio" },

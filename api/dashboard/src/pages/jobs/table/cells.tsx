@@ -13,6 +13,7 @@ import {
   figure,
   modelName,
   NONE,
+  percent,
   secondsBetween,
   shortId,
 } from "../../../format.ts";
@@ -20,6 +21,7 @@ import { intervalInWords } from "../../../spec/gate.ts";
 import { useNow } from "../../../ui/now.ts";
 import { ProgressBar } from "../../../ui/status.tsx";
 import { useStays } from "../../../ui/stays.ts";
+import { Waiting } from "../../../ui/waiting.tsx";
 import { useFilter } from "../filters/filter-context.ts";
 
 export function Name({ job }: { job: Job }) {
@@ -70,7 +72,7 @@ export function Outcome({ job }: { job: Job }) {
   }
   if (isFinal(job.status)) return null;
   const { block, eta_seconds: eta } = job.progress;
-  if (job.status === "queued" && !block) return <span className="faint">waits for a worker</span>;
+  if (job.status === "queued" && !block) return <Waiting job={job} />;
   return (
     <span className="job-progress">
       <ProgressBar job={job} />
@@ -93,6 +95,16 @@ function missedBound({
   return got === null
     ? `${metric} was not measured, wanted ${limit}`
     : `${metric} is ${figure(got)}${intervalInWords(interval)}, wanted ${limit}`;
+}
+
+/** How much of the model a job has saved; while that is unknown, the share that was asked for. */
+export function Reduction({ job: { reduction, spec, result } }: { job: Job }) {
+  if (reduction !== null || result !== null) return percent(reduction);
+  return (
+    <span className="faint" title="As requested">
+      {percent(spec.sparsity || spec.ratio)}
+    </span>
+  );
 }
 
 /** The output error by block, for jobs that have finished blocks. */

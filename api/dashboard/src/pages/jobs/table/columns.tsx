@@ -5,10 +5,10 @@ import { Link } from "wouter";
 import type { Job } from "../../../api/client.ts";
 import { number } from "../../../api/jobs.ts";
 import { meanAccuracy } from "../../../api/tasks.ts";
-import { bytes, figure, percent, shortId } from "../../../format.ts";
+import { bytes, count, figure, percent, shortId } from "../../../format.ts";
 import { toText } from "../../../spec/draft.ts";
-import { StatusPill } from "../../../ui/status.tsx";
 import { Ago } from "../../../ui/time.tsx";
+import { JobStatus } from "../../../ui/waiting.tsx";
 import {
   ErrorLine,
   Gate,
@@ -17,6 +17,7 @@ import {
   NextStep,
   Outcome,
   Position,
+  Reduction,
   Submitter,
   Took,
 } from "./cells.tsx";
@@ -51,7 +52,7 @@ export const COLUMNS: Column[] = [
     title: "Status",
     width: 122,
     isShown: true,
-    job: (job) => <StatusPill status={job.status} />,
+    job: (job) => <JobStatus job={job} />,
     sweep: (jobs) => <SweepStatuses jobs={jobs} />,
   },
   {
@@ -71,7 +72,24 @@ export const COLUMNS: Column[] = [
   ),
   text("training", "Training", 120, false, ({ spec }) => training(spec)),
   {
-    ...text("sparsity", "Sparsity", 78, true, ({ spec }) => percent(spec.sparsity)),
+    id: "reduction",
+    title: "Reduction",
+    width: 96,
+    isNumber: true,
+    isShown: true,
+    sort: "reduction",
+    job: (job) => <Reduction job={job} />,
+  },
+  {
+    ...text("parameters", "Parameters", 116, false, ({ result }) =>
+      count(number(result?.parameters)),
+    ),
+    isNumber: true,
+  },
+  {
+    ...text("weights_bytes", "Weights", 88, false, ({ result }) =>
+      bytes(number(result?.weights_bytes)),
+    ),
     isNumber: true,
   },
   {

@@ -8,9 +8,10 @@ import { Tick } from "./tick.tsx";
 interface Props {
   columns: Column[];
   entries: Entry[];
+  isWhole: boolean;
 }
 
-export function Head({ columns, entries }: Props) {
+export function Head({ columns, entries, isWhole }: Props) {
   const selection = useSelection();
   const jobs = entries.flatMap(jobsOf);
   const count = jobs.filter((job) => selection.has(job.id)).length;
@@ -19,7 +20,7 @@ export function Head({ columns, entries }: Props) {
       <tr>
         <th scope="col" className="cell-tick">
           <Tick
-            name={`Select all ${jobs.length} jobs`}
+            name={`Select all ${jobs.length} jobs${isWhole ? "" : " that are loaded"}`}
             count={count}
             of={jobs.length}
             choose={(isSelected) => select(jobs, isSelected)}

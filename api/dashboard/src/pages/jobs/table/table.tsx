@@ -36,11 +36,13 @@ interface Props {
   shown: Record<string, boolean>;
   /** The address of the list. */
   place: string;
+  /** Whether all jobs of the list are loaded. */
+  isWhole: boolean;
   more: (() => unknown) | null;
 }
 
 /** The table of jobs, of which only the rows near the visible ones are rendered. */
-export function JobTable({ entries, shown, place, more }: Props) {
+export function JobTable({ entries, shown, place, isWhole, more }: Props) {
   const [expanded, setExpanded] = useState<ExpandedState>({});
   const table = useTable({
     features,
@@ -103,7 +105,7 @@ export function JobTable({ entries, shown, place, more }: Props) {
             <col key={id} style={grows ? undefined : { width: own }} />
           ))}
         </colgroup>
-        <Head columns={visible} entries={entries} />
+        <Head columns={visible} entries={entries} isWhole={isWhole} />
         <tbody>
           {first > 0 && <tr className="filler" style={{ height: first }} />}
           {items.map(({ index }) => {

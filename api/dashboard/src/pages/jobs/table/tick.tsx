@@ -16,7 +16,7 @@ export function Tick({ name, count, of, choose }: Props) {
     if (box.current) box.current.indeterminate = count > 0 && !isAll;
   }, [count, isAll]);
   return (
-    <label className="tick">
+    <label className="tick" title={name}>
       <input
         ref={box}
         type="checkbox"
