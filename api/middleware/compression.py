@@ -7,8 +7,8 @@ from fastapi import Request
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.core.content_coding import JsonCoding, json_coding
 from api.core.problem_response import MEDIA_TYPE
-from api.web.content_coding import JsonCoding, json_coding
 from zpruner.files.zstd import zstd
 
 JSON = ("application/json", MEDIA_TYPE)

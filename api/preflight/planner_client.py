@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+from api.core.unchecked import BY_PLANNER, BY_WORKER_AT_START
 from api.preflight.estimates import raise_problem, wait
-from api.schemas.unchecked import BY_PLANNER, BY_WORKER_AT_START
 from db.core.errors import EstimateNotFoundError
 from db.core.session import Sessions
 from db.jobs.estimates import EstimateRepository

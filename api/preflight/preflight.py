@@ -9,12 +9,12 @@ from itertools import chain
 from pathlib import Path
 
 from api.core.settings import ApiSettings
+from api.core.unchecked import BY_WORKER
 from api.preflight.hub import Hub, HubUnreachableError
 from api.preflight.result_folders import IN_BUCKET, ResultFolders
 from api.preflight.row_groups import check_row_groups
 from api.preflight.shared_texts import shared_text_warnings
 from api.preflight.static_checks import LocalModel, passes_static_checks
-from api.schemas.unchecked import BY_WORKER
 from db.access.caller_secrets import read_model_secret, require_secret
 from db.core.errors import SpecRefusedError
 from db.core.session import Sessions

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
-from api.schemas.unchecked import BY_WORKER_BEFORE_PRUNING
+from api.core.unchecked import BY_WORKER_BEFORE_PRUNING
 from db.core.errors import SpecRefusedError
 from db.core.session import Sessions
 from db.scheduling.workers import WorkerRepository

@@ -6,11 +6,11 @@ from typing import Any, Self
 
 from pydantic import BaseModel, Field
 
+from api.core.unchecked import present_warnings
 from api.schemas.history import AttemptRead, PhaseRead
 from api.schemas.outputs import OutputRead
 from api.schemas.pages import Page
 from api.schemas.requests import MOST_CANCELLED
-from api.schemas.unchecked import present_warnings
 from db.core.problem import Problem
 from db.core.states import JobState, Phase
 from db.events import history

@@ -6,11 +6,11 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from api.core.problem_response import ProblemError
+from api.core.unchecked import present_warnings
 from api.routes.dependencies import IF_NONE_MATCH, JobId, ServiceDep
 from api.routes.own_trials import OWN_TRIAL
 from api.schemas.artifacts import ArtifactRead, JobResult
 from api.schemas.jobs import JobDetail
-from api.schemas.unchecked import present_warnings
 from api.services.job_details import job_detail
 from api.services.service import Service
 from api.web.conditional import etag_of, is_not_modified

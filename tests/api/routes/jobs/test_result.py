@@ -1,7 +1,7 @@
 import pytest
 from fastapi.testclient import TestClient
 
-from api.schemas.unchecked import BY_WORKER_AT_START
+from api.core.unchecked import BY_WORKER_AT_START
 from db.core.session import Sessions
 from db.core.states import FINAL, JobState
 from db.files.artifact_store import ArtifactStore
