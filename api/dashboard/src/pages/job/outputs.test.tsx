@@ -43,7 +43,7 @@ afterEach(async () => {
 
 it("shows how much was sent, and follows the events", async () => {
   shown = await mount(<Outputs job={job} />);
-  expect(shown.box.textContent).toContain("500 B of 1.0 kB, 1 of 3 files");
+  expect(shown.box.textContent).toContain("500 B of 1.00 kB, 1 of 3 files");
   expect(shown.box.querySelector("progress")?.getAttribute("value")).toBe("0.5");
 
   const url = "https://hub.example/org/name/commit/c0ffee";

@@ -129,10 +129,10 @@ it("shows tasks by their datasets' names, a missed bound with its interval, and 
   answers["/v1/jobs/job_1"] = [200, { ...job, result, verdict: "fail", gate_failures: [missed] }];
   answers["/v1/datasets"] = listing([{ dataset: task, name: "tickets" }]);
   shown = await mount(<JobPage id="job_1" />);
-  expect(card("Zero-shot tasks")?.textContent).toContain("tickets65 %60 %−5.0 points ± 2.0");
+  expect(card("Zero-shot tasks")?.textContent).toContain("tickets65.0 %60.0 %−5.0 points ± 2.0");
   const warnings = [...shown.box.querySelectorAll(".note")].map((one) => one.textContent).join();
   expect(warnings).toContain("at most 0.02, but is 0.05 (95 % interval 0.03 to 0.07)");
-  expect(warnings).toContain("25 % of the evaluation text was also");
+  expect(warnings).toContain("25.0 % of the evaluation text was also");
 
   const warned = ["25.0 % of the evaluation text was also in the text of the calibration."];
   answers["/v1/jobs/job_1"] = [200, { ...job, result, warnings: warned }];
@@ -253,7 +253,7 @@ it("shows both models' speed as bars, and says so if there is no speed-up", asyn
   shown = await mount(<JobPage id="job_1" />);
   const bars = [...(card("Speed")?.querySelectorAll(".bars") ?? [])];
   expect(bars.map((one) => one.getAttribute("aria-label"))).toEqual(["Generating, tokens/s"]);
-  expect(bars[0]?.textContent).toBe("Dense20.00Pruned30.00");
+  expect(bars[0]?.textContent).toBe("Dense20.0Pruned30.0");
   expect(card("Speed")?.textContent).toContain("no speed-up");
 });
 
@@ -347,7 +347,7 @@ it("lists the steps of a gradual job as they finish, and says which model was ke
   shown = await mount(<JobPage id="job_1" />);
   expect(shown.box.querySelector(".progress-line")?.textContent).toContain("step 1 of 3");
   expect(card("Steps")?.textContent).toContain("1 of 3 made");
-  expect(card("Steps")?.textContent).toContain("20 %");
+  expect(card("Steps")?.textContent).toContain("20.0 %");
 
   const failed = { ...result, step: 2, gate_failures: ["perplexity_ratio is 2, wanted at most 1"] };
   const ended = { ...job, spec, result: { steps: [result, failed], kept_step: 1 } };

@@ -3,7 +3,7 @@ import { Link } from "wouter";
 import type { Job, JobEvent } from "../../api/client.ts";
 import { isFinal, jobById, jobEvents, jobReruns, number } from "../../api/jobs.ts";
 import { ProblemError } from "../../api/problem.ts";
-import { blocksInWords, duration, figure, modelName, percent, shortId } from "../../format.ts";
+import { blocksInWords, duration, figures, modelName, percent, shortId } from "../../format.ts";
 import { intervalInWords } from "../../spec/gate.ts";
 import { Copy } from "../../ui/copy.tsx";
 import { Icon } from "../../ui/icon.tsx";
@@ -221,7 +221,8 @@ function GateFailures({ job }: { job: Job }) {
         {job.gate_failures.map(({ metric, bound, wanted, got, interval }) => (
           <li key={metric + bound}>
             <span className="mono">{metric}</span> should be at {bound === "max" ? "most" : "least"}{" "}
-            {figure(wanted)}, {got === null ? "but was not measured" : `but is ${figure(got)}`}
+            {figures(wanted, got ?? wanted)[0]},{" "}
+            {got === null ? "but was not measured" : `but is ${figures(got, wanted)[0]}`}
             {intervalInWords(interval)}
           </li>
         ))}

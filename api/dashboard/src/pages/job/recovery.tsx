@@ -72,7 +72,7 @@ function Outcome({ job }: { job: Job }) {
           {count(metric("steps"))}, best {count(metric("best_step"))}
         </Fact>
         {metric("mask_moved") !== null && (
-          <Fact name="Places of the mask that moved">{percent(metric("mask_moved"), 2)}</Fact>
+          <Fact name="Places of the mask that moved">{percent(metric("mask_moved"))}</Fact>
         )}
         <Fact name="Tokens">{count(metric("tokens"))}</Fact>
         <Fact name="Time">{duration(metric("seconds"))}</Fact>

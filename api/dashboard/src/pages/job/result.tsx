@@ -37,13 +37,13 @@ export function Result({ job }: { job: Job }) {
         </p>
       )}
       <Facts>
-        <Fact name="Reduction">{percent(job.reduction, 2)}</Fact>
+        <Fact name="Reduction">{percent(job.reduction)}</Fact>
         {isSmaller && (
           <Fact name="Parameters">
             {count(parameters)}, {count(removed)} fewer
           </Fact>
         )}
-        {!isSmaller && <Fact name="Sparsity">{percent(metric("sparsity"), 2)}</Fact>}
+        {!isSmaller && <Fact name="Sparsity">{percent(metric("sparsity"))}</Fact>}
         <Interval result={metrics} name="pruned_perplexity" label="Perplexity, 95 %" />
         <Interval result={metrics} name="perplexity_ratio" label="Ratio to dense, 95 %" />
         {!isSmaller && (

@@ -1,6 +1,6 @@
 import type { Job } from "../../api/client.ts";
 import { taskRows } from "../../api/tasks.ts";
-import { figure, NONE, percent, points } from "../../format.ts";
+import { margin, percent, points, pValue } from "../../format.ts";
 import { Scroll } from "../../ui/scroll.tsx";
 import { Section } from "../../ui/section.tsx";
 import { TaskName } from "../../ui/task-name.tsx";
@@ -31,23 +31,21 @@ export function Tasks({ job }: { job: Job }) {
             </tr>
           </thead>
           <tbody>
-            {rows.map(({ task, dense, pruned, interval, dropInterval, pValue }) => (
+            {rows.map(({ task, dense, pruned, interval, dropInterval, pValue: p }) => (
               <tr key={task}>
                 <th scope="row" className="mono">
                   <TaskName name={task} />
                 </th>
-                <td className="end figure">{percent(dense, 1)}</td>
+                <td className="end figure">{percent(dense)}</td>
                 <td className="end figure">
-                  {percent(pruned, 1)}
-                  {interval !== null && <span className="faint"> ± {percent(interval, 1)}</span>}
+                  {percent(pruned)}
+                  {interval !== null && <span className="faint"> {margin(interval)} %</span>}
                 </td>
                 <td className="end figure">
                   {points(dense, pruned)}
-                  {dropInterval !== null && (
-                    <span className="faint"> ± {(100 * dropInterval).toFixed(1)}</span>
-                  )}
+                  {dropInterval !== null && <span className="faint"> {margin(dropInterval)}</span>}
                 </td>
-                <td className="end figure">{pValue === null ? NONE : figure(pValue)}</td>
+                <td className="end figure">{pValue(p)}</td>
               </tr>
             ))}
           </tbody>

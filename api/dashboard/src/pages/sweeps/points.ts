@@ -63,7 +63,7 @@ export function rulesOf({ dense, gate, points }: Pick<Sweep, "dense" | "gate" | 
     const least = gate?.min?.[name];
     const isAxis = points.every((one) => one.reduction === one[name]);
     if (least !== undefined && isAxis)
-      rules.push({ name: `gate: ${name} ${percent(least)}`, at: least, axis: "x" });
+      rules.push({ name: `gate: ${name} ${percent(least, 2)}`, at: least, axis: "x" });
   }
   return rules;
 }

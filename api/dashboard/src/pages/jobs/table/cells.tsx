@@ -10,7 +10,7 @@ import { Spark } from "../../../charts/spark.tsx";
 import {
   blocksInWords,
   duration,
-  figure,
+  figures,
   modelName,
   NONE,
   percent,
@@ -91,10 +91,11 @@ function missedBound({
   got,
   interval,
 }: Job["gate_failures"][number]): string {
-  const limit = `${bound === "max" ? "at most" : "at least"} ${figure(wanted)}`;
+  const [is, least] = figures(got ?? wanted, wanted);
+  const limit = `${bound === "max" ? "at most" : "at least"} ${least}`;
   return got === null
     ? `${metric} was not measured, wanted ${limit}`
-    : `${metric} is ${figure(got)}${intervalInWords(interval)}, wanted ${limit}`;
+    : `${metric} is ${is}${intervalInWords(interval)}, wanted ${limit}`;
 }
 
 /** How much of the model a job has saved; while that is unknown, the share that was asked for. */
