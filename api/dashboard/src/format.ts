@@ -66,6 +66,11 @@ export function points(from: number | null, to: number | null): string {
   return `${sign}${size} points`;
 }
 
+/** Format an interval of shares: "72.2 to 100 %". */
+export function range([low, high]: [number, number]): string {
+  return `${figure(100 * low)} to ${figure(100 * high)} %`;
+}
+
 export function bytes(count: number | null | undefined): string {
   if (count == null) return NONE;
   const units = ["B", "kB", "MB", "GB", "TB"];

@@ -77,10 +77,7 @@ it("has rows for a benchmark, of which no speed is the best", () => {
 it("has the interval of a perplexity, where there is one", () => {
   const intervals = { pruned_perplexity: [33.111, 35.333], perplexity_ratio: [1, null] };
   const jobs = [job("a", { pruned_perplexity: 34.2, intervals }), job("b", {})];
-  expect(jobs.map((one) => intervalOf(one, "pruned_perplexity"))).toEqual([
-    "(33.1 to 35.3)",
-    null,
-  ]);
+  expect(jobs.map((one) => intervalOf(one, "pruned_perplexity"))).toEqual(["(33.1 to 35.3)", null]);
   expect(jobs.map((one) => intervalOf(one, "perplexity_ratio"))).toEqual([null, null]);
 });
 

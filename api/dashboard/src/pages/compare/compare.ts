@@ -100,12 +100,11 @@ function phasesOf(job: Job): number | null {
   return seconds.reduce((sum: number, each) => sum + (each ?? 0), 0);
 }
 
-/** Return the interval of an accuracy, "± 1.9 %", or of a perplexity or a ratio, "(33.1 to 35.3)". */
+/** Return the interval of an accuracy, "(72.2 to 100 %)", or of a perplexity or a ratio, "(33.1 to 35.3)". */
 export function intervalOf(job: Job, name: string): string | null {
   const ends = perplexityInterval(job.result, name);
   if (ends !== null) return `(${ends})`;
-  const row = taskRow(job, name);
-  return row?.interval == null ? null : `${margin(row.interval)} %`;
+  return taskRow(job, name)?.interval ?? null;
 }
 
 /** Describe what an accuracy lost from the dense model's: "−2.5 points ± 2.0 from dense, p 0.04". */

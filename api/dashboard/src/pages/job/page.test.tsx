@@ -129,7 +129,9 @@ it("shows tasks by their datasets' names, a missed bound with its interval, and 
   answers["/v1/jobs/job_1"] = [200, { ...job, result, verdict: "fail", gate_failures: [missed] }];
   answers["/v1/datasets"] = listing([{ dataset: task, name: "tickets" }]);
   shown = await mount(<JobPage id="job_1" />);
-  expect(card("Zero-shot tasks")?.textContent).toContain("tickets65.0 %60.0 %−5.0 points ± 2.0");
+  expect(card("Zero-shot tasks")?.textContent).toContain(
+    "tickets––65.0 % 60.0 % −5.0 points ± 2.0",
+  );
   const warnings = [...shown.box.querySelectorAll(".note")].map((one) => one.textContent).join();
   expect(warnings).toContain("at most 0.02, but is 0.05 (95 % interval 0.03 to 0.07)");
   expect(warnings).toContain("25.0 % of the evaluation text was also");
@@ -253,8 +255,49 @@ it("shows both models' speed as bars, and says so if there is no speed-up", asyn
   shown = await mount(<JobPage id="job_1" />);
   const bars = [...(card("Speed")?.querySelectorAll(".bars") ?? [])];
   expect(bars.map((one) => one.getAttribute("aria-label"))).toEqual(["Generating, tokens/s"]);
-  expect(bars[0]?.textContent).toBe("Dense20.0Pruned30.0");
+  expect(bars[0]?.textContent).toBe("Dense20.0Pruned30.0 (× 1.50)");
   expect(card("Speed")?.textContent).toContain("no speed-up");
+});
+
+it("draws what the text says, and is green or red only where the interval says so", async () => {
+  const speed = {
+    ...{ dense_decode_tokens_per_second: 41.66, pruned_decode_tokens_per_second: 38.5 },
+    ...{ dense_prefill_tokens_per_second: 100, pruned_prefill_tokens_per_second: 120 },
+    ...{ decode_ratio: 1.03, prefill_ratio: 1.2 },
+    intervals: { decode_ratio: [0.9, 1.1], prefill_ratio: [1.1, 1.3] },
+  };
+  const intervals = { perplexity_ratio: [1.4, 1.6] };
+  const perplexities = { dense_perplexity: 20, pruned_perplexity: 30, intervals };
+  answers["/v1/jobs/job_1"] = [200, { ...job, result: { speed, ...perplexities } }];
+  shown = await mount(<JobPage id="job_1" />);
+  const bars = (title: string) =>
+    [...(card(title)?.querySelectorAll(".bars li:last-child") ?? [])].map((row) => [
+      row.querySelector(".figure")?.textContent,
+      row.querySelector("rect")?.getAttribute("class"),
+      row.querySelector("rect")?.getAttribute("width"),
+    ]);
+  expect(bars("Speed")).toEqual([
+    ["120 (× 1.20)", "is-succeeded", "100"],
+    ["38.5 (× 1.03)", null, "100"],
+  ]);
+  expect(bars("Result")).toEqual([["30.0", "is-failed", "100"]]);
+});
+
+it("shows how many items a task has, its chance level, and an interval where all are right", async () => {
+  const of = (task: string, whole: number) => ({ [task]: whole });
+  const result = {
+    ...{ acc: of("arc_easy", 1), dense_acc: of("arc_easy", 0.7), items: of("arc_easy", 10) },
+    ...{ acc_stderr: of("arc_easy", 0), mcnemar_p: of("arc_easy", 0.25) },
+    acc_drop_stderr: of("arc_easy", 0.1),
+  };
+  answers["/v1/jobs/job_1"] = [200, { ...job, result }];
+  shown = await mount(<JobPage id="job_1" />);
+  const cells = [...(card("Zero-shot tasks")?.querySelectorAll("td") ?? [])];
+  expect(cells.map((cell) => cell.textContent)).toEqual([
+    ...["10", "25.0 %", "70.0 % (39.7 to 89.2 %)", "100 % (72.2 to 100 %)"],
+    ...["+30.0 points ± 19.6", "0.25"],
+  ]);
+  expect(cells[4]?.className).toContain("is-succeeded");
 });
 
 it("says that its events could not be read instead of counting none", async () => {

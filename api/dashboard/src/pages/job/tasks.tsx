@@ -1,6 +1,6 @@
 import type { Job } from "../../api/client.ts";
 import { taskRows } from "../../api/tasks.ts";
-import { margin, percent, points, pValue } from "../../format.ts";
+import { count, margin, percent, points, pValue } from "../../format.ts";
 import { Scroll } from "../../ui/scroll.tsx";
 import { Section } from "../../ui/section.tsx";
 import { TaskName } from "../../ui/task-name.tsx";
@@ -17,6 +17,12 @@ export function Tasks({ job }: { job: Job }) {
             <tr>
               <th scope="col">Task</th>
               <th scope="col" className="end">
+                Items
+              </th>
+              <th scope="col" className="end">
+                Chance
+              </th>
+              <th scope="col" className="end">
                 Dense
               </th>
               <th scope="col" className="end">
@@ -31,30 +37,45 @@ export function Tasks({ job }: { job: Job }) {
             </tr>
           </thead>
           <tbody>
-            {rows.map(({ task, dense, pruned, interval, dropInterval, pValue: p }) => (
+            {rows.map(({ task, dense, denseInterval, pruned, interval, dropInterval, ...row }) => (
               <tr key={task}>
                 <th scope="row" className="mono">
                   <TaskName name={task} />
                 </th>
-                <td className="end figure">{percent(dense)}</td>
-                <td className="end figure">
-                  {percent(pruned)}
-                  {interval !== null && <span className="faint"> {margin(interval)} %</span>}
-                </td>
-                <td className="end figure">
+                <td className="end figure">{count(row.items)}</td>
+                <td className="end figure">{percent(row.chance)}</td>
+                <Accuracy share={dense} interval={denseInterval} />
+                <Accuracy share={pruned} interval={interval} />
+                <td className={`end figure ${toneOf((pruned ?? 0) - (dense ?? 0), dropInterval)}`}>
                   {points(dense, pruned)}
                   {dropInterval !== null && <span className="faint"> {margin(dropInterval)}</span>}
                 </td>
-                <td className="end figure">{pValue(p)}</td>
+                <td className="end figure">{pValue(row.pValue)}</td>
               </tr>
             ))}
           </tbody>
         </table>
       </Scroll>
       <p className="faint">
-        ± is a 95 % interval; that of the change counts that both models answer the same items. p is
-        how likely such a difference on the same items would be by chance (McNemar’s test).
+        Chance is the accuracy of answers that are drawn. Ranges and ± are 95 % intervals; that of
+        the change counts that both models answer the same items: it is green or red only if it is
+        more than that. p is how likely such a difference on the same items would be by chance
+        (McNemar’s test).
       </p>
     </Section>
   );
+}
+
+function Accuracy({ share, interval }: { share: number | null; interval: string | null }) {
+  return (
+    <td className="end figure">
+      {percent(share)} {interval !== null && <span className="faint">{interval}</span>}
+    </td>
+  );
+}
+
+/** The colour of a gain or a loss that is more than its interval. */
+function toneOf(gain: number, interval: number | null): string {
+  if (interval === null || Math.abs(gain) <= interval) return "";
+  return gain > 0 ? "tone is-succeeded" : "tone is-failed";
 }
