@@ -601,3 +601,68 @@ it("names the jobs that the model came through, each with a link", async () => {
   expect(header?.textContent).toContain("(dense)");
   expect(header?.querySelector('a[href="/jobs/job_00000002"]')).not.toBeNull();
 });
+
+const OUTPUT = { s3: "s3://a/b", secret: "s", region: "auto" };
+
+it("offers the model of a finished job above all sections, and links to these", async () => {
+  const links = { ...job.links, archive: "/v1/jobs/job_1/archive" };
+  const done = {
+    ...job,
+    status: "succeeded",
+    size_bytes: 9,
+    links,
+    spec: makeSpec({ output: [OUTPUT] }),
+  };
+  answers["/v1/jobs/job_1"] = [200, { ...done, result: { pruned_perplexity: 9 } }];
+  answers["/v1/jobs/job_1/outputs"] = listing(
+    ["failed", "succeeded", "failed"].map((state, index) => ({
+      ...{ index, state, target: { s3: "s3://a" }, progress: {}, actions: [] },
+    })),
+  );
+  shown = await mount(<JobPage id="job_1" />);
+  const header = shown.box.querySelector(".job-header");
+  expect(header?.textContent).toMatch(/Download.*Share.*Use this model/);
+  expect(header?.querySelector("a.is-failed")?.textContent).toBe("2 of 3 outputs failed");
+  const sections = [...shown.box.querySelectorAll("nav[aria-label=Sections] a")];
+  expect(sections.map((link) => link.textContent)).toEqual(
+    expect.arrayContaining([
+      "Result",
+      "Outputs",
+      "Use this model",
+      "Files",
+      "Configuration",
+      "Log",
+    ]),
+  );
+  for (const link of [...sections, ...(header?.querySelectorAll("a[href^='#']") ?? [])])
+    expect(shown.box.querySelector(link.getAttribute("href") ?? "")).not.toBeNull();
+  expect(sections.at(-1)?.textContent).toBe("Log"); // in one column it is the last
+
+  answers["/v1/jobs/job_1"] = [200, { ...done, status: "failed" }];
+  shown.queries.invalidateQueries({ queryKey: ["job"] });
+  await settle();
+  expect(header?.textContent).not.toContain("Download");
+});
+
+it("announces once that a job has ended while it was shown", async () => {
+  const said = () =>
+    [...shown.box.querySelectorAll(".job-header [role=status]")]
+      .map((one) => one.textContent)
+      .join("");
+  answers["/v1/jobs/job_1"] = [200, { ...job, status: "succeeded" }];
+  shown = await mount(<JobPage id="job_1" />);
+  expect(said()).toBe("");
+  for (const [fields, expected] of [
+    [{ status: "running" }, ""],
+    [{ status: "succeeded", verdict: "pass" }, "mine has ended: succeeded, its gate passed"],
+    [
+      { status: "succeeded", verdict: "pass", name: "new" },
+      "mine has ended: succeeded, its gate passed",
+    ],
+  ] as const) {
+    answers["/v1/jobs/job_1"] = [200, { ...job, name: "mine", ...fields }];
+    shown.queries.invalidateQueries({ queryKey: ["job"] });
+    await settle();
+    expect(said()).toBe(expected);
+  }
+});
