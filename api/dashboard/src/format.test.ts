@@ -118,6 +118,7 @@ it("shortens the name of a model to its last part", () => {
     "b",
     "tiny",
   ]);
+  expect(["local:stories260k/hf", "local:hf"].map(modelName)).toEqual(["stories260k/hf", "hf"]);
   expect(modelName("job:job_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b")).toBe("result of 6e5d4c3b");
 });
 

@@ -174,16 +174,17 @@ export function shortId(id: string): string {
   return id.slice(-8);
 }
 
+/** Names of folders that say nothing of the model in them. */
+const PLAIN = /^(hf|huggingface|models?|checkpoint(-\d+)?|main|latest|final|pruned|out(put)?)$/i;
+
 /** Return a model's name without its owner or root; the result of a job is named as such. */
 export function modelName(model: string): string {
   if (model.startsWith("job:")) return `result of ${shortId(model)}`;
-  return (
-    model
-      .replace(/^local:/, "")
-      .split("/")
-      .filter(Boolean)
-      .pop() ?? model
-  );
+  const parts = model
+    .replace(/^local:/, "")
+    .split("/")
+    .filter(Boolean);
+  return parts.slice(PLAIN.test(parts.at(-1) ?? "") ? -2 : -1).join("/") || model;
 }
 
 /** Round a number to so many digits after the point. */

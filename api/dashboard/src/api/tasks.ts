@@ -1,7 +1,7 @@
 /** The accuracies of a job's zero-shot tasks. */
 
-import type { Job } from "./client.ts";
 import { margin, range } from "../format.ts";
+import type { Job } from "./client.ts";
 import { number } from "./jobs.ts";
 
 /** The half width of a 95 % interval over the standard error. */
