@@ -67,7 +67,7 @@ it("says why an output failed, and sends it again", async () => {
 it("says in words what a server responded in markup", () => {
   const xml = `<?xml version="1.0"?><Error><Code>NoSuchBucket</Code><Message>No such bucket</Message></Error>`;
   expect(inWords(`s3://a/b responded with status 404: ${xml}`)).toBe(
-    "s3://a/b responded with status 404: No such bucket",
+    "s3://a/b responded with status 404: No such bucket.",
   );
   expect(inWords("No response from a < b.")).toBe("No response from a < b.");
 });

@@ -128,7 +128,7 @@ export function inWords(detail: string): string {
   const start = detail.search(/<\?xml|<!doctype|<html|<Error>/i);
   if (start < 0) return detail;
   const [, said = ""] = /<(?:Message|title)>([^<]*)</i.exec(detail) ?? [];
-  return `${detail.slice(0, start).trim()} ${said}`.trim();
+  return `${detail.slice(0, start).trim()} ${said}`.trim().replace(/[^.]$/, "$&.");
 }
 
 /** The target's kind and name, without its secret. */

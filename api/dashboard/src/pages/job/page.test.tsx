@@ -130,7 +130,7 @@ it("shows tasks by their datasets' names, a missed bound with its interval, and 
   answers["/v1/datasets"] = listing([{ dataset: task, name: "tickets" }]);
   shown = await mount(<JobPage id="job_1" />);
   expect(card("Zero-shot tasks")?.textContent).toContain(
-    "tickets––65.0 % 60.0 % −5.0 points ± 2.0",
+    "tickets65.0 % 60.0 % −5.0 points ± 2.0",
   );
   const warnings = [...shown.box.querySelectorAll(".note")].map((one) => one.textContent).join();
   expect(warnings).toContain("at most 0.02, but is 0.05 (95 % interval 0.03 to 0.07)");
@@ -292,12 +292,12 @@ it("shows how many items a task has, its chance level, and an interval where all
   };
   answers["/v1/jobs/job_1"] = [200, { ...job, result }];
   shown = await mount(<JobPage id="job_1" />);
-  const cells = [...(card("Zero-shot tasks")?.querySelectorAll("td") ?? [])];
+  const cells = [...(card("Zero-shot tasks")?.querySelectorAll("tbody > tr > *") ?? [])];
   expect(cells.map((cell) => cell.textContent)).toEqual([
-    ...["10", "25.0 %", "70.0 % (39.7 to 89.2 %)", "100 % (72.2 to 100 %)"],
+    ...["arc_easy10 items, chance 25.0 %", "70.0 % (39.7 to 89.2 %)", "100 % (72.2 to 100 %)"],
     ...["+30.0 points ± 19.6", "0.25"],
   ]);
-  expect(cells[4]?.className).toContain("is-succeeded");
+  expect(cells[3]?.className).toContain("is-succeeded");
 });
 
 it("says that its events could not be read instead of counting none", async () => {

@@ -17,12 +17,6 @@ export function Tasks({ job }: { job: Job }) {
             <tr>
               <th scope="col">Task</th>
               <th scope="col" className="end">
-                Items
-              </th>
-              <th scope="col" className="end">
-                Chance
-              </th>
-              <th scope="col" className="end">
                 Dense
               </th>
               <th scope="col" className="end">
@@ -41,9 +35,8 @@ export function Tasks({ job }: { job: Job }) {
               <tr key={task}>
                 <th scope="row" className="mono">
                   <TaskName name={task} />
+                  {row.items !== null && <Items items={row.items} chance={row.chance} />}
                 </th>
-                <td className="end figure">{count(row.items)}</td>
-                <td className="end figure">{percent(row.chance)}</td>
                 <Accuracy share={dense} interval={denseInterval} />
                 <Accuracy share={pruned} interval={interval} />
                 <td className={`end figure ${toneOf((pruned ?? 0) - (dense ?? 0), dropInterval)}`}>
@@ -63,6 +56,14 @@ export function Tasks({ job }: { job: Job }) {
         (McNemar’s test).
       </p>
     </Section>
+  );
+}
+
+function Items({ items, chance }: { items: number; chance: number | null }) {
+  return (
+    <div className="faint">
+      {count(items)} items{chance !== null && `, chance ${percent(chance)}`}
+    </div>
   );
 }
 

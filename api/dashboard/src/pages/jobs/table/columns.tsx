@@ -63,7 +63,7 @@ export const COLUMNS: Column[] = [
   {
     id: "verdict",
     title: "Gate",
-    width: 92,
+    width: 124,
     isShown: true,
     job: (job) => <Gate job={job} />,
     sweep: (jobs) => <SweepVerdicts jobs={jobs} />,
