@@ -28,7 +28,7 @@ from worker.conversion.pinned_converter import unpacked
 from worker.pruning.structure.depth import Depth
 from worker.pruning.structure.heads import Heads
 from worker.pruning.structure.neurons import Neurons
-from worker.pruning.sweep.recipe.recipe import Removal
+from worker.pruning.structure.removal import Removal
 
 EXPERTS = {"num_experts_per_tok": 2}
 MODELS: dict[str, PretrainedConfig] = {

@@ -2,8 +2,8 @@
 
 from tests.simulation.schedule import Simulator
 
-BATCH = 500
-BATCHES = 10
+BATCH = 250
+BATCHES = 20
 """How many batches a test file has."""
 
 

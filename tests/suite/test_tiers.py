@@ -103,8 +103,8 @@ def test_tests_are_left_out_by_their_folders_and_fixtures(tmp_path: Path) -> Non
 
 def test_of_many_sets_of_parameters_some_from_end_to_end_are_taken(tmp_path: Path) -> None:
     done = run_tests(tmp_path, "tiers", "--quick", test_many=MANY)
-    assert re.search(r"\b8 passed, 98 deselected\b", done.stdout), done.stdout
-    assert [*map(int, (tmp_path / "seen").read_text().split())] == [0, 25, 50, 75]
+    assert re.search(r"\b4 passed, 102 deselected\b", done.stdout), done.stdout
+    assert [*map(int, (tmp_path / "seen").read_text().split())] == [0, 50]
 
 
 @pytest.mark.parametrize("processes", ["0", "1"])

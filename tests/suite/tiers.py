@@ -29,7 +29,7 @@ STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.sys
 """Python's names of the events (``sys.audit``) by which a process starts another one."""
 NOT_QUICK = "not in the quick tier"
 REASON = f"starts a process: {NOT_QUICK}"
-MOST_SETS = 4
+MOST_SETS = 2
 """How many sets of parameters of a test are in the quick tier."""
 BUDGET_S = 480
 """CPU time of the whole quick tier: four minutes on two cores."""

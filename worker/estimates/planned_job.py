@@ -11,7 +11,8 @@ from db.spec.prune_spec import PruneSpec
 from worker.estimates.expected_windows import ExpectedWindows
 from worker.jobs.increments.parts import recovery_at
 from worker.jobs.job_report import plan_json
-from worker.jobs.recipes import check_job_recipe, last_increment, recipe_at, recipe_of, recovery_of
+from worker.jobs.options.recover import recovery_of
+from worker.jobs.recipes import check_job_recipe, last_increment, recipe_at, recipe_of
 from worker.jobs.result.result_warnings import result_warnings
 from worker.pruning.base.compute import compute_dtype
 from worker.pruning.base.increments import Increment

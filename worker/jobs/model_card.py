@@ -4,19 +4,20 @@ from collections.abc import Iterable
 from pathlib import PurePath
 from typing import Any
 
-from db.spec.allocations import AllocationName
 from db.spec.catalogue import METHODS
 from db.spec.prune_spec import PruneSpec
+from db.spec.pruning.allocations import AllocationName
 from db.spec.pruning.methods import MethodName, SelectionName
-from db.spec.variants import default_variant
+from db.spec.pruning.variants import default_variant
 from worker.jobs.increments.steps_section import gradual_steps, steps_section
 from worker.jobs.recipes import recipe_of
 from worker.jobs.result.pattern_section import pattern_section
 from worker.jobs.stages.job_stages import card_steps
 from worker.pruning.methods.allocation import BlockSparsities
 from worker.pruning.methods.patterns import NofM, Pattern
-from worker.pruning.refinement.settings import Refinement
+from worker.pruning.sweep.quantization.quantizing import Quantizing
 from worker.pruning.sweep.recipe.recipe import Allocation, Recipe
+from worker.pruning.sweep.refinement.refining import Refining
 
 _SOURCES = {str(method.name): f"[{method.title}]({method.source})" for method in METHODS}
 _PUBLISHED = {str(method.name) for method in METHODS if method.source}
@@ -184,12 +185,12 @@ def _steps(spec: PruneSpec, environment: dict[str, Any]) -> Iterable[str]:
     recipe = recipe_of(spec)
     if recipe.removal is not None:
         yield from _removal_steps(spec, recipe)
-    elif recipe.binarization is not None:
+    elif recipe.own is not None:
         yield "mask and weights by `binarize`, [PBS²P](https://arxiv.org/abs/2502.01705)"
     elif recipe.prunes:
         yield from _pruning_steps(spec, recipe)
     else:
-        done = "pruned or changed" if recipe.quantization is None else "pruned"
+        done = "pruned or changed" if recipe.stage(Quantizing) is None else "pruned"
         yield f"no weight {done}: method `none` keeps the zeros of the model"
     yield f"propagation `{environment['propagation']}`, forward passes in `{environment['dtype']}`"
 
@@ -205,8 +206,7 @@ def _removal_steps(spec: PruneSpec, recipe: Recipe) -> Iterable[str]:
             "the layers that read them repaired by least squares, correction "
             f"{repairing.correction:g}, damping {repairing.damping:g}"
         )
-    if recipe.refinement is not None:
-        yield _refinement(recipe.refinement, recipe.correction)
+    yield from _refinement(recipe)
 
 
 def _pruning_steps(spec: PruneSpec, recipe: Recipe) -> Iterable[str]:
@@ -219,25 +219,26 @@ def _pruning_steps(spec: PruneSpec, recipe: Recipe) -> Iterable[str]:
     yield _pattern(recipe.pattern)
     if recipe.swaps is not None:
         yield f"mask improved by the solver `{spec.solver}`, {_SOURCES[spec.solver]}"
-    if recipe.solver is None and recipe.refinement is None:
-        if recipe.quantization is None:
-            yield "no kept weight changed"
+    if recipe.solver is None and not recipe.stages:
+        yield "no kept weight changed"
     elif recipe.solver is not None:
         if recipe.scorer is not None:
             yield f"kept weights repaired by the solver `{spec.solver}`, {_SOURCES[spec.solver]}"
         damping = recipe.solver.damping if recipe.damping is None else recipe.damping
         yield f"correction {recipe.correction:g}, damping {damping:g}"
-    if recipe.refinement is not None:
-        yield _refinement(recipe.refinement, recipe.correction)
+    yield from _refinement(recipe)
     yield _allocation(recipe.allocation)
 
 
-def _refinement(refinement: Refinement, correction: float) -> str:
-    weights = "kept weights and norms" if refinement.norms else "kept weights"
-    return (
-        f"{weights} of each {refinement.scope} trained in {refinement.steps} steps towards the "
-        f"dense block's outputs, correction {correction:g}: [EBFT](https://arxiv.org/abs/2402.12419)"
-    )
+def _refinement(recipe: Recipe) -> Iterable[str]:
+    if (refining := recipe.stage(Refining)) is not None:
+        settings = refining.settings
+        weights = "kept weights and norms" if settings.norms else "kept weights"
+        yield (
+            f"{weights} of each {settings.scope} trained in {settings.steps} steps towards the "
+            f"dense block's outputs, correction {recipe.correction:g}: "
+            "[EBFT](https://arxiv.org/abs/2402.12419)"
+        )
 
 
 def _recovery_steps(report: dict[str, Any]) -> Iterable[str]:

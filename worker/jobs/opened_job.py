@@ -6,6 +6,7 @@ from functools import cached_property
 import torch
 
 from db.spec.prune_spec import PruneSpec
+from worker.jobs.options.recover import recovery_of
 from worker.jobs.recipes import (
     check_job_recipe,
     last_increment,
@@ -13,7 +14,6 @@ from worker.jobs.recipes import (
     recipe_of,
     recipe_sparing,
     recipe_starting,
-    recovery_of,
 )
 from worker.jobs.resources import Resources
 from worker.jobs.result.unit_probabilities import read_probabilities
@@ -24,6 +24,7 @@ from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.scanned_file import check_finite
 from worker.pruning.planning.measured_speed import measured_speed
 from worker.pruning.quantization.scheme import Scheme
+from worker.pruning.sweep.quantization.quantizing import scheme_of
 from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.recovery.settings import Recovery
 from worker.sources.models import ModelFolder
@@ -92,7 +93,7 @@ class OpenedJob:
     @cached_property
     def scheme(self) -> Scheme | None:
         """How the model is quantised; None if it is not."""
-        return self.recipe.scheme(self.meta_model)
+        return scheme_of(self.recipe, self.meta_model)
 
     @cached_property
     def speed(self) -> Speed | None:

@@ -32,7 +32,7 @@ class JobSweep:
     """A sweep that is ready to run.
 
     Attributes:
-        steps: a generator that yields each block's result, and a `RefinementProgress` or
+        steps: a generator that yields each block's result, and a `StageProgress` or
             `UnitProgress` at further points where the sweep may stop; it returns the model's
             result.
         resumed_from_block: the index of the first block that this run prunes, or the number of

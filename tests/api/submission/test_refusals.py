@@ -333,6 +333,7 @@ def test_a_folder_without_one_of_its_shards(refused: Refused, roots: Path) -> No
     assert f"names '{SHARD}', which is missing" in problem["detail"]
 
 
+@pytest.mark.process  # one that reads the tokenizer
 def test_a_good_folder_and_a_good_text_are_accepted_without_a_warning(
     client: TestClient, roots: Path, model: Path
 ) -> None:

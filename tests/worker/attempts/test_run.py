@@ -33,6 +33,7 @@ from tests.waiting import DEADLINE_S, eventually
 from tests.worker.rows import cancel, read
 from tests.worker.work import WARNING, work
 from worker.attempts.run import Runner
+from worker.jobs import eta
 from worker.jobs.progress import JobProgress, JobResult
 from worker.jobs.resources import Resources
 
@@ -139,6 +140,28 @@ def test_a_running_job_reports_its_remaining_time(
         assert p50 is not None
         assert p90 is not None
         assert 0 <= p50 <= p90
+
+
+def test_a_job_reports_how_much_of_a_measurement_is_done(
+    sessions: Sessions, runner: RunnerFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(eta, "MEASURED_EVERY_S", 0.0)
+    job, seen = make_job(sessions, make_spec(generate=True)), list[tuple[float, bool]]()
+
+    def prune(
+        spec: PruneSpec, out: Path, resources: Resources
+    ) -> Generator[JobProgress, None, JobResult]:
+        yield JobProgress(Phase.pruning, 0.02)
+        yield JobProgress(Phase.pruning, 0.95, (0, 1, "layers.0"), {})
+        for done in (0.95, 0.96, 0.97):
+            yield JobProgress(Phase.evaluating, done)
+            row = read(sessions, job.id)
+            seen.append((row.progress, row.eta_p50_s is not None))
+        return (yield from work(0)(spec, out, resources))
+
+    runner(prune).run(job.id)
+
+    assert seen == [(0.95, False), (0.96, True), (0.97, True)]
 
 
 def test_a_message_delivered_twice_runs_the_job_once(

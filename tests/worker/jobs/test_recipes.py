@@ -3,13 +3,13 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 
-from db.spec.allocations import DEFAULT_SPREADS, AllocationName, SpreadAllocation
 from db.spec.options.masks import Propagation, Scope
 from db.spec.options.quantize import QuantizeSpec
 from db.spec.options.recover import RecoveryKind
 from db.spec.options.refine import RefineSpec
+from db.spec.pruning.allocations import DEFAULT_SPREADS, AllocationName, SpreadAllocation
 from db.spec.pruning.methods import OWN_MASK, REMOVING, MethodName, SolverName
-from db.spec.variants import Variant
+from db.spec.pruning.variants import Variant
 from tests.factories import make_spec
 from worker.jobs.recipes import recipe_at, recipe_of
 from worker.pruning.base.increments import Increment
@@ -26,6 +26,7 @@ from worker.pruning.structure.heads import Heads
 from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.structure.measures import PUBLISHED_ADAPT, PUBLISHED_PGP, Adapt, LastTokens, Pgp
 from worker.pruning.structure.neurons import Neurons
+from worker.pruning.sweep.refinement.refining import Refining
 from worker.recovery.settings import Kind
 
 
@@ -125,10 +126,10 @@ def test_an_allocation_has_the_spread_that_the_job_names_or_the_documented_defau
 def test_refine_trains_with_the_seed_and_the_correction_of_the_job() -> None:
     refine = {"scope": "half", "steps": 3, "lr": 1e-3, "tokens": 4096, "norms": False}
     recipe = recipe_of(make_spec(refine=refine, seed=7))
-    assert recipe.refinement == Refinement("half", 3, 4096, 1e-3, norms=False, seed=7)
+    assert recipe.stages == (Refining(Refinement("half", 3, 4096, 1e-3, norms=False, seed=7)),)
     assert recipe.correction == 0.3
     assert recipe_of(make_spec(refine=True, correction=0.0)).correction == 0.0
     assert recipe_of(make_spec(refine=True, propagation="reference")).correction == 0.0
     plain = recipe_of(make_spec())
-    assert (plain.refinement, plain.correction) == (None, 0.0)
-    assert recipe_of(make_spec(refine=True)).refinement == Refinement()
+    assert (plain.stages, plain.correction) == ((), 0.0)
+    assert recipe_of(make_spec(refine=True)).stages == (Refining(Refinement()),)

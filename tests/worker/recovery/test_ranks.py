@@ -20,6 +20,7 @@ from worker.pruning.base.generators import run_to_end
 from worker.pruning.distributed.launcher import launch
 from worker.recovery.settings import Kind
 
+pytestmark = pytest.mark.process
 KINDS: tuple[Kind, ...] = ("masked", "spp", "ast")
 TWO = (torch.device("cpu"),) * 2
 

@@ -27,6 +27,7 @@ from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.packed_weights import QuantizedMatrix
 from worker.pruning.quantization.scheme import Quantization
 from worker.pruning.sweep.pipeline import ModelPruner
+from worker.pruning.sweep.quantization.quantizing import Quantizing
 from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.recovery.recover import ModelRecovery
 from worker.recovery.results import RecoveryProgress
@@ -41,7 +42,7 @@ def quantized(dense: Path) -> Models:
     """The trained model, pruned and quantised to 4 bits."""
     out = dense.parent / "quantized"
     out.mkdir()
-    recipe = Recipe(get_scorer("magnitude"), SPARSE, quantization=Quantization(4, 8))
+    recipe = Recipe(get_scorer("magnitude"), SPARSE, stages=(Quantizing(Quantization(4, 8)),))
     meta_model = MetaModel.open(dense, torch.float32, CPU)
     sweep = ModelPruner(meta_model, recipe, TRAINING[:2], EVALUATION, out, token_loss)
     return Models(dense, out, SPARSE, run_to_end(sweep.run()).pruned_loss)

@@ -24,8 +24,8 @@ from worker.pruning.base.shapes import ModelShape
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.structure.depth import Depth
 from worker.pruning.structure.neurons import Neurons
+from worker.pruning.structure.removal import Removal
 from worker.pruning.structure.smaller_config import smaller_config
-from worker.pruning.sweep.recipe.recipe import Removal
 from worker.recovery.recover import ModelRecovery
 from worker.recovery.settings import Kind
 from worker.recovery.shapes import recovery_shape, shape_of_pair

@@ -9,7 +9,9 @@ from worker.pruning.quantization.layers import NamedLayer, check_layers
 from worker.pruning.quantization.scheme import Quantization
 from worker.pruning.structure.attention_heads import HEADS, has_head_width, head_width
 from worker.pruning.structure.reduction import Reduction
-from worker.pruning.sweep.recipe.recipe import Recipe, Removal
+from worker.pruning.structure.removal import Removal
+from worker.pruning.sweep.quantization.quantizing import Quantizing, scheme_of
+from worker.pruning.sweep.recipe.recipe import Recipe
 
 _FEWEST = 16
 """Smaller groups cost more than 5 of 4 bits; no kernel that is known takes them."""
@@ -68,8 +70,8 @@ def _of_widths(removal: Removal, meta_model: MetaModel, reduction: Reduction) ->
 
 def _of_quantization(recipe: Recipe, meta_model: MetaModel) -> Iterator[str]:
     """Yield a warning if the default group size is tiny because of the model's widths."""
-    quantization, scheme = recipe.quantization, recipe.scheme(meta_model)
-    if quantization is None or scheme is None or quantization.group_size is not None:
+    quantizing, scheme = recipe.stage(Quantizing), scheme_of(recipe, meta_model)
+    if quantizing is None or scheme is None or quantizing.settings.group_size is not None:
         return
     if scheme.group_size < _FEWEST:
         yield (

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.stages.stage import Measured, Stage, WrittenModel
+from worker.pruning.binarization.binarizing import Binarizing
 from worker.pruning.binarization.settings import Binarization
 from worker.pruning.sweep.results import LayerResult
 
@@ -21,8 +22,8 @@ class BinarizeStage(Stage):
 
     @classmethod
     def open(cls, job: OpenedJob) -> Self | None:
-        settings = job.recipe.binarization
-        return None if settings is None else cls(settings)
+        own = job.recipe.own
+        return cls(own.settings) if isinstance(own, Binarizing) else None
 
     def results(self, model: WrittenModel) -> Measured:
         """Return metrics per weight, the settings, and how many of eight each block keeps."""

@@ -10,6 +10,7 @@ from worker.jobs.stages.stage import Measured, Stage, WrittenModel
 from worker.pruning.quantization.config_entry import config_entry
 from worker.pruning.quantization.layers import unquantized_layers
 from worker.pruning.quantization.scheme import Scheme
+from worker.pruning.sweep.quantization.quantizing import quantized_layers
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class QuantizeStage(Stage):
 
     def config_entry(self) -> dict[str, Any]:
         model = self.job.meta_model
-        others = unquantized_layers(model.model, self.job.recipe.all_rounded_layers(model))
+        others = unquantized_layers(model.model, quantized_layers(self.job.recipe, model))
         return config_entry(self.scheme, others)
 
     @staticmethod

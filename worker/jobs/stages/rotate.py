@@ -18,7 +18,9 @@ from worker.pruning.base.names import ROTATED_FOLDER
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.structure.smaller_config import CONFIG
 from worker.pruning.sweep.fingerprint import fingerprint
+from worker.pruning.sweep.quantization.quantizing import quantized_layers
 from worker.pruning.sweep.rotation.rotated_model import ModelRotator
+from worker.pruning.sweep.rotation.rotating import Rotating
 
 _PROGRESS = JobProgress(Phase.loading, 0.015)
 
@@ -38,7 +40,7 @@ class RotateStage(Stage):
 
     @classmethod
     def open(cls, job: OpenedJob) -> Self | None:
-        return cls(job) if job.recipe.rotates and job.scheme is not None else None
+        return cls(job) if job.recipe.stage(Rotating) and job.scheme is not None else None
 
     def prepare(self, out: Path) -> Generator[JobProgress, None, Self]:
         """Rotate the model, into a folder in ``out``; yield progress after each block.
@@ -83,7 +85,7 @@ def _steps(job: OpenedJob, folder: Path) -> Generator[Any, None, dict[str, Any]]
     if job.scheme is None:
         raise ValueError("the job does not quantise")
     exact = MetaModel.open(job.model.path, torch.float32, job.meta_model.device)
-    layers = {f"{name}.{layer.name}" for name, layer in job.recipe.all_rounded_layers(exact)}
+    layers = {f"{name}.{layer.name}" for name, layer in quantized_layers(job.recipe, exact)}
     rotator = ModelRotator(exact, job.scheme, layers, job.spec.seed)
     ids = job.windows.calibration.ids
     basis = fingerprint(exact, job.recipe, ids, ids[:0], token_loss) | {"seed": job.spec.seed}

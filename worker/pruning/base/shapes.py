@@ -97,17 +97,12 @@ class BlockShape:
     Attributes:
         parameters: all parameters of the block.
         layers: the layers to prune.
-        halves: for each half of the block, how many weights a refinement trains in it; empty
-            without a refinement.
         of_units: sizes of the parameters of which units have a part, if units are measured.
-        rounded: the layers to quantise; empty without a quantisation.
     """
 
     parameters: ParameterCounts
     layers: tuple[LayerShape, ...]
-    halves: tuple[int, ...] = ()
     of_units: tuple[int, ...] = ()
-    rounded: tuple[LayerShape, ...] = ()
 
 
 @dataclass(frozen=True)

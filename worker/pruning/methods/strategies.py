@@ -1,8 +1,8 @@
 """Strategies: how a matrix is pruned, and which moments of its inputs this takes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from torch import Tensor
 
@@ -33,6 +33,10 @@ class Strategy(Protocol[M]):
     def fallback(self) -> "ScoreMask | None":
         """The strategy for layers that cannot be repaired; None if this strategy never repairs."""
 
+    @property
+    def takes_any_moments(self) -> bool:
+        """Whether it prunes a layer as it is to, however few tokens reach the layer."""
+
     def collector(self, dense_block: Callable[[], DenseBlock]) -> Collector[M]:
         """Return a collector of the moments that this strategy takes.
 
@@ -41,8 +45,8 @@ class Strategy(Protocol[M]):
                 models.
         """
 
-    def prune(self, target: Target, moments: M) -> None:
-        """Prune the target in place.
+    def prune(self, target: Target, moments: M) -> Mapping[str, Any] | None:
+        """Prune the target in place; return further fields of its result, by name.
 
         Raises:
             NotFiniteError: the weight, or its inputs, hold NaN or infinity.
@@ -62,6 +66,7 @@ class KeepZeros:
 
     selection: ClassVar[Selection] = Unstructured(0.0)
     fallback: ClassVar[None] = None
+    takes_any_moments: ClassVar[bool] = True
 
     def collector(self, dense_block: Callable[[], DenseBlock]) -> Collector[Moments]:
         """Return a collector of the inputs' mean squares, which also counts the tokens."""
@@ -81,6 +86,7 @@ class ScoreMask:
     scorer: Scorer
     selection: Selection
     fallback: ClassVar[None] = None
+    takes_any_moments: ClassVar[bool] = False
 
     def collector(self, dense_block: Callable[[], DenseBlock]) -> Collector[Moments]:
         """Return a collector of the inputs' mean squares."""
@@ -103,6 +109,7 @@ class SwappedMask:
     selection: Selection
     swaps: Swaps
     fallback: ClassVar[None] = None
+    takes_any_moments: ClassVar[bool] = False
 
     def collector(self, dense_block: Callable[[], DenseBlock]) -> Collector[VarianceMoments]:
         """Return a collector of the inputs' means and variances."""
@@ -136,6 +143,7 @@ class Repair:
     scorer: Scorer | None
     selection: Selection
     damping_share: float
+    takes_any_moments: ClassVar[bool] = False
 
     @property
     def fallback(self) -> ScoreMask:
@@ -187,6 +195,7 @@ class CorrectedRepair:
 
     repair: Repair
     share: float
+    takes_any_moments: ClassVar[bool] = False
 
     @property
     def selection(self) -> Selection:

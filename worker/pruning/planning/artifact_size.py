@@ -1,30 +1,17 @@
 """Predicting the size of the checkpoint that is written."""
 
-from worker.pruning.base.shapes import ITEM_BYTES, BlockShape, ModelShape
-from worker.pruning.quantization.scheme import Scheme
+from collections.abc import Sequence
+
+from worker.pruning.base.shapes import BlockShape, ModelShape
+from worker.pruning.planning.stage_work import StageWork
 
 
-def artifact_bytes(shape: ModelShape, scheme: Scheme | None) -> int:
-    """Return the size of the tensors that are written.
-
-    Args:
-        shape: the model.
-        scheme: how its pruned layers are quantised; None if they are not.
-    """
-    saved = sum(saved_bytes(block, scheme) for block in shape.blocks)
+def artifact_bytes(shape: ModelShape, stages: Sequence[StageWork]) -> int:
+    """Return the size of the tensors that are written of a model after these stages."""
+    saved = sum(saved_bytes(index, block, stages) for index, block in enumerate(shape.blocks))
     return shape.stored_bytes - shape.removed_bytes - saved
 
 
-def saved_bytes(block: BlockShape, scheme: Scheme | None) -> int:
-    """Return by how much a quantisation makes a block smaller; 0 without one.
-
-    All matrices are taken to have the dtype of most of the block's values.
-    """
-    if scheme is None:
-        return 0
-    entries = block.parameters.entries
-    size = ITEM_BYTES[max(entries, key=entries.__getitem__)]
-    return sum(
-        layer.weights * size - scheme.packed_bytes(layer.outputs, layer.inputs, size)
-        for layer in block.rounded
-    )
+def saved_bytes(index: int, block: BlockShape, stages: Sequence[StageWork]) -> int:
+    """Return by how much the stages make the written block of this index smaller."""
+    return sum(stage.saved_bytes(index, block) for stage in stages)

@@ -6,6 +6,8 @@ from worker.pruning.methods import units
 from worker.pruning.methods.layer_work import INVERSE, MASK_BYTES, cube, product
 from worker.pruning.methods.registry import get_scorer, get_solver
 
+SOLVER_CALLS = 1000
+"""Calls of torch per layer that is solved, repaired or rounded."""
 _SWAP_BYTES = 600  # both lists of candidates, and up to 50 swaps
 # Per weight, what each allocation measures: outliers, a median, and a sort.
 _MEASURING_BYTES = {"owl": 60, "dlp": 30, "matrix": 60}

@@ -11,8 +11,8 @@ from worker.pruning.planning.artifact_size import artifact_bytes
 from worker.pruning.planning.cost_model import sweep_cost
 from worker.pruning.planning.memory_limits import MARGIN, Headroom
 from worker.pruning.planning.memory_model import memory_by_phase
+from worker.pruning.planning.stage_work import StageWork
 from worker.pruning.planning.workload import Setting, Workload
-from worker.pruning.refinement.settings import FEWEST_WINDOWS
 
 _BATCH_TOKENS = {"cpu": 512, "cuda": 16_384}  # larger batches are no faster
 # Larger activations go to scratch files; the page cache keeps them while memory is free.
@@ -34,7 +34,7 @@ class Plan:
         artifact_bytes: size of the checkpoint that is written.
         scratch_bytes: size of the scratch files with hidden states while the sweep runs; 0 if these
             are kept in memory. If units are removed, also of the model before it is made smaller;
-            if the model is rotated, also of the rotated one.
+            if a stage keeps another copy of the model, also of that.
         seconds: duration in one process; None if the machine's speed is not known.
     """
 
@@ -108,13 +108,14 @@ def _plan_for(shape: ModelShape, work: Workload, setting: Setting, headroom: Hea
         working_bytes=working,
         device_bytes=round(MARGIN * max(needed.device_bytes for needed in memory.values())),
         phase=phase,
-        artifact_bytes=artifact_bytes(shape, work.scheme),
+        artifact_bytes=artifact_bytes(shape, work.stages),
         scratch_bytes=_scratch_bytes(shape, work, setting),
     )
 
 
 def _scratch_bytes(shape: ModelShape, work: Workload, setting: Setting) -> int:
-    whole = shape.stored_bytes if shape.removed_bytes or work.rotates else 0
+    kept = [stage.scratch_bytes(shape) for stage in work.stages]
+    whole = max((shape.stored_bytes if shape.removed_bytes else 0, *kept))
     return whole + (_stream_bytes(shape, work) if setting.spills else 0)
 
 
@@ -161,14 +162,13 @@ def _changes(shape: ModelShape, work: Workload) -> Iterator[tuple[str, Workload]
 
     The changes that cost the least quality come first.
     """
-    refinement = work.refinement
-    if refinement is not None and refinement.scope == "block":
-        halves = replace(refinement, scope="half")
-        yield 'refine to {"scope": "half"}', replace(work, refinement=halves)
+    for place, stage in enumerate(work.stages):
+        for change, smaller in stage.smaller():
+            yield change, _with_stage(work, place, smaller)
     for dtype in dict.fromkeys((*shape.blocks[0].parameters.entries, "bfloat16")):
         if dtype in _FORWARD_DTYPES and dtype != work.dtype:
             yield f"dtype to {dtype}", replace(work, dtype=dtype)
-    fewest = FEWEST_WINDOWS if refinement else 1
+    fewest = max((stage.fewest_windows for stage in work.stages), default=1)
     samples = work.calibration_windows // 2
     while samples >= fewest:
         yield f"samples to {samples}", replace(work, calibration_windows=samples)
@@ -177,10 +177,9 @@ def _changes(shape: ModelShape, work: Workload) -> Iterator[tuple[str, Workload]
     while tokens >= _MIN_TOKENS:
         yield f"seq_len to {tokens}", replace(work, seq_len=tokens)
         tokens //= 2
-    if refinement is not None:
-        yield "refine to false", replace(work, refinement=None, corrects_refinement=False)
-    if work.scheme is not None:
-        yield "quantize to none", replace(work, scheme=None)
+    for place, stage in enumerate(work.stages):
+        if stage.without is not None:
+            yield stage.without, _with_stage(work, place)
     if work.needs_gradients:
         yield "method to wanda", replace(work, method="wanda", needs_gradients=False)
     if work.measuring is not None:
@@ -191,3 +190,8 @@ def _changes(shape: ModelShape, work: Workload) -> Iterator[tuple[str, Workload]
         yield "solver to none", replace(work, solver=None)
     elif work.solver:
         yield "method to zpruner", replace(work, solver=None, method="zpruner")
+
+
+def _with_stage(work: Workload, place: int, *stage: StageWork) -> Workload:
+    """Return the work with another stage at a place, or with none there."""
+    return replace(work, stages=(*work.stages[:place], *stage, *work.stages[place + 1 :]))

@@ -3,61 +3,19 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from worker.pruning.methods.patterns import NofM
-from worker.pruning.quantization.scheme import Scheme
-from worker.pruning.refinement.settings import Refinement
+from worker.pruning.planning.stage_work import LayerWork, StageWork, Windows
+from worker.pruning.structure.measures import UnitMeasuring
 
 Propagation = Literal["fused", "reference"]
 
 
 @dataclass(frozen=True)
-class UnitMeasuring:
-    """The work of measuring units before the sweep, to choose those that are removed.
-
-    Attributes:
-        needs_gradients: whether the dense model's gradients are measured.
-        passes: how often a few windows run through all blocks.
-        models: how many models with other units run in each pass.
-        windows, tokens: how many windows of how many tokens run in each pass.
-        scored: how many such windows run through the model to score its units.
-    """
-
-    needs_gradients: bool
-    passes: int = 0
-    models: int = 1
-    windows: int = 0
-    tokens: int = 1
-    scored: int = 0
-
-    @property
-    def needs_losses(self) -> bool:
-        """Whether the loss of each model is measured, not what its blocks change."""
-        return self.scored > 0
-
-    @property
-    def run_tokens(self) -> int:
-        """How many tokens run through each block in all."""
-        scored = 2 * self.scored  # once more without the units that the start would remove
-        return (self.passes * self.models * self.windows + scored) * self.tokens
-
-    @property
-    def stream_tokens(self) -> int:
-        """How many hidden states are kept at once, one for each token."""
-        copies = self.models + (not self.needs_losses)  # the first inputs are used in each pass
-        return max(copies * self.windows, self.scored) * self.tokens
-
-
-@dataclass(frozen=True)
-class Workload:
+class Workload(Windows):
     """The work that a sweep has to do.
 
     Attributes:
-        calibration_windows, evaluation_windows: number of windows of each kind.
         dense_windows: number of evaluation windows that also run through the dense model; None for
             all.
-        seq_len: number of tokens in each calibration window.
-        dtype: name of the dtype of the forward passes, such as ``bfloat16``.
-        device: ``cpu`` or ``cuda``.
         method: name of the method that scores weights; None if the solver chooses the mask, or
             nothing is pruned.
         solver: name of the solver; None if no solver is used.
@@ -68,26 +26,16 @@ class Workload:
         corrects: whether a repair's target is corrected with the layers' inputs in the dense model.
         needs_gradients: whether gradients of the dense model are measured first, as for ``gblm``.
         swaps: whether weights are swapped after the mask is chosen.
-        refinement: how blocks are trained after they have been pruned; None for no training.
-        corrects_refinement: whether a refinement's targets are corrected with the dense model's
-            outputs.
         evaluation_seq_len: number of tokens in each evaluation window; None if as many as in a
             calibration window.
         repairs_units: whether the layers that read units are repaired as some are removed.
         calibrates_blocks: whether the calibration windows run through the blocks as these are
-            pruned or refined.
-        scheme: how the pruned layers are quantised; None for no quantisation.
-        binarized: the pattern to which layers are pruned and binarised, in place of a method and a
-            solver; None for no binarisation.
-        rotates: whether a rotated copy of the model is written first.
+            pruned or changed.
+        own: what prunes layers in place of a method and a solver; None for nothing.
         measuring: how units are measured before the sweep; None if they are not.
+        stages: what the stages of the sweep add, in their order.
     """
 
-    calibration_windows: int
-    evaluation_windows: int
-    seq_len: int
-    dtype: str
-    device: str
     method: str | None
     solver: str | None
     propagation: Propagation
@@ -96,15 +44,12 @@ class Workload:
     needs_gradients: bool = False
     swaps: bool = False
     dense_windows: int | None = None
-    refinement: Refinement | None = None
-    corrects_refinement: bool = False
     evaluation_seq_len: int | None = None
     repairs_units: bool = False
     calibrates_blocks: bool = True
-    scheme: Scheme | None = None
-    binarized: NofM | None = None
-    rotates: bool = False
+    own: LayerWork | None = None
     measuring: UnitMeasuring | None = None
+    stages: tuple[StageWork, ...] = ()
 
     @property
     def runs_backward(self) -> bool:
@@ -124,11 +69,6 @@ class Workload:
         return max(self.seq_len, self.measured_seq_len)
 
     @property
-    def calibration_tokens(self) -> int:
-        """Number of calibration tokens."""
-        return self.calibration_windows * self.seq_len
-
-    @property
     def allocates(self) -> bool:
         """Whether the dense model is measured first."""
         return self.allocation is not None
@@ -137,17 +77,17 @@ class Workload:
     def stream_tokens(self) -> int:
         """The number of hidden states that are kept at once, one for each token.
 
-        They are those that a sweep carries from block to block, and those that a refinement trains
-        towards.
+        They are those that a sweep carries from block to block, and those that stages keep.
         """
-        streams = 1 + self.allocates + self.runs_dense + (self.refinement is not None)
+        kept = sum(stage.keeps_targets for stage in self.stages)
+        streams = 1 + self.allocates + self.runs_dense + kept
         few = self.measuring.stream_tokens if self.measuring else 0
         return streams * self.calibration_tokens + self.evaluation_tokens + self.dense_tokens + few
 
     @property
     def runs_dense(self) -> bool:
         """Whether calibration windows run through the dense model, too, for a correction."""
-        return self.corrects or self.corrects_refinement
+        return self.corrects or any(stage.follows_dense for stage in self.stages)
 
     @property
     def evaluation_tokens(self) -> int:

@@ -7,6 +7,7 @@ from functools import partial
 from torch import Tensor, nn
 
 from worker.pruning.base.errors import NotFiniteError
+from worker.pruning.base.stage_progress import StageProgress
 from worker.pruning.distributed.ranks import Ranks
 from worker.pruning.model.block_inputs import BlockInputs
 from worker.pruning.model.linear_layers import LinearLayer
@@ -15,7 +16,7 @@ from worker.pruning.refinement.block_targets import BlockTargets
 from worker.pruning.refinement.block_training import BlockTraining
 from worker.pruning.refinement.groups import Group, trained_groups
 from worker.pruning.refinement.learning_rate import default_learning_rate, scheduled
-from worker.pruning.refinement.results import RefinementProgress, RefinementResult
+from worker.pruning.refinement.results import RefinementResult
 from worker.pruning.refinement.settings import Refinement
 from worker.pruning.refinement.token_weights import TokenWeights
 from worker.pruning.refinement.trained_weight import TrainedWeight
@@ -80,7 +81,7 @@ class BlockRefiner:
         stored: dict[str, Tensor],
         layers: Sequence[LinearLayer],
         targets: BlockTargets,
-    ) -> Generator[RefinementProgress, None, RefinementResult]:
+    ) -> Generator[StageProgress, None, RefinementResult]:
         """Train a block's kept weights in place, both in ``block`` and in ``stored``.
 
         Args:
@@ -115,7 +116,7 @@ class BlockRefiner:
         stored: dict[str, Tensor],
         training: BlockTraining,
         best: float,
-    ) -> Generator[RefinementProgress, None, float]:
+    ) -> Generator[StageProgress, None, float]:
         """Train one group of parameters, and leave them in their best state.
 
         This is a separate function, so that the master copies of these parameters are freed before

@@ -8,9 +8,9 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import AdamW
 
+from worker.pruning.base.stage_progress import StageProgress
 from worker.pruning.distributed.ranks import Ranks
 from worker.pruning.refinement.block_targets import BlockTargets
-from worker.pruning.refinement.results import RefinementProgress
 from worker.pruning.refinement.settings import CHECKS
 from worker.pruning.refinement.token_weights import TokenWeights
 from worker.pruning.refinement.trained_weight import TrainedWeight
@@ -60,7 +60,7 @@ class BlockTraining:
 
     def train(
         self, weights: Sequence[TrainedWeight], best: float, block: int, rates: Sequence[float]
-    ) -> Generator[RefinementProgress, None, float]:
+    ) -> Generator[StageProgress, None, float]:
         """Run the optimizer steps, and store the weights with the lowest held-out loss.
 
         The held-out loss is measured at most four times, at about equal intervals, the last time
@@ -94,7 +94,7 @@ class BlockTraining:
                 weight.use_master()
             if step in checks:
                 best = self._store_if_better(weights, best)
-            yield RefinementProgress(block, step, len(rates))
+            yield StageProgress(block, step, len(rates))
         return best
 
     def _add_gradients(self, batch: Sequence[int]) -> None:

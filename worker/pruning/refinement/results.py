@@ -1,23 +1,6 @@
-"""The progress and the result of a refinement."""
+"""The result of a refinement."""
 
 from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class RefinementProgress:
-    """The progress after an optimizer step.
-
-    A caller may stop the refinement after any step.
-
-    Attributes:
-        block: index of the block.
-        step: number of steps done for the block, or for the half of it that is being trained.
-        steps: total number of steps for the block or the half.
-    """
-
-    block: int
-    step: int
-    steps: int
 
 
 @dataclass(frozen=True)

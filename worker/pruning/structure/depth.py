@@ -10,9 +10,9 @@ from torch import nn
 from transformers import PretrainedConfig
 
 from worker.pruning.base.errors import RatioError, UnsupportedModelError
-from worker.pruning.base.increments import AT_ONCE, Increment
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.structure.reduction import Reduction, once_per_model
+from worker.pruning.structure.removal import Removal
 from worker.pruning.structure.smaller_config import Fields, check_describes
 from worker.pruning.structure.units import Units
 
@@ -22,16 +22,10 @@ _NUMBER = re.compile(r"idx|index|layer_id|layer_number")
 
 
 @dataclass(frozen=True)
-class Depth:
-    """The removal of the blocks whose outputs are most like their inputs.
+class Depth(Removal):
+    """The removal of a share of the blocks: of those whose outputs are most like their inputs."""
 
-    Attributes:
-        ratio: the share of the blocks that is removed after the last increment.
-        increment: the increment that is made.
-    """
-
-    ratio: float
-    increment: Increment = AT_ONCE
+    drops_blocks = True
 
     def units(self, block: nn.Module, config: PretrainedConfig) -> list[Units]:
         """Return no units: whole blocks are removed, and nothing within the others."""

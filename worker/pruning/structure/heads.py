@@ -1,17 +1,17 @@
 """The removal of attention heads, the same number from every block."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import nn
 from transformers import PretrainedConfig
 
 from worker.pruning.base.errors import UnsupportedModelError
-from worker.pruning.base.increments import AT_ONCE, Increment
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.structure.attention_heads import HEADS, KEY_HEADS, attention_heads, head_width
 from worker.pruning.structure.counts import UnitCounts
 from worker.pruning.structure.reduction import Reduction, once_per_model
+from worker.pruning.structure.removal import Removal
 from worker.pruning.structure.smaller_config import (
     Fields,
     cannot_describe,
@@ -23,18 +23,14 @@ from worker.pruning.structure.width_fields import WidthField
 
 
 @dataclass(frozen=True)
-class Heads:
+class Heads(Removal):
     """The removal of the attention heads that contribute least, with the queries that share them.
 
     Attributes:
-        ratio: the share of the blocks' parameters that is removed after the last increment.
         repairs: whether the projections of the outputs are repaired.
-        increment: the increment that is made.
     """
 
-    ratio: float
     repairs: bool = True
-    increment: Increment = AT_ONCE
 
     def units(self, block: nn.Module, config: PretrainedConfig) -> list[Units]:
         """Return the units of a block, some of which are removed."""
@@ -63,10 +59,6 @@ class Heads:
         fields = fewer_heads(config, removed[KEY_HEADS])
         check_describes(meta_model, fields, counts.smaller_blocks(removed))
         return Reduction(fields, counts.kept(removed), counts.parameters(removed))
-
-    def fields(self, meta_model: MetaModel, removed: Collection[int]) -> Fields:
-        """Return the fields of the config that change; no whole blocks are removed."""
-        return self.reduction(meta_model).fields
 
 
 def head_field(meta_model: MetaModel, found: Sequence[Sequence[Units]]) -> WidthField:

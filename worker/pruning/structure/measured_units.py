@@ -1,49 +1,61 @@
 """The removal of MLP channels and attention heads together, chosen before the sweep."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
 
-from torch import nn
+from torch import Tensor, nn
 from transformers import PretrainedConfig
 
 from worker.pruning.base.errors import UnsupportedModelError
-from worker.pruning.base.increments import AT_ONCE, Increment
+from worker.pruning.base.increments import Increment
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.structure.attention_heads import KEY_HEADS, attention_heads
 from worker.pruning.structure.counts import UnitCounts, divided_ratio
 from worker.pruning.structure.division import Kind
 from worker.pruning.structure.heads import fewer_heads, head_field
-from worker.pruning.structure.measures import Measure
+from worker.pruning.structure.measures import Measure, Pgp, UnitMeasuring, short_windows
 from worker.pruning.structure.mlp_channels import channels_of, mlp_channels
 from worker.pruning.structure.reduction import Reduction, once_per_model
-from worker.pruning.structure.smaller_config import Fields, check_describes
+from worker.pruning.structure.removal import Removal
+from worker.pruning.structure.smaller_config import check_describes
 from worker.pruning.structure.units import Units
 from worker.pruning.structure.width_fields import WidthField, width_fields
 
 
 @dataclass(frozen=True)
-class MeasuredUnits:
+class MeasuredUnits(Removal):
     """The removal of the MLP channels and attention heads that a measurement finds to matter least.
 
     Attributes:
-        ratio: the share of the blocks' parameters that is removed after the last increment.
         measure: how the units are measured.
         uniform: whether every block keeps the same number of them, so that the model gets smaller.
             If not, removed units stay in place as zeros.
         repairs: whether the layers that read the units are repaired.
-        increment: the increment that is made, after which its share of the ratio is removed.
     """
 
-    ratio: float
+    measures_units = True
     measure: Measure
     uniform: bool = True
     repairs: bool = True
-    increment: Increment = AT_ONCE
 
     @property
     def reached(self) -> float:
         """The share of the blocks' parameters that is removed after the increment."""
         return self.ratio * self.increment.share
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether removed units stay in place as zeros, so that the model keeps its shapes."""
+        return not self.uniform
+
+    def at(self, increment: Increment) -> Self:
+        """Return the part of one increment, which makes its share of the measurement, too."""
+        return replace(self, increment=increment, measure=self.measure.at(increment))
+
+    def starting(self, start: tuple[float, ...]) -> Self:
+        """Return the removal if its search starts from the probabilities of an earlier one."""
+        return replace(self, measure=self.measure.starting(start))
 
     def units(self, block: nn.Module, config: PretrainedConfig) -> list[Units]:
         """Return the units of a block, some of which are removed: first heads, then channels."""
@@ -79,9 +91,28 @@ class MeasuredUnits:
         check_describes(meta_model, changed, counts.smaller_blocks(removed))
         return Reduction(changed, counts.kept(removed), counts.parameters(removed))
 
-    def fields(self, meta_model: MetaModel, removed: Collection[int]) -> Fields:
-        """Return the fields of the config that change; no whole blocks are removed."""
-        return self.reduction(meta_model).fields
+    def measuring(self, meta_model: MetaModel, windows: Tensor) -> UnitMeasuring:
+        """Return the work of the measurement."""
+        measure = self.measure
+        available, tokens = short_windows(windows, measure.tokens).shape
+        count = min(measure.windows, available)
+        if isinstance(measure, Pgp):
+            scored = min(measure.scored, available)
+            return UnitMeasuring(False, measure.steps, measure.masks, count, tokens, scored)
+        if self.uniform:
+            return UnitMeasuring(True)
+        return UnitMeasuring(True, measure.steps_to(self._own_share(meta_model)), 1, count, tokens)
+
+    def _own_share(self, meta_model: MetaModel) -> float:
+        """Return the share of their units that the blocks lose in one increment, on average."""
+        blocks = [dict(block.named_parameters()) for block in meta_model.blocks]
+        units = sum(
+            group.count * group.entries(parameters)
+            for block, parameters in zip(meta_model.blocks, blocks, strict=True)
+            for group in self.units(block, meta_model.config)
+        )
+        whole = sum(value.numel() for parameters in blocks for value in parameters.values())
+        return self.ratio / self.increment.total * whole / units
 
     def _check_in_place(self, meta_model: MetaModel, of_block: Sequence[Sequence[Units]]) -> None:
         """Check that the ratio can be met if every module keeps a unit."""

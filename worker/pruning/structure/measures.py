@@ -35,6 +35,10 @@ class Adapt:
         """Return the part of the measurement that one increment makes."""
         return self if self.rise else replace(self, steps=_own(self.steps, increment))
 
+    def starting(self, start: tuple[float, ...]) -> Self:
+        """Return the measurement as it is: it starts from no probabilities."""
+        return self
+
     def steps_to(self, share: float) -> int:
         """Return in how many steps the mean share rises by ``share``."""
         if self.rise is None:
@@ -76,6 +80,10 @@ class Pgp:
         first = increment.reached_before(self.steps)
         return replace(self, steps=_own(self.steps, increment), first_step=first)
 
+    def starting(self, start: tuple[float, ...]) -> Self:
+        """Return a search that starts from the probabilities of an earlier one."""
+        return replace(self, start=start)
+
 
 PUBLISHED_PGP = Pgp(15_000, 2e-3, windows=8, tokens=128, scored=1024)
 """As for Llama 2; of 120,000 windows of 128 tokens, and 128 of 1,024 tokens for the start."""
@@ -95,6 +103,43 @@ class LastTokens:
 
     share: float = 12_000 / 14_336
     prompts: int = 10
+
+
+@dataclass(frozen=True)
+class UnitMeasuring:
+    """The work of measuring units before the sweep, to choose those that are removed.
+
+    Attributes:
+        needs_gradients: whether the dense model's gradients are measured.
+        passes: how often a few windows run through all blocks.
+        models: how many models with other units run in each pass.
+        windows, tokens: how many windows of how many tokens run in each pass.
+        scored: how many such windows run through the model to score its units.
+    """
+
+    needs_gradients: bool
+    passes: int = 0
+    models: int = 1
+    windows: int = 0
+    tokens: int = 1
+    scored: int = 0
+
+    @property
+    def needs_losses(self) -> bool:
+        """Whether the loss of each model is measured, not what its blocks change."""
+        return self.scored > 0
+
+    @property
+    def run_tokens(self) -> int:
+        """How many tokens run through each block in all."""
+        scored = 2 * self.scored  # once more without the units that the start would remove
+        return (self.passes * self.models * self.windows + scored) * self.tokens
+
+    @property
+    def stream_tokens(self) -> int:
+        """How many hidden states are kept at once, one for each token."""
+        copies = self.models + (not self.needs_losses)  # the first inputs are used in each pass
+        return max(copies * self.windows, self.scored) * self.tokens
 
 
 def short_windows(windows: Tensor, tokens: int) -> Tensor:

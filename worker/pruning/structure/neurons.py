@@ -1,42 +1,42 @@
 """The removal of MLP channels, the same number from every block."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
-from torch import nn
+from torch import Tensor, nn
 from transformers import PretrainedConfig
 
-from worker.pruning.base.increments import AT_ONCE, Increment
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.structure.channel_places import check_places
 from worker.pruning.structure.counts import UnitCounts
-from worker.pruning.structure.measures import LastTokens
+from worker.pruning.structure.measures import LastTokens, UnitMeasuring
 from worker.pruning.structure.mlp_channels import channels_of, mlp_channels
 from worker.pruning.structure.reduction import Reduction, once_per_model
-from worker.pruning.structure.smaller_config import Fields, check_describes
+from worker.pruning.structure.removal import Removal
+from worker.pruning.structure.smaller_config import check_describes
 from worker.pruning.structure.units import Units
 from worker.pruning.structure.width_fields import width_fields
 
 
 @dataclass(frozen=True)
-class Neurons:
+class Neurons(Removal):
     """The removal of the MLP channels that contribute least.
 
     Attributes:
-        ratio: the share of the blocks' parameters that is removed after the last increment.
         repairs: whether the layers that read the channels are repaired.
-        increment: the increment that is made.
         spared_windows: how many of the calibration windows, the last ones, are of a second text;
             channels that contribute to the outputs on either text stay.
         last_tokens: how channels are chosen by the last tokens of windows; None to choose those
             that contribute least to the outputs.
     """
 
-    ratio: float
     repairs: bool = True
-    increment: Increment = AT_ONCE
     spared_windows: int = 0
     last_tokens: LastTokens | None = None
+
+    def sparing(self, windows: int) -> Self:
+        """Return the removal if the last ``windows`` calibration windows are of a second text."""
+        return replace(self, spared_windows=windows)
 
     def units(self, block: nn.Module, config: PretrainedConfig) -> list[Units]:
         """Return the units of a block, some of which are removed."""
@@ -64,6 +64,9 @@ class Neurons:
         check_describes(meta_model, fields, counts.smaller_blocks(removed))
         return Reduction(fields, counts.kept(removed), counts.parameters(removed))
 
-    def fields(self, meta_model: MetaModel, removed: Collection[int]) -> Fields:
-        """Return the fields of the config that change; no whole blocks are removed."""
-        return self.reduction(meta_model).fields
+    def measuring(self, meta_model: MetaModel, windows: Tensor) -> UnitMeasuring | None:
+        """Return the work of counting by last tokens; None if channels are not chosen by them."""
+        if self.last_tokens is None:
+            return None
+        prompts = min(self.last_tokens.prompts, len(windows) - self.spared_windows)
+        return UnitMeasuring(False, 1, 1, prompts + self.spared_windows, windows.shape[1])

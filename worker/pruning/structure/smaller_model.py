@@ -9,10 +9,7 @@ from torch import Tensor
 
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.shards import Measure, Shard, ShardWriter, copy_groups
-from worker.pruning.structure.depth import Depth
-from worker.pruning.structure.heads import Heads
-from worker.pruning.structure.measured_units import MeasuredUnits
-from worker.pruning.structure.neurons import Neurons
+from worker.pruning.structure.removal import Removal
 from worker.pruning.structure.smaller_config import Fields, write_config
 from worker.pruning.structure.units import Units, cut_block, outside_of, restore_block
 from worker.pruning.structure.written_check import check_computes
@@ -35,7 +32,7 @@ class SmallerModel:
 
     source: Path
     meta_model: MetaModel
-    removal: Neurons | Heads | Depth | MeasuredUnits
+    removal: Removal
     removed: Sequence[Mapping[str, Ranges]]
     dropped: Collection[int]
     fields: Fields

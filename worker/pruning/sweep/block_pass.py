@@ -1,70 +1,44 @@
 """Running the calibration windows through one block, while its layers are pruned and changed."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator
 from copy import deepcopy
 from functools import partial
 
 from torch import Tensor, nn
 
-from worker.pruning.base.memory import trim_heap
-from worker.pruning.calibration.block_calibration import BlockCalibration
-from worker.pruning.calibration.collectors import Collector, InputCollector, M
+from worker.pruning.base.stage_progress import StageProgress
+from worker.pruning.calibration.calibrated_block import CalibratedBlock, Calibration
+from worker.pruning.calibration.collectors import M
 from worker.pruning.calibration.dense_block import DenseBlock
-from worker.pruning.distributed.ranks import Ranks
 from worker.pruning.model.activations import Activations
-from worker.pruning.model.block_inputs import BlockInputs
 from worker.pruning.model.linear_layers import LinearLayer
-from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.streams import Streams
-from worker.pruning.planning.workload import Propagation
-from worker.pruning.refinement.block_refiner import BlockRefiner
-from worker.pruning.refinement.block_targets import BlockTargets
-from worker.pruning.refinement.results import RefinementProgress, RefinementResult
-from worker.pruning.stats.gram import GramMoments
 from worker.pruning.structure.coupling import check_independent
-from worker.pruning.structure.depth import Depth
-from worker.pruning.sweep.block_quantizer import BlockQuantizer
 from worker.pruning.sweep.layer_pruner import LayerPruner
 from worker.pruning.sweep.recipe.recipe import Recipe
+from worker.pruning.sweep.recipe.stage import StageResult
 
 
 class BlockPass:
-    """Runs the calibration windows through a block, and prunes, refines and quantises its layers.
+    """Runs the calibration windows through a block, prunes its layers, and runs the stages.
 
     Args:
-        meta_model: the dense model.
-        block_inputs: calls the model's blocks.
+        calibration: runs the windows through the blocks of the dense model.
         recipe: how the model is pruned.
-        propagation: how the inputs of the next block are computed.
-        ranks: the ranks that share the windows. Rank 0 prunes; the others copy its weights.
-        calibration: token ids ``[windows, tokens]`` of all ranks' windows.
     """
 
-    def __init__(
-        self,
-        meta_model: MetaModel,
-        block_inputs: BlockInputs,
-        recipe: Recipe,
-        propagation: Propagation,
-        ranks: Ranks,
-        calibration: Tensor,
-    ) -> None:
-        self._meta_model, self._block_inputs, self._recipe = meta_model, block_inputs, recipe
-        self._propagation, self._ranks = propagation, ranks
-        self._refiner: BlockRefiner | None = None
+    def __init__(self, calibration: Calibration, recipe: Recipe) -> None:
+        self._calibration, self._recipe = calibration, recipe
+        self._meta_model, self._block_inputs = calibration.meta_model, calibration.block_inputs
         self._dense_copy: nn.Module | None = None
-        if recipe.refinement is not None:
-            self._refiner = BlockRefiner(
-                recipe.refinement, calibration, meta_model, block_inputs, ranks
-            )
+        model = recipe.staged(calibration.meta_model)
+        opened = [stage.open(model, calibration) for stage in recipe.stages]
+        self._stages = [stage for stage in opened if stage is not None]
 
     def embed(self) -> None:
-        """Prepare the forwards of the refinement, if there is one.
-
-        The model's embeddings have to be loaded.
-        """
-        if self._refiner is not None:
-            self._refiner.embed()
+        """Prepare the forwards of the stages; the model's embeddings have to be loaded."""
+        for stage in self._stages:
+            stage.embed()
 
     def run_dense(
         self, block: nn.Module, index: int, streams: Streams, *, is_dropped: bool
@@ -75,10 +49,10 @@ class BlockPass:
             block: the block with its dense weights.
             index: index of the block.
             streams: the inputs of the block. Its outputs for the calibration windows become the
-                targets of a refinement. Those in the dense model are replaced by its outputs.
-            is_dropped: whether the whole block is removed, so that it is not refined.
+                targets of a stage. Those in the dense model are replaced by its outputs.
+            is_dropped: whether the whole block is removed, so that no stage follows.
         """
-        if self._refiner is not None and not is_dropped:
+        if not is_dropped and any(stage.takes_targets for stage in self._stages):
             for hidden in streams.calibration:
                 streams.targets.append(self._block_inputs.call(block, index, hidden))
         if self._recipe.is_corrected:  # the calibration runs the copy, layer by layer
@@ -93,9 +67,8 @@ class BlockPass:
         stored: dict[str, Tensor],
         streams: Streams,
         pruner: LayerPruner[M] | None,
-        quantizer: BlockQuantizer | None = None,
-    ) -> Generator[RefinementProgress, None, RefinementResult | None]:
-        """Prune, refine and quantise a block, and replace its inputs by its outputs.
+    ) -> Generator[StageProgress, None, list[StageResult]]:
+        """Prune a block, run the stages, and replace the block's inputs by its outputs.
 
         `run_dense` has to be called before.
 
@@ -106,57 +79,30 @@ class BlockPass:
             streams: the inputs of the block. Those of the calibration windows are replaced by the
                 block's outputs; with a correction, also those in the dense model.
             pruner: prunes the block's layers; None if the whole block is removed.
-            quantizer: quantises layers, all or some of them, once all are pruned and refined; None
-                for no quantisation.
 
         Yields:
-            The progress of the refinement, if there is one.
+            The progress of the stages.
 
         Returns:
-            The result of the refinement; None if there is none.
+            What the stages have done.
         """
         if pruner is None:
             self._drop(block, index, stored)
-            return None
+            return []
         removal = self._recipe.removal
-        if isinstance(removal, Depth) and self._refiner is None:
-            return None  # nothing reads the calibration windows any more
+        if removal is not None and removal.drops_blocks and not self._stages:
+            return []  # nothing reads the calibration windows any more
+        pruned = CalibratedBlock(self._calibration, index, block, stored, streams)
         if removal is not None:
             units = removal.units(block, self._meta_model.config)
-            check_independent(block, units, partial(self._block_inputs.run_sample, block, index))
-        result, states = None, streams.calibration
-        if self._refiner is None:
-            self._prune(block, index, streams, pruner, advances=quantizer is None)
-        else:
-            result = yield from self._refine(self._refiner, block, index, stored, streams, pruner)
-        if quantizer is not None:
-            collector = InputCollector(GramMoments)
-            quantize = quantizer.quantize_layer
-            rounded = self._recipe.rounded_layers(self._meta_model, index, block)
-            self._run_layers(block, index, rounded, states, collector, quantize, advances=True)
-        elif self._refiner is not None:
-            self._block_inputs.advance(block, index, states)
-        return result
-
-    def _refine(
-        self,
-        refiner: BlockRefiner,
-        block: nn.Module,
-        index: int,
-        stored: dict[str, Tensor],
-        streams: Streams,
-        pruner: LayerPruner[M],
-    ) -> Generator[RefinementProgress, None, RefinementResult]:
-        """Prune and refine a block; its inputs in the pruned model stay as they are."""
-        self._prune(block, index, streams, pruner, advances=False)
-        states, dense = streams.calibration, streams.dense_calibration
-        correction, tokens = self._recipe.correction, refiner.tokens
-        targets = BlockTargets(states, streams.targets, dense, correction, self._ranks, tokens)
-        trim_heap()
-        layers = self._recipe.trained_layers(self._meta_model, index, block)
-        result = yield from refiner.run(block, index, stored, layers, targets)
-        streams.targets.clear()
-        return result
+            check_independent(block, units, pruned.run_sample)
+        self._prune(pruned, pruner)
+        results: list[StageResult] = []
+        for stage in self._stages:
+            layers = self._recipe.kept_layers(self._meta_model, index, block)
+            is_last = stage is self._stages[-1]
+            results.append((yield from stage.run(pruned, layers, advances=is_last)))
+        return results
 
     def _drop(self, block: nn.Module, index: int, stored: dict[str, Tensor]) -> None:
         """Zero all parameters of a block, so that it returns its inputs.
@@ -168,61 +114,11 @@ class BlockPass:
             value.zero_()
         self._block_inputs.check_identity(block, index)
 
-    def _prune(
-        self,
-        block: nn.Module,
-        index: int,
-        streams: Streams,
-        pruner: LayerPruner[M],
-        *,
-        advances: bool,
-    ) -> None:
-        """Prune a block; replace its inputs by its outputs if ``advances``."""
-        dense = partial(self._dense_block, index, streams.dense_calibration)
-        collector = pruner.collector(dense)
-        states, prune = streams.calibration, pruner.prune_layer
-        layers = self._layers(block, index)
-        self._run_layers(block, index, layers, states, collector, prune, advances=advances)
-
-    def _run_layers(
-        self,
-        block: nn.Module,
-        index: int,
-        layers: Sequence[LinearLayer],
-        states: Activations,
-        collector: Collector[M],
-        change: Callable[[LinearLayer, M], None],
-        *,
-        advances: bool,
-    ) -> None:
-        """Have rank 0 change each of the block's ``layers``, given the moments of its inputs.
-
-        If ``advances``, the block's inputs ``states`` are replaced by the changed block's outputs.
-        """
-
-        def call(batch: int) -> Tensor:
-            return self._block_inputs.call(block, index, states[batch])
-
-        def advance(batch: int) -> None:
-            states[batch] = call(batch)
-
-        def change_everywhere(layer: LinearLayer, moments: M) -> None:
-            if self._ranks.is_main:
-                change(layer, moments)
-            self._ranks.broadcast(layer.oriented(layer.weight))
-
-        def calibration(forward: Callable[[int], object]) -> BlockCalibration[M]:
-            return BlockCalibration(
-                layers, forward, len(states), change_everywhere, collector, self._ranks
-            )
-
-        if self._propagation == "fused":
-            forward = advance if advances else call
-            calibration(forward).run_fused(partial(self._block_inputs.run_sample, block, index))
-            return
-        calibration(call).run_reference()
-        if advances:
-            self._block_inputs.advance(block, index, states)
+    def _prune(self, pruned: CalibratedBlock, pruner: LayerPruner[M]) -> None:
+        """Prune a block; replace its inputs by its outputs if no stage follows."""
+        dense = partial(self._dense_block, pruned.index, pruned.streams.dense_calibration)
+        collector, layers = pruner.collector(dense), self._layers(pruned.block, pruned.index)
+        pruned.change_layers(layers, collector, pruner.prune_layer, advances=not self._stages)
 
     def _layers(self, block: nn.Module, index: int) -> list[LinearLayer]:
         return self._recipe.layers(self._meta_model, index, block)

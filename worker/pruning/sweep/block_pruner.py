@@ -1,7 +1,7 @@
 """Pruning the linear layers of one block."""
 
 from collections.abc import Callable, Mapping
-from typing import Generic
+from typing import Any, Generic
 
 from torch import Tensor
 from transformers import PretrainedConfig
@@ -13,7 +13,7 @@ from worker.pruning.calibration.collectors import Collector, M
 from worker.pruning.calibration.dense_block import DenseBlock
 from worker.pruning.methods.few_tokens import FEWEST_TO_REPAIR, FEWEST_TO_SCORE, reached
 from worker.pruning.methods.registry import MAGNITUDE
-from worker.pruning.methods.strategies import KeepZeros, ScoreMask, Strategy
+from worker.pruning.methods.strategies import ScoreMask, Strategy
 from worker.pruning.methods.target import Target
 from worker.pruning.model.fused_projections import Part, has_unknown_layout, layer_parts
 from worker.pruning.model.linear_layers import LinearLayer
@@ -90,8 +90,7 @@ class BlockPruner(Generic[M]):
         for part in layer_parts(layer, self._config):
             target = self._target(layer, part)
             sample = SampledRows(target)
-            keeps = isinstance(self.strategy, KeepZeros)
-            fallback = None if keeps else self._prune(target, moments)
+            fields = self._prune(target, moments)
             result = LayerResult(
                 name=layer.weight_name,
                 expert=layer.expert,
@@ -99,10 +98,10 @@ class BlockPruner(Generic[M]):
                 zeros=count_zeros(target.stored),
                 weights=target.stored.numel(),
                 tokens=moments.tokens,
-                fallback=fallback,
                 damping=self.strategy.damping(moments),
                 error=sample.error(moments),
                 histogram=None if layer.is_routed else sample.histogram(),
+                **fields,
             )
             self.results.append(result)
 
@@ -111,10 +110,16 @@ class BlockPruner(Generic[M]):
         holds, dense = self._holds_zeros, self._dense.get(name)
         return Target(self._name, layer, part, self._stored[name], self._gradients, holds, dense)
 
-    def _prune(self, target: Target, moments: M) -> str | None:
+    def _prune(self, target: Target, moments: M) -> Mapping[str, Any]:
+        """Prune the target; return further fields of its result, by name."""
+        strategy = self._own.get(target.matrix, self.strategy)
+        if strategy.takes_any_moments:
+            return strategy.prune(target, moments) or {}
+        return {"fallback": self._prune_or_fall_back(strategy, target, moments)}
+
+    def _prune_or_fall_back(self, strategy: Strategy[M], target: Target, moments: M) -> str | None:
         """Prune the target; if it was not pruned exactly as requested, return the reason."""
         layer, tokens = target.layer, moments.tokens
-        strategy = self._own.get(target.matrix, self.strategy)
         to_score = FEWEST_TO_SCORE if layer.is_routed else 1
         if tokens < to_score:
             ScoreMask(MAGNITUDE, strategy.selection).prune(target, moments)

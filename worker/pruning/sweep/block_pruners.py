@@ -6,11 +6,10 @@ from typing import Any
 
 from torch import Tensor
 
-from worker.pruning.methods.patterns import BlockPattern, NofM
+from worker.pruning.methods.patterns import BlockPattern
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.stats.gradient_norms import NO_GRADIENTS, GradientNorms
 from worker.pruning.structure.reduction import Reduction
-from worker.pruning.sweep.binarization.block_binarizer import BlockBinarizer
 from worker.pruning.sweep.block_pruner import BlockPruner
 from worker.pruning.sweep.layer_pruner import LayerPruner
 from worker.pruning.sweep.recipe.recipe import Recipe
@@ -65,8 +64,6 @@ class BlockPruners:
                 self.removed[index] if self.removed is not None else None,
                 cuts=recipe.is_cut,
             )
-        if recipe.binarization is not None and isinstance(pattern.pattern, NofM):
-            return BlockBinarizer(name, stored, recipe.binarization, pattern.pattern, config)
         norms = gradients.read(index) if gradients else NO_GRADIENTS
         strategy, own = recipe.strategy(pattern.pattern), recipe.own_strategies(pattern)
         holds = recipe.increment.continues

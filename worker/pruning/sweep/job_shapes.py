@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from worker.pruning.base.compute import dtype_name
 from worker.pruning.base.shapes import BlockShape, LayerShape, ModelShape, ParameterCounts
@@ -14,13 +14,7 @@ from worker.pruning.model.linear_layers import LinearLayer, linear_layers
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.memory_limits import headroom
 from worker.pruning.planning.plan import Plan, plan
-from worker.pruning.planning.workload import UnitMeasuring, Workload
-from worker.pruning.refinement.groups import trained_groups
-from worker.pruning.refinement.settings import Refinement
-from worker.pruning.structure.depth import Depth
-from worker.pruning.structure.measured_units import MeasuredUnits
-from worker.pruning.structure.measures import Pgp, short_windows
-from worker.pruning.structure.neurons import Neurons
+from worker.pruning.planning.workload import Workload
 from worker.pruning.sweep.evaluation import COMPARED_WINDOWS
 from worker.pruning.sweep.recipe.measurement import needed_measurement
 from worker.pruning.sweep.recipe.recipe import Recipe
@@ -90,7 +84,9 @@ def workload(
 
     ``calibration`` and ``evaluation`` are token ids ``[windows, tokens]``.
     """
-    drops, seq_len = isinstance(recipe.removal, Depth), calibration.shape[1]
+    removal, seq_len, model = recipe.removal, calibration.shape[1], recipe.staged(meta_model)
+    drops = removal is not None and removal.drops_blocks
+    stages = tuple(stage.work(model) for stage in recipe.stages)
     measured = evaluation.shape[1] if len(evaluation) else seq_len
     return Workload(
         calibration_windows=len(calibration),
@@ -105,49 +101,13 @@ def workload(
         corrects=recipe.is_corrected,
         needs_gradients=recipe.takes_gradients,
         swaps=recipe.swaps is not None,
-        refinement=recipe.refinement,
-        corrects_refinement=recipe.refinement is not None and recipe.correction > 0,
         evaluation_seq_len=None if measured == seq_len else measured,
         repairs_units=recipe.repairs_units,
-        calibrates_blocks=not drops or recipe.refinement is not None,
-        scheme=recipe.scheme(meta_model),
-        binarized=recipe.binarization.pattern if recipe.binarization else None,
-        rotates=recipe.rotates,
-        measuring=_measuring(meta_model, recipe, calibration),
+        calibrates_blocks=not drops or any(stage.passes for stage in stages),
+        own=recipe.own,
+        measuring=removal.measuring(meta_model, calibration) if removal else None,
+        stages=stages,
     )
-
-
-def _measuring(meta_model: MetaModel, recipe: Recipe, calibration: Tensor) -> UnitMeasuring | None:
-    """Return how units are measured before the sweep; None if they are not."""
-    removal = recipe.removal
-    if isinstance(removal, Neurons) and removal.last_tokens:
-        prompts = min(removal.last_tokens.prompts, len(calibration) - removal.spared_windows)
-        windows = prompts + removal.spared_windows
-        return UnitMeasuring(False, 1, 1, windows, calibration.shape[1])
-    if not isinstance(removal, MeasuredUnits):
-        return None
-    measure = removal.measure
-    available, tokens = short_windows(calibration, measure.tokens).shape
-    windows = min(measure.windows, available)
-    if isinstance(measure, Pgp):
-        scored = min(measure.scored, available)
-        return UnitMeasuring(False, measure.steps, measure.masks, windows, tokens, scored)
-    if removal.uniform:
-        return UnitMeasuring(True)
-    steps = measure.steps_to(_share_of_increment(meta_model, removal))
-    return UnitMeasuring(True, steps, 1, windows, tokens)
-
-
-def _share_of_increment(meta_model: MetaModel, removal: MeasuredUnits) -> float:
-    """Return the share of their units that the blocks lose in one increment, on average."""
-    blocks = [dict(block.named_parameters()) for block in meta_model.blocks]
-    units = sum(
-        group.count * group.entries(parameters)
-        for block, parameters in zip(meta_model.blocks, blocks, strict=True)
-        for group in removal.units(block, meta_model.config)
-    )
-    whole = sum(value.numel() for parameters in blocks for value in parameters.values())
-    return removal.ratio / removal.increment.total * whole / units
 
 
 def _measured(recipe: Recipe) -> str | None:
@@ -162,38 +122,21 @@ def _measured(recipe: Recipe) -> str | None:
 def _block(meta_model: MetaModel, recipe: Recipe, index: int) -> BlockShape:
     prefix = f"{meta_model.block_name(index)}."
     layers = recipe.layers(meta_model, index, meta_model.blocks[index])
-    chosen = getattr(meta_model.model.config.get_text_config(), "num_experts_per_tok", None)
     return BlockShape(
         _part(meta_model, lambda name: name.startswith(prefix)),
-        layer_shapes(layers, chosen),
-        _halves(
-            meta_model.blocks[index],
-            recipe.trained_layers(meta_model, index, meta_model.blocks[index]),
-            recipe.refinement,
-        ),
+        layer_shapes(layers, routed_to(meta_model)),
         _of_units(meta_model, recipe, index),
-        layer_shapes(recipe.rounded_layers(meta_model, index, meta_model.blocks[index]), chosen),
     )
 
 
 def _of_units(meta_model: MetaModel, recipe: Recipe, index: int) -> tuple[int, ...]:
     """Return the sizes of the parameters of which units have a part, if units are measured."""
-    if not isinstance(removal := recipe.removal, MeasuredUnits):
+    if (removal := recipe.removal) is None or not removal.measures_units:
         return ()
     block = meta_model.blocks[index]
     slices = (piece for units in removal.units(block, meta_model.config) for piece in units.slices)
     names = dict.fromkeys(piece.parameter for piece in slices)
     return tuple(block.get_parameter(name).numel() for name in names)
-
-
-def _halves(
-    block: nn.Module, layers: Sequence[LinearLayer], refinement: Refinement | None
-) -> tuple[int, ...]:
-    """Return how many weights are trained in each half of a block; empty without refinement."""
-    if refinement is None:
-        return ()
-    groups = trained_groups(block, layers, replace(refinement, scope="half"))
-    return tuple(sum(block.get_parameter(name).numel() for name in group) for group in groups)
 
 
 def _part(meta_model: MetaModel, wanted: Callable[[str], bool]) -> ParameterCounts:
@@ -206,6 +149,11 @@ def _part(meta_model: MetaModel, wanted: Callable[[str], bool]) -> ParameterCoun
         entries[dtype_name(stored.dtype)] += count
         largest = max(largest, count)
     return ParameterCounts(entries, largest, meta_model.checkpoint.size_bytes(joined))
+
+
+def routed_to(meta_model: MetaModel) -> int | None:
+    """Return how many experts each token is routed to; None if the config has no such number."""
+    return getattr(meta_model.model.config.get_text_config(), "num_experts_per_tok", None)
 
 
 def layer_shapes(layers: Sequence[LinearLayer], chosen: int | None) -> tuple[LayerShape, ...]:

@@ -16,7 +16,9 @@ from worker.pruning.base.memory import (
     trim_heap,
 )
 from worker.pruning.base.speed import Speed
+from worker.pruning.base.stage_progress import StageProgress
 from worker.pruning.base.stopwatch import Stopwatch
+from worker.pruning.calibration.calibrated_block import Calibration
 from worker.pruning.distributed.ranks import SINGLE_PROCESS, Ranks
 from worker.pruning.model.activations import Activations
 from worker.pruning.model.block_inputs import BlockInputs
@@ -24,16 +26,14 @@ from worker.pruning.model.head_loss import TokenLoss
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.shards import Measure
 from worker.pruning.model.streams import Streams
-from worker.pruning.refinement.results import RefinementProgress
 from worker.pruning.stats.gradient_norms import GradientNorms
 from worker.pruning.sweep.batches import CalibrationBatches, split_batches
 from worker.pruning.sweep.block_pass import BlockPass
 from worker.pruning.sweep.block_pruners import BlockPruners
-from worker.pruning.sweep.block_quantizer import BlockQuantizer
+from worker.pruning.sweep.block_result import block_result
 from worker.pruning.sweep.dense_blocks import DenseBlocks
 from worker.pruning.sweep.evaluation import Evaluation
 from worker.pruning.sweep.fingerprint import fingerprint
-from worker.pruning.sweep.finished_block import FinishedBlock
 from worker.pruning.sweep.job_shapes import plan_pruning
 from worker.pruning.sweep.measurement.measurement_cache import MeasurementCache
 from worker.pruning.sweep.measurement.measurements import BlockDecision, Measurements
@@ -46,7 +46,7 @@ from worker.pruning.sweep.replay import replay
 from worker.pruning.sweep.results import BlockResult, PruningResult, UnitProgress
 from worker.pruning.sweep.scratch_folders import NewFolder, scratch_folders
 
-SweepStep = BlockResult | RefinementProgress | UnitProgress
+SweepStep = BlockResult | StageProgress | UnitProgress
 
 
 class ModelPruner:
@@ -104,7 +104,7 @@ class ModelPruner:
         fix_malloc_thresholds()
         self._meta_model, self._dense, self._recipe = meta_model, dense or meta_model, recipe
         self._ranks, self._total, self._seconds = ranks, len(meta_model.blocks), Stopwatch()
-        self._windows, self._scheme = calibration, recipe.scheme(meta_model)
+        self._windows = calibration
         self._block_inputs = inputs = BlockInputs(meta_model)
         ids, known = (calibration, evaluation), dense_losses is not None
         plan = plan_pruning(
@@ -126,7 +126,9 @@ class ModelPruner:
         measured = split_batches(evaluation, setting)
         self._evaluation = Evaluation(meta_model, inputs, measured, token_loss, ranks, known_losses)
         self._output = ModelOutput(meta_model, out, self._progress.folder, measure)
-        self._pass = BlockPass(meta_model, inputs, recipe, setting.propagation, ranks, calibration)
+        is_fused = setting.propagation == "fused"
+        run = Calibration(meta_model, inputs, ranks, calibration, is_fused)
+        self._pass = BlockPass(run, recipe)
         self._dense_blocks = DenseBlocks(self._dense, inputs, recipe, self._pass, self._seconds)
 
     @property
@@ -138,7 +140,7 @@ class ModelPruner:
         return self._progress.resumed_from_block
 
     def run(self) -> Generator[BlockResult, None, PruningResult]:
-        """Prune as `steps` does, but yield only block results, not the progress of refinement."""
+        """Prune as `steps` does, but yield only block results, not the progress of stages."""
         return of_type(BlockResult, self.steps())
 
     @torch.no_grad()
@@ -150,7 +152,7 @@ class ModelPruner:
 
         Yields:
             The result of each block, after its shard is on the disk; this includes blocks that an
-            earlier run pruned. If blocks are refined, also the progress after each optimizer step;
+            earlier run pruned. If stages train the blocks, also the progress after each step;
             and if measurements choose units, the progress of these before the first block.
 
         Raises:
@@ -227,7 +229,7 @@ class ModelPruner:
         decision: BlockDecision,
         streams: Streams,
         gradients: GradientNorms | None,
-    ) -> Generator[RefinementProgress, None, None]:
+    ) -> Generator[StageProgress, None, None]:
         before, pattern = self._seconds.seconds["prune"], decision.pattern
         with self._seconds("prune"):
             stored = self._meta_model.read_block(index)
@@ -235,28 +237,23 @@ class ModelPruner:
                 self._meta_model.read_ahead(index + 1)
         dropped = pattern is None
         dense = self._dense_blocks.run_stored(index, streams, is_dropped=dropped)
-        pruner = quantizer = None
+        pruner = None
         if pattern:
             pruner = self._pruners.pruner(index, pattern, stored, gradients, dense)
-        if self._scheme:
-            name = self._meta_model.block_name(index)
-            quantizer = BlockQuantizer(name, stored, self._scheme)
         with self._meta_model.loaded_block(index, stored) as block:
             self._dense_blocks.run_unpruned(block, index, streams, is_dropped=dropped)
-            steps = self._pass.run(block, index, stored, streams, pruner, quantizer)
-            refinement = yield from self._seconds.each("prune", steps)
+            steps = self._pass.run(block, index, stored, streams, pruner)
+            stages = yield from self._seconds.each("prune", steps)
             with self._seconds("evaluate"):
                 self._block_inputs.advance(block, index, streams.evaluation)
                 error = self._evaluation.output_error(streams)
         with self._seconds("prune"):
-            packed = quantizer.matrices if quantizer else None
+            packed = {name: value for stage in stages for name, value in stage.packed.items()}
             write = partial(self._output.write_block, index, stored, packed)
             shard = self._ranks.run_on_main(write)
         seconds = self._seconds.seconds["prune"] - before
-        finished = FinishedBlock(
-            index, decision, stored, pruner, quantizer, refinement, error, seconds
-        )
-        result = finished.result(self._meta_model)
+        parts = (self._meta_model, index, decision, stored, pruner, stages)
+        result = block_result(*parts, output_error=error, prune_seconds=seconds)
         self._progress.record_block(result, shard, self._seconds.seconds)
 
     def _result(

@@ -12,6 +12,7 @@ import torch
 from tests.models import FAMILIES, random_ids, write_model
 from tests.worker.pruning.calibration.experts import Experts, Halver
 from worker.evaluation.perplexity import token_loss
+from worker.pruning.base.stage_progress import StageProgress
 from worker.pruning.calibration.block_calibration import BlockCalibration
 from worker.pruning.calibration.collectors import InputCollector
 from worker.pruning.distributed.launcher import launch
@@ -24,7 +25,6 @@ from worker.pruning.model.checkpoint import Checkpoint
 from worker.pruning.model.linear_layers import linear_layers
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.quantization.scheme import Quantization
-from worker.pruning.refinement.results import RefinementProgress
 from worker.pruning.refinement.settings import Refinement
 from worker.pruning.stats.input_moments import InputMoments
 from worker.pruning.structure.depth import Depth
@@ -32,9 +32,12 @@ from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.structure.measures import Adapt, Pgp
 from worker.pruning.structure.neurons import Neurons
 from worker.pruning.sweep.pipeline import ModelPruner, SweepStep
+from worker.pruning.sweep.quantization.quantizing import Quantizing
 from worker.pruning.sweep.recipe.recipe import Recipe
+from worker.pruning.sweep.refinement.refining import Refining
 from worker.pruning.sweep.results import BlockResult, LayerResult, PruningResult
 
+pytestmark = pytest.mark.process
 CPU = torch.device("cpu")
 HALF = Unstructured(0.5)
 BATCH = 32  # windows of 16 tokens
@@ -50,13 +53,13 @@ RECIPES = {
         HALF,
         solver=get_solver("sparsegpt"),
         correction=0.3,
-        refinement=Refinement(steps=2, learning_rate=2e-3),
+        stages=(Refining(Refinement(steps=2, learning_rate=2e-3)),),
     ),
     "neurons": Recipe(
         None,
         Unstructured(0.0),
         correction=0.3,
-        refinement=Refinement(steps=2, learning_rate=2e-3),
+        stages=(Refining(Refinement(steps=2, learning_rate=2e-3)),),
         removal=Neurons(0.2),
     ),
     "spared": Recipe(None, Unstructured(0.0), removal=Neurons(0.2, spared_windows=BATCH + 8)),
@@ -71,7 +74,7 @@ RECIPES = {
         Unstructured(0.0),
         removal=MeasuredUnits(0.3, Pgp(steps=2, windows=64, tokens=16, scored=64)),
     ),
-    "quantized": Recipe(get_scorer("wanda"), HALF, quantization=Quantization(4)),
+    "quantized": Recipe(get_scorer("wanda"), HALF, stages=(Quantizing(Quantization(4)),)),
 }
 
 
@@ -200,7 +203,7 @@ def test_two_ranks_killed_while_they_refine_resume_after_the_last_finished_block
     broken = launch(partial(sweep_one, dense, tmp_path / "broken", recipe), (CPU, CPU))
     while not isinstance(next(broken), BlockResult):
         pass
-    assert isinstance(next(broken), RefinementProgress)  # of the second block
+    assert isinstance(next(broken), StageProgress)  # of the second block
     broken.close()
 
     again = list(launch(partial(sweep_one, dense, tmp_path / "broken", recipe), (CPU, CPU)))

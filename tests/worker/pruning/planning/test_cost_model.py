@@ -11,10 +11,11 @@ from torch.utils.flop_counter import flop_registry
 from transformers import LlamaConfig
 
 from tests.models import MIXTURES, VOCABULARY, random_ids, write_model
-from tests.worker.pruning.planning.shapes import AMPLE, WORK, llama
+from tests.worker.pruning.planning.shapes import AMPLE, WORK, llama, rounding, training
 from worker.evaluation.perplexity import token_loss
 from worker.pruning.base.shapes import ModelShape
 from worker.pruning.base.speed import Speed
+from worker.pruning.binarization.binarizing import Binarizing
 from worker.pruning.binarization.settings import Binarization
 from worker.pruning.methods.allocation import OwlAllocation
 from worker.pruning.methods.patterns import NofM, Unstructured
@@ -22,17 +23,19 @@ from worker.pruning.methods.registry import get_scorer, get_solver
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.cost_model import sweep_cost
 from worker.pruning.planning.plan import plan
-from worker.pruning.planning.workload import UnitMeasuring, Workload
+from worker.pruning.planning.workload import Workload
 from worker.pruning.quantization.scheme import Quantization, Scheme
 from worker.pruning.refinement.settings import Refinement
 from worker.pruning.structure.depth import Depth
 from worker.pruning.structure.heads import Heads
 from worker.pruning.structure.measured_units import MeasuredUnits
-from worker.pruning.structure.measures import Adapt, LastTokens, Pgp
+from worker.pruning.structure.measures import Adapt, LastTokens, Pgp, UnitMeasuring
 from worker.pruning.structure.neurons import Neurons
 from worker.pruning.sweep.job_shapes import model_shape, workload
 from worker.pruning.sweep.pipeline import ModelPruner
+from worker.pruning.sweep.quantization.quantizing import Quantizing
 from worker.pruning.sweep.recipe.recipe import Recipe
+from worker.pruning.sweep.refinement.refining import Refining
 
 SPEED = Speed(5e10, 4e10, 4e10, 2e10, 4e9, 1e9, 5e8, 4e5)
 ZPRUNER = get_scorer("zpruner")
@@ -40,8 +43,8 @@ HALF, NONE = Unstructured(0.5), Unstructured(0.0)
 SOLVING = replace(WORK, solver="sparsegpt")
 REFINEMENT = Refinement(steps=8)
 HALVES = replace(REFINEMENT, scope="half")
-FOUR_BITS = Quantization(4)
-TWO_VALUES = Binarization(4, 3, 5)
+REFINING, FOUR_BITS = Refining(REFINEMENT), Quantizing(Quantization(4))
+TWO_VALUES = Binarizing(Binarization(4, 3, 5))
 SHARES = Adapt(steps=5, windows=16, tokens=32)
 TRIALS = Pgp(steps=5, windows=4, tokens=32, scored=8)
 
@@ -82,11 +85,11 @@ def seconds(work: Workload = WORK, shape: ModelShape | None = None, speed: Speed
         *(replace(WORK, allocation=name) for name in ("owl", "dlp", "matrix")),
         replace(WORK, needs_gradients=True, method="gblm"),
         replace(WORK, swaps=True),
-        replace(WORK, refinement=REFINEMENT),
-        replace(WORK, refinement=REFINEMENT, corrects_refinement=True),
+        replace(WORK, stages=(training(REFINEMENT),)),
+        replace(WORK, stages=(training(REFINEMENT, 0.3),)),
         replace(WORK, method=None, repairs_units=True, corrects=True),
-        replace(WORK, scheme=Scheme(4, 128)),
-        replace(WORK, method=None, allocation="depth", binarized=NofM(4, 8)),
+        replace(WORK, stages=(rounding(Scheme(4, 128)),)),
+        replace(WORK, method=None, allocation="depth", own=TWO_VALUES),
         replace(WORK, measuring=UnitMeasuring(True)),
         replace(WORK, measuring=UnitMeasuring(False, 10, 1, 64, 64)),
         replace(WORK, measuring=UnitMeasuring(False, 128, 2, 8, 128, 64)),
@@ -104,9 +107,9 @@ def test_a_solver_with_correction_takes_longer(solver: str) -> None:
 
 
 def test_training_halves_takes_longer_than_training_blocks_and_so_do_more_steps() -> None:
-    block = seconds(replace(WORK, refinement=REFINEMENT))
+    block = seconds(replace(WORK, stages=(training(REFINEMENT),)))
     for more in (HALVES, replace(REFINEMENT, steps=16)):
-        assert seconds(replace(WORK, refinement=more)) > block
+        assert seconds(replace(WORK, stages=(training(more),))) > block
 
 
 @pytest.mark.parametrize(("solver", "times"), [("alps", 2), ("exact", 1.5)])
@@ -168,21 +171,21 @@ def test_without_a_measured_speed_a_plan_has_no_duration() -> None:
         Recipe(ZPRUNER, HALF, solver=get_solver("alps"), correction=0.3),
         Recipe(ZPRUNER, HALF, solver=get_solver("exact")),
         Recipe(None, HALF, solver=get_solver("exact")),
-        Recipe(ZPRUNER, HALF, refinement=REFINEMENT),
-        Recipe(ZPRUNER, HALF, "reference", correction=0.3, refinement=HALVES),
+        Recipe(ZPRUNER, HALF, stages=(REFINING,)),
+        Recipe(ZPRUNER, HALF, "reference", correction=0.3, stages=(Refining(HALVES),)),
         Recipe(None, NONE, removal=Neurons(0.3), correction=0.3),
         Recipe(None, NONE, removal=Neurons(0.3, last_tokens=LastTokens())),
         Recipe(None, NONE, removal=Heads(0.1, repairs=False)),
         Recipe(None, NONE, removal=Depth(0.5)),
-        Recipe(None, NONE, removal=Neurons(0.3), refinement=REFINEMENT),
+        Recipe(None, NONE, removal=Neurons(0.3), stages=(REFINING,)),
         Recipe(None, NONE, removal=MeasuredUnits(0.3, Adapt())),
         Recipe(None, NONE, removal=MeasuredUnits(0.3, SHARES, uniform=False)),
         Recipe(None, NONE, removal=MeasuredUnits(0.3, TRIALS)),
-        Recipe(ZPRUNER, HALF, quantization=FOUR_BITS),
-        Recipe(ZPRUNER, HALF, "reference", quantization=FOUR_BITS),
-        Recipe(ZPRUNER, HALF, refinement=REFINEMENT, quantization=FOUR_BITS),
-        Recipe(None, HALF, "reference", refinement=REFINEMENT, quantization=FOUR_BITS),
-        Recipe(None, NofM(4, 8), binarization=TWO_VALUES),
+        Recipe(ZPRUNER, HALF, stages=(FOUR_BITS,)),
+        Recipe(ZPRUNER, HALF, "reference", stages=(FOUR_BITS,)),
+        Recipe(ZPRUNER, HALF, stages=(REFINING, FOUR_BITS)),
+        Recipe(None, HALF, "reference", stages=(REFINING, FOUR_BITS)),
+        Recipe(None, NofM(4, 8), own=TWO_VALUES),
     ],
     ids=[
         *("fused", "reference", "owl", "gblm", "sparsegpt", "admm", "alps", "corrected"),

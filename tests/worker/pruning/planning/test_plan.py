@@ -4,21 +4,26 @@ from dataclasses import replace
 
 import pytest
 
-from tests.worker.pruning.planning.shapes import AMPLE, WORK, llama
+from tests.worker.pruning.planning.shapes import AMPLE, WORK, llama, rounding, training
 from worker.pruning.base.errors import InsufficientMemoryError
 from worker.pruning.base.shapes import BlockShape, LayerShape, ModelShape, ParameterCounts
 from worker.pruning.base.speed import Speed
-from worker.pruning.methods.patterns import NofM
+from worker.pruning.binarization.binarizing import Binarizing
+from worker.pruning.binarization.settings import Binarization
 from worker.pruning.planning.memory_limits import Headroom
 from worker.pruning.planning.memory_model import memory_by_phase
 from worker.pruning.planning.plan import Plan, plan
-from worker.pruning.planning.workload import Setting, UnitMeasuring, Workload
+from worker.pruning.planning.workload import Setting, Workload
 from worker.pruning.quantization.scheme import Scheme
 from worker.pruning.refinement.settings import Refinement
+from worker.pruning.structure.measures import UnitMeasuring
+from worker.pruning.sweep.rotation.rotating import Rotating
 
 SOLVING = replace(WORK, solver="alps")
 SMALL = replace(WORK, calibration_windows=2, evaluation_windows=1)
-REFINING = replace(WORK, calibration_windows=8, evaluation_windows=1, refinement=Refinement())
+FEW = replace(WORK, calibration_windows=8, evaluation_windows=1)
+REFINING = replace(FEW, stages=(training(Refinement()),))
+HALVES = replace(FEW, stages=(training(Refinement("half")),))
 
 
 def planned(
@@ -41,7 +46,7 @@ def left(size_bytes: int) -> Headroom:
         replace(WORK, dtype="bfloat16", calibration_windows=256),
         replace(WORK, needs_gradients=True, method="gblm"),
         replace(WORK, method=None, repairs_units=True),
-        replace(WORK, method=None, binarized=NofM(4, 8)),
+        replace(WORK, method=None, own=Binarizing(Binarization(4, 4, 4))),
         SOLVING,
     ],
 )
@@ -82,11 +87,11 @@ def test_the_plan_of_many_windows_is_not_below_what_such_a_job_was_seen_to_use()
     query, key, mlp = LayerShape(576, 576), LayerShape(192, 576, True), LayerShape(1536, 576)
     layers = (query, key, key, query, mlp, replace(mlp, shares_input=True), LayerShape(576, 1536))
     numbers = {"bfloat16": sum(layer.weights for layer in layers)}
-    block = BlockShape(ParameterCounts(numbers, 1536 * 576), layers, (884_736, 2_654_208))
+    block = BlockShape(ParameterCounts(numbers, 1536 * 576), layers)
     outside = ParameterCounts({"bfloat16": 49_152 * 576}, 49_152 * 576)
     shape = ModelShape((block,), outside, outside, 270_000_000, 576, 1536, 49_152)
     work = Workload(128, 40, 512, "float32", "cpu", None, "admm", "fused")
-    balanced = replace(work, refinement=Refinement(), corrects=True, corrects_refinement=True)
+    balanced = replace(work, corrects=True, stages=(training(Refinement(), 0.3, shape),))
     assert 3_060_000_000 <= planned(balanced, shape).working_bytes <= 1.15 * 3_060_000_000
 
 
@@ -99,15 +104,16 @@ def test_blocks_that_no_calibration_window_runs_through_hold_no_states() -> None
 @pytest.mark.parametrize(("bits", "share"), [(4, 0.15), (8, 0.3)])
 def test_a_quantised_model_is_smaller_on_disk(bits: int, share: float) -> None:
     shape = llama(vocabulary=100)
-    small = planned(replace(WORK, scheme=Scheme(bits, 128)), shape).artifact_bytes
+    small = planned(replace(WORK, stages=(rounding(Scheme(bits, 128)),)), shape).artifact_bytes
     assert small < share * planned(shape=shape).artifact_bytes
 
 
 def test_a_rotated_model_takes_time_and_disk_space_for_another_copy() -> None:
-    rounding = replace(WORK, scheme=Scheme(4, 128))
+    stage = rounding(Scheme(4, 128))
     speed = Speed(5e10, 4e10, 4e10, 2e10, 4e9, 1e9, 5e8, 4e5)
     once, rotated = (
-        plan(llama(), work, AMPLE, speed) for work in (rounding, replace(rounding, rotates=True))
+        plan(llama(), replace(WORK, stages=stages), AMPLE, speed)
+        for stages in ((stage,), (Rotating(), stage))
     )
     assert rotated.scratch_bytes == once.scratch_bytes + llama().stored_bytes
     assert (rotated.seconds or 0) > (once.seconds or 0)
@@ -115,13 +121,13 @@ def test_a_rotated_model_takes_time_and_disk_space_for_another_copy() -> None:
 
 def test_rounding_takes_more_memory_than_a_score() -> None:
     few = replace(SMALL, calibration_windows=1, seq_len=128, evaluation_windows=0)
-    rounding = replace(few, scheme=Scheme(4, 128))
-    assert planned(rounding).phase == "quantization"
-    assert planned(rounding).host_bytes > planned(few).host_bytes
+    quantizing = replace(few, stages=(rounding(Scheme(4, 128)),))
+    assert planned(quantizing).phase == "quantization"
+    assert planned(quantizing).host_bytes > planned(few).host_bytes
     shape = llama(vocabulary=1000)
-    between = (planned(rounding, shape).working_bytes + planned(few, shape).working_bytes) // 2
+    between = (planned(quantizing, shape).working_bytes + planned(few, shape).working_bytes) // 2
     with pytest.raises(InsufficientMemoryError, match="set quantize to none"):
-        planned(rounding, shape, left(between))
+        planned(quantizing, shape, left(between))
 
 
 def test_the_head_is_the_peak_if_the_vocabulary_is_large() -> None:
@@ -199,7 +205,7 @@ def test_a_score_without_gradients_is_proposed_if_gradients_do_not_fit() -> None
 
 def test_training_takes_more_memory_than_pruning() -> None:
     assert planned(REFINING).phase == "refinement"
-    plain = planned(replace(REFINING, refinement=None))
+    plain = planned(FEW)
     assert planned(REFINING).host_bytes > plain.host_bytes
 
 
@@ -220,18 +226,21 @@ def test_training_halves_saves_what_the_training_of_the_smaller_one_takes(
     shape, work = replace(llama(), blocks=(block,)), replace(REFINING, dtype=dtype)
     setting = Setting("fused", 1024, spills=True)
     whole, half = (
-        memory_by_phase(shape, replace(work, refinement=Refinement(scope)), setting)["refinement"]
+        memory_by_phase(shape, replace(work, stages=(training(Refinement(scope)),)), setting)[
+            "refinement"
+        ]
         for scope in ("block", "half")
     )
-    assert whole.host_bytes - half.host_bytes == bytes_per_weight * block.halves[0]
+    first_half = training(Refinement()).halves[0][0]
+    assert whole.host_bytes - half.host_bytes == bytes_per_weight * first_half
 
 
 def test_training_halves_or_none_is_proposed_if_training_blocks_does_not_fit() -> None:
-    block, halves = planned(REFINING), planned(replace(REFINING, refinement=Refinement("half")))
+    block, halves = planned(REFINING), planned(HALVES)
     between = (block.working_bytes + halves.working_bytes) // 2
     with pytest.raises(InsufficientMemoryError, match=r'set refine to \{"scope": "half"\}'):
         planned(REFINING, headroom=left(between))
-    least = planned(replace(REFINING, refinement=None)).working_bytes
+    least = planned(replace(REFINING, stages=())).working_bytes
     with pytest.raises(InsufficientMemoryError, match="set refine to false"):
         planned(replace(REFINING, seq_len=128), headroom=left(round(least * 1.01)))
 

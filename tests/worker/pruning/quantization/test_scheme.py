@@ -14,10 +14,11 @@ from worker.pruning.methods.registry import get_scorer
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.packed_weights import QuantizedMatrix
 from worker.pruning.quantization.scheme import Quantization, Scheme
+from worker.pruning.sweep.quantization.quantizing import Quantizing, scheme_of
 from worker.pruning.sweep.recipe.check import check_recipe
 from worker.pruning.sweep.recipe.recipe import Recipe
 
-RECIPE = Recipe(get_scorer("wanda"), Unstructured(0.5), quantization=Quantization(4))
+RECIPE = Recipe(get_scorer("wanda"), Unstructured(0.5), stages=(Quantizing(Quantization(4)),))
 
 
 def widths(*numbers: int) -> list[tuple[str, int]]:
@@ -98,7 +99,7 @@ def test_layers_that_are_skipped_need_not_fit(tmp_path: Path) -> None:
     meta_model = opened(tmp_path / "model", MIXTURES["mixtral"])
     recipe = replace(RECIPE, skip=("*.experts.*",))
     check_recipe(recipe, meta_model)
-    assert recipe.scheme(meta_model) == Scheme(4, 32)
+    assert scheme_of(recipe, meta_model) == Scheme(4, 32)
 
 
 @pytest.mark.parametrize("family", ["gpt-neox", "phi3", "bloom", "falcon-new"])

@@ -13,8 +13,9 @@ from tests.worker.pruning.sweeps import CALIBRATION, sweep, tensors
 from worker.pruning.base.generators import run_to_end
 from worker.pruning.methods.patterns import Unstructured
 from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.structure.removal import Removal
 from worker.pruning.structure.smaller_model import SmallerModel
-from worker.pruning.sweep.recipe.recipe import Recipe, Removal
+from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.pruning.sweep.results import BlockResult
 
 CONFIGS = {**FAMILIES, **MIXTURES, **FUSED, **RECURRENT}

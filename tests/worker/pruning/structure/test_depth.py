@@ -14,6 +14,7 @@ from worker.pruning.base.errors import RatioError, UnsupportedModelError
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.refinement.settings import Refinement
 from worker.pruning.structure.depth import Depth
+from worker.pruning.sweep.refinement.refining import Refining
 
 THIRD = Depth(1 / 3)
 SHORTENED = (
@@ -119,7 +120,7 @@ def test_a_ratio_that_removes_no_block_or_all_is_refused_with_one_that_fits(
 def test_a_shorter_model_is_refined_where_blocks_stay(tmp_path: Path) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
     refinement = Refinement(steps=4, learning_rate=2e-3, tokens=32 * 16)
-    recipe = replace(removing(THIRD), refinement=refinement, correction=0.3)
+    recipe = replace(removing(THIRD), stages=(Refining(refinement),), correction=0.3)
     found = removed(dense, tmp_path, recipe)
     assert [block.refinement is None for block in found.blocks] == [
         block.is_dropped for block in found.blocks

@@ -22,7 +22,7 @@ from worker.pruning.structure.heads import Heads
 from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.structure.measures import Adapt, Pgp
 from worker.pruning.structure.neurons import Neurons
-from worker.pruning.sweep.recipe.recipe import Removal
+from worker.pruning.structure.removal import Removal
 
 _GATED = {
     "vocab_size": VOCABULARY,

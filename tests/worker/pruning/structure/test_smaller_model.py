@@ -26,8 +26,8 @@ from worker.pruning.structure.depth import Depth
 from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.structure.measures import Adapt, Measure, Pgp
 from worker.pruning.structure.neurons import Neurons
+from worker.pruning.structure.removal import Removal
 from worker.pruning.structure.units import ranges_of
-from worker.pruning.sweep.recipe.recipe import Removal
 
 RATIO = 0.2
 

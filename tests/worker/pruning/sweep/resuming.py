@@ -11,6 +11,7 @@ from tests.models import random_ids
 from tests.worker.work import kill_process
 from worker.evaluation.perplexity import token_loss
 from worker.pruning.base.durable_files import sha256
+from worker.pruning.binarization.binarizing import Binarizing
 from worker.pruning.binarization.settings import Binarization
 from worker.pruning.methods.allocation import OwlAllocation
 from worker.pruning.methods.matrix_allocation import MatrixAllocation
@@ -24,7 +25,9 @@ from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.structure.measures import Adapt, Pgp
 from worker.pruning.structure.neurons import Neurons
 from worker.pruning.sweep.pipeline import ModelPruner
+from worker.pruning.sweep.quantization.quantizing import Quantizing
 from worker.pruning.sweep.recipe.recipe import Recipe
+from worker.pruning.sweep.refinement.refining import Refining
 from worker.pruning.sweep.results import BlockResult, PruningResult
 
 BLOCKS = 3
@@ -35,7 +38,9 @@ CORRECTED = replace(SPARSEGPT, correction=0.3)
 OWL = Recipe(get_scorer("wanda"), Unstructured(0.5, "row"), allocation=OwlAllocation())
 MATRIX = replace(CORRECTED, allocation=MatrixAllocation())
 REFINED = replace(
-    HALF, correction=0.3, refinement=Refinement(steps=4, learning_rate=2e-3, tokens=32 * 16)
+    HALF,
+    correction=0.3,
+    stages=(Refining(Refinement(steps=4, learning_rate=2e-3, tokens=32 * 16)),),
 )
 DEPTH = Recipe(None, Unstructured(0.0), removal=Depth(1 / 3))
 NEURONS = Recipe(None, Unstructured(0.0), removal=Neurons(0.2), correction=0.3)
@@ -44,10 +49,12 @@ SHARES = Adapt(steps=3, windows=8, tokens=16)
 IN_PLACE = replace(NEURONS, removal=MeasuredUnits(0.3, SHARES, uniform=False))
 TRIALS = Pgp(steps=20, windows=4, tokens=16, scored=8)
 PGP = replace(NEURONS, removal=MeasuredUnits(0.3, TRIALS))
-QUANTIZED = replace(HALF, quantization=Quantization(4))
-REFINED_QUANTIZED = replace(REFINED, quantization=Quantization(8, 8, "minmax"))
+QUANTIZED = replace(HALF, stages=(Quantizing(Quantization(4)),))
+REFINED_QUANTIZED = replace(
+    REFINED, stages=(*REFINED.stages, Quantizing(Quantization(8, 8, "minmax")))
+)
 BITS = Binarization(4, 2, 6, 16, 0.1)
-BINARIZED = Recipe(None, BITS.pattern, binarization=BITS)
+BINARIZED = Recipe(None, BITS.pattern, own=Binarizing(BITS))
 
 
 @dataclass(frozen=True)

@@ -29,13 +29,16 @@ from worker.pruning.structure.heads import Heads
 from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.structure.measures import Adapt, Pgp
 from worker.pruning.structure.neurons import Neurons
+from worker.pruning.structure.removal import Removal
 from worker.pruning.sweep.pipeline import ModelPruner
 from worker.pruning.sweep.recipe.check import check_recipe
-from worker.pruning.sweep.recipe.recipe import Recipe, Removal
+from worker.pruning.sweep.recipe.recipe import Recipe
+from worker.pruning.sweep.refinement.refining import Refining
 from worker.pruning.sweep.results import BlockResult
 
 WANDA = Recipe(get_scorer("wanda"), Unstructured(0.6, "row"))
-REFINED = replace(WANDA, refinement=Refinement(steps=6, learning_rate=2e-3, tokens=32 * 16))
+REFINEMENT = Refinement(steps=6, learning_rate=2e-3, tokens=32 * 16)
+REFINED = replace(WANDA, stages=(Refining(REFINEMENT),))
 NONE = Recipe(None, Unstructured(0.0))
 RECIPES = {
     "zpruner": Recipe(get_scorer("zpruner"), Unstructured(0.6)),
@@ -130,8 +133,11 @@ def test_removed_units_and_blocks_stay_removed(
 
 
 def test_the_steps_of_a_refinement_are_divided_and_its_windows_go_on() -> None:
-    steps = [recipe_at(REFINED, Increment(number, 4)).refinement for number in range(1, 5)]
-    assert [(one.first_step, one.steps) for one in steps if one] == [(0, 1), (1, 2), (3, 1), (4, 2)]
+    parts = [recipe_at(REFINED, Increment(number, 4)).stages for number in range(1, 5)]
+    divided = [(0, 1), (1, 2), (3, 1), (4, 2)]
+    assert parts == [
+        (Refining(replace(REFINEMENT, first_step=first, steps=steps)),) for first, steps in divided
+    ]
 
 
 def test_a_refinement_aims_at_the_dense_block(dense: Path, tmp_path: Path) -> None:

@@ -18,13 +18,16 @@ from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.quantization.scheme import Quantization
 from worker.pruning.refinement.settings import Refinement
 from worker.pruning.sweep.pipeline import ModelPruner
+from worker.pruning.sweep.quantization.quantizing import Quantizing
 from worker.pruning.sweep.recipe.recipe import Recipe
+from worker.pruning.sweep.refinement.refining import Refining
 
 FOUR, EIGHT = Quantization(4), Quantization(8)
 PLAIN = Recipe(get_scorer("wanda"), Unstructured(0.5))
-QUANTIZED = replace(PLAIN, quantization=FOUR)
-NOTHING = Recipe(None, Unstructured(0.0), quantization=FOUR)
+QUANTIZED = replace(PLAIN, stages=(Quantizing(FOUR),))
+NOTHING = Recipe(None, Unstructured(0.0), stages=(Quantizing(FOUR),))
 REFINEMENT = Refinement(steps=4, learning_rate=2e-3, tokens=32 * 16)
+TRAINED = replace(PLAIN, stages=(Refining(REFINEMENT), Quantizing(FOUR)))
 CONFIGS = {**FAMILIES, **FUSED, **RECURRENT}
 
 
@@ -39,11 +42,11 @@ def weights(folder: Path) -> dict[str, Tensor]:
     [
         ("llama", QUANTIZED),
         ("llama", replace(QUANTIZED, propagation="reference")),
-        ("llama", replace(QUANTIZED, quantization=replace(EIGHT, group_size=8))),
+        ("llama", replace(QUANTIZED, stages=(Quantizing(replace(EIGHT, group_size=8)),))),
         ("llama", replace(QUANTIZED, pattern=NofM(2, 4))),
         ("llama", replace(QUANTIZED, solver=get_solver("sparsegpt"), correction=0.3)),
-        ("llama", replace(QUANTIZED, refinement=REFINEMENT, correction=0.3)),
-        ("llama", replace(QUANTIZED, refinement=REFINEMENT, propagation="reference")),
+        ("llama", replace(TRAINED, correction=0.3)),
+        ("llama", replace(TRAINED, propagation="reference")),
         ("gemma3-hybrid", QUANTIZED),
         ("opt-projected", QUANTIZED),
         ("phi3", QUANTIZED),
@@ -55,7 +58,7 @@ def test_zeros_stay_zeros_and_other_weights_change_little(
     tmp_path: Path, family: str, recipe: Recipe
 ) -> None:
     dense = write_model(tmp_path / "dense", CONFIGS[family])
-    sweep(dense, tmp_path / "pruned", replace(recipe, quantization=None))
+    sweep(dense, tmp_path / "pruned", replace(recipe, stages=recipe.stages[:-1]))
     reports, result = sweep(dense, tmp_path / "out", recipe)
 
     before, after = weights(tmp_path / "pruned"), weights(tmp_path / "out")
@@ -116,7 +119,7 @@ def test_fewer_bits_lose_more(tmp_path: Path) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
     errors = {}
     for bits in (4, 8):
-        recipe = replace(NOTHING, quantization=Quantization(bits))
+        recipe = replace(NOTHING, stages=(Quantizing(Quantization(bits)),))
         reports, _ = sweep(dense, tmp_path / f"{bits}", recipe)
         errors[bits] = reports[-1].output_error or 0.0
     assert 0 < errors[8] < errors[4] / 4

@@ -17,12 +17,14 @@ from worker.pruning.methods.solvers.solver import Solver
 from worker.pruning.planning.workload import Propagation
 from worker.pruning.refinement.settings import Refinement
 from worker.pruning.sweep.recipe.recipe import Recipe
+from worker.pruning.sweep.refinement.refining import Refining
 from worker.pruning.sweep.results import BlockResult
 
 CONFIGS = {**FAMILIES, **MIXTURES, **RECURRENT}
 REFINEMENT = Refinement(steps=6, learning_rate=2e-3, tokens=32 * 16)
 PLAIN = Recipe(get_scorer("wanda"), Unstructured(0.5))
-REFINED = replace(PLAIN, refinement=REFINEMENT)
+DEFAULT = Refining(Refinement())
+REFINED = replace(PLAIN, stages=(Refining(REFINEMENT),))
 
 
 def losses(reports: list[BlockResult]) -> list[tuple[float, float]]:
@@ -47,7 +49,7 @@ def first_block(folder: Path) -> dict[str, Tensor]:
         ("llama", replace(REFINED, correction=0.3)),
         ("llama", replace(REFINED, solver=get_solver("sparsegpt"), correction=0.3)),
         ("llama", replace(REFINED, propagation="reference")),
-        ("qwen3", replace(REFINED, refinement=replace(REFINEMENT, scope="half"))),
+        ("qwen3", replace(REFINED, stages=(Refining(replace(REFINEMENT, scope="half")),))),
         ("gpt2-conv1d", REFINED),
         ("gpt-oss-interleaved", REFINED),
         ("jetmoe-modules", replace(REFINED, solver=get_solver("sparsegpt"), correction=0.3)),
@@ -58,7 +60,7 @@ def test_zeros_stay_where_they_are_and_the_held_out_loss_falls(
     tmp_path: Path, family: str, recipe: Recipe
 ) -> None:
     dense = write_model(tmp_path / "dense", CONFIGS[family])
-    sweep(dense, tmp_path / "plain", replace(recipe, refinement=None))
+    sweep(dense, tmp_path / "plain", replace(recipe, stages=()))
     reports, _ = sweep(dense, tmp_path / "refined", recipe)
 
     found = losses(reports)
@@ -81,7 +83,7 @@ def test_no_step_gives_the_bytes_of_a_sweep_without_refinement(
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
     plain = replace(PLAIN, solver=get_solver("sparsegpt"), correction=0.3, propagation=propagation)
     sweep(dense, tmp_path / "plain", plain)
-    none = replace(plain, refinement=replace(REFINEMENT, steps=0))
+    none = replace(plain, stages=(Refining(replace(REFINEMENT, steps=0)),))
     reports, _ = sweep(dense, tmp_path / "none", none)
     assert shards(tmp_path / "plain") == shards(tmp_path / "none")
     assert all(before == after > 0 for before, after in losses(reports))
@@ -101,7 +103,8 @@ def test_long_windows_are_trained_on_by_their_first_tokens(
 def test_the_seed_decides_the_bytes(tmp_path: Path) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
     for out, seed in (("one", 0), ("again", 0), ("other", 1)):
-        sweep(dense, tmp_path / out, replace(REFINED, refinement=replace(REFINEMENT, seed=seed)))
+        seeded = Refining(replace(REFINEMENT, seed=seed))
+        sweep(dense, tmp_path / out, replace(REFINED, stages=(seeded,)))
     one, again, other = (shards(tmp_path / out) for out in ("one", "again", "other"))
     assert one == again != other
 
@@ -120,7 +123,7 @@ def test_skipped_layers_and_norms_that_are_not_trained_keep_every_bit(tmp_path: 
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
     spared = replace(REFINED, skip=("*.o_proj", "model.layers.0.*"))
     sweep(dense, tmp_path / "norms", spared)
-    spared = replace(spared, refinement=replace(REFINEMENT, norms=False))
+    spared = replace(spared, stages=(Refining(replace(REFINEMENT, norms=False)),))
     sweep(dense, tmp_path / "bare", spared)
     before, norms, bare = (tensors(tmp_path / name) for name in ("dense", "norms", "bare"))
     for name, old in before.items():
@@ -171,7 +174,7 @@ def test_correction_aims_at_the_dense_model(tmp_path: Path) -> None:
     errors = []
     for share in (0.0, 1.0):
         refinement = replace(REFINEMENT, steps=20, tokens=None)
-        recipe = replace(REFINED, correction=share, refinement=refinement)
+        recipe = replace(REFINED, correction=share, stages=(Refining(refinement),))
         reports, _ = sweep(dense, tmp_path / f"{share}", recipe, evaluation=CALIBRATION)
         errors.append(reports[-1].output_error or 0.0)
     assert 0 < errors[1] < errors[0]
@@ -179,7 +182,7 @@ def test_correction_aims_at_the_dense_model(tmp_path: Path) -> None:
 
 def test_a_model_that_is_not_pruned_has_nothing_to_learn(tmp_path: Path) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
-    unpruned = Recipe(None, Unstructured(0.0), refinement=REFINEMENT)
+    unpruned = Recipe(None, Unstructured(0.0), stages=(Refining(REFINEMENT),))
     reports, _ = sweep(dense, tmp_path / "out", unpruned)
     assert losses(reports) == [(0.0, 0.0)] * 3
     before, after = tensors(dense), tensors(tmp_path / "out")
@@ -189,5 +192,10 @@ def test_a_model_that_is_not_pruned_has_nothing_to_learn(tmp_path: Path) -> None
 def test_too_few_windows_are_refused_before_any_work(tmp_path: Path) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
     with pytest.raises(RefinementError, match="set samples to 8 or more"):
-        sweep(dense, tmp_path / "out", replace(PLAIN, refinement=Refinement()), random_ids(7, 16))
+        sweep(
+            dense,
+            tmp_path / "out",
+            replace(PLAIN, stages=(Refining(Refinement()),)),
+            random_ids(7, 16),
+        )
     assert not list((tmp_path / "out").iterdir())

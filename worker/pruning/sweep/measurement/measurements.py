@@ -15,7 +15,6 @@ from worker.pruning.model.head_loss import TokenLoss
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.workload import Setting
 from worker.pruning.stats.gradient_norms import GradientNorms
-from worker.pruning.structure.depth import Depth
 from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.structure.mlp_channels import channels_of
 from worker.pruning.structure.neurons import Neurons
@@ -160,7 +159,7 @@ class Measurements:
 
     def _dropped(self, measured: Sequence[Any]) -> Sequence[int]:
         """Return the indices of the blocks that are removed as a whole."""
-        if not isinstance(removal := self.recipe.removal, Depth):
+        if (removal := self.recipe.removal) is None or not removal.drops_blocks:
             return ()
         dropped = removal.chosen(self.meta_model, measured)
         removal.fields(self.meta_model, dropped)  # raises an error if no config describes the rest

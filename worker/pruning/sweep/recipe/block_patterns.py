@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from worker.pruning.binarization.kept_of_blocks import kept_of_blocks
-from worker.pruning.binarization.settings import GROUP
 from worker.pruning.methods.allocation import BlockSparsities
-from worker.pruning.methods.patterns import BlockPattern, NofM, Unstructured
+from worker.pruning.methods.patterns import BlockPattern, Unstructured
 from worker.pruning.sweep.recipe.recipe import Recipe
 
 
@@ -28,9 +26,8 @@ def block_patterns(recipe: Recipe, measured: Sequence[Any]) -> tuple[BlockPatter
 
 def _final_patterns(recipe: Recipe, measured: Sequence[Any]) -> tuple[BlockPattern, ...]:
     """Return the pattern of each block after the last increment."""
-    if recipe.varied_binarization is not None:
-        kept = kept_of_blocks(recipe.varied_binarization, measured)
-        return tuple(BlockPattern(NofM(count, GROUP)) for count in kept)
+    if recipe.own is not None:
+        return recipe.own.patterns(measured)
     allocation, pattern = recipe.allocation, recipe.pattern
     if isinstance(allocation, str) or not isinstance(pattern, Unstructured):
         return (BlockPattern(pattern),) * len(measured)

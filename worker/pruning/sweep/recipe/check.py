@@ -5,18 +5,14 @@ from fnmatch import fnmatchcase
 from math import ceil
 
 from worker.pruning.base.errors import (
-    BinarizationError,
     PatternError,
-    QuantizationError,
     SkipError,
     SparsityError,
 )
-from worker.pruning.binarization.settings import GROUP
 from worker.pruning.methods.allocation import BlockSparsities
 from worker.pruning.methods.patterns import NofM, Unstructured
 from worker.pruning.model.linear_layers import LinearLayer, linear_layers
 from worker.pruning.model.meta_model import MetaModel
-from worker.pruning.rotation.structure import rotatable
 from worker.pruning.sweep.recipe.recipe import Recipe
 
 
@@ -24,35 +20,30 @@ def check_recipe(recipe: Recipe, meta_model: MetaModel) -> None:
     """Check that the recipe fits the model.
 
     Raises:
-        PatternError, BinarizationError: the rows of a layer do not split into groups.
-        QuantizationError: a layer cannot be quantised.
+        PatternError: the rows of a layer do not split into groups.
+        PruningError: a stage, or what prunes in place of a score, does not fit the model.
         SkipError: a glob matches no part of the model, or no layer is left to prune.
         AllocationError: the number of given sparsities is not the number of blocks.
         SparsityError: no weight would be dropped.
         IncrementsError: an increment would drop no weight.
         UnsupportedModelError, RatioError: as `Recipe.reduction`.
-        RotationError: the model should be rotated and cannot be.
     """
     recipe.reduction(meta_model)
-    if recipe.rotates:
-        rotatable(meta_model)
     if isinstance(recipe.allocation, BlockSparsities):
         recipe.allocation.sparsities(len(meta_model.blocks))
-    _check_globs(recipe.skip, meta_model)
+    check_globs(recipe.skip, meta_model)
     _check_layers(recipe, recipe.all_layers(meta_model))
-    if recipe.quantization is not None:
-        _check_globs(recipe.quantization.skip, meta_model)
-        if not recipe.all_rounded_layers(meta_model):
-            skipped = ", ".join(recipe.quantization.skip)
-            raise QuantizationError(
-                f"its skip {skipped} leaves no layer to quantise",
-                "skip fewer, or leave quantize out",
-            )
-    recipe.scheme(meta_model)
+    model = recipe.staged(meta_model)
+    for stage in recipe.stages:
+        stage.check(model)
 
 
-def _check_globs(globs: Sequence[str], meta_model: MetaModel) -> None:
-    """Refuse a glob that matches no part of the model: most likely it is misspelt."""
+def check_globs(globs: Sequence[str], meta_model: MetaModel) -> None:
+    """Check that each glob matches a part of the model: most likely, one that does not is misspelt.
+
+    Raises:
+        SkipError: one does not.
+    """
     if not globs:
         return
     names = [name for name, _ in meta_model.model.named_modules() if name]
@@ -81,11 +72,11 @@ def _check_layers(recipe: Recipe, layers: Sequence[tuple[str, LinearLayer]]) -> 
 
 def _check_groups(recipe: Recipe, pattern: NofM, name: str, inputs: int) -> None:
     """Check that the rows of a layer, of ``inputs`` weights, split into the pattern's groups."""
+    if recipe.own is not None:
+        recipe.own.check_rows(name, inputs)
     if inputs % pattern.m == 0:
         return
     rows = f"{name} has rows of {inputs} weights, which do not split into groups of"
-    if recipe.binarization is not None:
-        raise BinarizationError(f"{rows} {GROUP}", "skip it, or leave binarize out")
     raise PatternError(f"{rows} {pattern.m}", "skip it, or choose another pattern")
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from worker.pruning.methods.allocation import BlockSparsities, MatrixScores
 from worker.pruning.methods.patterns import Unstructured
-from worker.pruning.structure.depth import Depth
 from worker.pruning.sweep.recipe.recipe import Recipe
 
 
@@ -29,7 +28,7 @@ class Measurement:
 
 def needed_measurement(recipe: Recipe) -> Measurement | None:
     """Return the measurement that the recipe needs; None if it needs none."""
-    if isinstance(recipe.removal, Depth) or recipe.varied_binarization is not None:
+    if recipe.measures_blocks:
         return Measurement(None, ["distance"])
     allocation, pattern = recipe.allocation, recipe.pattern
     if isinstance(allocation, str | BlockSparsities) or not isinstance(pattern, Unstructured):

@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from torch import nn
 
 from worker.pruning.base.increments import AT_ONCE, Increment
-from worker.pruning.binarization.settings import Binarization
 from worker.pruning.methods.allocation import BlockSparsities, MeasuredAllocation
 from worker.pruning.methods.patterns import BlockPattern, Pattern
 from worker.pruning.methods.scorers import Scorer
@@ -26,16 +25,12 @@ from worker.pruning.methods.units import Repairing
 from worker.pruning.model.linear_layers import LinearLayer, linear_layers
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.workload import Propagation
-from worker.pruning.quantization.layers import check_layers
-from worker.pruning.quantization.scheme import Quantization, Scheme
-from worker.pruning.refinement.settings import Refinement
-from worker.pruning.structure.depth import Depth
-from worker.pruning.structure.heads import Heads
-from worker.pruning.structure.measured_units import MeasuredUnits
-from worker.pruning.structure.neurons import Neurons
 from worker.pruning.structure.reduction import Reduction
+from worker.pruning.structure.removal import Removal
+from worker.pruning.sweep.recipe.own_pruning import OwnPruning
+from worker.pruning.sweep.recipe.stage import StagedModel, SweepStage
 
-Removal = Neurons | Heads | Depth | MeasuredUnits
+S = TypeVar("S", bound=SweepStage)
 Allocation = Literal["uniform"] | BlockSparsities | MeasuredAllocation
 
 
@@ -56,26 +51,23 @@ class Recipe:
             according to measurements of the dense model. `BlockSparsities` give each block its own
             sparsity instead of the pattern's. With an N:M pattern, the allocation has no effect.
         skip: globs of layers not to prune, such as ``*.o_proj`` or ``model.layers.0.*``.
-        correction: c, from 0 to 1, in the target of a solver or a refinement: (1 - c) times the
+        correction: c, from 0 to 1, in the target of a solver or a stage: (1 - c) times the
             dense weights' outputs for the pruned model's inputs, plus c times their outputs for the
             dense model's inputs.
         damping: how strongly a solver keeps the kept weights close to their dense values; None for
             the solver's default.
         swaps: how weights are swapped in a mask that was chosen by score; None for no swaps. Cannot
             be combined with a solver.
-        refinement: how each block is trained after it has been pruned; None for no training.
         removal: which units or blocks are removed, in place of weights; None for none. Cannot be
-            combined with a scorer, a solver, globs of layers to skip, or a quantisation.
-        quantization: how the pruned layers are quantised, block by block after the refinement; None
-            for no quantisation.
-        binarization: how the layers are pruned and binarised, in place of a scorer and a solver;
-            the pattern is then its own. None for no binarisation.
-        rotates: whether the sweep gets the model rotated; it does not rotate the model itself.
+            combined with a scorer, a solver, or globs of layers to skip.
+        own: what prunes the layers in place of a scorer, a solver and an allocation; the pattern is
+            then its own. None for nothing.
+        stages: what else is done to the blocks after they are pruned, in this order.
         increment: which part of the pruning is made. The pattern and the allocation are those that
             the last increment reaches.
 
     Raises:
-        ValueError: both a solver and swaps are given, or both a removal and a quantisation.
+        ValueError: both a solver and swaps are given, or a stage cannot follow the removal.
     """
 
     scorer: Scorer | None
@@ -87,30 +79,27 @@ class Recipe:
     correction: float = 0.0
     damping: float | None = None
     swaps: Swaps | None = None
-    refinement: Refinement | None = None
     removal: Removal | None = None
-    quantization: Quantization | None = None
-    binarization: Binarization | None = None
-    rotates: bool = False
+    own: OwnPruning | None = None
+    stages: tuple[SweepStage, ...] = ()
     increment: Increment = AT_ONCE
 
     def __post_init__(self) -> None:
         if self.solver is not None and self.swaps is not None:
             raise ValueError("a solver repairs one mask, so swaps cannot be combined with it")
-        if self.removal is not None and self.quantization is not None:
-            raise ValueError("removed units are zeros in a sweep, which are not quantised")
+        if self.removal is not None and not all(stage.goes_with_removal for stage in self.stages):
+            raise ValueError("removed units are zeros in a sweep, which a stage would not keep")
 
     @property
     def prunes(self) -> bool:
         """Whether weights are pruned."""
-        choosing = (self.scorer, self.solver, self.binarization)
+        choosing = (self.scorer, self.solver, self.own)
         return any(choice is not None for choice in choosing)
 
     @property
     def is_calibrated(self) -> bool:
         """Whether the calibration windows run through the model."""
-        changes = (self.removal, self.refinement, self.quantization)
-        return self.prunes or any(change is not None for change in changes)
+        return self.prunes or self.removal is not None or bool(self.stages)
 
     @property
     def takes_gradients(self) -> bool:
@@ -120,14 +109,12 @@ class Recipe:
     @property
     def repairs_units(self) -> bool:
         """Whether the layers that read units are repaired when some of these are removed."""
-        repairing = Neurons | Heads | MeasuredUnits
-        return isinstance(self.removal, repairing) and self.removal.repairs
+        return self.removal is not None and self.removal.repairs
 
     @property
     def is_cut(self) -> bool:
         """Whether the result is smaller than the model, because what is removed is cut out."""
-        in_place = isinstance(self.removal, MeasuredUnits) and not self.removal.uniform
-        return self.removal is not None and not in_place
+        return self.removal is not None and not self.removal.is_in_place
 
     @property
     def repairing(self) -> Repairing | None:
@@ -140,7 +127,7 @@ class Recipe:
     @property
     def spared_windows(self) -> int:
         """How many of the calibration windows, the last ones, are of a second text."""
-        return self.removal.spared_windows if isinstance(self.removal, Neurons) else 0
+        return 0 if self.removal is None else self.removal.spared_windows
 
     @property
     def is_corrected(self) -> bool:
@@ -150,19 +137,22 @@ class Recipe:
     @property
     def follows_dense(self) -> bool:
         """Whether the calibration windows run through the dense model too, for any purpose."""
-        return self.is_corrected or (self.refinement is not None and self.correction > 0)
+        follows = any(stage.follows_dense for stage in self.stages)
+        return self.is_corrected or (follows and self.correction > 0)
 
     @property
-    def varied_binarization(self) -> Binarization | None:
-        """The binarisation if blocks may keep different numbers of weights, else None."""
-        binarization = self.binarization
-        return None if binarization is None or binarization.is_uniform else binarization
+    def measures_blocks(self) -> bool:
+        """Whether how much each block changes the hidden state is measured first."""
+        drops = self.removal is not None and self.removal.drops_blocks
+        return drops or (self.own is not None and self.own.measures_blocks)
 
     def strategy(self, pattern: Pattern) -> Strategy[Any]:
         """Return the strategy that prunes a matrix to this pattern.
 
         If the recipe prunes nothing, the strategy keeps the matrix as it is.
         """
+        if self.own is not None:
+            return self.own.strategy(pattern)
         selection = self._selection(pattern)
         if self.solver is None:
             if self.scorer is None:
@@ -188,12 +178,10 @@ class Recipe:
         """
         if self.removal is not None:
             return [units.reader for units in self.removal.units(block, meta_model.config)]
-        return self.trained_layers(meta_model, index, block)
+        return self.kept_layers(meta_model, index, block)
 
-    def trained_layers(
-        self, meta_model: MetaModel, index: int, block: nn.Module
-    ) -> list[LinearLayer]:
-        """Return the layers of a block that a refinement trains: all that are not skipped."""
+    def kept_layers(self, meta_model: MetaModel, index: int, block: nn.Module) -> list[LinearLayer]:
+        """Return the layers of a block that are not skipped, which stages may change."""
         name = meta_model.block_name(index)
         return [layer for layer in linear_layers(block) if self._prunes(f"{name}.{layer.name}")]
 
@@ -219,36 +207,13 @@ class Recipe:
             for layer in self.layers(meta_model, index, block)
         ]
 
-    def rounded_layers(
-        self, meta_model: MetaModel, index: int, block: nn.Module
-    ) -> list[LinearLayer]:
-        """Return the layers of a block that are quantised: those of `layers`, some left out."""
-        if (quantization := self.quantization) is None:
-            return []
-        name, layers = meta_model.block_name(index), self.layers(meta_model, index, block)
-        return [layer for layer in layers if quantization.rounds(f"{name}.{layer.name}")]
+    def staged(self, meta_model: MetaModel) -> StagedModel:
+        """Return the model as the stages see it."""
+        return StagedModel(meta_model, self.kept_layers, self.correction)
 
-    def all_rounded_layers(self, meta_model: MetaModel) -> list[tuple[str, LinearLayer]]:
-        """Return the quantised layers of all blocks, each with the name of its block."""
-        return [
-            (meta_model.block_name(index), layer)
-            for index, block in enumerate(meta_model.blocks)
-            for layer in self.rounded_layers(meta_model, index, block)
-        ]
-
-    def scheme(self, meta_model: MetaModel) -> Scheme | None:
-        """Return how the model's matrices are quantised; None without quantisation.
-
-        Raises:
-            QuantizationError: a layer cannot be quantised.
-        """
-        if self.quantization is None:
-            return None
-        layers = self.all_rounded_layers(meta_model)
-        check_layers(layers, meta_model.weights)
-        return self.quantization.scheme(
-            (f"{name}.{layer.name}", layer.inputs) for name, layer in layers
-        )
+    def stage(self, kind: type[S]) -> S | None:
+        """Return the recipe's stage of this kind; None if it has none."""
+        return next((stage for stage in self.stages if isinstance(stage, kind)), None)
 
     def _selection(self, pattern: Pattern) -> Selection:
         """Return the pattern, wrapped if it has to drop as many weights as published code.

@@ -7,8 +7,8 @@ import torch
 from worker.pruning.model.block_inputs import BlockInputs
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.structure.coupling import check_independent
-from worker.pruning.structure.depth import Depth, block_kind
-from worker.pruning.sweep.recipe.recipe import Removal
+from worker.pruning.structure.depth import block_kind
+from worker.pruning.structure.removal import Removal
 
 
 def check_removal(meta_model: MetaModel, block_inputs: BlockInputs, removal: Removal) -> None:
@@ -27,7 +27,7 @@ def check_removal(meta_model: MetaModel, block_inputs: BlockInputs, removal: Rem
     for index, block in enumerate(meta_model.blocks):
         kinds.setdefault(block_kind(block), []).append(index)
     for first, *others in kinds.values():
-        if not isinstance(removal, Depth):
+        if not removal.drops_blocks:
             _check_units(meta_model, block_inputs, removal, first)
         elif others:  # the only block of a kind stays
             _check_block(meta_model, block_inputs, first)

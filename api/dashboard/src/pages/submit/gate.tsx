@@ -11,7 +11,13 @@ interface Props {
   change: (text: string) => void;
 }
 
-const LARGER_IS_BETTER = new Set(["reduction", "sparsity", "coverage", "zeros", "ranking.pruned_ranker"]);
+const LARGER_IS_BETTER = new Set([
+  "reduction",
+  "sparsity",
+  "coverage",
+  "zeros",
+  "ranking.pruned_ranker",
+]);
 
 /** A line for each bound of a gate. */
 export function GateField({ metrics, text, help, problem, change }: Props) {

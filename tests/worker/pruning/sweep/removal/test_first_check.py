@@ -18,8 +18,9 @@ from worker.pruning.structure.depth import Depth
 from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.structure.measures import Pgp
 from worker.pruning.structure.neurons import Neurons
+from worker.pruning.structure.removal import Removal
 from worker.pruning.sweep.pipeline import ModelPruner, SweepStep
-from worker.pruning.sweep.recipe.recipe import Recipe, Removal
+from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.pruning.sweep.removal.first_check import check_removal
 
 COUPLED = "over all channels"

@@ -14,6 +14,7 @@ from worker.pruning.refinement.settings import Refinement
 from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.structure.measures import Adapt, Measure, Pgp
 from worker.pruning.sweep.recipe.recipe import Recipe
+from worker.pruning.sweep.refinement.refining import Refining
 from worker.pruning.sweep.results import BlockResult
 
 ADAPT = Adapt(steps=3, windows=8, tokens=16)
@@ -96,7 +97,9 @@ def test_refinement_keeps_units_in_place_zero(tmp_path: Path) -> None:
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
     recipe = recipe_of(ADAPT, uniform=False)
     plain, _ = sweep(dense, tmp_path / "plain", recipe, CALIBRATION)
-    trained = replace(recipe, refinement=Refinement(steps=4, learning_rate=2e-3, tokens=16 * 16))
+    trained = replace(
+        recipe, stages=(Refining(Refinement(steps=4, learning_rate=2e-3, tokens=16 * 16)),)
+    )
     refined, _ = sweep(dense, tmp_path / "refined", trained, CALIBRATION)
     assert [block.removed for block in refined] == [block.removed for block in plain]
     assert [block.zeros for block in refined] == [block.zeros for block in plain]

@@ -15,6 +15,7 @@ from worker.pruning.planning.workload import Propagation
 from worker.pruning.refinement.settings import Refinement
 from worker.pruning.structure.neurons import Neurons
 from worker.pruning.sweep.recipe.recipe import Recipe
+from worker.pruning.sweep.refinement.refining import Refining
 from worker.pruning.sweep.results import BlockResult
 
 FIRST, SECOND = random_ids(21, 16, seed=1), random_ids(13, 16, seed=5) // 8
@@ -72,7 +73,7 @@ def test_blocks_are_repaired_corrected_and_refined_on_both_texts(
 ) -> None:
     dense = write_model(tmp_path / "dense", {**FAMILIES, **MIXTURES}[family])
     refinement = Refinement(steps=4, learning_rate=2e-3)
-    recipe = replace(RECIPE, correction=0.3, refinement=refinement)
+    recipe = replace(RECIPE, correction=0.3, stages=(Refining(refinement),))
     blocks, _ = sweep(dense, tmp_path / "out", recipe, BOTH)
     found = [block.refinement for block in blocks]
     assert all(one is not None and one.held_out_after <= one.held_out_before for one in found)

@@ -14,6 +14,7 @@ from worker.pruning.planning.workload import Propagation
 from worker.pruning.refinement.settings import Refinement
 from worker.pruning.structure.neurons import Neurons
 from worker.pruning.sweep.recipe.recipe import Recipe
+from worker.pruning.sweep.refinement.refining import Refining
 from worker.pruning.sweep.results import BlockResult
 
 RATIO = 0.2
@@ -92,7 +93,7 @@ def test_refinement_trains_all_layers_and_keeps_the_removed_channels_zero(tmp_pa
     dense = write_model(tmp_path / "dense", FAMILIES["llama"])
     refinement = Refinement(steps=6, learning_rate=2e-3, tokens=32 * 16)
     sweep(dense, tmp_path / "plain", PLAIN)
-    blocks, _ = sweep(dense, tmp_path / "refined", replace(PLAIN, refinement=refinement))
+    blocks, _ = sweep(dense, tmp_path / "refined", replace(PLAIN, stages=(Refining(refinement),)))
     plain, refined = tensors(tmp_path / "plain"), tensors(tmp_path / "refined")
     for layer, zeros in (("self_attn.q", 0), ("mlp.gate", 512), ("mlp.up", 512), ("mlp.down", 512)):
         keys = [f"{block.name}.{layer}_proj.weight" for block in blocks]

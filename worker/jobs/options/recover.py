@@ -1,0 +1,14 @@
+"""The recovery that a job asks for."""
+
+from db.spec.prune_spec import PruneSpec
+from worker.recovery.settings import Recovery
+
+
+def recovery_of(spec: PruneSpec) -> Recovery | None:
+    """Return the settings of the recovery; None if the job has none."""
+    if (settings := spec.recover) is None:
+        return None
+    rounds = spec.quantize is not None and settings.kind == "masked"
+    return Recovery(
+        settings.kind, settings.tokens, settings.lr, settings.kl, settings.temperature, rounds
+    )

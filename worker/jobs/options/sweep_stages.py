@@ -1,0 +1,23 @@
+"""What prunes a job's model in place of a score, and the stages of its sweep, in their order."""
+
+from collections.abc import Callable
+
+from db.spec.prune_spec import PruneSpec
+from worker.jobs.options.binarize import binarizing
+from worker.jobs.options.quantize import quantizing
+from worker.jobs.options.refine import refining
+from worker.jobs.options.rotate import rotating
+from worker.pruning.sweep.recipe.own_pruning import OwnPruning
+from worker.pruning.sweep.recipe.stage import SweepStage
+
+_STAGES: tuple[Callable[[PruneSpec], SweepStage | None], ...] = (rotating, refining, quantizing)
+_OWN: tuple[Callable[[PruneSpec], OwnPruning | None], ...] = (binarizing,)
+
+
+def own_pruning(spec: PruneSpec) -> OwnPruning | None:
+    return next(filter(None, (own_of(spec) for own_of in _OWN)), None)
+
+
+def sweep_stages(spec: PruneSpec) -> tuple[SweepStage, ...]:
+    stages = (stage_of(spec) for stage_of in _STAGES)
+    return tuple(stage for stage in stages if stage is not None)

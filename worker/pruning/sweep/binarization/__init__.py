@@ -1,1 +1,0 @@
-"""Binarising a block within a sweep."""

@@ -1,0 +1,1 @@
+"""Quantising a block within a sweep."""

@@ -1,0 +1,113 @@
+"""The interface of a stage: one option of a sweep."""
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar, NamedTuple, Self
+
+from torch import nn
+
+from worker.pruning.base.increments import Increment
+from worker.pruning.base.stage_progress import StageProgress
+from worker.pruning.calibration.calibrated_block import CalibratedBlock, Calibration
+from worker.pruning.model.linear_layers import LinearLayer
+from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.model.packed_weights import QuantizedMatrix
+from worker.pruning.planning.stage_work import StageWork
+
+
+class BlockLayers(NamedTuple):
+    """A block with its name in the model, and those of its linear layers that may be changed."""
+
+    name: str
+    block: nn.Module
+    layers: list[LinearLayer]
+
+
+@dataclass(frozen=True)
+class StagedModel:
+    """A model, and what its stages share.
+
+    Attributes:
+        meta_model: the model.
+        layers: returns the layers of a block that stages may change.
+        correction: as in `Recipe`.
+    """
+
+    meta_model: MetaModel
+    layers: Callable[[MetaModel, int, nn.Module], list[LinearLayer]]
+    correction: float
+
+    @cached_property
+    def blocks(self) -> Sequence[BlockLayers]:
+        """The blocks, with the layers that stages may change."""
+        model = self.meta_model
+        return [
+            BlockLayers(model.block_name(index), block, self.layers(model, index, block))
+            for index, block in enumerate(model.blocks)
+        ]
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What a stage has done to a block.
+
+    Attributes:
+        fields: its fields of `BlockResult`.
+        packed: matrices to write in place of the parameters of the same names.
+    """
+
+    fields: Mapping[str, Any]
+    packed: Mapping[str, QuantizedMatrix] = field(default_factory=dict)
+
+
+class BlockStage:
+    """A stage at work in a sweep, after the layers of a block are pruned.
+
+    Attributes:
+        takes_targets: whether it takes the outputs of the dense block for the calibration windows.
+    """
+
+    takes_targets: ClassVar[bool] = False
+
+    def embed(self) -> None:
+        """Prepare its forwards; the model's embeddings are loaded."""
+
+    def run(
+        self, pruned: CalibratedBlock, layers: Sequence[LinearLayer], *, advances: bool
+    ) -> Generator[StageProgress, None, StageResult]:
+        """Change a pruned block; if ``advances``, replace its inputs by its outputs.
+
+        Yields:
+            The progress, at points where the sweep may stop.
+        """
+        raise NotImplementedError
+
+
+class SweepStage:
+    """One option of a sweep: what it asks of a model, what it needs, and what it does to blocks.
+
+    Every method has a default, for a stage that has nothing to do there.
+
+    Attributes:
+        goes_with_removal: whether units may be removed before it.
+        follows_dense: whether a correction has it follow the dense model, too.
+    """
+
+    goes_with_removal: ClassVar[bool] = True
+    follows_dense: ClassVar[bool] = False
+
+    def at(self, increment: Increment) -> Self:
+        """Return the part of the stage that one increment makes."""
+        return self
+
+    def check(self, model: StagedModel) -> None:
+        """Raise a `PruningError` if the stage does not fit the model."""
+
+    def work(self, model: StagedModel) -> StageWork:
+        """Return what it adds to the memory and the time of the sweep."""
+        raise NotImplementedError
+
+    def open(self, model: StagedModel, calibration: Calibration) -> BlockStage | None:
+        """Return the stage at work; None if it does nothing to the blocks of a sweep."""
+        return None

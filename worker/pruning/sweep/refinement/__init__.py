@@ -1,0 +1,1 @@
+"""Refining a block within a sweep."""
