@@ -135,9 +135,7 @@ it("shows tasks by their datasets' names, a missed bound with its interval, and 
   answers["/v1/jobs/job_1"] = [200, { ...job, result, verdict: "fail", gate_failures: [missed] }];
   answers["/v1/datasets"] = listing([{ dataset: task, name: "tickets" }]);
   shown = await mount(<JobPage id="job_1" />);
-  expect(card("Zero-shot tasks")?.textContent).toContain(
-    "tickets65.0 % 60.0 % −5.0 points ± 2.0",
-  );
+  expect(card("Zero-shot tasks")?.textContent).toContain("tickets65.0 % 60.0 % −5.0 points ± 2.0");
   const warnings = [...shown.box.querySelectorAll(".note")].map((one) => one.textContent).join();
   expect(warnings).toContain("at most 0.02, but is 0.05 (95 % interval 0.03 to 0.07)");
   expect(warnings).toContain("25.0 % of the evaluation text was also");

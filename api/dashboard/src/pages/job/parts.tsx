@@ -18,8 +18,7 @@ const UNITS: Record<string, (value: Value) => ReactNode> = {
   percent: (value) => percent(value),
   share: (value) => percent(value),
   yes: (value) => (value ? "yes" : "no"),
-  error: (value) =>
-    value !== null && <span className="faint"> {margin(halfWidth(value))} %</span>,
+  error: (value) => value !== null && <span className="faint"> {margin(halfWidth(value))} %</span>,
 };
 
 /** The parts of a finished job's result that are figures, as the service describes them. */
