@@ -42,7 +42,7 @@ it("has the reduction in place of a sparsity of zero", async () => {
   const job = makeJob({ spec: makeSpec({ sparsity: 0, method: "neurons" }), reduction: 0.22 });
   const { box } = await mount(<Configuration job={job} />);
   const facts = box.querySelector(".facts")?.textContent;
-  expect(facts).toContain("reduction22 %");
+  expect(facts).toContain("reduction22.0 %");
   expect(facts).not.toContain("sparsity");
 });
 

@@ -44,7 +44,7 @@ export function Configuration({ job }: { job: Job }) {
   return (
     <Section title="Configuration">
       <Facts>
-        {job.reduction !== null && <Fact name="reduction">{percent(job.reduction, 2)}</Fact>}
+        {job.reduction !== null && <Fact name="reduction">{percent(job.reduction)}</Fact>}
         {Object.entries(shown).map(([name, value]) => (
           <Fact key={name} name={name}>
             {inWords(name, value)}

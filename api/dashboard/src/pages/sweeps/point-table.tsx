@@ -1,6 +1,6 @@
 import { Link } from "wouter";
 import type { Sweep } from "../../api/sweeps.ts";
-import { figure, NONE, percent } from "../../format.ts";
+import { figure, percent } from "../../format.ts";
 import { Scroll } from "../../ui/scroll.tsx";
 import { StatusPill } from "../../ui/status.tsx";
 import { Verdict } from "../../ui/verdict.tsx";
@@ -40,9 +40,9 @@ export function PointTable({ points, best }: Pick<Sweep, "points" | "best">) {
                   <span className="faint"> {percent(one.progress, 0)}</span>
                 )}
               </td>
-              <td className="end">{percent(one.reduction, 2)}</td>
+              <td className="end">{percent(one.reduction)}</td>
               <td className="end">{figure(one.perplexity)}</td>
-              <td className="end">{one.perplexity_ratio?.toFixed(3) ?? NONE}</td>
+              <td className="end">{figure(one.perplexity_ratio)}</td>
               <td>
                 <Verdict verdict={one.verdict} />
               </td>
