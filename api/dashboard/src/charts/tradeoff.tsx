@@ -15,7 +15,7 @@ const PERPLEXITY: Axis = { title: "Perplexity", unit: "number" };
 interface Props {
   jobs: Tradeoff[];
   rules: Rule[];
-  log?: [boolean, (isLog: boolean) => void];
+  log?: [boolean | null, (isLog: boolean) => void];
   children?: ReactNode;
 }
 
@@ -56,6 +56,6 @@ export function seriesOf(jobs: Tradeoff[]): Series[] {
 
 /** Return the axis, with labels where jobs are. */
 function shares(jobs: Tradeoff[]): Axis {
-  const ticks = [...new Set(jobs.map(({ x }) => Number(x.toFixed(3))))].sort((a, b) => a - b);
+  const ticks = [...new Set(jobs.map(({ x }) => Number(x.toFixed(2))))].sort((a, b) => a - b);
   return { title: "Reduction", unit: "percent", ticks };
 }

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { makeJob, makeSpec } from "../../testing.ts";
-import { addressOf, viewOf } from "./address.ts";
+import { addressOf, logOf, type View, viewOf } from "./address.ts";
 import {
   bestOf,
   changeOf,
@@ -110,6 +110,18 @@ it("keeps its state in the address", () => {
   expect(addressOf(view)).toBe(address);
   expect(addressOf({ ...view, ids: ["a"], log: [] })).toBe("/compare?ids=a&all&metric=seconds");
   expect(addressOf(viewOf(""))).toBe("/compare");
+});
+
+it("keeps the axis of a chart in the address only if it was chosen", () => {
+  let view = viewOf("");
+  const change = (changes: Partial<View>) => {
+    view = { ...view, ...changes };
+  };
+  expect(logOf("error", [view, change])[0]).toBeNull();
+  for (const isLog of [false, true]) {
+    logOf("error", [view, change])[1](isLog);
+    expect(logOf("error", [viewOf(addressOf(view).split("?")[1] ?? ""), change])[0]).toBe(isLog);
+  }
 });
 
 it("marks the best, and what differs from it by chance, if another is worse", () => {
