@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { across, canBeLog, isWide, upwards } from "./bounds.ts";
 import { inWords, moved } from "./focus.ts";
-import { classesOf } from "./look.ts";
+import { classesOf, shapeOf } from "./look.ts";
 import { paretoFront } from "./scale.ts";
 import { type Drawing, rowsOf, type Series } from "./series.ts";
 import { apart, logTicks, ticks, tickTexts } from "./ticks.ts";
@@ -141,6 +141,11 @@ it("arrow keys move between the dots that are shown", () => {
 it("each of as many jobs as can be compared looks different", () => {
   const styles = Array.from({ length: 20 }, (_, style) => classesOf(style));
   expect(new Set(styles).size).toBe(20);
+});
+
+it("dots of different colours have different shapes", () => {
+  const shapes = Array.from({ length: 6 }, (_, style) => JSON.stringify(shapeOf(style)));
+  expect(new Set(shapes).size).toBe(6);
 });
 
 it("jobs are grouped by series, in front of the Pareto front", () => {

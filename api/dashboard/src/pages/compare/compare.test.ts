@@ -8,6 +8,7 @@ import {
   intervalOf,
   METRICS,
   metricOf,
+  sparsestOf,
   specRows,
   taskMetrics,
 } from "./compare.ts";
@@ -182,4 +183,15 @@ it("has the seconds of all phases, and no time is the best", () => {
     const time = METRICS.find((one) => one.name === name);
     expect(time && bestOf(jobs, time)).toEqual(new Set());
   }
+});
+
+it("names the most reduced job that has passed its gate", () => {
+  const at = (id: string, reduction: number, value: number, verdict: string) =>
+    makeJob({ id, reduction, verdict, result: { pruned_perplexity: value } } as never);
+  const jobs = [
+    ...[at("a", 0.5, 9, "pass"), at("b", 0.6001, 12, "pass"), at("c", 0.6, 11, "pass")],
+    ...[at("d", 0.7, 20, "fail"), at("e", 0.8, 8, "none")],
+  ];
+  expect(sparsestOf(jobs)?.id).toBe("c");
+  expect(sparsestOf(jobs.slice(3))).toBeUndefined();
 });
