@@ -62,9 +62,10 @@ bench-service: $(INSTALLED)-dev ## Measure the service under many pollers, many 
 dev: $(INSTALLED)-dev $(PAGE) ## Serve on http://127.0.0.1:8000 from this checkout
 	@$(BIN)/zpruner serve $(ARGS)
 
-generated: $(INSTALLED)-dev ## Write the files that are made from code: the dashboard's types, the schema of a job's fields, the settings' page and names
+generated: $(INSTALLED)-dev ## Write the files that are made from code: the dashboard's types and texts, the schema of a job's fields, tables of the docs, settings' names
 	$(BIN)/python -m tools.dashboard types
 	$(BIN)/python -m tools.job_schema
+	$(BIN)/python -m tools.descriptions
 	$(BIN)/python -m tools.settings_reference
 
 dashboard: $(PAGE) ## Build the dashboard, with Node.js from the machine or from PyPI

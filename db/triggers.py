@@ -4,14 +4,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Select, delete, null, or_, select, update
+from sqlalchemy import Select, delete, or_, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
 from db.core.clock import now
 from db.core.errors import TriggerNotFoundError
 from db.tables.triggers import Trigger, TriggerDelivery, TriggerOutcome
-from db.webhooks.repository import new_secret
+from db.webhooks.secret_rows import SecretRows, new_secret
 
 KEPT_FOR = timedelta(days=30)
 
@@ -34,11 +33,11 @@ class DuplicateCallError(Exception):
     """
 
 
-class TriggerRepository:
+class TriggerRepository(SecretRows[Trigger]):
     """Creates, reads, changes and deletes triggers, and records their calls; never commits."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    table = Trigger
+    error = TriggerNotFoundError
 
     def create(self, **fields: Any) -> Trigger:
         """Create a trigger with a new secret."""
@@ -46,20 +45,6 @@ class TriggerRepository:
         self._session.add(trigger)
         self._session.flush()
         return trigger
-
-    def get(self, trigger_id: str) -> Trigger:
-        """Return the trigger's current row.
-
-        Raises:
-            TriggerNotFoundError: there is no such trigger.
-        """
-        if (trigger := self._session.get(Trigger, trigger_id, populate_existing=True)) is None:
-            raise TriggerNotFoundError(trigger_id)
-        return trigger
-
-    def all(self) -> list[Trigger]:
-        """Return all triggers, newest first."""
-        return list(self._session.scalars(select(Trigger).order_by(Trigger.id.desc())))
 
     def find(self, trigger_id: str) -> tuple[Trigger | None, list[str]]:
         """Return the trigger and its valid secrets; None and an empty list if it does not exist."""
@@ -78,28 +63,6 @@ class TriggerRepository:
             TriggerNotFoundError: there is no such trigger.
         """
         return self._set(trigger_id, **values) if values else self.get(trigger_id)
-
-    def rotate(self, trigger_id: str, grace: timedelta) -> Trigger:
-        """Replace a trigger's secret; the former one stays valid for ``grace``.
-
-        Raises:
-            TriggerNotFoundError: there is no such trigger.
-        """
-        former = {"former_secret": Trigger.secret, "former_until": now(grace)}
-        if not grace:
-            former = {"former_secret": null(), "former_until": null()}
-        return self._set(trigger_id, secret=new_secret(), **former)
-
-    def delete(self, trigger_id: str) -> None:
-        """Delete a trigger with its recorded calls, but not the jobs that it created.
-
-        Raises:
-            TriggerNotFoundError: there is no such trigger.
-        """
-        deleted = delete(Trigger).where(Trigger.id == trigger_id).returning(Trigger.id)
-        deleted = deleted.execution_options(synchronize_session=False)
-        if self._session.scalar(deleted) is None:
-            raise TriggerNotFoundError(trigger_id)
 
     def final_delivery(self, trigger_id: str, call: CallId) -> TriggerDelivery | None:
         """Return the row of a call; None if the call is new or was refused."""
@@ -147,18 +110,6 @@ class TriggerRepository:
         old = delete(TriggerDelivery).where(TriggerDelivery.created_at < now(-KEPT_FOR))
         old_ids = old.returning(TriggerDelivery.id).execution_options(synchronize_session=False)
         return len(self._session.scalars(old_ids).all())
-
-    def _set(self, trigger_id: str, **values: Any) -> Trigger:
-        changed = self._session.scalar(
-            update(Trigger)
-            .where(Trigger.id == trigger_id)
-            .values(**values)
-            .returning(Trigger)
-            .execution_options(populate_existing=True, synchronize_session=False)
-        )
-        if changed is None:
-            raise TriggerNotFoundError(trigger_id)
-        return changed
 
 
 def _same_call(trigger_id: str, call: CallId) -> Select[TriggerDelivery]:

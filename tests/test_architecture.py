@@ -22,7 +22,7 @@ STARTS = (
     ("worker.control.process", ("fastapi", "numpy", "zpruner.client")),
     ("worker.pool.checks", ("celery", "fastapi", "httpx", "numpy")),
     ("worker.program", ("fastapi", "httpx", "numpy", "zpruner.client")),
-    ("zpruner.cli.main", ("celery", "fastapi", "numpy", "sqlalchemy")),
+    ("zpruner.cli.commands.main", ("celery", "fastapi", "numpy", "sqlalchemy")),
     ("zpruner.serve.serve", ("celery", "fastapi", "numpy", "zpruner.client")),
 )
 """The modules of programs, and what each of them does not need until it has work, if then."""

@@ -15,7 +15,7 @@ from db.startup.connection_limit import MOST_OF_A_PROCESS, OF_OTHERS
 from tests.compose import COMPOSE, SERVICES
 from tests.waiting import DEADLINE_S
 from tools.lock import IMAGES
-from zpruner.programs import command
+from zpruner.parts.programs import command
 from zpruner.serve.serve import ServeSettings, children
 from zpruner.serve.supervisor import Child
 

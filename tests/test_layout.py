@@ -2,8 +2,11 @@
 
 import ast
 from collections import Counter
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("api", "db", "worker", "zpruner")
@@ -25,6 +28,19 @@ def test_no_modules_import_each_other_not_even_in_functions() -> None:
         raise AssertionError(" -> ".join(error.args[1])) from None
 
 
+@pytest.mark.parametrize("package", ["api", "db", "zpruner"])
+def test_no_two_folders_import_each_other(package: str) -> None:
+    files = {_module(path): path for path in _sources() if path.parts[0] == package}
+    uses = {
+        (str(path.parent), str(files[name].parent))
+        for path in files.values()
+        for name in _imports(path) & files.keys()
+    }
+    assert [
+        (one, other) for one, other in sorted(uses) if one < other and (other, one) in uses
+    ] == []
+
+
 def test_no_test_module_is_imported_by_another_one() -> None:
     tests = [path.relative_to(ROOT) for path in (ROOT / "tests").rglob("*.py")]
     names = {_module(path) for path in tests if path.name.startswith("test_")}
@@ -43,6 +59,7 @@ def _module(path: Path) -> str:
     return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
 
 
+@cache
 def _imports(path: Path) -> set[str]:
     found: set[str] = set()
     for node in ast.walk(ast.parse((ROOT / path).read_text())):

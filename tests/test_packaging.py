@@ -14,7 +14,7 @@ CLIENT = """
 import zpruner
 from importlib.util import find_spec
 assert zpruner.__file__.startswith({prefix!r}), zpruner.__file__
-assert zpruner.Client and zpruner.cli.main.app
+assert zpruner.Client and zpruner.cli.commands.main.app
 found = [name for name in ("api", "db", "worker") if find_spec(name) is not None]
 assert not found, found
 """
@@ -43,7 +43,7 @@ def test_the_wheel_has_one_top_level_package(environment: Path) -> None:
 
 
 def test_a_client_cannot_import_the_service(environment: Path) -> None:
-    code = "import zpruner.cli.main\n" + CLIENT.format(prefix=str(environment))
+    code = "import zpruner.cli.commands.main\n" + CLIENT.format(prefix=str(environment))
     done = run(environment, "python", "-c", code)
     assert done.returncode == 0, done.stderr
 

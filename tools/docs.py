@@ -1,4 +1,4 @@
-"""An MkDocs hook that generates the reference page of the command line from the code."""
+"""An MkDocs hook: the reference page of the command line, and the methods in the navigation."""
 
 import os
 import subprocess
@@ -12,22 +12,38 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from typer.core import TyperCommand, TyperGroup
 
+from db.spec.catalogue import MethodInfo
+from tools.descriptions import methods_of
 from worker.standalone import command as prune
 from worker.standalone import gguf, speed
 from zpruner.cli import folders
+from zpruner.cli.commands.main import app
 from zpruner.cli.commands.programs import PASS_ARGUMENTS_ON
-from zpruner.cli.main import app
 
 COMMAND_LINE = "reference/command-line.md"
 INTRODUCTION = """# Command line
 
 Made from the code of `zpruner`. Exit codes are in [Jobs over HTTP](../jobs.md).
 """
+SECTIONS = {
+    "Scores": methods_of("method"),
+    "Solvers": methods_of("method", "solver") + methods_of("solver"),
+    "Sparsities of blocks and matrices": methods_of("allocation"),
+}
 FOLDER = Path(__file__).parents[1] / "docs"
 """The folder in which programs run to print their help.
 
 Programs check the settings in the `.env` of their working directory; this folder has none.
 """
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Add the pages of methods that have a description to their sections of the navigation."""
+    methods = next(part["Methods"] for part in config.nav or [] if "Methods" in part)
+    sections = {name: pages for part in methods for name, pages in part.items()}
+    for name, described in SECTIONS.items():
+        sections[name][:0] = [{f"{one.title}, {one.name}": _page(one)} for one in described]
+    return config
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -53,6 +69,10 @@ def commands() -> Iterator[tuple[str, TyperCommand]]:
     }
     for name, command in _below(typer.main.get_group(app), "zpruner"):
         yield name, own.get(name, command)
+
+
+def _page(method: MethodInfo) -> str:
+    return f"methods/{method.name}.md"
 
 
 def _below(group: TyperGroup, name: str) -> Iterator[tuple[str, TyperCommand]]:

@@ -1,5 +1,5 @@
 """Run the command line: ``python -m zpruner``."""
 
-from zpruner.cli.main import main
+from zpruner.cli.commands.main import main
 
 main()

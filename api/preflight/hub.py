@@ -19,7 +19,7 @@ from huggingface_hub.errors import (
 
 from db.core.errors import SpecRefusedError
 from db.core.refusals import private_remedy
-from db.spec.references import BUILTINS
+from db.spec.inputs.references import BUILTINS
 
 PAUSE_AFTER_FAILURE_S = 30.0
 """How long to send nothing after a failure: each request would again wait for the timeout."""

@@ -27,11 +27,7 @@ from db.spec.dimensions import check_dimensions
 from db.spec.evaluation.question_files import question_files
 from db.spec.inputs.bucket_input import UNREACHABLE, BucketInput, open_model, open_text
 from db.spec.inputs.bucket_references import S3File, S3Folder
-from db.spec.model_configs import check_configs
-from db.spec.outputs.allowed import check_targets
-from db.spec.outputs.targets import Target
-from db.spec.prune_spec import OPTIONS, PruneSpec
-from db.spec.references import (
+from db.spec.inputs.references import (
     Builtin,
     HubDataset,
     HubRepo,
@@ -40,6 +36,10 @@ from db.spec.references import (
     parse_model,
     require_safetensors,
 )
+from db.spec.model_configs import check_configs
+from db.spec.outputs.allowed import check_targets
+from db.spec.outputs.targets import Target
+from db.spec.prune_spec import OPTIONS, PruneSpec
 
 CHECK = "check of a request"
 """What the audit log says that a secret was used for."""

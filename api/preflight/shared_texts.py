@@ -6,8 +6,8 @@ from db.spec.datasets.files import DataFile
 from db.spec.datasets.protocols import built_in
 from db.spec.datasets.upload_store import UPLOADED
 from db.spec.inputs.bucket_references import S3
+from db.spec.inputs.references import LOCAL
 from db.spec.prune_spec import PruneSpec
-from db.spec.references import LOCAL
 
 ALWAYS_SPLIT = {"wikitext2", "c4", "ptb", "stdlib-docs"}
 """The built-in datasets whose evaluation never has a document of their calibration."""

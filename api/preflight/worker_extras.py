@@ -8,9 +8,9 @@ from db.core.session import Sessions
 from db.scheduling.workers import WorkerRepository
 from db.spec.datasets.upload_store import UPLOADED
 from db.spec.evaluation.harness_tasks import EXTRA, harness_tasks, harness_version
+from db.spec.inputs.references import LOCAL
 from db.spec.options.tasks import SUITES, tasks_of
 from db.spec.prune_spec import PruneSpec
-from db.spec.references import LOCAL
 from db.tables.jobs import Worker
 
 UNUSABLE = "unusable_task"

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, Secret, StringConstraints
 
-from db.spec.references import SecretName
+from db.spec.inputs.references import SecretName
 from db.tables.caller_secrets import CallerSecret
 
 # The characters that RFC 6750 allows in a bearer token, and the colon between a name and a

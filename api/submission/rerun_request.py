@@ -6,8 +6,8 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ConfigDict, JsonValue, RootModel, ValidationError
 
 from api.schemas.requests import JobRequest
-from db.spec.presets import PRESET_FIELDS
 from db.spec.pruning.patterns import implied_sparsity
+from db.spec.pruning.presets import PRESET_FIELDS
 from db.tables.jobs import Job
 
 

@@ -2,7 +2,6 @@
 
 import json
 import logging
-from urllib.parse import parse_qs
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -18,19 +17,19 @@ from api.services.service import Service
 from api.submission.idempotency import REPLAYED, KeyedRequest
 from api.submission.submit import Submission, preview, submit
 from api.triggers.mapping import build_job, filter_mismatch
-from api.triggers.signatures import Call, call_name, is_authentic
+from api.triggers.sources.registry import SOURCES
+from api.triggers.sources.source import Call, Source
 from db.access.keys import KeyRepository
 from db.core.errors import JobError, TriggerKeyError, TriggerNotFoundError
 from db.problems.access import UNPROVEN_CALL
 from db.problems.requests import MALFORMED_JSON
 from db.tables.triggers import Trigger, TriggerDelivery, TriggerOutcome, TriggerSource
 from db.triggers import CallId, DuplicateCallError, TriggerRepository
-from db.webhooks.repository import new_secret
+from db.webhooks.secret_rows import new_secret
 
 logger = logging.getLogger(__name__)
 MAX_PLANNER_WAIT_S = 5.0
 """Calling systems time out after ten seconds, so the planner must respond sooner."""
-FORM = "application/x-www-form-urlencoded"
 CHALLENGE = {"www-authenticate": 'Bearer realm="zpruner hooks"'}
 
 
@@ -46,7 +45,7 @@ def receive(service: Service, request: Request, trigger_id: str, body: bytes) ->
     """
     call = Call(request.headers, body)
     trigger = _authenticate(service, trigger_id, call)
-    name = call_name(trigger.source, call)
+    name = SOURCES[trigger.source].call_name(call)
     with service.sessions() as session:
         earlier = TriggerRepository(session).final_delivery(trigger.id, name)
     if earlier is not None:
@@ -74,7 +73,7 @@ def _authenticate(service: Service, trigger_id: str, call: Call) -> Trigger:
         trigger, secrets = TriggerRepository(session).find(trigger_id)
     # Without a trigger the same work is done, so that the time does not reveal that it is missing.
     source = TriggerSource.github if trigger is None else trigger.source
-    authentic = is_authentic(source, secrets or [new_secret()], call)
+    authentic = SOURCES[source].is_authentic(secrets or [new_secret()], call)
     if trigger is None:
         raise TriggerNotFoundError(trigger_id)
     if not authentic:
@@ -90,8 +89,10 @@ def _handle(
 ) -> Response:
     """Ignore a call, refuse it, or submit its job; record the outcome."""
     try:
-        payload = _payload(trigger.source, call)
-        if (reason := _ignore_reason(trigger, call, payload)) is not None:
+        source = SOURCES[trigger.source]
+        payload = _payload(source, call)
+        reason = source.ignore_reason(call) or filter_mismatch(trigger.filter, payload)
+        if reason is not None:
             with service.sessions.begin() as session:
                 delivery = TriggerRepository(session).record(
                     trigger.id, name, outcome=TriggerOutcome.ignored, reason=reason
@@ -119,31 +120,12 @@ def _submit(service: Service, trigger: Trigger, payload: JsonValue, name: CallId
     return _response(deliveries[-1])
 
 
-def _payload(source: TriggerSource, call: Call) -> JsonValue:
+def _payload(source: Source, call: Call) -> JsonValue:
     try:
-        payload: JsonValue = from_json(_json(source, call), allow_inf_nan=False)
+        payload: JsonValue = from_json(source.json(call), allow_inf_nan=False)
     except ValueError as error:
         raise ProblemError(MALFORMED_JSON.problem(f"{str(error)[:200]}.")) from None
     return payload
-
-
-def _json(source: TriggerSource, call: Call) -> bytes:
-    """Return the JSON in a body; GitHub can also send it in the ``payload`` field of a form."""
-    if call.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
-        return call.body
-    if source is not TriggerSource.github:
-        raise ValueError(f"The content type is {FORM}: send application/json")
-    form = parse_qs(call.body, strict_parsing=True)
-    if len(form.get(b"payload", ())) != 1:
-        raise ValueError(f"The {FORM} body must have exactly one field payload")
-    return form[b"payload"][0]
-
-
-def _ignore_reason(trigger: Trigger, call: Call, payload: JsonValue) -> str | None:
-    is_github = trigger.source is TriggerSource.github
-    if is_github and call.headers.get("x-github-event") == "ping":
-        return "a ping starts no job"
-    return filter_mismatch(trigger.filter, payload)
 
 
 def _submission(service: Service, trigger: Trigger, payload: JsonValue) -> Submission:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
-from sqlalchemy.orm import Session
 
 from db.access.tokens import SentKey, Token
 from db.core.clock import now
 from db.core.errors import ApiKeyNotFoundError, ApiKeyRevokedError, BadKeyError
 from db.core.ids import new_id
 from db.tables.access import DEFAULT_SCOPES, AccessScope, ApiKey
+from db.tables.rows import Rows
 
 RECORD_USE_EVERY = timedelta(minutes=1)
 
@@ -33,11 +33,14 @@ class Quotas:
         return cls(key.max_jobs_in_flight, key.max_gpu_hours, key.max_artifact_bytes)
 
 
-class KeyRepository:
-    """Creates, reads, authenticates, rotates and revokes API keys; never commits."""
+class KeyRepository(Rows[ApiKey]):
+    """Creates, reads, authenticates, rotates and revokes API keys; never commits.
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    Keys that are revoked or expired are read, too.
+    """
+
+    table = ApiKey
+    error = ApiKeyNotFoundError
 
     def create(
         self,
@@ -64,20 +67,6 @@ class KeyRepository:
         self._session.add(key)
         self._session.flush()
         return key, token
-
-    def get(self, key_id: str) -> ApiKey:
-        """Return a key, even if it is revoked or expired.
-
-        Raises:
-            ApiKeyNotFoundError: there is no such key.
-        """
-        if (key := self._session.get(ApiKey, key_id, populate_existing=True)) is None:
-            raise ApiKeyNotFoundError(key_id)
-        return key
-
-    def all(self) -> list[ApiKey]:
-        """Return all keys, including revoked and expired ones, newest first."""
-        return list(self._session.scalars(select(ApiKey).order_by(ApiKey.id.desc())))
 
     def is_live(self, key_id: str) -> bool:
         """Whether the key exists and is neither revoked nor expired."""

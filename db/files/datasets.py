@@ -5,7 +5,6 @@ from contextlib import suppress
 
 from sqlalchemy import ColumnElement, or_, select, type_coerce
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
 from db.core.errors import DatasetInUseError, DatasetNotFoundError
 from db.core.states import FINAL, JobState
@@ -15,6 +14,7 @@ from db.spec.prune_spec import OPTIONS, PruneSpec
 from db.tables.base import SEARCHABLE_JSON
 from db.tables.datasets import Dataset
 from db.tables.jobs import Job
+from db.tables.rows import Rows
 
 FIELDS = tuple(name for option in OPTIONS for name in option.texts)
 """The fields of a specification that may name an uploaded dataset, beside those of questions."""
@@ -25,11 +25,11 @@ SEARCHED_JOBS = 5000
 """How many of the newest jobs are searched, because their specifications have no index."""
 
 
-class DatasetRepository:
+class DatasetRepository(Rows[Dataset]):
     """Stores and reads uploaded datasets; never commits."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    table = Dataset
+    error = DatasetNotFoundError
 
     def add(self, dataset: Dataset) -> Dataset:
         """Insert and return a dataset, or return the one with the same content and media type."""
@@ -43,20 +43,6 @@ class DatasetRepository:
         """Return the dataset with the same content and media type, if any."""
         query = select(Dataset).where(Dataset.sha256 == dataset.sha256)
         return self._session.scalar(query.where(Dataset.media_type == dataset.media_type))
-
-    def get(self, dataset_id: str) -> Dataset:
-        """Return one dataset.
-
-        Raises:
-            DatasetNotFoundError: there is no such dataset.
-        """
-        if (dataset := self._session.get(Dataset, dataset_id, populate_existing=True)) is None:
-            raise DatasetNotFoundError(dataset_id)
-        return dataset
-
-    def all(self) -> list[Dataset]:
-        """Return every uploaded dataset, newest first."""
-        return list(self._session.scalars(select(Dataset).order_by(Dataset.id.desc())))
 
     def missing(self, ids: Iterable[str]) -> set[str]:
         """Return the ids for which there is no dataset."""

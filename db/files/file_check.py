@@ -11,8 +11,9 @@ from typing import Any
 
 from db.core.errors import SpecRefusedError
 from db.files.bounded_process import BoundsExceededError, run_bounded, serve_bounded
-from db.spec.datasets.checks import check_questions, check_upload, peek, read_all
+from db.spec.datasets.checks import check_upload, peek, read_all
 from db.spec.datasets.files import PARQUET, DataFile
+from db.spec.evaluation.question_checks import check_questions
 
 SMALL_BYTES = 128 << 10
 """Files up to this size are checked without a separate process, except Parquet files."""

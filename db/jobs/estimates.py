@@ -13,9 +13,9 @@ from db.core.states import JobState
 from db.jobs.search import search_columns
 from db.problems.resources import ESTIMATE_OVERDUE
 from db.scheduling.pending_checks import LONGEST, CheckRepository
+from db.spec.inputs.references import is_on_hub
 from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import metric_value
-from db.spec.references import is_on_hub
 from db.tables.base import Document
 from db.tables.jobs import Estimate, Job
 from db.tables.trials import TRIAL

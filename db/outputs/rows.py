@@ -17,8 +17,6 @@ from db.tables.base import Document
 from db.tables.outputs import Output, OutputState
 
 FINAL = frozenset(OutputState) - {OutputState.waiting, OutputState.running}
-EVENT_KINDS = frozenset(f"output_{state}" for state in OutputState)
-"""The kind of an event that a change of state records is ``output_`` and the new state."""
 REPORT = "report.json"
 PROGRESS_EVENT = "output_progress"
 

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from db.spec.allocations import AllocationName
 from db.spec.measured_quality import DENSE, MODEL, perplexity_of
+from db.spec.pruning.allocations import AllocationName
 from db.spec.pruning.methods import OWN_MASK, MethodName, SolverName
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from db.core.clock import now
 from db.core.ids import new_id
-from db.tables.base import ID, Base, Document
+from db.tables.base import ID, Base, Document, IdRow
 
 
 class AccessScope(StrEnum):
@@ -24,7 +24,7 @@ DEFAULT_SCOPES = (AccessScope.jobs_read, AccessScope.jobs_write, AccessScope.art
 """The scopes of a key that is created without a list of scopes."""
 
 
-class ApiKey(Base):
+class ApiKey(IdRow):
     """A client's credentials; only digests of its secrets are stored.
 
     The former secret is the one before the last rotation; it stays valid until ``former_until``.

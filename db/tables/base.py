@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from sqlalchemy import JSON, Dialect, Enum, MetaData, String, TypeDecorator, text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from db.core.clock import UTCDateTime
 from db.core.states import JobState, Phase
@@ -62,3 +62,24 @@ class Base(DeclarativeBase):
         Phase: PHASE,
         Verdict: VERDICT,
     }
+
+
+class IdRow(Base):
+    """A row with an id, whose order is that of creation."""
+
+    __abstract__ = True
+
+    id: Mapped[str]
+
+
+class SecretRow(IdRow):
+    """A row with a secret, in clear text, because signatures are computed with it.
+
+    The former secret is the one before the last rotation; it is valid until ``former_until``.
+    """
+
+    __abstract__ = True
+
+    secret: Mapped[str] = mapped_column(String(64))
+    former_secret: Mapped[str | None] = mapped_column(String(64))
+    former_until: Mapped[datetime | None]

@@ -8,10 +8,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from db.core.clock import now
 from db.core.ids import new_id
 from db.spec.datasets.upload_store import UPLOADED
-from db.tables.base import ID, Base
+from db.tables.base import ID, IdRow
 
 
-class Dataset(Base):
+class Dataset(IdRow):
     """One uploaded dataset; its file is in the upload store, named after the dataset's id."""
 
     __tablename__ = "datasets"

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from db.core.clock import now
 from db.core.ids import new_id
-from db.tables.base import ID, Base, Document
+from db.tables.base import ID, Base, Document, SecretRow
 
 
 class TriggerSource(StrEnum):
@@ -30,11 +30,8 @@ class TriggerOutcome(StrEnum):
     refused = "refused"
 
 
-class Trigger(Base):
+class Trigger(SecretRow):
     """A stored job request; each call from another system can submit a job with it.
-
-    Its secrets are stored in clear text, because signatures are computed with them. The former
-    secret is the one before the last rotation; it stays valid until ``former_until``.
 
     Attributes:
         job: fields of the job; those that ``map`` sets may be left out.
@@ -52,9 +49,6 @@ class Trigger(Base):
     job: Mapped[Document]
     filter: Mapped[Document]
     map: Mapped[dict[str, str]] = mapped_column(JSON)
-    secret: Mapped[str] = mapped_column(String(64))
-    former_secret: Mapped[str | None] = mapped_column(String(64))
-    former_until: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=now())
     created_by: Mapped[str | None] = mapped_column(ID)
 

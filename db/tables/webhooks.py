@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from db.core.clock import now
 from db.core.ids import new_id
-from db.tables.base import ID, Base
+from db.tables.base import ID, Base, SecretRow
 
 
 class DeliveryStatus(StrEnum):
@@ -23,12 +23,10 @@ class DeliveryStatus(StrEnum):
 DELIVERY_STATUS = Enum(DeliveryStatus, native_enum=False, length=16)
 
 
-class Webhook(Base):
+class Webhook(SecretRow):
     """An address that receives signed messages about events.
 
-    Its secrets are stored in clear text, because messages are signed with them. The former secret
-    is the one before the last rotation. Until ``former_until``, messages are signed with the
-    current secret and with the former one.
+    Until ``former_until``, messages are signed with the current secret and with the former one.
 
     Attributes:
         position: deliveries are created only from events after this position.
@@ -41,9 +39,6 @@ class Webhook(Base):
     url: Mapped[str] = mapped_column(String(2048))
     description: Mapped[str] = mapped_column(String(200), default="")
     events: Mapped[list[str]] = mapped_column(JSON)
-    secret: Mapped[str] = mapped_column(String(64))
-    former_secret: Mapped[str | None] = mapped_column(String(64))
-    former_until: Mapped[datetime | None]
     disabled_at: Mapped[datetime | None]
     disabled_reason: Mapped[str | None] = mapped_column(String(32))
     position: Mapped[int] = mapped_column(BigInteger)

@@ -33,9 +33,9 @@ def test_body(message_id: str, webhook: Webhook, at: datetime) -> str:
 def _job_body(message_id: str, event: JobEvent, job: Job, omitted: tuple[str, ...]) -> str:
     fields = {name: value for name, value in _job_fields(event, job).items() if name not in omitted}
     data = {"job": fields} | ({"omitted": list(omitted)} if omitted else {})
-    if event.kind != STATUS:
-        data["output"] = event.data | {"error": _shortened(event.data.get("error"))}
     kind = EventType.of(event.kind, event.status)
+    if kind.subject != "job":
+        data[kind.subject] = event.data | {"error": _shortened(event.data.get("error"))}
     return _cloud_event(message_id, kind, f"/v1/jobs/{job.id}", job.id, event.at, data)
 
 

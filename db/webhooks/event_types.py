@@ -12,15 +12,24 @@ class EventType(StrEnum):
     For a job's status, ``job.`` and the status; for an output, ``output.`` and the state.
     """
 
-    queued = "job.queued"
-    running = "job.running"
-    paused = "job.paused"
-    succeeded = "job.succeeded"
-    failed = "job.failed"
-    cancelled = "job.cancelled"
-    expired = "job.expired"
-    output_succeeded = "output.succeeded"
-    output_failed = "output.failed"
+    meaning: str
+    """When it is sent, for the documentation."""
+
+    def __new__(cls, name: str, meaning: str = "") -> Self:
+        event_type = str.__new__(cls, name)
+        event_type._value_ = name
+        event_type.meaning = meaning
+        return event_type
+
+    queued = "job.queued", "was submitted, retried, resumed, or requeued by its worker"
+    running = "job.running", "was started or continued by a worker"
+    paused = "job.paused", "was paused"
+    succeeded = "job.succeeded", "has succeeded"
+    failed = "job.failed", "has failed"
+    cancelled = "job.cancelled", "was cancelled"
+    expired = "job.expired", "has expired"
+    output_succeeded = "output.succeeded", "(of an [output](outputs.md): it was sent)"
+    output_failed = "output.failed", "(of an [output](outputs.md): no further attempt is made)"
 
     @classmethod
     def of(cls, kind: str, status: JobState) -> Self:
@@ -33,12 +42,17 @@ class EventType(StrEnum):
 
     @property
     def status(self) -> JobState | None:
-        """The status that the job enters; None for the event of an output."""
-        return None if self.value.startswith("output.") else JobState(self.name)
+        """The status that the job enters; None for an event of another subject."""
+        return JobState(self.name) if self.subject == "job" else None
+
+    @property
+    def subject(self) -> str:
+        """The subject of the event: ``job``, or a part of it, such as ``output``."""
+        return self.value.partition(".")[0]
 
 
 STATUS = "status"
-"""The kind of a job's event that records its status; events of outputs have kinds of their own."""
+"""The kind of a job's event that records its status; other events have kinds of their own."""
 FINAL_EVENTS = tuple(event for event in EventType if event.status in FINAL)
 """The events that webhooks receive by default."""
 TEST_EVENT = "webhook.test"

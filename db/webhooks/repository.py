@@ -1,30 +1,26 @@
 """The repository of webhooks."""
 
-import secrets
-from base64 import b64encode
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import case, delete, func, null, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import case, func
 
 from db.core.clock import now
 from db.core.errors import WebhookNotFoundError
 from db.events.event_order import EventOrder
 from db.tables.webhooks import Webhook
 from db.webhooks.event_types import FINAL_EVENTS, EventType
+from db.webhooks.secret_rows import SecretRows, new_secret
 
-SECRET_BYTES = 32
 BY_REQUEST, GONE = "by_request", "gone"
 """Why a webhook is disabled: a client disabled it, or its receiver responded with 410 Gone."""
 
 
-class WebhookRepository:
+class WebhookRepository(SecretRows[Webhook]):
     """Creates, reads, changes and deletes webhooks; never commits."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    table = Webhook
+    error = WebhookNotFoundError
 
     def create(
         self,
@@ -46,20 +42,6 @@ class WebhookRepository:
         self._session.add(webhook)
         self._session.flush()
         return webhook
-
-    def get(self, webhook_id: str) -> Webhook:
-        """Return the webhook's current row.
-
-        Raises:
-            WebhookNotFoundError: there is no such webhook.
-        """
-        if (webhook := self._session.get(Webhook, webhook_id, populate_existing=True)) is None:
-            raise WebhookNotFoundError(webhook_id)
-        return webhook
-
-    def all(self) -> list[Webhook]:
-        """Return all webhooks, newest first."""
-        return list(self._session.scalars(select(Webhook).order_by(Webhook.id.desc())))
 
     def change(
         self, webhook_id: str, *, events: Sequence[EventType] | None = None, **values: Any
@@ -96,45 +78,6 @@ class WebhookRepository:
         reason = func.coalesce(Webhook.disabled_reason, BY_REQUEST)
         since = func.coalesce(Webhook.disabled_at, now())
         return self._set(webhook_id, disabled_at=since, disabled_reason=reason)
-
-    def rotate(self, webhook_id: str, grace: timedelta) -> Webhook:
-        """Replace a webhook's secret; for ``grace``, messages are signed with the former one too.
-
-        Raises:
-            WebhookNotFoundError: there is no such webhook.
-        """
-        former = {"former_secret": Webhook.secret, "former_until": now(grace)}
-        if not grace:
-            former = {"former_secret": null(), "former_until": null()}
-        return self._set(webhook_id, secret=new_secret(), **former)
-
-    def delete(self, webhook_id: str) -> None:
-        """Delete a webhook with all its deliveries.
-
-        Raises:
-            WebhookNotFoundError: there is no such webhook.
-        """
-        deleted = delete(Webhook).where(Webhook.id == webhook_id).returning(Webhook.id)
-        deleted = deleted.execution_options(synchronize_session=False)
-        if self._session.scalar(deleted) is None:
-            raise WebhookNotFoundError(webhook_id)
-
-    def _set(self, webhook_id: str, **values: Any) -> Webhook:
-        changed = self._session.scalar(
-            update(Webhook)
-            .where(Webhook.id == webhook_id)
-            .values(**values)
-            .returning(Webhook)
-            .execution_options(populate_existing=True, synchronize_session=False)
-        )
-        if changed is None:
-            raise WebhookNotFoundError(webhook_id)
-        return changed
-
-
-def new_secret() -> str:
-    """Return a new secret in the format of Standard Webhooks."""
-    return f"whsec_{b64encode(secrets.token_bytes(SECRET_BYTES)).decode()}"
 
 
 def _in_order(events: Sequence[EventType]) -> list[str]:

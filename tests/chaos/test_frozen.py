@@ -61,7 +61,7 @@ class Scene:
 
 
 def running(client: Client) -> Job:
-    return until(client, submit(client, "slow", samples=16).id, is_in_the_middle, DEADLINE_S)
+    return until(client, submit(client, "slow", samples=32).id, is_in_the_middle, DEADLINE_S)
 
 
 @pytest.mark.skipif(not can_be_set(), reason="libfaketime's wheel is not for this machine")

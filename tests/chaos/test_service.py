@@ -109,7 +109,7 @@ def client(scene: Scene) -> Iterator[Client]:
 
 def running(client: Client) -> Job:
     """Return a job in the middle of its work."""
-    job = submit(client, "slow", samples=16)
+    job = submit(client, "slow", samples=32)
     return until(client, job.id, is_in_the_middle)
 
 

@@ -27,7 +27,7 @@ def test_a_killed_service_leaves_no_process_and_releases_its_leases_and_port(
 ) -> None:
     data = tmp_path_factory.mktemp("d")
     with serving(data, inputs, **NEVER) as service, Client(service.url) as client:
-        job = submit(client, "slow", samples=16)
+        job = submit(client, "slow", samples=32)
         until(client, job.id, is_in_the_middle)
         before = service.processes()
         service.stop(signal.SIGKILL)

@@ -61,7 +61,7 @@ def figures(service: Service) -> str:
 
 def test_only_threads_that_compute_have_a_lower_priority(service: Service, client: Client) -> None:
     mine = os.getpriority(os.PRIO_PROCESS, 0)  # the tests may run at a lower priority themselves
-    job = until(client, submit(client, "slow", samples=16).id, is_in_the_middle)
+    job = until(client, submit(client, "slow", samples=32).id, is_in_the_middle)
     pid = int((client.jobs.get(job.id).worker or "").rpartition("/")[2])
     assert pid in [one.pid for one in tree(service.worker())]
     of_job = niceness(pid)

@@ -26,7 +26,7 @@ def test_a_stopped_service_requeues_its_job_and_leaves_no_process(
         Client(service.url) as client,
         receiving(lambda _: hold.wait(DEADLINE_S)) as receiver,
     ):
-        job = submit(client, "slow", samples=16)
+        job = submit(client, "slow", samples=32)
         until(client, job.id, is_in_the_middle)
         [before] = client.workers.list()
 
@@ -39,7 +39,7 @@ def test_a_stopped_service_requeues_its_job_and_leaves_no_process(
         again = client.jobs.wait(job.id, timeout_s=DEADLINE_S)
         assert (again.status, again.attempt) == ("succeeded", 2)
         assert ends(client, job.id) == ["succeeded"]
-        until(client, submit(client, "slow", samples=16).id, is_in_the_middle)
+        until(client, submit(client, "slow", samples=32).id, is_in_the_middle)
         send_test_message(service, receiver.url)
         eventually(lambda: len(receiver.requests) == 1)
         assert service.stop(signal.SIGINT) == 0  # while the receiver lets it wait

@@ -13,7 +13,7 @@ from tests.e2e.embedded import Service, serving, submit, until
 from tests.processes import kill_tree
 from tests.waiting import DEADLINE_S, eventually
 from zpruner import Client, Job
-from zpruner.programs import command, environment
+from zpruner.parts.programs import command, environment
 
 pytestmark = pytest.mark.e2e
 

@@ -114,7 +114,7 @@ def test_each_event_arrives_with_one_id_even_if_processes_are_killed(
 
     with receiving(answer) as receiver:
         address, verifier = listen(service, receiver, "job.running", "job.succeeded")
-        job = submit(client, "slow", samples=16)
+        job = submit(client, "slow", samples=32)
         eventually(lambda: len(receiver.requests) == 1, DEADLINE_S)
         running = until(client, job.id, is_in_the_middle, DEADLINE_S)
         assert running.worker is not None

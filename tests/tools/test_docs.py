@@ -7,6 +7,7 @@ import typer
 
 from api.schemas.requests import JobRequest
 from db.spec.catalogue import METHODS
+from tools.descriptions import written
 from tools.docs import commands
 from zpruner.cli.commands.programs import PASS_ARGUMENTS_ON
 
@@ -24,6 +25,11 @@ def test_every_command_and_every_option_has_a_description() -> None:
         missing += [f"{name} {option}" for option, text in rows if not text]
         missing += [] if command.help else [name]
     assert missing == []
+
+
+def test_the_files_made_from_descriptions_are_up_to_date() -> None:
+    old = [file.name for file, text in written() if file.read_text("utf-8") != text]
+    assert old == [], "run `make generated`"
 
 
 def test_the_options_of_zpruner_prune_are_those_of_its_program() -> None:

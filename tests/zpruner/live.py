@@ -15,7 +15,7 @@ from db.files.artifact_store import ArtifactStore
 from db.files.file_store import FileStore
 from tests.api.live import serving
 from tests.fakes import ListQueue
-from zpruner.cli.main import app
+from zpruner.cli.commands.main import app
 
 NO_HUB = "http://127.0.0.1:9"
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from db.spec.datasets.files import ChatRow, DataFile
+from db.spec.inputs.references import Builtin, DatasetReference, HubDataset, LocalPath
 from db.spec.prune_spec import PruneSpec
-from db.spec.references import Builtin, DatasetReference, HubDataset, LocalPath
 from worker.jobs.options.recover import recovery_of
 from worker.jobs.resources import Resources
 from worker.jobs.windows import (

@@ -3,8 +3,8 @@
 from typing import Any
 
 from db.spec.combination import check_combination
+from db.spec.inputs.references import parse_model
 from db.spec.prune_spec import PruneSpec
-from db.spec.references import parse_model
 from worker.estimates.expected_windows import counted_windows
 from worker.estimates.planned_job import planned_job
 from worker.jobs.resources import Resources

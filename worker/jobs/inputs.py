@@ -11,15 +11,15 @@ from db.spec.checkpoint_headers import weight_files
 from db.spec.datasets.upload_store import UPLOADED
 from db.spec.inputs.bucket_references import S3File
 from db.spec.inputs.job_results import JOB
-from db.spec.options.expect import CALIBRATION, EVALUATION, KEEP, MODEL
-from db.spec.prune_spec import PruneSpec
-from db.spec.references import (
+from db.spec.inputs.references import (
     LOCAL,
     DatasetReference,
     LocalPath,
     ModelReference,
     parse_dataset,
 )
+from db.spec.options.expect import CALIBRATION, EVALUATION, KEEP, MODEL
+from db.spec.prune_spec import PruneSpec
 from worker.jobs.model_folder import copied_files
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress

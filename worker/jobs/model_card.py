@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from pathlib import PurePath
 from typing import Any
 
-from db.spec.allocations import AllocationName
 from db.spec.catalogue import METHODS
 from db.spec.prune_spec import PruneSpec
+from db.spec.pruning.allocations import AllocationName
 from db.spec.pruning.methods import MethodName, SelectionName
-from db.spec.variants import default_variant
+from db.spec.pruning.variants import default_variant
 from worker.jobs.increments.steps_section import gradual_steps, steps_section
 from worker.jobs.recipes import recipe_of
 from worker.jobs.result.pattern_section import pattern_section

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 from db.core.errors import SpecRefusedError
 from db.problems.failures import RATIO
-from db.spec.allocations import AllocationName, SpreadAllocation
 from db.spec.options.masks import Propagation
 from db.spec.prune_spec import PruneSpec
+from db.spec.pruning.allocations import AllocationName, SpreadAllocation
 from db.spec.pruning.methods import OWN_MASK, REMOVING, MethodName, SolverName
-from db.spec.variants import default_variant
+from db.spec.pruning.variants import default_variant
 from worker.jobs.options.removal import removal_of
 from worker.jobs.options.sweep_stages import own_pruning, sweep_stages
 from worker.pruning.base.errors import RatioError

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from db.buckets.readable_buckets import ReadableBuckets
 from db.spec.datasets.files import DataFile
+from db.spec.inputs.references import ModelReference, parse_model
 from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import Gate
-from db.spec.references import ModelReference, parse_model
 from worker.sources.result_models import PlacedResult
 from worker.sources.search_starts import SearchStart
 

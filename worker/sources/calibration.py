@@ -10,7 +10,7 @@ from torch import Tensor
 
 from db.core.errors import SpecRefusedError
 from db.spec.datasets.files import DataFile
-from db.spec.references import DatasetReference
+from db.spec.inputs.references import DatasetReference
 from worker.sources.documents import Text
 from worker.sources.encoding import (
     Encoder,

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from db.core.errors import SpecRefusedError
 from db.spec.datasets.files import DataFile
-from db.spec.references import Builtin, DatasetReference
+from db.spec.inputs.references import Builtin, DatasetReference
 from worker.sources.encoding import Encoder, Tokenizer, consecutive_windows, encode_text
 from worker.sources.rows import ids_file, read_rows, take, too_few, windows_of_rows
 from worker.sources.texts import load_texts

@@ -17,8 +17,8 @@ from db.core.refusals import refused
 from db.spec.checkpoint_headers import check_weights, index_bytes, weight_files
 from db.spec.dimensions import check_dimensions
 from db.spec.inputs.bucket_references import S3Folder
+from db.spec.inputs.references import HubRepo, LocalPath, ModelReference, require_safetensors
 from db.spec.model_configs import CONFIGS, check_configs
-from db.spec.references import HubRepo, LocalPath, ModelReference, require_safetensors
 from worker.sources import hub_errors
 from worker.sources.bucket_models import copy_model, outline_model
 from worker.sources.header_only import fetch_headers

@@ -12,8 +12,8 @@ from db.core.session import Sessions
 from db.files.artifact_store import ArtifactStore
 from db.files.stored_file import StoredFile
 from db.jobs.result_models import ResultModel, ResultModelRepository, gone
+from db.spec.inputs.references import LOCAL
 from db.spec.prune_spec import PruneSpec
-from db.spec.references import LOCAL
 from db.tables.artifacts import Artifact
 from worker.sources.bucket_models import write_header
 from worker.sources.model_files import require_space

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from db.core.errors import SpecRefusedError
 from db.spec.datasets.files import DataFile, IdsRow
-from db.spec.references import DatasetReference, LocalPath
+from db.spec.inputs.references import DatasetReference, LocalPath
 from worker.sources.windows import Windows, windows
 
 

@@ -5,7 +5,7 @@ from importlib import import_module
 
 from db.spec.datasets.files import ChatRow, DataFile, IdsRow, TextRow
 from db.spec.datasets.rows import DatasetName
-from db.spec.references import Builtin, DatasetReference, HubDataset, LocalPath
+from db.spec.inputs.references import Builtin, DatasetReference, HubDataset, LocalPath
 from worker.sources import stdlib
 from worker.sources.documents import CHAT_JOINER, JOINER, Part, Render, Text, every_tenth
 from worker.sources.hub_datasets import BUILTIN_TEXTS, HubText

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from db.spec.references import DatasetReference
+from db.spec.inputs.references import DatasetReference
 from worker.sources.documents import Text
 
 

@@ -5,16 +5,16 @@ from pathlib import Path
 
 from db.core.errors import SpecRefusedError
 from db.spec.combination import check_combination
-from db.spec.datasets.checks import check_questions
+from db.spec.evaluation.question_checks import check_questions
 from db.spec.evaluation.question_files import question_files
-from db.spec.prune_spec import PruneSpec
-from db.spec.references import (
+from db.spec.inputs.references import (
     LocalPath,
     ModelReference,
     parse_dataset,
     parse_model,
     require_safetensors,
 )
+from db.spec.prune_spec import PruneSpec
 from db.startup.checks import unwritable
 from worker.jobs.resources import Resources, valid_device_name
 from worker.standalone.partial_output import require_new_folder

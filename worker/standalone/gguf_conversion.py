@@ -12,8 +12,8 @@ from rich.console import Console
 
 from db.core import redaction
 from db.core.errors import SpecRefusedError
+from db.spec.inputs.references import require_safetensors
 from db.spec.model_configs import check_configs
-from db.spec.references import require_safetensors
 from db.startup.checks import unwritable
 from worker.conversion.convert import convert
 from worker.conversion.errors import ConversionError

@@ -25,7 +25,7 @@ class Triggers(Resource[Mode]):
 
         Args:
             name: a name to show in lists.
-            source: huggingface, mlflow, github, standard or generic.
+            source: the kind of system that calls it, such as github or generic.
             job: fields of the job; fields set by ``map`` may be missing.
             filter: for each JSON pointer into the payload, the required value or a list of allowed
                 values.

@@ -14,7 +14,7 @@ from db.core.logging_setup import configure
 from db.startup import checks
 from db.startup.private_files import keep_private
 from db.startup.server_settings import ServerSettings
-from zpruner import programs
+from zpruner.parts import programs
 from zpruner.serve.preconditions import ServeError, listening
 from zpruner.serve.shared_folder import shared_folder
 from zpruner.serve.supervisor import Child, Supervisor, stop_signal

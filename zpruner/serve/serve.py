@@ -23,7 +23,7 @@ from db.startup.private_files import keep_private
 from db.startup.server_settings import ServerSettings
 from db.startup.settings import Grace
 from db.startup.tracing import TracingError, is_enabled
-from zpruner import programs
+from zpruner.parts import programs
 from zpruner.serve import checks as parts
 from zpruner.serve.api_processes import api_children, api_folder
 from zpruner.serve.embedded_broker import BrokerError, broker_command

@@ -12,7 +12,7 @@ from api.schemas.pages import Page
 from db.access.caller_secrets import SecretRepository
 from db.core.errors import SecretNotFoundError
 from db.core.ids import id_pattern
-from db.spec.references import SecretName
+from db.spec.inputs.references import SecretName
 from db.tables.access import AccessScope
 
 router = APIRouter(prefix="/v1/secrets", tags=["access"], route_class=WritingRoute)

@@ -7,7 +7,9 @@ from fastapi import APIRouter, Request, Response
 from api.middleware.writers import run_writer
 from api.routes.dependencies import ServiceDep, TriggerId
 from api.schemas.triggers import HookAnswer
-from api.triggers.deliveries import FORM, receive
+from api.triggers.deliveries import receive
+from api.triggers.sources.registry import SOURCES
+from api.triggers.sources.source import FORM
 
 router = APIRouter(prefix="/v1/hooks", tags=["triggers"])
 IGNORED: dict[int | str, dict[str, Any]] = {
@@ -30,6 +32,15 @@ PAYLOAD = {
     }
 }
 
+_HEADERS = ", ".join(f"`{source.header}` for `{name}`" for name, source in SOURCES.items())
+_DESCRIPTION = f"""\
+Start a trigger's job, or ignore the call if it does not match the trigger's filter.
+
+No API key is needed: the trigger's secret authenticates the call. The header with the
+secret or the signature depends on the source: {_HEADERS}. A repeated delivery gets the
+response to the first one and starts nothing, unless the first one was refused.\
+"""
+
 
 @router.post(
     "/{trigger_id}",
@@ -37,15 +48,9 @@ PAYLOAD = {
     response_model=HookAnswer,
     responses=IGNORED,
     openapi_extra=PAYLOAD,
+    description=_DESCRIPTION,
 )
 async def receive_hook(trigger_id: TriggerId, service: ServiceDep, request: Request) -> Response:
-    """Start a trigger's job, or ignore the call if it does not match the trigger's filter.
-
-    No API key is needed: the trigger's secret authenticates the call. The header with the
-    secret or the signature depends on the source: `X-Hub-Signature-256` from GitHub,
-    `X-Webhook-Secret` from Hugging Face, `X-MLflow-Signature` from MLflow, `webhook-signature` from
-    Standard Webhooks, and `Authorization: Bearer` from others. A repeated delivery gets the
-    response to the first one and starts nothing, unless the first one was refused.
-    """
+    """Start a trigger's job, or ignore the call."""
     body = await request.body()
     return await run_writer(receive, service, request, trigger_id, body)

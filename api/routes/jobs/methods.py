@@ -11,8 +11,8 @@ from fastapi import APIRouter
 from api.schemas.catalogue import MethodPage, MethodRead, PresetRead
 from db.spec.catalogue import METHODS, MethodInfo
 from db.spec.metrics import METRIC_NAMES, OPTIONAL_METRICS
-from db.spec.presets import NOT_WITH_PATTERN, PRESETS
 from db.spec.prune_spec import OPTIONS, PruneSpec
+from db.spec.pruning.presets import NOT_WITH_PATTERN, PRESETS
 
 router = APIRouter(prefix="/v1/methods", tags=["catalog"])
 
@@ -23,11 +23,14 @@ def list_methods() -> MethodPage:
 
     `presets` are the named combinations of fields; `metrics` are the metrics that a gate can bound.
     """
+    data = [
+        MethodRead(**asdict(method), fields=list(method.fields), options=_job_schema(method))
+        for method in METHODS
+    ]
+    # For the page of a job, once, because they depend on no method.
+    data[0].options["x-results"] = _RESULTS
     return MethodPage(
-        data=[
-            MethodRead(**asdict(method), fields=list(method.fields), options=_job_schema(method))
-            for method in METHODS
-        ],
+        data=data,
         presets=[_preset(name, fields) for name, fields in PRESETS.items()],
         metrics=[*METRIC_NAMES, *chain(*OPTIONAL_METRICS.values())],
     )
@@ -58,3 +61,4 @@ def _job_schema(method: MethodInfo) -> dict[str, Any]:
 
 _LABELS = {name: label for option in OPTIONS for name, label in option.labels.items()}
 _SECTIONS = {name: option.place_of(name)[1] for option in OPTIONS for name in option.fields}
+_RESULTS = [asdict(option.result) for option in OPTIONS if option.result is not None]

@@ -19,7 +19,7 @@ from db.buckets.errors import (
 )
 from db.core.errors import SpecRefusedError
 from db.spec.inputs.bucket_references import S3File, S3Folder
-from db.spec.references import require_safetensors
+from db.spec.inputs.references import require_safetensors
 
 UNREACHABLE = "bucket_unreachable"
 MAX_OBJECTS = 10_000

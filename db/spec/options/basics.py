@@ -5,10 +5,10 @@ from typing import Annotated, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, Field, StrictFloat
 
 from db.spec.datasets.protocols import built_in
+from db.spec.inputs.references import LOCAL, SecretName
 from db.spec.options.option import Option, Place, check_fits
-from db.spec.presets import PresetName, resolve_preset
 from db.spec.pruning.methods import MethodName
-from db.spec.references import LOCAL, SecretName
+from db.spec.pruning.presets import PresetName, resolve_preset
 
 SourceName = Annotated[str, Field(min_length=1, max_length=512)]
 FieldName = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]

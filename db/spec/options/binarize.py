@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt
 
 from db.spec.options.basics import Basics
 from db.spec.options.option import Option, Place, check_fits, check_unused, flag_or_object
+from db.spec.options.result_part import ResultPart
 from db.spec.pruning.methods import MethodName
 
 GROUP = 8
@@ -110,6 +111,22 @@ class BinarizeFields(Basics):
             "binarize": 'Write true for the defaults, false, or an object such as {{"kept": 4.4}}.'
         },
         place=Place.formats,
+        result=ResultPart(
+            "binarization",
+            "Binarised weights",
+            {
+                "Kept of eight": "{kept:figure}",
+                "Bits per weight": "{bits_per_weight:figure}",
+                "Of these, the mask": "{mask_bits_per_weight:figure}",
+                "Signs": "{sign_bits_per_weight:figure}",
+                "Second signs": "{second_sign_bits_per_weight:figure}",
+                "Values": "{scale_bits_per_weight:figure}",
+                "All weight files": "{/weights_bytes:bytes}",
+            },
+            note="The bits are those of a format that would store only these parts. The files have "
+            "ordinary weights, so they are as large as the dense ones, and the model is not "
+            "faster.",
+        ),
         labels={"binarize": "Binarise"},
         docs={"binarize": "[Binarised weights](#binarised-weights)."},
     )

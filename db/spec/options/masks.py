@@ -6,14 +6,14 @@ from typing import ClassVar
 
 from pydantic import Field, StrictFloat
 
-from db.spec.allocations import Allocation, AllocationName
 from db.spec.options.basics import Basics
 from db.spec.options.option import Option, Place, check_fits
 from db.spec.options.refine import RefineFields
+from db.spec.pruning.allocations import Allocation, AllocationName
 from db.spec.pruning.globs import Glob
 from db.spec.pruning.methods import OWN_MASK, REMOVING, MethodName, SolverName
 from db.spec.pruning.patterns import Pattern
-from db.spec.variants import Variant, default_variant
+from db.spec.pruning.variants import Variant, default_variant
 
 ROUNDING = 1e-6  # six decimals are enough for a sparsity
 MAX_SETS = 1000

@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator
 from pydantic_core import PydanticCustomError
 
 from db.core.errors import SpecRefusedError
+from db.spec.options.result_part import ResultPart
 
 UNFIT = "unfit_combination"
 
@@ -54,6 +55,7 @@ class Option:
         place: where the option is shown.
         places: the places of those of its fields that are in another one.
         usual: fields that the short help shows.
+        result: how the page of a job shows what the option adds to the result.
         labels: labels of fields in the form, where they are not their names.
         docs: what the table in docs/jobs.md says besides the fields' own descriptions.
         remedies: the remedies of the errors that the option's types raise, by type of error.
@@ -78,6 +80,7 @@ class Option:
     place: Place = Place.what
     places: Mapping[str, Place] = field(default_factory=dict)
     usual: tuple[str, ...] = ()
+    result: ResultPart | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     docs: Mapping[str, str] = field(default_factory=dict)
     remedies: Mapping[str, str] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from db.spec.options.basics import Basics
 from db.spec.options.option import Option, Place, check_fits, name_or_object
 from db.spec.options.recover import RecoverFields
 from db.spec.options.removal import RemovalFields
+from db.spec.options.result_part import ResultPart
 from db.spec.pruning.globs import Glob
 from db.spec.pruning.methods import REMOVING
 
@@ -92,6 +93,21 @@ class QuantizeFields(Basics):
         },
         usual=("quantize",),
         place=Place.formats,
+        result=ResultPart(
+            "quantization",
+            "Quantised weights",
+            {
+                "Bits": "{bits:count}",
+                "Bits per weight": "{bits_per_weight:figure}, scales included",
+                "Weights per scale": "{group_size:count}",
+                "Quantised matrices": "{bytes:bytes}",
+                "All weight files": "{/weights_bytes:bytes}",
+                "Error of outputs": "{error:percent}",
+                "Fallbacks": "{fallbacks:count} matrices",
+            },
+            note="The files are smaller. The model is faster only in an engine with kernels for "
+            "this format.",
+        ),
         labels={
             "quantize": "Quantise",
             "quantize.group_size": "Weights per scale",

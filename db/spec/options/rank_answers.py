@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from db.spec.options.basics import Basics
 from db.spec.options.option import Option, Place, flag_or_object
+from db.spec.options.result_part import ResultPart
 
 FIELD = "rank_answers.dataset"
 """The field that may name a dataset of questions."""
@@ -26,6 +27,31 @@ RANKING_METRICS = (
     *(f"{ESTIMATE}_stderr.{name}" for name in _ACCURACIES),
 )
 """The names of the metrics; `ranker_drop` is the dense model's accuracy minus the pruned's."""
+_CHOSEN = (
+    "Chosen by the ranker",
+    "Chosen at random",
+    "The first one drawn",
+    "Any of them is right",
+)
+_RESULT = ResultPart(
+    ESTIMATE,
+    "Ranking of answers",
+    table=(
+        ("Right answers", "Dense", "Pruned"),
+        *(
+            (
+                label,
+                *(
+                    f"{{{model}_{choice}:share}}{{/{ESTIMATE}_stderr.{model}_{choice}:error}}"
+                    for model in ("dense", "pruned")
+                ),
+            )
+            for choice, label in zip(CHOICES, _CHOSEN, strict=True)
+        ),
+    ),
+    note="Of {questions:count} questions that the rankers, of {parameters:count} parameters, were "
+    "not trained on. ± is a 95 % interval. It measures the models and prunes nothing.",
+)
 
 QuestionSource = Annotated[
     str, Field(min_length=1, max_length=512, pattern=r"^(?:uploaded|local):[A-Za-z0-9_./-]+$")
@@ -71,6 +97,7 @@ class RankAnswersFields(Basics):
         },
         untimed={"rank_answers": "ranked answers"},
         place=Place.evaluation,
+        result=_RESULT,
         labels={"rank_answers": "Rank answers"},
         docs={"rank_answers": "[Ranking of answers](#ranking-of-answers)."},
     )

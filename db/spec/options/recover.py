@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt
 
 from db.spec.options.basics import Basics
 from db.spec.options.option import Option, Place, check_fits, name_or_object
+from db.spec.options.result_part import ResultPart
 from db.spec.pruning.methods import REMOVING, MethodName
 
 RecoveryKind = Literal["masked", "mask_lora", "spp", "ast"]
@@ -104,6 +105,18 @@ class RecoverFields(Basics):
             "recover": 'Write a kind such as masked, or {{"kind": "masked", "tokens": 1000000}}.'
         },
         usual=("recover",),
+        result=ResultPart(
+            "recovery",
+            facts={
+                "Held-out loss": "{held_out_loss_before:figure} before, "
+                "{held_out_loss_after:figure} after",
+                "Perplexity before": "{/perplexity_before_recovery:figure}",
+                "Steps": "{steps:count}, best {best_step:count}",
+                "Places of the mask that moved": "{mask_moved:percent}",
+                "Tokens": "{tokens:count}",
+                "Time": "{seconds:seconds}",
+            },
+        ),
         place=Place.recovery,
         labels={
             "recover": "Recovery",

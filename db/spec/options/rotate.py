@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field
 from db.spec.options.basics import Basics
 from db.spec.options.option import Option, Place, check_fits
 from db.spec.options.quantize import QuantizeFields
+from db.spec.options.result_part import ResultPart
 
 
 def _not_rotated(value: object) -> object:
@@ -31,6 +32,14 @@ class RotateFields(Basics):
         varied=("rotate",),
         metrics={"rotate": ("rotation.residual", "rotation.values", "rotation.blocks")},
         place=Place.formats,
+        result=ResultPart(
+            "rotation",
+            "Rotated before rounding",
+            {
+                "Residual stream": "{residual:yes}",
+                "Rotated values": "{values:count} of {blocks:count} blocks",
+            },
+        ),
         labels={"rotate": "Rotate before rounding"},
         docs={"rotate": "[Rotated before rounding](#rotated-before-rounding)."},
     )

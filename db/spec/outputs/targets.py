@@ -15,7 +15,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from db.spec.references import SecretName
+from db.spec.inputs.references import SecretName
 
 MOST = 5
 """The largest number of targets of one job."""

@@ -1,6 +1,7 @@
 """The methods and solvers by name."""
 
 from enum import StrEnum
+from typing import Self
 
 
 class MethodName(StrEnum):
@@ -11,15 +12,24 @@ class MethodName(StrEnum):
     keeps the zeros that the model has and prunes nothing.
     """
 
+    is_solver: bool
+    """Whether it is also a solver; then it chooses the mask itself."""
+
+    def __new__(cls, name: str, is_solver: bool = False) -> Self:
+        method = str.__new__(cls, name)
+        method._value_ = name
+        method.is_solver = is_solver
+        return method
+
     zpruner = "zpruner"
     magnitude = "magnitude"
     wanda = "wanda"
     ria = "ria"
     gblm = "gblm"
-    sparsegpt = "sparsegpt"
-    admm = "admm"
-    alps = "alps"
-    exact = "exact"
+    sparsegpt = "sparsegpt", True
+    admm = "admm", True
+    alps = "alps", True
+    exact = "exact", True
     neurons = "neurons"
     heads = "heads"
     depth = "depth"
@@ -32,10 +42,7 @@ class SolverName(StrEnum):
     """How kept weights make up for the pruned ones; ``dsnot`` swaps weights instead."""
 
     none = "none"
-    sparsegpt = "sparsegpt"
-    admm = "admm"
-    alps = "alps"
-    exact = "exact"
+    vars().update({method.name: method.value for method in MethodName if method.is_solver})
     dsnot = "dsnot"
 
 
@@ -50,9 +57,7 @@ class SelectionName(StrEnum):
     ptl = "ptl"
 
 
-OWN_MASK = frozenset(
-    name for name in MethodName if name in SolverName.__members__ and name is not MethodName.none
-)
+OWN_MASK = frozenset(name for name in MethodName if name.is_solver)
 """Methods that are solvers and choose the mask themselves."""
 MEASURED = frozenset({MethodName.adapt, MethodName.pgp})
 """Methods that measure the whole model to choose the units that they remove."""

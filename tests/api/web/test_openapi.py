@@ -17,9 +17,9 @@ from api.web.examples.schemas import EXAMPLES
 from db.core.problem import Problem
 from db.spec.catalogue import METHODS
 from db.spec.metrics import METRIC_NAMES, OPTIONAL_METRICS
-from db.spec.presets import PRESETS
 from db.spec.prune_spec import PruneSpec
 from db.spec.pruning.methods import MEASURED, REMOVING
+from db.spec.pruning.presets import PRESETS
 from tests.fakes import ListQueue
 
 

@@ -7,9 +7,9 @@ from db.events.job_events import IDS_AT_ONCE, EventRepository
 from db.jobs.repository import JobRepository, NewJob
 from db.scheduling.leases import LeaseRepository
 from db.scheduling.recovery import RecoveryRepository
-from db.spec.allocations import AllocationName
 from db.spec.catalogue import METHODS
 from db.spec.prune_spec import PruneSpec
+from db.spec.pruning.allocations import AllocationName
 from db.spec.pruning.methods import MethodName, SolverName
 from tests.factories import make_job, make_spec
 

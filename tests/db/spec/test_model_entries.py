@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from db.core.errors import SpecRefusedError
-from db.spec.references import parse_model
+from db.spec.inputs.references import parse_model
 
 
 @pytest.fixture

@@ -3,13 +3,13 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 
-from db.spec.allocations import DEFAULT_SPREADS, AllocationName, SpreadAllocation
 from db.spec.options.masks import Propagation, Scope
 from db.spec.options.quantize import QuantizeSpec
 from db.spec.options.recover import RecoveryKind
 from db.spec.options.refine import RefineSpec
+from db.spec.pruning.allocations import DEFAULT_SPREADS, AllocationName, SpreadAllocation
 from db.spec.pruning.methods import OWN_MASK, REMOVING, MethodName, SolverName
-from db.spec.variants import Variant
+from db.spec.pruning.variants import Variant
 from tests.factories import make_spec
 from worker.jobs.recipes import recipe_at, recipe_of
 from worker.pruning.base.increments import Increment

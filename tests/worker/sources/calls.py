@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from db.core.errors import SpecRefusedError
-from db.spec.references import DatasetReference, LocalPath
+from db.spec.inputs.references import DatasetReference, LocalPath
 from tests.worker.sources.builders import jsonl
 from worker.sources.calibration import CalibrationPart
 from worker.sources.encoding import Tokenizer

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from db.spec.references import HubDataset, LocalPath
+from db.spec.inputs.references import HubDataset, LocalPath
 from tests.hub import Hub
 from tests.worker.sources.builders import chat_tokenizer, jsonl, parquet
 from tests.worker.sources.calls import calibrate, decoded, refusal

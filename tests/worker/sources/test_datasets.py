@@ -6,7 +6,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from db.spec.references import Builtin
+from db.spec.inputs.references import Builtin
 from tests.worker.sources.builders import jsonl
 from tests.worker.sources.calls import calibrate, decoded, local, refusal
 from worker.sources import stdlib

@@ -10,8 +10,8 @@ from transformers import AutoModelForCausalLM, PretrainedConfig
 
 from db.core.errors import SpecRefusedError
 from db.spec.dimensions import check_dimensions
+from db.spec.inputs.references import HubRepo, LocalPath
 from db.spec.model_configs import check_configs
-from db.spec.references import HubRepo, LocalPath
 from tests.hub import Hub
 from tests.models import FAMILIES, FUSED, MIXTURES, RECURRENT
 from tests.worker.sources.builders import CONFIG, as_json, model_files, safetensors, write

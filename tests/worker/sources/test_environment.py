@@ -14,7 +14,7 @@ SCRIPT = """
 import os
 import sys
 from db.core import operator_keys
-from db.spec.references import parse_dataset, parse_model
+from db.spec.inputs.references import parse_dataset, parse_model
 from worker.sources.models import fetch_model
 from worker.sources.texts import load_texts
 

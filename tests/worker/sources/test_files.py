@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pytest
 
 from db.core.errors import SpecRefusedError
+from db.spec.inputs.references import HubRepo
 from db.spec.model_configs import MAX_CONFIG_BYTES
-from db.spec.references import HubRepo
 from tests.hub import Hub
 from tests.worker.sources.builders import as_json, model_files, sharded_files
 from worker.sources import model_files as limits

@@ -9,7 +9,7 @@ from safetensors import safe_open
 
 from db.core import operator_keys
 from db.core.errors import SpecRefusedError
-from db.spec.references import HubRepo, LocalPath, ModelReference
+from db.spec.inputs.references import HubRepo, LocalPath, ModelReference
 from tests.hub import Hub
 from tests.worker.sources.builders import (
     CONFIG,

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from db.core.errors import SpecRefusedError
-from db.spec.references import (
+from db.spec.inputs.references import (
     BUILTINS,
     Builtin,
     HubDataset,

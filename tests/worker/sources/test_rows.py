@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from db.spec.references import Builtin
+from db.spec.inputs.references import Builtin
 from tests.worker.sources.builders import jsonl
 from tests.worker.sources.calls import calibrate, id_rows, local, refusal
 from worker.sources.datasets import (

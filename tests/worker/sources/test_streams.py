@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from db.core.errors import SpecRefusedError
-from db.spec.references import Builtin, DatasetReference, HubDataset
+from db.spec.inputs.references import Builtin, DatasetReference, HubDataset
 from tests.hub import Hub
 from tests.worker.sources.builders import as_json, jsonl, jsonl_gz, parquet
 from tests.worker.sources.calls import calibrate, no_chat

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from db.spec.references import Builtin, DatasetReference
+from db.spec.inputs.references import Builtin, DatasetReference
 from tests.hub import Hub
 from tests.worker.sources.builders import jsonl_gz
 from tests.worker.sources.calls import decoded, id_rows, local, refusal

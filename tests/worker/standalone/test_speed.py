@@ -11,7 +11,7 @@ from db.spec.metrics import OPTIONAL_METRICS
 from db.spec.quality_gate import metric_value
 from tests.worker.evaluation.models import write_model_and_tokenizer
 from worker.standalone.speed import app
-from zpruner.programs import command, environment
+from zpruner.parts.programs import command, environment
 
 
 def speed(*words: str | Path) -> Result:

@@ -8,10 +8,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tests.zpruner.service import Answer, Service, artifact, job, page, problem
-from zpruner.cli.main import app
+from zpruner.cli.commands.main import app
 
 LIGHT = """
-import sys, zpruner.cli.main
+import sys, zpruner.cli.commands.main
 heavy = {"torch", "transformers", "sqlalchemy", "celery", "fastapi", "db", "api", "worker"}
 sys.exit(repr(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)
 """

@@ -13,8 +13,8 @@ from db.spec.options.recover import RecoverSpec, RecoveryKind
 from db.spec.prune_spec import PruneSpec
 from tools.job_schema import written
 from worker.standalone.command import app as standalone
+from zpruner.cli.commands.main import app
 from zpruner.cli.field_options import JOB_FIELDS, options_of, with_fields
-from zpruner.cli.main import app
 from zpruner.cli.option_groups import VARIED, VARIED_LISTS
 from zpruner.client.models.job_options import JobOptions
 

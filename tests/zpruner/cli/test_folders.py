@@ -13,10 +13,10 @@ from typer.testing import CliRunner, Result
 
 from tests.zpruner.files.compact_files import write_compact
 from zpruner.cli.commands import programs
+from zpruner.cli.commands.main import app as main
 from zpruner.cli.display import bytes_display
 from zpruner.cli.folders import app
-from zpruner.cli.main import app as main
-from zpruner.programs import command
+from zpruner.parts.programs import command
 
 NAMES = ("model.layers.0.mlp.up_proj.weight", "model.layers.1.mlp.up_proj.weight")
 

@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from worker.standalone.command import app as standalone
+from zpruner.cli.commands.main import app
 from zpruner.cli.field_options import JOB_FIELDS
-from zpruner.cli.main import app
 from zpruner.cli.option_groups import GROUP_OF, GROUPS, USUAL
 from zpruner.cli.requests import REUSE, SUBMISSION
 
@@ -66,7 +66,7 @@ def test_long_lists_of_choices_are_in_the_text_where_lines_can_break() -> None:
 
 def test_help_of_prune_and_submit_imports_neither_torch_nor_the_service() -> None:
     code = (
-        "import sys; from contextlib import suppress; from zpruner.cli.main import app\n"
+        "import sys; from contextlib import suppress; from zpruner.cli.commands.main import app\n"
         "with suppress(SystemExit): app([sys.argv[1], '--help'])\n"
         "print(*{name.split('.')[0] for name in sys.modules})"
     )

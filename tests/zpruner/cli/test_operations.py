@@ -8,7 +8,7 @@ from typer.testing import CliRunner, Result
 
 from tests.zpruner.service import CREATED, Answer, Service, problem
 from zpruner import Client, ProblemError
-from zpruner.cli.main import app
+from zpruner.cli.commands.main import app
 from zpruner.client import logs as following
 
 LOGS = "/v1/jobs/job_1/logs"

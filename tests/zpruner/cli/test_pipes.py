@@ -21,7 +21,7 @@ from db.tables.jobs import Job
 from tests.factories import make_job, make_spec
 from tests.zpruner.live import Live
 from zpruner import Client
-from zpruner.cli.main import app
+from zpruner.cli.commands.main import app
 from zpruner.cli.text_table import Table
 
 MODEL = "an-organisation-with-a-long-name/a-model-with-an-even-longer-name-1.5B"

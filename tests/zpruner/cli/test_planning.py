@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tests.zpruner.service import CREATED, Answer, Service, job, problem
-from zpruner.cli.main import app
+from zpruner.cli.commands.main import app
 from zpruner.client.client import Client
 
 JOB = ("org/model", "--sparsity", "0.5", "--dataset", "c4")

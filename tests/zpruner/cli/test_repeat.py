@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.zpruner.service import Answer, Service, job, problem
-from zpruner.cli.main import app
+from zpruner.cli.commands.main import app
 
 JOB_ID = "job_" + "0" * 32
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from tests.signing import pem, public_pem
 from worker.jobs.signature import read_signer, sign_statement
-from zpruner.cli.main import app
+from zpruner.cli.commands.main import app
 
 FILES = {"config.json": b"{}", "nested/weights.bin": b"weights", "report.json": b"[]"}
 

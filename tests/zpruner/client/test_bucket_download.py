@@ -25,7 +25,7 @@ from tests.zpruner.service import Answer, Service, serving
 from zpruner import AsyncClient, Client, CorruptedError, ServiceError
 from zpruner.client import download
 from zpruner.client.transport.transport import MAX_RETRIES
-from zpruner.programs import command, environment
+from zpruner.parts.programs import command, environment
 
 OBJECT = "/bucket/weights.bin?X-Amz-Signature=abc"
 MIB = 1 << 20

@@ -12,7 +12,7 @@ from api.core.settings import ApiSettings
 from tests.api.live import serving
 from tests.fakes import ListQueue
 from zpruner import Client, ProblemError
-from zpruner.cli.main import app
+from zpruner.cli.commands.main import app
 
 VALUE = "canary.of-the-client"
 

@@ -21,7 +21,7 @@ from tests.api.work import FILES, finish_job
 from tests.factories import make_job, make_key, make_spec
 from tests.fakes import ListQueue
 from zpruner import Client, ProblemError
-from zpruner.cli.main import app
+from zpruner.cli.commands.main import app
 
 TEXT = b"a text\n" * 400_000
 

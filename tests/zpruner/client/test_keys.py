@@ -15,7 +15,7 @@ from tests.api.live import serving
 from tests.factories import make_key
 from tests.fakes import ListQueue
 from zpruner import Client, ProblemError
-from zpruner.cli.main import app
+from zpruner.cli.commands.main import app
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from tests.api.calls import COMMIT, JOB, PUSH, TRIGGER
 from tests.api.live import serving
 from tests.fakes import ListQueue
 from zpruner import Client, ProblemError
-from zpruner.cli.main import app
+from zpruner.cli.commands.main import app
 
 WORDS = (
     *("--filter", "/event/scope=repo", "--filter", "/event/scope=repo.content"),

@@ -15,7 +15,7 @@ from db.webhooks.dispatch import DispatchRepository, SendResult
 from tests.api.live import serving
 from tests.fakes import ListQueue
 from zpruner import Client, ProblemError
-from zpruner.cli.main import app
+from zpruner.cli.commands.main import app
 
 URL = "https://hooks.example/zpruner"
 

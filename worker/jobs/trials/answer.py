@@ -9,9 +9,9 @@ from torch import Tensor
 
 from db.core.errors import SpecRefusedError
 from db.core.states import Phase
+from db.spec.inputs.references import HubRepo
 from db.spec.options.option import UNFIT
 from db.spec.prune_spec import PruneSpec
-from db.spec.references import HubRepo
 from db.spec.trials import TrialRequest
 from worker.evaluation.generation import end_tokens, next_tokens, whole_model
 from worker.jobs.progress import JobProgress, JobResult

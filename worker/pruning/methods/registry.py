@@ -1,18 +1,16 @@
 """The registry of the scorers, solvers and allocations that a job can name."""
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import TypeVar
 
 from worker.pruning.base.errors import UnknownMethodError
-from worker.pruning.methods import scores
+from worker.pruning.methods import scores, solvers
 from worker.pruning.methods.allocation import DlpAllocation, MeasuredAllocation, OwlAllocation
 from worker.pruning.methods.matrix_allocation import MatrixAllocation
 from worker.pruning.methods.scorers import GradientScorer, InputScorer, Scorer, WeightScorer
-from worker.pruning.methods.solvers.admm import ADMM
-from worker.pruning.methods.solvers.alps import ALPS, PUBLISHED_ALPS
-from worker.pruning.methods.solvers.exact import EXACT, PUBLISHED_EXACT
 from worker.pruning.methods.solvers.solver import Solver
-from worker.pruning.methods.solvers.sparsegpt import SPARSEGPT
 
 Registered = TypeVar("Registered")
 
@@ -30,19 +28,16 @@ SCORERS: Mapping[str, Scorer] = {
     )
 }
 
-SOLVERS: Mapping[str, Solver] = {
-    solver.name: solver
-    for solver in (
-        SPARSEGPT,
-        ADMM,
-        ALPS,
-        EXACT,
-    )
-}
 
-PUBLISHED_SOLVERS: Mapping[str, Solver] = {
-    solver.name: solver for solver in (*SOLVERS.values(), PUBLISHED_ALPS, PUBLISHED_EXACT)
-}
+def _solvers(attribute: str) -> dict[str, Solver]:
+    """Return the solvers that modules of the folder of solvers have under ``attribute``."""
+    modules = iter_modules(solvers.__path__, f"{solvers.__name__}.")
+    found = (getattr(import_module(module.name), attribute, None) for module in modules)
+    return {solver.name: solver for solver in found if solver is not None}
+
+
+SOLVERS: Mapping[str, Solver] = _solvers("SOLVER")
+PUBLISHED_SOLVERS: Mapping[str, Solver] = {**SOLVERS, **_solvers("AS_PUBLISHED")}
 """The solvers as their authors' code runs them."""
 
 ALLOCATIONS: Mapping[str, Callable[..., MeasuredAllocation]] = {

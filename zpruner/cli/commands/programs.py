@@ -19,7 +19,7 @@ from zpruner.cli.prune_options import (
     PlanOption,
 )
 from zpruner.cli.terminal import USAGE, stderr
-from zpruner.programs import command, environment
+from zpruner.parts.programs import command, environment
 
 PASS_ARGUMENTS_ON = {
     "allow_extra_args": True,

@@ -36,7 +36,7 @@ app = typer.Typer(no_args_is_help=True, help="Let other systems start jobs (admi
 def create(
     name: Annotated[str, typer.Argument(help="A name to show in lists.")],
     source: Annotated[
-        str, typer.Argument(help="huggingface, mlflow, github, standard or generic.")
+        str, typer.Argument(help="The kind of system that calls it, such as github or generic.")
     ],
     job: JobOption,
     filter_: FilterOption = None,

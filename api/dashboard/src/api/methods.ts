@@ -14,3 +14,18 @@ export const catalogue = queryOptions({
 });
 
 export const methods = queryOptions({ ...catalogue, select: ({ data }) => data });
+
+/** A group of the metrics of a result, and how it is shown. */
+export interface Part {
+  group: string;
+  title: string;
+  facts: Record<string, string>;
+  table: string[][];
+  note: string;
+}
+
+/** The groups of metrics that options add to a result. */
+export const parts = queryOptions({
+  ...catalogue,
+  select: ({ data }) => (data[0]?.options["x-results"] ?? []) as Part[],
+});

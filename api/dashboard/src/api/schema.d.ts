@@ -1479,9 +1479,7 @@ export interface paths {
          * @description Start a trigger's job, or ignore the call if it does not match the trigger's filter.
          *
          *     No API key is needed: the trigger's secret authenticates the call. The header with the
-         *     secret or the signature depends on the source: `X-Hub-Signature-256` from GitHub,
-         *     `X-Webhook-Secret` from Hugging Face, `X-MLflow-Signature` from MLflow, `webhook-signature` from
-         *     Standard Webhooks, and `Authorization: Bearer` from others. A repeated delivery gets the
+         *     secret or the signature depends on the source: `X-Webhook-Secret` for `huggingface`, `X-MLflow-Signature` for `mlflow`, `X-Hub-Signature-256` for `github`, `webhook-signature` for `standard`, `Authorization: Bearer` for `generic`. A repeated delivery gets the
          *     response to the first one and starts nothing, unless the first one was refused.
          */
         post: operations["receive_hook"];

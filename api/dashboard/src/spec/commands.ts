@@ -1,6 +1,7 @@
 /** Commands that submit a job. */
 
 import { toText } from "./draft.ts";
+import { formsOf, type Schema } from "./schema.ts";
 import { targetToText } from "./targets.ts";
 
 export type Body = Record<string, unknown>;
@@ -11,11 +12,15 @@ export interface Commands {
   python: string;
 }
 
-/** Build the commands; only curl needs the key in the command, the other two read it themselves. */
-export function commandsOf(body: Body, origin: string, needsKey = false): Commands {
+/**
+ * Build the commands by the schema of a job's fields.
+ *
+ * Only curl needs the key in the command, the other two read it themselves.
+ */
+export function commandsOf(body: Body, schema: Schema, origin: string, needsKey = false): Commands {
   return {
     curl: curl(body, origin, needsKey),
-    cli: cli(body, origin),
+    cli: cli(body, schema, origin),
     python: python(body, origin),
   };
 }
@@ -28,9 +33,12 @@ function curl(body: Body, origin: string, needsKey: boolean): string {
   return words.join(" \\\n  ");
 }
 
-function cli({ model, labels, expect, ...options }: Body, origin: string): string {
+function cli({ model, labels, expect, ...options }: Body, schema: Schema, origin: string): string {
+  const properties = (schema.properties ?? {}) as Record<string, Schema>;
   const words = [`ZPRUNER_URL=${origin}`, "zpruner", "submit", quoted(String(model))];
-  for (const [name, value] of Object.entries(options)) words.push(...flags(name, value));
+  for (const [name, value] of Object.entries(options)) {
+    words.push(...flags(name, value, properties[name] ?? {}, schema));
+  }
   const labelNames = Object.keys((labels ?? {}) as Body);
   if (labelNames.length > 0) words.push(`# set labels with the API: ${labelNames.join(", ")}`);
   if (expect) words.push("# set expect with the API");
@@ -42,46 +50,36 @@ function folded(words: string[]): string {
   return words.map((word) => (word.startsWith("--") ? `\\\n  ${word}` : word)).join(" ");
 }
 
-/** Lists of which each value is an argument of its own; any other list is one argument. */
-const SEPARATE = new Set(["skip", "tasks", "prompts"]);
-
-/** The member of an object that a plain value of the field stands for. */
-const PLAIN: Record<string, string> = { recover: "kind", quantize: "scheme" };
-
-/** Fields that are `true` or an object of settings. */
-const SETTINGS = new Set(["refine", "rank_answers", "binarize"]);
-
-function flags(name: string, value: unknown): string[] {
+/** The flags of a field, by its schema, as the command line makes them from the same one. */
+function flags(name: string, value: unknown, property: Schema, whole: Schema): string[] {
   if (value === null) return [];
   if (name === "gate") return bounds(value as Body);
   if (name === "reuse") return value === "if_succeeded" ? ["--reuse"] : [];
   const flag = `--${name.replaceAll("_", "-")}`;
-  if (SETTINGS.has(name) && typeof value === "object") return settings(flag, value as Body);
-  if (name in PLAIN && typeof value === "object") return members(name, value as Body);
-  if (name === "uniform" && value === false) return ["--no-uniform"];
-  if (typeof value === "boolean") return value ? [flag] : [];
-  if (!Array.isArray(value)) return [flag, quoted(toText(value))];
+  if (typeof value === "boolean") {
+    if (value) return [flag];
+    return property.default === true ? [flag.replace("--", "--no-")] : [];
+  }
+  const forms = formsOf(property, whole);
+  if (!Array.isArray(value)) {
+    const object = forms.find((form) => Object.keys(form.properties ?? {}).length > 2);
+    if (object && typeof value === "object") return members(name, value as Body, object, whole);
+    return [flag, quoted(toText(value))];
+  }
   if (name === "output") return value.flatMap((one) => [flag, quoted(targetToText(one as Body))]);
-  if (SEPARATE.has(name)) return value.flatMap((one) => [flag, quoted(String(one))]);
+  const isRepeated = forms.every((form) => form.type === "array");
+  if (isRepeated) return value.flatMap((one) => [flag, quoted(String(one))]);
   return [flag, quoted(value.join(","))];
 }
 
-/** The flag of a field, and one for each of its settings. */
-function settings(flag: string, value: Body): string[] {
-  const given = Object.entries(value).filter(([, one]) => one !== null);
-  const named = given.flatMap(([name, one]) => {
-    const whole = `${flag}-${name.replaceAll("_", "-")}`;
-    if (typeof one === "boolean") return [one ? whole : whole.replace("--", "--no-")];
-    return [whole, quoted(String(one))];
-  });
-  return named.length > 0 ? named : [flag];
-}
-
-/** A flag for each member of an object; one of them is the field itself. */
-function members(name: string, value: Body): string[] {
-  return Object.entries(value).flatMap(([key, part]) =>
-    flags(key === PLAIN[name] ? name : `${name}_${key}`, part),
+/** A flag for each member of an object; the required one is the field itself. */
+function members(name: string, value: Body, object: Schema, whole: Schema): string[] {
+  const properties = object.properties as Record<string, Schema>;
+  const [required] = (object.required as string[] | undefined) ?? [];
+  const given = Object.entries(value).flatMap(([key, part]) =>
+    flags(key === required ? name : `${name}_${key}`, part, properties[key] ?? {}, whole),
   );
+  return given.length > 0 ? given : [`--${name.replaceAll("_", "-")}`];
 }
 
 /** A flag for each bound of a gate, and for its confidence. */
@@ -92,7 +90,7 @@ function bounds({ confidence, ...gate }: Body): string[] {
       quoted(`${figure}=${limit}`),
     ]),
   );
-  return [...words, ...flags("gate_confidence", confidence ?? null)];
+  return [...words, ...flags("gate_confidence", confidence ?? null, {}, {})];
 }
 
 function python(body: Body, origin: string): string {

@@ -1,6 +1,7 @@
 /** The fields of a job, from the JSON Schema of each method. */
 
 import { toText } from "./draft.ts";
+import { formsOf, type Schema } from "./schema.ts";
 import { TEXTS } from "./texts.ts";
 
 export type Kind =
@@ -36,8 +37,6 @@ export interface Field {
   member?: { of: string; key: string };
 }
 
-type Schema = Record<string, unknown>;
-
 /** Fields that are written as a share, such as 50 %. */
 const SHARES = new Set(["sparsity", "ratio"]);
 
@@ -55,14 +54,13 @@ const TARGETS: Partial<Field> = {
 export function fieldsOf(schema: Schema, except: string[] = []): Field[] {
   const properties = (schema.properties ?? {}) as Record<string, Schema>;
   const required = new Set(schema.required as string[]);
-  const definitions = (schema.$defs ?? {}) as Record<string, Schema>;
   const labels = (schema["x-labels"] ?? {}) as Record<string, string>;
   const sections = (schema["x-sections"] ?? {}) as Record<string, string>;
   return Object.entries(properties)
     .filter(([name]) => !except.includes(name))
     .flatMap(([name, property]) => {
-      const parts = membersOf(name, property, definitions);
-      const whole = field(name, property, required.has(name), definitions);
+      const parts = membersOf(name, property, schema);
+      const whole = field(name, property, required.has(name), schema);
       const section = sections[name];
       return [{ ...whole, ...parts.plain }, ...parts.fields].map((one) => ({
         ...one,
@@ -78,27 +76,22 @@ function isNamed(form: Schema): boolean {
 }
 
 /** Return fields for the members of a value that may be an object, and which one a plain value is. */
-function membersOf(name: string, property: Schema, definitions: Record<string, Schema>) {
-  const object = formsOf(property, definitions).find(isNamed);
+function membersOf(name: string, property: Schema, schema: Schema) {
+  const object = formsOf(property, schema).find(isNamed);
   const [key] = (object?.required as string[] | undefined) ?? [];
   if (object === undefined || key === undefined) return { plain: {}, fields: [] };
   const members = Object.entries(object.properties as Record<string, Schema>);
   const fields = members
     .filter(([member]) => member !== key)
     .map(([member, inner]) => ({
-      ...field(`${name}.${member}`, inner, false, definitions),
+      ...field(`${name}.${member}`, inner, false, schema),
       member: { of: name, key: member },
     }));
   return { plain: { member: { of: name, key } }, fields };
 }
 
-function field(
-  name: string,
-  property: Schema,
-  isRequired: boolean,
-  definitions: Record<string, Schema>,
-): Field {
-  const forms = formsOf(property, definitions).filter((form) => !isNamed(form));
+function field(name: string, property: Schema, isRequired: boolean, schema: Schema): Field {
+  const forms = formsOf(property, schema).filter((form) => !isNamed(form));
   const [first = {}] = forms;
   const own = name === "output" ? TARGETS : {};
   return {
@@ -114,17 +107,6 @@ function field(
     max: bound(first, "maximum", "exclusiveMaximum"),
     ...own,
   };
-}
-
-/** Return the alternatives of a value, without null and with references resolved. */
-function formsOf(property: Schema, definitions: Record<string, Schema>): Schema[] {
-  const forms = (property.anyOf as Schema[] | undefined) ?? [property];
-  return forms
-    .map((form) => {
-      const name = String(form.$ref ?? "").replace("#/$defs/", "");
-      return definitions[name] ?? form;
-    })
-    .filter((form) => form.type !== "null");
 }
 
 function kindOf(forms: Schema[]): Kind {
@@ -152,17 +134,27 @@ function sentence(name: string): string {
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
+interface Method {
+  name: string;
+  fields: string[];
+  options: Schema;
+}
+
+/** Return the schema of the first method's jobs, which the others' differ from in `method` alone. */
+export function jobSchema(methods: Method[]): Schema {
+  return methods.find((one) => one.fields.includes("method"))?.options ?? {};
+}
+
 /**
  * Return the fields of any job, with all methods as choices: each schema has only its own.
  *
  * Expected inputs have no field in the form: `zpruner repeat` sets them.
  */
-export function jobFields(methods: { name: string; fields: string[]; options: Schema }[]): Field[] {
-  const offered = methods.filter((one) => one.fields.includes("method"));
-  const [first] = offered;
-  return fieldsOf(first?.options ?? {}, ["expect"]).map((field) => {
+export function jobFields(methods: Method[]): Field[] {
+  return fieldsOf(jobSchema(methods), ["expect"]).map((field) => {
     if (field.name !== "method") return field;
+    const offered = methods.filter((one) => one.fields.includes("method"));
     const choices = offered.map((one) => one.name);
-    return { ...field, kind: "choice", choices, fallback: first?.name ?? null };
+    return { ...field, kind: "choice", choices, fallback: choices[0] ?? null };
   });
 }

@@ -8,7 +8,6 @@ import {
   gateToText,
   hasInterval,
   intervalInWords,
-  rankingMetricNames,
   taskMetricNames,
   withoutNulls,
 } from "./gate.ts";
@@ -43,9 +42,6 @@ it("offers the accuracies of the tasks that a job names", () => {
   expect(taskMetricNames("boolq, local:own.jsonl")).toEqual([
     ...["acc.boolq", "acc_drop.boolq"],
     ...["acc.local:own.jsonl", "acc_drop.local:own.jsonl"],
-  ]);
-  expect(["", "false", "true", "drawn=4"].map((one) => rankingMetricNames(one).length)).toEqual([
-    ...[0, 0, 2, 2],
   ]);
   const metrics = ["acc.boolq", "dense_acc.boolq", "sparsity", "ranking.pruned_ranker"];
   expect(metrics.map(hasInterval)).toEqual([true, false, false, true]);

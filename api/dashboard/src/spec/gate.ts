@@ -79,12 +79,6 @@ export function taskMetricNames(tasks: string): string[] {
   return partsOf(tasks).flatMap((task) => ESTIMATES.map((metric) => `${metric}.${task}`));
 }
 
-/** Return the metrics that a gate can bound for a job that ranks answers. */
-export function rankingMetricNames(rankAnswers: string): string[] {
-  const isOff = rankAnswers.trim() === "" || rankAnswers.trim() === "false";
-  return isOff ? [] : ["ranking.pruned_ranker", "ranking.ranker_drop"];
-}
-
 /** Leave out what a gate does not set. */
 export function withoutNulls(gate: object): Gate {
   return Object.fromEntries(Object.entries(gate).filter(([, part]) => part !== null));

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import schema from "../../../../zpruner/cli/prune_spec.json";
 import { makeSpec } from "../testing.ts";
 import { commandsOf, quoted, withoutDefaults } from "./commands.ts";
 import {
@@ -111,7 +112,7 @@ describe("the fields of any job", () => {
     const fields = jobFields([{ name: "wanda", fields: ["method"], options }]);
     expect(valuesOf({ uniform: "false" }, fields)).toEqual({ uniform: false });
     expect(valuesOf({ uniform: "true" }, fields)).toEqual({});
-    expect(commandsOf({ model: "m", uniform: false }, "h").cli).toContain("--no-uniform");
+    expect(commandsOf({ model: "m", uniform: false }, schema, "h").cli).toContain("--no-uniform");
   });
 
   it("have the labels of the schema, and are in the section of their field", () => {
@@ -216,7 +217,7 @@ describe("a draft", () => {
     const { draft, rest } = splitBody({ model: "m", allocation }, FIELDS, {});
     expect(valuesOf(draft, FIELDS)).toEqual({ model: "m", allocation });
     expect(rest).toEqual({});
-    const { cli, python } = commandsOf({ model: "m", allocation }, "http://h:1");
+    const { cli, python } = commandsOf({ model: "m", allocation }, schema, "http://h:1");
     expect(cli).toContain("--allocation owl:0.15");
     expect(python).toContain('allocation={"name": "owl", "spread": 0.15},');
   });
@@ -294,7 +295,7 @@ describe("commands", () => {
       skip: ["*.a", "b"],
       labels: { t: "x y" },
     };
-    const { curl, cli, python } = commandsOf(body, "http://h:1");
+    const { curl, cli, python } = commandsOf(body, schema, "http://h:1");
     const data = `-H 'Content-Type: application/json' \\\n  -d '${JSON.stringify(body)}'`;
     expect(curl).toBe(`curl http://h:1/v1/jobs \\\n  ${data}`);
     expect(cli.replaceAll(" \\\n ", "")).toBe(
@@ -305,7 +306,11 @@ describe("commands", () => {
   });
 
   it("pass expected inputs to the API and to Python; the command line has no option for them", () => {
-    const { curl, cli, python } = commandsOf({ model: "m", expect: { calibration: "1f" } }, "h");
+    const { curl, cli, python } = commandsOf(
+      { model: "m", expect: { calibration: "1f" } },
+      schema,
+      "h",
+    );
     expect(cli).toMatch(/submit m # set expect with the API$/);
     expect(curl).toContain('"expect":{"calibration":"1f"}');
     expect(python).toContain('expect={"calibration": "1f"}');
@@ -314,7 +319,7 @@ describe("commands", () => {
   it("contain only the bounds that the gate has", () => {
     const gate = { max: { perplexity_ratio: 1.1 }, min: { sparsity: 0.5 }, confidence: 0.95 };
     const body = { model: "m", gate, reuse: "if_succeeded", samples: null };
-    expect(commandsOf(body, "http://h:1").cli.replaceAll(" \\\n ", "")).toBe(
+    expect(commandsOf(body, schema, "http://h:1").cli.replaceAll(" \\\n ", "")).toBe(
       "ZPRUNER_URL=http://h:1 zpruner submit m --gate-max perplexity_ratio=1.1 " +
         "--gate-min sparsity=0.5 --gate-confidence 0.95 --reuse",
     );
@@ -322,7 +327,7 @@ describe("commands", () => {
 
   it("enable refinement by one flag, or by one for each setting", () => {
     const said = (refine: unknown) =>
-      commandsOf({ model: "m", refine }, "http://h:1").cli.replaceAll(" \\\n ", "");
+      commandsOf({ model: "m", refine }, schema, "http://h:1").cli.replaceAll(" \\\n ", "");
     expect(said(true)).toMatch(/submit m --refine$/);
     expect(said({ steps: 24, lr: null, norms: false })).toMatch(
       /submit m --refine-steps 24 --no-refine-norms$/,
@@ -331,35 +336,37 @@ describe("commands", () => {
 
   it("have a flag for each setting of the ranking of answers", () => {
     const body = { model: "m", rank_answers: { dataset: null, questions: 20, drawn: 4 } };
-    expect(commandsOf(body, "http://h:1").cli.replaceAll(" \\\n ", "")).toMatch(
+    expect(commandsOf(body, schema, "http://h:1").cli.replaceAll(" \\\n ", "")).toMatch(
       /submit m --rank-answers-questions 20 --rank-answers-drawn 4$/,
     );
   });
 
   it("have a flag for each setting of a binarisation", () => {
     const binarize = { kept: 4.4, low: null, high: null, group_size: 64, salient: 0 };
-    expect(commandsOf({ model: "m", binarize }, "http://h:1").cli.replaceAll(" \\\n ", "")).toMatch(
-      /submit m --binarize-kept 4.4 --binarize-group-size 64 --binarize-salient 0$/,
-    );
+    expect(
+      commandsOf({ model: "m", binarize }, schema, "http://h:1").cli.replaceAll(" \\\n ", ""),
+    ).toMatch(/submit m --binarize-kept 4.4 --binarize-group-size 64 --binarize-salient 0$/);
   });
 
   it("have a flag for each member of an object", () => {
     const recover = { kind: "spp", tokens: 9, lr: null };
-    expect(commandsOf({ model: "m", recover }, "http://h:1").cli.replaceAll(" \\\n ", "")).toBe(
-      "ZPRUNER_URL=http://h:1 zpruner submit m --recover spp --recover-tokens 9",
-    );
+    expect(
+      commandsOf({ model: "m", recover }, schema, "http://h:1").cli.replaceAll(" \\\n ", ""),
+    ).toBe("ZPRUNER_URL=http://h:1 zpruner submit m --recover spp --recover-tokens 9");
   });
 
   it("have a flag for the scheme of a quantisation, and one for each of its settings", () => {
-    const quantize = { scheme: "w4a16", group_size: 64, scales: "mse" };
-    expect(commandsOf({ model: "m", quantize }, "http://h:1").cli.replaceAll(" \\\n ", "")).toBe(
+    const quantize = { scheme: "w4a16", group_size: 64, scales: "mse", skip: ["*.a", "*.b"] };
+    expect(
+      commandsOf({ model: "m", quantize }, schema, "http://h:1").cli.replaceAll(" \\\n ", ""),
+    ).toBe(
       "ZPRUNER_URL=http://h:1 zpruner submit m --quantize w4a16 --quantize-group-size 64 " +
-        "--quantize-scales mse",
+        "--quantize-scales mse --quantize-skip '*.a' --quantize-skip '*.b'",
     );
   });
 
   it("name the variable of the key where the service requires one, never its value", () => {
-    const { curl } = commandsOf({ model: "m" }, "http://h:1", true);
+    const { curl } = commandsOf({ model: "m" }, schema, "http://h:1", true);
     expect(curl).toContain('-H "Authorization: Bearer $ZPRUNER_API_KEY"');
   });
 

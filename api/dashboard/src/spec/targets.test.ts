@@ -27,7 +27,7 @@ it("leaves invalid text to the service", () => {
 
 it("builds a command with one option for each target", () => {
   const other = { ...hub, private: false };
-  const { cli } = commandsOf({ model: "m", output: [hub, other] }, "http://host");
+  const { cli } = commandsOf({ model: "m", output: [hub, other] }, {}, "http://host");
   expect(cli).toContain("--output hub:org/name@hf");
   expect(cli).toContain(`--output '${JSON.stringify(other)}'`);
 });

@@ -1,6 +1,7 @@
 import { useId, useState } from "react";
 import { storedKey } from "../api/key.ts";
 import { type Body, type Commands, commandsOf } from "../spec/commands.ts";
+import type { Schema } from "../spec/schema.ts";
 import { Copy } from "./copy.tsx";
 import { Scroll } from "./scroll.tsx";
 
@@ -21,9 +22,9 @@ export function Code({ text, label }: { text: string; label: string }) {
   );
 }
 
-/** Commands for a job, in tabs. */
-export function CommandTabs({ body }: { body: Body }) {
-  const commands = commandsOf(body, location.origin, storedKey() !== null);
+/** Commands for a job, in tabs; `schema` is that of its fields. */
+export function CommandTabs({ body, schema = {} }: { body: Body; schema?: Schema }) {
+  const commands = commandsOf(body, schema, location.origin, storedKey() !== null);
   const [shown, show] = useState<keyof Commands>("curl");
   const name = useId();
   return (

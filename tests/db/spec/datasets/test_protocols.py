@@ -3,7 +3,7 @@ import pytest
 from db.core.errors import SpecRefusedError
 from db.spec.datasets.builtin import BUILTIN_DATASETS
 from db.spec.datasets.protocols import built_in, protocol_window
-from db.spec.references import Builtin, parse_dataset
+from db.spec.inputs.references import Builtin, parse_dataset
 
 
 @pytest.mark.parametrize("name", [*BUILTIN_DATASETS, "wikitext2@2048", "pile@2", "c4@32768"])

@@ -10,7 +10,7 @@ from db.buckets.location import BucketLocation
 from db.buckets.readable_buckets import ReadableBuckets
 from db.core.errors import SpecRefusedError
 from db.spec.inputs.bucket_references import S3File, S3Folder
-from db.spec.references import parse_dataset, parse_model
+from db.spec.inputs.references import parse_dataset, parse_model
 
 COPIES = Path("/data/inputs")
 BUCKETS = ReadableBuckets(("s3://models/team", "s3://texts"), COPIES)

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from tests.zpruner.service import CREATED, Answer, Service, problem
 from zpruner import Client, ProblemError
-from zpruner.cli.main import app
+from zpruner.cli.commands.main import app
 from zpruner.client.transport.event_stream import Frame, parse
 
 PATH = "/v1/jobs/job_1/events"

@@ -74,7 +74,7 @@ def _cost(layer: LayerShape, selects: bool) -> Cost:
     )
 
 
-ADMM = Solver(
+SOLVER = Solver(
     "admm",
     admm,
     damping=0.1,

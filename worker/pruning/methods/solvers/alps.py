@@ -155,5 +155,5 @@ def _cost(layer: LayerShape, selects: bool) -> Cost:
 
 
 _MEMORY = SolverMemory(factorizing=32, factored=16, solving=44, refactorizing=24)
-ALPS = Solver("alps", fast_alps, damping=0.1, counting="rounded", memory=_MEMORY, cost=_cost)
-PUBLISHED_ALPS = replace(ALPS, solve=alps, damping=0.01)
+SOLVER = Solver("alps", fast_alps, damping=0.1, counting="rounded", memory=_MEMORY, cost=_cost)
+AS_PUBLISHED = replace(SOLVER, solve=alps, damping=0.01)

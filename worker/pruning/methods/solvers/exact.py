@@ -16,13 +16,8 @@ from worker.pruning.methods.selection import Selection, group_pattern
 from worker.pruning.methods.solvers.joint_choice import joint_keep
 from worker.pruning.methods.solvers.least_squares import LeastSquares
 from worker.pruning.methods.solvers.solver import Solver, SolverMemory
-from worker.pruning.methods.solvers.sparsegpt import (
-    COLUMNS,
-    SPARSEGPT,
-    Choose,
-    Elimination,
-    single_choice,
-)
+from worker.pruning.methods.solvers.sparsegpt import COLUMNS, Choose, Elimination, single_choice
+from worker.pruning.methods.solvers.sparsegpt import SOLVER as SPARSEGPT
 from worker.pruning.stats.gram import Gram
 
 Variant = Literal["ss", "sm", "ms", "mm"]
@@ -154,7 +149,7 @@ def _cost(layer: LayerShape, selects: bool) -> Cost:
     )
 
 
-EXACT = Solver(
+SOLVER = Solver(
     "exact",
     Exact(),
     damping=0.1,
@@ -162,4 +157,4 @@ EXACT = Solver(
     memory=SolverMemory(factorizing=40, factored=44, solving=44),
     cost=_cost,
 )
-PUBLISHED_EXACT = replace(EXACT, damping=0.01)
+AS_PUBLISHED = replace(SOLVER, damping=0.01)

@@ -177,7 +177,7 @@ def _cost(layer: LayerShape, selects: bool) -> Cost:
     )
 
 
-SPARSEGPT = Solver(
+SOLVER = Solver(
     "sparsegpt",
     sparsegpt,
     damping=0.01,

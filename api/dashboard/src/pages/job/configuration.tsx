@@ -4,7 +4,7 @@ import type { Job } from "../../api/client.ts";
 import { methods } from "../../api/methods.ts";
 import { percent } from "../../format.ts";
 import { type Body, withoutDefaults } from "../../spec/commands.ts";
-import { jobFields } from "../../spec/fields.ts";
+import { jobFields, jobSchema } from "../../spec/fields.ts";
 import { confidenceInWords, withoutNulls } from "../../spec/gate.ts";
 import { targetToText } from "../../spec/targets.ts";
 import { CommandTabs } from "../../ui/code.tsx";
@@ -43,7 +43,7 @@ export function Configuration({ job }: { job: Job }) {
         ))}
       </Facts>
       <p className="faint">All other fields have their defaults.</p>
-      <CommandTabs body={body} />
+      <CommandTabs body={body} schema={jobSchema(data ?? [])} />
     </Section>
   );
 }

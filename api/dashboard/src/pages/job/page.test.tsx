@@ -36,6 +36,12 @@ function poll(): void {
   startPolling(shown.queries, state);
 }
 
+/** Let the service describe parts of a result. */
+function describeParts(...described: object[]): void {
+  const shown = described.map((part) => ({ title: "", facts: {}, table: [], note: "", ...part }));
+  answers["/v1/methods"] = listing([{ name: "a", fields: [], options: { "x-results": shown } }]);
+}
+
 const card = (title: string) =>
   [...shown.box.querySelectorAll(".card")].find(
     (one) => one.querySelector("h2")?.textContent === title,
@@ -146,20 +152,36 @@ it("shows tasks by their datasets' names, a missed bound with its interval, and 
   expect(shown.box.textContent).not.toContain("of the evaluation text was also");
 });
 
-it("shows how often rankers of both models choose a right answer", async () => {
-  const ranking = {
-    ...{ dense_ranker: 0.5, pruned_ranker: 0.25, dense_random: 0.2, pruned_random: 0.1 },
-    ...{ dense_first: 0.2, pruned_first: 0.1, dense_any: 0.75, pruned_any: 0.5 },
-    ...{ ranker_drop: 0.25, questions: 50, parameters: 61_000 },
-  };
+it("shows a table of figures with their errors, and a note, as the service describes them", async () => {
+  const cells = [
+    "{dense_ranker:share}{/ranking_stderr.dense_ranker:error}",
+    "{pruned_ranker:share}",
+  ];
+  describeParts({
+    group: "ranking",
+    title: "Ranking of answers",
+    table: [
+      ["Right answers", "Dense", "Pruned"],
+      ["Chosen by the ranker", ...cells],
+      [
+        "Any of them is right",
+        "{dense_any:share}{/ranking_stderr.dense_any:error}",
+        "{none:share}",
+      ],
+    ],
+    note: "Of {questions:count} questions, {parameters:count} parameters.",
+  });
+  const ranking = { dense_ranker: 0.5, pruned_ranker: 0.25, dense_any: 0.75 };
+  const counts = { questions: 50, parameters: 61_000 };
   const ranking_stderr = { dense_ranker: 0.05 };
-  answers["/v1/jobs/job_1"] = [200, { ...job, result: { ranking, ranking_stderr } }];
+  const result = { ranking: { ...ranking, ...counts }, ranking_stderr };
+  answers["/v1/jobs/job_1"] = [200, { ...job, result }];
   shown = await mount(<JobPage id="job_1" />);
   const text = card("Ranking of answers")?.textContent;
+  expect(text).toContain("Right answersDensePruned");
   expect(text).toContain("Chosen by the ranker50 % ± 9.8 %25 %");
-  expect(text).toContain("Any of them is right75 %");
-  expect(text).toContain("Of 50 questions");
-  expect(text).toContain("of 61,000 parameters");
+  expect(text).toContain("Any of them is right75 %–");
+  expect(text).toContain("Of 50 questions, 61,000 parameters.");
 });
 
 it("shows the losses of a refined block", async () => {
@@ -330,6 +352,9 @@ it("draws a recovery from its events, or from the report when they are deleted",
   answers["/v1/jobs/job_1/events"] = listing([]);
   const curve = [1, 2].map((step) => ({ step, loss: 3, held_out_loss: null }));
   answers["/v1/jobs/job_1/manifest"] = [200, { recovery: { curve } }];
+  const losses = "{held_out_loss_before:figure} before, {held_out_loss_after:figure} after";
+  const facts = { "Held-out loss": losses, "Places that moved": "{mask_moved:percent}" };
+  describeParts({ group: "recovery", facts });
   await shown.unmount();
   shown = await mount(<JobPage id="job_1" />);
   expect(text()).toContain("4.00 before, 3.00 after");
@@ -473,53 +498,41 @@ it("says which rule deleted files, and offers only those that are stored", async
   expect(shown.box.textContent).toContain("files deleted by the retention rule old");
 });
 
-it("shows how the weights of a finished job are quantised, and each matrix", async () => {
-  const quantization = {
-    bits: 4,
-    group_size: 64,
-    bytes: 3e6,
-    bits_per_weight: 4.25,
-    error: 0.0712,
-  };
-  const rotation = { residual: 1, values: 12, blocks: 30 };
-  const result = { weights_bytes: 6e7, rotation, quantization: { ...quantization, fallbacks: 1 } };
-  const spec = makeSpec({
-    quantize: { scheme: "w4a16", group_size: null, scales: "mse", skip: [] },
-  });
-  answers["/v1/jobs/job_1"] = [200, { ...job, spec, result }];
+it("shows each matrix of a block that was quantised", async () => {
   const matrix = { name: "mlp.up_proj.weight", zeros: 55, weights: 100, error: 0.081 };
   const quantized = [{ ...matrix, scale_min: 0.011, scale_max: 0.042, fallback: null }];
   const data = { sparsity: 0.55, layers: [], quantized };
   answers["/v1/jobs/job_1/blocks"] = [200, { data: [{ index: 0, name: "layers.0", data }] }];
   shown = await mount(<JobPage id="job_1" />);
-
-  const text = card("Quantised weights")?.textContent;
-  expect(text).toContain("w4a16");
-  expect(text).toContain("4.25, scales included");
-  expect(text).toContain("60.0 MB");
-  expect(text).toContain("7.12 %");
-  expect(text).toContain("residual stream, values of 12 of 30 blocks");
-  expect(text).toContain("faster only in an engine with kernels");
   expect(card("Blocks")?.textContent).toContain("1 quantised matrices");
   expect(card("Blocks")?.textContent).toContain("0.011 to 0.042");
 });
 
-it("shows how many bits the binarised weights of a finished job would take", async () => {
-  const binarization = { kept: 4.4, bits_per_weight: 1.91, mask_bits_per_weight: 0.766 };
-  const result = { weights_bytes: 6e7, binarization };
-  answers["/v1/jobs/job_1"] = [200, { ...job, result }];
+it("shows the facts of a part of the result whose figures are known, each in its unit", async () => {
+  const facts = {
+    "Bits per weight": "{bits_per_weight:figure}, scales included",
+    "All weight files": "{/weights_bytes:bytes}",
+    "Error of outputs": "{error:percent}",
+    Rotated: "{rotated:yes}",
+    Time: "{seconds:seconds}",
+    Missing: "{missing:count} matrices",
+  };
+  describeParts(
+    { group: "quantization", title: "Quantised weights", facts },
+    { group: "binarization", title: "Binarised weights", note: "Not shown." },
+  );
+  const quantization = { bits_per_weight: 4.25, error: 0.0712, rotated: 1, seconds: 5 };
+  answers["/v1/jobs/job_1"] = [200, { ...job, result: { weights_bytes: 6e7, quantization } }];
   shown = await mount(<JobPage id="job_1" />);
-
-  const text = card("Binarised weights")?.textContent;
-  expect(text).toContain("1.91");
-  expect(text).toContain("0.766");
-  expect(text).toContain("60.0 MB");
-  expect(text).toContain("as large as the dense ones");
-});
-
-it("shows nothing of a quantisation where there is none", async () => {
-  shown = await mount(<JobPage id="job_1" />);
-  expect(card("Quantised weights")).toBeUndefined();
+  const lines = [...(card("Quantised weights")?.querySelectorAll("dl > div") ?? [])];
+  expect(lines.map((fact) => fact.textContent)).toEqual([
+    "Bits per weight4.25, scales included",
+    "All weight files60.0 MB",
+    "Error of outputs7.12 %",
+    "Rotatedyes",
+    "Time5.0 s",
+  ]);
+  expect(card("Binarised weights")).toBeUndefined();
 });
 
 it("leads to a new job that starts from the result, on the same texts", async () => {

@@ -16,7 +16,6 @@ import { Title } from "../../ui/title.tsx";
 import { Verdict } from "../../ui/verdict.tsx";
 import { JobStatus, Waiting } from "../../ui/waiting.tsx";
 import { JobActions } from "./actions.tsx";
-import { Binarized } from "./binarized.tsx";
 import { Blocks } from "./blocks.tsx";
 import { Configuration } from "./configuration.tsx";
 import { DescriptionSection } from "./description/section.tsx";
@@ -29,8 +28,7 @@ import { keptBlocks } from "./kept.ts";
 import { Log } from "./log.tsx";
 import { NotifySwitch } from "./notify.tsx";
 import { Outputs } from "./outputs.tsx";
-import { Quantized } from "./quantized.tsx";
-import { Ranking } from "./ranking.tsx";
+import { Parts } from "./parts.tsx";
 import { Recovery } from "./recovery.tsx";
 import { currentStep, stepInWords } from "./recovery-steps.ts";
 import { Result } from "./result.tsx";
@@ -107,10 +105,8 @@ function JobView({ job }: { job: Job }) {
           <Overlap job={job} />
           <Result job={job} />
           <Gradual job={job} events={events} />
-          <Quantized job={job} />
-          <Binarized job={job} />
+          <Parts job={job} />
           <Tasks job={job} />
-          <Ranking job={job} />
           <Generation job={job} />
           <Trials job={job} />
           <Speed job={job} />

@@ -1,46 +1,6 @@
-import type { Job } from "../../api/client.ts";
-import { number, type QuantizedLayer } from "../../api/jobs.ts";
-import { bytes, count, figure, NONE, percent } from "../../format.ts";
+import type { QuantizedLayer } from "../../api/jobs.ts";
+import { figure, NONE, percent } from "../../format.ts";
 import { Scroll } from "../../ui/scroll.tsx";
-import { Fact, Facts, Section } from "../../ui/section.tsx";
-
-/** How the weights of a finished job are quantised. */
-export function Quantized({ job }: { job: Job }) {
-  const measured = job.result?.quantization as Record<string, unknown> | undefined;
-  if (!measured) return null;
-  const rotation = job.result?.rotation as Rotation | undefined;
-  const metric = (name: string) => number(measured[name]);
-  return (
-    <Section
-      title="Quantised weights"
-      aside={<span className="faint mono">{job.spec.quantize?.scheme}</span>}
-    >
-      <Facts>
-        <Fact name="Bits per weight">{figure(metric("bits_per_weight"))}, scales included</Fact>
-        <Fact name="Weights per scale">{count(metric("group_size"))}</Fact>
-        <Fact name="Quantised matrices">{bytes(metric("bytes"))}</Fact>
-        <Fact name="All weight files">{bytes(number(job.result?.weights_bytes))}</Fact>
-        <Fact name="Error of outputs">{percent(metric("error"), 2)}</Fact>
-        <Fact name="Fallbacks">{count(metric("fallbacks"))} matrices</Fact>
-        {rotation && <Fact name="Rotated">{rotated(rotation)}</Fact>}
-      </Facts>
-      <p className="faint">
-        The files are smaller. The model is faster only in an engine with kernels for this format.
-      </p>
-    </Section>
-  );
-}
-
-interface Rotation {
-  residual: number;
-  values: number;
-  blocks: number;
-}
-
-function rotated({ residual, values, blocks }: Rotation) {
-  const ofValues = `values of ${count(values)} of ${count(blocks)} blocks`;
-  return residual ? `residual stream, ${ofValues}` : ofValues;
-}
 
 /** The quantised matrices of a block. */
 export function QuantizedMatrices({ layers }: { layers: QuantizedLayer[] }) {

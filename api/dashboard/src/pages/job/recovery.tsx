@@ -1,12 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import type { Job, JobEvent } from "../../api/client.ts";
-import { jobReport, number } from "../../api/jobs.ts";
+import { jobReport } from "../../api/jobs.ts";
 import { Chart } from "../../charts/chart.tsx";
 import type { Axis } from "../../charts/series.ts";
-import { count, duration, figure, percent } from "../../format.ts";
 import { ErrorNote } from "../../ui/notes.tsx";
-import { Fact, Facts, Section } from "../../ui/section.tsx";
+import { Section } from "../../ui/section.tsx";
+import { PartFacts } from "./parts.tsx";
 import { currentStep, curvesOf, lossesIn, lossesOf } from "./recovery-steps.ts";
 
 const STEP: Axis = { title: "Step", unit: "whole" };
@@ -45,38 +45,10 @@ function RecoverySection({ job, events }: { job: Job; events: JobEvent[] }) {
           y={LOSS}
         />
       )}
-      <Outcome job={job} />
-    </Section>
-  );
-}
-
-/** What the recovery of a finished job has changed. */
-function Outcome({ job }: { job: Job }) {
-  const measured = job.result?.recovery as Record<string, unknown> | undefined;
-  if (!measured) return null;
-  const metric = (name: string) => number(measured[name]);
-  return (
-    <>
-      {measured.kept_start === true && (
+      {(job.result?.recovery as Record<string, unknown> | undefined)?.kept_start === true && (
         <p>No step lowered the held-out loss, so that the weights of the sweep were kept.</p>
       )}
-      <Facts>
-        <Fact name="Held-out loss">
-          {figure(metric("held_out_loss_before"))} before, {figure(metric("held_out_loss_after"))}{" "}
-          after
-        </Fact>
-        <Fact name="Perplexity before">
-          {figure(number(job.result?.perplexity_before_recovery))}
-        </Fact>
-        <Fact name="Steps">
-          {count(metric("steps"))}, best {count(metric("best_step"))}
-        </Fact>
-        {metric("mask_moved") !== null && (
-          <Fact name="Places of the mask that moved">{percent(metric("mask_moved"), 2)}</Fact>
-        )}
-        <Fact name="Tokens">{count(metric("tokens"))}</Fact>
-        <Fact name="Time">{duration(metric("seconds"))}</Fact>
-      </Facts>
-    </>
+      <PartFacts job={job} group="recovery" />
+    </Section>
   );
 }

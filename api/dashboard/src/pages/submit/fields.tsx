@@ -1,7 +1,7 @@
 import type { Catalogue } from "../../api/methods.ts";
 import { type Draft, draftOf } from "../../spec/draft.ts";
 import type { Field } from "../../spec/fields.ts";
-import { rankingMetricNames, taskMetricNames } from "../../spec/gate.ts";
+import { taskMetricNames } from "../../spec/gate.ts";
 import { defaultsOf } from "../../spec/presets.ts";
 import { GateField } from "./gate.tsx";
 import { FieldGroup } from "./group.tsx";
@@ -34,9 +34,7 @@ export function Fields(props: Props) {
     const common = { text: draft[name] ?? "", problem: problems[name] };
     const edit = (text: string) => change(name, text);
     if (field.kind === "gate") {
-      const ofRanking = rankingMetricNames(draft.rank_answers ?? "");
-      const ofTasks = taskMetricNames(draft.tasks ?? "");
-      const metrics = [...catalogue.metrics, ...ofTasks, ...ofRanking];
+      const metrics = [...catalogue.metrics, ...taskMetricNames(draft.tasks ?? "")];
       return <GateField key={name} help={field.help} {...{ metrics, ...common }} change={edit} />;
     }
     const source = isFromPreset(name) ? `by preset ${draft.preset}` : undefined;

@@ -7,7 +7,7 @@ import type { Catalogue } from "../../api/methods.ts";
 import { fieldProblems } from "../../api/problem.ts";
 import { queues } from "../../api/workers.ts";
 import type { Draft } from "../../spec/draft.ts";
-import { type Field, jobFields } from "../../spec/fields.ts";
+import { type Field, jobFields, jobSchema } from "../../spec/fields.ts";
 import { requestFields } from "../../spec/request-fields.ts";
 import { CommandTabs } from "../../ui/code.tsx";
 import { ErrorNote } from "../../ui/notes.tsx";
@@ -30,6 +30,7 @@ interface Props {
 
 export function JobForm({ catalogue, parent }: Props) {
   const fields = useJobFields(catalogue);
+  const schema = jobSchema(catalogue.data);
   const original = useMemo(() => (parent ? valuesOfJob(parent) : undefined), [parent]);
   const given = { name: nameOfRerun(parent), ...givenIn(useSearch(), fields) };
   const request = useDraft({ fields, presets: catalogue.presets, original, given });
@@ -78,7 +79,7 @@ export function JobForm({ catalogue, parent }: Props) {
         >
           {parent ? "Submit rerun" : "Submit job"}
         </button>
-        {body && isComplete && !parent && <CommandTabs body={body} />}
+        {body && isComplete && !parent && <CommandTabs body={body} schema={schema} />}
       </aside>
     </form>
   );

@@ -4,7 +4,7 @@ import type { EventType, Webhook } from "../../api/webhooks.ts";
 import { FieldProblem, TextField } from "../../ui/field.tsx";
 import { ErrorNote } from "../../ui/notes.tsx";
 import { toggled } from "../../ui/toggled.ts";
-import { ENDINGS, EVENTS } from "./text.ts";
+import { ENDINGS, EVENTS, eventInWords } from "./text.ts";
 
 export interface WebhookDraft {
   url: string;
@@ -102,7 +102,7 @@ function EventChoice({ chosen, change, problem }: ChoiceProps) {
               checked={chosen.includes(event)}
               onChange={() => change(toggled(chosen, event))}
             />
-            {event.replace("job.", "").replace(".", " ")}
+            {eventInWords(event)}
           </label>
         ))}
       </div>

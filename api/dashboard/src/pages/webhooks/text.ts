@@ -8,27 +8,21 @@ import type {
   Webhook,
 } from "../../api/webhooks.ts";
 import { duration } from "../../format.ts";
+import types from "./events.json";
 
-/** The events of a webhook: of jobs, in the order in which a job has them, and of outputs. */
-export const EVENTS = [
-  "job.queued",
-  "job.running",
-  "job.paused",
-  "job.succeeded",
-  "job.failed",
-  "job.cancelled",
-  "job.expired",
-  "output.succeeded",
-  "output.failed",
-] as const satisfies readonly EventType[];
+export const EVENTS = types.all as EventType[];
 
 /** The default events: the job has ended. */
-export const ENDINGS: EventType[] = ["job.succeeded", "job.failed", "job.cancelled", "job.expired"];
+export const ENDINGS = types.final as EventType[];
 
 export function eventsInWords(events: readonly string[]): string {
   if (events.length === EVENTS.length) return "all events";
-  const names = events.map((one) => one.replace("job.", "").replace("output.", "output "));
+  const names = events.map(eventInWords);
   return `jobs ${names.length > 1 ? `${names.slice(0, -1).join(", ")} and ` : ""}${names.at(-1)}`;
+}
+
+export function eventInWords(event: string): string {
+  return event.replace("job.", "").replace(".", " ");
 }
 
 interface State {

@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from db.spec.allocations import DEFAULT_SPREADS
 from db.spec.prune_spec import PruneSpec
+from db.spec.pruning.allocations import DEFAULT_SPREADS
 
 
 def _stored(allocation: object) -> Any:

@@ -50,6 +50,6 @@ def environment(inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 def source_folder() -> Path:
     """Return the folder that holds the service's packages."""
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     installed = package / "_service"
     return installed if installed.is_dir() else package.parent

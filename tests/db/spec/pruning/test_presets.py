@@ -7,9 +7,9 @@ from pydantic import ValidationError
 
 from db.core.errors import SpecRefusedError
 from db.spec.combination import check_combination
-from db.spec.presets import PRESETS, PresetName
 from db.spec.prune_spec import PruneSpec
 from db.spec.pruning.methods import REMOVING
+from db.spec.pruning.presets import PRESETS, PresetName
 
 
 def spec(**fields: Any) -> PruneSpec:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from zpruner.programs import PROGRAMS, command, environment, source_folder
+from zpruner.parts.programs import PROGRAMS, command, environment, source_folder
 
 
 def test_every_program_starts_with_a_safe_path() -> None:

@@ -11,7 +11,8 @@ from standardwebhooks.webhooks import Webhook as Signer
 
 from api.app import create_app
 from api.core.settings import ApiSettings
-from api.triggers.signatures import Call, is_authentic
+from api.triggers.sources.registry import SOURCES as BY_NAME
+from api.triggers.sources.source import Call
 from db.core.session import Sessions
 from db.tables.access import AccessScope
 from db.tables.triggers import TriggerSource
@@ -25,13 +26,14 @@ BODY = json.dumps(PUSH).encode()
 
 def test_the_signature_of_githubs_own_example_is_a_proof() -> None:
     signature = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
+    github = BY_NAME[TriggerSource.github]
     secrets = ["another", "It's a Secret to Everybody"]
     signed = Call({"x-hub-signature-256": signature}, b"Hello, World!")
-    assert is_authentic(TriggerSource.github, secrets, signed)
-    assert not is_authentic(TriggerSource.github, secrets[:1], signed)
-    assert not is_authentic(TriggerSource.github, [], signed)
+    assert github.is_authentic(secrets, signed)
+    assert not github.is_authentic(secrets[:1], signed)
+    assert not github.is_authentic([], signed)
     other = Call({"x-hub-signature-256": signature}, b"Hello, World")
-    assert not is_authentic(TriggerSource.github, secrets, other)
+    assert not github.is_authentic(secrets, other)
 
 
 @pytest.mark.parametrize("source", SOURCES)

@@ -1,0 +1,1 @@
+"""The parts of the service, as the command line and `zpruner serve` start them."""
