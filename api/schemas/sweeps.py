@@ -40,7 +40,8 @@ class PointRead(BaseModel):
     )
     on_front: bool = Field(
         description="Whether the point is on the Pareto front: no other point has as high a "
-        "reduction (to a tenth of a percent) and as low a perplexity, and is better in one of both."
+        "reduction (to half a percentage point) and as low a perplexity, and is better in one of "
+        "both."
     )
 
 

@@ -14,6 +14,11 @@ DIGITS = 3
 the number of zeros per row differently."""
 
 
+TOLERANCE = 0.005
+"""A tradeoff on the front is more reduced than the one before it by more than this: less is no gain
+that is worth a higher perplexity."""
+
+
 def tradeoff(metrics: Mapping[str, Any]) -> Tradeoff | None:
     """Return the tradeoff of a job with these metrics; None if one of its values is unknown."""
     reduced, perplexity = reduction(metrics), metric_value(metrics, "pruned_perplexity")
@@ -21,21 +26,21 @@ def tradeoff(metrics: Mapping[str, Any]) -> Tradeoff | None:
 
 
 def pareto_front(tradeoffs: Sequence[Tradeoff | None]) -> set[int]:
-    """Return the indices of the tradeoffs that no other dominates; ``None`` entries are skipped.
+    """Return the indices of the tradeoffs on the front; ``None`` entries are skipped.
 
-    A tradeoff dominates another if it is at least as good in both values and better in at least
-    one. Shares are rounded to `DIGITS` decimal places first.
+    From the lowest perplexity on, it holds each one that is more reduced, by more than `TOLERANCE`,
+    than those before it, and all that equal it. Shares are rounded to `DIGITS` decimal places.
     """
     known = {
         index: (round(tradeoff[0], DIGITS), tradeoff[1])
         for index, tradeoff in enumerate(tradeoffs)
         if tradeoff is not None
     }
-    return {
-        index
-        for index, tradeoff in known.items()
-        if not any(_dominates(other, tradeoff) for other in known.values())
-    }
+    kept: list[Tradeoff] = []
+    for reduced, perplexity in sorted(known.values(), key=lambda one: (one[1], -one[0])):
+        if not kept or reduced > kept[-1][0] + TOLERANCE:
+            kept.append((reduced, perplexity))
+    return {index for index, tradeoff in known.items() if tradeoff in kept}
 
 
 def sparsest(tradeoffs: Sequence[Tradeoff | None]) -> int | None:
@@ -46,7 +51,3 @@ def sparsest(tradeoffs: Sequence[Tradeoff | None]) -> int | None:
         if tradeoff is not None
     ]
     return min(known)[2] if known else None
-
-
-def _dominates(one: Tradeoff, other: Tradeoff) -> bool:
-    return one != other and one[0] >= other[0] and one[1] <= other[1]

@@ -3,6 +3,7 @@ import { Link, useLocation } from "wouter";
 import { useMay } from "./api/keys.ts";
 import { LiveBadge, OfflineBanner } from "./ui/badge.tsx";
 import { Boundary } from "./ui/boundary.tsx";
+import { HealthMark } from "./ui/health.tsx";
 import { Icon } from "./ui/icon.tsx";
 import { Shortcuts } from "./ui/shortcuts.tsx";
 import { ThemeSwitch } from "./ui/theme.tsx";
@@ -17,6 +18,8 @@ const PAGES = [
   { href: "/webhooks", name: "Webhooks", within: /^\/webhooks/ },
   { href: "/keys", name: "Keys", within: /^\/(keys|secrets|audit)/ },
 ];
+
+const MARKED = new Set(["/workers", "/webhooks"]);
 
 export function Shell({ children }: { children: ReactNode }) {
   const [location] = useLocation();
@@ -34,6 +37,7 @@ export function Shell({ children }: { children: ReactNode }) {
           {PAGES.map(({ href, name, within }) => (
             <Link key={href} href={href} aria-current={within.test(location) ? "page" : undefined}>
               {name}
+              {MARKED.has(href) && <HealthMark page={href} />}
             </Link>
           ))}
           <a href="/docs">API</a>

@@ -58,6 +58,11 @@ def test_sparsities_that_differ_by_rounding_are_equal() -> None:
     assert pareto_front([(0.5, 30.0), (0.51, 40.0)]) == {0, 1}
 
 
+def test_a_little_more_reduction_at_a_far_higher_perplexity_is_not_on_the_front() -> None:
+    assert pareto_front([(0.7018, 244.0), (0.7, 47.0)]) == {1}
+    assert pareto_front([(0.5, 20.0), (0.504, 21.0), (0.508, 22.0)]) == {0, 2}
+
+
 def test_jobs_trade_their_reduction_for_perplexity() -> None:
     zeros = {"sparsity": 0.5, "pruned_perplexity": 30.0, "parameters": 90, "parameters_removed": 0}
     assert tradeoff(zeros) == (0.5, 30.0)

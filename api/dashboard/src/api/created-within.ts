@@ -2,6 +2,7 @@
 
 export const RANGES = [
   { name: "hour", label: "Last hour" },
+  { name: "day", label: "Last 24 hours" },
   { name: "today", label: "Today" },
   { name: "yesterday", label: "Yesterday" },
   { name: "week", label: "Last 7 days" },
@@ -22,13 +23,15 @@ interface Bounds {
 }
 
 const HOUR_MS = 3_600_000;
+const HOURS: Partial<Record<string, number>> = { hour: 1, day: 24 };
 const DAYS: Partial<Record<string, number>> = { week: 7, month: 30 };
 
 /** Return the bounds of a range, which are exclusive. */
 export function createdWithin({ time, from, to }: Range, now: Date): Bounds {
   const midnight = new Date(now.getFullYear(), now.getMonth(), now.getDate());
   const days = DAYS[time ?? ""];
-  if (time === "hour") return { created_after: new Date(now.getTime() - HOUR_MS).toISOString() };
+  const hours = HOURS[time ?? ""];
+  if (hours) return { created_after: new Date(now.getTime() - hours * HOUR_MS).toISOString() };
   if (time === "today") return { created_after: before(midnight) };
   if (time === "yesterday") {
     const start = new Date(now.getFullYear(), now.getMonth(), now.getDate() - 1);

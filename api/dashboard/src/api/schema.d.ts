@@ -6050,7 +6050,7 @@ export interface components {
             perplexity_ratio: number | null;
             /**
              * On Front
-             * @description Whether the point is on the Pareto front: no other point has as high a reduction (to a tenth of a percent) and as low a perplexity, and is better in one of both.
+             * @description Whether the point is on the Pareto front: no other point has as high a reduction (to half a percentage point) and as low a perplexity, and is better in one of both.
              */
             on_front: boolean;
         };

@@ -3,15 +3,19 @@
 import {
   infiniteQueryOptions,
   queryOptions,
+  useInfiniteQuery,
   useMutation,
   useQueryClient,
 } from "@tanstack/react-query";
-import { api, unwrap } from "./client.ts";
+import { useEffect, useMemo } from "react";
+import { api, type Job, unwrap } from "./client.ts";
+import { jobList } from "./jobs.ts";
 import type { components } from "./schema.d.ts";
 
-export type Sweep = components["schemas"]["SweepRead"];
+/** A point of a sweep, with its job as soon as it is known. */
+export type Point = components["schemas"]["PointRead"] & { job?: Job };
+export type Sweep = Omit<components["schemas"]["SweepRead"], "points"> & { points: Point[] };
 export type SweepSummary = components["schemas"]["SweepSummary"];
-export type Point = components["schemas"]["PointRead"];
 type SweepRequest = components["schemas"]["SweepRequest"];
 
 export const sweepList = infiniteQueryOptions({
@@ -31,6 +35,24 @@ export function sweepById(id: string) {
     queryKey: ["sweep", id],
     queryFn: ({ signal }) => unwrap(api.GET("/v1/sweeps/{sweep_id}", { params: path(id), signal })),
   });
+}
+
+/** Return the sweep with the jobs of its points. */
+export function useWithJobs(sweep: Sweep): Sweep {
+  const list = useInfiniteQuery(
+    jobList({ sweep: sweep.id, status: [], label: [], sort: "created" }),
+  );
+  const { data, hasNextPage, isFetching, isError, fetchNextPage } = list;
+  useEffect(() => {
+    if (hasNextPage && !isFetching && !isError) fetchNextPage();
+  }, [hasNextPage, isFetching, isError, fetchNextPage]);
+  return useMemo(() => {
+    const jobs = new Map(data?.pages.flatMap((page) => page.data.map((job) => [job.id, job])));
+    return {
+      ...sweep,
+      points: sweep.points.map((point) => ({ ...point, job: jobs.get(point.job_id) })),
+    };
+  }, [sweep, data]);
 }
 
 export function useSweepCancel() {

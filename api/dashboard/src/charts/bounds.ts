@@ -38,8 +38,24 @@ function spread(value: number): Bounds {
   return [value - by, value + by];
 }
 
+type Content = Pick<Drawing, "series" | "rules">;
+
 /** Whether a logarithmic axis can show all values. */
-export function canBeLog({ series, rules }: Pick<Drawing, "series" | "rules">): boolean {
-  const values = [...series.flatMap(({ dots }) => dots), ...rules.map(({ at }) => ({ y: at }))];
-  return values.length > 0 && values.every(({ y }) => y > 0);
+export function canBeLog(content: Content): boolean {
+  const values = valuesOf(content);
+  return values.length > 0 && values.every((value) => value > 0);
+}
+
+const WIDE = 10;
+
+/** Whether dots are so far apart that a linear axis would show the low ones as one line. */
+export function isWide(content: Content): boolean {
+  const values = valuesOf(content);
+  const hasDots = content.series.some(({ kind }) => kind === "dots");
+  return hasDots && Math.max(...values) >= WIDE * Math.min(...values);
+}
+
+function valuesOf({ series, rules }: Content): number[] {
+  const across = rules.filter(({ axis }) => axis === "y").map(({ at }) => at);
+  return [...series.flatMap(({ dots }) => dots.map(({ y }) => y)), ...across];
 }

@@ -1,7 +1,8 @@
 import { expect, it } from "vitest";
-import { across, canBeLog, upwards } from "./bounds.ts";
+import { across, canBeLog, isWide, upwards } from "./bounds.ts";
 import { inWords, moved } from "./focus.ts";
-import { classesOf } from "./look.ts";
+import { classesOf, shapeOf } from "./look.ts";
+import { paretoFront } from "./scale.ts";
 import { type Drawing, rowsOf, type Series } from "./series.ts";
 import { apart, logTicks, ticks, tickTexts } from "./ticks.ts";
 import { seriesOf } from "./tradeoff.tsx";
@@ -90,6 +91,33 @@ it("bounds hold the rules, have room, and bars start at zero", () => {
   expect(canBeLog(drawing([series("a", [[0, 0]])]))).toBe(false);
 });
 
+it("dots a factor of ten apart have a logarithmic axis, lines do not", () => {
+  const dots = (high: number, kind: Series["kind"] = "dots") => [
+    series(
+      "a",
+      [
+        [0.4, 4.6],
+        [0.7, high],
+      ],
+      kind,
+    ),
+  ];
+  const rules = [{ name: "dense", at: 3.97, axis: "y" as const }];
+  expect(isWide(drawing(dots(244)))).toBe(true);
+  expect(isWide(drawing(dots(244, "line")))).toBe(false);
+  expect(isWide(drawing(dots(40)))).toBe(false);
+  expect(isWide(drawing(dots(40), { rules }))).toBe(true);
+});
+
+it("a little more reduction at a far higher perplexity is not on the Pareto front", () => {
+  const front = paretoFront([
+    { x: 0.7018, y: 244 },
+    { x: 0.7, y: 47 },
+    { x: 0.5, y: 10 },
+  ]);
+  expect(front.map(({ y }) => y)).toEqual([10, 47]);
+});
+
 it("arrow keys move between the dots that are shown", () => {
   const all = [
     series("a", [
@@ -113,6 +141,11 @@ it("arrow keys move between the dots that are shown", () => {
 it("each of as many jobs as can be compared looks different", () => {
   const styles = Array.from({ length: 20 }, (_, style) => classesOf(style));
   expect(new Set(styles).size).toBe(20);
+});
+
+it("dots of different colours have different shapes", () => {
+  const shapes = Array.from({ length: 6 }, (_, style) => JSON.stringify(shapeOf(style)));
+  expect(new Set(shapes).size).toBe(6);
 });
 
 it("jobs are grouped by series, in front of the Pareto front", () => {

@@ -1,6 +1,6 @@
 import { type KeyboardEvent, type ReactNode, useId, useMemo, useRef, useState } from "react";
 import { useLocation } from "wouter";
-import { canBeLog } from "./bounds.ts";
+import { canBeLog, isWide } from "./bounds.ts";
 import { Figures } from "./figures.tsx";
 import { inWords, moved } from "./focus.ts";
 import { Legend } from "./legend.tsx";
@@ -19,8 +19,8 @@ interface Props {
   y: Axis;
   rules?: Rule[];
   height?: number;
-  /** Whether the upward axis is logarithmic, where the page keeps it. */
-  log?: [isLog: boolean, setLog: (isLog: boolean) => void];
+  /** Whether the upward axis is logarithmic, null if not chosen, where the page keeps it. */
+  log?: [isLog: boolean | null, setLog: (isLog: boolean) => void];
   /** What a click does; by default, it opens the dot's page. */
   choose?: (dot: Dot) => void;
   children?: ReactNode;
@@ -29,8 +29,9 @@ interface Props {
 /** A chart: points are read by hover or arrow keys, a drag zooms in, and its figures are a table. */
 export function Chart({ label, series, x, y, rules = NO_RULES, ...rest }: Props) {
   const { height = DEFAULT_HEIGHT, log, choose, children } = rest;
-  const own = useState(false);
-  const [isLog, setLog] = log ?? own;
+  const own = useState<boolean | null>(null);
+  const [chosen, setLog] = log ?? own;
+  const isLog = chosen ?? isWide({ series, rules });
   const [hidden, hide] = useState<ReadonlySet<string>>(new Set());
   const mayBeLog = canBeLog({ series, rules });
   const rows = useMemo(() => rowsOf(series), [series]);

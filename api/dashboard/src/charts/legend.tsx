@@ -1,4 +1,4 @@
-import { classesOf } from "./look.ts";
+import { classesOf, shapeOf } from "./look.ts";
 import type { Series } from "./series.ts";
 
 interface Props {
@@ -44,7 +44,12 @@ export function Swatch({
       {kind === "line" ? (
         <path className={classesOf(style)} d="M0,5L24,5" />
       ) : (
-        <circle className={`dot ${classesOf(style)}`} cx="12" cy="5" r="4" />
+        <polygon
+          className={`dot ${classesOf(style)}`}
+          points={shapeOf(style)
+            .map(([x, y]) => `${12 + 4 * x},${5 + 4 * y}`)
+            .join(" ")}
+        />
       )}
     </svg>
   );

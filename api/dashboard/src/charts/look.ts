@@ -1,4 +1,4 @@
-/** Colours and dashes, which the page's style sheets define. */
+/** Colours, dashes and shapes, which the page's style sheets define. */
 
 const [COLOURS, DASHES] = [6, 6];
 const PATTERNS = [[], [6, 3], [2, 3], [8, 3, 2, 3], [12, 4], [4, 2]];
@@ -26,6 +26,27 @@ export function dashesOf(style: number): number[] {
 /** Whether dots of this style are hollow: the colours repeat after six. */
 export function isHollow(style: number): boolean {
   return Math.floor(style / COLOURS) % 2 === 1;
+}
+
+type Corner = [x: number, y: number];
+
+/** Return corners around the middle; every second one is nearer to it by the factor `inner`. */
+function polygon(corners: number, turn = 0, inner = 1): Corner[] {
+  return Array.from({ length: corners }, (_, at) => {
+    const [angle, radius] = [2 * Math.PI * (at / corners + turn), at % 2 ? inner : 1];
+    return [radius * Math.cos(angle), radius * Math.sin(angle)];
+  });
+}
+
+/** A circle, a diamond, a triangle, a square, the other triangle, a star. */
+const SHAPES = [
+  ...[polygon(24), polygon(4), polygon(3, -1 / 4)],
+  ...[polygon(4, 1 / 8), polygon(3, 1 / 4), polygon(10, -1 / 4, 0.4)],
+];
+
+/** Return the corners of a dot's shape; colours alone look alike to some. */
+export function shapeOf(style: number): Corner[] {
+  return SHAPES[lookOf(style).dashes] ?? [];
 }
 
 /** Return the present value of a custom property that is a colour. */

@@ -3,7 +3,7 @@
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { across, upwards } from "./bounds.ts";
-import { colourOf, dashesOf, isHollow, seriesColour } from "./look.ts";
+import { colourOf, dashesOf, isHollow, seriesColour, shapeOf } from "./look.ts";
 import { drawRules, roomFor } from "./rules.ts";
 import type { Drawing, Rows, Series } from "./series.ts";
 import { apart, logTicks, ticks, tickTexts } from "./ticks.ts";
@@ -102,8 +102,32 @@ function seriesOf(box: HTMLElement, { kind, style, dots, name }: Series): uPlot.
       width: isLine ? 1 : 2,
       stroke: colour,
       fill: !isLine && isHollow(style) ? ground : colour,
+      ...(!isLine && { paths: (plot, at, from, to) => shapes(plot, at, from, to, style) }),
     },
   };
+}
+
+const RADIUS = 5;
+
+/** Return the outlines of a series' dots. */
+function shapes(plot: uPlot, at: number, from: number, to: number, style: number) {
+  const path = new Path2D();
+  const clip = new Path2D();
+  const { left, top, width, height } = plot.bbox;
+  const radius = RADIUS * devicePixelRatio;
+  clip.rect(left - radius, top - radius, width + 2 * radius, height + 2 * radius);
+  for (let row = from; row <= to; row += 1) {
+    const [x, y] = [plot.data[0][row], plot.data[at]?.[row]];
+    if (x == null || y == null) continue;
+    const middle = [plot.valToPos(x, "x", true), plot.valToPos(y, "y", true)] as const;
+    shapeOf(style).forEach(([across, down], corner) => {
+      const to = [middle[0] + radius * across, middle[1] + radius * down] as const;
+      if (corner === 0) path.moveTo(...to);
+      else path.lineTo(...to);
+    });
+    path.closePath();
+  }
+  return { stroke: path, fill: path, clip };
 }
 
 function axisLook(box: HTMLElement): uPlot.Axis {

@@ -36,18 +36,16 @@ export interface Point {
   y: number;
 }
 
+/** As in the service: how much more reduction is worth a higher perplexity. */
+const TOLERANCE = 0.005;
+
 /** Return the Pareto front of reduction and perplexity. */
 export function paretoFront<P extends Point>(points: P[]): P[] {
-  const bySparsity = [...points].sort((a, b) => b.x - a.x || a.y - b.y);
   const front: P[] = [];
-  let best = Number.POSITIVE_INFINITY;
-  for (const point of bySparsity) {
-    if (point.y < best) {
-      front.push(point);
-      best = point.y;
-    }
+  for (const point of [...points].sort((a, b) => a.y - b.y || b.x - a.x)) {
+    if (point.x > (front.at(-1)?.x ?? Number.NEGATIVE_INFINITY) + TOLERANCE) front.push(point);
   }
-  return front.reverse();
+  return front;
 }
 
 /** Return an SVG path through values, with gaps for missing ones. */

@@ -16,7 +16,7 @@ const PERPLEXITY: Axis = { title: "Perplexity", unit: "number" };
 interface Props {
   jobs: Tradeoff[];
   rules: Rule[];
-  log?: [boolean, (isLog: boolean) => void];
+  log?: [boolean | null, (isLog: boolean) => void];
   children?: ReactNode;
 }
 

@@ -12,7 +12,7 @@ export interface View {
   showsAll: boolean;
   /** The block metric of the overlay. */
   metric: string | null;
-  /** The charts whose upward axis is logarithmic. */
+  /** The charts whose upward axis was chosen: by name if logarithmic, or `-name` if linear. */
   log: string[];
 }
 
@@ -46,14 +46,13 @@ export function useView(): [View, (changes: Partial<View>) => void] {
   return [view, (changes) => go(addressOf({ ...view, ...changes }))];
 }
 
-/** Return whether a chart's axis is logarithmic, and a function that changes it. */
+/** Return whether a chart's axis is logarithmic, null if not chosen, and a function that changes it. */
 export function logOf(
   chart: string,
   [view, change]: ReturnType<typeof useView>,
-): [boolean, (isLog: boolean) => void] {
-  const others = view.log.filter((one) => one !== chart);
-  return [
-    view.log.includes(chart),
-    (isLog) => change({ log: isLog ? [...others, chart] : others }),
-  ];
+): [boolean | null, (isLog: boolean) => void] {
+  const linear = `-${chart}`;
+  const others = view.log.filter((one) => one !== chart && one !== linear);
+  const isLog = view.log.includes(chart) || (view.log.includes(linear) ? false : null);
+  return [isLog, (next) => change({ log: [...others, next ? chart : linear] })];
 }

@@ -1,10 +1,12 @@
 import { Link } from "wouter";
 import { Swatch } from "../../charts/legend.tsx";
+import { percent } from "../../format.ts";
 import { Icon } from "../../ui/icon.tsx";
 import { Section } from "../../ui/section.tsx";
 import { Verdict } from "../../ui/verdict.tsx";
 import { AddJob } from "./add-job.tsx";
 import { MAX_JOBS, type useView } from "./address.ts";
+import { sparsestOf } from "./compare.ts";
 import type { Entry, LeftOut } from "./entries.ts";
 
 interface Props {
@@ -46,10 +48,25 @@ export function ChosenJobs({ entries, leftOut, view: [view, change] }: Props) {
           </li>
         ))}
       </ul>
+      <Sparsest entries={entries} />
       {view.ids.length < MAX_JOBS && (
         <AddJob known={view.ids} add={(id) => change({ ids: [...view.ids, id] })} />
       )}
     </Section>
+  );
+}
+
+/** Which job to take: the sparsest that passes its gate. */
+function Sparsest({ entries }: { entries: Entry[] }) {
+  if (entries.every(({ job }) => job.verdict === "none")) return null;
+  const best = sparsestOf(entries.map(({ job }) => job));
+  if (!best) return <p>No job passes its gate.</p>;
+  return (
+    <p>
+      Sparsest that passes:{" "}
+      <Link href={`/jobs/${best.id}`}>{entries.find(({ job }) => job === best)?.name}</Link>,
+      reduction {percent(best.reduction)}
+    </p>
   );
 }
 

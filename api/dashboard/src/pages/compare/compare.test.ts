@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { makeJob, makeSpec } from "../../testing.ts";
-import { addressOf, viewOf } from "./address.ts";
+import { addressOf, logOf, type View, viewOf } from "./address.ts";
 import {
   bestOf,
   changeOf,
@@ -8,6 +8,7 @@ import {
   intervalOf,
   METRICS,
   metricOf,
+  sparsestOf,
   specRows,
   taskMetrics,
 } from "./compare.ts";
@@ -109,6 +110,18 @@ it("keeps its state in the address", () => {
   expect(addressOf(viewOf(""))).toBe("/compare");
 });
 
+it("keeps the axis of a chart in the address only if it was chosen", () => {
+  let view = viewOf("");
+  const change = (changes: Partial<View>) => {
+    view = { ...view, ...changes };
+  };
+  expect(logOf("error", [view, change])[0]).toBeNull();
+  for (const isLog of [false, true]) {
+    logOf("error", [view, change])[1](isLog);
+    expect(logOf("error", [viewOf(addressOf(view).split("?")[1] ?? ""), change])[0]).toBe(isLog);
+  }
+});
+
 it("marks the best, and what differs from it by chance, if another is worse", () => {
   if (!perplexity) throw new Error("there are metrics");
   const at = (...values: number[]) =>
@@ -167,4 +180,15 @@ it("has the seconds of all phases, and no time is the best", () => {
     const time = METRICS.find((one) => one.name === name);
     expect(time && bestOf(jobs, time)).toEqual(new Set());
   }
+});
+
+it("names the most reduced job that has passed its gate", () => {
+  const at = (id: string, reduction: number, value: number, verdict: string) =>
+    makeJob({ id, reduction, verdict, result: { pruned_perplexity: value } } as never);
+  const jobs = [
+    ...[at("a", 0.5, 9, "pass"), at("b", 0.6001, 12, "pass"), at("c", 0.6, 11, "pass")],
+    ...[at("d", 0.7, 20, "fail"), at("e", 0.8, 8, "none")],
+  ];
+  expect(sparsestOf(jobs)?.id).toBe("c");
+  expect(sparsestOf(jobs.slice(3))).toBeUndefined();
 });

@@ -147,6 +147,16 @@ export function bestOf(jobs: Job[], metric: Metric): Set<string> {
   return new Set([...byReduction.values()].flatMap((group) => bestOfEqual(group, metric)));
 }
 
+/** Return the most reduced job that has passed its gate; of equal ones, by the lowest perplexity. */
+export function sparsestOf(jobs: Job[]): Job | undefined {
+  const reduction = (job: Job) => Number((job.reduction ?? 0).toFixed(DIGITS));
+  const perplexity = (job: Job) => metricOf(job, "pruned_perplexity") ?? Number.MAX_VALUE;
+  const passed = jobs.filter(({ verdict }) => verdict === "pass");
+  const byReduction = (a: Job, b: Job) =>
+    reduction(b) - reduction(a) || perplexity(a) - perplexity(b);
+  return passed.sort(byReduction)[0];
+}
+
 function bestOfEqual(jobs: Job[], metric: Metric): string[] {
   const known = jobs.flatMap((job) => {
     const value = metricOf(job, metric.name);

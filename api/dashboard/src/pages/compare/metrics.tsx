@@ -1,7 +1,8 @@
 import { percent } from "../../format.ts";
-import { Scroll } from "../../ui/scroll.tsx";
 import { Section } from "../../ui/section.tsx";
 import { TaskName } from "../../ui/task-name.tsx";
+import { Verdict } from "../../ui/verdict.tsx";
+import { gateInWords } from "../sweeps/points.ts";
 import {
   bestOf,
   changeOf,
@@ -13,7 +14,7 @@ import {
   taskMetrics,
 } from "./compare.ts";
 import { type Entry, isComparable } from "./entries.ts";
-import { JobHeaders } from "./headers.tsx";
+import { type Compared, JobTable } from "./job-table.tsx";
 
 /** The metrics of the jobs, and their changes from the baseline. */
 export function Metrics({ entries }: { entries: Entry[] }) {
@@ -23,16 +24,11 @@ export function Metrics({ entries }: { entries: Entry[] }) {
   );
   return (
     <Section title="Metrics" aside={<span className="faint">changes from the baseline</span>}>
-      <Scroll label="Metrics of the jobs">
-        <table className="compare">
-          <JobHeaders entries={entries} />
-          <tbody>
-            {metrics.map((metric) => (
-              <MetricRow key={metric.name} {...{ metric, entries }} />
-            ))}
-          </tbody>
-        </table>
-      </Scroll>
+      <JobTable
+        label="Metrics of the jobs"
+        entries={entries}
+        rows={[...gateRow(entries), ...metrics.map((metric) => metricRow(metric, entries))]}
+      />
       <p className="faint">
         Green is the best of the jobs with the same reduction, and what differs from it no more than
         by chance, if another job is worse than that. Times and peaks of memory have no interval, so
@@ -44,7 +40,18 @@ export function Metrics({ entries }: { entries: Entry[] }) {
   );
 }
 
-function MetricRow({ metric, entries }: { metric: Metric; entries: Entry[] }) {
+function gateRow(entries: Entry[]): Compared[] {
+  if (entries.every(({ job }) => job.gate === null)) return [];
+  const cells = entries.map(({ job: { id, gate, verdict } }) => (
+    <td key={id}>
+      <Verdict verdict={verdict} />
+      {gate !== null && <span className="faint delta">{gateInWords(gate)}</span>}
+    </td>
+  ));
+  return [{ name: "gate", head: "Gate", cells }];
+}
+
+function metricRow(metric: Metric, entries: Entry[]): Compared {
   const comparable = entries.filter(isComparable);
   const best = bestOf(
     comparable.map(({ job }) => job),
@@ -52,28 +59,25 @@ function MetricRow({ metric, entries }: { metric: Metric; entries: Entry[] }) {
   );
   const baseline = entries.find(({ isBaseline }) => isBaseline);
   const reference = baseline ? metricOf(baseline.job, metric.name) : null;
-  return (
-    <tr>
-      <th scope="row">
-        <TaskName name={metric.label} />
-      </th>
-      {entries.map((entry) => {
-        const { job, isBaseline } = entry;
-        const value = metricOf(job, metric.name);
-        const dense = fromDense(job, metric.name);
-        const isBest = best.has(job.id);
-        const hasChange = !isBaseline && isComparable(entry) && value !== reference;
-        return (
-          <td key={job.id} className={isBest ? "figure is-best" : "figure"}>
-            {[metric.format(value), intervalOf(job, metric.name)].filter(Boolean).join(" ")}
-            {isBest && <span className="unseen"> (best at {percent(job.reduction)})</span>}
-            {hasChange && baseline && metric.lowerIsBetter !== null && (
-              <span className="faint delta">{changeOf(baseline.job, job, metric)}</span>
-            )}
-            {dense !== null && <span className="faint delta">{dense}</span>}
-          </td>
-        );
-      })}
-    </tr>
-  );
+  return {
+    name: metric.name,
+    head: <TaskName name={metric.label} />,
+    cells: entries.map((entry) => {
+      const { job, isBaseline } = entry;
+      const value = metricOf(job, metric.name);
+      const dense = fromDense(job, metric.name);
+      const isBest = best.has(job.id);
+      const hasChange = !isBaseline && isComparable(entry) && value !== reference;
+      return (
+        <td key={job.id} className={isBest ? "figure is-best" : "figure"}>
+          {[metric.format(value), intervalOf(job, metric.name)].filter(Boolean).join(" ")}
+          {isBest && <span className="unseen"> (best at {percent(job.reduction)})</span>}
+          {hasChange && baseline && metric.lowerIsBetter !== null && (
+            <span className="faint delta">{changeOf(baseline.job, job, metric)}</span>
+          )}
+          {dense !== null && <span className="faint delta">{dense}</span>}
+        </td>
+      );
+    }),
+  };
 }

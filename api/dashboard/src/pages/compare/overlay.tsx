@@ -18,7 +18,7 @@ interface Props {
   entries: Entry[];
   metric: string | null;
   choose: (metric: BlockMetric) => void;
-  logOf: (chart: string) => [boolean, (isLog: boolean) => void];
+  logOf: (chart: string) => [boolean | null, (isLog: boolean) => void];
 }
 
 /** One metric of the blocks, with a line for each job. */

@@ -17,6 +17,7 @@ import { divide, type Entry, isComparable } from "./entries.ts";
 import { Metrics } from "./metrics.tsx";
 import { Overlay } from "./overlay.tsx";
 import { Specs } from "./specs.tsx";
+import { Texts } from "./texts.tsx";
 
 export function ComparePage() {
   const view = useView();
@@ -79,6 +80,7 @@ function Comparison({ entries: given, view }: Props) {
       {different.length > 0 && <Different entries={different} />}
       <Specs entries={entries} showsAll={showsAll} showAll={(all) => change({ showsAll: all })} />
       <Metrics entries={entries} />
+      <Texts entries={entries} />
       <div className="pair">
         <Tradeoffs entries={entries} view={view} />
         <Overlay

@@ -1,10 +1,9 @@
 import { NONE } from "../../format.ts";
-import { Scroll } from "../../ui/scroll.tsx";
 import { Section } from "../../ui/section.tsx";
 import { Value } from "../../ui/value.tsx";
 import { specRows } from "./compare.ts";
 import type { Entry } from "./entries.ts";
-import { JobHeaders } from "./headers.tsx";
+import { JobTable } from "./job-table.tsx";
 
 interface Props {
   entries: Entry[];
@@ -32,25 +31,19 @@ export function Specs({ entries, showsAll, showAll }: Props) {
     >
       {shown.length === 0 && <p className="faint">The configurations are equal.</p>}
       {shown.length > 0 && (
-        <Scroll label="Configurations of the jobs">
-          <table className="compare">
-            <JobHeaders entries={entries} />
-            <tbody>
-              {shown.map(({ name, values, differs }) => (
-                <tr key={name} className={differs ? "differs" : ""}>
-                  <th scope="row" className="mono">
-                    {name}
-                  </th>
-                  {values.map((value, at) => (
-                    <td key={entries[at]?.job.id}>
-                      {value ? <Value name={name} value={specOf(entries[at])[name]} /> : NONE}
-                    </td>
-                  ))}
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </Scroll>
+        <JobTable
+          label="Configurations of the jobs"
+          entries={entries}
+          rows={shown.map(({ name, values, differs }) => ({
+            name,
+            head: <span className="mono">{name}</span>,
+            cells: values.map((value, at) => (
+              <td key={entries[at]?.job.id} className={differs ? "differs" : ""}>
+                {value ? <Value name={name} value={specOf(entries[at])[name]} /> : NONE}
+              </td>
+            )),
+          }))}
+        />
       )}
     </Section>
   );

@@ -6,8 +6,8 @@ import { ErrorNote } from "../../ui/notes.tsx";
 import { Section } from "../../ui/section.tsx";
 import { Segmented } from "../../ui/segmented.tsx";
 
-const KINDS = { greedy: "Most likely", sampled: "Drawn" } as const;
-type Kind = keyof typeof KINDS;
+export const KINDS = { greedy: "Most likely", sampled: "Drawn" } as const;
+export type Kind = keyof typeof KINDS;
 
 /** The continuations of the same prompts by the dense and by the pruned model. */
 export function Generation({ job }: { job: Job }) {
@@ -43,6 +43,6 @@ function Prompt({ text, kind }: { text: GeneratedText; kind: Kind }) {
 }
 
 /** Write more than two line breaks in a row as their number: damaged models repeat them. */
-function shortened(text: string): string {
+export function shortened(text: string): string {
   return text.replace(/\n{3,}/g, (breaks) => `\n[${breaks.length} line breaks]\n`);
 }

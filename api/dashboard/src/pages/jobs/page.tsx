@@ -4,6 +4,7 @@ import { useLocation, useSearch } from "wouter";
 import type { Job } from "../../api/client.ts";
 import { type JobFilter, jobList } from "../../api/jobs.ts";
 import { count } from "../../format.ts";
+import { HealthStrip } from "../../ui/health.tsx";
 import { Empty, ErrorNote, Loading } from "../../ui/notes.tsx";
 import { Title } from "../../ui/title.tsx";
 import { BulkBar } from "./bulk.tsx";
@@ -44,6 +45,7 @@ export function JobsPage() {
   return (
     <FilterContext value={filtered}>
       <Title text="Jobs" />
+      {!isNew && <HealthStrip />}
       {!isNew && (
         <Filters jobs={jobs}>
           <ColumnMenu shown={shown} change={changeColumns} />

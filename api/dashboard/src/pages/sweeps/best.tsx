@@ -5,7 +5,7 @@ import { Icon } from "../../ui/icon.tsx";
 import { ErrorNote } from "../../ui/notes.tsx";
 import { Fact, Facts, Section } from "../../ui/section.tsx";
 import { useDownload } from "../job/use-file.ts";
-import { gateInWords, nameOf } from "./points.ts";
+import { gateInWords, intervalOf, nameOf } from "./points.ts";
 
 const MOST_COMPARED = 20;
 
@@ -44,8 +44,14 @@ function BestPoint({ best, sweep }: { best: Point; sweep: Sweep }) {
       </p>
       <Facts>
         <Fact name="Reduction">{percent(best.reduction)}</Fact>
-        <Fact name="Perplexity">{figure(perplexity)}</Fact>
-        <Fact name="Ratio to dense">{figure(ratio)}</Fact>
+        <Fact name="Perplexity">
+          {figure(perplexity)}
+          {intervalOf(best, "pruned_perplexity")}
+        </Fact>
+        <Fact name="Ratio to dense">
+          {figure(ratio)}
+          {intervalOf(best, "perplexity_ratio")}
+        </Fact>
       </Facts>
       <div className="actions">
         <button

@@ -4,7 +4,7 @@ import { classOf, extent, logarithmic } from "../../charts/scale.ts";
 import { figure, NONE } from "../../format.ts";
 import { Scroll } from "../../ui/scroll.tsx";
 import { Section } from "../../ui/section.tsx";
-import { fieldText, variedFields } from "./points.ts";
+import { fieldText, statusOf, variedFields } from "./points.ts";
 
 const SHADES = 5;
 
@@ -71,11 +71,13 @@ interface CellProps {
 
 function Cell({ point, shadeOf, isBest }: CellProps) {
   if (point === undefined) return <td className="end">{NONE}</td>;
-  const { perplexity, verdict, job_id, status } = point;
+  const { perplexity, verdict, job_id } = point;
   const shade = perplexity === null ? "none" : shadeOf(perplexity);
   return (
     <td className={`end figure shade-${shade}${isBest ? " is-best" : ""}`}>
-      <Link href={`/jobs/${job_id}`}>{perplexity === null ? status : figure(perplexity)}</Link>
+      <Link href={`/jobs/${job_id}`}>
+        {perplexity === null ? statusOf(point) : figure(perplexity)}
+      </Link>
       {verdict !== "none" && <span aria-hidden="true">{verdict === "pass" ? " ✓" : " ✗"}</span>}
       {verdict !== "none" && <span className="unseen"> gate {verdict}ed</span>}
       {isBest && <span className="unseen">, best that passes</span>}

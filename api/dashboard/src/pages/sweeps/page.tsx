@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { Link } from "wouter";
 import { ProblemError } from "../../api/problem.ts";
-import { type Sweep, sweepById, useSweepCancel } from "../../api/sweeps.ts";
+import { type Sweep, sweepById, useSweepCancel, useWithJobs } from "../../api/sweeps.ts";
 import { TradeoffChart } from "../../charts/tradeoff.tsx";
 import { shortId } from "../../format.ts";
 import { Confirm } from "../../ui/confirm.tsx";
@@ -14,9 +14,10 @@ import { Title } from "../../ui/title.tsx";
 import { Best } from "./best.tsx";
 import { Counts } from "./counts.tsx";
 import { HeatTable } from "./heat-table.tsx";
+import { Inputs } from "./inputs.tsx";
 import { ParallelCoordinates } from "./parallel.tsx";
 import { PointTable } from "./point-table.tsx";
-import { rulesOf, tradeoffsOf } from "./points.ts";
+import { countsOf, rulesOf, tradeoffsOf } from "./points.ts";
 import { TriedGate, useTriedRatio, withGate } from "./tried-gate.tsx";
 
 const MOST_COMPARED = 20;
@@ -51,7 +52,8 @@ export function SweepPage({ id }: { id: string }) {
 function SweepView({ sweep: given }: { sweep: Sweep }) {
   const cancel = useSweepCancel();
   const ratio = useTriedRatio();
-  const sweep = useMemo(() => withGate(given, ratio), [given, ratio]);
+  const known = useWithJobs(given);
+  const sweep = useMemo(() => withGate(known, ratio), [known, ratio]);
   const jobs = useMemo(() => tradeoffsOf(sweep.points), [sweep.points]);
   const rules = useMemo(() => rulesOf(sweep), [sweep]);
   const { measured, shared } = sweep.dense;
@@ -63,7 +65,8 @@ function SweepView({ sweep: given }: { sweep: Sweep }) {
           <span className="mono">{sweep.id}</span> · created <Ago at={sweep.created_at} />
           {sweep.max_parallel !== null && <> · {sweep.max_parallel} in parallel</>}
         </p>
-        <Counts counts={sweep.counts} />
+        <Counts counts={countsOf(sweep.points)} />
+        <Inputs points={sweep.points} />
         <div className="actions">
           {!sweep.is_final && (
             <Confirm

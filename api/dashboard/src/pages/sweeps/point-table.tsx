@@ -4,7 +4,8 @@ import { figure, percent } from "../../format.ts";
 import { Scroll } from "../../ui/scroll.tsx";
 import { StatusPill } from "../../ui/status.tsx";
 import { Verdict } from "../../ui/verdict.tsx";
-import { nameOf } from "./points.ts";
+import { Waiting } from "../../ui/waiting.tsx";
+import { intervalOf, nameOf, statusOf } from "./points.ts";
 
 export function PointTable({ points, best }: Pick<Sweep, "points" | "best">) {
   return (
@@ -35,14 +36,25 @@ export function PointTable({ points, best }: Pick<Sweep, "points" | "best">) {
                 {one.on_front && <span className="tag">Pareto front</span>}
               </th>
               <td>
-                <StatusPill status={one.status} />
+                <StatusPill status={statusOf(one)} />
+                {one.job?.status === "queued" && (
+                  <div className="faint">
+                    <Waiting job={one.job} />
+                  </div>
+                )}
                 {one.status === "running" && (
                   <span className="faint"> {percent(one.progress, 0)}</span>
                 )}
               </td>
               <td className="end">{percent(one.reduction)}</td>
-              <td className="end">{figure(one.perplexity)}</td>
-              <td className="end">{figure(one.perplexity_ratio)}</td>
+              <td className="end">
+                {figure(one.perplexity)}
+                <span className="faint">{intervalOf(one, "pruned_perplexity")}</span>
+              </td>
+              <td className="end">
+                {figure(one.perplexity_ratio)}
+                <span className="faint">{intervalOf(one, "perplexity_ratio")}</span>
+              </td>
               <td>
                 <Verdict verdict={one.verdict} />
               </td>

@@ -1,5 +1,6 @@
 /** The points of a sweep: their names, their groups and what charts show of them. */
 
+import { perplexityInterval } from "../../api/intervals.ts";
 import type { Point, Sweep } from "../../api/sweeps.ts";
 import type { Rule } from "../../charts/series.ts";
 import type { Tradeoff } from "../../charts/tradeoff.tsx";
@@ -27,6 +28,24 @@ export function fieldText({ varied }: Point, name: string): string {
 export function valueInWords(name: string, value: unknown): string {
   if (SHARES.includes(name) && typeof value === "number") return percent(value, 2);
   return toText(value) || `no ${name}`;
+}
+
+/** Return the status of a point; a queued one that waits for a retry is postponed. */
+export function statusOf({ status, job }: Point): string {
+  return status === "queued" && job?.postponed ? "postponed" : status;
+}
+
+/** Return the number of points of each status. */
+export function countsOf(points: Point[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const status of points.map(statusOf)) counts[status] = (counts[status] ?? 0) + 1;
+  return counts;
+}
+
+/** Return the interval of 95 % of a perplexity or its ratio to the dense one: " (46.1 to 48.2)". */
+export function intervalOf({ job }: Point, name: string): string {
+  const ends = perplexityInterval(job?.result ?? null, name);
+  return ends === null ? "" : ` (${ends})`;
 }
 
 export function nameOf(point: Point): string {

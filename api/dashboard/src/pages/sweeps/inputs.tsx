@@ -1,0 +1,33 @@
+import { number } from "../../api/jobs.ts";
+import type { Point } from "../../api/sweeps.ts";
+import { members } from "../../api/tasks.ts";
+import { count } from "../../format.ts";
+import { Fact, Facts } from "../../ui/section.tsx";
+
+/** Model, texts and windows, which are the same for all points. */
+export function Inputs({ points }: { points: Point[] }) {
+  const spec = points.find(({ job }) => job)?.job?.spec;
+  if (spec === undefined) return null;
+  const { model, dataset, samples, seq_len: length } = spec;
+  const protocols = points.map(({ job }) => members(job?.result ?? null, "protocol"));
+  const { windows, tokens, dataset: text } = protocols.find((one) => one.windows != null) ?? {};
+  const measured = text ?? spec.eval_dataset;
+  return (
+    <Facts>
+      <Fact name="Model">{model}</Fact>
+      <Fact name="Text">{dataset}</Fact>
+      {samples != null && (
+        <Fact name="Windows">
+          {count(samples)}
+          {length != null && ` of ${count(length)} tokens`}
+        </Fact>
+      )}
+      {measured != null && (
+        <Fact name="Perplexity measured on">
+          {String(measured)}
+          {windows != null && `: ${count(number(tokens))} tokens in ${String(windows)} windows`}
+        </Fact>
+      )}
+    </Facts>
+  );
+}
