@@ -149,7 +149,7 @@ export function bestOf(jobs: Job[], metric: Metric): Set<string> {
 
 /** Return the most reduced job that has passed its gate; of equal ones, by the lowest perplexity. */
 export function sparsestOf(jobs: Job[]): Job | undefined {
-  const reduction = (job: Job) => Number((job.reduction ?? 0).toFixed(DIGITS));
+  const reduction = (job: Job) => rounded(job.reduction ?? 0, DIGITS);
   const perplexity = (job: Job) => metricOf(job, "pruned_perplexity") ?? Number.MAX_VALUE;
   const passed = jobs.filter(({ verdict }) => verdict === "pass");
   const byReduction = (a: Job, b: Job) =>

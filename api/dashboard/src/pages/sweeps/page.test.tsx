@@ -46,7 +46,7 @@ it("shows model, text, windows, intervals, and points that are postponed as such
   expect(text).toContain("1 postponed");
   expect(text).not.toContain("1 queued");
   expect(text).toContain("attempt 4 of 6: the hub cannot be reached");
-  expect(text).toContain("Perplexity47.00 (46.10 to 48.20)");
+  expect(text).toContain("Perplexity47.0 (46.1 to 48.2)");
   expect(text).toContain("10 %");
   await unmount();
 });
