@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute
 from api.core.current_values import CommitMarks
 from api.core.settings import ApiSettings
 from api.middleware.authentication import AuthenticationMiddleware, require_scope
+from api.middleware.compression import CompressionMiddleware
 from api.middleware.identity import Identity
 from api.middleware.request_limits import RequestLimitsMiddleware
 from api.middleware.request_metrics import RequestMetricsMiddleware
@@ -147,6 +148,7 @@ def create_app(settings: ApiSettings | None = None, queue: Queue | None = None) 
         AuthenticationMiddleware, settings=settings, sessions=service.sessions, identity=identity
     )
     app.add_middleware(RequestLimitsMiddleware, settings=settings)
+    app.add_middleware(CompressionMiddleware)
     # Added last, so it is the outermost.
     app.add_middleware(RequestMetricsMiddleware, metrics=service.metrics.requests)
     handlers.install(app, _documented_routes(), dashboard.missing_page)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+from api.core.unchecked import BY_PLANNER, BY_WORKER_AT_START
 from api.preflight.estimates import raise_problem, wait
 from db.core.errors import EstimateNotFoundError
 from db.core.session import Sessions
@@ -15,8 +16,6 @@ from db.tables.jobs import Estimate
 
 BACKOFF_S = 30.0
 """After the planner's check has timed out, requests skip it for this long."""
-CHECKED_BY_WORKER = "The worker will check it before it starts."
-CHECKED_LATER = "It will check the model before a worker gets the job."
 
 
 class PlannerClient:
@@ -46,12 +45,12 @@ class PlannerClient:
             return []
         if not self._is_alive():
             return [
-                f"The model was not checked: no control process is running. {CHECKED_BY_WORKER}"
+                f"The model was not checked: no control process is running. {BY_WORKER_AT_START}"
             ]
         if time.monotonic() < self._backs_off_until:
             for spec in specs:
                 self._request(spec, key_id)
-            return [f"The planner, which checks models, timed out recently. {CHECKED_LATER}"]
+            return [f"The planner, which checks models, timed out recently. {BY_PLANNER}"]
         limit_s = self._timeout_s if max_wait_s is None else min(max_wait_s, self._timeout_s)
         deadline = time.monotonic() + limit_s
         requested = [self._request(spec, key_id) for spec in specs]
@@ -63,7 +62,7 @@ class PlannerClient:
             return warnings
         if time.monotonic() >= deadline:  # otherwise too many other requests are waiting
             self._backs_off_until = time.monotonic() + BACKOFF_S
-        unchecked = f"The planner, which checks models, has not answered in time. {CHECKED_LATER}"
+        unchecked = f"The planner, which checks models, has not answered in time. {BY_PLANNER}"
         return [*warnings, unchecked]
 
     def _is_alive(self) -> bool:

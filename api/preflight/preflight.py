@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 
 from api.core.settings import ApiSettings
+from api.core.unchecked import BY_WORKER
 from api.preflight.hub import Hub, HubUnreachableError
 from api.preflight.result_folders import IN_BUCKET, ResultFolders
 from api.preflight.row_groups import check_row_groups
@@ -216,7 +217,7 @@ def _check_in_bucket(source: BucketInput, check: Callable[[], object]) -> list[s
 
 
 def _unchecked(field: str, name: str, why: str) -> str:
-    return f"{field} {name} was not checked: {why}. The worker will check it."
+    return f"{field} {name} was not checked: {why}. {BY_WORKER}"
 
 
 def _local_model(reference: LocalPath) -> LocalModel:

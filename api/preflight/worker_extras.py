@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
+from api.core.unchecked import BY_WORKER_BEFORE_PRUNING
 from db.core.errors import SpecRefusedError
 from db.core.session import Sessions
 from db.scheduling.workers import WorkerRepository
@@ -15,7 +16,6 @@ from db.tables.jobs import Worker
 
 UNUSABLE = "unusable_task"
 INSTALL = f"pip install 'zpruner[{EXTRA}]'"
-CHECKED_LATER = "The worker will check them before it prunes."
 
 
 def check_tasks(sessions: Sessions, queue: str, spec: PruneSpec) -> list[str]:
@@ -35,7 +35,7 @@ def check_tasks(sessions: Sessions, queue: str, spec: PruneSpec) -> list[str]:
         alive = [status.worker for status in WorkerRepository(session).all() if status.is_alive]
     workers = [worker for worker in alive if queue in worker.queues and worker.extras is not None]
     if not workers:
-        return [f"tasks were not checked: queue {queue} has no worker. {CHECKED_LATER}"]
+        return [f"tasks were not checked: queue {queue} has no worker. {BY_WORKER_BEFORE_PRUNING}"]
     able = [worker for worker in workers if EXTRA in (worker.extras or {})]
     if not able:
         reason = f"no worker of queue {queue} has the LM Evaluation Harness"
@@ -58,12 +58,12 @@ def _check_names(names: Iterable[str], workers: Sequence[Worker]) -> list[str]:
         return []
     if harness_version() not in {(worker.extras or {})[EXTRA] for worker in workers}:
         reason = "tasks were not looked up: the API has no LM Evaluation Harness of the worker's"
-        return [f"{reason} version. {CHECKED_LATER}"]
+        return [f"{reason} version. {BY_WORKER_BEFORE_PRUNING}"]
     known = harness_tasks()
     unknown = [task for task in of_harness if task not in known]
     if unknown and any(worker.own_tasks for worker in workers):
         reason = f"{', '.join(unknown)}: no task of the LM Evaluation Harness has this name"
-        return [f"{reason}; it may be one of ZPRUNER_TASK_ROOTS. {CHECKED_LATER}"]
+        return [f"{reason}; it may be one of ZPRUNER_TASK_ROOTS. {BY_WORKER_BEFORE_PRUNING}"]
     for task in unknown:
         close = get_close_matches(task, [*SUITES, *sorted(known)], n=1)
         meant = f"Did you mean {close[0]}? " if close else ""

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, Field
 
+from api.core.unchecked import present_warnings
 from api.schemas.history import AttemptRead, PhaseRead
 from api.schemas.outputs import OutputRead
 from api.schemas.pages import Page
@@ -170,7 +171,8 @@ class JobRead(BaseModel):
     gate_failures: list[GateFailure] = Field(description="The bounds of the gate that were missed.")
     error: Problem | None = Field(description="The reason, once the job has failed.")
     warnings: list[str] = Field(
-        description="What could not be checked or is likely a mistake, when the job was submitted; "
+        description="What is likely a mistake in its request, and until it has started, what could "
+        "not be checked when it was submitted; "
         "what its worker noticed while it ran; and once it has succeeded, what to know before its "
         "metrics are used."
     )
@@ -286,6 +288,7 @@ def _fields(job: Job) -> dict[str, Any]:
         "gate_failures": failed,
         "error": job.error if job.status.is_final else None,
         "postponed": Postponed.of(job),
+        "warnings": present_warnings(job),
     }
     return {
         name: getattr(job, name) for name in JobRead.model_fields.keys() - computed.keys()

@@ -1,8 +1,9 @@
 """Conditional requests: entity tags, ``If-Match`` and ``If-None-Match``."""
 
+import hashlib
 import re
 
-from fastapi import Request
+from fastapi import Request, Response
 
 from api.core.problem_response import ProblemError
 from db.problems.requests import PRECONDITION_FAILED
@@ -34,6 +35,17 @@ def names_version(if_none_match: str, etag: str) -> bool:
         return True
     tags = _TAG.findall(if_none_match)
     return if_none_match.strip() == "*" or etag in {tag.removeprefix("W/") for tag in tags}
+
+
+def revalidated(
+    request: Request, body: bytes, media_type: str, headers: dict[str, str] | None = None
+) -> Response:
+    """Return a body with its ETag, or 304 if the client already has this version."""
+    tag = f'"{hashlib.sha256(body).hexdigest()}"'
+    headers = {"etag": tag} | (headers or {})
+    if is_not_modified(request, tag):
+        return Response(status_code=304, headers=headers)
+    return Response(body, headers=headers, media_type=media_type)
 
 
 def require_match(request: Request, etag: str) -> None:

@@ -21,6 +21,8 @@ from db.spec.trials import TrialRequest
 from db.tables.jobs import Job
 from db.tables.trials import TRIAL, Trial
 
+PRIORITY = 11
+"""Above that of every other job: somebody waits for the answer, which takes seconds to minutes."""
 _OF_THE_TRIED_JOB = ("model", "revision", "model_secret", "dtype")
 
 
@@ -69,7 +71,7 @@ class TrialRepository:
         new = NewJob(
             trial_spec(tried.spec),
             queue=tried.queue,
-            priority=tried.priority,
+            priority=PRIORITY,
             created_by=created_by,
             traceparent=traceparent,
         )

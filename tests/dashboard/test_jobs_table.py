@@ -150,7 +150,7 @@ def test_a_list_is_sorted_by_a_metric_and_a_view_keeps_it_with_its_columns(page:
     page.get_by_text("Columns", exact=True).first.click()
     page.get_by_role("checkbox", name="Size", exact=True).check()
     page.keyboard.press("Escape")
-    expect(page.locator(".job-row .cell-size_bytes").first).to_have_text("1.0 MB")
+    expect(page.locator(".job-row .cell-size_bytes").first).to_have_text("1.00 MB")
     page.get_by_text("View: not saved").click()
     page.get_by_label("Save filters, order and columns as").fill("worst first")
     page.get_by_role("button", name="Save view").click()

@@ -67,11 +67,18 @@ it("asks for a key where the browser has no Web Locks, and keeps the typed text 
   expect(document.title).toBe("New job · Z-Pruner");
 });
 
-it("does not mistake a proxy's responses for the service's", async () => {
+it("does not mistake a proxy's responses for the service's, and asks nothing else until it is back", async () => {
   service.reply = () => refusal(502);
   const { lastContactAt } = live.get();
   act(() => history.replaceState(null, "", "/workers")); // asks every few seconds
   await settle(10_000);
-  expect(service.count("/v1/workers")).toBeGreaterThan(2);
+  expect(service.count("/v1/workers")).toBeGreaterThan(0);
   expect(live.get()).toMatchObject({ mode: "offline", lastContactAt });
+  service.asked.length = 0;
+  await settle(60_000);
+  expect(service.asked.filter((path) => path !== "/healthz")).toEqual([]);
+  service.reply = () => listing([]);
+  await settle(60_000);
+  expect(live.get().mode).toBe("polling");
+  expect(service.count("/v1/workers")).toBeGreaterThan(2);
 });

@@ -1,12 +1,14 @@
 import { IsRestoringProvider, QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { ProblemError } from "./api/problem.ts";
 import { useLive } from "./live/index.ts";
+import { live } from "./live/state.ts";
 import { AllPages } from "./pages/routes.tsx";
 import { SignInPage } from "./pages/sign-in.tsx";
 import { Shell } from "./shell.tsx";
 
-/** Retry network and server errors, but not refusals. */
+/** Retry network and server errors, but not refusals, nor while the connection is probed anyway. */
 function shouldRetry(failures: number, error: Error): boolean {
+  if (live.get().mode === "offline") return false;
   return failures < 2 && !(error instanceof ProblemError && error.status < 500);
 }
 

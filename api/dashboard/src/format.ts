@@ -1,25 +1,51 @@
-/** Formats numbers and times; "–" if there is none. */
+/** Formats all numbers and times of the page; "–" if there is none. */
 
 export const NONE = "–";
 
-export function percent(share: number | null | undefined, digits = 1): string {
+/** How many digits a number has where nothing else is said. */
+const SIGNIFICANT = 3;
+
+/** Format a share, with three significant digits or, of what was set, exactly up to some digits. */
+export function percent(share: number | null | undefined, digits?: number): string {
   if (share == null || !Number.isFinite(share)) return NONE;
-  return `${trimmed(share * 100, digits)} %`;
+  const size = share * 100;
+  const isExact = digits !== undefined || size === 100 || Math.abs(size) < 1;
+  return `${isExact ? rounded(size, digits ?? SIGNIFICANT) : figure(size)} %`;
 }
 
-/** Format a number with about four digits. */
+/** Format a number with three significant digits, and all of those before the point. */
 export function figure(value: number | null | undefined): string {
   if (value == null || !Number.isFinite(value)) return NONE;
   const size = Math.abs(value);
-  if (size !== 0 && size < 0.001) return value.toExponential(1);
-  if (size < 1) return trimmed(value, 4);
-  if (size < 100) return value.toFixed(2);
-  if (size < 10_000) return value.toFixed(1);
-  return Math.round(value).toLocaleString("en");
+  if (size >= 999.5) return count(Math.round(value));
+  if (size !== 0 && size < 0.001) return value.toExponential(SIGNIFICANT - 1);
+  const text = value.toPrecision(SIGNIFICANT);
+  return size < 0.9995 ? String(Number(text)) : text;
 }
 
 export function count(value: number | null): string {
-  return value === null ? NONE : value.toLocaleString("en");
+  return value === null ? NONE : decimal(value, 0);
+}
+
+/** Format a number with at most so many digits after the point. */
+export function decimal(value: number, digits: number): string {
+  return value.toLocaleString("en", { maximumFractionDigits: digits });
+}
+
+/** Format two numbers with as many digits as tell them apart. */
+export function figures(one: number, other: number): [string, string] {
+  const texts: [string, string] = [figure(one), figure(other)];
+  return texts[0] !== texts[1] ? texts : [decimal(one, 8), decimal(other, 8)];
+}
+
+/** Format how likely a difference is by chance. */
+export function pValue(value: number | null): string {
+  return value !== null && value < 0.001 ? "< 0.001" : figure(value);
+}
+
+/** Format half an interval of shares in points, "± 1.9"; empty if there is none. */
+export function margin(half: number | null): string {
+  return half === null ? "" : `± ${(100 * half).toFixed(1)}`;
 }
 
 /** Format a relative change: "+12.3 %". */
@@ -40,6 +66,11 @@ export function points(from: number | null, to: number | null): string {
   return `${sign}${size} points`;
 }
 
+/** Format an interval of shares: "72.2 to 100 %". */
+export function range([low, high]: [number, number]): string {
+  return `${figure(100 * low)} to ${figure(100 * high)} %`;
+}
+
 export function bytes(count: number | null | undefined): string {
   if (count == null) return NONE;
   const units = ["B", "kB", "MB", "GB", "TB"];
@@ -49,7 +80,7 @@ export function bytes(count: number | null | undefined): string {
     size /= 1000;
     unit += 1;
   }
-  return `${unit === 0 || size >= 100 ? Math.round(size) : size.toFixed(1)} ${units[unit]}`;
+  return `${unit === 0 ? size : figure(size)} ${units[unit]}`;
 }
 
 export function duration(seconds: number | null | undefined): string {
@@ -89,7 +120,10 @@ export function ago(then: string | number, now: number): string {
 }
 
 export function moment(then: string): string {
-  return new Date(then).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "long" });
+  return new Date(then).toLocaleString(undefined, {
+    ...{ dateStyle: "medium", timeStyle: "long" },
+    hourCycle: "h23",
+  });
 }
 
 /** Format a date and a time for a column; the zone is that of `zone`. */
@@ -111,7 +145,7 @@ export function zone(): string {
 }
 
 export function clock(then: string | number): string {
-  return new Date(then).toLocaleTimeString(undefined, { timeStyle: "medium" });
+  return new Date(then).toLocaleTimeString(undefined, { timeStyle: "medium", hourCycle: "h23" });
 }
 
 /** Write a title inside a sentence: "the hub cannot be reached". */
@@ -140,18 +174,20 @@ export function shortId(id: string): string {
   return id.slice(-8);
 }
 
+/** Names of folders that say nothing of the model in them. */
+const PLAIN = /^(hf|huggingface|models?|checkpoint(-\d+)?|main|latest|final|pruned|out(put)?)$/i;
+
 /** Return a model's name without its owner or root; the result of a job is named as such. */
 export function modelName(model: string): string {
   if (model.startsWith("job:")) return `result of ${shortId(model)}`;
-  return (
-    model
-      .replace(/^local:/, "")
-      .split("/")
-      .filter(Boolean)
-      .pop() ?? model
-  );
+  const parts = model
+    .replace(/^local:/, "")
+    .split("/")
+    .filter(Boolean);
+  return parts.slice(PLAIN.test(parts.at(-1) ?? "") ? -2 : -1).join("/") || model;
 }
 
-function trimmed(value: number, digits: number): string {
-  return String(Number(value.toFixed(digits)));
+/** Round a number to so many digits after the point. */
+export function rounded(value: number, digits: number): number {
+  return Number(value.toFixed(digits));
 }

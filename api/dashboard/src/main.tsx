@@ -14,12 +14,14 @@ import "./styles/rows.css";
 import "./styles/charts.css";
 import "./styles/sweeps.css";
 import "./styles/print.css";
+import { keepFocus } from "./ui/kept-focus.ts";
 import { printInLight } from "./ui/print.ts";
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("index.html has no #root");
 goLive(queries);
 printInLight();
+keepFocus();
 createRoot(root).render(
   <StrictMode>
     <App />

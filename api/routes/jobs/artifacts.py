@@ -10,6 +10,7 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from api.core.caller import Caller, CallerDep
+from api.core.content_coding import refuses_identity, wants_zstd
 from api.middleware.writers import WritingRoute
 from api.routes.dependencies import IF_MATCH, IF_NONE_MATCH, ArtifactId, JobId, ServiceDep
 from api.routes.own_trials import OWN_TRIAL
@@ -18,7 +19,6 @@ from api.schemas.pages import Page
 from api.services.service import Service
 from api.web.archive import Archive
 from api.web.conditional import is_not_modified, require_match
-from api.web.content_coding import refuses_identity, wants_zstd
 from api.web.ranges import requested_range
 from api.web.redirects import SENT_BY_API_BYTES, URL_LIFETIME, may_redirect
 from db.core.errors import NoArtifactsError

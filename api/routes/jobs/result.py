@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from api.core.problem_response import ProblemError
+from api.core.unchecked import present_warnings
 from api.routes.dependencies import IF_NONE_MATCH, JobId, ServiceDep
 from api.routes.own_trials import OWN_TRIAL
 from api.schemas.artifacts import ArtifactRead, JobResult
@@ -117,7 +118,7 @@ def _result(job: Job, artifacts: list[Artifact]) -> JobResult:
     return JobResult(
         job_id=job.id,
         metrics=job.result or {},
-        warnings=job.warnings,
+        warnings=present_warnings(job),
         artifacts=[ArtifactRead.of(artifact) for artifact in artifacts],
         archive=f"/v1/jobs/{job.id}/archive",
     )

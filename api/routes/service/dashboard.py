@@ -1,6 +1,5 @@
 """Routes of the dashboard's files, which ``tools.dashboard`` builds."""
 
-import hashlib
 import re
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from fastapi.responses import FileResponse, Response
 from starlette.exceptions import HTTPException
 
 from api.core.problem_response import ProblemError
-from api.web.conditional import is_not_modified
+from api.web.conditional import revalidated
 from db.problems.service import DASHBOARD_NOT_BUILT
 
 router = APIRouter(include_in_schema=False)
@@ -46,7 +45,7 @@ POLICY = (
 
 def get_page(request: Request) -> Response:
     """Return the dashboard's HTML page, which is the same for all paths."""
-    return _revalidated(
+    return revalidated(
         request, _read("index.html"), "text/html", {"content-security-policy": POLICY}
     )
 
@@ -73,12 +72,12 @@ for _path in PAGES:
 @router.get("/theme.js")
 def get_theme(request: Request) -> Response:
     """Return the script that sets the theme before the page is painted."""
-    return _revalidated(request, _read("theme.js"), "text/javascript")
+    return revalidated(request, _read("theme.js"), "text/javascript")
 
 
 @router.get("/icon.svg")
 def get_icon(request: Request) -> Response:
-    return _revalidated(request, _read("icon.svg"), "image/svg+xml")
+    return revalidated(request, _read("icon.svg"), "image/svg+xml")
 
 
 @router.get("/assets/{name}")
@@ -105,14 +104,3 @@ def _read(name: str) -> bytes:
         raise ProblemError(
             DASHBOARD_NOT_BUILT.problem(f"{DIST} contains no build of the dashboard.")
         ) from None
-
-
-def _revalidated(
-    request: Request, body: bytes, media_type: str, headers: dict[str, str] | None = None
-) -> Response:
-    """Return a body with its ETag, or 304 if the client already has this version."""
-    tag = f'"{hashlib.sha256(body).hexdigest()}"'
-    headers = {"etag": tag} | (headers or {})
-    if is_not_modified(request, tag):
-        return Response(status_code=304, headers=headers)
-    return Response(body, headers=headers, media_type=media_type)

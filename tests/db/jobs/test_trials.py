@@ -63,9 +63,14 @@ def answer(sessions: Sessions, job_id: str) -> None:
 def test_a_trial_is_the_next_job_of_its_queue_and_ends_with_its_answer(
     sessions: Sessions, tried: Job
 ) -> None:
+    urgent = make_job(sessions, priority=10)
     trial_id = add(sessions, tried)
     with sessions.begin() as session:
-        assert QueueRepository(session).next_job(["gpu"]) == trial_id
+        queues = QueueRepository(session)
+        assert queues.next_job(["gpu"]) == trial_id
+        assert [
+            queues.position(JobRepository(session).get(one)) for one in (trial_id, urgent.id)
+        ] == [1, 2]
     answer(sessions, trial_id)
     with sessions() as session:
         [(trial, job)] = TrialRepository(session).page(tried.id, limit=9, after=None)

@@ -21,6 +21,12 @@ export function endsOf(result: Job["result"], name: string): Ends | null {
   return low == null || high == null ? null : [low, high];
 }
 
+/** Whether a ratio to the dense model is better than 1, by more than its interval. */
+export function isBetter(result: Job["result"], name: string, lower: boolean): boolean | null {
+  const [low, high] = endsOf(result, name) ?? [0, 2];
+  return low <= 1 && high >= 1 ? null : high < 1 === lower;
+}
+
 function asEnds(ends: unknown): (number | null)[] {
   return Array.isArray(ends) ? ends.map(number) : [];
 }

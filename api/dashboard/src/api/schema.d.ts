@@ -3586,7 +3586,7 @@ export interface components {
             error: components["schemas"]["Problem"] | null;
             /**
              * Warnings
-             * @description What could not be checked or is likely a mistake, when the job was submitted; what its worker noticed while it ran; and once it has succeeded, what to know before its metrics are used.
+             * @description What is likely a mistake in its request, and until it has started, what could not be checked when it was submitted; what its worker noticed while it ran; and once it has succeeded, what to know before its metrics are used.
              */
             warnings: string[];
             /**
@@ -4175,7 +4175,7 @@ export interface components {
             error: components["schemas"]["Problem"] | null;
             /**
              * Warnings
-             * @description What could not be checked or is likely a mistake, when the job was submitted; what its worker noticed while it ran; and once it has succeeded, what to know before its metrics are used.
+             * @description What is likely a mistake in its request, and until it has started, what could not be checked when it was submitted; what its worker noticed while it ran; and once it has succeeded, what to know before its metrics are used.
              */
             warnings: string[];
             /**
@@ -11550,7 +11550,10 @@ export interface operations {
     list_methods: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description An `ETag`: 304 without a body if it is the present version. */
+                "If-None-Match"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -11559,11 +11562,22 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["MethodPage"];
                 };
+            };
+            /** @description The client already has this version. */
+            304: {
+                headers: {
+                    /** @description The version that was answered, for `If-Match` and `If-None-Match`. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description What went wrong, and what to change. */
             default: {

@@ -1,6 +1,7 @@
 /** The figures of a job's benchmark. */
 
 import type { Job } from "./client.ts";
+import { isBetter } from "./intervals.ts";
 import { number } from "./jobs.ts";
 import { members } from "./tasks.ts";
 
@@ -8,6 +9,10 @@ export interface SpeedRow {
   label: string;
   dense: number;
   pruned: number;
+  /** The pruned model's figure over the dense one's, as in the summary. */
+  ratio: number;
+  /** Whether the pruned model is better, by more than chance. */
+  isBetter: boolean | null;
 }
 
 const MEGABYTE = 1e6;
@@ -23,9 +28,10 @@ export function speedRows(job: Job): SpeedRow[] {
   return FIGURES.flatMap(({ name, unit, label, scale }) => {
     const dense = number(speed[`dense_${name}_${unit}`]);
     const pruned = number(speed[`pruned_${name}_${unit}`]);
-    const isMeasured = number(speed[`${name}_ratio`]) !== null;
-    if (dense === null || pruned === null || !isMeasured) return [];
-    return [{ label, dense: dense / scale, pruned: pruned / scale }];
+    const ratio = number(speed[`${name}_ratio`]);
+    if (dense === null || pruned === null || ratio === null) return [];
+    const better = isBetter(job.result, `speed.${name}_ratio`, name === "memory");
+    return [{ label, dense: dense / scale, pruned: pruned / scale, ratio, isBetter: better }];
   });
 }
 

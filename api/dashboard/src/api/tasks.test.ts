@@ -19,9 +19,12 @@ test("a row has both accuracies, the interval and the p-value where there are so
     task: "boolq",
     dense: 0.65,
     pruned: 0.6,
-    interval: 0.0196,
+    denseInterval: null,
+    interval: "± 2.0 %",
     dropInterval: 0.0098,
     pValue: 0.04,
+    items: null,
+    chance: 0.5,
   });
   expect(copa).toMatchObject({ interval: null, dropInterval: null, pValue: null });
 });

@@ -72,7 +72,7 @@ it("labels have as many digits as they need", () => {
   expect(tickTexts([0.4, 0.5], "percent")).toEqual(["40 %", "50 %"]);
   expect(tickTexts([0.45, 0.475], "percent")).toEqual(["45 %", "47.5 %"]);
   expect(tickTexts([5000, 12_500], "number")).toEqual(["5,000", "12,500"]);
-  expect(tickTexts([0.00001, 0.00002], "number")).toEqual(["1.0e-5", "2.0e-5"]);
+  expect(tickTexts([0.00001, 0.00002], "number")).toEqual(["1.00e-5", "2.00e-5"]);
 });
 
 it("bounds hold the rules, have room, and bars start at zero", () => {
@@ -134,7 +134,7 @@ it("arrow keys move between the dots that are shown", () => {
   expect(moved("ArrowDown", first, rows, [true, false])).toEqual({ row: 1, column: 0 });
   expect(moved("x", first, rows, [true, true])).toBeNull();
   expect(inWords(drawing(all), rows, { row: 1, column: 0 })).toBe(
-    "a: Sparsity 200 %, Perplexity 2",
+    "a: Sparsity 200 %, Perplexity 2.00",
   );
 });
 

@@ -36,7 +36,7 @@ it("what was not measured has no row, and an error of zero does not break the sc
 
 it("a block has a text for screen readers", () => {
   expect(blockInWords(block(2, { error: 0.25 }), 2)).toBe(
-    "Block 3: sparsity 50 %, error 0.25, seconds 1.0 s",
+    "Block 3: sparsity 50.0 %, error 0.25, seconds 1.0 s",
   );
   expect(blockInWords(undefined, 9)).toBe("Block 10: not pruned yet");
 });

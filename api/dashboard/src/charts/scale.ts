@@ -1,5 +1,7 @@
 /** The arithmetic of the charts. */
 
+import { rounded } from "../format.ts";
+
 export type Scale = (value: number) => number;
 
 /** Map values to 0…1; equal bounds map to the middle. */
@@ -57,7 +59,7 @@ export function path(values: (number | null)[], x: Scale, y: Scale): string {
       }
       const command = isDrawing ? "L" : "M";
       isDrawing = true;
-      return `${command}${x(at).toFixed(1)},${y(value).toFixed(1)}`;
+      return `${command}${rounded(x(at), 1)},${rounded(y(value), 1)}`;
     })
     .join("");
 }

@@ -1,6 +1,6 @@
 /** Positions and texts of an axis' labels. */
 
-import { figure, percent } from "../format.ts";
+import { count, decimal, figure, percent, rounded } from "../format.ts";
 import type { Axis } from "./series.ts";
 
 const MAX_DIGITS = 6;
@@ -47,30 +47,25 @@ export function tickTexts(values: number[], unit: Axis["unit"]): string[] {
     return fixed(shares, digitsOf(shares, 2)).map((text) => `${text} %`);
   }
   const largest = Math.max(...values.map(Math.abs));
-  if (largest > 0 && largest < 0.001) return values.map((value) => value.toExponential(1));
+  if (largest > 0 && largest < 0.001) return values.map(figure);
   return fixed(values, digitsOf(values, MAX_DIGITS));
 }
 
 /** Format one value of an axis. */
 export function valueText(value: number, unit: Axis["unit"]): string {
   if (unit === "percent") return percent(value);
-  if (unit === "whole" || Math.abs(value) >= 10_000) return wholeText(value);
-  return Math.abs(value) < 0.001 ? figure(value) : String(Number(value.toPrecision(5)));
-}
-
-function wholeText(value: number): string {
-  return value.toLocaleString("en", { maximumFractionDigits: 0 });
+  return unit === "whole" ? count(value) : figure(value);
 }
 
 function fixed(values: number[], digits: number): string[] {
-  return values.map((value) => value.toLocaleString("en", { maximumFractionDigits: digits }));
+  return values.map((value) => decimal(value, digits));
 }
 
 /** Return the digits after the point that all of the values have. */
 function digitsOf(values: number[], most: number): number {
   for (let digits = 0; digits < most; digits += 1) {
     const isExact = (value: number) =>
-      Math.abs(Number(value.toFixed(digits)) - value) <= 1e-9 * Math.max(1, Math.abs(value));
+      Math.abs(rounded(value, digits) - value) <= 1e-9 * Math.max(1, Math.abs(value));
     if (values.every(isExact)) return digits;
   }
   return most;

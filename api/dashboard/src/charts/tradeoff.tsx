@@ -1,4 +1,5 @@
 import { type ReactNode, useMemo } from "react";
+import { rounded } from "../format.ts";
 import { Chart } from "./chart.tsx";
 import { GUIDE } from "./look.ts";
 import { paretoFront } from "./scale.ts";
@@ -56,6 +57,6 @@ export function seriesOf(jobs: Tradeoff[]): Series[] {
 
 /** Return the axis, with labels where jobs are. */
 function shares(jobs: Tradeoff[]): Axis {
-  const ticks = [...new Set(jobs.map(({ x }) => Number(x.toFixed(2))))].sort((a, b) => a - b);
+  const ticks = [...new Set(jobs.map(({ x }) => rounded(x, 3)))].sort((a, b) => a - b);
   return { title: "Reduction", unit: "percent", ticks };
 }

@@ -54,3 +54,26 @@ it("is slow and not offline if every response takes seconds", async () => {
   expect(state.get().isSlow).toBe(true);
   expect(seen).not.toContain("offline");
 });
+
+it("asks a service that is not reachable less and less often, at last once a minute, and at once with a new network", async () => {
+  let asked = 0;
+  vi.stubGlobal("fetch", async () => {
+    asked += 1;
+    throw new TypeError("refused");
+  });
+  const count = async (ms: number) => {
+    asked = 0;
+    await vi.advanceTimersByTimeAsync(ms);
+    return asked;
+  };
+  const state = new LiveStore();
+  new LiveConnection(state, { event: () => {}, gap: () => {} }).start();
+  const minutes = [await count(60_000), await count(60_000), await count(300_000)];
+  expect(state.get().mode).toBe("offline");
+  expect(minutes[0]).toBeGreaterThan(10);
+  expect(minutes[0]).toBeLessThan(25);
+  expect(minutes[1]).toBeLessThan(6);
+  expect(minutes[2]).toBe(10); // the stream and the probe
+  dispatchEvent(new Event("online"));
+  expect(await count(1000)).toBeGreaterThan(3);
+});

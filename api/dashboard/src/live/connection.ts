@@ -19,7 +19,11 @@ const MAX_PROBE_MS = 15_000;
 /** A service that takes longer is shown as slow. */
 const SLOW_MS = 1000;
 const BROKEN_MS = 40_000; // more than two pings of the stream
-const RETRY_MS = [250, 500, 1000, 2000, 3000];
+/** The wait after a first failure; after each further one it is twice as long. */
+const RETRY_MS = 250;
+const MAX_RETRY_MS = 60_000;
+/** How long a service that responds waits at most for the next attempt to read its stream. */
+const MAX_STREAM_RETRY_MS = 3000;
 
 type Message =
   | { kind: "event"; event: LiveEvent; id: string | null }
@@ -39,6 +43,8 @@ export class LiveConnection {
   #isLeading = false;
   #isProbing = false;
   #probeMs = PROBE_MS;
+  #failedProbes = 0;
+  #nextProbeAt = 0;
   /** Whether this tab reads the stream, and so returns to `live` by itself. */
   #isReading = false;
 
@@ -48,6 +54,7 @@ export class LiveConnection {
   ) {
     this.#channel.onmessage = ({ data }: MessageEvent<Message>) => this.#receive(data);
     document.addEventListener("visibilitychange", () => this.#followVisibility());
+    addEventListener("online", () => this.restart());
     setInterval(() => this.#checkSilence(), CHECK_MS);
   }
 
@@ -55,7 +62,7 @@ export class LiveConnection {
     this.#followVisibility();
   }
 
-  /** Reconnect with another key. */
+  /** Reconnect at once: with another key, or because the computer has a network again. */
   restart(): void {
     this.#stop?.abort();
     this.#stop = null;
@@ -108,8 +115,10 @@ export class LiveConnection {
           if (error instanceof NoStreamError) return await this.#poll(signal);
           if (error instanceof SignedOutError) return this.#setMode("signed-out");
         }
-        this.#setMode((await this.#isReachable()) ? "connecting" : "offline");
-        await pause(RETRY_MS[Math.min(failures, RETRY_MS.length - 1)] ?? 0, signal);
+        const isReachable = await this.#isReachable();
+        this.#setMode(isReachable ? "connecting" : "offline");
+        const longest = isReachable ? MAX_STREAM_RETRY_MS : MAX_RETRY_MS;
+        await pause(Math.min(backOff(failures), longest), signal);
       }
     } finally {
       this.#isLeading = this.#isReading = false;
@@ -184,8 +193,10 @@ export class LiveConnection {
     if (document.hidden) return;
     if (this.#isLeading) this.#broadcast({ kind: "mode", ...this.state.get() });
     const { lastContactAt, isSlow, mode } = this.state.get();
-    const isDue = isSlow || Date.now() - lastContactAt > QUIET_MS;
-    if (isDue && !this.#isProbing && mode !== "signed-out") this.#unwrap();
+    const isQuiet = isSlow || Date.now() - lastContactAt > QUIET_MS;
+    const isDue = isQuiet && Date.now() >= this.#nextProbeAt;
+    const isRetrying = mode === "offline" && this.#isReading; // the stream's own attempts probe
+    if (isDue && !isRetrying && !this.#isProbing && mode !== "signed-out") this.#unwrap();
   }
 
   async #unwrap(): Promise<void> {
@@ -213,14 +224,21 @@ export class LiveConnection {
       this.state.setSlow(latency > SLOW_MS);
       this.#probeMs = Math.min(Math.max(2 * latency, PROBE_MS), MAX_PROBE_MS);
       if (ok) this.state.recordContact(Date.now());
+      this.#recordProbe(ok);
       return ok;
     } catch {
       // Not reachable, or slower than expected: the next probe finds out.
       this.#probeMs = Math.min(2 * this.#probeMs, MAX_PROBE_MS);
+      this.#recordProbe(false);
       return false;
     } finally {
       clearTimeout(late);
     }
+  }
+
+  #recordProbe(ok: boolean): void {
+    this.#nextProbeAt = ok ? 0 : Date.now() + backOff(this.#failedProbes);
+    this.#failedProbes = ok ? 0 : this.#failedProbes + 1;
   }
 
   #setMode(mode: Mode): void {
@@ -237,6 +255,10 @@ export class LiveConnection {
 /** Despite the types, browsers provide locks only over HTTPS and on localhost. */
 function hasLocks(): boolean {
   return "locks" in navigator;
+}
+
+function backOff(failures: number): number {
+  return Math.min(RETRY_MS * 2 ** failures, MAX_RETRY_MS);
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

@@ -1,6 +1,6 @@
 /** Connects the event stream to the query cache and the live badge. */
 
-import type { QueryClient } from "@tanstack/react-query";
+import { focusManager, type QueryClient } from "@tanstack/react-query";
 import { useSyncExternalStore } from "react";
 import { applyEvent, refetchAll } from "../api/cache.ts";
 import { setResponseListener } from "../api/client.ts";
@@ -25,6 +25,8 @@ export function goLive(queries: QueryClient): void {
     queries.invalidateQueries();
     connection.restart();
   });
+  // As in a hidden tab, nothing is polled while the service is not reachable.
+  live.subscribe(() => focusManager.setFocused(live.get().mode === "offline" ? false : undefined));
   startPolling(queries, live);
   startWatching();
   connection.start();

@@ -7,6 +7,7 @@
 
 import { fetchJob, isFinal } from "../api/jobs.ts";
 import { readStored, store } from "../storage.ts";
+import { live } from "./state.ts";
 
 const STORAGE_KEY = "zpruner.watched";
 const POLL_MS = 5000;
@@ -47,7 +48,7 @@ function save(jobs: Watched): void {
 export function startWatching(): void {
   if (!canNotify()) return;
   setInterval(() => {
-    if (Object.keys(watchedJobs()).length === 0) return;
+    if (live.get().mode === "offline" || Object.keys(watchedJobs()).length === 0) return;
     navigator.locks.request(LOCK, { ifAvailable: true }, (lock) => lock && checkAll());
   }, POLL_MS);
 }

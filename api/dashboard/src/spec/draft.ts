@@ -1,5 +1,6 @@
 /** The draft of a job: the text of each input, by the field's name. */
 
+import { rounded } from "../format.ts";
 import type { Field } from "./fields.ts";
 import { gateOf, gateToText } from "./gate.ts";
 import { shareOf } from "./share.ts";
@@ -158,7 +159,7 @@ export function edited(draft: Draft, name: string, text: string): Draft {
   const next = { ...draft, [name]: text };
   const [, kept, group] = /^(\d{1,2}):(\d{1,2})$/.exec(name === "pattern" ? text.trim() : "") ?? [];
   if (kept && group && Number(kept) < Number(group)) {
-    next.sparsity = String(Number((1 - Number(kept) / Number(group)).toFixed(6)));
+    next.sparsity = String(rounded(1 - Number(kept) / Number(group), 6));
   }
   return next;
 }

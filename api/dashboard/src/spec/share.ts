@@ -1,5 +1,7 @@
 /** Shares, such as sparsities: `0.5`, `50` and `50 %` are the same. */
 
+import { rounded } from "../format.ts";
+
 /** Parse a share; a number from 2 to 100 can only be a percentage. Other text stays text. */
 export function shareOf(text: string): unknown {
   const hasSign = text.endsWith("%");
@@ -7,5 +9,5 @@ export function shareOf(text: string): unknown {
   const value = Number(written);
   if (written === "" || !Number.isFinite(value)) return text;
   const isPercentage = hasSign || (value >= 2 && value <= 100);
-  return isPercentage ? Number((value / 100).toFixed(8)) : value;
+  return isPercentage ? rounded(value / 100, 8) : value;
 }

@@ -30,6 +30,7 @@ export function Confirm({
   children,
 }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
+  const keep = useRef<HTMLButtonElement>(null);
   const id = useId();
   useEffect(() => {
     const shown = dialog.current;
@@ -45,7 +46,10 @@ export function Confirm({
         type="button"
         disabled={isBusy}
         aria-label={name}
-        onClick={() => dialog.current?.showModal()}
+        onClick={() => {
+          dialog.current?.showModal();
+          keep.current?.focus(); // else Enter would do what cannot be undone
+        }}
       >
         {icon && <Icon name={icon} />}
         {label}
@@ -58,7 +62,7 @@ export function Confirm({
           <button type="button" className="danger" onClick={confirm}>
             {confirmLabel}
           </button>
-          <button type="button" onClick={() => dialog.current?.close()}>
+          <button type="button" ref={keep} onClick={() => dialog.current?.close()}>
             {cancelLabel}
           </button>
         </div>

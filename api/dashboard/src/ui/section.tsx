@@ -13,9 +13,14 @@ export function Fact({ name, children }: { name: string; children: ReactNode }) 
   );
 }
 
+/** Return the id of a section, to which links lead. */
+export function idOf(title: string): string {
+  return title.toLowerCase().replace(/[^a-z0-9]+/g, "-");
+}
+
 export function Section({
   title,
-  id,
+  id = idOf(title),
   aside,
   children,
 }: {

@@ -58,10 +58,15 @@ def test_a_name_and_labels_are_kept_beside_the_spec(client: TestClient) -> None:
     assert "name" not in job["spec"]
 
 
-def test_a_job_whose_model_could_not_be_looked_up_says_so(client: TestClient) -> None:
-    job = client.get(f"/v1/jobs/{submit(client)}").json()
-    (warning,) = job["warnings"]
+def test_a_job_whose_model_could_not_be_looked_up_says_so_until_it_starts(
+    client: TestClient, sessions: Sessions
+) -> None:
+    job_id = submit(client)
+    (warning,) = client.get(f"/v1/jobs/{job_id}").json()["warnings"]
     assert "org/model was not checked" in warning
+    with sessions.begin() as session:
+        ClaimRepository(session).claim(job_id, "gpu@test")
+    assert client.get(f"/v1/jobs/{job_id}").json()["warnings"] == []
 
 
 def test_a_running_job_shows_its_phase_block_and_estimate(

@@ -1,6 +1,7 @@
 import pytest
 from fastapi.testclient import TestClient
 
+from api.core.unchecked import BY_WORKER_AT_START
 from db.core.session import Sessions
 from db.core.states import FINAL, JobState
 from db.files.artifact_store import ArtifactStore
@@ -9,19 +10,20 @@ from db.tables.jobs import Job
 from tests.api.work import FILES, finish_job
 from tests.factories import make_job, make_problem
 
+UNCHECKED = "The model was not checked: no control process is running. " + BY_WORKER_AT_START
 UNKNOWN = "job_" + "0" * 32
 
 
 def test_a_job_that_succeeded_gives_its_metrics_and_files(
     client: TestClient, sessions: Sessions, store: ArtifactStore
 ) -> None:
-    job = finish_job(sessions, store, warnings=["the model was not checked"])
+    job = finish_job(sessions, store, warnings=["the text is short", UNCHECKED])
 
     response = client.get(f"/v1/jobs/{job.id}/result")
 
     assert response.status_code == 200
     result = response.json()
-    assert result["warnings"] == ["the model was not checked"]
+    assert result["warnings"] == ["the text is short"]
     assert (result["job_id"], result["metrics"]) == (job.id, {"sparsity": 0.5})
     assert {one["name"] for one in result["artifacts"]} > set(FILES)
     for url in (result["archive"], result["artifacts"][0]["url"]):

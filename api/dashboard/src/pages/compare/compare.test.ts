@@ -62,7 +62,7 @@ it("has a row for each task, with the interval of 95 %", () => {
   const [task] = taskMetrics(jobs);
   expect(task).toMatchObject({ name: "acc.arc", label: "arc" });
   expect(jobs.map((one) => metricOf(one, "acc.arc"))).toEqual([0.6, null]);
-  expect(jobs.map((one) => intervalOf(one, "acc.arc"))).toEqual(["± 2 %", null]);
+  expect(jobs.map((one) => intervalOf(one, "acc.arc"))).toEqual(["± 2.0 %", null]);
 });
 
 it("has rows for a benchmark, of which no speed is the best", () => {
@@ -78,10 +78,7 @@ it("has rows for a benchmark, of which no speed is the best", () => {
 it("has the interval of a perplexity, where there is one", () => {
   const intervals = { pruned_perplexity: [33.111, 35.333], perplexity_ratio: [1, null] };
   const jobs = [job("a", { pruned_perplexity: 34.2, intervals }), job("b", {})];
-  expect(jobs.map((one) => intervalOf(one, "pruned_perplexity"))).toEqual([
-    "(33.11 to 35.33)",
-    null,
-  ]);
+  expect(jobs.map((one) => intervalOf(one, "pruned_perplexity"))).toEqual(["(33.1 to 35.3)", null]);
   expect(jobs.map((one) => intervalOf(one, "perplexity_ratio"))).toEqual([null, null]);
 });
 

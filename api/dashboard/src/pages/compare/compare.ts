@@ -11,8 +11,11 @@ import {
   count,
   duration,
   figure,
+  margin,
   percent,
   points,
+  pValue,
+  rounded,
   secondsBetween,
 } from "../../format.ts";
 import { toReadableText } from "../../spec/draft.ts";
@@ -56,18 +59,16 @@ function metric(
   return { name, label, format, lowerIsBetter, judge };
 }
 
-const precise = (value: number | null) => percent(value, 2);
-
 export const METRICS: Metric[] = [
   metric("pruned_perplexity", "Perplexity", figure, true, "interval"),
   metric("dense_perplexity", "Dense perplexity", figure),
   metric("perplexity_ratio", "Perplexity ratio", figure, true, "interval"),
-  metric("reduction", "Reduction", precise),
-  metric("sparsity", "Sparsity", precise),
+  metric("reduction", "Reduction", percent),
+  metric("sparsity", "Sparsity", percent),
   metric("parameters", "Parameters", count),
   metric("weights_bytes", "Weight files", bytes, true, "value"),
   metric("quantization.bits_per_weight", "Bits per weight", figure, true, "value"),
-  metric("fallbacks", "Fallbacks", (value) => String(value ?? "–"), true, "value"),
+  metric("fallbacks", "Fallbacks", count, true, "value"),
   metric("phases", "All phases", duration, true),
   metric("prune_seconds", "Pruning", duration, true),
   metric("evaluate_seconds", "Evaluation", duration),
@@ -80,8 +81,7 @@ export const METRICS: Metric[] = [
 /** Return the accuracy of each task that a job was evaluated on. */
 export function taskMetrics(jobs: Job[]): Metric[] {
   const names = new Set(jobs.flatMap(({ result }) => Object.keys(members(result, "acc"))));
-  const format = (value: number | null) => percent(value, 1);
-  return [...names].sort().map((task) => metric(`acc.${task}`, task, format, false, "interval"));
+  return [...names].sort().map((task) => metric(`acc.${task}`, task, percent, false, "interval"));
 }
 
 export function metricOf(job: Job, name: string): number | null {
@@ -100,19 +100,18 @@ function phasesOf(job: Job): number | null {
   return seconds.reduce((sum: number, each) => sum + (each ?? 0), 0);
 }
 
-/** Return the interval of an accuracy, "± 1.9 %", or of a perplexity or a ratio, "(33.1 to 35.3)". */
+/** Return the interval of an accuracy, "(72.2 to 100 %)", or of a perplexity or a ratio, "(33.1 to 35.3)". */
 export function intervalOf(job: Job, name: string): string | null {
   const ends = perplexityInterval(job.result, name);
   if (ends !== null) return `(${ends})`;
-  const row = taskRow(job, name);
-  return row?.interval == null ? null : `± ${percent(row.interval, 1)}`;
+  return taskRow(job, name)?.interval ?? null;
 }
 
 /** Describe what an accuracy lost from the dense model's: "−2.5 points ± 2.0 from dense, p 0.04". */
 export function fromDense(job: Job, name: string): string | null {
   const row = taskRow(job, name);
   if (!row || row.dense === null) return null;
-  const p = row.pValue === null ? "" : `, p ${figure(row.pValue)}`;
+  const p = row.pValue === null ? "" : `, p ${pValue(row.pValue)}`;
   return `${points(row.dense, row.pruned)}${inPoints(row.dropInterval)} from dense${p}`;
 }
 
@@ -124,7 +123,7 @@ export function changeOf(baseline: Job, job: Job, { name }: Metric): string {
 }
 
 function inPoints(interval: number | null): string {
-  return interval === null ? "" : ` ± ${(100 * interval).toFixed(1)}`;
+  return interval === null ? "" : ` ${margin(interval)}`;
 }
 
 function taskRow(job: Job, name: string) {
@@ -140,9 +139,9 @@ const DIGITS = 3;
  * if no job is worse than by chance.
  */
 export function bestOf(jobs: Job[], metric: Metric): Set<string> {
-  const byReduction = new Map<string, Job[]>();
+  const byReduction = new Map<number | null, Job[]>();
   for (const job of jobs) {
-    const reduction = job.reduction?.toFixed(DIGITS) ?? "";
+    const reduction = job.reduction === null ? null : rounded(job.reduction, DIGITS);
     byReduction.set(reduction, [...(byReduction.get(reduction) ?? []), job]);
   }
   return new Set([...byReduction.values()].flatMap((group) => bestOfEqual(group, metric)));

@@ -23,7 +23,7 @@ it.each([true, false])("calls a figure the best only of what can be compared: %s
     return listing([]);
   };
   const { box, unmount } = await mount(<ComparePage />);
-  expect(box.textContent?.includes("(best at 50 %)")).toBe(can);
+  expect(box.textContent?.includes("(best at 50.0 %)")).toBe(can);
   expect(box.textContent?.includes("+12.5 %")).toBe(can);
   expect(box.textContent?.includes("The models differ.")).toBe(!can);
   await unmount();

@@ -2,8 +2,8 @@
 
 import { expect, it, vi } from "vitest";
 import { makeJob, makeSpec } from "../../testing.ts";
-import { mount } from "../../testing-page.tsx";
-import { listing, service } from "../../testing-service.ts";
+import { mount, settle } from "../../testing-page.tsx";
+import { type Answer, listing, service } from "../../testing-service.ts";
 import { Configuration } from "./configuration.tsx";
 
 it("shows all fields of the request, and commands without removed options", async () => {
@@ -42,6 +42,24 @@ it("has the reduction in place of a sparsity of zero", async () => {
   const job = makeJob({ spec: makeSpec({ sparsity: 0, method: "neurons" }), reduction: 0.22 });
   const { box } = await mount(<Configuration job={job} />);
   const facts = box.querySelector(".facts")?.textContent;
-  expect(facts).toContain("reduction22 %");
+  expect(facts).toContain("reduction22.0 %");
   expect(facts).not.toContain("sparsity");
+});
+
+it("shows no field as chosen before the defaults are known", async () => {
+  vi.useFakeTimers();
+  const options = { properties: { method: { default: "zpruner" }, scope: { default: "matrix" } } };
+  let answer = (_: Answer) => {};
+  service.reply = () =>
+    new Promise((resolve) => {
+      answer = resolve;
+    });
+  const spec = makeSpec({ method: "zpruner", scope: "row" });
+  const { box } = await mount(<Configuration job={makeJob({ spec })} />);
+  expect(box.querySelector(".facts")).toBeNull();
+  answer(listing([{ name: "zpruner", title: "Z-Pruner", fields: ["method"], options }]));
+  await settle();
+  const facts = box.querySelector(".facts")?.textContent;
+  expect(facts).toContain("scoperow");
+  expect(facts).not.toContain("zpruner");
 });

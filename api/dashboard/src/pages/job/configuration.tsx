@@ -8,6 +8,7 @@ import { jobFields, jobSchema } from "../../spec/fields.ts";
 import { confidenceInWords, withoutNulls } from "../../spec/gate.ts";
 import { targetToText } from "../../spec/targets.ts";
 import { CommandTabs } from "../../ui/code.tsx";
+import { Loading } from "../../ui/notes.tsx";
 import { Fact, Facts, Section } from "../../ui/section.tsx";
 import { Value } from "../../ui/value.tsx";
 
@@ -18,7 +19,15 @@ const DEFAULTS = { queue: "gpu", labels: {}, priority: 0 };
 
 /** The fields of a job's request, and commands that repeat it. */
 export function Configuration({ job }: { job: Job }) {
-  const { data } = useQuery(methods);
+  const { data, isPending } = useQuery(methods);
+  if (isPending) {
+    // What was chosen is known only with the defaults.
+    return (
+      <Section title="Configuration">
+        <Loading what="the configuration" />
+      </Section>
+    );
+  }
   const spec = job.spec as unknown as Record<string, unknown>;
   const defaults = Object.fromEntries(
     jobFields(data ?? []).map(({ name, fallback }) => [name, fallback]),
@@ -35,14 +44,14 @@ export function Configuration({ job }: { job: Job }) {
   return (
     <Section title="Configuration">
       <Facts>
-        {job.reduction !== null && <Fact name="reduction">{percent(job.reduction, 2)}</Fact>}
+        {job.reduction !== null && <Fact name="reduction">{percent(job.reduction)}</Fact>}
         {Object.entries(shown).map(([name, value]) => (
           <Fact key={name} name={name}>
             {inWords(name, value)}
           </Fact>
         ))}
       </Facts>
-      <p className="faint">All other fields have their defaults.</p>
+      {data && <p className="faint">All other fields have their defaults.</p>}
       <CommandTabs body={body} schema={jobSchema(data ?? [])} />
     </Section>
   );

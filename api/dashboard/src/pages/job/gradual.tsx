@@ -86,7 +86,7 @@ function StepTable({ results, kept }: { results: StepResult[]; kept: number | nu
                 {one.step}
               </th>
               <td className="end figure">
-                {isSmaller ? count(one.parameters) : percent(one.sparsity, 2)}
+                {isSmaller ? count(one.parameters) : percent(one.sparsity)}
               </td>
               <td className="end figure">{figure(one.perplexity)}</td>
               <td className="end figure">{figure(one.ratio)}</td>

@@ -2,7 +2,7 @@ import { useMemo, useState } from "react";
 import { type Layer, layerName, type WeightHistogram } from "../../api/jobs.ts";
 import { Chart } from "../../charts/chart.tsx";
 import type { Axis, Dot, Series } from "../../charts/series.ts";
-import { figure, NONE, percent } from "../../format.ts";
+import { count, figure, NONE, percent } from "../../format.ts";
 import { Scroll } from "../../ui/scroll.tsx";
 
 const WEIGHT: Axis = { title: "Weight", unit: "number" };
@@ -55,9 +55,9 @@ function MatrixTable({ layers, chosen, pick }: TableProps) {
               <th scope="row" className="mono">
                 <MatrixName layer={layer} isChosen={layer === chosen} pick={pick} />
               </th>
-              <td className="end figure">{layer.weights.toLocaleString("en")}</td>
-              <td className="end figure">{layer.zeros.toLocaleString("en")}</td>
-              <td className="end figure">{percent(layer.zeros / layer.weights, 2)}</td>
+              <td className="end figure">{count(layer.weights)}</td>
+              <td className="end figure">{count(layer.zeros)}</td>
+              <td className="end figure">{percent(layer.zeros / layer.weights)}</td>
               <td className="end figure">{figure(layer.error ?? null)}</td>
               <td>{layer.fallback ?? NONE}</td>
             </tr>

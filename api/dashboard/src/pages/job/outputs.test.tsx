@@ -5,7 +5,7 @@ import { applyEvent } from "../../api/cache.ts";
 import { makeEvent, makeJob, makeSpec } from "../../testing.ts";
 import { button, mount, press, type Shown, settle } from "../../testing-page.tsx";
 import { listing, service } from "../../testing-service.ts";
-import { Outputs } from "./outputs.tsx";
+import { inWords, Outputs } from "./outputs.tsx";
 
 const target = { hub: "org/name", secret: "hf", private: true, revision: "main" };
 const job = makeJob({ id: "job_1", status: "succeeded", spec: makeSpec({ output: [target] }) });
@@ -43,7 +43,7 @@ afterEach(async () => {
 
 it("shows how much was sent, and follows the events", async () => {
   shown = await mount(<Outputs job={job} />);
-  expect(shown.box.textContent).toContain("500 B of 1.0 kB, 1 of 3 files");
+  expect(shown.box.textContent).toContain("500 B of 1.00 kB, 1 of 3 files");
   expect(shown.box.querySelector("progress")?.getAttribute("value")).toBe("0.5");
 
   const url = "https://hub.example/org/name/commit/c0ffee";
@@ -62,6 +62,14 @@ it("says why an output failed, and sends it again", async () => {
   await press(button(shown.box, "Send again"));
   expect(service.asked.join()).toContain("/v1/jobs/job_1/outputs/0/retry");
   expect(shown.box.textContent).toContain("waiting");
+});
+
+it("says in words what a server responded in markup", () => {
+  const xml = `<?xml version="1.0"?><Error><Code>NoSuchBucket</Code><Message>No such bucket</Message></Error>`;
+  expect(inWords(`s3://a/b responded with status 404: ${xml}`)).toBe(
+    "s3://a/b responded with status 404: No such bucket.",
+  );
+  expect(inWords("No response from a < b.")).toBe("No response from a < b.");
 });
 
 it("says when a failed attempt is repeated", async () => {

@@ -111,7 +111,7 @@ function Reason({ output }: { output: Output }) {
   return (
     <>
       <p className="wrap">
-        {error?.detail} {!isRetried && error?.hint?.replaceAll("`", "")}
+        {error && inWords(error.detail)} {!isRetried && error?.hint?.replaceAll("`", "")}
       </p>
       {isRetried && (
         <p className="faint">
@@ -121,6 +121,14 @@ function Reason({ output }: { output: Output }) {
       )}
     </>
   );
+}
+
+/** Return an error without the markup that a server responded with, but with its message. */
+export function inWords(detail: string): string {
+  const start = detail.search(/<\?xml|<!doctype|<html|<Error>/i);
+  if (start < 0) return detail;
+  const [, said = ""] = /<(?:Message|title)>([^<]*)</i.exec(detail) ?? [];
+  return `${detail.slice(0, start).trim()} ${said}`.trim().replace(/[^.]$/, "$&.");
 }
 
 /** The target's kind and name, without its secret. */

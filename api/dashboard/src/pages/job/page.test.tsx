@@ -135,10 +135,10 @@ it("shows tasks by their datasets' names, a missed bound with its interval, and 
   answers["/v1/jobs/job_1"] = [200, { ...job, result, verdict: "fail", gate_failures: [missed] }];
   answers["/v1/datasets"] = listing([{ dataset: task, name: "tickets" }]);
   shown = await mount(<JobPage id="job_1" />);
-  expect(card("Zero-shot tasks")?.textContent).toContain("tickets65 %60 %−5.0 points ± 2.0");
+  expect(card("Zero-shot tasks")?.textContent).toContain("tickets65.0 % 60.0 % −5.0 points ± 2.0");
   const warnings = [...shown.box.querySelectorAll(".note")].map((one) => one.textContent).join();
   expect(warnings).toContain("at most 0.02, but is 0.05 (95 % interval 0.03 to 0.07)");
-  expect(warnings).toContain("25 % of the evaluation text was also");
+  expect(warnings).toContain("25.0 % of the evaluation text was also");
 
   const warned = ["25.0 % of the evaluation text was also in the text of the calibration."];
   answers["/v1/jobs/job_1"] = [200, { ...job, result, warnings: warned }];
@@ -179,8 +179,8 @@ it("shows a table of figures with their errors, and a note, as the service descr
   shown = await mount(<JobPage id="job_1" />);
   const text = card("Ranking of answers")?.textContent;
   expect(text).toContain("Right answersDensePruned");
-  expect(text).toContain("Chosen by the ranker50 % ± 9.8 %25 %");
-  expect(text).toContain("Any of them is right75 %–");
+  expect(text).toContain("Chosen by the ranker50.0 % ± 9.8 %25.0 %");
+  expect(text).toContain("Any of them is right75.0 %–");
   expect(text).toContain("Of 50 questions, 61,000 parameters.");
 });
 
@@ -275,8 +275,49 @@ it("shows both models' speed as bars, and says so if there is no speed-up", asyn
   shown = await mount(<JobPage id="job_1" />);
   const bars = [...(card("Speed")?.querySelectorAll(".bars") ?? [])];
   expect(bars.map((one) => one.getAttribute("aria-label"))).toEqual(["Generating, tokens/s"]);
-  expect(bars[0]?.textContent).toBe("Dense20.00Pruned30.00");
+  expect(bars[0]?.textContent).toBe("Dense20.0Pruned30.0 (× 1.50)");
   expect(card("Speed")?.textContent).toContain("no speed-up");
+});
+
+it("draws what the text says, and is green or red only where the interval says so", async () => {
+  const speed = {
+    ...{ dense_decode_tokens_per_second: 41.66, pruned_decode_tokens_per_second: 38.5 },
+    ...{ dense_prefill_tokens_per_second: 100, pruned_prefill_tokens_per_second: 120 },
+    ...{ decode_ratio: 1.03, prefill_ratio: 1.2 },
+    intervals: { decode_ratio: [0.9, 1.1], prefill_ratio: [1.1, 1.3] },
+  };
+  const intervals = { perplexity_ratio: [1.4, 1.6] };
+  const perplexities = { dense_perplexity: 20, pruned_perplexity: 30, intervals };
+  answers["/v1/jobs/job_1"] = [200, { ...job, result: { speed, ...perplexities } }];
+  shown = await mount(<JobPage id="job_1" />);
+  const bars = (title: string) =>
+    [...(card(title)?.querySelectorAll(".bars li:last-child") ?? [])].map((row) => [
+      row.querySelector(".figure")?.textContent,
+      row.querySelector("rect")?.getAttribute("class"),
+      row.querySelector("rect")?.getAttribute("width"),
+    ]);
+  expect(bars("Speed")).toEqual([
+    ["120 (× 1.20)", "is-succeeded", "100"],
+    ["38.5 (× 1.03)", null, "100"],
+  ]);
+  expect(bars("Result")).toEqual([["30.0", "is-failed", "100"]]);
+});
+
+it("shows how many items a task has, its chance level, and an interval where all are right", async () => {
+  const of = (task: string, whole: number) => ({ [task]: whole });
+  const result = {
+    ...{ acc: of("arc_easy", 1), dense_acc: of("arc_easy", 0.7), items: of("arc_easy", 10) },
+    ...{ acc_stderr: of("arc_easy", 0), mcnemar_p: of("arc_easy", 0.25) },
+    acc_drop_stderr: of("arc_easy", 0.1),
+  };
+  answers["/v1/jobs/job_1"] = [200, { ...job, result }];
+  shown = await mount(<JobPage id="job_1" />);
+  const cells = [...(card("Zero-shot tasks")?.querySelectorAll("tbody > tr > *") ?? [])];
+  expect(cells.map((cell) => cell.textContent)).toEqual([
+    ...["arc_easy10 items, chance 25.0 %", "70.0 % (39.7 to 89.2 %)", "100 % (72.2 to 100 %)"],
+    ...["+30.0 points ± 19.6", "0.25"],
+  ]);
+  expect(cells[3]?.className).toContain("is-succeeded");
 });
 
 it("says that its events could not be read instead of counting none", async () => {
@@ -372,7 +413,7 @@ it("lists the steps of a gradual job as they finish, and says which model was ke
   shown = await mount(<JobPage id="job_1" />);
   expect(shown.box.querySelector(".progress-line")?.textContent).toContain("step 1 of 3");
   expect(card("Steps")?.textContent).toContain("1 of 3 made");
-  expect(card("Steps")?.textContent).toContain("20 %");
+  expect(card("Steps")?.textContent).toContain("20.0 %");
 
   const failed = { ...result, step: 2, gate_failures: ["perplexity_ratio is 2, wanted at most 1"] };
   const ended = { ...job, spec, result: { steps: [result, failed], kept_step: 1 } };
@@ -570,4 +611,69 @@ it("names the jobs that the model came through, each with a link", async () => {
   expect(header?.textContent).toContain("starts from the result of 00000003, which started from");
   expect(header?.textContent).toContain("(dense)");
   expect(header?.querySelector('a[href="/jobs/job_00000002"]')).not.toBeNull();
+});
+
+const OUTPUT = { s3: "s3://a/b", secret: "s", region: "auto" };
+
+it("offers the model of a finished job above all sections, and links to these", async () => {
+  const links = { ...job.links, archive: "/v1/jobs/job_1/archive" };
+  const done = {
+    ...job,
+    status: "succeeded",
+    size_bytes: 9,
+    links,
+    spec: makeSpec({ output: [OUTPUT] }),
+  };
+  answers["/v1/jobs/job_1"] = [200, { ...done, result: { pruned_perplexity: 9 } }];
+  answers["/v1/jobs/job_1/outputs"] = listing(
+    ["failed", "succeeded", "failed"].map((state, index) => ({
+      ...{ index, state, target: { s3: "s3://a" }, progress: {}, actions: [] },
+    })),
+  );
+  shown = await mount(<JobPage id="job_1" />);
+  const header = shown.box.querySelector(".job-header");
+  expect(header?.textContent).toMatch(/Download.*Share.*Use this model/);
+  expect(header?.querySelector("a.is-failed")?.textContent).toBe("2 of 3 outputs failed");
+  const sections = [...shown.box.querySelectorAll("nav[aria-label=Sections] a")];
+  expect(sections.map((link) => link.textContent)).toEqual(
+    expect.arrayContaining([
+      "Result",
+      "Outputs",
+      "Use this model",
+      "Files",
+      "Configuration",
+      "Log",
+    ]),
+  );
+  for (const link of [...sections, ...(header?.querySelectorAll("a[href^='#']") ?? [])])
+    expect(shown.box.querySelector(link.getAttribute("href") ?? "")).not.toBeNull();
+  expect(sections.at(-1)?.textContent).toBe("Log"); // in one column it is the last
+
+  answers["/v1/jobs/job_1"] = [200, { ...done, status: "failed" }];
+  shown.queries.invalidateQueries({ queryKey: ["job"] });
+  await settle();
+  expect(header?.textContent).not.toContain("Download");
+});
+
+it("announces once that a job has ended while it was shown", async () => {
+  const said = () =>
+    [...shown.box.querySelectorAll(".job-header [role=status]")]
+      .map((one) => one.textContent)
+      .join("");
+  answers["/v1/jobs/job_1"] = [200, { ...job, status: "succeeded" }];
+  shown = await mount(<JobPage id="job_1" />);
+  expect(said()).toBe("");
+  for (const [fields, expected] of [
+    [{ status: "running" }, ""],
+    [{ status: "succeeded", verdict: "pass" }, "mine has ended: succeeded, its gate passed"],
+    [
+      { status: "succeeded", verdict: "pass", name: "new" },
+      "mine has ended: succeeded, its gate passed",
+    ],
+  ] as const) {
+    answers["/v1/jobs/job_1"] = [200, { ...job, name: "mine", ...fields }];
+    shown.queries.invalidateQueries({ queryKey: ["job"] });
+    await settle();
+    expect(said()).toBe(expected);
+  }
 });

@@ -1,9 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
+import { useRef } from "react";
 import { Link } from "wouter";
 import type { Job, JobEvent } from "../../api/client.ts";
 import { isFinal, jobById, jobEvents, jobReruns, number } from "../../api/jobs.ts";
 import { ProblemError } from "../../api/problem.ts";
-import { blocksInWords, duration, figure, modelName, percent, shortId } from "../../format.ts";
+import { blocksInWords, duration, figures, modelName, percent, shortId } from "../../format.ts";
 import { intervalInWords } from "../../spec/gate.ts";
 import { Copy } from "../../ui/copy.tsx";
 import { Icon } from "../../ui/icon.tsx";
@@ -19,6 +20,8 @@ import { JobActions } from "./actions.tsx";
 import { Blocks } from "./blocks.tsx";
 import { Configuration } from "./configuration.tsx";
 import { DescriptionSection } from "./description/section.tsx";
+import { Ended } from "./ended.tsx";
+import { useFailedOutputs } from "./failed-outputs.ts";
 import { Files } from "./files.tsx";
 import { Generation } from "./generation.tsx";
 import { Gradual } from "./gradual.tsx";
@@ -26,12 +29,14 @@ import { placeOf } from "./gradual-steps.ts";
 import { Attempts, History, tookInWords } from "./history.tsx";
 import { keptBlocks } from "./kept.ts";
 import { Log } from "./log.tsx";
+import { ModelActions, UseModel } from "./model.tsx";
 import { NotifySwitch } from "./notify.tsx";
 import { Outputs } from "./outputs.tsx";
 import { Parts } from "./parts.tsx";
 import { Recovery } from "./recovery.tsx";
 import { currentStep, stepInWords } from "./recovery-steps.ts";
 import { Result } from "./result.tsx";
+import { SectionLinks } from "./section-links.tsx";
 import { Silence } from "./silence.tsx";
 import { Speed } from "./speed.tsx";
 import { PhaseStepper } from "./stepper.tsx";
@@ -61,13 +66,20 @@ function JobView({ job }: { job: Job }) {
   const history = useQuery(jobEvents(job.id));
   const events = history.data ?? [];
   const title = job.name || modelName(job.spec.model);
+  const failedOutputs = useFailedOutputs(job);
+  const sections = useRef<HTMLDivElement>(null);
   useTabIcon(job.verdict === "fail" ? "failed" : job.status, job.progress.fraction);
   return (
     <>
       <header className="job-header">
         <Title text={inTab(job, title)}>
           {title} <JobStatus job={job} />{" "}
-          {job.verdict !== "none" && <Verdict verdict={job.verdict} />}
+          {job.verdict !== "none" && <Verdict verdict={job.verdict} />}{" "}
+          {failedOutputs !== null && (
+            <a className="pill is-failed" href="#outputs">
+              {failedOutputs}
+            </a>
+          )}
         </Title>
         <p className="faint">
           <span className="mono">{job.id}</span>
@@ -87,10 +99,13 @@ function JobView({ job }: { job: Job }) {
             </>
           )}
         </p>
+        <ModelActions job={job} />
         <JobActions job={job} />
         <NotifySwitch job={job} name={title} />
+        <Ended key={job.id} job={job} name={title} />
       </header>
-      <div className="columns">
+      <SectionLinks within={sections} />
+      <div className="columns job-columns" ref={sections}>
         <div className="stack">
           <Progress job={job} events={events} />
           <Silence job={job} events={events} />
@@ -113,8 +128,8 @@ function JobView({ job }: { job: Job }) {
           <Recovery job={job} events={events} />
           <Blocks job={job} kept={keptBlocks(job, events)} />
           <Outputs job={job} />
+          <UseModel job={job} />
           <Files job={job} />
-          <Log job={job} />
         </div>
         <div className="stack">
           <DescriptionSection job={job} />
@@ -126,6 +141,7 @@ function JobView({ job }: { job: Job }) {
           )}
           {history.data && <History events={events} />}
         </div>
+        <Log job={job} />
       </div>
     </>
   );
@@ -217,7 +233,8 @@ function GateFailures({ job }: { job: Job }) {
         {job.gate_failures.map(({ metric, bound, wanted, got, interval }) => (
           <li key={metric + bound}>
             <span className="mono">{metric}</span> should be at {bound === "max" ? "most" : "least"}{" "}
-            {figure(wanted)}, {got === null ? "but was not measured" : `but is ${figure(got)}`}
+            {figures(wanted, got ?? wanted)[0]},{" "}
+            {got === null ? "but was not measured" : `but is ${figures(got, wanted)[0]}`}
             {intervalInWords(interval)}
           </li>
         ))}

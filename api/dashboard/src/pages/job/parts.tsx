@@ -4,7 +4,7 @@ import type { Job } from "../../api/client.ts";
 import { number } from "../../api/jobs.ts";
 import { type Part, parts } from "../../api/methods.ts";
 import { halfWidth } from "../../api/tasks.ts";
-import { bytes, count, duration, figure, NONE, percent } from "../../format.ts";
+import { bytes, count, duration, figure, margin, NONE, percent } from "../../format.ts";
 import { Scroll } from "../../ui/scroll.tsx";
 import { Fact, Facts, Section } from "../../ui/section.tsx";
 
@@ -15,11 +15,10 @@ const UNITS: Record<string, (value: Value) => ReactNode> = {
   count,
   bytes,
   seconds: duration,
-  percent: (value) => percent(value, 2),
-  share: (value) => percent(value, 1),
+  percent: (value) => percent(value),
+  share: (value) => percent(value),
   yes: (value) => (value ? "yes" : "no"),
-  error: (value) =>
-    value !== null && <span className="faint"> ± {percent(halfWidth(value), 1)}</span>,
+  error: (value) => value !== null && <span className="faint"> {margin(halfWidth(value))} %</span>,
 };
 
 /** The parts of a finished job's result that are figures, as the service describes them. */

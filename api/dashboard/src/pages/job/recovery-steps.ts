@@ -3,6 +3,7 @@
 import type { JobEvent } from "../../api/client.ts";
 import { number } from "../../api/jobs.ts";
 import type { Series } from "../../charts/series.ts";
+import { count } from "../../format.ts";
 import { ofLastStep } from "./gradual-steps.ts";
 
 /** A reported step; the teacher's steps are the blocks of the dense model. */
@@ -55,7 +56,7 @@ export function curvesOf(points: Losses[]): Series[] {
 /** Describe a step: "training, step 12 of 32, 1,240 tokens per second". */
 export function stepInWords({ stage, step, steps, tokensPerSecond }: RecoveryStep): string {
   const unit = stage === "training" ? "step" : "block";
-  const speed = Math.round(tokensPerSecond ?? 0).toLocaleString("en");
+  const speed = count(tokensPerSecond ?? 0);
   return `${stageInWords(stage)}, ${unit} ${step} of ${steps}, ${speed} tokens per second`;
 }
 

@@ -1,5 +1,5 @@
 import type { Job } from "../../api/client.ts";
-import { perplexityInterval } from "../../api/intervals.ts";
+import { isBetter, perplexityInterval } from "../../api/intervals.ts";
 import { number } from "../../api/jobs.ts";
 import { patternsInWords } from "../../api/patterns.ts";
 import { Bars } from "../../charts/bars.tsx";
@@ -26,7 +26,11 @@ export function Result({ job }: { job: Job }) {
           bars={[
             { name: "Dense", value: dense, isReference: true },
             ...(before === null ? [] : [{ name: "Pruned", value: before }]),
-            { name: before === null ? "Pruned" : "Recovered", value: pruned },
+            {
+              name: before === null ? "Pruned" : "Recovered",
+              value: pruned,
+              isBetter: isBetter(metrics, "perplexity_ratio", true),
+            },
           ]}
         />
       )}
@@ -37,13 +41,13 @@ export function Result({ job }: { job: Job }) {
         </p>
       )}
       <Facts>
-        <Fact name="Reduction">{percent(job.reduction, 2)}</Fact>
+        <Fact name="Reduction">{percent(job.reduction)}</Fact>
         {isSmaller && (
           <Fact name="Parameters">
             {count(parameters)}, {count(removed)} fewer
           </Fact>
         )}
-        {!isSmaller && <Fact name="Sparsity">{percent(metric("sparsity"), 2)}</Fact>}
+        {!isSmaller && <Fact name="Sparsity">{percent(metric("sparsity"))}</Fact>}
         <Interval result={metrics} name="pruned_perplexity" label="Perplexity, 95 %" />
         <Interval result={metrics} name="perplexity_ratio" label="Ratio to dense, 95 %" />
         {!isSmaller && (

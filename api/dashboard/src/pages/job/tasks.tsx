@@ -1,6 +1,6 @@
 import type { Job } from "../../api/client.ts";
 import { taskRows } from "../../api/tasks.ts";
-import { figure, NONE, percent, points } from "../../format.ts";
+import { count, margin, percent, points, pValue } from "../../format.ts";
 import { Scroll } from "../../ui/scroll.tsx";
 import { Section } from "../../ui/section.tsx";
 import { TaskName } from "../../ui/task-name.tsx";
@@ -31,32 +31,52 @@ export function Tasks({ job }: { job: Job }) {
             </tr>
           </thead>
           <tbody>
-            {rows.map(({ task, dense, pruned, interval, dropInterval, pValue }) => (
+            {rows.map(({ task, dense, denseInterval, pruned, interval, dropInterval, ...row }) => (
               <tr key={task}>
                 <th scope="row" className="mono">
                   <TaskName name={task} />
+                  {row.items !== null && <Items items={row.items} chance={row.chance} />}
                 </th>
-                <td className="end figure">{percent(dense, 1)}</td>
-                <td className="end figure">
-                  {percent(pruned, 1)}
-                  {interval !== null && <span className="faint"> ± {percent(interval, 1)}</span>}
-                </td>
-                <td className="end figure">
+                <Accuracy share={dense} interval={denseInterval} />
+                <Accuracy share={pruned} interval={interval} />
+                <td className={`end figure ${toneOf((pruned ?? 0) - (dense ?? 0), dropInterval)}`}>
                   {points(dense, pruned)}
-                  {dropInterval !== null && (
-                    <span className="faint"> ± {(100 * dropInterval).toFixed(1)}</span>
-                  )}
+                  {dropInterval !== null && <span className="faint"> {margin(dropInterval)}</span>}
                 </td>
-                <td className="end figure">{pValue === null ? NONE : figure(pValue)}</td>
+                <td className="end figure">{pValue(row.pValue)}</td>
               </tr>
             ))}
           </tbody>
         </table>
       </Scroll>
       <p className="faint">
-        ± is a 95 % interval; that of the change counts that both models answer the same items. p is
-        how likely such a difference on the same items would be by chance (McNemar’s test).
+        Chance is the accuracy of answers that are drawn. Ranges and ± are 95 % intervals; that of
+        the change counts that both models answer the same items: it is green or red only if it is
+        more than that. p is how likely such a difference on the same items would be by chance
+        (McNemar’s test).
       </p>
     </Section>
   );
+}
+
+function Items({ items, chance }: { items: number; chance: number | null }) {
+  return (
+    <div className="faint">
+      {count(items)} items{chance !== null && `, chance ${percent(chance)}`}
+    </div>
+  );
+}
+
+function Accuracy({ share, interval }: { share: number | null; interval: string | null }) {
+  return (
+    <td className="end figure">
+      {percent(share)} {interval !== null && <span className="faint">{interval}</span>}
+    </td>
+  );
+}
+
+/** The colour of a gain or a loss that is more than its interval. */
+function toneOf(gain: number, interval: number | null): string {
+  if (interval === null || Math.abs(gain) <= interval) return "";
+  return gain > 0 ? "tone is-succeeded" : "tone is-failed";
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createdWithin } from "../../api/created-within.ts";
-import { makeJob } from "../../testing.ts";
+import { makeJob, makeSpec } from "../../testing.ts";
 import { toggled } from "../../ui/toggled.ts";
 import { cleared, filterOf, isFiltered, nextSort, searchOf } from "./filters/filter.ts";
 import { BUILT_IN, savedViews, withoutView, withView } from "./filters/views.ts";
@@ -73,6 +73,13 @@ describe("the rows", () => {
     expect(entries.map(({ kind }) => kind)).toEqual(["job", "sweep", "job", "job"]);
     expect(entries.flatMap(jobsOf).map(({ id }) => id)).toEqual(["a", "b", "d", "c", "e"]);
     expect(entries.flatMap(pointsOf).map(({ id }) => id)).toEqual(["b", "d"]);
+  });
+  it("of a sweep are named by the values in which they differ", () => {
+    const of = (id: string, method: "depth" | "wanda", ratio: number | null) =>
+      makeJob({ id, sweep_id: "s", name: "all", spec: makeSpec({ method, ratio }) });
+    const entries = entriesOf([of("a", "depth", 0.1), of("b", "wanda", null)], true);
+    const names = entries.flatMap(pointsOf).map((one) => one.kind === "job" && one.name);
+    expect(names).toEqual(["10 %, depth", "no ratio, wanda"]);
     expect(entriesOf(jobs, false).map(({ id }) => id)).toEqual(["a", "b", "c", "d", "e"]);
   });
 

@@ -138,3 +138,16 @@ it("selects the loaded jobs, and then all that match", async () => {
   await press(button(shown.box, "Clear selection"));
   FACETS.status.succeeded = 3;
 });
+
+it("leaves the space of columns without any content to others", async () => {
+  const heads = () => [...shown.box.querySelectorAll("th")].map((head) => head.textContent);
+  reply = () => listing(JOBS);
+  await open();
+  expect(heads()).toContain("Labels");
+  expect(heads().join()).not.toMatch(/reason|Next step/);
+
+  reply = () => listing([...JOBS, makeJob({ id: "d", status: "failed" })]);
+  shown.queries.invalidateQueries();
+  await settle(5000);
+  expect(heads()).toContain("Next step");
+});

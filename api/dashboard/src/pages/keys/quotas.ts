@@ -1,7 +1,7 @@
 /** Formats and parses quotas of keys. */
 
 import type { Key, KeyRequest } from "../../api/keys.ts";
-import { bytes, figure } from "../../format.ts";
+import { bytes, count, figure } from "../../format.ts";
 
 interface Share {
   used: number;
@@ -14,7 +14,7 @@ export function share({ used, allowed }: Share, unit: "count" | "bytes" = "count
 }
 
 function trimmed(value: number): string {
-  return Number.isInteger(value) ? value.toLocaleString("en") : figure(value);
+  return Number.isInteger(value) ? count(value) : figure(value);
 }
 
 type Quotas = KeyRequest["quotas"];

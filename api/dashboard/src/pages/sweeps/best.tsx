@@ -1,6 +1,6 @@
 import { Link } from "wouter";
 import type { Point, Sweep } from "../../api/sweeps.ts";
-import { figure, NONE, percent } from "../../format.ts";
+import { figure, percent } from "../../format.ts";
 import { Icon } from "../../ui/icon.tsx";
 import { ErrorNote } from "../../ui/notes.tsx";
 import { Fact, Facts, Section } from "../../ui/section.tsx";
@@ -43,13 +43,13 @@ function BestPoint({ best, sweep }: { best: Point; sweep: Sweep }) {
         <Link href={`/jobs/${id}`}>{nameOf(best)}</Link>
       </p>
       <Facts>
-        <Fact name="Reduction">{percent(best.reduction, 2)}</Fact>
+        <Fact name="Reduction">{percent(best.reduction)}</Fact>
         <Fact name="Perplexity">
           {figure(perplexity)}
           {intervalOf(best, "pruned_perplexity")}
         </Fact>
         <Fact name="Ratio to dense">
-          {ratio?.toFixed(3) ?? NONE}
+          {figure(ratio)}
           {intervalOf(best, "perplexity_ratio")}
         </Fact>
       </Facts>

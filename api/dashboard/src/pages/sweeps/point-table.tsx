@@ -1,6 +1,6 @@
 import { Link } from "wouter";
 import type { Sweep } from "../../api/sweeps.ts";
-import { figure, NONE, percent } from "../../format.ts";
+import { figure, percent } from "../../format.ts";
 import { Scroll } from "../../ui/scroll.tsx";
 import { StatusPill } from "../../ui/status.tsx";
 import { Verdict } from "../../ui/verdict.tsx";
@@ -46,13 +46,13 @@ export function PointTable({ points, best }: Pick<Sweep, "points" | "best">) {
                   <span className="faint"> {percent(one.progress, 0)}</span>
                 )}
               </td>
-              <td className="end">{percent(one.reduction, 2)}</td>
+              <td className="end">{percent(one.reduction)}</td>
               <td className="end">
                 {figure(one.perplexity)}
                 <span className="faint">{intervalOf(one, "pruned_perplexity")}</span>
               </td>
               <td className="end">
-                {one.perplexity_ratio?.toFixed(3) ?? NONE}
+                {figure(one.perplexity_ratio)}
                 <span className="faint">{intervalOf(one, "perplexity_ratio")}</span>
               </td>
               <td>

@@ -50,7 +50,7 @@ it("draws the dense model and each bound of the gate that the chart has an axis 
   };
   const points = [point({})];
   expect(rulesOf({ dense, gate, points }).map(({ axis, at, name }) => [axis, at, name])).toEqual([
-    ["y", 20, "dense 20.00"],
+    ["y", 20, "dense 20.0"],
     ["y", 22, "gate × 1.1"],
     ["y", 30, "gate 30"],
     ["x", 0.4, "gate: sparsity 40 %"],

@@ -11,6 +11,8 @@ import { confidenceInWords } from "../../spec/gate.ts";
 /** Fields that are a place in a chart rather than a group of points. */
 const PLACES = ["sparsity", "ratio", "pattern"];
 
+const SHARES = ["sparsity", "ratio"];
+
 /** Return the fields in which the points differ. */
 export function variedFields(points: Point[]): string[] {
   const names = [...new Set(points.flatMap(({ varied }) => Object.keys(varied)))];
@@ -19,9 +21,12 @@ export function variedFields(points: Point[]): string[] {
 
 /** Return the text of a varied field's value. */
 export function fieldText({ varied }: Point, name: string): string {
-  const value = varied[name];
-  if ((name === "sparsity" || name === "ratio") && typeof value === "number")
-    return percent(value, 2);
+  return valueInWords(name, varied[name]);
+}
+
+/** Name a point by the value of a field. */
+export function valueInWords(name: string, value: unknown): string {
+  if (SHARES.includes(name) && typeof value === "number") return percent(value, 2);
   return toText(value) || `no ${name}`;
 }
 
@@ -83,7 +88,7 @@ export function rulesOf({ dense, gate, points }: Pick<Sweep, "dense" | "gate" | 
     const least = gate?.min?.[name];
     const isAxis = points.every((one) => one.reduction === one[name]);
     if (least !== undefined && isAxis)
-      rules.push({ name: `gate: ${name} ${percent(least)}`, at: least, axis: "x" });
+      rules.push({ name: `gate: ${name} ${percent(least, 2)}`, at: least, axis: "x" });
   }
   return rules;
 }

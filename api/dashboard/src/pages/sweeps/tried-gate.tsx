@@ -1,5 +1,6 @@
 import { useLocation, useSearch } from "wouter";
 import type { Point, Sweep } from "../../api/sweeps.ts";
+import { rounded } from "../../format.ts";
 import { TextField } from "../../ui/field.tsx";
 
 /** Shares are compared to as many digits as in the service. */
@@ -20,7 +21,7 @@ export function withGate(sweep: Sweep, ratio: number | null): Sweep {
 }
 
 function share(point: Point): number {
-  return Number((point.reduction ?? 0).toFixed(DIGITS));
+  return rounded(point.reduction ?? 0, DIGITS);
 }
 
 function perplexity(point: Point): number {

@@ -3,6 +3,7 @@ import type { ReactNode } from "react";
 import type { Job, Status } from "../../../api/client.ts";
 import { RANGES } from "../../../api/created-within.ts";
 import { type JobFilter, jobFacets, type Sort } from "../../../api/jobs.ts";
+import { count } from "../../../format.ts";
 import { toggled } from "../../../ui/toggled.ts";
 import { cleared, isFiltered, ORDERS } from "./filter.ts";
 import { useFilter } from "./filter-context.ts";
@@ -144,7 +145,7 @@ function Chips({ statuses, verdicts }: ChipsProps) {
             key={status}
             label={status}
             tone={`is-${status}`}
-            count={statuses[status]}
+            jobs={statuses[status]}
             isChosen={filter.status.includes(status)}
             choose={() => change({ ...filter, status: toggled(filter.status, status) })}
           />
@@ -158,7 +159,7 @@ function Chips({ statuses, verdicts }: ChipsProps) {
               key={verdict}
               label={label}
               tone={tone}
-              count={verdicts[verdict]}
+              jobs={verdicts[verdict]}
               isChosen={filter.verdict === verdict}
               choose={() => {
                 const next = filter.verdict === verdict ? undefined : verdict;
@@ -175,17 +176,17 @@ function Chips({ statuses, verdicts }: ChipsProps) {
 interface ChipProps {
   label: string;
   tone: string;
-  count: number | undefined;
+  jobs: number | undefined;
   isChosen: boolean;
   choose: () => void;
 }
 
-function Chip({ label, tone, count = 0, isChosen, choose }: ChipProps) {
+function Chip({ label, tone, jobs = 0, isChosen, choose }: ChipProps) {
   return (
     <label className={`chip ${tone}`}>
       <input type="checkbox" checked={isChosen} onChange={choose} />
       <span>
-        {label} <b className="figure">{count}</b>
+        {label} <b className="figure">{count(jobs)}</b>
       </span>
     </label>
   );

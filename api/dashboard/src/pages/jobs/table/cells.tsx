@@ -10,7 +10,7 @@ import { Spark } from "../../../charts/spark.tsx";
 import {
   blocksInWords,
   duration,
-  figure,
+  figures,
   modelName,
   NONE,
   percent,
@@ -22,13 +22,14 @@ import { useNow } from "../../../ui/now.ts";
 import { ProgressBar } from "../../../ui/status.tsx";
 import { useStays } from "../../../ui/stays.ts";
 import { Waiting } from "../../../ui/waiting.tsx";
+import { useFailedOutputs } from "../../job/failed-outputs.ts";
 import { useFilter } from "../filters/filter-context.ts";
 
-export function Name({ job }: { job: Job }) {
+export function Name({ job, name }: { job: Job; name?: string }) {
   return (
     <>
-      <Link href={`/jobs/${job.id}`} title={job.spec.model}>
-        {jobTitle(job)}
+      <Link href={`/jobs/${job.id}`} title={`${jobTitle(job)}, ${job.spec.model}`}>
+        {name || jobTitle(job)}
       </Link>{" "}
       <span className="faint mono" title={job.id}>
         {shortId(job.id)}
@@ -52,6 +53,17 @@ export function Gate({ job: { verdict } }: { job: Job }) {
   );
 }
 
+/** Whether a job has a next step. */
+export function hasStep({ status }: Job): boolean {
+  return status === "failed" || status === "paused";
+}
+
+/** Whether there is more to say of a job than its status and its figures. */
+export function hasOutcome(job: Job): boolean {
+  const hasOutputs = (job.spec.output ?? []).length > 0;
+  return !isFinal(job.status) || job.error !== null || job.gate_failures.length > 0 || hasOutputs;
+}
+
 /** The progress of a job, the reason of its failure, or the bounds of its gate that it missed. */
 export function Outcome({ job }: { job: Job }) {
   if (job.error) {
@@ -70,7 +82,7 @@ export function Outcome({ job }: { job: Job }) {
       </span>
     );
   }
-  if (isFinal(job.status)) return null;
+  if (isFinal(job.status)) return <FailedOutputs job={job} />;
   const { block, eta_seconds: eta } = job.progress;
   if (job.status === "queued" && !block) return <Waiting job={job} />;
   return (
@@ -84,6 +96,11 @@ export function Outcome({ job }: { job: Job }) {
   );
 }
 
+function FailedOutputs({ job }: { job: Job }) {
+  const failed = useFailedOutputs(job, useStays());
+  return failed && <span className="problem-word">{failed}</span>;
+}
+
 function missedBound({
   metric,
   bound,
@@ -91,10 +108,11 @@ function missedBound({
   got,
   interval,
 }: Job["gate_failures"][number]): string {
-  const limit = `${bound === "max" ? "at most" : "at least"} ${figure(wanted)}`;
+  const [is, least] = figures(got ?? wanted, wanted);
+  const limit = `${bound === "max" ? "at most" : "at least"} ${least}`;
   return got === null
     ? `${metric} was not measured, wanted ${limit}`
-    : `${metric} is ${figure(got)}${intervalInWords(interval)}, wanted ${limit}`;
+    : `${metric} is ${is}${intervalInWords(interval)}, wanted ${limit}`;
 }
 
 /** How much of the model a job has saved; while that is unknown, the share that was asked for. */
@@ -187,7 +205,7 @@ export function Submitter({ job }: { job: Job }) {
 
 /** The next step: a retry where the problem may pass, changes where it cannot. */
 export function NextStep({ job }: { job: Job }) {
-  return job.status === "failed" || job.status === "paused" ? <Step job={job} /> : null;
+  return hasStep(job) ? <Step job={job} /> : null;
 }
 
 function Step({ job }: { job: Job }) {

@@ -12,6 +12,8 @@ import { JobStatus } from "../../../ui/waiting.tsx";
 import {
   ErrorLine,
   Gate,
+  hasOutcome,
+  hasStep,
   Labels,
   Name,
   NextStep,
@@ -33,7 +35,10 @@ export interface Column {
   isShown: boolean;
   /** The name in the address by which the list is sorted. */
   sort?: string;
-  job: (job: Job) => ReactNode;
+  /** Whether the cell of a job has a content; a column without any leaves its space to others. */
+  has?: (job: Job) => boolean;
+  /** The cell of a job, which may have a name within its sweep. */
+  job: (job: Job, name?: string) => ReactNode;
   sweep?: (jobs: Job[]) => ReactNode;
 }
 
@@ -44,7 +49,7 @@ export const COLUMNS: Column[] = [
     width: 170,
     grows: true,
     isShown: true,
-    job: (job) => <Name job={job} />,
+    job: (job, name) => <Name job={job} name={name} />,
     sweep: (jobs) => <SweepName jobs={jobs} />,
   },
   {
@@ -58,7 +63,7 @@ export const COLUMNS: Column[] = [
   {
     id: "verdict",
     title: "Gate",
-    width: 92,
+    width: 124,
     isShown: true,
     job: (job) => <Gate job={job} />,
     sweep: (jobs) => <SweepVerdicts jobs={jobs} />,
@@ -98,6 +103,7 @@ export const COLUMNS: Column[] = [
     width: 156,
     grows: true,
     isShown: true,
+    has: hasOutcome,
     job: (job) => <Outcome job={job} />,
   },
   {
@@ -116,7 +122,7 @@ export const COLUMNS: Column[] = [
   {
     id: "seconds",
     title: "Time",
-    width: 96,
+    width: 112,
     isNumber: true,
     isShown: true,
     sort: "seconds",
@@ -134,7 +140,14 @@ export const COLUMNS: Column[] = [
     isShown: false,
     job: (job) => <ErrorLine job={job} />,
   },
-  { id: "labels", title: "Labels", width: 112, isShown: true, job: (job) => <Labels job={job} /> },
+  {
+    id: "labels",
+    title: "Labels",
+    width: 112,
+    grows: true,
+    isShown: true,
+    job: (job) => <Labels job={job} />,
+  },
   {
     id: "submitter",
     title: "Submitter",
@@ -174,6 +187,7 @@ export const COLUMNS: Column[] = [
     title: "Next step",
     width: 84,
     isShown: true,
+    has: hasStep,
     job: (job) => <NextStep job={job} />,
   },
 ];

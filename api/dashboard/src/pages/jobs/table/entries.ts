@@ -1,8 +1,11 @@
 /** The rows of the list: jobs, and sweeps whose jobs are folded into one row. */
 
 import type { Job } from "../../../api/client.ts";
+import { valueInWords } from "../../sweeps/points.ts";
 
-export type Entry = { kind: "job"; id: string; job: Job; within?: string } | SweepEntry;
+export type Entry =
+  | { kind: "job"; id: string; job: Job; within?: string; name?: string }
+  | SweepEntry;
 
 export interface SweepEntry {
   kind: "sweep";
@@ -36,7 +39,23 @@ export function jobsOf(entry: Entry): Job[] {
 /** Return the rows below a sweep's. */
 export function pointsOf(entry: Entry): Entry[] {
   if (entry.kind === "job") return [];
-  return entry.jobs.map((job) => ({ kind: "job", id: job.id, job, within: entry.id }));
+  const names = varied(entry.jobs);
+  return entry.jobs.map((job) => ({
+    ...{ kind: "job", id: job.id, job, within: entry.id },
+    name: names.map((name) => valueInWords(name, fieldOf(job, name))).join(", "),
+  }));
+}
+
+/** Return the fields in which the jobs of a sweep differ. */
+function varied(jobs: Job[]): string[] {
+  const names = Object.keys(jobs[0]?.spec ?? {});
+  return names.filter(
+    (name) => new Set(jobs.map((job) => JSON.stringify(fieldOf(job, name)))).size > 1,
+  );
+}
+
+function fieldOf({ spec }: Job, name: string): unknown {
+  return (spec as unknown as Record<string, unknown>)[name];
 }
 
 function single({ jobs: [job], ...sweep }: SweepEntry): Entry {

@@ -3,7 +3,7 @@ import { useSyncExternalStore } from "react";
 /** Below this width, a row is a card of several lines; `jobs.css` has the same. */
 const CARDS = "(max-width: 48rem)";
 const ROW_PX = 36;
-const CARD_PX = 96;
+const CARD_PX = 104;
 
 export function useRowHeight(): number {
   return useSyncExternalStore(subscribe, () => (matchMedia(CARDS).matches ? CARD_PX : ROW_PX));

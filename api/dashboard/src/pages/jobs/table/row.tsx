@@ -21,7 +21,7 @@ export const Row = memo(function Row({ entry, index, columns, isOpen, toggle, ch
   const selection = useSelection();
   const jobs = jobsOf(entry);
   const count = jobs.filter((job) => selection.has(job.id)).length;
-  const title = entry.kind === "job" ? jobTitle(entry.job) : sweepTitle(entry.jobs);
+  const title = entry.kind === "job" ? entry.name || jobTitle(entry.job) : sweepTitle(entry.jobs);
   const kind = entry.kind === "sweep" ? "is-sweep" : entry.within ? "is-point" : "";
   return (
     <tr
@@ -49,7 +49,7 @@ export const Row = memo(function Row({ entry, index, columns, isOpen, toggle, ch
               {isOpen ? "▾" : "▸"}
             </button>
           )}
-          {entry.kind === "job" ? job(entry.job) : sweep?.(entry.jobs)}
+          {entry.kind === "job" ? job(entry.job, entry.name) : sweep?.(entry.jobs)}
         </td>
       ))}
     </tr>

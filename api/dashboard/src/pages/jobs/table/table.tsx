@@ -56,8 +56,12 @@ export function JobTable({ entries, shown, place, isWhole, more }: Props) {
   const rows = table.getRowModel().rows;
   // biome-ignore lint/correctness/useExhaustiveDependencies: `shown` is the table's state
   const visible = useMemo(
-    () => table.getVisibleLeafColumns().flatMap(({ id }) => COLUMN.get(id) ?? []),
-    [table, shown],
+    () =>
+      table
+        .getVisibleLeafColumns()
+        .flatMap(({ id }) => COLUMN.get(id) ?? [])
+        .filter(({ has }) => !has || entries.some((entry) => jobsOf(entry).some(has))),
+    [table, shown, entries],
   );
   const box = useRef<HTMLElement>(null);
   const rowHeight = useRowHeight();
