@@ -9,8 +9,9 @@ const queue = (name: string, depth: number, workers: number, age: number | null)
   ...{ name, depth, workers, postponed: 0, oldest_age_seconds: age, running: 0, devices: [] },
 });
 
-function answer(isWell: boolean) {
+function answer(isWell: boolean, scope = "admin") {
   service.reply = ({ pathname, searchParams }) => {
+    if (pathname === "/v1/me") return [200, { scopes: [scope] }];
     if (pathname === "/v1/workers")
       return listing([{ state: "idle" }, { state: isWell ? "busy" : "silent" }]);
     if (pathname === "/v1/queues")
@@ -55,4 +56,13 @@ it("marks a page in the navigation only if something on it is wrong", async () =
   expect(bad.box.textContent).toContain("1 worker, 1 silent, no worker serves the queue big");
   expect(bad.box.textContent).toContain("93 undelivered webhook messages");
   await bad.unmount();
+});
+
+it("requests nothing that the key may not read", async () => {
+  vi.useFakeTimers();
+  answer(false, "jobs:read");
+  const { box, unmount } = await mount(<HealthStrip />);
+  expect(box.textContent).toContain("1 worker, 1 silent");
+  expect(box.textContent).not.toContain("webhook");
+  await unmount();
 });

@@ -3,6 +3,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "wouter";
 import { type JobFilter, jobFacets } from "../api/jobs.ts";
+import { useMay } from "../api/keys.ts";
 import { type Webhook, webhooks } from "../api/webhooks.ts";
 import { type Queue, queues, type Worker, workers } from "../api/workers.ts";
 import { count, duration } from "../format.ts";
@@ -17,13 +18,15 @@ interface Sign {
 }
 
 function useWorkerSigns(): Sign[] {
-  const found = useQuery({ ...workers, refetchInterval: POLL_MS });
-  const served = useQuery({ ...queues, refetchInterval: POLL_MS });
+  const enabled = useMay("jobs:read") === true;
+  const found = useQuery({ ...workers, enabled, refetchInterval: POLL_MS });
+  const served = useQuery({ ...queues, enabled, refetchInterval: POLL_MS });
   return [...(found.data ? workerSigns(found.data) : []), ...queueSigns(served.data)];
 }
 
 function useWebhookSigns(): Sign[] {
-  return webhookSigns(useQuery({ ...webhooks, refetchInterval: POLL_MS }).data);
+  const enabled = useMay("admin") === true;
+  return webhookSigns(useQuery({ ...webhooks, enabled, refetchInterval: POLL_MS }).data);
 }
 
 export function workerSigns(found: Worker[]): Sign[] {
