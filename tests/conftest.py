@@ -54,7 +54,7 @@ def _has_room(folder: Path) -> bool:
 
 
 def pytest_collection_finish() -> None:
-    """Let no garbage collection look at what was imported: it would take an eighth of the time."""
+    """Let no garbage collection look at what was imported, which are most of all objects."""
     gc.collect()
     gc.freeze()
     gc.enable()

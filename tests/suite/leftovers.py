@@ -2,10 +2,12 @@
 
 The program holds the other end of a pipe to a process that runs tests, which closes however that
 process ends. It then kills what that process has started: its processes are found by a variable
-in their environment or, because some overwrite that, by their session.
+in their environment or, because some overwrite that, by their session. And it deletes the temporary
+files, which may be in memory.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -34,13 +36,15 @@ def pytest_configure(config: "pytest.Config") -> None:
         exit_with_parent()
         os.setsid()
     if is_of_xdist or not config.getoption("numprocesses", None):
-        config.add_cleanup(partial(end, start(os.getsid(0) if is_of_xdist else 0)))
+        folder = config.getoption("basetemp") if is_of_xdist else None
+        program = start(os.getsid(0) if is_of_xdist else 0, folder or "")
+        config.add_cleanup(partial(end, program))
 
 
-def start(session: int) -> "subprocess.Popen[bytes]":
-    """Start the program for this process, and for a session unless it is 0."""
+def start(session: int, folder: str) -> "subprocess.Popen[bytes]":
+    """Start the program for this process, for a session unless it is 0, and for a folder."""
     owner = os.environ[VARIABLE] = f"{os.getpid()}-{time.time_ns()}"
-    command = [sys.executable, "-P", "-m", "tests.suite.leftovers", owner, str(session)]
+    command = [sys.executable, "-P", "-m", "tests.suite.leftovers", owner, str(session), folder]
     environment = {name: value for name, value in os.environ.items() if name != VARIABLE}
     return subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, start_new_session=True)
 
@@ -78,3 +82,5 @@ def is_of(process: psutil.Process, owner: str, session: int) -> bool:
 if __name__ == "__main__":
     if sys.stdin.buffer.read() != ENDED:
         kill_all(sys.argv[1], int(sys.argv[2]))
+        if sys.argv[3]:
+            shutil.rmtree(sys.argv[3], ignore_errors=True)

@@ -303,8 +303,8 @@ def _fill_computed_buffers(model: PreTrainedModel, device: torch.device) -> None
     """Compute the buffers that checkpoints do not contain, such as rotary frequencies.
 
     The model's own ``_init_weights`` computes them. It would also initialize the parameters, which
-    stay on ``meta``: their marks let transformers leave them out, so that this takes a third of the
-    time.
+    stay on ``meta``: their marks let transformers leave them out, because to draw numbers there
+    takes longer than all the rest.
 
     Raises:
         UnsupportedModelError: the buffers would take more than 4 GiB.
