@@ -3,6 +3,7 @@
 import gc
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,11 @@ pytest_plugins = (
 SHARED_MEMORY = Path("/dev/shm")
 """Holds all temporary files, if it can: a fifth of the time would pass in writing to a disk."""
 ROOM = 8 * 2**30
+MANY_MODULES = 100
+"""Imported since the last freeze: their objects would make each full collection slower."""
+NEW_OBJECTS = 20_000
+"""Objects between two garbage collections; the 700 of Python cost a tenth of the time."""
+FROZEN = pytest.StashKey[int]()
 TALLY = pytest.StashKey[Tally]()
 # A machine that pauses a process for a moment would fail a test of examples that take 200 ms each.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -53,11 +59,24 @@ def _has_room(folder: Path) -> bool:
     return min(shutil.disk_usage(folder).free, psutil.virtual_memory().available) > ROOM
 
 
-def pytest_collection_finish() -> None:
-    """Let no garbage collection look at what was imported, which are most of all objects."""
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Collect garbage again, but not among what was imported, which are most of all objects."""
+    _freeze_modules(session.config)
+    gc.set_threshold(NEW_OBJECTS)
+    gc.enable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Freeze what the test has imported."""
+    if len(sys.modules) > item.config.stash[FROZEN] + MANY_MODULES:
+        _freeze_modules(item.config)
+
+
+def _freeze_modules(config: pytest.Config) -> None:
     gc.collect()
     gc.freeze()
-    gc.enable()
+    config.stash[FROZEN] = len(sys.modules)
 
 
 @pytest.fixture(scope="session")
