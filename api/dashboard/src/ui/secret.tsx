@@ -1,5 +1,6 @@
-import { useEffect, useRef } from "react";
+import { useRef } from "react";
 import { Code } from "./code.tsx";
+import { useFocus } from "./focus.ts";
 
 interface Props {
   title: string;
@@ -11,8 +12,7 @@ interface Props {
 /** A secret that is shown only once; it takes the focus. */
 export function Secret({ title, message, text, label }: Props) {
   const note = useRef<HTMLDivElement>(null);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: focus every new secret
-  useEffect(() => note.current?.focus(), [text]);
+  useFocus(note, text);
   return (
     <div className="note is-succeeded" role="status" ref={note} tabIndex={-1}>
       <div>

@@ -1,6 +1,7 @@
 import { useId, useRef } from "react";
 import { type Bound, boundsOf, boundsToText, confidenceOf, hasInterval } from "../../spec/gate.ts";
 import { FieldProblem, TextField } from "../../ui/field.tsx";
+import { addLine } from "../../ui/focus.ts";
 import { Icon } from "../../ui/icon.tsx";
 
 interface Props {
@@ -27,12 +28,8 @@ export function GateField({ metrics, text, help, problem, change }: Props) {
   const bounds = boundsOf(text);
   const confidence = confidenceOf(text);
   const put = (next: Bound[]) => change(boundsToText(next, confidence));
-  const add = () => {
-    put([...bounds, facing({ metric: nextMetric(bounds), side: "max", limit: "" })]);
-    requestAnimationFrame(() =>
-      lines.current?.querySelector<HTMLInputElement>("li:last-child input")?.focus(),
-    );
-  };
+  const added = () => facing({ metric: nextMetric(bounds), side: "max", limit: "" });
+  const add = () => addLine(lines, () => put([...bounds, added()]));
   const remove = (index: number) => {
     put(bounds.filter((_, at) => at !== index));
     adder.current?.focus();

@@ -1,7 +1,8 @@
-import { type FormEvent, type KeyboardEvent, useEffect, useId, useRef, useState } from "react";
+import { type FormEvent, type KeyboardEvent, useId, useRef, useState } from "react";
 import { fieldProblems } from "../../api/problem.ts";
 import type { EventType, Webhook } from "../../api/webhooks.ts";
 import { FieldProblem, TextField } from "../../ui/field.tsx";
+import { useFocus } from "../../ui/focus.ts";
 import { ErrorNote } from "../../ui/notes.tsx";
 import { toggled } from "../../ui/toggled.ts";
 import { ENDINGS, EVENTS, eventInWords } from "./text.ts";
@@ -30,9 +31,7 @@ export function WebhookForm({ webhook, save, close, isBusy, error }: Props) {
   });
   const first = useRef<HTMLInputElement>(null);
   const isEdit = webhook !== undefined;
-  useEffect(() => {
-    if (isEdit) first.current?.focus();
-  }, [isEdit]);
+  useFocus(first);
   const problems = fieldProblems(error);
   const isOnField = ["url", "description", "events"].some((field) => field in problems);
   const submit = (event: FormEvent) => {
@@ -50,7 +49,7 @@ export function WebhookForm({ webhook, save, close, isBusy, error }: Props) {
           help="A public https address that responds with 2xx within 10 seconds."
           inputMode="url"
           placeholder="https://ci.example.com/hooks/zpruner"
-          ref={first}
+          ref={isEdit ? first : undefined}
           value={draft.url}
           problem={problems.url}
           change={(url) => setDraft({ ...draft, url })}

@@ -1,8 +1,9 @@
-import { type FormEvent, type KeyboardEvent, useEffect, useRef, useState } from "react";
+import { type FormEvent, type KeyboardEvent, useRef, useState } from "react";
 import type { Job } from "../../../api/client.ts";
 import { ConflictError, type Description, useDescription } from "../../../api/description.ts";
 import { fieldProblems } from "../../../api/problem.ts";
 import { TextField } from "../../../ui/field.tsx";
+import { useFocus } from "../../../ui/focus.ts";
 import { ErrorNote, Warning } from "../../../ui/notes.tsx";
 import { draftOf, labelProblems, patchOf, rebased } from "./draft.ts";
 import { LabelLines } from "./labels.tsx";
@@ -13,7 +14,7 @@ export function DescriptionForm({ job, close }: { job: Job; close: () => void })
   const [draft, setDraft] = useState(() => draftOf(job));
   const { mutate, error, isPending, reset } = useDescription(job.id, close);
   const first = useRef<HTMLInputElement>(null);
-  useEffect(() => first.current?.focus(), []);
+  useFocus(first);
 
   const problems = fieldProblems(error);
   const wrongLabels = labelProblems(draft.labels, error);

@@ -1,5 +1,6 @@
 import { useId, useRef } from "react";
 import { FieldProblem } from "../../../ui/field.tsx";
+import { addLine } from "../../../ui/focus.ts";
 import { Icon } from "../../../ui/icon.tsx";
 import type { LabelDraft } from "./draft.ts";
 
@@ -18,10 +19,7 @@ export function LabelLines({ labels, problems, change }: Props) {
     change(labels.map((one) => (one.key === key ? { ...one, ...part } : one)));
   const add = () => {
     const key = Math.max(-1, ...labels.map((one) => one.key)) + 1;
-    change([...labels, { key, name: "", value: "" }]);
-    requestAnimationFrame(() =>
-      lines.current?.querySelector<HTMLInputElement>("li:last-child input")?.focus(),
-    );
+    addLine(lines, () => change([...labels, { key, name: "", value: "" }]));
   };
   const remove = (key: number) => {
     change(labels.filter((one) => one.key !== key));
