@@ -34,11 +34,13 @@ def main() -> None:
     """Import the engine, then fork on request until the worker closes the socket."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is handled by the worker
     with socket.socket(fileno=int(sys.argv[1])) as worker:
+        gc.disable()  # as at the start of each program, see db.startup.program
         for name in PRELOAD:
             import_module(name)
         _stop_library_threads()
         gc.collect()
         gc.freeze()  # a garbage collection in a child would copy all these pages
+        gc.enable()
         worker.send(READY)
         while _handle_request(worker):
             pass
