@@ -17,7 +17,8 @@ def command(module: str, *arguments: str) -> list[str]:
 def main() -> None:
     gc.disable()
     del sys.argv[0]
-    program = import_module(sys.argv[0])
+    # As if it had been started itself: processes that it spawns import the main module first.
+    sys.modules["__main__"] = program = import_module(sys.argv[0])
     gc.freeze()  # later collections need not examine what was imported either
     gc.enable()
     program.main()
