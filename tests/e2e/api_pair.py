@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from db.startup import program
 from demo.service import free_port
 from tests.suite.starts import StartError
 
@@ -34,7 +34,7 @@ class ApiProcess:
 
     def __init__(self, number: int, environment: dict[str, str]) -> None:
         port = free_port()
-        command = [sys.executable, "-P", "-m", "api.program", "--port", str(port)]
+        command = program.command("api.program", "--port", str(port))
         self._process = subprocess.Popen(
             command, env=environment | {"ZPRUNER_API_PROCESS": str(number)}
         )
