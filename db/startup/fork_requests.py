@@ -2,7 +2,8 @@
 
 import os
 import socket
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 FORK_REQUESTS_VARIABLE = "SUPERVISOR_FORKS_FD"
@@ -10,8 +11,14 @@ FORK_REQUESTS_VARIABLE = "SUPERVISOR_FORKS_FD"
 
 
 @contextmanager
-def connected() -> Iterator[tuple[socket.socket, socket.socket]]:
-    """Yield two connected sockets, which are kept for processes that are restarted."""
+def connected() -> Iterator[Sequence[socket.socket]]:
+    """Yield two connected sockets, to which processes that are restarted can return.
+
+    Yield none where workers fork no processes, which is everywhere but on Linux.
+    """
+    if sys.platform != "linux":
+        yield ()
+        return
     one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with one, other:
         yield one, other

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import httpx
 from db.startup import program
 from demo.service import free_port
 from tests.suite.starts import StartError
+from tests.waiting import DEADLINE_S
 
 START_TIMEOUT_S = 180
 BURST = 100
@@ -85,3 +87,7 @@ def concurrently(
     clients = [pair[number % len(pair)].http for number in range(count)]
     with ThreadPoolExecutor(CONCURRENT) as pool:
         return list(pool.map(call, clients))
+
+
+def connection(one: ApiProcess) -> HTTPConnection:
+    return HTTPConnection("127.0.0.1", one.http.base_url.port, timeout=DEADLINE_S)

@@ -97,6 +97,9 @@ def test_a_hanging_process_is_killed_and_its_estimate_fails(
     assert error["code"] == "estimate_overdue"
 
 
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a parent adopt")
+
+
 def answer(requests: socket.socket, message: bytes) -> bytes:
     """Answer a request like a process that ends at once; return the text of the request."""
     text, (owner, status), _, _ = socket.recv_fds(requests, 256, 2)
@@ -106,6 +109,7 @@ def answer(requests: socket.socket, message: bytes) -> bytes:
     return text
 
 
+@on_linux
 def test_the_process_is_forked_by_the_worker_beside_it(sessions: Sessions) -> None:
     ask(sessions)
     with fork_requests.connected() as (ours, theirs), EstimatorProcess(ours, SLEEPER) as estimator:
@@ -115,6 +119,7 @@ def test_the_process_is_forked_by_the_worker_beside_it(sessions: Sessions) -> No
             assert answer(theirs, STARTED) == b"worker.estimates.estimator"
 
 
+@on_linux
 def test_a_process_that_the_worker_does_not_fork_is_spawned_once(sessions: Sessions) -> None:
     ask(sessions)
     with fork_requests.connected() as (ours, theirs), EstimatorProcess(ours, SLEEPER) as estimator:
@@ -127,6 +132,7 @@ def test_a_process_that_the_worker_does_not_fork_is_spawned_once(sessions: Sessi
         assert isinstance(estimator.process, ForkedProgram)
 
 
+@on_linux
 def test_the_process_is_spawned_if_no_worker_can_be_asked(sessions: Sessions) -> None:
     ask(sessions)
     with fork_requests.connected() as (ours, theirs), EstimatorProcess(ours, SLEEPER) as estimator:

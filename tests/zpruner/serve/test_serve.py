@@ -89,6 +89,7 @@ def test_each_process_of_the_api_gets_a_number_the_sockets_and_a_heartbeat(tmp_p
         assert child.silent_after_s == 30
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a parent adopt")
 def test_only_the_worker_and_control_get_a_socket_to_each_other() -> None:
     with connected() as (one, other):
         worker, control, api = children(settings(), fork_requests=(one, other))
