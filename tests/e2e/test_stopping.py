@@ -13,7 +13,16 @@ import pytest
 
 from tests.chaos.restarts import wait_for_answer
 from tests.chaos.tally import Tally
-from tests.e2e.embedded import REQUEST_S, Service, ends, is_in_the_middle, serving, submit, until
+from tests.e2e.embedded import (
+    REQUEST_S,
+    SPEC,
+    Service,
+    ends,
+    is_in_the_middle,
+    serving,
+    submit,
+    until,
+)
 from tests.e2e.limits import ENDS_WITHIN_S
 from tests.processes import has_ended
 from tests.waiting import DEADLINE_S, eventually
@@ -44,8 +53,7 @@ def client(service: Service) -> Iterator[Client]:
 def test_a_stopped_service_requeues_its_job_and_leaves_no_process(
     service: Service, client: Client
 ) -> None:
-    job = submit(client, "slow", samples=32)
-    until(client, job.id, is_in_the_middle)
+    job = running_beside_an_estimator(service, client)
     [before] = client.workers.list()
 
     assert service.stop(signal.SIGTERM) == 0
@@ -63,8 +71,7 @@ def test_a_stopped_service_requeues_its_job_and_leaves_no_process(
 def test_a_killed_service_leaves_no_process_and_releases_its_leases_and_port(
     service: Service, client: Client, tmp_path_factory: pytest.TempPathFactory, tally: Tally
 ) -> None:
-    job = submit(client, "slow", samples=32)
-    until(client, job.id, is_in_the_middle)
+    job = running_beside_an_estimator(service, client)
     before = service.processes()
     service.stop(signal.SIGKILL)
     tally.fault("service killed with kill -9")
@@ -98,6 +105,15 @@ def test_a_service_that_is_interrupted_waits_for_no_receiver_and_no_job(
         hold.set()
     wait_until_nothing_is_left(service)
     assert "Traceback" not in "\n".join(service.log_lines()[lines:])
+
+
+def running_beside_an_estimator(service: Service, client: Client) -> Job:
+    """Return a job in the middle of its work, while every kind of process runs."""
+    client.estimate("local:tiny", timeout_s=DEADLINE_S, **SPEC)
+    job = submit(client, "slow", samples=32)
+    until(client, job.id, is_in_the_middle)
+    assert len(service.estimators()) == 1
+    return job
 
 
 def is_second(job: Job) -> bool:
