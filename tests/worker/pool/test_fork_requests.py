@@ -41,15 +41,21 @@ class Worker:
     def __enter__(self) -> "Worker":
         self.requests, theirs = self._sockets.__enter__()
         theirs.setblocking(False)
-        ForkRequests(self.server, theirs).receive_in(self._hub)
-        self._hub.call_repeatedly(0.02, lambda: None)
-        self._events = self._hub.create_loop()
+        self._receiver = ForkRequests(self.server, theirs)
+        self.connect_to_broker()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.server.close()
         self._hub.close()
         self._sockets.__exit__(None, None, None)
+
+    def connect_to_broker(self) -> None:
+        """Do what Celery does with its event loop before each connection."""
+        self._hub.reset()
+        self._receiver.receive_in(self._hub)
+        self._hub.call_repeatedly(0.02, lambda: None)
+        self._events = self._hub.create_loop()
 
     def work(self, until: Callable[[], bool]) -> None:
         """Do what is due until a condition is true."""
@@ -153,6 +159,14 @@ def test_a_program_that_the_server_refuses_to_run_has_not_started() -> None:
     with Worker(refusal="it is a test") as worker:
         program = worker.run("waits")
         assert (program.has_started, program.poll()) == (False, -signal.SIGKILL)
+
+
+def test_requests_are_received_after_a_new_connection_to_the_broker_too(worker: Worker) -> None:
+    waiting = ForkedProgram(worker.requests, "program_that_ends")
+    worker.work(until=lambda: worker.server.process is not None)
+    worker.connect_to_broker()
+    worker.work(until=lambda: waiting.poll() is not None)
+    assert (waiting.poll(), worker.run_to_end("ends").poll()) == (0, 0)
 
 
 def test_a_program_that_was_killed_before_it_started_never_starts(worker: Worker) -> None:
