@@ -16,6 +16,7 @@ from db.startup import checks
 from db.startup.artifact_storage import check_artifacts
 from db.startup.connection_limit import connection_limit
 from db.startup.encryption_keys import check_encryption
+from db.startup.program import command
 
 SHUTDOWN_TIMEOUT_S = 5
 """How long a shutdown waits for open requests; without a limit, event streams would prevent it."""
@@ -73,8 +74,8 @@ def _supervise(settings: ApiSettings) -> None:
     checks.require([*checks.folders(settings), checks.database(settings.database)])
     checks.require([check_encryption(settings), *check_artifacts(settings)])
     checks.require(connection_limit(settings))
-    command = [sys.executable, "-P", "-m", SUPERVISOR]
-    os.execv(command[0], command)  # noqa: S606 - our own module, which `api` must not import
+    arguments = command(SUPERVISOR)
+    os.execv(arguments[0], arguments)  # noqa: S606 - our own module, which `api` must not import
 
 
 def _arguments() -> argparse.Namespace:

@@ -1,4 +1,4 @@
-"""A whole service whose clock is set, whose machine sleeps, and whose parts freeze."""
+"""A whole service whose clock is set, and whose machine sleeps."""
 
 import signal
 import time
@@ -13,8 +13,7 @@ from tests.chaos.tally import Tally
 from tests.clocks import WallClock, can_be_set
 from tests.e2e.embedded import Service, ends, is_in_the_middle, serving, submit, until
 from tests.e2e.shared_service import inputs  # noqa: F401 - a fixture
-from tests.processes import suspend
-from tests.waiting import DEADLINE_S, eventually
+from tests.waiting import DEADLINE_S
 from zpruner import Client, Job
 
 pytestmark = [pytest.mark.e2e, pytest.mark.chaos, pytest.mark.timeout(1800)]  # above its waits
@@ -92,32 +91,3 @@ def test_a_changed_clock_or_a_suspended_machine_takes_no_job_from_its_worker(
                 time.sleep(0.5)
             scene.check(client, job, {1})
             assert scene.parts() == before, "a part was taken for frozen"
-
-
-def test_parts_that_hang_are_restarted_and_their_job_ends_once(
-    data_dir: Path,
-    inputs: Path,  # noqa: F811 - the fixture
-    tally: Tally,
-) -> None:
-    with (
-        serving(data_dir, inputs, ZPRUNER_BEAT_EVERY_S="5") as service,
-        Client(service.url) as client,
-    ):
-        scene = Scene(service, tally)
-        before, job = scene.parts(), running(client)
-        assert set(before) == set(PARTS)
-        suspend([psutil.Process(pid) for pid in before.values()], data_dir)
-        tally.fault("part of a service frozen", len(before))
-        eventually(lambda: not set(before.values()) & set(scene.parts().values()))
-        eventually(lambda: client_answers(client))
-        scene.check(client, job, {1, 2})  # its process was not frozen, and may have ended it before
-        scene.check(client, submit(client, "tiny", samples=2), {1})
-        assert service.log().count("has sent no heartbeat for") >= len(PARTS)
-
-
-def client_answers(client: Client) -> bool:
-    try:
-        client.jobs.list(limit=1)
-    except Exception:
-        return False
-    return True

@@ -5,7 +5,6 @@ import resource
 import socket
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ import pytest
 
 from db.access.keys import KeyRepository
 from db.core.session import open_sessions
+from db.startup import program
 from demo.service import free_port
 from tests.chaos.tally import Tally
 
@@ -45,7 +45,7 @@ def api(database_url: str, folder: Path, descriptors: int | None = None) -> Iter
             resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
 
     with (folder / "log").open("w") as log:
-        command = [sys.executable, "-P", "-m", "api.program", "--port", str(port)]
+        command = program.command("api.program", "--port", str(port))
         process = subprocess.Popen(command, env=own, cwd=Path.cwd(), stderr=log, preexec_fn=limit)
         try:
             with httpx.Client(base_url=url, timeout=ANSWERED_WITHIN_S) as client:

@@ -17,13 +17,14 @@ from tests.chaos.tally import Tally
 from tests.e2e.embedded import Service, ends, is_in_the_middle, serving, submit, until, write_inputs
 from tests.e2e.limits import LONG_LEASE
 from tests.factories import expire_lease
-from tests.processes import job_process, kill_tree, suspend
-from tests.waiting import DEADLINE_S
+from tests.processes import has_ended, job_process, kill_tree, suspend
+from tests.waiting import DEADLINE_S, eventually
 from zpruner import Client, Job
 from zpruner.client.transport.errors import ServiceError
 from zpruner.serve.embedded_broker import broker_command
 
 pytestmark = [pytest.mark.e2e, pytest.mark.chaos, pytest.mark.timeout(1800)]  # above its waits
+PARTS = ("worker.program", "worker.control.process", "api.program")
 FORK_SERVER_REPLACED = "the fork server is restarted"
 FORK_SERVER_FAULTS = (
     (signal.SIGKILL, "fork server killed"),
@@ -90,7 +91,7 @@ def scene(
 ) -> Iterator[Scene]:
     inputs, data = tmp_path_factory.mktemp("inputs"), tmp_path_factory.mktemp("d")
     write_inputs(inputs)
-    settings, postgres = dict(LONG_LEASE), None
+    settings, postgres = LONG_LEASE | {"ZPRUNER_BEAT_EVERY_S": "5"}, None
     with ExitStack() as stack:
         broker = Broker(tmp_path_factory.mktemp("b"))
         stack.callback(broker.kill)
@@ -196,6 +197,21 @@ def test_a_killed_control_process_is_restarted(scene: Scene, client: Client, tal
     kill_tree(scene.service.worker())
     scene.end_lease(job)
     holds(client, tally, "control process and worker processes killed", job.id)
+
+
+@pytest.mark.parametrize("scene", ["sqlite"], indirect=True)
+def test_parts_that_hang_are_restarted_and_their_job_ends_once(
+    scene: Scene, client: Client, tally: Tally
+) -> None:
+    job, parts = running(client), [scene.process(name) for name in PARTS]
+    suspend(parts, scene.service.data_dir)
+    eventually(lambda: all(has_ended(one.pid) for one in parts))
+    wait_for_answer(client)
+    scene.end_lease(job)  # its process was not frozen, and may have ended it before
+    waiting = submit(client, "tiny", samples=2)
+    holds(client, tally, "parts of a service frozen", job.id, waiting.id)
+    assert client.jobs.get(job.id).attempt in {1, 2}
+    assert scene.service.log().count("has sent no heartbeat for") >= len(PARTS)
 
 
 def test_a_failed_fork_server_is_replaced_without_the_loss_of_a_job(

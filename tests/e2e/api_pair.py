@@ -2,18 +2,20 @@
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from db.startup import program
 from demo.service import free_port
 from tests.suite.starts import StartError
+from tests.waiting import DEADLINE_S
 
 START_TIMEOUT_S = 180
 BURST = 100
@@ -34,7 +36,7 @@ class ApiProcess:
 
     def __init__(self, number: int, environment: dict[str, str]) -> None:
         port = free_port()
-        command = [sys.executable, "-P", "-m", "api.program", "--port", str(port)]
+        command = program.command("api.program", "--port", str(port))
         self._process = subprocess.Popen(
             command, env=environment | {"ZPRUNER_API_PROCESS": str(number)}
         )
@@ -85,3 +87,7 @@ def concurrently(
     clients = [pair[number % len(pair)].http for number in range(count)]
     with ThreadPoolExecutor(CONCURRENT) as pool:
         return list(pool.map(call, clients))
+
+
+def connection(one: ApiProcess) -> HTTPConnection:
+    return HTTPConnection("127.0.0.1", one.http.base_url.port, timeout=DEADLINE_S)

@@ -111,6 +111,14 @@ class Service:
         """Return the running processes of this service whose command has the arguments."""
         return [one for one in psutil.process_iter() if self._owns(one, set(arguments))]
 
+    def estimators(self) -> list[psutil.Process]:
+        """Return the processes that the worker's fork server runs for the control process."""
+        found = []
+        for one in self.worker().children():
+            with suppress(psutil.NoSuchProcess):
+                found += one.children() if "fork_server" in " ".join(one.cmdline()) else []
+        return found
+
     def log(self) -> str:
         return self.log_file.read_text()
 

@@ -1,6 +1,7 @@
 """Limits, quotas, idempotency, audit and metrics across two processes of the API."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,12 +15,13 @@ from sqlalchemy import select
 from db.access.keys import Quotas
 from db.core.migration import migrate
 from db.core.session import Sessions, open_sessions
+from db.core.states import JobState
 from db.tables.access import AuditEntry
 from db.tables.jobs import Job
 from tests.db.conftest import postgres  # noqa: F401 - a fixture
 from tests.db.postgres import admin
-from tests.e2e.api_pair import BURST, JOB, ApiProcess, concurrently, running_pair
-from tests.factories import make_key
+from tests.e2e.api_pair import BURST, JOB, ApiProcess, concurrently, connection, running_pair
+from tests.factories import make_job, make_key
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.e2e
@@ -168,3 +170,21 @@ def counted(process: ApiProcess) -> dict[tuple[str, str], float]:
         for labels, value in found
         if labels["route"] != "/metrics" and labels["method"] == "GET"
     }
+
+
+def test_a_stream_ends_once_its_key_was_revoked_through_the_other_process(
+    pair: Pair, sessions: Sessions
+) -> None:
+    job_id = make_job(sessions, status=JobState.paused).id
+    key, token = make_key(sessions)
+    headers = {"accept": "text/event-stream", "authorization": f"Bearer {token}"}
+    with ExitStack() as stack:
+        connections = [stack.enter_context(closing(connection(one))) for one in pair]
+        streams = []
+        for http in connections:
+            http.request("GET", f"/v1/jobs/{job_id}/events", headers=headers)
+            streams.append(http.getresponse())
+            assert streams[-1].readline() == b"retry: 2000\n"
+        assert pair[0].http.delete(f"/v1/keys/{key.id}").is_success
+        for stream in streams:
+            assert b"event: end" not in stream.read()

@@ -137,18 +137,17 @@ def test_a_frozen_process_is_replaced_while_the_other_responds(api: Api) -> None
 
 
 def test_a_signal_to_the_supervisor_ends_all_processes_and_removes_what_they_shared(
-    tmp_path: Path,
+    api: Api,
 ) -> None:
-    with running(tmp_path) as api:
-        processes = api.processes()
-        (folder,) = {Path(one.environ()["ZPRUNER_API_SHARED_DIR"]) for one in processes}
-        assert (folder / "rate-limits").exists()
+    processes = api.processes()
+    (folder,) = {Path(one.environ()["ZPRUNER_API_SHARED_DIR"]) for one in processes}
+    assert (folder / "rate-limits").exists()
 
-        api.supervisor.terminate()
+    api.supervisor.terminate()
 
-        assert api.supervisor.wait(DEADLINE_S) == 0
-        assert not any(one.is_running() for one in processes)
-        assert not folder.exists()
+    assert api.supervisor.wait(DEADLINE_S) == 0
+    assert not any(one.is_running() for one in processes)
+    assert not folder.exists()
 
 
 def run(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,4 @@
-"""Every program of the service, started in a folder with files named like its modules."""
+"""Every program of a service with keys, started in a folder with files named like its modules."""
 
 import os
 import subprocess
@@ -15,9 +15,10 @@ from tests.chaos.tally import Tally
 from tests.e2e import places
 from tests.e2e.embedded import SPEC, Service, serving, submit
 from tests.hostile import HostileFolder
+from tests.processes import suspended, tree
 from tests.waiting import DEADLINE_S, eventually
 from worker import device
-from zpruner import Client
+from zpruner import Client, ProblemError
 
 pytestmark = [pytest.mark.e2e, pytest.mark.chaos]
 ZPRUNER = str(Path(sys.executable).with_name("zpruner"))
@@ -36,16 +37,31 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> HostileFolder:
 
 
 @pytest.fixture(scope="module")
-def service(
-    tmp_path_factory: pytest.TempPathFactory, inputs: Path, folder: HostileFolder
-) -> Iterator[Service]:
-    """The whole service, whose first key was created as documented."""
-    data = tmp_path_factory.mktemp("d") / "new"
-    settings = {"ZPRUNER_DATA_DIR": str(data), "ZPRUNER_QUEUES": "gpu,other"}
-    run(folder, "part", "migrate", **settings)
-    assert run(folder, "keys", "bootstrap", "Ada", **settings).startswith("zpr_")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("d") / "new"
+
+
+@pytest.fixture(scope="module")
+def admin(data: Path, folder: HostileFolder) -> str:
+    """The first key, which was created as documented."""
+    run(folder, "part", "migrate", ZPRUNER_DATA_DIR=str(data))
+    key = run(folder, "keys", "bootstrap", "Ada", ZPRUNER_DATA_DIR=str(data))
+    assert key.startswith("zpr_")
+    return key.removesuffix("\n")
+
+
+@pytest.fixture(scope="module")
+def service(data: Path, inputs: Path, folder: HostileFolder, admin: str) -> Iterator[Service]:
+    """The whole service, which demands keys because it listens on all addresses."""
+    settings = {"ZPRUNER_QUEUES": "gpu,other", "ZPRUNER_HOST": "0.0.0.0"}
     with serving(data, inputs, folder.path, **settings) as service:
         yield service
+
+
+@pytest.fixture
+def client(service: Service, admin: str) -> Iterator[Client]:
+    with Client(service.url, admin) as client:
+        yield client
 
 
 def run(folder: HostileFolder, *words: str, **settings: str) -> str:
@@ -74,12 +90,11 @@ def part(folder: HostileFolder, service: Service, *words: str) -> Iterator[None]
 
 
 def test_the_service_imports_nothing_from_the_folder_and_its_files_are_private(
-    folder: HostileFolder, service: Service, tally: Tally
+    folder: HostileFolder, service: Service, client: Client, tally: Tally
 ) -> None:
-    with Client(service.url) as client:
-        job = submit(client, "tiny", samples=2)
-        estimate = client.estimate("local:tiny", timeout_s=DEADLINE_S, **SPEC)
-        assert client.jobs.wait(job.id, timeout_s=DEADLINE_S).status == "succeeded"
+    job = submit(client, "tiny", samples=2)
+    estimate = client.estimate("local:tiny", timeout_s=DEADLINE_S, **SPEC)
+    assert client.jobs.wait(job.id, timeout_s=DEADLINE_S).status == "succeeded"
     assert estimate.memory
     others = open_to_others(service.data_dir)
     # The programs: migrate, keys, serve, its three parts, a job, the estimator, the fork server.
@@ -89,7 +104,7 @@ def test_the_service_imports_nothing_from_the_folder_and_its_files_are_private(
 
 
 def test_single_parts_import_nothing_from_the_folder(
-    folder: HostileFolder, service: Service, tally: Tally
+    folder: HostileFolder, service: Service, client: Client, tally: Tally
 ) -> None:
     port = str(free_port())
     url = f"http://127.0.0.1:{port}/healthz"
@@ -100,14 +115,42 @@ def test_single_parts_import_nothing_from_the_folder(
         part(folder, service, *words[2]),
     ):
         eventually(lambda: answers(url))
-        with Client(service.url) as client:
-            eventually(lambda: "other" in names(client))
+        eventually(lambda: "other" in names(client))
         eventually(lambda: pings(folder, service, "other"))
         eventually(lambda: pings(folder, service, "control"))
     others = open_to_others(service.data_dir)
     tally.fault("hostile current folder", len(words) + 2)
     tally.check("parts in a hostile folder", folder.imported + others)
     assert tally.violations == []
+
+
+def test_a_job_needs_a_key_which_appears_in_no_file_or_log(
+    service: Service, client: Client, admin: str, tmp_path: Path
+) -> None:
+    with Client(service.url) as anonymous, pytest.raises(ProblemError, match="has no key"):
+        anonymous.jobs.list()
+    made = client.keys.create("ci", jobs_in_flight=1)
+    with Client(service.url, made.key) as owner:
+        with suspended(tree(service.worker()), service.data_dir):  # so that the first does not end
+            job = submit(owner, "tiny")
+            with pytest.raises(ProblemError, match="its 1 jobs_in_flight"):
+                submit(owner, "tiny")
+        job = owner.jobs.wait(job.id, timeout_s=DEADLINE_S)
+        assert (job.status, job.created_by) == ("succeeded", made.id)
+        assert owner.jobs.download(job.id, tmp_path)
+        quotas = owner.me().quotas
+        assert quotas is not None
+        assert quotas["jobs_in_flight"].used == 0
+        assert quotas["gpu_hours"].used > 0
+        written = [one for one in tmp_path.rglob("*") if one.is_file()]
+        assert quotas["artifact_bytes"].used == sum(one.stat().st_size for one in written)
+    assert service.stop() == 0
+    kept = [one for one in service.data_dir.rglob("*") if one.is_file()]
+    assert "zpruner.db" in {one.name for one in kept}
+    for key in (admin, made.key):
+        secret = key.rpartition("_")[2].encode()
+        files = [*kept, *written, service.log_file]
+        assert [one for one in files if secret in one.read_bytes()] == []
 
 
 def test_pruning_a_model_in_the_folder_imports_nothing_from_it(

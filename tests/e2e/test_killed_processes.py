@@ -3,7 +3,7 @@
 import pytest
 
 from db.core.session import open_sessions
-from tests.e2e.embedded import Service, ends, is_in_the_middle, submit, until
+from tests.e2e.embedded import SPEC, Service, ends, is_in_the_middle, submit, until
 from tests.factories import expire_lease
 from tests.processes import job_process, kill_tree
 from tests.waiting import DEADLINE_S
@@ -45,6 +45,15 @@ def test_the_job_of_a_killed_child_runs_again_without_waiting_for_its_lease(
     [resumed] = [one for one in client.jobs.events(job.id) if one.kind == "resumed"]
     assert resumed.attempt == 2
     assert resumed.data["resumed_from_block"] >= 1
+
+
+def test_a_killed_estimator_is_started_again(service: Service, client: Client) -> None:
+    client.estimate("local:tiny", timeout_s=DEADLINE_S, **SPEC | {"sparsity": 0.41})
+    for process in service.estimators():
+        process.kill()
+    again = client.estimate("local:tiny", timeout_s=DEADLINE_S, **SPEC | {"sparsity": 0.42})
+    assert again.memory
+    assert len(service.estimators()) == 1  # a fork of the server that forks the jobs' processes
 
 
 def lease_ends(service: Service, job_id: str) -> None:

@@ -68,12 +68,10 @@ def test_only_threads_that_compute_have_a_lower_priority(service: Service, clien
     client.jobs.cancel(job.id)
     assert set(of_job.values()) == {mine, max(mine, WorkerSettings().worker_nice)}
     assert of_job[pid] == mine  # the main thread, which writes to the database
-    others = [one for one in service.processes() if one.pid != pid and not is_estimator(one)]
+    others = [
+        one for one in service.processes() if one.pid != pid and one not in service.estimators()
+    ]
     assert {nice for one in others for nice in niceness(one.pid).values()} == {mine}
-
-
-def is_estimator(process: psutil.Process) -> bool:
-    return "worker.estimates.estimator" in process.cmdline()
 
 
 @pytest.mark.skipif(not AUTOGROUP.exists(), reason="this system does not group by session")

@@ -5,7 +5,7 @@ import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import closing
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from random import Random
@@ -18,9 +18,8 @@ from db.core.states import JobState
 from db.events.job_events import EventRepository
 from db.jobs.commands import JobCommands
 from tests.db.conftest import database_url, migrated_postgres_url, postgres  # noqa: F401 - fixtures
-from tests.e2e.api_pair import ApiProcess, running_pair
+from tests.e2e.api_pair import ApiProcess, connection, running_pair
 from tests.factories import make_job, make_key
-from tests.waiting import DEADLINE_S
 
 pytestmark = pytest.mark.e2e
 CALLERS, STEPS_EACH = 2, 1000
@@ -130,10 +129,6 @@ class Caller:
 LOCK = threading.Lock()
 
 
-def connection(one: ApiProcess) -> HTTPConnection:
-    return HTTPConnection("127.0.0.1", one.http.base_url.port, timeout=DEADLINE_S)
-
-
 def follow(one: ApiProcess, job_id: str) -> list[int]:
     """Return the numbers of a job's events as its stream sends them, until the job has ended."""
     with closing(connection(one)) as http:
@@ -161,21 +156,3 @@ def test_no_response_is_stale_and_no_event_is_missed(
         last = EventRepository(session).newest_events(jobs)
     assert followed == [list(range(1, last[job_id] + 1)) for _ in pair for job_id in jobs]
     assert min(last.values()) > STEPS_EACH * CALLERS * 0.1 / JOBS / 2
-
-
-def test_a_stream_ends_once_its_key_was_revoked_through_the_other_process(
-    pair: list[ApiProcess], sessions: Sessions
-) -> None:
-    job_id = make_job(sessions, status=JobState.paused).id
-    key, token = make_key(sessions)
-    headers = {"accept": "text/event-stream", "authorization": f"Bearer {token}"}
-    with ExitStack() as stack:
-        connections = [stack.enter_context(closing(connection(one))) for one in pair]
-        streams = []
-        for http in connections:
-            http.request("GET", f"/v1/jobs/{job_id}/events", headers=headers)
-            streams.append(http.getresponse())
-            assert streams[-1].readline() == b"retry: 2000\n"
-        assert pair[0].http.delete(f"/v1/keys/{key.id}").is_success
-        for stream in streams:
-            assert b"event: end" not in stream.read()

@@ -56,7 +56,7 @@ class Cost:
         self.cpu_s += report.cpu_s
 
 
-@dataclass
+@dataclass(eq=False)
 class Durations:
     """Adds up what all tests took, with their fixtures."""
 

@@ -11,6 +11,7 @@ from typing import Self
 from db.startup.heartbeat_monitor import HeartbeatMonitor
 from db.startup.heartbeat_pipe import HEARTBEAT_VARIABLE
 from db.startup.parent_death import exit_with_parent
+from worker.pool.forked_program import ForkedProgram
 
 log = logging.getLogger(__name__)
 RESTART_AFTER_S = 10.0
@@ -34,7 +35,7 @@ class OnDemandProcess:
         self._lock, self._is_closed = threading.Lock(), False
         self._monitor: HeartbeatMonitor | None = None
         self._start_after = time.monotonic()
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | ForkedProgram | None = None
 
     def start(self) -> None:
         """Start the process, unless it runs or has just ended with an error."""
@@ -75,11 +76,14 @@ class OnDemandProcess:
         self.close()
 
     def _start(self) -> None:
+        self.process = self._spawned()
+
+    def _spawned(self) -> subprocess.Popen[bytes]:
         pipe: dict[str, str] = {}
         if self._silent_after_s is not None:
             self._monitor = HeartbeatMonitor(self._silent_after_s)
             pipe = {HEARTBEAT_VARIABLE: str(self._monitor.write)}
-        self.process = subprocess.Popen(  # noqa: S603 - our own command
+        process = subprocess.Popen(  # noqa: S603 - our own command
             self._command,
             env=os.environ | pipe,
             pass_fds=[int(fd) for fd in pipe.values()],
@@ -87,10 +91,11 @@ class OnDemandProcess:
             preexec_fn=partial(exit_with_parent, os.getpid()),
         )
         if self._monitor is not None:
-            self._monitor.watch(self.process.pid)
+            self._monitor.watch(process.pid)
+        return process
 
     def _end(self, grace_s: float) -> None:
-        if self.process is not None:
+        if isinstance(self.process, subprocess.Popen):
             if grace_s:
                 self.process.terminate()
                 try:
@@ -99,6 +104,8 @@ class OnDemandProcess:
                     log.warning("%s did not end in %g s", self._command[-1], grace_s)
             self.process.kill()
             self.process.wait()
+        elif self.process is not None:
+            self.process.kill()
         if self._monitor is not None:
             self._monitor.close()
         self.process = self._monitor = None

@@ -1,12 +1,11 @@
 """How the control process starts and stops the process that sends results to their outputs."""
 
-import sys
-
 from db.core.session import Sessions
 from db.outputs.sending import SendingRepository
+from db.startup.program import command
 from worker.control.on_demand_process import OnDemandProcess
 
-COMMAND = (sys.executable, "-P", "-m", "worker.outputs.process")
+COMMAND = tuple(command("worker.outputs.process"))
 GRACE_S = 5.0
 """The time to release the outputs that are being sent, a little more than the process takes."""
 

@@ -21,6 +21,7 @@ from db.files.stores import SHORT_RETRY_FOR, open_store, open_uploads
 from db.scheduling.control_heartbeat import HeartbeatRepository
 from db.scheduling.samples import SampleRepository
 from db.startup import checks
+from db.startup.fork_requests import inherited
 from db.startup.heartbeat_pipe import HeartbeatPipe
 from db.startup.private_files import keep_private
 from db.webhooks.fanout import fan_out
@@ -56,7 +57,8 @@ def main() -> None:
         signal.signal(number, lambda *_: stop.set())
     heartbeats = HeartbeatPipe()  # before the other processes start: they do not inherit it
     outputs = OutputsProcess(settings.heartbeat_timeout.total_seconds())
-    with EstimatorProcess() as estimator:
+    fork_requests = inherited() if settings.forks else None
+    with EstimatorProcess(fork_requests) as estimator:
         tasks = periodic_tasks(sessions, settings, estimator, outputs)
         # The thread of a task must not end before the process that it started: the kernel would
         # kill that process. So the outputs process is closed first.

@@ -17,6 +17,8 @@ from db.startup.parent_death import exit_with_parent
 # Not `-m`: forked processes inherit `__main__`, which must have no file, as in spawned processes.
 COMMAND = (sys.executable, "-P", "-c", "from worker.pool.fork_server import main; main()")
 READY = b"ready"
+FORK = b"fork"
+"""The request of a process for the pool; another request is the name of a module to run."""
 MAX_FDS = 64
 START_TIMEOUT_S = 120.0
 """How long a server may start: a spawned process would import the same modules as slowly.
@@ -71,17 +73,19 @@ class ForkServer:
             ForkServerError: no child could be forked. The server is replaced if it has ended,
                 does not respond, or can no longer fork safely.
         """
-        try:
-            response = self._request(fds)
-        except OSError as error:
-            self._replace()
-            raise ForkServerError(f"is restarted: {error}") from error
-        if response.isdigit():
-            self._has_forked = True
-            return _checked_child(int(response))
-        if self._has_forked:  # otherwise a new server would refuse, too
-            self._replace()
-        raise ForkServerError(f"refuses to fork: {response}")
+        return _checked_child(self._forked(FORK, fds))
+
+    def run(self, module: str, fds: Sequence[int]) -> None:
+        """Have the server run a module in a new process, which ends with the server.
+
+        Args:
+            module: the module, for `forked_program.run`.
+            fds: the two pipes of that function.
+
+        Raises:
+            ForkServerError: as in `fork`.
+        """
+        self._forked(module.encode(), fds)
 
     def close(self) -> None:
         """Kill the server. The processes it forked continue."""
@@ -91,11 +95,24 @@ class ForkServer:
             self.process.wait()
         self.process = self._socket = None
 
-    def _request(self, fds: Sequence[int]) -> str:
+    def _forked(self, request: bytes, fds: Sequence[int]) -> int:
+        try:
+            response = self._request(request, fds)
+        except OSError as error:
+            self._replace()
+            raise ForkServerError(f"is restarted: {error}") from error
+        if response.isdigit():
+            self._has_forked = True
+            return int(response)
+        if self._has_forked:  # otherwise a new server would refuse, too
+            self._replace()
+        raise ForkServerError(f"refuses to fork: {response}")
+
+    def _request(self, request: bytes, fds: Sequence[int]) -> str:
         server = self.start()
         self._require_ready(server)
         with _as_subreaper():
-            socket.send_fds(server, [b"fork"], fds)
+            socket.send_fds(server, [request], fds)
             return self._response(server).decode()
 
     def _response(self, server: socket.socket) -> bytes:

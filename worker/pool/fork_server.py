@@ -18,27 +18,34 @@ from typing import Any, NoReturn
 
 from billiard import forkserver, semaphore_tracker, spawn
 
-from worker.pool.fork_client import MAX_FDS, READY
+from db.startup.parent_death import exit_with_parent
+from worker.pool import forked_program
+from worker.pool.fork_client import FORK, MAX_FDS, READY
 
 PRELOAD = (
     "worker.tasks",
     "worker.jobs.prune",
+    "worker.estimates.estimator",
     "transformers.models.llama.modeling_llama",  # and the modules it shares with other families
 )
 STANDARD = {0, 1, 2}
 CORES = os.sched_getaffinity(0)
 INTERRUPT = signal.getsignal(signal.SIGINT)  # SIG_IGN in a background process of a script
+_children: list[int] = []
+"""Those that run a module, until a later request collects them."""
 
 
 def main() -> None:
     """Import the engine, then fork on request until the worker closes the socket."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is handled by the worker
     with socket.socket(fileno=int(sys.argv[1])) as worker:
+        gc.disable()  # as at the start of each program, see db.startup.program
         for name in PRELOAD:
             import_module(name)
         _stop_library_threads()
         gc.collect()
         gc.freeze()  # a garbage collection in a child would copy all these pages
+        gc.enable()
         worker.send(READY)
         while _handle_request(worker):
             pass
@@ -65,11 +72,14 @@ def _handle_request(worker: socket.socket) -> bool:
 
     Return False if there is no request because the worker has closed the socket.
     """
-    message, fds, _, _ = socket.recv_fds(worker, 16, MAX_FDS)
+    message, fds, _, _ = socket.recv_fds(worker, 256, MAX_FDS)
     try:
         if message:
-            reason = refusal({*STANDARD, worker.fileno(), *fds})
-            worker.send((reason or _fork(worker, fds)).encode())
+            response = refusal({*STANDARD, worker.fileno(), *fds})
+            if response is None:
+                is_for_pool = message == FORK
+                response = _fork(worker, fds) if is_for_pool else _run_module(worker, message, fds)
+            worker.send(response.encode())
         return bool(message)
     finally:
         for fd in fds:
@@ -106,6 +116,26 @@ def _fork_and_exit(worker: socket.socket, fds: list[int], read: int, write: int)
         os.write(write, str(grandchild).encode())
     finally:
         os._exit(0)
+
+
+def _run_module(worker: socket.socket, module: bytes, fds: list[int]) -> str:
+    """Fork a process that runs a module and stays a child; return its id, or an error's text."""
+    for child in list(_children):
+        if os.waitpid(child, os.WNOHANG)[0]:
+            _children.remove(child)
+    server = os.getpid()
+    try:
+        child = os.fork()
+    except OSError as error:
+        return f"it cannot fork: {error}"
+    if not child:
+        worker.close()
+        exit_with_parent(server)
+        signal.signal(signal.SIGINT, INTERRUPT)
+        _reseed()
+        forked_program.run(module.decode(), *fds)
+    _children.append(child)
+    return str(child)
 
 
 def _run(fds: list[int]) -> NoReturn:

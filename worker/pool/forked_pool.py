@@ -20,7 +20,9 @@ from billiard.spawn import get_preparation_data
 from celery.worker import state
 from kombu.asynchronous import get_event_loop
 
+from db.startup.fork_requests import inherited
 from worker.pool.fork_client import ForkServer, ForkServerError
+from worker.pool.fork_requests import ForkRequests
 from worker.pool.patient_pool import PatientPool, PatientProcesses
 
 log = logging.getLogger(__name__)
@@ -122,12 +124,25 @@ class ForkingPool(PatientPool):
     """A pool with processes in which the engine is already imported."""
 
     Pool = ForkedProcesses
+    _fork_requests: ForkRequests | None
 
     def on_start(self) -> None:
         """Prepare to use a fork server, then start the pool."""
         ForkedProcess.server = ForkServer()
         self.options["context"] = ForkedContext()
+        self._fork_requests = None
+        if (requests := inherited()) is not None:
+            self._fork_requests = ForkRequests(ForkedProcess.server, requests)
         super().on_start()
+
+    def register_with_event_loop(self, loop: Any) -> None:
+        """Serve the control process, too, if it was started beside this worker.
+
+        Celery calls this again after each connection to the broker.
+        """
+        super().register_with_event_loop(loop)
+        if self._fork_requests is not None:
+            self._fork_requests.receive_in(loop)
 
     def on_stop(self) -> None:
         """Wait for the running jobs; kill processes without one, which need a second to end."""

@@ -143,5 +143,9 @@ def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in files_of(folder).values())
 
 
-if __name__ == "__main__":
+def main() -> None:
     app(prog_name="zpruner")
+
+
+if __name__ == "__main__":
+    main()

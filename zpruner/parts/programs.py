@@ -26,11 +26,13 @@ PROGRAMS = {
 }
 SHARED = {"certify", "expand", "ping", "worker"}
 """Programs that share a module; the name of the program is the module's first argument."""
+RUN = "db.startup.program"
+"""Runs the others. It is not imported here, because a client's command line cannot import it."""
 
 
 def command(program: str, *arguments: str) -> list[str]:
     name = [program] if program in SHARED else []
-    return [sys.executable, "-P", "-m", PROGRAMS[program], *name, *arguments]
+    return [sys.executable, "-P", "-m", RUN, PROGRAMS[program], *name, *arguments]
 
 
 def environment(inherited: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -2,13 +2,12 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib.util import find_spec
 
-from db.startup import checks
+from db.startup import checks, program
 from db.startup.artifact_storage import check_artifacts
 from db.startup.checks import Finding
 from db.startup.connection_limit import connection_limit
@@ -77,7 +76,7 @@ def _broker(settings: ServerSettings, timeout_s: float) -> Finding:
 
 
 def _run_checks(part: str, thorough: bool) -> list[Finding]:
-    command = [sys.executable, "-P", "-m", CHECKS[part], *(["--all"] if thorough else [])]
+    command = program.command(CHECKS[part], *(["--all"] if thorough else []))
     try:
         done = subprocess.run(  # noqa: S603 - our own module, no shell
             command, capture_output=True, text=True, timeout=TIMEOUT_S

@@ -4,6 +4,7 @@ import argparse
 import logging
 import os
 import secrets
+import socket
 import sys
 import threading
 import time
@@ -19,6 +20,7 @@ from db.core.migration import migrate
 from db.startup.checks import SettingsError, error_text, read_settings, settings_findings
 from db.startup.encryption_keys import create_key_file
 from db.startup.env_file import warn_of_ignored_file
+from db.startup.fork_requests import FORK_REQUESTS_VARIABLE, connected
 from db.startup.private_files import keep_private
 from db.startup.server_settings import ServerSettings
 from db.startup.settings import Grace
@@ -101,6 +103,7 @@ def serve(settings: ServeSettings, stop: threading.Event) -> None:
         locked(settings.data_dir),
         listening(settings.host, settings.port) as sockets,
         api_folder(settings) as folder,
+        connected() as fork_requests,
     ):
         migrate(settings.database)
         require_admin(settings)
@@ -113,7 +116,7 @@ def serve(settings: ServeSettings, stop: threading.Event) -> None:
                 _start_broker(supervisor, settings)
                 brokers = 1
             fds = [sock.fileno() for sock in sockets]
-            for child in children(settings, fds, instance, folder):
+            for child in children(settings, fds, instance, folder, fork_requests):
                 supervisor.add(child)
             _announce(supervisor, settings.url, instance, stop)
             supervisor.run(stop)
@@ -129,6 +132,7 @@ def children(
     fds: Sequence[int] = (),
     instance: str = "",
     folder: Path | None = None,
+    fork_requests: Sequence[socket.socket] = (),
 ) -> list[Child]:
     """Return the processes but for the broker; docker-compose.yml runs the same programs.
 
@@ -137,6 +141,7 @@ def children(
         fds: descriptors of the sockets that the API listens on.
         instance: an id that the API sends in a header, to distinguish this service from others.
         folder: the folder shared by the processes of the API, if there are several.
+        fork_requests: two connected sockets, one for the worker and one for control.
     """
     env = programs.environment() | {
         "ZPRUNER_DATA_DIR": str(settings.data_dir),
@@ -151,9 +156,15 @@ def children(
     }
     worker = programs.command("worker", "-Q", ",".join(settings.queues))
     silent_after_s = settings.heartbeat_timeout.total_seconds()
-    return [
+    processes = [
         Child("worker", worker, env, settings.yield_grace_s + 5, silent_after_s),
         Child("control", programs.command("control"), env, CONTROL_GRACE_S, silent_after_s),
+    ]
+    for child, requests in zip(processes, fork_requests, strict=False):
+        child.fds = [requests.fileno()]
+        child.env = {**env, FORK_REQUESTS_VARIABLE: str(requests.fileno())}
+    return [
+        *processes,
         *api_children(settings, env | {"ZPRUNER_INSTANCE": instance}, fds, folder),
     ]
 

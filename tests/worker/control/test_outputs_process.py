@@ -1,6 +1,7 @@
 """The process that sends outputs: started when one is due, restarted when it ends or freezes."""
 
 import select
+import subprocess
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -91,7 +92,7 @@ def test_a_killed_process_is_replaced_at_once_and_one_that_fails_after_a_delay(
 ) -> None:
     outputs.supervise(sessions_with_output)
     first = outputs.process
-    assert first is not None
+    assert isinstance(first, subprocess.Popen)
     first.kill()
     first.wait()
     outputs.supervise(sessions_with_output)
@@ -99,7 +100,7 @@ def test_a_killed_process_is_replaced_at_once_and_one_that_fails_after_a_delay(
 
     with OutputsProcess(60, program("raise SystemExit(2)")) as failing:
         failing.supervise(sessions_with_output)
-        assert failing.process is not None
+        assert isinstance(failing.process, subprocess.Popen)
         failing.process.wait()
         failing.supervise(sessions_with_output)
         assert failing.process is None

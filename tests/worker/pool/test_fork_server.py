@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,11 @@ from tests.factories import make_spec
 from tests.processes import has_ended
 from tests.waiting import DEADLINE_S, eventually
 from tests.worker import forked
+from tests.worker.pool import bare_server
 from worker.jobs.resources import Resources
 from worker.pool import fork_client
 from worker.pool.celery_options import celery_options
-from worker.pool.fork_client import ForkServer, ForkServerError
+from worker.pool.fork_client import COMMAND, ForkServer, ForkServerError
 from worker.pool.forked_pool import ForkedPopen, ForkedProcess, ForkingPool
 from worker.pool.patient_pool import PatientPool
 from worker.settings import WorkerSettings
@@ -41,10 +42,13 @@ KEYS = dict.fromkeys(NAMES, CANARY) | {
     "ZPRUNER_DATABASE_URL": f"postgresql+psycopg://user:{CANARY}@127.0.0.1:1/zpruner",
 }
 OWNER = """
-import os, time
+import time
 from worker.pool.fork_client import ForkServer
-server = ForkServer()
+from tests.worker.pool import bare_server
+server = ForkServer(bare_server.command())
 server.start()
+while server.is_starting():
+    time.sleep(0.02)
 print(server.process.pid, flush=True)
 time.sleep(600)
 """
@@ -65,10 +69,10 @@ with socket.socket(fileno=int(sys.argv[1])) as worker:
 
 
 @contextmanager
-def patient_server() -> Iterator[ForkServer]:
+def patient_server(command: Sequence[str] = COMMAND) -> Iterator[ForkServer]:
     """A server that is ready, and is waited for, however busy the machine is."""
     os.environ["MULTIPROCESSING_FORKING_DISABLE"] = "1"  # as billiard does at its first spawning
-    with pytest.MonkeyPatch.context() as patch, closing(ForkServer()) as server:
+    with pytest.MonkeyPatch.context() as patch, closing(ForkServer(command)) as server:
         patch.setattr(ForkedProcess, "server", server, raising=False)
         for name, value in KEYS.items():
             patch.setenv(name, value)
@@ -89,6 +93,12 @@ def resources(tmp_path_factory: pytest.TempPathFactory) -> Resources:
     inputs = tmp_path_factory.mktemp("inputs")
     write_inputs(inputs)
     return Resources(model_roots=(inputs,), dataset_roots=(inputs,), device="cpu")
+
+
+@pytest.fixture
+def bare() -> Iterator[ForkServer]:
+    with patient_server(bare_server.command()) as server:
+        yield server
 
 
 def make_ready(server: ForkServer) -> None:
@@ -150,7 +160,7 @@ def test_a_forked_process_ignores_interrupts_only_if_its_worker_does(
 ) -> None:
     before = signal.signal(signal.SIGINT, handler)
     try:
-        with patient_server():
+        with patient_server(bare_server.command()):
             process = run(ForkedProcess, forked.interrupt)
     finally:
         signal.signal(signal.SIGINT, before)
@@ -180,20 +190,20 @@ def test_a_process_that_is_not_a_child_of_the_worker_is_killed(
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_dead_or_frozen_server_is_replaced_and_a_process_spawned_meanwhile(
-    server: ForkServer,
+    bare: ForkServer,
     number: signal.Signals,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     assert run(ForkedProcess, forked.end, 3).exitcode == 3
-    assert server.process is not None
-    broken = server.process.pid
+    assert bare.process is not None
+    broken = bare.process.pid
     os.kill(broken, number)
 
     with monkeypatch.context() as patch:  # a server that is not broken may be slower than that
         patch.setattr(fork_client, "RESPONSE_TIMEOUT_S", 1.0)
         meanwhile = run(ForkedProcess, forked.end, 3)
-    make_ready(server)
+    make_ready(bare)
     again = run(ForkedProcess, forked.end, 3)
 
     assert [type(one._popen) for one in (meanwhile, again)] == [
@@ -249,7 +259,6 @@ def test_a_server_ends_with_its_worker(is_frozen: bool) -> None:
     with subprocess.Popen([sys.executable, "-c", OWNER], stdout=subprocess.PIPE) as owner:
         assert owner.stdout is not None
         server = psutil.Process(int(owner.stdout.readline()))
-        eventually(lambda: server.memory_info().rss > 300 << 20)  # it has imported torch
         if is_frozen:
             server.suspend()
         owner.kill()

@@ -24,7 +24,10 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return write_model_and_tokenizer(tmp_path / "model", positions=80)
 
 
-def test_two_folders_are_measured_and_compared_in_words(model: Path) -> None:
+def test_two_folders_are_measured_and_compared_in_words(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.benchmark.rounds.ROUNDS", 6)
     result = speed(model, model)
 
     assert result.exit_code == 0, result.stderr
