@@ -28,15 +28,23 @@ class Weights:
     source's layout.
     """
 
-    def __init__(self, model: PreTrainedModel, checkpoint: Checkpoint) -> None:
+    def __init__(
+        self, model: PreTrainedModel, checkpoint: Checkpoint, *, is_whole: bool = True
+    ) -> None:
         self._model = model
         self._checkpoint = checkpoint
         self._plain: dict[str, str] = {}  # parameter -> stored tensor
         self._joined: dict[str, tuple[WeightConverter, list[tuple[str, str]]]] = {}
         self._resolve(get_model_conversion_mapping(model))
         self._tie()
-        self._check_complete()
+        if is_whole:
+            self._check_complete()
         self._check_shapes()
+
+    @classmethod
+    def of_part(cls, model: PreTrainedModel, checkpoint: Checkpoint) -> "Weights":
+        """Return the weights of a checkpoint that need not have all parameters of the model."""
+        return cls(model, checkpoint, is_whole=False)
 
     def sources(self, prefix: str) -> list[str]:
         """Return the names of stored tensors that parameters under ``prefix`` are read from."""

@@ -75,9 +75,19 @@ def write_config(source: Path, out: Path, config: PretrainedConfig, fields: Fiel
     decoder = config.get_text_config()
     parts = (written[name] for name in config.sub_configs if getattr(config, name) is decoder)
     part = next(parts, written)
-    part |= {decoder.attribute_map.get(name, name): value for name, value in fields.items()}
+    for name, value in fields.items():
+        part |= dict.fromkeys(_written_names(name, decoder.attribute_map, part), value)
     (out / CONFIG).write_text(json.dumps(written, indent=2) + "\n", "utf-8")
     fsync(out / CONFIG)
+
+
+def _written_names(
+    name: str, attribute_map: Mapping[str, str], part: Mapping[str, Any]
+) -> list[str]:
+    """Return under which names a config has a field; its first name if it has none of them."""
+    own = attribute_map.get(name, name)
+    names = [own, *(alias for alias, target in attribute_map.items() if target == own)]
+    return [alias for alias in names if alias in part] or [own]
 
 
 def _difference(expected: Mapping[str, tuple[int, ...]], block: nn.Module) -> str | None:

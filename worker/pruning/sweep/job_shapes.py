@@ -121,7 +121,9 @@ def _measured(recipe: Recipe) -> str | None:
 
 def _block(meta_model: MetaModel, recipe: Recipe, index: int) -> BlockShape:
     prefix = f"{meta_model.block_name(index)}."
-    layers = recipe.layers(meta_model, index, meta_model.blocks[index])
+    # What is cut needs no inputs of layers, but the costs of a forward are those of layers.
+    of_block = recipe.kept_layers if recipe.cuts_blocks else recipe.layers
+    layers = of_block(meta_model, index, meta_model.blocks[index])
     return BlockShape(
         _part(meta_model, lambda name: name.startswith(prefix)),
         layer_shapes(layers, routed_to(meta_model)),

@@ -40,15 +40,22 @@ class ModelOutput:
         """All shards written so far, including those of an earlier run, in order of their names."""
         return self._shards.written
 
-    def resume(self, shards: list[Shard]) -> Weights:
+    def resume(self, shards: list[Shard], smaller: MetaModel | None = None) -> Weights:
         """Add the shards of finished blocks to the output.
 
+        Args:
+            shards: the shards.
+            smaller: the smaller model, if blocks were cut before they were written.
+
         Returns:
-            The model's weights, with those of the finished blocks read from the shards.
+            The weights of the finished blocks, read from the shards; and, if these have the shapes
+            of the dense model, those of the others.
         """
         if not shards:
             return self._meta_model.weights
         written = self._shards.continue_from(shards).dequantized()
+        if smaller is not None:
+            return Weights.of_part(smaller.model, written)
         return Weights(self._meta_model.model, self._meta_model.checkpoint.overlaid(written))
 
     def write_block(
