@@ -54,7 +54,8 @@ class SelectionName(StrEnum):
     Of the method ``neurons``, ``energy`` removes those that contribute least to the outputs;
     ``ptl`` those that are least active on the last tokens of prompts, as published with gradual
     pruning (PTL). Of the method ``experts``, ``reap`` removes those that add least to the outputs
-    of the tokens that are routed to them; ``frequency`` those to which the fewest tokens are routed.
+    of the tokens that are routed to them; ``frequency`` those to which the fewest tokens are
+    routed.
     """
 
     energy = "energy"

@@ -1,7 +1,7 @@
 """The modules of a model with fewer experts, and the parts of parameters that belong to experts."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, nn

@@ -8,6 +8,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.conversion_mapping import get_model_conversion_mapping
 from transformers.core_model_loading import (
+    PrefixChange,
     Transpose,
     WeightConverter,
     WeightRenaming,
@@ -35,6 +36,9 @@ class Weights:
         self._checkpoint = checkpoint
         self._plain: dict[str, str] = {}  # parameter -> stored tensor
         self._joined: dict[str, tuple[WeightConverter, list[tuple[str, str]]]] = {}
+        # Stored tensors that are joined, by their names without a prefix that loading removes:
+        # transformers does not restore the prefix.
+        self._prefixed: dict[str, str] = {}
         self._resolve(get_model_conversion_mapping(model))
         self._tie()
         if is_whole:
@@ -119,7 +123,8 @@ class Weights:
         }
         joined = {name: value for name, value in parameters.items() if name not in self._plain}
         if joined:
-            plain |= revert_weight_conversion(self._model, joined)
+            stored = revert_weight_conversion(self._model, joined)
+            plain |= {self._prefixed.get(name, name): value for name, value in stored.items()}
         return plain
 
     def _resolve(self, mapping: list[WeightRenaming | WeightConverter]) -> None:
@@ -130,6 +135,7 @@ class Weights:
         renamings = [entry for entry in mapping if isinstance(entry, WeightRenaming)]
         converters = [entry for entry in mapping if isinstance(entry, WeightConverter)]
         by_pattern = {pattern: c for c in converters for pattern in c.source_patterns}
+        prefixes = [entry for entry in renamings if isinstance(entry, PrefixChange)]
         parameters, prefix = self._model.state_dict(), self._model.base_model_prefix
         for source in sorted(self._checkpoint.tensors, key=_natural):
             name, pattern = rename_source_key(source, renamings, converters, prefix, parameters)
@@ -143,6 +149,8 @@ class Weights:
                 self._joined.setdefault(name, (by_pattern[pattern], []))[1].append(
                     (source, pattern)
                 )
+                if prefixes:
+                    self._prefixed[rename_source_key(source, prefixes, [])[0]] = source
 
     def _tie(self) -> None:
         """Resolve tied parameters as transformers does.
