@@ -75,7 +75,9 @@ SOFTMAX: dict[str, PretrainedConfig] = {
     "mixtral": MixtralConfig(**_WIDE, num_local_experts=EXPERTS),
     "qwen3-moe": Qwen3MoeConfig(**_SPLIT, head_dim=8, num_experts=EXPERTS, norm_topk_prob=True),
     "qwen3-moe-plain": Qwen3MoeConfig(**_SPLIT, head_dim=8, num_experts=EXPERTS),
-    "qwen3.5-moe-nested": Qwen3_5MoeConfig(text_config={**_SIZES, **_LINEAR}, vision_config=_VISION),
+    "qwen3.5-moe-nested": Qwen3_5MoeConfig(
+        text_config={**_SIZES, **_LINEAR}, vision_config=_VISION
+    ),
     "gpt-oss-bias": GptOssConfig(**_WIDE, head_dim=8, num_local_experts=EXPERTS),
     "granite-moe": GraniteMoeConfig(**_WIDE, num_local_experts=EXPERTS),
     "olmoe": OlmoeConfig(**_WIDE, num_experts=EXPERTS),

@@ -99,7 +99,7 @@ def test_experts_that_get_something_else_are_refused(routing: tuple[Tensor, ...]
     experts = _Experts()
     with (
         observed_experts(experts, "mlp.experts", RoutedTokens(2)),
-        pytest.raises(UnsupportedModelError, match=r"^mlp.experts gets no indices .* such as wanda"),
+        pytest.raises(UnsupportedModelError, match=r"^mlp.experts gets no indices"),
     ):
         experts(torch.ones(5, 3), *routing)
     assert "forward" not in vars(experts)
@@ -110,6 +110,6 @@ def test_an_output_that_is_not_finite_is_refused() -> None:
     index, weights = torch.zeros(1, 1, dtype=torch.long), torch.ones(1, 1)
     with (
         observed_experts(experts, "mlp.experts", RoutedTokens(2)),
-        pytest.raises(NotFiniteError, match="the output of an expert of mlp.experts"),
+        pytest.raises(NotFiniteError, match="the output of an expert of"),
     ):
         experts(torch.full((1, 3), torch.nan), index, weights)
