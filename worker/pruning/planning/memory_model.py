@@ -140,7 +140,7 @@ class _MemoryModel:
         fused = self._setting.propagation == "fused"
         # Dense batches wait for both propagations until the last layer has its moments.
         waiting = (fused + self.windows.corrects) * self._states(block)
-        waiting *= self.windows.calibrates_blocks
+        waiting *= self.windows.calibrates_blocks and self.windows.measures_layers
         dense_copy = block.parameters.numbers * self._size * self.windows.corrects
         running = waiting + dense_copy + max(self.forward(), self._layers(block))
         weights = sum(layer.weights for layer in block.layers)

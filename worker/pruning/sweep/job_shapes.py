@@ -104,6 +104,7 @@ def workload(
         evaluation_seq_len=None if measured == seq_len else measured,
         repairs_units=recipe.repairs_units,
         calibrates_blocks=not drops or any(stage.passes for stage in stages),
+        measures_layers=not recipe.cuts_blocks,
         own=recipe.own,
         measuring=removal.measuring(meta_model, calibration) if removal else None,
         stages=stages,
