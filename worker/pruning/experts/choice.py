@@ -19,10 +19,11 @@ def lowest_experts(scores: Tensor, count: int, groups: int) -> Tensor:
     Returns:
         ``[count]`` int64.
     """
-    grouped = scores.unflatten(0, (groups, -1))
+    grouped = scores.view(groups, -1)
     order = grouped.sort(dim=1, stable=True).indices[:, : count // groups]
     starts = torch.arange(groups)[:, None] * grouped.shape[1]
-    return (order + starts).flatten().sort().values
+    removed: Tensor = (order + starts).flatten().sort().values
+    return removed
 
 
 def expert_scores(first: Tensor, second: Tensor | None) -> Tensor:

@@ -107,9 +107,10 @@ def observed_experts(experts: nn.Module, name: str, tokens: RoutedTokens) -> Ite
         if not bool(norms.sum().isfinite()):
             raise NotFiniteError(f"the output of an expert of {name}")
         tokens.add(index, weights, norms)
-        return (outputs * weights[..., None].float()).sum(1).to(alone.dtype)
+        summed: Tensor = (outputs * weights[..., None].float()).sum(1).to(alone.dtype)
+        return summed
 
-    experts.forward = forward  # type: ignore[method-assign]
+    experts.forward = forward
     try:
         yield
     finally:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from worker.pruning.base.errors import UnsupportedModelError
 from worker.pruning.experts.counts import kept_experts
 from worker.pruning.experts.layers import ExpertLayer, Routing, expert_layer
+from worker.pruning.experts.prediction_heads import heads_with_experts, without_heads
 from worker.pruning.experts.settings import ExpertSettings
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.structure.reduction import once_per_model
@@ -32,6 +33,7 @@ class SmallerMixture:
         fields: the fields of the decoder's config that change.
         dims: for each block, the dimensions of the experts.
         model: the smaller model, of which no weights are known yet.
+        left_out: the stored tensors that the smaller model does not get, as `heads_with_experts`.
     """
 
     layers: Sequence[ExpertLayer | None]
@@ -41,6 +43,7 @@ class SmallerMixture:
     fields: Fields
     dims: Sequence[Dims]
     model: MetaModel
+    left_out: tuple[str, ...]
 
     def cut(self, index: int, parameters: Mapping[str, Tensor], kept: Tensor) -> dict[str, Tensor]:
         """Return a block's parameters without the experts that are not kept.
@@ -59,7 +62,7 @@ class SmallerMixture:
     def removed_numbers(self, index: int) -> int:
         """Return how many values a block loses."""
         block = self.model.blocks[index].state_dict()
-        left = sum(block[name].numel() for name in self.dims[index])
+        left: int = sum(block[name].numel() for name in self.dims[index])
         return left * (self.count - self.kept) // self.kept
 
 
@@ -90,7 +93,7 @@ def smaller_mixture(settings: ExpertSettings, meta_model: MetaModel) -> SmallerM
             "choose a method that zeroes weights, such as wanda",
         )
     count, routing = counts.pop(), Routing.of(meta_model.config)
-    kept = kept_experts(settings, count, routing)
+    kept, heads = kept_experts(settings, count, routing), heads_with_experts(meta_model)
     for fields in _candidates(meta_model, count, kept):
         if (smaller := _described(meta_model, fields)) is None:
             continue
@@ -101,7 +104,8 @@ def smaller_mixture(settings: ExpertSettings, meta_model: MetaModel) -> SmallerM
         if all(bool(own) == (layer is not None) for own, layer in zip(dims, layers, strict=True)):
             found = [own for own in dims if own is not None]
             if len(found) == len(dims):
-                return SmallerMixture(layers, kept, count, routing, fields, found, smaller)
+                changed = {**fields, **without_heads(meta_model.config, heads)}
+                return SmallerMixture(layers, kept, count, routing, changed, found, smaller, heads)
     raise UnsupportedModelError(
         f"the config of a model of type {kind!r} has no field for the number of its experts with "
         "which exactly the experts and the rows of the routers become fewer",

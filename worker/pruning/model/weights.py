@@ -89,6 +89,12 @@ class Weights:
         inside = {source for prefix in prefixes for source in self.sources(prefix)}
         return [name for name in self._checkpoint.tensors if name not in inside]
 
+    def unused(self) -> list[str]:
+        """Return the names of stored tensors that no parameter is read from."""
+        plain, joined = self.sources_of(lambda _: True)
+        used = {*plain, *joined}
+        return [name for name in self._checkpoint.tensors if name not in used]
+
     def stored_name(self, parameter: str) -> str | None:
         """Return the name of the tensor that is loaded unchanged as this parameter.
 

@@ -17,8 +17,8 @@ def block_result(
     decision: BlockDecision,
     pruner: LayerPruner[Any] | None,
     stages: Sequence[StageResult],
-    *,
     dense_numbers: int,
+    *,
     output_error: float | None,
     prune_seconds: float,
 ) -> BlockResult:

@@ -20,19 +20,27 @@ class ModelOutput:
         out: an existing folder for the shards and their index.
         scratch: a folder on the same file system, for shards that are not complete.
         measure: measures each shard while its tensors are in memory; None to measure nothing.
+        left_out: names of stored tensors that are not copied.
 
     Attributes:
         weights: the model's weights, with those that were copied read from the shards.
     """
 
     def __init__(
-        self, meta_model: MetaModel, out: Path, scratch: Path, measure: Measure | None = None
+        self,
+        meta_model: MetaModel,
+        out: Path,
+        scratch: Path,
+        measure: Measure | None = None,
+        left_out: Collection[str] = (),
     ) -> None:
         self._meta_model, self._out, self._scratch = meta_model, out, scratch
         self.weights = meta_model.weights
         self._blocks = len(meta_model.blocks)
         inside = [f"{meta_model.block_name(index)}." for index in range(self._blocks)]
-        self._rest = copy_groups(meta_model.checkpoint, meta_model.weights.sources_outside(inside))
+        outside = meta_model.weights.sources_outside(inside)
+        rest = [name for name in outside if name not in set(left_out)]
+        self._rest = copy_groups(meta_model.checkpoint, rest)
         self._shards = ShardWriter(out, self._blocks + len(self._rest), measure)
 
     @property

@@ -128,7 +128,8 @@ class ModelPruner:
         self._pruners = BlockPruners(meta_model, recipe, reduction, batches.second_text)
         measured = split_batches(evaluation, setting)
         self._evaluation = Evaluation(meta_model, inputs, measured, token_loss, ranks, known_losses)
-        self._output = ModelOutput(meta_model, out, self._progress.folder, measure)
+        folders, left_out = (out, self._progress.folder), recipe.left_out(meta_model)
+        self._output = ModelOutput(meta_model, *folders, measure, left_out)
         is_fused = setting.propagation == "fused"
         run = Calibration(meta_model, inputs, ranks, calibration, is_fused)
         self._pass = BlockPass(run, recipe)
@@ -176,7 +177,7 @@ class ModelPruner:
                 decisions = self._measurements.decisions(streams.calibration, new_folder)
                 gradients = self._measurements.gradients(self._calibration, new_folder)
                 self._seconds.add(self._progress.seconds)  # of an earlier run
-                smaller = self._cutter and self._smaller
+                smaller = None if self._cutter is None else self._smaller
                 written = self._output.resume(self._progress.shards, smaller)
             measured = self._progress.is_measured("window_losses")
             known = self._total if measured else self._progress.restore_streams(streams.named())
@@ -262,9 +263,8 @@ class ModelPruner:
             write = partial(self._output.write_block, index, stored, packed)
             shard = self._ranks.run_on_main(write)
         seconds = self._seconds.seconds["prune"] - before
-        parts = (self._meta_model, index, decision, pruner, stages)
-        measured = {"output_error": error, "prune_seconds": seconds}
-        result = block_result(*parts, dense_numbers=numbers, **measured)
+        parts = (self._meta_model, index, decision, pruner, stages, numbers)
+        result = block_result(*parts, output_error=error, prune_seconds=seconds)
         self._progress.record_block(result, shard, self._seconds.seconds)
 
     def _cut(

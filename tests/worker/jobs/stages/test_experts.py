@@ -37,7 +37,8 @@ CONFIG = MixtralConfig(
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     write_model(folder / "mixture", CONFIG)
-    byte_tokenizer().save_pretrained(folder / "mixture")
+    tokenizer: Any = byte_tokenizer()
+    tokenizer.save_pretrained(folder / "mixture")
     write_model(folder / "dense", FAMILIES["llama"])
     texts = {"goal": random_ids(30, 32, seed=1), "keep": random_ids(20, 32, seed=5) // 8}
     for name, ids in (texts | {"eval": random_ids(3, 32, seed=2)}).items():

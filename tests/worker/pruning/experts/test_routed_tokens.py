@@ -18,7 +18,8 @@ from worker.pruning.model.meta_model import MetaModel
 
 def router_of(mixture: nn.Module) -> nn.Module:
     """Return the module that the model's own code calls to choose experts."""
-    return next(getattr(mixture, name) for name in ("gate", "router") if hasattr(mixture, name))
+    name = "gate" if hasattr(mixture, "gate") else "router"
+    return mixture.get_submodule(name)
 
 
 def looped(mixture: nn.Module, experts: nn.Module, hidden: Tensor) -> tuple[Tensor, Tensor]:
@@ -60,7 +61,7 @@ def test_scores_are_those_of_a_loop_that_calls_the_models_own_router(
         scores, tokens = looped(mixture, experts, entered[0].flatten(0, -2))
     torch.testing.assert_close(observed.means(), scores, rtol=1e-5, atol=1e-9)
     assert torch.equal(observed.tokens, tokens)
-    assert scores.unique().numel() > EXPERTS // 2
+    assert len(set(scores.tolist())) > EXPERTS // 2
     torch.testing.assert_close(watched, plain)
 
 

@@ -16,12 +16,14 @@ class ExpertWork(StageWork):
     Attributes:
         removed: how many values each block loses.
         per_token: how many experts a token runs through.
+        left_out_bytes: the size of stored tensors that are not copied.
         reads_dense: whether the windows that score a block come from the dense model.
     """
 
     phase = "experts"
     removed: tuple[int, ...]
     per_token: int
+    left_out_bytes: int
     reads_dense: bool
 
     @property
@@ -37,7 +39,7 @@ class ExpertWork(StageWork):
         size, shape = ITEM_BYTES[parts.windows.dtype], parts.shape
         tokens = parts.batch_tokens
         rows = tokens * self.per_token * shape.hidden * (2 * size + _OUTPUT_BYTES)
-        stays = block.parameters.stored_bytes - self.saved_bytes(index, block)
+        stays = block.parameters.stored_bytes - self._cut_bytes(index, block)
         return parts.block_phase(block, max(parts.forward() + rows, stays))
 
     def cost(self, index: int, block: BlockShape, parts: CostParts) -> Cost:
@@ -46,6 +48,9 @@ class ExpertWork(StageWork):
         return parts.forward(block, windows.seq_len) * windows.calibration_tokens
 
     def saved_bytes(self, index: int, block: BlockShape) -> int:
-        """Return by how much it makes the written block of this index smaller."""
+        """Return what the written block loses, and the first one for all that is not copied."""
+        return self._cut_bytes(index, block) + (0 if index else self.left_out_bytes)
+
+    def _cut_bytes(self, index: int, block: BlockShape) -> int:
         parameters = block.parameters
         return parameters.stored_bytes * self.removed[index] // parameters.numbers

@@ -61,6 +61,16 @@ class RemovingExperts(SweepStage):
                 f"{SERVED}. Some engines divide experts among devices, or have fused routers for "
                 "certain numbers only. Set experts to another number for these."
             )
+        if mixture.left_out:
+            yield (
+                f"{len(mixture.left_out):,} tensors of a head that predicts further tokens are "
+                "left out, and the config counts no such head: transformers does not load it, so "
+                "that its experts cannot be scored. Engines then decode without this head."
+            )
+
+    def left_out(self, meta_model: MetaModel) -> tuple[str, ...]:
+        """Return the stored tensors of heads whose experts no token can be routed through."""
+        return smaller_mixture(self.settings, meta_model).left_out
 
     def fields(self, meta_model: MetaModel) -> Fields:
         """Return the fields of the config that count the experts."""
@@ -70,7 +80,8 @@ class RemovingExperts(SweepStage):
         """Return the work of scoring and removing experts."""
         mixture = smaller_mixture(self.settings, model.meta_model)
         removed = tuple(mixture.removed_numbers(index) for index in range(len(mixture.layers)))
-        return ExpertWork(removed, mixture.routing.per_token or 1, self.reads_dense)
+        left_out = model.meta_model.checkpoint.size_bytes(mixture.left_out)
+        return ExpertWork(removed, mixture.routing.per_token or 1, left_out, self.reads_dense)
 
     def cutter(
         self, model: StagedModel, calibration: Calibration, second_text: Collection[int]

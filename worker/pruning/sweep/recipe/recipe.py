@@ -216,6 +216,10 @@ class Recipe:
         changes = (stage.fields(meta_model) for stage in self.stages)
         return {name: value for own in changes for name, value in own.items()}
 
+    def left_out(self, meta_model: MetaModel) -> tuple[str, ...]:
+        """Return the names of stored tensors outside the blocks that the result does not have."""
+        return tuple(name for stage in self.stages for name in stage.left_out(meta_model))
+
     def all_layers(self, meta_model: MetaModel) -> list[tuple[str, LinearLayer]]:
         """Return the layers of all blocks, as `layers` does, each with the name of its block."""
         return [

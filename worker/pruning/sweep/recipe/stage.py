@@ -159,6 +159,10 @@ class SweepStage:
         """
         return {}
 
+    def left_out(self, meta_model: MetaModel) -> tuple[str, ...]:
+        """Return the names of stored tensors outside the blocks that the result does not have."""
+        return ()
+
     def cutter(
         self, model: StagedModel, calibration: Calibration, second_text: Collection[int]
     ) -> BlockCutter | None:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from tests.models import random_ids
-from tests.worker.pruning.experts.cutting import cut
+from tests.worker.pruning.experts.cutting import cut, recipe
 from tests.worker.pruning.experts.mixtures import (
     EXPERTS,
     MIXTURES,
@@ -22,6 +23,9 @@ from tests.worker.pruning.experts.mixtures import (
 from tests.worker.pruning.experts.test_routed_tokens import router_of
 from tests.worker.pruning.sweeps import CALIBRATION, EVALUATION, tensors
 from worker.pruning.experts.settings import ExpertSettings
+from worker.pruning.model.checkpoint import Checkpoint
+from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.sweep.job_shapes import plan_pruning
 from worker.pruning.sweep.results import BlockResult
 
 KEPT = 4
@@ -50,13 +54,11 @@ def masked(router: nn.Module, kept: tuple[int, ...]) -> Iterator[None]:
         return linear(*args).index_fill(-1, torch.tensor(removed), -torch.inf)
 
     def forward(hidden: Tensor) -> object:
-        nn.functional.linear = masking
-        try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(nn.functional, "linear", masking)
             return run(hidden)
-        finally:
-            nn.functional.linear = linear
 
-    router.forward = forward  # type: ignore[method-assign]
+    router.forward = forward
     try:
         yield
     finally:
@@ -129,7 +131,7 @@ def test_routers_with_groups_choose_among_what_stays_of_each_group(
     whole = loaded(dense)
     for mixture, kept in zip(mixtures_of(whole), kept_of(reports).values(), strict=True):
         assert [sum(expert < EXPERTS // 2 for expert in kept), len(kept)] == [KEPT // 2, KEPT]
-        correction = router_of(mixture).e_score_correction_bias
+        correction = router_of(mixture).get_buffer("e_score_correction_bias")
         correction[[expert for expert in range(EXPERTS) if expert not in kept]] = -torch.inf
     with torch.no_grad():
         expected = whole(EVALUATION).logits
@@ -180,9 +182,9 @@ def test_scores_of_the_dense_model_are_those_of_a_whole_forward(
     dense = write_mixture(tmp_path / "dense", family)
     whole, ids = loaded(dense), CALIBRATION[:24]
     norms = list[list[float]]()
-    for mixture in mixtures_of(whole):
+    for experts in (mixture.get_submodule("experts") for mixture in mixtures_of(whole)):
         seen: list[tuple[Tensor, ...]] = []
-        handle = mixture.experts.register_forward_pre_hook(lambda _, args, s=seen: s.append(args))
+        handle = experts.register_forward_pre_hook(lambda _, args, s=seen: s.append(args))
         with torch.no_grad():
             whole(ids)
         handle.remove()
@@ -191,7 +193,7 @@ def test_scores_of_the_dense_model_are_those_of_a_whole_forward(
         for place in range(chosen.shape[1]):
             index = chosen[:, place]
             with torch.no_grad():
-                alone = mixture.experts(hidden, index[:, None], torch.ones(len(index), 1))
+                alone = experts(hidden, index[:, None], torch.ones(len(index), 1))
             sums.index_add_(0, index, weights[:, place].double() * alone.double().norm(dim=-1))
             counts.index_add_(0, index, torch.ones(len(index), dtype=torch.float64))
         norms.append((sums / counts).tolist())
@@ -214,3 +216,40 @@ def test_a_nested_config_has_its_own_number_changed_and_nothing_else(tmp_path: P
     assert before["text_config"].pop("num_experts") == EXPERTS
     assert after["text_config"].pop("num_experts") == KEPT
     assert before == after
+
+
+def test_a_head_that_transformers_does_not_load_is_left_out_with_its_experts(
+    tmp_path: Path,
+) -> None:
+    dense = write_mixture(tmp_path / "dense", "deepseek-v3-groups")
+    stored = load_file(dense / "model.safetensors")
+    last = "model.layers.2."
+    head = {
+        name.replace(last, "model.layers.3."): value.clone()
+        for name, value in stored.items()
+        if name.startswith(last)
+    }
+    save_file(stored | head, dense / "model.safetensors", {"format": "pt"})
+    reports, _ = cut(dense, tmp_path / "out", ExpertSettings(0.5))
+    assert not set(tensors(tmp_path / "out")) & set(head)
+    assert len(kept_of(reports)) == 2
+    before, after = (
+        json.loads((folder / "config.json").read_text()) for folder in (dense, tmp_path / "out")
+    )
+    assert (before["num_nextn_predict_layers"], after["num_nextn_predict_layers"]) == (1, 0)
+    meta_model = MetaModel.open(dense, torch.float32, torch.device("cpu"))
+    (removing,) = recipe(ExpertSettings(0.5)).stages
+    _, warning = removing.warnings(meta_model)
+    assert f"{len(head)} tensors of a head that predicts further tokens are left out" in warning
+    plan = plan_pruning(meta_model, recipe(ExpertSettings(0.5)), CALIBRATION, EVALUATION)
+    written = Checkpoint.open(tmp_path / "out")
+    assert plan.artifact_bytes == written.size_bytes(written.tensors)
+
+
+def test_a_head_without_experts_is_copied(tmp_path: Path) -> None:
+    dense = write_mixture(tmp_path / "dense", "mixtral")
+    stored = load_file(dense / "model.safetensors")
+    head = {"mtp.layers.0.mlp.gate_proj.weight": torch.ones(2, 2)}
+    save_file(stored | head, dense / "model.safetensors", {"format": "pt"})
+    cut(dense, tmp_path / "out", ExpertSettings(0.5))
+    assert set(head) < set(tensors(tmp_path / "out"))
