@@ -18,9 +18,9 @@ from tests.worker.pruning.experts.mixtures import (
     MIXTURES,
     SIGMOID,
     SOFTMAX,
+    router_of,
     write_mixture,
 )
-from tests.worker.pruning.experts.test_routed_tokens import router_of
 from tests.worker.pruning.sweeps import CALIBRATION, EVALUATION, tensors
 from worker.pruning.experts.settings import ExpertSettings
 from worker.pruning.model.checkpoint import Checkpoint
