@@ -19,6 +19,7 @@ MODELS = {
     "135M": RandomLlama(1, 576, 1536, 9, vocabulary=2000, dtype="bfloat16", kv_heads=3),
     "words": RandomLlama(2, width=768, intermediate=2048, heads=12, vocabulary=150_000),
     "mixture": RandomLlama(2, 1024, 1792, 16, vocabulary=2000, experts=8),
+    "mixture bf16": RandomLlama(2, 1024, 448, 16, vocabulary=2000, dtype="bfloat16", experts=32),
 }
 
 
@@ -73,6 +74,14 @@ JOBS = {
     "GBLM": Job("wide", (*_FLOAT32, "--method", "gblm"), samples=4),
     "neurons": Job("wide", (*_NEURONS, "--correction", "0")),
     "neurons, corrected": Job("deep", (*_NEURONS, "--correction", "0.3")),
+    "4 of 8 experts": Job(
+        "mixture", (*_FLOAT32, "--sparsity", "0", "--method", "experts", "--experts", "4")
+    ),
+    "half of the experts, bf16 stored": Job(
+        "mixture bf16",
+        (*_FLOAT32, "--sparsity", "0", "--method", "experts", "--ratio", "0.5"),
+        samples=32,
+    ),
     "depth": Job(
         "deep", (*_FLOAT32, "--sparsity", "0", "--method", "depth", "--ratio", "0.34"), samples=32
     ),

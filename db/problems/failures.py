@@ -108,6 +108,13 @@ RATIO = GROUP.add(
     "Channels and blocks are removed as a whole, and no number of them is near the ratio; the "
     "detail names the nearest ratio that fits.",
 )
+EXPERTS = GROUP.add(
+    "experts",
+    422,
+    "The number of experts does not fit the model",
+    "Each layer of the model has fewer experts, or a token needs more to choose its own from; the "
+    "detail names the numbers that fit.",
+)
 SPARSITY = GROUP.add(
     "sparsity",
     422,

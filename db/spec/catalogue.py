@@ -258,6 +258,25 @@ METHODS: tuple[MethodInfo, ...] = (
         ),
     ),
     MethodInfo(
+        name=MethodName.experts,
+        title="REAP",
+        summary=(
+            "Removes experts of a mixture, as many in every layer: those that add least to the "
+            "outputs of the tokens that the model's own router sends to them, the mean of the "
+            "gate's weight times the norm of the expert's output. No weight that stays changes."
+        ),
+        source="https://arxiv.org/abs/2510.13999",
+        when_to_use=(
+            "For mixtures of experts that do not fit into memory. Tokens take as many experts as "
+            "before, so that the model is smaller, not faster. How much a model can lose differs "
+            "widely: measure it, and calibrate on texts of what the model has to keep doing."
+        ),
+        cost=(
+            "Two forward passes of the calibration windows; memory for one block with its experts "
+            "and the activations. The result is written at once, without another copy."
+        ),
+    ),
+    MethodInfo(
         name=MethodName.none,
         title="None",
         summary="Keeps the zeros that the model has, prunes nothing and changes no weight.",

@@ -12,6 +12,7 @@ from db.spec.options.binarize import BinarizeFields
 from db.spec.options.calibration import CalibrationFields
 from db.spec.options.evaluation import EvaluationFields
 from db.spec.options.expect import ExpectFields
+from db.spec.options.experts import ExpertFields
 from db.spec.options.generate import GenerateFields
 from db.spec.options.masks import MaskFields
 from db.spec.options.option import options_of
@@ -43,6 +44,7 @@ class PruneSpec(
     RefineFields,
     MaskFields,
     StepsFields,
+    ExpertFields,
     RemovalFields,
     Basics,
 ):

@@ -13,6 +13,7 @@ from transformers import (
     PhiConfig,
     PretrainedConfig,
     Qwen2Config,
+    Qwen3MoeConfig,
     Starcoder2Config,
 )
 
@@ -20,11 +21,13 @@ from tests.converter import converter_wheel
 from tests.handoffs import convert_folders
 from tests.handoffs.small_models import SIZES, TEXTS, TOKENS, most_likely, save_tokenizer
 from tests.models import random_ids, write_model
+from tests.worker.pruning.experts.cutting import cut
 from tests.worker.pruning.structure.removals import removed, removing
 from worker.benchmark.llama_runtime import LlamaRuntime
 from worker.conversion.errors import ConversionError
 from worker.conversion.loading import check_loads
 from worker.conversion.pinned_converter import unpacked
+from worker.pruning.experts.settings import ExpertSettings
 from worker.pruning.structure.depth import Depth
 from worker.pruning.structure.heads import Heads
 from worker.pruning.structure.neurons import Neurons
@@ -53,6 +56,19 @@ REFUSED = {("qwen2", "heads"), ("starcoder2", "heads"), ("phi", "heads"), ("phi"
 """Results whose shapes are not those that llama.cpp computes: for Phi also of MLPs that are not
 four times as wide as the hidden state."""
 Result = tuple[str, str]
+FEWER_EXPERTS: dict[Result, PretrainedConfig] = {
+    ("mixtral", "experts"): MODELS["mixtral"],
+    ("olmoe", "experts"): MODELS["olmoe"],
+    ("qwen3-moe", "experts"): Qwen3MoeConfig(
+        **SIZES,
+        **EXPERTS,
+        head_dim=16,
+        num_experts=4,
+        moe_intermediate_size=32,
+        norm_topk_prob=True,  # llama.cpp takes no other for this family
+    ),
+}
+ALL = [*RESULTS, *FEWER_EXPERTS]
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +80,12 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[Result, Path]:
         dense = write_model(folder / "dense", MODELS[family])
         recipe = removing(RESULTS[family, method])
         found[family, method] = removed(dense, folder, recipe, random_ids(4, 16)).smaller
-        save_tokenizer(found[family, method])
+    for (family, method), config in FEWER_EXPERTS.items():
+        folder = tmp_path_factory.mktemp(f"{family}-{method}")
+        dense, found[family, method] = write_model(folder / "dense", config), folder / "out"
+        cut(dense, folder / "out", ExpertSettings(0.0, 3), random_ids(4, 16))
+    for folder in found.values():
+        save_tokenizer(folder)
     return found
 
 
@@ -80,7 +101,7 @@ def files(folders: dict[Result, Path]) -> dict[Result, Path]:
     return found
 
 
-@pytest.mark.parametrize("result", RESULTS, ids="-".join)
+@pytest.mark.parametrize("result", ALL, ids="-".join)
 def test_llama_cpp_generates_the_tokens_of_transformers_or_the_file_is_refused(
     folders: dict[Result, Path],
     files: dict[Result, Path],

@@ -110,9 +110,11 @@ def pruned_model(
 
 def _parameters(job: OpenedJob, blocks: Sequence[BlockResult]) -> dict[str, int]:
     """Return the number of the result's parameters, and of those that were removed."""
-    stored = job.meta_model.checkpoint.tensors.values()
+    stored = job.meta_model.checkpoint.tensors
+    numbers = {name: math.prod(tensor.shape) for name, tensor in stored.items()}
     removed = sum(block.parameters_removed for block in blocks)
-    dense = sum(math.prod(tensor.shape) for tensor in stored)
+    removed += sum(numbers[name] for name in job.recipe.left_out(job.meta_model))
+    dense = sum(numbers.values())
     return {"parameters": dense - removed, "parameters_removed": removed}
 
 

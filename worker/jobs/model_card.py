@@ -50,9 +50,7 @@ Pruned {training}:
 
 {steps}
 
-{coverage:.1f} % of the parameters of the decoder blocks were subject to pruning. Embeddings and
-head are unchanged{but}: {untouched}.
-{fallbacks} matrices were pruned in another way than requested; `report.json` lists them.
+{coverage}
 
 **Calibration**: {calibration}.
 
@@ -68,6 +66,12 @@ model = AutoModelForCausalLM.from_pretrained("path/to/this/folder")
 tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")
 ```
 {patterns}"""
+_COVERAGE = """\
+{coverage:.1f} % of the parameters of the decoder blocks were subject to pruning. Embeddings and
+head are unchanged{but}: {untouched}.
+{fallbacks} matrices were pruned in another way than requested; `report.json` lists them."""
+_KEPT = "Each tensor that stays is that of the dense model, bit for bit."
+_KEPT_REFINED = "What stays has the weights of the dense model, but for those that were trained."
 
 _LOADING = """\
 The weights are in the format `pack-quantized` of compressed-tensors. transformers needs the package
@@ -104,10 +108,7 @@ def model_card(report: dict[str, Any]) -> str:
                 *_recovery_steps(report),
             )
         ),
-        coverage=100 * metrics["coverage"],
-        fallbacks=metrics["fallbacks"] or "No",
-        but=_TRAINED_NORMS if _trains_norms(spec) else _UNCHANGED,
-        untouched=_listed(dict.fromkeys(n for b in report["blocks"] for n in b["untouched"])),
+        coverage=_coverage(spec, report),
         calibration=_protocol(report["calibration"]) + _keep_text(report),
         training_text=_training_text(recovery) if recovery else "",
         evaluation=_protocol(report["evaluation"]),
@@ -115,6 +116,19 @@ def model_card(report: dict[str, Any]) -> str:
         warnings="".join(f"**Warning**: {warning}\n\n" for warning in report["warnings"]),
         patterns=pattern_section(metrics["patterns"], is_quantized=spec.quantize is not None)
         + steps_section(metrics),
+    )
+
+
+def _coverage(spec: PruneSpec, report: dict[str, Any]) -> str:
+    """Say what of the model was not changed."""
+    if recipe_of(spec).cuts_blocks:
+        return _KEPT_REFINED if spec.refine else _KEPT
+    metrics = report["metrics"]
+    return _COVERAGE.format(
+        coverage=100 * metrics["coverage"],
+        but=_TRAINED_NORMS if _trains_norms(spec) else _UNCHANGED,
+        untouched=_listed(dict.fromkeys(n for b in report["blocks"] for n in b["untouched"])),
+        fallbacks=metrics["fallbacks"] or "No",
     )
 
 
@@ -189,6 +203,8 @@ def _steps(spec: PruneSpec, environment: dict[str, Any]) -> Iterable[str]:
         yield "mask and weights by `binarize`, [PBS²P](https://arxiv.org/abs/2502.01705)"
     elif recipe.prunes:
         yield from _pruning_steps(spec, recipe)
+    elif recipe.cuts_blocks:
+        yield from _refinement(recipe)
     else:
         done = "pruned or changed" if recipe.stage(Quantizing) is None else "pruned"
         yield f"no weight {done}: method `none` keeps the zeros of the model"
@@ -270,7 +286,8 @@ def _recovery_steps(report: dict[str, Any]) -> Iterable[str]:
 def _keep_text(report: dict[str, Any]) -> str:
     if "keep" not in report:
         return ""
-    return f"; channels that matter on {_protocol(report['keep'])} were spared"
+    what = "experts" if report["spec"]["method"] == MethodName.experts else "channels"
+    return f"; {what} that matter on {_protocol(report['keep'])} were spared"
 
 
 def _before(metrics: dict[str, Any]) -> str:

@@ -36,6 +36,7 @@ KINDS: dict[type[BaseException], ProblemKind] = {
     errors.SkipError: kinds.SKIP,
     errors.AllocationError: kinds.ALLOCATION,
     errors.RatioError: kinds.RATIO,
+    errors.ExpertsError: kinds.EXPERTS,
     errors.SparsityError: kinds.SPARSITY,
     errors.IncrementsError: kinds.INCREMENTS,
     errors.RefinementError: kinds.REFINEMENT,

@@ -24,7 +24,7 @@ from worker.jobs.progress import PACKAGED, JobProgress, JobResult
 from worker.jobs.provenance import Run, write_statement
 from worker.jobs.recipes import last_increment
 from worker.jobs.resources import Resources
-from worker.jobs.result.smaller import whole_folder, write_smaller
+from worker.jobs.result.smaller import whole_folder, write_smaller, write_smaller_config
 from worker.jobs.result.unit_probabilities import write_probabilities
 from worker.jobs.result.weights import written_weights
 from worker.jobs.signature import read_signer, sign_statement
@@ -108,14 +108,15 @@ def _measured(
 
     ``shards`` are the files that the sweep or the recovery has written.
     """
-    pruned = WrittenModel(whole_folder(job, out), shards, blocks)
+    own = write_smaller_config(job, out)
+    config = out if own else job.model.path
+    pruned = WrittenModel(whole_folder(job, out), shards, blocks, config)
     measured = yield from stages.measure(pruned, is_result=False)
-    own: tuple[str, ...] = ()
     if job.recipe.is_cut:
         shards, own = (yield from write_smaller(job, out, blocks, stages.completed)), (CONFIG,)
     own, entry = own + stages.complete(out), stages.config_entry()
     copy_companions(job.model.path, out, job.resources.linked_folders, own=own, quantization=entry)
-    result = WrittenModel(out, shards, blocks)
+    result = WrittenModel(out, shards, blocks, out)
     measured |= yield from stages.measure(result, is_result=True)
     yield JobProgress(Phase.packaging, PACKAGED)
     weights = written_weights(job, blocks, shards)

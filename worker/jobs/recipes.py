@@ -69,7 +69,10 @@ def recipe_at(recipe: Recipe, increment: Increment) -> Recipe:
 
 def recipe_sparing(recipe: Recipe, windows: int) -> Recipe:
     """Return a recipe whose last ``windows`` calibration windows are of a second text."""
-    return replace(recipe, removal=recipe.removal and recipe.removal.sparing(windows))
+    stages = tuple(stage.sparing(windows) for stage in recipe.stages)
+    return replace(
+        recipe, removal=recipe.removal and recipe.removal.sparing(windows), stages=stages
+    )
 
 
 def recipe_starting(recipe: Recipe, start: tuple[float, ...]) -> Recipe:

@@ -109,7 +109,7 @@ def _check_mean(spec: "MaskFields", sparsities: tuple[float, ...]) -> None:
 
 def _is_solved(spec: "MaskFields") -> bool:
     unsolved = {SolverName.none, SolverName.dsnot}
-    repairs = OWN_MASK | (REMOVING - {MethodName.depth})
+    repairs = OWN_MASK | (REMOVING - {MethodName.depth, MethodName.experts})
     return spec.method in repairs or spec.solver not in unsolved
 
 

@@ -6,7 +6,7 @@ from pydantic import Field, StrictBool, StrictFloat, StrictInt
 
 from db.spec.options.basics import Basics, FieldName, SourceName, check_text_field
 from db.spec.options.option import Option, Place, check_fits, check_unused
-from db.spec.pruning.methods import MEASURED, REMOVING, MethodName, SelectionName
+from db.spec.pruning.methods import MEASURED, REMOVING, SELECTIONS, MethodName, SelectionName
 
 _OF_MASKS = ("pattern", "sparsity", "solver", "allocation", "scope")
 """Fields that decide which weights become zero, and how the others make up for them."""
@@ -22,10 +22,7 @@ def _check(spec: "RemovalFields") -> None:
     for name, value in (("search_steps", spec.search_steps), ("search_start", spec.search_start)):
         misfit = value is not None and method is not MethodName.pgp
         check_fits(name, value, (misfit, reason, f"Leave {name} out, or set method to pgp."))
-    misfit = spec.selection is not None and method is not MethodName.neurons
-    reason = f"method {method} selects no channels of MLPs in this way"
-    remedy = "Leave selection out, or set method to neurons."
-    check_fits("selection", spec.selection, (misfit, reason, remedy))
+    _check_selection(spec)
     if method is MethodName.none:
         reason = "method none keeps the zeros that the model has and prunes nothing"
         check_unused(spec, (*_OF_MASKS, *_OF_CHANGES), reason, "prunes")
@@ -38,13 +35,26 @@ def _check(spec: "RemovalFields") -> None:
     check_text_field("keep_text_field", spec.keep_text_field, spec.keep_dataset)
 
 
+def _check_selection(spec: "RemovalFields") -> None:
+    """Check that the method selects in this way what it removes."""
+    own = SELECTIONS.get(spec.method, ())
+    misfit = spec.selection is not None and spec.selection not in own
+    other = next((name for name, ways in SELECTIONS.items() if spec.selection in ways), None)
+    remedy = f"Leave selection out, or set method to {other}."
+    if own:
+        remedy = f"Set selection to {' or '.join(own)}, or leave it out."
+    reason = f"method {spec.method} selects no channels or experts in this way"
+    check_fits("selection", spec.selection, (misfit, reason, remedy))
+
+
 def _check_ratio(spec: "RemovalFields") -> None:
     if spec.method not in REMOVING:
         reason = f"method {spec.method} removes no units or blocks; sparsity is its share of zeros"
         remedy = "Leave ratio out, or name a method that removes units, such as neurons."
         return check_fits("ratio", spec.ratio, (spec.ratio is not None, reason, remedy))
     reason = f"method {spec.method} needs the share of the blocks' parameters to remove"
-    check_fits("ratio", None, (spec.ratio is None, reason, "Set ratio, for example to 0.25."))
+    is_missing = spec.ratio is None and spec.method is not MethodName.experts  # it has a number
+    check_fits("ratio", None, (is_missing, reason, "Set ratio, for example to 0.25."))
     reason = f"method {spec.method} removes whole units or blocks, and ratio says how many"
     return check_unused(spec, (*_OF_MASKS, "skip"), reason, "zeroes weights")
 
@@ -57,13 +67,13 @@ def _check_keep_dataset(spec: "RemovalFields") -> None:
         "keep_dataset",
         spec.keep_dataset,
         (
-            spec.method is not MethodName.neurons,
-            f"method {spec.method} removes no channels that could stay",
-            "Leave keep_dataset out, or set method to neurons.",
+            spec.method not in SELECTIONS,
+            f"method {spec.method} removes no channels or experts that could stay",
+            "Leave keep_dataset out, or set method to neurons or experts.",
         ),
         (
             spec.keep_dataset == spec.dataset,
-            "it is the dataset that all channels are scored on",
+            "it is the dataset that all of them are scored on",
             "Leave keep_dataset out, or name another text.",
         ),
     )
@@ -80,8 +90,8 @@ class RemovalFields(Basics):
         places=dict.fromkeys(("keep_dataset", "keep_text_field"), Place.texts),
         labels={
             "uniform": "Same width in every block",
-            "selection": "Which channels go",
-            "keep_dataset": "Text to spare channels for",
+            "selection": "Which channels or experts go",
+            "keep_dataset": "Text to spare channels or experts for",
             "keep_text_field": "Its text field",
         },
         docs={
@@ -90,7 +100,7 @@ class RemovalFields(Basics):
             "search_steps": "[Steps of pgp](methods/pgp.md).",
             "search_start": "[Starting from an earlier search]"
             "(methods/pgp.md#starting-from-an-earlier-search). Not with `steps`.",
-            "selection": "[Channels of MLPs](methods/neurons.md).",
+            "selection": "[Channels of MLPs](methods/neurons.md), [experts](methods/experts.md).",
             "keep_dataset": "[Smaller models](#smaller-models).",
         },
     )
@@ -100,7 +110,7 @@ class RemovalFields(Basics):
         gt=0,
         lt=1,
         description="Share of the blocks' parameters that the methods `neurons`, `heads`, `depth`, "
-        "`adapt` and `pgp` remove.",
+        "`adapt` and `pgp` remove; or the share of the experts that `experts` removes.",
         examples=[0.25],
     )
     uniform: StrictBool = Field(
@@ -125,12 +135,14 @@ class RemovalFields(Basics):
     selection: SelectionName | None = Field(
         default=None,
         description="With `neurons`, which channels go: those that contribute least (`energy`, the "
-        "default), or those that are least active on the last tokens of prompts (`ptl`).",
+        "default), or those that are least active on the last tokens of prompts (`ptl`). With "
+        "`experts`, which experts go: those that add least to the outputs of their tokens (`reap`, "
+        "the default), or those with the fewest tokens (`frequency`).",
     )
     keep_dataset: SourceName | None = Field(
         default=None,
-        description="With `neurons`, a second calibration text, named as `dataset`: channels that "
-        "matter on it stay, too.",
+        description="With `neurons` and `experts`, a second calibration text, named as `dataset`: "
+        "channels or experts that matter on it stay, too.",
     )
     keep_text_field: FieldName | None = Field(
         default=None,

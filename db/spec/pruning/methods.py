@@ -8,8 +8,9 @@ class MethodName(StrEnum):
     """The method that scores the weights; methods that are also solvers choose the mask themselves.
 
     ``neurons``, ``heads`` and ``depth`` remove channels of MLPs, attention heads and blocks, so
-    that the model gets smaller; ``adapt`` and ``pgp`` remove channels and heads together. ``none``
-    keeps the zeros that the model has and prunes nothing.
+    that the model gets smaller; ``adapt`` and ``pgp`` remove channels and heads together, and
+    ``experts`` removes experts of a mixture. ``none`` keeps the zeros that the model has and prunes
+    nothing.
     """
 
     is_solver: bool
@@ -35,6 +36,7 @@ class MethodName(StrEnum):
     depth = "depth"
     adapt = "adapt"
     pgp = "pgp"
+    experts = "experts"
     none = "none"
 
 
@@ -47,19 +49,36 @@ class SolverName(StrEnum):
 
 
 class SelectionName(StrEnum):
-    """How the method ``neurons`` selects the channels that go.
+    """How a method selects the channels, or the experts, that go.
 
-    ``energy`` removes those that contribute least to the outputs; ``ptl`` those that are least
-    active on the last tokens of prompts, as published with gradual pruning (PTL).
+    Of the method ``neurons``, ``energy`` removes those that contribute least to the outputs;
+    ``ptl`` those that are least active on the last tokens of prompts, as published with gradual
+    pruning (PTL). Of the method ``experts``, ``reap`` removes those that add least to the outputs
+    of the tokens that are routed to them; ``frequency`` those to which the fewest tokens are
+    routed.
     """
 
     energy = "energy"
     ptl = "ptl"
+    reap = "reap"
+    frequency = "frequency"
+
+
+SELECTIONS = {
+    MethodName.neurons: (SelectionName.energy, SelectionName.ptl),
+    MethodName.experts: (SelectionName.reap, SelectionName.frequency),
+}
+"""The selections of the methods that have a choice, the default first."""
 
 
 OWN_MASK = frozenset(name for name in MethodName if name.is_solver)
 """Methods that are solvers and choose the mask themselves."""
 MEASURED = frozenset({MethodName.adapt, MethodName.pgp})
 """Methods that measure the whole model to choose the units that they remove."""
-REMOVING = MEASURED | {MethodName.neurons, MethodName.heads, MethodName.depth}
-"""Methods that remove whole units or blocks, so that the model gets smaller."""
+REMOVING = MEASURED | {
+    MethodName.neurons,
+    MethodName.heads,
+    MethodName.depth,
+    MethodName.experts,
+}
+"""Methods that remove whole units, experts or blocks, so that the model gets smaller."""

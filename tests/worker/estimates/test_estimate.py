@@ -18,7 +18,7 @@ from db.core.session import Sessions
 from db.jobs.estimates import EstimateRepository, TimedJob
 from db.spec.prune_spec import PruneSpec
 from tests.hub import Hub
-from tests.models import FAMILIES, random_ids, write_model
+from tests.models import FAMILIES, MIXTURES, random_ids, write_model
 from tests.worker.sources.builders import byte_tokenizer, jsonl
 from worker.estimates import expected_windows
 from worker.estimates.estimate import estimate
@@ -26,7 +26,12 @@ from worker.estimates.estimator import compute_next
 from worker.estimates.load import Load
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
-from worker.pruning.base.errors import IncrementsError, PatternError
+from worker.pruning.base.errors import (
+    ExpertsError,
+    IncrementsError,
+    PatternError,
+    UnsupportedModelError,
+)
 from worker.settings import WorkerSettings
 
 WINDOWS, TOKENS = 24, 16
@@ -243,6 +248,22 @@ def test_a_request_that_the_model_does_not_allow_is_refused(settings: WorkerSett
         estimate(spec(dataset="local:text.txt", seq_len=128), settings)
     with pytest.raises(PatternError):
         estimate(spec(pattern="5:10"), settings)
+
+
+def test_fewer_experts_are_estimated_and_numbers_that_do_not_fit_refused(
+    folder: Path, settings: WorkerSettings
+) -> None:
+    write_model(folder / "mixture", MIXTURES["mixtral"])
+    fields = {"model": f"local:{folder / 'mixture'}", "method": "experts", "sparsity": 0.0}
+    asked = spec(**fields, experts=3)
+    found, plan = estimate(asked, settings), run(asked, folder)
+    assert found["artifact_bytes"] == plan["artifact_bytes"]
+    assert found["memory"]["scratch_bytes"] == plan["scratch_bytes"] == 0
+    assert "Of 4 experts 3 stay" in found["result_warnings"][0]
+    with pytest.raises(ExpertsError, match="from 2 to 3"):
+        estimate(spec(**fields, experts=4), settings)
+    with pytest.raises(UnsupportedModelError, match="has none"):
+        estimate(spec(method="experts", experts=2, sparsity=0.0), settings)
 
 
 PAGES = '{% for i in range(99999) %}{{ "abcdefghijklmnopqrstuvwxyz" * 400 }}{% endfor %}'

@@ -8,7 +8,7 @@ import pytest
 
 from db.core.states import Phase
 from db.spec.prune_spec import PruneSpec
-from tests.models import random_ids
+from tests.models import MIXTURES, random_ids, write_model
 from tests.worker.evaluation.models import write_model_and_tokenizer
 from tests.worker.jobs.killed_job import run_killed
 from worker.jobs.prune import prune
@@ -30,6 +30,11 @@ JOBS: dict[str, tuple[dict[str, Any], Phase, int]] = {
     "sweep of a rotated model": (ROTATED, Phase.pruning, 2),
     "recovery of rounded weights": (ROTATED | {"recover": RECOVER}, Phase.recovering, 3),
     "binarisation": ({"binarize": True}, Phase.pruning, 2),
+    "removal of experts": (
+        {"model": "mixture", "method": "experts", "ratio": 0.5},
+        Phase.pruning,
+        2,
+    ),
 }
 
 
@@ -37,6 +42,7 @@ JOBS: dict[str, tuple[dict[str, Any], Phase, int]] = {
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("killed")
     write_model_and_tokenizer(folder / "model")
+    write_model(folder / "mixture", MIXTURES["qwen3-moe"])
     rows = (json.dumps({"input_ids": row}) + "\n" for row in random_ids(80, 32, seed=1).tolist())
     (folder / "text.jsonl").write_text("".join(rows))
     return folder
@@ -58,9 +64,10 @@ def test_a_job_killed_in_a_phase_ends_with_the_same_bytes(
     folder: Path, tmp_path: Path, name: str
 ) -> None:
     fields, phase, count = JOBS[name]
-    files = {"model": str(folder / "model"), "dataset": str(folder / "text.jsonl")}
+    model = {"model": str(folder / fields.get("model", "model"))}
     small = {"samples": 8, "eval_samples": 4, "dtype": "float32"}
-    spec = PruneSpec.model_validate(files | small | fields)
+    text = {"dataset": str(folder / "text.jsonl")}
+    spec = PruneSpec.model_validate(small | text | fields | model)
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     for out in (whole, killed):
         out.mkdir()

@@ -4,13 +4,19 @@ from collections.abc import Callable
 
 from db.spec.prune_spec import PruneSpec
 from worker.jobs.options.binarize import binarizing
+from worker.jobs.options.experts import removing_experts
 from worker.jobs.options.quantize import quantizing
 from worker.jobs.options.refine import refining
 from worker.jobs.options.rotate import rotating
 from worker.pruning.sweep.recipe.own_pruning import OwnPruning
 from worker.pruning.sweep.recipe.stage import SweepStage
 
-_STAGES: tuple[Callable[[PruneSpec], SweepStage | None], ...] = (rotating, refining, quantizing)
+_STAGES: tuple[Callable[[PruneSpec], SweepStage | None], ...] = (
+    rotating,
+    removing_experts,
+    refining,
+    quantizing,
+)
 _OWN: tuple[Callable[[PruneSpec], OwnPruning | None], ...] = (binarizing,)
 
 

@@ -26,6 +26,7 @@ def result_warnings(recipe: Recipe, meta_model: MetaModel) -> list[str]:
         meta_model: the model that is pruned.
     """
     sentences = list(_of_quantization(recipe, meta_model))
+    sentences += (text for stage in recipe.stages for text in stage.warnings(meta_model))
     if recipe.removal is None or (reduction := recipe.cut(meta_model)) is None:
         return sentences
     sentences += _of_heads(recipe.removal, meta_model, reduction)

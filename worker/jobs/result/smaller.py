@@ -11,6 +11,7 @@ from worker.pruning.base.generators import mapped
 from worker.pruning.base.names import WHOLE_FOLDER
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.shards import Shard
+from worker.pruning.structure.smaller_config import CONFIG, write_config
 from worker.pruning.structure.smaller_model import SmallerModel
 from worker.pruning.sweep.results import BlockResult
 
@@ -44,6 +45,27 @@ def write_smaller(
     scratch.mkdir(exist_ok=True)
     steps = smaller_model(job, whole, blocks).write(out, scratch, WeightMeasure.of(job))
     return (yield from mapped(steps, lambda _: [JobProgress(Phase.packaging, fraction)]))
+
+
+def write_smaller_config(job: OpenedJob, out: Path) -> tuple[str, ...]:
+    """Write the config of a model whose blocks the sweep has written smaller than they were.
+
+    Args:
+        job: the job.
+        out: the folder with the weights that the sweep has written.
+
+    Returns:
+        The names of the files that were written; none if the sweep has cut no blocks.
+
+    Raises:
+        CheckpointError: the written weights do not have the shapes of the written config.
+    """
+    if not job.recipe.cuts_blocks:
+        return ()
+    model, fields = job.meta_model, job.recipe.fields(job.meta_model)
+    write_config(job.model.path, out, model.model.config, fields)
+    MetaModel.open(out, model.dtype, model.device)
+    return (CONFIG,)
 
 
 def smaller_model(job: OpenedJob, whole: Path, blocks: Sequence[BlockResult]) -> SmallerModel:

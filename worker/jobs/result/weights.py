@@ -73,7 +73,7 @@ class WeightMeasure:
     def of(cls, job: OpenedJob) -> "WeightMeasure":
         """Return what measures the files of a job's result."""
         # What is left of a model from which units were removed is dense, with renumbered blocks.
-        matrices = [] if job.recipe.is_cut else all_matrices(job.meta_model)
+        matrices = [] if _is_smaller(job) else all_matrices(job.meta_model)
         return cls(tuple(matrices), _patterns(job))
 
     def __call__(self, content: FileContent) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def written_weights(
         shards: the files, as a `WeightMeasure` has measured them.
     """
     measures = {name: counts for shard in shards for name, counts in _measured(shard).items()}
-    matrices = [] if job.recipe.is_cut else pruned_matrices(job.meta_model, blocks)
+    matrices = [] if _is_smaller(job) else pruned_matrices(job.meta_model, blocks)
     certificate = Certificate(_patterns(job))
     for matrix in matrices:
         certificate.count(
@@ -111,6 +111,11 @@ def written_weights(
         )
     size = sum(shard.size_bytes for shard in shards)
     return WrittenWeights(matrices, _requested(job), certificate, size)
+
+
+def _is_smaller(job: OpenedJob) -> bool:
+    """Return whether the result's matrices are others than those of the model."""
+    return job.recipe.is_cut or job.recipe.cuts_blocks
 
 
 def _measured(shard: Shard) -> Mapping[str, Any]:

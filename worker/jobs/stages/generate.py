@@ -74,8 +74,9 @@ class GenerateStage(Stage):
         """Have both models continue each prompt; yield progress after each prompt."""
         folder, dtype = self.job.model.path, self.job.meta_model.dtype
         texts: dict[str, list[Continuations]] = {}
-        for number, (name, weights) in enumerate({"dense": folder, "pruned": model.folder}.items()):
-            meta_model = MetaModel.open(folder, dtype, self.job.devices[0], weights=weights)
+        models = {"dense": (folder, folder), "pruned": (model.config, model.folder)}
+        for number, (name, (config, weights)) in enumerate(models.items()):
+            meta_model = MetaModel.open(config, dtype, self.job.devices[0], weights=weights)
             texts[name] = []
             with whole_model(meta_model) as loaded:
                 for ids in self.prompts.values():

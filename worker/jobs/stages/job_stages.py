@@ -9,6 +9,7 @@ from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import PACKAGED, JobProgress
 from worker.jobs.stages.benchmark import BenchmarkStage
 from worker.jobs.stages.binarize import BinarizeStage
+from worker.jobs.stages.experts import ExpertsStage
 from worker.jobs.stages.generate import GenerateStage
 from worker.jobs.stages.quantize import QuantizeStage
 from worker.jobs.stages.rank_answers.ranking import RankAnswersStage
@@ -20,6 +21,7 @@ from worker.pruning.planning.memory_limits import require_whole_model
 STAGES: tuple[type[Stage], ...] = (
     QuantizeStage,
     BinarizeStage,
+    ExpertsStage,
     RotateStage,
     TasksStage,
     RankAnswersStage,

@@ -30,11 +30,13 @@ class WrittenModel:
         folder: the folder of its weights.
         shards: their files, whose digests identify them.
         blocks: the results of its blocks.
+        config: the folder of its config.
     """
 
     folder: Path
     shards: Sequence[Shard]
     blocks: Sequence[BlockResult]
+    config: Path
 
 
 class Stage:

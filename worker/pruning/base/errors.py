@@ -69,6 +69,12 @@ class RatioError(PruningError):
         self.effect, self.nearest = effect, nearest
 
 
+class ExpertsError(PruningError):
+    """So many experts cannot stay in each layer."""
+
+    field = "experts"
+
+
 class SparsityError(PruningError):
     """The sparsity is so low that no weight would be dropped."""
 

@@ -43,10 +43,11 @@ class MetaModel:
         checkpoint: Checkpoint,
         dtype: torch.dtype,
         device: torch.device,
+        weights: Weights | None = None,
     ) -> None:
         self.model, self.checkpoint = model, checkpoint
         self.dtype, self.device = dtype, device
-        self.weights = Weights(model, checkpoint)
+        self.weights = Weights(model, checkpoint) if weights is None else weights
         self.prefix, self.blocks = find_blocks(model)
 
     @classmethod
@@ -82,11 +83,7 @@ class MetaModel:
         except Exception as error:  # a family's code may raise anything for an invalid config
             raise _invalid_config(folder, error) from error
         check_is_causal(model)
-        if slices_are_faster():
-            use_sliced_attention(model)
-        model.eval().requires_grad_(False)
-        model.config.use_cache = False
-        _fill_computed_buffers(model, device)
+        _prepare(model, device)
         checkpoint = Checkpoint.open(weights).dequantized() if weights else Checkpoint.open(folder)
         return cls(model, checkpoint, dtype, device)
 
@@ -97,6 +94,14 @@ class MetaModel:
         """
         checkpoint = Checkpoint.open(folder).dequantized()
         return MetaModel(self.model, checkpoint, self.dtype, self.device)
+
+    def described(self, config: PretrainedConfig) -> "MetaModel":
+        """Return the model that another config describes, of which no weights are stored yet."""
+        model = build_model(config, self.dtype)
+        _prepare(model, self.device)
+        checkpoint = Checkpoint({})
+        weights = Weights.of_part(model, checkpoint)
+        return MetaModel(model, checkpoint, self.dtype, self.device, weights)
 
     def block_name(self, index: int) -> str:
         """Return the dotted name of one block."""
@@ -260,6 +265,15 @@ def build_model(config: PretrainedConfig, dtype: torch.dtype) -> PreTrainedModel
             # One expert after the other, so that the inputs of each can be observed.
             experts_implementation="eager",
         )
+
+
+def _prepare(model: PreTrainedModel, device: torch.device) -> None:
+    """Prepare a model for the forward passes of its blocks."""
+    if slices_are_faster():
+        use_sliced_attention(model)
+    model.eval().requires_grad_(False)
+    model.config.use_cache = False
+    _fill_computed_buffers(model, device)
 
 
 def check_is_decoder(config: PretrainedConfig) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.conversion_mapping import get_model_conversion_mapping
 from transformers.core_model_loading import (
+    PrefixChange,
     Transpose,
     WeightConverter,
     WeightRenaming,
@@ -28,15 +29,26 @@ class Weights:
     source's layout.
     """
 
-    def __init__(self, model: PreTrainedModel, checkpoint: Checkpoint) -> None:
+    def __init__(
+        self, model: PreTrainedModel, checkpoint: Checkpoint, *, is_whole: bool = True
+    ) -> None:
         self._model = model
         self._checkpoint = checkpoint
         self._plain: dict[str, str] = {}  # parameter -> stored tensor
         self._joined: dict[str, tuple[WeightConverter, list[tuple[str, str]]]] = {}
+        # Stored tensors that are joined, by their names without a prefix that loading removes:
+        # transformers does not restore the prefix.
+        self._prefixed: dict[str, str] = {}
         self._resolve(get_model_conversion_mapping(model))
         self._tie()
-        self._check_complete()
+        if is_whole:
+            self._check_complete()
         self._check_shapes()
+
+    @classmethod
+    def of_part(cls, model: PreTrainedModel, checkpoint: Checkpoint) -> "Weights":
+        """Return the weights of a checkpoint that need not have all parameters of the model."""
+        return cls(model, checkpoint, is_whole=False)
 
     def sources(self, prefix: str) -> list[str]:
         """Return the names of stored tensors that parameters under ``prefix`` are read from."""
@@ -77,6 +89,12 @@ class Weights:
         inside = {source for prefix in prefixes for source in self.sources(prefix)}
         return [name for name in self._checkpoint.tensors if name not in inside]
 
+    def unused(self) -> list[str]:
+        """Return the names of stored tensors that no parameter is read from."""
+        plain, joined = self.sources_of(lambda _: True)
+        used = {*plain, *joined}
+        return [name for name in self._checkpoint.tensors if name not in used]
+
     def stored_name(self, parameter: str) -> str | None:
         """Return the name of the tensor that is loaded unchanged as this parameter.
 
@@ -111,7 +129,8 @@ class Weights:
         }
         joined = {name: value for name, value in parameters.items() if name not in self._plain}
         if joined:
-            plain |= revert_weight_conversion(self._model, joined)
+            stored = revert_weight_conversion(self._model, joined)
+            plain |= {self._prefixed.get(name, name): value for name, value in stored.items()}
         return plain
 
     def _resolve(self, mapping: list[WeightRenaming | WeightConverter]) -> None:
@@ -122,6 +141,7 @@ class Weights:
         renamings = [entry for entry in mapping if isinstance(entry, WeightRenaming)]
         converters = [entry for entry in mapping if isinstance(entry, WeightConverter)]
         by_pattern = {pattern: c for c in converters for pattern in c.source_patterns}
+        prefixes = [entry for entry in renamings if isinstance(entry, PrefixChange)]
         parameters, prefix = self._model.state_dict(), self._model.base_model_prefix
         for source in sorted(self._checkpoint.tensors, key=_natural):
             name, pattern = rename_source_key(source, renamings, converters, prefix, parameters)
@@ -135,6 +155,8 @@ class Weights:
                 self._joined.setdefault(name, (by_pattern[pattern], []))[1].append(
                     (source, pattern)
                 )
+                if prefixes:
+                    self._prefixed[rename_source_key(source, prefixes, [])[0]] = source
 
     def _tie(self) -> None:
         """Resolve tied parameters as transformers does.

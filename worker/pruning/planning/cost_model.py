@@ -44,7 +44,7 @@ class _CostModel:
         cost = self.forward(block, work.seq_len) * self._calibration_tokens
         measured = work.evaluation_tokens + work.dense_tokens
         cost += self.forward(block, work.measured_seq_len) * measured
-        for layer in block.layers:
+        for layer in block.layers if work.measures_layers else ():
             cost += self._statistics(layer) + self._pruning(layer)
         cost += sum((stage.cost(index, block, self) for stage in work.stages), Cost())
         cost += self._gradients(block) + self._measuring(block)

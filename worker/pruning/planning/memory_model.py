@@ -47,7 +47,7 @@ class _MemoryModel:
         self.shape, self.windows, self._setting = shape, work, setting
         self._size = ITEM_BYTES[work.dtype]
         tokens = work.calibration_tokens + work.evaluation_tokens
-        self._batch = min(setting.batch(work.longest), tokens)  # tokens
+        self.batch_tokens = min(setting.batch(work.longest), tokens)
 
     def phases(self) -> dict[str, PhaseMemory]:
         phases = {"embedding": self._embed()}
@@ -95,7 +95,7 @@ class _MemoryModel:
     def _streams(self) -> int:
         """Return the bytes that hidden states between two blocks take in the host's memory."""
         tokens = self.windows.stream_tokens
-        tokens = min(tokens, self._batch) if self._setting.spills else tokens
+        tokens = min(tokens, self.batch_tokens) if self._setting.spills else tokens
         return tokens * self.shape.hidden * self._size
 
     def _embed(self) -> PhaseMemory:
@@ -140,7 +140,7 @@ class _MemoryModel:
         fused = self._setting.propagation == "fused"
         # Dense batches wait for both propagations until the last layer has its moments.
         waiting = (fused + self.windows.corrects) * self._states(block)
-        waiting *= self.windows.calibrates_blocks
+        waiting *= self.windows.calibrates_blocks and self.windows.measures_layers
         dense_copy = block.parameters.numbers * self._size * self.windows.corrects
         running = waiting + dense_copy + max(self.forward(), self._layers(block))
         weights = sum(layer.weights for layer in block.layers)
@@ -208,7 +208,7 @@ class _MemoryModel:
         At its peak, a gated MLP holds three states as wide as the MLP; attention holds eight states
         of the hidden size.
         """
-        tokens = self._batch if tokens is None else tokens
+        tokens = self.batch_tokens if tokens is None else tokens
         hidden, widest = self.shape.hidden, self.shape.widest
         features = max(3 * widest, 8 * hidden) + 3 * hidden
         between = 2 + self.shape.scored_heads * (
@@ -246,7 +246,7 @@ class _MemoryModel:
         """
         numbers = 0.0  # per token
         for features in states:
-            is_small = self._batch * features * self._size < _RETURNED_BYTES
+            is_small = self.batch_tokens * features * self._size < _RETURNED_BYTES
             numbers += features * (_FRAGMENTATION if is_small else 1)
         return round(self.windows.calibration_tokens * numbers * self._size)
 

@@ -51,6 +51,10 @@ class MemoryParts(Protocol):
     def windows(self) -> Windows:
         """The windows."""
 
+    @property
+    def batch_tokens(self) -> int:
+        """Number of tokens in a batch."""
+
     def block_phase(self, block: BlockShape, running: int, norms: int = 0) -> PhaseMemory:
         """Return the peak memory of a phase that handles one block at a time.
 

@@ -31,6 +31,7 @@ class Workload(Windows):
         repairs_units: whether the layers that read units are repaired as some are removed.
         calibrates_blocks: whether the calibration windows run through the blocks as these are
             pruned or changed.
+        measures_layers: whether the inputs of layers are measured, for which batches wait.
         own: what prunes layers in place of a method and a solver; None for nothing.
         measuring: how units are measured before the sweep; None if they are not.
         stages: what the stages of the sweep add, in their order.
@@ -47,6 +48,7 @@ class Workload(Windows):
     evaluation_seq_len: int | None = None
     repairs_units: bool = False
     calibrates_blocks: bool = True
+    measures_layers: bool = True
     own: LayerWork | None = None
     measuring: UnitMeasuring | None = None
     stages: tuple[StageWork, ...] = ()

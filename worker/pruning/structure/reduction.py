@@ -10,6 +10,7 @@ from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.structure.smaller_config import Fields
 
 Removal = TypeVar("Removal", bound=Hashable)
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -27,15 +28,14 @@ class Reduction:
     parameters_removed: int
 
 
-Reduce = Callable[[Removal, MetaModel], Reduction]
-
-
-def once_per_model(reduce: Reduce[Removal]) -> Reduce[Removal]:
+def once_per_model(
+    reduce: Callable[[Removal, MetaModel], R],
+) -> Callable[[Removal, MetaModel], R]:
     """Keep the reduction of each model: to check a config, the smaller model is built."""
-    known = WeakKeyDictionary[MetaModel, dict[Removal, Reduction]]()
+    known = WeakKeyDictionary[MetaModel, dict[Removal, R]]()
 
     @wraps(reduce)
-    def reduced(removal: Removal, meta_model: MetaModel) -> Reduction:
+    def reduced(removal: Removal, meta_model: MetaModel) -> R:
         of_model = known.setdefault(meta_model, {})
         if removal not in of_model:
             of_model[removal] = reduce(removal, meta_model)

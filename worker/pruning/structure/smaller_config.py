@@ -73,11 +73,34 @@ def write_config(source: Path, out: Path, config: PretrainedConfig, fields: Fiel
     """
     written = json.loads((source / CONFIG).read_text("utf-8"))
     decoder = config.get_text_config()
-    parts = (written[name] for name in config.sub_configs if getattr(config, name) is decoder)
-    part = next(parts, written)
-    part |= {decoder.attribute_map.get(name, name): value for name, value in fields.items()}
+    part = _decoder_part(written, config, decoder)
+    for name, value in fields.items():
+        part |= dict.fromkeys(_written_names(name, decoder.attribute_map, part), value)
     (out / CONFIG).write_text(json.dumps(written, indent=2) + "\n", "utf-8")
     fsync(out / CONFIG)
+
+
+def _decoder_part(
+    written: dict[str, Any], config: PretrainedConfig, decoder: PretrainedConfig
+) -> dict[str, Any]:
+    """Return the part of a written config that describes the decoder."""
+    names = [name for name in config.sub_configs if getattr(config, name) is decoder]
+    if not names and written.get("model_type") != decoder.model_type:
+        # transformers builds the decoder of a larger model from the config of the decoder alone.
+        parts = ((name, value) for name, value in written.items() if isinstance(value, dict))
+        names = [name for name, value in parts if value.get("model_type") == decoder.model_type]
+        names += [name for name in ("text_config",) if name in written]
+    part: dict[str, Any] = written[names[0]] if names else written
+    return part
+
+
+def _written_names(
+    name: str, attribute_map: Mapping[str, str], part: Mapping[str, Any]
+) -> list[str]:
+    """Return under which names a config has a field; its first name if it has none of them."""
+    own = attribute_map.get(name, name)
+    names = [own, *(alias for alias, target in attribute_map.items() if target == own)]
+    return [alias for alias in names if alias in part] or [own]
 
 
 def _difference(expected: Mapping[str, tuple[int, ...]], block: nn.Module) -> str | None:

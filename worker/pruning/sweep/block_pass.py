@@ -118,6 +118,10 @@ class BlockPass:
         """Prune a block; replace its inputs by its outputs if no stage follows."""
         dense = partial(self._dense_block, pruned.index, pruned.streams.dense_calibration)
         collector, layers = pruner.collector(dense), self._layers(pruned.block, pruned.index)
+        if not layers and self._recipe.cuts_blocks:
+            if not self._stages:
+                pruned.advance()
+            return
         pruned.change_layers(layers, collector, pruner.prune_layer, advances=not self._stages)
 
     def _layers(self, block: nn.Module, index: int) -> list[LinearLayer]:

@@ -39,16 +39,20 @@ class BlockPruners:
     def pruner(
         self,
         index: int,
-        pattern: BlockPattern,
+        pattern: BlockPattern | None,
         stored: dict[str, Tensor],
         gradients: GradientNorms | None,
         dense: Mapping[str, Tensor] | None = None,
-    ) -> LayerPruner[Any]:
+    ) -> LayerPruner[Any] | None:
         """Return the pruner of one block, whose stored parameters it will change in place.
+
+        Without a pattern the whole block is removed, and there is none.
 
         ``dense`` are the parameters of the dense block, if those in ``stored`` are of an earlier
         increment and a correction takes both.
         """
+        if pattern is None:
+            return None
         model, recipe = self.meta_model, self.recipe
         name, config = model.block_name(index), model.config
         if recipe.removal is not None and self.reduction is not None:

@@ -4,8 +4,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from torch import Tensor
-
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.sweep.layer_pruner import LayerPruner
 from worker.pruning.sweep.measurement.measurements import BlockDecision
@@ -17,9 +15,9 @@ def block_result(
     meta_model: MetaModel,
     index: int,
     decision: BlockDecision,
-    stored: Mapping[str, Tensor],
     pruner: LayerPruner[Any] | None,
     stages: Sequence[StageResult],
+    dense_numbers: int,
     *,
     output_error: float | None,
     prune_seconds: float,
@@ -30,9 +28,9 @@ def block_result(
         meta_model: the model.
         index: index of the block.
         decision: what was decided about the block before the first block was pruned.
-        stored: the block's parameters.
         pruner: pruned the block's layers; None if the whole block was removed.
         stages: what the stages have done to it.
+        dense_numbers: how many parameters it had before anything was removed.
         output_error, prune_seconds: as in `BlockResult`.
     """
     sizes = pruner.sizes() if pruner else {}
@@ -47,7 +45,7 @@ def block_result(
         output_error=output_error,
         prune_seconds=prune_seconds,
         removed=tuple(pruner.removed) if pruner else (),
-        parameters_removed=sum(map(Tensor.numel, stored.values())) - sum(sizes.values()),
+        parameters_removed=dense_numbers - sum(sizes.values()),
         distance=decision.distance,
         is_dropped=decision.pattern is None,
         **{name: value for stage in stages for name, value in stage.fields.items()},

@@ -104,6 +104,7 @@ def workload(
         evaluation_seq_len=None if measured == seq_len else measured,
         repairs_units=recipe.repairs_units,
         calibrates_blocks=not drops or any(stage.passes for stage in stages),
+        measures_layers=not recipe.cuts_blocks,
         own=recipe.own,
         measuring=removal.measuring(meta_model, calibration) if removal else None,
         stages=stages,
@@ -121,7 +122,9 @@ def _measured(recipe: Recipe) -> str | None:
 
 def _block(meta_model: MetaModel, recipe: Recipe, index: int) -> BlockShape:
     prefix = f"{meta_model.block_name(index)}."
-    layers = recipe.layers(meta_model, index, meta_model.blocks[index])
+    # What is cut needs no inputs of layers, but the costs of a forward are those of layers.
+    of_block = recipe.kept_layers if recipe.cuts_blocks else recipe.layers
+    layers = of_block(meta_model, index, meta_model.blocks[index])
     return BlockShape(
         _part(meta_model, lambda name: name.startswith(prefix)),
         layer_shapes(layers, routed_to(meta_model)),

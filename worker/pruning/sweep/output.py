@@ -20,19 +20,27 @@ class ModelOutput:
         out: an existing folder for the shards and their index.
         scratch: a folder on the same file system, for shards that are not complete.
         measure: measures each shard while its tensors are in memory; None to measure nothing.
+        left_out: names of stored tensors that are not copied.
 
     Attributes:
         weights: the model's weights, with those that were copied read from the shards.
     """
 
     def __init__(
-        self, meta_model: MetaModel, out: Path, scratch: Path, measure: Measure | None = None
+        self,
+        meta_model: MetaModel,
+        out: Path,
+        scratch: Path,
+        measure: Measure | None = None,
+        left_out: Collection[str] = (),
     ) -> None:
         self._meta_model, self._out, self._scratch = meta_model, out, scratch
         self.weights = meta_model.weights
         self._blocks = len(meta_model.blocks)
         inside = [f"{meta_model.block_name(index)}." for index in range(self._blocks)]
-        self._rest = copy_groups(meta_model.checkpoint, meta_model.weights.sources_outside(inside))
+        outside = meta_model.weights.sources_outside(inside)
+        rest = [name for name in outside if name not in set(left_out)]
+        self._rest = copy_groups(meta_model.checkpoint, rest)
         self._shards = ShardWriter(out, self._blocks + len(self._rest), measure)
 
     @property
@@ -40,15 +48,22 @@ class ModelOutput:
         """All shards written so far, including those of an earlier run, in order of their names."""
         return self._shards.written
 
-    def resume(self, shards: list[Shard]) -> Weights:
+    def resume(self, shards: list[Shard], smaller: MetaModel | None = None) -> Weights:
         """Add the shards of finished blocks to the output.
 
+        Args:
+            shards: the shards.
+            smaller: the smaller model, if blocks were cut before they were written.
+
         Returns:
-            The model's weights, with those of the finished blocks read from the shards.
+            The weights of the finished blocks, read from the shards; and, if these have the shapes
+            of the dense model, those of the others.
         """
         if not shards:
             return self._meta_model.weights
         written = self._shards.continue_from(shards).dequantized()
+        if smaller is not None:
+            return Weights.of_part(smaller.model, written)
         return Weights(self._meta_model.model, self._meta_model.checkpoint.overlaid(written))
 
     def write_block(

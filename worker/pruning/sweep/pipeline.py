@@ -4,9 +4,10 @@ from collections.abc import Generator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from worker.pruning.base.generators import of_type
 from worker.pruning.base.memory import (
@@ -31,16 +32,19 @@ from worker.pruning.sweep.batches import CalibrationBatches, split_batches
 from worker.pruning.sweep.block_pass import BlockPass
 from worker.pruning.sweep.block_pruners import BlockPruners
 from worker.pruning.sweep.block_result import block_result
+from worker.pruning.sweep.cut_blocks import CutBlocks
 from worker.pruning.sweep.dense_blocks import DenseBlocks
 from worker.pruning.sweep.evaluation import Evaluation
 from worker.pruning.sweep.fingerprint import fingerprint
 from worker.pruning.sweep.job_shapes import plan_pruning
+from worker.pruning.sweep.layer_pruner import LayerPruner
 from worker.pruning.sweep.measurement.measurement_cache import MeasurementCache
 from worker.pruning.sweep.measurement.measurements import BlockDecision, Measurements
 from worker.pruning.sweep.output import ModelOutput
 from worker.pruning.sweep.progress import Progress
 from worker.pruning.sweep.recipe.check import check_recipe
 from worker.pruning.sweep.recipe.recipe import Recipe
+from worker.pruning.sweep.recipe.stage import StageResult
 from worker.pruning.sweep.removal.first_check import check_removal
 from worker.pruning.sweep.replay import replay
 from worker.pruning.sweep.results import BlockResult, PruningResult, UnitProgress
@@ -125,10 +129,12 @@ class ModelPruner:
         self._pruners = BlockPruners(meta_model, recipe, reduction, batches.second_text)
         measured = split_batches(evaluation, setting)
         self._evaluation = Evaluation(meta_model, inputs, measured, token_loss, ranks, known_losses)
-        self._output = ModelOutput(meta_model, out, self._progress.folder, measure)
+        folders, left_out = (out, self._progress.folder), recipe.left_out(meta_model)
+        self._output = ModelOutput(meta_model, *folders, measure, left_out)
         is_fused = setting.propagation == "fused"
         run = Calibration(meta_model, inputs, ranks, calibration, is_fused)
         self._pass = BlockPass(run, recipe)
+        self._cuts = CutBlocks.of(recipe, run, batches.second_text, self._seconds)
         self._dense_blocks = DenseBlocks(self._dense, inputs, recipe, self._pass, self._seconds)
 
     @property
@@ -170,14 +176,15 @@ class ModelPruner:
                 decisions = self._measurements.decisions(streams.calibration, new_folder)
                 gradients = self._measurements.gradients(self._calibration, new_folder)
                 self._seconds.add(self._progress.seconds)  # of an earlier run
-                written = self._output.resume(self._progress.shards)
+                written = self._output.resume(self._progress.shards, self._cuts.smaller)
             measured = self._progress.is_measured("window_losses")
             known = self._total if measured else self._progress.restore_streams(streams.named())
             for index, decision in enumerate(decisions):
                 if index >= self._progress.finished:
                     yield from self._prune_block(index, decision, streams, gradients)
                 elif index >= known:
-                    replay(self._dense, self._block_inputs, written, index, streams)
+                    models = (self._dense, self._cuts.model)
+                    replay(*models, self._block_inputs, written, index, streams)
                 if index >= known:
                     self._progress.save_streams(index + 1, streams.named())
                 yield self._progress.result(index)
@@ -235,26 +242,43 @@ class ModelPruner:
             stored = self._meta_model.read_block(index)
             if index + 1 < self._total:
                 self._meta_model.read_ahead(index + 1)
-        dropped = pattern is None
+        dropped, numbers = pattern is None, sum(map(Tensor.numel, stored.values()))
         dense = self._dense_blocks.run_stored(index, streams, is_dropped=dropped)
-        pruner = None
-        if pattern:
-            pruner = self._pruners.pruner(index, pattern, stored, gradients, dense)
         with self._meta_model.loaded_block(index, stored) as block:
+            cut = self._cuts.cut(block, index, stored, streams)
             self._dense_blocks.run_unpruned(block, index, streams, is_dropped=dropped)
-            steps = self._pass.run(block, index, stored, streams, pruner)
-            stages = yield from self._seconds.each("prune", steps)
-            with self._seconds("evaluate"):
-                self._block_inputs.advance(block, index, streams.evaluation)
-                error = self._evaluation.output_error(streams)
+            if cut is None:
+                pruner = self._pruners.pruner(index, pattern, stored, gradients, dense)
+                stages, error = yield from self._run(block, index, stored, streams, pruner)
+        if cut is not None:
+            stored = cut.parameters
+            with self._cuts.model.loaded_block(index, stored) as block:
+                pruner = self._pruners.pruner(index, pattern, stored, gradients)
+                stages, error = yield from self._run(block, index, stored, streams, pruner)
+            stages = [cut.result, *stages]
         with self._seconds("prune"):
             packed = {name: value for stage in stages for name, value in stage.packed.items()}
             write = partial(self._output.write_block, index, stored, packed)
             shard = self._ranks.run_on_main(write)
         seconds = self._seconds.seconds["prune"] - before
-        parts = (self._meta_model, index, decision, stored, pruner, stages)
+        parts = (self._meta_model, index, decision, pruner, stages, numbers)
         result = block_result(*parts, output_error=error, prune_seconds=seconds)
         self._progress.record_block(result, shard, self._seconds.seconds)
+
+    def _run(
+        self,
+        block: nn.Module,
+        index: int,
+        stored: dict[str, Tensor],
+        streams: Streams,
+        pruner: LayerPruner[Any] | None,
+    ) -> Generator[StageProgress, None, tuple[list[StageResult], float | None]]:
+        """Prune a loaded block; return what stages have done, and the error of its outputs."""
+        steps = self._pass.run(block, index, stored, streams, pruner)
+        stages = yield from self._seconds.each("prune", steps)
+        with self._seconds("evaluate"):
+            self._block_inputs.advance(block, index, streams.evaluation)
+            return stages, self._evaluation.output_error(streams)
 
     def _result(
         self, dense_losses: tuple[float, ...], pruned_losses: tuple[float, ...]

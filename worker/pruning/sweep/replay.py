@@ -8,6 +8,7 @@ from worker.pruning.model.weights import Weights
 
 def replay(
     meta_model: MetaModel,
+    pruned: MetaModel,
     block_inputs: BlockInputs,
     finished: Weights,
     index: int,
@@ -16,7 +17,8 @@ def replay(
     """Run the streams through a finished block, bit for bit as the run that pruned it did.
 
     Args:
-        meta_model: the dense model, whose modules the finished blocks are run in, too.
+        meta_model: the dense model.
+        pruned: the model whose modules the finished blocks are run in.
         block_inputs: calls the model's blocks.
         finished: the model's weights, in which the finished blocks are pruned.
         index: index of the block.
@@ -26,6 +28,6 @@ def replay(
         with meta_model.loaded_block(index, meta_model.read_block(index)) as block:
             for states in (streams.dense_calibration, streams.dense_evaluation):
                 block_inputs.advance(block, index, states)
-    with meta_model.loaded_block(index, meta_model.read_block(index, finished)) as block:
+    with pruned.loaded_block(index, pruned.read_block(index, finished)) as block:
         for states in (streams.calibration, streams.evaluation):
             block_inputs.advance(block, index, states)

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from worker.pruning.binarization.bits import BitCounts
+from worker.pruning.experts.results import ExpertsResult
 from worker.pruning.model.head_loss import mean_loss
 from worker.pruning.model.shards import Shard
 from worker.pruning.planning.plan import Plan
@@ -172,6 +173,7 @@ class BlockResult:
             tokens; None if it was not measured.
         is_dropped: whether the whole block was removed.
         quantized: the results of its quantised matrices; empty without quantisation.
+        experts: which of its experts stay; None if none were removed.
     """
 
     index: int
@@ -188,6 +190,7 @@ class BlockResult:
     distance: float | None = None
     is_dropped: bool = False
     quantized: tuple[QuantizedLayer, ...] = ()
+    experts: ExpertsResult | None = None
 
     @property
     def zeros(self) -> int:
@@ -218,7 +221,9 @@ class BlockResult:
         refinement = None if refined is None else RefinementResult(**refined)
         removed = tuple(RemovedUnits.from_json(units) for units in fields.get("removed", ()))
         quantized = tuple(QuantizedLayer(**layer) for layer in fields.get("quantized", ()))
-        parsed = {"layers": layers, "refinement": refinement}
+        experts = fields.get("experts")
+        kept = None if experts is None else ExpertsResult.from_json(experts)
+        parsed = {"layers": layers, "refinement": refinement, "experts": kept}
         return cls(**fields | parsed | {"removed": removed, "quantized": quantized})
 
 

@@ -24,11 +24,14 @@ MethodName = Literal[
     "depth",
     "adapt",
     "pgp",
+    "experts",
     "none",
 ]
 SelectionName = Literal[
     "energy",
     "ptl",
+    "reap",
+    "frequency",
 ]
 Scope = Literal[
     "matrix",
@@ -84,6 +87,7 @@ class JobOptions(TypedDict, total=False):
     selection: SelectionName | None
     keep_dataset: str | None
     keep_text_field: str | None
+    experts: int | None
     steps: int | None
     scope: Scope | None
     pattern: str | None

@@ -2558,6 +2558,7 @@ export interface components {
          *         "selection": null,
          *         "keep_dataset": null,
          *         "keep_text_field": null,
+         *         "experts": null,
          *         "steps": null,
          *         "scope": null,
          *         "pattern": null,
@@ -2627,6 +2628,7 @@ export interface components {
          *         "selection": null,
          *         "keep_dataset": null,
          *         "keep_text_field": null,
+         *         "experts": null,
          *         "steps": null,
          *         "scope": null,
          *         "pattern": null,
@@ -3085,7 +3087,7 @@ export interface components {
             method: components["schemas"]["MethodName"];
             /**
              * Ratio
-             * @description Share of the blocks' parameters that the methods `neurons`, `heads`, `depth`, `adapt` and `pgp` remove.
+             * @description Share of the blocks' parameters that the methods `neurons`, `heads`, `depth`, `adapt` and `pgp` remove; or the share of the experts that `experts` removes.
              * @example 0.25
              */
             ratio?: number | null;
@@ -3107,11 +3109,11 @@ export interface components {
              * @example job:job_019a2b3c4d5e7f8091a2b3c4d5e6f708
              */
             search_start?: string | null;
-            /** @description With `neurons`, which channels go: those that contribute least (`energy`, the default), or those that are least active on the last tokens of prompts (`ptl`). */
+            /** @description With `neurons`, which channels go: those that contribute least (`energy`, the default), or those that are least active on the last tokens of prompts (`ptl`). With `experts`, which experts go: those that add least to the outputs of their tokens (`reap`, the default), or those with the fewest tokens (`frequency`). */
             selection?: components["schemas"]["SelectionName"] | null;
             /**
              * Keep Dataset
-             * @description With `neurons`, a second calibration text, named as `dataset`: channels that matter on it stay, too.
+             * @description With `neurons` and `experts`, a second calibration text, named as `dataset`: channels or experts that matter on it stay, too.
              */
             keep_dataset?: string | null;
             /**
@@ -3119,6 +3121,12 @@ export interface components {
              * @description Which field or column of `keep_dataset` holds the text, or the chat messages.
              */
             keep_text_field?: string | null;
+            /**
+             * Experts
+             * @description With method `experts`, how many experts stay in each layer; by default the number that `ratio` leaves, as a multiple of 8 where that is possible.
+             * @example 96
+             */
+            experts?: number | null;
             /**
              * Steps
              * @description Prune in this many steps, each of which continues the one before; the steps of `refine` and the tokens of `recover` are divided among them. One by default.
@@ -3397,6 +3405,7 @@ export interface components {
          *         "selection": null,
          *         "keep_dataset": null,
          *         "keep_text_field": null,
+         *         "experts": null,
          *         "steps": null,
          *         "scope": null,
          *         "pattern": null,
@@ -3721,6 +3730,7 @@ export interface components {
          *             "selection": null,
          *             "keep_dataset": null,
          *             "keep_text_field": null,
+         *             "experts": null,
          *             "steps": null,
          *             "scope": null,
          *             "pattern": null,
@@ -3898,6 +3908,7 @@ export interface components {
          *         "selection": null,
          *         "keep_dataset": null,
          *         "keep_text_field": null,
+         *         "experts": null,
          *         "steps": null,
          *         "scope": null,
          *         "pattern": null,
@@ -4008,6 +4019,7 @@ export interface components {
          *         "selection": null,
          *         "keep_dataset": null,
          *         "keep_text_field": null,
+         *         "experts": null,
          *         "steps": null,
          *         "scope": null,
          *         "pattern": null,
@@ -4262,7 +4274,7 @@ export interface components {
             method: components["schemas"]["MethodName"];
             /**
              * Ratio
-             * @description Share of the blocks' parameters that the methods `neurons`, `heads`, `depth`, `adapt` and `pgp` remove.
+             * @description Share of the blocks' parameters that the methods `neurons`, `heads`, `depth`, `adapt` and `pgp` remove; or the share of the experts that `experts` removes.
              * @example 0.25
              */
             ratio?: number | null;
@@ -4284,11 +4296,11 @@ export interface components {
              * @example job:job_019a2b3c4d5e7f8091a2b3c4d5e6f708
              */
             search_start?: string | null;
-            /** @description With `neurons`, which channels go: those that contribute least (`energy`, the default), or those that are least active on the last tokens of prompts (`ptl`). */
+            /** @description With `neurons`, which channels go: those that contribute least (`energy`, the default), or those that are least active on the last tokens of prompts (`ptl`). With `experts`, which experts go: those that add least to the outputs of their tokens (`reap`, the default), or those with the fewest tokens (`frequency`). */
             selection?: components["schemas"]["SelectionName"] | null;
             /**
              * Keep Dataset
-             * @description With `neurons`, a second calibration text, named as `dataset`: channels that matter on it stay, too.
+             * @description With `neurons` and `experts`, a second calibration text, named as `dataset`: channels or experts that matter on it stay, too.
              */
             keep_dataset?: string | null;
             /**
@@ -4296,6 +4308,12 @@ export interface components {
              * @description Which field or column of `keep_dataset` holds the text, or the chat messages.
              */
             keep_text_field?: string | null;
+            /**
+             * Experts
+             * @description With method `experts`, how many experts stay in each layer; by default the number that `ratio` leaves, as a multiple of 8 where that is possible.
+             * @example 96
+             */
+            experts?: number | null;
             /**
              * Steps
              * @description Prune in this many steps, each of which continues the one before; the steps of `refine` and the tokens of `recover` are divided among them. One by default.
@@ -4852,11 +4870,12 @@ export interface components {
          * @description The method that scores the weights; methods that are also solvers choose the mask themselves.
          *
          *     ``neurons``, ``heads`` and ``depth`` remove channels of MLPs, attention heads and blocks, so
-         *     that the model gets smaller; ``adapt`` and ``pgp`` remove channels and heads together. ``none``
-         *     keeps the zeros that the model has and prunes nothing.
+         *     that the model gets smaller; ``adapt`` and ``pgp`` remove channels and heads together, and
+         *     ``experts`` removes experts of a mixture. ``none`` keeps the zeros that the model has and prunes
+         *     nothing.
          * @enum {string}
          */
-        MethodName: "zpruner" | "magnitude" | "wanda" | "ria" | "gblm" | "sparsegpt" | "admm" | "alps" | "exact" | "neurons" | "heads" | "depth" | "adapt" | "pgp" | "none";
+        MethodName: "zpruner" | "magnitude" | "wanda" | "ria" | "gblm" | "sparsegpt" | "admm" | "alps" | "exact" | "neurons" | "heads" | "depth" | "adapt" | "pgp" | "experts" | "none";
         /**
          * MethodPage
          * @description The methods, solvers, allocations, presets and metrics that a job can name.
@@ -6211,7 +6230,7 @@ export interface components {
             method: components["schemas"]["MethodName"];
             /**
              * Ratio
-             * @description Share of the blocks' parameters that the methods `neurons`, `heads`, `depth`, `adapt` and `pgp` remove.
+             * @description Share of the blocks' parameters that the methods `neurons`, `heads`, `depth`, `adapt` and `pgp` remove; or the share of the experts that `experts` removes.
              * @example 0.25
              */
             ratio?: number | null;
@@ -6233,11 +6252,11 @@ export interface components {
              * @example job:job_019a2b3c4d5e7f8091a2b3c4d5e6f708
              */
             search_start?: string | null;
-            /** @description With `neurons`, which channels go: those that contribute least (`energy`, the default), or those that are least active on the last tokens of prompts (`ptl`). */
+            /** @description With `neurons`, which channels go: those that contribute least (`energy`, the default), or those that are least active on the last tokens of prompts (`ptl`). With `experts`, which experts go: those that add least to the outputs of their tokens (`reap`, the default), or those with the fewest tokens (`frequency`). */
             selection?: components["schemas"]["SelectionName"] | null;
             /**
              * Keep Dataset
-             * @description With `neurons`, a second calibration text, named as `dataset`: channels that matter on it stay, too.
+             * @description With `neurons` and `experts`, a second calibration text, named as `dataset`: channels or experts that matter on it stay, too.
              */
             keep_dataset?: string | null;
             /**
@@ -6245,6 +6264,12 @@ export interface components {
              * @description Which field or column of `keep_dataset` holds the text, or the chat messages.
              */
             keep_text_field?: string | null;
+            /**
+             * Experts
+             * @description With method `experts`, how many experts stay in each layer; by default the number that `ratio` leaves, as a multiple of 8 where that is possible.
+             * @example 96
+             */
+            experts?: number | null;
             /**
              * Steps
              * @description Prune in this many steps, each of which continues the one before; the steps of `refine` and the tokens of `recover` are divided among them. One by default.
@@ -6960,13 +6985,16 @@ export interface components {
         };
         /**
          * SelectionName
-         * @description How the method ``neurons`` selects the channels that go.
+         * @description How a method selects the channels, or the experts, that go.
          *
-         *     ``energy`` removes those that contribute least to the outputs; ``ptl`` those that are least
-         *     active on the last tokens of prompts, as published with gradual pruning (PTL).
+         *     Of the method ``neurons``, ``energy`` removes those that contribute least to the outputs;
+         *     ``ptl`` those that are least active on the last tokens of prompts, as published with gradual
+         *     pruning (PTL). Of the method ``experts``, ``reap`` removes those that add least to the outputs
+         *     of the tokens that are routed to them; ``frequency`` those to which the fewest tokens are
+         *     routed.
          * @enum {string}
          */
-        SelectionName: "energy" | "ptl";
+        SelectionName: "energy" | "ptl" | "reap" | "frequency";
         /**
          * Share
          * @description How much of one quota is used; `allowed` is null if there is no limit.
@@ -7132,6 +7160,7 @@ export interface components {
          *             "selection": null,
          *             "keep_dataset": null,
          *             "keep_text_field": null,
+         *             "experts": null,
          *             "steps": null,
          *             "scope": null,
          *             "pattern": null,
@@ -7354,7 +7383,7 @@ export interface components {
             method: components["schemas"]["MethodName"];
             /**
              * Ratio
-             * @description Share of the blocks' parameters that the methods `neurons`, `heads`, `depth`, `adapt` and `pgp` remove.
+             * @description Share of the blocks' parameters that the methods `neurons`, `heads`, `depth`, `adapt` and `pgp` remove; or the share of the experts that `experts` removes.
              * @example 0.25
              */
             ratio?: number | null;
@@ -7376,11 +7405,11 @@ export interface components {
              * @example job:job_019a2b3c4d5e7f8091a2b3c4d5e6f708
              */
             search_start?: string | null;
-            /** @description With `neurons`, which channels go: those that contribute least (`energy`, the default), or those that are least active on the last tokens of prompts (`ptl`). */
+            /** @description With `neurons`, which channels go: those that contribute least (`energy`, the default), or those that are least active on the last tokens of prompts (`ptl`). With `experts`, which experts go: those that add least to the outputs of their tokens (`reap`, the default), or those with the fewest tokens (`frequency`). */
             selection?: components["schemas"]["SelectionName"] | null;
             /**
              * Keep Dataset
-             * @description With `neurons`, a second calibration text, named as `dataset`: channels that matter on it stay, too.
+             * @description With `neurons` and `experts`, a second calibration text, named as `dataset`: channels or experts that matter on it stay, too.
              */
             keep_dataset?: string | null;
             /**
@@ -7388,6 +7417,12 @@ export interface components {
              * @description Which field or column of `keep_dataset` holds the text, or the chat messages.
              */
             keep_text_field?: string | null;
+            /**
+             * Experts
+             * @description With method `experts`, how many experts stay in each layer; by default the number that `ratio` leaves, as a multiple of 8 where that is possible.
+             * @example 96
+             */
+            experts?: number | null;
             /**
              * Steps
              * @description Prune in this many steps, each of which continues the one before; the steps of `refine` and the tokens of `recover` are divided among them. One by default.
@@ -8041,6 +8076,7 @@ export interface components {
          *           "selection": null,
          *           "keep_dataset": null,
          *           "keep_text_field": null,
+         *           "experts": null,
          *           "steps": null,
          *           "scope": null,
          *           "pattern": null,
@@ -10254,6 +10290,7 @@ export interface operations {
                      *         "selection": null,
                      *         "keep_dataset": null,
                      *         "keep_text_field": null,
+                     *         "experts": null,
                      *         "steps": null,
                      *         "scope": null,
                      *         "pattern": null,
@@ -10390,6 +10427,7 @@ export interface operations {
                      *             "selection": null,
                      *             "keep_dataset": null,
                      *             "keep_text_field": null,
+                     *             "experts": null,
                      *             "steps": null,
                      *             "scope": null,
                      *             "pattern": null,

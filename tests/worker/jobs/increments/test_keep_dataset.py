@@ -67,7 +67,7 @@ def test_the_second_text_changes_what_goes_and_is_named_wherever_a_text_is(folde
     ("fields", "field", "reason"),
     [
         ({"method": "heads"}, "keep_dataset", "method heads removes no channels"),
-        ({"dataset": "c4"}, "keep_dataset", "it is the dataset that all channels are scored on"),
+        ({"dataset": "c4"}, "keep_dataset", "it is the dataset that all of them are scored on"),
         ({"keep_dataset": None, "expect": {"keep": "1f"}}, "expect", "the job has no keep text"),
         ({"keep_text_field": "content"}, "keep_text_field", "is built in"),
         (

@@ -13,7 +13,7 @@ from worker.jobs.stages.job_stages import STAGES, JobStages
 from worker.jobs.stages.stage import SHORT, Measured, Stage, WrittenModel
 from worker.pruning.base.generators import run_to_end
 
-MODEL = WrittenModel(Path(), (), ())
+MODEL = WrittenModel(Path(), (), (), Path())
 
 
 class Timed(Stage):

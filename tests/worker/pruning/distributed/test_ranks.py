@@ -9,7 +9,7 @@ from typing import TypeVar
 import pytest
 import torch
 
-from tests.models import FAMILIES, random_ids, write_model
+from tests.models import FAMILIES, MIXTURES, random_ids, write_model
 from tests.worker.pruning.calibration.experts import Experts, Halver
 from worker.evaluation.perplexity import token_loss
 from worker.pruning.base.stage_progress import StageProgress
@@ -17,6 +17,7 @@ from worker.pruning.calibration.block_calibration import BlockCalibration
 from worker.pruning.calibration.collectors import InputCollector
 from worker.pruning.distributed.launcher import launch
 from worker.pruning.distributed.ranks import SINGLE_PROCESS, Ranks
+from worker.pruning.experts.settings import ExpertSettings
 from worker.pruning.methods.allocation import OwlAllocation
 from worker.pruning.methods.matrix_allocation import MatrixAllocation
 from worker.pruning.methods.patterns import Unstructured
@@ -31,6 +32,7 @@ from worker.pruning.structure.depth import Depth
 from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.structure.measures import Adapt, Pgp
 from worker.pruning.structure.neurons import Neurons
+from worker.pruning.sweep.experts.removing import RemovingExperts
 from worker.pruning.sweep.pipeline import ModelPruner, SweepStep
 from worker.pruning.sweep.quantization.quantizing import Quantizing
 from worker.pruning.sweep.recipe.recipe import Recipe
@@ -76,6 +78,11 @@ RECIPES = {
     ),
     "quantized": Recipe(get_scorer("wanda"), HALF, stages=(Quantizing(Quantization(4)),)),
 }
+EXPERTS = RemovingExperts(ExpertSettings(0.5))
+OF_MIXTURES = {
+    "experts": Recipe(None, Unstructured(0.0), stages=(EXPERTS,)),
+    "experts-spared": Recipe(None, Unstructured(0.0), stages=(replace(EXPERTS, second=BATCH + 8),)),
+}
 
 
 @dataclass(frozen=True)
@@ -86,10 +93,14 @@ class Case:
     recipe: Recipe
     windows: int
     evaluated: int
+    model: str = "dense"
 
 
 # Five batches for two ranks, the last not full. In the idle cases there is one: rank 0 has none.
 CASES = [Case(name, recipe, 4 * BATCH + 22, 2 * BATCH) for name, recipe in RECIPES.items()]
+CASES += [
+    Case(name, recipe, 4 * BATCH + 22, 2 * BATCH, "mixture") for name, recipe in OF_MIXTURES.items()
+]
 CASES += [
     Case("idle", RECIPES["fused"], BATCH, 3),
     Case("idle-solver-reference", RECIPES["solver-reference"], BATCH, 3),
@@ -98,12 +109,12 @@ Step = tuple[str, BlockResult | PruningResult]
 
 
 def sweep_all(
-    dense: Path, root: Path, ranks: Ranks, device: torch.device
+    models: Path, root: Path, ranks: Ranks, device: torch.device
 ) -> Generator[Step, None, None]:
     """Yield the reports of all blocks and then the result, for each case, with the case's name."""
     for case in CASES:
         windows = random_ids(case.windows, 16, seed=1), random_ids(case.evaluated, 16, seed=2)
-        meta_model = MetaModel.open(dense, torch.float32, device)
+        meta_model = MetaModel.open(models / case.model, torch.float32, device)
         out = root / case.name
         steps = ModelPruner(meta_model, case.recipe, *windows, out, token_loss, ranks=ranks).run()
         while True:
@@ -127,12 +138,13 @@ class Swept:
 def every(tmp_path_factory: pytest.TempPathFactory, forked_ranks: None) -> dict[str, Swept]:
     """Sweep all cases at once: starting two processes takes longer than a sweep."""
     root = tmp_path_factory.mktemp("ranks")
-    dense = write_model(root / "dense", FAMILIES["llama"])
+    write_model(root / "dense", FAMILIES["llama"])
+    write_model(root / "mixture", MIXTURES["qwen3-moe"])
     for case in CASES:
         (root / "one" / case.name).mkdir(parents=True)
         (root / "two" / case.name).mkdir(parents=True)
-    one = list(sweep_all(dense, root / "one", SINGLE_PROCESS, CPU))
-    two = list(launch(partial(sweep_all, dense, root / "two"), (CPU, CPU)))
+    one = list(sweep_all(root, root / "one", SINGLE_PROCESS, CPU))
+    two = list(launch(partial(sweep_all, root, root / "two"), (CPU, CPU)))
     return {
         case.name: Swept(
             (root / "one" / case.name, root / "two" / case.name),
@@ -165,6 +177,15 @@ def test_two_ranks_report_the_counts_of_one(swept: Swept) -> None:
     assert [report.is_dropped for report in one] == [report.is_dropped for report in two]
     layers = [(report, layer) for report in two for layer in report.layers]
     assert all(layer.tokens and (layer.zeros or report.removed) for report, layer in layers)
+
+
+def test_two_ranks_score_the_experts_as_one(swept: Swept) -> None:
+    pairs = [(one.experts, two.experts) for one, two in zip(*swept.reports, strict=True)]
+    for one, two in pairs:
+        if one is not None and two is not None:
+            assert two.scores == pytest.approx(one.scores, rel=1e-6)
+            assert two.gate_removed == pytest.approx(one.gate_removed)
+            assert replace(two, scores=one.scores, gate_removed=one.gate_removed) == one
 
 
 def counts(report: BlockResult) -> list[LayerResult]:

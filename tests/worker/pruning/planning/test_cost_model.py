@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
-from transformers import LlamaConfig
+from transformers import LlamaConfig, Qwen3MoeConfig
 
 from tests.models import MIXTURES, VOCABULARY, random_ids, write_model
 from tests.worker.pruning.planning.shapes import AMPLE, WORK, llama, rounding, training
@@ -17,9 +17,11 @@ from worker.pruning.base.shapes import ModelShape
 from worker.pruning.base.speed import Speed
 from worker.pruning.binarization.binarizing import Binarizing
 from worker.pruning.binarization.settings import Binarization
+from worker.pruning.experts.settings import ExpertSettings
 from worker.pruning.methods.allocation import OwlAllocation
 from worker.pruning.methods.patterns import NofM, Unstructured
 from worker.pruning.methods.registry import get_scorer, get_solver
+from worker.pruning.model.checkpoint import Checkpoint
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.cost_model import sweep_cost
 from worker.pruning.planning.plan import plan
@@ -31,6 +33,7 @@ from worker.pruning.structure.heads import Heads
 from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.structure.measures import Adapt, LastTokens, Pgp, UnitMeasuring
 from worker.pruning.structure.neurons import Neurons
+from worker.pruning.sweep.experts.removing import RemovingExperts
 from worker.pruning.sweep.job_shapes import model_shape, workload
 from worker.pruning.sweep.pipeline import ModelPruner
 from worker.pruning.sweep.quantization.quantizing import Quantizing
@@ -219,6 +222,36 @@ def test_predicted_matrix_products_are_those_that_torch_counts(
     predicted = sweep_cost(model_shape(meta_model, recipe), work, sweep.plan.setting)
     total = predicted.forward_matmul + predicted.fp32_matmul + predicted.gram_matmul
     assert total == pytest.approx(products.operations, rel=0.1)
+
+
+def test_the_predicted_products_of_removing_experts_are_those_that_torch_counts(
+    tmp_path: Path,
+) -> None:
+    config = Qwen3MoeConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=128,
+        moe_intermediate_size=352,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        head_dim=32,
+        num_experts=8,
+        num_experts_per_tok=2,
+    )
+    folder = write_model(tmp_path / "dense", config)
+    meta_model = MetaModel.open(folder, torch.float32, torch.device("cpu"))
+    recipe = Recipe(None, NONE, stages=(RemovingExperts(ExpertSettings(0.5)),))
+    ids, evaluation = random_ids(16, 64), random_ids(4, 96)
+    (tmp_path / "out").mkdir()
+    sweep = ModelPruner(meta_model, recipe, ids, evaluation, tmp_path / "out", token_loss)
+    with Products() as products:
+        list(sweep.run())
+    work = workload(meta_model, recipe, ids, evaluation)
+    predicted = sweep_cost(model_shape(meta_model, recipe), work, sweep.plan.setting)
+    assert predicted.forward_matmul == pytest.approx(products.operations, rel=0.1)
+    written = Checkpoint.open(tmp_path / "out")
+    assert sweep.plan.artifact_bytes == written.size_bytes(written.tensors)
+    assert not sweep.plan.scratch_bytes
 
 
 def test_an_expert_is_assumed_to_get_its_share_of_the_tokens(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from worker.evaluation.perplexity import token_loss
 from worker.pruning.base.durable_files import sha256
 from worker.pruning.binarization.binarizing import Binarizing
 from worker.pruning.binarization.settings import Binarization
+from worker.pruning.experts.settings import ExpertSettings
 from worker.pruning.methods.allocation import OwlAllocation
 from worker.pruning.methods.matrix_allocation import MatrixAllocation
 from worker.pruning.methods.patterns import Unstructured
@@ -24,6 +25,7 @@ from worker.pruning.structure.depth import Depth
 from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.structure.measures import Adapt, Pgp
 from worker.pruning.structure.neurons import Neurons
+from worker.pruning.sweep.experts.removing import RemovingExperts
 from worker.pruning.sweep.pipeline import ModelPruner
 from worker.pruning.sweep.quantization.quantizing import Quantizing
 from worker.pruning.sweep.recipe.recipe import Recipe
@@ -53,6 +55,11 @@ QUANTIZED = replace(HALF, stages=(Quantizing(Quantization(4)),))
 REFINED_QUANTIZED = replace(
     REFINED, stages=(*REFINED.stages, Quantizing(Quantization(8, 8, "minmax")))
 )
+REMOVED = RemovingExperts(ExpertSettings(0.5))
+EXPERTS = Recipe(None, Unstructured(0.0), stages=(REMOVED,))
+OF_DENSE = replace(REMOVED, settings=ExpertSettings(0.0, 4, from_dense=True))
+EXPERTS_OF_DENSE = replace(EXPERTS, stages=(OF_DENSE,))
+EXPERTS_REFINED = replace(EXPERTS, correction=0.3, stages=(REMOVED, *REFINED.stages))
 BITS = Binarization(4, 2, 6, 16, 0.1)
 BINARIZED = Recipe(None, BITS.pattern, own=Binarizing(BITS))
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.models import FAMILIES, RECURRENT, write_model
+from tests.models import FAMILIES, MIXTURES, RECURRENT, write_model
 from tests.worker.processes import run_until_killed
 from tests.worker.pruning.sweep.resuming import (
     ADAPT,
@@ -20,6 +20,9 @@ from tests.worker.pruning.sweep.resuming import (
     CORRECTED,
     DEPTH,
     EVALUATION,
+    EXPERTS,
+    EXPERTS_OF_DENSE,
+    EXPERTS_REFINED,
     HALF,
     IN_PLACE,
     MATRIX,
@@ -95,6 +98,28 @@ def test_a_run_killed_between_blocks_resumes_with_the_same_bytes_and_results(
         open_sweep(dense, out, recipe), out, lambda i: copy_state(out, tmp_path / str(i))
     )
     for index in killed_after:
+        left = tmp_path / str(index)
+        again = open_sweep(dense, left, recipe)
+        assert again.resumed_from_block == index + 1
+        assert without_timing(finish(again, left)) == without_timing(undisturbed)
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        pytest.param(EXPERTS, id="experts"),
+        pytest.param(EXPERTS_OF_DENSE, id="scored in the dense model"),
+        pytest.param(EXPERTS_REFINED, id="refined"),
+    ],
+)
+def test_a_run_that_cuts_blocks_resumes_with_the_same_bytes_and_results(
+    tmp_path: Path, recipe: Recipe
+) -> None:
+    dense, out = write_model(tmp_path / "dense", MIXTURES["qwen3-moe"]), tmp_path / "out"
+    undisturbed = finish(
+        open_sweep(dense, out, recipe), out, lambda i: copy_state(out, tmp_path / str(i))
+    )
+    for index in EACH:
         left = tmp_path / str(index)
         again = open_sweep(dense, left, recipe)
         assert again.resumed_from_block == index + 1

@@ -100,7 +100,7 @@ class RankAnswersStage(Stage):
         first = yield from self._ranking(dense, job.resources.baselines, {}, start, middle)
         # The files of a resumed job may be written again, so only their content identifies them.
         content = {"weights": {shard.name: shard.sha256 for shard in model.shards}}
-        pruned = MetaModel.open(folder, dtype, device, weights=model.folder)
+        pruned = MetaModel.open(model.config, dtype, device, weights=model.folder)
         second = yield from self._ranking(pruned, scratch, content, middle, end)
         measured = MeasuredRanking(first, second, middle_block(len(dense.blocks)), self._digest)
         log.info("ranking of answers: %s", measured.metrics()["ranking"])

@@ -64,7 +64,9 @@ class ZeroShotTasks(Stage):
         content = {"weights": {shard.name: shard.sha256 for shard in model.shards}}
         models = (
             _Model(MetaModel.open(folder, dtype, device), job.resources.baselines, {}),
-            _Model(MetaModel.open(folder, dtype, device, weights=model.folder), scratch, content),
+            _Model(
+                MetaModel.open(model.config, dtype, device, weights=model.folder), scratch, content
+            ),
         )
         share, comparisons = (end - start) / max(1, len(self.tasks)), {}
         for number, (name, task) in enumerate(self.tasks.items()):

@@ -60,7 +60,7 @@ def check_globs(globs: Sequence[str], meta_model: MetaModel) -> None:
 
 def _check_layers(recipe: Recipe, layers: Sequence[tuple[str, LinearLayer]]) -> None:
     """Check that there are layers, each with the name of its block, and that the pattern fits."""
-    if not layers and recipe.removal is None:
+    if not layers and recipe.removal is None and not recipe.cuts_blocks:
         raise SkipError(f"skip {', '.join(recipe.skip)} leaves no layer to prune", "skip fewer")
     pattern = recipe.pattern
     if isinstance(pattern, NofM):

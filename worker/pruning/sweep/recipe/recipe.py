@@ -1,5 +1,6 @@
 """A recipe: how a model is pruned."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal, TypeVar
@@ -7,6 +8,7 @@ from typing import Any, Literal, TypeVar
 from torch import nn
 
 from worker.pruning.base.increments import AT_ONCE, Increment
+from worker.pruning.calibration.calibrated_block import Calibration
 from worker.pruning.methods.allocation import BlockSparsities, MeasuredAllocation
 from worker.pruning.methods.patterns import BlockPattern, Pattern
 from worker.pruning.methods.scorers import Scorer
@@ -27,8 +29,9 @@ from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.workload import Propagation
 from worker.pruning.structure.reduction import Reduction
 from worker.pruning.structure.removal import Removal
+from worker.pruning.structure.smaller_config import Fields
 from worker.pruning.sweep.recipe.own_pruning import OwnPruning
-from worker.pruning.sweep.recipe.stage import StagedModel, SweepStage
+from worker.pruning.sweep.recipe.stage import BlockCutter, StagedModel, SweepStage
 
 S = TypeVar("S", bound=SweepStage)
 Allocation = Literal["uniform"] | BlockSparsities | MeasuredAllocation
@@ -117,6 +120,11 @@ class Recipe:
         return self.removal is not None and not self.removal.is_in_place
 
     @property
+    def cuts_blocks(self) -> bool:
+        """Whether blocks become smaller as the sweep reaches them, and are written like that."""
+        return any(stage.cuts for stage in self.stages)
+
+    @property
     def repairing(self) -> Repairing | None:
         """How the layers that read units are repaired; None if they are not."""
         if not self.repairs_units:
@@ -127,7 +135,8 @@ class Recipe:
     @property
     def spared_windows(self) -> int:
         """How many of the calibration windows, the last ones, are of a second text."""
-        return 0 if self.removal is None else self.removal.spared_windows
+        removed = 0 if self.removal is None else self.removal.spared_windows
+        return max((removed, *(stage.spared_windows for stage in self.stages)))
 
     @property
     def is_corrected(self) -> bool:
@@ -138,7 +147,8 @@ class Recipe:
     def follows_dense(self) -> bool:
         """Whether the calibration windows run through the dense model too, for any purpose."""
         follows = any(stage.follows_dense for stage in self.stages)
-        return self.is_corrected or (follows and self.correction > 0)
+        reads = any(stage.reads_dense for stage in self.stages)
+        return self.is_corrected or reads or (follows and self.correction > 0)
 
     @property
     def measures_blocks(self) -> bool:
@@ -176,6 +186,8 @@ class Recipe:
             index: index of the block.
             block: the block of the model, or a copy of it.
         """
+        if self.cuts_blocks and not self.prunes:
+            return []
         if self.removal is not None:
             return [units.reader for units in self.removal.units(block, meta_model.config)]
         return self.kept_layers(meta_model, index, block)
@@ -199,6 +211,15 @@ class Recipe:
         """Return how much smaller the result will be; None if it keeps the model's shapes."""
         return self.reduction(meta_model) if self.is_cut else None
 
+    def fields(self, meta_model: MetaModel) -> Fields:
+        """Return the fields of the decoder's config that the stages change."""
+        changes = (stage.fields(meta_model) for stage in self.stages)
+        return {name: value for own in changes for name, value in own.items()}
+
+    def left_out(self, meta_model: MetaModel) -> tuple[str, ...]:
+        """Return the names of stored tensors outside the blocks that the result does not have."""
+        return tuple(name for stage in self.stages for name in stage.left_out(meta_model))
+
     def all_layers(self, meta_model: MetaModel) -> list[tuple[str, LinearLayer]]:
         """Return the layers of all blocks, as `layers` does, each with the name of its block."""
         return [
@@ -210,6 +231,15 @@ class Recipe:
     def staged(self, meta_model: MetaModel) -> StagedModel:
         """Return the model as the stages see it."""
         return StagedModel(meta_model, self.kept_layers, self.correction)
+
+    def cutter(self, calibration: Calibration, second_text: Collection[int]) -> BlockCutter | None:
+        """Return what makes blocks smaller as the sweep reaches them; None if nothing does.
+
+        ``second_text`` are the indices of this rank's batches of a second text.
+        """
+        model = self.staged(calibration.meta_model)
+        cutters = (stage.cutter(model, calibration, second_text) for stage in self.stages)
+        return next((cutter for cutter in cutters if cutter is not None), None)
 
     def stage(self, kind: type[S]) -> S | None:
         """Return the recipe's stage of this kind; None if it has none."""

@@ -1,11 +1,11 @@
 """The interface of a stage: one option of a sweep."""
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
-from torch import nn
+from torch import Tensor, nn
 
 from worker.pruning.base.increments import Increment
 from worker.pruning.base.stage_progress import StageProgress
@@ -13,7 +13,9 @@ from worker.pruning.calibration.calibrated_block import CalibratedBlock, Calibra
 from worker.pruning.model.linear_layers import LinearLayer
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.packed_weights import QuantizedMatrix
+from worker.pruning.model.streams import Streams
 from worker.pruning.planning.stage_work import StageWork
+from worker.pruning.structure.smaller_config import Fields
 
 
 class BlockLayers(NamedTuple):
@@ -84,6 +86,42 @@ class BlockStage:
         raise NotImplementedError
 
 
+class SmallerBlock(NamedTuple):
+    """A block that has become smaller.
+
+    Attributes:
+        parameters: its parameters in their stored dtype, by their names in the block.
+        result: what was done.
+    """
+
+    parameters: dict[str, Tensor]
+    result: StageResult
+
+
+class BlockCutter(Protocol):
+    """Makes each block of a sweep smaller before anything else is done to it.
+
+    Attributes:
+        smaller: the smaller model, whose blocks run in place of those that were cut.
+    """
+
+    @property
+    def smaller(self) -> MetaModel:
+        """The smaller model, of which no weights are stored yet."""
+
+    def cut(
+        self, block: nn.Module, index: int, stored: Mapping[str, Tensor], streams: Streams
+    ) -> SmallerBlock:
+        """Cut a block.
+
+        Args:
+            block: the dense block with its weights.
+            index: index of the block.
+            stored: its parameters in their stored dtype, by their names in the block.
+            streams: the inputs of the block, which do not change.
+        """
+
+
 class SweepStage:
     """One option of a sweep: what it asks of a model, what it needs, and what it does to blocks.
 
@@ -92,10 +130,47 @@ class SweepStage:
     Attributes:
         goes_with_removal: whether units may be removed before it.
         follows_dense: whether a correction has it follow the dense model, too.
+        cuts: whether it makes blocks smaller as the sweep reaches them.
     """
 
     goes_with_removal: ClassVar[bool] = True
     follows_dense: ClassVar[bool] = False
+    cuts: ClassVar[bool] = False
+
+    @property
+    def reads_dense(self) -> bool:
+        """Whether it needs the calibration windows in the dense model."""
+        return False
+
+    @property
+    def spared_windows(self) -> int:
+        """How many of the calibration windows, the last ones, are of a second text."""
+        return 0
+
+    def sparing(self, windows: int) -> Self:
+        """Return the stage if the last ``windows`` calibration windows are of a second text."""
+        return self
+
+    def fields(self, meta_model: MetaModel) -> Fields:
+        """Return the fields of the decoder's config that it changes.
+
+        Raises:
+            PruningError: it does not fit the model.
+        """
+        return {}
+
+    def left_out(self, meta_model: MetaModel) -> tuple[str, ...]:
+        """Return the names of stored tensors outside the blocks that the result does not have."""
+        return ()
+
+    def cutter(
+        self, model: StagedModel, calibration: Calibration, second_text: Collection[int]
+    ) -> BlockCutter | None:
+        """Return what makes blocks smaller; None if it does not.
+
+        ``second_text`` are the indices of this rank's batches of a second text.
+        """
+        return None
 
     def at(self, increment: Increment) -> Self:
         """Return the part of the stage that one increment makes."""
@@ -103,6 +178,10 @@ class SweepStage:
 
     def check(self, model: StagedModel) -> None:
         """Raise a `PruningError` if the stage does not fit the model."""
+
+    def warnings(self, meta_model: MetaModel) -> Iterable[str]:
+        """Return sentences about the result, for a model that the stage fits, before any work."""
+        return ()
 
     def work(self, model: StagedModel) -> StageWork:
         """Return what it adds to the memory and the time of the sweep."""

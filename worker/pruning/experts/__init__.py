@@ -1,0 +1,1 @@
+"""Removing experts of a mixture: how they are scored, and the smaller blocks."""

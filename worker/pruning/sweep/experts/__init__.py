@@ -1,0 +1,1 @@
+"""Removing experts during a sweep."""
