@@ -1,9 +1,9 @@
 """Numbers of parameters and of bytes as people write them: ``6B``, ``24 GB``."""
 
 import re
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BeforeValidator, Field, StrictInt
+from pydantic import BeforeValidator, Field, StrictInt, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 _TEXT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*")
@@ -32,12 +32,12 @@ def _reader(units: dict[str, int], examples: str) -> BeforeValidator:
             )
         return round(float(match[1]) * factor)
 
-    return BeforeValidator(read, json_schema_input_type=Any)
+    return BeforeValidator(read)
 
 
-ParameterCount = Annotated[
-    StrictInt, Field(gt=0, le=MOST), _reader(_COUNTS, "'350M', '1.5B' or 1500000000")
-]
-ByteCount = Annotated[
-    StrictInt, Field(gt=0, le=MOST), _reader(_BYTES, "'3.5 GB', '24 GiB' or 3500000000")
-]
+_SCHEMA = WithJsonSchema(
+    {"anyOf": [{"type": "integer", "exclusiveMinimum": 0}, {"type": "string"}]}
+)
+_Number = Annotated[StrictInt, Field(gt=0, le=MOST)]
+ParameterCount = Annotated[_Number, _reader(_COUNTS, "'350M', '1.5B' or 1500000000"), _SCHEMA]
+ByteCount = Annotated[_Number, _reader(_BYTES, "'3.5 GB', '24 GiB' or 3500000000"), _SCHEMA]
