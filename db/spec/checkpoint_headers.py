@@ -13,7 +13,7 @@ from zpruner.files.weight_files import INDEX, WHOLE, weight_map
 
 UNQUANTISED = {"F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL"}
 """The dtypes of weights that are no quantised format."""
-MAX_TENSORS = 20_000
+MAX_TENSORS = 100_000
 MAX_NAME = 1000
 COMPLETE = "Download it again, or name a complete copy."
 _UNQUANTISED = "Name the unquantised model it was made from."

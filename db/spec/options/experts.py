@@ -17,6 +17,12 @@ _NEVER = ("quantize", "rotate", "recover", "steps")
 """Fields that change the weights of the whole model, or divide what is done at once."""
 
 
+_METRICS = (
+    *("experts.experts", "experts.kept", "experts.layers", "experts.gate_removed"),
+    *("experts.gate_removed_max", "experts.unrouted", "experts.unused"),
+)
+
+
 def _check(spec: "ExpertFields") -> None:
     """Check that a job of the method says once how many experts stay, and changes no weight."""
     given, ratio = spec.experts, RemovalFields.of(spec).ratio
@@ -54,11 +60,7 @@ class ExpertFields(Basics):
     OPTION: ClassVar = Option(
         check=_check,
         amounts=("experts",),
-        metrics_of_values={
-            "experts.kept": ("method", "experts"),
-            "experts.gate_removed": ("method", "experts"),
-            "experts.unrouted": ("method", "experts"),
-        },
+        metrics_of_values=dict.fromkeys(_METRICS, ("method", MethodName.experts.value)),
         planned=("experts",),  # only the opened model shows how many experts it has
         result=ResultPart(
             "experts",

@@ -44,7 +44,7 @@ def _check_selection(spec: "RemovalFields") -> None:
     remedy = f"Leave selection out, or set method to {other}."
     if own:
         remedy = f"Set selection to {' or '.join(own)}, or leave it out."
-    reason = f"method {spec.method} does not select in this way what it removes"
+    reason = f"method {spec.method} selects no channels or experts in this way"
     check_fits("selection", spec.selection, (misfit, reason, remedy))
 
 

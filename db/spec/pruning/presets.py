@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from db.spec.pruning.methods import REMOVING
+from db.spec.pruning.methods import REMOVING, MethodName
 
 
 class PresetName(StrEnum):
@@ -28,16 +28,21 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 PRESET_FIELDS = frozenset(name for fields in PRESETS.values() for name in fields)
 NOT_WITH_PATTERN = ("allocation",)
 """A pattern N:M fixes the sparsity of every block, so a preset's allocation is left out then."""
+NOT_WITH_EXPERTS = ("recover",)
+"""Experts are removed from models that a recovery, which holds them as a whole, is not made for."""
 
 
 def resolve_preset(fields: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a request's fields, with those fields of its preset that the request does not set.
 
     If no sparsity can be spread over the blocks, the fields in `NOT_WITH_PATTERN` are not added:
-    the request has a pattern, or its method removes units.
+    the request has a pattern, or its method removes units. Neither are those in `NOT_WITH_EXPERTS`
+    if it removes experts.
     """
     preset = PRESETS.get(str(fields.get("preset")), {})
     spreads = str(fields.get("method")) not in REMOVING  # it may be no text: not checked yet
     spreads = spreads and fields.get("pattern") is None and fields.get("ratio") is None
     unfit = () if spreads else NOT_WITH_PATTERN
+    if fields.get("method") == MethodName.experts:
+        unfit = (*unfit, *NOT_WITH_EXPERTS)
     return {name: value for name, value in preset.items() if name not in unfit} | dict(fields)

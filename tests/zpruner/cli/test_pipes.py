@@ -154,6 +154,7 @@ def test_a_sweep_varies_each_field_that_the_service_can_vary(live: Live) -> None
         "rotate": ("null", [None]),
         "binarize": ("null", [None]),
         "ratio": ("null", [None]),
+        "experts": ("null", [None]),
         "steps": ("2", [2]),
         "preset": ("best", ["best"]),
         "propagation": ("fused", ["fused"]),

@@ -32,6 +32,7 @@ from worker.pruning.sweep.batches import CalibrationBatches, split_batches
 from worker.pruning.sweep.block_pass import BlockPass
 from worker.pruning.sweep.block_pruners import BlockPruners
 from worker.pruning.sweep.block_result import block_result
+from worker.pruning.sweep.cut_blocks import CutBlocks
 from worker.pruning.sweep.dense_blocks import DenseBlocks
 from worker.pruning.sweep.evaluation import Evaluation
 from worker.pruning.sweep.fingerprint import fingerprint
@@ -43,7 +44,7 @@ from worker.pruning.sweep.output import ModelOutput
 from worker.pruning.sweep.progress import Progress
 from worker.pruning.sweep.recipe.check import check_recipe
 from worker.pruning.sweep.recipe.recipe import Recipe
-from worker.pruning.sweep.recipe.stage import SmallerBlock, StageResult
+from worker.pruning.sweep.recipe.stage import StageResult
 from worker.pruning.sweep.removal.first_check import check_removal
 from worker.pruning.sweep.replay import replay
 from worker.pruning.sweep.results import BlockResult, PruningResult, UnitProgress
@@ -133,9 +134,7 @@ class ModelPruner:
         is_fused = setting.propagation == "fused"
         run = Calibration(meta_model, inputs, ranks, calibration, is_fused)
         self._pass = BlockPass(run, recipe)
-        self._cutter = recipe.cutter(run, batches.second_text or ())
-        # Its modules run the pruned blocks, and the names of its tensors are those of the model.
-        self._smaller = meta_model if self._cutter is None else self._cutter.smaller
+        self._cuts = CutBlocks.of(recipe, run, batches.second_text, self._seconds)
         self._dense_blocks = DenseBlocks(self._dense, inputs, recipe, self._pass, self._seconds)
 
     @property
@@ -177,15 +176,14 @@ class ModelPruner:
                 decisions = self._measurements.decisions(streams.calibration, new_folder)
                 gradients = self._measurements.gradients(self._calibration, new_folder)
                 self._seconds.add(self._progress.seconds)  # of an earlier run
-                smaller = None if self._cutter is None else self._smaller
-                written = self._output.resume(self._progress.shards, smaller)
+                written = self._output.resume(self._progress.shards, self._cuts.smaller)
             measured = self._progress.is_measured("window_losses")
             known = self._total if measured else self._progress.restore_streams(streams.named())
             for index, decision in enumerate(decisions):
                 if index >= self._progress.finished:
                     yield from self._prune_block(index, decision, streams, gradients)
                 elif index >= known:
-                    models = (self._dense, self._smaller)
+                    models = (self._dense, self._cuts.model)
                     replay(*models, self._block_inputs, written, index, streams)
                 if index >= known:
                     self._progress.save_streams(index + 1, streams.named())
@@ -247,14 +245,14 @@ class ModelPruner:
         dropped, numbers = pattern is None, sum(map(Tensor.numel, stored.values()))
         dense = self._dense_blocks.run_stored(index, streams, is_dropped=dropped)
         with self._meta_model.loaded_block(index, stored) as block:
-            cut = self._cut(block, index, stored, streams)
+            cut = self._cuts.cut(block, index, stored, streams)
             self._dense_blocks.run_unpruned(block, index, streams, is_dropped=dropped)
             if cut is None:
                 pruner = self._pruners.pruner(index, pattern, stored, gradients, dense)
                 stages, error = yield from self._run(block, index, stored, streams, pruner)
         if cut is not None:
             stored = cut.parameters
-            with self._smaller.loaded_block(index, stored) as block:
+            with self._cuts.model.loaded_block(index, stored) as block:
                 pruner = self._pruners.pruner(index, pattern, stored, gradients)
                 stages, error = yield from self._run(block, index, stored, streams, pruner)
             stages = [cut.result, *stages]
@@ -266,14 +264,6 @@ class ModelPruner:
         parts = (self._meta_model, index, decision, pruner, stages, numbers)
         result = block_result(*parts, output_error=error, prune_seconds=seconds)
         self._progress.record_block(result, shard, self._seconds.seconds)
-
-    def _cut(
-        self, block: nn.Module, index: int, stored: dict[str, Tensor], streams: Streams
-    ) -> SmallerBlock | None:
-        if self._cutter is None:
-            return None
-        with self._seconds("prune"):
-            return self._cutter.cut(block, index, stored, streams)
 
     def _run(
         self,

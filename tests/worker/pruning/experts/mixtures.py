@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import torch
+from torch import nn
 from transformers import (
     AutoModelForCausalLM,
     DeepseekV3Config,
@@ -108,3 +109,9 @@ def write_mixture(folder: Path, family: str, seed: int = 0) -> Path:
                 value.mul_(4)
     model.save_pretrained(folder)
     return folder
+
+
+def router_of(mixture: nn.Module) -> nn.Module:
+    """Return the module that the model's own code calls to choose experts."""
+    name = "gate" if hasattr(mixture, "gate") else "router"
+    return mixture.get_submodule(name)

@@ -8,18 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from tests.models import random_ids
-from tests.worker.pruning.experts.mixtures import EXPERTS, MIXTURES, write_mixture
+from tests.worker.pruning.experts.mixtures import EXPERTS, MIXTURES, router_of, write_mixture
 from worker.pruning.base.errors import NotFiniteError, UnsupportedModelError
 from worker.pruning.experts.layers import expert_layer
 from worker.pruning.experts.routed_tokens import RoutedTokens, observed_experts
 from worker.pruning.model.block_inputs import BlockInputs
 from worker.pruning.model.meta_model import MetaModel
-
-
-def router_of(mixture: nn.Module) -> nn.Module:
-    """Return the module that the model's own code calls to choose experts."""
-    name = "gate" if hasattr(mixture, "gate") else "router"
-    return mixture.get_submodule(name)
 
 
 def looped(mixture: nn.Module, experts: nn.Module, hidden: Tensor) -> tuple[Tensor, Tensor]:

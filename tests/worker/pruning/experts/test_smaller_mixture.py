@@ -83,3 +83,4 @@ def test_a_config_says_how_many_experts_a_token_gets() -> None:
     assert Routing.of(ROUTERS["mixtral"]) == Routing(2)
     assert Routing.of(ROUTERS["deepseek-v3-groups"]) == Routing(2, 2, 1)
     assert (Routing(8, 8, 4).fewest, Routing(8, 8, 2).fewest, Routing(8).fewest) == (16, 32, 8)
+    assert Routing(2, 4, 4).fewest == 8  # two of each group are compared

@@ -18,9 +18,9 @@ from tests.worker.pruning.experts.mixtures import (
     MIXTURES,
     SIGMOID,
     SOFTMAX,
+    router_of,
     write_mixture,
 )
-from tests.worker.pruning.experts.test_routed_tokens import router_of
 from tests.worker.pruning.sweeps import CALIBRATION, EVALUATION, tensors
 from worker.pruning.experts.settings import ExpertSettings
 from worker.pruning.model.checkpoint import Checkpoint
@@ -253,3 +253,14 @@ def test_a_head_without_experts_is_copied(tmp_path: Path) -> None:
     save_file(stored | head, dense / "model.safetensors", {"format": "pt"})
     cut(dense, tmp_path / "out", ExpertSettings(0.5))
     assert set(head) < set(tensors(tmp_path / "out"))
+
+
+def test_the_number_is_changed_under_the_name_that_the_config_has(tmp_path: Path) -> None:
+    dense = write_mixture(tmp_path / "dense", "qwen3-moe")
+    path = dense / "config.json"
+    written = json.loads(path.read_text())
+    hub = {name: value for name, value in written.items() if name != "num_local_experts"}
+    path.write_text(json.dumps(hub | {"num_experts": EXPERTS}))
+    cut(dense, tmp_path / "out", ExpertSettings(0.5))
+    after = json.loads((tmp_path / "out" / "config.json").read_text())
+    assert after == hub | {"num_experts": KEPT}
