@@ -103,7 +103,8 @@ class TargetFields(Basics):
         planned=("target",),  # only the opened model shows which sizes are possible
         result=ResultPart(
             "target",
-            facts={"Size asked for": "at most {limit:count}, met with {size:count}"},
+            "Target",
+            {"Size of the result": "{size:count}", "At most": "{limit:count}"},
         ),
         remedies={
             "size": "Write a number, or a text such as '6B' or '24 GB'.",

@@ -30,7 +30,8 @@ class TargetStage(Stage):
 
     def results(self, model: WrittenModel) -> Measured:
         """Return the size of the result beside what it may be."""
-        return Measured({"size": self.size, "limit": self.target.limit}, {"chosen": self.chosen})
+        measured = {"size": self.size, "limit": self.target.limit}
+        return Measured({self.part: measured}, {"chosen": self.chosen})
 
     @staticmethod
     def card(part: Any, measured: Any) -> Iterable[str]:
