@@ -108,6 +108,13 @@ RATIO = GROUP.add(
     "Channels and blocks are removed as a whole, and no number of them is near the ratio; the "
     "detail names the nearest ratio that fits.",
 )
+TARGET = GROUP.add(
+    "target",
+    422,
+    "The target does not fit the model",
+    "The model is not larger, or no number of its units leaves so little; the detail names the "
+    "nearest size that is possible.",
+)
 EXPERTS = GROUP.add(
     "experts",
     422,

@@ -24,6 +24,7 @@ from db.spec.options.refine import RefineFields
 from db.spec.options.removal import RemovalFields
 from db.spec.options.rotate import RotateFields
 from db.spec.options.steps import StepsFields
+from db.spec.options.target import TargetFields
 from db.spec.options.tasks import TaskFields
 from db.spec.pruning.patterns import implied_sparsity
 
@@ -46,6 +47,7 @@ class PruneSpec(
     StepsFields,
     ExpertFields,
     RemovalFields,
+    TargetFields,
     Basics,
 ):
     """One request to prune one model. Only ``model``, ``sparsity`` and ``dataset`` are required."""

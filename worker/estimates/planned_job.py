@@ -14,6 +14,7 @@ from worker.jobs.job_report import plan_json
 from worker.jobs.options.recover import recovery_of
 from worker.jobs.recipes import check_job_recipe, last_increment, recipe_at, recipe_of
 from worker.jobs.result.result_warnings import result_warnings
+from worker.jobs.target.aim import chosen_fields
 from worker.pruning.base.compute import compute_dtype
 from worker.pruning.base.increments import Increment
 from worker.pruning.base.shapes import ModelShape
@@ -141,6 +142,7 @@ def planned_job(
         PruningError: the model cannot be pruned in this way.
     """
     meta_model = MetaModel.open(model.path, compute_dtype(spec.dtype, device), device)
+    spec = spec.model_copy(update=dict(chosen_fields(spec, meta_model)))
     last = last_increment(spec)
     recipe = recipe_at(recipe_of(spec), last)
     check_job_recipe(recipe, spec, meta_model)

@@ -45,7 +45,7 @@ def job_report(
     }
     report = {
         # Where the files are sent is no part of how they were made, and may be private.
-        "spec": job.spec.model_dump(mode="json", exclude={"output"}),
+        "spec": job.requested.model_dump(mode="json", exclude={"output"}),
         "model": {"name": job.model.name, "revision": job.model.revision, **_lineage(job)},
         "metrics": metrics
         | {"reduction": reduction(metrics)}

@@ -84,7 +84,8 @@ is not faster unless the engine has kernels for the format; no engine makes use 
 def model_card(report: dict[str, Any]) -> str:
     """Return the model card of the job with this report."""
     metrics, environment = report["metrics"], report["computed"]
-    spec = PruneSpec.model_validate(report["spec"])
+    chosen = report.get("target", {}).get("chosen", {})
+    spec = PruneSpec.model_validate(report["spec"] | chosen)
     model, recovery = report["model"], report.get("recovery")
     return _TEMPLATE.format(
         base=f"base_model: {model['name']}\n" if model["revision"] else "",

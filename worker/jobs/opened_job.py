@@ -17,6 +17,7 @@ from worker.jobs.recipes import (
 )
 from worker.jobs.resources import Resources
 from worker.jobs.result.unit_probabilities import read_probabilities
+from worker.jobs.target.aim import chosen_fields
 from worker.jobs.windows import JobWindows, windows_of
 from worker.pruning.base.compute import compute_dtype
 from worker.pruning.base.speed import Speed
@@ -35,7 +36,7 @@ class OpenedJob:
     """A job that is ready for its work: its inputs are open and checked.
 
     Attributes:
-        spec: its specification.
+        spec: its specification, with the ratio, or the number of experts, that its target needs.
         model: the dense model's folder.
         meta_model: the dense model. With several devices, each process opens a meta model of its
             own, and no forward pass uses this one.
@@ -71,6 +72,7 @@ class OpenedJob:
         """
         reader = devices[0] if len(devices) == 1 else torch.device("cpu")
         meta_model = MetaModel.open(model.path, compute_dtype(spec.dtype, devices[0]), reader)
+        spec = spec.model_copy(update=dict(chosen_fields(spec, meta_model)))
         recipe = recipe_of(spec)
         check_job_recipe(recipe_at(recipe, last_increment(spec)), spec, meta_model)
         if (start := resources.search_start) is not None:
@@ -83,6 +85,13 @@ class OpenedJob:
         if windows.keep is not None:
             recipe = recipe_sparing(recipe, len(windows.keep.ids))
         return cls(spec, model, meta_model, recipe, recovery, windows, devices, resources)
+
+    @property
+    def requested(self) -> PruneSpec:
+        """The specification as it was submitted."""
+        if self.spec.target is None:
+            return self.spec
+        return self.spec.model_copy(update={"ratio": None, "experts": None})
 
     @property
     def budget_of_a_process(self) -> int | None:

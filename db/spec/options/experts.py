@@ -9,6 +9,7 @@ from db.spec.options.masks import MaskFields
 from db.spec.options.option import Option, check_fits, check_unused
 from db.spec.options.removal import RemovalFields
 from db.spec.options.result_part import ResultPart
+from db.spec.options.target import TargetFields
 from db.spec.pruning.methods import MethodName
 
 _CUT = "method experts writes the model without some experts in one pass, as the only change"
@@ -25,6 +26,7 @@ _METRICS = (
 def _check(spec: "ExpertFields") -> None:
     """Check that a job of the method says once how many experts stay, and changes no weight."""
     given, ratio = spec.experts, RemovalFields.of(spec).ratio
+    target = TargetFields.of(spec).target
     is_method = spec.method is MethodName.experts
     check_fits(
         "experts",
@@ -40,9 +42,14 @@ def _check(spec: "ExpertFields") -> None:
             "Leave experts or ratio out.",
         ),
         (
-            is_method and given is None and ratio is None,
+            given is not None and target is not None,
+            "target says how many experts stay, too",
+            "Leave experts or target out.",
+        ),
+        (
+            is_method and given is None and ratio is None and target is None,
             "method experts needs the number of experts to keep, or the share to remove",
-            "Set experts, for example to 96, or ratio, for example to 0.25.",
+            "Set experts, for example to 96, or ratio, for example to 0.25, or target.",
         ),
     )
     if is_method:

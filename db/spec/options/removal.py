@@ -6,6 +6,7 @@ from pydantic import Field, StrictBool, StrictFloat, StrictInt
 
 from db.spec.options.basics import Basics, FieldName, SourceName, check_text_field
 from db.spec.options.option import Option, Place, check_fits, check_unused
+from db.spec.options.target import TargetFields
 from db.spec.pruning.methods import MEASURED, REMOVING, SELECTIONS, MethodName, SelectionName
 
 _OF_MASKS = ("pattern", "sparsity", "solver", "allocation", "scope")
@@ -52,9 +53,14 @@ def _check_ratio(spec: "RemovalFields") -> None:
         reason = f"method {spec.method} removes no units or blocks; sparsity is its share of zeros"
         remedy = "Leave ratio out, or name a method that removes units, such as neurons."
         return check_fits("ratio", spec.ratio, (spec.ratio is not None, reason, remedy))
+    target = TargetFields.of(spec).target
+    reason = "target says how much is removed, too"
+    twice = spec.ratio is not None and target is not None
+    check_fits("ratio", spec.ratio, (twice, reason, "Leave ratio or target out."))
     reason = f"method {spec.method} needs the share of the blocks' parameters to remove"
-    is_missing = spec.ratio is None and spec.method is not MethodName.experts  # it has a number
-    check_fits("ratio", None, (is_missing, reason, "Set ratio, for example to 0.25."))
+    is_given = target is not None or spec.method is MethodName.experts  # it has a number
+    remedy = "Set ratio, for example to 0.25, or target."
+    check_fits("ratio", None, (spec.ratio is None and not is_given, reason, remedy))
     reason = f"method {spec.method} removes whole units or blocks, and ratio says how many"
     return check_unused(spec, (*_OF_MASKS, "skip"), reason, "zeroes weights")
 

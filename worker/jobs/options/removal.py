@@ -1,6 +1,6 @@
 """The removal of units or blocks that a job asks for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from db.spec.options.masks import Propagation
@@ -20,7 +20,7 @@ from worker.pruning.structure.measures import (
 from worker.pruning.structure.neurons import Neurons
 from worker.pruning.structure.removal import Removal
 
-_REMOVALS: Mapping[str, Callable[[float], Removal]] = {
+_REMOVALS: Mapping[str, type[Neurons] | type[Heads] | type[Depth]] = {
     MethodName.neurons: Neurons,
     MethodName.heads: Heads,
     MethodName.depth: Depth,
@@ -32,10 +32,11 @@ def removal_of(spec: PruneSpec) -> Removal | None:
         return None
     if (measure := _measure(spec)) is not None:
         return MeasuredUnits(spec.ratio, measure, spec.uniform)
+    is_exact = spec.target is not None
     if spec.selection is SelectionName.ptl:
-        return Neurons(spec.ratio, last_tokens=LastTokens())
+        return Neurons(spec.ratio, last_tokens=LastTokens(), is_exact=is_exact)
     remove = _REMOVALS.get(spec.method)
-    return None if remove is None else remove(spec.ratio)
+    return None if remove is None else remove(spec.ratio, is_exact=is_exact)
 
 
 def _measure(spec: PruneSpec) -> Measure | None:

@@ -15,12 +15,14 @@ from worker.jobs.stages.quantize import QuantizeStage
 from worker.jobs.stages.rank_answers.ranking import RankAnswersStage
 from worker.jobs.stages.rotate import RotateStage
 from worker.jobs.stages.stage import Measured, Stage, WrittenModel
+from worker.jobs.stages.target import TargetStage
 from worker.jobs.stages.tasks.loading import TasksStage
 from worker.pruning.planning.memory_limits import require_whole_model
 
 STAGES: tuple[type[Stage], ...] = (
     QuantizeStage,
     BinarizeStage,
+    TargetStage,
     ExpertsStage,
     RotateStage,
     TasksStage,

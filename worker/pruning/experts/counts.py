@@ -41,6 +41,11 @@ def kept_experts(settings: ExpertSettings, count: int, routing: Routing) -> int:
     return kept
 
 
+def possible_counts(count: int, routing: Routing) -> range:
+    """Return the numbers of experts that can stay in each layer, descending."""
+    return range(count - routing.step, routing.fewest - 1, -routing.step)
+
+
 def _check_kept(kept: int, count: int, routing: Routing) -> None:
     fewest, most = routing.fewest, count - routing.step
     span = f"set experts to a number from {fewest} to {most}"

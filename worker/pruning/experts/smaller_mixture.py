@@ -79,20 +79,8 @@ def smaller_mixture(settings: ExpertSettings, meta_model: MetaModel) -> SmallerM
         ExpertsError, RatioError: as `kept_experts`.
     """
     layers = [expert_layer(block) for block in meta_model.blocks]
-    counts = {layer.count for layer in layers if layer is not None}
     kind = meta_model.config.model_type
-    if not counts:
-        raise UnsupportedModelError(
-            f"method experts removes experts, and a model of type {kind!r} has none",
-            "set method to neurons, heads or depth",
-        )
-    if len(counts) > 1:
-        raise UnsupportedModelError(
-            f"its layers have different numbers of experts, {sorted(counts)}, for which a config "
-            "has no field",
-            "choose a method that zeroes weights, such as wanda",
-        )
-    count, routing = counts.pop(), Routing.of(meta_model.config)
+    count, routing = expert_count(layers, kind), Routing.of(meta_model.config)
     kept, heads = kept_experts(settings, count, routing), heads_with_experts(meta_model)
     for fields in _candidates(meta_model, count, kept):
         if (smaller := _described(meta_model, fields)) is None:
@@ -111,6 +99,27 @@ def smaller_mixture(settings: ExpertSettings, meta_model: MetaModel) -> SmallerM
         "which exactly the experts and the rows of the routers become fewer",
         "choose a method that zeroes weights, such as wanda",
     )
+
+
+def expert_count(layers: Sequence[ExpertLayer | None], kind: str) -> int:
+    """Return how many experts each layer of a model of this kind has.
+
+    Raises:
+        UnsupportedModelError: it has none, or different numbers of them.
+    """
+    counts = {layer.count for layer in layers if layer is not None}
+    if not counts:
+        raise UnsupportedModelError(
+            f"method experts removes experts, and a model of type {kind!r} has none",
+            "set method to neurons, heads or depth",
+        )
+    if len(counts) > 1:
+        raise UnsupportedModelError(
+            f"its layers have different numbers of experts, {sorted(counts)}, for which a config "
+            "has no field",
+            "choose a method that zeroes weights, such as wanda",
+        )
+    return counts.pop()
 
 
 def _candidates(meta_model: MetaModel, count: int, kept: int) -> Iterator[Fields]:

@@ -45,7 +45,9 @@ class UnitCounts:
             for units in block
         }
 
-    def removed(self, ratio: float, increment: Increment = AT_ONCE) -> dict[str, int]:
+    def removed(
+        self, ratio: float, increment: Increment = AT_ONCE, *, is_exact: bool = False
+    ) -> dict[str, int]:
         """Return by how much to lower each field, to remove this share of the blocks' parameters.
 
         Widths stay multiples of `MULTIPLES`, of the first that meets the ratio within `TOLERANCE`.
@@ -53,34 +55,49 @@ class UnitCounts:
         Args:
             ratio: the share that is removed after the last increment.
             increment: the increment after which the fields are lowered by the returned numbers.
+            is_exact: whether widths stay multiples of the last one only.
 
         Raises:
             RatioError: no field would be lowered, or a module would lose all its units.
             IncrementsError: an increment would lower no field. It need not lower all: heads may be
                 fewer than increments, some of which then lower the widths of the MLPs alone.
         """
-        for multiple in MULTIPLES[:-1]:
+        for multiple in () if is_exact else MULTIPLES[:-1]:
             steps = [field.step_of(multiple) for field in self._fields]
             with suppress(RatioError, IncrementsError):
                 removed = self._removed_in(steps, ratio, increment)
                 last = self._removed_in(steps, ratio, AT_ONCE)
                 if abs(self.parameters(last) / self._total - ratio) <= TOLERANCE * ratio:
                     return removed
-        steps = [field.step_of(MULTIPLES[-1]) for field in self._fields]
-        return self._removed_in(steps, ratio, increment)
+        return self._removed_in(self._smallest_steps, ratio, increment)
+
+    def ratios(self) -> list[float]:
+        """Return the ratios that `removed` meets exactly, ascending."""
+        kinds = self._kinds(self._smallest_steps)
+        step = min(kind.step_parameters for kind in kinds)
+        most = sum(kind.most_parameters for kind in kinds)
+        return [number * step / self._total for number in range(1, int(most / step) + 1)]
+
+    @property
+    def _smallest_steps(self) -> list[int]:
+        return [field.step_of(MULTIPLES[-1]) for field in self._fields]
+
+    def _kinds(self, steps: Sequence[int]) -> list[Kind]:
+        return [
+            Kind(field.value, self._cost(field), step)
+            for field, step in zip(self._fields, steps, strict=True)
+        ]
 
     def _removed_in(
         self, steps: Sequence[int], ratio: float, increment: Increment
     ) -> dict[str, int]:
         """Return by how much to lower each field, in these steps; raise as `removed`."""
-        pairs = list(zip(self._fields, steps, strict=True))
-        kinds = [Kind(field.value, self._cost(field), step) for field, step in pairs]
-        counts = divided_ratio(ratio, self._total, kinds)
+        counts = divided_ratio(ratio, self._total, self._kinds(steps))
         groups = [count // step for count, step in zip(counts, steps, strict=True)]
         increment.check_divides(max(groups), "groups of units")
         return {
             field.name: step * increment.reached(count)
-            for (field, step), count in zip(pairs, groups, strict=True)
+            for field, step, count in zip(self._fields, steps, groups, strict=True)
         }
 
     def kept(self, removed: Mapping[str, int]) -> tuple[dict[str, int], ...]:

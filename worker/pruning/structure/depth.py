@@ -31,6 +31,26 @@ class Depth(Removal):
         """Return no units: whole blocks are removed, and nothing within the others."""
         return []
 
+    def ratios(self, meta_model: MetaModel) -> Sequence[float]:
+        """Return the ratios that are met exactly, ascending.
+
+        Raises:
+            UnsupportedModelError: blocks have different sizes, and which of them go is known only
+                after they are measured; or none can go.
+        """
+        total = len(meta_model.blocks)
+        most = total - len({block_kind(block) for block in meta_model.blocks})
+        sizes = {sum(value.numel() for value in block.parameters()) for block in meta_model.blocks}
+        if len(sizes) > 1:
+            raise UnsupportedModelError(
+                "its blocks have different sizes, and which of them go is known only after they "
+                "are measured, so that no size can be asked for",
+                "set ratio in place of target, or method to neurons",
+            )
+        if most == 0:
+            raise self._no_block(total)
+        return [number / total for number in range(1, most + 1)]
+
     @once_per_model
     def reduction(self, meta_model: MetaModel) -> Reduction:
         """Return how much smaller the model will be if the last blocks are removed.
@@ -101,12 +121,16 @@ class Depth(Removal):
             self.increment.check_divides(count, "blocks")
             return self.increment.reached(count)
         if most == 0:
-            reason = f"each of the {total} blocks is of another kind, so that none can be removed"
-            if total == 1:
-                reason = "the model has one block, which cannot be removed"
-            raise UnsupportedModelError(reason, "set method to neurons")
+            raise self._no_block(total)
         effect = f"removes {count} of {total} blocks, and from 1 to {most} can be"
         raise RatioError(self.ratio, effect, (most if count else 1) / total)
+
+    @staticmethod
+    def _no_block(total: int) -> UnsupportedModelError:
+        reason = f"each of the {total} blocks is of another kind, so that none can be removed"
+        if total == 1:
+            reason = "the model has one block, which cannot be removed"
+        return UnsupportedModelError(reason, "set method to neurons")
 
 
 def block_kind(block: nn.Module) -> tuple[tuple[str, str], ...]:

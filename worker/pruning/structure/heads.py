@@ -36,6 +36,14 @@ class Heads(Removal):
         """Return the units of a block, some of which are removed."""
         return attention_heads(block, config)
 
+    def ratios(self, meta_model: MetaModel) -> Sequence[float]:
+        """Return the ratios that are met exactly, ascending.
+
+        Raises:
+            UnsupportedModelError: as `reduction`.
+        """
+        return self._counts(meta_model).ratios()
+
     @once_per_model
     def reduction(self, meta_model: MetaModel) -> Reduction:
         """Return how much smaller the model will be.
@@ -46,6 +54,13 @@ class Heads(Removal):
             RatioError: no number of heads is near the ratio.
             IncrementsError: there are fewer heads to remove than increments.
         """
+        counts = self._counts(meta_model)
+        removed = counts.removed(self.ratio, self.increment, is_exact=self.is_exact)
+        fields = fewer_heads(meta_model.config, removed[KEY_HEADS])
+        check_describes(meta_model, fields, counts.smaller_blocks(removed))
+        return Reduction(fields, counts.kept(removed), counts.parameters(removed))
+
+    def _counts(self, meta_model: MetaModel) -> UnitCounts:
         config = meta_model.config
         heads = [attention_heads(block, config) for block in meta_model.blocks]
         if not any(heads) or getattr(config, KEY_HEADS) == 1:
@@ -54,11 +69,7 @@ class Heads(Removal):
                 "removed",
                 "set method to neurons or depth, or to one that zeroes weights, such as wanda",
             )
-        counts = UnitCounts(meta_model, heads, [head_field(meta_model, heads)])
-        removed = counts.removed(self.ratio, self.increment)
-        fields = fewer_heads(config, removed[KEY_HEADS])
-        check_describes(meta_model, fields, counts.smaller_blocks(removed))
-        return Reduction(fields, counts.kept(removed), counts.parameters(removed))
+        return UnitCounts(meta_model, heads, [head_field(meta_model, heads)])
 
 
 def head_field(meta_model: MetaModel, found: Sequence[Sequence[Units]]) -> WidthField:

@@ -1,5 +1,6 @@
 """The removal of MLP channels, the same number from every block."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -42,6 +43,16 @@ class Neurons(Removal):
         """Return the units of a block, some of which are removed."""
         return mlp_channels(block, config)
 
+    def ratios(self, meta_model: MetaModel) -> Sequence[float]:
+        """Return the ratios that are met exactly, ascending.
+
+        Raises:
+            UnsupportedModelError: the model has no MLP channels, or no config describes the smaller
+                model.
+        """
+        channels = channels_of(meta_model)
+        return UnitCounts(meta_model, channels, width_fields(meta_model, channels)).ratios()
+
     @once_per_model
     def reduction(self, meta_model: MetaModel) -> Reduction:
         """Return how much smaller the model will be.
@@ -57,7 +68,7 @@ class Neurons(Removal):
             check_places(channels)
         widths = width_fields(meta_model, channels)
         counts = UnitCounts(meta_model, channels, widths)
-        removed = counts.removed(self.ratio, self.increment)
+        removed = counts.removed(self.ratio, self.increment, is_exact=self.is_exact)
         fields = {
             field.name: field.value - removed[field.name] for field in widths if removed[field.name]
         }

@@ -22,12 +22,15 @@ class Removal:
     Attributes:
         ratio: the share of the blocks' parameters that is removed after the last increment.
         increment: the increment that is made.
+        is_exact: whether the ratio is met as closely as kernels allow, though widths are multiples
+            of less then.
         drops_blocks: whether whole blocks are removed, and nothing within the others.
         measures_units: whether the units of the whole model are measured before the sweep.
     """
 
     ratio: float
     increment: Increment = field(default=AT_ONCE, kw_only=True)
+    is_exact: bool = field(default=False, kw_only=True)
     drops_blocks: ClassVar[bool] = False
     measures_units: ClassVar[bool] = False
 
@@ -60,6 +63,15 @@ class Removal:
 
     def units(self, block: nn.Module, config: PretrainedConfig) -> list[Units]:
         """Return the units of a block, some of which are removed."""
+        raise NotImplementedError
+
+    def ratios(self, meta_model: MetaModel) -> Sequence[float]:
+        """Return the ratios that are met exactly, ascending.
+
+        Raises:
+            UnsupportedModelError: the model has no such units, or what a ratio removes is known
+                only after the units are measured.
+        """
         raise NotImplementedError
 
     def reduction(self, meta_model: MetaModel) -> Reduction:

@@ -2551,6 +2551,7 @@ export interface components {
          *         "model_secret": null,
          *         "preset": null,
          *         "method": "zpruner",
+         *         "target": null,
          *         "ratio": null,
          *         "uniform": true,
          *         "search_steps": null,
@@ -2621,6 +2622,7 @@ export interface components {
          *         "model_secret": null,
          *         "preset": null,
          *         "method": "zpruner",
+         *         "target": null,
          *         "ratio": null,
          *         "uniform": true,
          *         "search_steps": null,
@@ -3086,6 +3088,17 @@ export interface components {
             /** @default zpruner */
             method: components["schemas"]["MethodName"];
             /**
+             * @description The largest size that the result may have, in place of `ratio` or `experts`: as little is removed as meets it.
+             * @example {
+             *       "parameters": "6B"
+             *     }
+             * @example {
+             *       "context": 8192,
+             *       "memory": "24 GB"
+             *     }
+             */
+            target?: components["schemas"]["TargetSpec"] | null;
+            /**
              * Ratio
              * @description Share of the blocks' parameters that the methods `neurons`, `heads`, `depth`, `adapt` and `pgp` remove; or the share of the experts that `experts` removes.
              * @example 0.25
@@ -3398,6 +3411,7 @@ export interface components {
          *         "model_secret": null,
          *         "preset": null,
          *         "method": "zpruner",
+         *         "target": null,
          *         "ratio": null,
          *         "uniform": true,
          *         "search_steps": null,
@@ -3723,6 +3737,7 @@ export interface components {
          *             "model_secret": null,
          *             "preset": null,
          *             "method": "zpruner",
+         *             "target": null,
          *             "ratio": null,
          *             "uniform": true,
          *             "search_steps": null,
@@ -3901,6 +3916,7 @@ export interface components {
          *         "model_secret": null,
          *         "preset": null,
          *         "method": "zpruner",
+         *         "target": null,
          *         "ratio": null,
          *         "uniform": true,
          *         "search_steps": null,
@@ -4012,6 +4028,7 @@ export interface components {
          *         "model_secret": null,
          *         "preset": null,
          *         "method": "zpruner",
+         *         "target": null,
          *         "ratio": null,
          *         "uniform": true,
          *         "search_steps": null,
@@ -4272,6 +4289,17 @@ export interface components {
             preset?: components["schemas"]["PresetName"] | null;
             /** @default zpruner */
             method: components["schemas"]["MethodName"];
+            /**
+             * @description The largest size that the result may have, in place of `ratio` or `experts`: as little is removed as meets it.
+             * @example {
+             *       "parameters": "6B"
+             *     }
+             * @example {
+             *       "context": 8192,
+             *       "memory": "24 GB"
+             *     }
+             */
+            target?: components["schemas"]["TargetSpec"] | null;
             /**
              * Ratio
              * @description Share of the blocks' parameters that the methods `neurons`, `heads`, `depth`, `adapt` and `pgp` remove; or the share of the experts that `experts` removes.
@@ -6229,6 +6257,17 @@ export interface components {
             /** @default zpruner */
             method: components["schemas"]["MethodName"];
             /**
+             * @description The largest size that the result may have, in place of `ratio` or `experts`: as little is removed as meets it.
+             * @example {
+             *       "parameters": "6B"
+             *     }
+             * @example {
+             *       "context": 8192,
+             *       "memory": "24 GB"
+             *     }
+             */
+            target?: components["schemas"]["TargetSpec"] | null;
+            /**
              * Ratio
              * @description Share of the blocks' parameters that the methods `neurons`, `heads`, `depth`, `adapt` and `pgp` remove; or the share of the experts that `experts` removes.
              * @example 0.25
@@ -7153,6 +7192,7 @@ export interface components {
          *             "model_secret": null,
          *             "preset": null,
          *             "method": "zpruner",
+         *             "target": null,
          *             "ratio": null,
          *             "uniform": true,
          *             "search_steps": null,
@@ -7381,6 +7421,17 @@ export interface components {
             preset?: components["schemas"]["PresetName"] | null;
             /** @default zpruner */
             method: components["schemas"]["MethodName"];
+            /**
+             * @description The largest size that the result may have, in place of `ratio` or `experts`: as little is removed as meets it.
+             * @example {
+             *       "parameters": "6B"
+             *     }
+             * @example {
+             *       "context": 8192,
+             *       "memory": "24 GB"
+             *     }
+             */
+            target?: components["schemas"]["TargetSpec"] | null;
             /**
              * Ratio
              * @description Share of the blocks' parameters that the methods `neurons`, `heads`, `depth`, `adapt` and `pgp` remove; or the share of the experts that `experts` removes.
@@ -7714,6 +7765,42 @@ export interface components {
             links: {
                 [key: string]: string;
             };
+        };
+        /**
+         * TargetSpec
+         * @description The largest size that the result may have.
+         */
+        TargetSpec: {
+            /**
+             * Parameters
+             * @description How many parameters the result has at most, such as `6B`.
+             */
+            parameters?: number | string | null;
+            /**
+             * Active Parameters
+             * @description How many parameters each token runs through at most; of a model without experts these are all.
+             */
+            active_parameters?: number | string | null;
+            /**
+             * Bytes
+             * @description How large the weights' files are at most, such as `3.5 GB`.
+             */
+            bytes?: number | string | null;
+            /**
+             * Memory
+             * @description How much memory the weights and the keys and values of `context` tokens take at most, such as `24 GB`.
+             */
+            memory?: number | string | null;
+            /**
+             * Context
+             * @description With `memory`, tokens of each sequence.
+             */
+            context?: number | null;
+            /**
+             * Batch
+             * @description With `memory`, sequences at once; 1 by default.
+             */
+            batch?: number | null;
         };
         /**
          * TrialAnswer
@@ -8069,6 +8156,7 @@ export interface components {
          *           "model_secret": null,
          *           "preset": null,
          *           "method": "zpruner",
+         *           "target": null,
          *           "ratio": null,
          *           "uniform": true,
          *           "search_steps": null,
@@ -10283,6 +10371,7 @@ export interface operations {
                      *         "model_secret": null,
                      *         "preset": null,
                      *         "method": "zpruner",
+                     *         "target": null,
                      *         "ratio": null,
                      *         "uniform": true,
                      *         "search_steps": null,
@@ -10420,6 +10509,7 @@ export interface operations {
                      *             "model_secret": null,
                      *             "preset": null,
                      *             "method": "zpruner",
+                     *             "target": null,
                      *             "ratio": null,
                      *             "uniform": true,
                      *             "search_steps": null,

@@ -68,6 +68,11 @@ class RemovingExperts(SweepStage):
                 "that its experts cannot be scored. Engines then decode without this head."
             )
 
+    def removed(self, meta_model: MetaModel) -> int:
+        """Return how many parameters the blocks lose with their experts."""
+        mixture = smaller_mixture(self.settings, meta_model)
+        return sum(mixture.removed_numbers(index) for index in range(len(mixture.layers)))
+
     def left_out(self, meta_model: MetaModel) -> tuple[str, ...]:
         """Return the stored tensors of heads whose experts no token can be routed through."""
         return smaller_mixture(self.settings, meta_model).left_out

@@ -159,6 +159,10 @@ class SweepStage:
         """
         return {}
 
+    def removed(self, meta_model: MetaModel) -> int:
+        """Return how many parameters the blocks lose by the stage."""
+        return 0
+
     def left_out(self, meta_model: MetaModel) -> tuple[str, ...]:
         """Return the names of stored tensors outside the blocks that the result does not have."""
         return ()

@@ -1,0 +1,123 @@
+"""The field ``target`` of a specification: the size of the result, in place of a ratio."""
+
+from typing import ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_validator
+from pydantic_core import PydanticCustomError
+
+from db.spec.options.basics import Basics
+from db.spec.options.option import Option, check_fits
+from db.spec.options.result_part import ResultPart
+from db.spec.pruning.methods import MethodName
+from db.spec.pruning.sizes import ByteCount, ParameterCount
+
+SIZES = ("parameters", "active_parameters", "bytes", "memory")
+"""What a target can limit."""
+AIMED = (MethodName.neurons, MethodName.heads, MethodName.depth, MethodName.experts)
+"""Methods of which the size of the result is known before anything is measured."""
+
+
+class TargetSpec(BaseModel):
+    """The largest size that the result may have."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    parameters: ParameterCount | None = Field(
+        default=None, description="How many parameters the result has at most, such as `6B`."
+    )
+    active_parameters: ParameterCount | None = Field(
+        default=None,
+        description="How many parameters each token runs through at most; of a model without "
+        "experts these are all.",
+    )
+    bytes: ByteCount | None = Field(
+        default=None, description="How large the weights' files are at most, such as `3.5 GB`."
+    )
+    memory: ByteCount | None = Field(
+        default=None,
+        description="How much memory the weights and the keys and values of `context` tokens take "
+        "at most, such as `24 GB`.",
+    )
+    context: StrictInt | None = Field(
+        default=None, ge=1, le=2**24, description="With `memory`, tokens of each sequence."
+    )
+    batch: StrictInt | None = Field(
+        default=None, ge=1, le=2**16, description="With `memory`, sequences at once; 1 by default."
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if len(given := [name for name in SIZES if getattr(self, name) is not None]) != 1:
+            raise PydanticCustomError(
+                "target_sizes",
+                "Input should have exactly one of parameters, active_parameters, bytes and memory",
+            )
+        if (self.context is not None) != (given == ["memory"]):
+            raise PydanticCustomError(
+                "target_context", "Input should have context with memory, and with nothing else"
+            )
+        if self.batch is not None and self.context is None:
+            raise PydanticCustomError("target_context", "Input should have batch with memory only")
+        return self
+
+    @property
+    def limited(self) -> str:
+        """What is limited: one of `SIZES`."""
+        return next(name for name in SIZES if getattr(self, name) is not None)
+
+    @property
+    def limit(self) -> int:
+        """The largest value of it."""
+        value: int = getattr(self, self.limited)
+        return value
+
+
+def _check(spec: "TargetFields") -> None:
+    """Check that the method's result has a size that is known beforehand."""
+    if (target := spec.target) is None:
+        return
+    methods = ", ".join(AIMED[:-1])
+    check_fits(
+        "target",
+        target.model_dump(exclude_none=True),
+        (
+            spec.method not in AIMED,
+            f"the size of the result of method {spec.method} does not follow from a number of "
+            "units that is known beforehand",
+            f"Set method to {methods} or {AIMED[-1]}, or leave target out.",
+        ),
+        (
+            spec.method is MethodName.experts and target.active_parameters is not None,
+            "method experts removes no parameters that a token runs through: each token keeps as "
+            "many experts",
+            f"Set method to {methods}, or limit parameters.",
+        ),
+    )
+
+
+class TargetFields(Basics):
+    OPTION: ClassVar = Option(
+        check=_check,
+        varied=("target",),
+        metrics={"target": ("target.size", "target.limit")},
+        planned=("target",),  # only the opened model shows which sizes are possible
+        result=ResultPart(
+            "target",
+            "Target",
+            {"Size of the result": "{size:count}", "At most": "{limit:count}"},
+        ),
+        remedies={
+            "size": "Write a number, or a text such as '6B' or '24 GB'.",
+            "target_sizes": 'Write one size, such as {{"parameters": "6B"}}.',
+            "target_context": 'Write {{"memory": "24 GB", "context": 8192}}.',
+        },
+        labels={"target": "Largest size"},
+        docs={"target": "[A size as the goal](methods/removal.md#a-size-as-the-goal)."},
+    )
+
+    target: TargetSpec | None = Field(
+        default=None,
+        description="The largest size that the result may have, in place of `ratio` or `experts`: "
+        "as little is removed as meets it.",
+        examples=[{"parameters": "6B"}, {"memory": "24 GB", "context": 8192}],
+    )

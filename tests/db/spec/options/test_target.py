@@ -1,0 +1,78 @@
+"""The size that a result may have, as people write it, and what it goes with."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from db.core.errors import SpecRefusedError
+from db.spec.combination import check_combination
+from db.spec.prune_spec import PruneSpec
+
+
+def spec(**fields: Any) -> PruneSpec:
+    given = {"model": "a/b", "dataset": "c4", "method": "neurons", "target": {"parameters": "6B"}}
+    return PruneSpec.model_validate(given | fields)
+
+
+@pytest.mark.parametrize(
+    ("target", "limit"),
+    [
+        ({"parameters": "6B"}, 6_000_000_000),
+        ({"parameters": 350_000_000}, 350_000_000),
+        ({"active_parameters": "1.5 b"}, 1_500_000_000),
+        ({"bytes": "3.5 GB"}, 3_500_000_000),
+        ({"bytes": "2GiB"}, 2**31),
+        ({"memory": "24 gb", "context": 8192, "batch": 4}, 24_000_000_000),
+    ],
+)
+def test_a_size_is_a_number_with_or_without_a_unit(target: dict[str, Any], limit: int) -> None:
+    one = spec(target=target)
+    check_combination(one)
+    assert one.target is not None
+    assert one.target.limit == limit
+    assert PruneSpec.model_validate_json(one.model_dump_json()) == one
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ({"parameters": "6Q"}, "such as '350M', '1.5B' or 1500000000"),
+        ({"bytes": "six"}, "such as '3.5 GB', '24 GiB' or 3500000000"),
+        ({"bytes": "0 GB"}, "greater than 0"),
+        ({"bytes": "99999999999 TB"}, "less than or equal"),
+        ({"parameters": 6e9}, "valid integer"),
+        ({}, "exactly one of parameters, active_parameters, bytes and memory"),
+        ({"parameters": 1, "bytes": 1}, "exactly one of"),
+        ({"memory": "1 GB"}, "context with memory"),
+        ({"bytes": "1 GB", "context": 8}, "context with memory"),
+        ({"bytes": "1 GB", "batch": 8}, "batch with memory"),
+        ({"memory": "1 GB", "context": 0}, "greater than or equal to 1"),
+        ({"weights": 1}, "Extra inputs"),
+    ],
+)
+def test_another_size_is_refused(target: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        spec(target=target)
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "reason"),
+    [
+        ({"method": "wanda", "sparsity": 0.5}, "target", "of method wanda does not follow"),
+        ({"method": "adapt"}, "target", "of method adapt does not follow"),
+        ({"ratio": 0.2}, "ratio", "target says how much is removed, too"),
+        ({"method": "experts", "experts": 4}, "experts", "target says how many experts stay"),
+        (
+            {"method": "experts", "target": {"active_parameters": "1B"}},
+            "target",
+            "each token keeps as many experts",
+        ),
+    ],
+)
+def test_what_has_no_known_size_or_is_said_twice_is_refused(
+    fields: dict[str, Any], field: str, reason: str
+) -> None:
+    with pytest.raises(SpecRefusedError, match=reason) as caught:
+        check_combination(spec(**fields))
+    assert caught.value.field == field
