@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from api.schemas.requests import JobRequest
-from db.spec.options.option import Place
+from db.spec.descriptions.option import Place
 from db.spec.prune_spec import OPTIONS, VARIED, PruneSpec
 from tools.settings_reference import between_marks
 

@@ -28,8 +28,8 @@ from db.scheduling.pending_checks import CheckRepository
 from db.scheduling.queues import QueueRepository
 from db.scheduling.recovery import RecoveryRepository
 from db.scheduling.workers import WorkerRepository
+from db.spec.descriptions.option import UNFIT
 from db.spec.metrics import check_gate
-from db.spec.options.option import UNFIT
 from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import Gate
 from db.startup.tracing import traceparent, tracer

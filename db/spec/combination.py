@@ -1,6 +1,6 @@
 """The check that the options of a specification can be combined."""
 
-from db.spec.options.option import check_fits
+from db.spec.descriptions.option import check_fits
 from db.spec.prune_spec import OPTIONS, PruneSpec
 from db.spec.pruning.methods import REMOVING, MethodName
 

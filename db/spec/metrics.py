@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
 from db.core.errors import SpecRefusedError
-from db.spec.options.option import UNFIT
+from db.spec.descriptions.option import UNFIT
 from db.spec.options.tasks import TASK_METRICS
 from db.spec.prune_spec import OPTIONS, PruneSpec
 from db.spec.quality_gate import Gate

@@ -8,9 +8,9 @@ from torch import Tensor
 from db.core.errors import SpecRefusedError
 from db.files.file_check import check_file
 from db.spec.datasets.files import PARQUET, DataFile
+from db.spec.descriptions.option import UNFIT
 from db.spec.inputs.bucket_references import S3File
 from db.spec.inputs.references import Builtin, DatasetReference, LocalPath, parse_dataset
-from db.spec.options.option import UNFIT
 from db.spec.prune_spec import PruneSpec
 from worker.evaluation.overlap import overlap
 from worker.jobs.options.recover import recovery_of

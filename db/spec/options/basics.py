@@ -5,8 +5,8 @@ from typing import Annotated, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, Field, StrictFloat
 
 from db.spec.datasets.protocols import built_in
+from db.spec.descriptions.option import Option, Place, check_fits
 from db.spec.inputs.references import LOCAL, SecretName
-from db.spec.options.option import Option, Place, check_fits
 from db.spec.pruning.methods import MethodName
 from db.spec.pruning.presets import PresetName, resolve_preset
 

@@ -4,8 +4,8 @@ from typing import ClassVar
 
 from pydantic import Field, StrictInt
 
+from db.spec.descriptions.option import Option, Place
 from db.spec.options.basics import Basics, FieldName, SourceName, check_text_field
-from db.spec.options.option import Option, Place
 
 
 def _check(spec: "EvaluationFields") -> None:

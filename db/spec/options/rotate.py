@@ -4,10 +4,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
+from db.spec.descriptions.option import Option, Place, check_fits
+from db.spec.descriptions.result_part import ResultPart
 from db.spec.options.basics import Basics
-from db.spec.options.option import Option, Place, check_fits
 from db.spec.options.quantize import QuantizeFields
-from db.spec.options.result_part import ResultPart
 
 
 def _not_rotated(value: object) -> object:

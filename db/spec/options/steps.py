@@ -4,9 +4,9 @@ from typing import ClassVar
 
 from pydantic import Field, StrictInt
 
+from db.spec.descriptions.option import Option, check_fits
 from db.spec.options.basics import Basics
 from db.spec.options.masks import MaskFields
-from db.spec.options.option import Option, check_fits
 from db.spec.options.quantize import QuantizeFields
 from db.spec.options.recover import RecoverFields
 from db.spec.options.removal import RemovalFields

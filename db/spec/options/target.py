@@ -5,9 +5,9 @@ from typing import ClassVar, Self
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_validator
 from pydantic_core import PydanticCustomError
 
+from db.spec.descriptions.option import Option, check_fits
+from db.spec.descriptions.result_part import ResultPart
 from db.spec.options.basics import Basics
-from db.spec.options.option import Option, check_fits
-from db.spec.options.result_part import ResultPart
 from db.spec.pruning.methods import MethodName
 from db.spec.pruning.sizes import ByteCount, ParameterCount
 

@@ -6,7 +6,7 @@ from typing import Self
 
 from db.core.errors import SpecRefusedError
 from db.core.states import Phase
-from db.spec.options.option import UNFIT
+from db.spec.descriptions.option import UNFIT
 from worker.benchmark.comparison import compare
 from worker.benchmark.measurement import NEW_TOKENS, draw_prompt
 from worker.benchmark.transformers_runtime import TransformersRuntime

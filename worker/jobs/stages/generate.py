@@ -9,8 +9,8 @@ from torch import Tensor
 
 from db.core.errors import SpecRefusedError
 from db.core.states import Phase
+from db.spec.descriptions.option import UNFIT
 from db.spec.options.generate import PROMPTS
-from db.spec.options.option import UNFIT
 from worker.evaluation.generation import continuation, end_tokens, whole_model
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from db.core.errors import SpecRefusedError
 from db.core.states import Phase
+from db.spec.descriptions.option import UNFIT
 from db.spec.inputs.references import HubRepo
-from db.spec.options.option import UNFIT
 from db.spec.prune_spec import PruneSpec
 from db.spec.trials import TrialRequest
 from worker.evaluation.generation import end_tokens, next_tokens, whole_model

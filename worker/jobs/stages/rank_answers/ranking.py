@@ -14,8 +14,8 @@ from torch import Tensor
 from db.core.errors import SpecRefusedError
 from db.core.states import Phase
 from db.spec.datasets.questions import read_questions
+from db.spec.descriptions.option import UNFIT
 from db.spec.evaluation.question_checks import too_long_answer
-from db.spec.options.option import UNFIT
 from db.spec.options.rank_answers import (
     FEWEST_QUESTIONS,
     FIELD,

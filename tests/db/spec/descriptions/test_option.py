@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from db.spec.descriptions.option import Place
 from db.spec.options.basics import Basics
-from db.spec.options.option import Place
 from db.spec.options.recover import RecoverFields
 from db.spec.prune_spec import OPTIONS, VARIED, PruneSpec
 

@@ -1,7 +1,7 @@
 import re
 
+from db.spec.descriptions.result_part import ResultPart
 from db.spec.metrics import METRIC_NAMES, METRICS_OF_VALUES, OPTIONAL_METRICS
-from db.spec.options.result_part import ResultPart
 from db.spec.prune_spec import OPTIONS
 
 PARTS = [option.result for option in OPTIONS if option.result is not None]

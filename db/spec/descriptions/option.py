@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator
 from pydantic_core import PydanticCustomError
 
 from db.core.errors import SpecRefusedError
-from db.spec.options.result_part import ResultPart
+from db.spec.descriptions.result_part import ResultPart
 
 UNFIT = "unfit_combination"
 
