@@ -38,6 +38,7 @@ from db.spec.inputs.references import (
     require_safetensors,
 )
 from db.spec.model_configs import check_configs
+from db.spec.options.option import value_of
 from db.spec.outputs.allowed import check_targets
 from db.spec.outputs.targets import Target
 from db.spec.prune_spec import OPTIONS, PruneSpec
@@ -127,8 +128,8 @@ class Preflight:
             warnings += self._check_remote_model(reference, secret)
         is_unreachable = bool(warnings)
         for field, of_text in chain.from_iterable(option.texts.items() for option in OPTIONS):
-            if (name := getattr(spec, field)) is not None:
-                text = self._dataset(field, name, getattr(spec, of_text))
+            if (name := value_of(spec, field)) is not None:
+                text = self._dataset(field, name, value_of(spec, of_text))
                 warnings += text.warnings
                 is_unreachable |= text.is_unreachable
                 if text.file is not None:

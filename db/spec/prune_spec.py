@@ -24,6 +24,7 @@ from db.spec.options.removal import RemovalFields
 from db.spec.options.rotate import RotateFields
 from db.spec.options.steps import StepsFields
 from db.spec.options.tasks import TaskFields
+from db.spec.options.vocabulary import VocabularyFields
 from db.spec.pruning.patterns import implied_sparsity
 
 
@@ -43,6 +44,7 @@ class PruneSpec(
     RefineFields,
     MaskFields,
     StepsFields,
+    VocabularyFields,
     RemovalFields,
     Basics,
 ):

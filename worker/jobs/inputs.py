@@ -19,6 +19,7 @@ from db.spec.inputs.references import (
     parse_dataset,
 )
 from db.spec.options.expect import CALIBRATION, EVALUATION, KEEP, MODEL
+from db.spec.options.option import value_of
 from db.spec.prune_spec import PruneSpec
 from worker.jobs.model_folder import copied_files
 from worker.jobs.opened_job import OpenedJob
@@ -89,8 +90,8 @@ def shown_names(spec: PruneSpec, resources: Resources) -> dict[str, str]:
     """Return the names of the model and the datasets without the paths of local folders."""
     model = resources.model_reference(spec)
     names = {"model": _shown(model, resources.model_roots)}
-    for field in ("dataset", "keep_dataset", "eval_dataset"):
-        if (name := getattr(spec, field)) is not None:
+    for field in ("dataset", "keep_dataset", "eval_dataset", "vocabulary.dataset"):
+        if (name := value_of(spec, field)) is not None:
             roots = resources.dataset_roots
             dataset = parse_dataset(
                 name, roots, field, resources.uploads, buckets=resources.buckets

@@ -31,6 +31,7 @@ _REMOVED = {
     "found to matter least",
 }
 _BY_PROMPTS = "the channels of MLPs that are least active on the last tokens of prompts"
+_KEPT_ROWS = " in the rows of the tokens that stay"
 _UNCHANGED = ", and so are these tensors of the blocks"
 _TRAINED_NORMS = ". These tensors of the blocks were not pruned, but their norms were trained"
 _TEMPLATE = """\
@@ -51,7 +52,7 @@ Pruned {training}:
 {steps}
 
 {coverage:.1f} % of the parameters of the decoder blocks were subject to pruning. Embeddings and
-head are unchanged{but}: {untouched}.
+head are unchanged{rows}{but}: {untouched}.
 {fallbacks} matrices were pruned in another way than requested; `report.json` lists them.
 
 **Calibration**: {calibration}.
@@ -106,6 +107,7 @@ def model_card(report: dict[str, Any]) -> str:
         ),
         coverage=100 * metrics["coverage"],
         fallbacks=metrics["fallbacks"] or "No",
+        rows=_KEPT_ROWS if spec.vocabulary else "",
         but=_TRAINED_NORMS if _trains_norms(spec) else _UNCHANGED,
         untouched=_listed(dict.fromkeys(n for b in report["blocks"] for n in b["untouched"])),
         calibration=_protocol(report["calibration"]) + _keep_text(report),

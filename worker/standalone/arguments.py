@@ -14,6 +14,7 @@ from db.spec.inputs.references import (
     parse_model,
     require_safetensors,
 )
+from db.spec.options.option import value_of
 from db.spec.prune_spec import PruneSpec
 from db.startup.checks import unwritable
 from worker.jobs.resources import Resources, valid_device_name
@@ -37,8 +38,8 @@ def check_arguments(spec: PruneSpec, out: Path | None, resources: Resources) -> 
     if isinstance(model, LocalPath):
         require_safetensors(os.listdir(model.path), "model", spec.model)
     parse_dataset(spec.dataset, resources.dataset_roots)
-    for field in ("keep_dataset", "eval_dataset"):
-        if (name := getattr(spec, field)) is not None:
+    for field in ("keep_dataset", "eval_dataset", "vocabulary.dataset"):
+        if (name := value_of(spec, field)) is not None:
             parse_dataset(name, resources.dataset_roots, field)
     for file in question_files(spec, resources.dataset_roots, resources.uploads):
         check_questions(file)
