@@ -2558,6 +2558,7 @@ export interface components {
          *         "selection": null,
          *         "keep_dataset": null,
          *         "keep_text_field": null,
+         *         "vocabulary": null,
          *         "steps": null,
          *         "scope": null,
          *         "pattern": null,
@@ -2627,6 +2628,7 @@ export interface components {
          *         "selection": null,
          *         "keep_dataset": null,
          *         "keep_text_field": null,
+         *         "vocabulary": null,
          *         "steps": null,
          *         "scope": null,
          *         "pattern": null,
@@ -3120,6 +3122,14 @@ export interface components {
              */
             keep_text_field?: string | null;
             /**
+             * @description Removes tokens that a text never uses from the tokenizer, the embedding and the head. The other tokens keep their logits.
+             * @example {
+             *       "dataset": "wikitext2",
+             *       "keep": 32000
+             *     }
+             */
+            vocabulary?: components["schemas"]["VocabularySpec"] | null;
+            /**
              * Steps
              * @description Prune in this many steps, each of which continues the one before; the steps of `refine` and the tokens of `recover` are divided among them. One by default.
              * @example 10
@@ -3397,6 +3407,7 @@ export interface components {
          *         "selection": null,
          *         "keep_dataset": null,
          *         "keep_text_field": null,
+         *         "vocabulary": null,
          *         "steps": null,
          *         "scope": null,
          *         "pattern": null,
@@ -3721,6 +3732,7 @@ export interface components {
          *             "selection": null,
          *             "keep_dataset": null,
          *             "keep_text_field": null,
+         *             "vocabulary": null,
          *             "steps": null,
          *             "scope": null,
          *             "pattern": null,
@@ -3898,6 +3910,7 @@ export interface components {
          *         "selection": null,
          *         "keep_dataset": null,
          *         "keep_text_field": null,
+         *         "vocabulary": null,
          *         "steps": null,
          *         "scope": null,
          *         "pattern": null,
@@ -4008,6 +4021,7 @@ export interface components {
          *         "selection": null,
          *         "keep_dataset": null,
          *         "keep_text_field": null,
+         *         "vocabulary": null,
          *         "steps": null,
          *         "scope": null,
          *         "pattern": null,
@@ -4296,6 +4310,14 @@ export interface components {
              * @description Which field or column of `keep_dataset` holds the text, or the chat messages.
              */
             keep_text_field?: string | null;
+            /**
+             * @description Removes tokens that a text never uses from the tokenizer, the embedding and the head. The other tokens keep their logits.
+             * @example {
+             *       "dataset": "wikitext2",
+             *       "keep": 32000
+             *     }
+             */
+            vocabulary?: components["schemas"]["VocabularySpec"] | null;
             /**
              * Steps
              * @description Prune in this many steps, each of which continues the one before; the steps of `refine` and the tokens of `recover` are divided among them. One by default.
@@ -6246,6 +6268,14 @@ export interface components {
              */
             keep_text_field?: string | null;
             /**
+             * @description Removes tokens that a text never uses from the tokenizer, the embedding and the head. The other tokens keep their logits.
+             * @example {
+             *       "dataset": "wikitext2",
+             *       "keep": 32000
+             *     }
+             */
+            vocabulary?: components["schemas"]["VocabularySpec"] | null;
+            /**
              * Steps
              * @description Prune in this many steps, each of which continues the one before; the steps of `refine` and the tokens of `recover` are divided among them. One by default.
              * @example 10
@@ -7132,6 +7162,7 @@ export interface components {
          *             "selection": null,
          *             "keep_dataset": null,
          *             "keep_text_field": null,
+         *             "vocabulary": null,
          *             "steps": null,
          *             "scope": null,
          *             "pattern": null,
@@ -7388,6 +7419,14 @@ export interface components {
              * @description Which field or column of `keep_dataset` holds the text, or the chat messages.
              */
             keep_text_field?: string | null;
+            /**
+             * @description Removes tokens that a text never uses from the tokenizer, the embedding and the head. The other tokens keep their logits.
+             * @example {
+             *       "dataset": "wikitext2",
+             *       "keep": 32000
+             *     }
+             */
+            vocabulary?: components["schemas"]["VocabularySpec"] | null;
             /**
              * Steps
              * @description Prune in this many steps, each of which continues the one before; the steps of `refine` and the tokens of `recover` are divided among them. One by default.
@@ -8041,6 +8080,7 @@ export interface components {
          *           "selection": null,
          *           "keep_dataset": null,
          *           "keep_text_field": null,
+         *           "vocabulary": null,
          *           "steps": null,
          *           "scope": null,
          *           "pattern": null,
@@ -8131,6 +8171,27 @@ export interface components {
          * @enum {string}
          */
         Verdict: "pass" | "fail" | "none";
+        /**
+         * VocabularySpec
+         * @description Whose tokens stay, and how many.
+         */
+        VocabularySpec: {
+            /**
+             * Dataset
+             * @description The text whose tokens stay, named as `dataset` of the job. All of it counts.
+             */
+            dataset: string;
+            /**
+             * Text Field
+             * @description Which field or column of it holds the text, or the chat messages.
+             */
+            text_field?: string | null;
+            /**
+             * Keep
+             * @description How many tokens stay: those that the text uses most, with the tokens that they are merged from, bytes and special tokens. By default those that the text uses.
+             */
+            keep?: number | null;
+        };
         /**
          * WebhookPatch
          * @description The fields of a webhook that change; omitted or null fields stay the same.
@@ -10254,6 +10315,7 @@ export interface operations {
                      *         "selection": null,
                      *         "keep_dataset": null,
                      *         "keep_text_field": null,
+                     *         "vocabulary": null,
                      *         "steps": null,
                      *         "scope": null,
                      *         "pattern": null,
@@ -10390,6 +10452,7 @@ export interface operations {
                      *             "selection": null,
                      *             "keep_dataset": null,
                      *             "keep_text_field": null,
+                     *             "vocabulary": null,
                      *             "steps": null,
                      *             "scope": null,
                      *             "pattern": null,
