@@ -76,5 +76,8 @@ def write_byte_fallback(folder: Path, size: int = 500) -> Any:
     if not (folder / "config.json").is_file():
         (folder / "config.json").write_text(json.dumps({"model_type": "llama"}))
     tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", 1)]
+    )
     tokenizer.save_pretrained(folder)
     return tokenizer
