@@ -16,10 +16,9 @@ from tests.worker.jobs.stages.test_vocabulary import SIZES, run, write_dense
 from tests.worker.vocabulary.small_tokenizers import OTHER, SCRIPTS, STORY, write_byte_fallback
 from worker.benchmark.llama_runtime import LlamaRuntime
 from worker.conversion.convert import convert
-from worker.conversion.errors import ConversionError
 from worker.conversion.gguf_type import GgufType
 from worker.conversion.pinned_converter import unpacked
-from worker.vocabulary.record import CHECK_TEXT, RECORD
+from worker.vocabulary.record import CHECK_TEXT
 
 TOKENS = 16
 
@@ -99,13 +98,3 @@ def test_llama_cpp_splits_text_and_continues_it_as_transformers_does(result: Res
             assert answer["choices"][0]["text"] == same["choices"][0]["text"]
         expected = tokenizer.decode(generated(result.folder, prompt))
         assert answer["choices"][0]["text"].strip() == expected.strip()
-
-
-def test_without_the_record_the_tokenizer_is_not_known(
-    tmp_path: Path, byte_level: Result, script: Path
-) -> None:
-    for file in byte_level.folder.iterdir():
-        if file.is_file() and file.name != RECORD:
-            (tmp_path / file.name).symlink_to(file)
-    with pytest.raises(ConversionError, match="does not know the model's tokenizer"):
-        convert(script, tmp_path, tmp_path / "model.gguf", GgufType.f32)
