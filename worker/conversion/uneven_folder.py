@@ -15,6 +15,7 @@ from torch import Tensor
 from worker.conversion.uneven_record import UnevenRecord
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.shards import ShardWriter, copy_groups
+from worker.pruning.quantization import config_entry
 from worker.pruning.structure.attention_heads import HEADS, KEY_HEADS, attention_heads, head_width
 from worker.pruning.structure.mlp_channels import mlp_channels
 from worker.pruning.structure.smaller_config import CONFIG
@@ -91,8 +92,11 @@ class _CutModel:
             shards.write(number, {name: model.checkpoint.read(name) for name in names}, scratch)
         shards.finish()
         self._widths().write(out)
+        config = json.loads((folder / CONFIG).read_text("utf-8"))
+        config.pop(config_entry.NAME, None)  # the weights are those that packed ones stand for
+        (out / CONFIG).write_text(json.dumps(config), "utf-8")
         for file in folder.iterdir():
-            if file.is_file() and not file.name.endswith(_WEIGHTS):
+            if file.is_file() and file.name != CONFIG and not file.name.endswith(_WEIGHTS):
                 os.symlink(file.resolve(), out / file.name)
 
     def _widths(self) -> UnevenRecord:

@@ -1,10 +1,11 @@
 """What a job's result depends on: the files of its model, its texts, and versions of packages."""
 
 import platform
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path, PurePath
+from typing import Any
 
 from db.core.states import Phase
 from db.spec.checkpoint_headers import weight_files
@@ -18,7 +19,7 @@ from db.spec.inputs.references import (
     ModelReference,
     parse_dataset,
 )
-from db.spec.options.expect import CALIBRATION, EVALUATION, KEEP, MODEL
+from db.spec.options.expect import CALIBRATION, EVALUATION, KEEP, MODEL, VOCABULARY
 from db.spec.options.option import value_of
 from db.spec.prune_spec import PruneSpec
 from worker.jobs.model_folder import copied_files
@@ -80,10 +81,15 @@ def model_digests(
 def text_digests(job: OpenedJob) -> dict[str, str]:
     """Return the SHA-256 of the texts of a job, by their names in ``expect``."""
     windows = job.windows
-    texts = {CALIBRATION: windows.calibration, EVALUATION: windows.evaluation}
+    texts: dict[str, Mapping[str, Any]] = {
+        CALIBRATION: windows.calibration.provenance,
+        EVALUATION: windows.evaluation.provenance,
+    }
     if windows.keep is not None:
-        texts[KEEP] = windows.keep
-    return {name: text.provenance["dataset_sha256"] for name, text in texts.items()}
+        texts[KEEP] = windows.keep.provenance
+    if job.vocabulary is not None:
+        texts[VOCABULARY] = job.vocabulary.text
+    return {name: text["dataset_sha256"] for name, text in texts.items()}
 
 
 def shown_names(spec: PruneSpec, resources: Resources) -> dict[str, str]:

@@ -35,7 +35,8 @@ class BpeVocabulary:
                 text without the tokens that go.
         """
         if not (folder / FILE).is_file():
-            raise _unfit(f"it has no {FILE}")
+            remedy = "Save its tokenizer with save_pretrained, which writes one."
+            raise VocabularyError(f"the model has no {FILE}", remedy)
         vocabulary = cls(json.loads((folder / FILE).read_text("utf-8")))
         kind = vocabulary.model.get("type")
         if kind != "BPE":

@@ -22,8 +22,13 @@ def kept_tokens(
         keep: how many tokens stay; None for those that the text uses.
 
     Raises:
-        VocabularyError: ``keep`` is more than there are, or fewer than must stay.
+        VocabularyError: ``keep`` is more than there are, or fewer than must stay; or the text uses
+            an id that no token has.
     """
+    if foreign := used.keys() - vocabulary.ids:
+        reason = f"its id {min(foreign)} is that of no token of the model"
+        remedy = "Encode the text with the model's own tokenizer."
+        raise VocabularyError(reason, remedy, "dataset")
     kept = vocabulary.with_parents({*vocabulary.fixed, *fixed})
     if keep is None:
         return sorted(kept | vocabulary.with_parents(used, kept))

@@ -19,6 +19,7 @@ VALUES: dict[str, Any] = {
     "rank_answers": True,
     "benchmark": True,
     "rotate": "auto",
+    "vocabulary": {"dataset": "c4"},
 }
 
 

@@ -75,5 +75,5 @@ def test_a_tokenizer_that_could_not_write_every_text_is_refused(
 
 
 def test_a_folder_without_the_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(VocabularyError, match=r"it has no tokenizer\.json"):
+    with pytest.raises(VocabularyError, match=r"the model has no tokenizer\.json"):
         BpeVocabulary.read(tmp_path)

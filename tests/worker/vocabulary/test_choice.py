@@ -37,3 +37,9 @@ def test_fewer_tokens_than_must_stay_are_refused() -> None:
     with pytest.raises(VocabularyError, match="4 tokens have to stay") as raised:
         kept_tokens(VOCABULARY, {}, [0], 3)
     assert (raised.value.part, raised.value.remedy) == ("keep", "Set keep to 4 or more.")
+
+
+def test_ids_of_other_tokenizers_are_refused() -> None:
+    with pytest.raises(VocabularyError, match="its id 11 is that of no token") as raised:
+        kept_tokens(VOCABULARY, {0: 1, 12: 1, 11: 1}, (), None)
+    assert raised.value.part == "dataset"

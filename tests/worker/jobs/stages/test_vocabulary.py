@@ -159,11 +159,12 @@ def test_lost_tokens_are_counted_and_models_are_compared_by_bytes(tmp_path: Path
     "fields",
     [
         {"method": "wanda", "pattern": "2:4"},
+        {"method": "magnitude", "sparsity": 0.5, "steps": 2},
         {"method": "neurons", "ratio": 0.25},
         {"method": "depth", "ratio": 0.5, "recover": {"kind": "masked", "tokens": 128}},
         {"quantize": {"scheme": "w8a16", "group_size": 8}, "rotate": "auto"},
     ],
-    ids=["zeros", "neurons", "depth-recovered", "quantised"],
+    ids=["zeros", "gradual", "neurons", "depth-recovered", "quantised"],
 )
 def test_tokens_go_after_whatever_else_a_job_does(tmp_path: Path, fields: dict[str, Any]) -> None:
     dense = write_dense(tmp_path / "dense")
@@ -226,6 +227,18 @@ def test_the_result_can_lose_tokens_again(tmp_path: Path) -> None:
     ids = AutoTokenizer.from_pretrained(dense).encode(records[0]["llama_cpp"]["text"])
     assert records[0]["llama_cpp"]["ids"] == ids
     assert len(records[1]["kept"]) == 300
+
+
+def test_the_provenance_names_the_text_whose_tokens_stayed(tmp_path: Path) -> None:
+    dense = write_dense(tmp_path / "dense")
+    out, _ = run(dense, expect=None)
+    definition = json.loads((out / "provenance.json").read_text())["predicate"]["buildDefinition"]
+    assert definition["externalParameters"]["vocabulary"]["dataset"] == "local:text.txt"
+    texts = {text["name"]: text for text in definition["resolvedDependencies"]}
+    digest = texts["vocabulary"]["digest"]["sha256"]
+    assert texts["vocabulary"]["annotations"]["dataset"] == "local:text.txt"
+    with pytest.raises(SpecRefusedError, match=f"the sha256 of vocabulary is {digest}"):
+        run(dense, "changed", expect={"vocabulary": "0" * 64})
 
 
 def test_a_benchmark_asks_both_models_with_tokens_of_the_smaller_one(tmp_path: Path) -> None:
