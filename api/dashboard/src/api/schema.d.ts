@@ -3093,7 +3093,7 @@ export interface components {
             ratio?: number | null;
             /**
              * Uniform
-             * @description Whether `adapt` and `pgp` remove the same number of units from every block, so that the model gets smaller; if not, removed units stay in place as zeros.
+             * @description Whether `adapt` and `pgp` remove the same number of units from every block, so that the model gets smaller; if not, removed units stay in place as zeros, which `zpruner gguf` leaves out of a Llama.
              * @default true
              */
             uniform: boolean;
@@ -4282,7 +4282,7 @@ export interface components {
             ratio?: number | null;
             /**
              * Uniform
-             * @description Whether `adapt` and `pgp` remove the same number of units from every block, so that the model gets smaller; if not, removed units stay in place as zeros.
+             * @description Whether `adapt` and `pgp` remove the same number of units from every block, so that the model gets smaller; if not, removed units stay in place as zeros, which `zpruner gguf` leaves out of a Llama.
              * @default true
              */
             uniform: boolean;
@@ -6239,7 +6239,7 @@ export interface components {
             ratio?: number | null;
             /**
              * Uniform
-             * @description Whether `adapt` and `pgp` remove the same number of units from every block, so that the model gets smaller; if not, removed units stay in place as zeros.
+             * @description Whether `adapt` and `pgp` remove the same number of units from every block, so that the model gets smaller; if not, removed units stay in place as zeros, which `zpruner gguf` leaves out of a Llama.
              * @default true
              */
             uniform: boolean;
@@ -7391,7 +7391,7 @@ export interface components {
             ratio?: number | null;
             /**
              * Uniform
-             * @description Whether `adapt` and `pgp` remove the same number of units from every block, so that the model gets smaller; if not, removed units stay in place as zeros.
+             * @description Whether `adapt` and `pgp` remove the same number of units from every block, so that the model gets smaller; if not, removed units stay in place as zeros, which `zpruner gguf` leaves out of a Llama.
              * @default true
              */
             uniform: boolean;
