@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig
 
 from tests.converter import converter_wheel
 from tests.models import write_model
-from tests.worker.jobs.stages.test_vocabulary import SIZES, run, write_dense
+from tests.worker.jobs.stages.vocabulary_jobs import SIZES, run, write_dense
 from tests.worker.vocabulary.small_tokenizers import OTHER, SCRIPTS, STORY, write_byte_fallback
 from worker.benchmark.llama_runtime import LlamaRuntime
 from worker.conversion.convert import convert

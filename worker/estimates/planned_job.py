@@ -40,21 +40,21 @@ class JobPlan:
         sweep: the plan of the sweep; of a gradual job, that of one increment.
         recovery: the plan of the recovery; of a gradual job, that of one increment.
         increments: how many increments the job has.
-        whole_bytes: size of the model with zeros from which the result is cut, and of the one with
-            all tokens; 0 if the sweep writes the result itself.
-        token_bytes: size of the rows of tokens that go, as far as it is known before the job runs.
+        whole_bytes: size of the model with zeros from which the result is cut; 0 if it is not cut.
+        token_bytes: size of the rows of tokens that go, as far as it is known before the job runs;
+            None if none go.
     """
 
     sweep: Plan
     recovery: RecoveryPlan | None
     increments: int = 1
     whole_bytes: int = 0
-    token_bytes: int = 0
+    token_bytes: int | None = None
 
     @property
     def artifact_bytes(self) -> int:
         """Size of the result."""
-        return self.sweep.artifact_bytes - self.token_bytes
+        return self.sweep.artifact_bytes - (self.token_bytes or 0)
 
     @property
     def host_bytes(self) -> int:
@@ -68,11 +68,14 @@ class JobPlan:
 
     @property
     def scratch_bytes(self) -> int:
-        """Size of temporary files, and of models that a recovery or an increment starts from."""
+        """Size of temporary files, of models that a recovery or an increment starts from, and of
+        the one with all tokens.
+        """
         recovery = self.recovery.scratch_bytes + self.whole_bytes if self.recovery else 0
         models = (self.recovery is not None) + (self.increments > 1)
         model_bytes = self.whole_bytes or self.sweep.artifact_bytes
-        return max(self.sweep.scratch_bytes, recovery) + models * model_bytes
+        with_all_tokens = 0 if self.token_bytes is None else self.sweep.artifact_bytes
+        return max(self.sweep.scratch_bytes, recovery) + models * model_bytes + with_all_tokens
 
     @property
     def seconds(self) -> float | None:
@@ -132,10 +135,8 @@ class PlannedJob:
         """
         sweep = plan(self.shape, self.work, headroom, speed)
         recovery = self.recovery.plan(headroom, speed) if self.recovery else None
-        is_cut = self.shape.removed_bytes > 0
-        rewritten = is_cut + (self.token_bytes is not None)
-        whole = rewritten * self.shape.stored_bytes
-        return JobPlan(sweep, recovery, self.increments, whole, self.token_bytes or 0)
+        whole = self.shape.stored_bytes if self.shape.removed_bytes else 0
+        return JobPlan(sweep, recovery, self.increments, whole, self.token_bytes)
 
 
 def planned_job(

@@ -132,7 +132,7 @@ class BpeVocabulary:
         ordered = dict(sorted(tokens.items(), key=lambda item: item[1]))
         content = dict(self.content) | {
             "model": dict(self.model) | {"vocab": ordered, "merges": merges},
-            "added_tokens": [token | {"id": numbers[token["id"]]} for token in self.added],
+            "added_tokens": [dict(token) | {"id": numbers[token["id"]]} for token in self.added],
         }
         if padding := content.get("padding"):
             content["padding"] = padding | {"pad_id": numbers[padding["pad_id"]]}

@@ -38,15 +38,18 @@ class VocabularySpec(BaseModel):
     )
 
 
-def _require_object(value: object) -> object:
+def _read(value: object) -> object:
+    """Read the name of a text as an object with it, and ``none`` as None."""
+    if isinstance(value, str):
+        return None if value == "none" else {"dataset": value}
     if value is None or isinstance(value, dict | VocabularySpec):
         return value
-    raise PydanticCustomError("vocabulary", "Input should be an object with a dataset")
+    raise PydanticCustomError("vocabulary", "Input should be a text, or an object with one")
 
 
 Vocabulary = Annotated[
     VocabularySpec | None,
-    BeforeValidator(_require_object, json_schema_input_type=VocabularySpec | None),
+    BeforeValidator(_read, json_schema_input_type=str | VocabularySpec | None),
 ]
 
 
@@ -63,7 +66,8 @@ class VocabularyFields(Basics):
         planned=("vocabulary",),  # only a worker reads the tokenizer
         untimed={"vocabulary": "the measurement of the smaller vocabulary"},
         remedies={
-            "vocabulary": 'Write an object such as {{"dataset": "wikitext2", "keep": 32000}}.'
+            "vocabulary": "Write the name of a text such as wikitext2, or an object such as "
+            '{{"dataset": "wikitext2", "keep": 32000}}.'
         },
         place=Place.what,
         result=ResultPart(
@@ -80,8 +84,7 @@ class VocabularyFields(Basics):
             "are compared by bits per byte, which each has on the same text in its own tokens.",
         ),
         labels={
-            "vocabulary": "Smaller vocabulary",
-            "vocabulary.dataset": "Text whose tokens stay",
+            "vocabulary": "Text whose tokens stay",
             "vocabulary.text_field": "Its text field",
             "vocabulary.keep": "Tokens to keep",
         },
@@ -91,6 +94,7 @@ class VocabularyFields(Basics):
     vocabulary: Vocabulary = Field(
         default=None,
         description="Removes tokens that a text never uses from the tokenizer, the embedding and "
-        "the head. The other tokens keep their logits.",
+        "the head: the name of the text, or an object that sets more. The other tokens keep their "
+        "logits.",
         examples=[{"dataset": "wikitext2", "keep": 32_000}],
     )

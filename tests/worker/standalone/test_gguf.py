@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from tests.converter import CACHE_HOME, converter_wheel
 from tests.handoffs.folders import write_dense
-from tests.worker.conversion.test_uneven_folder import write_zeros
+from tests.worker.conversion.zeros import write_zeros
 from tests.worker.evaluation.models import write_model_and_tokenizer
 from worker.conversion.pinned_converter import WHEEL
 from worker.standalone.gguf import app

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.worker.vocabulary.test_bpe import content
+from tests.worker.vocabulary.contents import content
 from worker.vocabulary.bpe import BpeVocabulary
 from worker.vocabulary.choice import kept_tokens
 from worker.vocabulary.errors import VocabularyError

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
-from torch import Tensor
 
 from db.core.states import Phase
 from worker.evaluation.text_bits import bits_per_byte, encoded_text, shortened_text
@@ -84,8 +83,7 @@ class VocabularyStage(Stage):
             content = renumbered(json.loads(generation.read_text("utf-8")), self.vocabulary.numbers)
             (out / _GENERATION).write_text(json.dumps(content, indent=2) + "\n", "utf-8")
             names.append(_GENERATION)
-        tokenizer = load_tokenizer(model, self.job.model.name)
-        write_record(model, out, kept, tokenizer)
+        write_record(model, out, kept, self._tokenizer(model))
         tokens, numbers = self.vocabulary.tokens, self.vocabulary.numbers
         return (*names, *write_tokenizer(model, out, tokens, numbers))
 
@@ -93,51 +91,47 @@ class VocabularyStage(Stage):
         self, model: WrittenModel, start: float, end: float
     ) -> Generator[JobProgress, None, Measured]:
         """Measure both models on the same text, each in its own tokens."""
-        yield JobProgress(Phase.evaluating, start)
-        source = self.job.model.path
-        dense = load_tokenizer(source, self.job.model.name)
-        small = load_tokenizer(model.folder, self.job.model.name)
-        windows = self.job.windows.evaluation.ids
-        texts = [
-            shortened_text(small, dense.decode(ids), position_limit(self.job.meta_model))
-            for ids in windows[:MEASURED_WINDOWS]
-        ]
-        metrics: dict[str, float] = {}
-        lengths = []
-        for name, tokenizer, folder in (
-            ("dense_bits_per_byte", dense, source),
-            ("bits_per_byte", small, model.folder),
-        ):
+        folders = {"dense_bits_per_byte": self.job.model.path, "bits_per_byte": model.folder}
+        dense, small = (self._tokenizer(folder) for folder in folders.values())
+        limit = position_limit(self.job.meta_model)
+        windows = self.job.windows.evaluation.ids[:MEASURED_WINDOWS]
+        texts = [shortened_text(small, dense.decode(ids), limit) for ids in windows]
+        bits, lengths = dict[str, float](), list[int]()
+        for tokenizer, (name, folder) in zip((dense, small), folders.items(), strict=True):
+            yield JobProgress(Phase.evaluating, start + (end - start) * len(bits) / 2)
             encoded = [encoded_text(tokenizer, text) for text in texts]
-            lengths.append(sum(text.ids.shape[1] for text in encoded))
-            opened = MetaModel.open(
-                folder, self.job.meta_model.dtype, self.job.devices[0], weights=folder
-            )
-            metrics[name] = bits_per_byte(opened, encoded)
-            yield JobProgress(Phase.evaluating, (start + end) / 2)
-        metrics["text_growth"] = lengths[1] / lengths[0]
-        metrics["measured_bytes"] = sum(len(text.encode()) for text in texts)
-        sizes = self._sizes(model)
-        own = sizes.pop("own") | self._lost(windows) | metrics
-        return Measured({self.part: own, **sizes}, dict(self.vocabulary.text))
+            lengths.append(sum(text.ids.numel() for text in encoded))
+            dtype, device = self.job.meta_model.dtype, self.job.devices[0]
+            opened = MetaModel.open(folder, dtype, device, weights=folder)
+            bits[name] = bits_per_byte(opened, encoded)
+        own = {
+            **self._sizes(),
+            **self._lost(),
+            **bits,
+            "text_growth": lengths[1] / lengths[0],
+            "measured_bytes": sum(len(text.encode()) for text in texts),
+        }
+        removed = own["parameters_removed"] + sum(one.parameters_removed for one in model.blocks)
+        stored = self.job.meta_model.checkpoint.tensors.values()
+        left = sum(prod(tensor.shape) for tensor in stored) - removed
+        totals = {"parameters": left, "parameters_removed": removed}
+        return Measured({self.part: own} | totals, dict(self.vocabulary.text))
 
-    def _lost(self, windows: Tensor) -> dict[str, float]:
+    def _tokenizer(self, folder: Path) -> Any:
+        return load_tokenizer(folder, self.job.model.name)
+
+    def _lost(self) -> dict[str, float]:
         """Return how many tokens of the evaluation text are no longer in the vocabulary."""
-        kept = torch.isin(windows, torch.tensor(self.vocabulary.kept))
-        lost = int((~kept).sum())
+        windows = self.job.windows.evaluation.ids
+        lost = int((~torch.isin(windows, torch.tensor(self.vocabulary.kept))).sum())
         return {"lost_tokens": lost, "lost_share": lost / windows.numel()}
 
-    def _sizes(self, model: WrittenModel) -> dict[str, Any]:
-        """Return the numbers of tokens and of parameters."""
+    def _sizes(self) -> dict[str, int]:
+        """Return the numbers of tokens with a row, and of the parameters that went."""
         rows = self.rows
         left = sum(token < rows.count for token in self.vocabulary.kept)
         removed = (rows.count - left) * rows.parameters_of_row
-        of_blocks = sum(block.parameters_removed for block in model.blocks)
-        stored = self.job.meta_model.checkpoint.tensors.values()
-        dense = sum(prod(tensor.shape) for tensor in stored)
-        own = {"tokens": left, "tokens_before": rows.count, "parameters_removed": removed}
-        total = of_blocks + removed
-        return {"own": own, "parameters": dense - total, "parameters_removed": total}
+        return {"tokens": left, "tokens_before": rows.count, "parameters_removed": removed}
 
     @staticmethod
     def card(part: Any, measured: Any) -> Iterable[str]:

@@ -13,18 +13,20 @@ from tests.factories import make_spec
     ("given", "read"),
     [
         (None, None),
+        ("none", None),
+        ("wikitext2", VocabularySpec(dataset="wikitext2")),
         ({"dataset": "wikitext2"}, VocabularySpec(dataset="wikitext2")),
         ({"dataset": "c4", "keep": 32_000}, VocabularySpec(dataset="c4", keep=32_000)),
     ],
 )
-def test_it_is_an_object_with_a_dataset(given: Any, read: VocabularySpec | None) -> None:
+def test_it_is_the_name_of_a_text_or_an_object(given: Any, read: VocabularySpec | None) -> None:
     spec = make_spec(vocabulary=given, method="none", sparsity=0.0)
     assert spec.vocabulary == read
     check_combination(spec)
 
 
 @pytest.mark.parametrize(
-    "given", [True, "wikitext2", {}, {"keep": 10}, {"dataset": "c4", "keep": 0}, {"languages": []}]
+    "given", [True, 5, "", {}, {"keep": 10}, {"dataset": "c4", "keep": 0}, {"languages": []}]
 )
 def test_other_values_are_refused(given: Any) -> None:
     with pytest.raises(ValidationError):
