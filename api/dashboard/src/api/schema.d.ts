@@ -3122,13 +3122,13 @@ export interface components {
              */
             keep_text_field?: string | null;
             /**
-             * @description Removes tokens that a text never uses from the tokenizer, the embedding and the head. The other tokens keep their logits.
+             * @description Removes tokens that a text never uses from the tokenizer, the embedding and the head: the name of the text, or an object that sets more. The other tokens keep their logits.
              * @example {
              *       "dataset": "wikitext2",
              *       "keep": 32000
              *     }
              */
-            vocabulary?: components["schemas"]["VocabularySpec"] | null;
+            vocabulary?: string | components["schemas"]["VocabularySpec"] | null;
             /**
              * Steps
              * @description Prune in this many steps, each of which continues the one before; the steps of `refine` and the tokens of `recover` are divided among them. One by default.
@@ -4311,13 +4311,13 @@ export interface components {
              */
             keep_text_field?: string | null;
             /**
-             * @description Removes tokens that a text never uses from the tokenizer, the embedding and the head. The other tokens keep their logits.
+             * @description Removes tokens that a text never uses from the tokenizer, the embedding and the head: the name of the text, or an object that sets more. The other tokens keep their logits.
              * @example {
              *       "dataset": "wikitext2",
              *       "keep": 32000
              *     }
              */
-            vocabulary?: components["schemas"]["VocabularySpec"] | null;
+            vocabulary?: string | components["schemas"]["VocabularySpec"] | null;
             /**
              * Steps
              * @description Prune in this many steps, each of which continues the one before; the steps of `refine` and the tokens of `recover` are divided among them. One by default.
@@ -6268,7 +6268,7 @@ export interface components {
              */
             keep_text_field?: string | null;
             /**
-             * @description Removes tokens that a text never uses from the tokenizer, the embedding and the head. The other tokens keep their logits.
+             * @description Removes tokens that a text never uses from the tokenizer, the embedding and the head: the name of the text, or an object that sets more. The other tokens keep their logits.
              * @example {
              *       "dataset": "wikitext2",
              *       "keep": 32000
@@ -7420,13 +7420,13 @@ export interface components {
              */
             keep_text_field?: string | null;
             /**
-             * @description Removes tokens that a text never uses from the tokenizer, the embedding and the head. The other tokens keep their logits.
+             * @description Removes tokens that a text never uses from the tokenizer, the embedding and the head: the name of the text, or an object that sets more. The other tokens keep their logits.
              * @example {
              *       "dataset": "wikitext2",
              *       "keep": 32000
              *     }
              */
-            vocabulary?: components["schemas"]["VocabularySpec"] | null;
+            vocabulary?: string | components["schemas"]["VocabularySpec"] | null;
             /**
              * Steps
              * @description Prune in this many steps, each of which continues the one before; the steps of `refine` and the tokens of `recover` are divided among them. One by default.
