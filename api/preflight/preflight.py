@@ -24,6 +24,7 @@ from db.spec.checkpoint_headers import check_weights
 from db.spec.combination import check_combination
 from db.spec.datasets.files import DataFile
 from db.spec.datasets.upload_store import UploadStore
+from db.spec.descriptions.option import value_of
 from db.spec.dimensions import check_dimensions
 from db.spec.evaluation.question_files import question_files
 from db.spec.inputs.bucket_input import UNREACHABLE, BucketInput, open_model, open_text
@@ -127,8 +128,8 @@ class Preflight:
             warnings += self._check_remote_model(reference, secret)
         is_unreachable = bool(warnings)
         for field, of_text in chain.from_iterable(option.texts.items() for option in OPTIONS):
-            if (name := getattr(spec, field)) is not None:
-                text = self._dataset(field, name, getattr(spec, of_text))
+            if (name := value_of(spec, field)) is not None:
+                text = self._dataset(field, name, value_of(spec, of_text))
                 warnings += text.warnings
                 is_unreachable |= text.is_unreachable
                 if text.file is not None:

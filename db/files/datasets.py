@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from db.core.errors import DatasetInUseError, DatasetNotFoundError
 from db.core.states import FINAL, JobState
 from db.spec.datasets.upload_store import UPLOADED, not_uploaded
+from db.spec.descriptions.option import value_of
 from db.spec.evaluation.question_files import QUESTION_FIELDS, named_questions
 from db.spec.prune_spec import OPTIONS, PruneSpec
 from db.tables.base import SEARCHABLE_JSON
@@ -107,7 +108,7 @@ class DatasetRepository(Rows[Dataset]):
 
 def _uploads(spec: PruneSpec) -> list[tuple[str, str]]:
     """Return the fields that name an uploaded dataset, each with the name."""
-    named = [(field, getattr(spec, field) or "") for field in FIELDS]
+    named = [(field, value_of(spec, field) or "") for field in FIELDS]
     named += named_questions(spec)
     return [(field, name) for field, name in named if name.startswith(UPLOADED)]
 

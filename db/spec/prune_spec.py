@@ -26,6 +26,7 @@ from db.spec.options.rotate import RotateFields
 from db.spec.options.steps import StepsFields
 from db.spec.options.target import TargetFields
 from db.spec.options.tasks import TaskFields
+from db.spec.options.vocabulary import VocabularyFields
 from db.spec.pruning.patterns import implied_sparsity
 
 
@@ -46,6 +47,7 @@ class PruneSpec(
     MaskFields,
     StepsFields,
     ExpertFields,
+    VocabularyFields,
     RemovalFields,
     TargetFields,
     Basics,

@@ -7,7 +7,7 @@ from typing import Any
 from tokenizers import Tokenizer
 from tokenizers.decoders import ByteFallback, Fuse, Sequence
 from tokenizers.models import BPE
-from transformers import PreTrainedTokenizerFast
+from transformers import PretrainedConfig, PreTrainedTokenizerFast
 
 from db.spec.prune_spec import PruneSpec
 from tests.models import FAMILIES, VOCABULARY, random_ids, write_model
@@ -18,9 +18,9 @@ from worker.pruning.base.generators import run_to_end
 END = 2
 
 
-def write_dense(folder: Path) -> Path:
+def write_dense(folder: Path, config: PretrainedConfig = FAMILIES["llama"]) -> Path:
     """Write a random Llama; the text of token 17 is ``17,``."""
-    write_model(folder, FAMILIES["llama"])
+    write_model(folder, config)
     vocabulary = {f"{token},": token for token in range(VOCABULARY)}
     backend = Tokenizer(BPE(vocabulary, [], byte_fallback=True))
     backend.decoder = Sequence([ByteFallback(), Fuse()])

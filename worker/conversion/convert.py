@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from worker.conversion import adapted
 from worker.conversion.errors import ConversionError
 from worker.conversion.gguf_file import GgufFile
 from worker.conversion.gguf_type import GgufType
@@ -44,7 +45,10 @@ def convert(script: Path, folder: Path, file: Path, kind: GgufType) -> GgufFile:
 
 def _run(script: Path, folder: Path, file: Path, kind: GgufType) -> None:
     # The script imports what lies beside it: so not -P, and -E, because PYTHONSAFEPATH may be set.
-    words = [sys.executable, "-E", "-B", str(script.absolute()), str(folder.absolute())]
+    words = [sys.executable, "-E", "-B"]
+    if adapted.is_needed(folder):
+        words += ["-P", "-m", adapted.__name__]  # which adds the script's folder itself
+    words += [str(script.absolute()), str(folder.absolute())]
     words += ["--outfile", str(file), "--outtype", kind.value]
     done = subprocess.run(  # noqa: S603 - a verified script, or one that the user names
         words,

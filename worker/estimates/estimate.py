@@ -78,7 +78,7 @@ def estimate(
         "memory": {name: getattr(plan, name) for name in MEMORY},
         "seconds": time.as_json() if time else None,
         "basis": time.basis() if time else None,
-        "artifact_bytes": plan.sweep.artifact_bytes,
+        "artifact_bytes": plan.artifact_bytes,
         "computed_on": {"device": device.type, "dtype": dtype_name(dtype)},
         "setting": plan.sweep.setting_values(),
         "recovery": _recovery(plan.recovery, time),

@@ -87,12 +87,13 @@ def can_count_windows(spec: PruneSpec, resources: Resources) -> bool:
 
 
 def needs_tokenizer(spec: PruneSpec, resources: Resources) -> bool:
-    """Return whether the estimate needs the model's tokenizer: to count windows, or for its chats.
+    """Return whether the estimate needs the model's tokenizer, such as to count windows.
 
     Raises:
         SpecRefusedError: a dataset cannot be used.
     """
-    return can_count_windows(spec, resources) or bool(_chat_files(spec, resources))
+    is_cut = spec.vocabulary is not None
+    return is_cut or can_count_windows(spec, resources) or bool(_chat_files(spec, resources))
 
 
 def counted_windows(

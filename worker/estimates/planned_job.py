@@ -14,6 +14,7 @@ from worker.jobs.job_report import plan_json
 from worker.jobs.options.recover import recovery_of
 from worker.jobs.recipes import check_job_recipe, last_increment, recipe_at, recipe_of
 from worker.jobs.result.result_warnings import result_warnings
+from worker.jobs.smaller_vocabulary import checked_vocabulary, model_rows
 from worker.jobs.target.aim import chosen_fields
 from worker.pruning.base.compute import compute_dtype
 from worker.pruning.base.increments import Increment
@@ -41,12 +42,20 @@ class JobPlan:
         recovery: the plan of the recovery; of a gradual job, that of one increment.
         increments: how many increments the job has.
         whole_bytes: size of the model with zeros from which the result is cut; 0 if it is not cut.
+        token_bytes: size of the rows of tokens that go, as far as it is known before the job runs;
+            None if none go.
     """
 
     sweep: Plan
     recovery: RecoveryPlan | None
     increments: int = 1
     whole_bytes: int = 0
+    token_bytes: int | None = None
+
+    @property
+    def artifact_bytes(self) -> int:
+        """Size of the result."""
+        return self.sweep.artifact_bytes - (self.token_bytes or 0)
 
     @property
     def host_bytes(self) -> int:
@@ -60,11 +69,14 @@ class JobPlan:
 
     @property
     def scratch_bytes(self) -> int:
-        """Size of temporary files, and of models that a recovery or an increment starts from."""
+        """Size of temporary files, of models that a recovery or an increment starts from, and of
+        the one with all tokens.
+        """
         recovery = self.recovery.scratch_bytes + self.whole_bytes if self.recovery else 0
         models = (self.recovery is not None) + (self.increments > 1)
         model_bytes = self.whole_bytes or self.sweep.artifact_bytes
-        return max(self.sweep.scratch_bytes, recovery) + models * model_bytes
+        with_all_tokens = 0 if self.token_bytes is None else self.sweep.artifact_bytes
+        return max(self.sweep.scratch_bytes, recovery) + models * model_bytes + with_all_tokens
 
     @property
     def seconds(self) -> float | None:
@@ -78,7 +90,7 @@ class JobPlan:
         The object has the fields of the sweep's plan, but memory, scratch space and time are given
         for the whole job. If the job has a recovery, the field ``recovery`` is the recovery's plan.
         """
-        names = ("host_bytes", "device_bytes", "scratch_bytes", "seconds")
+        names = ("host_bytes", "device_bytes", "artifact_bytes", "scratch_bytes", "seconds")
         totals = {name: getattr(self, name) for name in names}
         fields = plan_json(self.sweep) | totals
         return fields if self.recovery is None else fields | {"recovery": asdict(self.recovery)}
@@ -101,7 +113,11 @@ class PlannedRecovery:
 
 @dataclass(frozen=True)
 class PlannedJob:
-    """The model, windows and work of a job; `plan` plans it for a given amount of memory."""
+    """The model, windows and work of a job; `plan` plans it for a given amount of memory.
+
+    ``token_bytes`` is the size of the rows of tokens that go, as far as it is known before the job
+    runs; None if none go.
+    """
 
     meta_model: MetaModel
     windows: ExpectedWindows
@@ -110,6 +126,7 @@ class PlannedJob:
     recovery: PlannedRecovery | None
     increments: int = 1
     result_warnings: Sequence[str] = ()
+    token_bytes: int | None = None
 
     def plan(self, headroom: Headroom, speed: Speed | None = None) -> JobPlan:
         """Return the fastest plans that fit into ``headroom``.
@@ -120,7 +137,7 @@ class PlannedJob:
         sweep = plan(self.shape, self.work, headroom, speed)
         recovery = self.recovery.plan(headroom, speed) if self.recovery else None
         whole = self.shape.stored_bytes if self.shape.removed_bytes else 0
-        return JobPlan(sweep, recovery, self.increments, whole)
+        return JobPlan(sweep, recovery, self.increments, whole, self.token_bytes)
 
 
 def planned_job(
@@ -159,7 +176,17 @@ def planned_job(
         _planned_recovery(spec, meta_model, windows, last),
         last.total,
         result_warnings(recipe, meta_model),
+        _token_bytes(spec, model, meta_model),
     )
+
+
+def _token_bytes(spec: PruneSpec, model: ModelFolder, meta_model: MetaModel) -> int | None:
+    """Return the size of the rows of tokens that go; 0 if only the text decides how many."""
+    if (asked := spec.vocabulary) is None:
+        return None
+    checked_vocabulary(asked, model)
+    rows = model_rows(asked, meta_model)
+    return 0 if asked.keep is None else max(0, rows.count - asked.keep) * rows.bytes_of_row
 
 
 def _planned_recovery(

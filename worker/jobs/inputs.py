@@ -1,14 +1,16 @@
 """What a job's result depends on: the files of its model, its texts, and versions of packages."""
 
 import platform
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path, PurePath
+from typing import Any
 
 from db.core.states import Phase
 from db.spec.checkpoint_headers import weight_files
 from db.spec.datasets.upload_store import UPLOADED
+from db.spec.descriptions.option import value_of
 from db.spec.inputs.bucket_references import S3File
 from db.spec.inputs.job_results import JOB
 from db.spec.inputs.references import (
@@ -18,7 +20,7 @@ from db.spec.inputs.references import (
     ModelReference,
     parse_dataset,
 )
-from db.spec.options.expect import CALIBRATION, EVALUATION, KEEP, MODEL
+from db.spec.options.expect import CALIBRATION, EVALUATION, KEEP, MODEL, VOCABULARY
 from db.spec.prune_spec import PruneSpec
 from worker.jobs.model_folder import copied_files
 from worker.jobs.opened_job import OpenedJob
@@ -79,18 +81,23 @@ def model_digests(
 def text_digests(job: OpenedJob) -> dict[str, str]:
     """Return the SHA-256 of the texts of a job, by their names in ``expect``."""
     windows = job.windows
-    texts = {CALIBRATION: windows.calibration, EVALUATION: windows.evaluation}
+    texts: dict[str, Mapping[str, Any]] = {
+        CALIBRATION: windows.calibration.provenance,
+        EVALUATION: windows.evaluation.provenance,
+    }
     if windows.keep is not None:
-        texts[KEEP] = windows.keep
-    return {name: text.provenance["dataset_sha256"] for name, text in texts.items()}
+        texts[KEEP] = windows.keep.provenance
+    if job.vocabulary is not None:
+        texts[VOCABULARY] = job.vocabulary.text
+    return {name: text["dataset_sha256"] for name, text in texts.items()}
 
 
 def shown_names(spec: PruneSpec, resources: Resources) -> dict[str, str]:
     """Return the names of the model and the datasets without the paths of local folders."""
     model = resources.model_reference(spec)
     names = {"model": _shown(model, resources.model_roots)}
-    for field in ("dataset", "keep_dataset", "eval_dataset"):
-        if (name := getattr(spec, field)) is not None:
+    for field in ("dataset", "keep_dataset", "eval_dataset", "vocabulary.dataset"):
+        if (name := value_of(spec, field)) is not None:
             roots = resources.dataset_roots
             dataset = parse_dataset(
                 name, roots, field, resources.uploads, buckets=resources.buckets

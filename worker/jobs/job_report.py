@@ -124,7 +124,8 @@ def _in_place(job: OpenedJob) -> list[str]:
         return []
     return [
         "The blocks lost different numbers of units, for which no config has fields. So these are "
-        "zeros in place, and the result is neither smaller nor faster than the dense model."
+        "zeros in place, and the result is neither smaller nor faster than the dense model. "
+        "llama.cpp reads a width for each block: of a Llama, zpruner gguf leaves the units out."
     ]
 
 

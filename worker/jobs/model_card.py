@@ -31,6 +31,7 @@ _REMOVED = {
     "found to matter least",
 }
 _BY_PROMPTS = "the channels of MLPs that are least active on the last tokens of prompts"
+_KEPT_ROWS = " in the rows of the tokens that stay"
 _UNCHANGED = ", and so are these tensors of the blocks"
 _TRAINED_NORMS = ". These tensors of the blocks were not pruned, but their norms were trained"
 _TEMPLATE = """\
@@ -68,7 +69,7 @@ tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")
 {patterns}"""
 _COVERAGE = """\
 {coverage:.1f} % of the parameters of the decoder blocks were subject to pruning. Embeddings and
-head are unchanged{but}: {untouched}.
+head are unchanged{rows}{but}: {untouched}.
 {fallbacks} matrices were pruned in another way than requested; `report.json` lists them."""
 _KEPT = "Each tensor that stays is that of the dense model, bit for bit."
 _KEPT_REFINED = "What stays has the weights of the dense model, but for those that were trained."
@@ -127,6 +128,7 @@ def _coverage(spec: PruneSpec, report: dict[str, Any]) -> str:
     metrics = report["metrics"]
     return _COVERAGE.format(
         coverage=100 * metrics["coverage"],
+        rows=_KEPT_ROWS if spec.vocabulary else "",
         but=_TRAINED_NORMS if _trains_norms(spec) else _UNCHANGED,
         untouched=_listed(dict.fromkeys(n for b in report["blocks"] for n in b["untouched"])),
         fallbacks=metrics["fallbacks"] or "No",

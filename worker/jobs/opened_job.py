@@ -17,6 +17,7 @@ from worker.jobs.recipes import (
 )
 from worker.jobs.resources import Resources
 from worker.jobs.result.unit_probabilities import read_probabilities
+from worker.jobs.smaller_vocabulary import SmallerVocabulary
 from worker.jobs.target.aim import chosen_fields
 from worker.jobs.windows import JobWindows, windows_of
 from worker.pruning.base.compute import compute_dtype
@@ -45,6 +46,7 @@ class OpenedJob:
         windows: the windows of token ids that the model runs on.
         devices: one for each process that shares the work.
         resources: the folders, devices and memory that the job may use.
+        vocabulary: the tokens that stay; None if all do.
     """
 
     spec: PruneSpec
@@ -55,6 +57,7 @@ class OpenedJob:
     windows: JobWindows
     devices: tuple[torch.device, ...]
     resources: Resources
+    vocabulary: SmallerVocabulary | None = None
 
     @classmethod
     def open(
@@ -92,6 +95,11 @@ class OpenedJob:
         if self.spec.target is None:
             return self.spec
         return self.spec.model_copy(update={"ratio": None, "experts": None})
+
+    @property
+    def is_rewritten(self) -> bool:
+        """Whether the result is smaller than the model, so that its files are written anew."""
+        return self.recipe.is_cut or self.vocabulary is not None
 
     @property
     def budget_of_a_process(self) -> int | None:

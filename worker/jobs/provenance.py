@@ -13,7 +13,8 @@ from typing import Any
 
 from db.files.sealed_folder import CHECKSUMS, KnownDigest, files_to_publish, sha256_of
 from db.spec.inputs.bucket_references import S3
-from db.spec.options.expect import CALIBRATION, EVALUATION, KEEP, SEARCH_START
+from db.spec.options.expect import CALIBRATION, EVALUATION, KEEP, SEARCH_START, VOCABULARY
+from db.spec.options.vocabulary import FIELD
 from worker import pruning, recovery
 from worker.jobs.inputs import JobInputs, versions
 from worker.jobs.opened_job import OpenedJob
@@ -78,7 +79,7 @@ def _definition(run: Run) -> dict[str, Any]:
     packages = {package.__name__: Path(package.__path__[0]) for package in (pruning, recovery)}
     return {
         "buildType": f"{PROJECT}/blob/main/docs/provenance.md",
-        "externalParameters": job.spec.model_dump(mode="json", exclude={"output"}) | names,
+        "externalParameters": _named(job.spec.model_dump(mode="json", exclude={"output"}), names),
         "internalParameters": {
             "device": device_properties(job.devices[0]),
             "devices": len(job.devices),
@@ -93,6 +94,7 @@ def _definition(run: Run) -> dict[str, Any]:
             *(_resource(name, sha256=digest) for name, digest in run.inputs.model.items()),
             _text(CALIBRATION, job.windows.calibration.provenance, names["dataset"]),
             *_keep_text(job, names),
+            *_vocabulary_text(job, names),
             *_search_start(job, names),
             _text(
                 EVALUATION,
@@ -101,6 +103,17 @@ def _definition(run: Run) -> dict[str, Any]:
             ),
         ],
     }
+
+
+def _named(spec: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """Return a specification with these names of its model and its texts."""
+    for path, name in names.items():
+        *outer, field = path.split(".")
+        part = spec
+        for key in outer:
+            part = part[key]
+        part[field] = name
+    return spec
 
 
 def _gate(job: OpenedJob) -> dict[str, Any]:
@@ -142,6 +155,11 @@ def _origin(job: OpenedJob) -> Iterator[dict[str, Any]]:
 def _keep_text(job: OpenedJob, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     if (keep := job.windows.keep) is not None:
         yield _text(KEEP, keep.provenance, names["keep_dataset"])
+
+
+def _vocabulary_text(job: OpenedJob, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    if (vocabulary := job.vocabulary) is not None:
+        yield _text(VOCABULARY, vocabulary.text, names[FIELD])
 
 
 def _search_start(job: OpenedJob, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:

@@ -26,12 +26,14 @@ from worker.jobs.recipes import last_increment
 from worker.jobs.resources import Resources
 from worker.jobs.result.smaller import whole_folder, write_smaller, write_smaller_config
 from worker.jobs.result.unit_probabilities import write_probabilities
-from worker.jobs.result.weights import written_weights
+from worker.jobs.result.weights import WeightMeasure, written_weights
 from worker.jobs.signature import read_signer, sign_statement
+from worker.jobs.smaller_vocabulary import smaller_vocabulary
 from worker.jobs.stages.job_stages import JobStages
 from worker.jobs.stages.stage import Measured, WrittenModel
 from worker.pruning.base.compute import compute_device
 from worker.pruning.base.increments import AT_ONCE
+from worker.pruning.base.names import SMALLER_FOLDER
 from worker.pruning.base.waiting import WaitingClock
 from worker.pruning.distributed.launcher import rank_devices
 from worker.pruning.model.shards import Shard
@@ -108,12 +110,18 @@ def _measured(
 
     ``shards`` are the files that the sweep or the recovery has written.
     """
-    own = write_smaller_config(job, out)
-    config = out if own else job.model.path
-    pruned = WrittenModel(whole_folder(job, out), shards, blocks, config)
+    folder = whole_folder(job, out)
+    own = write_smaller_config(job, folder)
+    pruned = WrittenModel(folder, shards, blocks, folder if own else job.model.path)
     measured = yield from stages.measure(pruned, is_result=False)
     if job.recipe.is_cut:
-        shards, own = (yield from write_smaller(job, out, blocks, stages.completed)), (CONFIG,)
+        whole, folder = folder, out if stages.rewriting is None else out / SMALLER_FOLDER
+        folder.mkdir(exist_ok=True)
+        shards = yield from write_smaller(job, whole, folder, blocks, stages.completed)
+        own = (CONFIG,)
+    if stages.rewriting is not None:
+        measure, fraction = WeightMeasure.of(job), stages.completed
+        shards = yield from stages.rewriting.rewrite(folder, out, measure, fraction)
     own, entry = own + stages.complete(out), stages.config_entry()
     copy_companions(job.model.path, out, job.resources.linked_folders, own=own, quantization=entry)
     result = WrittenModel(out, shards, blocks, out)
@@ -139,9 +147,10 @@ def _opened(
         resources = replace(resources, search_start=local_start(spec.search_start))
     if (start := resources.search_start) is not None:
         check_expected(spec.expect, SEARCH_START, {SEARCH_START: start.sha256})
+    vocabulary = smaller_vocabulary(spec, model, resources)  # refused before weights are read
     digests = yield from model_digests(model, resources)
     check_expected(spec.expect, MODEL, digests)
-    job = OpenedJob.open(spec, model, devices, resources)
+    job = replace(OpenedJob.open(spec, model, devices, resources), vocabulary=vocabulary)
     for name, digest in text_digests(job).items():
         check_expected(spec.expect, name, {name: digest})
     # The names are read now, because the files may be gone when the job ends.

@@ -129,7 +129,7 @@ class JobRecovery:
             job.spec.seed,
             job.budget_of_a_process,
             job.speed,
-            None if job.recipe.is_cut else WeightMeasure.of(job),
+            None if job.is_rewritten else WeightMeasure.of(job),
         )
         if len(job.devices) > 1:  # only the processes know the step they resume from
             return launch(task.run, job.devices), None

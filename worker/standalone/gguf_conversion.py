@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import typer
@@ -26,6 +26,8 @@ from worker.conversion.pinned_converter import (
     fetch_wheel,
     unpacked,
 )
+from worker.conversion.uneven_folder import without_zeros
+from worker.pruning.base.errors import PruningError
 from worker.standalone.exits import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
 
 SUFFIX = ".gguf"
@@ -34,7 +36,13 @@ stderr = Console(stderr=True, soft_wrap=True)
 
 
 def write_gguf(
-    folder: Path, file: Path, kind: GgufType, converter: Path | None, *, may_fetch: bool
+    folder: Path,
+    file: Path,
+    kind: GgufType,
+    converter: Path | None,
+    *,
+    may_fetch: bool,
+    keeps_zeros: bool = False,
 ) -> None:
     """Write a model's folder as a GGUF file, and print what was written; exit on an error.
 
@@ -44,13 +52,19 @@ def write_gguf(
         kind: how the matrices are stored.
         converter: llama.cpp's script, or a folder with it; by default the one from PyPI.
         may_fetch: whether that may be downloaded.
+        keeps_zeros: whether units that are zero are written, so that all blocks are equally wide.
     """
     redaction.install()
     with _errors_printed():
         _check(folder, file)
         check_known_differences(json.loads((folder / "config.json").read_bytes()))
-        with _converter(converter, may_fetch) as script, stderr.status(f"writing {file.name}"):
-            written = convert(script, folder, file, kind)
+        scratch = file.absolute().parent
+        with (
+            _converter(converter, may_fetch) as script,
+            stderr.status(f"writing {file.name}"),
+            nullcontext(folder) if keeps_zeros else without_zeros(folder, scratch) as source,
+        ):
+            written = convert(script, source, file, kind)
     sys.stdout.write(json.dumps(written.as_dict()) + "\n")
 
 
@@ -61,7 +75,7 @@ def _errors_printed() -> Iterator[None]:
     except SpecRefusedError as error:
         stderr.print(f"error: {error}", markup=False)
         raise typer.Exit(EXIT_USAGE) from None
-    except (ConversionError, OSError) as error:
+    except (ConversionError, PruningError, OSError) as error:
         stderr.print(f"error: {error}", markup=False)
         raise typer.Exit(EXIT_FAILED) from None
     except KeyboardInterrupt:

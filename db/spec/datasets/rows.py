@@ -12,6 +12,7 @@ TEXT_FIELDS = {
     "dataset": "text_field",
     "keep_dataset": "keep_text_field",
     "eval_dataset": "eval_text_field",
+    "vocabulary.dataset": "vocabulary.text_field",
 }
 """For each job field that names a dataset, the job field that selects which row field to use."""
 IDS = "input_ids"

@@ -42,7 +42,8 @@ class Option:
         amounts: fields that say how much is removed, and that may vary in a sweep.
         varied, varied_lists: further fields that may vary in a sweep: they change the pruning but
             not the evaluation. Of the second ones, each value is a list.
-        texts: fields that name a text, each with the field that chooses a column of it.
+        texts: fields that name a text, each with the field that chooses a column of it; a dot is
+            before one inside of another.
         questions: fields that name datasets of questions, with a dot before one inside of another.
         metrics: the metrics that a job has if it uses a field, by the field.
         named_metrics: returns the metrics of a job whose names depend on values of its fields.
@@ -95,6 +96,14 @@ class Option:
         """Whether a job sets one of the option's fields to something that has an effect."""
         value = getattr(spec, name)
         return bool(value) and value != self.neutral
+
+
+def value_of(spec: BaseModel, path: str) -> Any:
+    """Return the value of a field, given its name with dots before names inside of another one."""
+    value: Any = spec
+    for name in path.split("."):
+        value = value and getattr(value, name)
+    return value
 
 
 @cache

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from db.spec.datasets.files import DataFile
+from db.spec.descriptions.option import value_of
 from db.spec.options.tasks import question_file
 from db.spec.prune_spec import OPTIONS, PruneSpec
 
@@ -14,9 +14,7 @@ QUESTION_FIELDS = tuple(name for option in OPTIONS for name in option.questions)
 def named_questions(spec: PruneSpec) -> Iterator[tuple[str, str]]:
     """Yield the fields that name datasets of questions, each with a name."""
     for field in QUESTION_FIELDS:
-        value: Any = spec
-        for name in field.split("."):
-            value = value and getattr(value, name)
+        value = value_of(spec, field)
         names = [value] if isinstance(value, str) else value or ()
         yield from ((field, name) for name in names)
 

@@ -11,15 +11,19 @@ from db.core.errors import SpecRefusedError
 from db.spec.descriptions.option import Option, check_fits
 from db.spec.options.basics import Basics
 from db.spec.options.removal import RemovalFields
+from db.spec.options.vocabulary import VocabularyFields
 
 MODEL, VERSION = "model/", "version/"
 """Prefixes of the names: of a file of the model, and of a version."""
-CALIBRATION, EVALUATION, KEEP = "calibration", "evaluation", "keep"
+CALIBRATION, EVALUATION, KEEP, VOCABULARY = "calibration", "evaluation", "keep", "vocabulary"
 """The names of the texts."""
 SEARCH_START = "search_start"
 """The name of the end of an earlier search."""
 
-NAME = r"^(calibration|evaluation|keep|search_start|(model|version)/[^\x00-\x1f\x7f]{1,256})$"
+NAME = (
+    r"^(calibration|evaluation|keep|vocabulary|search_start|"
+    r"(model|version)/[^\x00-\x1f\x7f]{1,256})$"
+)
 VALUE = r"^[\x21-\x7e]{1,128}$"
 MOST = 4096
 
@@ -28,8 +32,8 @@ def _check_names(expect: dict[str, str]) -> dict[str, str]:
     if wrong := next((name for name in expect if re.fullmatch(NAME, name) is None), None):
         raise PydanticCustomError(
             "input_name",
-            "{name} is no input: name calibration, evaluation, keep, search_start, a file such as "
-            "model/config.json, or a version such as version/torch",
+            "{name} is no input: name calibration, evaluation, keep, vocabulary, search_start, a "
+            "file such as model/config.json, or a version such as version/torch",
             {"name": wrong[:64]},
         )
     return expect
@@ -79,6 +83,7 @@ def _check(spec: "ExpectFields") -> None:
     own = RemovalFields.of(spec)
     absent = (
         (KEEP, own.keep_dataset, f"the job has no {KEEP} text"),
+        (VOCABULARY, VocabularyFields.of(spec).vocabulary, "the job keeps all tokens"),
         (SEARCH_START, own.search_start, "the job starts from no search"),
     )
     for name, value, reason in absent:

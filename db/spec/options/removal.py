@@ -122,7 +122,8 @@ class RemovalFields(Basics):
     uniform: StrictBool = Field(
         default=True,
         description="Whether `adapt` and `pgp` remove the same number of units from every block, "
-        "so that the model gets smaller; if not, removed units stay in place as zeros.",
+        "so that the model gets smaller; if not, removed units stay in place as zeros, which "
+        "`zpruner gguf` leaves out of a Llama.",
     )
     search_steps: StrictInt | None = Field(
         default=None,

@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 from db.spec.descriptions.option import Option, check_fits
 from db.spec.descriptions.result_part import ResultPart
 from db.spec.options.basics import Basics
+from db.spec.options.vocabulary import VocabularyFields
 from db.spec.pruning.methods import MethodName
 from db.spec.pruning.sizes import ByteCount, ParameterCount
 
@@ -91,6 +92,11 @@ def _check(spec: "TargetFields") -> None:
             "method experts removes no parameters that a token runs through: each token keeps as "
             "many experts",
             f"Set method to {methods}, or limit parameters.",
+        ),
+        (
+            VocabularyFields.of(spec).vocabulary is not None,
+            "how many tokens stay is known only after the text of vocabulary is read",
+            "Leave vocabulary out, and remove tokens from the result by a job with method none.",
         ),
     )
 

@@ -84,3 +84,14 @@ def test_questions_whose_answers_are_ranked_are_checked_as_those_of_a_task(
     assert "Name a JSONL file that exists" in missing["hint"]
     unmeasured = submit(client, gate=gate).json()
     assert unmeasured["errors"][0]["pointer"] == "/gate/min"
+
+
+def test_the_text_of_a_smaller_vocabulary_is_checked_as_any_other(client: TestClient) -> None:
+    missing = submit(client, vocabulary={"dataset": "local:none.txt"}).json()
+    assert missing["errors"][0]["pointer"] == "/vocabulary/dataset"
+    text = upload(client, {"content": "a text"})["dataset"]
+    unnamed = submit(client, vocabulary={"dataset": text}).json()
+    assert unnamed["errors"][0]["pointer"] == "/vocabulary/dataset"
+    assert "Set vocabulary.text_field to the one with text" in unnamed["hint"]
+    named = submit(client, vocabulary={"dataset": text, "text_field": "content"})
+    assert named.status_code == 201, named.json()

@@ -45,7 +45,9 @@ def test_concurrent_uploads_of_the_same_bytes_are_one_row(sessions: Sessions) ->
         assert len(DatasetRepository(session).all()) == RACES
 
 
-@pytest.mark.parametrize("field", ["dataset", "eval_dataset", "tasks", "rank_answers"])
+@pytest.mark.parametrize(
+    "field", ["dataset", "eval_dataset", "tasks", "rank_answers", "vocabulary"]
+)
 def test_only_jobs_that_have_not_ended_keep_a_dataset(sessions: Sessions, field: str) -> None:
     for state in JobState:
         dataset = make(sessions)
@@ -53,6 +55,7 @@ def test_only_jobs_that_have_not_ended_keep_a_dataset(sessions: Sessions, field:
         named: dict[str, Any] = {
             "tasks": ["boolq", dataset.reference],
             "rank_answers": {"dataset": dataset.reference},
+            "vocabulary": {"dataset": dataset.reference},
         }
         spec = make_spec(**{field: named.get(field, dataset.reference)})
         job = make_job(sessions, spec, status=state)

@@ -20,6 +20,7 @@ VALUES: dict[str, Any] = {
     "benchmark": True,
     "rotate": "auto",
     "target": {"parameters": "1B"},
+    "vocabulary": {"dataset": "c4"},
 }
 
 

@@ -19,6 +19,7 @@ from db.jobs.estimates import EstimateRepository, TimedJob
 from db.spec.prune_spec import PruneSpec
 from tests.hub import Hub
 from tests.models import FAMILIES, MIXTURES, random_ids, write_model
+from tests.worker.evaluation.models import write_model_and_tokenizer
 from tests.worker.sources.builders import byte_tokenizer, jsonl
 from worker.estimates import expected_windows
 from worker.estimates.estimate import estimate
@@ -452,3 +453,20 @@ def test_text_that_is_too_short_to_train_on_is_refused(
         estimate(spec(eval_dataset="local:rows.jsonl", recover="masked"), settings)
     with pytest.raises(SpecRefusedError, match="uses the same 24 rows"):
         estimate(spec(recover="masked"), settings)
+
+
+def test_tokens_that_go_make_the_planned_result_smaller_and_take_another_copy(
+    folder: Path, settings: WorkerSettings
+) -> None:
+    write_model_and_tokenizer(folder / "dense")
+    small: dict[str, Any] = {"dataset": "local:text.txt", "seq_len": 16, "samples": 4}
+    whole = estimate(spec(**small), settings)
+    text = {"dataset": "local:text.txt"}
+    found = estimate(spec(**small, vocabulary=text | {"keep": 257}), settings)
+    rows, size = 2 * (260 - 257), 32 * 4  # embedding and head, in float32
+    assert found["artifact_bytes"] == whole["artifact_bytes"] - rows * size
+    assert found["memory"]["scratch_bytes"] > whole["memory"]["scratch_bytes"]
+    assert "the time does not include the measurement" in " ".join(found["warnings"])
+    with pytest.raises(SpecRefusedError, match="the model has 257 tokens") as refused:
+        estimate(spec(**small, vocabulary=text | {"keep": 500}), settings)
+    assert refused.value.field == "vocabulary.keep"

@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from tests.converter import CACHE_HOME, converter_wheel
 from tests.handoffs.folders import write_dense
+from tests.worker.conversion.zeros import write_zeros
 from tests.worker.evaluation.models import write_model_and_tokenizer
 from worker.conversion.pinned_converter import WHEEL
 from worker.standalone.gguf import app
@@ -73,6 +74,19 @@ def test_a_folder_is_written_and_described_as_json(tmp_path: Path) -> None:
     types = {one.name: one.tensor_type.name for one in GGUFReader(tmp_path / "new.gguf").tensors}
     assert types["blk.0.ffn_up.weight"] == "Q8_0"
     assert types["blk.0.ffn_down.weight"] == "F16"  # its rows are no multiple of 32
+
+
+@pytest.mark.parametrize("option", [(), ("--keep-zeros",)])
+def test_units_that_are_zero_are_left_out_unless_they_are_to_stay(
+    tmp_path: Path, option: tuple[str, ...]
+) -> None:
+    folder = write_zeros(tmp_path / "model", range(64))
+    body = "import os\nraise SystemExit('folder with ' + ' '.join(os.listdir(sys.argv[1])))"
+    path = script(tmp_path / "convert.py", body)
+    result = gguf(folder, tmp_path / "new.gguf", "--converter", path, *option)
+    assert "the converter failed: folder with" in result.stderr
+    assert ("uneven.json" in result.stderr) is (not option)
+    assert sorted(os.listdir(tmp_path)) == ["convert.py", "model"]
 
 
 @pytest.mark.usefixtures("cached_converter")

@@ -57,7 +57,7 @@ def prune_model(
     folder.mkdir(exist_ok=True)
     known = earlier.dense_losses if earlier else cached.read()
     # Only what this writes last is measured: a recovery, or the cutting, writes other files.
-    measure = None if recovery or job.recipe.is_cut else WeightMeasure.of(job)
+    measure = None if recovery or job.is_rewritten else WeightMeasure.of(job)
     sweep = start_sweep(job, folder, known, earlier.folder if earlier else None, measure)
     share = sweep_share(sweep.seconds, recovery.plan.seconds) if recovery else 1.0
     swept = start + share * (end - start)

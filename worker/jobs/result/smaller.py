@@ -23,24 +23,24 @@ def whole_folder(job: OpenedJob, out: Path) -> Path:
 
     It is ``out`` itself, unless what the job removes is cut out at the end.
     """
-    return out / WHOLE_FOLDER if job.recipe.is_cut else out
+    return out / WHOLE_FOLDER if job.is_rewritten else out
 
 
 def write_smaller(
-    job: OpenedJob, out: Path, blocks: Sequence[BlockResult], fraction: float
+    job: OpenedJob, whole: Path, out: Path, blocks: Sequence[BlockResult], fraction: float
 ) -> Generator[JobProgress, None, list[Shard]]:
-    """Cut the model in `whole_folder`, and write the smaller one into ``out``.
+    """Cut a model with zeros, and write the smaller one.
 
     Args:
-        job: a job whose result is smaller than its model.
-        out: the folder of the result.
+        job: a job that removes units or blocks from its model.
+        whole: the folder of the weights of the model with zeros.
+        out: the folder of the smaller model.
         blocks: the results of the sweep.
         fraction: the share of the whole job that is done.
 
     Yields:
         Progress after each block, where the job may be interrupted.
     """
-    whole = whole_folder(job, out)
     scratch = whole / _SCRATCH  # not `whole`, whose shards may have the same names
     scratch.mkdir(exist_ok=True)
     steps = smaller_model(job, whole, blocks).write(out, scratch, WeightMeasure.of(job))

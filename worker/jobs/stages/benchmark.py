@@ -23,7 +23,6 @@ class BenchmarkStage(Stage):
     Attributes:
         job: the job.
         runtime: the program that runs both models.
-        prompt: the token ids of the prompt.
     """
 
     part = "benchmark"
@@ -32,11 +31,10 @@ class BenchmarkStage(Stage):
     whole_model = ("benchmark to false", "a benchmark")
     job: OpenedJob
     runtime: TransformersRuntime
-    prompt: list[int]
 
     @classmethod
     def open(cls, job: OpenedJob) -> Self | None:
-        """Draw the prompt.
+        """Check that the model can be run.
 
         Raises:
             SpecRefusedError: the model's context is too short for the new tokens.
@@ -45,10 +43,10 @@ class BenchmarkStage(Stage):
         if not job.spec.benchmark:
             return None
         runtime = TransformersRuntime(job.devices[0], job.meta_model.dtype)
-        if not (prompt := draw_prompt([runtime.limits(job.model.path)])):
+        if not draw_prompt([runtime.limits(job.model.path)]):
             reason = f"the model's context leaves no room for {NEW_TOKENS} new tokens"
             raise SpecRefusedError("benchmark", True, UNFIT, reason, "Leave benchmark out.")
-        return cls(job, runtime, prompt)
+        return cls(job, runtime)
 
     def measure(
         self, model: WrittenModel, start: float, end: float
@@ -58,6 +56,8 @@ class BenchmarkStage(Stage):
         def progress_of(done: float) -> list[JobProgress]:
             return [JobProgress(Phase.evaluating, start + (end - start) * done)]
 
-        measured = compare(self.runtime, self.job.model.path, model.folder, self.prompt)
+        folders = (self.job.model.path, model.folder)
+        prompt = draw_prompt([self.runtime.limits(folder) for folder in folders])
+        measured = compare(self.runtime, *folders, prompt)
         comparison = yield from mapped(measured, progress_of)
         return Measured(comparison.metrics(), comparison.report())

@@ -17,6 +17,7 @@ from worker.jobs.stages.rotate import RotateStage
 from worker.jobs.stages.stage import Measured, Stage, WrittenModel
 from worker.jobs.stages.target import TargetStage
 from worker.jobs.stages.tasks.loading import TasksStage
+from worker.jobs.stages.vocabulary import VocabularyStage
 from worker.pruning.planning.memory_limits import require_whole_model
 
 STAGES: tuple[type[Stage], ...] = (
@@ -28,6 +29,7 @@ STAGES: tuple[type[Stage], ...] = (
     TasksStage,
     RankAnswersStage,
     GenerateStage,
+    VocabularyStage,
     BenchmarkStage,
 )
 """In the order in which they measure the model, and in which the report has them."""
@@ -89,6 +91,11 @@ class JobStages:
             if stage is not None and kind.reads_result == is_result:
                 measured[kind.part] = yield from stage.measure(model, start, end)
         return measured
+
+    @property
+    def rewriting(self) -> Stage | None:
+        """The stage that writes the model's files anew; None without one."""
+        return next((stage for stage in self.stages if stage.rewrites), None)
 
     def complete(self, out: Path) -> tuple[str, ...]:
         """Add files to the result in place of the model's own; return their names."""

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress
-from worker.pruning.model.shards import Shard
+from worker.pruning.model.shards import Measure, Shard
 from worker.pruning.sweep.results import BlockResult
 
 SHORT = 0.02
@@ -47,6 +47,7 @@ class Stage:
         share: the share of a job's work that its measurement is taken to be.
         reads_result: whether it measures the folder of the result as it is used, which may hold a
             smaller model, and not the weights alone.
+        rewrites: whether it writes the model's files anew, with `rewrite`.
         whole_model: if the whole model has to fit into memory, the change of the job with which it
             need not, and what needs it.
     """
@@ -54,6 +55,7 @@ class Stage:
     part: ClassVar[str]
     share: ClassVar[float] = 0.0
     reads_result: ClassVar[bool] = False
+    rewrites: ClassVar[bool] = False
     whole_model: ClassVar[tuple[str, str] | None] = None
 
     @classmethod
@@ -83,6 +85,16 @@ class Stage:
 
     def results(self, model: WrittenModel) -> Measured:
         """Return what the sweep has measured, of a stage that measures nothing after it."""
+        raise NotImplementedError
+
+    def rewrite(
+        self, source: Path, out: Path, measure: Measure, fraction: float
+    ) -> Generator[JobProgress, None, list[Shard]]:
+        """Write the weights of the result, given a folder of weights; return their files.
+
+        ``measure`` measures each file while its tensors are in memory, and ``fraction`` is the
+        share of the job that is done.
+        """
         raise NotImplementedError
 
     def complete(self, out: Path) -> tuple[str, ...]:

@@ -10,7 +10,8 @@ The recovery writes its result into the output folder itself.
 SMALLER_FOLDER = ".smaller"
 """Folder below that of a model with zeros in place of its removed units, for what is left of it.
 
-A recovery reads the smaller model from one such folder, and writes it into another.
+A recovery reads the smaller model from one such folder, and writes it into another. Below the
+output folder it holds the model from which tokens are still to be removed.
 """
 SCORES_FOLDER = ".scores"
 """Folder below the output folder for the results of finished zero-shot tasks."""
@@ -26,6 +27,7 @@ WORKING_FOLDERS = (
     SCORES_FOLDER,
     STEPS_FOLDER,
     WHOLE_FOLDER,
+    SMALLER_FOLDER,
     ROTATED_FOLDER,
 )
 """The folders that are deleted before an output folder is published."""

@@ -3,7 +3,7 @@
 import json
 import os
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -143,6 +143,24 @@ class Checkpoint:
         row_bytes = self._bytes(name, stored, row * size, size)
         return row_bytes.view(stored.dtype).view(stored.shape[1:])
 
+    def read_rows(self, name: str, rows: Sequence[int]) -> Tensor:
+        """Return ``tensor[rows]`` of one tensor, whose other rows are not read.
+
+        Args:
+            name: the tensor's name.
+            rows: the rows in ascending order.
+
+        Raises:
+            CheckpointError: the file ends inside the tensor.
+        """
+        stored = self.tensors[name]
+        size = stored.size_bytes // stored.shape[0]
+        result = torch.empty(len(rows) * size, dtype=torch.uint8)
+        for place, row, count in _runs(rows):
+            of_run = self._bytes(name, stored, row * size, count * size)
+            result[place * size : (place + count) * size] = of_run
+        return result.view(stored.dtype).view(-1, *stored.shape[1:])
+
     def read_ahead(self, names: Iterable[str]) -> None:
         """Have the system read tensors into its page cache, outside this process's memory."""
         if not hasattr(os, "posix_fadvise"):
@@ -172,6 +190,15 @@ class Checkpoint:
                     raise CheckpointError(f"{stored.file.name} ends inside tensor {name!r}")
                 view = view[count:]
         return buffer
+
+
+def _runs(rows: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    """Yield the place of each run of neighbouring rows, its first row and the number of them."""
+    start = 0
+    for place in range(1, len(rows) + 1):
+        if place == len(rows) or rows[place] != rows[place - 1] + 1:
+            yield start, rows[start], place - start
+            start = place
 
 
 def _files(folder: Path) -> list[Path]:

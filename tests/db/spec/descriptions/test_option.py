@@ -22,8 +22,9 @@ def test_each_field_of_a_job_belongs_to_one_option() -> None:
 def test_an_option_names_its_own_fields_alone() -> None:
     for option in OPTIONS:
         lists = (option.amounts, option.varied, option.varied_lists, option.planned, option.usual)
-        more = (option.texts, option.texts.values(), option.metrics, option.untimed, option.docs)
-        nested = (name.partition(".")[0] for name in (*option.questions, *option.labels))
+        more = (option.metrics, option.untimed, option.docs)
+        texts = (*option.texts, *option.texts.values())
+        nested = (name.partition(".")[0] for name in (*option.questions, *option.labels, *texts))
         named = {*chain(*lists, *more, option.places), *nested}
         assert named <= set(option.fields)
 

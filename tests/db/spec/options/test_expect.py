@@ -19,7 +19,7 @@ def test_files_of_the_model_texts_and_versions_can_be_pinned() -> None:
         (
             "weights",
             "1f",
-            "weights is no input: name calibration, evaluation, keep, search_start, a file",
+            "weights is no input: name calibration, evaluation, keep, vocabulary, search_start, a",
         ),
         ("model/", "1f", "model/ is no input"),
         ("model/a\x00", "1f", "is no input"),

@@ -37,7 +37,7 @@ export function Result({ job }: { job: Job }) {
       {job.spec.uniform === false && (
         <p>
           The removed units are zeros in place: the model is neither smaller nor faster than the
-          dense one.
+          dense one. Of a Llama, zpruner gguf leaves them out for llama.cpp.
         </p>
       )}
       <Facts>
