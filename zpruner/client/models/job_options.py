@@ -88,6 +88,7 @@ class JobOptions(TypedDict, total=False):
     selection: SelectionName | None
     keep_dataset: str | None
     keep_text_field: str | None
+    vocabulary: Mapping[str, Any] | str | None
     experts: int | None
     steps: int | None
     scope: Scope | None

@@ -2559,6 +2559,7 @@ export interface components {
          *         "selection": null,
          *         "keep_dataset": null,
          *         "keep_text_field": null,
+         *         "vocabulary": null,
          *         "experts": null,
          *         "steps": null,
          *         "scope": null,
@@ -2630,6 +2631,7 @@ export interface components {
          *         "selection": null,
          *         "keep_dataset": null,
          *         "keep_text_field": null,
+         *         "vocabulary": null,
          *         "experts": null,
          *         "steps": null,
          *         "scope": null,
@@ -3106,7 +3108,7 @@ export interface components {
             ratio?: number | null;
             /**
              * Uniform
-             * @description Whether `adapt` and `pgp` remove the same number of units from every block, so that the model gets smaller; if not, removed units stay in place as zeros.
+             * @description Whether `adapt` and `pgp` remove the same number of units from every block, so that the model gets smaller; if not, removed units stay in place as zeros, which `zpruner gguf` leaves out of a Llama.
              * @default true
              */
             uniform: boolean;
@@ -3134,6 +3136,14 @@ export interface components {
              * @description Which field or column of `keep_dataset` holds the text, or the chat messages.
              */
             keep_text_field?: string | null;
+            /**
+             * @description Removes tokens that a text never uses from the tokenizer, the embedding and the head: the name of the text, or an object that sets more. The other tokens keep their logits.
+             * @example {
+             *       "dataset": "wikitext2",
+             *       "keep": 32000
+             *     }
+             */
+            vocabulary?: string | components["schemas"]["VocabularySpec"] | null;
             /**
              * Experts
              * @description With method `experts`, how many experts stay in each layer; by default the number that `ratio` leaves, as a multiple of 8 where that is possible.
@@ -3419,6 +3429,7 @@ export interface components {
          *         "selection": null,
          *         "keep_dataset": null,
          *         "keep_text_field": null,
+         *         "vocabulary": null,
          *         "experts": null,
          *         "steps": null,
          *         "scope": null,
@@ -3745,6 +3756,7 @@ export interface components {
          *             "selection": null,
          *             "keep_dataset": null,
          *             "keep_text_field": null,
+         *             "vocabulary": null,
          *             "experts": null,
          *             "steps": null,
          *             "scope": null,
@@ -3924,6 +3936,7 @@ export interface components {
          *         "selection": null,
          *         "keep_dataset": null,
          *         "keep_text_field": null,
+         *         "vocabulary": null,
          *         "experts": null,
          *         "steps": null,
          *         "scope": null,
@@ -4036,6 +4049,7 @@ export interface components {
          *         "selection": null,
          *         "keep_dataset": null,
          *         "keep_text_field": null,
+         *         "vocabulary": null,
          *         "experts": null,
          *         "steps": null,
          *         "scope": null,
@@ -4308,7 +4322,7 @@ export interface components {
             ratio?: number | null;
             /**
              * Uniform
-             * @description Whether `adapt` and `pgp` remove the same number of units from every block, so that the model gets smaller; if not, removed units stay in place as zeros.
+             * @description Whether `adapt` and `pgp` remove the same number of units from every block, so that the model gets smaller; if not, removed units stay in place as zeros, which `zpruner gguf` leaves out of a Llama.
              * @default true
              */
             uniform: boolean;
@@ -4336,6 +4350,14 @@ export interface components {
              * @description Which field or column of `keep_dataset` holds the text, or the chat messages.
              */
             keep_text_field?: string | null;
+            /**
+             * @description Removes tokens that a text never uses from the tokenizer, the embedding and the head: the name of the text, or an object that sets more. The other tokens keep their logits.
+             * @example {
+             *       "dataset": "wikitext2",
+             *       "keep": 32000
+             *     }
+             */
+            vocabulary?: string | components["schemas"]["VocabularySpec"] | null;
             /**
              * Experts
              * @description With method `experts`, how many experts stay in each layer; by default the number that `ratio` leaves, as a multiple of 8 where that is possible.
@@ -6275,7 +6297,7 @@ export interface components {
             ratio?: number | null;
             /**
              * Uniform
-             * @description Whether `adapt` and `pgp` remove the same number of units from every block, so that the model gets smaller; if not, removed units stay in place as zeros.
+             * @description Whether `adapt` and `pgp` remove the same number of units from every block, so that the model gets smaller; if not, removed units stay in place as zeros, which `zpruner gguf` leaves out of a Llama.
              * @default true
              */
             uniform: boolean;
@@ -6303,6 +6325,14 @@ export interface components {
              * @description Which field or column of `keep_dataset` holds the text, or the chat messages.
              */
             keep_text_field?: string | null;
+            /**
+             * @description Removes tokens that a text never uses from the tokenizer, the embedding and the head: the name of the text, or an object that sets more. The other tokens keep their logits.
+             * @example {
+             *       "dataset": "wikitext2",
+             *       "keep": 32000
+             *     }
+             */
+            vocabulary?: components["schemas"]["VocabularySpec"] | null;
             /**
              * Experts
              * @description With method `experts`, how many experts stay in each layer; by default the number that `ratio` leaves, as a multiple of 8 where that is possible.
@@ -7200,6 +7230,7 @@ export interface components {
          *             "selection": null,
          *             "keep_dataset": null,
          *             "keep_text_field": null,
+         *             "vocabulary": null,
          *             "experts": null,
          *             "steps": null,
          *             "scope": null,
@@ -7440,7 +7471,7 @@ export interface components {
             ratio?: number | null;
             /**
              * Uniform
-             * @description Whether `adapt` and `pgp` remove the same number of units from every block, so that the model gets smaller; if not, removed units stay in place as zeros.
+             * @description Whether `adapt` and `pgp` remove the same number of units from every block, so that the model gets smaller; if not, removed units stay in place as zeros, which `zpruner gguf` leaves out of a Llama.
              * @default true
              */
             uniform: boolean;
@@ -7468,6 +7499,14 @@ export interface components {
              * @description Which field or column of `keep_dataset` holds the text, or the chat messages.
              */
             keep_text_field?: string | null;
+            /**
+             * @description Removes tokens that a text never uses from the tokenizer, the embedding and the head: the name of the text, or an object that sets more. The other tokens keep their logits.
+             * @example {
+             *       "dataset": "wikitext2",
+             *       "keep": 32000
+             *     }
+             */
+            vocabulary?: string | components["schemas"]["VocabularySpec"] | null;
             /**
              * Experts
              * @description With method `experts`, how many experts stay in each layer; by default the number that `ratio` leaves, as a multiple of 8 where that is possible.
@@ -8164,6 +8203,7 @@ export interface components {
          *           "selection": null,
          *           "keep_dataset": null,
          *           "keep_text_field": null,
+         *           "vocabulary": null,
          *           "experts": null,
          *           "steps": null,
          *           "scope": null,
@@ -8255,6 +8295,27 @@ export interface components {
          * @enum {string}
          */
         Verdict: "pass" | "fail" | "none";
+        /**
+         * VocabularySpec
+         * @description Whose tokens stay, and how many.
+         */
+        VocabularySpec: {
+            /**
+             * Dataset
+             * @description The text whose tokens stay, named as `dataset` of the job. All of it counts.
+             */
+            dataset: string;
+            /**
+             * Text Field
+             * @description Which field or column of it holds the text, or the chat messages.
+             */
+            text_field?: string | null;
+            /**
+             * Keep
+             * @description How many tokens stay: those that the text uses most, with the tokens that they are merged from, bytes and special tokens. By default those that the text uses.
+             */
+            keep?: number | null;
+        };
         /**
          * WebhookPatch
          * @description The fields of a webhook that change; omitted or null fields stay the same.
@@ -10379,6 +10440,7 @@ export interface operations {
                      *         "selection": null,
                      *         "keep_dataset": null,
                      *         "keep_text_field": null,
+                     *         "vocabulary": null,
                      *         "experts": null,
                      *         "steps": null,
                      *         "scope": null,
@@ -10517,6 +10579,7 @@ export interface operations {
                      *             "selection": null,
                      *             "keep_dataset": null,
                      *             "keep_text_field": null,
+                     *             "vocabulary": null,
                      *             "experts": null,
                      *             "steps": null,
                      *             "scope": null,
