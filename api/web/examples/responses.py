@@ -59,7 +59,14 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     },
     "MethodPage": {
         "data": [asdict(METHODS[0]) | {"fields": ["method"], "options": {"type": "object"}}],
-        "presets": [{"name": "fast", "fields": {"method": "wanda"}, "not_with_pattern": []}],
+        "presets": [
+            {
+                "name": "fast",
+                "fields": {"method": "wanda"},
+                "recommended": False,
+                "not_with_pattern": [],
+            }
+        ],
         "metrics": ["perplexity_ratio", "sparsity"],
         "next_cursor": None,
         "has_more": False,

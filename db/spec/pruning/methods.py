@@ -63,3 +63,7 @@ MEASURED = frozenset({MethodName.adapt, MethodName.pgp})
 """Methods that measure the whole model to choose the units that they remove."""
 REMOVING = MEASURED | {MethodName.neurons, MethodName.heads, MethodName.depth}
 """Methods that remove whole units or blocks, so that the model gets smaller."""
+PRUNING = frozenset(MethodName) - {MethodName.none}
+"""Methods that change the model."""
+ZEROING = PRUNING - REMOVING
+"""Methods that choose which weights become zero."""

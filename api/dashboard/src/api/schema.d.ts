@@ -4883,6 +4883,7 @@ export interface components {
          *           "fields": {
          *             "method": "wanda"
          *           },
+         *           "recommended": false,
          *           "not_with_pattern": []
          *         }
          *       ],
@@ -6098,6 +6099,11 @@ export interface components {
             fields: {
                 [key: string]: unknown;
             };
+            /**
+             * Recommended
+             * @description Whether it is the one to begin with.
+             */
+            recommended: boolean;
             /**
              * Not With Pattern
              * @description Those of them that it does not set for a job with a `pattern`.
