@@ -26,6 +26,18 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     rolldownOptions: {
+      output: {
+        codeSplitting: {
+          // Small files compress badly, so pages that are seldom opened are one.
+          groups: [
+            {
+              name: "service",
+              test: /src\/pages\/(audit|datasets|keys|secrets|triggers|webhooks|week|workers)\//,
+            },
+          ],
+          includeDependenciesRecursively: false,
+        },
+      },
       onLog(level, log, report) {
         // Libraries mark modules with "use client", which means nothing here.
         if (log.code !== "MODULE_LEVEL_DIRECTIVE") report(level, log);
