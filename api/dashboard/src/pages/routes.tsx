@@ -23,6 +23,7 @@ const SweepsPage = page(async () => (await import("./sweeps/list.tsx")).SweepsPa
 const NewSweepPage = page(async () => (await import("./sweeps/new.tsx")).NewSweepPage);
 const SweepPage = page(async () => (await import("./sweeps/page.tsx")).SweepPage);
 const WorkersPage = page(async () => (await import("./workers/page.tsx")).WorkersPage);
+const WeekPage = page(async () => (await import("./week/page.tsx")).WeekPage);
 const DatasetsPage = page(async () => (await import("./datasets/list.tsx")).DatasetsPage);
 const DatasetPage = page(async () => (await import("./datasets/page.tsx")).DatasetPage);
 const TriggersPage = page(async () => (await import("./triggers/list.tsx")).TriggersPage);
@@ -46,6 +47,7 @@ export function AllPages() {
         <Route path="/sweeps/new" component={NewSweepPage} />
         <Route path="/sweeps/:id">{({ id }) => <SweepPage key={id} id={id} />}</Route>
         <Route path="/workers" component={WorkersPage} />
+        <Route path="/week" component={WeekPage} />
         <Route path="/datasets" component={DatasetsPage} />
         <Route path="/datasets/:id">{({ id }) => <DatasetPage key={id} id={id} />}</Route>
         <Route path="/triggers" component={TriggersPage} />
