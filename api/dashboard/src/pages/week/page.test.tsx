@@ -31,9 +31,9 @@ it("shows the hours of a week by label, key and method, and its best results", a
       [...one.children].map((cell) => cell.textContent),
     );
   expect(box.querySelector(".lead")?.textContent).toBe("This week: Mon, Nov 30 to Sun, Dec 6");
-  expect(cells("By label")).toEqual([["team=nlp", "4 h 15 min", "9", "1"]]);
+  expect(cells("By label")).toEqual([["team=nlp", "4 h 15 min", "9 (1 failed)"]]);
   expect(cells("By key").map(([name]) => name)).toEqual(["nightly", "without a key"]);
-  expect(cells("By method")).toEqual([["wanda", "5 h 30 min", "12", "1"]]);
+  expect(cells("By method")).toEqual([["wanda", "5 h 30 min", "12 (1 failed)"]]);
   expect(cells("Best results")[0]).toEqual([
     "small",
     expect.any(String),

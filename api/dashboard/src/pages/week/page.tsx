@@ -107,7 +107,7 @@ function Rows({ title, name, rows, of }: RowsProps) {
             <thead>
               <tr>
                 <th scope="col">{name}</th>
-                {["Worker time", "Jobs", "Failed"].map((one) => (
+                {["Worker time", "Jobs"].map((one) => (
                   <th key={one} scope="col" className="end">
                     {one}
                   </th>
@@ -121,8 +121,12 @@ function Rows({ title, name, rows, of }: RowsProps) {
                     {of(row)}
                   </th>
                   <td className="end">{duration(row.worker_hours * HOUR_S)}</td>
-                  <td className="end">{count(row.jobs)}</td>
-                  <td className="end">{count(row.failed)}</td>
+                  <td className="end">
+                    {count(row.jobs)}
+                    {row.failed > 0 && (
+                      <span className="problem-word"> ({count(row.failed)} failed)</span>
+                    )}
+                  </td>
                 </tr>
               ))}
             </tbody>
