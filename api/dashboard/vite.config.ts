@@ -28,11 +28,17 @@ export default defineConfig({
     rolldownOptions: {
       output: {
         codeSplitting: {
-          // Small files compress badly, so pages that are seldom opened are one.
+          // Small files compress badly: pages that are seldom opened are one, and so is what
+          // several pages share.
           groups: [
             {
               name: "service",
               test: /src\/pages\/(audit|datasets|keys|secrets|triggers|webhooks|week|workers)\//,
+            },
+            {
+              name: "shared",
+              test: /src\/(api|live|spec|ui)\/|src\/(format|storage)\.ts/,
+              minShareCount: 2,
             },
           ],
           includeDependenciesRecursively: false,

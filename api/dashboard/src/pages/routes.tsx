@@ -2,7 +2,6 @@ import { type ComponentType, lazy, Suspense } from "react";
 import { Route, Switch } from "wouter";
 import { MissingCodeError } from "../ui/boundary.tsx";
 import { Loading } from "../ui/notes.tsx";
-import { JobsPage } from "./jobs/page.tsx";
 import { NotFoundPage } from "./not-found.tsx";
 
 /** Load a page's code when it is first opened. */
@@ -15,6 +14,7 @@ function page<P extends object>(load: () => Promise<ComponentType<P>>) {
   });
 }
 
+const JobsPage = page(async () => (await import("./jobs/page.tsx")).JobsPage);
 const NewJobPage = page(async () => (await import("./submit/page.tsx")).NewJobPage);
 const RerunPage = page(async () => (await import("./submit/page.tsx")).RerunPage);
 const JobPage = page(async () => (await import("./job/page.tsx")).JobPage);
