@@ -45,7 +45,7 @@ class Basics(BaseModel):
         varied=("preset", "method"),
         texts={"dataset": "text_field"},
         place=Place.texts,
-        places=dict.fromkeys(("sparsity", "preset", "method"), Place.how),
+        places={"sparsity": Place.what, "preset": Place.how, "method": Place.how},
         first={"model": 0, "dataset": 1, "sparsity": 2, "preset": 5},
         only_with={
             "sparsity": {"method": ZEROING},

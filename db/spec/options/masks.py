@@ -136,7 +136,7 @@ class MaskFields(Basics):
         },
         usual=("pattern",),
         place=Place.how,
-        places={"propagation": Place.propagation},
+        places={"pattern": Place.what, "propagation": Place.propagation},
         first={"pattern": 4},
         only_with={
             **{name: {"method": ZEROING} for name in ("pattern", "allocation", "scope")},

@@ -20,6 +20,7 @@ class Place(Enum):
 
     texts = ("Model and texts", "Model and text")
     calibration = ("Model and texts", "Calibration")
+    what = ("Pruning", "What to prune")
     how = ("Pruning", "How to prune")
     propagation = ("Pruning", "Calibration")
     refinement = ("Training", "How to prune")
@@ -79,7 +80,7 @@ class Option:
     neutral: object = None
     planned: tuple[str, ...] = ()
     untimed: Mapping[str, str] = field(default_factory=dict)
-    place: Place = Place.how
+    place: Place = Place.what
     places: Mapping[str, Place] = field(default_factory=dict)
     first: Mapping[str, int] = field(default_factory=dict)
     only_with: Mapping[str, Mapping[str, Collection[str]]] = field(default_factory=dict)

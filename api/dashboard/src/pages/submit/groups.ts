@@ -8,6 +8,7 @@ import type { Field } from "../../spec/fields.ts";
 /** The sections of the fields, and groups of those that belong to the request itself. */
 const GROUPS: { title: string; names?: string[]; isOpen: boolean }[] = [
   { title: "Method", names: ["method"], isOpen: true },
+  { title: "What to prune", isOpen: false },
   { title: "How to prune", isOpen: false },
   { title: "Recovery", isOpen: false },
   { title: "Quantisation", isOpen: false },
