@@ -29,8 +29,15 @@ def test_an_option_names_its_own_fields_alone() -> None:
         lists = (option.amounts, option.varied, option.varied_lists, option.planned, option.usual)
         more = (option.texts, option.texts.values(), option.metrics, option.untimed, option.docs)
         nested = (name.partition(".")[0] for name in (*option.questions, *option.labels))
-        named = {*chain(*lists, *more, option.places, option.first, option.only_with), *nested}
+        named = {*chain(*lists, *more, option.places), *nested}
         assert named <= set(option.fields)
+
+
+def test_an_option_says_of_its_own_fields_alone_when_the_form_shows_them() -> None:
+    for option in OPTIONS:
+        assert option.first.keys() | option.only_with.keys() <= set(option.fields)
+        others = {other for needed in option.only_with.values() for other in needed}
+        assert others <= set(PruneSpec.model_fields)
 
 
 def test_the_members_of_objects_that_have_labels_exist() -> None:
