@@ -46,6 +46,11 @@ export interface Field {
 /** Fields that are written as a share, such as 50 %. */
 export const SHARES = new Set(["sparsity", "ratio"]);
 
+/** Whether a field at the head of the form says how much is removed, be it by a pattern. */
+export function isAmount({ name, place, isRequired }: Field): boolean {
+  return SHARES.has(name) || (place !== undefined && !isRequired && name !== "preset");
+}
+
 /** The targets of a result are objects of several kinds, and written in forms of their own. */
 const TARGETS: Partial<Field> = {
   kind: "targets",

@@ -1,6 +1,6 @@
 import type { Catalogue } from "../../api/methods.ts";
 import { type Draft, draftOf } from "../../spec/draft.ts";
-import { type Field, SHARES } from "../../spec/fields.ts";
+import { type Field, isAmount, SHARES } from "../../spec/fields.ts";
 import { taskMetricNames } from "../../spec/gate.ts";
 import { defaultsOf } from "../../spec/presets.ts";
 import { GateField } from "./gate.tsx";
@@ -30,8 +30,10 @@ export function Fields(props: Props) {
   const known = useSuggestions();
   const isFromPreset = (name: string) => preset.includes(name) && draft[name] === unchanged[name];
   const recommended = catalogue.presets.find((one) => one.recommended)?.name;
-  // How much is removed is required, unless a pattern says it.
-  const isRequired = (one: Field) => one.isRequired || (SHARES.has(one.name) && !draft.pattern);
+  // How much is removed is required, unless another field, such as a pattern, says it.
+  const isSaid = (share: Field) =>
+    fields.some((one) => one !== share && isAmount(one) && draft[one.name]);
+  const isRequired = (one: Field) => one.isRequired || (SHARES.has(one.name) && !isSaid(one));
   const input = (field: Field) => {
     const { name } = field;
     const common = { text: draft[name] ?? "", problem: problems[name] };

@@ -7,7 +7,7 @@ import type { Catalogue } from "../../api/methods.ts";
 import { fieldProblems } from "../../api/problem.ts";
 import { queues } from "../../api/workers.ts";
 import { type Draft, draftOf } from "../../spec/draft.ts";
-import { type Field, jobFields, jobSchema, SHARES } from "../../spec/fields.ts";
+import { type Field, isAmount, jobFields, jobSchema } from "../../spec/fields.ts";
 import { baseOf } from "../../spec/presets.ts";
 import { requestFields } from "../../spec/request-fields.ts";
 import { shownFields } from "../../spec/shown.ts";
@@ -121,10 +121,10 @@ function submissionOf(body: Values, parent?: Job): Submission {
   return { kind: "new", body: body as unknown as JobRequest };
 }
 
-/** Whether a request has all that is required; a pattern says how much is removed, too. */
+/** Whether a request has all that is required: of a method that removes something, how much. */
 function isMinimal(body: Values, fields: Field[], { presets }: Catalogue): boolean {
   const draft = draftOf({ ...baseOf(fields, presets, body), ...body }, fields);
-  const shares = shownFields(fields, draft).filter(({ name }) => SHARES.has(name));
-  const howMuch = [...shares.map(({ name }) => name), "pattern"].some((name) => name in body);
-  return "model" in body && "dataset" in body && (howMuch || shares.length === 0);
+  const amounts = shownFields(fields, draft).filter(isAmount);
+  const howMuch = amounts.length === 0 || amounts.some(({ name }) => name in body);
+  return "model" in body && "dataset" in body && howMuch;
 }
