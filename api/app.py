@@ -50,7 +50,7 @@ from api.routes.jobs import (
     trials,
 )
 from api.routes.jobs.job_polls import JobPollMiddleware
-from api.routes.service import dashboard, docs, health, metrics, retention, workers
+from api.routes.service import dashboard, docs, health, metrics, retention, tables, use, workers
 from api.routes.service import problems as problem_pages
 from api.services.broker import Broker, Queue
 from api.services.downloads import Downloads
@@ -93,6 +93,8 @@ ROUTERS = (
     logs.router,
     events.router,
     workers.router,
+    use.router,
+    tables.router,
     retention.router,
     result.router,
     artifacts.router,

@@ -11,7 +11,7 @@ ADMIN: Needed = frozenset({AccessScope.admin})
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 SPECIAL = (
     (re.compile(r"/v1/me"), ANY_KEY),
-    (re.compile(r"/v1/(keys|audit|webhooks|triggers)(/.*)?", re.DOTALL), ADMIN),
+    (re.compile(r"/v1/(keys|audit|webhooks|triggers)(\.csv|/.*)?", re.DOTALL), ADMIN),
     (re.compile(r"/v1/workers/[^/]+/.+", re.DOTALL), ADMIN),
     (
         re.compile(r"/v1/jobs/[^/]+/(artifacts|archive|archive/links)"),

@@ -26,6 +26,24 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     rolldownOptions: {
+      output: {
+        codeSplitting: {
+          // Small files compress badly: pages that are seldom opened are one, and so is what
+          // several pages share.
+          groups: [
+            {
+              name: "service",
+              test: /src\/pages\/(audit|datasets|keys|secrets|triggers|webhooks|week|workers)\//,
+            },
+            {
+              name: "shared",
+              test: /src\/(api|live|spec|ui)\/|src\/(format|storage)\.ts/,
+              minShareCount: 2,
+            },
+          ],
+          includeDependenciesRecursively: false,
+        },
+      },
       onLog(level, log, report) {
         // Libraries mark modules with "use client", which means nothing here.
         if (log.code !== "MODULE_LEVEL_DIRECTIVE") report(level, log);

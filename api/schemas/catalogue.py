@@ -30,6 +30,7 @@ class PresetRead(BaseModel):
 
     name: str
     fields: dict[str, Any] = Field(description="The fields that it sets, unless the job does.")
+    recommended: bool = Field(description="Whether it is the one to begin with.")
     not_with_pattern: list[str] = Field(
         description="Those of them that it does not set for a job with a `pattern`."
     )

@@ -1,4 +1,4 @@
-"""Schemas of a job's history: attempts, phases, events and block reports."""
+"""Schemas of a job's history: attempts, phases, events, block reports and log lines."""
 
 from datetime import datetime
 from typing import Any, Self
@@ -9,6 +9,7 @@ from api.schemas.pages import Page
 from db.core.problem import Problem
 from db.core.states import JobState, Phase
 from db.tables.jobs import BlockReport, JobEvent
+from db.tables.logs import LogLine
 
 
 class AttemptRead(BaseModel):
@@ -91,3 +92,24 @@ class BlockRead(BaseModel):
         omitted = ("layers", "quantized", "untouched")
         data = {k: v for k, v in self.data.items() if k not in omitted}
         return self.model_copy(update={"data": data})
+
+
+class LogLineRead(BaseModel):
+    """One log line; pass its ``id`` as ``after`` to list the lines after it."""
+
+    id: str
+    attempt: int
+    seq: int
+    at: datetime
+    level: str
+    logger: str
+    message: str
+
+    @classmethod
+    def of(cls, line: LogLine) -> Self:
+        names = ("attempt", "seq", "at", "level", "logger", "message")
+        return cls(id=f"{line.attempt}.{line.seq}", **{name: getattr(line, name) for name in names})
+
+    def text(self) -> str:
+        """Return the line as plain text."""
+        return f"{self.at:%Y-%m-%dT%H:%M:%S.%fZ} {self.level} {self.logger}: {self.message}\n"

@@ -159,6 +159,13 @@ class JobRead(BaseModel):
     sweep_id: str | None = Field(description="The sweep that this job is a point of.")
     result: dict[str, Any] | None = Field(description="Metrics, once the job has succeeded.")
     reduction: float | None = Field(description=REDUCTION)
+    accuracy: float | None = Field(
+        description="The mean accuracy of the pruned model in the tasks and suites of `tasks`."
+    )
+    speed: float | None = Field(
+        description="How many times faster the pruned model generates text than the dense one, if "
+        "that was measured."
+    )
     seconds: float | None = Field(
         description="The time from its start to its end, once the job has succeeded."
     )

@@ -47,17 +47,17 @@ class JobPages:
         wanted, facets = query.job_filter(), None
         with self._sessions() as session:
             jobs = JobRepository(session)
-            rows = _found(jobs, wanted, query)
+            rows = found_jobs(jobs, wanted, query)
             if query.include == "facets":
                 facets = Facets.of(jobs.facets(wanted))
-        page, next_cursor = paginate(rows, query.limit, _cursors(query))
+        page, next_cursor = paginate(rows, query.limit, cursors_of(query))
         data = [JobRead.of(job) for job in page]
         body = JobPage(data=data, next_cursor=next_cursor, facets=facets).model_dump_json()
         link = None if next_cursor is None else next_link("/v1/jobs", query.link(next_cursor))
         return EncodedPage(body.encode(), link)
 
 
-def _found(jobs: JobRepository, wanted: JobFilter, query: JobQuery) -> list[Job]:
+def found_jobs(jobs: JobRepository, wanted: JobFilter, query: JobQuery) -> list[Job]:
     """Return the page's jobs and, if more jobs follow, the first of these."""
     limit = query.limit + 1
     if query.metric is None:
@@ -67,6 +67,6 @@ def _found(jobs: JobRepository, wanted: JobFilter, query: JobQuery) -> list[Job]
     return jobs.sorted_page(query.metric, wanted, limit=limit, after=after, descending=descending)
 
 
-def _cursors(query: JobQuery) -> Callable[[Job], str]:
+def cursors_of(query: JobQuery) -> Callable[[Job], str]:
     metric = query.metric
     return cursor_of if metric is None else lambda job: metric_cursor_of(job, metric)

@@ -23,6 +23,7 @@ from db.core.states import JobState
 from db.jobs.listing import JobFilter
 from db.spec.pruning.methods import MethodName
 from db.spec.quality_gate import Verdict
+from db.tables.outputs import OutputState
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^[^\x00]*$")]
 
@@ -53,6 +54,12 @@ Sort = Literal[
     "-perplexity",
     "perplexity_ratio",
     "-perplexity_ratio",
+    "accuracy",
+    "-accuracy",
+    "speed",
+    "-speed",
+    "weights_bytes",
+    "-weights_bytes",
     "seconds",
     "-seconds",
     "size_bytes",
@@ -61,8 +68,8 @@ Sort = Literal[
 BY_TIME = {"created", "-created"}
 
 
-class JobQuery(BaseModel):
-    """The query parameters of the list of jobs."""
+class JobTableQuery(BaseModel):
+    """The query parameters of the list of jobs as one table: its filters and its order."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -89,6 +96,9 @@ class JobQuery(BaseModel):
     created_by: str | None = Field(
         default=None, pattern=f"^{id_pattern('key')}$", description="Submitted with this key."
     )
+    output: OutputState | None = Field(
+        default=None, description="One of the outputs is in this state."
+    )
     q: Text | None = Field(
         default=None,
         description="Part of the job's name, of its model or of a label such as `team=nlp`, in "
@@ -98,13 +108,6 @@ class JobQuery(BaseModel):
         default="-created",
         description="The creation time or a metric, ascending, or descending after `-`. Jobs "
         "without the metric come last, newest first.",
-    )
-    limit: int = Field(default=50, ge=1, le=200, description="How many at most.")
-    cursor: Cursor | None = Field(default=None, description="A `next_cursor`.")
-    include: Literal["facets"] | None = Field(
-        default=None,
-        description="`facets`: also count all jobs by status, method and verdict, each as if it "
-        "were not filtered itself.",
     )
 
     @model_validator(mode="before")
@@ -123,14 +126,6 @@ class JobQuery(BaseModel):
             ]
         return kept
 
-    @field_validator("cursor")
-    @classmethod
-    def _is_of_this_order(cls, cursor: str | None, info: ValidationInfo) -> str | None:
-        if cursor is not None:
-            is_by_time = info.data.get("sort", "created") in BY_TIME
-            check_cursor(cursor, job_place_of if is_by_time else metric_place_of)
-        return cursor
-
     def job_filter(self) -> JobFilter:
         """Return the filter that the parameters describe."""
         return JobFilter(
@@ -141,6 +136,7 @@ class JobQuery(BaseModel):
             sweep_id=self.sweep,
             verdict=self.verdict,
             created_by=self.created_by,
+            output=self.output,
             labels=tuple(_name_and_value(pair) for pair in self.label),
             text=self.q,
             created_after=self.created_after,
@@ -155,6 +151,26 @@ class JobQuery(BaseModel):
     def metric(self) -> SortMetric | None:
         """The metric by which the list is sorted; None for the creation time."""
         return None if self.sort in BY_TIME else SortMetric(self.sort.removeprefix("-"))
+
+
+class JobQuery(JobTableQuery):
+    """The query parameters of the list of jobs."""
+
+    limit: int = Field(default=50, ge=1, le=200, description="How many at most.")
+    cursor: Cursor | None = Field(default=None, description="A `next_cursor`.")
+    include: Literal["facets"] | None = Field(
+        default=None,
+        description="`facets`: also count all jobs by status, method and verdict, each as if it "
+        "were not filtered itself.",
+    )
+
+    @field_validator("cursor")
+    @classmethod
+    def _is_of_this_order(cls, cursor: str | None, info: ValidationInfo) -> str | None:
+        if cursor is not None:
+            is_by_time = info.data.get("sort", "created") in BY_TIME
+            check_cursor(cursor, job_place_of if is_by_time else metric_place_of)
+        return cursor
 
     def place(self) -> SortKey | None:
         """Return the sort key after which the page starts, in a list sorted by creation time."""

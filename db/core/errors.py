@@ -178,7 +178,8 @@ class SpecRefusedError(JobError):
         return SpecRefusedError(field, self.value, self.code, self.reason, self.remedy)
 
     def __str__(self) -> str:
-        return f"{self.field} {quoted(self.value)}: {self.reason}. {self.remedy}"
+        named = self.field if self.value is None else f"{self.field} {quoted(self.value)}"
+        return f"{named}: {self.reason}. {self.remedy}"
 
 
 class AddressRefusedError(SpecRefusedError):

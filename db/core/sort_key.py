@@ -11,6 +11,9 @@ class SortMetric(StrEnum):
     reduction = "reduction"
     perplexity = "perplexity"
     perplexity_ratio = "perplexity_ratio"
+    accuracy = "accuracy"
+    speed = "speed"
+    weights_bytes = "weights_bytes"
     seconds = "seconds"
     size_bytes = "size_bytes"
 

@@ -25,6 +25,7 @@ from db.spec.pruning.methods import MethodName
 from db.spec.quality_gate import Verdict
 from db.tables.jobs import Job
 from db.tables.labels import JobLabel, Label
+from db.tables.outputs import Output, OutputState
 from db.tables.trials import TRIAL
 
 
@@ -37,6 +38,7 @@ class JobFilter:
         labels: the job has all of these.
         created_by: the job was submitted with the API key that has this id.
         text: the job's name, model, labels or id contain this (see `mentions`); case is ignored.
+        output: an output of the job is in this state.
         unmeasured: the job has no value for this metric.
         created_after: the job was created later than this.
         created_before: the job was created earlier than this.
@@ -50,6 +52,7 @@ class JobFilter:
     verdict: Verdict | None = None
     created_by: str | None = None
     labels: tuple[Label, ...] = ()
+    output: OutputState | None = None
     text: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
@@ -76,6 +79,9 @@ class JobFilter:
         if self.created_by is not None:
             # As an expression, so that an index in the list's order is scanned, not one by key.
             conditions.append(cast(Job.created_by, String) == self.created_by)
+        if self.output is not None:
+            sent = select(Output.job_id).where(Output.state == self.output)
+            conditions.append(Job.id.in_(sent))
         if self.text:
             conditions.append(mentions(self.text))
         if self.unmeasured is not None:

@@ -25,8 +25,8 @@ from db.files.sealed_folder import NewArtifact
 from db.outputs.repository import OutputRepository
 from db.scheduling.crashes import is_gradual_step_repeated, is_repeated, is_step_repeated
 from db.scheduling.transient_retries import RETRIES
-from db.spec.quality_gate import Gate, Verdict, judge, metric_value
-from db.spec.reduction import reduction
+from db.spec.quality_gate import Gate, Verdict, judge
+from db.spec.sorted_metrics import sorted_metrics
 from db.tables.artifacts import Artifact
 from db.tables.base import Document
 from db.tables.jobs import BlockReport, Job
@@ -142,11 +142,10 @@ class LeaseRepository:
             "verdict": verdict,
             "size_bytes": sum(artifact.size_bytes for artifact in artifacts),
         }
-        values["reduction"] = reduction(result)
-        values["perplexity"] = metric_value(result, "pruned_perplexity")
-        values["perplexity_ratio"] = metric_value(result, "perplexity_ratio")
         data = {} if verdict is Verdict.none else {"verdict": verdict.value}
         job = self._finish(job_id, attempt, _held_before(JobState.succeeded), values, data)
+        for name, value in sorted_metrics(result, job.spec.tasks or ()).items():
+            setattr(job, name, value)
         if job.started_at is not None and job.finished_at is not None:
             job.seconds = (job.finished_at - job.started_at).total_seconds()
         if warnings:

@@ -278,7 +278,7 @@ METHODS: tuple[MethodInfo, ...] = (
     ),
     MethodInfo(
         name=MethodName.none,
-        title="None",
+        title="No pruning",
         summary="Keeps the zeros that the model has, prunes nothing and changes no weight.",
         source=None,
         when_to_use="To measure a model that is sparse already.",

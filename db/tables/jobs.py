@@ -56,8 +56,9 @@ class Job(Base):
             next automatic retry.
         error: why the job failed, or while it waits for a retry, why its last attempt did.
         leased_at: the time when a worker last obtained or renewed the lease.
-        reduction, perplexity, perplexity_ratio, seconds, size_bytes: the values that lists are
-            sorted by, set once the job has succeeded. The first three are copies of metrics.
+        reduction, perplexity, perplexity_ratio, accuracy, speed, weights_bytes, seconds,
+        size_bytes: the values that lists are sorted by, set once the job has succeeded. All but the
+            last two come from the metrics: see `db.spec.sorted_metrics`.
             ``seconds`` is the time from the start of the first attempt to the end of the job.
             ``size_bytes`` is the total size of its artifacts at that time.
         pinned: whether no retention rule may delete its files.
@@ -126,6 +127,9 @@ class Job(Base):
     reduction: Mapped[float | None] = mapped_column(Double)
     perplexity: Mapped[float | None] = mapped_column(Double)
     perplexity_ratio: Mapped[float | None] = mapped_column(Double)
+    accuracy: Mapped[float | None] = mapped_column(Double)
+    speed: Mapped[float | None] = mapped_column(Double)
+    weights_bytes: Mapped[float | None] = mapped_column(Double)
     seconds: Mapped[float | None] = mapped_column(Double)
     size_bytes: Mapped[int | None] = mapped_column(BigInteger)
     pinned: Mapped[bool] = mapped_column(default=False, server_default=false())

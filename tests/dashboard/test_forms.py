@@ -1,13 +1,17 @@
 """The forms of a job and a sweep, on an API without workers: nothing runs."""
 
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.dashboard.browser import Session
+from tests.dashboard.browser import NARROW, Session, session
 from tests.dashboard.conftest import Api
+from tests.e2e.embedded import Service
+from zpruner import Client
 
 pytestmark = pytest.mark.e2e
 
@@ -72,6 +76,61 @@ def test_a_preset_shows_its_method_and_is_overridden_beside_it(api_tabs: Session
     fields = page.locator(".preview .facts")
     expect(fields).to_contain_text("methodzpruner")
     expect(fields).to_contain_text("allocationowl")
+
+
+def test_the_form_of_a_method_has_its_fields_alone_and_names_of_uploads(
+    api_tabs: Session, api: Api, tmp_path: Path
+) -> None:
+    text = tmp_path / "our texts.txt"
+    text.write_text("A sentence of a text. " * 4000)
+    with Client(api.url) as client:
+        uploaded = client.datasets.upload(text).dataset
+    page = api_tabs.open("/new")
+    expect(page.get_by_label("Preset", exact=True)).to_have_value("balanced")
+    expect(page.get_by_role("option", name="balanced (recommended)")).to_be_attached()
+    expect(page.get_by_label("Ratio", exact=True)).to_have_count(0)
+    page.get_by_label("Model", exact=True).fill("local:tiny")
+    calibration = page.get_by_label("Calibration text", exact=True)
+    calibration.fill("our texts.txt (uploaded)")
+    page.get_by_text("Neurons", exact=True).click()
+    expect(page.get_by_label("Sparsity", exact=True)).to_have_count(0)
+    expect(page.get_by_label("Solver", exact=True)).to_have_count(0)
+    page.get_by_label("Ratio", exact=True).fill("25 %")
+    page.get_by_role("heading", name="Evaluation").click()
+    page.get_by_label("Generate text", exact=True).check()
+    page.get_by_label("Prompts", exact=True).fill("Once, in a village")
+    expect(calibration).to_have_value("our texts.txt (uploaded)")
+    expect(page.get_by_role("heading", name="Would be accepted")).to_be_visible()
+    expect(page.get_by_text("None", exact=True)).to_have_count(0)
+    page.get_by_role("button", name="Submit job").click()
+
+    expect(page.get_by_role("heading", level=1)).to_contain_text("tiny")
+    spec = newest(api.url)["spec"]
+    assert isinstance(spec, dict)
+    chosen = ("dataset", "method", "ratio", "sparsity", "preset", "generate", "prompts")
+    assert {name: spec[name] for name in chosen} == {
+        "dataset": uploaded,
+        "method": "neurons",
+        "ratio": 0.25,
+        "sparsity": 0.0,
+        "preset": "balanced",
+        "generate": True,
+        "prompts": ["Once, in a village"],
+    }
+
+
+def test_on_a_phone_the_form_keeps_the_estimate_and_submit_in_view(
+    browser: Browser, service: Service
+) -> None:
+    with session(browser, service.url, size=NARROW) as tabs:
+        page = tabs.open("/new")
+        fill_minimal(page, "50 %")
+        page.get_by_label("Preset", exact=True).select_option("fast")
+        bar = page.locator(".submit-bar")
+        expect(bar).to_contain_text(re.compile(r"About .*, \d.* of memory"))
+        page.evaluate("scrollTo(0, 0)")
+        expect(bar.get_by_role("button", name="Submit job")).to_be_in_viewport(ratio=1)
+        expect(page.get_by_label("Model", exact=True)).to_be_in_viewport()
 
 
 def test_a_sweep_has_the_gate_of_its_form(api_tabs: Session, api: Api) -> None:

@@ -36,8 +36,9 @@ def test_a_job_submitted_from_the_form_is_followed_to_its_end_without_a_reload(
 ) -> None:
     page = tabs.open("/new")
     fill(page, Model="local:slow", Calibration_text="local:text.txt", Sparsity="0.6")
-    expect(page.get_by_text("wanda 61.4 in the same time")).to_be_visible()
-    page.get_by_role("group", name="Method").get_by_text("Wanda", exact=True).click()
+    page.get_by_label("Preset", exact=True).select_option("fast")
+    expect(page.get_by_role("group", name="Method").get_by_label("Wanda")).to_be_checked()
+    expect(page.get_by_text("at 60 % it reached perplexity")).to_be_visible()
     page.get_by_role("heading", name="Calibration", exact=True).click()
     fill(page, Calibration_windows="16", Tokens_per_window="64")
     page.get_by_role("heading", name="Evaluation", exact=True).click()

@@ -88,6 +88,7 @@ def places(service: Service) -> list[Place]:
         Place("sweep", f"/sweeps/{sweep['id']}", "two of each"),
         Place("sweep-new", "/sweeps/new", "New sweep"),
         Place("workers", "/workers", "Workers and queues"),
+        Place("week", "/week", "A week"),
         Place("webhooks", "/webhooks", "Webhooks"),
         Place("webhook", f"/webhooks/{webhook_id}", "nightly runs"),
         Place("datasets", "/datasets", "Datasets"),

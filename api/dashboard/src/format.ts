@@ -138,6 +138,11 @@ export function stamp(then: string): string {
   });
 }
 
+/** Format a date: "Mon, Dec 1". */
+export function day(at: Date): string {
+  return at.toLocaleDateString(undefined, { weekday: "short", month: "short", day: "numeric" });
+}
+
 /** Return the name of this computer's time zone. */
 export function zone(): string {
   const parts = new Intl.DateTimeFormat(undefined, { timeZoneName: "short" }).formatToParts();

@@ -13,6 +13,7 @@ const PAGES = [
   { href: "/sweeps", name: "Sweeps", within: /^\/sweeps/ },
   { href: "/compare", name: "Compare", within: /^\/compare/ },
   { href: "/workers", name: "Workers", within: /^\/workers/ },
+  { href: "/week", name: "Week", within: /^\/week/ },
   { href: "/datasets", name: "Datasets", within: /^\/datasets/ },
   { href: "/triggers", name: "Triggers", within: /^\/triggers/ },
   { href: "/webhooks", name: "Webhooks", within: /^\/webhooks/ },

@@ -83,6 +83,8 @@ export function makeJob(overrides: Partial<Job> = {}): Job {
     sweep_id: null,
     reduction: null,
     seconds: null,
+    accuracy: null,
+    speed: null,
     size_bytes: null,
     pinned: false,
     created_by: null,

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from api.routes.dependencies import JobId, ServiceDep
 from api.routes.own_trials import OWN_TRIAL
-from api.schemas.logs import LogLineRead
+from api.schemas.history import LogLineRead
 from api.schemas.pages import Page
 from api.web.cursors import paginate
 from api.web.pagination import next_link

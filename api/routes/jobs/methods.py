@@ -15,7 +15,7 @@ from api.web.conditional import revalidated
 from db.spec.catalogue import METHODS, MethodInfo
 from db.spec.metrics import METRIC_NAMES, OPTIONAL_METRICS
 from db.spec.prune_spec import OPTIONS, PruneSpec
-from db.spec.pruning.presets import NOT_WITH_PATTERN, PRESETS
+from db.spec.pruning.presets import NOT_WITH_PATTERN, PRESETS, RECOMMENDED
 
 router = APIRouter(prefix="/v1/methods", tags=["catalog"])
 
@@ -53,13 +53,15 @@ def _methods() -> bytes:
 
 def _preset(name: str, fields: Mapping[str, Any]) -> PresetRead:
     unfit = [field for field in fields if field in NOT_WITH_PATTERN]
-    return PresetRead(name=name, fields=dict(fields), not_with_pattern=unfit)
+    is_first = name == RECOMMENDED
+    return PresetRead(name=name, fields=dict(fields), recommended=is_first, not_with_pattern=unfit)
 
 
 def _job_schema(method: MethodInfo) -> dict[str, Any]:
     """Return the schema of a job that names the method in the first field that accepts it.
 
-    ``x-labels`` and ``x-sections`` are those of the fields in a form.
+    ``x-labels`` and ``x-sections`` are those of the fields in a form, ``x-first`` the fields at its
+    head, and ``x-only-with`` says which fields need another one, and which values of it.
     """
     schema, field = PruneSpec.model_json_schema(), method.fields[0]
     schema["properties"][field] = {"const": method.name}
@@ -71,9 +73,19 @@ def _job_schema(method: MethodInfo) -> dict[str, Any]:
     unused = [name for name in schema["$defs"] if f'"#/$defs/{name}"' not in document]
     for name in unused:
         del schema["$defs"][name]
-    return schema | {"x-labels": _LABELS, "x-sections": _SECTIONS}
+    return schema | _FORM
 
 
-_LABELS = {name: label for option in OPTIONS for name, label in option.labels.items()}
-_SECTIONS = {name: option.place_of(name)[1] for option in OPTIONS for name in option.fields}
+_FIRST = {name: place for option in OPTIONS for name, place in option.first.items()}
+_FORM = {
+    "x-labels": {name: label for option in OPTIONS for name, label in option.labels.items()},
+    "x-sections": {name: option.place_of(name)[1] for option in OPTIONS for name in option.fields},
+    "x-first": sorted(_FIRST, key=_FIRST.__getitem__),
+    "x-only-with": {
+        name: {other: sorted(values) for other, values in needed.items()}
+        for option in OPTIONS
+        for name, needed in option.only_with.items()
+    },
+}
+"""What the form of a job knows of the fields beside their types and texts."""
 _RESULTS = [asdict(option.result) for option in OPTIONS if option.result is not None]

@@ -27,6 +27,7 @@ PAGES = (
     "/keys",
     "/secrets",
     "/audit",
+    "/week",
     "/datasets",
     "/datasets/{dataset_id}",
     "/triggers",

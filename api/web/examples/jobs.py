@@ -30,6 +30,8 @@ JOB: dict[str, JsonValue] = {
     "sweep_id": None,
     "result": None,
     "reduction": None,
+    "accuracy": None,
+    "speed": None,
     "seconds": None,
     "size_bytes": None,
     "pinned": False,

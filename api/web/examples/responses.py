@@ -21,6 +21,7 @@ _METRICS: dict[str, JsonValue] = {
     "pruned_perplexity": 9.72,
     "perplexity_ratio": 1.125,
 }
+_USE = {"jobs": 42, "succeeded": 39, "failed": 3, "worker_hours": 17.5}
 
 SCHEMAS: dict[str, dict[str, Any]] = {
     "Health": {"status": "ok"},
@@ -59,18 +60,42 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     },
     "MethodPage": {
         "data": [asdict(METHODS[0]) | {"fields": ["method"], "options": {"type": "object"}}],
-        "presets": [{"name": "fast", "fields": {"method": "wanda"}, "not_with_pattern": []}],
+        "presets": [
+            {
+                "name": "fast",
+                "fields": {"method": "wanda"},
+                "recommended": False,
+                "not_with_pattern": [],
+            }
+        ],
         "metrics": ["perplexity_ratio", "sparsity"],
         "next_cursor": None,
         "has_more": False,
+    },
+    "PeriodUseRead": {
+        "after": "2026-01-05T00:00:00Z",
+        "before": "2026-01-12T00:00:00Z",
+        "total": _USE | {"name": ""},
+        "methods": [_USE | {"name": "wanda"}],
+        "keys": [_USE | {"name": ids.KEY_ID}],
+        "labels": [_USE | {"name": "team=nlp"}],
     },
     "DatasetPage": {"data": [files.DATASET], "next_cursor": None, "has_more": False},
 }
 """Examples keyed by the name of their schema."""
 
 _STREAM = 'event: phase\nid: 3\ndata: {"seq":3,"kind":"phase","status":"running"}\n\n'
+_TABLES: dict[str, JsonValue] = {
+    "jobs": "id,name,status\r\njob_01,wanda at 50 %,succeeded\r\n",
+    "sweeps": "id,name,total\r\nswp_01,sparsities,4\r\n",
+    "workers": "id,name,state\r\nwrk_01,gpu@host,idle\r\n",
+    "webhooks": "id,url,enabled\r\nwhk_01,https://example.com/hook,true\r\n",
+    "triggers": "id,name,source\r\ntrg_01,on push,github\r\n",
+    "use": "by,name,jobs,worker_hours\r\nlabel,team=nlp,42,17.5\r\n",
+}
 _FIGURES = '# TYPE zpruner_queue_depth gauge\nzpruner_queue_depth{queue="gpu"} 3.0\n'
 CONTENTS: dict[tuple[str, str], JsonValue] = {
+    **{(f"/v1/{name}.csv", "text/csv"): table for name, table in _TABLES.items()},
     ("/v1/jobs/{job_id}/events", "text/event-stream"): _STREAM,
     ("/v1/events", "text/event-stream"): _STREAM,
     (

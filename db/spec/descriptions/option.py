@@ -1,6 +1,6 @@
 """What an option of a job says of itself, and the refusal of options that do not go together."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cache
@@ -18,7 +18,7 @@ UNFIT = "unfit_combination"
 class Place(Enum):
     """Where options are shown: the group in the help of commands, and the section of the form."""
 
-    texts = ("Model and texts", "What to prune")
+    texts = ("Model and texts", "Model and text")
     calibration = ("Model and texts", "Calibration")
     what = ("Pruning", "What to prune")
     how = ("Pruning", "How to prune")
@@ -55,6 +55,9 @@ class Option:
         untimed: what a field adds to a job that the planned time leaves out, by the field.
         place: where the option is shown.
         places: the places of those of its fields that are in another one.
+        first: fields at the head of the form, each with its place there.
+        only_with: fields that have an effect only beside another field, with the values of that
+            one; without values it is any but its default. The form shows them only then.
         usual: fields that the short help shows.
         result: how the page of a job shows what the option adds to the result.
         labels: labels of fields in the form, where they are not their names.
@@ -80,6 +83,8 @@ class Option:
     untimed: Mapping[str, str] = field(default_factory=dict)
     place: Place = Place.what
     places: Mapping[str, Place] = field(default_factory=dict)
+    first: Mapping[str, int] = field(default_factory=dict)
+    only_with: Mapping[str, Mapping[str, Collection[str]]] = field(default_factory=dict)
     usual: tuple[str, ...] = ()
     result: ResultPart | None = None
     labels: Mapping[str, str] = field(default_factory=dict)

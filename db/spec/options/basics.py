@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictFloat
 from db.spec.datasets.protocols import built_in
 from db.spec.descriptions.option import Option, Place, check_fits
 from db.spec.inputs.references import LOCAL, SecretName
-from db.spec.pruning.methods import MethodName
+from db.spec.pruning.methods import PRUNING, ZEROING, MethodName
 from db.spec.pruning.presets import PresetName, resolve_preset
 
 SourceName = Annotated[str, Field(min_length=1, max_length=512)]
@@ -46,6 +46,12 @@ class Basics(BaseModel):
         texts={"dataset": "text_field"},
         place=Place.texts,
         places={"sparsity": Place.what, "preset": Place.how, "method": Place.how},
+        first={"model": 0, "dataset": 1, "sparsity": 2, "preset": 5},
+        only_with={
+            "sparsity": {"method": ZEROING},
+            "preset": {"method": PRUNING},
+            "text_field": {"dataset": ()},
+        },
         usual=("sparsity", "dataset", "preset", "method"),
         labels={
             "dataset": "Calibration text",

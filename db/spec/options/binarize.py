@@ -110,6 +110,7 @@ class BinarizeFields(Basics):
         remedies={
             "binarize": 'Write true for the defaults, false, or an object such as {{"kept": 4.4}}.'
         },
+        only_with={"binarize": {"method": {MethodName.none}}},
         place=Place.formats,
         result=ResultPart(
             "binarization",
@@ -127,7 +128,14 @@ class BinarizeFields(Basics):
             "ordinary weights, so they are as large as the dense ones, and the model is not "
             "faster.",
         ),
-        labels={"binarize": "Binarise"},
+        labels={
+            "binarize": "Binarise",
+            "binarize.kept": "Kept of eight",
+            "binarize.low": "Fewest kept of eight",
+            "binarize.high": "Most kept of eight",
+            "binarize.group_size": "Weights per value",
+            "binarize.salient": "Columns that are binarised twice",
+        },
         docs={"binarize": "[Binarised weights](#binarised-weights)."},
     )
 

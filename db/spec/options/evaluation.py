@@ -16,6 +16,7 @@ class EvaluationFields(Basics):
     OPTION: ClassVar = Option(
         check=_check,
         texts={"eval_dataset": "eval_text_field"},
+        only_with={"eval_text_field": {"eval_dataset": ()}},
         place=Place.evaluation,
         labels={
             "eval_dataset": "Evaluation text",

@@ -30,6 +30,7 @@ class GenerateFields(Basics):
     OPTION: ClassVar = Option(
         check=_check,
         untimed={"generate": "generated text"},
+        only_with={"prompts": {"generate": ()}},
         place=Place.evaluation,
         labels={"generate": "Generate text"},
         docs={"generate": "[Generated text](#generated-text)."},

@@ -11,7 +11,14 @@ from db.spec.options.basics import Basics
 from db.spec.options.refine import RefineFields
 from db.spec.pruning.allocations import Allocation, AllocationName
 from db.spec.pruning.globs import Glob
-from db.spec.pruning.methods import OWN_MASK, REMOVING, MethodName, SolverName
+from db.spec.pruning.methods import (
+    OWN_MASK,
+    PRUNING,
+    REMOVING,
+    ZEROING,
+    MethodName,
+    SolverName,
+)
 from db.spec.pruning.patterns import Pattern
 from db.spec.pruning.variants import Variant, default_variant
 
@@ -130,6 +137,15 @@ class MaskFields(Basics):
         usual=("pattern",),
         place=Place.how,
         places={"pattern": Place.what, "propagation": Place.propagation},
+        first={"pattern": 4},
+        only_with={
+            **{name: {"method": ZEROING} for name in ("pattern", "allocation", "scope")},
+            "solver": {"method": ZEROING - OWN_MASK},
+            "variant": {"method": {MethodName.exact}},
+            "correction": {"method": PRUNING},
+            "damping": {"method": PRUNING - {MethodName.depth}},
+            "skip": {"method": {MethodName.none, *ZEROING}},
+        },
         labels={"pattern": "N:M pattern", "skip": "Layers to skip"},
         docs={
             "scope": "[Which weights compete](#which-weights-go).",

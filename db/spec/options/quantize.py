@@ -10,7 +10,7 @@ from db.spec.options.basics import Basics
 from db.spec.options.recover import RecoverFields
 from db.spec.options.removal import RemovalFields
 from db.spec.pruning.globs import Glob
-from db.spec.pruning.methods import REMOVING
+from db.spec.pruning.methods import REMOVING, ZEROING, MethodName
 
 SchemeName = Literal["w4a16", "w8a16"]
 BITS: dict[SchemeName, int] = {"w4a16": 4, "w8a16": 8}
@@ -91,6 +91,7 @@ class QuantizeFields(Basics):
             "quantize": "Write a scheme such as w4a16, or an object such as "
             '{{"scheme": "w4a16", "group_size": 128}}.'
         },
+        only_with={"quantize": {"method": {MethodName.none, *ZEROING}}},
         usual=("quantize",),
         place=Place.formats,
         result=ResultPart(

@@ -98,7 +98,12 @@ class RankAnswersFields(Basics):
         untimed={"rank_answers": "ranked answers"},
         place=Place.evaluation,
         result=_RESULT,
-        labels={"rank_answers": "Rank answers"},
+        labels={
+            "rank_answers": "Rank answers",
+            "rank_answers.dataset": "Questions",
+            "rank_answers.questions": "Number of questions",
+            "rank_answers.drawn": "Answers for each question",
+        },
         docs={"rank_answers": "[Ranking of answers](#ranking-of-answers)."},
     )
 

@@ -16,6 +16,7 @@ from pydantic import (
 from db.spec.descriptions.option import Option, Place, check_fits, flag_or_object
 from db.spec.options.basics import Basics
 from db.spec.options.calibration import CalibrationFields
+from db.spec.pruning.methods import PRUNING
 
 FEWEST_WINDOWS = 8
 """The minimum number of calibration windows; of these, one is held out."""
@@ -98,7 +99,15 @@ class RefineFields(Basics):
             "refine": 'Write true for the defaults, false, or an object such as {{"steps": 24}}.'
         },
         place=Place.refinement,
-        labels={"refine": "Refine each block"},
+        only_with={"refine": {"method": PRUNING}},
+        labels={
+            "refine": "Refine each block",
+            "refine.scope": "Refined at once",
+            "refine.steps": "Refinement steps",
+            "refine.tokens": "Refinement tokens",
+            "refine.lr": "Refinement learning rate",
+            "refine.norms": "Refine norms, too",
+        },
         docs={"refine": "[Refining each block](#refining-each-block)."},
     )
 

@@ -94,6 +94,16 @@ class RemovalFields(Basics):
         # Only the opened model shows its units, and only the planner counts windows.
         planned=("ratio", "keep_dataset"),
         places=dict.fromkeys(("keep_dataset", "keep_text_field"), Place.texts),
+        first={"ratio": 3},
+        only_with={
+            "ratio": {"method": REMOVING},
+            "uniform": {"method": MEASURED},
+            "search_steps": {"method": {MethodName.pgp}},
+            "search_start": {"method": {MethodName.pgp}},
+            "selection": {"method": {MethodName.neurons}},
+            "keep_dataset": {"method": {MethodName.neurons}},
+            "keep_text_field": {"keep_dataset": ()},
+        },
         labels={
             "uniform": "Same width in every block",
             "selection": "Which channels or experts go",

@@ -31,6 +31,7 @@ class RotateFields(Basics):
         check=_check,
         varied=("rotate",),
         metrics={"rotate": ("rotation.residual", "rotation.values", "rotation.blocks")},
+        only_with={"rotate": {"quantize": ()}},
         place=Place.formats,
         result=ResultPart(
             "rotation",

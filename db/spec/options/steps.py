@@ -10,7 +10,7 @@ from db.spec.options.masks import MaskFields
 from db.spec.options.quantize import QuantizeFields
 from db.spec.options.recover import RecoverFields
 from db.spec.options.removal import RemovalFields
-from db.spec.pruning.methods import REMOVING, MethodName
+from db.spec.pruning.methods import PRUNING, REMOVING, MethodName
 
 MAX_STEPS = 50
 """The limit exists because each step takes the time of a job."""
@@ -64,6 +64,7 @@ class StepsFields(Basics):
         metrics={"steps": ("kept_step", "stopped_at_step")},
         neutral=1,
         planned=("steps",),
+        only_with={"steps": {"method": PRUNING}},
         docs={"steps": "At most 50: [Pruning in steps](#pruning-in-steps)."},
     )
 

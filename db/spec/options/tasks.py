@@ -116,6 +116,7 @@ class TaskFields(Basics):
         estimates=ESTIMATES,
         untimed={"tasks": "zero-shot tasks"},
         usual=("tasks",),
+        only_with={"task_limit": {"tasks": ()}},
         place=Place.evaluation,
         labels={"tasks": "Zero-shot tasks", "task_limit": "Items of each task"},
         docs={"tasks": "[Zero-shot tasks](#zero-shot-tasks)."},

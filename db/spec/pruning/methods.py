@@ -82,3 +82,7 @@ REMOVING = MEASURED | {
     MethodName.experts,
 }
 """Methods that remove whole units, experts or blocks, so that the model gets smaller."""
+PRUNING = frozenset(MethodName) - {MethodName.none}
+"""Methods that change the model."""
+ZEROING = PRUNING - REMOVING
+"""Methods that choose which weights become zero."""

@@ -25,6 +25,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "recover": "masked",
     },
 }
+RECOMMENDED = PresetName.balanced
+"""The preset to begin with."""
 PRESET_FIELDS = frozenset(name for fields in PRESETS.values() for name in fields)
 NOT_WITH_PATTERN = ("allocation",)
 """A pattern N:M fixes the sparsity of every block, so a preset's allocation is left out then."""

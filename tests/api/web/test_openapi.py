@@ -22,6 +22,8 @@ from db.spec.pruning.methods import MEASURED, REMOVING
 from db.spec.pruning.presets import PRESETS
 from tests.fakes import ListQueue
 
+TABLES = ("jobs", "sweeps", "workers", "webhooks", "triggers", "use")
+
 
 @pytest.fixture(scope="module")
 def document(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Mapping[str, Any]:
@@ -85,6 +87,8 @@ def test_the_document_lists_the_expected_routes(document: Mapping[str, Any]) -> 
         "get /v1/jobs/{job_id}/queue",
         "get /v1/events",
         "get /v1/workers",
+        "get /v1/use",
+        *(f"get /v1/{name}.csv" for name in TABLES),
         "post /v1/workers/{worker_id}/drain",
         "post /v1/workers/{worker_id}/undrain",
         "get /v1/queues",

@@ -77,7 +77,8 @@ def test_jobs_from_before_the_metrics_are_sorted_and_searched_by_label(
     engine = create_engine(new_database_url)
     with engine.begin() as connection:
         command.upgrade(migration_config(connection), "0020")
-        connection.execute(text(OLD_JOB), {"spec": make_spec().model_dump_json()})
+        spec = make_spec(tasks=["boolq", "rte"])
+        connection.execute(text(OLD_JOB), {"spec": spec.model_dump_json()})
         connection.execute(text(OLD_RESULT))
         connection.execute(text(OLD_FILE))
     engine.dispose()
@@ -89,6 +90,7 @@ def test_jobs_from_before_the_metrics_are_sorted_and_searched_by_label(
         (job,) = JobRepository(session).sorted_page(SortMetric.seconds, JobFilter(text="team=nlp"))
         assert (job.perplexity, job.perplexity_ratio) == (9.5, None)
         assert job.reduction == reduction(job.result or {}) == 0.90625
+        assert (job.accuracy, job.speed, job.weights_bytes) == (0.5, 1.5, 700)
         assert (job.seconds, job.size_bytes) == (90, 7)
     sessions.kw["bind"].dispose()
 
@@ -126,7 +128,9 @@ VALUES ('job_1', :spec, 'Old one', '{"team": "nlp"}', 'succeeded', 0, 0, 0,
 """
 OLD_RESULT = """
 UPDATE jobs SET result = '{"pruned_perplexity": 9.5, "perplexity_ratio": null, "sparsity": 0.5,
-        "parameters": 75, "parameters_removed": 25, "quantization": {"bits_per_weight": 4}}',
+        "parameters": 75, "parameters_removed": 25, "quantization": {"bits_per_weight": 4},
+        "acc": {"boolq": 0.25, "rte": 0.75, "other": 1}, "speed": {"decode_ratio": 1.5},
+        "weights_bytes": 700}',
     started_at = '2026-01-01 00:00:00.000000', finished_at = '2026-01-01 00:01:30.000000'
 """
 OLD_FILE = """

@@ -227,3 +227,8 @@ def test_only_a_job_that_keeps_the_shapes_has_another_digest_than_before_the_fie
     assert search_columns(spec, None)["spec_digest"] == digest(before)
     in_place = search_columns(_spec(**ADAPT, uniform=False), None)
     assert in_place["spec_digest"] == digest(before | {"uniform": False})
+
+
+def test_the_refusal_of_a_missing_value_names_the_field_alone() -> None:
+    with pytest.raises(SpecRefusedError, match=r"^ratio: method neurons needs the share"):
+        check_combination(_spec(method="neurons", sparsity=0.0))

@@ -19,6 +19,8 @@ export interface JobFilter {
   label: string[];
   created_by?: string;
   sweep?: string;
+  /** The state of an output, such as `failed`. */
+  output?: string;
   /** A range of creation times, such as `yesterday`, or `custom` for `from` and `to`. */
   time?: string;
   from?: string;
@@ -46,6 +48,7 @@ export function asQuery(filter: JobFilter): ListQuery {
     label: filter.label.length > 0 ? filter.label : undefined,
     created_by: filter.created_by,
     sweep: filter.sweep,
+    output: filter.output as ListQuery["output"],
     q: filter.q,
     ...createdWithin(filter, new Date()),
   };

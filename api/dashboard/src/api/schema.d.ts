@@ -460,6 +460,146 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/use": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Use
+         * @description Return the jobs and the worker hours of a period, by method, key and label.
+         */
+        get: operations["get_use"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/jobs.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Jobs
+         * @description Return all jobs of a list as CSV: with its filters, in its order.
+         */
+        get: operations["export_jobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sweeps.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Sweeps
+         * @description Return all sweeps as CSV, newest first.
+         */
+        get: operations["export_sweeps"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/workers.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Workers
+         * @description Return the workers as CSV.
+         */
+        get: operations["export_workers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Webhooks
+         * @description Return all webhooks as CSV, without their secrets.
+         */
+        get: operations["export_webhooks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/triggers.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Triggers
+         * @description Return all triggers as CSV, without their secrets.
+         */
+        get: operations["export_triggers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/use.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Use
+         * @description Return the jobs and the worker hours of a period as CSV, by method, key and label.
+         */
+        get: operations["export_use"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/storage": {
         parameters: {
             query?: never;
@@ -3468,6 +3608,8 @@ export interface components {
          *       "sweep_id": null,
          *       "result": null,
          *       "reduction": null,
+         *       "accuracy": null,
+         *       "speed": null,
          *       "seconds": null,
          *       "size_bytes": null,
          *       "pinned": false,
@@ -3593,6 +3735,16 @@ export interface components {
              * @description The share of the dense model that was saved: 1 - (1 - removed) (1 - zeros) bits / 16, with the share of its parameters that were removed, the share of zeros in what was pruned, and the bits per rounded weight.
              */
             reduction: number | null;
+            /**
+             * Accuracy
+             * @description The mean accuracy of the pruned model in the tasks and suites of `tasks`.
+             */
+            accuracy: number | null;
+            /**
+             * Speed
+             * @description How many times faster the pruned model generates text than the dense one, if that was measured.
+             */
+            speed: number | null;
             /**
              * Seconds
              * @description The time from its start to its end, once the job has succeeded.
@@ -3795,6 +3947,8 @@ export interface components {
          *           "sweep_id": null,
          *           "result": null,
          *           "reduction": null,
+         *           "accuracy": null,
+         *           "speed": null,
          *           "seconds": null,
          *           "size_bytes": null,
          *           "pinned": false,
@@ -4088,6 +4242,8 @@ export interface components {
          *       "sweep_id": null,
          *       "result": null,
          *       "reduction": null,
+         *       "accuracy": null,
+         *       "speed": null,
          *       "seconds": null,
          *       "size_bytes": null,
          *       "pinned": false,
@@ -4191,6 +4347,16 @@ export interface components {
              * @description The share of the dense model that was saved: 1 - (1 - removed) (1 - zeros) bits / 16, with the share of its parameters that were removed, the share of zeros in what was pruned, and the bits per rounded weight.
              */
             reduction: number | null;
+            /**
+             * Accuracy
+             * @description The mean accuracy of the pruned model in the tasks and suites of `tasks`.
+             */
+            accuracy: number | null;
+            /**
+             * Speed
+             * @description How many times faster the pruned model generates text than the dense one, if that was measured.
+             */
+            speed: number | null;
             /**
              * Seconds
              * @description The time from its start to its end, once the job has succeeded.
@@ -4952,6 +5118,7 @@ export interface components {
          *           "fields": {
          *             "method": "wanda"
          *           },
+         *           "recommended": false,
          *           "not_with_pattern": []
          *         }
          *       ],
@@ -6012,6 +6179,75 @@ export interface components {
             has_more: boolean;
         };
         /**
+         * PeriodUseRead
+         * @description What the jobs of a period used. Each list begins with the most worker hours.
+         *
+         *     Deleted jobs are missing, and so are the hours before events that are no longer kept.
+         * @example {
+         *       "after": "2026-01-05T00:00:00Z",
+         *       "before": "2026-01-12T00:00:00Z",
+         *       "total": {
+         *         "jobs": 42,
+         *         "succeeded": 39,
+         *         "failed": 3,
+         *         "worker_hours": 17.5,
+         *         "name": ""
+         *       },
+         *       "methods": [
+         *         {
+         *           "jobs": 42,
+         *           "succeeded": 39,
+         *           "failed": 3,
+         *           "worker_hours": 17.5,
+         *           "name": "wanda"
+         *         }
+         *       ],
+         *       "keys": [
+         *         {
+         *           "jobs": 42,
+         *           "succeeded": 39,
+         *           "failed": 3,
+         *           "worker_hours": 17.5,
+         *           "name": "key_01920c3a9d4b7f6e8c1a2b3c4d5e6f70"
+         *         }
+         *       ],
+         *       "labels": [
+         *         {
+         *           "jobs": 42,
+         *           "succeeded": 39,
+         *           "failed": 3,
+         *           "worker_hours": 17.5,
+         *           "name": "team=nlp"
+         *         }
+         *       ]
+         *     }
+         */
+        PeriodUseRead: {
+            /**
+             * After
+             * Format: date-time
+             */
+            after: string;
+            /**
+             * Before
+             * Format: date-time
+             */
+            before: string;
+            total: components["schemas"]["UseRow"];
+            /** Methods */
+            methods: components["schemas"]["UseRow"][];
+            /**
+             * Keys
+             * @description By the key with which the jobs were submitted.
+             */
+            keys: components["schemas"]["UseRow"][];
+            /**
+             * Labels
+             * @description A job counts for each of its labels. At most 500.
+             */
+            labels: components["schemas"]["UseRow"][];
+        };
+        /**
          * Phase
          * @description The activity of a running job. It does not decide which transitions are allowed.
          * @enum {string}
@@ -6167,6 +6403,11 @@ export interface components {
             fields: {
                 [key: string]: unknown;
             };
+            /**
+             * Recommended
+             * @description Whether it is the one to begin with.
+             */
+            recommended: boolean;
             /**
              * Not With Pattern
              * @description Those of them that it does not set for a job with a `pattern`.
@@ -8280,6 +8521,37 @@ export interface components {
             bytes: number;
         };
         /**
+         * UseRow
+         * @description Numbers of jobs, and the time for which workers held them.
+         */
+        UseRow: {
+            /**
+             * Name
+             * @description The method, the id of the key, or the label as `name=value`; empty for jobs without a key, and for all jobs.
+             */
+            name: string;
+            /**
+             * Jobs
+             * @description How many a worker held, or ended, in the period.
+             */
+            jobs: number;
+            /**
+             * Succeeded
+             * @description How many of them succeeded in the period.
+             */
+            succeeded: number;
+            /**
+             * Failed
+             * @description How many of them failed in the period.
+             */
+            failed: number;
+            /**
+             * Worker Hours
+             * @description For how long workers held them in the period.
+             */
+            worker_hours: number;
+        };
+        /**
          * Variant
          * @description How the method ``exact`` chooses the mask, and how it repairs the kept weights.
          *
@@ -8658,10 +8930,12 @@ export interface operations {
                 verdict?: components["schemas"]["Verdict"] | null;
                 /** @description Submitted with this key. */
                 created_by?: string | null;
+                /** @description One of the outputs is in this state. */
+                output?: components["schemas"]["OutputState"] | null;
                 /** @description Part of the job's name, of its model or of a label such as `team=nlp`, in any case; or six or more characters of its id. */
                 q?: string | null;
                 /** @description The creation time or a metric, ascending, or descending after `-`. Jobs without the metric come last, newest first. */
-                sort?: "created" | "-created" | "reduction" | "-reduction" | "perplexity" | "-perplexity" | "perplexity_ratio" | "-perplexity_ratio" | "seconds" | "-seconds" | "size_bytes" | "-size_bytes";
+                sort?: "created" | "-created" | "reduction" | "-reduction" | "perplexity" | "-perplexity" | "perplexity_ratio" | "-perplexity_ratio" | "accuracy" | "-accuracy" | "speed" | "-speed" | "weights_bytes" | "-weights_bytes" | "seconds" | "-seconds" | "size_bytes" | "-size_bytes";
                 /** @description How many at most. */
                 limit?: number;
                 /** @description A `next_cursor`. */
@@ -10055,6 +10329,409 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PlaceRead"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_use: {
+        parameters: {
+            query?: {
+                /** @description Its begin; by default seven days before its end. */
+                after?: string | null;
+                /** @description Its end; by default now. */
+                before?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PeriodUseRead"];
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_jobs: {
+        parameters: {
+            query?: {
+                /** @description Any of these. */
+                status?: components["schemas"]["JobState"][];
+                /** @description Exactly this model. */
+                model?: string | null;
+                method?: components["schemas"]["MethodName"] | null;
+                /** @description Later than this moment. */
+                created_after?: string | null;
+                /** @description Earlier than this moment. */
+                created_before?: string | null;
+                /** @description Made by a rerun of this job. */
+                parent?: string | null;
+                /** @description The points of this sweep. */
+                sweep?: string | null;
+                /** @description All of these, as `name:value`; `label.name=value` says the same. */
+                label?: string[];
+                /** @description The verdict of the job's gate. */
+                verdict?: components["schemas"]["Verdict"] | null;
+                /** @description Submitted with this key. */
+                created_by?: string | null;
+                /** @description One of the outputs is in this state. */
+                output?: components["schemas"]["OutputState"] | null;
+                /** @description Part of the job's name, of its model or of a label such as `team=nlp`, in any case; or six or more characters of its id. */
+                q?: string | null;
+                /** @description The creation time or a metric, ascending, or descending after `-`. Jobs without the metric come last, newest first. */
+                sort?: "created" | "-created" | "reduction" | "-reduction" | "perplexity" | "-perplexity" | "perplexity_ratio" | "-perplexity_ratio" | "accuracy" | "-accuracy" | "speed" | "-speed" | "weights_bytes" | "-weights_bytes" | "seconds" | "-seconds" | "size_bytes" | "-size_bytes";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A line for each row. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example id,name,status
+                     *     job_01,wanda at 50 %,succeeded
+                     */
+                    "text/csv": string;
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_sweeps: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A line for each row. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example id,name,total
+                     *     swp_01,sparsities,4
+                     */
+                    "text/csv": string;
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_workers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A line for each row. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example id,name,state
+                     *     wrk_01,gpu@host,idle
+                     */
+                    "text/csv": string;
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_webhooks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A line for each row. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example id,url,enabled
+                     *     whk_01,https://example.com/hook,true
+                     */
+                    "text/csv": string;
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_triggers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A line for each row. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example id,name,source
+                     *     trg_01,on push,github
+                     */
+                    "text/csv": string;
+                };
+            };
+            /** @description What went wrong, and what to change. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/invalid_request",
+                     *       "title": "The request is not valid",
+                     *       "status": 422,
+                     *       "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0.",
+                     *       "code": "invalid_request",
+                     *       "instance": "/v1/jobs",
+                     *       "request_id": "0192f0c17d1e7b0a8f6e5d4c3b2a1908",
+                     *       "retryable": false,
+                     *       "hint": "Use a value below 1.0.",
+                     *       "errors": [
+                     *         {
+                     *           "pointer": "/sparsity",
+                     *           "code": "less_than",
+                     *           "detail": "sparsity 1.2: Input should be less than 1. Use a value below 1.0."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_use: {
+        parameters: {
+            query?: {
+                /** @description Its begin; by default seven days before its end. */
+                after?: string | null;
+                /** @description Its end; by default now. */
+                before?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A line for each row. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example by,name,jobs,worker_hours
+                     *     label,team=nlp,42,17.5
+                     */
+                    "text/csv": string;
                 };
             };
             /** @description What went wrong, and what to change. */

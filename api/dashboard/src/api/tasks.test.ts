@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { makeJob, makeSpec } from "../testing.ts";
-import { meanAccuracy, taskRows } from "./tasks.ts";
+import { taskRows } from "./tasks.ts";
 
 const JOB = makeJob({
   spec: makeSpec({ tasks: ["boolq", "both"] }),
@@ -29,8 +29,6 @@ test("a row has both accuracies, the interval and the p-value where there are so
   expect(copa).toMatchObject({ interval: null, dropInterval: null, pValue: null });
 });
 
-test("the accuracy of a job is the mean of the tasks and suites that it names", () => {
-  expect(meanAccuracy(JOB)).toBeCloseTo(0.575);
-  expect(meanAccuracy(makeJob())).toBeNull();
+test("a job without tasks has no rows", () => {
   expect(taskRows(makeJob())).toEqual([]);
 });

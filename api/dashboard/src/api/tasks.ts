@@ -60,14 +60,6 @@ export function wilson(share: number, items: number): [low: number, high: number
   return [Math.max(0, middle - half), Math.min(1, middle + half)];
 }
 
-/** Return the mean accuracy of the tasks and suites that a job names; `null` without any. */
-export function meanAccuracy(job: Job): number | null {
-  const accuracies = members(job.result, "acc");
-  const known = (job.spec.tasks ?? []).flatMap((name) => number(accuracies[name]) ?? []);
-  if (known.length === 0) return null;
-  return known.reduce((sum, one) => sum + one, 0) / known.length;
-}
-
 /** Return the half width of the 95 % interval of an accuracy. */
 export function halfWidth(standardError: number | null): number | null {
   return standardError === null ? null : NORMAL_95 * standardError;

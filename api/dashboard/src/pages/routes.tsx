@@ -2,7 +2,6 @@ import { type ComponentType, lazy, Suspense } from "react";
 import { Route, Switch } from "wouter";
 import { MissingCodeError } from "../ui/boundary.tsx";
 import { Loading } from "../ui/notes.tsx";
-import { JobsPage } from "./jobs/page.tsx";
 import { NotFoundPage } from "./not-found.tsx";
 
 /** Load a page's code when it is first opened. */
@@ -15,6 +14,7 @@ function page<P extends object>(load: () => Promise<ComponentType<P>>) {
   });
 }
 
+const JobsPage = page(async () => (await import("./jobs/page.tsx")).JobsPage);
 const NewJobPage = page(async () => (await import("./submit/page.tsx")).NewJobPage);
 const RerunPage = page(async () => (await import("./submit/page.tsx")).RerunPage);
 const JobPage = page(async () => (await import("./job/page.tsx")).JobPage);
@@ -23,6 +23,7 @@ const SweepsPage = page(async () => (await import("./sweeps/list.tsx")).SweepsPa
 const NewSweepPage = page(async () => (await import("./sweeps/new.tsx")).NewSweepPage);
 const SweepPage = page(async () => (await import("./sweeps/page.tsx")).SweepPage);
 const WorkersPage = page(async () => (await import("./workers/page.tsx")).WorkersPage);
+const WeekPage = page(async () => (await import("./week/page.tsx")).WeekPage);
 const DatasetsPage = page(async () => (await import("./datasets/list.tsx")).DatasetsPage);
 const DatasetPage = page(async () => (await import("./datasets/page.tsx")).DatasetPage);
 const TriggersPage = page(async () => (await import("./triggers/list.tsx")).TriggersPage);
@@ -46,6 +47,7 @@ export function AllPages() {
         <Route path="/sweeps/new" component={NewSweepPage} />
         <Route path="/sweeps/:id">{({ id }) => <SweepPage key={id} id={id} />}</Route>
         <Route path="/workers" component={WorkersPage} />
+        <Route path="/week" component={WeekPage} />
         <Route path="/datasets" component={DatasetsPage} />
         <Route path="/datasets/:id">{({ id }) => <DatasetPage key={id} id={id} />}</Route>
         <Route path="/triggers" component={TriggersPage} />

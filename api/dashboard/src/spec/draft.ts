@@ -58,7 +58,8 @@ function expanded(values: Values, fields: Field[]): Values {
       members.find(({ member }) => member?.key === key)?.name,
       part,
     ]);
-    return inputs.every(([input]) => input !== undefined) ? inputs : [[name, value]];
+    const flag = members.some(({ member }) => member?.key === "") ? [[name, true]] : [];
+    return inputs.every(([input]) => input !== undefined) ? [...flag, ...inputs] : [[name, value]];
   });
   return Object.fromEntries(entries);
 }
@@ -70,7 +71,8 @@ function assembled(values: Values, fields: Field[]): Values {
     if (member === undefined || name === member.of || !(name in values)) continue;
     const first = fields.find((one) => one.name === member.of)?.member?.key ?? "";
     const known = whole[member.of];
-    const others = isObject(known) ? known : known === undefined ? {} : { [first]: known };
+    const isPlain = known === undefined || first === ""; // nothing, or `true`
+    const others = isObject(known) ? known : isPlain ? {} : { [first]: known };
     whole[member.of] = { ...others, [member.key]: values[name] };
     delete whole[name];
   }
@@ -115,7 +117,7 @@ export function parse(field: Field, text: string): unknown {
   if (field.kind === "texts") return textsOf(plain).filter((one) => one !== "");
   if (field.kind === "list") return parts(plain);
   if (field.kind === "labels") return labelsOf(plain);
-  if (field.kind === "settings") return settingsOf(plain);
+  if (field.kind === "flag") return flagOf(plain);
   const isChoice = field.kind === "choice" || field.kind === "choice-or-list";
   if (isChoice && plain.includes(":")) return withSpread(plain);
   if (field.kind === "choice-or-list" && !field.choices.includes(plain)) {
@@ -173,17 +175,8 @@ function labelsOf(text: string): Record<string, string> {
   return Object.fromEntries(pairs);
 }
 
-/** Parse `true` or `false`, or settings: `steps=24, scope=half`. An empty value is null. */
-function settingsOf(text: string): unknown {
-  if (text === "true" || text === "false") return text === "true";
-  if (!text.includes("=")) return text;
-  const pairs = Object.entries(labelsOf(text)).map(([name, value]) => [name, settingOf(value)]);
-  return Object.fromEntries(pairs);
-}
-
-function settingOf(text: string): unknown {
-  if (text === "") return null;
-  return text === "true" || text === "false" ? text === "true" : numeric(text);
+function flagOf(text: string): unknown {
+  return text === "true" || text === "false" ? text === "true" : text;
 }
 
 function numeric(text: string): unknown {

@@ -12,7 +12,7 @@ export type Kind =
   | "list"
   | "texts"
   | "choice-or-list"
-  | "settings"
+  | "flag"
   | "targets"
   | "share"
   | "gate"
@@ -28,17 +28,28 @@ export interface Field {
   isRequired: boolean;
   help: string;
   choices: string[];
+  /** What a choice is without a name; by default, that of the service. */
+  empty?: string;
   /** The value of an empty input. */
   fallback: unknown;
   example: string;
   min?: number;
   max?: number;
-  /** The member of an object that the input sets. */
+  /** The member of an object that the input sets; without a key, whether there is an object. */
   member?: { of: string; key: string };
+  /** Its place at the head of the form. */
+  place?: number;
+  /** The fields beside which it has an effect, with their values; without values it is any. */
+  needs?: Record<string, string[]>;
 }
 
 /** Fields that are written as a share, such as 50 %. */
-const SHARES = new Set(["sparsity", "ratio"]);
+export const SHARES = new Set(["sparsity", "ratio"]);
+
+/** Whether a field at the head of the form says how much is removed, be it by a pattern. */
+export function isAmount({ name, place, isRequired }: Field): boolean {
+  return SHARES.has(name) || (place !== undefined && !isRequired && name !== "preset");
+}
 
 /** The targets of a result are objects of several kinds, and written in forms of their own. */
 const TARGETS: Partial<Field> = {
@@ -56,6 +67,8 @@ export function fieldsOf(schema: Schema, except: string[] = []): Field[] {
   const required = new Set(schema.required as string[]);
   const labels = (schema["x-labels"] ?? {}) as Record<string, string>;
   const sections = (schema["x-sections"] ?? {}) as Record<string, string>;
+  const first = (schema["x-first"] ?? []) as string[];
+  const needs = (schema["x-only-with"] ?? {}) as Record<string, Record<string, string[]>>;
   return Object.entries(properties)
     .filter(([name]) => !except.includes(name))
     .flatMap(([name, property]) => {
@@ -66,6 +79,8 @@ export function fieldsOf(schema: Schema, except: string[] = []): Field[] {
         ...one,
         label: labels[one.name] ?? one.label,
         section,
+        place: first.includes(one.name) ? first.indexOf(one.name) : undefined,
+        needs: needs[one.name],
       }));
     });
 }
@@ -75,11 +90,17 @@ function isNamed(form: Schema): boolean {
   return (form.required as string[] | undefined)?.length === 1;
 }
 
+/** Whether a form is an object for which `true` stands. */
+function isFlagged(form: Schema, _: number, forms: Schema[]): boolean {
+  return form.properties !== undefined && forms.some(({ type }) => type === "boolean");
+}
+
 /** Return fields for the members of a value that may be an object, and which one a plain value is. */
 function membersOf(name: string, property: Schema, schema: Schema) {
-  const object = formsOf(property, schema).find(isNamed);
-  const [key] = (object?.required as string[] | undefined) ?? [];
-  if (object === undefined || key === undefined) return { plain: {}, fields: [] };
+  const forms = formsOf(property, schema);
+  const object = forms.find(isNamed) ?? forms.find(isFlagged);
+  if (object === undefined) return { plain: {}, fields: [] };
+  const [key = ""] = (object.required as string[] | undefined) ?? [];
   const members = Object.entries(object.properties as Record<string, Schema>);
   const fields = members
     .filter(([member]) => member !== key)
@@ -100,7 +121,7 @@ function field(name: string, property: Schema, isRequired: boolean, schema: Sche
     kind: SHARES.has(name) ? "share" : TEXTS.has(name) ? "texts" : kindOf(forms),
     isRequired,
     help: String(property.description ?? first.description ?? ""),
-    choices: forms.flatMap((form) => (form.enum as string[] | undefined) ?? []),
+    ...choicesOf(forms, property.default ?? null),
     fallback: property.default ?? null,
     example: exampleOf(property),
     min: bound(first, "minimum", "exclusiveMinimum"),
@@ -114,9 +135,16 @@ function kindOf(forms: Schema[]): Kind {
   const isChoice = forms.some((form) => Array.isArray(form.enum));
   if (isList) return isChoice ? "choice-or-list" : "list";
   if (isChoice) return "choice";
-  if (forms.some((form) => form.type === "boolean")) return "settings";
+  if (forms.some((form) => form.type === "boolean")) return "flag";
   const type = forms[0]?.type;
   return type === "number" || type === "integer" ? type : "text";
+}
+
+/** Return the names that a field can have; where nothing is the default, `none` is that. */
+function choicesOf(forms: Schema[], fallback: unknown): Pick<Field, "choices" | "empty"> {
+  const names = forms.flatMap((form) => (form.enum as string[] | undefined) ?? []);
+  if (fallback !== null || !names.includes("none")) return { choices: names };
+  return { choices: names.filter((name) => name !== "none"), empty: "none" };
 }
 
 function bound(form: Schema, ...names: string[]): number | undefined {

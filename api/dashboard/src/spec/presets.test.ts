@@ -14,10 +14,11 @@ const FIELDS = fieldsOf({
   },
 });
 const PRESETS = [
-  { name: "fast", fields: { method: "wanda" }, not_with_pattern: [] },
+  { name: "fast", fields: { method: "wanda" }, recommended: true, not_with_pattern: [] },
   {
     name: "best",
     fields: { method: "admm", allocation: "dlp", refine: true },
+    recommended: false,
     not_with_pattern: ["allocation"],
   },
 ];

@@ -13,11 +13,20 @@ import {
   valuesOf,
 } from "./draft.ts";
 import { type Field, fieldsOf, jobFields } from "./fields.ts";
+import { withoutHidden } from "./shown.ts";
 
 const SCHEMA = {
   required: ["model", "sparsity"],
   $defs: {
     Scope: { enum: ["matrix", "row"], type: "string", description: "Who competes." },
+    Refine: {
+      type: "object",
+      properties: {
+        scope: { enum: ["block", "half"], type: "string", default: "block" },
+        steps: { type: "integer", default: 128 },
+        norms: { type: "boolean", default: true },
+      },
+    },
     Recover: {
       type: "object",
       required: ["kind"],
@@ -40,7 +49,10 @@ const SCHEMA = {
       anyOf: [{ enum: ["uniform", "owl"], type: "string" }, { type: "array" }, { type: "object" }],
       default: "uniform",
     },
-    refine: { anyOf: [{ type: "boolean" }, { type: "object" }, { type: "null" }], default: null },
+    refine: {
+      anyOf: [{ type: "boolean" }, { $ref: "#/$defs/Refine" }, { type: "null" }],
+      default: null,
+    },
     recover: {
       anyOf: [{ $ref: "#/$defs/Recover" }, { enum: ["masked", "spp"] }, { type: "null" }],
       default: null,
@@ -73,7 +85,10 @@ describe("fields", () => {
       "integer",
       "list",
       "choice-or-list",
-      "settings",
+      "flag",
+      "choice",
+      "integer",
+      "flag",
       "choice",
       "integer",
       "number",
@@ -222,14 +237,27 @@ describe("a draft", () => {
     expect(python).toContain('allocation={"name": "owl", "spread": 0.15},');
   });
 
-  it("writes settings with their names, and reads them back", () => {
-    const refine = { scope: "half", steps: 24, lr: null, norms: false };
-    expect(toText(refine)).toBe("scope=half, steps=24, lr=, norms=false");
-    expect(toReadableText(refine)).toBe("scope=half, steps=24, norms=false");
-    for (const value of [refine, true, false]) {
-      expect(parse(named("refine"), toText(value))).toEqual(value);
-    }
-    expect(parse(named("refine"), "yes")).toBe("yes");
+  it("ticks an object with all defaults, and sets the members that differ", () => {
+    const { draft, rest } = splitBody({ model: "m", refine: true }, FIELDS, {});
+    expect([draft.refine, rest]).toEqual(["true", {}]);
+    expect(valuesOf(draft, FIELDS)).toEqual({ model: "m", refine: true });
+    const refine = { steps: 24, norms: false };
+    const set = splitBody({ model: "m", refine }, FIELDS, {});
+    expect(set.draft).toMatchObject({ "refine.steps": "24", "refine.norms": "false" });
+    expect(valuesOf({ ...set.draft, refine: "true" }, FIELDS)).toEqual({ model: "m", refine });
+    expect(toReadableText({ scope: "half", lr: null })).toBe("scope=half");
+  });
+
+  it("of a rerun unticks an object with all its members, and sets one of them", () => {
+    const refine = { scope: "block", steps: 24, norms: true };
+    const original = makeSpec({ refine } as never) as Record<string, unknown>;
+    const draft = draftOf(original, FIELDS);
+    expect([draft.refine, changesOf(draft, FIELDS, original)]).toEqual(["true", {}]);
+    expect(changesOf({ ...draft, "refine.norms": "false" }, FIELDS, original)).toEqual({
+      refine: { steps: 24, norms: false },
+    });
+    const off = withoutHidden({ ...draft, refine: "" }, FIELDS);
+    expect(changesOf(off, FIELDS, original)).toEqual({ refine: null });
   });
 
   it("sets the members of an object, and its first alone as plain text", () => {

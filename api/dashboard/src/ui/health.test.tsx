@@ -19,12 +19,16 @@ function answer(isWell: boolean, scope = "admin") {
     if (pathname === "/v1/webhooks")
       return listing([{ enabled: true, undelivered: isWell ? 0 : 93 }]);
     const isDay = Date.now() - Date.parse(searchParams.get("created_after") ?? "") <= 86_401_000;
+    if (searchParams.get("output") === "failed") {
+      const succeeded = isWell ? 0 : 2;
+      return listing([], { facets: { status: { succeeded }, method: {}, verdict: {} } });
+    }
     const failed = isWell || !isDay ? 0 : 3;
     return listing([], { facets: { status: { failed }, method: {}, verdict: {} } });
   };
 }
 
-it("names workers, waits, failures of a day and webhooks, each with a link", async () => {
+it("names workers, waits, failures of a day, outputs and webhooks, each with a link", async () => {
   vi.useFakeTimers();
   answer(false);
   const { box, unmount } = await mount(<HealthStrip />);
@@ -34,6 +38,7 @@ it("names workers, waits, failures of a day and webhooks, each with a link", asy
     ["no worker serves the queue big", "/workers", "problem-word"],
     ["longest wait 24 min 0 s", "/?status=queued&sort=created", "faint"],
     ["3 failed in 24 hours", "/?status=failed&time=day", "problem-word"],
+    ["failed outputs of 2 jobs", "/?output=failed&time=week", "problem-word"],
     ["93 undelivered webhook messages", "/webhooks", "problem-word"],
   ]);
   await unmount();

@@ -10,6 +10,7 @@ import { count, duration } from "../format.ts";
 
 const POLL_MS = 15_000;
 const LAST_DAY: JobFilter = { status: [], label: [], time: "day", sort: "-created" };
+const FAILED_OUTPUTS: JobFilter = { ...LAST_DAY, time: "week", output: "failed" };
 
 interface Sign {
   text: string;
@@ -63,13 +64,22 @@ export function webhookSigns(found: Webhook[] = []): Sign[] {
   return [{ text, href: "/webhooks", isBad: true }];
 }
 
+/** Jobs of a week of which an output has failed, by status. */
+export function outputSigns(jobs: Record<string, number> = {}): Sign[] {
+  const failed = Object.values(jobs).reduce((sum, one) => sum + one, 0);
+  if (failed === 0) return [];
+  const text = `failed outputs of ${failed === 1 ? "1 job" : `${count(failed)} jobs`}`;
+  return [{ text, href: "/?output=failed&time=week", isBad: true }];
+}
+
 /** The signs above the list of jobs. */
 export function HealthStrip() {
   const { data } = useQuery(jobFacets(LAST_DAY));
   const failed = data?.status.failed ?? 0;
   const text = `${count(failed)} failed in 24 hours`;
   const failures = data ? [{ text, href: "/?status=failed&time=day", isBad: failed > 0 }] : [];
-  const signs = [...useWorkerSigns(), ...failures, ...useWebhookSigns()];
+  const outputs = outputSigns(useQuery(jobFacets(FAILED_OUTPUTS)).data?.status);
+  const signs = [...useWorkerSigns(), ...failures, ...outputs, ...useWebhookSigns()];
   return (
     <ul className="row health" aria-label="Health">
       {signs.map(({ text, href, isBad }) => (

@@ -9,6 +9,7 @@ from db.core.states import JobState
 from db.scheduling.claims import ClaimRepository
 from db.scheduling.leases import LeaseRepository
 from db.tables.base import Document
+from db.tables.outputs import Output, OutputState
 from tests.api.requests import operations
 from tests.api.services.streams import run
 from tests.factories import make_job, make_spec
@@ -109,6 +110,43 @@ def test_jobs_of_all_methods_are_sorted_by_their_reduction(
             LeaseRepository(session).succeed(job_id, 1, result, [])
     jobs = client.get("/v1/jobs?sort=-reduction").json()["data"]
     assert [job["reduction"] for job in jobs] == [0.75, 0.5, 0.22]
+
+
+@pytest.mark.parametrize("sort", ["accuracy", "-speed", "weights_bytes"])
+def test_jobs_are_sorted_by_what_tasks_and_benchmarks_measured(
+    sort: str, client: TestClient, sessions: Sessions
+) -> None:
+    made = []
+    for rank in (2, 0, 1):
+        job_id = make_job(sessions, make_spec(tasks=["boolq"], benchmark=True)).id
+        result: Document = {"acc": {"boolq": 0.5 + rank / 10}, "weights_bytes": 70 + rank}
+        with sessions.begin() as session:
+            ClaimRepository(session).claim(job_id, "worker-1")
+            result["speed"] = {"decode_ratio": 2.0 - rank / 2}
+            LeaseRepository(session).succeed(job_id, 1, result, [])
+        made.append(job_id)
+    unmeasured = make_job(sessions).id
+    seen, path = [], f"/v1/jobs?limit=3&sort={sort}"
+    while path:
+        response = client.get(path)
+        seen += response.json()["data"]
+        path = response.headers.get("link", "")[1:].partition(">")[0]
+    assert [job["id"] for job in seen] == [made[1], made[2], made[0], unmeasured]
+    assert [job["accuracy"] for job in seen] == [0.5, 0.6, 0.7, None]
+    assert [job["speed"] for job in seen] == [2.0, 1.5, 1.0, None]
+
+
+def test_jobs_with_a_failed_output_are_found_and_counted(
+    client: TestClient, sessions: Sessions
+) -> None:
+    one, other = make_job(sessions), make_job(sessions)
+    with sessions.begin() as session:
+        for index, state in enumerate((OutputState.failed, OutputState.failed)):
+            session.add(Output(job_id=one.id, index=index, target={}, state=state))
+        session.add(Output(job_id=other.id, index=0, target={}, state=OutputState.succeeded))
+    page = client.get("/v1/jobs?output=failed&include=facets").json()
+    assert [job["id"] for job in page["data"]] == [one.id]
+    assert page["facets"]["status"] == {"queued": 1}
 
 
 def test_a_cursor_continues_the_order_that_it_is_of(client: TestClient, sessions: Sessions) -> None:

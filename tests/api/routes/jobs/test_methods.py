@@ -7,3 +7,15 @@ def test_the_methods_are_sent_once_to_a_client_that_keeps_their_etag(client: Tes
     assert (again.status_code, again.content) == (304, b"")
     assert again.headers["etag"] == first.headers["etag"]
     assert client.get("/v1/methods", headers={"if-none-match": '"other"'}).json() == first.json()
+
+
+def test_one_preset_is_recommended_and_the_form_knows_which_fields_a_method_has(
+    client: TestClient,
+) -> None:
+    answer = client.get("/v1/methods").json()
+    assert [one["name"] for one in answer["presets"] if one["recommended"]] == ["balanced"]
+    [options] = [one["options"] for one in answer["data"] if one["name"] == "neurons"]
+    assert options["x-first"] == ["model", "dataset", "sparsity", "ratio", "pattern", "preset"]
+    assert options["x-only-with"]["selection"] == {"method": ["neurons"]}
+    assert options["x-only-with"]["prompts"] == {"generate": []}
+    assert "neurons" not in options["x-only-with"]["sparsity"]["method"]

@@ -18,6 +18,7 @@ import { Verdict } from "../../ui/verdict.tsx";
 import { JobStatus, Waiting } from "../../ui/waiting.tsx";
 import { JobActions } from "./actions.tsx";
 import { Blocks } from "./blocks.tsx";
+import { ModelCard } from "./card.tsx";
 import { Configuration } from "./configuration.tsx";
 import { DescriptionSection } from "./description/section.tsx";
 import { Ended } from "./ended.tsx";
@@ -128,6 +129,7 @@ function JobView({ job }: { job: Job }) {
           <Recovery job={job} events={events} />
           <Blocks job={job} kept={keptBlocks(job, events)} />
           <Outputs job={job} />
+          <ModelCard job={job} />
           <UseModel job={job} />
           <Files job={job} />
         </div>

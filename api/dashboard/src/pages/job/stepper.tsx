@@ -12,6 +12,12 @@ const STATES: Record<Step["state"], string> = {
   skipped: "not needed",
 };
 
+/** What a phase does that its name does not say. */
+const MORE: Partial<Record<Step["phase"], string>> = {
+  pruning: "and measuring each block",
+  evaluating: "after the last block",
+};
+
 export function PhaseStepper({ job, events }: { job: Job; events: JobEvent[] }) {
   const steps = stepsOf(job, events, useNow());
   return (
@@ -25,6 +31,7 @@ export function PhaseStepper({ job, events }: { job: Job; events: JobEvent[] }) 
           <span className="step-name">{phase}</span>
           <span className="unseen">, {STATES[state]}</span>
           <span className="faint figure">{seconds === null ? "" : duration(seconds)}</span>
+          {MORE[phase] && seconds !== null && <span className="faint">{MORE[phase]}</span>}
           {kept && (
             <span className="step-kept figure">
               {kept.blocks} of {kept.total} blocks kept

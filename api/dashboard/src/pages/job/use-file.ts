@@ -3,6 +3,7 @@ import { useState } from "react";
 import { type Artifact, fetchFile } from "../../api/client.ts";
 import { downloadUrl, linkTo, SHARED_S, type Target } from "../../api/files.ts";
 import { copyText } from "../../ui/copy.tsx";
+import { save } from "../../ui/save.ts";
 
 /** Browsers hash only what fits into memory. */
 const MAX_VERIFIED_BYTES = 256 * 1024 * 1024;
@@ -13,13 +14,6 @@ export function useDownload(target: Target, name: string) {
     mutationFn: async () => save(await downloadUrl(target), name),
   });
   return { start: () => mutate(), error, isBusy: isPending };
-}
-
-function save(href: string, name: string): void {
-  const link = document.createElement("a");
-  link.href = href;
-  link.download = name;
-  link.click();
 }
 
 /** Create a link for people without a key, and copy it where the browser allows that. */

@@ -2,8 +2,9 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { useCallback, useMemo } from "react";
 import { useLocation, useSearch } from "wouter";
 import type { Job } from "../../api/client.ts";
-import { type JobFilter, jobList } from "../../api/jobs.ts";
+import { asQuery, type JobFilter, jobList } from "../../api/jobs.ts";
 import { count } from "../../format.ts";
+import { CsvButton } from "../../ui/csv.tsx";
 import { HealthStrip } from "../../ui/health.tsx";
 import { Empty, ErrorNote, Loading } from "../../ui/notes.tsx";
 import { Title } from "../../ui/title.tsx";
@@ -120,9 +121,12 @@ function List({ jobs, filter, shown, list }: ListProps) {
 function Total({ loaded, filter }: { loaded: number; filter: JobFilter }) {
   const total = useMatching(filter, loaded);
   return (
-    <p className="faint end-of-list" role="status">
-      {total === 1 ? "1 job" : `${count(total)} jobs`}
-      {loaded < total && `, ${count(loaded)} loaded`}
-    </p>
+    <div className="row tight end-of-list">
+      <p className="faint" role="status">
+        {total === 1 ? "1 job" : `${count(total)} jobs`}
+        {loaded < total && `, ${count(loaded)} loaded`}
+      </p>
+      <CsvButton list="jobs" query={{ ...asQuery(filter), sort: filter.sort }} />
+    </div>
   );
 }

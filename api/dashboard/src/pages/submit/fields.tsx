@@ -1,6 +1,6 @@
 import type { Catalogue } from "../../api/methods.ts";
 import { type Draft, draftOf } from "../../spec/draft.ts";
-import type { Field } from "../../spec/fields.ts";
+import { type Field, isAmount, SHARES } from "../../spec/fields.ts";
 import { taskMetricNames } from "../../spec/gate.ts";
 import { defaultsOf } from "../../spec/presets.ts";
 import { GateField } from "./gate.tsx";
@@ -29,6 +29,11 @@ export function Fields(props: Props) {
   const { catalogue, fields, draft, unchanged, before, preset = [], problems, change } = props;
   const known = useSuggestions();
   const isFromPreset = (name: string) => preset.includes(name) && draft[name] === unchanged[name];
+  const recommended = catalogue.presets.find((one) => one.recommended)?.name;
+  // How much is removed is required, unless another field, such as a pattern, says it.
+  const isSaid = (share: Field) =>
+    fields.some((one) => one !== share && isAmount(one) && draft[one.name]);
+  const isRequired = (one: Field) => one.isRequired || (SHARES.has(one.name) && !isSaid(one));
   const input = (field: Field) => {
     const { name } = field;
     const common = { text: draft[name] ?? "", problem: problems[name] };
@@ -37,42 +42,43 @@ export function Fields(props: Props) {
       const metrics = [...catalogue.metrics, ...taskMetricNames(draft.tasks ?? "")];
       return <GateField key={name} help={field.help} {...{ metrics, ...common }} change={edit} />;
     }
+    if (name === "method") {
+      return (
+        <MethodPicker
+          key={name}
+          methods={catalogue.data}
+          chosen={draft.method ?? ""}
+          preset={isFromPreset("method") ? draft.preset : undefined}
+          choose={edit}
+        />
+      );
+    }
     const source = isFromPreset(name) ? `by preset ${draft.preset}` : undefined;
     const own = { original: before?.[name], suggestions: known[name] };
-    return <FieldInput key={name} {...{ field, source, ...own, ...common }} change={edit} />;
+    return (
+      <FieldInput
+        key={name}
+        field={{ ...field, isRequired: isRequired(field), ...(name === "preset" && NO_PRESET) }}
+        {...{ source, ...own, ...common }}
+        recommended={name === "preset" ? recommended : undefined}
+        change={edit}
+      />
+    );
   };
   const defaults = draftOf(defaultsOf(fields), fields);
-  const method = fields.some(({ name }) => name === "method") && (
-    <MethodPicker
-      methods={catalogue.data}
-      chosen={draft.method ?? ""}
-      preset={isFromPreset("method") ? draft.preset : undefined}
-      choose={(name) => change("method", name)}
-    />
-  );
-  return grouped(fields.filter(({ name }) => name !== "method")).map((group) => (
+  const isFilled = ({ name }: Field) =>
+    (draft[name] ?? "") !== "" && draft[name] !== defaults[name] && !isFromPreset(name);
+  return grouped(fields).map((group) => (
     <FieldGroup
       key={group.title}
       title={group.title}
       isOpen={group.isOpen}
-      isFilled={group.fields.some(({ name }) => isFilled(draft[name], defaults[name]))}
+      isFilled={group.fields.some(isFilled)}
       isWrong={group.fields.some(({ name }) => name in problems)}
     >
-      {group.fields
-        .filter(({ name }) => name === "preset")
-        .map((field) => (
-          <div key={field.name} className="stack">
-            <div className="fields">{input(field)}</div>
-            {method}
-          </div>
-        ))}
-      <div className="fields">
-        {group.fields.filter(({ name }) => name !== "preset").map(input)}
-      </div>
+      <div className="fields">{group.fields.map(input)}</div>
     </FieldGroup>
   ));
 }
 
-function isFilled(text = "", byDefault = ""): boolean {
-  return text !== "" && text !== byDefault;
-}
+const NO_PRESET = { empty: "no preset" };

@@ -18,11 +18,14 @@ const OPTIONS = {
     preset: { anyOf: [{ enum: ["best"], type: "string" }, { type: "null" }], default: null },
     skip: { type: "array", items: { type: "string" }, default: [] },
     prompts: { anyOf: [{ type: "array" }, { type: "null" }], default: null },
+    uniform: { type: "boolean", default: true },
   },
   "x-labels": { samples: "Calibration windows" },
+  "x-first": ["model", "dataset", "sparsity", "preset"],
+  "x-only-with": { sparsity: { method: ["zpruner"] }, samples: { method: ["zpruner"] } },
   "x-sections": { samples: "Calibration" },
 };
-const METHODS = ["zpruner", "admm"].map((name) => ({
+const METHODS = ["zpruner", "admm", "none"].map((name) => ({
   ...{ name, title: name, fields: ["method"], options: OPTIONS },
 }));
 const CATALOGUE = {
@@ -133,6 +136,53 @@ it("does not close a group while the user types in it", async () => {
   await type(windows(), "8");
   await type(windows(), "");
   expect(group.open).toBe(true);
+});
+
+it("begins with model, text, reduction, preset and gate, and then the method", () => {
+  const first = box().querySelector(".group");
+  const labels = [...(first?.querySelectorAll("label") ?? [])].map((one) =>
+    one.textContent?.trim(),
+  );
+  expect(labels).toEqual(["Model", "Dataset", "Sparsity", "Preset"]);
+  expect(first?.querySelector(".gate")).not.toBeNull();
+  expect(box().querySelectorAll(".group")[1]?.querySelector(".methods")).not.toBeNull();
+});
+
+it("chooses the recommended preset, which the request names", async () => {
+  const [best] = CATALOGUE.presets;
+  const presets = [{ ...best, recommended: true }];
+  await shown.unmount();
+  shown = await mount(<JobForm catalogue={{ ...CATALOGUE, presets } as Catalogue} />);
+  const preset = field(box(), "Preset");
+  expect(preset).toHaveProperty("value", "best");
+  expect([...(preset?.children ?? [])].map((one) => one.textContent)).toEqual([
+    "no preset",
+    "best (recommended)",
+  ]);
+  expect(box().querySelector("input[name=method]:checked")).toHaveProperty("value", "admm");
+  await press(view(1));
+  expect(JSON.parse(text()?.value ?? "")).toEqual({ preset: "best" });
+});
+
+it("has the fields of the chosen method, and leaves the others out of the request", async () => {
+  await type(field(box(), "Sparsity"), "50 %");
+  await type(field(box(), "Calibration windows"), "8");
+  await press(box().querySelector("input[value=admm]"));
+  expect(field(box(), "Sparsity")).toBeUndefined();
+  await press(view(1));
+  expect(JSON.parse(text()?.value ?? "")).toEqual({ method: "admm" });
+  await press(view(0));
+});
+
+it("has a checkbox for each flag", async () => {
+  const flag = field(box(), "Uniform");
+  expect([flag?.getAttribute("type"), (flag as HTMLInputElement).checked]).toEqual([
+    "checkbox",
+    true,
+  ]);
+  await press(flag);
+  await press(view(1));
+  expect(JSON.parse(text()?.value ?? "")).toEqual({ uniform: false });
 });
 
 it("needs no sparsity where nothing is pruned", async () => {

@@ -6,15 +6,18 @@ import type { Job, JobRequest } from "../../api/client.ts";
 import type { Catalogue } from "../../api/methods.ts";
 import { fieldProblems } from "../../api/problem.ts";
 import { queues } from "../../api/workers.ts";
-import type { Draft } from "../../spec/draft.ts";
-import { type Field, jobFields, jobSchema } from "../../spec/fields.ts";
+import { type Draft, draftOf } from "../../spec/draft.ts";
+import { type Field, isAmount, jobFields, jobSchema } from "../../spec/fields.ts";
+import { baseOf } from "../../spec/presets.ts";
 import { requestFields } from "../../spec/request-fields.ts";
+import { shownFields } from "../../spec/shown.ts";
 import { CommandTabs } from "../../ui/code.tsx";
 import { ErrorNote } from "../../ui/notes.tsx";
 import { EstimatePanel } from "./estimate.tsx";
 import { Fields } from "./fields.tsx";
 import { JsonEditor } from "./json.tsx";
 import { PreviewPanel } from "./preview.tsx";
+import { SubmitBar } from "./submit-bar.tsx";
 import { useDraft } from "./use-draft.ts";
 import { usePreview } from "./use-preview.ts";
 import { useSubmission } from "./use-submission.ts";
@@ -32,14 +35,18 @@ export function JobForm({ catalogue, parent }: Props) {
   const fields = useJobFields(catalogue);
   const schema = jobSchema(catalogue.data);
   const original = useMemo(() => (parent ? valuesOfJob(parent) : undefined), [parent]);
-  const given = { name: nameOfRerun(parent), ...givenIn(useSearch(), fields) };
+  const recommended = catalogue.presets.find((one) => one.recommended)?.name ?? "";
+  const first: Draft = parent ? { name: nameOfRerun(parent) } : { preset: recommended };
+  const given = { ...first, ...givenIn(useSearch(), fields) };
   const request = useDraft({ fields, presets: catalogue.presets, original, given });
   const { body, json, rest, setJson } = request;
   const submission = body && submissionOf(body, parent);
-  const isComplete = body !== null && (parent !== undefined || isMinimal(body));
+  const isComplete = body !== null && (parent !== undefined || isMinimal(body, fields, catalogue));
   const checked = usePreview(isComplete ? submission : null);
   const submitting = useSubmission();
   const problems = fieldProblems(checked.error ?? submitting.error);
+  const estimated =
+    checked.error || checked.isWaiting || !isComplete ? undefined : checked.data?.spec;
   const onSubmit = (event: FormEvent) => {
     event.preventDefault();
     if (submission) submitting.submit(submission);
@@ -51,7 +58,7 @@ export function JobForm({ catalogue, parent }: Props) {
         {json === null ? (
           <>
             <Rest names={Object.keys(rest)} remove={request.removeRest} />
-            <Fields {...{ catalogue, fields, problems }} {...request} />
+            <Fields {...{ catalogue, problems }} {...request} />
           </>
         ) : (
           <JsonEditor
@@ -68,19 +75,15 @@ export function JobForm({ catalogue, parent }: Props) {
           isWaiting={checked.isWaiting}
           isComplete={isComplete}
         />
-        <EstimatePanel
-          spec={checked.error || checked.isWaiting || !isComplete ? undefined : checked.data?.spec}
-        />
+        <EstimatePanel spec={estimated} />
         {submitting.error !== null && <ErrorNote error={submitting.error} />}
-        <button
-          type="submit"
-          className="primary large"
-          disabled={!isComplete || submitting.isPending}
-        >
-          {parent ? "Submit rerun" : "Submit job"}
-        </button>
         {body && isComplete && !parent && <CommandTabs body={body} schema={schema} />}
       </aside>
+      <SubmitBar
+        spec={estimated}
+        text={parent ? "Submit rerun" : "Submit job"}
+        isReady={isComplete && !submitting.isPending}
+      />
     </form>
   );
 }
@@ -118,7 +121,10 @@ function submissionOf(body: Values, parent?: Job): Submission {
   return { kind: "new", body: body as unknown as JobRequest };
 }
 
-function isMinimal(body: Values): boolean {
-  const howMuch = ["sparsity", "pattern", "ratio"].some((name) => name in body);
-  return "model" in body && "dataset" in body && (howMuch || body.method === "none");
+/** Whether a request has all that is required: of a method that removes something, how much. */
+function isMinimal(body: Values, fields: Field[], { presets }: Catalogue): boolean {
+  const draft = draftOf({ ...baseOf(fields, presets, body), ...body }, fields);
+  const amounts = shownFields(fields, draft).filter(isAmount);
+  const howMuch = amounts.length === 0 || amounts.some(({ name }) => name in body);
+  return "model" in body && "dataset" in body && howMuch;
 }

@@ -38,7 +38,7 @@ export function GateField({ metrics, text, help, problem, change }: Props) {
     put(bounds.map((one, at) => (at === index ? { ...one, ...part } : one)));
   return (
     <fieldset className="stack tight gate" aria-describedby={problem ? id : undefined}>
-      <legend className="unseen">Gate</legend>
+      <legend>Gate</legend>
       <p className="help">{help}</p>
       {bounds.length > 0 && (
         <ul className="gate-lines" ref={lines}>

@@ -1,11 +1,12 @@
 import { useId } from "react";
 import { toText } from "../../spec/draft.ts";
 import type { Field } from "../../spec/fields.ts";
+import { type Known, toNames, toValues } from "../../spec/known-names.ts";
 import { fromLocalInput, toLocalInput } from "../../spec/moment.ts";
 import { textsOf } from "../../spec/texts.ts";
 import { FieldProblem } from "../../ui/field.tsx";
 import { TextsInput } from "./texts-input.tsx";
-import { completions, type Suggestion } from "./use-suggestions.ts";
+import { completions } from "./use-suggestions.ts";
 
 interface Props {
   field: Field;
@@ -15,36 +16,56 @@ interface Props {
   /** What has set the value, if it was not the reader. */
   source?: string;
   /** Known values, beside which any other can be written. */
-  suggestions?: Suggestion[];
+  suggestions?: Known[];
+  /** The choice to begin with. */
+  recommended?: string;
   problem?: string;
   change: (text: string) => void;
 }
 
 /** One field of the form. */
 export function FieldInput(props: Props) {
-  const { field, text, original, source, problem, change } = props;
-  const known = props.suggestions;
-  const suggestions = known && field.kind === "list" ? completions(text, known) : known;
+  const { field, text, original, source, recommended, problem, change } = props;
+  const { suggestions: known = [] } = props;
+  const isList = field.kind === "list";
+  const suggestions = isList ? completions(text, known) : known;
   const id = useId();
-  const chosen = suggestions?.find(({ value }) => value === text.trim());
+  const chosen = known.find(({ value }) => value === text.trim());
   const isChanged = original !== undefined && original !== text.trim();
   const described = [field.help && `${id}-help`, problem && `${id}-problem`]
     .filter(Boolean)
     .join(" ");
   const common = {
     id,
-    value: text,
+    value: toNames(text, known, isList),
     required: field.isRequired,
     "aria-invalid": problem ? true : undefined,
     "aria-describedby": described || undefined,
-    onChange: (event: { target: { value: string } }) => change(event.target.value),
+    onChange: (event: { target: { value: string } }) =>
+      change(toValues(event.target.value, known, isList)),
   };
+  const label = (
+    <label htmlFor={id}>
+      {field.label} {isChanged && <Was {...{ field, original, known }} />}
+      {source && <span className="tag">{source}</span>}
+    </label>
+  );
   return (
     <div className={isChanged ? "field is-changed" : "field"}>
-      <label htmlFor={id}>
-        {field.label} {isChanged && <Was field={field} original={original} />}
-        {source && <span className="tag">{source}</span>}
-      </label>
+      {field.kind === "flag" ? (
+        <div className="row tight flag">
+          <input
+            {...common}
+            type="checkbox"
+            value="true"
+            checked={text === "true"}
+            onChange={({ target }) => change(target.checked ? "true" : off(field))}
+          />
+          {label}
+        </div>
+      ) : (
+        label
+      )}
       {field.kind === "texts" ? (
         <TextsInput
           {...{ id, text, change }}
@@ -54,7 +75,9 @@ export function FieldInput(props: Props) {
           describedBy={described || undefined}
         />
       ) : (
-        <Control {...{ field, common, suggestions }} listId={`${id}-list`} />
+        field.kind !== "flag" && (
+          <Control {...{ field, common, suggestions, recommended }} listId={`${id}-list`} />
+        )
       )}
       {chosen && <p className="help strong">{chosen.label}</p>}
       {field.help && (
@@ -67,9 +90,24 @@ export function FieldInput(props: Props) {
   );
 }
 
+/** The text of a checkbox that is not ticked; where nothing is the default, it is none. */
+function off({ fallback }: Field): string {
+  return fallback === null ? "" : "false";
+}
+
+interface WasProps {
+  field: Field;
+  original: string;
+  known: Known[];
+}
+
 /** The value of the job that is rerun. */
-function Was({ field, original }: { field: Field; original: string }) {
-  const texts = field.kind === "texts" ? textsOf(original).map((one) => `“${one}”`) : [original];
+function Was({ field: { kind }, original, known }: WasProps) {
+  if (kind === "flag") return <span className="tag">was {original === "true" ? "on" : "off"}</span>;
+  const texts =
+    kind === "texts"
+      ? textsOf(original).map((one) => `“${one}”`)
+      : [toNames(original, known, kind === "list")];
   return <span className="tag">was {texts.filter(Boolean).join(" ") || "not set"}</span>;
 }
 
@@ -78,11 +116,12 @@ type Common = React.ComponentProps<"input"> & React.ComponentProps<"select">;
 interface ControlProps {
   field: Field;
   common: object;
-  suggestions?: Suggestion[];
+  suggestions: Known[];
+  recommended?: string;
   listId: string;
 }
 
-function Control({ field, common, suggestions, listId }: ControlProps) {
+function Control({ field, common, suggestions, recommended, listId }: ControlProps) {
   const shared = common as Common;
   const hint = field.example ? `e.g. ${field.example}` : "";
   if (field.kind === "choice") {
@@ -90,9 +129,11 @@ function Control({ field, common, suggestions, listId }: ControlProps) {
     const isOffered = chosen === "" || field.choices.includes(chosen);
     return (
       <select {...shared}>
-        {field.fallback === null && <option value="">default</option>}
+        {field.fallback === null && <option value="">{field.empty ?? "default"}</option>}
         {(isOffered ? field.choices : [chosen, ...field.choices]).map((choice) => (
-          <option key={choice}>{choice}</option>
+          <option key={choice} value={choice}>
+            {choice === recommended ? `${choice} (recommended)` : choice}
+          </option>
         ))}
       </select>
     );
@@ -121,13 +162,13 @@ function Control({ field, common, suggestions, listId }: ControlProps) {
       />
     );
   }
-  if (suggestions?.length) {
+  if (suggestions.length > 0) {
     return (
       <>
         <input {...shared} type="text" list={listId} placeholder={hint} spellCheck={false} />
         <datalist id={listId}>
-          {suggestions.map(({ value, label }) => (
-            <option key={value} value={value}>
+          {suggestions.map(({ value, label, shown }) => (
+            <option key={value} value={shown ?? value}>
               {label}
             </option>
           ))}

@@ -21,7 +21,10 @@ export function PreviewPanel({ preview, error, isWaiting, isComplete }: Props) {
         <h2>{heading(isComplete, isWaiting, error)}</h2>
       </header>
       {!isComplete && (
-        <p>Fill in a model, a dataset and a sparsity or pattern; all other fields have defaults.</p>
+        <p>
+          Fill in a model, a calibration text and how much is removed; all other fields have
+          defaults.
+        </p>
       )}
       {isComplete && error != null && <Refusal error={error} />}
       {isComplete && error == null && preview && <Accepted preview={preview} />}

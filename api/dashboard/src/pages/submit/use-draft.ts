@@ -3,6 +3,7 @@ import type { Catalogue } from "../../api/methods.ts";
 import { changesOf, type Draft, draftOf, edited, splitBody } from "../../spec/draft.ts";
 import type { Field } from "../../spec/fields.ts";
 import { baseOf, presetFields, rebased } from "../../spec/presets.ts";
+import { shownFields, withoutHidden } from "../../spec/shown.ts";
 import { parsedObject } from "./json.tsx";
 
 type Values = Record<string, unknown>;
@@ -20,18 +21,21 @@ interface Options {
 export function useDraft({ fields, presets, original, given }: Options) {
   const baseFor = (chosen: Values) => baseOf(fields, presets, chosen, original);
   const [draft, setDraft] = useState<Draft>(() => ({
-    ...draftOf(baseFor({}), fields),
+    ...draftOf(baseFor(given ?? {}), fields),
     ...given,
   }));
   const [json, setJson] = useState<string | null>(null);
   /** Fields from the JSON view that have no input. */
   const [rest, setRest] = useState<Values>({});
-  const base = baseFor(draft);
-  const body = json === null ? { ...rest, ...changesOf(draft, fields, base) } : parsedObject(json);
+  const effective = withoutHidden(draft, fields);
+  const base = baseFor(effective);
+  const changes = () => changesOf(effective, fields, base);
+  const body = json === null ? { ...rest, ...changes() } : parsedObject(json);
   const change = (name: string, text: string) =>
     setDraft((old) => {
       const next = edited(old, name, text);
-      return rebased(next, fields, baseFor(old), baseFor(next));
+      const [from, to] = [old, next].map((one) => baseFor(withoutHidden(one, fields)));
+      return rebased(next, fields, from ?? {}, to ?? {});
     });
   const showJson = () => setJson(JSON.stringify(body, null, 2));
   const showForm = () => {
@@ -42,15 +46,17 @@ export function useDraft({ fields, presets, original, given }: Options) {
     setJson(null);
   };
   const before = useMemo(() => original && draftOf(original, fields), [original, fields]);
-  const isPresetNew = draft.preset !== (before?.preset ?? "");
+  const isPresetNew = effective.preset !== (before?.preset ?? "");
   return {
     draft,
+    /** The fields that have an effect beside the others. */
+    fields: shownFields(fields, draft),
     /** The text of each input without any change. */
     unchanged: draftOf(base, fields),
     /** The text of each input for the job that is rerun. */
     before,
     /** The fields that the chosen preset sets. */
-    preset: isPresetNew ? presetFields(presets, draft) : [],
+    preset: isPresetNew ? presetFields(presets, effective) : [],
     body,
     json,
     rest,

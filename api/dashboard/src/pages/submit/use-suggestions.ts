@@ -3,15 +3,10 @@ import { type Builtin, datasets, models, type Uploaded } from "../../api/dataset
 import { me } from "../../api/keys.ts";
 import { secrets } from "../../api/secrets.ts";
 import { bytes } from "../../format.ts";
+import { type Known, toNames } from "../../spec/known-names.ts";
 
 /** The media type of files that can hold questions. */
 const ROWS = "application/jsonl";
-
-/** A value that an input suggests, with a name for people. */
-export interface Suggestion {
-  value: string;
-  label: string;
-}
 
 const MODEL_KINDS = { local: "on this machine", used: "used before" };
 const SUITES = [
@@ -20,14 +15,16 @@ const SUITES = [
 ];
 
 /** Return the known values of the fields that also take others, by field. */
-export function useSuggestions(): Record<string, Suggestion[]> {
+export function useSuggestions(): Record<string, Known[]> {
   const known = useQuery(models).data ?? [];
   const keyId = useQuery(me).data?.key?.id ?? null;
   const stored = useQuery(secrets).data ?? [];
   const texts = useQuery(datasets).data ?? [];
   const model = known.map((one) => ({ value: one.model, label: MODEL_KINDS[one.kind] }));
   const dataset = texts.map(named);
-  const questions = texts.filter((one) => one.kind === "uploaded" && one.media_type === ROWS);
+  const questions = texts
+    .filter((one) => one.kind === "uploaded" && one.media_type === ROWS)
+    .map(named);
   // An admin sees the secrets of other keys, too, but cannot use them.
   const ours = stored.filter((one) => one.created_by === keyId);
   const model_secret = ours.map(({ name }) => ({ value: name, label: "stored secret" }));
@@ -36,22 +33,33 @@ export function useSuggestions(): Record<string, Suggestion[]> {
       ? [{ value: one.protocol, label: "as the literature measures" }]
       : [],
   );
-  const tasks = [...SUITES, ...questions.map(named)];
+  const tasks = [...SUITES, ...questions];
   const eval_dataset = [...protocols, ...dataset];
-  return { model, model_secret, dataset, keep_dataset: dataset, eval_dataset, tasks };
+  const more = { keep_dataset: dataset, "rank_answers.dataset": questions };
+  return { model, model_secret, dataset, eval_dataset, tasks, ...more };
 }
 
-function named(one: Builtin | Uploaded): Suggestion {
-  const label =
-    one.kind === "builtin" ? "built in" : `${one.name || one.id}, ${bytes(one.size_bytes)}`;
-  return { value: one.dataset, label };
+function named(one: Builtin | Uploaded, _: number, all: (Builtin | Uploaded)[]): Known {
+  if (one.kind === "builtin") return { value: one.dataset, label: "built in" };
+  return { value: one.dataset, label: bytes(one.size_bytes), shown: shownName(one, all) };
+}
+
+/** The name of an upload, with the end of its id if another one has the same. */
+function shownName({ id, name }: Uploaded, all: (Builtin | Uploaded)[]): string {
+  if (!name) return `uploaded ${id}`;
+  const isAlone = all.filter((one) => one.kind === "uploaded" && one.name === name).length === 1;
+  return `${name.replaceAll(",", " ")} (uploaded${isAlone ? "" : ` ${id.slice(-4)}`})`;
 }
 
 /** Return suggestions for a list: each adds one more name to those that are complete. */
-export function completions(text: string, suggestions: Suggestion[]): Suggestion[] {
+export function completions(text: string, known: Known[]): Known[] {
   const complete = text.split(",").slice(0, -1);
   const chosen = new Set(complete.map((name) => name.trim()));
-  return suggestions
+  return known
     .filter(({ value }) => !chosen.has(value))
-    .map(({ value, label }) => ({ value: [...chosen, value].join(", "), label }));
+    .map(({ value, label }) => {
+      const whole = [...chosen, value].join(", ");
+      const shown = toNames(whole, known, true);
+      return { value: whole, label, ...(shown === whole ? {} : { shown }) };
+    });
 }

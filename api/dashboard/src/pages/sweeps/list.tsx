@@ -2,6 +2,7 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "wouter";
 import { type SweepSummary, sweepList } from "../../api/sweeps.ts";
 import { shortId } from "../../format.ts";
+import { CsvButton } from "../../ui/csv.tsx";
 import { Icon } from "../../ui/icon.tsx";
 import { Empty, ErrorNote, Loading } from "../../ui/notes.tsx";
 import { Older } from "../../ui/older.tsx";
@@ -16,10 +17,13 @@ export function SweepsPage() {
     <>
       <header className="row spread">
         <Title text="Sweeps" />
-        <Link className="button" href="/sweeps/new">
-          <Icon name="plus" />
-          New sweep
-        </Link>
+        <div className="row">
+          {sweeps.length > 0 && <CsvButton list="sweeps" />}
+          <Link className="button" href="/sweeps/new">
+            <Icon name="plus" />
+            New sweep
+          </Link>
+        </div>
       </header>
       {list.isPending && <Loading what="sweeps" />}
       {list.isError && <ErrorNote error={list.error} retry={() => list.refetch()} />}

@@ -7,6 +7,7 @@ import { previewSweep, submitSweep } from "../../api/sweeps.ts";
 import { type Draft, draftOf, valuesOf } from "../../spec/draft.ts";
 import type { Field } from "../../spec/fields.ts";
 import { defaultsOf } from "../../spec/presets.ts";
+import { shownFields } from "../../spec/shown.ts";
 import { ErrorNote, Loading } from "../../ui/notes.tsx";
 import { Section } from "../../ui/section.tsx";
 import { Title } from "../../ui/title.tsx";
@@ -49,7 +50,8 @@ function SweepForm({ catalogue }: { catalogue: Catalogue }) {
   );
   const unchanged = useMemo(() => draftOf(defaultsOf(shared), shared), [shared]);
   const [draft, setDraft] = useState<Draft>(unchanged);
-  const body = bodyOf(draft, jobFields, shared);
+  const shown = shownFields(shared, draft);
+  const body = bodyOf(draft, jobFields, shown);
   const isComplete =
     ["model", "dataset"].every((name) => name in body) &&
     Boolean(draft.sparsity || draft.ratio || draft.pattern);
@@ -82,7 +84,7 @@ function SweepForm({ catalogue }: { catalogue: Catalogue }) {
           {problems.grid && <p className="problem-word">{problems.grid}</p>}
         </Section>
         <h2>Shared by all jobs</h2>
-        <Fields fields={shared} {...{ catalogue, draft, unchanged, problems, change }} />
+        <Fields fields={shown} {...{ catalogue, draft, unchanged, problems, change }} />
       </div>
       <aside className="stack">
         <SweepPreview checked={checked} isComplete={isComplete} />

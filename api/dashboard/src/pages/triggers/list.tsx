@@ -3,6 +3,7 @@ import { useState } from "react";
 import { Link } from "wouter";
 import { type Trigger, triggers, useTriggerCreation } from "../../api/triggers.ts";
 import { AdminOnly } from "../../ui/admin.tsx";
+import { ListAside } from "../../ui/csv.tsx";
 import { ErrorNote, Loading } from "../../ui/notes.tsx";
 import { Section } from "../../ui/section.tsx";
 import { Ago } from "../../ui/time.tsx";
@@ -68,10 +69,7 @@ function AllTriggers() {
   const { data, error, refetch } = useQuery(triggers);
   if (data?.length === 0) return null;
   return (
-    <Section
-      title="All triggers"
-      aside={data && <span className="faint figure">{data.length}</span>}
-    >
+    <Section title="All triggers" aside={<ListAside list="triggers" length={data?.length} />}>
       {error !== null && <ErrorNote error={error} retry={refetch} />}
       {data === undefined && error === null && <Loading what="triggers" lines={2} />}
       <ul className="workers datasets" aria-label="Triggers">

@@ -3,6 +3,7 @@ import { useState } from "react";
 import { Link } from "wouter";
 import { latestDelivery, useWebhookCreation, type Webhook, webhooks } from "../../api/webhooks.ts";
 import { AdminOnly } from "../../ui/admin.tsx";
+import { ListAside } from "../../ui/csv.tsx";
 import { Empty, ErrorNote, Loading } from "../../ui/notes.tsx";
 import { Secret } from "../../ui/secret.tsx";
 import { Section } from "../../ui/section.tsx";
@@ -54,10 +55,7 @@ function NewWebhook() {
 function AllWebhooks() {
   const { data, error, refetch } = useQuery(webhooks);
   return (
-    <Section
-      title="All webhooks"
-      aside={data && <span className="faint figure">{data.length}</span>}
-    >
+    <Section title="All webhooks" aside={<ListAside list="webhooks" length={data?.length} />}>
       {error !== null && <ErrorNote error={error} retry={refetch} />}
       {data === undefined && error === null && <Loading what="webhooks" lines={2} />}
       {data?.length === 0 && (

@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useDrain, workerHistories, workers } from "../../api/workers.ts";
 import { Code } from "../../ui/code.tsx";
+import { ListAside } from "../../ui/csv.tsx";
 import { Empty, ErrorNote, Loading } from "../../ui/notes.tsx";
 import { Section } from "../../ui/section.tsx";
 import { WorkerCard } from "./card.tsx";
@@ -10,7 +11,7 @@ export function Workers() {
   const { data: histories } = useQuery(workerHistories);
   const drain = useDrain();
   return (
-    <Section title="Workers" aside={data && <span className="faint figure">{data.length}</span>}>
+    <Section title="Workers" aside={<ListAside list="workers" length={data?.length} />}>
       {(error ?? drain.error) !== null && (
         <ErrorNote error={error ?? drain.error} retry={error ? refetch : undefined} />
       )}

@@ -75,7 +75,7 @@ function ValueFilter({ field, label, hint, known }: Props) {
 /** The filters by values that are in effect, each with a button that removes it. */
 export function Removable() {
   const { filter, change } = useFilter();
-  const single = (["model", "created_by", "sweep"] as const).flatMap((field) => {
+  const single = (["model", "created_by", "sweep", "output"] as const).flatMap((field) => {
     const value = filter[field];
     return value ? [{ text: `${field} ${short(value)}`, without: { [field]: undefined } }] : [];
   });

@@ -4,8 +4,7 @@ import type { ReactNode } from "react";
 import { Link } from "wouter";
 import type { Job } from "../../../api/client.ts";
 import { number } from "../../../api/jobs.ts";
-import { meanAccuracy } from "../../../api/tasks.ts";
-import { bytes, count, figure, percent, shortId } from "../../../format.ts";
+import { bytes, count, figure, NONE, percent, shortId } from "../../../format.ts";
 import { toText } from "../../../spec/draft.ts";
 import { Ago } from "../../../ui/time.tsx";
 import { JobStatus } from "../../../ui/waiting.tsx";
@@ -92,10 +91,11 @@ export const COLUMNS: Column[] = [
     isNumber: true,
   },
   {
-    ...text("weights_bytes", "Weights", 88, false, ({ result }) =>
+    ...text("weights_bytes", "Weights", 100, false, ({ result }) =>
       bytes(number(result?.weights_bytes)),
     ),
     isNumber: true,
+    sort: "weights_bytes",
   },
   {
     id: "outcome",
@@ -116,8 +116,16 @@ export const COLUMNS: Column[] = [
     sweep: (jobs) => <Best jobs={jobs} name="perplexity_ratio" />,
   },
   {
-    ...text("accuracy", "Accuracy", 88, false, (job) => percent(meanAccuracy(job))),
+    ...text("accuracy", "Accuracy", 100, false, (job) => percent(job.accuracy)),
     isNumber: true,
+    sort: "accuracy",
+  },
+  {
+    ...text("speed", "Speed", 80, false, ({ speed }) =>
+      speed === null ? NONE : `× ${figure(speed)}`,
+    ),
+    isNumber: true,
+    sort: "speed",
   },
   {
     id: "seconds",
