@@ -143,7 +143,7 @@ class MaskFields(Basics):
             "solver": {"method": ZEROING - OWN_MASK},
             "variant": {"method": {MethodName.exact}},
             "correction": {"method": PRUNING},
-            "damping": {"method": PRUNING - {MethodName.depth}},
+            "damping": {"method": PRUNING - {MethodName.depth, MethodName.experts}},
             "skip": {"method": {MethodName.none, *ZEROING}},
         },
         labels={"pattern": "N:M pattern", "skip": "Layers to skip"},

@@ -118,6 +118,7 @@ class RecoverFields(Basics):
             },
         ),
         place=Place.recovery,
+        only_with={"recover": {"method": set(MethodName) - {MethodName.experts}}},
         labels={
             "recover": "Recovery",
             "recover.tokens": "Recovery tokens",

@@ -100,8 +100,8 @@ class RemovalFields(Basics):
             "uniform": {"method": MEASURED},
             "search_steps": {"method": {MethodName.pgp}},
             "search_start": {"method": {MethodName.pgp}},
-            "selection": {"method": {MethodName.neurons}},
-            "keep_dataset": {"method": {MethodName.neurons}},
+            "selection": {"method": SELECTIONS},
+            "keep_dataset": {"method": SELECTIONS},
             "keep_text_field": {"keep_dataset": ()},
         },
         labels={

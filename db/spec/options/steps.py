@@ -64,7 +64,7 @@ class StepsFields(Basics):
         metrics={"steps": ("kept_step", "stopped_at_step")},
         neutral=1,
         planned=("steps",),
-        only_with={"steps": {"method": PRUNING}},
+        only_with={"steps": {"method": PRUNING - {MethodName.experts}}},
         docs={"steps": "At most 50: [Pruning in steps](#pruning-in-steps)."},
     )
 

@@ -117,6 +117,7 @@ class TargetFields(Basics):
             "target_sizes": 'Write one size, such as {{"parameters": "6B"}}.',
             "target_context": 'Write {{"memory": "24 GB", "context": 8192}}.',
         },
+        only_with={"target": {"method": AIMED}},
         labels={"target": "Largest size"},
         docs={"target": "[A size as the goal](methods/removal.md#a-size-as-the-goal)."},
     )

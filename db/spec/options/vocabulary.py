@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 from db.spec.descriptions.option import Option, Place
 from db.spec.descriptions.result_part import ResultPart
 from db.spec.options.basics import Basics, FieldName, SourceName, check_text_field
+from db.spec.pruning.methods import MethodName
 
 FIELD = "vocabulary.dataset"
 """The field that names the text whose tokens stay."""
@@ -83,6 +84,7 @@ class VocabularyFields(Basics):
             note="Perplexities are per token and before tokens went. Models with different tokens "
             "are compared by bits per byte, which each has on the same text in its own tokens.",
         ),
+        only_with={"vocabulary": {"method": set(MethodName) - {MethodName.experts}}},
         labels={
             "vocabulary": "Text whose tokens stay",
             "vocabulary.text_field": "Its text field",

@@ -13,7 +13,7 @@ from db.spec.descriptions.option import Place
 from db.spec.options.basics import Basics
 from db.spec.options.recover import RecoverFields
 from db.spec.prune_spec import OPTIONS, VARIED, PruneSpec
-from db.spec.pruning.methods import OWN_MASK, REMOVING, ZEROING, MethodName
+from db.spec.pruning.methods import OWN_MASK, REMOVING, SELECTIONS, ZEROING, MethodName
 
 GROUPS_OF_FORM = Path(__file__).parents[4] / "api/dashboard/src/pages/submit/groups.ts"
 SCHEMA = PruneSpec.model_json_schema()
@@ -90,6 +90,8 @@ def _fits(method: MethodName, name: str) -> bool:
     fields |= WITH.get(name, {})
     if name == "damping" and method in ZEROING - OWN_MASK:
         fields["solver"] = "alps"
+    if name == "selection" and method in SELECTIONS:
+        fields[name] = SELECTIONS[method][-1]
     if name not in fields:
         fields[name] = _other_value(name)
     try:
@@ -111,6 +113,8 @@ WITH: dict[str, dict[str, Any]] = {
     "keep_dataset": {"keep_dataset": "ptb"},
     "keep_text_field": {"keep_dataset": "org/name", "keep_text_field": "text"},
     "pattern": {"sparsity": None, "pattern": "2:4"},
+    "experts": {"ratio": None, "experts": 4},
+    "target": {"ratio": None, "target": {"parameters": "1B"}},
     "skip": {"skip": ["*.o_proj"]},
     "recover": {"recover": "masked"},
     "quantize": {"quantize": "w8a16"},
