@@ -95,7 +95,7 @@ def test_llama_cpp_generates_the_same_tokens_from_a_smaller_file(
 ) -> None:
     config, fields = JOBS[name]
     dense = write_dense(tmp_path / "dense", config)
-    draw_biases(dense)
+    make_sensitive(dense)
     folder = write_pruned(tmp_path / "uneven", dense, **fields, uniform=False, seq_len=16)
     with without_zeros(folder, tmp_path) as source:
         content = convert(script, source, file := tmp_path / "uneven.gguf", GgufType.f32)
@@ -110,14 +110,16 @@ def test_llama_cpp_generates_the_same_tokens_from_a_smaller_file(
     assert [int(token) for token in text.split(",") if token] == most_likely(folder, prompt)
 
 
-def draw_biases(folder: Path) -> None:
-    """Draw the biases of a model, which are zeros at first."""
+def make_sensitive(folder: Path) -> None:
+    """Draw the biases of a model, which are zeros at first, and have it attend to few tokens."""
     drawn = torch.Generator().manual_seed(0)
     for file in folder.glob("*.safetensors"):
         tensors = load_file(file)
         for name, tensor in tensors.items():
             if name.endswith("bias"):
                 tensor.normal_(generator=drawn)
+            elif "q_proj" in name or "k_proj" in name:
+                tensor.mul_(4)
         save_file(tensors, file, metadata={"format": "pt"})
 
 

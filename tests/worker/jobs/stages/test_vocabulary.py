@@ -145,21 +145,27 @@ def test_an_interrupted_job_ends_with_the_same_bytes(
     tmp_path: Path, method: dict[str, Any]
 ) -> None:
     dense = write_dense(tmp_path / "dense")
+    config = json.loads((dense / "config.json").read_text()) | {"pad_token_id": 290}
+    (dense / "config.json").write_text(json.dumps(config))
     straight, _ = run(dense, "straight", **method)
-    for count in (1, 3):
-        out = tmp_path / f"interrupted-{count}"
+    new = json.loads((straight / "config.json").read_text())["pad_token_id"]
+    assert 290 > new > kept_ids(straight).index(new)  # numbered twice, it would be another one
+    for phase in (Phase.packaging, Phase.evaluating):
+        out = tmp_path / f"interrupted-{phase}"
         out.mkdir()
         with closing(prune(spec_of(dense, **method), out, Resources(device="cpu"))) as steps:
-            packaging(iter(steps), count)
+            run_to_writing(iter(steps), phase)
         run(dense, out.name, **method)
         assert files_of(out) == files_of(straight)
     assert {path.name for path in straight.iterdir() if path.is_dir()} <= set(WORKING_FOLDERS)
 
 
-def packaging(steps: Iterator[Any], count: int) -> None:
-    """Run a job to its n-th progress while its files are written."""
-    while count:
-        count -= next(steps).phase is Phase.packaging
+def run_to_writing(steps: Iterator[Any], phase: Phase) -> None:
+    """Run a job until its files are written, and on to a phase that comes then."""
+    while next(steps).phase is not Phase.packaging:
+        pass
+    while phase is not Phase.packaging and next(steps).phase is not phase:
+        pass
 
 
 def test_the_result_can_lose_tokens_again(tmp_path: Path) -> None:
