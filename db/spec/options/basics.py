@@ -46,7 +46,7 @@ class Basics(BaseModel):
         texts={"dataset": "text_field"},
         place=Place.texts,
         places={"sparsity": Place.what, "preset": Place.how, "method": Place.how},
-        first={"model": 0, "dataset": 1, "sparsity": 2, "preset": 5},
+        first={"model": 0, "dataset": 1, "sparsity": 2, "preset": 7},
         only_with={
             "sparsity": {"method": ZEROING},
             "preset": {"method": PRUNING},

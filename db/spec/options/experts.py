@@ -74,6 +74,7 @@ class ExpertFields(Basics):
             note="Each token still runs through as many experts as before, so the model is smaller "
             "and not faster.",
         ),
+        first={"experts": 5},
         only_with={"experts": {"method": {MethodName.experts}}},
         labels={"experts": "Experts that stay"},
         docs={"experts": "[Fewer experts](methods/experts.md)."},

@@ -137,7 +137,7 @@ class MaskFields(Basics):
         usual=("pattern",),
         place=Place.how,
         places={"pattern": Place.what, "propagation": Place.propagation},
-        first={"pattern": 4},
+        first={"pattern": 6},
         only_with={
             **{name: {"method": ZEROING} for name in ("pattern", "allocation", "scope")},
             "solver": {"method": ZEROING - OWN_MASK},

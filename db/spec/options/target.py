@@ -104,7 +104,7 @@ def _check(spec: "TargetFields") -> None:
 class TargetFields(Basics):
     OPTION: ClassVar = Option(
         check=_check,
-        varied=("target",),
+        amounts=("target",),
         metrics={"target": ("target.size", "target.limit")},
         planned=("target",),  # only the opened model shows which sizes are possible
         result=ResultPart(
@@ -117,6 +117,7 @@ class TargetFields(Basics):
             "target_sizes": 'Write one size, such as {{"parameters": "6B"}}.',
             "target_context": 'Write {{"memory": "24 GB", "context": 8192}}.',
         },
+        first={"target": 4},
         only_with={"target": {"method": AIMED}},
         labels={"target": "Largest size"},
         docs={"target": "[A size as the goal](methods/removal.md#a-size-as-the-goal)."},
