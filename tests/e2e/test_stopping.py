@@ -53,7 +53,7 @@ def client(service: Service) -> Iterator[Client]:
 def test_a_stopped_service_requeues_its_job_and_leaves_no_process(
     service: Service, client: Client
 ) -> None:
-    job = running_beside_an_estimator(service, client)
+    job = running_beside_an_estimator(service, client, 0.51)
     [before] = client.workers.list()
 
     assert service.stop(signal.SIGTERM) == 0
@@ -71,7 +71,7 @@ def test_a_stopped_service_requeues_its_job_and_leaves_no_process(
 def test_a_killed_service_leaves_no_process_and_releases_its_leases_and_port(
     service: Service, client: Client, tmp_path_factory: pytest.TempPathFactory, tally: Tally
 ) -> None:
-    job = running_beside_an_estimator(service, client)
+    job = running_beside_an_estimator(service, client, 0.52)
     before = service.processes()
     service.stop(signal.SIGKILL)
     tally.fault("service killed with kill -9")
@@ -107,13 +107,16 @@ def test_a_service_that_is_interrupted_waits_for_no_receiver_and_no_job(
     assert "Traceback" not in "\n".join(service.log_lines()[lines:])
 
 
-def running_beside_an_estimator(service: Service, client: Client) -> Job:
-    """Return a job in the middle of its work, while every kind of process runs."""
-    client.estimate("local:tiny", timeout_s=DEADLINE_S, **SPEC)
-    job = submit(client, "slow", samples=32)
-    until(client, job.id, is_in_the_middle)
+def running_beside_an_estimator(service: Service, client: Client, sparsity: float) -> Job:
+    """Return a job in the middle of its work, while every kind of process runs.
+
+    Args:
+        sparsity: that of an estimate, which would be answered from memory if it was not new.
+    """
+    client.estimate("local:tiny", timeout_s=DEADLINE_S, **SPEC | {"sparsity": sparsity})
     assert len(service.estimators()) == 1
-    return job
+    job = submit(client, "slow", samples=32)
+    return until(client, job.id, is_in_the_middle)
 
 
 def is_second(job: Job) -> bool:
