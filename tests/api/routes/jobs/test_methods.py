@@ -15,7 +15,8 @@ def test_one_preset_is_recommended_and_the_form_knows_which_fields_a_method_has(
     answer = client.get("/v1/methods").json()
     assert [one["name"] for one in answer["presets"] if one["recommended"]] == ["balanced"]
     [options] = [one["options"] for one in answer["data"] if one["name"] == "neurons"]
-    assert options["x-first"] == ["model", "dataset", "sparsity", "ratio", "pattern", "preset"]
-    assert options["x-only-with"]["selection"] == {"method": ["neurons"]}
+    amounts = ["sparsity", "ratio", "target", "experts", "pattern"]
+    assert options["x-first"] == ["model", "dataset", *amounts, "preset"]
+    assert options["x-only-with"]["selection"] == {"method": ["experts", "neurons"]}
     assert options["x-only-with"]["prompts"] == {"generate": []}
     assert "neurons" not in options["x-only-with"]["sparsity"]["method"]
