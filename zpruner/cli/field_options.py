@@ -164,21 +164,22 @@ def options_of(schema: Mapping[str, Any]) -> Iterator[FieldOption]:
         parts = next((form for form in forms if len(form.get("properties", ())) > 2), {})
         names = parts.get("properties", {})
         (whole,) = parts.get("required", [""])
-        yield FieldOption(
-            name,
-            help=HELP
-            if name == OUTPUT
-            else _help(next(filter(None, descriptions), ""), may_be_list, pair),
-            type=TYPES.get(min(kinds), str),
-            choices=() if may_be_list else tuple(forms[0].get("enum", ())),
-            default="" if default is False or default in (None, []) else str(default),
-            is_required=name in schema["required"],
-            is_repeated=kinds == {"array"},
-            is_argument=name == "model",
-            may_be_list=may_be_list,
-            pair=pair,
-            part=whole,
-        )
+        if kinds != {"object"} or not names:  # an object of parts alone has only theirs
+            yield FieldOption(
+                name,
+                help=HELP
+                if name == OUTPUT
+                else _help(next(filter(None, descriptions), ""), may_be_list, pair),
+                type=TYPES.get(forms[0]["type"], str),
+                choices=() if may_be_list else tuple(forms[0].get("enum", ())),
+                default="" if default is False or default in (None, []) else str(default),
+                is_required=name in schema["required"],
+                is_repeated=kinds == {"array"},
+                is_argument=name == "model",
+                may_be_list=may_be_list,
+                pair=pair,
+                part=whole,
+            )
         within = {**schema, "properties": {key: names[key] for key in names if key != whole}}
         for part in options_of(within | {"required": []}):
             full = f"{name}_{part.name}"

@@ -36,7 +36,7 @@ def _reader(units: dict[str, int], examples: str) -> BeforeValidator:
 
 
 _SCHEMA = WithJsonSchema(
-    {"anyOf": [{"type": "integer", "exclusiveMinimum": 0}, {"type": "string"}]}
+    {"anyOf": [{"type": "string"}, {"type": "integer", "exclusiveMinimum": 0}]}
 )
 _Number = Annotated[StrictInt, Field(gt=0, le=MOST)]
 ParameterCount = Annotated[_Number, _reader(_COUNTS, "'350M', '1.5B' or 1500000000"), _SCHEMA]

@@ -155,6 +155,7 @@ def test_a_sweep_varies_each_field_that_the_service_can_vary(live: Live) -> None
         "binarize": ("null", [None]),
         "ratio": ("null", [None]),
         "experts": ("null", [None]),
+        "target": ("null", [None]),
         "steps": ("2", [2]),
         "preset": ("best", ["best"]),
         "propagation": ("fused", ["fused"]),

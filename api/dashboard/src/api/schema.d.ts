@@ -8055,22 +8055,22 @@ export interface components {
              * Parameters
              * @description How many parameters the result has at most, such as `6B`.
              */
-            parameters?: number | string | null;
+            parameters?: string | number | null;
             /**
              * Active Parameters
              * @description How many parameters each token runs through at most; of a model without experts these are all.
              */
-            active_parameters?: number | string | null;
+            active_parameters?: string | number | null;
             /**
              * Bytes
              * @description How large the weights' files are at most, such as `3.5 GB`.
              */
-            bytes?: number | string | null;
+            bytes?: string | number | null;
             /**
              * Memory
              * @description How much memory the weights and the keys and values of `context` tokens take at most, such as `24 GB`.
              */
-            memory?: number | string | null;
+            memory?: string | number | null;
             /**
              * Context
              * @description With `memory`, tokens of each sequence.
