@@ -1,8 +1,8 @@
 """The field ``target`` of a specification: the size of the result, in place of a ratio."""
 
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, model_validator
 from pydantic_core import PydanticCustomError
 
 from db.spec.descriptions.option import Option, check_fits
@@ -73,6 +73,25 @@ class TargetSpec(BaseModel):
         return value
 
 
+def _read(value: object) -> object:
+    """Read ``memory=24 GB, context=8192`` as an object, and ``none`` as None."""
+    if value is None or isinstance(value, dict | TargetSpec):
+        return value
+    if value == "none":
+        return None
+    pairs = [part.partition("=") for part in str(value).split(",")]
+    if not isinstance(value, str) or not all(equals for _, equals, _ in pairs):
+        raise PydanticCustomError("target", "Input should be a size, or an object with one")
+    sizes = {name.strip(): text.strip() for name, _, text in pairs}
+    return {name: int(text) if text.isdecimal() else text for name, text in sizes.items()}
+
+
+Target = Annotated[
+    TargetSpec | None,
+    BeforeValidator(_read, json_schema_input_type=str | TargetSpec | None),
+]
+
+
 def _check(spec: "TargetFields") -> None:
     """Check that the method's result has a size that is known beforehand."""
     if (target := spec.target) is None:
@@ -113,6 +132,8 @@ class TargetFields(Basics):
             {"Size of the result": "{size:count}", "At most": "{limit:count}"},
         ),
         remedies={
+            "target": "Write a size such as parameters=6B, or an object such as "
+            '{{"memory": "24 GB", "context": 8192}}.',
             "size": "Write a number, or a text such as '6B' or '24 GB'.",
             "target_sizes": 'Write one size, such as {{"parameters": "6B"}}.',
             "target_context": 'Write {{"memory": "24 GB", "context": 8192}}.',
@@ -123,7 +144,7 @@ class TargetFields(Basics):
         docs={"target": "[A size as the goal](methods/removal.md#a-size-as-the-goal)."},
     )
 
-    target: TargetSpec | None = Field(
+    target: Target = Field(
         default=None,
         description="The largest size that the result may have, in place of `ratio` or `experts`: "
         "as little is removed as meets it.",

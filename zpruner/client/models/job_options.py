@@ -80,7 +80,7 @@ class JobOptions(TypedDict, total=False):
     model_secret: str | None
     preset: PresetName | None
     method: MethodName
-    target: Mapping[str, Any] | None
+    target: Mapping[str, Any] | str | None
     ratio: float | None
     uniform: bool
     search_steps: int | None

@@ -3239,7 +3239,7 @@ export interface components {
              *       "memory": "24 GB"
              *     }
              */
-            target?: components["schemas"]["TargetSpec"] | null;
+            target?: string | components["schemas"]["TargetSpec"] | null;
             /**
              * Ratio
              * @description Share of the blocks' parameters that the methods `neurons`, `heads`, `depth`, `adapt` and `pgp` remove; or the share of the experts that `experts` removes.
@@ -4479,7 +4479,7 @@ export interface components {
              *       "memory": "24 GB"
              *     }
              */
-            target?: components["schemas"]["TargetSpec"] | null;
+            target?: string | components["schemas"]["TargetSpec"] | null;
             /**
              * Ratio
              * @description Share of the blocks' parameters that the methods `neurons`, `heads`, `depth`, `adapt` and `pgp` remove; or the share of the experts that `experts` removes.
@@ -7703,7 +7703,7 @@ export interface components {
              *       "memory": "24 GB"
              *     }
              */
-            target?: components["schemas"]["TargetSpec"] | null;
+            target?: string | components["schemas"]["TargetSpec"] | null;
             /**
              * Ratio
              * @description Share of the blocks' parameters that the methods `neurons`, `heads`, `depth`, `adapt` and `pgp` remove; or the share of the experts that `experts` removes.

@@ -10,21 +10,16 @@ import { textsOf, textsToDraft } from "./texts.ts";
 export type Draft = Record<string, string>;
 type Values = Record<string, unknown>;
 
-/** Write a value as the text of an input. */
+/** Write a value as the text of an input; members of an object that are not set are left out. */
 export function toText(value: unknown): string {
   if (value === null || value === undefined) return "";
   if (typeof value !== "object") return String(value);
   if (Array.isArray(value)) return value.map(toText).join(", ");
   if (hasSpread(value)) return `${value.name}:${value.spread}`;
   return Object.entries(value)
+    .filter(([, part]) => part !== null)
     .map(([name, part]) => `${name}=${toText(part)}`)
     .join(", ");
-}
-
-/** Write a value to be read; members of an object that are not set are left out. */
-export function toReadableText(value: unknown): string {
-  if (!isObject(value)) return toText(value);
-  return toText(Object.fromEntries(Object.entries(value).filter(([, part]) => part !== null)));
 }
 
 /** Whether a value is an allocation with its spread, which is written as `owl:0.15`. */

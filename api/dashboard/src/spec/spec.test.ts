@@ -2,16 +2,7 @@ import { describe, expect, it } from "vitest";
 import schema from "../../../../zpruner/cli/prune_spec.json";
 import { makeSpec } from "../testing.ts";
 import { commandsOf, quoted, withoutDefaults } from "./commands.ts";
-import {
-  changesOf,
-  draftOf,
-  edited,
-  parse,
-  splitBody,
-  toReadableText,
-  toText,
-  valuesOf,
-} from "./draft.ts";
+import { changesOf, draftOf, edited, parse, splitBody, toText, valuesOf } from "./draft.ts";
 import { type Field, fieldsOf, jobFields } from "./fields.ts";
 import { withoutHidden } from "./shown.ts";
 
@@ -245,7 +236,7 @@ describe("a draft", () => {
     const set = splitBody({ model: "m", refine }, FIELDS, {});
     expect(set.draft).toMatchObject({ "refine.steps": "24", "refine.norms": "false" });
     expect(valuesOf({ ...set.draft, refine: "true" }, FIELDS)).toEqual({ model: "m", refine });
-    expect(toReadableText({ scope: "half", lr: null })).toBe("scope=half");
+    expect(toText({ scope: "half", lr: null })).toBe("scope=half");
   });
 
   it("of a rerun unticks an object with all its members, and sets one of them", () => {

@@ -1,10 +1,10 @@
-import { toReadableText } from "../spec/draft.ts";
+import { toText } from "../spec/draft.ts";
 import { TEXTS } from "../spec/texts.ts";
 
 /** The value of a job's field; texts are shown one by one. */
 export function Value({ name, value }: { name: string; value: unknown }) {
   if (TEXTS.has(name) && Array.isArray(value)) return <Texts texts={value.map(String)} />;
-  return toReadableText(value);
+  return toText(value);
 }
 
 /** Texts, of which one can see where each ends. */

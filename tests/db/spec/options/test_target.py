@@ -24,9 +24,11 @@ def spec(**fields: Any) -> PruneSpec:
         ({"bytes": "3.5 GB"}, 3_500_000_000),
         ({"bytes": "2GiB"}, 2**31),
         ({"memory": "24 gb", "context": 8192, "batch": 4}, 24_000_000_000),
+        ("parameters=6B", 6_000_000_000),
+        ("memory=24 GB, context=8192", 24_000_000_000),
     ],
 )
-def test_a_size_is_a_number_with_or_without_a_unit(target: dict[str, Any], limit: int) -> None:
+def test_a_size_is_a_number_with_or_without_a_unit(target: str | dict[str, Any], limit: int) -> None:
     one = spec(target=target)
     check_combination(one)
     assert one.target is not None
@@ -49,9 +51,12 @@ def test_a_size_is_a_number_with_or_without_a_unit(target: dict[str, Any], limit
         ({"bytes": "1 GB", "batch": 8}, "batch with memory"),
         ({"memory": "1 GB", "context": 0}, "greater than or equal to 1"),
         ({"weights": 1}, "Extra inputs"),
+        ("6B", "a size, or an object with one"),
+        (6, "a size, or an object with one"),
+        ("parameters=", "such as '350M'"),
     ],
 )
-def test_another_size_is_refused(target: dict[str, Any], message: str) -> None:
+def test_another_size_is_refused(target: object, message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         spec(target=target)
 

@@ -18,7 +18,7 @@ import {
   rounded,
   secondsBetween,
 } from "../../format.ts";
-import { toReadableText } from "../../spec/draft.ts";
+import { toText } from "../../spec/draft.ts";
 
 type JobDetail = components["schemas"]["JobDetail"];
 
@@ -33,7 +33,7 @@ export function specRows(jobs: Job[]): SpecRow[] {
   const specs = jobs.map((job) => job.spec as unknown as Record<string, unknown>);
   const names = [...new Set(specs.flatMap((spec) => Object.keys(spec)))];
   const rows = names.map((name) => {
-    const values = specs.map((spec) => toReadableText(spec[name]));
+    const values = specs.map((spec) => toText(spec[name]));
     return { name, values, differs: new Set(values).size > 1 };
   });
   return [...rows.filter(({ differs }) => differs), ...rows.filter(({ differs }) => !differs)];
