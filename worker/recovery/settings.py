@@ -106,9 +106,9 @@ class Recovery:
 def default_learning_rate(kind: Kind, parameters: int) -> float:
     """Return the default peak learning rate for a kind and a model of this many parameters.
 
-    The kinds with adapters, and that of routers, have fixed rates. That of the other kinds is 3e-4 for up to 500
-    million parameters, and 2e-5 for 7 billion or more. In between it is interpolated, on log scales
-    for both the number of parameters and the rate.
+    The kinds with adapters, and that of routers, have fixed rates. The rate of the other kinds is
+    3e-4 for up to 500 million parameters, and 2e-5 for 7 billion or more. In between it is
+    interpolated, on log scales for both the number of parameters and the rate.
     """
     if kind in _OTHER_RATES:
         return _OTHER_RATES[kind]
