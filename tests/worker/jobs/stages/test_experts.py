@@ -1,6 +1,7 @@
 """Jobs that remove experts: their files, their figures, and what is refused."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from db.core.errors import SpecRefusedError
 from db.spec.prune_spec import PruneSpec
 from tests.models import FAMILIES, random_ids, write_model
 from tests.worker.pruning.sweeps import tensors
+from tests.worker.recovery.recoveries import teach
 from tests.worker.sources.builders import byte_tokenizer
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
@@ -126,10 +128,22 @@ def test_experts_that_stay_can_be_refined(models: Path, tmp_path: Path) -> None:
     assert "the weights of the dense model, but for those that were trained" in card
 
 
-def test_routers_are_trained_and_nothing_else(models: Path, tmp_path: Path) -> None:
-    plain = run(models, tmp_path / "plain", experts=4)
-    recover = {"kind": "router", "tokens": 1024, "lr": 0.01}
-    trained = run(models, tmp_path / "trained", experts=4, recover=recover)
+def test_routers_are_trained_and_nothing_else(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.recovery.settings._FEWEST_BATCH_TOKENS", 256)
+    model = AutoModelForCausalLM.from_pretrained(
+        shutil.copytree(models / "mixture", tmp_path / "m")
+    )
+    teach(model, steps=24)
+    model.save_pretrained(tmp_path / "m")
+    rows = (random_ids(60, 1, seed=1) + 7 * torch.arange(32)) % 96
+    text = "".join(json.dumps({"input_ids": row}) + "\n" for row in rows.tolist())
+    (tmp_path / "text.jsonl").write_text(text)
+    own = {"model": str(tmp_path / "m"), "dataset": str(tmp_path / "text.jsonl"), "experts": 4}
+    plain = run(models, tmp_path / "plain", **own)
+    recover = {"kind": "router", "tokens": 2560, "lr": 0.01}
+    trained = run(models, tmp_path / "trained", **own, recover=recover)
     assert kept(trained) == kept(plain)
     before, after = (tensors(tmp_path / name) for name in ("plain", "trained"))
     assert before.keys() == after.keys()
@@ -143,7 +157,9 @@ def test_routers_are_trained_and_nothing_else(models: Path, tmp_path: Path) -> N
         tmp_path / "plain" / "config.json"
     ).read_text()
     card = (tmp_path / "trained" / "README.md").read_text()
-    assert "trained by the recovery `router`: 1 steps on 1,024 tokens, nothing but the routers" in card
+    assert (
+        f"{recovery['steps']} steps on {recovery['tokens']:,} tokens, nothing but the rout" in card
+    )
     assert "Each tensor that stays is that of the dense model, bit for bit, but for routers" in card
 
 
