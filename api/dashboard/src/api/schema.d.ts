@@ -3202,8 +3202,8 @@ export interface components {
              *     }
              */
             refine?: boolean | components["schemas"]["RefineSpec"] | null;
-            /** @description Trains the pruned model to predict as the dense one does: `masked`, `mask_lora`, `spp` or `ast`; or an object that sets more than the kind. */
-            recover?: ("masked" | "mask_lora" | "spp" | "ast" | "none") | components["schemas"]["RecoverSpec"] | null;
+            /** @description Trains the pruned model to predict as the dense one does: `masked`, `mask_lora`, `spp`, `ast` or, after method `experts`, `router`; or an object that sets more than the kind. */
+            recover?: ("masked" | "mask_lora" | "spp" | "ast" | "router" | "none") | components["schemas"]["RecoverSpec"] | null;
             /** @description Rounds the kept weights to 4 or 8 bits once a block is pruned: `w4a16` or `w8a16`, or an object that sets more than the scheme. */
             quantize?: ("w4a16" | "w8a16" | "none") | components["schemas"]["QuantizeSpec"] | null;
             /**
@@ -4404,8 +4404,8 @@ export interface components {
              *     }
              */
             refine?: boolean | components["schemas"]["RefineSpec"] | null;
-            /** @description Trains the pruned model to predict as the dense one does: `masked`, `mask_lora`, `spp` or `ast`; or an object that sets more than the kind. */
-            recover?: ("masked" | "mask_lora" | "spp" | "ast" | "none") | components["schemas"]["RecoverSpec"] | null;
+            /** @description Trains the pruned model to predict as the dense one does: `masked`, `mask_lora`, `spp`, `ast` or, after method `experts`, `router`; or an object that sets more than the kind. */
+            recover?: ("masked" | "mask_lora" | "spp" | "ast" | "router" | "none") | components["schemas"]["RecoverSpec"] | null;
             /** @description Rounds the kept weights to 4 or 8 bits once a block is pruned: `w4a16` or `w8a16`, or an object that sets more than the scheme. */
             quantize?: ("w4a16" | "w8a16" | "none") | components["schemas"]["QuantizeSpec"] | null;
             /**
@@ -6371,7 +6371,7 @@ export interface components {
              *     }
              */
             refine?: components["schemas"]["RefineSpec"] | null;
-            /** @description Trains the pruned model to predict as the dense one does: `masked`, `mask_lora`, `spp` or `ast`; or an object that sets more than the kind. */
+            /** @description Trains the pruned model to predict as the dense one does: `masked`, `mask_lora`, `spp`, `ast` or, after method `experts`, `router`; or an object that sets more than the kind. */
             recover?: components["schemas"]["RecoverSpec"] | null;
             /** @description Rounds the kept weights to 4 or 8 bits once a block is pruned: `w4a16` or `w8a16`, or an object that sets more than the scheme. */
             quantize?: components["schemas"]["QuantizeSpec"] | null;
@@ -6685,10 +6685,10 @@ export interface components {
         RecoverSpec: {
             /**
              * Kind
-             * @description What is trained: `masked` all kept weights; `mask_lora` a low-rank change of them; `spp` a scaling of them by rows and columns; `ast` all weights, with a mask that is chosen again as they change.
+             * @description What is trained: `masked` all kept weights; `mask_lora` a low-rank change of them; `spp` a scaling of them by rows and columns; `ast` all weights, with a mask that is chosen again as they change; `router` the routers of a mixture that has lost experts, and nothing else.
              * @enum {string}
              */
-            kind: "masked" | "mask_lora" | "spp" | "ast";
+            kind: "masked" | "mask_lora" | "spp" | "ast" | "router";
             /**
              * Tokens
              * @description Training tokens; a shorter text is used several times.
@@ -6702,13 +6702,13 @@ export interface components {
             lr?: number | null;
             /**
              * Kl
-             * @description Weight of the divergence from the dense model's predictions in the loss; the rest is the cross-entropy of the text. 1 is the divergence alone.
+             * @description Weight of the divergence from the dense model's predictions in the loss; the rest is the cross-entropy of the text. 1 is the divergence alone, and the default of `router`.
              * @default 0.67
              */
             kl: number;
             /**
              * Temperature
-             * @description What both models' logits are divided by before they are compared.
+             * @description What both models' logits are divided by before they are compared; 1 by default with `router`.
              * @default 2
              */
             temperature: number;
@@ -7536,8 +7536,8 @@ export interface components {
              *     }
              */
             refine?: boolean | components["schemas"]["RefineSpec"] | null;
-            /** @description Trains the pruned model to predict as the dense one does: `masked`, `mask_lora`, `spp` or `ast`; or an object that sets more than the kind. */
-            recover?: ("masked" | "mask_lora" | "spp" | "ast" | "none") | components["schemas"]["RecoverSpec"] | null;
+            /** @description Trains the pruned model to predict as the dense one does: `masked`, `mask_lora`, `spp`, `ast` or, after method `experts`, `router`; or an object that sets more than the kind. */
+            recover?: ("masked" | "mask_lora" | "spp" | "ast" | "router" | "none") | components["schemas"]["RecoverSpec"] | null;
             /** @description Rounds the kept weights to 4 or 8 bits once a block is pruned: `w4a16` or `w8a16`, or an object that sets more than the scheme. */
             quantize?: ("w4a16" | "w8a16" | "none") | components["schemas"]["QuantizeSpec"] | null;
             /**
