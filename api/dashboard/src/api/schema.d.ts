@@ -6702,16 +6702,14 @@ export interface components {
             lr?: number | null;
             /**
              * Kl
-             * @description Weight of the divergence from the dense model's predictions in the loss; the rest is the cross-entropy of the text. 1 is the divergence alone, and the default of `router`.
-             * @default 0.67
+             * @description Weight of the divergence from the dense model's predictions in the loss; the rest is the cross-entropy of the text. 1 is the divergence alone. By default 0.67, with `router` 1.
              */
-            kl: number;
+            kl?: number;
             /**
              * Temperature
-             * @description What both models' logits are divided by before they are compared; 1 by default with `router`.
-             * @default 2
+             * @description What both models' logits are divided by before they are compared. By default 2, with `router` 1.
              */
-            temperature: number;
+            temperature?: number;
         };
         /**
          * RecoveryEstimate
