@@ -17,6 +17,11 @@ _OF_ROUTERS = {"kl": 1.0, "temperature": 1.0}
 """The defaults with which routers learn the dense model's distribution, and not the text."""
 
 
+def _without_default(schema: dict[str, Any]) -> None:
+    """Remove the default from a schema: forms leave out what has it, and it depends on the kind."""
+    del schema["default"]
+
+
 class RecoverSpec(BaseModel):
     """How the pruned model is trained to predict as the dense one does."""
 
@@ -42,18 +47,20 @@ class RecoverSpec(BaseModel):
     )
     kl: StrictFloat = Field(
         default=0.67,
+        json_schema_extra=_without_default,
         ge=0,
         le=1,
         description="Weight of the divergence from the dense model's predictions in the loss; the "
-        "rest is the cross-entropy of the text. 1 is the divergence alone, and the default of "
-        "`router`.",
+        "rest is the cross-entropy of the text. 1 is the divergence alone. By default 0.67, with "
+        "`router` 1.",
     )
     temperature: StrictFloat = Field(
         default=2.0,
+        json_schema_extra=_without_default,
         ge=0.1,
         le=100,
-        description="What both models' logits are divided by before they are compared; 1 by "
-        "default with `router`.",
+        description="What both models' logits are divided by before they are compared. By default "
+        "2, with `router` 1.",
     )
 
     @model_validator(mode="before")

@@ -140,10 +140,10 @@ def test_routers_are_trained_and_nothing_else(
     rows = (random_ids(60, 1, seed=1) + 7 * torch.arange(32)) % 96
     text = "".join(json.dumps({"input_ids": row}) + "\n" for row in rows.tolist())
     (tmp_path / "text.jsonl").write_text(text)
-    own = {"model": str(tmp_path / "m"), "dataset": str(tmp_path / "text.jsonl"), "experts": 4}
-    plain = run(models, tmp_path / "plain", **own)
+    texts, model_folder = {"dataset": str(tmp_path / "text.jsonl")}, str(tmp_path / "m")
+    plain = run(models, tmp_path / "plain", model_folder, experts=4, **texts)
     recover = {"kind": "router", "tokens": 2560, "lr": 0.01}
-    trained = run(models, tmp_path / "trained", **own, recover=recover)
+    trained = run(models, tmp_path / "trained", model_folder, experts=4, recover=recover, **texts)
     assert kept(trained) == kept(plain)
     before, after = (tensors(tmp_path / name) for name in ("plain", "trained"))
     assert before.keys() == after.keys()

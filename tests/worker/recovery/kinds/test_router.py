@@ -54,9 +54,18 @@ TRAINED = {
 
 def open_recovery(dense: Path, smaller: Path, out: Path, recovery: Recovery) -> ModelRecovery:
     out.mkdir(exist_ok=True)
-    models = (MetaModel.open(folder, torch.float32, CPU) for folder in (dense, smaller))
-    texts = (TRAINING, HELD_OUT, EVALUATION)
-    return ModelRecovery(*models, recovery, None, *texts, out, token_loss, seed=0)
+    return ModelRecovery(
+        MetaModel.open(dense, torch.float32, CPU),
+        MetaModel.open(smaller, torch.float32, CPU),
+        recovery,
+        None,
+        TRAINING,
+        HELD_OUT,
+        EVALUATION,
+        out,
+        token_loss,
+        seed=0,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +178,8 @@ def test_a_model_without_routers_is_refused(tmp_path: Path) -> None:
 
 def predictions(model: nn.Module, ids: Tensor) -> Tensor:
     """Return the log-probabilities of all next tokens, ``[predicted, vocabulary]``."""
-    return model(ids, use_cache=False).logits[:, :-1].flatten(0, 1).log_softmax(-1)
+    logits: Tensor = model(ids, use_cache=False).logits
+    return logits[:, :-1].flatten(0, 1).log_softmax(-1)
 
 
 def routers(steps: int, rate: float) -> Recovery:
