@@ -202,7 +202,7 @@ def _planned_recovery(
     evaluation = _ids(windows.evaluation, windows.evaluation_seq_len)
     work = recovery_work(meta_model, training, held_out, evaluation)
     first = recipe_at(recipe_of(spec), Increment(1, increment.total))  # the largest model
-    return PlannedRecovery(recovery_shape(meta_model, first.cut(meta_model)), settings, work)
+    return PlannedRecovery(recovery_shape(meta_model, first), settings, work)
 
 
 def _ids(count: int, seq_len: int) -> Tensor:

@@ -72,7 +72,10 @@ _COVERAGE = """\
 head are unchanged{rows}{but}: {untouched}.
 {fallbacks} matrices were pruned in another way than requested; `report.json` lists them."""
 _KEPT = "Each tensor that stays is that of the dense model, bit for bit."
-_KEPT_REFINED = "What stays has the weights of the dense model, but for those that were trained."
+_KEPT_TRAINED = "What stays has the weights of the dense model, but for those that were trained."
+_KEPT_BUT_ROUTERS = (
+    "Each tensor that stays is that of the dense model, bit for bit, but for routers."
+)
 
 _LOADING = """\
 The weights are in the format `pack-quantized` of compressed-tensors. transformers needs the package
@@ -124,7 +127,8 @@ def model_card(report: dict[str, Any]) -> str:
 def _coverage(spec: PruneSpec, report: dict[str, Any]) -> str:
     """Say what of the model was not changed."""
     if recipe_of(spec).cuts_blocks:
-        return _KEPT_REFINED if spec.refine else _KEPT
+        trained = _KEPT_BUT_ROUTERS if spec.recover else _KEPT
+        return _KEPT_TRAINED if spec.refine else trained
     metrics = report["metrics"]
     return _COVERAGE.format(
         coverage=100 * metrics["coverage"],
@@ -194,7 +198,9 @@ def _training(spec: PruneSpec) -> str:
 
 
 def _trains_norms(spec: PruneSpec) -> bool:
-    return spec.recover is not None or (spec.refine is not None and spec.refine.norms)
+    if spec.recover is not None and spec.recover.kind != "router":
+        return True
+    return spec.refine is not None and spec.refine.norms
 
 
 def _steps(spec: PruneSpec, environment: dict[str, Any]) -> Iterable[str]:
@@ -266,10 +272,12 @@ def _recovery_steps(report: dict[str, Any]) -> Iterable[str]:
         return
     settings, measured = report["recovery"]["settings"], report["metrics"]["recovery"]
     moved = measured.get("mask_moved")
-    zeros = "zeros kept" if moved is None else f"{moved:.2%} of the mask's places moved"
+    kept = "zeros kept" if moved is None else f"{moved:.2%} of the mask's places moved"
+    if settings["kind"] == "router":
+        kept = "nothing but the routers, as in [Router-KD](https://arxiv.org/abs/2603.02217)"
     yield (
         f"then trained by the recovery `{settings['kind']}`: {measured['steps']:,} steps on "
-        f"{measured['tokens']:,} tokens, {zeros}"
+        f"{measured['tokens']:,} tokens, {kept}"
     )
     if settings.get("rounds"):
         yield "in each step the weights rounded as above, with gradients straight through"

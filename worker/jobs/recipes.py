@@ -22,6 +22,7 @@ from worker.pruning.methods.swaps import PUBLISHED_SWAPS, Swaps
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.sweep.recipe.check import check_recipe
 from worker.pruning.sweep.recipe.recipe import Allocation, Recipe
+from worker.recovery.kinds.router import check_routers
 
 _DEFAULT_CORRECTION = 0.3  # measured: docs/methods/correction.md
 _UNSCORED = OWN_MASK | REMOVING | {MethodName.none}
@@ -87,17 +88,19 @@ def last_increment(spec: PruneSpec) -> Increment:
 
 
 def check_job_recipe(recipe: Recipe, spec: PruneSpec, meta_model: MetaModel) -> None:
-    """Check that a job's recipe fits its model.
+    """Check that a job's recipe and its recovery fit its model.
 
     Raises:
         SpecRefusedError: no number of units is near the ratio.
-        PruningError: as `check_recipe`.
+        PruningError: as `check_recipe`; or the recovery trains routers, and the model has none.
     """
     try:
         check_recipe(recipe, meta_model)
     except RatioError as error:
         reason = f"on this model it {error.effect}"
         raise SpecRefusedError("ratio", spec.ratio, RATIO.code, reason, error.advice) from error
+    if spec.recover is not None and spec.recover.kind == "router":
+        check_routers(meta_model.blocks, meta_model.config.model_type)
 
 
 def _solver(spec: PruneSpec) -> Solver | None:

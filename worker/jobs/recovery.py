@@ -11,7 +11,7 @@ from db.core.states import Phase
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress
 from worker.jobs.recovery_task import RecoveryTask
-from worker.jobs.result.smaller import smaller_model
+from worker.jobs.result.smaller import smaller_model, write_smaller_config
 from worker.jobs.result.weights import WeightMeasure
 from worker.jobs.windows import RecoveryWindows
 from worker.pruning.base.generators import mapped
@@ -76,7 +76,8 @@ class JobRecovery:
         """
         job = self.job
         if not job.recipe.is_cut:
-            return (yield from self._trained(job.model.path, self.pruned, self.out, start, end))
+            config = self.pruned if write_smaller_config(job, self.pruned) else job.model.path
+            return (yield from self._trained(config, self.pruned, self.out, start, end))
         cut, recovered = (folder / SMALLER_FOLDER for folder in (self.pruned, self.out))
         for folder in (cut, recovered):
             folder.mkdir(exist_ok=True)
@@ -155,7 +156,7 @@ def planned_recovery(job: OpenedJob, out: Path) -> JobRecovery | None:
     ids = (windows.training.ids, windows.held_out.ids, job.windows.evaluation.ids)
     work = recovery_work(job.meta_model, *ids, len(job.devices))
     work = replace(work, device=job.devices[0].type)
-    shape = recovery_shape(job.meta_model, job.recipe.cut(job.meta_model))
+    shape = recovery_shape(job.meta_model, job.recipe)
     free = headroom(job.devices[0], job.budget_of_a_process)
     plan = plan_recovery(shape, settings, work, free, job.speed)
     require_space(out, 2 * shape.stored_bytes + plan.scratch_bytes)

@@ -6,6 +6,7 @@ from worker.pruning.base.errors import RecoveryError
 from worker.pruning.methods.patterns import Pattern
 from worker.pruning.model.meta_model import MetaModel
 from worker.recovery.kinds.registry import check_pattern
+from worker.recovery.kinds.router import check_routers
 from worker.recovery.settings import Recovery
 
 
@@ -17,7 +18,8 @@ def check_pair(
     Raises:
         RecoveryError: the pruned model has a parameter that the dense one has not, or other
             embeddings or another head; or the kind needs a pattern and none is known; or it starts
-            from the dense model's weights, and the pruned model is smaller.
+            from the dense model's weights, and the pruned model is smaller; or it trains routers,
+            and the model has none.
     """
     inside, outside = _parameters(pruned)
     dense_inside, dense_outside = _parameters(dense)
@@ -27,6 +29,8 @@ def check_pair(
             "give the model that was pruned",
         )
     check_pattern(recovery.kind, pattern)
+    if recovery.only_routers:
+        check_routers(pruned.blocks, pruned.config.model_type)
     shapes = (
         [parameter.shape for parameter in model.model.parameters()] for model in (dense, pruned)
     )

@@ -175,6 +175,7 @@ class ModelRecovery:
                 build,
                 recomputes=self.plan.setting.recomputes,
                 is_quantized=self._recovery.rounds,
+                only_routers=self._recovery.only_routers,
                 dense=self._dense if self._recovery.changes_mask else None,
                 ranks=self._ranks,
             )

@@ -7,12 +7,12 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-Kind = Literal["masked", "mask_lora", "spp", "ast"]
+Kind = Literal["masked", "mask_lora", "spp", "ast", "router"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _SMALL, _LARGE = 500e6, 7e9  # parameters
 _SMALL_RATE, _LARGE_RATE = 3e-4, 2e-5  # of training whole weights
-_ADAPTER_RATES = {"mask_lora": 5e-4, "spp": 4e-3}
+_OTHER_RATES = {"mask_lora": 5e-4, "spp": 4e-3, "router": 5e-5}
 _WARMUP, _SPP_WARMUP = 0.05, 0.03  # share of the steps
 _SPP_DECAY = 1e-3
 _FEWEST_BATCH_TOKENS, _MOST_BATCH_TOKENS = 2_048, 131_072
@@ -25,7 +25,8 @@ class Recovery:
 
     Attributes:
         kind: ``masked`` trains all kept weights, ``mask_lora`` and ``spp`` train adapters with few
-            parameters, ``ast`` trains all weights with a mask that may change.
+            parameters, ``ast`` trains all weights with a mask that may change, ``router`` trains
+            the routers of experts and nothing else.
         tokens: number of training tokens, those of repeated windows included.
         learning_rate: the peak learning rate; None for the default, which depends on the kind and
             the model's size.
@@ -75,6 +76,11 @@ class Recovery:
         return self.kind == "ast"
 
     @property
+    def only_routers(self) -> bool:
+        """Whether matrices and norms are fixed, and the routers of experts are trained."""
+        return self.kind == "router"
+
+    @property
     def warmup(self) -> float:
         """Share of the steps in which the learning rate rises."""
         return _SPP_WARMUP if self.kind == "spp" else _WARMUP
@@ -100,12 +106,12 @@ class Recovery:
 def default_learning_rate(kind: Kind, parameters: int) -> float:
     """Return the default peak learning rate for a kind and a model of this many parameters.
 
-    Each kind with adapters has a fixed rate. The rate of the other kinds is 3e-4 for up to 500
-    million parameters, and 2e-5 for 7 billion or more. In between it is interpolated, on log scales
-    for both the number of parameters and the rate.
+    The kinds with adapters, and that of routers, have fixed rates. The rate of the other kinds is
+    3e-4 for up to 500 million parameters, and 2e-5 for 7 billion or more. In between it is
+    interpolated, on log scales for both the number of parameters and the rate.
     """
-    if kind in _ADAPTER_RATES:
-        return _ADAPTER_RATES[kind]
+    if kind in _OTHER_RATES:
+        return _OTHER_RATES[kind]
     share = math.log(max(1, parameters) / _SMALL) / math.log(_LARGE / _SMALL)
     logarithm = min(1.0, max(0.0, share)) * math.log(_LARGE_RATE / _SMALL_RATE)
     return _SMALL_RATE * math.exp(logarithm)

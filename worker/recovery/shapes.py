@@ -11,8 +11,7 @@ from worker.pruning.methods.patterns import Unstructured
 from worker.pruning.model.blocks import find_blocks
 from worker.pruning.model.linear_layers import linear_layers
 from worker.pruning.model.meta_model import MetaModel, build_model
-from worker.pruning.structure.reduction import Reduction
-from worker.pruning.structure.smaller_config import smaller_config
+from worker.pruning.structure.smaller_config import Fields, smaller_config
 from worker.pruning.sweep.job_shapes import layer_shapes, model_shape
 from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.recovery.planning.workload import RecoveryWork
@@ -20,17 +19,16 @@ from worker.recovery.planning.workload import RecoveryWork
 _ALL_LAYERS = Recipe(None, Unstructured(0.0))
 
 
-def recovery_shape(model: MetaModel, reduction: Reduction | None = None) -> ModelShape:
+def recovery_shape(model: MetaModel, recipe: Recipe = _ALL_LAYERS) -> ModelShape:
     """Return the shapes of a model for a recovery, which trains all linear layers of its blocks.
 
     Args:
         model: the dense model.
-        reduction: the removal that comes before the recovery; None if the shapes stay.
+        recipe: what is done to the model before, after which it may be smaller.
     """
-    shape = model_shape(model, _ALL_LAYERS)
-    if reduction is None:
-        return shape
-    return replace(shape, smaller=_reduced(shape, model, reduction))
+    shape, reduction = model_shape(model, _ALL_LAYERS), recipe.cut(model)
+    fields = recipe.fields(model) if reduction is None else reduction.fields
+    return replace(shape, smaller=_reduced(shape, model, fields)) if fields else shape
 
 
 def shape_of_pair(dense: MetaModel, pruned: MetaModel) -> ModelShape:
@@ -44,12 +42,12 @@ def shape_of_pair(dense: MetaModel, pruned: MetaModel) -> ModelShape:
     return replace(shape, smaller=model_shape(pruned, _ALL_LAYERS))
 
 
-def _reduced(shape: ModelShape, model: MetaModel, reduction: Reduction) -> ModelShape:
-    """Return the shapes that a reduction leaves of a model.
+def _reduced(shape: ModelShape, model: MetaModel, fields: Fields) -> ModelShape:
+    """Return the shapes that are left of a model if fields of its decoder's config change.
 
     Which blocks are removed may not be known yet, so the last ones count as removed.
     """
-    config = smaller_config(model.model.config, reduction.fields)
+    config = smaller_config(model.model.config, fields)
     _, left = find_blocks(build_model(config, model.dtype))
     decoder = config.get_text_config()
     chosen = getattr(decoder, "num_experts_per_tok", None)

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from itertools import groupby
 from typing import Any
 
 import torch
@@ -15,11 +14,11 @@ from transformers import PretrainedConfig
 from worker.pruning.distributed.ranks import SINGLE_PROCESS, Ranks
 from worker.pruning.model.block_inputs import BlockInputs
 from worker.pruning.model.head_loss import head_logits
-from worker.pruning.model.linear_layers import LinearLayer, linear_layers
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.packed_weights import QuantizedMatrix
 from worker.recovery.kinds.matrix import MatrixLayout
 from worker.recovery.kinds.parametrization import Parametrization
+from worker.recovery.kinds.trained_parameters import TrainedParameters, norm_names
 from worker.recovery.rounding import FixedScales, packed_matrices
 from worker.recovery.sharding import shard, whole
 
@@ -27,30 +26,30 @@ Parametrize = Callable[[Tensor, MatrixLayout, Tensor | None], Parametrization]
 
 
 class TrainedBlock(nn.Module):
-    """A decoder block whose matrices and norms are trained.
+    """A decoder block of which some parameters are trained.
 
     Args:
         block: the block of a meta model; its own parameters stay on ``meta``.
+        trained: which of its parameters are trained.
         stored: the block's parameters in their stored dtype.
         config: the model's config.
-        parametrize: returns the `Parametrization` that computes one pruned parameter.
-        dtype: the dtype of the forward.
+        parametrize: returns the `Parametrization` that computes one trained parameter.
         device: the device of the forward.
         packed: the matrices that are quantised, by parameter name; their scales stay.
         dense: the dense block's parameters, by name; empty if no kind needs them.
 
     Attributes:
-        matrix_names: the names of the pruned parameters, relative to the block.
+        matrix_names: the names of the trained parameters but norms, relative to the block.
         rounds: whether weights are rounded to their stored dtype before the forward.
     """
 
     def __init__(
         self,
         block: nn.Module,
+        trained: TrainedParameters,
         stored: Mapping[str, Tensor],
         config: PretrainedConfig,
         parametrize: Parametrize,
-        dtype: torch.dtype,
         device: torch.device,
         packed: Mapping[str, QuantizedMatrix],
         dense: Mapping[str, Tensor],
@@ -61,10 +60,10 @@ class TrainedBlock(nn.Module):
             for name, matrix in packed.items()
         }
         self._block = (block,)  # in a tuple, so that its parameters are not those of this module
-        self._dtype, self.rounds = dtype, False
-        layers = _layers_by_parameter(block)
-        self.matrix_names = list(layers)
-        self.norm_names = [name for name in norm_names(block) if name in stored]
+        self._dtypes = {name: value.dtype for name, value in block.state_dict().items()}
+        self.rounds = False
+        self.matrix_names = list(trained.layers)
+        self.norm_names = [name for name in trained.norms if name in stored]
         self._stored_dtypes = {
             name: stored[name].dtype for name in (*self.matrix_names, *self.norm_names)
         }
@@ -74,22 +73,21 @@ class TrainedBlock(nn.Module):
                 MatrixLayout(own, config),
                 dense[name].to(device) if dense else None,
             )
-            for name, own in layers.items()
+            for name, own in trained.layers.items()
         )
         self.norms = nn.ParameterList(
             nn.Parameter(stored[name].to(device, torch.float32)) for name in self.norm_names
         )
-        dtypes = {name: value.dtype for name, value in block.state_dict().items()}
         self._fixed = {
-            name: value.to(device, dtypes[name])
+            name: value.to(device, self._dtypes[name])
             for name, value in stored.items()
             if name not in self._stored_dtypes
         }
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Run the block, with the arguments that the model's code gives it."""
-        values = self._fixed | {name: value.to(self._dtype) for name, value in self._trained()}
-        return functional_call(self._block[0], values, args, kwargs)
+        trained = {name: value.to(self._dtypes[name]) for name, value in self._trained()}
+        return functional_call(self._block[0], self._fixed | trained, args, kwargs)
 
     @torch.no_grad()
     def merged(self) -> dict[str, Tensor]:
@@ -112,7 +110,7 @@ class TrainedBlock(nn.Module):
             }
 
     def parametrizations(self) -> Iterator[Parametrization]:
-        """Yield the `Parametrization` of each pruned parameter of the block."""
+        """Yield the `Parametrization` of each trained parameter of the block but norms."""
         for matrix in self.matrices:
             if isinstance(matrix, Parametrization):
                 yield matrix
@@ -142,10 +140,11 @@ class Student(nn.Module):
     Args:
         meta_model: the pruned model.
         block_inputs: calls the model's blocks.
-        parametrize: returns the `Parametrization` that computes one pruned parameter.
+        parametrize: returns the `Parametrization` that computes one trained parameter.
         recomputes: whether the backward runs each block's forward again rather than keeping its
             activations.
         is_quantized: whether the matrices that are stored packed are trained as such.
+        only_routers: whether the routers of experts are trained, in place of matrices and norms.
         dense: the dense model, for a kind that starts from its weights; its weights are read once.
         ranks: the processes among which the blocks' parameters are divided.
 
@@ -161,6 +160,7 @@ class Student(nn.Module):
         *,
         recomputes: bool,
         is_quantized: bool = False,
+        only_routers: bool = False,
         dense: MetaModel | None = None,
         ranks: Ranks = SINGLE_PROCESS,
     ) -> None:
@@ -172,7 +172,6 @@ class Student(nn.Module):
             TrainedBlock,
             config=config,
             parametrize=parametrize,
-            dtype=meta_model.dtype,
             device=meta_model.device,
         )
         self.blocks = nn.ModuleList()
@@ -180,13 +179,14 @@ class Student(nn.Module):
             packed = packed_matrices(meta_model, index) if is_quantized else {}
             trained = build(
                 block,
+                TrainedParameters.of(block, only_routers=only_routers),
                 meta_model.read_block(index),
                 packed=packed,
                 dense=dense.read_block(index) if dense else {},
             )
             shard(trained, ranks, meta_model.device)
             self.blocks.append(trained)
-        self.norm_names = _head_norms(meta_model, block_inputs)
+        self.norm_names = [] if only_routers else _head_norms(meta_model, block_inputs)
         self._stored_norms = meta_model.weights.load(set(self.norm_names).__contains__)
         self.norms = nn.ParameterList(
             nn.Parameter(self._stored_norms[name].to(meta_model.device, torch.float32))
@@ -237,7 +237,7 @@ class Student(nn.Module):
                 yield block
 
     def parametrizations(self) -> Iterator[Parametrization]:
-        """Yield the `Parametrization` of each pruned parameter of all blocks."""
+        """Yield the `Parametrization` of each trained parameter of all blocks but norms."""
         for block in self.trained_blocks():
             yield from block.parametrizations()
 
@@ -251,22 +251,6 @@ class Student(nn.Module):
         finally:
             for block in self.trained_blocks():
                 block.rounds = False
-
-
-def norm_names(module: nn.Module) -> list[str]:
-    """Return the names of the parameters of all norms in a module."""
-    return [
-        f"{path}.{name}".lstrip(".")
-        for path, part in module.named_modules()
-        if "norm" in type(part).__name__.lower()
-        for name, parameter in part.named_parameters(recurse=False)
-        if parameter.ndim == 1
-    ]
-
-
-def _layers_by_parameter(block: nn.Module) -> dict[str, list[LinearLayer]]:
-    layers = sorted(linear_layers(block), key=lambda layer: layer.weight_name)
-    return {name: list(own) for name, own in groupby(layers, key=lambda layer: layer.weight_name)}
 
 
 def _head_norms(meta_model: MetaModel, block_inputs: BlockInputs) -> list[str]:

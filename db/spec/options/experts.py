@@ -13,7 +13,7 @@ from db.spec.options.target import TargetFields
 from db.spec.pruning.methods import MethodName
 
 _CUT = "method experts writes the model without some experts in one pass, as the only change"
-_NEVER = ("quantize", "rotate", "recover", "steps", "vocabulary")
+_NEVER = ("quantize", "rotate", "steps", "vocabulary")
 """Fields that change the weights of the whole model, or divide what is done at once."""
 
 

@@ -1,18 +1,25 @@
 """The field ``recover`` of a specification: how the pruned model is trained after the sweep."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt
+from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, model_validator
 
 from db.spec.descriptions.option import Option, Place, check_fits, name_or_object
 from db.spec.descriptions.result_part import ResultPart
 from db.spec.options.basics import Basics
 from db.spec.pruning.methods import REMOVING, MethodName
 
-RecoveryKind = Literal["masked", "mask_lora", "spp", "ast"]
+RecoveryKind = Literal["masked", "mask_lora", "spp", "ast", "router"]
 DEFAULT_TOKENS = 262_144
 MAX_TOKENS = 100_000_000
 """The limit exists because the token ids of all training windows are held in memory."""
+_OF_ROUTERS = {"kl": 1.0, "temperature": 1.0}
+"""The defaults with which routers learn the dense model's distribution, and not the text."""
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    """Remove the default from a schema: forms leave out what has it, and it depends on the kind."""
+    del schema["default"]
 
 
 class RecoverSpec(BaseModel):
@@ -23,7 +30,8 @@ class RecoverSpec(BaseModel):
     kind: RecoveryKind = Field(
         description="What is trained: `masked` all kept weights; `mask_lora` a low-rank change of "
         "them; `spp` a scaling of them by rows and columns; `ast` all weights, with a mask that "
-        "is chosen again as they change."
+        "is chosen again as they change; `router` the routers of a mixture that has lost experts, "
+        "and nothing else."
     )
     tokens: StrictInt = Field(
         default=DEFAULT_TOKENS,
@@ -39,17 +47,27 @@ class RecoverSpec(BaseModel):
     )
     kl: StrictFloat = Field(
         default=0.67,
+        json_schema_extra=_without_default,
         ge=0,
         le=1,
         description="Weight of the divergence from the dense model's predictions in the loss; the "
-        "rest is the cross-entropy of the text. 1 is the divergence alone.",
+        "rest is the cross-entropy of the text. 1 is the divergence alone. By default 0.67, with "
+        "`router` 1.",
     )
     temperature: StrictFloat = Field(
         default=2.0,
+        json_schema_extra=_without_default,
         ge=0.1,
         le=100,
-        description="What both models' logits are divided by before they are compared.",
+        description="What both models' logits are divided by before they are compared. By default "
+        "2, with `router` 1.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_defaults_of_kind(cls, fields: Any) -> Any:
+        is_router = isinstance(fields, dict) and fields.get("kind") == "router"
+        return _OF_ROUTERS | fields if is_router else fields
 
 
 Recover = Annotated[
@@ -58,10 +76,10 @@ Recover = Annotated[
 
 
 def _check(spec: "RecoverFields") -> None:
-    """Check that there is something to recover, and that its zeros may change as the kind does."""
+    """Check that there is something to recover, and that it may change as the kind does."""
     if (recover := spec.recover) is None:
         return
-    keeps = spec.method is MethodName.none
+    keeps, experts = spec.method is MethodName.none, spec.method is MethodName.experts
     check_fits(
         "recover",
         recover.kind,
@@ -69,6 +87,17 @@ def _check(spec: "RecoverFields") -> None:
             spec.sparsity == 0 and not keeps and spec.method not in REMOVING,
             "no weight would be pruned, so that there is nothing to recover",
             "Set sparsity above 0, or leave recover out.",
+        ),
+        (
+            recover.kind == "router" and not keeps and not experts,
+            f"router trains the routers alone, and method {spec.method} removes no experts",
+            "Set its kind to masked, or method to experts.",
+        ),
+        (
+            experts and recover.kind != "router",
+            f"{recover.kind} trains all matrices, and method experts removes experts from models "
+            "whose experts are too many to train",
+            "Set its kind to router, or leave recover out.",
         ),
         (
             keeps and recover.kind == "ast",
@@ -118,7 +147,6 @@ class RecoverFields(Basics):
             },
         ),
         place=Place.recovery,
-        only_with={"recover": {"method": set(MethodName) - {MethodName.experts}}},
         labels={
             "recover": "Recovery",
             "recover.tokens": "Recovery tokens",
@@ -132,5 +160,6 @@ class RecoverFields(Basics):
     recover: Recover = Field(
         default=None,
         description="Trains the pruned model to predict as the dense one does: `masked`, "
-        "`mask_lora`, `spp` or `ast`; or an object that sets more than the kind.",
+        "`mask_lora`, `spp`, `ast` or, after method `experts`, `router`; or an object that sets "
+        "more than the kind.",
     )

@@ -31,7 +31,7 @@ PRESET_FIELDS = frozenset(name for fields in PRESETS.values() for name in fields
 NOT_WITH_PATTERN = ("allocation",)
 """A pattern N:M fixes the sparsity of every block, so a preset's allocation is left out then."""
 NOT_WITH_EXPERTS = ("recover",)
-"""Experts are removed from models that a recovery, which holds them as a whole, is not made for."""
+"""Experts are removed from models that may be too large for a recovery, which holds them whole."""
 
 
 def resolve_preset(fields: Mapping[str, Any]) -> Mapping[str, Any]:

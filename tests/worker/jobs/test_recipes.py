@@ -1,7 +1,9 @@
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import pytest
+import torch
 
 from db.spec.options.masks import Propagation, Scope
 from db.spec.options.quantize import QuantizeSpec
@@ -11,13 +13,16 @@ from db.spec.pruning.allocations import DEFAULT_SPREADS, AllocationName, SpreadA
 from db.spec.pruning.methods import OWN_MASK, REMOVING, MethodName, SolverName
 from db.spec.pruning.variants import Variant
 from tests.factories import make_spec
-from worker.jobs.recipes import recipe_at, recipe_of
+from tests.models import FAMILIES, write_model
+from worker.jobs.recipes import check_job_recipe, recipe_at, recipe_of
+from worker.pruning.base.errors import RecoveryError
 from worker.pruning.base.increments import Increment
 from worker.pruning.methods import patterns
 from worker.pruning.methods.registry import ALLOCATIONS, SCORERS, SOLVERS, get_allocation
 from worker.pruning.methods.solvers import exact
 from worker.pruning.methods.solvers.exact import Exact
 from worker.pruning.methods.units import Repairing
+from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning import workload
 from worker.pruning.quantization.scheme import Scales
 from worker.pruning.refinement.settings import Refinement
@@ -121,6 +126,14 @@ def test_an_allocation_has_the_spread_that_the_job_names_or_the_documented_defau
     assert get_allocation(name).spread == DEFAULT_SPREADS[name]
     spread = {"name": name, "spread": 0.1}
     assert recipe_of(make_spec(allocation=spread)).allocation == get_allocation(name, 0.1)
+
+
+def test_routers_of_a_model_that_has_none_are_refused_before_any_work(tmp_path: Path) -> None:
+    spec = make_spec(method="none", sparsity=0.0, recover={"kind": "router", "kl": 0.5})
+    folder = write_model(tmp_path, FAMILIES["llama"])
+    model = MetaModel.open(folder, torch.float32, torch.device("cpu"))
+    with pytest.raises(RecoveryError, match=r"'llama' has none.*set recover to masked"):
+        check_job_recipe(recipe_of(spec), spec, model)
 
 
 def test_refine_trains_with_the_seed_and_the_correction_of_the_job() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from tests.models import FAMILIES, VOCABULARY, random_ids
 from tests.worker.work import kill_process
@@ -22,14 +22,21 @@ from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.recovery import settings
 from worker.recovery.recover import ModelRecovery
 from worker.recovery.results import RecoveryProgress, RecoveryResult
-from worker.recovery.settings import Kind, Recovery
+from worker.recovery.settings import KINDS, Kind, Recovery
 
 CPU = torch.device("cpu")
 TOKENS = 16
 SPARSE, TWO_OF_FOUR = Unstructured(0.8), NofM(2, 4)
 STEPS = 20
 BATCH_TOKENS = 64
-RATES: dict[Kind, float] = {"masked": 3e-3, "ast": 3e-3, "mask_lora": 3e-3, "spp": 3e-2}
+RATES: dict[Kind, float] = {
+    "masked": 3e-3,
+    "ast": 3e-3,
+    "mask_lora": 3e-3,
+    "spp": 3e-2,
+    "router": 1e-2,
+}
+OF_MATRICES = tuple(kind for kind in KINDS if kind != "router")
 
 
 def text(windows: int, seed: int) -> Tensor:
@@ -55,14 +62,19 @@ def write_trained_model(folder: Path) -> Path:
     """Write a small Llama that has learned to continue texts."""
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_config(FAMILIES["llama"], dtype=torch.float32)
+    teach(model, steps=60)
+    model.save_pretrained(folder, max_shard_size="40KB")
+    return folder
+
+
+def teach(model: PreTrainedModel, steps: int) -> None:
+    """Let a model learn to continue texts."""
     adam, ids = torch.optim.AdamW(model.parameters(), 1e-2), text(96, seed=0)
-    for _ in range(60):
+    for _ in range(steps):
         adam.zero_grad()
         logits = model(ids, use_cache=False).logits[:, :-1].flatten(0, 1)
         torch.autograd.backward(token_loss(logits, ids[:, 1:].flatten()).mean())
         adam.step()
-    model.save_pretrained(folder, max_shard_size="40KB")
-    return folder
 
 
 def prune(

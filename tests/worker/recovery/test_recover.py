@@ -15,6 +15,7 @@ from tests.worker.pruning.sweeps import tensors
 from tests.worker.recovery.recoveries import (
     EVALUATION,
     HELD_OUT,
+    OF_MATRICES,
     STEPS,
     TRAINING,
     TWO_OF_FOUR,
@@ -33,14 +34,14 @@ from worker.pruning.model.meta_model import MetaModel
 from worker.recovery.model_pair import check_pair
 from worker.recovery.recover import ModelRecovery
 from worker.recovery.results import RecoveryProgress
-from worker.recovery.settings import KINDS, Kind, Recovery
+from worker.recovery.settings import Kind, Recovery
 
 
 def zeros_of(models: Models, folder: Path) -> dict[str, Tensor]:
     return {name: value == 0 for name, value in matrices(models, tensors(folder))}
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", OF_MATRICES)
 def test_the_held_out_loss_falls_and_zeros_stay(models: Models, tmp_path: Path, kind: Kind) -> None:
     out = tmp_path / "out"
     result = finish(open_recovery(models, out, recovery_of(kind)))
@@ -140,7 +141,7 @@ def test_the_best_state_is_written_rather_than_the_last(models: Models, tmp_path
     assert measured[result.best_step] == min(measured.values()) == result.held_out_after
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", OF_MATRICES)
 def test_a_half_precision_checkpoint_keeps_its_dtype_and_zeros(
     dense: Path, tmp_path: Path, kind: Kind
 ) -> None:

@@ -23,6 +23,7 @@ from worker.recovery.settings import (
         ("ast", 70_000_000_000, 2e-5),
         ("mask_lora", 7_000_000_000, 5e-4),
         ("spp", 7_000_000_000, 4e-3),
+        ("router", 30_000_000_000, 5e-5),
     ],
 )
 def test_the_learning_rate_follows_from_kind_and_size(
@@ -66,7 +67,10 @@ def published_batches(small_batches: None, monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"kind": "lora"}, "kind 'lora' is unknown; choose one of masked, mask_lora, spp, ast"),
+        (
+            {"kind": "lora"},
+            "kind 'lora' is unknown; choose one of masked, mask_lora, spp, ast, router",
+        ),
         ({"tokens": 0}, "tokens 0 is less than 1"),
         ({"learning_rate": 0.0}, "learning_rate 0.0 is not above 0"),
         ({"kl": 1.1}, "kl 1.1 is not from 0 to 1"),

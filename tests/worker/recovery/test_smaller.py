@@ -108,7 +108,7 @@ def test_the_shapes_that_are_left_are_known_before_the_removal(
     dense = write_model(tmp_path / "dense", CONFIGS[family])
     found = removed(dense, tmp_path, removing(removal))
     meta_model = opened(dense)
-    planned = recovery_shape(meta_model, removal.reduction(meta_model))
+    planned = recovery_shape(meta_model, removing(removal))
     written = shape_of_pair(meta_model, opened(found.smaller))
     assert planned.smaller is not None
     assert written.smaller is not None

@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM
 
 from tests.models import FAMILIES, random_ids, write_model
-from tests.worker.recovery.recoveries import SPARSE, TWO_OF_FOUR, Models, prune
+from tests.worker.recovery.recoveries import OF_MATRICES, SPARSE, TWO_OF_FOUR, Models, prune
 from worker.pruning.methods.patterns import Pattern
 from worker.pruning.model.block_inputs import BlockInputs
 from worker.pruning.model.head_loss import head_logits
@@ -19,7 +19,7 @@ from worker.recovery.forward_stream import last_states, open_block_inputs
 from worker.recovery.head import DistillationHead, Head
 from worker.recovery.kinds.registry import parametrize
 from worker.recovery.losses import Targets, distillation_losses
-from worker.recovery.settings import KINDS, Kind, Recovery
+from worker.recovery.settings import Kind, Recovery
 from worker.recovery.student import Student
 
 CPU = torch.device("cpu")
@@ -82,7 +82,7 @@ def test_at_the_start_it_computes_what_the_pruned_model_does(tmp_path: Path, fam
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", OF_MATRICES)
 def test_every_kind_starts_with_the_pruned_model(
     models: Models, tmp_path: Path, kind: Kind, dtype: torch.dtype
 ) -> None:
@@ -90,7 +90,7 @@ def test_every_kind_starts_with_the_pruned_model(
 
 
 @pytest.mark.parametrize("family", ["llama-tied", "gpt2-conv1d", "mixtral-experts"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", OF_MATRICES)
 def test_merged_weights_give_the_same_outputs(tmp_path: Path, family: str, kind: Kind) -> None:
     models = prune_random(tmp_path, family, TWO_OF_FOUR)
     meta_model, block_inputs, student = open_student(models, kind)

@@ -195,7 +195,7 @@ def test_gblm_chooses_by_the_dense_models_gradients(folder: Path, propagation: s
         (["--allocation", "0.25,much"], 2, "'uniform', 'owl', 'dlp' or 'matrix'"),
         (["--recover", "masked"], 2, "Set samples below 24, or name an eval_dataset"),
         (["--recover-tokens", "8"], 2, "recover.kind"),
-        (["--recover", "dense"], 2, "'masked', 'mask_lora', 'spp' or 'ast'"),
+        (["--recover", "dense"], 2, "'masked', 'mask_lora', 'spp', 'ast' or 'router'"),
         (["--device", "cuda:99"], 1, "cuda:99 does not exist, torch finds"),
         (["--plan", "--device", "cuda:99"], 1, "cuda:99 does not exist, torch finds"),
     ],

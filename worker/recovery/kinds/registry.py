@@ -9,6 +9,7 @@ from worker.recovery.kinds.mask_lora import MaskedLowRank
 from worker.recovery.kinds.masked import MaskedWeights
 from worker.recovery.kinds.matrix import MatrixLayout
 from worker.recovery.kinds.parametrization import Parametrization
+from worker.recovery.kinds.router import RouterWeights
 from worker.recovery.kinds.spp import ScaledWeights
 from worker.recovery.settings import Kind
 
@@ -39,6 +40,8 @@ def parametrize(
     check_pattern(kind, pattern)
     if kind == "masked":
         return MaskedWeights(stored)
+    if kind == "router":
+        return RouterWeights(stored)
     if kind == "ast" and pattern is not None and dense is not None:
         return AdaptiveWeights(stored, dense, layout, pattern)
     adapters = {"mask_lora": MaskedLowRank, "spp": ScaledWeights}

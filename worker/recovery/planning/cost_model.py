@@ -11,7 +11,7 @@ from worker.recovery.planning.workload import (
 )
 from worker.recovery.settings import Recovery, batch_tokens, step_count
 
-_BACKWARD = 2  # in forwards
+_BACKWARD, _BACKWARD_OF_ROUTERS = 2, 1  # in forwards; matrices that stay have no gradients
 _BLOCK_STATES = 20  # hidden states that a block reads and writes outside its layers
 _LOSS_BYTES = 16  # read and written per logit by the loss and its gradient
 _TARGET_BYTES = 12  # likewise by the dense model's probabilities
@@ -48,7 +48,8 @@ class _CostModel:
         forward = self._forward(shape)
         cost = self._forward(self._dense) * teacher + self._loss(teacher + held_out, _TARGET_BYTES)
         cost += forward * (held_out + 2 * work.evaluation_tokens)
-        passes = 1 + _BACKWARD + self._setting.recomputes
+        backward = _BACKWARD_OF_ROUTERS if self._recovery.only_routers else _BACKWARD
+        passes = 1 + backward + self._setting.recomputes
         tokens = work.training_tokens(self._recovery)
         cost += forward * (tokens * passes) + self._loss(tokens, _LOSS_BYTES) * (1 + _BACKWARD)
         dense_reads = chunks + self._recovery.changes_mask

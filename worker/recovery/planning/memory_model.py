@@ -136,7 +136,8 @@ class _MemoryModel:
         ranks, numbers = self._work.ranks, self._numbers
         divided = _TRAINED_BYTES * numbers.trained + self._is_adapter * numbers.weight_bytes
         masks = 0 if self._is_adapter else _MASK_BYTES * numbers.weights
-        block = 2 * 4 * numbers.largest_block if ranks > 1 else 0  # with its gradients
+        gathers = ranks > 1 and not self._recovery.only_routers
+        block = 2 * 4 * numbers.largest_block if gathers else 0  # with its gradients
         return divided // ranks + masks + block
 
     def _effective(self) -> int:
@@ -144,8 +145,10 @@ class _MemoryModel:
 
         The weights of all blocks are kept, or those of one block if the backward runs each block's
         forward again. In fp32, ``masked`` keeps none, because it uses the trained weights directly,
-        unless they are rounded.
+        unless they are rounded. Routers are too small to count.
         """
+        if self._recovery.only_routers:
+            return 0
         weights = self._numbers.weights
         if self._setting.recomputes:
             weights = self._numbers.largest_block
@@ -163,14 +166,28 @@ class _MemoryModel:
 
         Each block keeps the inputs of its norms, matrices, activation functions and attention. If
         the backward runs each block's forward again, only one block at a time keeps these; of the
-        other blocks, only the input of the block itself is kept.
+        other blocks, only the input of the block itself is kept. Matrices that are not trained need
+        no inputs, so that what counts is their outputs, of which each token has those of its own
+        experts.
         """
         shape = self._shape
         scores = shape.scored_heads * self._work.seq_len * (self._size + 4)
-        kept = (12 * shape.hidden + 5 * shape.widest) * self._size + scores  # of a token
+        features = 12 * shape.hidden + 5 * shape.widest
+        if self._recovery.only_routers:
+            features = 8 * shape.hidden + 3 * self._outputs() // 2
+        kept = features * self._size + scores  # of a token
         blocks = len(shape.blocks)
         between = blocks * shape.hidden * self._size if self._setting.recomputes else 0
         return self._tokens * (between + kept * (1 if self._setting.recomputes else blocks))
+
+    def _outputs(self) -> int:
+        """Return how many features the layers of a block give for a token, in the largest block."""
+        return round(
+            max(
+                sum(layer.outputs * layer.token_share for layer in block.layers)
+                for block in self._shape.blocks
+            )
+        )
 
     def _logits(self) -> int:
         """Return the bytes needed to compute the loss of one piece of the hidden states."""

@@ -146,7 +146,7 @@ def _insufficient_memory(
     needed, left, limit = max(_needed_and_left(smallest, headroom), key=lambda row: row[0] - row[1])
     fitting = (
         f"recover to {kind}"
-        for kind in _SMALLER
+        for kind in (() if recovery.only_routers else _SMALLER)
         if _first_that_fits(shape, replace(recovery, kind=kind), work, headroom)
     )
     return InsufficientMemoryError(

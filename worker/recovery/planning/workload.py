@@ -70,10 +70,10 @@ class TrainedNumbers:
         weights: entries of the matrices that the recovery changes, directly or by adapters.
         weight_bytes: the size of these matrices in their stored dtype.
         trained: entries of the parameters that are trained: these matrices, or their adapters;
-            norms are too small to count.
+            norms and routers are too small to count.
         fixed: entries of all parameters of the blocks except these matrices.
         outside: entries of the embeddings and the head.
-        largest_block: entries of these matrices in the largest block.
+        largest_block: entries of all matrices in the largest block, changed or not.
         largest_layer: entries of the largest of these matrices.
     """
 
@@ -88,7 +88,8 @@ class TrainedNumbers:
     @classmethod
     def of(cls, shape: ModelShape, recovery: Recovery) -> "TrainedNumbers":
         """Count the tensor entries that a recovery holds for a model of this shape."""
-        layers = [layer for block in shape.blocks for layer in block.layers]
+        blocks = () if recovery.only_routers else shape.blocks
+        layers = [layer for block in blocks for layer in block.layers]
         weights = sum(layer.weights for layer in layers)
         inside = sum(block.parameters.numbers for block in shape.blocks)
         inside_bytes = sum(block.parameters.stored_bytes for block in shape.blocks)
@@ -103,7 +104,7 @@ class TrainedNumbers:
             largest_block=max(
                 sum(layer.weights for layer in block.layers) for block in shape.blocks
             ),
-            largest_layer=max(layer.weights for layer in layers),
+            largest_layer=max((layer.weights for layer in layers), default=0),
         )
 
 

@@ -3352,8 +3352,8 @@ export interface components {
              *     }
              */
             refine?: boolean | components["schemas"]["RefineSpec"] | null;
-            /** @description Trains the pruned model to predict as the dense one does: `masked`, `mask_lora`, `spp` or `ast`; or an object that sets more than the kind. */
-            recover?: ("masked" | "mask_lora" | "spp" | "ast" | "none") | components["schemas"]["RecoverSpec"] | null;
+            /** @description Trains the pruned model to predict as the dense one does: `masked`, `mask_lora`, `spp`, `ast` or, after method `experts`, `router`; or an object that sets more than the kind. */
+            recover?: ("masked" | "mask_lora" | "spp" | "ast" | "router" | "none") | components["schemas"]["RecoverSpec"] | null;
             /** @description Rounds the kept weights to 4 or 8 bits once a block is pruned: `w4a16` or `w8a16`, or an object that sets more than the scheme. */
             quantize?: ("w4a16" | "w8a16" | "none") | components["schemas"]["QuantizeSpec"] | null;
             /**
@@ -4592,8 +4592,8 @@ export interface components {
              *     }
              */
             refine?: boolean | components["schemas"]["RefineSpec"] | null;
-            /** @description Trains the pruned model to predict as the dense one does: `masked`, `mask_lora`, `spp` or `ast`; or an object that sets more than the kind. */
-            recover?: ("masked" | "mask_lora" | "spp" | "ast" | "none") | components["schemas"]["RecoverSpec"] | null;
+            /** @description Trains the pruned model to predict as the dense one does: `masked`, `mask_lora`, `spp`, `ast` or, after method `experts`, `router`; or an object that sets more than the kind. */
+            recover?: ("masked" | "mask_lora" | "spp" | "ast" | "router" | "none") | components["schemas"]["RecoverSpec"] | null;
             /** @description Rounds the kept weights to 4 or 8 bits once a block is pruned: `w4a16` or `w8a16`, or an object that sets more than the scheme. */
             quantize?: ("w4a16" | "w8a16" | "none") | components["schemas"]["QuantizeSpec"] | null;
             /**
@@ -6642,7 +6642,7 @@ export interface components {
              *     }
              */
             refine?: components["schemas"]["RefineSpec"] | null;
-            /** @description Trains the pruned model to predict as the dense one does: `masked`, `mask_lora`, `spp` or `ast`; or an object that sets more than the kind. */
+            /** @description Trains the pruned model to predict as the dense one does: `masked`, `mask_lora`, `spp`, `ast` or, after method `experts`, `router`; or an object that sets more than the kind. */
             recover?: components["schemas"]["RecoverSpec"] | null;
             /** @description Rounds the kept weights to 4 or 8 bits once a block is pruned: `w4a16` or `w8a16`, or an object that sets more than the scheme. */
             quantize?: components["schemas"]["QuantizeSpec"] | null;
@@ -6956,10 +6956,10 @@ export interface components {
         RecoverSpec: {
             /**
              * Kind
-             * @description What is trained: `masked` all kept weights; `mask_lora` a low-rank change of them; `spp` a scaling of them by rows and columns; `ast` all weights, with a mask that is chosen again as they change.
+             * @description What is trained: `masked` all kept weights; `mask_lora` a low-rank change of them; `spp` a scaling of them by rows and columns; `ast` all weights, with a mask that is chosen again as they change; `router` the routers of a mixture that has lost experts, and nothing else.
              * @enum {string}
              */
-            kind: "masked" | "mask_lora" | "spp" | "ast";
+            kind: "masked" | "mask_lora" | "spp" | "ast" | "router";
             /**
              * Tokens
              * @description Training tokens; a shorter text is used several times.
@@ -6973,16 +6973,14 @@ export interface components {
             lr?: number | null;
             /**
              * Kl
-             * @description Weight of the divergence from the dense model's predictions in the loss; the rest is the cross-entropy of the text. 1 is the divergence alone.
-             * @default 0.67
+             * @description Weight of the divergence from the dense model's predictions in the loss; the rest is the cross-entropy of the text. 1 is the divergence alone. By default 0.67, with `router` 1.
              */
-            kl: number;
+            kl?: number;
             /**
              * Temperature
-             * @description What both models' logits are divided by before they are compared.
-             * @default 2
+             * @description What both models' logits are divided by before they are compared. By default 2, with `router` 1.
              */
-            temperature: number;
+            temperature?: number;
         };
         /**
          * RecoveryEstimate
@@ -7816,8 +7814,8 @@ export interface components {
              *     }
              */
             refine?: boolean | components["schemas"]["RefineSpec"] | null;
-            /** @description Trains the pruned model to predict as the dense one does: `masked`, `mask_lora`, `spp` or `ast`; or an object that sets more than the kind. */
-            recover?: ("masked" | "mask_lora" | "spp" | "ast" | "none") | components["schemas"]["RecoverSpec"] | null;
+            /** @description Trains the pruned model to predict as the dense one does: `masked`, `mask_lora`, `spp`, `ast` or, after method `experts`, `router`; or an object that sets more than the kind. */
+            recover?: ("masked" | "mask_lora" | "spp" | "ast" | "router" | "none") | components["schemas"]["RecoverSpec"] | null;
             /** @description Rounds the kept weights to 4 or 8 bits once a block is pruned: `w4a16` or `w8a16`, or an object that sets more than the scheme. */
             quantize?: ("w4a16" | "w8a16" | "none") | components["schemas"]["QuantizeSpec"] | null;
             /**

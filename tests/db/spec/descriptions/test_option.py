@@ -92,6 +92,8 @@ def _fits(method: MethodName, name: str) -> bool:
         fields["solver"] = "alps"
     if name == "selection" and method in SELECTIONS:
         fields[name] = SELECTIONS[method][-1]
+    if name == "recover" and method is MethodName.experts:
+        fields[name] = "router"
     if name not in fields:
         fields[name] = _other_value(name)
     try:

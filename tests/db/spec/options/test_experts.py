@@ -31,6 +31,10 @@ def test_a_job_removes_experts_by_number_or_share(fields: dict[str, Any]) -> Non
     assert (job.sparsity, job.recover) == (0, None)
 
 
+def test_routers_are_all_that_a_recovery_trains() -> None:
+    check_combination(spec(**EXPERTS, recover="router", refine=True))
+
+
 @pytest.mark.parametrize(
     ("fields", "field", "reason"),
     [
@@ -39,7 +43,7 @@ def test_a_job_removes_experts_by_number_or_share(fields: dict[str, Any]) -> Non
         ({"method": "wanda", "sparsity": 0.5, "experts": 4}, "experts", "removes no experts"),
         (EXPERTS | {"selection": "ptl"}, "selection", "Set selection to reap or frequency"),
         ({"method": "neurons", "ratio": 0.2, "selection": "reap"}, "selection", "energy or ptl"),
-        (EXPERTS | {"recover": "masked"}, "recover", "Leave recover out"),
+        (EXPERTS | {"recover": "masked"}, "recover", "Set its kind to router, or leave recover"),
         (EXPERTS | {"quantize": "w4a16"}, "quantize", "Leave quantize out"),
         (EXPERTS | {"steps": 2}, "steps", "Leave steps out"),
         (EXPERTS | {"damping": 0.1}, "damping", "Name a solver such as alps, or leave damping out"),

@@ -6,7 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from db.core.digests import digest
+from db.core.errors import SpecRefusedError
 from db.jobs.search import FIRST_FIELDS, search_columns
+from db.spec.combination import check_combination
 from db.spec.options.recover import RecoverSpec
 from db.spec.prune_spec import PruneSpec
 
@@ -22,6 +24,34 @@ def test_a_kind_stands_for_an_object_with_its_defaults() -> None:
     assert PruneSpec.model_validate(named.model_dump(mode="json")) == named
 
 
+def test_routers_learn_the_divergence_alone_at_temperature_1_unless_told_otherwise() -> None:
+    experts = {"sparsity": 0.0, "method": "experts", "ratio": 0.25}
+    named = spec(**experts, recover="router").recover
+    assert named == RecoverSpec(kind="router", kl=1.0, temperature=1.0)
+    other = spec(**experts, recover={"kind": "router", "kl": 0.5}).recover
+    assert other is not None
+    assert (other.kl, other.temperature) == (0.5, 1)
+    assert RecoverSpec.model_validate(other.model_dump(mode="json")) == other
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"method": "wanda"}, "method wanda removes no experts.* method to experts"),
+        ({"method": "neurons", "sparsity": 0.0, "ratio": 0.2}, "method neurons removes no experts"),
+        ({"method": "none", "sparsity": 0.0}, "its own teacher.* kl below 1"),
+    ],
+)
+def test_routers_are_trained_only_where_experts_went(fields: dict[str, Any], reason: str) -> None:
+    with pytest.raises(SpecRefusedError, match=reason) as refused:
+        check_combination(spec(**fields, recover="router"))
+    assert (refused.value.field, refused.value.value) == ("recover", "router")
+
+
+def test_routers_of_a_model_that_stays_learn_the_text() -> None:
+    check_combination(spec(method="none", sparsity=0.0, recover={"kind": "router", "kl": 0.5}))
+
+
 @pytest.mark.parametrize("nothing", [None, "none"])
 def test_none_trains_nothing(nothing: str | None) -> None:
     assert spec(recover=nothing) == spec()
@@ -30,7 +60,7 @@ def test_none_trains_nothing(nothing: str | None) -> None:
 @pytest.mark.parametrize(
     ("value", "where", "message"),
     [
-        ("dense", ("recover", "kind"), "'masked', 'mask_lora', 'spp' or 'ast'"),
+        ("dense", ("recover", "kind"), "'masked', 'mask_lora', 'spp', 'ast' or 'router'"),
         ({"tokens": 5}, ("recover", "kind"), "Field required"),
         ({"kind": "spp", "tokens": 0}, ("recover", "tokens"), "greater than or equal to 1"),
         ({"kind": "spp", "kl": 1.5}, ("recover", "kl"), "less than or equal to 1"),

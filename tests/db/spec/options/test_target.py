@@ -28,7 +28,9 @@ def spec(**fields: Any) -> PruneSpec:
         ("memory=24 GB, context=8192", 24_000_000_000),
     ],
 )
-def test_a_size_is_a_number_with_or_without_a_unit(target: str | dict[str, Any], limit: int) -> None:
+def test_a_size_is_a_number_with_or_without_a_unit(
+    target: str | dict[str, Any], limit: int
+) -> None:
     one = spec(target=target)
     check_combination(one)
     assert one.target is not None

@@ -1,6 +1,7 @@
 """Jobs that remove experts: their files, their figures, and what is refused."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, MixtralConfig
 from db.core.errors import SpecRefusedError
 from db.spec.prune_spec import PruneSpec
 from tests.models import FAMILIES, random_ids, write_model
+from tests.worker.pruning.sweeps import tensors
+from tests.worker.recovery.recoveries import teach
 from tests.worker.sources.builders import byte_tokenizer
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
@@ -40,7 +43,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tokenizer: Any = byte_tokenizer()
     tokenizer.save_pretrained(folder / "mixture")
     write_model(folder / "dense", FAMILIES["llama"])
-    texts = {"goal": random_ids(30, 32, seed=1), "keep": random_ids(20, 32, seed=5) // 8}
+    texts = {"goal": random_ids(60, 32, seed=1), "keep": random_ids(20, 32, seed=5) // 8}
     for name, ids in (texts | {"eval": random_ids(3, 32, seed=2)}).items():
         rows = "".join(json.dumps({"input_ids": row}) + "\n" for row in ids.tolist())
         (folder / f"{name}.jsonl").write_text(rows)
@@ -123,6 +126,41 @@ def test_experts_that_stay_can_be_refined(models: Path, tmp_path: Path) -> None:
     assert errors[0] < errors[1]
     card = (tmp_path / "refined" / "README.md").read_text()
     assert "the weights of the dense model, but for those that were trained" in card
+
+
+def test_routers_are_trained_and_nothing_else(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.recovery.settings._FEWEST_BATCH_TOKENS", 256)
+    model = AutoModelForCausalLM.from_pretrained(
+        shutil.copytree(models / "mixture", tmp_path / "m")
+    )
+    teach(model, steps=24)
+    model.save_pretrained(tmp_path / "m")
+    rows = (random_ids(60, 1, seed=1) + 7 * torch.arange(32)) % 96
+    text = "".join(json.dumps({"input_ids": row}) + "\n" for row in rows.tolist())
+    (tmp_path / "text.jsonl").write_text(text)
+    texts, model_folder = {"dataset": str(tmp_path / "text.jsonl")}, str(tmp_path / "m")
+    plain = run(models, tmp_path / "plain", model_folder, experts=4, **texts)
+    recover = {"kind": "router", "tokens": 2560, "lr": 0.01}
+    trained = run(models, tmp_path / "trained", model_folder, experts=4, recover=recover, **texts)
+    assert kept(trained) == kept(plain)
+    before, after = (tensors(tmp_path / name) for name in ("plain", "trained"))
+    assert before.keys() == after.keys()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {f"model.layers.{n}.block_sparse_moe.gate.weight" for n in range(2)}
+    metrics = trained["metrics"]
+    assert metrics["perplexity_before_recovery"] == plain["metrics"]["pruned_perplexity"]
+    recovery = metrics["recovery"]
+    assert recovery["held_out_loss_after"] < recovery["held_out_loss_before"]
+    assert (tmp_path / "trained" / "config.json").read_text() == (
+        tmp_path / "plain" / "config.json"
+    ).read_text()
+    card = (tmp_path / "trained" / "README.md").read_text()
+    assert (
+        f"{recovery['steps']} steps on {recovery['tokens']:,} tokens, nothing but the rout" in card
+    )
+    assert "Each tensor that stays is that of the dense model, bit for bit, but for routers" in card
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,17 @@ def test_what_no_kind_fits_is_refused_with_what_needs_one_block(kind: Kind) -> N
         plan_recovery(SHAPE, Recovery(kind), WORK, limited(100 << 20))
 
 
+def test_routers_need_the_model_and_no_state_of_its_matrices() -> None:
+    size = sum(block.parameters.numbers for block in SHAPE.blocks) * 2
+    bytes_needed = {kind: working_bytes(kind, "bfloat16") for kind in KINDS}
+    assert bytes_needed["router"] > size
+    assert bytes_needed["router"] < 0.75 * min(
+        needed for kind, needed in bytes_needed.items() if kind != "router"
+    )
+    seconds = [plan_recovery(SHAPE, Recovery(kind), WORK, AMPLE, FAST).seconds for kind in KINDS]
+    assert seconds[KINDS.index("router")] == min(filter(None, seconds))
+
+
 def test_on_a_gpu_the_model_is_on_the_device() -> None:
     work = replace(WORK, device="cuda", dtype="bfloat16", seq_len=1_024)
     plan = plan_recovery(SHAPE, Recovery("masked"), work, replace(AMPLE, device_bytes=80 << 30))
