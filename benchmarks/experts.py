@@ -1,16 +1,20 @@
-"""Measure a mixture that loses experts: `python -m benchmarks.experts --text FILE`.
+"""Measure a mixture that loses experts: `python -m benchmarks.experts --text FILE --other FILE`.
 
 No mixture is small enough for a processor and trained well enough to be worth pruning, so one is
-trained here on the first nine tenths of the text. The rest of the text is what is measured.
+trained here on the first nine tenths of the text. The rest of the text is what is measured, and
+another text of which nothing was used.
 """
 
 import argparse
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from tokenizers import Tokenizer
@@ -24,13 +28,16 @@ from transformers.utils import logging
 from benchmarks.machine import machine
 from benchmarks.quality.measured_job import job_fields, measure
 from db.spec.prune_spec import PruneSpec
+from worker.pruning.sweep.experts.expert_cutter import ExpertCutter
 
 PATH = Path(__file__).parent / "results" / "experts.json"
 EXPERTS, SEQ_LEN, VOCABULARY, BATCH = 16, 128, 1024, 16
 RATE = 3e-3
-SCORES, RATIOS = ("reap", "frequency"), (0.25, 0.5)
+SCORES, RATIOS = ("reap", "frequency", "random"), (0.25, 0.5)
+TEXTS = ("unknown", "other")
 RATES = {"": None, "router": 5e-5, "router at 1e-3": 1e-3}
 """The learning rates of the routers by the name of the column; the first one trains none."""
+OTHER_CHARACTERS = 200_000
 Figures = dict[str, Any]
 
 
@@ -38,24 +45,29 @@ def main() -> None:
     """Train the mixture, run a job for each row and column, and write JSON and Markdown."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.experts", description=__doc__)
     parser.add_argument("--text", type=Path, required=True, help="a text file, at least 500 kB")
+    parser.add_argument("--other", type=Path, required=True, help="a text of another kind")
     parser.add_argument("--steps", type=int, default=300, help="steps in which it is trained")
     parser.add_argument("--tokens", type=int, default=65_536, help="on which routers are trained")
     given = parser.parse_args()
     logging.disable_progress_bar()
     with TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        _write_texts(given.text, folder)
+        _write_texts(given.text, given.other, folder)
         loss = _train(folder, given.steps)
         print(f"trained to a loss of {loss:.3f}", file=sys.stderr, flush=True)
         rows = [_measured(folder, given.tokens, *row) for row in product(SCORES, RATIOS)]
-    protocol = {name: str(value) for name, value in vars(given).items()} | {"text": given.text.name}
+    protocol = {
+        name: value.name if isinstance(value, Path) else value
+        for name, value in vars(given).items()
+    }
     table = {"protocol": protocol, "machine": machine(), "loss": loss, "rows": rows}
     PATH.write_text(json.dumps(table, indent=1) + "\n")
     PATH.with_suffix(".md").write_text(markdown(table))
     print(json.dumps(table))
 
 
-def _write_texts(text: Path, folder: Path) -> None:
+def _write_texts(text: Path, other: Path, folder: Path) -> None:
+    (folder / "other.txt").write_text(other.read_text()[:OTHER_CHARACTERS])
     whole = text.read_text()
     end = len(whole) * 9 // 10
     (folder / "known.txt").write_text(whole[:end])
@@ -127,39 +139,58 @@ def _measured(folder: Path, tokens: int, score: str, ratio: float) -> Figures:
     row: Figures = {"score": score, "ratio": ratio}
     for name, rate in RATES.items():
         recover = {"kind": "router", "tokens": tokens, "lr": rate}
-        fields = job_fields(
-            *(folder / part for part in ("model", "known.txt", "unknown.txt")),
-            method="experts",
-            selection=score,
-            ratio=ratio,
-            seq_len=SEQ_LEN,
-            samples=64,
-            dtype="float32",
-            recover=recover if rate else None,
-        )
-        metrics = measure(PruneSpec.model_validate(fields), folder / "baselines")
-        row |= {"dense": metrics["dense_perplexity"], name: metrics["pruned_perplexity"]}
-        print(f"{score} {ratio} {name}: {row[name]:.3f}", file=sys.stderr, flush=True)
+        fields = {
+            "method": "experts",
+            "selection": None if score == "random" else score,
+            "ratio": ratio,
+            "recover": recover if rate else None,
+        }
+        out = folder / f"{score} {ratio} {name}"
+        out.mkdir()
+        with _scores(score):
+            row |= _perplexities(folder, folder / "model", "unknown", name, out, **fields)
+        row |= _perplexities(folder, out, "other", name, method="none")
     return row
+
+
+def _perplexities(
+    folder: Path, model: Path, text: str, name: str, out: Path | None = None, /, **fields: Any
+) -> Figures:
+    """Return the perplexities of a job's model on one of the texts, the dense one's too."""
+    files = (model, folder / "known.txt", folder / f"{text}.txt")
+    common = {"seq_len": SEQ_LEN, "samples": 64, "dtype": "float32"}
+    spec = PruneSpec.model_validate(job_fields(*files, **common, **fields))
+    metrics = measure(spec, folder / "baselines", out)
+    print(f"{model.name} {text} {name}: {metrics['pruned_perplexity']:.3f}", file=sys.stderr)
+    return {
+        f"{text} {name}".strip(): metrics["pruned_perplexity"],
+        **({} if fields["method"] == "none" else {"dense": metrics["dense_perplexity"]}),
+    }
+
+
+@contextmanager
+def _scores(score: str) -> Iterator[None]:
+    """During the ``with`` body, experts have random scores if these are asked for."""
+    if score != "random":
+        yield
+        return
+    torch.manual_seed(0)
+    with patch.object(ExpertCutter, "_scores", lambda _, text: torch.rand(text.count)):
+        yield
 
 
 def markdown(table: Figures) -> str:
     """Return the table as Markdown."""
-    columns = ("experts that go", "dense", "cut", *(name for name in RATES if name))
-    lines = [
-        f"| {' | '.join(columns)} |",
-        f"|---|{'---:|' * (len(columns) - 1)}",
-        *(_line(row) for row in table["rows"]),
-    ]
-    return (
-        "# Mixtures that lose experts\n\nPerplexity on unknown text.\n\n" + "\n".join(lines) + "\n"
+    names = [f"{text} {name}".strip() for text in TEXTS for name in RATES]
+    head = ["experts that go", *(name.replace("unknown", "same kind") for name in names)]
+    lines = [f"| {' | '.join(head)} |", f"|---|{'---:|' * len(names)}"]
+    for row in table["rows"]:
+        cells = " | ".join(f"{row[name]:.2f}" for name in names)
+        lines.append(f"| {row['ratio']:.0%} by `{row['score']}` | {cells} |")
+    dense = (
+        f"Perplexity of the dense model on text of the same kind: {table['rows'][0]['dense']:.2f}."
     )
-
-
-def _line(row: Figures) -> str:
-    figures = [row["dense"], *(row[name] for name in RATES)]
-    cells = " | ".join(f"{figure:.3f}" for figure in figures)
-    return f"| {row['ratio']:.0%} by `{row['score']}` | {cells} |"
+    return f"# Mixtures that lose experts\n\n{dense}\n\n" + "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
