@@ -110,7 +110,7 @@ class TargetFields(Basics):
         result=ResultPart(
             "target",
             "Target",
-            {"Size of the result": "{size:count}", "At most": "{limit:count}"},
+            {"Size of the result": "{size:size}", "At most": "{limit:size}"},
         ),
         remedies={
             "size": "Write a number, or a text such as '6B' or '24 GB'.",
