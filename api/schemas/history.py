@@ -89,7 +89,7 @@ class BlockRead(BaseModel):
         return cls.model_validate(report)
 
     def without_layers(self) -> Self:
-        omitted = ("layers", "quantized", "untouched")
+        omitted = ("layers", "quantized", "untouched", "experts")
         data = {k: v for k, v in self.data.items() if k not in omitted}
         return self.model_copy(update={"data": data})
 

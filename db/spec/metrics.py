@@ -27,6 +27,7 @@ METRIC_NAMES = (
     "parameters_removed",
     "fallbacks",
     "weights_bytes",
+    "dense_weights_bytes",
     "prune_seconds",
     "evaluate_seconds",
     "eval_overlap",

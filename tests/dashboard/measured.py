@@ -37,6 +37,22 @@ def add_job(sessions: Sessions, name: str, perplexity: float, **row: Any) -> Job
     return job
 
 
+def add_experts(sessions: Sessions, experts: int) -> Job:
+    """Insert a job that has kept every second expert of each block."""
+    layer = {
+        "scores": [0.5 + index for index in range(experts)],
+        "tokens": [10 * index for index in range(experts)],
+        "kept": list(range(0, experts, 2)),
+        "gate_removed": 0.25,
+        "unrouted": 0.0,
+    }
+    job = add_job(sessions, "mixture", 25.0, spec={"method": "experts", "sparsity": 0.0})
+    with sessions.begin() as session:
+        for report in session.query(BlockReport).filter_by(job_id=job.id):
+            report.data = {**report.data, "experts": layer}
+    return job
+
+
 def add_sweep(
     sessions: Sessions,
     gate: dict[str, Any] | None,

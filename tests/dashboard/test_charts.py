@@ -3,11 +3,11 @@
 import re
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Browser, Locator, expect
 
-from tests.dashboard.browser import Session
+from tests.dashboard.browser import NARROW, Session, session
 from tests.dashboard.conftest import Api
-from tests.dashboard.measured import BLOCKS, add_job
+from tests.dashboard.measured import BLOCKS, add_experts, add_job
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.e2e
@@ -91,3 +91,24 @@ def test_a_drag_zooms_in_and_the_axis_can_be_logarithmic(api_tabs: Session, two_
 
     chart.get_by_label("Log axis").check()
     eventually(lambda: canvas.evaluate(DRAWN) != whole)
+
+
+def test_the_strip_of_experts_is_read_where_it_is_pointed_at_and_fits_a_phone(
+    browser: Browser, api: Api
+) -> None:
+    job = add_experts(api.sessions, 128)
+    with session(browser, api.url, size=NARROW) as tabs:
+        page = tabs.open(f"/jobs/{job.id}")
+        slider = page.get_by_role("slider", name="Score of experts by block")
+        slider.scroll_into_view_if_needed()
+        box = slider.bounding_box()
+        assert box is not None
+        cell = (box["width"] / 128, box["height"] / BLOCKS)
+        slider.hover(position={"x": 125.5 * cell[0], "y": 15.5 * cell[1]})
+        tip = page.locator(".experts .chart-tip")
+        expect(tip).to_contain_text("Block 16, expert 125")
+        expect(tip).to_contain_text("score 126, 1,250 tokens, removed")
+        label = page.locator(".expert-labels").last.locator("span").nth(15).bounding_box()
+        assert label is not None
+        assert abs(label["y"] - box["y"] - 15 * cell[1]) < 2  # each share is beside its layer
+        assert page.evaluate("document.documentElement.scrollWidth") <= NARROW[0]

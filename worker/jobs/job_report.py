@@ -109,13 +109,18 @@ def pruned_model(
 
 
 def _parameters(job: OpenedJob, blocks: Sequence[BlockResult]) -> dict[str, int]:
-    """Return the number of the result's parameters, and of those that were removed."""
-    stored = job.meta_model.checkpoint.tensors
+    """Return the number of the result's parameters and of those that were removed, and the bytes.
+
+    Those are of the dense model as it is stored; of the result they are known once it is written.
+    """
+    checkpoint = job.meta_model.checkpoint
+    stored = checkpoint.tensors
     numbers = {name: math.prod(tensor.shape) for name, tensor in stored.items()}
     removed = sum(block.parameters_removed for block in blocks)
     removed += sum(numbers[name] for name in job.recipe.left_out(job.meta_model))
     dense = sum(numbers.values())
-    return {"parameters": dense - removed, "parameters_removed": removed}
+    sizes = {"parameters": dense - removed, "parameters_removed": removed}
+    return sizes | {"dense_weights_bytes": checkpoint.size_bytes(stored)}
 
 
 def _in_place(job: OpenedJob) -> list[str]:

@@ -10,8 +10,8 @@ class ResultPart:
 
     In each text, ``{name:unit}`` is a metric of the group and ``{/name:unit}`` one of the result
     itself. The units are ``figure``, ``count``, ``bytes``, ``seconds``, ``percent``, ``share`` (a
-    percentage with one digit), ``yes`` for 0 or 1, and ``error``, a standard error that is shown
-    as an interval.
+    percentage with one digit), ``yes`` for 0 or 1, ``size``, a count of what the target of the job
+    limits, and ``error``, a standard error that is shown as an interval.
 
     Attributes:
         group: the name of the group in the result.

@@ -129,7 +129,7 @@ class TargetFields(Basics):
         result=ResultPart(
             "target",
             "Target",
-            {"Size of the result": "{size:count}", "At most": "{limit:count}"},
+            {"Size of the result": "{size:size}", "At most": "{limit:size}"},
         ),
         remedies={
             "target": "Write a size such as parameters=6B, or an object such as "

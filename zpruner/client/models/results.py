@@ -46,6 +46,7 @@ class Metrics(Measured):
     parameters_removed: int | None = None
     fallbacks: int | None = None
     weights_bytes: int | None = None
+    dense_weights_bytes: int | None = None
     eval_overlap: float | None = None
     prune_seconds: float | None = None
     evaluate_seconds: float | None = None

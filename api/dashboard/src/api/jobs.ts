@@ -216,6 +216,24 @@ export interface RemovedUnits {
   ranges: [number, number][];
 }
 
+/** One expert of the dense model. */
+export interface Expert {
+  score: number;
+  /** How many calibration tokens were routed to it. */
+  tokens: number;
+  isKept: boolean;
+}
+
+/** The experts of one block, in the order of the dense model. */
+export interface ExpertLayer {
+  experts: Expert[];
+  kept: number;
+  /** The share of the gates' weight that the removed ones had. */
+  gateRemoved: number | null;
+  /** The share of the tokens that lost all of their experts. */
+  unrouted: number | null;
+}
+
 /** The report of one decoder block. */
 export interface Block {
   index: number;
@@ -233,6 +251,8 @@ export interface Block {
   /** How much the dense block changed the hidden state, if this was measured. */
   distance: number | null;
   quantized: QuantizedLayer[];
+  /** Which of its experts stay, if some were removed. */
+  experts: ExpertLayer | null;
 }
 
 interface RawBlock {
@@ -255,6 +275,22 @@ function block({ index, name, data }: RawBlock): Block {
     isDropped: data.is_dropped === true,
     distance: number(data.distance),
     quantized: Array.isArray(data.quantized) ? (data.quantized as QuantizedLayer[]) : [],
+    experts: expertLayer(data.experts),
+  };
+}
+
+function expertLayer(data: unknown): ExpertLayer | null {
+  if (typeof data !== "object" || data === null) return null;
+  const fields = data as Record<string, unknown>;
+  const [scores = [], tokens = [], kept = []] = ["scores", "tokens", "kept"].map(
+    (name) => (fields[name] ?? []) as number[],
+  );
+  const stays = new Set(kept);
+  return {
+    experts: scores.map((score, at) => ({ score, tokens: tokens[at] ?? 0, isKept: stays.has(at) })),
+    kept: stays.size,
+    gateRemoved: number(fields.gate_removed),
+    unrouted: number(fields.unrouted),
   };
 }
 

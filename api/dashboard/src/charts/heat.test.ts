@@ -14,6 +14,7 @@ function block(index: number, overrides: Partial<Block> = {}): Block {
     quantized: [],
     isDropped: false,
     distance: null,
+    experts: null,
   };
   return { index, name: `layers.${index}`, ...measured, ...overrides };
 }

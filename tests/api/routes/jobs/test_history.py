@@ -56,3 +56,18 @@ def test_blocks_show_what_the_engine_reported(client: TestClient, sessions: Sess
         {"index": index, "name": f"layers.{index}", "attempt": 1, "data": {"sparsity": 0.5}}
         for index in (0, 1)
     ]
+
+
+def test_blocks_without_layers_have_none_of_the_lists_that_grow_with_a_block(
+    client: TestClient, sessions: Sessions
+) -> None:
+    job_id = make_job(sessions).id
+    lists = {"layers": [{}], "quantized": [{}], "untouched": {"norm": 8}}
+    data = {"sparsity": 0.5, "experts": {"scores": [0.5] * 128}, **lists}
+    with sessions.begin() as session:
+        ClaimRepository(session).claim(job_id, "gpu@host")
+        LeaseRepository(session).report_block(job_id, 1, 0, "layers.0", data)
+
+    [block] = client.get(f"/v1/jobs/{job_id}/blocks?layers=false").json()["data"]
+
+    assert block["data"] == {"sparsity": 0.5}

@@ -5,7 +5,7 @@ from db.spec.metrics import METRIC_NAMES, METRICS_OF_VALUES, OPTIONAL_METRICS
 from db.spec.prune_spec import OPTIONS
 
 PARTS = [option.result for option in OPTIONS if option.result is not None]
-UNITS = {"figure", "count", "bytes", "seconds", "percent", "share", "yes", "error"}
+UNITS = {"figure", "count", "bytes", "seconds", "percent", "share", "yes", "size", "error"}
 KNOWN = {*METRIC_NAMES, *METRICS_OF_VALUES} | {
     name for names in OPTIONAL_METRICS.values() for name in names
 }

@@ -72,6 +72,7 @@ def test_a_job_writes_a_smaller_folder_whose_perplexity_is_the_measured_one(
     assert metrics["dense_perplexity"] == pytest.approx(perplexity(folder / "model"), rel=1e-4)
     assert metrics["parameters"] == parameters(out)
     assert metrics["parameters_removed"] == parameters(folder / "model") - parameters(out) > 0
+    assert metrics["dense_weights_bytes"] == 4 * parameters(folder / "model")
     assert (metrics["sparsity"], metrics["zeros"]) == (0.0, 0)
     assert ("pgp" in metrics) == (fields is PGP)
     if fields is PGP:

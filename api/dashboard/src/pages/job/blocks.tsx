@@ -71,10 +71,15 @@ function BlockDetail({ block, index }: { block: Block | undefined; index: number
         {block.isDropped && <span>removed</span>}
         {block.removed.length > 0 && <span>{removedText(block.removed)}</span>}
         {block.distance !== null && <span>distance {figure(block.distance)}</span>}
-        <span>{percent(block.sparsity)} sparse</span>
+        {block.experts && (
+          <span>
+            {block.experts.kept} of {block.experts.experts.length} experts kept
+          </span>
+        )}
+        {block.sparsity !== null && <span>{percent(block.sparsity)} sparse</span>}
         <span>error {figure(block.error)}</span>
         <span>{duration(block.seconds)}</span>
-        <span>{percent(block.coverage)} of its parameters covered</span>
+        {!block.experts && <span>{percent(block.coverage)} of its parameters covered</span>}
         {block.refinement && (
           <span>
             held-out loss {figure(block.refinement.before)} → {figure(block.refinement.after)}
@@ -82,10 +87,12 @@ function BlockDetail({ block, index }: { block: Block | undefined; index: number
         )}
       </p>
       {block.removed.length > 0 && <Removed modules={block.removed} />}
-      <details>
-        <summary>{block.layers.length} matrices</summary>
-        <Matrices layers={block.layers} />
-      </details>
+      {!block.experts && (
+        <details>
+          <summary>{block.layers.length} matrices</summary>
+          <Matrices layers={block.layers} />
+        </details>
+      )}
       {block.quantized.length > 0 && (
         <details>
           <summary>{block.quantized.length} quantised matrices</summary>

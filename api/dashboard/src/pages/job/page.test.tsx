@@ -207,12 +207,14 @@ it("shows which channels and blocks were removed, and how many parameters are le
     { index: 0, name: "layers.0", data: { is_dropped: true, distance: 0.125, layers: [] } },
     { index: 1, name: "layers.1", data: { sparsity: 0, removed: [channels, expert], layers: [] } },
   ]);
-  const result = { parameters: 7000, parameters_removed: 1500, sparsity: 0 };
+  const sizes = { weights_bytes: 14_000, dense_weights_bytes: 17_000 };
+  const result = { parameters: 7000, parameters_removed: 1500, sparsity: 0, ...sizes };
   answers["/v1/jobs/job_1"] = [200, { ...job, result }];
   shown = await mount(<JobPage id="job_1" />);
   expect(card("Blocks")?.textContent).toContain("13 of 72 units removed");
   expect(card("Blocks")?.textContent).toContain("mlp.down_proj: 5 of 48 3–6, 9");
-  expect(card("Result")?.textContent).toContain("Parameters7,000, 1,500 fewer");
+  expect(card("Result")?.textContent).toContain("Parameters7,000 of 8,500");
+  expect(card("Result")?.textContent).toContain("Weight files14.0 kB of 17.0 kB");
   expect(card("Result")?.textContent).not.toContain("Sparsity");
 });
 
@@ -247,6 +249,21 @@ it("shows the errors of matrices, and the weights of the one that is chosen", as
   radios.at(-1)?.click();
   await settle();
   expect(charts()).toContain("Error by block and matrix");
+});
+
+it("says in what a target is counted, and what of a block's experts stays", async () => {
+  describeParts({ group: "target", title: "Target", facts: { "At most": "{limit:size}" } });
+  const result = { target: { limit: 24_000 } };
+  const spec = makeSpec({ method: "experts", target: { memory: 24_000 } as never });
+  answers["/v1/jobs/job_1"] = [200, { ...job, spec, result }];
+  const experts = { scores: [1, 2, 3], tokens: [4, 5, 6], kept: [1, 2], gate_removed: 0.1 };
+  const data = { sparsity: null, coverage: 0, layers: [], experts };
+  answers["/v1/jobs/job_1/blocks"] = listing([{ index: 0, name: "layers.0", data }]);
+  shown = await mount(<JobPage id="job_1" />);
+  expect(card("Target")?.textContent).toContain("At most24,000 bytes");
+  expect(card("Experts by layer")?.textContent).toContain("2 of 3 kept in 1 layer");
+  expect(card("Blocks")?.textContent).toContain("2 of 3 experts kept");
+  expect(card("Blocks")?.textContent).not.toMatch(/sparse|covered|matrices/);
 });
 
 it("shows the texts that both models generate, most likely or drawn", async () => {

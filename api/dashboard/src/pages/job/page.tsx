@@ -22,6 +22,7 @@ import { ModelCard } from "./card.tsx";
 import { Configuration } from "./configuration.tsx";
 import { DescriptionSection } from "./description/section.tsx";
 import { Ended } from "./ended.tsx";
+import { Experts } from "./experts.tsx";
 import { useFailedOutputs } from "./failed-outputs.ts";
 import { Files } from "./files.tsx";
 import { Generation } from "./generation.tsx";
@@ -127,6 +128,7 @@ function JobView({ job }: { job: Job }) {
           <Trials job={job} />
           <Speed job={job} />
           <Recovery job={job} events={events} />
+          <Experts job={job} />
           <Blocks job={job} kept={keptBlocks(job, events)} />
           <Outputs job={job} />
           <ModelCard job={job} />

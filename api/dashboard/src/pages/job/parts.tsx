@@ -10,7 +10,7 @@ import { Fact, Facts, Section } from "../../ui/section.tsx";
 
 type Value = number | null;
 
-const UNITS: Record<string, (value: Value) => ReactNode> = {
+const UNITS: Record<string, (value: Value, job: Job) => ReactNode> = {
   figure,
   count,
   bytes,
@@ -18,8 +18,15 @@ const UNITS: Record<string, (value: Value) => ReactNode> = {
   percent: (value) => percent(value),
   share: (value) => percent(value),
   yes: (value) => (value ? "yes" : "no"),
+  size: (value, { spec }) => `${count(value)} ${unitOf(spec.target)}`,
   error: (value) => value !== null && <span className="faint"> {margin(halfWidth(value))} %</span>,
 };
+
+/** Return in what the size that a job aims at is counted. */
+function unitOf(target: Job["spec"]["target"]): string {
+  if (target?.active_parameters != null) return "active parameters";
+  return target?.parameters != null ? "parameters" : "bytes";
+}
 
 /** The parts of a finished job's result that are figures, as the service describes them. */
 export function Parts({ job }: { job: Job }) {
@@ -96,7 +103,9 @@ function filled(text: string, group: string, job: Job): ReactNode[] {
   return text.split(/[{}]/).map((piece, index) => {
     if (index % 2 === 0) return piece;
     const [name = "", unit = ""] = piece.split(":");
-    return <Fragment key={piece}>{UNITS[unit]?.(metricOf(name, group, job)) ?? NONE}</Fragment>;
+    return (
+      <Fragment key={piece}>{UNITS[unit]?.(metricOf(name, group, job), job) ?? NONE}</Fragment>
+    );
   });
 }
 

@@ -44,7 +44,13 @@ export function Result({ job }: { job: Job }) {
         <Fact name="Reduction">{percent(job.reduction)}</Fact>
         {isSmaller && (
           <Fact name="Parameters">
-            {count(parameters)}, {count(removed)} fewer
+            {count(parameters)} of {count((parameters ?? 0) + removed)}
+          </Fact>
+        )}
+        {metrics.weights_bytes != null && (
+          <Fact name="Weight files">
+            {bytes(metric("weights_bytes"))}
+            {metrics.dense_weights_bytes != null && <> of {bytes(metric("dense_weights_bytes"))}</>}
           </Fact>
         )}
         {!isSmaller && <Fact name="Sparsity">{percent(metric("sparsity"))}</Fact>}

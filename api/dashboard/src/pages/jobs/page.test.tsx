@@ -2,7 +2,7 @@
 
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { isDue } from "../../live/poller.ts";
-import { makeJob } from "../../testing.ts";
+import { makeJob, makeSpec } from "../../testing.ts";
 import { button, mount, press, type Shown, settle } from "../../testing-page.tsx";
 import { type Answer, listing, refusal, service } from "../../testing-service.ts";
 import { JobsPage } from "./page.tsx";
@@ -83,6 +83,23 @@ it("requests the blocks of an ended job once, at its end", async () => {
   await settle();
   expect(service.count("/blocks")).toBe(5);
   expect(due()).toEqual([]);
+});
+
+it("says what a job is asked to save while that is not known as a share", async () => {
+  const asked = [
+    { method: "experts", sparsity: 0, experts: 96 },
+    { method: "neurons", sparsity: 0, target: { parameters: 6e9 } },
+    { method: "neurons", sparsity: 0, ratio: 0.25 },
+  ];
+  reply = () =>
+    listing(
+      asked.map((spec, at) =>
+        makeJob({ id: String(at), status: "queued", spec: makeSpec(spec as never) }),
+      ),
+    );
+  await open();
+  const shares = [...shown.box.querySelectorAll("[title='As requested']")];
+  expect(shares.map((one) => one.textContent)).toEqual(["96 experts", "to a size", "25.0 %"]);
 });
 
 it("does not say that there are no jobs before all were requested", async () => {

@@ -120,9 +120,14 @@ export function Reduction({ job: { reduction, spec, result } }: { job: Job }) {
   if (reduction !== null || result !== null) return percent(reduction);
   return (
     <span className="faint" title="As requested">
-      {percent(spec.sparsity || spec.ratio)}
+      {requested(spec)}
     </span>
   );
+}
+
+function requested({ sparsity, ratio, experts, target }: Job["spec"]): string {
+  if (target != null) return "to a size";
+  return experts == null ? percent(sparsity || ratio) : `${experts} experts`;
 }
 
 /** The output error by block, for jobs that have finished blocks. */
