@@ -19,11 +19,13 @@ TRAINING: dict[str, dict[str, Any]] = {
     ", refine, recover": {"refine": True, "recover": RECOVER},
 }
 DENSE = "dense"
+OF_DENSE_MODELS = REMOVING - {MethodName.experts}
+"""The model of the table has no experts: `benchmarks.experts` has a table of its own."""
 
 
 def _rows() -> Iterator[tuple[str, Jobs]]:
     yield DENSE, ()
-    for method in (one for one in MethodName if one in REMOVING):
+    for method in (one for one in MethodName if one in OF_DENSE_MODELS):
         for ratio in OWN_RATIOS.get(method, RATIOS):
             for suffix, training in TRAINING.items():
                 name = f"{method.value} {ratio:.3g}{suffix}"

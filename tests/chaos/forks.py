@@ -100,7 +100,8 @@ class _WarmProcess:
         return writes
 
     def start(self, plan: FaultPlan, program: Program, *arguments: Any) -> int:
-        assert threading.active_count() == 1, "a lock of another thread would stay locked"
+        others = threading.enumerate()[1:]
+        assert others == [], "a lock of another thread would stay locked"
         parent = os.getpid()
         if (pid := os.fork()) == 0:
             exit_with_parent(parent)

@@ -3,10 +3,9 @@
 import pytest
 
 from benchmarks.quality.structured import markdown
-from benchmarks.quality.structured_rows import DENSE, RATIOS, ROWS
+from benchmarks.quality.structured_rows import DENSE, OF_DENSE_MODELS, RATIOS, ROWS
 from db.spec.combination import check_combination
 from db.spec.prune_spec import PruneSpec
-from db.spec.pruning.methods import REMOVING
 
 
 @pytest.mark.parametrize("name", [name for name in ROWS if name != DENSE])
@@ -16,7 +15,7 @@ def test_every_row_is_of_jobs_that_are_accepted(name: str) -> None:
 
 
 def test_every_method_that_removes_units_has_rows_with_and_without_training() -> None:
-    for method in REMOVING:
+    for method in OF_DENSE_MODELS:
         found = [jobs for jobs in ROWS.values() if [one["method"] for one in jobs] == [method]]
         assert sum("refine" in jobs[0] for jobs in found) == 4
         assert sum("recover" in jobs[0] for jobs in found) == 2
