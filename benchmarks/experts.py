@@ -157,9 +157,16 @@ def _perplexities(
     folder: Path, model: Path, text: str, name: str, out: Path | None = None, /, **fields: Any
 ) -> Figures:
     """Return the perplexities of a job's model on one of the texts, the dense one's too."""
-    files = (model, folder / "known.txt", folder / f"{text}.txt")
-    common = {"seq_len": SEQ_LEN, "samples": 64, "dtype": "float32"}
-    spec = PruneSpec.model_validate(job_fields(*files, **common, **fields))
+    asked = job_fields(
+        model,
+        folder / "known.txt",
+        folder / f"{text}.txt",
+        seq_len=SEQ_LEN,
+        samples=64,
+        dtype="float32",
+        **fields,
+    )
+    spec = PruneSpec.model_validate(asked)
     metrics = measure(spec, folder / "baselines", out)
     print(f"{model.name} {text} {name}: {metrics['pruned_perplexity']:.3f}", file=sys.stderr)
     return {
