@@ -107,8 +107,8 @@ def test_the_numbers_are_those_of_the_built_model(opened: Opened) -> None:
 def test_experts_of_groups_go_in_steps_that_keep_the_groups_equal(opened: Opened) -> None:
     model = opened("deepseek-v3-groups")
     spec = job("experts", parameters=1)
-    whole, seven = size(spec, model), size(spec, model, experts=6)
-    per_expert = (whole - seven) // 2
+    whole, six = size(spec, model), size(spec, model, experts=6)
+    per_expert = (whole - six) // 2
     assert chosen_fields(job("experts", parameters=whole - per_expert), model) == {"experts": 6}
 
 
