@@ -9,15 +9,13 @@ from db.core.errors import SpecRefusedError
 from db.files.file_check import check_file
 from db.spec.datasets.files import PARQUET, DataFile
 from db.spec.descriptions.option import UNFIT
-from db.spec.inputs.bucket_references import S3File
-from db.spec.inputs.references import Builtin, DatasetReference, LocalPath, parse_dataset
+from db.spec.inputs.references import Builtin, DatasetReference, LocalPath
 from db.spec.prune_spec import PruneSpec
 from worker.evaluation.overlap import overlap
 from worker.jobs.options.recover import recovery_of
 from worker.jobs.resources import Resources
 from worker.pruning.model.meta_model import MetaModel
 from worker.recovery.settings import Recovery, window_count
-from worker.sources.bucket_texts import copy_text
 from worker.sources.calibration import CalibrationPart
 from worker.sources.datasets import evaluation_length, evaluation_windows, row_length
 from worker.sources.models import ModelFolder
@@ -123,7 +121,7 @@ def keep_dataset_of(spec: PruneSpec, resources: Resources) -> DatasetReference |
     """
     if spec.keep_dataset is None:
         return None
-    return _dataset(spec.keep_dataset, "keep_dataset", resources, spec.keep_text_field)
+    return resources.dataset_reference(spec.keep_dataset, "keep_dataset", spec.keep_text_field)
 
 
 def _try_parquet(field: str, reference: DatasetReference | None) -> None:
@@ -171,22 +169,11 @@ def datasets_of(
     Raises:
         SpecRefusedError: a dataset cannot be used.
     """
-    dataset = _dataset(spec.dataset, "dataset", resources, spec.text_field)
+    dataset = resources.dataset_reference(spec.dataset, "dataset", spec.text_field)
     if spec.eval_dataset is None:
         return dataset, None
-    return dataset, _dataset(spec.eval_dataset, "eval_dataset", resources, spec.eval_text_field)
-
-
-def _dataset(
-    name: str, field: str, resources: Resources, text_field: str | None
-) -> DatasetReference:
-    roots, uploads = resources.dataset_roots, resources.uploads
-    reference = parse_dataset(name, roots, field, uploads, text_field, resources.buckets)
-    if isinstance(reference, S3File):
-        return copy_text(reference, field)
-    if isinstance(reference, LocalPath):
-        resources.require_unchanged(DataFile(reference.path, field, name))
-    return reference
+    own = resources.dataset_reference(spec.eval_dataset, "eval_dataset", spec.eval_text_field)
+    return dataset, own
 
 
 def window_length(spec: PruneSpec, meta_model: MetaModel, row: int | None) -> int:
