@@ -32,10 +32,10 @@ test: $(INSTALLED)-dev $(PAGE) ## Run every test that this machine can run
 	else marks='not gpu'; echo 'No CUDA device here: tests marked gpu are deselected.'; fi; \
 	$(PYTEST) -n 4 --durations-file=build/durations.txt -m "$$marks" $(ARGS)
 
-test-images: $(INSTALLED)-dev ## Build the images, start the compose file, run jobs while containers are killed; needs root and podman
+test-images: $(INSTALLED)-images ## Build the images, start the compose file, run jobs while containers are killed; needs root and podman
 	$(PYTEST) tests/deploy/images $(ARGS)
 
-test-chart: $(INSTALLED)-dev $(INSTALLED)-chart ## Render the Helm chart and validate it for three versions of Kubernetes
+test-chart: $(INSTALLED)-chart ## Render the Helm chart and validate it for three versions of Kubernetes
 	$(PYTEST) tests/deploy/chart $(ARGS)
 
 check: docs ## Lint, types, import rules, links of the documentation
@@ -111,6 +111,10 @@ $(INSTALLED)-dev: pyproject.toml | $(BIN)/python
 
 $(INSTALLED)-chart: pyproject.toml | $(INSTALLED)-dev
 	$(BIN)/python -m pip install --quiet --group chart
+	@touch $@
+
+$(INSTALLED)-images: pyproject.toml | $(INSTALLED)-dev
+	$(BIN)/python -m pip install --quiet --group images
 	@touch $@
 
 $(INSTALLED)-audit: pyproject.toml | $(BIN)/python

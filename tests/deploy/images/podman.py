@@ -8,10 +8,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-PACKAGES = (
-    "podman runc buildah conmon catatonit netavark aardvark-dns nftables debootstrap podman-compose"
-)
-PROGRAMS = ("podman", "runc", "buildah", "debootstrap", "podman-compose")
+PACKAGES = "podman runc buildah conmon catatonit netavark aardvark-dns nftables debootstrap"
+PROGRAMS = ("podman", "runc", "debootstrap")
 STORAGE = """\
 [storage]
 driver = "overlay"

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -114,7 +115,8 @@ class Topology:
                 self.podman("healthcheck", "run", container(name), check=False)
 
     def _compose(self, *arguments: str) -> None:
-        command = ["podman-compose", "--project-name", PROJECT, "--in-pod", "false", *arguments]
+        program = (sys.executable, "-m", "podman_compose", "--in-pod", "false")
+        command = [*program, "--project-name", PROJECT, *arguments]
         done = subprocess.run(
             command,
             cwd=self.file.parent,
