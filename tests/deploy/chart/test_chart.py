@@ -31,7 +31,7 @@ every_combination = pytest.mark.parametrize("name", COMBINATIONS)
 
 def test_helm_finds_nothing_to_complain_about() -> None:
     settings = ("--set", "secret=zpruner", "--set", "data.bucket=s3://a/b")
-    command = [helm(), "lint", "--strict", CHART, *settings]
+    command = [str(helm()), "lint", "--strict", str(CHART), *settings]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 

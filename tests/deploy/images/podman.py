@@ -62,11 +62,12 @@ class Podman:
     def __call__(self, *arguments: str, check: bool = True, **options: Any) -> str:
         """Run a command; return what it has printed."""
         command = ["podman", *arguments]
-        done = subprocess.run(
-            command, env=self.environment, capture_output=True, text=True, **options
+        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+        done: subprocess.CompletedProcess[str] = subprocess.run(
+            command, env=self.environment, text=True, **options
         )
         if check and done.returncode:
-            raise AssertionError(f"{' '.join(command)}: {done.stdout[-4000:]}{done.stderr[-4000:]}")
+            raise AssertionError(f"{' '.join(command)}: {done.stdout[-4000:]}{done.stderr}")
         return done.stdout
 
     def has_image(self, name: str) -> bool:
