@@ -5,7 +5,7 @@ import type { Job, JobEvent } from "../../api/client.ts";
 import { isFinal, jobById, jobEvents, jobReruns, number } from "../../api/jobs.ts";
 import { ProblemError } from "../../api/problem.ts";
 import { blocksInWords, duration, figures, modelName, percent, shortId } from "../../format.ts";
-import { intervalInWords } from "../../spec/gate.ts";
+import { intervalInWords, metricInWords } from "../../spec/gate.ts";
 import { Copy } from "../../ui/copy.tsx";
 import { Icon } from "../../ui/icon.tsx";
 import { Empty, ErrorNote, Loading, Warning } from "../../ui/notes.tsx";
@@ -236,7 +236,7 @@ function GateFailures({ job }: { job: Job }) {
       <ul className="plain">
         {job.gate_failures.map(({ metric, bound, wanted, got, interval }) => (
           <li key={metric + bound}>
-            <span className="mono">{metric}</span> should be at {bound === "max" ? "most" : "least"}{" "}
+            {metricInWords(metric)} should be at {bound === "max" ? "most" : "least"}{" "}
             {figures(wanted, got ?? wanted)[0]},{" "}
             {got === null ? "but was not measured" : `but is ${figures(got, wanted)[0]}`}
             {intervalInWords(interval)}

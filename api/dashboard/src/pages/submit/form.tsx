@@ -70,6 +70,7 @@ export function JobForm({ catalogue, parent }: Props) {
       </div>
       <aside className="stack">
         <PreviewPanel
+          fields={fields}
           preview={checked.data}
           error={checked.error}
           isWaiting={checked.isWaiting}

@@ -1,5 +1,12 @@
 import { useId, useRef } from "react";
-import { type Bound, boundsOf, boundsToText, confidenceOf, hasInterval } from "../../spec/gate.ts";
+import {
+  type Bound,
+  boundsOf,
+  boundsToText,
+  confidenceOf,
+  hasInterval,
+  metricInWords,
+} from "../../spec/gate.ts";
 import { FieldProblem, TextField } from "../../ui/field.tsx";
 import { addLine } from "../../ui/focus.ts";
 import { Icon } from "../../ui/icon.tsx";
@@ -95,7 +102,7 @@ function BoundLine({ bound, metrics, number, edit, remove }: LineProps) {
       >
         {offered.map((name) => (
           <option key={name} value={name}>
-            {hasInterval(name) ? name : name.replaceAll(/[._]/g, " ")}
+            {metricInWords(name)}
           </option>
         ))}
       </select>

@@ -1,12 +1,13 @@
 import { Link } from "wouter";
 import type { Preview } from "../../api/client.ts";
 import { fieldProblems, ProblemError } from "../../api/problem.ts";
-import { NONE } from "../../format.ts";
-import { toText } from "../../spec/draft.ts";
+import { expanded } from "../../spec/draft.ts";
+import type { Field } from "../../spec/fields.ts";
 import { ErrorNote, Warning } from "../../ui/notes.tsx";
 import { Value } from "../../ui/value.tsx";
 
 interface Props {
+  fields: Field[];
   preview: Preview | undefined;
   error: unknown;
   isWaiting: boolean;
@@ -14,7 +15,7 @@ interface Props {
 }
 
 /** Shows whether the job would be accepted, and why not. */
-export function PreviewPanel({ preview, error, isWaiting, isComplete }: Props) {
+export function PreviewPanel({ fields, preview, error, isWaiting, isComplete }: Props) {
   return (
     <section className="card preview" aria-live="polite" aria-busy={isWaiting}>
       <header>
@@ -26,8 +27,8 @@ export function PreviewPanel({ preview, error, isWaiting, isComplete }: Props) {
           defaults.
         </p>
       )}
-      {isComplete && error != null && <Refusal error={error} />}
-      {isComplete && error == null && preview && <Accepted preview={preview} />}
+      {isComplete && error != null && <Refusal {...{ error, fields }} />}
+      {isComplete && error == null && preview && <Accepted {...{ preview, fields }} />}
     </section>
   );
 }
@@ -39,14 +40,14 @@ function heading(isComplete: boolean, isWaiting: boolean, error: unknown): strin
 }
 
 /** Lists the problems, including those that no field of the form shows. */
-function Refusal({ error }: { error: unknown }) {
+function Refusal({ error, fields }: { error: unknown; fields: Field[] }) {
   const atFields = Object.keys(fieldProblems(error)).filter(Boolean);
   if (!(error instanceof ProblemError) || atFields.length === 0) return <ErrorNote error={error} />;
   return (
     <>
       <p>
         {atFields.length === 1 ? "One field needs a change:" : "Some fields need a change:"}{" "}
-        <strong>{atFields.join(", ")}</strong>.
+        <strong>{atFields.map((name) => labelOf(name, fields)).join(", ")}</strong>.
       </p>
       <ul className="plain">
         {(error.problem.errors ?? []).map((one) => (
@@ -58,8 +59,12 @@ function Refusal({ error }: { error: unknown }) {
   );
 }
 
-function Accepted({ preview }: { preview: Preview }) {
-  const spec = preview.spec as unknown as Record<string, unknown>;
+function labelOf(name: string, fields: Field[]): string {
+  return fields.find((field) => field.name === name)?.label ?? name;
+}
+
+function Accepted({ preview, fields }: { preview: Preview; fields: Field[] }) {
+  const given = expanded(preview.spec as unknown as Record<string, unknown>, fields);
   return (
     <>
       {preview.identical_job_id && (
@@ -78,12 +83,16 @@ function Accepted({ preview }: { preview: Preview }) {
       <details>
         <summary>All fields, including defaults</summary>
         <dl className="facts">
-          {Object.entries(spec).map(([name, value]) => (
-            <div key={name}>
-              <dt className="mono">{name}</dt>
-              <dd>{toText(value) ? <Value name={name} value={value} /> : NONE}</dd>
-            </div>
-          ))}
+          {fields
+            .filter(({ name }) => name in given)
+            .map(({ name, label }) => (
+              <div key={name}>
+                <dt>{label}</dt>
+                <dd>
+                  <Value name={name} value={given[name]} />
+                </dd>
+              </div>
+            ))}
         </dl>
       </details>
     </>
