@@ -70,7 +70,12 @@ it("shows no field as chosen before the defaults are known", async () => {
 
 it("shows members of objects by their labels, sizes with their units, and uploads by their names", async () => {
   vi.useFakeTimers();
-  const upload = { kind: "uploaded", id: "dat_1", dataset: "uploaded:dat_1", name: "stories.jsonl" };
+  const upload = {
+    kind: "uploaded",
+    id: "dat_1",
+    dataset: "uploaded:dat_1",
+    name: "stories.jsonl",
+  };
   service.reply = ({ pathname }) => listing(pathname === "/v1/datasets" ? [upload] : METHODS);
   const spec = makeSpec({
     dataset: "uploaded:dat_1",
