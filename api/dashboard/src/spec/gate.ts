@@ -92,6 +92,22 @@ export function metricInWords(metric: string): string {
   return metric === "pruned_perplexity" ? "perplexity" : metric.replaceAll(/[._]/g, " ");
 }
 
+const HELP: Record<string, string> = {
+  perplexity_ratio:
+    "Perplexity ratio: the pruned model’s perplexity divided by the dense one’s; with 1.1, it predicts the text 10 % worse.",
+  pruned_perplexity: "Perplexity: how badly the pruned model predicts the text; lower is better.",
+  reduction: "Reduction: how much of the model is saved, by zeros, removed parts or fewer bits.",
+  sparsity: "Sparsity: which share of the weights is zero.",
+  acc: "Accuracy: the share of right answers of the pruned model, from 0 to 1.",
+  acc_drop:
+    "Accuracy lost: that of the dense model less that of the pruned one; 0.02 are 2 points.",
+};
+
+/** Explain a metric that is often bounded. */
+export function metricHelp(metric: string): string | undefined {
+  return HELP[metric] ?? HELP[metric.split(".")[0] ?? ""];
+}
+
 const METRICS_OF_TASKS: Record<string, string> = {
   acc: "accuracy of",
   acc_drop: "accuracy lost on",

@@ -212,11 +212,16 @@ function Progress({ job, events }: { job: Job; events: JobEvent[] }) {
   );
 }
 
+/** Why the job failed, or why its last attempt did. */
 function JobProblem({ job }: { job: Job }) {
-  if (!job.error) return null;
-  const { title, detail, hint, code } = job.error;
+  const problem = job.error ?? job.postponed?.error;
+  if (!problem) return null;
+  const { title, detail, hint, code } = problem;
   return (
-    <div className="note is-failed" role="alert">
+    <div
+      className={job.error ? "note is-failed" : "note is-paused"}
+      role={job.error ? "alert" : "note"}
+    >
       <Icon name="warning" />
       <div>
         <strong>{title}</strong>

@@ -5,6 +5,7 @@ import {
   boundsToText,
   confidenceOf,
   hasInterval,
+  metricHelp,
   metricInWords,
 } from "../../spec/gate.ts";
 import { FieldProblem, TextField } from "../../ui/field.tsx";
@@ -61,12 +62,17 @@ export function GateField({ metrics, text, help, problem, change }: Props) {
           ))}
         </ul>
       )}
+      {[...new Set(bounds.map(({ metric }) => metricHelp(metric)))].filter(Boolean).map((one) => (
+        <p className="help" key={one}>
+          {one}
+        </p>
+      ))}
       {(confidence !== "" || bounds.some(({ metric }) => hasInterval(metric))) && (
         <TextField
           label="Confidence"
-          help="If it is set, an accuracy or a perplexity violates its bound only if the interval of this confidence lies beyond it."
+          help="Optional: with 0.95, a bound is missed only if the whole 95 % interval lies beyond it, so that chance alone fails no job."
           inputMode="decimal"
-          placeholder="0.95"
+          placeholder="not used"
           value={confidence}
           change={(next) => change(boundsToText(bounds, next))}
         />

@@ -11,22 +11,20 @@ interface Props {
   preview: Preview | undefined;
   error: unknown;
   isWaiting: boolean;
+  /** What is required and missing. */
+  missing: string[];
   isComplete: boolean;
 }
 
 /** Shows whether the job would be accepted, and why not. */
-export function PreviewPanel({ fields, preview, error, isWaiting, isComplete }: Props) {
+export function PreviewPanel(props: Props) {
+  const { fields, preview, error, isWaiting, missing, isComplete } = props;
   return (
     <section className="card preview" aria-live="polite" aria-busy={isWaiting}>
       <header>
         <h2>{heading(isComplete, isWaiting, error)}</h2>
       </header>
-      {!isComplete && (
-        <p>
-          Fill in a model, a calibration text and how much is removed; all other fields have
-          defaults.
-        </p>
-      )}
+      {missing.length > 0 && <p>{sentence(missing)} All other fields have defaults.</p>}
       {isComplete && error != null && <Refusal {...{ error, fields }} />}
       {isComplete && error == null && preview && <Accepted {...{ preview, fields }} />}
     </section>
@@ -34,7 +32,7 @@ export function PreviewPanel({ fields, preview, error, isWaiting, isComplete }: 
 }
 
 function heading(isComplete: boolean, isWaiting: boolean, error: unknown): string {
-  if (!isComplete) return "Three fields are required";
+  if (!isComplete) return "Still to fill in";
   if (isWaiting) return "Checking…";
   return error == null ? "Would be accepted" : "Would be refused";
 }
@@ -97,4 +95,11 @@ function Accepted({ preview, fields }: { preview: Preview; fields: Field[] }) {
       </details>
     </>
   );
+}
+
+/** Write a list as a sentence: "A model, a calibration text and how much is removed." */
+function sentence(parts: string[]): string {
+  const last = parts.at(-1) ?? "";
+  const text = parts.length > 1 ? `${parts.slice(0, -1).join(", ")} and ${last}` : last;
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }
