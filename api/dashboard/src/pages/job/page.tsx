@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { useRef } from "react";
+import { useMemo, useRef } from "react";
 import { Link } from "wouter";
 import type { Job, JobEvent } from "../../api/client.ts";
 import { isFinal, jobById, jobEvents, jobReruns, number } from "../../api/jobs.ts";
@@ -9,6 +9,7 @@ import { intervalInWords, metricInWords } from "../../spec/gate.ts";
 import { Copy } from "../../ui/copy.tsx";
 import { Icon } from "../../ui/icon.tsx";
 import { Empty, ErrorNote, Loading, Warning } from "../../ui/notes.tsx";
+import { useNow } from "../../ui/now.ts";
 import { Section } from "../../ui/section.tsx";
 import { ProgressBar } from "../../ui/status.tsx";
 import { useTabIcon } from "../../ui/tab-icon.ts";
@@ -201,14 +202,30 @@ function Progress({ job, events }: { job: Job; events: JobEvent[] }) {
           </span>
         )}
         {job.status === "queued" && <Waiting job={job} />}
-        {eta != null && (
-          <span className="faint">
-            about {duration(eta.p50)} left, likely below {duration(eta.p90)}
-            {eta.untimed.length > 0 && `, without ${eta.untimed.join(" and ")}`}
-          </span>
-        )}
+        {eta != null && <TimeLeft eta={eta} since={job.updated_at} />}
       </p>
     </section>
+  );
+}
+
+interface TimeLeftProps {
+  eta: NonNullable<Job["progress"]["eta_seconds"]>;
+  /** What changes with each estimate. */
+  since: string;
+}
+
+/** The remaining time, until the job has taken longer than that. */
+function TimeLeft({ eta: { p50, p90, untimed }, since }: TimeLeftProps) {
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a new estimate counts anew, by this clock
+  const seenAt = useMemo(() => Date.now(), [since]);
+  const isLate = useNow() - seenAt > 1000 * p90;
+  return (
+    <span className="faint">
+      {isLate
+        ? "takes longer than expected"
+        : `about ${duration(p50)} left, likely below ${duration(p90)}`}
+      {untimed.length > 0 && `, without ${untimed.join(" and ")}`}
+    </span>
   );
 }
 

@@ -45,12 +45,12 @@ function LessText({ shorten }: { shorten: () => void }) {
   return (
     <>
       <p>
-        For a first try, less text takes minutes; its figures are less exact, and the model is a
-        little worse.
+        For a first try, a fast method and less text take a small part of this time. The model is
+        worse, and its figures are less exact.
       </p>
       <div>
         <button type="button" onClick={shorten}>
-          Use 16 windows of 512 tokens
+          Use preset fast and 16 windows of 512 tokens
         </button>
       </div>
     </>

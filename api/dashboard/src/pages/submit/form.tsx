@@ -26,8 +26,8 @@ import { Rest, ViewSwitch } from "./view.tsx";
 
 type Values = Record<string, unknown>;
 
-/** Windows with which a first try takes minutes. */
-const SHORT = { samples: "16", seq_len: "512", eval_samples: "32" };
+/** What makes a first try take minutes. */
+const SHORT = { preset: "fast", samples: "16", seq_len: "512", eval_samples: "32" };
 
 interface Props {
   catalogue: Catalogue;

@@ -68,14 +68,16 @@ export function GateField({ metrics, text, help, problem, change }: Props) {
         </p>
       ))}
       {(confidence !== "" || bounds.some(({ metric }) => hasInterval(metric))) && (
-        <TextField
-          label="Confidence"
-          help="Optional: with 0.95, a bound is missed only if the whole 95 % interval lies beyond it, so that chance alone fails no job."
-          inputMode="decimal"
-          placeholder="not used"
-          value={confidence}
-          change={(next) => change(boundsToText(bounds, next))}
-        />
+        <div className="narrow">
+          <TextField
+            label="Confidence"
+            help="Optional: with 0.95, a bound is missed only if the whole 95 % interval lies beyond it, so that chance alone fails no job."
+            inputMode="decimal"
+            placeholder="not used"
+            value={confidence}
+            change={(next) => change(boundsToText(bounds, next))}
+          />
+        </div>
       )}
       {problem && <FieldProblem id={id}>{problem}</FieldProblem>}
       <div>
