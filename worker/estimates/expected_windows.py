@@ -39,6 +39,7 @@ EVALUATED_CHARACTERS = {
     "ptb": 450_000,
     "pile": 1_700_000,
     "stdlib-docs": 80_000,
+    "stdlib-code": 250_000,
 }
 """The approximate number of characters in the evaluation text of each built-in dataset."""
 UNKNOWN_CHARACTERS = 1_700_000  # a tenth of the largest text that is read from the hub

@@ -13,6 +13,7 @@ from typing import Any
 
 from db.files.sealed_folder import CHECKSUMS, KnownDigest, files_to_publish, sha256_of
 from db.spec.inputs.bucket_references import S3
+from db.spec.options.evaluation import TEXT_METRICS
 from db.spec.options.expect import CALIBRATION, EVALUATION, KEEP, SEARCH_START, VOCABULARY
 from db.spec.options.vocabulary import FIELD
 from worker import pruning, recovery
@@ -109,10 +110,10 @@ def _named(spec: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     """Return a specification with these names of its model and its texts."""
     for path, name in names.items():
         *outer, field = path.split(".")
-        part = spec
+        part: Any = spec
         for key in outer:
             part = part[key]
-        part[field] = name
+        part[int(field) if isinstance(part, list) else field] = name
     return spec
 
 
@@ -129,8 +130,9 @@ def _details(run: Run) -> dict[str, Any]:
     metadata = {name: f"{time:%Y-%m-%dT%H:%M:%SZ}" for name, time in times.items()}
     if (job_id := run.job.resources.job_id) is not None:
         metadata["invocationId"] = job_id
-    # The protocol is among the dependencies, without the name of a local file.
-    metrics = {name: value for name, value in run.report["metrics"].items() if name != "protocol"}
+    # Without the names of local files; the protocol is among the dependencies.
+    named = {"protocol", *TEXT_METRICS}
+    metrics = {name: value for name, value in run.report["metrics"].items() if name not in named}
     return {
         "builder": {"id": PROJECT, "version": versions()},
         "metadata": metadata,

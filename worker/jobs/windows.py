@@ -60,12 +60,12 @@ class JobWindows:
         texts = [self.calibration] if self.keep is None else [self.calibration, self.keep]
         return torch.cat([text.ids for text in texts])
 
-    def overlap(self) -> float | None:
-        """Return the share of the evaluation that the model was calibrated or trained on."""
+    def overlap(self, text: Windows | None = None) -> float | None:
+        """Return the share of a text, by default the evaluation, that the model was made with."""
         seen = [self.calibration_ids]
         if self.recovery is not None:
             seen.append(self.recovery.training.ids)
-        return overlap(seen, self.evaluation.ids)
+        return overlap(seen, (text or self.evaluation).ids)
 
 
 def windows_of(
@@ -77,8 +77,8 @@ def windows_of(
         SpecRefusedError: a dataset cannot be used, or is too small.
     """
     dataset, own = datasets_of(spec, resources)
-    _try_parquet("dataset", dataset)
-    _try_parquet("eval_dataset", own)
+    try_parquet("dataset", dataset)
+    try_parquet("eval_dataset", own)
     length = window_length(spec, meta_model, row_length(dataset))
     measured = evaluation_length(own, length, position_limit(meta_model), spec.model)
     vocabulary = meta_model.model.config.get_text_config().vocab_size
@@ -110,7 +110,7 @@ def _keep_windows(
     """Return the windows of a second text, as long and as many as those of the calibration."""
     if (reference := keep_dataset_of(spec, resources)) is None:
         return None
-    _try_parquet("keep_dataset", reference)
+    try_parquet("keep_dataset", reference)
     part = replace(calibration, reference=reference, hold_out=False, field="keep_dataset")
     return part.windows(spec.samples, spec.seed)
 
@@ -123,10 +123,10 @@ def keep_dataset_of(spec: PruneSpec, resources: Resources) -> DatasetReference |
     """
     if spec.keep_dataset is None:
         return None
-    return _dataset(spec.keep_dataset, "keep_dataset", resources, spec.keep_text_field)
+    return dataset_of(spec.keep_dataset, "keep_dataset", resources, spec.keep_text_field)
 
 
-def _try_parquet(field: str, reference: DatasetReference | None) -> None:
+def try_parquet(field: str, reference: DatasetReference | None) -> None:
     """Read a Parquet file in a process with limits, because a small one can fill all memory.
 
     The API has read the first rows only.
@@ -171,15 +171,20 @@ def datasets_of(
     Raises:
         SpecRefusedError: a dataset cannot be used.
     """
-    dataset = _dataset(spec.dataset, "dataset", resources, spec.text_field)
+    dataset = dataset_of(spec.dataset, "dataset", resources, spec.text_field)
     if spec.eval_dataset is None:
         return dataset, None
-    return dataset, _dataset(spec.eval_dataset, "eval_dataset", resources, spec.eval_text_field)
+    return dataset, dataset_of(spec.eval_dataset, "eval_dataset", resources, spec.eval_text_field)
 
 
-def _dataset(
+def dataset_of(
     name: str, field: str, resources: Resources, text_field: str | None
 ) -> DatasetReference:
+    """Return the dataset that a field names.
+
+    Raises:
+        SpecRefusedError: the dataset cannot be used.
+    """
     roots, uploads = resources.dataset_roots, resources.uploads
     reference = parse_dataset(name, roots, field, uploads, text_field, resources.buckets)
     if isinstance(reference, S3File):

@@ -14,7 +14,10 @@ TEXT_FIELDS = {
     "eval_dataset": "eval_text_field",
     "vocabulary.dataset": "vocabulary.text_field",
 }
-"""For each job field that names a dataset, the job field that selects which row field to use."""
+"""For each job field that names a dataset, the job field that selects which row field to use.
+
+The texts of a list have no such field.
+"""
 IDS = "input_ids"
 KNOWN_FIELDS = (IDS, "text", "messages")
 """The fields to try when none was selected, in this order."""
@@ -73,8 +76,9 @@ class DatasetName:
         self, wanted: str, names: Iterable[str], where: str = "it"
     ) -> SpecRefusedError:
         """Return the error for rows that have the fields `names`, but not `wanted`."""
-        option, available = TEXT_FIELDS[self.field], join_names(names)
-        reason = f"{where} has no field {wanted}; its fields are {available}"
+        reason = f"{where} has no field {wanted}; its fields are {join_names(names)}"
+        if (option := TEXT_FIELDS.get(self.field)) is None:
+            return self.refused(reason, "Give the one with text the name text.")
         remedy = f"Set {option} to the one with text or chat messages."
         if self.text_field is None:
             return self.refused(reason, remedy)
