@@ -88,6 +88,8 @@ def text_digests(job: OpenedJob) -> dict[str, str]:
         texts[KEEP] = windows.keep.provenance
     if job.vocabulary is not None:
         texts[VOCABULARY] = job.vocabulary.text
+    mixed = enumerate(windows.calibration.provenance.get("sources", []))
+    texts |= {f"{CALIBRATION}/{place}": source for place, source in mixed}
     return {name: text["dataset_sha256"] for name, text in texts.items()}
 
 
