@@ -7,17 +7,9 @@ from pathlib import Path
 
 from db.buckets.readable_buckets import ReadableBuckets
 from db.spec.datasets.files import DataFile
-from db.spec.inputs.bucket_references import S3File
-from db.spec.inputs.references import (
-    DatasetReference,
-    LocalPath,
-    ModelReference,
-    parse_dataset,
-    parse_model,
-)
+from db.spec.inputs.references import ModelReference, parse_model
 from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import Gate
-from worker.sources.bucket_texts import copy_text
 from worker.sources.result_models import PlacedResult
 from worker.sources.search_starts import SearchStart
 
@@ -80,21 +72,6 @@ class Resources:
         """
         result = None if self.result is None else self.result.folder
         return parse_model(spec.model, spec.revision, self.model_roots, self.buckets, result)
-
-    def dataset_reference(self, name: str, field: str, text_field: str | None) -> DatasetReference:
-        """Return the dataset that a field names; a file in a bucket is copied first.
-
-        Raises:
-            SpecRefusedError: the job may not read it, or it is not the file that was uploaded.
-        """
-        reference = parse_dataset(
-            name, self.dataset_roots, field, self.uploads, text_field, self.buckets
-        )
-        if isinstance(reference, S3File):
-            return copy_text(reference, field)
-        if isinstance(reference, LocalPath):
-            self.require_unchanged(DataFile(reference.path, field, name))
-        return reference
 
     @property
     def linked_folders(self) -> tuple[Path, ...] | None:

@@ -13,6 +13,7 @@ from db.spec.descriptions.option import UNFIT
 from db.spec.options.vocabulary import FIELD, VocabularySpec
 from db.spec.prune_spec import PruneSpec
 from worker.jobs.resources import Resources
+from worker.jobs.windows import dataset_of
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.structure.smaller_config import CONFIG
 from worker.sources.encoding import Encoder, Tokenizer
@@ -111,7 +112,7 @@ def _used(
     asked: VocabularySpec, tokenizer: Tokenizer | None, resources: Resources
 ) -> tuple[Counter[int], dict[str, Any]]:
     """Return how often the text uses each token, and facts about the text."""
-    reference = resources.dataset_reference(asked.dataset, FIELD, asked.text_field)
+    reference = dataset_of(asked.dataset, FIELD, resources, asked.text_field)
     counts: Counter[int] = Counter()
     if file := ids_file(reference, FIELD):
         for row in file.rows():
