@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from itertools import chain
 from pathlib import Path
 
 from api.core.settings import ApiSettings
@@ -24,7 +23,6 @@ from db.spec.checkpoint_headers import check_weights
 from db.spec.combination import check_combination
 from db.spec.datasets.files import DataFile
 from db.spec.datasets.upload_store import UploadStore
-from db.spec.descriptions.option import value_of
 from db.spec.dimensions import check_dimensions
 from db.spec.evaluation.question_files import question_files
 from db.spec.inputs.bucket_input import UNREACHABLE, BucketInput, open_model, open_text
@@ -41,7 +39,7 @@ from db.spec.inputs.references import (
 from db.spec.model_configs import check_configs
 from db.spec.outputs.allowed import check_targets
 from db.spec.outputs.targets import Target
-from db.spec.prune_spec import OPTIONS, PruneSpec
+from db.spec.prune_spec import PruneSpec, named_texts
 
 CHECK = "check of a request"
 """What the audit log says that a secret was used for."""
@@ -127,13 +125,12 @@ class Preflight:
             secret = read_model_secret(self._sessions, settings, spec, key_id, CHECK)
             warnings += self._check_remote_model(reference, secret)
         is_unreachable = bool(warnings)
-        for field, of_text in chain.from_iterable(option.texts.items() for option in OPTIONS):
-            if (name := value_of(spec, field)) is not None:
-                text = self._dataset(field, name, value_of(spec, of_text))
-                warnings += text.warnings
-                is_unreachable |= text.is_unreachable
-                if text.file is not None:
-                    texts[field] = text.file
+        for field, name, column in named_texts(spec):
+            text = self._dataset(field, name, column)
+            warnings += text.warnings
+            is_unreachable |= text.is_unreachable
+            if text.file is not None:
+                texts[field] = text.file
         warnings += shared_text_warnings(spec, texts)
         # Only a worker knows the tasks that are no datasets.
         for questions in question_files(spec, settings.dataset_roots, settings.upload_dir):

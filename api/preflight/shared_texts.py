@@ -9,7 +9,7 @@ from db.spec.inputs.bucket_references import S3
 from db.spec.inputs.references import LOCAL
 from db.spec.prune_spec import PruneSpec
 
-ALWAYS_SPLIT = {"wikitext2", "c4", "ptb", "stdlib-docs"}
+ALWAYS_SPLIT = {"wikitext2", "c4", "ptb", "stdlib-docs", "stdlib-code"}
 """The built-in datasets whose evaluation never has a document of their calibration."""
 REMEDY = "Leave eval_dataset out, so that a part of dataset is held out, or name another text."
 

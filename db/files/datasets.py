@@ -9,16 +9,16 @@ from sqlalchemy.exc import IntegrityError
 from db.core.errors import DatasetInUseError, DatasetNotFoundError
 from db.core.states import FINAL, JobState
 from db.spec.datasets.upload_store import UPLOADED, not_uploaded
-from db.spec.descriptions.option import value_of
 from db.spec.evaluation.question_files import QUESTION_FIELDS, named_questions
-from db.spec.prune_spec import OPTIONS, PruneSpec
+from db.spec.prune_spec import OPTIONS, PruneSpec, named_texts
 from db.tables.base import SEARCHABLE_JSON
 from db.tables.datasets import Dataset
 from db.tables.jobs import Job
 from db.tables.rows import Rows
 
 FIELDS = tuple(name for option in OPTIONS for name in option.texts)
-"""The fields of a specification that may name an uploaded dataset, beside those of questions."""
+"""The fields of a specification that may name an uploaded dataset, beside those of several."""
+LISTS = (*QUESTION_FIELDS, *(name for option in OPTIONS for name in option.text_lists))
 MAX_USERS = 3
 """How many jobs `DatasetInUseError` lists at most."""
 MAX_LISTED = 20
@@ -108,17 +108,16 @@ class DatasetRepository(Rows[Dataset]):
 
 def _uploads(spec: PruneSpec) -> list[tuple[str, str]]:
     """Return the fields that name an uploaded dataset, each with the name."""
-    named = [(field, value_of(spec, field) or "") for field in FIELDS]
-    named += named_questions(spec)
+    named = [*((field, name) for field, name, _ in named_texts(spec)), *named_questions(spec)]
     return [(field, name) for field, name in named if name.startswith(UPLOADED)]
 
 
 def _names(dataset: Dataset) -> ColumnElement[bool]:
     """Return SQL for whether a job's specification names the dataset."""
     spec = type_coerce(Job.spec, SEARCHABLE_JSON)
-    paths = {field: tuple(field.split(".")) for field in (*FIELDS, *QUESTION_FIELDS)}
+    paths = {field: tuple(field.split(".")) for field in (*FIELDS, *LISTS)}
     equal = (spec[path].as_string() == dataset.reference for path in paths.values())
     quoted = f'"{dataset.reference}"'  # a list is searched as JSON
-    lists = (spec[paths[field]].as_string() for field in QUESTION_FIELDS)
+    lists = (spec[paths[field]].as_string() for field in LISTS)
     listed = (text.contains(quoted, autoescape=True) for text in lists)
     return or_(*equal, *listed)

@@ -1,12 +1,13 @@
 """The specification of a job: its validated, immutable fields."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from db.spec.descriptions.option import options_of
+from db.spec.descriptions.option import options_of, value_of
 from db.spec.options.basics import Basics
 from db.spec.options.benchmark import BenchmarkFields
 from db.spec.options.binarize import BinarizeFields
@@ -16,6 +17,7 @@ from db.spec.options.expect import ExpectFields
 from db.spec.options.experts import ExpertFields
 from db.spec.options.generate import GenerateFields
 from db.spec.options.masks import MaskFields
+from db.spec.options.mix import MixedText, MixFields
 from db.spec.options.output import OutputFields
 from db.spec.options.quantize import QuantizeFields
 from db.spec.options.rank_answers import RankAnswersFields
@@ -38,6 +40,7 @@ class PruneSpec(
     GenerateFields,
     TaskFields,
     EvaluationFields,
+    MixFields,
     CalibrationFields,
     BinarizeFields,
     RotateFields,
@@ -89,6 +92,23 @@ VARIED = tuple(
 )
 """Fields that change the pruning but not the evaluation, so that points of a sweep are comparable
 and share one measurement of the dense model."""
+
+
+def named_texts(spec: PruneSpec) -> Iterator[tuple[str, str, str | None]]:
+    """Yield the texts of a job: the field, the name, and the column that is chosen of it, if any.
+
+    The field of a text in a list has its place in it after a dot.
+    """
+    for option in OPTIONS:
+        for field, column in option.texts.items():
+            if (name := value_of(spec, field)) is not None:
+                yield field, name, value_of(spec, column)
+        for field in option.text_lists:
+            for place, text in enumerate(value_of(spec, field)):
+                if isinstance(text, MixedText):
+                    yield f"{field}.{place}.dataset", text.dataset, text.text_field
+                else:
+                    yield f"{field}.{place}", text, None
 
 
 def untimed(spec: PruneSpec) -> list[str]:

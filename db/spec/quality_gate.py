@@ -12,7 +12,9 @@ from pydantic_core import PydanticCustomError
 
 MetricName = Annotated[
     str,
-    StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_:/-]+)*$", max_length=160),
+    StringConstraints(
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_:/@-]+)*$", max_length=160
+    ),
 ]
 Limit = Annotated[StrictFloat, Field(allow_inf_nan=False)]
 Limits = Annotated[dict[MetricName, Limit], Field(max_length=32)]

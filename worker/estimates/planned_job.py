@@ -15,12 +15,14 @@ from worker.jobs.options.recover import recovery_of
 from worker.jobs.recipes import check_job_recipe, last_increment, recipe_at, recipe_of
 from worker.jobs.result.result_warnings import result_warnings
 from worker.jobs.smaller_vocabulary import checked_vocabulary, model_rows
+from worker.jobs.stages.texts.reading import compared_count
 from worker.jobs.target.aim import chosen_fields
 from worker.pruning.base.compute import compute_dtype
 from worker.pruning.base.increments import Increment
 from worker.pruning.base.shapes import ModelShape
 from worker.pruning.base.speed import Speed
 from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.planning.cost_model import sweep_cost
 from worker.pruning.planning.memory_limits import Headroom
 from worker.pruning.planning.plan import Plan, plan
 from worker.pruning.planning.workload import Workload
@@ -44,6 +46,8 @@ class JobPlan:
         whole_bytes: size of the model with zeros from which the result is cut; 0 if it is not cut.
         token_bytes: size of the rows of tokens that go, as far as it is known before the job runs;
             None if none go.
+        comparison_seconds: the time of the comparison of both models on texts, if the machine's
+            speed is known.
     """
 
     sweep: Plan
@@ -51,6 +55,7 @@ class JobPlan:
     increments: int = 1
     whole_bytes: int = 0
     token_bytes: int | None = None
+    comparison_seconds: float = 0.0
 
     @property
     def artifact_bytes(self) -> int:
@@ -82,7 +87,9 @@ class JobPlan:
     def seconds(self) -> float | None:
         """Predicted duration if a single process runs the job; None if the speed is not known."""
         seconds = [part.seconds for part in self._all()]
-        return None if None in seconds else self.increments * sum(filter(None, seconds))
+        if None in seconds:
+            return None
+        return self.increments * sum(filter(None, seconds)) + self.comparison_seconds
 
     def as_json(self) -> dict[str, Any]:
         """Return the plan as a JSON object.
@@ -115,7 +122,8 @@ class PlannedRecovery:
 class PlannedJob:
     """The model, windows and work of a job; `plan` plans it for a given amount of memory.
 
-    ``token_bytes`` is the size of the rows of tokens that go, as far as it is known before the job
+    ``compared`` is the number of windows on which both models are compared in the end, and
+    ``token_bytes`` the size of the rows of tokens that go, as far as it is known before the job
     runs; None if none go.
     """
 
@@ -127,6 +135,7 @@ class PlannedJob:
     increments: int = 1
     result_warnings: Sequence[str] = ()
     token_bytes: int | None = None
+    compared: int = 0
 
     def plan(self, headroom: Headroom, speed: Speed | None = None) -> JobPlan:
         """Return the fastest plans that fit into ``headroom``.
@@ -137,7 +146,18 @@ class PlannedJob:
         sweep = plan(self.shape, self.work, headroom, speed)
         recovery = self.recovery.plan(headroom, speed) if self.recovery else None
         whole = self.shape.stored_bytes if self.shape.removed_bytes else 0
-        return JobPlan(sweep, recovery, self.increments, whole, self.token_bytes)
+        compared = self._comparison_seconds(sweep, speed) if speed else 0.0
+        return JobPlan(sweep, recovery, self.increments, whole, self.token_bytes, compared)
+
+    def _comparison_seconds(self, sweep: Plan, speed: Speed) -> float:
+        """Return the time of further evaluation windows, which both models run on."""
+        windows = self.work.evaluation_windows
+        costs = (
+            sweep_cost(self.shape, replace(self.work, evaluation_windows=count), sweep.setting)
+            for count in (windows, windows + self.compared)
+        )
+        without, whole = (cost.seconds(speed) for cost in costs)
+        return whole - without
 
 
 def planned_job(
@@ -177,6 +197,7 @@ def planned_job(
         last.total,
         result_warnings(recipe, meta_model),
         _token_bytes(spec, model, meta_model),
+        compared_count(spec, windows.evaluation, windows.evaluation_seq_len),
     )
 
 

@@ -1,4 +1,4 @@
-"""What a job's result depends on: the files of its model, its texts, and versions of packages."""
+"""The inputs of a job's result: the files of its model, its texts, and versions of packages."""
 
 import platform
 from collections.abc import Generator, Mapping, Sequence
@@ -10,7 +10,6 @@ from typing import Any
 from db.core.states import Phase
 from db.spec.checkpoint_headers import weight_files
 from db.spec.datasets.upload_store import UPLOADED
-from db.spec.descriptions.option import value_of
 from db.spec.inputs.bucket_references import S3File
 from db.spec.inputs.job_results import JOB
 from db.spec.inputs.references import (
@@ -21,7 +20,7 @@ from db.spec.inputs.references import (
     parse_dataset,
 )
 from db.spec.options.expect import CALIBRATION, EVALUATION, KEEP, MODEL, VOCABULARY
-from db.spec.prune_spec import PruneSpec
+from db.spec.prune_spec import PruneSpec, named_texts
 from worker.jobs.model_folder import copied_files
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress
@@ -40,7 +39,7 @@ def versions() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class JobInputs:
-    """What a job reads.
+    """The model and the texts that a job reads.
 
     Attributes:
         names: the names of the model and the datasets by the field, without the paths of local
@@ -89,6 +88,8 @@ def text_digests(job: OpenedJob) -> dict[str, str]:
         texts[KEEP] = windows.keep.provenance
     if job.vocabulary is not None:
         texts[VOCABULARY] = job.vocabulary.text
+    mixed = enumerate(windows.calibration.provenance.get("sources", []))
+    texts |= {f"{CALIBRATION}/{place}": source for place, source in mixed}
     return {name: text["dataset_sha256"] for name, text in texts.items()}
 
 
@@ -96,13 +97,10 @@ def shown_names(spec: PruneSpec, resources: Resources) -> dict[str, str]:
     """Return the names of the model and the datasets without the paths of local folders."""
     model = resources.model_reference(spec)
     names = {"model": _shown(model, resources.model_roots)}
-    for field in ("dataset", "keep_dataset", "eval_dataset", "vocabulary.dataset"):
-        if (name := value_of(spec, field)) is not None:
-            roots = resources.dataset_roots
-            dataset = parse_dataset(
-                name, roots, field, resources.uploads, buckets=resources.buckets
-            )
-            names[field] = _shown(dataset, roots)
+    roots = resources.dataset_roots
+    for field, name, _ in named_texts(spec):
+        dataset = parse_dataset(name, roots, field, resources.uploads, buckets=resources.buckets)
+        names[field] = _shown(dataset, roots)
     if (start := resources.search_start) is not None:
         names["search_start"] = start.name
     return names

@@ -54,7 +54,8 @@ def job_report(
             *_in_place(job),
             *result_warnings(recipe_at(job.recipe, model.increment), job.meta_model),
             *model.warnings,
-            *_warnings(shared),
+            *_overlaps({"the evaluation text": shared}),
+            *_overlaps({row["text"]: row["overlap"] for row in measured["texts"].report[1:]}),
         ],
         "calibration": job.windows.calibration.provenance,
         "evaluation": protocol,
@@ -144,12 +145,13 @@ def _of_recovery(recovered: RecoveredModel | None) -> tuple[str, ...]:
     )
 
 
-def _warnings(shared: float | None) -> list[str]:
-    if shared is None or shared <= MOST_OVERLAP:
-        return []
+def _overlaps(shares: Mapping[str, float | None]) -> list[str]:
+    """Return a warning for each text of which the model was made with too large a share."""
     return [
-        f"{100 * shared:.1f} % of the evaluation text was also in the text that the model was "
-        "calibrated or trained on, so the pruned model's perplexity may be too good."
+        f"{100 * share:.1f} % of {text} was also in the text that the model was calibrated or "
+        "trained on, so the pruned model's perplexity may be too good."
+        for text, share in shares.items()
+        if share is not None and share > MOST_OVERLAP
     ]
 
 

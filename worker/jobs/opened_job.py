@@ -83,7 +83,7 @@ class OpenedJob:
         check_finite(meta_model.checkpoint)
         windows = windows_of(spec, model, meta_model, resources)
         if not recipe.is_calibrated:
-            windows = replace(windows, calibration=windows.calibration.emptied())
+            windows = replace(windows, calibration=windows.calibration.first(0))
         recovery = recovery_of(spec)
         if windows.keep is not None:
             recipe = recipe_sparing(recipe, len(windows.keep.ids))

@@ -13,6 +13,7 @@ from typing import Any
 
 from db.files.sealed_folder import CHECKSUMS, KnownDigest, files_to_publish, sha256_of
 from db.spec.inputs.bucket_references import S3
+from db.spec.options.evaluation import TEXT_METRICS
 from db.spec.options.expect import CALIBRATION, EVALUATION, KEEP, SEARCH_START, VOCABULARY
 from db.spec.options.vocabulary import FIELD
 from worker import pruning, recovery
@@ -92,7 +93,7 @@ def _definition(run: Run) -> dict[str, Any]:
         "resolvedDependencies": [
             *_origin(job),
             *(_resource(name, sha256=digest) for name, digest in run.inputs.model.items()),
-            _text(CALIBRATION, job.windows.calibration.provenance, names["dataset"]),
+            *_calibration_texts(job, names),
             *_keep_text(job, names),
             *_vocabulary_text(job, names),
             *_search_start(job, names),
@@ -109,11 +110,15 @@ def _named(spec: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     """Return a specification with these names of its model and its texts."""
     for path, name in names.items():
         *outer, field = path.split(".")
-        part = spec
+        part: Any = spec
         for key in outer:
-            part = part[key]
-        part[field] = name
+            part = part[_key(part, key)]
+        part[_key(part, field)] = name
     return spec
+
+
+def _key(part: Any, name: str) -> int | str:
+    return int(name) if isinstance(part, list) else name
 
 
 def _gate(job: OpenedJob) -> dict[str, Any]:
@@ -129,8 +134,9 @@ def _details(run: Run) -> dict[str, Any]:
     metadata = {name: f"{time:%Y-%m-%dT%H:%M:%SZ}" for name, time in times.items()}
     if (job_id := run.job.resources.job_id) is not None:
         metadata["invocationId"] = job_id
-    # The protocol is among the dependencies, without the name of a local file.
-    metrics = {name: value for name, value in run.report["metrics"].items() if name != "protocol"}
+    # Without the names of local files; the protocol is among the dependencies.
+    named = {"protocol", *TEXT_METRICS}
+    metrics = {name: value for name, value in run.report["metrics"].items() if name not in named}
     return {
         "builder": {"id": PROJECT, "version": versions()},
         "metadata": metadata,
@@ -150,6 +156,17 @@ def _origin(job: OpenedJob) -> Iterator[dict[str, Any]]:
         yield _resource("model", gitCommit=model.revision) | {"uri": uri}
     elif model.name.startswith(S3):  # objects have no revision; its files have digests
         yield _resource("model") | {"uri": model.name}
+
+
+def _calibration_texts(job: OpenedJob, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """Yield the calibration text, or the mix and then each of its texts."""
+    provenance = dict(job.windows.calibration.provenance)
+    sources = provenance.pop("sources", [])
+    further = [f"mix.{place}.dataset" for place in range(len(sources) - 1)]
+    shown = [names[field] for field in ("dataset", *further)]
+    yield _text(CALIBRATION, provenance, " + ".join(shown))
+    for place, source in enumerate(sources):
+        yield _text(f"{CALIBRATION}/{place}", source, shown[place])
 
 
 def _keep_text(job: OpenedJob, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:

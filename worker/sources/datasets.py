@@ -26,7 +26,11 @@ def row_length(reference: DatasetReference) -> int | None:
 
 
 def evaluation_length(
-    reference: DatasetReference | None, seq_len: int, limit: int, model: str
+    reference: DatasetReference | None,
+    seq_len: int,
+    limit: int,
+    model: str,
+    field: str = "eval_dataset",
 ) -> int:
     """Return the number of tokens in each evaluation window.
 
@@ -35,6 +39,7 @@ def evaluation_length(
         seq_len: tokens in each calibration window.
         limit: the longest input of the model.
         model: its name, for the error.
+        field: the field of the specification that names the dataset, for the error.
 
     Raises:
         SpecRefusedError: the windows of a named protocol are longer than the model's context.
@@ -44,7 +49,7 @@ def evaluation_length(
     if window > limit:
         reason = f"{model} has {limit} positions"
         remedy = f"Name a window of {limit} or less, which is no longer the published protocol."
-        raise SpecRefusedError("eval_dataset", reference.name, "seq_len_too_long", reason, remedy)
+        raise SpecRefusedError(field, reference.name, "seq_len_too_long", reason, remedy)
     return window
 
 
@@ -56,6 +61,7 @@ def evaluation_windows(
     samples: int | None = None,
     vocab_size: int | None = None,
     held_out_by: Windows | None = None,
+    field: str = "eval_dataset",
 ) -> Windows:
     """Return the windows on which perplexity is measured.
 
@@ -74,11 +80,12 @@ def evaluation_windows(
         held_out_by: the calibration windows if they came from the same dataset, else None. If they
             are given, only the rest of the dataset is used; if no row of ``input_ids`` is left, the
             calibration windows are used again.
+        field: the field of the specification that names the dataset, if they are not given.
 
     Raises:
         SpecRefusedError: the dataset cannot be read or encoded, or is too small.
     """
-    field = "eval_dataset" if held_out_by is None else "dataset"
+    field = field if held_out_by is None else "dataset"
     if file := ids_file(reference, field):
         return _rows_for_evaluation(file, seq_len, samples, vocab_size, held_out_by)
     is_protocol = isinstance(reference, Builtin) and reference.window is not None

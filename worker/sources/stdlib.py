@@ -1,12 +1,14 @@
-"""The docstrings of Python's standard library, a text that needs no download."""
+"""The docstrings and the code of Python's standard library, texts that need no download."""
 
 import ast
 import inspect
 import sys
 import sysconfig
+import tokenize
 import warnings
 from collections.abc import Iterator
 from functools import cache
+from itertools import dropwhile, islice
 from pathlib import Path
 
 EXCLUDED = frozenset(
@@ -14,7 +16,9 @@ EXCLUDED = frozenset(
 )
 """Packages that some distributions omit; the text must not depend on the distribution."""
 
-Documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+CODE_LINES = 200
+"""The most lines of a module's code in the text."""
+Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @cache
@@ -26,6 +30,16 @@ def documents() -> tuple[str, ...]:
     sources are parsed, not imported. The text depends only on the version of Python.
     """
     return tuple(text for path in _sources() if (text := "\n\n".join(_docstrings(path))))
+
+
+@cache
+def code() -> tuple[str, ...]:
+    """Return the source code of the same modules, as one document for each, without docstrings.
+
+    Of each module there are at most the first `CODE_LINES` lines. The text depends only on the
+    version of Python.
+    """
+    return tuple(text for path in _sources() if (text := _code(path)))
 
 
 def _sources() -> list[Path]:
@@ -46,9 +60,28 @@ def _is_test(path: Path) -> bool:
 
 
 def _docstrings(path: Path) -> Iterator[str]:
+    for node in _documented(path.read_bytes()):
+        yield inspect.cleandoc(str(ast.get_docstring(node, clean=False)))
+
+
+def _code(path: Path) -> str:
+    """Return the first lines of a module, after its licence and without those of docstrings."""
+    with tokenize.open(path) as file:
+        source = file.read()
+    removed: set[int] = set()
+    for node in _documented(source):
+        text = node.body[0]
+        removed |= set(range(text.lineno, (text.end_lineno or text.lineno) + 1))
+    lines = (line for number, line in enumerate(source.splitlines(), 1) if number not in removed)
+    code = dropwhile(lambda line: not line.strip() or line.startswith("#"), lines)
+    return "\n".join(islice(code, CODE_LINES)).strip()
+
+
+def _documented(source: str | bytes) -> Iterator[Documented]:
+    """Yield what has a docstring that is not empty."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # outdated escapes in the library's sources
-        tree = ast.parse(path.read_bytes())
+        tree = ast.parse(source)
     for node in ast.walk(tree):
-        if isinstance(node, Documented) and (text := ast.get_docstring(node, clean=False)):
-            yield inspect.cleandoc(text)
+        if isinstance(node, Documented) and ast.get_docstring(node, clean=False):
+            yield node

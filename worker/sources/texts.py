@@ -1,6 +1,7 @@
 """The documents of any dataset, for calibration or for evaluation."""
 
 import platform
+from collections.abc import Sequence
 from importlib import import_module
 
 from db.spec.datasets.files import ChatRow, DataFile, IdsRow, TextRow
@@ -34,7 +35,9 @@ def load_texts(
     """
     match reference:
         case Builtin("stdlib-docs"):
-            return _stdlib(part)
+            return _stdlib(stdlib.documents(), part)
+        case Builtin("stdlib-code"):
+            return _stdlib(stdlib.code(), part)
         case Builtin(name):
             dataset = DatasetName(field, reference.name)
             return _streamed(BUILTIN_TEXTS[name], dataset, part, render, hold_out)
@@ -46,10 +49,10 @@ def load_texts(
             return _file(DataFile(path, field, name, text_field), part, render, hold_out)
 
 
-def _stdlib(part: Part) -> Text:
+def _stdlib(documents: Sequence[str], part: Part) -> Text:
     split = "every tenth module" if part == "evaluation" else "nine of ten modules"
     version = f"Python {platform.python_version()}"
-    return Text(every_tenth(stdlib.documents(), part), split, revision=version)
+    return Text(every_tenth(documents, part), split, revision=version)
 
 
 def _streamed(

@@ -23,9 +23,9 @@ class Windows:
     ids: Tensor
     provenance: dict[str, Any]
 
-    def emptied(self) -> "Windows":
-        """Return an empty set of windows of the same text."""
-        return windows(self.ids[:0], **self.provenance)
+    def first(self, count: int) -> "Windows":
+        """Return the first windows of the same text; all if there are no more."""
+        return windows(self.ids[:count], **self.provenance)
 
 
 def windows(ids: Tensor, **facts: Any) -> Windows:

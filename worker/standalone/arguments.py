@@ -5,7 +5,6 @@ from pathlib import Path
 
 from db.core.errors import SpecRefusedError
 from db.spec.combination import check_combination
-from db.spec.descriptions.option import value_of
 from db.spec.evaluation.question_checks import check_questions
 from db.spec.evaluation.question_files import question_files
 from db.spec.inputs.references import (
@@ -15,7 +14,7 @@ from db.spec.inputs.references import (
     parse_model,
     require_safetensors,
 )
-from db.spec.prune_spec import PruneSpec
+from db.spec.prune_spec import PruneSpec, named_texts
 from db.startup.checks import unwritable
 from worker.jobs.resources import Resources, valid_device_name
 from worker.standalone.partial_output import require_new_folder
@@ -37,10 +36,8 @@ def check_arguments(spec: PruneSpec, out: Path | None, resources: Resources) -> 
     model = parse_model(spec.model, spec.revision, resources.model_roots)
     if isinstance(model, LocalPath):
         require_safetensors(os.listdir(model.path), "model", spec.model)
-    parse_dataset(spec.dataset, resources.dataset_roots)
-    for field in ("keep_dataset", "eval_dataset", "vocabulary.dataset"):
-        if (name := value_of(spec, field)) is not None:
-            parse_dataset(name, resources.dataset_roots, field)
+    for field, name, _ in named_texts(spec):
+        parse_dataset(name, resources.dataset_roots, field)
     for file in question_files(spec, resources.dataset_roots, resources.uploads):
         check_questions(file)
     if out is not None:

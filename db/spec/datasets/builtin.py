@@ -60,5 +60,11 @@ BUILTIN_DATASETS = {
             "The docstrings of the worker's own Python: available on every machine without a "
             "download. Every tenth module is evaluated on, the others calibrate.",
         ),
+        BuiltinDataset(
+            "stdlib-code",
+            "The source code of the worker's own Python without docstrings, at most the first 200 "
+            "lines of each module: available on every machine without a download. Every tenth "
+            "module is evaluated on, the others calibrate.",
+        ),
     )
 }

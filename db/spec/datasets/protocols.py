@@ -6,6 +6,8 @@ from db.core.errors import SpecRefusedError
 from db.spec.datasets.builtin import BUILTIN_DATASETS
 
 SEPARATOR = "@"
+MEASURED = ("eval_dataset", "eval_texts")
+"""The fields whose texts are measured on."""
 MIN_WINDOW, MAX_WINDOW = 2, 32_768
 _WINDOW = re.compile(r"[1-9][0-9]{0,4}", re.A)
 
@@ -29,8 +31,8 @@ def protocol_window(name: str, field: str) -> int | None:
     dataset, separator, window = name.partition(SEPARATOR)
     if not separator:
         return None
-    if field != "eval_dataset":
-        reason = "only eval_dataset takes a window length after the @"
+    if not field.startswith(MEASURED):
+        reason = "only eval_dataset and eval_texts take a window length after the @"
         remedy = f"Write {dataset}, and set seq_len to the length of the windows."
         raise SpecRefusedError(field, name, "invalid_name", reason, remedy)
     if _WINDOW.fullmatch(window) is None or not MIN_WINDOW <= int(window) <= MAX_WINDOW:

@@ -14,7 +14,12 @@ TEXT_FIELDS = {
     "eval_dataset": "eval_text_field",
     "vocabulary.dataset": "vocabulary.text_field",
 }
-"""For each job field that names a dataset, the job field that selects which row field to use."""
+"""For each job field that names a dataset, the job field that selects which row field to use.
+
+Texts that are measured on have no such field if they are in a list.
+"""
+MIXED = "mix."
+"""The start of the fields of texts in a mix, each of which has the same two names in it."""
 IDS = "input_ids"
 KNOWN_FIELDS = (IDS, "text", "messages")
 """The fields to try when none was selected, in this order."""
@@ -23,6 +28,13 @@ REMEDY = (
     "Name a UTF-8 text file, or a JSONL, CSV or Parquet file whose rows have text, chat messages "
     "or input_ids."
 )
+
+
+def text_field_of(field: str) -> str | None:
+    """Return the job field that selects a row field of the dataset that ``field`` names, if any."""
+    if field.startswith(MIXED):
+        return field.replace("dataset", "text_field")
+    return TEXT_FIELDS.get(field)
 
 
 @dataclass(frozen=True)
@@ -73,8 +85,9 @@ class DatasetName:
         self, wanted: str, names: Iterable[str], where: str = "it"
     ) -> SpecRefusedError:
         """Return the error for rows that have the fields `names`, but not `wanted`."""
-        option, available = TEXT_FIELDS[self.field], join_names(names)
-        reason = f"{where} has no field {wanted}; its fields are {available}"
+        reason = f"{where} has no field {wanted}; its fields are {join_names(names)}"
+        if (option := text_field_of(self.field)) is None:
+            return self.refused(reason, "Give the one with text the name text.")
         remedy = f"Set {option} to the one with text or chat messages."
         if self.text_field is None:
             return self.refused(reason, remedy)

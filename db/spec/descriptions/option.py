@@ -1,4 +1,4 @@
-"""What an option of a job says of itself, and the refusal of options that do not go together."""
+"""The description of an option of a job, and the refusal of options that exclude each other."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -44,6 +44,7 @@ class Option:
             not the evaluation. Of the second ones, each value is a list.
         texts: fields that name a text, each with the field that chooses a column of it; a dot is
             before one inside of another.
+        text_lists: fields that name several texts.
         questions: fields that name datasets of questions, with a dot before one inside of another.
         metrics: the metrics that a job has if it uses a field, by the field.
         named_metrics: returns the metrics of a job whose names depend on values of its fields.
@@ -73,6 +74,7 @@ class Option:
     varied: tuple[str, ...] = ()
     varied_lists: tuple[str, ...] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
+    text_lists: tuple[str, ...] = ()
     questions: tuple[str, ...] = ()
     metrics: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     named_metrics: Callable[[Any], Iterable[str]] = lambda spec: ()

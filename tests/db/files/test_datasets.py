@@ -46,13 +46,14 @@ def test_concurrent_uploads_of_the_same_bytes_are_one_row(sessions: Sessions) ->
 
 
 @pytest.mark.parametrize(
-    "field", ["dataset", "eval_dataset", "tasks", "rank_answers", "vocabulary"]
+    "field", ["dataset", "eval_dataset", "eval_texts", "tasks", "rank_answers", "vocabulary"]
 )
 def test_only_jobs_that_have_not_ended_keep_a_dataset(sessions: Sessions, field: str) -> None:
     for state in JobState:
         dataset = make(sessions)
         make_job(sessions)
         named: dict[str, Any] = {
+            "eval_texts": ["c4", dataset.reference],
             "tasks": ["boolq", dataset.reference],
             "rank_answers": {"dataset": dataset.reference},
             "vocabulary": {"dataset": dataset.reference},

@@ -166,6 +166,16 @@ def test_the_docstrings_of_the_library_are_a_text_of_some_length() -> None:
     assert any(text.startswith("Command-line parsing library") for text in documents)
 
 
+def test_the_code_of_the_library_has_neither_docstrings_nor_licences_and_is_bounded() -> None:
+    documents = stdlib.code()
+    assert len(documents) > 300
+    assert max(text.count("\n") for text in documents) == stdlib.CODE_LINES - 1
+    calendar = next(text for text in documents if "def isleap(year):" in text)
+    assert calendar.startswith("import sys\nimport datetime\n")
+    assert "Return True for leap years" not in calendar
+    assert not any(text.startswith("#") for text in documents)
+
+
 def test_every_tenth_module_is_held_out(tokenizer: Any) -> None:
     reference = Builtin("stdlib-docs")
     seen = calibrate(reference, tokenizer, samples=4, seq_len=64)

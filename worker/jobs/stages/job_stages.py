@@ -17,6 +17,7 @@ from worker.jobs.stages.rotate import RotateStage
 from worker.jobs.stages.stage import Measured, Stage, WrittenModel
 from worker.jobs.stages.target import TargetStage
 from worker.jobs.stages.tasks.loading import TasksStage
+from worker.jobs.stages.texts.comparison import TextsStage
 from worker.jobs.stages.vocabulary import VocabularyStage
 from worker.pruning.planning.memory_limits import require_whole_model
 
@@ -26,6 +27,7 @@ STAGES: tuple[type[Stage], ...] = (
     TargetStage,
     ExpertsStage,
     RotateStage,
+    TextsStage,
     TasksStage,
     RankAnswersStage,
     GenerateStage,

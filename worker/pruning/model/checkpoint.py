@@ -28,6 +28,7 @@ DTYPES = {
     "BOOL": torch.bool,
 }
 """The dtypes of unquantized tensors, by their names in safetensors files."""
+_COMPARED_BYTES = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,22 @@ class Checkpoint:
             of_run = self._bytes(name, stored, row * size, count * size)
             result[place * size : (place + count) * size] = of_run
         return result.view(stored.dtype).view(-1, *stored.shape[1:])
+
+    def stores_same(self, other: "Checkpoint", name: str) -> bool:
+        """Whether two checkpoints store a tensor as the same bytes, of which few are read at once.
+
+        Raises:
+            CheckpointError: a file ends inside the tensor.
+        """
+        one, two = self.tensors[name], other.tensors[name]
+        if (one.dtype, one.shape, one.size_bytes) != (two.dtype, two.shape, two.size_bytes):
+            return False
+        for start in range(0, one.size_bytes, _COMPARED_BYTES):
+            size = min(_COMPARED_BYTES, one.size_bytes - start)
+            part = other._bytes(name, two, start, size)
+            if not torch.equal(self._bytes(name, one, start, size), part):
+                return False
+        return True
 
     def read_ahead(self, names: Iterable[str]) -> None:
         """Have the system read tensors into its page cache, outside this process's memory."""

@@ -42,7 +42,7 @@ def window_losses(
     for hidden, ids in zip(states, batches, strict=True):
         losses = [
             token_loss(logits, targets.to(logits.device)).double().cpu()
-            for piece, targets in _pieces(meta_model, hidden, ids)
+            for piece, targets in predicting_pieces(meta_model, hidden, ids)
             for logits in (head_logits(meta_model, block_inputs, piece),)
         ]
         means.append(torch.cat(losses).view(len(ids), -1).mean(1))
@@ -77,7 +77,7 @@ def loss_gradient(
         ``[1, tokens, hidden]`` in the dtype of ``hidden``; zero at the last token.
     """
     gradient, start = torch.zeros_like(hidden, device=meta_model.device), 0
-    for piece, targets in _pieces(meta_model, hidden, ids):
+    for piece, targets in predicting_pieces(meta_model, hidden, ids):
         leaf = piece.to(meta_model.device, copy=True).requires_grad_()
         with torch.enable_grad():
             logits = head_logits(meta_model, block_inputs, leaf)
@@ -89,7 +89,9 @@ def loss_gradient(
     return gradient
 
 
-def _pieces(meta_model: MetaModel, hidden: Tensor, ids: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+def predicting_pieces(
+    meta_model: MetaModel, hidden: Tensor, ids: Tensor
+) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield pieces ``[n, hidden]`` of a batch's states, each with the ids ``[n]`` to predict.
 
     A window's last state is left out, because no token follows it.

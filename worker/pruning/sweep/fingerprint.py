@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import fields, is_dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from types import FunctionType
@@ -149,8 +150,12 @@ def device_properties(device: torch.device) -> dict[str, Any]:
     }
 
 
+@cache
 def code_digest(root: Path) -> str:
-    """Return one hash of all Python files in the folder ``root``, at any depth."""
+    """Return one hash of all Python files in the folder ``root``, at any depth.
+
+    They are read once in a process, which runs the code that it has imported.
+    """
     content = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
         content.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes())

@@ -27,6 +27,7 @@ def test_each_field_of_a_job_belongs_to_one_option() -> None:
 def test_an_option_names_its_own_fields_alone() -> None:
     for option in OPTIONS:
         lists = (option.amounts, option.varied, option.varied_lists, option.planned, option.usual)
+        lists += (option.text_lists,)
         more = (option.metrics, option.untimed, option.docs)
         texts = (*option.texts, *option.texts.values())
         nested = (name.partition(".")[0] for name in (*option.questions, *option.labels, *texts))
@@ -123,6 +124,7 @@ WITH: dict[str, dict[str, Any]] = {
     "rotate": {"quantize": "w8a16", "rotate": "auto"},
     "binarize": {"binarize": True},
     "eval_dataset": {"eval_dataset": "ptb"},
+    "eval_texts": {"eval_texts": ["ptb"]},
     "eval_text_field": {"eval_dataset": "org/name", "eval_text_field": "text"},
     "task_limit": {"tasks": ["boolq"], "task_limit": 5},
     "prompts": {"generate": True, "prompts": ["A"]},

@@ -47,6 +47,24 @@ def test_the_error_for_a_tensor_in_two_files_names_both(tmp_path: Path) -> None:
         Checkpoint.open(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("other", "is_same"),
+    [
+        (torch.arange(64.0), True),
+        (torch.arange(64.0).index_fill(0, torch.tensor([63]), 7), False),
+        (torch.arange(64.0).view(8, 8), False),
+        (torch.arange(64.0).view(torch.int32), False),
+    ],
+)
+def test_the_same_tensor_has_the_same_bytes_dtype_and_shape(
+    other: torch.Tensor, is_same: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.pruning.model.checkpoint._COMPARED_BYTES", 100)
+    (tmp_path / "other").mkdir()
+    one = _checkpoint(tmp_path, weight=torch.arange(64.0))
+    assert one.stores_same(_checkpoint(tmp_path / "other", weight=other), "weight") is is_same
+
+
 def _read(folder: Path) -> dict[str, torch.Tensor]:
     checkpoint = Checkpoint.open(folder)
     return {name: checkpoint.read(name) for name in checkpoint.tensors}
