@@ -14,7 +14,7 @@ DASHBOARD := api/dashboard
 PAGE := $(DASHBOARD)/dist/index.html
 SOURCES := $(shell find $(DASHBOARD) \( -name node_modules -o -name dist \) -prune -o -type f -print)
 
-.PHONY: help demo test test-quick check docs screenshots bench bench-service dev generated dashboard image audit sbom release clean
+.PHONY: help demo test test-quick test-images test-chart check docs screenshots bench bench-service dev generated dashboard image audit sbom release clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -31,6 +31,12 @@ test: $(INSTALLED)-dev $(PAGE) ## Run every test that this machine can run
 	then marks=''; \
 	else marks='not gpu'; echo 'No CUDA device here: tests marked gpu are deselected.'; fi; \
 	$(PYTEST) -n 4 --durations-file=build/durations.txt -m "$$marks" $(ARGS)
+
+test-images: $(INSTALLED)-images ## Build the images, start the compose file, run jobs while containers are killed; needs root and podman
+	$(PYTEST) tests/deploy/images $(ARGS)
+
+test-chart: $(INSTALLED)-chart ## Render the Helm chart and validate it for three versions of Kubernetes
+	$(PYTEST) tests/deploy/chart $(ARGS)
 
 check: docs ## Lint, types, import rules, links of the documentation
 	$(BIN)/ruff check
@@ -101,6 +107,14 @@ $(INSTALLED)-demo: pyproject.toml | $(BIN)/python
 
 $(INSTALLED)-dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[embedded]' --group dev
+	@touch $@
+
+$(INSTALLED)-chart: pyproject.toml | $(INSTALLED)-dev
+	$(BIN)/python -m pip install --quiet --group chart
+	@touch $@
+
+$(INSTALLED)-images: pyproject.toml | $(INSTALLED)-dev
+	$(BIN)/python -m pip install --quiet --group images
 	@touch $@
 
 $(INSTALLED)-audit: pyproject.toml | $(BIN)/python

@@ -72,9 +72,18 @@ def test_every_long_running_container_has_a_health_check(name: str) -> None:
     assert SERVICES[name]["healthcheck"]["test"]
 
 
-def test_only_the_api_listens_and_only_on_loopback() -> None:
+def test_only_the_api_and_grafana_listen_and_only_on_loopback() -> None:
     ports = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
-    assert ports == {"api": ["127.0.0.1:${ZPRUNER_PORT:-8000}:8000"]}
+    api, grafana = "127.0.0.1:${ZPRUNER_PORT:-8000}:8000", "127.0.0.1:${GRAFANA_PORT:-3000}:3000"
+    assert ports == {"api": [api], "grafana": [grafana]}
+
+
+def test_prometheus_and_grafana_start_only_if_they_are_asked_for() -> None:
+    asked_for = {name for name, service in SERVICES.items() if "profiles" in service}
+    assert asked_for == {"prometheus", "grafana"}
+    for name in asked_for:
+        mounted = [mount.split(":")[0] for mount in SERVICES[name]["volumes"]]
+        assert all((ROOT / path).exists() for path in mounted if path.startswith("./"))
 
 
 def test_a_busy_worker_has_a_low_cpu_share() -> None:
@@ -144,7 +153,7 @@ def test_every_setting_reaches_the_parts_except_those_fixed_by_the_containers() 
         kept = {key for key, value in fixed.items() if f"${{{key}:-" in value}
         assert fixed.keys() - kept - {"HF_HOME"} == FIXED
     assert documented > FIXED
-    assert "env_file" not in SERVICES["redis"] | SERVICES["postgres"]
+    assert not [name for name in SERVICES if name not in OURS and "env_file" in SERVICES[name]]
 
 
 def locked(image: str) -> dict[str, str]:
@@ -183,8 +192,8 @@ def test_images_of_others_are_named_by_digest() -> None:
     bases = re.findall(
         r"^ARG \w+_IMAGE=(\S+)$", (ROOT / "Dockerfile.gpu").read_text(), re.MULTILINE
     )
-    images = [*bases, SERVICES["redis"]["image"], SERVICES["postgres"]["image"]]
-    assert len(images) == 5
+    images = [*bases, *(SERVICES[name]["image"] for name in SERVICES if name not in OURS)]
+    assert len(images) == 7
     assert all(re.fullmatch(r"[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}", image) for image in images)
 
 

@@ -1,1 +1,1 @@
-"""What the rest of the API needs: settings, the caller, responses with problems, cached reads."""
+"""The base of the API: settings, the caller, responses with problems, cached reads."""

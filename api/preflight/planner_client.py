@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from api.core.unchecked import BY_PLANNER, BY_WORKER_AT_START
-from api.preflight.estimates import raise_problem, wait
+from api.preflight.estimate_wait import raise_problem, wait
 from db.core.errors import EstimateNotFoundError
 from db.core.session import Sessions
 from db.jobs.estimates import EstimateRepository

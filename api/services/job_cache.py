@@ -38,7 +38,7 @@ class JobSnapshot:
     tried_by: TriedBy | None = None
 
     def may_be_seen_by(self, caller: Caller) -> bool:
-        """Whether a caller may see the job: every job, but trials only of its own jobs."""
+        """Whether a caller may see the job; one that answers a trial is seen only by its owner."""
         return self.tried_by is None or caller.owns(self.tried_by.key_id)
 
 

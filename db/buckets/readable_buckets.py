@@ -8,7 +8,7 @@ from db.buckets.location import BucketLocation, parse_bucket
 
 @dataclass(frozen=True)
 class ReadableBuckets:
-    """What jobs may read, and where copies of it are kept.
+    """The locations in buckets that jobs may read, and the folder of copies.
 
     Attributes:
         urls: locations; all objects below them may be read.

@@ -20,7 +20,7 @@ from db.tables.jobs import Job, JobEvent
 
 @dataclass(frozen=True)
 class HeldJob:
-    """What a worker's writes need of the row of its job: reading all columns takes far longer."""
+    """The columns of a job's row that a worker's writes need; reading all takes far longer."""
 
     id: str
     status: JobState

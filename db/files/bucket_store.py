@@ -59,7 +59,7 @@ class BucketStore(ArtifactStore):
         digests: Mapping[str, KnownDigest] | None = None,
         check: Check = proceed,
     ) -> list[NewArtifact]:
-        """Upload all files; working files are kept until `keep_only`, if this is interrupted."""
+        """Upload all files. The working files stay until `keep_only`, so this can be repeated."""
         attempt = self._staging.require(staged, job_id)
         return [
             replace(artifact, identity=self._uploaded(staged, job_id, attempt, artifact, check))

@@ -1,4 +1,4 @@
-"""What the jobs of a period were, and for how long workers held them."""
+"""The number of jobs in a period, and the time for which workers held them."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field

@@ -1,1 +1,1 @@
-"""The outputs of jobs: who sends them, when they are retried, and the record of it."""
+"""The outputs of jobs: claims of those that are due, retries, and the record of each."""

@@ -1,4 +1,4 @@
-"""When a worker counts as lost, and how many lost workers make a job fail."""
+"""The rules by which a worker counts as lost, and by which a job with lost workers fails."""
 
 from datetime import timedelta
 from functools import lru_cache

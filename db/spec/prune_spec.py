@@ -17,6 +17,7 @@ from db.spec.options.expect import ExpectFields
 from db.spec.options.experts import ExpertFields
 from db.spec.options.generate import GenerateFields
 from db.spec.options.masks import MaskFields
+from db.spec.options.mix import MixedText, MixFields
 from db.spec.options.output import OutputFields
 from db.spec.options.quantize import QuantizeFields
 from db.spec.options.rank_answers import RankAnswersFields
@@ -39,6 +40,7 @@ class PruneSpec(
     GenerateFields,
     TaskFields,
     EvaluationFields,
+    MixFields,
     CalibrationFields,
     BinarizeFields,
     RotateFields,
@@ -102,8 +104,11 @@ def named_texts(spec: PruneSpec) -> Iterator[tuple[str, str, str | None]]:
             if (name := value_of(spec, field)) is not None:
                 yield field, name, value_of(spec, column)
         for field in option.text_lists:
-            for place, name in enumerate(value_of(spec, field)):
-                yield f"{field}.{place}", name, None
+            for place, text in enumerate(value_of(spec, field)):
+                if isinstance(text, MixedText):
+                    yield f"{field}.{place}.dataset", text.dataset, text.text_field
+                else:
+                    yield f"{field}.{place}", text, None
 
 
 def untimed(spec: PruneSpec) -> list[str]:

@@ -100,6 +100,8 @@ class _WarmProcess:
         return writes
 
     def start(self, plan: FaultPlan, program: Program, *arguments: Any) -> int:
+        for thread in threading.enumerate()[1:]:
+            thread.join(DEADLINE_S)  # one that the program has stopped may still be ending
         others = threading.enumerate()[1:]
         assert others == [], "a lock of another thread would stay locked"
         parent = os.getpid()

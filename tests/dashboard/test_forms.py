@@ -74,8 +74,8 @@ def test_a_preset_shows_its_method_and_is_overridden_beside_it(api_tabs: Session
     expect(command).to_contain_text('"method":"zpruner"')
     page.get_by_text("All fields, including defaults").click()
     fields = page.locator(".preview .facts")
-    expect(fields).to_contain_text("methodzpruner")
-    expect(fields).to_contain_text("allocationowl")
+    expect(fields).to_contain_text("Methodzpruner")
+    expect(fields).to_contain_text("Allocationowl")
 
 
 def test_the_form_of_a_method_has_its_fields_alone_and_names_of_uploads(

@@ -135,7 +135,7 @@ def test_a_failed_gate_is_counted_filtered_and_named_in_its_row(page: Page) -> N
     expect(names(page)).to_have_text(["middle", "worst"])
     row = page.locator(".job-row").filter(has_text="worst")
     expect(row.locator(".cell-verdict")).to_have_text("gate failed")
-    expect(row).to_contain_text("perplexity_ratio is 3.00, wanted at most 1.10")
+    expect(row).to_contain_text("perplexity ratio is 3.00, wanted at most 1.10")
     expect(page).to_have_url(re.compile(r"\?verdict=fail$"))
 
 

@@ -128,7 +128,7 @@ def test_a_service_with_authentication_asks_for_a_key(
         photograph(page, "sign-in")
         page.get_by_label("API key").fill("zpr_wrong")
         page.get_by_role("button", name="Sign in").click()
-        expect(page.get_by_text("The service has refused the stored key")).to_be_visible()
+        expect(page.get_by_text("The service has refused this key")).to_be_visible()
         tabs.complaints.clear()  # the browser itself notes every 401
 
         page.get_by_label("API key").fill(key)

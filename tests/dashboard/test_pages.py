@@ -247,7 +247,7 @@ def test_loading_and_errors_are_drawn(browser: Browser, service: Service) -> Non
         expect(page.get_by_role("heading", name="There is no job with this id")).to_be_visible()
         photograph(page, "job-unknown")
         page.goto("/new")
-        expect(page.get_by_role("heading", name="Three fields are required")).to_be_visible()
+        expect(page.get_by_role("heading", name="Still to fill in")).to_be_visible()
         tabs.complaints.clear()  # the browser itself notes the 404
 
 

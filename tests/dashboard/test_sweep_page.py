@@ -36,7 +36,7 @@ def test_the_sparsest_point_that_passes_is_named_with_what_is_done_next(
     page = open_sweep(api_tabs, sweep_id)
     card = page.locator("section").filter(has=page.get_by_role("heading", name="Best that passes"))
 
-    expect(card).to_contain_text("gate: perplexity_ratio ≤ 1.3")
+    expect(card).to_contain_text("gate: perplexity ratio ≤ 1.3")
     expect(card.get_by_role("link", name="50 %, wanda")).to_be_visible()
     expect(card).to_contain_text("1.20")
     expect(card.get_by_role("button", name="Download")).to_be_visible()

@@ -126,7 +126,7 @@ def test_a_failed_message_is_seen_and_delivered_again_under_its_id(
     page.get_by_role("button", name="Send a test").click()
     message = page.locator(".deliveries > li")
     expect(message).to_contain_text("status 503")
-    expect(message).to_contain_text("1 attempt · retried")
+    expect(message).to_contain_text("1 attempt · next attempt")
     page.get_by_role("button", name="Show webhook.test").click()
     page.get_by_role("button", name="Deliver again").click()
 

@@ -12,15 +12,17 @@ from xdist.scheduler.loadfile import LoadFileScheduling
 
 SERVICE = "the shared service"
 """The name of the group of all files with a test of the shared service: it is started once."""
-LONGEST_FIRST = ("chaos", "e2e", "dashboard", "handoffs")
-"""Folders whose tests wait for processes; the tests of others fill the time."""
+WAITING = ("chaos", "e2e", "dashboard", "handoffs")
+"""Folders whose tests wait for processes: they come first, in this order."""
+LONGEST = ("test_contract.py", "fuzz", "simulation")
+"""What computes longest: it comes last, where every second process begins."""
 NOTE = pytest.StashKey[Path]()
 """The file in which processes that collect tests write the files of the group."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put the tests of the shared service first, and then those that take long."""
+    """Put the tests of the shared service first, and then those that wait for processes."""
     shared = {item.path for item in items if uses_shared_service(item)}
     items.sort(key=lambda item: (item.path not in shared, rank(item)))
     if note := getattr(config, "workerinput", {}).get("shared"):
@@ -34,10 +36,11 @@ def uses_shared_service(item: pytest.Item) -> bool:
 
 
 def rank(item: pytest.Item) -> int:
-    """Return how early the folder of a test comes."""
-    folders = item.path.relative_to(item.config.rootpath).parts
-    ranks = [number for number, name in enumerate(LONGEST_FIRST) if name in folders]
-    return min(ranks, default=len(LONGEST_FIRST))
+    """Return how early the folder of a test comes: below 0 if it waits, above 0 if it computes."""
+    parts = item.path.relative_to(item.config.rootpath).parts
+    ranks = [number - len(WAITING) for number, name in enumerate(WAITING) if name in parts]
+    ranks += [number + 1 for number, name in enumerate(LONGEST) if name in parts]
+    return min(ranks, default=0)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -60,6 +63,7 @@ def pytest_configure_node(node: Any) -> None:
 class GroupOrFile(LoadFileScheduling):  # type: ignore[misc] # xdist has no types
     """Gives a process all tests of a file, or of all files of the group.
 
+    Every second process begins at the end of the order, so that tests compute while others wait.
     xdist's own groups are a part of a test's id, which pytest no longer lets it change.
 
     Args:
@@ -73,6 +77,11 @@ class GroupOrFile(LoadFileScheduling):  # type: ignore[misc] # xdist has no type
     @cached_property
     def _shared(self) -> set[str]:
         return set(json.loads(self._note.read_text()))
+
+    def _assign_work_unit(self, node: Any) -> None:
+        if self.nodes.index(node) % 2:
+            self.workqueue.move_to_end(next(reversed(self.workqueue)), last=False)
+        super()._assign_work_unit(node)
 
     def _split_scope(self, nodeid: str) -> str:
         return SERVICE if nodeid in self._shared else str(super()._split_scope(nodeid))

@@ -27,7 +27,7 @@ CONFTEST = """
     def order(request):
         note("all")
         with Path("order").open("a") as file:
-            file.write(f"{request.path.stem}\\n")
+            file.write(f"{os.getpid()} {request.path.stem}\\n")
 """
 SHARING = """
     def test_first(of_module): pass
@@ -45,6 +45,7 @@ FILES = {
     "chaos__test_kills": OTHER,
     "e2e__test_a": SHARING,
     "e2e__test_z": SHARING,
+    "fuzz__test_long": OTHER,
     "worker__test_late": OTHER,
 }
 
@@ -66,5 +67,17 @@ def test_the_tests_of_the_shared_service_come_first_and_then_those_that_wait(
     tmp_path: Path,
 ) -> None:
     run_tests(tmp_path, "groups", **FILES)
-    order = list(dict.fromkeys((tmp_path / "order").read_text().split()))
-    assert order == ["test_a", "test_z", "test_kills", "test_early", "test_middle", "test_late"]
+    order = list(dict.fromkeys((tmp_path / "order").read_text().split()[1::2]))
+    waiting, computing = (
+        ["test_a", "test_z", "test_kills"],
+        ["test_early", "test_middle", "test_late"],
+    )
+    assert order == [*waiting, *computing, "test_long"]
+
+
+def test_every_second_process_begins_at_the_end(tmp_path: Path) -> None:
+    arguments = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
+    run_tests(tmp_path, "groups", *arguments, **FILES)
+    run = (tmp_path / "order").read_text().splitlines()
+    firsts = dict(line.split() for line in reversed(run))
+    assert set(firsts.values()) == {"test_a", "test_long"}

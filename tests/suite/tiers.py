@@ -2,7 +2,7 @@
 
 What a test starts is known from its folder and its fixtures, and it is marked accordingly. A test
 that starts a process in another way is skipped at that moment. Of a test with many sets of
-parameters, the quick tier has some.
+parameters, the quick tier has the first.
 """
 
 import signal
@@ -29,8 +29,6 @@ STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.sys
 """Python's names of the events (``sys.audit``) by which a process starts another one."""
 NOT_QUICK = "not in the quick tier"
 REASON = f"starts a process: {NOT_QUICK}"
-MOST_SETS = 2
-"""How many sets of parameters of a test are in the quick tier."""
 BUDGET_S = 480
 """CPU time of the whole quick tier: four minutes on two cores."""
 PATIENT_S = 1800
@@ -51,7 +49,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         mark(item)
     if config.getoption("quick"):
         left_out = STARTED | {"gpu"}
-        quick = some_of_each([item for item in items if not is_marked(item, left_out)])
+        quick = first_sets([item for item in items if not is_marked(item, left_out)])
         config.hook.pytest_deselected(items=[item for item in items if item not in quick])
         items[:] = [item for item in items if item in quick]
 
@@ -77,16 +75,12 @@ def is_marked(item: pytest.Item, names: set[str]) -> bool:
     return any(mark.name in names for mark in item.iter_markers())
 
 
-def some_of_each(items: list[pytest.Item]) -> set[pytest.Item]:
-    """Return all tests but those beyond `MOST_SETS` sets of parameters, taken evenly."""
-    tests: dict[str, list[pytest.Item]] = {}
+def first_sets(items: list[pytest.Item]) -> set[pytest.Item]:
+    """Return each test with the first set of its parameters."""
+    tests: dict[str, pytest.Item] = {}
     for item in items:
-        tests.setdefault(item.nodeid.partition("[")[0], []).append(item)
-    chosen = set[pytest.Item]()
-    for sets in tests.values():
-        count = min(len(sets), MOST_SETS)
-        chosen.update(sets[number * len(sets) // count] for number in range(count))
-    return chosen
+        tests.setdefault(item.nodeid.partition("[")[0], item)
+    return set(tests.values())
 
 
 class ProcessGuard:

@@ -1,4 +1,4 @@
-"""What all programs that run GGUF files have in common."""
+"""The common base of programs that run GGUF files."""
 
 from dataclasses import dataclass
 from pathlib import Path

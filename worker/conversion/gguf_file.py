@@ -1,4 +1,4 @@
-"""What a written GGUF file contains, read from the file."""
+"""The content of a written GGUF file, read from the file."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path

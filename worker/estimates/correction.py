@@ -21,7 +21,7 @@ CONTRADICTION = 3.0
 
 @dataclass(frozen=True)
 class Correction:
-    """What planned seconds are multiplied by.
+    """The factors by which planned seconds are multiplied.
 
     Attributes:
         p50, p90: the factors for the median and the 90th percentile.

@@ -1,4 +1,4 @@
-"""How long a job will take, and what that rests on."""
+"""The predicted duration of a job, and its basis."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

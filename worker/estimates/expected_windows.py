@@ -12,6 +12,7 @@ from worker.jobs.windows import (
     check_recovered_steps,
     datasets_of,
     keep_dataset_of,
+    mix_of,
     position_limit,
     window_length,
     windows_of,
@@ -80,6 +81,7 @@ def can_count_windows(spec: PruneSpec, resources: Resources) -> bool:
         SpecRefusedError: a dataset cannot be used.
     """
     named = (*datasets_of(spec, resources), keep_dataset_of(spec, resources))
+    named += tuple(mix_of(spec, resources))
     references = [reference for reference in named if reference is not None]
     return all(
         isinstance(reference, LocalPath) and reference.path.stat().st_size <= MAX_ENCODED_BYTES
@@ -158,6 +160,8 @@ def _chat_files(spec: PruneSpec, resources: Resources) -> list[DataFile]:
     dataset, own = datasets_of(spec, resources)
     named = {"dataset": dataset, "eval_dataset": own}
     named["keep_dataset"] = keep_dataset_of(spec, resources)
+    mixed = enumerate(mix_of(spec, resources))
+    named |= {f"mix.{place}.dataset": reference for place, reference in mixed}
     files = [
         DataFile(reference.path, field, reference.name, reference.text_field)
         for field, reference in named.items()

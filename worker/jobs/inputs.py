@@ -1,4 +1,4 @@
-"""What a job's result depends on: the files of its model, its texts, and versions of packages."""
+"""The inputs of a job's result: the files of its model, its texts, and versions of packages."""
 
 import platform
 from collections.abc import Generator, Mapping, Sequence
@@ -39,7 +39,7 @@ def versions() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class JobInputs:
-    """What a job reads.
+    """The model and the texts that a job reads.
 
     Attributes:
         names: the names of the model and the datasets by the field, without the paths of local
@@ -88,6 +88,8 @@ def text_digests(job: OpenedJob) -> dict[str, str]:
         texts[KEEP] = windows.keep.provenance
     if job.vocabulary is not None:
         texts[VOCABULARY] = job.vocabulary.text
+    mixed = enumerate(windows.calibration.provenance.get("sources", []))
+    texts |= {f"{CALIBRATION}/{place}": source for place, source in mixed}
     return {name: text["dataset_sha256"] for name, text in texts.items()}
 
 

@@ -93,7 +93,7 @@ def _definition(run: Run) -> dict[str, Any]:
         "resolvedDependencies": [
             *_origin(job),
             *(_resource(name, sha256=digest) for name, digest in run.inputs.model.items()),
-            _text(CALIBRATION, job.windows.calibration.provenance, names["dataset"]),
+            *_calibration_texts(job, names),
             *_keep_text(job, names),
             *_vocabulary_text(job, names),
             *_search_start(job, names),
@@ -112,9 +112,13 @@ def _named(spec: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
         *outer, field = path.split(".")
         part: Any = spec
         for key in outer:
-            part = part[key]
-        part[int(field) if isinstance(part, list) else field] = name
+            part = part[_key(part, key)]
+        part[_key(part, field)] = name
     return spec
+
+
+def _key(part: Any, name: str) -> int | str:
+    return int(name) if isinstance(part, list) else name
 
 
 def _gate(job: OpenedJob) -> dict[str, Any]:
@@ -152,6 +156,17 @@ def _origin(job: OpenedJob) -> Iterator[dict[str, Any]]:
         yield _resource("model", gitCommit=model.revision) | {"uri": uri}
     elif model.name.startswith(S3):  # objects have no revision; its files have digests
         yield _resource("model") | {"uri": model.name}
+
+
+def _calibration_texts(job: OpenedJob, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """Yield the calibration text, or the mix and then each of its texts."""
+    provenance = dict(job.windows.calibration.provenance)
+    sources = provenance.pop("sources", [])
+    further = [f"mix.{place}.dataset" for place in range(len(sources) - 1)]
+    shown = [names[field] for field in ("dataset", *further)]
+    yield _text(CALIBRATION, provenance, " + ".join(shown))
+    for place, source in enumerate(sources):
+        yield _text(f"{CALIBRATION}/{place}", source, shown[place])
 
 
 def _keep_text(job: OpenedJob, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:

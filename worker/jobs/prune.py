@@ -151,8 +151,9 @@ def _opened(
     digests = yield from model_digests(model, resources)
     check_expected(spec.expect, MODEL, digests)
     job = replace(OpenedJob.open(spec, model, devices, resources), vocabulary=vocabulary)
-    for name, digest in text_digests(job).items():
-        check_expected(spec.expect, name, {name: digest})
+    texts = text_digests(job)
+    for name in texts:
+        check_expected(spec.expect, name, texts)
     # The names are read now, because the files may be gone when the job ends.
     return job, JobInputs(shown_names(spec, resources), digests)
 

@@ -1,5 +1,6 @@
 """The windows of a job: for calibration, for evaluation, and for recovery."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -11,6 +12,7 @@ from db.spec.datasets.files import PARQUET, DataFile
 from db.spec.descriptions.option import UNFIT
 from db.spec.inputs.bucket_references import S3File
 from db.spec.inputs.references import Builtin, DatasetReference, LocalPath, parse_dataset
+from db.spec.options.mix import shares_of
 from db.spec.prune_spec import PruneSpec
 from worker.evaluation.overlap import overlap
 from worker.jobs.options.recover import recovery_of
@@ -20,6 +22,7 @@ from worker.recovery.settings import Recovery, window_count
 from worker.sources.bucket_texts import copy_text
 from worker.sources.calibration import CalibrationPart
 from worker.sources.datasets import evaluation_length, evaluation_windows, row_length
+from worker.sources.mixes import MixedPart, merged, shares_text
 from worker.sources.models import ModelFolder
 from worker.sources.tokenizer import load_tokenizer
 from worker.sources.windows import Windows
@@ -85,23 +88,52 @@ def windows_of(
     tokenizer = load_tokenizer(model.path, model.name)
     hold_out = own is None or _shares_protocol(dataset, own)
     part = CalibrationPart(dataset, tokenizer, length, vocabulary, hold_out=hold_out)
-    calibration = part.windows(spec.samples, spec.seed)
+    further = _further_parts(spec, resources, part, own)
+    mix = MixedPart((part, *further), shares_of(spec))
+    sources = mix.by_source(spec.samples, spec.seed)
+    calibration = merged(sources)
     evaluation = evaluation_windows(
         own or dataset,
         tokenizer,
         seq_len=measured,
         samples=spec.eval_samples,
         vocab_size=vocabulary,
-        held_out_by=calibration if own is None else None,
+        held_out_by=sources[0] if own is None else None,
     )
+    _check_unmixed(further, sources[1:], evaluation)
     keep = _keep_windows(spec, resources, part)
     if (settings := recovery_of(spec)) is None:
         return JobWindows(calibration, evaluation, keep=keep)
     _check_separate(spec, calibration, evaluation)
     check_recovered_steps(spec, settings, length)
-    number, used = window_count(settings, length), len(calibration.ids)
-    drawn = part.training_windows(number, used, spec.seed, resources.devices)
+    number, used = window_count(settings, length), [len(source.ids) for source in sources]
+    drawn = mix.training_windows(number, used, spec.seed, resources.devices)
     return JobWindows(calibration, evaluation, RecoveryWindows(*drawn), keep)
+
+
+def _further_parts(
+    spec: PruneSpec, resources: Resources, first: CalibrationPart, own: DatasetReference | None
+) -> list[CalibrationPart]:
+    """Return the calibration parts of the texts that are mixed with ``dataset``."""
+    parts = []
+    for place, reference in enumerate(mix_of(spec, resources)):
+        field = f"mix.{place}.dataset"
+        try_parquet(field, reference)
+        hold_out = own is not None and _shares_protocol(reference, own)
+        parts.append(replace(first, reference=reference, hold_out=hold_out, field=field))
+    return parts
+
+
+def mix_of(spec: PruneSpec, resources: Resources) -> list[DatasetReference]:
+    """Return the texts that are mixed with ``dataset``.
+
+    Raises:
+        SpecRefusedError: one of them cannot be used.
+    """
+    return [
+        dataset_of(text.dataset, f"mix.{place}.dataset", resources, text.text_field)
+        for place, text in enumerate(spec.mix)
+    ]
 
 
 def _keep_windows(
@@ -138,9 +170,8 @@ def try_parquet(field: str, reference: DatasetReference | None) -> None:
 
 
 def _check_separate(spec: PruneSpec, calibration: Windows, evaluation: Windows) -> None:
-    """Check that an evaluation dataset is not the text that recovery trains on."""
-    read = calibration.provenance["dataset_sha256"], evaluation.provenance["dataset_sha256"]
-    if spec.eval_dataset is not None and read[0] == read[1]:
+    """Check that an evaluation dataset is not a text that recovery trains on."""
+    if spec.eval_dataset is not None and shares_text(calibration, evaluation):
         raise SpecRefusedError(
             "eval_dataset",
             spec.eval_dataset,
@@ -148,6 +179,21 @@ def _check_separate(spec: PruneSpec, calibration: Windows, evaluation: Windows) 
             "it is the text that recover trains on",
             "Leave it out, so that a part of dataset is held out, or name another text.",
         )
+
+
+def _check_unmixed(
+    parts: Sequence[CalibrationPart], mixed: Sequence[Windows], evaluation: Windows
+) -> None:
+    """Check that none of the texts that are mixed with ``dataset`` is evaluated on."""
+    for part, windows in zip(parts, mixed, strict=True):
+        if shares_text(windows, evaluation):
+            raise SpecRefusedError(
+                part.field,
+                part.reference.name,
+                UNFIT,
+                "it is the text that perplexity is measured on",
+                "Leave it out of the mix, or measure on another text.",
+            )
 
 
 def check_recovered_steps(spec: PruneSpec, settings: Recovery, length: int) -> None:

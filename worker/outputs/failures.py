@@ -1,4 +1,4 @@
-"""What the failure of an attempt means: a problem, and whether the attempt is repeated."""
+"""The failures of attempts: the problem of each, and whether the attempt is repeated."""
 
 from dataclasses import dataclass
 from datetime import timedelta

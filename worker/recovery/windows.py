@@ -1,6 +1,7 @@
 """The windows of a recovery, and their order."""
 
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Self
 
 import torch
@@ -55,12 +56,15 @@ class RecoveryWindows:
         held_out = held_out[: len(held_out) // ranks * ranks]
         wanted = _multiple(window_count(recovery, training.shape[1]), ranks)
         order = training_order(len(training), wanted, seed)
-        used = order[: len(training)]  # all different
-        place = torch.empty(len(training), dtype=torch.int64)
-        place[used] = torch.arange(len(used)) + len(held_out)
-        ids = torch.cat([held_out, training[used]])
+        firsts: dict[bytes, int] = {}
+        keys = [sha256(window.numpy()).digest() for window in training]
+        for index in order.tolist():
+            firsts.setdefault(keys[index], index)  # a mix has windows several times
+        ids = torch.cat([held_out, training[list(firsts.values())]])
+        places = {key: len(held_out) + place for place, key in enumerate(firsts)}
+        order = torch.tensor([places[keys[index]] for index in order.tolist()])
         per_step = _multiple(windows_per_step(recovery, ids.shape[1]), ranks)
-        return cls(ids, len(held_out), place[order], per_step)
+        return cls(ids, len(held_out), order, per_step)
 
     @property
     def steps(self) -> int:

@@ -11,7 +11,7 @@ from torch import Tensor
 from db.core.errors import SpecRefusedError
 from db.spec.datasets.files import DataFile
 from db.spec.inputs.references import DatasetReference
-from worker.sources.documents import Text
+from worker.sources.documents import CHAT_JOINER, Text
 from worker.sources.encoding import (
     Encoder,
     Tokenizer,
@@ -82,13 +82,28 @@ class CalibrationPart:
             ids = random_windows(self._ids, count, self.seq_len, seed)
         return windows_of_text(self.reference, text, ids, seed=seed)
 
+    def available(self) -> int | None:
+        """Return how many different windows there are; None for datasets such as C4.
+
+        Raises:
+            SpecRefusedError: the dataset cannot be read or encoded, or is too small.
+        """
+        if file := ids_file(self.reference, self.field):
+            return sum(1 for _ in read_rows(file, self.seq_len, self.vocab_size))
+        return None if self._text.samples_documents else len(self._ids) // self.seq_len
+
+    def is_chat(self) -> bool:
+        """Whether the dataset's rows are conversations."""
+        is_ids = ids_file(self.reference, self.field) is not None
+        return not is_ids and self._text.joiner == CHAT_JOINER
+
     def training_windows(
-        self, number: int, used: int, seed: int, ranks: int = 1
+        self, number: int, used: int, seed: int, ranks: int = 1, held_out: int | None = None
     ) -> tuple[Windows, Windows]:
         """Return windows to train on, and held-out windows that monitor the training.
 
         The windows do not overlap, and are in random order. One window is held out for every eight
-        training windows, up to 16; there is at least one for each process.
+        training windows, up to 16; there is at least one for each process. A mix says how many.
 
         Args:
             number: how many windows the training uses. If the part has fewer, all that are not held
@@ -98,6 +113,7 @@ class CalibrationPart:
                 after them.
             seed: determines the order.
             ranks: how many processes share the held-out windows.
+            held_out: how many windows are held out; None for the number said above.
 
         Raises:
             SpecRefusedError: the dataset cannot be read or encoded; the part has too few windows;
@@ -105,10 +121,12 @@ class CalibrationPart:
         """
         random = Random(seed)  # noqa: S311 # reproducible on purpose
         pool = self._pool(number + MAX_HELD_OUT, used, random)
-        if len(pool) <= ranks:
-            raise self._too_small(len(pool), ranks + 1)
+        fewest = max(ranks, held_out or 1) + 1
+        if len(pool) < fewest:
+            raise self._too_small(len(pool), fewest)
         order = random.sample(range(len(pool)), len(pool))
-        held_out = max(ranks, held_out_count(min(number, len(pool))))
+        if held_out is None:
+            held_out = max(ranks, held_out_count(min(number, len(pool))))
         training = order[held_out : held_out + number]
         rounds = -(-number // len(training))
         return (

@@ -1,4 +1,4 @@
-"""What a receiver's response to a message means: an error, or a delay before the next attempt."""
+"""A receiver's response to a message: its error, and the delay before the next attempt."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta

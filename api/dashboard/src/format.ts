@@ -72,7 +72,15 @@ export function range([low, high]: [number, number]): string {
 }
 
 export function bytes(count: number | null | undefined): string {
-  if (count == null) return NONE;
+  return count == null ? NONE : inUnits(count, figure);
+}
+
+/** Format a number of bytes that was set. */
+export function bytesAsSet(count: number): string {
+  return inUnits(count, (size) => decimal(size, SIGNIFICANT));
+}
+
+function inUnits(count: number, format: (size: number) => string): string {
   const units = ["B", "kB", "MB", "GB", "TB"];
   let size = count;
   let unit = 0;
@@ -80,7 +88,7 @@ export function bytes(count: number | null | undefined): string {
     size /= 1000;
     unit += 1;
   }
-  return `${unit === 0 ? size : figure(size)} ${units[unit]}`;
+  return `${unit === 0 ? size : format(size)} ${units[unit]}`;
 }
 
 export function duration(seconds: number | null | undefined): string {

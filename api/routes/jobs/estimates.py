@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.core.caller import CallerDep
 from api.middleware.writers import run_writer
-from api.preflight.estimates import DEFAULT_WAIT_S, raise_problem, wait
+from api.preflight.estimate_wait import DEFAULT_WAIT_S, raise_problem, wait
 from api.routes.dependencies import (
     EstimateId,
     ServiceDep,

@@ -31,28 +31,29 @@ BUILTIN_DATASETS = {
     for dataset in (
         BuiltinDataset(
             "wikitext2",
-            "WikiText-2 (raw): articles of Wikipedia. Calibrates on its training split, evaluates "
-            "on its test split.",
+            "WikiText-2 (raw), downloaded from the hub: articles of Wikipedia. Calibrates on its "
+            "training split, evaluates on its test split.",
             published_window=2048,
         ),
         BuiltinDataset(
             "c4",
-            "C4 (English): web pages. Calibrates on single long pages of the first training "
-            "shard, evaluates on 256 windows of the first validation shard's first 1,100 pages.",
+            "C4 (English), downloaded from the hub: web pages. Calibrates on single long pages of the "
+            "first training shard, evaluates on 256 windows of the first validation shard's first "
+            "1,100 pages.",
             joiner=" ",
             published_window=2048,
         ),
         BuiltinDataset(
             "ptb",
-            "Penn Treebank: newspaper sentences in lower case, with rare words replaced. "
-            "Calibrates on its training split, evaluates on its test split.",
+            "Penn Treebank, downloaded from the hub: newspaper sentences in lower case, with rare "
+            "words replaced. Calibrates on its training split, evaluates on its test split.",
             joiner=" ",
             published_window=2048,
         ),
         BuiltinDataset(
             "pile",
-            "The first 10,000 documents of the Pile: mixed text and code. Every tenth document "
-            "is evaluated on, the others calibrate.",
+            "The first 10,000 documents of the Pile, downloaded from the hub: mixed text and code. "
+            "Every tenth document is evaluated on, the others calibrate.",
         ),
         BuiltinDataset(
             "stdlib-docs",

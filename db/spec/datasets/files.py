@@ -11,13 +11,13 @@ from typing import Any
 from db.core.errors import SpecRefusedError
 from db.spec.datasets.rows import (
     REMEDY,
-    TEXT_FIELDS,
     ChatRow,
     DatasetName,
     IdsRow,
     Row,
     RowReader,
     TextRow,
+    text_field_of,
     text_length,
 )
 from zpruner.files.digests import file_sha256
@@ -162,7 +162,7 @@ class DataFile:
     def _plain(self) -> str:
         if self.text_field is not None:
             raise SpecRefusedError(
-                TEXT_FIELDS[self.field],
+                text_field_of(self.field) or self.field,
                 self.text_field,
                 "unknown_text_field",
                 f"{self.name} is plain text, which has no fields",

@@ -16,8 +16,10 @@ TEXT_FIELDS = {
 }
 """For each job field that names a dataset, the job field that selects which row field to use.
 
-The texts of a list have no such field.
+Texts that are measured on have no such field if they are in a list.
 """
+MIXED = "mix."
+"""The start of the fields of texts in a mix, each of which has the same two names in it."""
 IDS = "input_ids"
 KNOWN_FIELDS = (IDS, "text", "messages")
 """The fields to try when none was selected, in this order."""
@@ -26,6 +28,13 @@ REMEDY = (
     "Name a UTF-8 text file, or a JSONL, CSV or Parquet file whose rows have text, chat messages "
     "or input_ids."
 )
+
+
+def text_field_of(field: str) -> str | None:
+    """Return the job field that selects a row field of the dataset that ``field`` names, if any."""
+    if field.startswith(MIXED):
+        return field.replace("dataset", "text_field")
+    return TEXT_FIELDS.get(field)
 
 
 @dataclass(frozen=True)
@@ -77,7 +86,7 @@ class DatasetName:
     ) -> SpecRefusedError:
         """Return the error for rows that have the fields `names`, but not `wanted`."""
         reason = f"{where} has no field {wanted}; its fields are {join_names(names)}"
-        if (option := TEXT_FIELDS.get(self.field)) is None:
+        if (option := text_field_of(self.field)) is None:
             return self.refused(reason, "Give the one with text the name text.")
         remedy = f"Set {option} to the one with text or chat messages."
         if self.text_field is None:

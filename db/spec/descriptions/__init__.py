@@ -1,1 +1,1 @@
-"""What an option of a job says of itself: its checks, its places, its part of the result."""
+"""The description of an option of a job: its checks, its places, its part of the result."""

@@ -1,4 +1,4 @@
-"""What an option of a job says of itself, and the refusal of options that do not go together."""
+"""The description of an option of a job, and the refusal of options that exclude each other."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace

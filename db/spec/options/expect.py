@@ -16,12 +16,12 @@ from db.spec.options.vocabulary import VocabularyFields
 MODEL, VERSION = "model/", "version/"
 """Prefixes of the names: of a file of the model, and of a version."""
 CALIBRATION, EVALUATION, KEEP, VOCABULARY = "calibration", "evaluation", "keep", "vocabulary"
-"""The names of the texts."""
+"""The names of the texts; those of a mix are ``calibration/0`` and so on."""
 SEARCH_START = "search_start"
 """The name of the end of an earlier search."""
 
 NAME = (
-    r"^(calibration|evaluation|keep|vocabulary|search_start|"
+    r"^(calibration(/[0-7])?|evaluation|keep|vocabulary|search_start|"
     r"(model|version)/[^\x00-\x1f\x7f]{1,256})$"
 )
 VALUE = r"^[\x21-\x7e]{1,128}$"

@@ -30,8 +30,10 @@ def package_index(folder: Path, wheel: bytes) -> Iterator[str]:
     handler = partial(Quiet, directory=str(folder))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/simple"
-        server.shutdown()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/simple"
+        finally:
+            server.shutdown()  # its thread would otherwise loop over the closed socket
 
 
 def test_the_converter_is_fetched_into_the_cache_and_unpacked(

@@ -184,3 +184,20 @@ def test_a_signing_key_that_is_gone_fails_the_job_before_anything_is_read(folder
     with pytest.raises(SigningKeyError, match=r"gone.pem cannot be read \(No such file"):
         pruned(folder, "unsigned", signing_key=folder / "gone.pem")
     assert list((folder / "unsigned").iterdir()) == []
+
+
+def test_each_text_of_a_mix_is_a_dependency_that_a_repeated_job_expects(folder: Path) -> None:
+    (folder / "other.txt").write_text("Sphinx of black quartz, judge my vow.\n" * 200)
+    mix = [{"dataset": f"local:{folder / 'other.txt'}", "share": 0.25}]
+    pruned(folder, "mixed", mix=mix)
+    built = statement(folder, "mixed")["predicate"]["buildDefinition"]
+    found = built["resolvedDependencies"]
+    shown = {one["name"]: one["annotations"]["dataset"] for one in found if "annotations" in one}
+    assert shown["calibration"] == "local:text.txt + local:other.txt"
+    assert shown["calibration/1"] == "local:other.txt"
+    assert built["externalParameters"]["mix"][0]["dataset"] == "local:other.txt"
+    assert digests(found)["calibration/1"] == sha256_of(folder / "other.txt")
+    pruned(folder, "mixed again", mix=mix, expect=digests(found))
+    wrong = {"calibration/1": sha256_of(folder / "text.txt")}
+    with pytest.raises(SpecRefusedError, match="calibration/1"):
+        pruned(folder, "changed", mix=mix, expect=wrong)

@@ -112,3 +112,32 @@ def test_a_parquet_file_that_takes_too_much_memory_is_refused_before_the_job_rea
     with pytest.raises(SpecRefusedError, match="alloc of size") as refused:
         run_to_end(prune(spec, tmp_path, Resources(device="cpu")))
     assert (refused.value.field, refused.value.code) == ("dataset", "unreadable_dataset")
+
+
+def test_a_recovery_trains_on_the_shares_of_the_calibration(folder: Path) -> None:
+    (folder / "own.txt").write_text("0123456789" * 300)
+    mix = [{"dataset": f"local:{folder}/own.txt", "share": 0.25}]
+    recover = {"kind": "masked", "tokens": 8 * 32}
+    found = run(folder, "mixed", mix=mix, recover=recover)
+    counts = [part["windows"] for part in found["calibration"]["sources"]]
+    trained = [part["windows"] for part in found["recovery"]["training"]["sources"]]
+    assert (counts, trained) == ([3, 1], [6, 2])
+    assert found["evaluation"]["dataset"] == PROTOCOL
+
+
+@pytest.mark.parametrize(
+    ("field", "refused"), [("eval_dataset", "mix.0.dataset"), ("eval_texts", "eval_texts.0")]
+)
+def test_a_text_of_a_mix_is_not_measured_on_under_another_name(
+    folder: Path, tmp_path: Path, field: str, refused: str
+) -> None:
+    for name in ("one", "same"):
+        (tmp_path / f"{name}.txt").write_text("abcdefghij" * 300)
+    mix, name = (
+        [{"dataset": f"local:{tmp_path}/one.txt", "share": 0.5}],
+        f"local:{tmp_path}/same.txt",
+    )
+    measured = {field: name if field == "eval_dataset" else [name]}
+    with pytest.raises(SpecRefusedError, match=r"is the text that perp|is a text that") as found:
+        run(folder, field, mix=mix, **measured)
+    assert found.value.field == refused

@@ -35,6 +35,16 @@ def test_only_windows_that_are_used_are_kept(wanted: int) -> None:
     assert windows.tokens_until(windows.steps) == wanted * 16
 
 
+def test_a_window_that_comes_several_times_is_kept_once() -> None:
+    different, held_out = random_ids(3, 16, seed=1), random_ids(2, 16, seed=2)
+    training = different[torch.tensor([0, 1, 0, 2, 0, 1])]
+
+    windows = RecoveryWindows.of(training, held_out, Recovery("masked", tokens=6 * 16), seed=0)
+
+    assert len(windows.ids) == 2 + 3
+    assert torch.equal(windows.ids[windows.order], training[training_order(6, 6, seed=0)])
+
+
 def test_windows_of_other_lengths_are_refused() -> None:
     recovery = Recovery("masked")
     with pytest.raises(ShapeError, match=r"training windows \[6, 16\] and held-out .*\[2, 8\]"):

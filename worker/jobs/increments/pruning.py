@@ -19,7 +19,7 @@ from worker.pruning.sweep.results import BlockResult
 
 @dataclass(frozen=True)
 class EarlierIncrement:
-    """What an increment continues.
+    """The increment before the one that is made.
 
     Attributes:
         folder: the folder of the model that the increment before has pruned.

@@ -1,4 +1,4 @@
-"""What a gradual job reports of its steps."""
+"""The metrics of a gradual job's steps."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

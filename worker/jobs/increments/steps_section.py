@@ -1,4 +1,4 @@
-"""What a model card says about the steps of a gradual job."""
+"""The section of a model card about the steps of a gradual job."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

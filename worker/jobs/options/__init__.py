@@ -1,1 +1,1 @@
-"""What the options of a job are to its sweep, one module each."""
+"""The parts of a sweep that options of a job ask for, one module for each option."""

@@ -1,4 +1,4 @@
-"""What prunes a job's model in place of a score, and the stages of its sweep, in their order."""
+"""The stages of a job's sweep in their order, and the pruning that replaces a score, if any."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""What a caller had better know of a result before it exists: who cannot read it, what it costs."""
+"""Warnings about a result before it exists: programs that cannot read it, wasteful shapes."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What is measured of weights as they are written: their patterns, and their size."""
+"""The measurement of weights as they are written: their patterns, and their size."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -16,7 +16,7 @@ SHORT = 0.02
 
 @dataclass(frozen=True)
 class Measured:
-    """What a stage has measured, ready for JSON: metrics by name, and a part of the report."""
+    """The measurements of a stage, ready for JSON: metrics by name, and a part of the report."""
 
     metrics: Mapping[str, Any]
     report: Any

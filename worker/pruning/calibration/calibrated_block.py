@@ -16,7 +16,7 @@ from worker.pruning.model.streams import Streams
 
 @dataclass(frozen=True)
 class Calibration:
-    """What runs the calibration windows through the blocks of a model.
+    """A model, and the calibration windows that run through its blocks.
 
     Attributes:
         meta_model: the model.

@@ -1,4 +1,4 @@
-"""How many experts of each layer stay."""
+"""The number of experts of each layer that stay."""
 
 from math import lcm
 

@@ -28,7 +28,7 @@ class ExpertLayer:
 
 @dataclass(frozen=True)
 class Routing:
-    """What a config says of how many experts a token gets.
+    """The number of experts that a token gets, and their groups, as a config states them.
 
     Attributes:
         per_token: how many experts the router chooses for a token; None if the config has no such

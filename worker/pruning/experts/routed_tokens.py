@@ -1,4 +1,4 @@
-"""What is observed of the experts of a block while tokens run through it: REAP's sums.
+"""The observation of a block's experts while tokens run through it: REAP's sums.
 
 Source: "REAP the Experts", arXiv:2510.13999.
 """

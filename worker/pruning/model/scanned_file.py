@@ -15,7 +15,7 @@ _PIECE_BYTES = 16 << 20
 
 
 class ScannedFile(NamedTuple):
-    """What was found in a file of weights.
+    """The digest of a file of weights, and the faults of its tensors.
 
     Attributes:
         sha256: hexadecimal digest of the file.

@@ -41,7 +41,7 @@ class Windows:
 
 
 class MemoryParts(Protocol):
-    """What parts of a phase take, in bytes."""
+    """The memory that parts of a phase take, in bytes."""
 
     @property
     def shape(self) -> ModelShape:
@@ -78,7 +78,7 @@ class MemoryParts(Protocol):
 
 
 class CostParts(Protocol):
-    """What parts of a sweep cost."""
+    """The costs of parts of a sweep."""
 
     @property
     def windows(self) -> Windows:
@@ -92,7 +92,7 @@ class CostParts(Protocol):
 
 
 class LayerWork(Protocol):
-    """What prunes layers in place of a method and a solver, from their inputs' Gram matrices."""
+    """A pruning of layers by their inputs' Gram matrices, in place of a method and a solver."""
 
     @property
     def memory(self) -> SolverMemory:
@@ -103,7 +103,7 @@ class LayerWork(Protocol):
 
 
 class StageWork:
-    """What a stage adds to the memory and the time of a sweep. All but `memory` has a default.
+    """The memory and the time that a stage adds to a sweep. All but `memory` has a default.
 
     Attributes:
         phase: the name of its phase in `memory_by_phase`.

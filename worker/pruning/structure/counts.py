@@ -1,4 +1,4 @@
-"""How many units a ratio removes."""
+"""The number of units that a ratio removes."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""How many units of each kind are removed, so that together they have a number of parameters."""
+"""Dividing a number of parameters to remove among units of several kinds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class Kind:
-    """Units of one kind, such as the heads of a model, of which a number of steps is removed.
+    """Units of one kind, such as the heads of a model; a step of several is removed at once.
 
     Attributes:
         units: how many there are.

@@ -17,7 +17,7 @@ from worker.pruning.structure.units import Units
 
 @dataclass(frozen=True)
 class Removal:
-    """What is removed of a model as a whole, and how much smaller the model gets.
+    """A removal of units or blocks from a model, which may make the model smaller.
 
     Attributes:
         ratio: the share of the blocks' parameters that is removed after the last increment.
@@ -86,7 +86,12 @@ class Removal:
         raise NotImplementedError
 
     def fields(self, meta_model: MetaModel, removed: Collection[int]) -> Fields:
-        """Return the fields of the config that change if these blocks are removed as a whole."""
+        """Return the fields of the smaller model's config that change.
+
+        Args:
+            meta_model: the model.
+            removed: the blocks that are removed as a whole; none unless `drops_blocks`.
+        """
         return self.reduction(meta_model).fields
 
     def chosen(self, meta_model: MetaModel, distances: Sequence[float]) -> list[int]:

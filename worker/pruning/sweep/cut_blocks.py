@@ -16,7 +16,7 @@ from worker.pruning.sweep.recipe.stage import BlockCutter, SmallerBlock
 
 @dataclass(frozen=True)
 class CutBlocks:
-    """What makes blocks smaller, if anything does.
+    """Makes the blocks of a sweep smaller, if a stage of its recipe does.
 
     Attributes:
         cutter: cuts a block; None if all keep their shapes.

@@ -56,8 +56,8 @@ class ModelOutput:
             smaller: the smaller model, if blocks were cut before they were written.
 
         Returns:
-            The weights of the finished blocks, read from the shards; and, if these have the shapes
-            of the dense model, those of the others.
+            The weights of the finished blocks, read from the shards. Without ``smaller``, also the
+            dense weights of the other blocks.
         """
         if not shards:
             return self._meta_model.weights

@@ -32,7 +32,7 @@ export function SignInPage() {
           />
           {isRefused && (
             <p id={`${id}-problem`} className="problem">
-              The service has refused the stored key. It may be revoked or expired.
+              The service has refused this key. It may be misspelt, revoked or expired.
             </p>
           )}
         </div>

@@ -45,7 +45,7 @@ function textOf({ kind }: Field, value: unknown): string {
 }
 
 /** Replace each object by its members, where each has an input. */
-function expanded(values: Values, fields: Field[]): Values {
+export function expanded(values: Values, fields: Pick<Field, "name" | "member">[]): Values {
   const entries = Object.entries(values).flatMap(([name, value]) => {
     const members = fields.filter(({ member }) => member?.of === name);
     if (members.length === 0 || !isObject(value)) return [[name, value]];

@@ -186,3 +186,11 @@ export function jobFields(methods: Method[]): Field[] {
     return { ...field, kind: "choice", choices, fallback: choices[0] ?? null };
   });
 }
+
+/** What is shown of a field beside its value. */
+export type NamedField = Pick<Field, "name" | "label" | "fallback" | "member">;
+
+/** Return the fields of a specification as if nothing else were known of them. */
+export function plainFields(spec: object): NamedField[] {
+  return Object.keys(spec).map((name) => ({ name, label: sentence(name), fallback: null }));
+}

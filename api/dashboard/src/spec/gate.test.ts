@@ -4,6 +4,7 @@ import {
   boundsToText,
   confidenceInWords,
   confidenceOf,
+  gateInWords,
   gateOf,
   gateToText,
   hasInterval,
@@ -45,6 +46,15 @@ it("offers the accuracies of the tasks that a job names", () => {
   ]);
   const metrics = ["acc.boolq", "dense_acc.boolq", "sparsity", "ranking.pruned_ranker"];
   expect(metrics.map(hasInterval)).toEqual([true, false, false, true]);
+});
+
+it("is described with the names of its metrics, shares in percent and sizes with units", () => {
+  const max = { perplexity_ratio: 1.1, "acc_drop.local:a.b": 0.02, weights_bytes: 3.5e9 };
+  expect(gateInWords({ max, min: { sparsity: 0.5 }, confidence: 0.95 })).toBe(
+    "perplexity ratio ≤ 1.1, accuracy lost on local:a.b ≤ 0.02, weights bytes ≤ 3.5 GB, " +
+      "sparsity ≥ 50 %, with 95 % confidence",
+  );
+  expect(gateInWords({ max: { pruned_perplexity: 2000 } })).toBe("perplexity ≤ 2,000");
 });
 
 it("describes confidence and interval", () => {

@@ -3,7 +3,7 @@
  * `acc_drop.boolq <= 0.02, sparsity >= 0.5, confidence = 0.95`.
  */
 
-import { figure, percent } from "../format.ts";
+import { bytesAsSet, count, figure, percent } from "../format.ts";
 import { shareOf } from "./share.ts";
 
 /** The metrics that are shares, which can be written as 50 %. */
@@ -82,6 +82,58 @@ export function taskMetricNames(tasks: string): string[] {
 /** Leave out what a gate does not set. */
 export function withoutNulls(gate: object): Gate {
   return Object.fromEntries(Object.entries(gate).filter(([, part]) => part !== null));
+}
+
+/** Name a metric: "perplexity ratio", "accuracy of boolq". */
+export function metricInWords(metric: string): string {
+  const [group = "", ...task] = metric.split(".");
+  const words = task.length > 0 ? METRICS_OF_TASKS[group] : undefined;
+  if (words !== undefined) return `${words} ${task.join(".")}`;
+  return metric === "pruned_perplexity" ? "perplexity" : metric.replaceAll(/[._]/g, " ");
+}
+
+const HELP: Record<string, string> = {
+  perplexity_ratio:
+    "Perplexity ratio: the pruned model’s perplexity divided by the dense one’s; with 1.1, it predicts the text 10 % worse.",
+  pruned_perplexity: "Perplexity: how badly the pruned model predicts the text; lower is better.",
+  reduction: "Reduction: how much of the model is saved, by zeros, removed parts or fewer bits.",
+  sparsity: "Sparsity: which share of the weights is zero.",
+  acc: "Accuracy: the share of right answers of the pruned model, from 0 to 1.",
+  acc_drop:
+    "Accuracy lost: that of the dense model less that of the pruned one; 0.02 are 2 points.",
+};
+
+/** Explain a metric that is often bounded. */
+export function metricHelp(metric: string): string | undefined {
+  return HELP[metric] ?? HELP[metric.split(".")[0] ?? ""];
+}
+
+const METRICS_OF_TASKS: Record<string, string> = {
+  acc: "accuracy of",
+  acc_drop: "accuracy lost on",
+};
+
+/** Describe a gate: "perplexity ratio ≤ 1.1, sparsity ≥ 50 %, with 95 % confidence". */
+export function gateInWords({
+  max,
+  min,
+  confidence,
+}: {
+  max?: Record<string, number> | null;
+  min?: Record<string, number> | null;
+  confidence?: number | null;
+}): string {
+  const bounds = (limits: Record<string, number> | null | undefined, sign: string) =>
+    Object.entries(limits ?? {}).map(
+      ([metric, limit]) => `${metricInWords(metric)} ${sign} ${limitInWords(metric, limit)}`,
+    );
+  return [...bounds(max, "≤"), ...bounds(min, "≥")].join(", ") + confidenceInWords(confidence);
+}
+
+function limitInWords(metric: string, limit: number): string {
+  if (SHARES.has(metric)) return percent(limit, 2);
+  if (metric.endsWith("_bytes")) return bytesAsSet(limit);
+  return limit >= 1000 ? count(limit) : String(limit);
 }
 
 /** Describe the confidence of a gate: ", with 95 % confidence". */

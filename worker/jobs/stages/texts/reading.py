@@ -7,6 +7,7 @@ from db.spec.prune_spec import PruneSpec
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.windows import dataset_of, position_limit, try_parquet
 from worker.sources.datasets import evaluation_length, evaluation_windows
+from worker.sources.mixes import shares_text
 from worker.sources.tokenizer import load_tokenizer
 from worker.sources.windows import Windows
 
@@ -61,8 +62,8 @@ def _read(job: OpenedJob, field: str, name: str) -> Windows:
 
 def _check_separate(job: OpenedJob, field: str, name: str, text: Windows) -> None:
     trained = job.windows.recovery
-    if trained is None:
+    if trained is None and not job.spec.mix:
         return
-    if trained.training.provenance["dataset_sha256"] == text.provenance["dataset_sha256"]:
-        reason = "it is the text that recover trains on"
+    if shares_text(job.windows.calibration, text):
+        reason = "it is a text that the model learns from"
         raise SpecRefusedError(field, name, UNFIT, reason, "Leave it out, or name another text.")

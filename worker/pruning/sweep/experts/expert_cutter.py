@@ -1,4 +1,4 @@
-"""Removing the experts of a block that its own router makes the least of."""
+"""Removing the experts with the lowest scores from the blocks of a sweep."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

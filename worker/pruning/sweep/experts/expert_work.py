@@ -1,4 +1,4 @@
-"""What the removal of experts adds to the memory and the time of a sweep."""
+"""The memory and the time that the removal of experts adds to a sweep."""
 
 from dataclasses import dataclass
 

@@ -29,7 +29,7 @@ _PUBLISHED_SCALE = 100.0
 
 
 class GradientTotals(Protocol):
-    """What is computed from the gradients of `LOSS_SCALE` times the loss of single windows."""
+    """Sums over windows, computed from the gradient of `LOSS_SCALE` times each window's loss."""
 
     def names(self, index: int, block: nn.Module) -> Iterable[str]:
         """Return the names of the parameters of a block whose gradients are wanted."""

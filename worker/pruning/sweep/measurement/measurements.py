@@ -1,4 +1,4 @@
-"""What a sweep measures and decides before its first block is pruned."""
+"""The measurements and decisions of a sweep before its first block is pruned."""
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ from worker.pruning.sweep.scratch_folders import NewFolder
 
 @dataclass(frozen=True)
 class BlockDecision:
-    """What is decided about a block before the first block is pruned.
+    """The decisions about a block before the first block is pruned.
 
     Attributes:
         pattern: the pattern of the block; None if the whole block is removed.

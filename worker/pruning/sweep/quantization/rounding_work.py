@@ -1,4 +1,4 @@
-"""What a quantisation adds to the memory and the time of a sweep."""
+"""The memory and the time that a quantisation adds to a sweep."""
 
 from dataclasses import dataclass
 

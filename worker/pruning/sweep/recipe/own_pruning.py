@@ -9,7 +9,7 @@ from worker.pruning.planning.stage_work import LayerWork
 
 
 class OwnPruning(LayerWork, Protocol):
-    """What prunes weights in place of a scorer, a solver and an allocation."""
+    """A pruning of weights that takes the place of a scorer, a solver and an allocation."""
 
     @property
     def pattern(self) -> Pattern:

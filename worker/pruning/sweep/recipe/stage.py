@@ -52,7 +52,7 @@ class StagedModel:
 
 @dataclass(frozen=True)
 class StageResult:
-    """What a stage has done to a block.
+    """The result of a stage for one block.
 
     Attributes:
         fields: its fields of `BlockResult`.

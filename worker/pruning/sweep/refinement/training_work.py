@@ -1,4 +1,4 @@
-"""What a refinement adds to the memory and the time of a sweep."""
+"""The memory and the time that a refinement adds to a sweep."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""How large a share of its units each block loses, raised step by step (Adapt-Pruner)."""
+"""The share of its units that each block loses, raised step by step (Adapt-Pruner)."""
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from functools import partial

@@ -52,8 +52,8 @@ class UnitPruner:
         cuts: whether the removed units will be cut out, so that no result counts them.
 
     Attributes:
-        results: one result for each matrix that loses rows or columns; without these if they are
-            cut out.
+        results: one result for each matrix that loses rows or columns; these are not counted in it
+            if ``cuts``.
         removed: the removed units of each module.
     """
 

@@ -16,7 +16,7 @@ _TRIAL_BYTES = 200  # read and written per stored byte: rotations, and trials of
 
 @dataclass(frozen=True)
 class Rotating(SweepStage, StageWork):
-    """The rotation of a sweep's model; the sweep gets the model rotated, and does no more to it."""
+    """The rotation of a model, which is written before the sweep reads it."""
 
     phase = "rotation"
     comes_first = True

@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { plainFields } from "../../spec/fields.ts";
 import { makeJob, makeSpec } from "../../testing.ts";
 import { addressOf, logOf, type View, viewOf } from "./address.ts";
 import {
@@ -27,16 +28,18 @@ const measured = (value: number) => ({
   intervals: { perplexity_ratio: [(value / 8) * 0.99, (value / 8) * 1.01] },
 });
 
+const FIELDS = plainFields(makeSpec());
+
 it("marks the fields that differ", () => {
-  const rows = specRows([job("a", {}), job("b", {}, { sparsity: 0.6, skip: ["x"] })]);
+  const rows = specRows([job("a", {}), job("b", {}, { sparsity: 0.6, skip: ["x"] })], FIELDS);
   expect(rows.filter((row) => row.differs).map(({ name, values }) => [name, ...values])).toEqual([
-    ["sparsity", "0.5", "0.6"],
-    ["skip", "", "x"],
+    ["sparsity", 0.5, 0.6],
+    ["skip", [], ["x"]],
   ]);
 });
 
 it("shows the fields that differ first", () => {
-  const rows = specRows([job("a", {}), job("b", {}, { skip: ["x"] })]);
+  const rows = specRows([job("a", {}), job("b", {}, { skip: ["x"] })], FIELDS);
   expect(rows[0]?.name).toBe("skip");
   expect(rows.length).toBeGreaterThan(5);
 });

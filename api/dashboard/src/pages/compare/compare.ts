@@ -18,25 +18,30 @@ import {
   rounded,
   secondsBetween,
 } from "../../format.ts";
-import { toText } from "../../spec/draft.ts";
+import { expanded } from "../../spec/draft.ts";
+import type { NamedField } from "../../spec/fields.ts";
 
 type JobDetail = components["schemas"]["JobDetail"];
 
 export interface SpecRow {
   name: string;
-  values: string[];
+  label: string;
+  values: unknown[];
   differs: boolean;
 }
 
-/** Return the fields with each job's value; those that differ come first. */
-export function specRows(jobs: Job[]): SpecRow[] {
-  const specs = jobs.map((job) => job.spec as unknown as Record<string, unknown>);
-  const names = [...new Set(specs.flatMap((spec) => Object.keys(spec)))];
-  const rows = names.map((name) => {
-    const values = specs.map((spec) => toText(spec[name]));
-    return { name, values, differs: new Set(values).size > 1 };
+/** Return the fields that a job sets, with each job's value; those that differ come first. */
+export function specRows(jobs: Job[], fields: NamedField[]): SpecRow[] {
+  const specs = jobs.map(({ spec }) =>
+    expanded(spec as unknown as Record<string, unknown>, fields),
+  );
+  const rows = fields.map(({ name, label }) => {
+    const values = specs.map((spec) => spec[name]);
+    const texts = new Set(values.map((value) => JSON.stringify(value ?? null)));
+    return { name, label, values, differs: texts.size > 1 };
   });
-  return [...rows.filter(({ differs }) => differs), ...rows.filter(({ differs }) => !differs)];
+  const set = rows.filter(({ values }) => values.some((value) => value != null));
+  return [...set.filter(({ differs }) => differs), ...set.filter(({ differs }) => !differs)];
 }
 
 export interface Metric {

@@ -1,8 +1,8 @@
 import { percent } from "../../format.ts";
+import { gateInWords } from "../../spec/gate.ts";
 import { Section } from "../../ui/section.tsx";
-import { TaskName } from "../../ui/task-name.tsx";
+import { Reference } from "../../ui/value.tsx";
 import { Verdict } from "../../ui/verdict.tsx";
-import { gateInWords } from "../sweeps/points.ts";
 import {
   bestOf,
   changeOf,
@@ -62,7 +62,7 @@ function metricRow(metric: Metric, entries: Entry[]): Compared {
   const reference = baseline ? metricOf(baseline.job, metric.name) : null;
   return {
     name: metric.name,
-    head: <TaskName name={metric.label} />,
+    head: <Reference text={metric.label} />,
     cells: entries.map((entry) => {
       const { job, isBaseline } = entry;
       const value = metricOf(job, metric.name);

@@ -59,7 +59,7 @@ it("has jobs as rows from five on, their gates, texts side by side, and the spar
   expect(heads(few.box, "col")).toHaveLength(3);
   expect(heads(few.box, "row")[0]).toBe("Gate");
   expect(few.box.textContent).toContain("Sparsest that passes: job b b, reduction 60.0 %");
-  expect(few.box.textContent).toContain("gate passedperplexity_ratio ≤ 1.2");
+  expect(few.box.textContent).toContain("gate passedperplexity ratio ≤ 1.2");
   const texts = few.box.querySelector('[aria-label="Texts of the jobs"] tbody tr');
   expect([...(texts?.children ?? [])].map((one) => one.textContent)).toEqual([
     "Once, there wasDense: said by dense",

@@ -1,4 +1,7 @@
-import { NONE } from "../../format.ts";
+import { useQuery } from "@tanstack/react-query";
+import { methods } from "../../api/methods.ts";
+import { jobFields, plainFields } from "../../spec/fields.ts";
+import { Loading } from "../../ui/notes.tsx";
 import { Section } from "../../ui/section.tsx";
 import { Value } from "../../ui/value.tsx";
 import { specRows } from "./compare.ts";
@@ -13,8 +16,10 @@ interface Props {
 
 /** The fields of the jobs' specifications; those that differ come first. */
 export function Specs({ entries, showsAll, showAll }: Props) {
-  const rows = specRows(entries.map(({ job }) => job));
-  const shown = rows.filter((row) => showsAll || row.differs);
+  const { data, isPending } = useQuery(methods);
+  const jobs = entries.map(({ job }) => job);
+  const rows = specRows(jobs, data ? jobFields(data) : plainFields(jobs[0]?.spec ?? {}));
+  const shown = rows.filter((row) => !isPending && (showsAll || row.differs));
   return (
     <Section
       title="Configuration"
@@ -29,17 +34,18 @@ export function Specs({ entries, showsAll, showAll }: Props) {
         </label>
       }
     >
-      {shown.length === 0 && <p className="faint">The configurations are equal.</p>}
+      {isPending && <Loading what="the fields" lines={3} />}
+      {shown.length === 0 && !isPending && <p className="faint">The configurations are equal.</p>}
       {shown.length > 0 && (
         <JobTable
           label="Configurations of the jobs"
           entries={entries}
-          rows={shown.map(({ name, values, differs }) => ({
+          rows={shown.map(({ name, label, values, differs }) => ({
             name,
-            head: <span className="mono">{name}</span>,
+            head: label,
             cells: values.map((value, at) => (
               <td key={entries[at]?.job.id} className={differs ? "differs" : ""}>
-                {value ? <Value name={name} value={specOf(entries[at])[name]} /> : NONE}
+                <Value name={name} value={value} />
               </td>
             )),
           }))}
@@ -47,8 +53,4 @@ export function Specs({ entries, showsAll, showAll }: Props) {
       )}
     </Section>
   );
-}
-
-function specOf(entry: Entry | undefined): Record<string, unknown> {
-  return { ...entry?.job.spec };
 }

@@ -1,14 +1,17 @@
 // @vitest-environment happy-dom
 
 import { expect, it, vi } from "vitest";
+import schema from "../../../../../zpruner/cli/prune_spec.json";
 import { makeJob, makeSpec } from "../../testing.ts";
 import { mount, settle } from "../../testing-page.tsx";
 import { type Answer, listing, service } from "../../testing-service.ts";
 import { Configuration } from "./configuration.tsx";
 
+const METHODS = [{ name: "zpruner", title: "Z-Pruner", fields: ["method"], options: schema }];
+
 it("shows all fields of the request, and commands without removed options", async () => {
   vi.useFakeTimers();
-  service.reply = () => listing([]);
+  service.reply = () => listing(METHODS);
   const gate = { max: { perplexity_ratio: 1.1 }, min: { sparsity: 0.5 } };
   const prompts = ["Once upon a time, there was a", "Yes, and"];
   const spec = makeSpec({
@@ -24,10 +27,10 @@ it("shows all fields of the request, and commands without removed options", asyn
   });
   const { box } = await mount(<Configuration job={job} />);
   const facts = box.querySelector(".facts")?.textContent;
-  expect(facts).toContain("gateperplexity_ratio at most 1.1, sparsity at least 0.5");
-  expect(facts).toContain("queuebig");
-  expect(facts).toContain("expect2 inputs and versions");
-  expect(facts).toContain("deadline2020-01-05T09:30:00Z");
+  expect(facts).toContain("Gateperplexity ratio ≤ 1.1, sparsity ≥ 50 %");
+  expect(facts).toContain("Queuebig");
+  expect(facts).toContain("Expected2 inputs and versions");
+  expect(facts).toContain("DeadlineJan 5, 2020, 09:30:00 UTC");
   const texts = [...box.querySelectorAll(".texts li")].map((one) => one.textContent);
   expect(texts).toEqual(prompts);
   const command = box.querySelector("pre")?.textContent;
@@ -38,12 +41,12 @@ it("shows all fields of the request, and commands without removed options", asyn
 
 it("has the reduction in place of a sparsity of zero", async () => {
   vi.useFakeTimers();
-  service.reply = () => listing([]);
+  service.reply = () => listing(METHODS);
   const job = makeJob({ spec: makeSpec({ sparsity: 0, method: "neurons" }), reduction: 0.22 });
   const { box } = await mount(<Configuration job={job} />);
   const facts = box.querySelector(".facts")?.textContent;
-  expect(facts).toContain("reduction22.0 %");
-  expect(facts).not.toContain("sparsity");
+  expect(facts).toContain("Reduction22.0 %");
+  expect(facts).not.toContain("Sparsity");
 });
 
 it("shows no field as chosen before the defaults are known", async () => {
@@ -60,6 +63,38 @@ it("shows no field as chosen before the defaults are known", async () => {
   answer(listing([{ name: "zpruner", title: "Z-Pruner", fields: ["method"], options }]));
   await settle();
   const facts = box.querySelector(".facts")?.textContent;
-  expect(facts).toContain("scoperow");
-  expect(facts).not.toContain("zpruner");
+  expect(facts).toContain("Scoperow");
+  expect(facts).toContain("Methodzpruner"); // what was done, be it by default
+  expect(facts).not.toContain("Seed");
+});
+
+it("shows members of objects by their labels, sizes with their units, and uploads by their names", async () => {
+  vi.useFakeTimers();
+  const upload = {
+    kind: "uploaded",
+    id: "dat_1",
+    dataset: "uploaded:dat_1",
+    name: "stories.jsonl",
+  };
+  service.reply = ({ pathname }) => listing(pathname === "/v1/datasets" ? [upload] : METHODS);
+  const spec = makeSpec({
+    dataset: "uploaded:dat_1",
+    eval_dataset: "uploaded:dat_gone0001",
+    model: "job:job_01a22bd5e3367724a0cf37b97941a11b",
+    recover: { kind: "masked", tokens: 12_288, lr: null, kl: 1, temperature: 1 },
+    target: { memory: 24e9, context: 8192 },
+  } as never);
+  const { box } = await mount(<Configuration job={makeJob({ spec })} />);
+  const facts = [...box.querySelectorAll(".facts > div")].map((one) => one.textContent);
+  for (const fact of [
+    "Datasetstories.jsonl",
+    "Eval datasetupload gone0001",
+    "Modelresult of 7941a11b",
+    "Recovermasked",
+    "Recover tokens12,288",
+    "Target24 GB with 8,192 tokens",
+  ])
+    expect(facts).toContain(fact);
+  const links = [...box.querySelectorAll(".facts a")].map((one) => one.getAttribute("href"));
+  expect(links).toContain("/datasets/dat_1");
 });

@@ -1,18 +1,15 @@
 import { useQuery } from "@tanstack/react-query";
-import type { ReactNode } from "react";
 import type { Job } from "../../api/client.ts";
 import { methods } from "../../api/methods.ts";
-import { percent } from "../../format.ts";
+import { moment, percent } from "../../format.ts";
 import { type Body, withoutDefaults } from "../../spec/commands.ts";
-import { jobFields, jobSchema } from "../../spec/fields.ts";
-import { confidenceInWords, withoutNulls } from "../../spec/gate.ts";
-import { targetToText } from "../../spec/targets.ts";
+import { expanded } from "../../spec/draft.ts";
+import { jobFields, jobSchema, plainFields } from "../../spec/fields.ts";
+import { gateInWords, withoutNulls } from "../../spec/gate.ts";
 import { CommandTabs } from "../../ui/code.tsx";
 import { Loading } from "../../ui/notes.tsx";
 import { Fact, Facts, Section } from "../../ui/section.tsx";
 import { Value } from "../../ui/value.tsx";
-
-type Gate = NonNullable<Job["gate"]>;
 
 /** Defaults of the fields outside the specification. */
 const DEFAULTS = { queue: "gpu", labels: {}, priority: 0 };
@@ -29,27 +26,39 @@ export function Configuration({ job }: { job: Job }) {
     );
   }
   const spec = job.spec as unknown as Record<string, unknown>;
-  const defaults = Object.fromEntries(
-    jobFields(data ?? []).map(({ name, fallback }) => [name, fallback]),
-  );
+  const fields = data ? jobFields(data) : plainFields(spec);
+  const defaults = Object.fromEntries(fields.map(({ name, fallback }) => [name, fallback]));
   const { queue, deadline, name, labels, priority } = job;
   const gate = job.gate && withoutNulls(job.gate);
   const handling = withoutDefaults({ queue, gate, deadline }, DEFAULTS);
   const kept: Body = { ...withoutDefaults(spec, defaults), ...handling };
   const body: Body = { ...kept, ...withoutDefaults({ name, labels, priority }, DEFAULTS) };
-  const shown = { ...kept };
-  if (job.reduction !== null && spec.sparsity === 0) delete shown.sparsity; // reduced otherwise
+  const given = expanded(spec, fields);
+  const isReducedOtherwise = job.reduction !== null && spec.sparsity === 0;
+  const shown = fields.filter(
+    ({ name, fallback }) =>
+      isSet(given[name], name === "method" && !spec.binarize ? null : fallback) &&
+      !(name === "sparsity" && isReducedOtherwise),
+  );
   // The service refuses a deadline in the past.
   if (deadline !== null && new Date(deadline).getTime() <= Date.now()) delete body.deadline;
   return (
     <Section title="Configuration">
       <Facts>
-        {job.reduction !== null && <Fact name="reduction">{percent(job.reduction)}</Fact>}
-        {Object.entries(shown).map(([name, value]) => (
-          <Fact key={name} name={name}>
-            {inWords(name, value)}
+        {job.reduction !== null && <Fact name="Reduction">{percent(job.reduction)}</Fact>}
+        {shown.map(({ name, label }) => (
+          <Fact key={name} name={label}>
+            <Value name={name} value={given[name]} />
           </Fact>
         ))}
+        {spec.expect != null && (
+          <Fact name="Expected">
+            <Value name="expect" value={spec.expect} />
+          </Fact>
+        )}
+        {queue && queue !== DEFAULTS.queue && <Fact name="Queue">{queue}</Fact>}
+        {job.gate && <Fact name="Gate">{gateInWords(job.gate)}</Fact>}
+        {deadline && <Fact name="Deadline">{moment(deadline)}</Fact>}
       </Facts>
       {data && <p className="faint">All other fields have their defaults.</p>}
       <CommandTabs body={body} schema={jobSchema(data ?? [])} />
@@ -57,17 +66,7 @@ export function Configuration({ job }: { job: Job }) {
   );
 }
 
-function inWords(name: string, value: unknown): ReactNode {
-  if (name === "gate") return gateInWords(value as Gate);
-  if (name === "output") return (value as Body[]).map(targetToText).join(", ");
-  if (name === "expect") return `${Object.keys(value as object).length} inputs and versions`;
-  return <Value name={name} value={value} />;
-}
-
-function gateInWords({ max = {}, min = {}, confidence }: Gate): string {
-  const parts = [
-    ...Object.entries(max).map(([metric, limit]) => `${metric} at most ${limit}`),
-    ...Object.entries(min).map(([metric, limit]) => `${metric} at least ${limit}`),
-  ];
-  return parts.join(", ") + confidenceInWords(confidence);
+/** Whether a field has another value than its default. */
+function isSet(value: unknown, fallback: unknown): boolean {
+  return value != null && JSON.stringify(value) !== JSON.stringify(fallback);
 }

@@ -91,6 +91,8 @@ it("shows position in the queue, time left and kept blocks", async () => {
   expect(line()).toContain(
     "about 1 min 30 s left, likely below 2 min 10 s, without generated text and zero-shot tasks",
   );
+  await settle(131_000); // no estimate has replaced it
+  expect(line()).toContain("takes longer than expected, without generated text");
 
   update({ status: "paused", progress: { fraction: 0.25, block, eta_seconds: null } });
   shown.queries.invalidateQueries({ queryKey: ["job"] });
@@ -100,7 +102,8 @@ it("shows position in the queue, time left and kept blocks", async () => {
 
 it("says when and why a postponed job tries again, and that no worker serves its queue", async () => {
   const until = new Date(Date.now() + 20 * 60_000).toISOString();
-  const error = { title: "The hub cannot be reached" };
+  const hint = "Name a local folder.";
+  const error = { title: "The hub cannot be reached", detail: "No response.", hint };
   const queued = {
     ...{ ...job, status: "queued", not_before: until },
     postponed: { until, attempt: 4, attempts: 6, error },
@@ -116,6 +119,9 @@ it("says when and why a postponed job tries again, and that no worker serves its
     `no worker serves the queue gpu; tries again at ${time}, attempt 4 of 6: the hub cannot be reached`,
   );
   expect(shown.box.querySelector("h1 .pill")?.textContent).toBe("postponed");
+  expect(shown.box.querySelector(".note")?.textContent).toContain(
+    "No response.Name a local folder.",
+  );
 
   answers["/v1/queues"] = listing([{ name: "gpu", workers: 1 }]);
   answers["/v1/jobs/job_1"] = [200, { ...queued, queue_position: 1 }];

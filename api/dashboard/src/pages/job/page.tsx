@@ -1,14 +1,15 @@
 import { useQuery } from "@tanstack/react-query";
-import { useRef } from "react";
+import { useMemo, useRef } from "react";
 import { Link } from "wouter";
 import type { Job, JobEvent } from "../../api/client.ts";
 import { isFinal, jobById, jobEvents, jobReruns, number } from "../../api/jobs.ts";
 import { ProblemError } from "../../api/problem.ts";
 import { blocksInWords, duration, figures, modelName, percent, shortId } from "../../format.ts";
-import { intervalInWords } from "../../spec/gate.ts";
+import { intervalInWords, metricInWords } from "../../spec/gate.ts";
 import { Copy } from "../../ui/copy.tsx";
 import { Icon } from "../../ui/icon.tsx";
 import { Empty, ErrorNote, Loading, Warning } from "../../ui/notes.tsx";
+import { useNow } from "../../ui/now.ts";
 import { Section } from "../../ui/section.tsx";
 import { ProgressBar } from "../../ui/status.tsx";
 import { useTabIcon } from "../../ui/tab-icon.ts";
@@ -203,22 +204,43 @@ function Progress({ job, events }: { job: Job; events: JobEvent[] }) {
           </span>
         )}
         {job.status === "queued" && <Waiting job={job} />}
-        {eta != null && (
-          <span className="faint">
-            about {duration(eta.p50)} left, likely below {duration(eta.p90)}
-            {eta.untimed.length > 0 && `, without ${eta.untimed.join(" and ")}`}
-          </span>
-        )}
+        {eta != null && <TimeLeft eta={eta} since={job.updated_at} />}
       </p>
     </section>
   );
 }
 
-function JobProblem({ job }: { job: Job }) {
-  if (!job.error) return null;
-  const { title, detail, hint, code } = job.error;
+interface TimeLeftProps {
+  eta: NonNullable<Job["progress"]["eta_seconds"]>;
+  /** What changes with each estimate. */
+  since: string;
+}
+
+/** The remaining time, until the job has taken longer than that. */
+function TimeLeft({ eta: { p50, p90, untimed }, since }: TimeLeftProps) {
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a new estimate counts anew, by this clock
+  const seenAt = useMemo(() => Date.now(), [since]);
+  const isLate = useNow() - seenAt > 1000 * p90;
   return (
-    <div className="note is-failed" role="alert">
+    <span className="faint">
+      {isLate
+        ? "takes longer than expected"
+        : `about ${duration(p50)} left, likely below ${duration(p90)}`}
+      {untimed.length > 0 && `, without ${untimed.join(" and ")}`}
+    </span>
+  );
+}
+
+/** Why the job failed, or why its last attempt did. */
+function JobProblem({ job }: { job: Job }) {
+  const problem = job.error ?? job.postponed?.error;
+  if (!problem) return null;
+  const { title, detail, hint, code } = problem;
+  return (
+    <div
+      className={job.error ? "note is-failed" : "note is-paused"}
+      role={job.error ? "alert" : "note"}
+    >
       <Icon name="warning" />
       <div>
         <strong>{title}</strong>
@@ -238,7 +260,7 @@ function GateFailures({ job }: { job: Job }) {
       <ul className="plain">
         {job.gate_failures.map(({ metric, bound, wanted, got, interval }) => (
           <li key={metric + bound}>
-            <span className="mono">{metric}</span> should be at {bound === "max" ? "most" : "least"}{" "}
+            {metricInWords(metric)} should be at {bound === "max" ? "most" : "least"}{" "}
             {figures(wanted, got ?? wanted)[0]},{" "}
             {got === null ? "but was not measured" : `but is ${figures(got, wanted)[0]}`}
             {intervalInWords(interval)}

@@ -5,6 +5,7 @@ import { patternsInWords } from "../../api/patterns.ts";
 import { Bars } from "../../charts/bars.tsx";
 import { bytes, change, count, duration, percent } from "../../format.ts";
 import { Fact, Facts, Section } from "../../ui/section.tsx";
+import { Reference } from "../../ui/value.tsx";
 
 /** The metrics of the pruned model, compared with the dense one. */
 export function Result({ job }: { job: Job }) {
@@ -44,7 +45,8 @@ export function Result({ job }: { job: Job }) {
         <Fact name="Reduction">{percent(job.reduction)}</Fact>
         {isSmaller && (
           <Fact name="Parameters">
-            {count(parameters)} of {count((parameters ?? 0) + removed)}
+            {count(parameters)} of {count((parameters ?? 0) + removed)},{" "}
+            {percent(removed / ((parameters ?? 0) + removed))} fewer
           </Fact>
         )}
         {metrics.weights_bytes != null && (
@@ -72,8 +74,8 @@ export function Result({ job }: { job: Job }) {
         </Fact>
         {protocol.windows != null && (
           <Fact name="Perplexity measured on">
-            {String(protocol.dataset)}: {count(number(protocol.tokens))} tokens in{" "}
-            {String(protocol.windows)} windows
+            <Reference text={String(protocol.dataset)} />: {count(number(protocol.tokens))} tokens
+            in {String(protocol.windows)} windows
           </Fact>
         )}
       </Facts>

@@ -3,7 +3,7 @@ import { taskRows } from "../../api/tasks.ts";
 import { count, margin, percent, points, pValue } from "../../format.ts";
 import { Scroll } from "../../ui/scroll.tsx";
 import { Section } from "../../ui/section.tsx";
-import { TaskName } from "../../ui/task-name.tsx";
+import { Reference } from "../../ui/value.tsx";
 
 /** The accuracy of the dense and of the pruned model on each zero-shot task. */
 export function Tasks({ job }: { job: Job }) {
@@ -34,7 +34,7 @@ export function Tasks({ job }: { job: Job }) {
             {rows.map(({ task, dense, denseInterval, pruned, interval, dropInterval, ...row }) => (
               <tr key={task}>
                 <th scope="row" className="mono">
-                  <TaskName name={task} />
+                  <Reference text={task} />
                   {row.items !== null && <Items items={row.items} chance={row.chance} />}
                 </th>
                 <Accuracy share={dense} interval={denseInterval} />

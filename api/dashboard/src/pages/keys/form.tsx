@@ -4,14 +4,7 @@ import { fieldProblems, problemAt } from "../../api/problem.ts";
 import { TextField } from "../../ui/field.tsx";
 import { ErrorNote } from "../../ui/notes.tsx";
 import { toggled } from "../../ui/toggled.ts";
-import { type Limits, NO_LIMITS, requestOf } from "./quotas.ts";
-
-const SCOPES: { scope: KeyScope; label: string }[] = [
-  { scope: "jobs:read", label: "see jobs" },
-  { scope: "jobs:write", label: "submit and stop jobs" },
-  { scope: "artifacts:read", label: "download files" },
-  { scope: "admin", label: "everything, including keys" },
-];
+import { type Limits, NO_LIMITS, requestOf, SCOPES } from "./quotas.ts";
 
 interface Props {
   create: (body: KeyRequest) => void;
@@ -43,7 +36,7 @@ export function KeyForm({ create, isBusy, error }: Props) {
       </div>
       <fieldset className="row">
         <legend className="unseen">Scopes</legend>
-        {SCOPES.map(({ scope, label }) => (
+        {(Object.entries(SCOPES) as [KeyScope, string][]).map(([scope, label]) => (
           <label key={scope} className="row tight">
             <input
               type="checkbox"

@@ -4,7 +4,7 @@ import { moment } from "../../format.ts";
 import { Confirm } from "../../ui/confirm.tsx";
 import { useNow } from "../../ui/now.ts";
 import { Ago } from "../../ui/time.tsx";
-import { bounds, endOf } from "./quotas.ts";
+import { bounds, endOf, scopesInWords } from "./quotas.ts";
 
 interface Props {
   keys: Key[];
@@ -30,7 +30,7 @@ function KeyRow({ of: key, revoke }: { of: Key; revoke: () => void }) {
         <div className="faint mono">{key.id}</div>
       </div>
       <div>
-        {key.scopes.join(", ")}
+        {scopesInWords(key.scopes)}
         <div className="faint">
           created <Ago at={key.created_at} />
           {key.expires_at && <> · until {moment(key.expires_at)}</>}

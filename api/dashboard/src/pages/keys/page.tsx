@@ -9,7 +9,7 @@ import { Fact, Facts, Section } from "../../ui/section.tsx";
 import { Title } from "../../ui/title.tsx";
 import { KeyForm } from "./form.tsx";
 import { KeyList } from "./list.tsx";
-import { share } from "./quotas.ts";
+import { scopesInWords, share } from "./quotas.ts";
 
 export function KeysPage() {
   const caller = useQuery(me);
@@ -44,7 +44,7 @@ function Me({ caller }: { caller: Caller }) {
     >
       <Facts>
         <Fact name="Name">{caller.name}</Fact>
-        <Fact name="Scopes">{caller.scopes.join(", ")}</Fact>
+        <Fact name="May">{scopesInWords(caller.scopes)}</Fact>
         {caller.quotas && (
           <>
             <Fact name="Jobs in flight">{share(caller.quotas.jobs_in_flight)}</Fact>

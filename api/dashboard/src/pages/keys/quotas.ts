@@ -1,6 +1,6 @@
 /** Formats and parses quotas of keys. */
 
-import type { Key, KeyRequest } from "../../api/keys.ts";
+import type { Key, KeyRequest, KeyScope } from "../../api/keys.ts";
 import { bytes, count, figure } from "../../format.ts";
 
 interface Share {
@@ -82,4 +82,16 @@ function size(text: string): unknown {
   const [, amount, unit = "b"] = /^\s*(\d+(?:\.\d+)?)\s*([kmgt]?b)?\s*$/i.exec(text) ?? [];
   if (amount === undefined) return text.trim();
   return Math.round(Number(amount) * (UNITS[unit.toLowerCase()] ?? 1));
+}
+
+/** The scopes of a key in words. */
+export const SCOPES: Record<KeyScope, string> = {
+  "jobs:read": "see jobs",
+  "jobs:write": "submit and stop jobs",
+  "artifacts:read": "download files",
+  admin: "everything, including keys",
+};
+
+export function scopesInWords(scopes: readonly string[]): string {
+  return scopes.map((one) => SCOPES[one as KeyScope] ?? one).join(", ");
 }

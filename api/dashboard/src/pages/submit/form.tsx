@@ -8,6 +8,7 @@ import { fieldProblems } from "../../api/problem.ts";
 import { queues } from "../../api/workers.ts";
 import { type Draft, draftOf } from "../../spec/draft.ts";
 import { type Field, isAmount, jobFields, jobSchema } from "../../spec/fields.ts";
+import { boundsOf, gateToText } from "../../spec/gate.ts";
 import { baseOf } from "../../spec/presets.ts";
 import { requestFields } from "../../spec/request-fields.ts";
 import { shownFields } from "../../spec/shown.ts";
@@ -25,6 +26,9 @@ import { Rest, ViewSwitch } from "./view.tsx";
 
 type Values = Record<string, unknown>;
 
+/** What makes a first try take minutes. */
+const SHORT = { preset: "fast", samples: "16", seq_len: "512", eval_samples: "32" };
+
 interface Props {
   catalogue: Catalogue;
   /** The job to rerun. */
@@ -41,12 +45,16 @@ export function JobForm({ catalogue, parent }: Props) {
   const request = useDraft({ fields, presets: catalogue.presets, original, given });
   const { body, json, rest, setJson } = request;
   const submission = body && submissionOf(body, parent);
-  const isComplete = body !== null && (parent !== undefined || isMinimal(body, fields, catalogue));
+  const missing = body === null ? [] : missingIn(body, fields, catalogue, parent);
+  const isComplete = body !== null && missing.length === 0;
   const checked = usePreview(isComplete ? submission : null);
   const submitting = useSubmission();
   const problems = fieldProblems(checked.error ?? submitting.error);
   const estimated =
     checked.error || checked.isWaiting || !isComplete ? undefined : checked.data?.spec;
+  const shorten = () => {
+    for (const [name, text] of Object.entries(SHORT)) request.change(name, text);
+  };
   const onSubmit = (event: FormEvent) => {
     event.preventDefault();
     if (submission) submitting.submit(submission);
@@ -70,12 +78,14 @@ export function JobForm({ catalogue, parent }: Props) {
       </div>
       <aside className="stack">
         <PreviewPanel
+          fields={fields}
           preview={checked.data}
           error={checked.error}
           isWaiting={checked.isWaiting}
+          missing={missing}
           isComplete={isComplete}
         />
-        <EstimatePanel spec={estimated} />
+        <EstimatePanel spec={estimated} shorten={json === null ? shorten : undefined} />
         {submitting.error !== null && <ErrorNote error={submitting.error} />}
         {body && isComplete && !parent && <CommandTabs body={body} schema={schema} />}
       </aside>
@@ -121,10 +131,17 @@ function submissionOf(body: Values, parent?: Job): Submission {
   return { kind: "new", body: body as unknown as JobRequest };
 }
 
-/** Whether a request has all that is required: of a method that removes something, how much. */
-function isMinimal(body: Values, fields: Field[], { presets }: Catalogue): boolean {
+/** Return what is required and missing: of a method that removes something, also how much. */
+function missingIn(body: Values, fields: Field[], { presets }: Catalogue, parent?: Job): string[] {
   const draft = draftOf({ ...baseOf(fields, presets, body), ...body }, fields);
   const amounts = shownFields(fields, draft).filter(isAmount);
-  const howMuch = amounts.length === 0 || amounts.some(({ name }) => name in body);
-  return "model" in body && "dataset" in body && howMuch;
+  const saysHowMuch = amounts.length === 0 || amounts.some(({ name }) => name in body);
+  const hasLimits = boundsOf(gateToText(body.gate)).every(({ limit }) => limit !== "");
+  const isNew = parent === undefined;
+  return [
+    isNew && !("model" in body) && "a model",
+    isNew && !("dataset" in body) && "a calibration text",
+    isNew && !saysHowMuch && "how much is removed",
+    !hasLimits && "the limit of each bound of the gate",
+  ].filter((one) => one !== false);
 }

@@ -1,5 +1,13 @@
 import { useId, useRef } from "react";
-import { type Bound, boundsOf, boundsToText, confidenceOf, hasInterval } from "../../spec/gate.ts";
+import {
+  type Bound,
+  boundsOf,
+  boundsToText,
+  confidenceOf,
+  hasInterval,
+  metricHelp,
+  metricInWords,
+} from "../../spec/gate.ts";
 import { FieldProblem, TextField } from "../../ui/field.tsx";
 import { addLine } from "../../ui/focus.ts";
 import { Icon } from "../../ui/icon.tsx";
@@ -54,15 +62,22 @@ export function GateField({ metrics, text, help, problem, change }: Props) {
           ))}
         </ul>
       )}
+      {[...new Set(bounds.map(({ metric }) => metricHelp(metric)))].filter(Boolean).map((one) => (
+        <p className="help" key={one}>
+          {one}
+        </p>
+      ))}
       {(confidence !== "" || bounds.some(({ metric }) => hasInterval(metric))) && (
-        <TextField
-          label="Confidence"
-          help="If it is set, an accuracy or a perplexity violates its bound only if the interval of this confidence lies beyond it."
-          inputMode="decimal"
-          placeholder="0.95"
-          value={confidence}
-          change={(next) => change(boundsToText(bounds, next))}
-        />
+        <div className="narrow">
+          <TextField
+            label="Confidence"
+            help="Optional: with 0.95, a bound is missed only if the whole 95 % interval lies beyond it, so that chance alone fails no job."
+            inputMode="decimal"
+            placeholder="not used"
+            value={confidence}
+            change={(next) => change(boundsToText(bounds, next))}
+          />
+        </div>
       )}
       {problem && <FieldProblem id={id}>{problem}</FieldProblem>}
       <div>
@@ -95,7 +110,7 @@ function BoundLine({ bound, metrics, number, edit, remove }: LineProps) {
       >
         {offered.map((name) => (
           <option key={name} value={name}>
-            {hasInterval(name) ? name : name.replaceAll(/[._]/g, " ")}
+            {metricInWords(name)}
           </option>
         ))}
       </select>

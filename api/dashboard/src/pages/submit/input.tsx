@@ -79,6 +79,9 @@ export function FieldInput(props: Props) {
           <Control {...{ field, common, suggestions, recommended }} listId={`${id}-list`} />
         )
       )}
+      {field.isRequired && text === "" && suggestions.length > 0 && (
+        <KnownValues known={suggestions} choose={change} />
+      )}
       {chosen && <p className="help strong">{chosen.label}</p>}
       {field.help && (
         <p id={`${id}-help`} className="help">
@@ -86,6 +89,27 @@ export function FieldInput(props: Props) {
         </p>
       )}
       {problem && <FieldProblem id={`${id}-problem`}>{problem}</FieldProblem>}
+    </div>
+  );
+}
+
+const MOST_SHOWN = 6;
+
+/** The first known values, each of which fills the input. */
+function KnownValues({ known, choose }: { known: Known[]; choose: (value: string) => void }) {
+  return (
+    <div className="row tight known">
+      {known.slice(0, MOST_SHOWN).map(({ value, label, shown = value }) => (
+        <button
+          key={value}
+          type="button"
+          className="label-chip"
+          title={label}
+          onClick={() => choose(value)}
+        >
+          {shown}
+        </button>
+      ))}
     </div>
   );
 }

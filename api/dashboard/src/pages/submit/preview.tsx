@@ -1,52 +1,51 @@
 import { Link } from "wouter";
 import type { Preview } from "../../api/client.ts";
 import { fieldProblems, ProblemError } from "../../api/problem.ts";
-import { NONE } from "../../format.ts";
-import { toText } from "../../spec/draft.ts";
+import { expanded } from "../../spec/draft.ts";
+import type { Field } from "../../spec/fields.ts";
 import { ErrorNote, Warning } from "../../ui/notes.tsx";
 import { Value } from "../../ui/value.tsx";
 
 interface Props {
+  fields: Field[];
   preview: Preview | undefined;
   error: unknown;
   isWaiting: boolean;
+  /** What is required and missing. */
+  missing: string[];
   isComplete: boolean;
 }
 
 /** Shows whether the job would be accepted, and why not. */
-export function PreviewPanel({ preview, error, isWaiting, isComplete }: Props) {
+export function PreviewPanel(props: Props) {
+  const { fields, preview, error, isWaiting, missing, isComplete } = props;
   return (
     <section className="card preview" aria-live="polite" aria-busy={isWaiting}>
       <header>
         <h2>{heading(isComplete, isWaiting, error)}</h2>
       </header>
-      {!isComplete && (
-        <p>
-          Fill in a model, a calibration text and how much is removed; all other fields have
-          defaults.
-        </p>
-      )}
-      {isComplete && error != null && <Refusal error={error} />}
-      {isComplete && error == null && preview && <Accepted preview={preview} />}
+      {missing.length > 0 && <p>{sentence(missing)} All other fields have defaults.</p>}
+      {isComplete && error != null && <Refusal {...{ error, fields }} />}
+      {isComplete && error == null && preview && <Accepted {...{ preview, fields }} />}
     </section>
   );
 }
 
 function heading(isComplete: boolean, isWaiting: boolean, error: unknown): string {
-  if (!isComplete) return "Three fields are required";
+  if (!isComplete) return "Still to fill in";
   if (isWaiting) return "Checking…";
   return error == null ? "Would be accepted" : "Would be refused";
 }
 
 /** Lists the problems, including those that no field of the form shows. */
-function Refusal({ error }: { error: unknown }) {
+function Refusal({ error, fields }: { error: unknown; fields: Field[] }) {
   const atFields = Object.keys(fieldProblems(error)).filter(Boolean);
   if (!(error instanceof ProblemError) || atFields.length === 0) return <ErrorNote error={error} />;
   return (
     <>
       <p>
         {atFields.length === 1 ? "One field needs a change:" : "Some fields need a change:"}{" "}
-        <strong>{atFields.join(", ")}</strong>.
+        <strong>{atFields.map((name) => labelOf(name, fields)).join(", ")}</strong>.
       </p>
       <ul className="plain">
         {(error.problem.errors ?? []).map((one) => (
@@ -58,8 +57,12 @@ function Refusal({ error }: { error: unknown }) {
   );
 }
 
-function Accepted({ preview }: { preview: Preview }) {
-  const spec = preview.spec as unknown as Record<string, unknown>;
+function labelOf(name: string, fields: Field[]): string {
+  return fields.find((field) => field.name === name)?.label ?? name;
+}
+
+function Accepted({ preview, fields }: { preview: Preview; fields: Field[] }) {
+  const given = expanded(preview.spec as unknown as Record<string, unknown>, fields);
   return (
     <>
       {preview.identical_job_id && (
@@ -78,14 +81,25 @@ function Accepted({ preview }: { preview: Preview }) {
       <details>
         <summary>All fields, including defaults</summary>
         <dl className="facts">
-          {Object.entries(spec).map(([name, value]) => (
-            <div key={name}>
-              <dt className="mono">{name}</dt>
-              <dd>{toText(value) ? <Value name={name} value={value} /> : NONE}</dd>
-            </div>
-          ))}
+          {fields
+            .filter(({ name }) => name in given)
+            .map(({ name, label }) => (
+              <div key={name}>
+                <dt>{label}</dt>
+                <dd>
+                  <Value name={name} value={given[name]} />
+                </dd>
+              </div>
+            ))}
         </dl>
       </details>
     </>
   );
+}
+
+/** Write a list as a sentence: "A model, a calibration text and how much is removed." */
+function sentence(parts: string[]): string {
+  const last = parts.at(-1) ?? "";
+  const text = parts.length > 1 ? `${parts.slice(0, -1).join(", ")} and ${last}` : last;
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }

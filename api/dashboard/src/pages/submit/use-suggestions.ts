@@ -40,8 +40,12 @@ export function useSuggestions(): Record<string, Known[]> {
 }
 
 function named(one: Builtin | Uploaded, _: number, all: (Builtin | Uploaded)[]): Known {
-  if (one.kind === "builtin") return { value: one.dataset, label: "built in" };
+  if (one.kind === "builtin") return { value: one.dataset, label: firstSentence(one.description) };
   return { value: one.dataset, label: bytes(one.size_bytes), shown: shownName(one, all) };
+}
+
+function firstSentence(text: string): string {
+  return text.split(". ")[0] ?? text;
 }
 
 /** The name of an upload, with the end of its id if another one has the same. */

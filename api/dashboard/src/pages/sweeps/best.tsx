@@ -1,11 +1,12 @@
 import { Link } from "wouter";
 import type { Point, Sweep } from "../../api/sweeps.ts";
 import { figure, percent } from "../../format.ts";
+import { gateInWords } from "../../spec/gate.ts";
 import { Icon } from "../../ui/icon.tsx";
 import { ErrorNote } from "../../ui/notes.tsx";
 import { Fact, Facts, Section } from "../../ui/section.tsx";
 import { useDownload } from "../job/use-file.ts";
-import { gateInWords, intervalOf, nameOf } from "./points.ts";
+import { intervalOf, nameOf } from "./points.ts";
 
 const MOST_COMPARED = 20;
 

@@ -3,6 +3,7 @@ import type { Point } from "../../api/sweeps.ts";
 import { members } from "../../api/tasks.ts";
 import { count } from "../../format.ts";
 import { Fact, Facts } from "../../ui/section.tsx";
+import { Reference } from "../../ui/value.tsx";
 
 /** Model, texts and windows, which are the same for all points. */
 export function Inputs({ points }: { points: Point[] }) {
@@ -14,8 +15,12 @@ export function Inputs({ points }: { points: Point[] }) {
   const measured = text ?? spec.eval_dataset;
   return (
     <Facts>
-      <Fact name="Model">{model}</Fact>
-      <Fact name="Text">{dataset}</Fact>
+      <Fact name="Model">
+        <Reference text={model} />
+      </Fact>
+      <Fact name="Text">
+        <Reference text={dataset} />
+      </Fact>
       {samples != null && (
         <Fact name="Windows">
           {count(samples)}
@@ -24,7 +29,7 @@ export function Inputs({ points }: { points: Point[] }) {
       )}
       {measured != null && (
         <Fact name="Perplexity measured on">
-          {String(measured)}
+          <Reference text={String(measured)} />
           {windows != null && `: ${count(number(tokens))} tokens in ${String(windows)} windows`}
         </Fact>
       )}

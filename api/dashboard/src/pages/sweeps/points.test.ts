@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import type { Point, Sweep } from "../../api/sweeps.ts";
 import { axesOf } from "./parallel-axes.ts";
-import { gateInWords, groupsOf, nameOf, rulesOf, tradeoffsOf, variedFields } from "./points.ts";
+import { groupsOf, nameOf, rulesOf, tradeoffsOf, variedFields } from "./points.ts";
 import { withGate } from "./tried-gate.tsx";
 
 function point(varied: Record<string, unknown>, perplexity: number | null = 20): Point {
@@ -60,9 +60,6 @@ it("draws the dense model and each bound of the gate that the chart has an axis 
     points: [{ ...point({}), sparsity: 0 }],
   };
   expect(rulesOf({ ...unknown, gate: { max: {}, min: gate.min } })).toEqual([]);
-  expect(gateInWords({ max: { seconds: 9 }, min: { sparsity: 0.4 } })).toBe(
-    "seconds ≤ 9, sparsity ≥ 0.4",
-  );
 });
 
 it("names the sparsest point within a gate that is tried", () => {

@@ -5,13 +5,10 @@ import type { Point, Sweep } from "../../api/sweeps.ts";
 import type { Rule } from "../../charts/series.ts";
 import type { Tradeoff } from "../../charts/tradeoff.tsx";
 import { figure, NONE, percent } from "../../format.ts";
-import { toText } from "../../spec/draft.ts";
-import { confidenceInWords } from "../../spec/gate.ts";
+import { inWords } from "../../spec/words.ts";
 
 /** Fields that are a place in a chart rather than a group of points. */
 const PLACES = ["sparsity", "ratio", "pattern"];
-
-const SHARES = ["sparsity", "ratio"];
 
 /** Return the fields in which the points differ. */
 export function variedFields(points: Point[]): string[] {
@@ -26,8 +23,7 @@ export function fieldText({ varied }: Point, name: string): string {
 
 /** Name a point by the value of a field. */
 export function valueInWords(name: string, value: unknown): string {
-  if (SHARES.includes(name) && typeof value === "number") return percent(value, 2);
-  return toText(value) || `no ${name}`;
+  return inWords(name, value) || `no ${name}`;
 }
 
 /** Return the status of a point; a queued one that waits for a retry is postponed. */
@@ -91,15 +87,4 @@ export function rulesOf({ dense, gate, points }: Pick<Sweep, "dense" | "gate" | 
       rules.push({ name: `gate: ${name} ${percent(least, 2)}`, at: least, axis: "x" });
   }
   return rules;
-}
-
-/** Describe a gate: "perplexity_ratio ≤ 1.1, sparsity ≥ 0.5". */
-export function gateInWords({
-  max = {},
-  min = {},
-  confidence,
-}: NonNullable<Sweep["gate"]>): string {
-  const bounds = (limits: Record<string, number>, sign: string) =>
-    Object.entries(limits).map(([metric, limit]) => `${metric} ${sign} ${limit}`);
-  return [...bounds(max, "≤"), ...bounds(min, "≥")].join(", ") + confidenceInWords(confidence);
 }

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { filling, labelFor, requiring, rowsOf, valuesIn } from "./payload.ts";
+import { filling, fitting, labelFor, requiring, rowsOf, valuesIn } from "./payload.ts";
 import { TEMPLATES } from "./templates.ts";
 
 it("names every value by its pointer", () => {
@@ -32,4 +32,15 @@ it("has for each source a payload with all that its template uses", () => {
   for (const { payload, filter, map } of Object.values(TEMPLATES)) {
     expect(rowsOf(payload, filter, map).every(({ value }) => value !== undefined)).toBe(true);
   }
+});
+
+it("is changed so that a filter takes it", () => {
+  const payload = { ref: "refs/heads/dev", repo: { name: "a" } };
+  const filter = { "/ref": "refs/heads/main", "/repo/name": ["b", "c"], "/new/x~1y": 1 };
+  expect(fitting(payload, filter)).toEqual({
+    ref: "refs/heads/main",
+    repo: { name: "b" },
+    new: { "x/y": 1 },
+  });
+  expect(payload.repo.name).toBe("a");
 });

@@ -53,6 +53,24 @@ export function requiring(
   return Object.fromEntries(isRequired ? [...others, [pointer, value ?? null]] : others);
 }
 
+/** Return a payload whose values are those that a filter requires, so that a trigger takes it. */
+export function fitting(payload: unknown, filter: Record<string, unknown>): unknown {
+  const fitted = structuredClone(payload ?? {});
+  for (const [pointer, wanted] of Object.entries(filter)) {
+    const names = pointer
+      .slice(1)
+      .split("/")
+      .map((name) => name.replaceAll("~1", "/").replaceAll("~0", "~"));
+    let place = fitted as Record<string, unknown>;
+    for (const name of names.slice(0, -1)) {
+      if (typeof place[name] !== "object" || place[name] === null) place[name] = {};
+      place = place[name] as Record<string, unknown>;
+    }
+    place[names.at(-1) ?? ""] = Array.isArray(wanted) ? wanted[0] : wanted;
+  }
+  return fitted;
+}
+
 /** Return the label that a value would naturally get: the last name of its pointer. */
 export function labelFor(pointer: string): string {
   const last =

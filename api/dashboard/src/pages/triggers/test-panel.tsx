@@ -6,12 +6,14 @@ import { ErrorNote } from "../../ui/notes.tsx";
 import { Fact, Facts, Section } from "../../ui/section.tsx";
 import { written } from "./form.tsx";
 import { JsonArea } from "./json-area.tsx";
-import { parsedJson } from "./payload.ts";
+import { fitting, parsedJson } from "./payload.ts";
 import { TEMPLATES } from "./templates.ts";
 
 /** Shows which job a call with a payload would start. */
 export function TestPanel({ trigger, payload }: { trigger: Trigger; payload?: string }) {
-  const [text, setText] = useState(payload ?? written(TEMPLATES[trigger.source].payload));
+  const [text, setText] = useState(
+    payload ?? written(fitting(TEMPLATES[trigger.source].payload, trigger.filter)),
+  );
   const { mutate, data, error, isPending } = useTriggerTest(trigger.id);
   const { value, isValid } = parsedJson(text);
   return (

@@ -55,7 +55,7 @@ it("describes the outcome of an attempt", () => {
 });
 
 it("gives the time of the next attempt", () => {
-  expect(nextInWords(makeDelivery(), true, NOW)).toBe("retried in 5 min 0 s");
+  expect(nextInWords(makeDelivery(), true, NOW)).toBe("next attempt in 5 min 0 s");
   const first = makeDelivery({ attempts: 0, next_attempt_at: "2026-01-05T09:29:59Z" });
   expect(nextInWords(first, true, NOW)).toBe("sent now");
   expect(nextInWords(first, false, NOW)).toContain("enabled");

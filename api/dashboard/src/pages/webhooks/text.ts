@@ -72,7 +72,7 @@ export function nextInWords(delivery: Delivery, isEnabled: boolean, now: number)
   if (delivery.next_attempt_at === null) return "";
   const seconds = (new Date(delivery.next_attempt_at).getTime() - now) / 1000;
   const when = seconds <= 1 ? "now" : `in ${duration(Math.ceil(seconds))}`;
-  return delivery.attempts === 0 ? `sent ${when}` : `retried ${when}`;
+  return delivery.attempts === 0 ? `sent ${when}` : `next attempt ${when}`;
 }
 
 /** Format a JSON body; return any other body unchanged. */

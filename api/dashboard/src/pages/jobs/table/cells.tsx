@@ -17,7 +17,7 @@ import {
   secondsBetween,
   shortId,
 } from "../../../format.ts";
-import { intervalInWords } from "../../../spec/gate.ts";
+import { intervalInWords, metricInWords } from "../../../spec/gate.ts";
 import { useNow } from "../../../ui/now.ts";
 import { ProgressBar } from "../../../ui/status.tsx";
 import { useStays } from "../../../ui/stays.ts";
@@ -108,11 +108,12 @@ function missedBound({
   got,
   interval,
 }: Job["gate_failures"][number]): string {
+  const name = metricInWords(metric);
   const [is, least] = figures(got ?? wanted, wanted);
   const limit = `${bound === "max" ? "at most" : "at least"} ${least}`;
   return got === null
-    ? `${metric} was not measured, wanted ${limit}`
-    : `${metric} is ${is}${intervalInWords(interval)}, wanted ${limit}`;
+    ? `${name} was not measured, wanted ${limit}`
+    : `${name} is ${is}${intervalInWords(interval)}, wanted ${limit}`;
 }
 
 /** How much of the model a job has saved; while that is unknown, the share that was asked for. */

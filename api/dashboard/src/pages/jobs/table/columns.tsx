@@ -7,6 +7,7 @@ import { number } from "../../../api/jobs.ts";
 import { bytes, count, figure, NONE, percent, shortId } from "../../../format.ts";
 import { toText } from "../../../spec/draft.ts";
 import { Ago } from "../../../ui/time.tsx";
+import { Reference } from "../../../ui/value.tsx";
 import { JobStatus } from "../../../ui/waiting.tsx";
 import {
   ErrorLine,
@@ -67,7 +68,7 @@ export const COLUMNS: Column[] = [
     job: (job) => <Gate job={job} />,
     sweep: (jobs) => <SweepVerdicts jobs={jobs} />,
   },
-  text("model", "Model", 170, false, (job) => job.spec.model),
+  reference("model", "Model", 170, ({ spec }) => spec.model),
   text("method", "Method", 92, true, ({ spec }) => spec.method),
   text("solver", "Solver", 90, false, ({ spec }) => spec.solver),
   text("pattern", "Pattern", 84, false, ({ spec }) => spec.pattern ?? "–"),
@@ -180,7 +181,7 @@ export const COLUMNS: Column[] = [
     job: ({ sweep_id: id }) =>
       id === null ? "–" : <Link href={`/sweeps/${id}`}>{shortId(id)}</Link>,
   },
-  text("dataset", "Dataset", 120, false, ({ spec }) => spec.dataset),
+  reference("dataset", "Dataset", 120, ({ spec }) => spec.dataset),
   {
     id: "created",
     title: "Created",
@@ -210,6 +211,10 @@ function text(
   of: (job: Job) => string,
 ): Column {
   return { id, title, width, isShown, job: (job) => <span title={of(job)}>{of(job)}</span> };
+}
+
+function reference(id: string, title: string, width: number, of: (job: Job) => string): Column {
+  return { id, title, width, isShown: false, job: (job) => <Reference text={of(job)} /> };
 }
 
 function figures(id: string, title: string, width: number, of: (job: Job) => unknown): Column {

@@ -1,0 +1,108 @@
+"""The field ``mix`` of a specification: further texts that a model is calibrated and trained on."""
+
+from fractions import Fraction
+from typing import Annotated, ClassVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictFloat
+from pydantic_core import PydanticCustomError
+
+from db.spec.datasets.protocols import built_in
+from db.spec.descriptions.option import Option, Place, check_fits
+from db.spec.inputs.references import is_on_hub
+from db.spec.options.basics import Basics, FieldName, SourceName, check_text_field
+from db.spec.options.evaluation import EvaluationFields
+
+SIGN = "="
+"""Stands between a text and its share where both are written as one word."""
+
+
+class MixedText(BaseModel):
+    """One of the texts of a mix."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dataset: SourceName = Field(description="The text, named as in a job's `dataset`.")
+    share: StrictFloat = Field(gt=0, lt=1, description="Its share of the windows, such as 0.25.")
+    text_field: FieldName | None = Field(
+        default=None,
+        description="Which field or column of it holds the text, or the chat messages.",
+    )
+
+
+def _read(value: object) -> object:
+    """Read ``wikitext2=0.25`` as a text with its share."""
+    if not isinstance(value, str):
+        return value
+    name, _, share = value.rpartition(SIGN)
+    try:
+        return {"dataset": name, "share": float(share)} if name else value
+    except ValueError:
+        raise PydanticCustomError(
+            "mixed_text", "Input should be a text and its share, such as wikitext2=0.25"
+        ) from None
+
+
+_Item = Annotated[MixedText, BeforeValidator(_read, json_schema_input_type=str | MixedText)]
+Mix = Annotated[tuple[_Item, ...], Field(max_length=7, fail_fast=True)]
+
+
+def mixed_names(spec: Basics) -> tuple[str, ...]:
+    """Return the names of all texts that a job is calibrated on, ``dataset`` first."""
+    return (spec.dataset, *(text.dataset for text in MixFields.of(spec).mix))
+
+
+def shares_of(spec: Basics) -> tuple[Fraction, ...]:
+    """Return the shares of the texts that a job is calibrated on, exactly; their sum is 1."""
+    further = [Fraction(str(text.share)) for text in MixFields.of(spec).mix]
+    return (1 - sum(further, Fraction(0)), *further)
+
+
+def _check(spec: "MixFields") -> None:
+    own = EvaluationFields.of(spec)
+    measured = {own.eval_dataset, *own.eval_texts}
+    names = mixed_names(spec)
+    twice = next((name for name in names if names.count(name) > 1), None)
+    seen = next((name for name in names[1:] if name in measured and _has_no_split(name)), None)
+    shown = spec.model_dump(mode="json", include={"mix"})["mix"]
+    check_fits(
+        "mix",
+        shown,
+        (
+            shares_of(spec)[0] <= 0,
+            "the shares of its texts leave nothing for dataset, whose share is what is left of 1",
+            "Set shares whose sum is below 1.",
+        ),
+        (twice is not None, f"{twice} is in it twice", "Name each text once, dataset included."),
+        (
+            seen is not None,
+            f"{seen} is measured on, and a model is not measured on what it learns from",
+            "Leave it out of the mix, or measure on another text.",
+        ),
+    )
+    for place, text in enumerate(spec.mix):
+        check_text_field(f"mix.{place}.text_field", text.text_field, text.dataset)
+
+
+def _has_no_split(name: str) -> bool:
+    """Whether a text is one file, of which no part is set aside to measure on."""
+    return built_in(name) is None and not is_on_hub(name)
+
+
+class MixFields(Basics):
+    OPTION: ClassVar = Option(
+        check=_check,
+        text_lists=("mix",),
+        planned=("mix",),  # it reads the texts, which may be too short for their shares
+        place=Place.texts,
+        labels={"mix": "Further calibration texts"},
+        docs={"mix": "[Mixes of texts](datasets.md#mixes-of-texts)."},
+        remedies={"mixed_text": "Write wikitext2=0.25, or an object with dataset and share."},
+    )
+
+    mix: Mix = Field(
+        default=(),
+        description="Further calibration texts, each with its share of the windows, as "
+        "`wikitext2=0.25` or an object; `dataset` has the rest. A recovery trains on the same "
+        "shares.",
+        examples=[[{"dataset": "wikitext2", "share": 0.25}]],
+    )
