@@ -85,8 +85,13 @@ class Comparison:
             _speed_sentence("Reading the prompt", self.ratios["prefill"]),
             _speed_sentence("Generating", self.ratios["decode"]),
             "Memory: too little to be measured." if memory is None else _memory_sentence(memory),
-            f"Files: {self.weights_bytes_ratio:.3g} times the size.",
+            _files_sentence(self.weights_bytes_ratio),
         ]
+
+
+def _files_sentence(ratio: float) -> str:
+    times = f"{ratio:.3g}"
+    return "Files: the same size." if times == "1" else f"Files: {times} times the size."
 
 
 def _speed_sentence(what: str, ratio: Ratio) -> str:

@@ -32,10 +32,16 @@ export function decimal(value: number, digits: number): string {
   return value.toLocaleString("en", { maximumFractionDigits: digits });
 }
 
+const MOST_DIGITS = 8;
+
 /** Format two numbers with as many digits as tell them apart. */
 export function figures(one: number, other: number): [string, string] {
   const texts: [string, string] = [figure(one), figure(other)];
-  return texts[0] !== texts[1] ? texts : [decimal(one, 8), decimal(other, 8)];
+  for (let digits = SIGNIFICANT; texts[0] === texts[1] && digits <= MOST_DIGITS; digits += 1) {
+    texts[0] = decimal(one, digits);
+    texts[1] = decimal(other, digits);
+  }
+  return texts;
 }
 
 /** Format how likely a difference is by chance. */

@@ -75,7 +75,7 @@ def test_zeros_are_no_speed_up_and_no_smaller_file(tmp_path: Path) -> None:
     summary = comparison.summary()
     assert summary[0] == "Reading the prompt: no speed-up, 1 times the speed (1 to 1)."
     assert summary[1] == "Generating: no speed-up, 1 times the speed (1 to 1)."
-    assert summary[3] == "Files: 1 times the size."
+    assert summary[3] == "Files: the same size."
     report = comparison.report()
     assert report["prompt_tokens"] == POSITIONS - NEW_TOKENS - 1
     assert len(report["rounds"]) == ROUNDS

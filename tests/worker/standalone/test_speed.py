@@ -35,7 +35,7 @@ def test_two_folders_are_measured_and_compared_in_words(
     assert head.split() == ["dense", "pruned"]
     assert prefill.startswith("prefill, tokens/s ")
     assert all(float(figure) > 0 for figure in decode.split()[-2:])
-    assert sentences[-1] == "Files: 1 times the size."
+    assert sentences[-1] == "Files: the same size."
     shown = [line for line in result.stderr.splitlines() if line.endswith(" measuring")]
     assert len(shown) > 5
     assert shown[-1] == "100% measuring"

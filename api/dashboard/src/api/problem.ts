@@ -46,13 +46,18 @@ export function problemOf(
   };
 }
 
-/** Return the problems by field: `/sparsity` is the field `sparsity`. */
-export function fieldProblems(error: unknown): Record<string, string> {
+export type FieldProblem = NonNullable<Problem["errors"]>[number];
+
+/** Return the problems by field, in words: `/sparsity` is the field `sparsity`. */
+export function fieldProblems(
+  error: unknown,
+  inWords = ({ detail }: FieldProblem) => detail,
+): Record<string, string> {
   if (!(error instanceof ProblemError)) return {};
   const found: Record<string, string> = {};
   for (const one of error.problem.errors ?? []) {
     const field = one.pointer.split("/").filter(Boolean)[0] ?? "";
-    found[field] ??= one.detail;
+    found[field] ??= inWords(one);
   }
   return found;
 }

@@ -120,7 +120,7 @@ function field(name: string, property: Schema, isRequired: boolean, schema: Sche
     label: sentence(name),
     kind: SHARES.has(name) ? "share" : TEXTS.has(name) ? "texts" : kindOf(forms),
     isRequired,
-    help: String(property.description ?? first.description ?? ""),
+    help: withoutForms(String(property.description ?? first.description ?? "")),
     ...choicesOf(forms, property.default ?? null),
     fallback: property.default ?? null,
     example: exampleOf(property),
@@ -128,6 +128,11 @@ function field(name: string, property: Schema, isRequired: boolean, schema: Sche
     max: bound(first, "maximum", "exclusiveMaximum"),
     ...own,
   };
+}
+
+/** Leave out how a value is written in a request: ": `true`, or an object that sets more". */
+function withoutForms(help: string): string {
+  return help.replace(/(: `true`)?[,;] or an object that sets more( than the \w+)?/, "");
 }
 
 function kindOf(forms: Schema[]): Kind {

@@ -4,9 +4,16 @@ export function Facts({ children }: { children: ReactNode }) {
   return <dl className="facts">{children}</dl>;
 }
 
-export function Fact({ name, children }: { name: string; children: ReactNode }) {
+interface FactProps {
+  name: string;
+  /** Whether it is long, and has a line of its own. */
+  isLong?: boolean;
+  children: ReactNode;
+}
+
+export function Fact({ name, isLong, children }: FactProps) {
   return (
-    <div>
+    <div className={isLong ? "is-long" : undefined}>
       <dt>{name}</dt>
       <dd>{children}</dd>
     </div>

@@ -2,22 +2,16 @@
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from worker.pruning.distributed.ranks import Ranks
 from worker.pruning.methods.last_tokens import agreement, counted, first_agreed
 from worker.pruning.model.activations import Activations
-from worker.pruning.model.block_inputs import BlockInputs
-from worker.pruning.model.meta_model import MetaModel
-from worker.pruning.planning.workload import Setting
 from worker.pruning.structure.channel_places import ChannelPlace, channel_places
 from worker.pruning.structure.measures import LastTokens
 from worker.pruning.structure.units import Units
-from worker.pruning.sweep.batches import split_batches
-from worker.pruning.sweep.progress import Progress
+from worker.pruning.sweep.measurement.model_run import ModelRun
 from worker.pruning.sweep.removal.lost_units import is_read
 from worker.pruning.sweep.results import UnitProgress
 
@@ -29,26 +23,16 @@ class LastTokenChoice:
     """Chooses the channels that are removed, before the first block is pruned.
 
     Attributes:
-        meta_model: the model, from which earlier increments may have removed channels.
-        block_inputs: embeds windows and calls the model's blocks.
+        run: the model, from which earlier increments may have removed channels.
         of_block: the channels of each block.
         kept: for each block, how many units stay, by their name.
         settings: which windows are prompts, and which activations are small.
-        ranks: the ranks that share the windows.
-        setting: how large batches are, and where hidden states are kept.
-        progress: records the choice, so that no later run repeats it.
-        scratch: returns a new folder for temporary files.
     """
 
-    meta_model: MetaModel
-    block_inputs: BlockInputs
+    run: ModelRun
     of_block: Sequence[Sequence[Units]]
     kept: Sequence[Mapping[str, int]]
     settings: LastTokens
-    ranks: Ranks
-    setting: Setting
-    progress: Progress
-    scratch: Callable[[], Path]
 
     def choose(
         self, goal: Tensor, general: Tensor
@@ -64,32 +48,24 @@ class LastTokenChoice:
         """
         prompts = goal[: self.settings.prompts]
         chosen: list[dict[str, list[int]]] = []
-        if not self.progress.is_measured(_RECORD):
-            streams = [self._embedded(prompts), self._embedded(general)]
+        if not self.run.progress.is_measured(_RECORD):
+            streams = [self.run.embedded(prompts), self.run.embedded(general)]
             for index in range(len(self.of_block)):
                 chosen.append(self._chosen(index, streams, len(general)))
                 yield UnitProgress(index + 1, len(self.of_block))
-        known = self.progress.measure_once(_RECORD, lambda: chosen)
+        known = self.run.progress.measure_once(_RECORD, lambda: chosen)
         return [{name: torch.tensor(own) for name, own in block.items()} for block in known]
-
-    def _embedded(self, windows: Tensor) -> Activations:
-        """Return the first block's inputs for this rank's share of the windows."""
-        states = Activations(self.scratch() if self.setting.spills else None)
-        batches = self.ranks.share_of(split_batches(windows, self.setting))
-        with self.meta_model.loaded_embeddings():
-            self.block_inputs.embed(batches, states.append)
-        return states
 
     def _chosen(
         self, index: int, streams: Sequence[Activations], texts: int
     ) -> dict[str, list[int]]:
         """Return the removed channels of a block, and replace its inputs by its outputs."""
-        stored, chosen = self.meta_model.read_block(index), dict[str, list[int]]()
+        stored, chosen = self.run.meta_model.read_block(index), dict[str, list[int]]()
         lost = {
             units.name: ~is_read(units.slices[0], stored[units.slices[0].parameter])
             for units in self.of_block[index]
         }
-        with self.meta_model.loaded_block(index, stored) as block:
+        with self.run.meta_model.loaded_block(index, stored) as block:
             counts = [
                 self._counts(block, index, lost, states, largest=bool(which))
                 for which, states in enumerate(streams)
@@ -122,11 +98,11 @@ class LastTokenChoice:
             for row, place in enumerate(own)
         ]
         try:
-            self.block_inputs.advance(block, index, states)
+            self.run.block_inputs.advance(block, index, states)
         finally:
             for handle in handles:
                 handle.remove()
-        return {name: self.ranks.all_reduce(total) for name, total in totals.items()}
+        return {name: self.run.ranks.all_reduce(total) for name, total in totals.items()}
 
     def _adder(
         self, place: ChannelPlace, total: Tensor, is_left: Tensor, largest: bool

@@ -6,6 +6,7 @@ import { type Body, withoutDefaults } from "../../spec/commands.ts";
 import { expanded } from "../../spec/draft.ts";
 import { jobFields, jobSchema, plainFields } from "../../spec/fields.ts";
 import { gateInWords, withoutNulls } from "../../spec/gate.ts";
+import { inWords } from "../../spec/words.ts";
 import { CommandTabs } from "../../ui/code.tsx";
 import { Loading } from "../../ui/notes.tsx";
 import { Fact, Facts, Section } from "../../ui/section.tsx";
@@ -13,6 +14,9 @@ import { Value } from "../../ui/value.tsx";
 
 /** Defaults of the fields outside the specification. */
 const DEFAULTS = { queue: "gpu", labels: {}, priority: 0 };
+
+/** From how many letters on a value has a line of its own. */
+const LONG = 24;
 
 /** The fields of a job's request, and commands that repeat it. */
 export function Configuration({ job }: { job: Job }) {
@@ -47,7 +51,7 @@ export function Configuration({ job }: { job: Job }) {
       <Facts>
         {job.reduction !== null && <Fact name="Reduction">{percent(job.reduction)}</Fact>}
         {shown.map(({ name, label }) => (
-          <Fact key={name} name={label}>
+          <Fact key={name} name={label} isLong={inWords(name, given[name]).length > LONG}>
             <Value name={name} value={given[name]} />
           </Fact>
         ))}

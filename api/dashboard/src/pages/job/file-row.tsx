@@ -70,7 +70,7 @@ export function ShareButton({ sharing, name, isSmall }: ShareProps) {
   return (
     <button
       type="button"
-      className={isSmall ? "quiet small" : "quiet"}
+      className={isSmall ? "quiet small" : undefined}
       onClick={() => sharing.mutate()}
       disabled={sharing.isPending}
       aria-label={`Share ${name}`}

@@ -29,7 +29,9 @@ function GradualSection({ job, events, steps }: Props) {
   const results = useMemo(() => stepResults(job, events), [job, events]);
   const series = useMemo(() => stepCurve(results), [results]);
   const kept = number(job.result?.kept_step);
-  const stopped = results.find(({ failures }) => failures.length > 0);
+  // The job's own warning says the same, of jobs that keep warnings of their results.
+  const isSaid = job.warnings.some((one) => one.startsWith("The gate stopped"));
+  const stopped = isSaid ? undefined : results.find(({ failures }) => failures.length > 0);
   return (
     <Section
       title="Steps"

@@ -266,7 +266,7 @@ it("says in what a target is counted, and what of a block's experts stays", asyn
   const data = { sparsity: null, coverage: 0, layers: [], experts };
   answers["/v1/jobs/job_1/blocks"] = listing([{ index: 0, name: "layers.0", data }]);
   shown = await mount(<JobPage id="job_1" />);
-  expect(card("Target")?.textContent).toContain("At most24,000 bytes");
+  expect(card("Target")?.textContent).toContain("At most24.0 kB");
   expect(card("Experts by layer")?.textContent).toContain("2 of 3 kept in 1 layer");
   expect(card("Blocks")?.textContent).toContain("2 of 3 experts kept");
   expect(card("Blocks")?.textContent).not.toMatch(/sparse|covered|matrices/);

@@ -18,14 +18,16 @@ const UNITS: Record<string, (value: Value, job: Job) => ReactNode> = {
   percent: (value) => percent(value),
   share: (value) => percent(value),
   yes: (value) => (value ? "yes" : "no"),
-  size: (value, { spec }) => `${count(value)} ${unitOf(spec.target)}`,
-  error: (value) => value !== null && <span className="faint"> {margin(halfWidth(value))} %</span>,
+  size: (value, { spec }) => sizeInWords(value, spec.target),
+  error: (value) =>
+    // Without any deviation nothing can be said of the interval.
+    Boolean(value) && <span className="faint"> {margin(halfWidth(value))} %</span>,
 };
 
-/** Return in what the size that a job aims at is counted. */
-function unitOf(target: Job["spec"]["target"]): string {
-  if (target?.active_parameters != null) return "active parameters";
-  return target?.parameters != null ? "parameters" : "bytes";
+/** Write the size that a job aims at with its unit. */
+function sizeInWords(value: Value, target: Job["spec"]["target"]): string {
+  if (target?.active_parameters != null) return `${count(value)} active parameters`;
+  return target?.parameters != null ? `${count(value)} parameters` : bytes(value);
 }
 
 /** The parts of a finished job's result that are figures, as the service describes them. */

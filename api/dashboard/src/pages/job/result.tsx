@@ -64,7 +64,9 @@ export function Result({ job }: { job: Job }) {
           </Fact>
         )}
         {patterns !== null && <Fact name="N:M pattern">{patterns}</Fact>}
-        <Fact name="Parameters covered">{percent(metric("coverage"))}</Fact>
+        {metric("coverage") !== 0 && (
+          <Fact name="Parameters covered">{percent(metric("coverage"))}</Fact>
+        )}
         <Fact name="Fallbacks">{count(metric("fallbacks"))} matrices</Fact>
         <Fact name="Pruning alone">{duration(metric("prune_seconds"))}</Fact>
         <Fact name="Evaluation windows alone">{duration(metric("evaluate_seconds"))}</Fact>
@@ -73,7 +75,7 @@ export function Result({ job }: { job: Job }) {
           {bytes(metric("predicted_peak_memory_bytes"))}
         </Fact>
         {protocol.windows != null && (
-          <Fact name="Perplexity measured on">
+          <Fact name="Perplexity measured on" isLong>
             <Reference text={String(protocol.dataset)} />: {count(number(protocol.tokens))} tokens
             in {String(protocol.windows)} windows
           </Fact>

@@ -3,7 +3,16 @@
 import { act } from "preact/test-utils";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { Catalogue } from "../../api/methods.ts";
-import { button, choose, field, mount, press, type Shown, type } from "../../testing-page.tsx";
+import {
+  button,
+  choose,
+  field,
+  mount,
+  press,
+  type Shown,
+  settle,
+  type,
+} from "../../testing-page.tsx";
 import { refusal, service } from "../../testing-service.ts";
 import { JobForm } from "./form.tsx";
 
@@ -192,6 +201,55 @@ it("needs no sparsity where nothing is pruned", async () => {
   expect(box().textContent).toContain("Still to fill inHow much is removed.");
   await type(text(), JSON.stringify({ ...body, method: "none" }));
   expect(box().textContent).not.toContain("Still to fill in");
+});
+
+it("names what a gate lacks, and waits with the check until it is there", async () => {
+  await type(field(box(), "Model"), "org/m");
+  await type(field(box(), "Dataset"), "c4");
+  await type(field(box(), "Sparsity"), "0.5");
+  const said = () => box().querySelector(".preview")?.textContent;
+  const checks = () => service.count("dry_run");
+  await settle(1000);
+  const before = checks();
+  await press(button(box(), "Add a bound"));
+  await settle(1000);
+  expect(said()).toContain("Still to fill inThe limit of each bound of the gate.");
+  expect(checks()).toBe(before);
+  expect(box().querySelector(".gate")?.textContent).toContain(
+    "with 1.1, it predicts the text 10 %",
+  );
+
+  const detail = "gate.max.perplexity_ratio 'x': Input should be a valid number.";
+  const errors = [{ pointer: "/gate/max/perplexity_ratio", code: "float", detail }];
+  service.reply = () => [422, { ...(refusal(422)[1] as object), errors }];
+  await type(box().querySelector("[aria-label='Limit of bound 1']"), "x");
+  await settle(1000);
+  const words = "perplexity ratio 'x': Input should be a valid number.";
+  expect(said()).toContain(`One field needs a change: Gate.${words}`);
+  expect(box().querySelector(".gate .problem")?.textContent).toBe(words);
+});
+
+it("offers a fast preset and less text where the estimate is long", async () => {
+  const fast = { name: "fast", fields: {}, not_with_pattern: [] };
+  const seconds = { p50: 86_400, p90: 90_000 };
+  const memory = { host_bytes: 1, device_bytes: 0, scratch_bytes: 0 };
+  const windows = { calibration: 128, seq_len: 2048, evaluation: 157 };
+  const model = { parameters: 1e8, blocks: 30 };
+  const known = { memory, windows, model, hints: [], artifact_bytes: 1, queue: null };
+  const estimate = { status: "ready", fits: true, seconds, basis: null, recovery: null, ...known };
+  const spec = { samples: null, eval_samples: null };
+  const preview = { spec, warnings: [], identical_job_id: null };
+  service.reply = ({ pathname }) => [200, pathname === "/v1/estimates" ? estimate : preview];
+  await shown.unmount();
+  const presets = [...CATALOGUE.presets, fast];
+  shown = await mount(<JobForm catalogue={{ ...CATALOGUE, presets } as Catalogue} />);
+  await type(field(box(), "Model"), "org/m");
+  await type(field(box(), "Dataset"), "c4");
+  await type(field(box(), "Sparsity"), "0.5");
+  await settle(2000);
+  await press(button(box(), "Use preset fast"));
+  expect(field(box(), "Calibration windows")).toHaveProperty("value", "16");
+  expect(field(box(), "Preset")).toHaveProperty("value", "fast");
 });
 
 it("has a text area for each prompt, which commas do not divide", async () => {

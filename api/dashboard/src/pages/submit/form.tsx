@@ -17,7 +17,7 @@ import { ErrorNote } from "../../ui/notes.tsx";
 import { EstimatePanel } from "./estimate.tsx";
 import { Fields } from "./fields.tsx";
 import { JsonEditor } from "./json.tsx";
-import { PreviewPanel } from "./preview.tsx";
+import { PreviewPanel, problemInWords } from "./preview.tsx";
 import { SubmitBar } from "./submit-bar.tsx";
 import { useDraft } from "./use-draft.ts";
 import { usePreview } from "./use-preview.ts";
@@ -49,7 +49,9 @@ export function JobForm({ catalogue, parent }: Props) {
   const isComplete = body !== null && missing.length === 0;
   const checked = usePreview(isComplete ? submission : null);
   const submitting = useSubmission();
-  const problems = fieldProblems(checked.error ?? submitting.error);
+  const problems = fieldProblems(checked.error ?? submitting.error, (one) =>
+    problemInWords(one, fields),
+  );
   const estimated =
     checked.error || checked.isWaiting || !isComplete ? undefined : checked.data?.spec;
   const shorten = () => {

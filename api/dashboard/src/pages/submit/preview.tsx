@@ -1,8 +1,9 @@
 import { Link } from "wouter";
 import type { Preview } from "../../api/client.ts";
-import { fieldProblems, ProblemError } from "../../api/problem.ts";
+import { type FieldProblem, fieldProblems, ProblemError } from "../../api/problem.ts";
 import { expanded } from "../../spec/draft.ts";
 import type { Field } from "../../spec/fields.ts";
+import { metricInWords } from "../../spec/gate.ts";
 import { ErrorNote, Warning } from "../../ui/notes.tsx";
 import { Value } from "../../ui/value.tsx";
 
@@ -49,12 +50,21 @@ function Refusal({ error, fields }: { error: unknown; fields: Field[] }) {
       </p>
       <ul className="plain">
         {(error.problem.errors ?? []).map((one) => (
-          <li key={one.pointer + one.code}>{one.detail}</li>
+          <li key={one.pointer + one.code}>{problemInWords(one, fields)}</li>
         ))}
       </ul>
-      {error.problem.hint && <p className="faint">{error.problem.hint}</p>}
     </>
   );
+}
+
+/** Write what is wrong with a field, which begins with the names of the API: "sparsity 150: …". */
+export function problemInWords({ pointer, detail }: FieldProblem, fields: Field[]): string {
+  const path = pointer.split("/").slice(1);
+  const [name = "", , ...metric] = path;
+  const start = `${path.join(".")} `;
+  if (!detail.startsWith(start)) return detail;
+  const label = name === "gate" ? metricInWords(metric.join(".")) : labelOf(name, fields);
+  return `${label} ${detail.slice(start.length)}`;
 }
 
 function labelOf(name: string, fields: Field[]): string {

@@ -194,7 +194,7 @@ export const COLUMNS: Column[] = [
   {
     id: "next",
     title: "Next step",
-    width: 84,
+    width: 96,
     isShown: true,
     has: hasStep,
     job: (job) => <NextStep job={job} />,
