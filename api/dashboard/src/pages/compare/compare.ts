@@ -94,11 +94,13 @@ export function taskMetrics(jobs: Job[]): Metric[] {
 /** Return how far each job is from the dense model on each text that jobs were compared on. */
 export function textMetrics(jobs: Job[]): Metric[] {
   const texts = [...new Set(jobs.flatMap(({ result }) => Object.keys(members(result, "kl"))))];
-  return texts.sort().flatMap((text) => [
-    metric(`text_ratio.${text}`, `Ratio on ${text}`, figure, true, "interval"),
-    metric(`kl.${text}`, `Divergence on ${text}`, figure, true, "interval"),
-    metric(`agreement.${text}`, `Same token on ${text}`, percent, false, "interval"),
-  ]);
+  return texts
+    .sort()
+    .flatMap((text) => [
+      metric(`text_ratio.${text}`, `Ratio on ${text}`, figure, true, "interval"),
+      metric(`kl.${text}`, `Divergence on ${text}`, figure, true, "interval"),
+      metric(`agreement.${text}`, `Same token on ${text}`, percent, false, "interval"),
+    ]);
 }
 
 export function metricOf(job: Job, name: string): number | null {

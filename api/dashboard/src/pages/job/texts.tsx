@@ -4,7 +4,7 @@ import { halfWidth, members } from "../../api/tasks.ts";
 import { figure, percent } from "../../format.ts";
 import { Scroll } from "../../ui/scroll.tsx";
 import { Section } from "../../ui/section.tsx";
-import { TaskName } from "../../ui/task-name.tsx";
+import { Reference } from "../../ui/value.tsx";
 
 /** How far the pruned model's predictions are from the dense one's on each text. */
 export function Texts({ job }: { job: Job }) {
@@ -35,7 +35,7 @@ export function Texts({ job }: { job: Job }) {
             {texts.map((text) => (
               <tr key={text}>
                 <th scope="row" className="mono">
-                  <TaskName name={text} />
+                  <Reference text={text} />
                 </th>
                 <td className="end figure">
                   {figure(number(members(job.result, "text_perplexity")[text]))}
