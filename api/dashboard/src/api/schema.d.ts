@@ -3065,7 +3065,7 @@ export interface components {
             };
             /**
              * Confidence
-             * @description For accuracies of tasks and for perplexities: a bound is violated only if the interval of this confidence lies beyond it, such as 0.95. By default the measured value decides.
+             * @description For accuracies of tasks, perplexities and distances on texts: a bound is violated only if the interval of this confidence lies beyond it, such as 0.95. By default the measured value decides.
              * @example 0.95
              */
             confidence?: number | null;
@@ -3444,7 +3444,7 @@ export interface components {
             task_limit?: number | null;
             /**
              * Generate
-             * @description Whether the dense and the pruned model continue a few prompts, for people to read. Both must fit into memory as a whole, one after the other.
+             * @description Whether the dense and the pruned model continue a few prompts, for people to read, and how often their texts repeat themselves or come to an end.
              * @default false
              */
             generate: boolean;
@@ -4712,7 +4712,7 @@ export interface components {
             task_limit?: number | null;
             /**
              * Generate
-             * @description Whether the dense and the pruned model continue a few prompts, for people to read. Both must fit into memory as a whole, one after the other.
+             * @description Whether the dense and the pruned model continue a few prompts, for people to read, and how often their texts repeat themselves or come to an end.
              * @default false
              */
             generate: boolean;
@@ -6803,7 +6803,7 @@ export interface components {
             task_limit?: number | null;
             /**
              * Generate
-             * @description Whether the dense and the pruned model continue a few prompts, for people to read. Both must fit into memory as a whole, one after the other.
+             * @description Whether the dense and the pruned model continue a few prompts, for people to read, and how often their texts repeat themselves or come to an end.
              * @default false
              */
             generate: boolean;
@@ -7997,7 +7997,7 @@ export interface components {
             task_limit?: number | null;
             /**
              * Generate
-             * @description Whether the dense and the pruned model continue a few prompts, for people to read. Both must fit into memory as a whole, one after the other.
+             * @description Whether the dense and the pruned model continue a few prompts, for people to read, and how often their texts repeat themselves or come to an end.
              * @default false
              */
             generate: boolean;

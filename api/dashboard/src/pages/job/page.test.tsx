@@ -343,6 +343,20 @@ it("shows how many items a task has, its chance level, and an interval where all
   expect(cells[3]?.className).toContain("is-succeeded");
 });
 
+it("shows how far it is from the dense model on each text, with intervals", async () => {
+  const of = (value: number) => ({ c4: value });
+  const result = {
+    ...{ kl: of(0.25), kl_stderr: of(0.01), agreement: of(0.8), agreement_stderr: of(0.005) },
+    ...{ text_ratio: of(1.35), text_ratio_stderr: of(0.02), text_perplexity: of(45.2) },
+  };
+  answers["/v1/jobs/job_1"] = [200, { ...job, result }];
+  shown = await mount(<JobPage id="job_1" />);
+  const rows = card("Distance from the dense model")?.querySelectorAll("tbody > tr > *") ?? [];
+  expect([...rows].map((cell) => cell.textContent)).toEqual([
+    ...["c4", "45.2", "1.35 ± 0.0392", "0.25 ± 0.0196", "80.0 % ± 0.98 %"],
+  ]);
+});
+
 it("says that its events could not be read instead of counting none", async () => {
   answers["/v1/jobs/job_1/events"] = refusal(500);
   shown = await mount(<JobPage id="job_1" />);
