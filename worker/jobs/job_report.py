@@ -229,10 +229,16 @@ def environment_json(job: OpenedJob, result: PruningResult) -> dict[str, Any]:
         "devices": len(job.devices),
         "dtype": dtype_name(job.meta_model.dtype),
         "propagation": result.propagation,
-        "dense_loss": "of an earlier job" if result.dense_loss_known else "measured",
+        "dense_loss": _origin(result.dense_loss_known),
+        **({} if result.scores_known is None else {"scores": _origin(result.scores_known)}),
         "torch": torch.__version__,
         "transformers": transformers.__version__,
     }
+
+
+def _origin(is_known: bool) -> str:
+    """Return where a measurement of the dense model comes from."""
+    return "of an earlier job" if is_known else "measured"
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:
