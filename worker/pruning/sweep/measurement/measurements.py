@@ -167,7 +167,8 @@ class Measurements:
 
     def _once(self, basis: Mapping[str, Any], measure: Callable[[], T]) -> T:
         """Return what an earlier job has measured, or measure now."""
-        if (known := self._known(basis)) is not None:
+        known: T | None = self._known(basis)
+        if known is not None:
             return known
         measured = measure()
         self.cache.write(basis, measured)
@@ -177,7 +178,8 @@ class Measurements:
         self, basis: Mapping[str, Any], steps: Callable[[], Generator[UnitProgress, None, T]]
     ) -> Generator[UnitProgress, None, T]:
         """Return what an earlier job has measured, or measure now in steps."""
-        if (known := self._known(basis)) is not None:
+        known: T | None = self._known(basis)
+        if known is not None:
             return known
         measured = yield from steps()
         self.cache.write(basis, measured)

@@ -50,7 +50,10 @@ def counted() -> Iterator[list[torch.Size]]:
 
     def watch(module: nn.Module, args: tuple[object, ...]) -> None:
         is_block = type(module).__name__.endswith("DecoderLayer")
-        if is_block and isinstance(hidden := args[0], Tensor):
+        # A block without weights only records what it is called with.
+        if is_block and not any(weight.is_meta for weight in module.parameters()):
+            hidden = args[0]
+            assert isinstance(hidden, Tensor)
             seen.extend([hidden.shape] * (hidden.shape[1] == WINDOWS.shape[1]))
 
     handle = nn.modules.module.register_module_forward_pre_hook(watch)
