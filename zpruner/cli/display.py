@@ -142,6 +142,7 @@ def result_text(result: Result) -> str:
     lines = [f"warning: {warning}" for warning in result.warnings]
     lines += [f"{name} = {value}" for name, value in result.metrics.items() if _is_figure(value)]
     lines += _texts(result.metrics)
+    lines += _candidates(result.metrics)
     lines += _tasks(result.metrics)
     lines += _steps(result.metrics)
     lines += _speed(result.metrics)
@@ -158,6 +159,7 @@ def summary(job: JobFields) -> str:
     figures = {name: value for name, value in (job.result or {}).items() if _is_figure(value)}
     lines += [f"  {name} = {value}" for name, value in figures.items()]
     lines += [f"  {sentence}" for sentence in _texts(job.result or {})]
+    lines += [f"  {sentence}" for sentence in _candidates(job.result or {})]
     lines += [f"  {sentence}" for sentence in _tasks(job.result or {})]
     lines += [f"  {sentence}" for sentence in _speed(job.result or {})]
     lines += [f"  warning: {warning}" for warning in job.warnings]
@@ -207,6 +209,14 @@ def _texts(metrics: dict[str, Any]) -> Iterator[str]:
         error = f" ± {errors[text]:.2g}" if errors.get(text) is not None else ""
         same = f"{100 * agreement[text]:.3g} % same token"
         yield f"{text}: {ratios[text]:.4g} times the dense perplexity, KL {kl:.4g}{error}, {same}"
+
+
+def _candidates(metrics: dict[str, Any]) -> Iterator[str]:
+    """Describe each of the methods that a job has compared in one line; none for other jobs."""
+    for method, own in (metrics.get("target") or {}).get("candidates", {}).items():
+        kept = ", kept" if own["kept"] else ""
+        figures = f"perplexity {own['perplexity']:.4g}, {duration_text(own['seconds'])}"
+        yield f"candidate {method}: size {own['size']:,}, {figures}{kept}"
 
 
 def _tasks(metrics: dict[str, Any]) -> Iterator[str]:

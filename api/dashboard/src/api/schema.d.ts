@@ -3234,7 +3234,7 @@ export interface components {
             /** @default zpruner */
             method: components["schemas"]["MethodName"];
             /**
-             * @description The largest size that the result may have, in place of `ratio` or `experts`: as little is removed as meets it.
+             * @description The largest size that the result may have, in place of `ratio` or `experts`: as little is removed as meets it. With `candidates`, several methods are compared.
              * @example {
              *       "parameters": "6B"
              *     }
@@ -4502,7 +4502,7 @@ export interface components {
             /** @default zpruner */
             method: components["schemas"]["MethodName"];
             /**
-             * @description The largest size that the result may have, in place of `ratio` or `experts`: as little is removed as meets it.
+             * @description The largest size that the result may have, in place of `ratio` or `experts`: as little is removed as meets it. With `candidates`, several methods are compared.
              * @example {
              *       "parameters": "6B"
              *     }
@@ -6593,7 +6593,7 @@ export interface components {
             /** @default zpruner */
             method: components["schemas"]["MethodName"];
             /**
-             * @description The largest size that the result may have, in place of `ratio` or `experts`: as little is removed as meets it.
+             * @description The largest size that the result may have, in place of `ratio` or `experts`: as little is removed as meets it. With `candidates`, several methods are compared.
              * @example {
              *       "parameters": "6B"
              *     }
@@ -7787,7 +7787,7 @@ export interface components {
             /** @default zpruner */
             method: components["schemas"]["MethodName"];
             /**
-             * @description The largest size that the result may have, in place of `ratio` or `experts`: as little is removed as meets it.
+             * @description The largest size that the result may have, in place of `ratio` or `experts`: as little is removed as meets it. With `candidates`, several methods are compared.
              * @example {
              *       "parameters": "6B"
              *     }
@@ -8194,6 +8194,15 @@ export interface components {
              * @description With `memory`, sequences at once; 1 by default.
              */
             batch?: number | null;
+            /**
+             * Candidates
+             * @description Other methods that may meet the target: each prunes the model as `method` does, and the result of the lowest perplexity is kept.
+             * @example [
+             *       "depth",
+             *       "heads"
+             *     ]
+             */
+            candidates?: components["schemas"]["MethodName"][] | null;
         };
         /**
          * TrialAnswer

@@ -272,6 +272,29 @@ it("says in what a target is counted, and what of a block's experts stays", asyn
   expect(card("Blocks")?.textContent).not.toMatch(/sparse|covered|matrices/);
 });
 
+it("shows the methods that a job has compared, and where its scores came from", async () => {
+  const row = (name: string) => [name, `{candidates.${name}.size:size}`, `{candidates.${name}.kept:yes}`];
+  const table = [["Candidate", "Size", "Kept"], row("neurons"), row("heads"), row("depth")];
+  describeParts({ group: "target", title: "Target", table });
+  const candidates = { neurons: { size: 24_000, kept: 0 }, depth: { size: 23_000, kept: 1 } };
+  const spec = makeSpec({ method: "neurons", target: { parameters: 24_000 } as never });
+  const result = { target: { candidates }, scores_known: true };
+  answers["/v1/jobs/job_1"] = [200, { ...job, spec, result }];
+  shown = await mount(<JobPage id="job_1" />);
+  const rows = [...(card("Target")?.querySelectorAll("tr") ?? [])];
+  expect(rows.map((one) => [...one.children].map((cell) => cell.textContent))).toEqual([
+    ["Candidate", "Size", "Kept"],
+    ["neurons", "24,000 parameters", "no"],
+    ["depth", "23,000 parameters", "yes"],
+  ]);
+  expect(card("Result")?.textContent).toContain("Scores of the dense modelmeasured by an earlier");
+  await shown.unmount();
+  answers["/v1/jobs/job_1"] = [200, { ...job, spec, result: { target: { size: 1 } } }];
+  shown = await mount(<JobPage id="job_1" />);
+  expect(card("Target")?.querySelector("table")).toBeNull();
+  expect(card("Result")?.textContent).not.toContain("Scores of");
+});
+
 it("shows the texts that both models generate, most likely or drawn", async () => {
   const text = (name: string) => ({
     greedy: `${name} likely`,
