@@ -1,0 +1,1 @@
+"""Mixes of texts that a model is calibrated and trained on."""
