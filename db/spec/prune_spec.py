@@ -8,7 +8,6 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from db.spec.descriptions.option import options_of, value_of
-from db.spec.mixes.mix import MixedText, MixFields
 from db.spec.options.basics import Basics
 from db.spec.options.benchmark import BenchmarkFields
 from db.spec.options.binarize import BinarizeFields
@@ -18,6 +17,7 @@ from db.spec.options.expect import ExpectFields
 from db.spec.options.experts import ExpertFields
 from db.spec.options.generate import GenerateFields
 from db.spec.options.masks import MaskFields
+from db.spec.options.mix import MixedText, MixFields
 from db.spec.options.output import OutputFields
 from db.spec.options.quantize import QuantizeFields
 from db.spec.options.rank_answers import RankAnswersFields

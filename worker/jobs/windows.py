@@ -12,7 +12,7 @@ from db.spec.datasets.files import PARQUET, DataFile
 from db.spec.descriptions.option import UNFIT
 from db.spec.inputs.bucket_references import S3File
 from db.spec.inputs.references import Builtin, DatasetReference, LocalPath, parse_dataset
-from db.spec.mixes.mix import shares_of
+from db.spec.options.mix import shares_of
 from db.spec.prune_spec import PruneSpec
 from worker.evaluation.overlap import overlap
 from worker.jobs.options.recover import recovery_of
@@ -22,7 +22,7 @@ from worker.recovery.settings import Recovery, window_count
 from worker.sources.bucket_texts import copy_text
 from worker.sources.calibration import CalibrationPart
 from worker.sources.datasets import evaluation_length, evaluation_windows, row_length
-from worker.sources.mixes.mixed_part import MixedPart, merged, shares_text
+from worker.sources.mixes import MixedPart, merged, shares_text
 from worker.sources.models import ModelFolder
 from worker.sources.tokenizer import load_tokenizer
 from worker.sources.windows import Windows

@@ -7,7 +7,7 @@ from db.spec.prune_spec import PruneSpec
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.windows import dataset_of, position_limit, try_parquet
 from worker.sources.datasets import evaluation_length, evaluation_windows
-from worker.sources.mixes.mixed_part import shares_text
+from worker.sources.mixes import shares_text
 from worker.sources.tokenizer import load_tokenizer
 from worker.sources.windows import Windows
 

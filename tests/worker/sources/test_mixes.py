@@ -14,7 +14,7 @@ from db.core.errors import SpecRefusedError
 from db.spec.inputs.references import LocalPath
 from tests.worker.sources.builders import byte_tokenizer
 from worker.sources.calibration import CalibrationPart
-from worker.sources.mixes.mixed_part import MixedPart, apportioned, merged, shares_text
+from worker.sources.mixes import MixedPart, apportioned, merged, shares_text
 from worker.sources.windows import Windows
 
 LENGTH = 8

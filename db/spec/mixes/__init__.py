@@ -1,1 +1,0 @@
-"""Mixes of texts that a model is calibrated and trained on."""
