@@ -39,7 +39,7 @@ from worker.pruning.sweep.fingerprint import fingerprint
 from worker.pruning.sweep.job_shapes import plan_pruning
 from worker.pruning.sweep.layer_pruner import LayerPruner
 from worker.pruning.sweep.measurement.measurement_cache import MeasurementCache
-from worker.pruning.sweep.measurement.measurements import BlockDecision, Measurements
+from worker.pruning.sweep.measurement.measurements import KNOWN, BlockDecision, Measurements
 from worker.pruning.sweep.measurement.model_run import ModelRun
 from worker.pruning.sweep.output import ModelOutput
 from worker.pruning.sweep.progress import Progress
@@ -173,6 +173,9 @@ class ModelPruner:
             chosen = yield from self._seconds.each("prune", choice)
             if chosen is not None:
                 self._pruners = replace(self._pruners, removed=chosen.removed)
+            measured_cutter = measurements.cutter(self._cuts.cutter, streams.calibration)
+            cutter = yield from self._seconds.each("prune", measured_cutter)
+            self._cuts = replace(self._cuts, cutter=cutter)
             with self._seconds("prune"):
                 decisions = measurements.decisions(streams.calibration)
                 gradients = measurements.gradients(self._calibration)
@@ -293,6 +296,7 @@ class ModelPruner:
         return PruningResult(
             dense_losses=dense_losses,
             dense_loss_known=self._dense_loss_known,
+            scores_known=self._progress.fact(KNOWN),
             pruned_losses=pruned_losses,
             propagation=self.plan.setting.propagation,
             prune_seconds=self._seconds.seconds["prune"],

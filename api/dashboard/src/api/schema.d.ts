@@ -3065,7 +3065,7 @@ export interface components {
             };
             /**
              * Confidence
-             * @description For accuracies of tasks and for perplexities: a bound is violated only if the interval of this confidence lies beyond it, such as 0.95. By default the measured value decides.
+             * @description For accuracies of tasks, perplexities and distances on texts: a bound is violated only if the interval of this confidence lies beyond it, such as 0.95. By default the measured value decides.
              * @example 0.95
              */
             confidence?: number | null;
@@ -3234,7 +3234,7 @@ export interface components {
             /** @default zpruner */
             method: components["schemas"]["MethodName"];
             /**
-             * @description The largest size that the result may have, in place of `ratio` or `experts`: as little is removed as meets it.
+             * @description The largest size that the result may have, in place of `ratio` or `experts`: as little is removed as meets it. With `candidates`, several methods are compared.
              * @example {
              *       "parameters": "6B"
              *     }
@@ -3444,7 +3444,7 @@ export interface components {
             task_limit?: number | null;
             /**
              * Generate
-             * @description Whether the dense and the pruned model continue a few prompts, for people to read. Both must fit into memory as a whole, one after the other.
+             * @description Whether the dense and the pruned model continue a few prompts, for people to read, and how often their texts repeat themselves or come to an end.
              * @default false
              */
             generate: boolean;
@@ -4502,7 +4502,7 @@ export interface components {
             /** @default zpruner */
             method: components["schemas"]["MethodName"];
             /**
-             * @description The largest size that the result may have, in place of `ratio` or `experts`: as little is removed as meets it.
+             * @description The largest size that the result may have, in place of `ratio` or `experts`: as little is removed as meets it. With `candidates`, several methods are compared.
              * @example {
              *       "parameters": "6B"
              *     }
@@ -4712,7 +4712,7 @@ export interface components {
             task_limit?: number | null;
             /**
              * Generate
-             * @description Whether the dense and the pruned model continue a few prompts, for people to read. Both must fit into memory as a whole, one after the other.
+             * @description Whether the dense and the pruned model continue a few prompts, for people to read, and how often their texts repeat themselves or come to an end.
              * @default false
              */
             generate: boolean;
@@ -6593,7 +6593,7 @@ export interface components {
             /** @default zpruner */
             method: components["schemas"]["MethodName"];
             /**
-             * @description The largest size that the result may have, in place of `ratio` or `experts`: as little is removed as meets it.
+             * @description The largest size that the result may have, in place of `ratio` or `experts`: as little is removed as meets it. With `candidates`, several methods are compared.
              * @example {
              *       "parameters": "6B"
              *     }
@@ -6803,7 +6803,7 @@ export interface components {
             task_limit?: number | null;
             /**
              * Generate
-             * @description Whether the dense and the pruned model continue a few prompts, for people to read. Both must fit into memory as a whole, one after the other.
+             * @description Whether the dense and the pruned model continue a few prompts, for people to read, and how often their texts repeat themselves or come to an end.
              * @default false
              */
             generate: boolean;
@@ -7787,7 +7787,7 @@ export interface components {
             /** @default zpruner */
             method: components["schemas"]["MethodName"];
             /**
-             * @description The largest size that the result may have, in place of `ratio` or `experts`: as little is removed as meets it.
+             * @description The largest size that the result may have, in place of `ratio` or `experts`: as little is removed as meets it. With `candidates`, several methods are compared.
              * @example {
              *       "parameters": "6B"
              *     }
@@ -7997,7 +7997,7 @@ export interface components {
             task_limit?: number | null;
             /**
              * Generate
-             * @description Whether the dense and the pruned model continue a few prompts, for people to read. Both must fit into memory as a whole, one after the other.
+             * @description Whether the dense and the pruned model continue a few prompts, for people to read, and how often their texts repeat themselves or come to an end.
              * @default false
              */
             generate: boolean;
@@ -8194,6 +8194,15 @@ export interface components {
              * @description With `memory`, sequences at once; 1 by default.
              */
             batch?: number | null;
+            /**
+             * Candidates
+             * @description Other methods that may meet the target: each prunes the model as `method` does, and the result of the lowest perplexity is kept.
+             * @example [
+             *       "depth",
+             *       "heads"
+             *     ]
+             */
+            candidates?: components["schemas"]["MethodName"][] | null;
         };
         /**
          * TrialAnswer

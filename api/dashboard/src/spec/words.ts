@@ -24,7 +24,7 @@ export function inWords(name: string, value: unknown): string {
 }
 
 function numberInWords(name: string, value: number): string {
-  if (SHARES.has(name)) return percent(value, 2);
+  if (SHARES.has(name) || name === "share") return percent(value, 2);
   return Number.isInteger(value) && name !== "seed" ? count(value) : String(value);
 }
 

@@ -1,9 +1,9 @@
 """The measurements and decisions of a sweep before its first block is pruned."""
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor
 
@@ -22,10 +22,15 @@ from worker.pruning.sweep.measurement.model_run import ModelRun
 from worker.pruning.sweep.recipe.block_patterns import block_patterns
 from worker.pruning.sweep.recipe.measurement import Measurement, needed_measurement
 from worker.pruning.sweep.recipe.recipe import Recipe
+from worker.pruning.sweep.recipe.stage import BlockCutter
 from worker.pruning.sweep.removal.block_distances import BlockDistances
 from worker.pruning.sweep.removal.last_token_choice import LastTokenChoice
 from worker.pruning.sweep.removal.unit_choice import ChosenUnits, UnitChoice
 from worker.pruning.sweep.results import UnitProgress
+
+T = TypeVar("T")
+KNOWN = "scores_known"
+"""The record of whether an earlier job has measured what this one needs."""
 
 
 @dataclass(frozen=True)
@@ -75,12 +80,33 @@ class Measurements:
             channels = channels_of(self.run.meta_model)
             last = LastTokenChoice(self.run, channels, reduction.kept, removal.last_tokens)
             goal = len(windows) - removal.spared_windows
-            return ChosenUnits((yield from last.choose(windows[:goal], windows[goal:])))
+            own = ["last tokens", asdict(removal.last_tokens), removal.spared_windows]
+            once = partial(self._steps_once, self._basis_of(Measurement(None, own)))
+            return ChosenUnits((yield from last.choose(windows[:goal], windows[goal:], once)))
         if not isinstance(removal, MeasuredUnits):
             return None
         basis = self._basis_of(Measurement(None, ["importance"]))
         units = UnitChoice(self.run, removal, reduction)
-        return (yield from units.choose(windows, partial(self.cache.once, basis)))
+        return (yield from units.choose(windows, partial(self._once, basis)))
+
+    def cutter(
+        self, cutter: BlockCutter | None, states: Activations
+    ) -> Generator[UnitProgress, None, BlockCutter | None]:
+        """Return the cutter of blocks that knows what it measures in the dense model.
+
+        Args:
+            cutter: makes blocks smaller; None if nothing does.
+            states: the first block's inputs for this rank's calibration windows.
+        """
+        if cutter is None or (own := cutter.basis) is None:
+            return cutter
+        measured: list[Any] = []
+        if not self.run.progress.is_measured("cuts"):
+            basis = self._basis_of(Measurement(None, own))
+            measured = yield from self._steps_once(
+                basis, lambda: cutter.measure(self._copy(states))
+            )
+        return cutter.knowing(self.run.progress.measure_once("cuts", lambda: measured))
 
     def decisions(self, states: Activations) -> list[BlockDecision]:
         """Decide each block's pattern, and which blocks are removed.
@@ -100,7 +126,7 @@ class Measurements:
 
         def known_or_measured() -> list[Any]:
             measure = partial(self._measure, measurement, states)
-            return self.cache.once(self._basis_of(measurement), measure)
+            return self._once(self._basis_of(measurement), measure)
 
         measured = self.run.progress.measure_once("allocation", known_or_measured)
         patterns, dropped = block_patterns(self.recipe, measured), self._dropped(measured)
@@ -123,7 +149,7 @@ class Measurements:
 
     def _measure(self, measurement: Measurement, states: Activations) -> list[Any]:
         """Return the result of the measurement for each block; None for one without a result."""
-        states = states.copy(self.run.new_folder() if states.spills else None)
+        states = self._copy(states)
         if measurement.of_block is None:
             return BlockDistances(self.run).measure(states)
         scores = DenseScores(self.dense, self.run.block_inputs, self.recipe, self.run.ranks)
@@ -139,7 +165,37 @@ class Measurements:
         )  # raises an error if no config describes the rest
         return dropped
 
+    def _once(self, basis: Mapping[str, Any], measure: Callable[[], T]) -> T:
+        """Return what an earlier job has measured, or measure now."""
+        known: T | None = self._known(basis)
+        if known is not None:
+            return known
+        measured = measure()
+        self.cache.write(basis, measured)
+        return measured
+
+    def _steps_once(
+        self, basis: Mapping[str, Any], steps: Callable[[], Generator[UnitProgress, None, T]]
+    ) -> Generator[UnitProgress, None, T]:
+        """Return what an earlier job has measured, or measure now in steps."""
+        known: T | None = self._known(basis)
+        if known is not None:
+            return known
+        measured = yield from steps()
+        self.cache.write(basis, measured)
+        return measured
+
+    def _known(self, basis: Mapping[str, Any]) -> Any:
+        """Return what an earlier job has measured, and record whether one has; None without one."""
+        known = self.cache.read(basis)
+        self.run.progress.measure_once(KNOWN, lambda: known is not None)
+        return known
+
     def _basis_of(self, measurement: Measurement) -> dict[str, Any]:
         """Return everything that a measurement before the sweep depends on, ready for JSON."""
         setting, ranks = self.run.setting, self.run.ranks
         return measurement_basis(measurement, self.given, setting.batch_tokens, ranks)
+
+    def _copy(self, states: Activations) -> Activations:
+        """Return a copy of hidden states, in files if those are."""
+        return states.copy(self.run.new_folder() if states.spills else None)

@@ -16,6 +16,14 @@ from worker.pruning.sweep.removal.lost_units import is_read
 from worker.pruning.sweep.results import UnitProgress
 
 _RECORD = "channels"
+Agreements = list[dict[str, dict[str, list[int]]]]
+"""For each block, how many prompts agree that each channel can go, and which are lost already, by
+the name of the channels."""
+Once = Callable[
+    [Callable[[], Generator[UnitProgress, None, Agreements]]],
+    Generator[UnitProgress, None, Agreements],
+]
+"""Returns a known measurement of the model, or calls the function to measure it."""
 
 
 @dataclass(frozen=True)
@@ -35,32 +43,50 @@ class LastTokenChoice:
     settings: LastTokens
 
     def choose(
-        self, goal: Tensor, general: Tensor
+        self, goal: Tensor, general: Tensor, once: Once
     ) -> Generator[UnitProgress, None, list[dict[str, Tensor]]]:
         """Return the indices ``[n]`` int64 of the removed channels of each block, by their name.
 
         Args:
             goal: token ids ``[windows, tokens]`` of all ranks, of which the first are the prompts.
             general: token ids ``[windows, tokens]`` of the general text; may be empty.
+            once: finds the measurement, if an earlier job has made it.
 
         Yields:
             The progress after each block.
         """
-        prompts = goal[: self.settings.prompts]
-        chosen: list[dict[str, list[int]]] = []
+        measured: Agreements = []
         if not self.run.progress.is_measured(_RECORD):
-            streams = [self.run.embedded(prompts), self.run.embedded(general)]
-            for index in range(len(self.of_block)):
-                chosen.append(self._chosen(index, streams, len(general)))
-                yield UnitProgress(index + 1, len(self.of_block))
-        known = self.run.progress.measure_once(_RECORD, lambda: chosen)
-        return [{name: torch.tensor(own) for name, own in block.items()} for block in known]
+            measured = yield from once(lambda: self._agreements(goal, general))
+        known = self.run.progress.measure_once(_RECORD, lambda: measured)
+        return [self._chosen(index, own) for index, own in enumerate(known)]
 
-    def _chosen(
+    def _chosen(self, index: int, block: dict[str, dict[str, list[int]]]) -> dict[str, Tensor]:
+        """Return the removed channels of a block, by their name."""
+        chosen = dict[str, Tensor]()
+        for units in self.of_block[index]:
+            agreed, lost = (torch.tensor(block[units.name][part]) for part in ("agreed", "lost"))
+            count = units.count - self.kept[index][units.name]
+            chosen[units.name] = first_agreed(agreed, lost.bool(), count)
+        return chosen
+
+    def _agreements(
+        self, goal: Tensor, general: Tensor
+    ) -> Generator[UnitProgress, None, Agreements]:
+        """Measure all blocks; yield the progress after each."""
+        prompts = goal[: self.settings.prompts]
+        streams = [self.run.embedded(prompts), self.run.embedded(general)]
+        measured: Agreements = []
+        for index in range(len(self.of_block)):
+            measured.append(self._agreed(index, streams, len(general)))
+            yield UnitProgress(index + 1, len(self.of_block))
+        return measured
+
+    def _agreed(
         self, index: int, streams: Sequence[Activations], texts: int
-    ) -> dict[str, list[int]]:
-        """Return the removed channels of a block, and replace its inputs by its outputs."""
-        stored, chosen = self.run.meta_model.read_block(index), dict[str, list[int]]()
+    ) -> dict[str, dict[str, list[int]]]:
+        """Return the agreements on a block's channels, and replace its inputs by its outputs."""
+        stored, agreed = self.run.meta_model.read_block(index), dict[str, dict[str, list[int]]]()
         lost = {
             units.name: ~is_read(units.slices[0], stored[units.slices[0].parameter])
             for units in self.of_block[index]
@@ -72,10 +98,11 @@ class LastTokenChoice:
             ]
         for units in self.of_block[index]:
             small, large = (own[units.name] for own in counts)
-            count = units.count - self.kept[index][units.name]
-            agreed = agreement(small, large, texts)
-            chosen[units.name] = first_agreed(agreed, lost[units.name], count).tolist()
-        return chosen
+            agreed[units.name] = {
+                "agreed": agreement(small, large, texts).tolist(),
+                "lost": lost[units.name].int().tolist(),
+            }
+        return agreed
 
     def _counts(
         self,

@@ -101,12 +101,21 @@ function Different({ entries }: { entries: Entry[] }) {
       <ul className="plain">
         {entries.map(({ job, name, obstacles }) => (
           <li key={job.id} className="wrap">
-            {name}: {obstacles?.join("; ")}
+            {name}: {shortened(obstacles ?? [])}
           </li>
         ))}
       </ul>
     </Warning>
   );
+}
+
+/** How many reasons are named; models that differ have about all of them. */
+const MOST_REASONS = 2;
+
+function shortened(reasons: string[]): string {
+  const more = reasons.length - MOST_REASONS;
+  const named = reasons.slice(0, MOST_REASONS).join("; ");
+  return more > 0 ? `${named}; and ${more} more` : named;
 }
 
 function Tradeoffs({ entries, view }: Props) {

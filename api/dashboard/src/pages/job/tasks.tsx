@@ -41,7 +41,9 @@ export function Tasks({ job }: { job: Job }) {
                 <Accuracy share={pruned} interval={interval} />
                 <td className={`end figure ${toneOf((pruned ?? 0) - (dense ?? 0), dropInterval)}`}>
                   {points(dense, pruned)}
-                  {dropInterval !== null && <span className="faint"> {margin(dropInterval)}</span>}
+                  {dropInterval !== null && (
+                    <span className="faint interval"> {margin(dropInterval)}</span>
+                  )}
                 </td>
                 <td className="end figure">{pValue(row.pValue)}</td>
               </tr>
@@ -70,7 +72,7 @@ function Items({ items, chance }: { items: number; chance: number | null }) {
 function Accuracy({ share, interval }: { share: number | null; interval: string | null }) {
   return (
     <td className="end figure">
-      {percent(share)} {interval !== null && <span className="faint">{interval}</span>}
+      {percent(share)} {interval !== null && <span className="faint interval">{interval}</span>}
     </td>
   );
 }

@@ -20,7 +20,11 @@ export function useSuggestions(): Record<string, Known[]> {
   const keyId = useQuery(me).data?.key?.id ?? null;
   const stored = useQuery(secrets).data ?? [];
   const texts = useQuery(datasets).data ?? [];
-  const model = known.map((one) => ({ value: one.model, label: MODEL_KINDS[one.kind] }));
+  const local = known.filter(({ kind }) => kind === "local");
+  const model = [...new Set([...local, ...known])].map((one) => ({
+    value: one.model,
+    label: MODEL_KINDS[one.kind],
+  }));
   const dataset = texts.map(named);
   const questions = texts
     .filter((one) => one.kind === "uploaded" && one.media_type === ROWS)

@@ -23,9 +23,9 @@ export function ValueTable({ payload, filter, map, change }: Props) {
         <thead>
           <tr>
             <th scope="col">Value at</th>
-            <th scope="col">In the sample</th>
-            <th scope="col">Required</th>
             <th scope="col">Fills</th>
+            <th scope="col">Required</th>
+            <th scope="col">In the sample</th>
           </tr>
         </thead>
         <tbody>
@@ -50,8 +50,17 @@ function ValueRow({ row, filter, map, change }: RowProps) {
       <th scope="row" className="mono wrap">
         {pointer}
       </th>
-      <td className="wrap">
-        {value === undefined ? <span className="faint">not in the sample</span> : shown(value)}
+      <td>
+        <select
+          aria-label={`Field filled by ${pointer}`}
+          value={filled}
+          onChange={({ target }) => change({ map: filling(map, pointer, target.value) })}
+        >
+          <option value="">nothing</option>
+          {offered.map((field) => (
+            <option key={field}>{field}</option>
+          ))}
+        </select>
       </td>
       <td>
         <label className="row tight">
@@ -64,17 +73,8 @@ function ValueRow({ row, filter, map, change }: RowProps) {
           {isRequired && <span className="wrap">{shown(filter[pointer])}</span>}
         </label>
       </td>
-      <td>
-        <select
-          aria-label={`Field filled by ${pointer}`}
-          value={filled}
-          onChange={({ target }) => change({ map: filling(map, pointer, target.value) })}
-        >
-          <option value="">nothing</option>
-          {offered.map((field) => (
-            <option key={field}>{field}</option>
-          ))}
-        </select>
+      <td className="wrap">
+        {value === undefined ? <span className="faint">not in the sample</span> : shown(value)}
       </td>
     </tr>
   );
