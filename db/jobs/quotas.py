@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from db.access.keys import Quotas
@@ -101,7 +101,8 @@ class QuotaRepository:
         until = self._session.scalars(select(now())).one()
         since = until - WINDOW
         total = timedelta(0)
-        rows = self._session.execute(_changes(key_id, since))
+        changed = transitions(Job.created_by == key_id, Job.updated_at >= since)
+        rows = self._session.execute(changed)
         for _, changes in groupby(rows, key=lambda row: row[0]):
             total += held_time(((row.at, row.status) for row in changes), since, until)
         return round(total / timedelta(hours=1), 4)
@@ -127,12 +128,10 @@ def held_time(
     return total if start is None else total + max(until - start, timedelta(0))
 
 
-def _changes(key_id: str, since: datetime) -> Select[str, datetime, JobState]:
-    """Return the query for the transitions of a key's jobs.
+def transitions(*where: ColumnElement[bool]) -> Select[str, datetime, JobState]:
+    """Return the query for the transitions of the jobs that meet all conditions.
 
-    Jobs that were last updated before ``since`` are left out; of the others, all transitions are
-    returned, ordered by job and time.
+    They are ordered by job and time.
     """
-    query = select(JobEvent.job_id, JobEvent.at, JobEvent.status).join(Job)
-    query = query.where(Job.created_by == key_id, Job.updated_at >= since)
+    query = select(JobEvent.job_id, JobEvent.at, JobEvent.status).join(Job).where(*where)
     return query.where(JobEvent.kind == "status").order_by(JobEvent.job_id, JobEvent.seq)

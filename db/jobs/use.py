@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
 
-from sqlalchemy import Select, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.core.clock import now
 from db.core.states import JobState
-from db.jobs.quotas import held_time
+from db.jobs.quotas import held_time, transitions
 from db.tables.jobs import Job, JobEvent
 
 
@@ -56,11 +56,14 @@ def use_of(session: Session, since: datetime, until: datetime) -> PeriodUse:
     Jobs that have been deleted, and transitions that are no longer kept, are missing.
     """
     use, present = PeriodUse(), session.scalars(select(now())).one()
+    of_period = (Job.updated_at >= since, Job.created_at < until)
+    changes = session.execute(transitions(*of_period, JobEvent.at < until))
     held = {
         job_id: held_time(((row.at, row.status) for row in rows), since, min(until, present))
-        for job_id, rows in groupby(session.execute(_changes(since, until)), key=lambda row: row[0])
+        for job_id, rows in groupby(changes, key=lambda row: row[0])
     }
-    for job in session.execute(_jobs(since, until)):
+    columns = (Job.id, Job.method, Job.created_by, Job.labels, Job.status, Job.finished_at)
+    for job in session.execute(select(*columns).where(*of_period)):
         ended = job.finished_at is not None and since <= job.finished_at < until
         time = held.get(job.id, timedelta(0))
         if not ended and not time:
@@ -69,17 +72,3 @@ def use_of(session: Session, since: datetime, until: datetime) -> PeriodUse:
         for one in (use.total, use.methods[job.method], use.keys[job.created_by], *labels):
             one.add(job.status if ended else None, time)
     return use
-
-
-def _jobs(
-    since: datetime, until: datetime
-) -> Select[str, str, str | None, dict[str, object], JobState, datetime | None]:
-    columns = (Job.id, Job.method, Job.created_by, Job.labels, Job.status, Job.finished_at)
-    return select(*columns).where(Job.updated_at >= since, Job.created_at < until)
-
-
-def _changes(since: datetime, until: datetime) -> Select[str, datetime, JobState]:
-    """Return the query for the transitions of these jobs, ordered by job and time."""
-    query = select(JobEvent.job_id, JobEvent.at, JobEvent.status).join(Job)
-    query = query.where(Job.updated_at >= since, Job.created_at < until, JobEvent.at < until)
-    return query.where(JobEvent.kind == "status").order_by(JobEvent.job_id, JobEvent.seq)

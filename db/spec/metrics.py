@@ -120,8 +120,9 @@ def _check_confidence(gate: Gate) -> None:
             "gate.confidence",
             gate.confidence,
             UNFIT,
-            "the gate bounds no accuracy and no perplexity, and no other metric has an interval",
-            "Bound acc or acc_drop of a task or perplexity_ratio, or leave confidence out.",
+            "the gate bounds no metric that has an interval",
+            "Bound perplexity_ratio, kl of a text, or acc or acc_drop of a task, or leave "
+            "confidence out.",
         )
 
 

@@ -39,9 +39,9 @@ class Gate(BaseModel):
         default=None,
         ge=0.5,
         lt=1,
-        description="For accuracies of tasks and for perplexities: a bound is violated only if the "
-        "interval of this confidence lies beyond it, such as 0.95. By default the measured value "
-        "decides.",
+        description="For accuracies of tasks, perplexities and distances on texts: a bound is "
+        "violated only if the interval of this confidence lies beyond it, such as 0.95. By default "
+        "the measured value decides.",
         examples=[0.95],
     )
 

@@ -5,13 +5,23 @@ would examine all objects that were imported before, a quarter of the CPU time o
 """
 
 import gc
+import signal
 import sys
+import threading
 from importlib import import_module
 
 
 def command(module: str, *arguments: str) -> list[str]:
     """Return the command that runs a module of ours, without imports from the current folder."""
     return [sys.executable, "-P", "-m", __name__, module, *arguments]
+
+
+def stop_signal() -> threading.Event:
+    """Return an event that is set when the process receives SIGINT, SIGTERM or SIGHUP."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
 
 
 def main() -> None:

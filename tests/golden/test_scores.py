@@ -19,7 +19,7 @@ from worker.pruning.model.checkpoint import Checkpoint
 from worker.pruning.model.linear_layers import linear_layers
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.stats.input_moments import InputMoments
-from worker.pruning.sweep.measurement.gradient_pass import GradientPass
+from worker.pruning.sweep.measurement.gradient_pass import BackwardPass, gradient_norms
 from worker.pruning.sweep.pipeline import ModelPruner
 from worker.pruning.sweep.recipe.recipe import Allocation, Recipe
 from worker.pruning.sweep.results import PruningResult
@@ -136,9 +136,9 @@ def test_gradients_are_those_of_the_authors_up_to_rounding_to_fp16(tmp_path: Pat
     with meta_model.loaded_embeddings():
         block_inputs.detect_output_format()
     recipe = _reference("gblm", Unstructured(0.5, "row"))
-    sweep = GradientPass(meta_model, block_inputs, recipe, token_loss)
+    backward = BackwardPass(meta_model, block_inputs, token_loss)
 
-    ours = sweep.measure([_windows()["calib"]], tmp_path).read(4)
+    ours = gradient_norms(backward, recipe, [_windows()["calib"]], tmp_path).read(4)
 
     for name, got in ours.norms.items():
         want = torch.from_numpy(golden[f"model.layers.4.{name}::grad"]).float()

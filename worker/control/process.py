@@ -6,7 +6,6 @@ an hour, no task runs for an hour.
 
 import argparse
 import logging
-import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -24,6 +23,7 @@ from db.startup import checks
 from db.startup.fork_requests import inherited
 from db.startup.heartbeat_pipe import HeartbeatPipe
 from db.startup.private_files import keep_private
+from db.startup.program import stop_signal
 from db.webhooks.fanout import fan_out
 from worker.control import cleanup, retention
 from worker.control.broker import Broker
@@ -52,9 +52,7 @@ def main() -> None:
         keep_private(settings.data_dir)
     configure(settings.log_format, logging.WARNING)
     sessions = open_sessions(settings.database)
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stop_signal()
     heartbeats = HeartbeatPipe()  # before the other processes start: they do not inherit it
     outputs = OutputsProcess(settings.heartbeat_timeout.total_seconds())
     fork_requests = inherited() if settings.forks else None

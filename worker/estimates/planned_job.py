@@ -12,11 +12,11 @@ from worker.estimates.expected_windows import ExpectedWindows
 from worker.jobs.increments.parts import recovery_at
 from worker.jobs.job_report import plan_json
 from worker.jobs.options.recover import recovery_of
-from worker.jobs.recipes import check_job_recipe, last_increment, recipe_at, recipe_of
+from worker.jobs.recipes import last_increment, recipe_at, recipe_of
 from worker.jobs.result.result_warnings import result_warnings
 from worker.jobs.smaller_vocabulary import checked_vocabulary, model_rows
 from worker.jobs.stages.texts.reading import compared_count
-from worker.jobs.target.aim import chosen_fields
+from worker.jobs.target.aim import aimed
 from worker.pruning.base.compute import compute_dtype
 from worker.pruning.base.increments import Increment
 from worker.pruning.base.shapes import ModelShape
@@ -48,6 +48,7 @@ class JobPlan:
             None if none go.
         comparison_seconds: the time of the comparison of both models on texts, if the machine's
             speed is known.
+        others: the plans of the job with the other methods that it compares.
     """
 
     sweep: Plan
@@ -56,6 +57,7 @@ class JobPlan:
     whole_bytes: int = 0
     token_bytes: int | None = None
     comparison_seconds: float = 0.0
+    others: "tuple[JobPlan, ...]" = ()
 
     @property
     def artifact_bytes(self) -> int:
@@ -74,14 +76,16 @@ class JobPlan:
 
     @property
     def scratch_bytes(self) -> int:
-        """Size of temporary files, of models that a recovery or an increment starts from, and of
-        the one with all tokens.
+        """Size of temporary files, of models that a recovery or an increment starts from, of the
+        one with all tokens, and of one that was compared.
         """
         recovery = self.recovery.scratch_bytes + self.whole_bytes if self.recovery else 0
         models = (self.recovery is not None) + (self.increments > 1)
         model_bytes = self.whole_bytes or self.sweep.artifact_bytes
         with_all_tokens = 0 if self.token_bytes is None else self.sweep.artifact_bytes
-        return max(self.sweep.scratch_bytes, recovery) + models * model_bytes + with_all_tokens
+        compared = max((plan.whole_bytes or plan.artifact_bytes for plan in self.others), default=0)
+        own = max(self.sweep.scratch_bytes, recovery) + models * model_bytes
+        return own + with_all_tokens + compared
 
     @property
     def seconds(self) -> float | None:
@@ -103,7 +107,8 @@ class JobPlan:
         return fields if self.recovery is None else fields | {"recovery": asdict(self.recovery)}
 
     def _all(self) -> list[Plan | RecoveryPlan]:
-        return [self.sweep, self.recovery] if self.recovery else [self.sweep]
+        sweeps = [self.sweep, *(plan.sweep for plan in self.others)]
+        return [*sweeps, self.recovery] if self.recovery else [*sweeps]
 
 
 @dataclass(frozen=True)
@@ -124,7 +129,7 @@ class PlannedJob:
 
     ``compared`` is the number of windows on which both models are compared in the end, and
     ``token_bytes`` the size of the rows of tokens that go, as far as it is known before the job
-    runs; None if none go.
+    runs; None if none go. ``others`` are the job with the other methods that it compares.
     """
 
     meta_model: MetaModel
@@ -136,6 +141,7 @@ class PlannedJob:
     result_warnings: Sequence[str] = ()
     token_bytes: int | None = None
     compared: int = 0
+    others: "tuple[PlannedJob, ...]" = ()
 
     def plan(self, headroom: Headroom, speed: Speed | None = None) -> JobPlan:
         """Return the fastest plans that fit into ``headroom``.
@@ -146,8 +152,10 @@ class PlannedJob:
         sweep = plan(self.shape, self.work, headroom, speed)
         recovery = self.recovery.plan(headroom, speed) if self.recovery else None
         whole = self.shape.stored_bytes if self.shape.removed_bytes else 0
-        compared = self._comparison_seconds(sweep, speed) if speed else 0.0
-        return JobPlan(sweep, recovery, self.increments, whole, self.token_bytes, compared)
+        seconds = self._comparison_seconds(sweep, speed) if speed else 0.0
+        others = tuple(job.plan(headroom, speed) for job in self.others)
+        bytes_ = (whole, self.token_bytes)
+        return JobPlan(sweep, recovery, self.increments, *bytes_, seconds, others)
 
     def _comparison_seconds(self, sweep: Plan, speed: Speed) -> float:
         """Return the time of further evaluation windows, which both models run on."""
@@ -179,11 +187,18 @@ def planned_job(
         PruningError: the model cannot be pruned in this way.
     """
     meta_model = MetaModel.open(model.path, compute_dtype(spec.dtype, device), device)
-    spec = spec.model_copy(update=dict(chosen_fields(spec, meta_model)))
+    specs = aimed(spec, meta_model)
+    windows = count_windows(meta_model)
+    first, *others = (_planned(own, model, meta_model, windows) for own in specs)
+    return replace(first, others=tuple(others))
+
+
+def _planned(
+    spec: PruneSpec, model: ModelFolder, meta_model: MetaModel, windows: ExpectedWindows
+) -> PlannedJob:
+    """Return a job that compares no methods, or one of those that it compares."""
     last = last_increment(spec)
     recipe = recipe_at(recipe_of(spec), last)
-    check_job_recipe(recipe, spec, meta_model)
-    windows = count_windows(meta_model)
     if not recipe.is_calibrated:
         windows = replace(windows, calibration=0)
     calibration = _ids(windows.calibration + windows.keep, windows.seq_len)

@@ -119,7 +119,6 @@ def _batch_means(heads: tuple[_Head, _Head], states: list[Tensor], ids: Tensor) 
     pieces = (predicting_pieces(dense, of_model, ids) for of_model in states)
     rows: list[Tensor] = []
     for (one, targets), (other, _) in zip(*pieces, strict=True):
-        both = zip(heads, (one, other), strict=True)
-        logits = [head_logits(*head, piece) for head, piece in both]
-        rows.append(token_distances(*logits, targets.to(logits[0].device)).cpu())
+        p, q = (head_logits(*head, piece) for head, piece in zip(heads, (one, other), strict=True))
+        rows.append(token_distances(p, q, targets.to(p.device)).cpu())
     return torch.cat(rows).view(len(ids), -1, 4).mean(1)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from worker.evaluation.generation import TEMPERATURE
+from worker.evaluation.generation import drawn_by, generated
 
 
 @dataclass(frozen=True)
@@ -62,16 +62,13 @@ def draw_answers(
     Yields:
         The number of tokens that all answers have so far.
     """
-    ids = prompt[None]  # once until the first token is drawn, then [answers, n]
+    ids = prompt.expand(answers, -1)
     lengths, is_open = [0] * answers, [True] * answers
-    for drawn in range(1, tokens + 1):
-        logits = model(input_ids=ids.to(model.device)).logits[:, -1].float().cpu()
-        odds = torch.softmax(logits / TEMPERATURE, 1).expand(answers, -1)
-        column = torch.multinomial(odds, 1, generator=generator)  # [answers, 1]
-        for answer, token in enumerate(column[:, 0].tolist()):
+    for drawn, chosen in enumerate(generated(model, ids, tokens, drawn_by(generator)), 1):
+        for answer, token in enumerate(chosen.tolist()):
             is_open[answer] &= token not in end and "\n" not in decode([token])
             lengths[answer] += is_open[answer]
-        ids = torch.cat([ids.expand(answers, -1), column], 1)
+        ids = torch.cat([ids, chosen[:, None]], 1)
         yield drawn
         if not any(is_open):
             break

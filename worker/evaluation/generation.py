@@ -1,15 +1,36 @@
-"""Text that a model generates, one token after the other."""
+"""Text that a model generates, one token of each row after the other."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
+from inspect import signature
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
-from transformers import PreTrainedModel
+from transformers import DynamicCache, PreTrainedModel
 
 from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.planning.memory_limits import fits_whole
 
 TEMPERATURE = 0.8
+_CACHE = ("cache", "past_key_values")
+"""The names of the cache in forwards of transformers, before 5.24 the second."""
+Choose = Callable[[Tensor], Tensor]
+"""Returns the next token ``[rows]`` of each row, given its logits ``[rows, vocabulary]``."""
+
+
+@contextmanager
+def runnable_model(meta_model: MetaModel, budget_bytes: int | None) -> Iterator[PreTrainedModel]:
+    """Have a model run with its weights in the body of the ``with`` statement.
+
+    Args:
+        meta_model: the model. If its weights do not fit into memory, those of each block are read
+            whenever the model runs it.
+        budget_bytes: the maximum memory of the process; None for no such limit.
+    """
+    is_whole = fits_whole(meta_model, budget_bytes)
+    with whole_model(meta_model) if is_whole else streamed_model(meta_model) as model:
+        yield model
 
 
 @contextmanager
@@ -22,15 +43,32 @@ def whole_model(meta_model: MetaModel) -> Iterator[PreTrainedModel]:
         yield meta_model.model
 
 
-def continuation(
-    model: PreTrainedModel,
-    prompt: Tensor,
-    tokens: int,
-    end: Collection[int],
-    generator: Generator | None = None,
-) -> list[int]:
-    """Return the tokens with which a model continues a prompt, as `next_tokens` yields them."""
-    return list(next_tokens(model, prompt, tokens, end, generator))
+@contextmanager
+def streamed_model(meta_model: MetaModel) -> Iterator[PreTrainedModel]:
+    """Load the weights outside the blocks, and those of each block while the model runs it."""
+    with ExitStack() as stack:
+        stack.enter_context(meta_model.loaded_outside_blocks())
+        for index in range(len(meta_model.blocks)):
+            stack.enter_context(_streamed_block(meta_model, index))
+        yield meta_model.model
+
+
+@contextmanager
+def _streamed_block(meta_model: MetaModel, index: int) -> Iterator[None]:
+    block, loaded, following = meta_model.blocks[index], ExitStack(), index + 1
+
+    def load(*_: Any) -> None:
+        meta_model.read_ahead(following % len(meta_model.blocks))
+        loaded.enter_context(meta_model.loaded_block(index, meta_model.read_block(index)))
+
+    def unload(*_: Any) -> None:
+        loaded.close()
+
+    with (
+        block.register_forward_pre_hook(load),
+        block.register_forward_hook(unload, always_call=True),
+    ):
+        yield
 
 
 def end_tokens(model: PreTrainedModel) -> set[int]:
@@ -39,7 +77,47 @@ def end_tokens(model: PreTrainedModel) -> set[int]:
     return set(eos) if isinstance(eos, list) else {eos}
 
 
+def most_likely(logits: Tensor) -> Tensor:
+    """Return the most likely token ``[rows]`` of each row."""
+    return logits.argmax(-1)
+
+
+def drawn_by(generator: Generator) -> Choose:
+    """Return a function that draws the token of each row at a temperature of 0.8."""
+
+    def choose(logits: Tensor) -> Tensor:
+        odds = torch.softmax(logits / TEMPERATURE, -1)
+        return torch.multinomial(odds, 1, generator=generator)[:, 0]
+
+    return choose
+
+
 @torch.no_grad()
+def generated(
+    model: PreTrainedModel, prompts: Tensor, tokens: int, choose: Choose
+) -> Iterator[Tensor]:
+    """Yield the tokens with which a model continues prompts, one ``[rows]`` after the other.
+
+    Keys and values of earlier tokens are cached, so that the model runs on each token once. A
+    family without such a cache runs on all tokens again.
+
+    Args:
+        model: the model, with its weights.
+        prompts: ``[rows, n]`` int64 token ids: prompts of one length, so that no row is padded.
+        tokens: how many tokens are generated at most; the caller may stop earlier.
+        choose: chooses the tokens, from logits in fp32 on the CPU.
+    """
+    ids = prompts.to(model.device)
+    given, options = ids, _cache_options(model)
+    for _ in range(tokens):
+        logits = model(input_ids=given, **options).logits[:, -1].float().cpu()
+        chosen = choose(logits)
+        yield chosen
+        column = chosen[:, None].to(ids.device)
+        ids = torch.cat([ids, column], 1)
+        given = column if options["use_cache"] else ids
+
+
 def next_tokens(
     model: PreTrainedModel,
     prompt: Tensor,
@@ -49,25 +127,26 @@ def next_tokens(
 ) -> Iterator[int]:
     """Yield the tokens with which a model continues a prompt, one by one.
 
-    The model runs on all tokens for each new one, because not every model has a cache that its
-    blocks share.
-
     Args:
-        model: the model, with its weights loaded.
+        model: the model, with its weights.
         prompt: ``[n]`` int64 token ids.
         tokens: the number of tokens after which the text ends.
         end: the tokens that end the text earlier; such a token is not yielded.
         generator: draws each token at a temperature of 0.8; None takes the most likely token.
     """
-    ids = prompt
-    for _ in range(tokens):
-        logits = model(input_ids=ids[None].to(model.device)).logits[0, -1].float().cpu()
-        if generator is None:
-            token = logits.argmax()
-        else:
-            odds = torch.softmax(logits / TEMPERATURE, 0)
-            token = torch.multinomial(odds, 1, generator=generator)[0]
-        if int(token) in end:
+    choose = most_likely if generator is None else drawn_by(generator)
+    for chosen in generated(model, prompt[None], tokens, choose):
+        if (token := int(chosen)) in end:
             break
-        ids = torch.cat([ids, token[None]])
-        yield int(token)
+        yield token
+
+
+def _cache_options(model: PreTrainedModel) -> dict[str, Any]:
+    """Return the options of a model's forward with which it caches, and skips unused logits."""
+    known = signature(model.forward).parameters
+    options: dict[str, Any] = {"logits_to_keep": 1} if "logits_to_keep" in known else {}
+    name = next((name for name in _CACHE if name in known), None)
+    if name is None or not model._supports_default_dynamic_cache():
+        return options | {"use_cache": False}
+    cache = DynamicCache(config=model.config.get_text_config(decoder=True))
+    return options | {"use_cache": True, name: cache}

@@ -1,12 +1,10 @@
 """The evaluation losses of a dense model, measured once and reused by later jobs."""
 
-import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from worker.pruning.base.durable_files import move_into_place
+from worker.pruning.base.known_values import read_value, write_value
 
 
 @dataclass(frozen=True)
@@ -23,20 +21,10 @@ class CachedDenseLosses:
 
     def read(self) -> tuple[float, ...] | None:
         """Return the stored losses; None if there are none."""
-        if self.path is None:
-            return None
-        try:
-            stored: dict[str, list[float]] = json.loads(self.path.read_text())
-        except FileNotFoundError:
-            return None
-        # Before there were intervals, only the mean was stored.
-        return tuple(stored["losses"]) if "losses" in stored else None
+        stored = None if self.path is None else read_value(self.path)
+        return None if stored is None else tuple(stored)
 
     def write(self, losses: Sequence[float]) -> None:
         """Store the losses; concurrent writes of two jobs do no harm."""
-        if self.path is None:
-            return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        written = self.path.with_suffix(f".{os.getpid()}")
-        written.write_text(json.dumps({"losses": losses}))
-        move_into_place(written, self.path)
+        if self.path is not None:
+            write_value(self.path, list(losses))

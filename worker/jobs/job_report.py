@@ -173,6 +173,7 @@ def job_metrics(
         "weights": weights,
         "coverage": weights / sum(b.parameters for b in blocks),
         "dense_loss_known": result.dense_loss_known,
+        **({} if result.scores_known is None else {"scores_known": result.scores_known}),
         "fallbacks": sum(layer.fallback is not None for b in blocks for layer in b.layers),
         "prune_seconds": result.prune_seconds,
         "evaluate_seconds": result.evaluate_seconds,
@@ -229,10 +230,16 @@ def environment_json(job: OpenedJob, result: PruningResult) -> dict[str, Any]:
         "devices": len(job.devices),
         "dtype": dtype_name(job.meta_model.dtype),
         "propagation": result.propagation,
-        "dense_loss": "of an earlier job" if result.dense_loss_known else "measured",
+        "dense_loss": origin(result.dense_loss_known),
+        **({} if result.scores_known is None else {"scores": origin(result.scores_known)}),
         "torch": torch.__version__,
         "transformers": transformers.__version__,
     }
+
+
+def origin(is_known: bool) -> str:
+    """Return where a measurement of the dense model comes from."""
+    return "of an earlier job" if is_known else "measured"
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:

@@ -1,24 +1,19 @@
 """A job whose model and texts are open, ready for its work."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import torch
 
 from db.spec.prune_spec import PruneSpec
 from worker.jobs.options.recover import recovery_of
-from worker.jobs.recipes import (
-    check_job_recipe,
-    last_increment,
-    recipe_at,
-    recipe_of,
-    recipe_sparing,
-    recipe_starting,
-)
+from worker.jobs.recipes import recipe_of, recipe_sparing, recipe_starting
 from worker.jobs.resources import Resources
 from worker.jobs.result.unit_probabilities import read_probabilities
 from worker.jobs.smaller_vocabulary import SmallerVocabulary
-from worker.jobs.target.aim import chosen_fields
+from worker.jobs.target.aim import aimed
 from worker.jobs.windows import JobWindows, windows_of
 from worker.pruning.base.compute import compute_dtype
 from worker.pruning.base.speed import Speed
@@ -47,6 +42,8 @@ class OpenedJob:
         devices: one for each process that shares the work.
         resources: the folders, devices and memory that the job may use.
         vocabulary: the tokens that stay; None if all do.
+        others: its specifications with the other methods that it compares.
+        compared: what was measured of each method, ready for JSON, by its name.
     """
 
     spec: PruneSpec
@@ -58,6 +55,8 @@ class OpenedJob:
     devices: tuple[torch.device, ...]
     resources: Resources
     vocabulary: SmallerVocabulary | None = None
+    others: tuple[PruneSpec, ...] = ()
+    compared: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def open(
@@ -75,9 +74,8 @@ class OpenedJob:
         """
         reader = devices[0] if len(devices) == 1 else torch.device("cpu")
         meta_model = MetaModel.open(model.path, compute_dtype(spec.dtype, devices[0]), reader)
-        spec = spec.model_copy(update=dict(chosen_fields(spec, meta_model)))
+        spec, *others = aimed(spec, meta_model)
         recipe = recipe_of(spec)
-        check_job_recipe(recipe_at(recipe, last_increment(spec)), spec, meta_model)
         if (start := resources.search_start) is not None:
             recipe = recipe_starting(recipe, read_probabilities(start, model, meta_model, recipe))
         check_finite(meta_model.checkpoint)
@@ -87,14 +85,33 @@ class OpenedJob:
         recovery = recovery_of(spec)
         if windows.keep is not None:
             recipe = recipe_sparing(recipe, len(windows.keep.ids))
-        return cls(spec, model, meta_model, recipe, recovery, windows, devices, resources)
+        job = cls(spec, model, meta_model, recipe, recovery, windows, devices, resources)
+        return replace(job, others=tuple(others))
+
+    @property
+    def candidates(self) -> "tuple[OpenedJob, ...]":
+        """The job with each of the methods that it compares; itself if it compares none."""
+        keep = self.windows.keep
+        recipes = [
+            recipe_sparing(recipe_of(spec), len(keep.ids) if keep else 0) for spec in self.others
+        ]
+        pairs = zip(self.others, recipes, strict=True)
+        return (
+            self,
+            *(replace(self, spec=spec, recipe=recipe, others=()) for spec, recipe in pairs),
+        )
 
     @property
     def requested(self) -> PruneSpec:
-        """The specification as it was submitted."""
+        """The specification as it can be submitted, of the method that was kept."""
         if self.spec.target is None:
             return self.spec
         return self.spec.model_copy(update={"ratio": None, "experts": None})
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """The field that says how much is removed as a whole, with its value."""
+        return self.spec.model_dump(include={"ratio", "experts"}, exclude_none=True)
 
     @property
     def is_rewritten(self) -> bool:

@@ -16,7 +16,7 @@ from db.spec.inputs.bucket_references import S3
 from db.spec.options.evaluation import TEXT_METRICS
 from db.spec.options.expect import CALIBRATION, EVALUATION, KEEP, SEARCH_START, VOCABULARY
 from db.spec.options.vocabulary import FIELD
-from worker import pruning, recovery
+from worker import pruning, recovery, vocabulary
 from worker.jobs.inputs import JobInputs, versions
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.signature import ENVELOPE
@@ -77,7 +77,8 @@ def _subjects(out: Path, digests: Mapping[str, KnownDigest]) -> Iterator[dict[st
 def _definition(run: Run) -> dict[str, Any]:
     """Return all that decides the bytes of the result, apart from the versions of packages."""
     job, names = run.job, run.inputs.names
-    packages = {package.__name__: Path(package.__path__[0]) for package in (pruning, recovery)}
+    codes = (pruning, recovery, vocabulary)
+    packages = {package.__name__: Path(package.__path__[0]) for package in codes}
     return {
         "buildType": f"{PROJECT}/blob/main/docs/provenance.md",
         "externalParameters": _named(job.spec.model_dump(mode="json", exclude={"output"}), names),

@@ -31,6 +31,7 @@ from worker.jobs.signature import read_signer, sign_statement
 from worker.jobs.smaller_vocabulary import smaller_vocabulary
 from worker.jobs.stages.job_stages import JobStages
 from worker.jobs.stages.stage import Measured, WrittenModel
+from worker.jobs.target.candidates import Comparison
 from worker.pruning.base.compute import compute_device
 from worker.pruning.base.increments import AT_ONCE
 from worker.pruning.base.names import SMALLER_FOLDER
@@ -45,6 +46,9 @@ from worker.sources.search_starts import local_start
 
 _STARTED = 0.02
 """The share of the work that is done before the first block."""
+_COMPARED = 0.6
+"""The share that comparing methods takes of the work before the model is measured; only roughly, as
+it depends on the recovery."""
 
 
 def prune(
@@ -72,11 +76,18 @@ def prune(
     started, clock = datetime.now(UTC), WaitingClock()
     signer = read_signer(resources.signing_key) if resources.signing_key else None
     job, inputs = yield from _opened(spec, resources)
-    stages, whole = JobStages.open(job), whole_folder(job, out)
+    stages, comparison, start = JobStages.open(job), None, _STARTED
+    if job.others:
+        comparison = Comparison(job, out, _dense_loss_cache(job, job))
+        start = _COMPARED * stages.start
+        job = yield from comparison.run(_STARTED, start)
+        stages = JobStages.open(job)
+    whole = whole_folder(job, out)
     whole.mkdir(exist_ok=True)
     stages = yield from stages.prepare(out)
     swept = stages.swept(job)
-    model = yield from _pruned(swept, whole, _dense_loss_cache(job, swept), stages.start)
+    pruning = _pruned(swept, whole, _dense_loss_cache(job, swept), start, stages.start)
+    model = yield from (comparison.as_kept(pruning) if comparison else pruning)
     made = job_of(job, model.increment)
     written, others = yield from _measured(made, stages, model.blocks, model.shards, out)
     report = job_report(swept, model, others, clock.share())
@@ -91,12 +102,12 @@ def prune(
 
 
 def _pruned(
-    job: OpenedJob, out: Path, cached: CachedDenseLosses, end: float
+    job: OpenedJob, out: Path, cached: CachedDenseLosses, start: float, end: float
 ) -> Generator[JobProgress, None, PrunedModel]:
     """Prune the model at once or gradually, and train it if the job has a recovery."""
     if last_increment(job.spec) == AT_ONCE:
-        return (yield from prune_model(job, out, cached, _STARTED, end))
-    return (yield from GradualPruning(job, out, cached).run(_STARTED, end))
+        return (yield from prune_model(job, out, cached, start, end))
+    return (yield from GradualPruning(job, out, cached).run(start, end))
 
 
 def _measured(

@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from db.core.errors import SpecRefusedError
-from db.spec.datasets.files import DataFile, IdsRow
+from db.spec.datasets.files import IdsRow
 from db.spec.descriptions.option import UNFIT
-from db.spec.inputs.bucket_references import S3File
-from db.spec.inputs.references import DatasetReference, LocalPath, parse_dataset
 from db.spec.options.vocabulary import FIELD, VocabularySpec
 from db.spec.prune_spec import PruneSpec
 from worker.jobs.resources import Resources
+from worker.jobs.windows import dataset_of
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.structure.smaller_config import CONFIG
-from worker.sources.bucket_texts import copy_text
 from worker.sources.encoding import Encoder, Tokenizer
 from worker.sources.models import ModelFolder
 from worker.sources.rows import ids_file
@@ -114,7 +112,7 @@ def _used(
     asked: VocabularySpec, tokenizer: Tokenizer | None, resources: Resources
 ) -> tuple[Counter[int], dict[str, Any]]:
     """Return how often the text uses each token, and facts about the text."""
-    reference = _reference(asked, resources)
+    reference = dataset_of(asked.dataset, FIELD, resources, asked.text_field)
     counts: Counter[int] = Counter()
     if file := ids_file(reference, FIELD):
         for row in file.rows():
@@ -128,16 +126,6 @@ def _used(
         counts.update(encoder.ids(text.joined).tolist())
         facts = {"dataset_sha256": text.sha256, "split": text.split}
     return counts, {"dataset": asked.dataset, **facts, "tokens": counts.total()}
-
-
-def _reference(asked: VocabularySpec, resources: Resources) -> DatasetReference:
-    roots, uploads, buckets = resources.dataset_roots, resources.uploads, resources.buckets
-    reference = parse_dataset(asked.dataset, roots, FIELD, uploads, asked.text_field, buckets)
-    if isinstance(reference, S3File):
-        return copy_text(reference, FIELD)
-    if isinstance(reference, LocalPath):
-        resources.require_unchanged(DataFile(reference.path, FIELD, asked.dataset))
-    return reference
 
 
 def _named_in(folder: Path) -> set[int]:

@@ -10,11 +10,11 @@ from typing import Self
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from db.core.errors import ArtifactDamagedError, ArtifactDeletedError, ArtifactNotFoundError
+from db.core.errors import ArtifactDamagedError, ArtifactNotFoundError
 from db.core.session import Sessions
 from db.events.transitions import LEASE
 from db.files.artifact_store import ArtifactStore
-from db.files.integrity import NO_FILE
+from db.files.integrity import NO_FILE, require_undamaged
 from db.outputs.sending import ClaimedOutput, OutputLostError, SendingRepository, Sent
 from db.tables.artifacts import Artifact
 from worker.outputs.artifact_reader import ArtifactReader
@@ -74,11 +74,7 @@ class OutputAttempt:
             ArtifactDeletedError: a retention rule deleted the file.
             ArtifactDamagedError: the file is missing or known to be damaged.
         """
-        if artifact.deleted_at is not None:
-            rule = artifact.deleted_by or ""
-            raise ArtifactDeletedError(artifact.id, artifact.name, rule, artifact.deleted_at)
-        if artifact.damage is not None:
-            raise ArtifactDamagedError(artifact.id, artifact.name, artifact.damage)
+        require_undamaged(artifact)
         try:
             file = self._store.open(artifact).open()
         except (ArtifactNotFoundError, FileNotFoundError):

@@ -7,8 +7,6 @@ end, and the control process must not. The control process starts it when an out
 import logging
 import os
 import resource
-import signal
-import threading
 
 from db.core import redaction
 from db.core.logging_setup import configure
@@ -17,6 +15,7 @@ from db.startup import checks
 from db.startup.encryption_keys import check_encryption
 from db.startup.heartbeat_pipe import HeartbeatPipe
 from db.startup.private_files import keep_private
+from db.startup.program import stop_signal
 from db.startup.settings import Settings
 from worker.outputs.dispatcher import OutputDispatcher
 from worker.outputs.hub import limit_responses
@@ -46,9 +45,7 @@ def main() -> None:
     # It warns at every upload that open files are not sent by Xet, and at every retry.
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     sessions = open_sessions(settings.database)
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stop_signal()
     limit_responses()
     dispatcher = OutputDispatcher.of(sessions, settings)
     dispatcher.start()

@@ -12,11 +12,10 @@ from typing import Any
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from db.core import redaction
-from db.core.errors import JobError, SpecRefusedError
+from db.core.errors import JobError
 from db.core.states import Phase
 from db.files.sealed_folder import seal
 from db.spec.prune_spec import PruneSpec
@@ -26,11 +25,10 @@ from worker.attempts.engine import prune
 from worker.jobs.progress import JobProgress, JobResult
 from worker.jobs.resources import Resources
 from worker.jobs.signature import SigningKeyError, check_signing_key
-from worker.pruning.base.errors import PruningError
 from worker.pruning.base.generators import run_to_end
 from worker.settings import WorkerSettings
 from worker.standalone.arguments import check_arguments
-from worker.standalone.exits import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
+from worker.standalone.exits import EXIT_FAILED, EXIT_USAGE, errors_printed, stderr
 from worker.standalone.partial_output import partial_folder
 from zpruner.cli.field_options import with_fields
 from zpruner.cli.job_command import JobCommand
@@ -43,7 +41,8 @@ from zpruner.cli.prune_options import (
     PlanOption,
 )
 
-stderr = Console(stderr=True, soft_wrap=True)
+_INTERRUPTED = "interrupted; run the same command again to resume after the last finished block"
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -61,7 +60,11 @@ def command(
     is_implied = implied_sparsity(fields.get("method"), fields.get("pattern")) is not None
     if not fields.keys() & {"sparsity", "pattern", "binarize"} and not is_implied:
         raise typer.BadParameter("set it, or --pattern such as 2:4", param_hint="--sparsity")
-    with _errors_printed(), checks.exit_on_error("zpruner prune"):
+    with (
+        errors_printed(JobError, SigningKeyError, MemoryError, interrupted=_INTERRUPTED),
+        _own_errors_printed(),
+        checks.exit_on_error("zpruner prune"),
+    ):
         settings = checks.read_settings(WorkerSettings)
         checks.require([check_signing_key(settings.signing_key_file)])
         resources = Resources(
@@ -80,8 +83,8 @@ def command(
 
 
 @contextmanager
-def _errors_printed() -> Iterator[None]:
-    """Print the body's errors without a traceback, and exit with a status that depends on them."""
+def _own_errors_printed() -> Iterator[None]:
+    """Print the errors of fields, and that of a GPU's memory, as `errors_printed` does others."""
     try:
         yield
     except ValidationError as error:
@@ -90,22 +93,11 @@ def _errors_printed() -> Iterator[None]:
             stderr.print(f"error: {field} {detail['input']!r}: {detail['msg']}", markup=False)
         stderr.print("zpruner prune --help describes all options", markup=False)
         raise typer.Exit(EXIT_USAGE) from None
-    except SpecRefusedError as error:
-        stderr.print(f"error: {error}", markup=False)
-        raise typer.Exit(EXIT_USAGE) from None
-    except (JobError, PruningError, SigningKeyError, OSError, MemoryError) as error:
-        stderr.print(f"error: {str(error) or 'out of memory'}", markup=False)
-        raise typer.Exit(EXIT_FAILED) from None
     except RuntimeError as error:
         if type(error).__name__ != "OutOfMemoryError":  # torch.OutOfMemoryError, of a GPU
             raise
         stderr.print(f"error: {error}", markup=False)
         raise typer.Exit(EXIT_FAILED) from None
-    except KeyboardInterrupt:
-        stderr.print(
-            "interrupted; run the same command again to resume after the last finished block"
-        )
-        raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
 def _forecast(spec: PruneSpec, resources: Resources) -> dict[str, Any]:

@@ -7,9 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-import typer
-from rich.console import Console
-
 from db.core import redaction
 from db.core.errors import SpecRefusedError
 from db.spec.inputs.references import require_safetensors
@@ -27,12 +24,9 @@ from worker.conversion.pinned_converter import (
     unpacked,
 )
 from worker.conversion.uneven_folder import without_zeros
-from worker.pruning.base.errors import PruningError
-from worker.standalone.exits import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
+from worker.standalone.exits import errors_printed, stderr
 
 SUFFIX = ".gguf"
-
-stderr = Console(stderr=True, soft_wrap=True)
 
 
 def write_gguf(
@@ -55,7 +49,7 @@ def write_gguf(
         keeps_zeros: whether units that are zero are written, so that all blocks are equally wide.
     """
     redaction.install()
-    with _errors_printed():
+    with errors_printed(ConversionError):
         _check(folder, file)
         check_known_differences(json.loads((folder / "config.json").read_bytes()))
         scratch = file.absolute().parent
@@ -66,21 +60,6 @@ def write_gguf(
         ):
             written = convert(script, source, file, kind)
     sys.stdout.write(json.dumps(written.as_dict()) + "\n")
-
-
-@contextmanager
-def _errors_printed() -> Iterator[None]:
-    try:
-        yield
-    except SpecRefusedError as error:
-        stderr.print(f"error: {error}", markup=False)
-        raise typer.Exit(EXIT_USAGE) from None
-    except (ConversionError, PruningError, OSError) as error:
-        stderr.print(f"error: {error}", markup=False)
-        raise typer.Exit(EXIT_FAILED) from None
-    except KeyboardInterrupt:
-        stderr.print("interrupted")
-        raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
 def _check(folder: Path, file: Path) -> None:

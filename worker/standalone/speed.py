@@ -10,22 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from db.core import redaction
-from db.core.errors import SpecRefusedError
 from db.spec.options.calibration import Dtype
 from worker.benchmark.runtime import RuntimeName
 from worker.jobs.resources import valid_device_name
-from worker.pruning.base.errors import PruningError
 from worker.pruning.base.generators import run_to_end
-from worker.standalone.exits import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
+from worker.standalone.exits import errors_printed, stderr
 
 if TYPE_CHECKING:
     from worker.benchmark.comparison import Comparison
 
-stderr = Console(stderr=True, soft_wrap=True)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -53,19 +49,10 @@ def command(
     ] = False,
 ) -> None:
     """Measure speed and memory of two models in turns."""
-    try:
+    with errors_printed(ImportError, MemoryError, RuntimeError, ValueError):
         # torch takes seconds to import.
         paths = import_module("worker.benchmark.model_paths")
         measured = _follow(paths.compare_paths(dense, pruned, device, dtype.value, runtime))
-    except SpecRefusedError as error:
-        stderr.print(f"error: {error}", markup=False)
-        raise typer.Exit(EXIT_USAGE) from None
-    except (PruningError, ImportError, OSError, MemoryError, RuntimeError, ValueError) as error:
-        stderr.print(f"error: {str(error) or 'out of memory'}", markup=False)
-        raise typer.Exit(EXIT_FAILED) from None
-    except KeyboardInterrupt:
-        stderr.print("interrupted")
-        raise typer.Exit(EXIT_INTERRUPTED) from None
     lines = [json.dumps(measured.metrics() | {"benchmark": measured.report()})]
     sys.stdout.write("\n".join(lines if as_json else _table(measured)) + "\n")
 

@@ -141,6 +141,8 @@ def result_text(result: Result) -> str:
     """Describe a result: its warnings, its metrics, then its files."""
     lines = [f"warning: {warning}" for warning in result.warnings]
     lines += [f"{name} = {value}" for name, value in result.metrics.items() if _is_figure(value)]
+    lines += _texts(result.metrics)
+    lines += _candidates(result.metrics)
     lines += _tasks(result.metrics)
     lines += _steps(result.metrics)
     lines += _speed(result.metrics)
@@ -156,6 +158,8 @@ def summary(job: JobFields) -> str:
     lines += [f"  {left}"] if (left := time_left(job)) else []
     figures = {name: value for name, value in (job.result or {}).items() if _is_figure(value)}
     lines += [f"  {name} = {value}" for name, value in figures.items()]
+    lines += [f"  {sentence}" for sentence in _texts(job.result or {})]
+    lines += [f"  {sentence}" for sentence in _candidates(job.result or {})]
     lines += [f"  {sentence}" for sentence in _tasks(job.result or {})]
     lines += [f"  {sentence}" for sentence in _speed(job.result or {})]
     lines += [f"  warning: {warning}" for warning in job.warnings]
@@ -195,6 +199,24 @@ def _fields(spec: dict[str, Any]) -> list[str]:
     if spec.get("expect"):
         spec = spec | {"expect": f"{len(spec['expect'])} inputs and versions"}
     return [f"  {name}: {value}" for name, value in spec.items() if value not in (None, [], {})]
+
+
+def _texts(metrics: dict[str, Any]) -> Iterator[str]:
+    """Describe in one line how far the pruned model is from the dense one on each text."""
+    groups = (metrics.get(name, {}) for name in ("text_ratio", "kl_stderr", "agreement"))
+    ratios, errors, agreement = groups
+    for text, kl in metrics.get("kl", {}).items():
+        error = f" ± {errors[text]:.2g}" if errors.get(text) is not None else ""
+        same = f"{100 * agreement[text]:.3g} % same token"
+        yield f"{text}: {ratios[text]:.4g} times the dense perplexity, KL {kl:.4g}{error}, {same}"
+
+
+def _candidates(metrics: dict[str, Any]) -> Iterator[str]:
+    """Describe each of the methods that a job has compared in one line; none for other jobs."""
+    for method, own in (metrics.get("target") or {}).get("candidates", {}).items():
+        kept = ", kept" if own["kept"] else ""
+        figures = f"perplexity {own['perplexity']:.4g}, {duration_text(own['seconds'])}"
+        yield f"candidate {method}: size {own['size']:,}, {figures}{kept}"
 
 
 def _tasks(metrics: dict[str, Any]) -> Iterator[str]:

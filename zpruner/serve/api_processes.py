@@ -13,11 +13,12 @@ from db.core import redaction
 from db.core.logging_setup import configure
 from db.startup import checks
 from db.startup.private_files import keep_private
+from db.startup.program import stop_signal
 from db.startup.server_settings import ServerSettings
 from zpruner.parts import programs
 from zpruner.serve.preconditions import ServeError, listening
 from zpruner.serve.shared_folder import shared_folder
-from zpruner.serve.supervisor import Child, Supervisor, stop_signal
+from zpruner.serve.supervisor import Child, Supervisor
 
 GRACE_S = 8.0
 """How many seconds a process of the API may take to end.

@@ -22,6 +22,7 @@ from db.startup.encryption_keys import create_key_file
 from db.startup.env_file import warn_of_ignored_file
 from db.startup.fork_requests import FORK_REQUESTS_VARIABLE, connected
 from db.startup.private_files import keep_private
+from db.startup.program import stop_signal
 from db.startup.server_settings import ServerSettings
 from db.startup.settings import Grace
 from db.startup.tracing import TracingError, is_enabled
@@ -30,7 +31,7 @@ from zpruner.serve import checks as parts
 from zpruner.serve.api_processes import api_children, api_folder
 from zpruner.serve.embedded_broker import BrokerError, broker_command
 from zpruner.serve.preconditions import ServeError, listening, locked, release_leases, require_admin
-from zpruner.serve.supervisor import Child, Supervisor, stop_signal
+from zpruner.serve.supervisor import Child, Supervisor
 
 log = logging.getLogger("zpruner")
 READY_TIMEOUT_S = 300.0

@@ -154,14 +154,6 @@ class Supervisor:
         self._children.clear()
 
 
-def stop_signal() -> threading.Event:
-    """Return an event that is set when the process receives SIGINT, SIGTERM or SIGHUP."""
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.set())
-    return stop
-
-
 def kill_group(process: subprocess.Popen[bytes]) -> None:
     """Kill all processes of a child's group, and reap the child."""
     with suppress(ProcessLookupError):

@@ -17,7 +17,8 @@ class ResultPart:
         group: the name of the group in the result.
         title: the heading; without one, a section of another kind shows the facts.
         facts: the text of each fact, by its name; it is left out if its first metric is missing.
-        table: the heads of the columns, then the rows; each row begins with its name.
+        table: the heads of the columns, then the rows; each row begins with its name, and is left
+            out if its first metric is missing.
         note: what the figures mean.
     """
 

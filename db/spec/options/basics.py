@@ -62,8 +62,8 @@ class Basics(BaseModel):
             "model": "[Buckets](deployment.md#inputs-in-buckets); "
             "[results of jobs](#start-from-a-result).",
             "sparsity": "It is met exactly. 0 needs an `eval_dataset`: it measures the model.",
-            "dataset": "The built-in names are `wikitext2`, `c4`, `ptb`, `pile` and `stdlib-docs`; "
-            "a hub id is `org/name` or `org/name:config`: [Datasets](datasets.md).",
+            "dataset": "The built-in names are `wikitext2`, `c4`, `ptb`, `pile`, `stdlib-docs` and "
+            "`stdlib-code`; a hub id is `org/name` or `org/name:config`: [Datasets](datasets.md).",
             "text_field": "[Rows, fields and chats](datasets.md#rows-fields-and-chats).",
             "revision": "By default the main branch.",
             "model_secret": "[Secrets](access.md#secrets).",

@@ -10,6 +10,7 @@ from db.spec.options.masks import MaskFields
 from db.spec.options.quantize import QuantizeFields
 from db.spec.options.recover import RecoverFields
 from db.spec.options.removal import RemovalFields
+from db.spec.options.target import TargetFields
 from db.spec.pruning.methods import PRUNING, REMOVING, MethodName
 
 MAX_STEPS = 50
@@ -21,7 +22,7 @@ def _check(spec: "StepsFields") -> None:
     if spec.steps is None or spec.steps == 1:
         return
     recover, pattern = RecoverFields.of(spec).recover, MaskFields.of(spec).pattern
-    start = RemovalFields.of(spec).search_start
+    start, target = RemovalFields.of(spec).search_start, TargetFields.of(spec).target
     reason = f"with steps {spec.steps}, the search starts anew in each step"
     remedy = "Leave search_start or steps out."
     check_fits("search_start", start, (start is not None, reason, remedy))
@@ -47,6 +48,11 @@ def _check(spec: "StepsFields") -> None:
             QuantizeFields.of(spec).quantize is not None,
             "a step continues weights that are not rounded, and the gate may end the job after any",
             "Leave quantize out, and quantise the result by a job with method none.",
+        ),
+        (
+            target is not None and target.candidates is not None,
+            "the candidates of target are compared by the results of whole prunings",
+            "Leave steps out, or candidates in target.",
         ),
         (
             recover is not None and recover.kind == "ast",

@@ -1,6 +1,6 @@
 """The field ``target`` of a specification: the size of the result, in place of a ratio."""
 
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, model_validator
 from pydantic_core import PydanticCustomError
@@ -16,6 +16,13 @@ SIZES = ("parameters", "active_parameters", "bytes", "memory")
 """What a target can limit."""
 AIMED = (MethodName.neurons, MethodName.heads, MethodName.depth, MethodName.experts)
 """Methods of which the size of the result is known before anything is measured."""
+
+_FIGURES = {"size": "size", "perplexity": "figure", "seconds": "seconds", "kept": "yes"}
+"""What is measured of each candidate, and the unit of each figure."""
+
+
+def _listed(value: object) -> object:
+    return value.split("+") if isinstance(value, str) else value
 
 
 class TargetSpec(BaseModel):
@@ -44,6 +51,13 @@ class TargetSpec(BaseModel):
     )
     batch: StrictInt | None = Field(
         default=None, ge=1, le=2**16, description="With `memory`, sequences at once; 1 by default."
+    )
+    candidates: Annotated[tuple[MethodName, ...], BeforeValidator(_listed)] | None = Field(
+        default=None,
+        min_length=1,
+        description="Other methods that may meet the target: each prunes the model as `method` "
+        "does, and the result of the lowest perplexity is kept.",
+        examples=[["depth", "heads"]],
     )
 
     @model_validator(mode="after")
@@ -86,16 +100,36 @@ def _read(value: object) -> object:
     return {name: int(text) if text.isdecimal() else text for name, text in sizes.items()}
 
 
+def candidates_of(spec: "TargetFields") -> list[Any]:
+    """Return a job's specification with each of the methods that it compares, its own first.
+
+    They have no candidates of their own. Without candidates it is the specification itself.
+    """
+    if (target := spec.target) is None or target.candidates is None:
+        return [spec]
+    alone = target.model_copy(update={"candidates": None})
+    methods = (spec.method, *target.candidates)
+    return [spec.model_copy(update={"method": method, "target": alone}) for method in methods]
+
+
 Target = Annotated[
     TargetSpec | None,
     BeforeValidator(_read, json_schema_input_type=str | TargetSpec | None),
 ]
 
 
+def _names(target: TargetSpec | None) -> list[str]:
+    """Return the names of the metrics of the candidates."""
+    if target is None or target.candidates is None:
+        return []
+    return [f"target.candidates.{method}.{name}" for method in AIMED for name in _FIGURES]
+
+
 def _check(spec: "TargetFields") -> None:
     """Check that the method's result has a size that is known beforehand."""
     if (target := spec.target) is None:
         return
+    _check_candidates(spec, target)
     methods = ", ".join(AIMED[:-1])
     check_fits(
         "target",
@@ -120,16 +154,51 @@ def _check(spec: "TargetFields") -> None:
     )
 
 
+def _check_candidates(spec: "TargetFields", target: TargetSpec) -> None:
+    """Check that the candidates are different methods whose results can have a size."""
+    named, methods = list(target.candidates or ()), [spec.method, *(target.candidates or ())]
+    aimless = next((method for method in named if method not in AIMED), None)
+    twice = next((method for method in methods if methods.count(method) > 1), None)
+    check_fits(
+        "target.candidates",
+        [method.value for method in named],
+        (
+            aimless is not None,
+            f"the size of the result of method {aimless} is not known beforehand",
+            f"Name some of {', '.join(AIMED)}.",
+        ),
+        (
+            twice is not None,
+            f"method {twice} would be compared with itself",
+            f"Leave {twice} out of candidates.",
+        ),
+    )
+
+
 class TargetFields(Basics):
     OPTION: ClassVar = Option(
         check=_check,
         amounts=("target",),
         metrics={"target": ("target.size", "target.limit")},
+        named_metrics=lambda spec: _names(spec.target),
         planned=("target",),  # only the opened model shows which sizes are possible
         result=ResultPart(
             "target",
             "Target",
             {"Size of the result": "{size:size}", "At most": "{limit:size}"},
+            (
+                ("Candidate", "Size", "Perplexity", "Time", "Kept"),
+                *(
+                    (
+                        method.value,
+                        *(
+                            f"{{candidates.{method}.{name}:{unit}}}"
+                            for name, unit in _FIGURES.items()
+                        ),
+                    )
+                    for method in AIMED
+                ),
+            ),
         ),
         remedies={
             "target": "Write a size such as parameters=6B, or an object such as "
@@ -147,6 +216,6 @@ class TargetFields(Basics):
     target: Target = Field(
         default=None,
         description="The largest size that the result may have, in place of `ratio` or `experts`: "
-        "as little is removed as meets it.",
+        "as little is removed as meets it. With `candidates`, several methods are compared.",
         examples=[{"parameters": "6B"}, {"memory": "24 GB", "context": 8192}],
     )

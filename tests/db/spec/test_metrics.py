@@ -16,6 +16,7 @@ VALUES: dict[str, Any] = {
     "steps": 2,
     "quantize": "w4a16",
     "binarize": True,
+    "generate": True,
     "rank_answers": True,
     "benchmark": True,
     "rotate": "auto",

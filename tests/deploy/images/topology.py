@@ -27,6 +27,7 @@ BUCKET = "zpruner"
 IMAGES = {"redis": "valkey", "postgres": "postgres", "prometheus": "prometheus"}
 """The stand-ins for images of others. Debian has no package of Grafana, so it is left out."""
 TWINS = {"api-2": "api", "worker-2": "worker"}
+HEALTHY = {"condition": "service_healthy"}
 CHECK_EVERY_S = 5
 """podman leaves the health checks to systemd's timers, which a machine may not have."""
 SETTINGS = {
@@ -46,6 +47,7 @@ class Topology:
     def __init__(self, podman: Podman, folder: Path) -> None:
         self.podman, self.file, self.port = podman, folder / "compose.yml", free_port()
         self.services = adapted(folder / "inputs")
+        self._after = {name: one.pop("depends_on", {}) for name, one in self.services.items()}
         self._stopped = threading.Event()
 
     @property
@@ -61,11 +63,37 @@ class Topology:
         lines = [f"{name}={value}\n" for name, value in settings.items()]
         self.file.with_name(".env").write_text("".join(lines))
         threading.Thread(target=self._check_health, daemon=True).start()
-        self._compose("up", "--detach", "bucket")
-        eventually(lambda: self.health("bucket") == "healthy")
-        self.run("bucket", "python", "-c", create_bucket())
-        self._compose("up", "--detach")
+        self._start_all()
         eventually(lambda: all(self.health(name) == "healthy" for name in self.long_running))
+
+    def _start_all(self) -> None:
+        """Start each service once what it depends on is as the compose file says.
+
+        podman cannot start a container that depends on one that has ended, so it is not told.
+        """
+        waiting = self._after | {"migrate": self._after["migrate"] | {"bucket": HEALTHY}}
+        while waiting:
+            ready = [
+                name
+                for name, after in waiting.items()
+                if all(self._is(*one) for one in after.items())
+            ]
+            if ready:
+                self._compose("up", "--detach", *ready)
+            if "migrate" in ready:
+                self.run("bucket", "python", "-c", create_bucket())
+            waiting = {name: after for name, after in waiting.items() if name not in ready}
+            time.sleep(1)
+
+    def _is(self, service: str, wanted: dict[str, str]) -> bool:
+        if wanted == HEALTHY:
+            return self.health(service) == "healthy"
+        assert wanted == {"condition": "service_completed_successfully"}
+        state = self.inspect(service)["State"] if self._exists(service) else {"Status": "missing"}
+        if state["Status"] != "exited":
+            return False
+        assert state["ExitCode"] == 0, self.logs(service)
+        return True
 
     def stop(self) -> None:
         self._stopped.set()
@@ -82,8 +110,13 @@ class Topology:
         return self.podman.inspect(container(service))
 
     def health(self, service: str) -> str:
+        if not self._exists(service):
+            return "missing"
+        return str(self.inspect(service)["State"]["Health"]["Status"])
+
+    def _exists(self, service: str) -> bool:
         found = self.podman("ps", "--all", "--quiet", "--filter", f"name=^{container(service)}$")
-        return str(self.inspect(service)["State"]["Health"]["Status"]) if found else "missing"
+        return bool(found)
 
     def run(self, service: str, *command: str, check: bool = True) -> str:
         """Run a command in a container; return what it has printed."""
@@ -112,7 +145,8 @@ class Topology:
     def _check_health(self) -> None:
         while not self._stopped.wait(CHECK_EVERY_S):
             for name in self.long_running:
-                self.podman("healthcheck", "run", container(name), check=False)
+                if self.health(name) not in ("healthy", "missing"):
+                    self.podman("healthcheck", "run", container(name), check=False)
 
     def _compose(self, *arguments: str) -> None:
         program = (sys.executable, "-m", "podman_compose", "--in-pod", "false")
@@ -159,11 +193,12 @@ def adapted(inputs: Path) -> dict[str, dict[str, Any]]:
         services[twin] = {
             key: deepcopy(value) for key, value in services[of].items() if key != "ports"
         }
-    hardened = ("restart", "init", "read_only", "cap_drop", "security_opt", "tmpfs")
+    hardened = ("restart", "init", "read_only", "cap_drop", "security_opt")
     services["bucket"] = {
         **{key: deepcopy(services["redis"][key]) for key in hardened},
         "image": "localhost/stand-in-bucket",
         "user": "10001:10001",
+        "tmpfs": ["/tmp:size=2g,mode=1777"],
         "networks": ["inside"],
         "healthcheck": {
             "test": [

@@ -470,3 +470,26 @@ def test_tokens_that_go_make_the_planned_result_smaller_and_take_another_copy(
     with pytest.raises(SpecRefusedError, match="the model has 257 tokens") as refused:
         estimate(spec(**small, vocabulary=text | {"keep": 500}), settings)
     assert refused.value.field == "vocabulary.keep"
+
+
+def test_a_job_that_compares_methods_takes_the_time_of_all_and_the_space_of_one_more_model(
+    folder: Path, settings: WorkerSettings
+) -> None:
+    parameters = estimate(spec(), settings)["model"]["parameters"] * 9 // 10
+
+    def estimated(method: str, *candidates: str) -> dict[str, Any]:
+        named = {"candidates": candidates} if candidates else {}
+        target = {"parameters": parameters, **named}
+        return estimate(spec(method=method, sparsity=0.0, target=target), settings)
+
+    neurons, depth = estimated("neurons"), estimated("depth")
+    both = estimated("neurons", "depth")
+    first, second, whole = (one["seconds"]["p50"] for one in (neurons, depth, both))
+    assert max(first, second) < whole < first + second  # a job opens its model and texts once
+    memory = [one["memory"]["host_bytes"] for one in (neurons, depth)]
+    assert both["memory"]["host_bytes"] == pytest.approx(max(memory), rel=0.05)
+    stored = parameters * 10 // 9 * 4
+    more = both["memory"]["scratch_bytes"] - neurons["memory"]["scratch_bytes"]
+    assert more == pytest.approx(stored, rel=0.01)
+    with pytest.raises(SpecRefusedError, match="with method experts, "):
+        estimated("neurons", "experts")

@@ -1,5 +1,6 @@
 """Models that are compared block by block are as far apart as their whole logits are."""
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,8 @@ def compare(dense: Path, pruned: Path, spill: Path) -> list[WindowDistance]:
     """Compare two folders; require that every block of both is reported once."""
     spill.mkdir()
     done: list[int] = []
-    models = [MetaModel.open(folder, torch.float32, CPU) for folder in (dense, pruned)]
-    found = run_to_end(window_distances(*models, WINDOWS, spill), done.append)
+    one, other = (MetaModel.open(folder, torch.float32, CPU) for folder in (dense, pruned))
+    found = run_to_end(window_distances(one, other, WINDOWS, spill), done.append)
     assert done == [1, 2, 3, 4, 5, 6]
     return found
 
@@ -65,7 +66,12 @@ def test_a_head_that_both_models_have_is_loaded_once(
 ) -> None:
     loaded: list[MetaModel] = []
     load = MetaModel.loaded_head
-    monkeypatch.setattr(MetaModel, "loaded_head", lambda model: loaded.append(model) or load(model))
+
+    def counted(model: MetaModel) -> AbstractContextManager[None]:
+        loaded.append(model)
+        return load(model)
+
+    monkeypatch.setattr(MetaModel, "loaded_head", counted)
     one, other = (write_model(tmp_path / str(n), FAMILIES["llama"], seed=n) for n in range(2))
     compare(one, one, tmp_path / "same")
     assert len(loaded) == 1

@@ -12,6 +12,7 @@ from db.spec.prune_spec import PruneSpec
 from tests.models import FAMILIES, random_ids, write_model
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
+from worker.pruning.base.known_values import read_value, write_value
 
 WINDOWS = 24  # more than the outputs are compared on
 
@@ -67,7 +68,7 @@ def test_the_second_job_reuses_the_first_jobs_dense_loss(folder: Path) -> None:
 
 def test_the_cached_loss_is_used_and_not_measured_again(folder: Path) -> None:
     run(folder, "first")
-    kept(folder)[0].write_text(json.dumps({"losses": [0.0] * WINDOWS}))
+    write_value(kept(folder)[0], [0.0] * WINDOWS)
 
     assert run(folder, "second")["metrics"]["dense_perplexity"] == 1.0
 
@@ -106,14 +107,15 @@ def test_a_half_written_file_is_never_found(folder: Path) -> None:
     run(folder, "first")
 
     assert [path.suffix for path in kept(folder)] == [".json"]
-    losses = json.loads(kept(folder)[0].read_text())["losses"]
+    losses = read_value(kept(folder)[0])
     assert len(losses) == WINDOWS
     assert torch.isfinite(torch.tensor(losses)).all()
 
 
-def test_a_file_with_the_mean_alone_is_measured_again(folder: Path) -> None:
+def test_a_damaged_file_is_measured_again(folder: Path) -> None:
     run(folder, "first")
-    kept(folder)[0].write_text('{"loss": 0.0}')
+    whole = kept(folder)[0].read_text()
+    kept(folder)[0].write_text(whole[:-9])
 
     assert run(folder, "second")["computed"]["dense_loss"] == "measured"
-    assert "losses" in json.loads(kept(folder)[0].read_text())
+    assert kept(folder)[0].read_text() == whole

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from db.spec.metrics import metrics_of
+from db.spec.metrics import PERPLEXITIES
 from db.spec.prune_spec import PruneSpec
 from tests.models import FAMILIES, random_ids, write_model
 from tests.worker.jobs.announced import require_announced, require_announced_in
@@ -27,7 +27,7 @@ def test_every_figure_that_a_gate_may_bound_is_measured_and_no_other(tmp_path: P
 
     require_announced(spec, result.metrics)
     intervals = result.metrics["intervals"]
-    assert set(intervals) == {name for name in metrics_of(spec) if "perplexity" in name}
+    assert set(intervals) == set(PERPLEXITIES)
     assert all(low < result.metrics[name] < high for name, (low, high) in intervals.items())
 
 

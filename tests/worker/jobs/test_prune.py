@@ -41,7 +41,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_job_reads_each_weight_twice_writes_it_once_and_reads_its_result_at_most_once(
+def test_a_job_reads_each_weight_twice_and_compares_what_it_has_written_once(
     name: str, tmp_path: Path, written: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dense, out = write_model(tmp_path / "dense", MODELS[name], torch.bfloat16), tmp_path / "out"
@@ -59,8 +59,11 @@ def test_a_job_reads_each_weight_twice_writes_it_once_and_reads_its_result_at_mo
     assert result.metrics["pruned_perplexity"]
     assert result.metrics["patterns"]["broken"] == 0
     source, pruned = reads.of_tensors(dense), reads.of_tensors(out)
-    assert {tensor: times for tensor, times in source.items() if times != 2} == {}
+    head = {tensor for tensor in source if ".layers." not in tensor and ".h." not in tensor}
+    # Twice by the sweep, and once by the comparison of both models; what is outside the blocks is
+    # also compared byte by byte, and may be loaded as embedding and as head.
+    assert {source[tensor] for tensor in source.keys() - head} == {3}
+    assert max(source[tensor] for tensor in head) <= 6
     assert sorted(written) == sorted(pruned)
-    read_back = {tensor for tensor, times in pruned.items() if times == 1}
-    assert max(pruned.values()) == 1  # the head, which the evaluation takes
-    assert not any(".layers." in tensor or ".h." in tensor for tensor in read_back)
+    assert {pruned[tensor] for tensor in source.keys() - head} == {1}
+    assert max(pruned.values()) <= 5  # the head, which the evaluation takes, too

@@ -1,6 +1,6 @@
 """Recoveries for `launch`."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
 
 import torch
@@ -20,14 +20,14 @@ Results = dict[Kind, RecoveryResult]
 
 
 def recover_all(
-    models: Models, out: Path, kinds: tuple[Kind, ...], ranks: Ranks, device: torch.device
+    models: Mapping[Kind, Models], out: Path, ranks: Ranks, device: torch.device
 ) -> Generator[tuple[Kind, RecoveryProgress], None, Results]:
     """Recover a model in each of the kinds, one after another."""
     settings._FEWEST_BATCH_TOKENS = BATCH_TOKENS  # as in all tests of recoveries
     results: Results = {}
-    for kind in kinds:
+    for kind, own in models.items():
         folder = out / kind
-        progress = open_recovery(models, folder, recovery_of(kind, 12), ranks=ranks).run()
+        progress = open_recovery(own, folder, recovery_of(kind, 12), ranks=ranks).run()
         while True:
             try:
                 yield kind, next(progress)

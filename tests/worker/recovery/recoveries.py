@@ -55,7 +55,7 @@ class Models:
     dense: Path
     pruned: Path
     pattern: Pattern
-    pruned_loss: float | None
+    pruned_loss: float | None = None
 
 
 def write_trained_model(folder: Path) -> Path:
@@ -105,7 +105,9 @@ def open_recovery(
     out.mkdir(exist_ok=True, parents=True)
     return ModelRecovery(
         MetaModel.open(models.dense, dtype, CPU),
-        MetaModel.open(models.dense, dtype, CPU, weights=models.pruned),
+        MetaModel.open(models.pruned, dtype, CPU)
+        if (models.pruned / "config.json").exists()
+        else MetaModel.open(models.dense, dtype, CPU, weights=models.pruned),
         recovery,
         models.pattern,
         TRAINING,

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tests.worker.pruning.sweeps import tensors
+from tests.worker.recovery.mixtures import without_half
 from tests.worker.recovery.rank_tasks import Results, recover_all
 from tests.worker.recovery.recoveries import (
     Models,
@@ -21,23 +22,31 @@ from worker.pruning.distributed.launcher import launch
 from worker.recovery.settings import Kind
 
 pytestmark = pytest.mark.process
-KINDS: tuple[Kind, ...] = ("masked", "spp", "ast")
+OF_MATRICES: tuple[Kind, ...] = ("masked", "spp", "ast")
+KINDS: tuple[Kind, ...] = (*OF_MATRICES, "router")
 TWO = (torch.device("cpu"),) * 2
 
 
 @pytest.fixture(scope="module")
+def by_kind(models: Models, tmp_path_factory: pytest.TempPathFactory) -> dict[Kind, Models]:
+    """The models that are recovered; of the mixture, a block has no router."""
+    mixture = without_half(tmp_path_factory.mktemp("mixture"), "deepseek-v3-groups")
+    return {**dict.fromkeys(OF_MATRICES, models), "router": mixture}
+
+
+@pytest.fixture(scope="module")
 def undisturbed(
-    models: Models, tmp_path_factory: pytest.TempPathFactory, forked_ranks: None
+    by_kind: dict[Kind, Models], tmp_path_factory: pytest.TempPathFactory, forked_ranks: None
 ) -> tuple[Path, Results]:
     out = tmp_path_factory.mktemp("two")
-    return out, run_to_end(launch(partial(recover_all, models, out, KINDS), TWO))
+    return out, run_to_end(launch(partial(recover_all, by_kind, out), TWO))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_two_processes_train_nearly_as_one_does(
-    models: Models, undisturbed: tuple[Path, Results], tmp_path: Path, kind: Kind
+    by_kind: dict[Kind, Models], undisturbed: tuple[Path, Results], tmp_path: Path, kind: Kind
 ) -> None:
-    out, results = undisturbed
+    (out, results), models = undisturbed, by_kind[kind]
     one = finish(open_recovery(models, tmp_path / "one", recovery_of(kind, 12)))
     two = results[kind]
     assert two.steps == one.steps
@@ -52,17 +61,18 @@ def test_two_processes_train_nearly_as_one_does(
 
 
 def test_two_processes_that_are_killed_resume_with_the_same_bytes(
-    models: Models, undisturbed: tuple[Path, Results], tmp_path: Path
+    by_kind: dict[Kind, Models], undisturbed: tuple[Path, Results], tmp_path: Path
 ) -> None:
     out, results = undisturbed
-    kinds: tuple[Kind, ...] = ("ast",)  # the kind whose masks are gathered, too
-    steps = launch(partial(recover_all, models, tmp_path, kinds), TWO)
+    kinds: tuple[Kind, ...] = ("ast", "router")  # masks are gathered, and few rows are divided
+    models = {kind: by_kind[kind] for kind in kinds}
+    steps = launch(partial(recover_all, models, tmp_path), TWO)
     for kind, progress in steps:
         if (kind, progress.stage, progress.step) == ("ast", "training", 7):
             steps.close()  # this kills them
             break
 
-    again = run_to_end(launch(partial(recover_all, models, tmp_path, kinds), TWO))
+    again = run_to_end(launch(partial(recover_all, models, tmp_path), TWO))
 
     assert again["ast"].resumed_from_step == 7
     assert again == {kind: results[kind] for kind in kinds}

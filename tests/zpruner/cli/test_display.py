@@ -51,6 +51,33 @@ def test_the_accuracies_of_tasks_are_shown() -> None:
     assert f"  {line}" in summary(ended).splitlines()
 
 
+def test_the_distances_on_texts_are_shown() -> None:
+    of_texts = {
+        **{"text_ratio": {"c4": 1.35}, "kl": {"c4": 0.25}, "kl_stderr": {"c4": None}},
+        "agreement": {"c4": 0.8},
+    }
+    line = "c4: 1.35 times the dense perplexity, KL 0.25, 80 % same token"
+    ended = JobFields(id="job_1", status="succeeded", created_at=BEGUN, result=of_texts)
+    assert f"  {line}" in summary(ended).splitlines()
+    with_error = of_texts | {"kl_stderr": {"c4": 0.0123}}
+    text = result_text(Result(job_id="job_1", metrics=with_error))
+    assert line.replace("0.25,", "0.25 ± 0.012,") in text.splitlines()
+
+
+def test_the_methods_that_a_job_has_compared_are_shown() -> None:
+    own = {"size": 110_000_000, "perplexity": 42.94, "seconds": 75.2, "kept": 1}
+    other = own | {"perplexity": 59.0, "kept": 0}
+    metrics = {"target": {"size": 110_000_000, "candidates": {"neurons": own, "heads": other}}}
+    lines = [
+        "candidate neurons: size 110,000,000, perplexity 42.94, 1 min 15 s, kept",
+        "candidate heads: size 110,000,000, perplexity 59, 1 min 15 s",
+    ]
+    shown = result_text(Result(job_id="job_1", metrics=metrics)).splitlines()
+    assert [line for line in shown if line.startswith("candidate")] == lines
+    ended = JobFields(id="job_1", status="succeeded", created_at=BEGUN, result=metrics)
+    assert [f"  {line}" for line in lines] == summary(ended).splitlines()[-2:]
+
+
 def test_a_remedy_that_the_error_contains_is_not_repeated() -> None:
     error = Problem(code="unusable_task", detail="it failed. Try again.", hint="Try again.")
     text = summary(JobFields(id="job_1", status="failed", created_at=BEGUN, error=error))

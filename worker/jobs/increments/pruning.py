@@ -56,9 +56,8 @@ def prune_model(
     folder = recovery.pruned if recovery else out
     folder.mkdir(exist_ok=True)
     known = earlier.dense_losses if earlier else cached.read()
-    # Only what this writes last is measured: a recovery, or the cutting, writes other files.
-    measure = None if recovery or job.is_rewritten else WeightMeasure.of(job)
-    sweep = start_sweep(job, folder, known, earlier.folder if earlier else None, measure)
+    source = earlier.folder if earlier else None
+    sweep = start_sweep(job, folder, known, source, measured_weights(job))
     share = sweep_share(sweep.seconds, recovery.plan.seconds) if recovery else 1.0
     swept = start + share * (end - start)
     yield JobProgress(Phase.calibrating, start, resumed_from_block=sweep.resumed_from_block)
@@ -71,3 +70,11 @@ def prune_model(
         recovery_result = yield from recovery.run(blocks, swept, end)
         recovered = RecoveredModel.count(recovery, recovery_result, blocks)
     return pruned_model(job, result, blocks, recovered)
+
+
+def measured_weights(job: OpenedJob) -> WeightMeasure | None:
+    """Return what measures the weights that a sweep writes; None if they are not the last ones.
+
+    A recovery, and the cutting, write other files.
+    """
+    return None if job.recovery or job.is_rewritten else WeightMeasure.of(job)

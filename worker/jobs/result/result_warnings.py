@@ -29,11 +29,11 @@ def result_warnings(recipe: Recipe, meta_model: MetaModel) -> list[str]:
     sentences += (text for stage in recipe.stages for text in stage.warnings(meta_model))
     if recipe.removal is None or (reduction := recipe.cut(meta_model)) is None:
         return sentences
-    sentences += _of_heads(recipe.removal, meta_model, reduction)
+    sentences += _of_heads(meta_model, reduction)
     return [*sentences, *_of_widths(recipe.removal, meta_model, reduction)]
 
 
-def _of_heads(removal: Removal, meta_model: MetaModel, reduction: Reduction) -> Iterator[str]:
+def _of_heads(meta_model: MetaModel, reduction: Reduction) -> Iterator[str]:
     """Yield a warning if the config's family has no field for the width of a head."""
     config = meta_model.config
     if HEADS not in reduction.fields or has_head_width(config):

@@ -1,7 +1,7 @@
 """The texts of a job: what the dense and the pruned model make of the same prompts."""
 
-from collections.abc import Generator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Self
 
 import torch
@@ -10,24 +10,34 @@ from torch import Tensor
 from db.core.errors import SpecRefusedError
 from db.core.states import Phase
 from db.spec.descriptions.option import UNFIT
-from db.spec.options.generate import PROMPTS
-from worker.evaluation.generation import continuation, end_tokens, whole_model
+from db.spec.options.generate import ESTIMATE, PROMPTS
+from worker.evaluation.generation import (
+    drawn_by,
+    end_tokens,
+    generated,
+    most_likely,
+    runnable_model,
+)
+from worker.evaluation.written_texts import WrittenText, written_estimates
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress
 from worker.jobs.stages.stage import SHORT, Measured, Stage, WrittenModel
 from worker.jobs.windows import position_limit
+from worker.pruning.base.generators import mapped
 from worker.pruning.model.meta_model import MetaModel
 from worker.sources.tokenizer import load_tokenizer
 
 TOKENS = 48
+DRAWN = 8
+"""How many texts are drawn for each prompt."""
 
 
 @dataclass(frozen=True)
 class Continuations:
-    """One model's continuations of a prompt: the most likely tokens, and tokens drawn by a seed."""
+    """One model's continuations of a prompt: the most likely tokens, and texts that are drawn."""
 
-    greedy: str
-    sampled: str
+    greedy: WrittenText
+    drawn: tuple[WrittenText, ...]
 
 
 @dataclass(frozen=True)
@@ -42,7 +52,6 @@ class GenerateStage(Stage):
 
     part = "generation"
     share = SHORT
-    whole_model = ("generate to false", "generating text")
     job: OpenedJob
     tokenizer: Any
     prompts: dict[str, Tensor]
@@ -71,28 +80,64 @@ class GenerateStage(Stage):
     def measure(
         self, model: WrittenModel, start: float, end: float
     ) -> Generator[JobProgress, None, Measured]:
-        """Have both models continue each prompt; yield progress after each prompt."""
+        """Have both models continue each prompt; yield progress after each token."""
         folder, dtype = self.job.model.path, self.job.meta_model.dtype
         texts: dict[str, list[Continuations]] = {}
         models = {"dense": (folder, folder), "pruned": (model.config, model.folder)}
         for number, (name, (config, weights)) in enumerate(models.items()):
             meta_model = MetaModel.open(config, dtype, self.job.devices[0], weights=weights)
             texts[name] = []
-            with whole_model(meta_model) as loaded:
+            with runnable_model(meta_model, self.job.budget_of_a_process) as loaded:
                 for ids in self.prompts.values():
-                    texts[name].append(self._continue(loaded, ids))
                     done = number + len(texts[name]) / len(self.prompts)
-                    yield JobProgress(Phase.evaluating, start + (end - start) * done / 2)
-        pairs = zip(self.prompts, texts["dense"], texts["pruned"], strict=True)
-        rows = [
-            {"prompt": prompt, "dense": asdict(dense), "pruned": asdict(pruned)}
-            for prompt, dense, pruned in pairs
-        ]
-        return Measured({}, rows)
+                    fraction = start + (end - start) * done / 2
+                    steps = mapped(self._continued(loaded, ids), _stops_at(fraction))
+                    texts[name].append((yield from steps))
+        return Measured(_metrics(texts), self._rows(texts))
 
-    def _continue(self, model: Any, ids: Tensor) -> Continuations:
+    def _continued(self, model: Any, ids: Tensor) -> Generator[int, None, Continuations]:
+        """Continue a prompt in several rows at once; yield the number of tokens after each."""
         ends = end_tokens(model)
-        drawn = torch.Generator().manual_seed(self.job.spec.seed)
-        greedy = continuation(model, ids, TOKENS, ends)
-        sampled = continuation(model, ids, TOKENS, ends, drawn)
-        return Continuations(self.tokenizer.decode(greedy), self.tokenizer.decode(sampled))
+        draw = drawn_by(torch.Generator().manual_seed(self.job.spec.seed))
+
+        def choose(logits: Tensor) -> Tensor:
+            return torch.cat([most_likely(logits[:1]), draw(logits[1:])])
+
+        rows: list[list[int]] = [[] for _ in range(1 + DRAWN)]
+        for chosen in generated(model, ids.expand(len(rows), -1), TOKENS, choose):
+            for row, token in zip(rows, chosen.tolist(), strict=True):
+                row.append(token)
+            yield len(rows[0])
+            if all(not ends.isdisjoint(row) for row in rows):
+                break
+        greedy, *drawn = (WrittenText.of(row, ends) for row in rows)
+        return Continuations(greedy, tuple(drawn))
+
+    def _rows(self, texts: Mapping[str, Sequence[Continuations]]) -> list[dict[str, Any]]:
+        """Return the texts of each prompt: the most likely one, and the first that was drawn."""
+        rows: list[dict[str, Any]] = [{"prompt": prompt} for prompt in self.prompts]
+        for name, of_model in texts.items():
+            for row, each in zip(rows, of_model, strict=True):
+                shown = {"greedy": each.greedy, "sampled": each.drawn[0]}
+                row[name] = {
+                    kind: self.tokenizer.decode(text.tokens) for kind, text in shown.items()
+                }
+        return rows
+
+
+def _metrics(texts: Mapping[str, Sequence[Continuations]]) -> dict[str, Any]:
+    """Return the figures of the drawn texts of both models, and their standard errors."""
+    estimates = {
+        f"{prefix}{name}": estimate
+        for model, prefix in (("dense", "dense_"), ("pruned", ""))
+        for name, estimate in written_estimates([each.drawn for each in texts[model]]).items()
+    }
+    count = sum(len(each.drawn) for each in texts["pruned"])
+    values = {name: estimate.value for name, estimate in estimates.items()}
+    errors = {name: estimate.stderr for name, estimate in estimates.items()}
+    return {ESTIMATE: values | {"texts": count}, f"{ESTIMATE}_stderr": errors}
+
+
+def _stops_at(fraction: float) -> Callable[[int], list[JobProgress]]:
+    """Return a function that returns a place to stop at a share of the whole job."""
+    return lambda _: [JobProgress(Phase.evaluating, fraction)]

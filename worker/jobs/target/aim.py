@@ -6,12 +6,14 @@ from typing import Any
 
 from db.core.errors import SpecRefusedError
 from db.problems.failures import TARGET
-from db.spec.options.target import TargetSpec
+from db.spec.combination import refused_candidate
+from db.spec.options.target import TargetSpec, candidates_of
 from db.spec.prune_spec import PruneSpec
 from db.spec.pruning.methods import MethodName
 from worker.jobs.options.removal import removal_of
-from worker.jobs.recipes import last_increment, recipe_at, recipe_of
+from worker.jobs.recipes import check_job_recipe, last_increment, recipe_at, recipe_of
 from worker.jobs.target.result_size import ResultSize
+from worker.pruning.base.errors import PruningError
 from worker.pruning.experts.counts import possible_counts
 from worker.pruning.experts.layers import Routing, expert_layer
 from worker.pruning.experts.smaller_mixture import expert_count
@@ -19,6 +21,28 @@ from worker.pruning.model.meta_model import MetaModel
 
 Chosen = Mapping[str, Any]
 """Fields of a specification, and the values that meet a target."""
+
+
+def aimed(spec: PruneSpec, meta_model: MetaModel) -> list[PruneSpec]:
+    """Return the job with each of the methods that it compares, and how much that removes.
+
+    Its own method is the first, and most often the only one.
+
+    Raises:
+        SpecRefusedError: a method cannot meet the target, or no number of units is near the ratio.
+        PruningError: the model cannot be pruned by the job's own method.
+    """
+    jobs: list[PruneSpec] = []
+    for candidate in candidates_of(spec):
+        try:
+            job = candidate.model_copy(update=dict(chosen_fields(candidate, meta_model)))
+            check_job_recipe(recipe_at(recipe_of(job), last_increment(job)), job, meta_model)
+        except PruningError as error:
+            if not jobs:
+                raise
+            raise refused_candidate(candidate.method, str(error)) from error
+        jobs.append(job)
+    return jobs
 
 
 def chosen_fields(spec: PruneSpec, meta_model: MetaModel) -> Chosen:

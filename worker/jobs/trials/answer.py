@@ -13,7 +13,7 @@ from db.spec.descriptions.option import UNFIT
 from db.spec.inputs.references import HubRepo
 from db.spec.prune_spec import PruneSpec
 from db.spec.trials import TrialRequest
-from worker.evaluation.generation import end_tokens, next_tokens, whole_model
+from worker.evaluation.generation import end_tokens, next_tokens, runnable_model
 from worker.jobs.progress import JobProgress, JobResult
 from worker.jobs.resources import Resources
 from worker.jobs.trials.tried_model import TriedModel
@@ -21,7 +21,6 @@ from worker.jobs.windows import position_limit
 from worker.pruning.base.compute import compute_device, compute_dtype
 from worker.pruning.distributed.launcher import rank_devices
 from worker.pruning.model.meta_model import MetaModel
-from worker.pruning.planning.memory_limits import require_whole_model
 from worker.sources.models import ModelFolder, fetch_model
 from worker.sources.tokenizer import load_tokenizer
 
@@ -45,7 +44,6 @@ def answer(
 
     Raises:
         SpecRefusedError: the dense model cannot be used, or the prompt is too long for it.
-        InsufficientMemoryError: the whole model does not fit into memory.
     """
     yield JobProgress(Phase.resolving, 0.0)
     device = rank_devices(compute_device(resources.device), 1)[0]
@@ -54,13 +52,13 @@ def answer(
     dtype = compute_dtype(spec.dtype, device)
     dense = MetaModel.open(model.path, dtype, device)
     tokenizer, ids = _encoded(request, model, dense)
-    require_whole_model(dense, resources.memory_budget_bytes, None, "a trial")
     # Its own config describes a model from which units or blocks were removed.
     pruned = MetaModel.open(tried.folder, dtype, device, weights=tried.folder)
     texts: dict[str, str] = {}
     for name, meta_model in {"dense": dense, "pruned": pruned}.items():
         start = _OPENED + (1 - _OPENED) * len(texts) / 2
-        written = yield from _continued(meta_model, ids, request, start)
+        budget = resources.memory_budget_bytes
+        written = yield from _continued(meta_model, ids, request, start, budget)
         texts[name] = tokenizer.decode(written)
     return JobResult(texts, has_files=False)
 
@@ -90,16 +88,21 @@ def _encoded(
 
 
 def _continued(
-    meta_model: MetaModel, ids: Tensor, request: TrialRequest, start: float
+    meta_model: MetaModel,
+    ids: Tensor,
+    request: TrialRequest,
+    start: float,
+    budget_bytes: int | None,
 ) -> Generator[JobProgress, None, list[int]]:
     """Return the tokens with which a model continues the prompt.
 
-    ``start`` is the share of the work that is done before.
+    ``start`` is the share of the work that is done before, and ``budget_bytes`` the maximum memory
+    of the process.
     """
     yield JobProgress(Phase.evaluating, start)
     drawn = None if request.seed is None else torch.Generator().manual_seed(request.seed)
     written: list[int] = []
-    with whole_model(meta_model) as model:
+    with runnable_model(meta_model, budget_bytes) as model:
         for token in next_tokens(model, ids, request.max_tokens, end_tokens(model), drawn):
             written.append(token)
             share = len(written) / request.max_tokens

@@ -19,6 +19,8 @@ STEPS_FOLDER = ".steps"
 """Folder below the output folder for the models of a gradual job, each in a folder of its own."""
 WHOLE_FOLDER = ".whole"
 """Folder below the output folder for a pruned model with zeros in place of its removed units."""
+CANDIDATES_FOLDER = ".candidates"
+"""Folder below the output folder for the models of the methods that a job compares."""
 ROTATED_FOLDER = ".rotated"
 """Folder below the output folder for the rotated dense model that a sweep prunes."""
 WORKING_FOLDERS = (
@@ -28,6 +30,7 @@ WORKING_FOLDERS = (
     STEPS_FOLDER,
     WHOLE_FOLDER,
     SMALLER_FOLDER,
+    CANDIDATES_FOLDER,
     ROTATED_FOLDER,
 )
 """The folders that are deleted before an output folder is published."""

@@ -1,6 +1,5 @@
 """The choice of the experts that stay."""
 
-import torch
 from torch import Tensor
 
 from worker.pruning.methods.units import joint_scores
@@ -19,11 +18,23 @@ def lowest_experts(scores: Tensor, count: int, groups: int) -> Tensor:
     Returns:
         ``[count]`` int64.
     """
-    grouped = scores.view(groups, -1)
-    order = grouped.sort(dim=1, stable=True).indices[:, : count // groups]
-    starts = torch.arange(groups)[:, None] * grouped.shape[1]
-    removed: Tensor = (order + starts).flatten().sort().values
-    return removed
+    return (removal_places(scores, groups) < count // groups).nonzero()[:, 0]
+
+
+def removal_places(scores: Tensor, groups: int) -> Tensor:
+    """Return the place of each expert in the order in which its group loses experts.
+
+    The experts of the lowest scores come first, and of equal scores those with lower indices.
+
+    Args:
+        scores: ``[experts]``.
+        groups: in how many groups of neighbours the experts are divided.
+
+    Returns:
+        ``[experts]`` int64, from 0 in each group.
+    """
+    order = scores.view(groups, -1).sort(dim=1, stable=True).indices
+    return order.argsort(dim=1).flatten()
 
 
 def expert_scores(first: Tensor, second: Tensor | None) -> Tensor:

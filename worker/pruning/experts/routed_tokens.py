@@ -64,17 +64,22 @@ class RoutedTokens:
         total.chosen = self.chosen
         return total
 
-    def unrouted(self, removed: Tensor) -> Tensor:
-        """Return how many tokens there are, and how many lose all of their experts: ``[2]`` fp64.
+    def lost(self, places: Tensor) -> Tensor:
+        """Count the tokens by how many experts have to go until they have none left.
 
         Args:
-            removed: ``[n]`` int64; the experts that are removed.
+            places: ``[count]`` int64; the place of each expert in the order of their removal, in
+                which several may go at once.
+
+        Returns:
+            ``[n]`` fp64; at ``i``, how many tokens have experts with places below ``i`` alone, and
+            one with the place ``i - 1``. At 0 are tokens without any expert.
         """
-        is_removed = torch.zeros(self.count + 1, dtype=torch.bool)
-        is_removed[removed] = True
-        is_removed[-1] = True  # the place of -1, which is no expert
-        lost = sum(int(is_removed[index.long()].all(-1).sum()) for index in self.chosen)
-        return torch.tensor([sum(map(len, self.chosen)), lost], dtype=torch.float64)
+        ends = torch.cat([places + 1, torch.zeros(1, dtype=torch.int64)])  # that of -1 is the last
+        counts = torch.zeros(int(ends.max()) + 1, dtype=torch.float64)
+        for index in self.chosen:
+            counts += torch.bincount(ends[index.long()].amax(-1), minlength=len(counts))
+        return counts
 
 
 @contextmanager

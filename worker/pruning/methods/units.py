@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from worker.pruning.base.errors import SolverFailedError
 from worker.pruning.base.shapes import LayerShape
 from worker.pruning.base.speed import Cost
 from worker.pruning.methods.layer_work import cube, product
+from worker.pruning.methods.solvers.least_squares import solved
 from worker.pruning.methods.solvers.solver import SolverMemory
 from worker.pruning.stats.gram import Gram
 
@@ -101,7 +101,7 @@ def repaired(weight: Tensor, gram: Gram, kept: Tensor, damping: float) -> Tensor
     removed[kept] = False
     dense = weight * scaled.scale
     missing = dense[:, removed] @ scaled.matrix[removed][:, kept]
-    share = _solve(scaled.matrix[kept][:, kept], missing.T).T
+    share = solved(scaled.matrix[kept][:, kept], missing.T).T
     return (dense[:, kept] + share) / scaled.scale[kept]
 
 
@@ -117,12 +117,3 @@ def repair_cost(layer: LayerShape) -> Cost:
         factorization=cube(layer) / 24 + products,
         elementwise=40 * layer.weights,
     )
-
-
-def _solve(matrix: Tensor, right: Tensor) -> Tensor:
-    """Return the solution ``[n, out]`` of ``matrix [n, n]`` x = ``right [n, out]``."""
-    for dtype in (torch.float32, torch.float64):
-        factor, info = torch.linalg.cholesky_ex(matrix.to(dtype))
-        if int(info) == 0:
-            return torch.cholesky_solve(right.to(dtype), factor).float()
-    raise SolverFailedError("not positive definite as it is damped")

@@ -67,10 +67,7 @@ def require_headroom(
     Raises:
         InsufficientMemoryError: less memory is available.
     """
-    free = headroom(device, budget_bytes)
-    left, limit = free.host_bytes, free.limit
-    if free.device_bytes is not None:
-        left, limit = free.device_bytes, "the GPU"
+    left, limit = _left(device, budget_bytes)
     if needed > left:
         raise InsufficientMemoryError(needed, left, limit, change, task)
 
@@ -87,9 +84,29 @@ def require_whole_model(
     Raises:
         InsufficientMemoryError: less memory is available.
     """
-    weights = sum(parameter.numel() for parameter in meta_model.model.parameters())
-    needed = weights * meta_model.dtype.itemsize
+    needed = _whole_bytes(meta_model)
     require_headroom(needed, meta_model.device, budget_bytes, change, task)
+
+
+def fits_whole(meta_model: MetaModel, budget_bytes: int | None) -> bool:
+    """Return whether all weights of a model fit into memory at once, in addition to what is used.
+
+    The arguments are those of `require_whole_model`.
+    """
+    return _whole_bytes(meta_model) <= _left(meta_model.device, budget_bytes)[0]
+
+
+def _whole_bytes(meta_model: MetaModel) -> int:
+    weights = sum(int(parameter.numel()) for parameter in meta_model.model.parameters())
+    return weights * meta_model.dtype.itemsize
+
+
+def _left(device: torch.device, budget_bytes: int | None) -> tuple[int, str]:
+    """Return the memory that is left where ``device`` computes, and the name of its limit."""
+    free = headroom(device, budget_bytes)
+    if free.device_bytes is not None:
+        return free.device_bytes, "the GPU"
+    return free.host_bytes, free.limit
 
 
 def idle_headroom(device: torch.device, budget_bytes: int | None = None) -> Headroom:

@@ -22,7 +22,7 @@ class Workload(Windows):
         propagation: the requested propagation; if ``fused`` does not fit in memory, ``reference``
             is used.
         allocation: name of the allocation that measures the dense model first, or ``depth`` if
-            its blocks are measured as a whole; None if the dense model is not measured.
+            its blocks or experts are measured as a whole; None if the dense model is not measured.
         corrects: whether a repair's target is corrected with the layers' inputs in the dense model.
         needs_gradients: whether gradients of the dense model are measured first, as for ``gblm``.
         swaps: whether weights are swapped after the mask is chosen.

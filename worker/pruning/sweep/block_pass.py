@@ -89,9 +89,9 @@ class BlockPass:
         if pruner is None:
             self._drop(block, index, stored)
             return []
-        removal = self._recipe.removal
-        if removal is not None and removal.drops_blocks and not self._stages:
+        if self._recipe.is_chosen_first and not self._stages:
             return []  # nothing reads the calibration windows any more
+        removal = self._recipe.removal
         pruned = CalibratedBlock(self._calibration, index, block, stored, streams)
         if removal is not None:
             units = removal.units(block, self._meta_model.config)

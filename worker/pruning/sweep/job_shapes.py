@@ -85,7 +85,6 @@ def workload(
     ``calibration`` and ``evaluation`` are token ids ``[windows, tokens]``.
     """
     removal, seq_len, model = recipe.removal, calibration.shape[1], recipe.staged(meta_model)
-    drops = removal is not None and removal.drops_blocks
     stages = tuple(stage.work(model) for stage in recipe.stages)
     measured = evaluation.shape[1] if len(evaluation) else seq_len
     return Workload(
@@ -103,7 +102,7 @@ def workload(
         swaps=recipe.swaps is not None,
         evaluation_seq_len=None if measured == seq_len else measured,
         repairs_units=recipe.repairs_units,
-        calibrates_blocks=not drops or any(stage.passes for stage in stages),
+        calibrates_blocks=not recipe.is_chosen_first or any(stage.passes for stage in stages),
         measures_layers=not recipe.cuts_blocks,
         own=recipe.own,
         measuring=removal.measuring(meta_model, calibration) if removal else None,
@@ -114,7 +113,8 @@ def workload(
 def _measured(recipe: Recipe) -> str | None:
     """Return the name of what is measured in the dense model first; None if nothing is."""
     measurement = needed_measurement(recipe)
-    if measurement is not None and measurement.of_block is None:
+    measures_blocks = measurement is not None and measurement.of_block is None
+    if measures_blocks or recipe.is_chosen_first:
         return "depth"
     allocation = recipe.allocation
     return None if isinstance(allocation, str | BlockSparsities) else allocation.name

@@ -39,7 +39,8 @@ from worker.pruning.sweep.fingerprint import fingerprint
 from worker.pruning.sweep.job_shapes import plan_pruning
 from worker.pruning.sweep.layer_pruner import LayerPruner
 from worker.pruning.sweep.measurement.measurement_cache import MeasurementCache
-from worker.pruning.sweep.measurement.measurements import BlockDecision, Measurements
+from worker.pruning.sweep.measurement.measurements import KNOWN, BlockDecision, Measurements
+from worker.pruning.sweep.measurement.model_run import ModelRun
 from worker.pruning.sweep.output import ModelOutput
 from worker.pruning.sweep.progress import Progress
 from worker.pruning.sweep.recipe.check import check_recipe
@@ -121,9 +122,8 @@ class ModelPruner:
         known_losses = self._progress.decide_once("dense_losses", lambda: dense_losses)
         self._dense_loss_known = known_losses is not None
         setting = self.plan.setting
-        parts = (meta_model, self._dense, inputs, recipe, token_loss, ranks, setting)
-        cache = MeasurementCache(measurements, ranks)
-        self._measurements = Measurements(*parts, given, self._progress, cache)
+        self._token_loss, self._given = token_loss, given
+        self._cache = MeasurementCache(measurements, ranks)
         batches = CalibrationBatches.split(calibration, recipe.spared_windows, setting, ranks)
         self._calibration, reduction = batches.ids, recipe.reduction(meta_model)
         self._pruners = BlockPruners(meta_model, recipe, reduction, batches.second_text)
@@ -168,13 +168,17 @@ class ModelPruner:
             streams = self._open_streams(new_folder)
             self._embed(streams)
             self._check_removal()
-            choice = self._measurements.units(self._windows, self._pruners.reduction, new_folder)
+            measurements = self._measurements(new_folder)
+            choice = measurements.units(self._windows, self._pruners.reduction)
             chosen = yield from self._seconds.each("prune", choice)
             if chosen is not None:
                 self._pruners = replace(self._pruners, removed=chosen.removed)
+            measured_cutter = measurements.cutter(self._cuts.cutter, streams.calibration)
+            cutter = yield from self._seconds.each("prune", measured_cutter)
+            self._cuts = replace(self._cuts, cutter=cutter)
             with self._seconds("prune"):
-                decisions = self._measurements.decisions(streams.calibration, new_folder)
-                gradients = self._measurements.gradients(self._calibration, new_folder)
+                decisions = measurements.decisions(streams.calibration)
+                gradients = measurements.gradients(self._calibration)
                 self._seconds.add(self._progress.seconds)  # of an earlier run
                 written = self._output.resume(self._progress.shards, self._cuts.smaller)
             measured = self._progress.is_measured("window_losses")
@@ -201,6 +205,11 @@ class ModelPruner:
         if chosen is None:
             return result
         return replace(result, changed=chosen.changed, probabilities=chosen.probabilities)
+
+    def _measurements(self, new_folder: NewFolder) -> Measurements:
+        parts = (self._token_loss, self._ranks, self.plan.setting, self._progress, new_folder)
+        run = ModelRun(self._meta_model, self._block_inputs, *parts)
+        return Measurements(run, self._dense, self._recipe, self._given, self._cache)
 
     def _embed(self, streams: Streams) -> None:
         """Fill the streams with the inputs of the first block."""
@@ -287,6 +296,7 @@ class ModelPruner:
         return PruningResult(
             dense_losses=dense_losses,
             dense_loss_known=self._dense_loss_known,
+            scores_known=self._progress.fact(KNOWN),
             pruned_losses=pruned_losses,
             propagation=self.plan.setting.propagation,
             prune_seconds=self._seconds.seconds["prune"],

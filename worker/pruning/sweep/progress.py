@@ -105,6 +105,10 @@ class Progress:
         """
         return self.measure_once(name, lambda: self._ranks.run_on_main(decide))
 
+    def fact(self, name: str) -> Any:
+        """Return the log's result with this name; None if there is none."""
+        return self._facts.get(name)
+
     def is_measured(self, name: str) -> bool:
         """Return whether the log has a result with this name."""
         return name in self._facts

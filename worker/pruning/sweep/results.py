@@ -250,6 +250,8 @@ class PruningResult:
             started from; None if there was no search.
         probabilities: the probability of each unit at the end of that search, in the order of
             `ModelUnits`; None if there was no search.
+        scores_known: whether an earlier run has measured the model that this one had to measure
+            before its first block; None if nothing had to be measured.
     """
 
     dense_losses: tuple[float, ...]
@@ -266,6 +268,7 @@ class PruningResult:
     shards: tuple[Shard, ...] = field(compare=False, default=())
     changed: float | None = None
     probabilities: tuple[float, ...] | None = None
+    scores_known: bool | None = field(compare=False, default=None)
 
     @property
     def dense_loss(self) -> float | None:

@@ -101,7 +101,11 @@ class _MemoryModel:
         held = self._weights() + self._size * numbers.fixed + self._outside()
         running = self._effective() + self._activations() + self._logits()
         stepping = 3 * 4 * numbers.largest_layer
-        return self._memory(self._copied(), held + max(running, stepping))
+        copied, at_most = self._copied(), max(running, stepping)
+        if self._work.device == "cpu" and self._recovery.only_routers:
+            # No step copies a block: they are read before all of them, and written after.
+            return self._memory(0, held + max(copied, at_most))
+        return self._memory(copied, held + at_most)
 
     def _memory(self, host: int, computing: int) -> RecoveryMemory:
         host += _LIBRARY_BYTES

@@ -109,8 +109,10 @@ class JobOptions(TypedDict, total=False):
     seq_len: int | None
     seed: int
     dtype: Dtype
+    mix: Sequence[Mapping[str, Any] | str]
     eval_dataset: str | None
     eval_text_field: str | None
+    eval_texts: Sequence[str]
     eval_samples: int | None
     tasks: Sequence[str] | None
     task_limit: int | None

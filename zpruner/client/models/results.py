@@ -30,6 +30,10 @@ class Metrics(Measured):
 
     Attributes:
         intervals: the 95 % intervals of the perplexities and of their ratio, by name.
+        text_ratio, kl, agreement: of each text, the perplexity over the dense one, the divergence
+            from the dense model's predictions in nats, and how often both find the same token most
+            likely.
+        worst_ratio, worst_kl, worst_agreement: those of the text that is furthest from it.
         acc, acc_drop: of each zero-shot task, the accuracy, and the dense one minus it.
     """
 
@@ -53,6 +57,12 @@ class Metrics(Measured):
     predicted_seconds: float | None = None
     peak_memory_bytes: int | None = None
     device_peak_memory_bytes: int | None = None
+    text_ratio: dict[str, float] = {}
+    kl: dict[str, float] = {}
+    agreement: dict[str, float] = {}
+    worst_ratio: float | None = None
+    worst_kl: float | None = None
+    worst_agreement: float | None = None
     acc: dict[str, float] = {}
     acc_drop: dict[str, float] = {}
     recovery: RecoveryMetrics | None = None

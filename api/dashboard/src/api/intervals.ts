@@ -46,8 +46,19 @@ export function chanceOf(one: Job, other: Job, name: string): number | null {
 function spreadOf({ result }: Job, name: string): number | null {
   const task = taskOf(name);
   if (task !== null) return halfWidth(number(members(result, "acc_drop_stderr")[task]));
+  const onText = errorOnText(result, name);
+  if (onText !== null) return halfWidth(onText);
   const ends = endsOf(result, name === "pruned_perplexity" ? "perplexity_ratio" : name);
   return ends && Math.log(ends[1] / ends[0]) / 2;
+}
+
+/** Return the standard error of a metric of a text, as a share of it. */
+function errorOnText(result: Job["result"], name: string): number | null {
+  const [, group, text = ""] = /^(text_ratio|kl|agreement)\.(.+)$/.exec(name) ?? [];
+  if (group === undefined) return null;
+  const value = number(members(result, group)[text]);
+  const error = number(members(result, `${group}_stderr`)[text]);
+  return value && error !== null ? error / value : null;
 }
 
 /** Return the task whose accuracy a metric is; `null` for any other metric. */

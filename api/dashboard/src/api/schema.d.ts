@@ -2720,8 +2720,10 @@ export interface components {
          *         "seq_len": null,
          *         "seed": 0,
          *         "dtype": "auto",
+         *         "mix": [],
          *         "eval_dataset": null,
          *         "eval_text_field": null,
+         *         "eval_texts": [],
          *         "eval_samples": null,
          *         "tasks": null,
          *         "task_limit": null,
@@ -2792,8 +2794,10 @@ export interface components {
          *         "seq_len": null,
          *         "seed": 0,
          *         "dtype": "auto",
+         *         "mix": [],
          *         "eval_dataset": null,
          *         "eval_text_field": null,
+         *         "eval_texts": [],
          *         "eval_samples": null,
          *         "tasks": null,
          *         "task_limit": null,
@@ -3061,7 +3065,7 @@ export interface components {
             };
             /**
              * Confidence
-             * @description For accuracies of tasks and for perplexities: a bound is violated only if the interval of this confidence lies beyond it, such as 0.95. By default the measured value decides.
+             * @description For accuracies of tasks, perplexities and distances on texts: a bound is violated only if the interval of this confidence lies beyond it, such as 0.95. By default the measured value decides.
              * @example 0.95
              */
             confidence?: number | null;
@@ -3230,7 +3234,7 @@ export interface components {
             /** @default zpruner */
             method: components["schemas"]["MethodName"];
             /**
-             * @description The largest size that the result may have, in place of `ratio` or `experts`: as little is removed as meets it.
+             * @description The largest size that the result may have, in place of `ratio` or `experts`: as little is removed as meets it. With `candidates`, several methods are compared.
              * @example {
              *       "parameters": "6B"
              *     }
@@ -3387,6 +3391,16 @@ export interface components {
             /** @default auto */
             dtype: components["schemas"]["Dtype"];
             /**
+             * Mix
+             * @description Further calibration texts, each with its share of the windows, as `wikitext2=0.25` or an object; `dataset` has the rest. A recovery trains on the same shares.
+             * @default []
+             * @example [
+             *       "wikitext2=0.25",
+             *       "stdlib-docs=0.25"
+             *     ]
+             */
+            mix: (string | components["schemas"]["MixedText"])[];
+            /**
              * Eval Dataset
              * @description Text to measure perplexity on; by default what `dataset` holds out. `wikitext2@2048`, `c4@2048` and `ptb@2048` measure as the literature does, on windows of 2,048 tokens whatever `seq_len` is.
              */
@@ -3396,6 +3410,16 @@ export interface components {
              * @description Which field or column of `eval_dataset` holds the text, or the chat messages.
              */
             eval_text_field?: string | null;
+            /**
+             * Eval Texts
+             * @description Further texts, on the first windows of which the pruned model is compared with the dense one. `stdlib-docs` and `stdlib-code` are on every machine.
+             * @default []
+             * @example [
+             *       "c4",
+             *       "stdlib-code"
+             *     ]
+             */
+            eval_texts: string[];
             /**
              * Eval Samples
              * @description Evaluation windows; all of the text by default.
@@ -3420,7 +3444,7 @@ export interface components {
             task_limit?: number | null;
             /**
              * Generate
-             * @description Whether the dense and the pruned model continue a few prompts, for people to read. Both must fit into memory as a whole, one after the other.
+             * @description Whether the dense and the pruned model continue a few prompts, for people to read, and how often their texts repeat themselves or come to an end.
              * @default false
              */
             generate: boolean;
@@ -3590,8 +3614,10 @@ export interface components {
          *         "seq_len": null,
          *         "seed": 0,
          *         "dtype": "auto",
+         *         "mix": [],
          *         "eval_dataset": null,
          *         "eval_text_field": null,
+         *         "eval_texts": [],
          *         "eval_samples": null,
          *         "tasks": null,
          *         "task_limit": null,
@@ -3929,8 +3955,10 @@ export interface components {
          *             "seq_len": null,
          *             "seed": 0,
          *             "dtype": "auto",
+         *             "mix": [],
          *             "eval_dataset": null,
          *             "eval_text_field": null,
+         *             "eval_texts": [],
          *             "eval_samples": null,
          *             "tasks": null,
          *             "task_limit": null,
@@ -4111,8 +4139,10 @@ export interface components {
          *         "seq_len": null,
          *         "seed": 0,
          *         "dtype": "auto",
+         *         "mix": [],
          *         "eval_dataset": null,
          *         "eval_text_field": null,
+         *         "eval_texts": [],
          *         "eval_samples": null,
          *         "tasks": null,
          *         "task_limit": null,
@@ -4224,8 +4254,10 @@ export interface components {
          *         "seq_len": null,
          *         "seed": 0,
          *         "dtype": "auto",
+         *         "mix": [],
          *         "eval_dataset": null,
          *         "eval_text_field": null,
+         *         "eval_texts": [],
          *         "eval_samples": null,
          *         "tasks": null,
          *         "task_limit": null,
@@ -4470,7 +4502,7 @@ export interface components {
             /** @default zpruner */
             method: components["schemas"]["MethodName"];
             /**
-             * @description The largest size that the result may have, in place of `ratio` or `experts`: as little is removed as meets it.
+             * @description The largest size that the result may have, in place of `ratio` or `experts`: as little is removed as meets it. With `candidates`, several methods are compared.
              * @example {
              *       "parameters": "6B"
              *     }
@@ -4627,6 +4659,16 @@ export interface components {
             /** @default auto */
             dtype: components["schemas"]["Dtype"];
             /**
+             * Mix
+             * @description Further calibration texts, each with its share of the windows, as `wikitext2=0.25` or an object; `dataset` has the rest. A recovery trains on the same shares.
+             * @default []
+             * @example [
+             *       "wikitext2=0.25",
+             *       "stdlib-docs=0.25"
+             *     ]
+             */
+            mix: (string | components["schemas"]["MixedText"])[];
+            /**
              * Eval Dataset
              * @description Text to measure perplexity on; by default what `dataset` holds out. `wikitext2@2048`, `c4@2048` and `ptb@2048` measure as the literature does, on windows of 2,048 tokens whatever `seq_len` is.
              */
@@ -4636,6 +4678,16 @@ export interface components {
              * @description Which field or column of `eval_dataset` holds the text, or the chat messages.
              */
             eval_text_field?: string | null;
+            /**
+             * Eval Texts
+             * @description Further texts, on the first windows of which the pruned model is compared with the dense one. `stdlib-docs` and `stdlib-code` are on every machine.
+             * @default []
+             * @example [
+             *       "c4",
+             *       "stdlib-code"
+             *     ]
+             */
+            eval_texts: string[];
             /**
              * Eval Samples
              * @description Evaluation windows; all of the text by default.
@@ -4660,7 +4712,7 @@ export interface components {
             task_limit?: number | null;
             /**
              * Generate
-             * @description Whether the dense and the pruned model continue a few prompts, for people to read. Both must fit into memory as a whole, one after the other.
+             * @description Whether the dense and the pruned model continue a few prompts, for people to read, and how often their texts repeat themselves or come to an end.
              * @default false
              */
             generate: boolean;
@@ -5181,6 +5233,27 @@ export interface components {
             options: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * MixedText
+         * @description One of the texts of a mix.
+         */
+        MixedText: {
+            /**
+             * Dataset
+             * @description The text, named as in a job's `dataset`.
+             */
+            dataset: string;
+            /**
+             * Share
+             * @description Its share of the windows, such as 0.25.
+             */
+            share: number;
+            /**
+             * Text Field
+             * @description Which field or column of it holds the text, or the chat messages.
+             */
+            text_field?: string | null;
         };
         /**
          * MlflowOutput
@@ -6520,7 +6593,7 @@ export interface components {
             /** @default zpruner */
             method: components["schemas"]["MethodName"];
             /**
-             * @description The largest size that the result may have, in place of `ratio` or `experts`: as little is removed as meets it.
+             * @description The largest size that the result may have, in place of `ratio` or `experts`: as little is removed as meets it. With `candidates`, several methods are compared.
              * @example {
              *       "parameters": "6B"
              *     }
@@ -6677,6 +6750,16 @@ export interface components {
             /** @default auto */
             dtype: components["schemas"]["Dtype"];
             /**
+             * Mix
+             * @description Further calibration texts, each with its share of the windows, as `wikitext2=0.25` or an object; `dataset` has the rest. A recovery trains on the same shares.
+             * @default []
+             * @example [
+             *       "wikitext2=0.25",
+             *       "stdlib-docs=0.25"
+             *     ]
+             */
+            mix: components["schemas"]["MixedText"][];
+            /**
              * Eval Dataset
              * @description Text to measure perplexity on; by default what `dataset` holds out. `wikitext2@2048`, `c4@2048` and `ptb@2048` measure as the literature does, on windows of 2,048 tokens whatever `seq_len` is.
              */
@@ -6686,6 +6769,16 @@ export interface components {
              * @description Which field or column of `eval_dataset` holds the text, or the chat messages.
              */
             eval_text_field?: string | null;
+            /**
+             * Eval Texts
+             * @description Further texts, on the first windows of which the pruned model is compared with the dense one. `stdlib-docs` and `stdlib-code` are on every machine.
+             * @default []
+             * @example [
+             *       "c4",
+             *       "stdlib-code"
+             *     ]
+             */
+            eval_texts: string[];
             /**
              * Eval Samples
              * @description Evaluation windows; all of the text by default.
@@ -6710,7 +6803,7 @@ export interface components {
             task_limit?: number | null;
             /**
              * Generate
-             * @description Whether the dense and the pruned model continue a few prompts, for people to read. Both must fit into memory as a whole, one after the other.
+             * @description Whether the dense and the pruned model continue a few prompts, for people to read, and how often their texts repeat themselves or come to an end.
              * @default false
              */
             generate: boolean;
@@ -7490,8 +7583,10 @@ export interface components {
          *             "seq_len": null,
          *             "seed": 0,
          *             "dtype": "auto",
+         *             "mix": [],
          *             "eval_dataset": null,
          *             "eval_text_field": null,
+         *             "eval_texts": [],
          *             "eval_samples": null,
          *             "tasks": null,
          *             "task_limit": null,
@@ -7692,7 +7787,7 @@ export interface components {
             /** @default zpruner */
             method: components["schemas"]["MethodName"];
             /**
-             * @description The largest size that the result may have, in place of `ratio` or `experts`: as little is removed as meets it.
+             * @description The largest size that the result may have, in place of `ratio` or `experts`: as little is removed as meets it. With `candidates`, several methods are compared.
              * @example {
              *       "parameters": "6B"
              *     }
@@ -7849,6 +7944,16 @@ export interface components {
             /** @default auto */
             dtype: components["schemas"]["Dtype"];
             /**
+             * Mix
+             * @description Further calibration texts, each with its share of the windows, as `wikitext2=0.25` or an object; `dataset` has the rest. A recovery trains on the same shares.
+             * @default []
+             * @example [
+             *       "wikitext2=0.25",
+             *       "stdlib-docs=0.25"
+             *     ]
+             */
+            mix: (string | components["schemas"]["MixedText"])[];
+            /**
              * Eval Dataset
              * @description Text to measure perplexity on; by default what `dataset` holds out. `wikitext2@2048`, `c4@2048` and `ptb@2048` measure as the literature does, on windows of 2,048 tokens whatever `seq_len` is.
              */
@@ -7858,6 +7963,16 @@ export interface components {
              * @description Which field or column of `eval_dataset` holds the text, or the chat messages.
              */
             eval_text_field?: string | null;
+            /**
+             * Eval Texts
+             * @description Further texts, on the first windows of which the pruned model is compared with the dense one. `stdlib-docs` and `stdlib-code` are on every machine.
+             * @default []
+             * @example [
+             *       "c4",
+             *       "stdlib-code"
+             *     ]
+             */
+            eval_texts: string[];
             /**
              * Eval Samples
              * @description Evaluation windows; all of the text by default.
@@ -7882,7 +7997,7 @@ export interface components {
             task_limit?: number | null;
             /**
              * Generate
-             * @description Whether the dense and the pruned model continue a few prompts, for people to read. Both must fit into memory as a whole, one after the other.
+             * @description Whether the dense and the pruned model continue a few prompts, for people to read, and how often their texts repeat themselves or come to an end.
              * @default false
              */
             generate: boolean;
@@ -8079,6 +8194,15 @@ export interface components {
              * @description With `memory`, sequences at once; 1 by default.
              */
             batch?: number | null;
+            /**
+             * Candidates
+             * @description Other methods that may meet the target: each prunes the model as `method` does, and the result of the lowest perplexity is kept.
+             * @example [
+             *       "depth",
+             *       "heads"
+             *     ]
+             */
+            candidates?: components["schemas"]["MethodName"][] | null;
         };
         /**
          * TrialAnswer
@@ -8463,8 +8587,10 @@ export interface components {
          *           "seq_len": null,
          *           "seed": 0,
          *           "dtype": "auto",
+         *           "mix": [],
          *           "eval_dataset": null,
          *           "eval_text_field": null,
+         *           "eval_texts": [],
          *           "eval_samples": null,
          *           "tasks": null,
          *           "task_limit": null,
@@ -11136,8 +11262,10 @@ export interface operations {
                      *         "seq_len": null,
                      *         "seed": 0,
                      *         "dtype": "auto",
+                     *         "mix": [],
                      *         "eval_dataset": null,
                      *         "eval_text_field": null,
+                     *         "eval_texts": [],
                      *         "eval_samples": null,
                      *         "tasks": null,
                      *         "task_limit": null,
@@ -11275,8 +11403,10 @@ export interface operations {
                      *             "seq_len": null,
                      *             "seed": 0,
                      *             "dtype": "auto",
+                     *             "mix": [],
                      *             "eval_dataset": null,
                      *             "eval_text_field": null,
+                     *             "eval_texts": [],
                      *             "eval_samples": null,
                      *             "tasks": null,
                      *             "task_limit": null,

@@ -68,9 +68,9 @@ function plain(text: string): string {
   return text.replaceAll(",", "");
 }
 
-/** Whether a confidence applies to the metric: to the accuracy of a task or ranker and its drop. */
+/** Whether a confidence applies to the metric: to that of a task, of a ranker or of a text. */
 export function hasInterval(metric: string): boolean {
-  const names = [...ESTIMATES, "ranking"];
+  const names = [...ESTIMATES, "ranking", "text_ratio", "kl", "agreement"];
   return metric.includes("perplexity") || names.some((name) => metric.startsWith(`${name}.`));
 }
 

@@ -27,8 +27,7 @@ def test_each_field_of_a_job_belongs_to_one_option() -> None:
 def test_an_option_names_its_own_fields_alone() -> None:
     for option in OPTIONS:
         lists = (option.amounts, option.varied, option.varied_lists, option.planned, option.usual)
-        lists += (option.text_lists,)
-        more = (option.metrics, option.untimed, option.docs)
+        more = (option.metrics, option.untimed, option.docs, option.text_lists)
         texts = (*option.texts, *option.texts.values())
         nested = (name.partition(".")[0] for name in (*option.questions, *option.labels, *texts))
         named = {*chain(*lists, *more, option.places), *nested}

@@ -1,12 +1,18 @@
 import re
 
 from db.spec.descriptions.result_part import ResultPart
-from db.spec.metrics import METRIC_NAMES, METRICS_OF_VALUES, OPTIONAL_METRICS
-from db.spec.prune_spec import OPTIONS
+from db.spec.metrics import METRIC_NAMES, METRICS_OF_VALUES, OPTIONAL_METRICS, metrics_of
+from db.spec.prune_spec import OPTIONS, PruneSpec
 
 PARTS = [option.result for option in OPTIONS if option.result is not None]
 UNITS = {"figure", "count", "bytes", "seconds", "percent", "share", "yes", "size", "error"}
-KNOWN = {*METRIC_NAMES, *METRICS_OF_VALUES} | {
+_COMPARING = {
+    "model": "a/b",
+    "dataset": "c4",
+    "method": "neurons",
+    "target": {"bytes": 1, "candidates": ["depth"]},
+}
+KNOWN = {*METRIC_NAMES, *METRICS_OF_VALUES, *metrics_of(PruneSpec.model_validate(_COMPARING))} | {
     name for names in OPTIONAL_METRICS.values() for name in names
 }
 

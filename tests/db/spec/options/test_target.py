@@ -7,6 +7,8 @@ from pydantic import ValidationError
 
 from db.core.errors import SpecRefusedError
 from db.spec.combination import check_combination
+from db.spec.metrics import metrics_of
+from db.spec.options.target import candidates_of
 from db.spec.prune_spec import PruneSpec
 
 
@@ -83,3 +85,41 @@ def test_what_has_no_known_size_or_is_said_twice_is_refused(
     with pytest.raises(SpecRefusedError, match=reason) as caught:
         check_combination(spec(**fields))
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("candidates", "fields", "field", "reason"),
+    [
+        (["wanda"], {}, "target.candidates", "result of method wanda is not known beforehand"),
+        (["neurons"], {}, "target.candidates", "neurons would be compared with itself"),
+        (["depth", "depth"], {}, "target.candidates", "depth would be compared with itself"),
+        (["depth"], {"steps": 2}, "steps", "compared by the results of whole prunings"),
+        (
+            ["depth"],
+            {"selection": "ptl"},
+            "target.candidates",
+            "with method depth, selection: method depth selects no channels",
+        ),
+    ],
+)
+def test_methods_that_cannot_be_compared_are_refused(
+    candidates: list[str], fields: dict[str, Any], field: str, reason: str
+) -> None:
+    with pytest.raises(SpecRefusedError, match=reason) as caught:
+        check_combination(spec(target={"parameters": "6B", "candidates": candidates}, **fields))
+    assert caught.value.field == field
+
+
+def test_candidates_are_read_from_a_text_and_have_metrics() -> None:
+    one = spec(target="parameters=6B, candidates=depth+heads")
+    check_combination(one)
+    assert one == spec(target={"parameters": "6B", "candidates": ["depth", "heads"]})
+    assert [own.method for own in candidates_of(one)] == ["neurons", "depth", "heads"]
+    assert candidates_of(spec()) == [spec()]
+    assert "target.candidates.depth.perplexity" in metrics_of(one)
+    assert "target.candidates.depth.perplexity" not in metrics_of(spec())
+
+
+def test_an_empty_list_of_candidates_is_refused() -> None:
+    with pytest.raises(ValidationError, match="at least 1 item"):
+        spec(target={"parameters": "6B", "candidates": []})

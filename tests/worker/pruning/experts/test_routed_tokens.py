@@ -63,8 +63,10 @@ def test_tokens_whose_experts_all_go_are_counted_once() -> None:
     tokens = RoutedTokens(4)
     index = torch.tensor([[0, 1], [1, 2], [3, 4], [0, 0]])  # 4 is no expert
     tokens.add(index, torch.full((4, 2), 0.5), torch.ones(4, 2))
-    assert tokens.unrouted(torch.tensor([0, 1])).tolist() == [4, 2]
-    assert tokens.unrouted(torch.tensor([2, 3])).tolist() == [4, 1]
+    assert tokens.lost(torch.tensor([0, 1, 2, 3])).tolist() == [0, 1, 1, 1, 1]
+    assert tokens.lost(torch.tensor([1, 0, 1, 0])).tolist() == [0, 1, 3]  # two go at once
+    tokens.add(torch.tensor([[4, 5]]), torch.ones(1, 2), torch.ones(1, 2))
+    assert tokens.lost(torch.tensor([3, 2, 1, 0])).tolist() == [1, 1, 0, 1, 2]
     assert tokens.tokens.tolist() == [3, 2, 1, 1]
     assert tokens.gates.tolist() == [1.5, 1, 0.5, 0.5]
 

@@ -12,9 +12,9 @@ from transformers import AutoModelForCausalLM
 
 from db.spec.options.recover import RecoverSpec
 from tests.models import FAMILIES, write_model
-from tests.worker.pruning.experts.cutting import cut
 from tests.worker.pruning.experts.mixtures import write_mixture
 from tests.worker.pruning.sweeps import tensors
+from tests.worker.recovery.mixtures import without_half
 from tests.worker.recovery.recoveries import (
     BATCH_TOKENS,
     EVALUATION,
@@ -23,12 +23,9 @@ from tests.worker.recovery.recoveries import (
     digests,
     finish,
     recovery_of,
-    teach,
-    text,
 )
 from worker.evaluation.perplexity import token_loss
 from worker.pruning.base.errors import RecoveryError
-from worker.pruning.experts.settings import ExpertSettings
 from worker.pruning.model.meta_model import MetaModel
 from worker.recovery.kinds.router import check_routers, router_parameters
 from worker.recovery.optimizer import schedule
@@ -38,7 +35,6 @@ from worker.recovery.settings import Recovery
 from worker.recovery.windows import RecoveryWindows
 
 CPU = torch.device("cpu")
-HALF = ExpertSettings(0.5)
 Folders = Callable[[str], tuple[Path, Path]]
 TRAINED = {
     "mixtral": ("mlp.gate.weight",),
@@ -69,20 +65,15 @@ def open_recovery(dense: Path, smaller: Path, out: Path, recovery: Recovery) -> 
 
 
 @pytest.fixture(scope="module")
-def without_half(tmp_path_factory: pytest.TempPathFactory) -> Folders:
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
     """The folders of a mixture that has learned, and of it with half of its experts, by family."""
 
     @cache
-    def folders(family: str) -> tuple[Path, Path]:
-        folder = tmp_path_factory.mktemp(family)
-        dense, smaller = write_mixture(folder / "dense", family), folder / "smaller"
-        model = AutoModelForCausalLM.from_pretrained(dense, dtype=torch.float32)
-        teach(model, steps=24)
-        model.save_pretrained(dense)
-        cut(dense, smaller, HALF, text(24, seed=4))
-        return dense, smaller
+    def written(family: str) -> tuple[Path, Path]:
+        models = without_half(tmp_path_factory.mktemp(family), family)
+        return models.dense, models.pruned
 
-    return folders
+    return written
 
 
 @pytest.mark.parametrize("family", TRAINED)
@@ -94,9 +85,9 @@ def test_the_parameters_that_choose_experts_are_found(tmp_path: Path, family: st
 
 @pytest.mark.parametrize("family", ["mixtral", "qwen3-moe", "gpt-oss-bias", "deepseek-v3-groups"])
 def test_routers_alone_learn_and_all_other_tensors_stay(
-    without_half: Folders, tmp_path: Path, family: str
+    folders: Folders, tmp_path: Path, family: str
 ) -> None:
-    dense, smaller = without_half(family)
+    dense, smaller = folders(family)
 
     result = finish(open_recovery(dense, smaller, tmp_path / "out", routers(12, rate=1e-2)))
 
@@ -108,8 +99,8 @@ def test_routers_alone_learn_and_all_other_tensors_stay(
     assert all(name.endswith(("gate.weight", "router.weight", "router.bias")) for name in changed)
 
 
-def test_a_resumed_run_writes_the_same_bytes(without_half: Folders, tmp_path: Path) -> None:
-    dense, smaller = without_half("deepseek-v3-groups")
+def test_a_resumed_run_writes_the_same_bytes(folders: Folders, tmp_path: Path) -> None:
+    dense, smaller = folders("deepseek-v3-groups")
     left = tmp_path / "left"
 
     def copy(progress: RecoveryProgress) -> None:
@@ -126,9 +117,9 @@ def test_a_resumed_run_writes_the_same_bytes(without_half: Folders, tmp_path: Pa
 
 @pytest.mark.parametrize("family", ["qwen3-moe", "deepseek-v3-groups"])
 def test_the_steps_are_those_of_a_second_writing_at_the_default_values(
-    without_half: Folders, tmp_path: Path, family: str
+    folders: Folders, tmp_path: Path, family: str
 ) -> None:
-    dense, smaller = without_half(family)
+    dense, smaller = folders(family)
     spec, steps = RecoverSpec(kind="router"), 4
     assert (spec.kl, spec.temperature, spec.lr) == (1, 1, None)
     recovery = Recovery(spec.kind, steps * BATCH_TOKENS, spec.lr, spec.kl, spec.temperature)

@@ -94,6 +94,18 @@ def test_routers_need_the_model_and_no_state_of_its_matrices() -> None:
     assert seconds[KINDS.index("router")] == min(filter(None, seconds))
 
 
+def test_blocks_are_not_copied_while_routers_are_trained() -> None:
+    blocks = tuple(
+        replace(block, parameters=replace(block.parameters, joined_bytes=200 << 20))
+        for block in SHAPE.blocks
+    )
+    joined = replace(SHAPE, blocks=blocks)
+    expected: dict[Kind, int] = {"router": 0, "masked": 2 * (200 << 20)}
+    for kind, added in expected.items():
+        plan = plan_recovery(joined, Recovery(kind), WORK, AMPLE)
+        assert plan.working_bytes == pytest.approx(working_bytes(kind) + MARGIN * added), kind
+
+
 def test_on_a_gpu_the_model_is_on_the_device() -> None:
     work = replace(WORK, device="cuda", dtype="bfloat16", seq_len=1_024)
     plan = plan_recovery(SHAPE, Recovery("masked"), work, replace(AMPLE, device_bytes=80 << 30))

@@ -1,40 +1,14 @@
 """How far the pruned model is from the dense one on a text, as metrics and for the report."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 from db.spec.quality_gate import Interval
 from worker.evaluation.distance import WindowDistance
+from worker.evaluation.estimate import CONFIDENCE, Estimate
 from worker.evaluation.perplexity import perplexity, perplexity_interval
-
-_CONFIDENCE = 0.95
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean over windows, which count as independent samples of a text.
-
-    Attributes:
-        value: the mean.
-        stderr: its standard error; None of a single window.
-    """
-
-    value: float
-    stderr: float | None
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> "Estimate":
-        stderr = stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None
-        return cls(fmean(values), stderr)
-
-    def interval(self) -> dict[str, float] | None:
-        """Return the interval of 95 %, by the normal approximation."""
-        if self.stderr is None:
-            return None
-        return asdict(Interval.of(self.value, self.stderr, _CONFIDENCE))
 
 
 @dataclass(frozen=True)
@@ -76,7 +50,7 @@ class ComparedText:
             "dense_perplexity": perplexity(fmean(window.dense_loss for window in self.windows)),
             "perplexity": self.perplexity,
             "ratio": self.ratio.value,
-            "ratio_interval": ends and asdict(Interval(*ends, _CONFIDENCE)),
+            "ratio_interval": ends and asdict(Interval(*ends, CONFIDENCE)),
             "kl": self.kl.value,
             "kl_interval": self.kl.interval(),
             "agreement": self.agreement.value,

@@ -86,7 +86,7 @@ def solve_principal(matrix: Tensor, members: Tensor, right: Tensor) -> Tensor:
             systems.mul_(inside[:, :, None]).mul_(inside[:, None, :])
             systems.diagonal(dim1=1, dim2=2).add_(1 - inside)
             values.mul_(inside)
-        solution[rows[:, None], columns] = _solve(systems, values)
+        solution[rows[:, None], columns] = solved(systems, values[:, :, None])[:, :, 0]
     return solution
 
 
@@ -105,10 +105,14 @@ def _batches(members: Tensor, entries: int) -> Iterator[tuple[Tensor, int, bool]
         start = stop
 
 
-def _solve(systems: Tensor, right: Tensor) -> Tensor:
-    """Return the solutions ``[rows, width]`` of ``systems [rows, width, width]`` x = ``right``."""
+def solved(systems: Tensor, right: Tensor) -> Tensor:
+    """Return the fp32 solutions x ``[..., n, m]`` of ``systems [..., n, n]`` x = ``right``.
+
+    Raises:
+        SolverFailedError: a system is not positive definite, even in fp64.
+    """
     for dtype in (torch.float32, torch.float64):
         factor, info = torch.linalg.cholesky_ex(systems.to(dtype))
         if not bool(info.any()):
-            return torch.cholesky_solve(right.to(dtype)[:, :, None], factor)[:, :, 0].float()
+            return torch.cholesky_solve(right.to(dtype), factor).float()
     raise SolverFailedError("not positive definite as it is damped")

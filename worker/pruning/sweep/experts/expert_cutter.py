@@ -1,23 +1,23 @@
 """Removing the experts with the lowest scores from the blocks of a sweep."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
 
-import torch
 from torch import Tensor, nn
 
 from worker.pruning.base.memory import trim_heap
 from worker.pruning.calibration.calibrated_block import Calibration
-from worker.pruning.experts.choice import expert_scores, lowest_experts
 from worker.pruning.experts.layers import ExpertLayer
-from worker.pruning.experts.results import ExpertsResult
 from worker.pruning.experts.routed_tokens import RoutedTokens, observed_experts
+from worker.pruning.experts.scored_layer import ScoredLayer
 from worker.pruning.experts.settings import ExpertSettings
 from worker.pruning.experts.smaller_mixture import SmallerMixture
+from worker.pruning.model.activations import Activations
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.streams import Streams
-from worker.pruning.structure.units import outside_of, ranges_of
 from worker.pruning.sweep.recipe.stage import SmallerBlock, StageResult
+from worker.pruning.sweep.results import UnitProgress
 
 
 @dataclass(frozen=True)
@@ -29,19 +29,50 @@ class ExpertCutter:
         mixture: the model with fewer experts.
         settings: how many experts stay, and which.
         second_text: the indices of this rank's batches of a second text.
-        is_split: whether there is a second text.
+        second: how many windows the second text has.
+        known: the scores of each block's experts, if they were measured before the first block is
+            cut; None for a block without experts.
     """
 
     calibration: Calibration
     mixture: SmallerMixture
     settings: ExpertSettings
     second_text: frozenset[int]
-    is_split: bool
+    second: int
+    known: Sequence[ScoredLayer | None] = ()
 
     @property
     def smaller(self) -> MetaModel:
         """The model with fewer experts, of which no weights are stored yet."""
         return self.mixture.model
+
+    @property
+    def basis(self) -> list[Any] | None:
+        """What scores depend on besides the dense model and all windows, if not on other blocks."""
+        return ["experts", self.settings.score, self.second] if self.settings.from_dense else None
+
+    def measure(self, states: Activations) -> Generator[UnitProgress, None, list[Any]]:
+        """Score the experts of the dense model, as `BlockCutter.measure` does.
+
+        Raises:
+            NotFiniteError, UnsupportedModelError: as `cut`.
+        """
+        model, scored = self.calibration.meta_model, list[dict[str, Any] | None]()
+        for index, layer in enumerate(self.mixture.layers):
+            if index + 1 < len(model.blocks):
+                model.read_ahead(index + 1)
+            with model.loaded_block(index, model.read_block(index)) as block:
+                own = None if layer is None else self._scored(block, index, layer, states)
+                self.calibration.block_inputs.advance(block, index, states)
+            scored.append(None if own is None else asdict(own))
+            trim_heap()
+            yield UnitProgress(len(scored), len(model.blocks))
+        return scored
+
+    def knowing(self, measured: Sequence[Any]) -> Self:
+        """Return the cutter that takes the scores from the result of `measure`."""
+        known = (own and ScoredLayer.from_json(own) for own in measured)
+        return replace(self, known=tuple(known))
 
     def cut(
         self, block: nn.Module, index: int, stored: Mapping[str, Tensor], streams: Streams
@@ -54,53 +85,23 @@ class ExpertCutter:
         """
         if (layer := self.mixture.layers[index]) is None:
             return SmallerBlock(dict(stored), StageResult({}))
-        texts = self._observed(block, index, layer, streams)
-        removed, scores = self._chosen(texts)
-        kept = outside_of(ranges_of(removed), layer.count)
-        result = self._result(layer, texts, scores, removed, kept)
+        known = self.known[index] if self.known else None
+        scored = known or self._scored(block, index, layer, streams.calibration)
+        count = self.mixture.count - self.mixture.kept
+        result = scored.result(layer.name, count)
         trim_heap()
-        return SmallerBlock(self.mixture.cut(index, stored, kept), StageResult({"experts": result}))
+        smaller = self.mixture.cut(index, stored, scored.kept(count))
+        return SmallerBlock(smaller, StageResult({"experts": result}))
 
-    def _observed(
-        self, block: nn.Module, index: int, layer: ExpertLayer, streams: Streams
-    ) -> list[RoutedTokens]:
-        """Return what is observed of the tokens of each text, over all ranks."""
-        states = streams.dense_calibration if self.settings.from_dense else streams.calibration
-        texts = [RoutedTokens(layer.count) for _ in range(1 + self.is_split)]
+    def _scored(
+        self, block: nn.Module, index: int, layer: ExpertLayer, states: Iterable[Tensor]
+    ) -> ScoredLayer:
+        """Return the scores of a block's experts on the tokens of all ranks."""
+        texts = [RoutedTokens(layer.count) for _ in range(1 + (self.second > 0))]
         name = f"{self.calibration.meta_model.block_name(index)}.{layer.name}"
         for batch, hidden in enumerate(states):
             tokens = texts[batch in self.second_text]
             with observed_experts(block.get_submodule(layer.name), name, tokens):
                 self.calibration.block_inputs.call(block, index, hidden)
-        return [text.all_reduced(self.calibration.ranks) for text in texts]
-
-    def _chosen(self, texts: list[RoutedTokens]) -> tuple[Tensor, Tensor]:
-        """Return the experts to remove, ``[n]`` int64, and the scores of all, ``[experts]``."""
-        by_text = [self._scores(text) for text in texts]
-        scores = expert_scores(by_text[0], by_text[1] if len(by_text) > 1 else None)
-        count = self.mixture.count - self.mixture.kept
-        return lowest_experts(scores, count, self.mixture.routing.groups or 1), scores
-
-    def _scores(self, text: RoutedTokens) -> Tensor:
-        return text.means() if self.settings.score == "reap" else text.tokens
-
-    def _result(
-        self,
-        layer: ExpertLayer,
-        texts: list[RoutedTokens],
-        scores: Tensor,
-        removed: Tensor,
-        kept: Tensor,
-    ) -> ExpertsResult:
-        gates = torch.stack([text.gates for text in texts]).sum(0)
-        own = torch.stack([text.unrouted(removed) for text in texts]).sum(0)
-        total, lost = self.calibration.ranks.all_reduce(own).tolist()
-        tokens = torch.stack([text.tokens for text in texts]).sum(0)
-        return ExpertsResult(
-            name=layer.name,
-            kept=tuple(kept.tolist()),
-            scores=tuple(scores.tolist()),
-            tokens=tuple(map(int, tokens.tolist())),
-            gate_removed=float(gates[removed].sum() / gates.sum().clamp(min=1e-300)),
-            unrouted=lost / max(total, 1),
-        )
+        groups = self.mixture.routing.groups or 1
+        return ScoredLayer.of(texts, self.settings.score, groups, self.calibration.ranks)

@@ -17,19 +17,12 @@ class ExpertWork(StageWork):
         removed: how many values each block loses.
         per_token: how many experts a token runs through.
         left_out_bytes: the size of stored tensors that are not copied.
-        reads_dense: whether the windows that score a block come from the dense model.
     """
 
     phase = "experts"
     removed: tuple[int, ...]
     per_token: int
     left_out_bytes: int
-    reads_dense: bool
-
-    @property
-    def follows_dense(self) -> bool:
-        """Whether the calibration windows run through the dense model, too."""
-        return self.reads_dense
 
     def memory(self, index: int, block: BlockShape, parts: MemoryParts) -> PhaseMemory:
         """Return the memory of observing a block: the outputs of each token's experts.

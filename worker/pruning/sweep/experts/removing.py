@@ -31,8 +31,8 @@ class RemovingExperts(SweepStage):
     second: int = 0
 
     @property
-    def reads_dense(self) -> bool:
-        """Whether the windows that score a block come from the dense model."""
+    def is_measured_first(self) -> bool:
+        """Whether experts are scored in the dense model, before the first block is cut."""
         return self.settings.from_dense
 
     @property
@@ -86,12 +86,12 @@ class RemovingExperts(SweepStage):
         mixture = smaller_mixture(self.settings, model.meta_model)
         removed = tuple(mixture.removed_numbers(index) for index in range(len(mixture.layers)))
         left_out = model.meta_model.checkpoint.size_bytes(mixture.left_out)
-        return ExpertWork(removed, mixture.routing.per_token or 1, left_out, self.reads_dense)
+        return ExpertWork(removed, mixture.routing.per_token or 1, left_out)
 
     def cutter(
         self, model: StagedModel, calibration: Calibration, second_text: Collection[int]
     ) -> ExpertCutter:
         """Return what removes the experts of each block."""
         mixture = smaller_mixture(self.settings, model.meta_model)
-        texts = (frozenset(second_text), self.second > 0)
+        texts = (frozenset(second_text), self.second)
         return ExpertCutter(calibration, mixture, self.settings, *texts)

@@ -1,6 +1,7 @@
 """One pass over the dense model that measures each block's scores, for an allocation."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
@@ -20,10 +21,11 @@ from worker.pruning.stats.input_moments import InputMoments
 from worker.pruning.sweep.recipe.recipe import Recipe
 
 
+@dataclass(frozen=True)
 class DenseScores:
     """Measures the blocks of the dense model, using the Wanda scores of their matrices.
 
-    Args:
+    Attributes:
         meta_model: the model.
         block_inputs: calls the model's blocks.
         recipe: decides which layers are measured.
@@ -31,12 +33,10 @@ class DenseScores:
             all ranks.
     """
 
-    def __init__(
-        self, meta_model: MetaModel, block_inputs: BlockInputs, recipe: Recipe, ranks: Ranks
-    ) -> None:
-        self._meta_model, self._block_inputs = meta_model, block_inputs
-        self._recipe, self._ranks = recipe, ranks
-        self._config = meta_model.model.config.get_text_config()
+    meta_model: MetaModel
+    block_inputs: BlockInputs
+    recipe: Recipe
+    ranks: Ranks
 
     def measure(
         self, states: Activations, measure_block: Callable[[Sequence[MatrixScores]], Any]
@@ -51,29 +51,27 @@ class DenseScores:
         Raises:
             NotFiniteError: a layer's weight, or its inputs, contain NaN or infinity.
         """
-        for index in range(len(self._meta_model.blocks)):
-            stored = self._meta_model.read_block(index)
-            with self._meta_model.loaded_block(index, stored) as block:
+        for index in range(len(self.meta_model.blocks)):
+            stored = self.meta_model.read_block(index)
+            with self.meta_model.loaded_block(index, stored) as block:
                 scores = self._scores(block, index, states)
                 yield measure_block(scores) if scores else None
 
     def _scores(self, block: nn.Module, index: int, states: Activations) -> list[MatrixScores]:
         """Run the states through a block, and return the scores of its matrices."""
-        name, scores = self._meta_model.block_name(index), list[MatrixScores]()
+        name, scores = self.meta_model.block_name(index), list[MatrixScores]()
 
         def advance(batch: int) -> None:
-            states[batch] = self._block_inputs.call(block, index, states[batch])
+            states[batch] = self.block_inputs.call(block, index, states[batch])
 
         def score(layer: LinearLayer, moments: InputMoments) -> None:
-            for part in layer_parts(layer, self._config) if moments.tokens else ():
+            for part in layer_parts(layer, self.meta_model.config) if moments.tokens else ():
                 wanda_scores = wanda(part.of(layer.oriented(layer.weight)), moments.sq_mean())
                 if not bool(wanda_scores.sum().isfinite()):
                     raise NotFiniteError(f"{name}.{layer.name}")
                 scores.append(MatrixScores(matrix_name(layer, part), wanda_scores, moments.tokens))
 
-        layers = self._recipe.layers(self._meta_model, index, block)
+        layers = self.recipe.layers(self.meta_model, index, block)
         collector = InputCollector(InputMoments)
-        BlockCalibration(
-            layers, advance, len(states), score, collector, self._ranks
-        ).run_reference()
+        BlockCalibration(layers, advance, len(states), score, collector, self.ranks).run_reference()
         return scores

@@ -41,6 +41,7 @@ class GradientTotals(Protocol):
         """Use the totals over the windows of all ranks, by name; the block has its weights."""
 
 
+@dataclass(frozen=True)
 class BackwardPass:
     """Runs windows forward and backward through the dense model, one block in memory at a time.
 
@@ -50,58 +51,54 @@ class BackwardPass:
     because norms need the gradients of single windows. If several windows ran together, only the
     sum of their gradients would be known.
 
-    Args:
+    Attributes:
         meta_model: the model.
         block_inputs: embeds the windows and calls the blocks.
         token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``.
         ranks: the ranks that share the windows; totals are over the windows of all ranks.
     """
 
-    def __init__(
-        self,
-        meta_model: MetaModel,
-        block_inputs: BlockInputs,
-        token_loss: TokenLoss,
-        ranks: Ranks = SINGLE_PROCESS,
-    ) -> None:
-        self._meta_model, self._block_inputs = meta_model, block_inputs
-        self._token_loss, self._ranks = token_loss, ranks
+    meta_model: MetaModel
+    block_inputs: BlockInputs
+    token_loss: TokenLoss
+    ranks: Ranks = SINGLE_PROCESS
 
     def run(self, windows: Sequence[Tensor], folder: Path, totals: GradientTotals) -> None:
         """Compute the totals of the gradients of each block, from the last block to the first.
 
         Args:
             windows: this rank's windows of token ids, each ``[1, tokens]``.
-            folder: an existing folder for the inputs of the blocks.
+            folder: an existing folder for temporary files.
             totals: what is computed.
 
         Raises:
             NotFiniteError: a gradient contains NaN or infinity.
         """
-        inputs = self._forward(windows, folder)
-        gradients = inputs.pop()
-        with self._meta_model.loaded_head():
-            for window, ids in enumerate(windows):
-                gradients[window] = self._output_gradient(gradients[window], ids)
-        for index in reversed(range(len(inputs))):
-            if index:
-                self._meta_model.read_ahead(index - 1)
-            self._run_block(index, inputs[index], gradients, totals)
-            trim_heap()
+        with TemporaryDirectory(prefix="inputs-", dir=folder) as scratch:
+            inputs = self._forward(windows, Path(scratch))
+            gradients = inputs.pop()
+            with self.meta_model.loaded_head():
+                for window, ids in enumerate(windows):
+                    gradients[window] = self._output_gradient(gradients[window], ids)
+            for index in reversed(range(len(inputs))):
+                if index:
+                    self.meta_model.read_ahead(index - 1)
+                self._run_block(index, inputs[index], gradients, totals)
+                trim_heap()
 
     def _run_block(
         self, index: int, states: Activations, gradients: Activations, totals: GradientTotals
     ) -> None:
         """Replace the gradients of a block's outputs by those of its inputs ``states``."""
-        name = self._meta_model.block_name(index)
-        with self._meta_model.loaded_block(index, self._meta_model.read_block(index)) as block:
+        name = self.meta_model.block_name(index)
+        with self.meta_model.loaded_block(index, self.meta_model.read_block(index)) as block:
             weights = {
                 parameter: block.get_parameter(parameter)
                 for parameter in totals.names(index, block)
             }
-            run = partial(self._block_inputs.call, block, index)
+            run = partial(self.block_inputs.call, block, index)
             sums = _totals(run, states, gradients, weights, totals.add)
-            sums = {parameter: self._ranks.all_reduce(total) for parameter, total in sums.items()}
+            sums = {parameter: self.ranks.all_reduce(total) for parameter, total in sums.items()}
             for parameter, total in sums.items():
                 if not bool(total.sum().isfinite()):
                     raise NotFiniteError(f"the gradient in {name}.{parameter}")
@@ -110,15 +107,15 @@ class BackwardPass:
     def _forward(self, windows: Sequence[Tensor], folder: Path) -> list[Activations]:
         """Return the inputs of each block, followed by the outputs of the last block."""
         streams: list[Activations] = []
-        for index in range(len(self._meta_model.blocks) + 1):
+        for index in range(len(self.meta_model.blocks) + 1):
             (spill := folder / str(index)).mkdir()
             streams.append(Activations(spill))
-        with self._meta_model.loaded_embeddings():
-            self._block_inputs.embed(windows, streams[0].append)
+        with self.meta_model.loaded_embeddings():
+            self.block_inputs.embed(windows, streams[0].append)
         for index, (before, after) in enumerate(pairwise(streams)):
-            with self._meta_model.loaded_block(index, self._meta_model.read_block(index)) as block:
+            with self.meta_model.loaded_block(index, self.meta_model.read_block(index)) as block:
                 for hidden in before:
-                    after.append(self._block_inputs.call(block, index, hidden))
+                    after.append(self.block_inputs.call(block, index, hidden))
             trim_heap()
         return streams
 
@@ -127,50 +124,29 @@ class BackwardPass:
 
         The loss is multiplied by `LOSS_SCALE` first.
         """
-        loss = self._token_loss
-        return loss_gradient(self._meta_model, self._block_inputs, hidden, ids, loss, LOSS_SCALE)
+        loss = self.token_loss
+        return loss_gradient(self.meta_model, self.block_inputs, hidden, ids, loss, LOSS_SCALE)
 
 
-class GradientPass:
-    """Measures the norms of the dense model's gradients, for a score.
+def gradient_norms(
+    backward: BackwardPass, recipe: Recipe, batches: Iterable[Tensor], folder: Path
+) -> GradientNorms:
+    """Measure the norms of the dense model's gradients, for a score.
 
     Args:
-        meta_model: the model.
-        block_inputs: embeds the windows and calls the blocks.
+        backward: runs the windows; the norms are taken over the windows of all its ranks.
         recipe: decides which layers are measured.
-        token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``.
-        ranks: the ranks that share the windows; the norms are taken over the windows of all ranks.
+        batches: the batches of this rank's token ids, each ``[windows, tokens]``.
+        folder: an existing folder for the norms and for temporary files.
+
+    Raises:
+        NotFiniteError: a gradient contains NaN or infinity.
     """
-
-    def __init__(
-        self,
-        meta_model: MetaModel,
-        block_inputs: BlockInputs,
-        recipe: Recipe,
-        token_loss: TokenLoss,
-        ranks: Ranks = SINGLE_PROCESS,
-    ) -> None:
-        self._meta_model, self._recipe, self._ranks = meta_model, recipe, ranks
-        self._backward = BackwardPass(meta_model, block_inputs, token_loss, ranks)
-
-    def measure(self, batches: Iterable[Tensor], folder: Path) -> GradientNorms:
-        """Measure the gradients of all blocks, and return their norms.
-
-        Args:
-            batches: the batches of this rank's token ids, each ``[windows, tokens]``.
-            folder: an existing folder for the norms and, temporarily, for each block's inputs.
-
-        Raises:
-            NotFiniteError: a gradient contains NaN or infinity.
-        """
-        windows = single_windows(batches)
-        published = self._recipe.propagation == "reference"
-        dtype = torch.float16 if published else torch.float32
-        norms = GradientNorms(folder, dtype, self._ranks.sum_of(len(windows)))
-        with TemporaryDirectory(prefix="inputs-", dir=folder) as scratch:
-            totals = _Norms(self._meta_model, self._recipe, norms)
-            self._backward.run(windows, Path(scratch), totals)
-        return norms
+    windows = single_windows(batches)
+    dtype = torch.float16 if recipe.propagation == "reference" else torch.float32
+    norms = GradientNorms(folder, dtype, backward.ranks.sum_of(len(windows)))
+    backward.run(windows, folder, _Norms(backward.meta_model, recipe, norms))
+    return norms
 
 
 @dataclass(frozen=True)

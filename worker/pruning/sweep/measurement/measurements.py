@@ -1,36 +1,36 @@
 """The measurements and decisions of a sweep before its first block is pruned."""
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor
 
-from worker.pruning.distributed.ranks import Ranks
 from worker.pruning.methods.patterns import BlockPattern
 from worker.pruning.model.activations import Activations
-from worker.pruning.model.block_inputs import BlockInputs
-from worker.pruning.model.head_loss import TokenLoss
 from worker.pruning.model.meta_model import MetaModel
-from worker.pruning.planning.workload import Setting
 from worker.pruning.stats.gradient_norms import GradientNorms
 from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.structure.mlp_channels import channels_of
 from worker.pruning.structure.neurons import Neurons
 from worker.pruning.structure.reduction import Reduction
 from worker.pruning.sweep.measurement.dense_scores import DenseScores
-from worker.pruning.sweep.measurement.gradient_pass import GradientPass
+from worker.pruning.sweep.measurement.gradient_pass import gradient_norms
 from worker.pruning.sweep.measurement.measurement_cache import MeasurementCache, measurement_basis
-from worker.pruning.sweep.progress import Progress
+from worker.pruning.sweep.measurement.model_run import ModelRun
 from worker.pruning.sweep.recipe.block_patterns import block_patterns
 from worker.pruning.sweep.recipe.measurement import Measurement, needed_measurement
 from worker.pruning.sweep.recipe.recipe import Recipe
+from worker.pruning.sweep.recipe.stage import BlockCutter
 from worker.pruning.sweep.removal.block_distances import BlockDistances
 from worker.pruning.sweep.removal.last_token_choice import LastTokenChoice
 from worker.pruning.sweep.removal.unit_choice import ChosenUnits, UnitChoice
 from worker.pruning.sweep.results import UnitProgress
-from worker.pruning.sweep.scratch_folders import NewFolder
+
+T = TypeVar("T")
+KNOWN = "scores_known"
+"""The record of whether an earlier job has measured what this one needs."""
 
 
 @dataclass(frozen=True)
@@ -51,59 +51,64 @@ class Measurements:
     """Measures what a sweep needs to know before its first block is pruned.
 
     Attributes:
-        meta_model: the model that is pruned: the dense model, or the result of the increment
-            before.
-        dense: the dense model.
-        block_inputs: embeds windows and calls the blocks of both.
+        run: the model that is pruned: the dense model, or the result of the increment before.
+        dense: the dense model; the ``block_inputs`` of the run call its blocks, too.
         recipe: how the model is pruned.
-        token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``.
-        ranks: the ranks that share the windows.
-        setting: how large batches are, and where hidden states are kept.
         given: the fingerprint of the sweep.
-        progress: records what was measured, so that no later run of the sweep repeats it.
         cache: what other sweeps have measured.
     """
 
-    meta_model: MetaModel
+    run: ModelRun
     dense: MetaModel
-    block_inputs: BlockInputs
     recipe: Recipe
-    token_loss: TokenLoss
-    ranks: Ranks
-    setting: Setting
     given: dict[str, Any]
-    progress: Progress
     cache: MeasurementCache
 
     def units(
-        self, windows: Tensor, reduction: Reduction | None, new_folder: NewFolder
+        self, windows: Tensor, reduction: Reduction | None
     ) -> Generator[UnitProgress, None, ChosenUnits | None]:
         """Choose the units that each block loses; None unless measurements of the model decide.
 
         Args:
             windows: token ids ``[windows, tokens]`` of all ranks' calibration windows.
             reduction: how much smaller the model will be; None if no units are removed.
-            new_folder: makes folders for temporary files.
         """
         removal = self.recipe.removal
         if reduction is None:
             return None
         if isinstance(removal, Neurons) and removal.last_tokens is not None:
-            run = (removal.last_tokens, self.ranks, self.setting, self.progress, new_folder)
-            channels = channels_of(self.meta_model)
-            last = LastTokenChoice(
-                self.meta_model, self.block_inputs, channels, reduction.kept, *run
-            )
+            channels = channels_of(self.run.meta_model)
+            last = LastTokenChoice(self.run, channels, reduction.kept, removal.last_tokens)
             goal = len(windows) - removal.spared_windows
-            return ChosenUnits((yield from last.choose(windows[:goal], windows[goal:])))
+            own = ["last tokens", asdict(removal.last_tokens), removal.spared_windows]
+            once = partial(self._steps_once, self._basis_of(Measurement(None, own)))
+            return ChosenUnits((yield from last.choose(windows[:goal], windows[goal:], once)))
         if not isinstance(removal, MeasuredUnits):
             return None
-        shared = (self.token_loss, self.ranks, self.setting, self.progress, new_folder)
-        units = UnitChoice(self.meta_model, self.block_inputs, removal, reduction, *shared)
         basis = self._basis_of(Measurement(None, ["importance"]))
-        return (yield from units.choose(windows, partial(self.cache.once, basis)))
+        units = UnitChoice(self.run, removal, reduction)
+        return (yield from units.choose(windows, partial(self._once, basis)))
 
-    def decisions(self, states: Activations, new_folder: NewFolder) -> list[BlockDecision]:
+    def cutter(
+        self, cutter: BlockCutter | None, states: Activations
+    ) -> Generator[UnitProgress, None, BlockCutter | None]:
+        """Return the cutter of blocks that knows what it measures in the dense model.
+
+        Args:
+            cutter: makes blocks smaller; None if nothing does.
+            states: the first block's inputs for this rank's calibration windows.
+        """
+        if cutter is None or (own := cutter.basis) is None:
+            return cutter
+        measured: list[Any] = []
+        if not self.run.progress.is_measured("cuts"):
+            basis = self._basis_of(Measurement(None, own))
+            measured = yield from self._steps_once(
+                basis, lambda: cutter.measure(self._copy(states))
+            )
+        return cutter.knowing(self.run.progress.measure_once("cuts", lambda: measured))
+
+    def decisions(self, states: Activations) -> list[BlockDecision]:
         """Decide each block's pattern, and which blocks are removed.
 
         Most allocations measure the dense model first; the removal of blocks measures the model
@@ -111,20 +116,19 @@ class Measurements:
 
         Args:
             states: the first block's inputs for this rank's calibration windows.
-            new_folder: makes folders for temporary files.
         """
         measurement = needed_measurement(self.recipe)
         if measurement is None:
-            nothing = [None] * len(self.meta_model.blocks)
+            nothing = [None] * len(self.run.meta_model.blocks)
             return [
                 BlockDecision(pattern, None) for pattern in block_patterns(self.recipe, nothing)
             ]
 
         def known_or_measured() -> list[Any]:
-            measure = partial(self._measure, measurement, states, new_folder)
-            return self.cache.once(self._basis_of(measurement), measure)
+            measure = partial(self._measure, measurement, states)
+            return self._once(self._basis_of(measurement), measure)
 
-        measured = self.progress.measure_once("allocation", known_or_measured)
+        measured = self.run.progress.measure_once("allocation", known_or_measured)
         patterns, dropped = block_patterns(self.recipe, measured), self._dropped(measured)
         distances = measured if measurement.of_block is None else [None] * len(measured)
         return [
@@ -132,39 +136,66 @@ class Measurements:
             for index, (pattern, distance) in enumerate(zip(patterns, distances, strict=True))
         ]
 
-    def gradients(self, batches: Sequence[Tensor], new_folder: NewFolder) -> GradientNorms | None:
+    def gradients(self, batches: Sequence[Tensor]) -> GradientNorms | None:
         """Measure the gradients if the recipe needs them and some block is not pruned yet.
 
         Args:
             batches: the batches of this rank's token ids, each ``[windows, tokens]``.
-            new_folder: makes folders for temporary files.
         """
-        is_finished = self.progress.finished == len(self.meta_model.blocks)
+        is_finished = self.run.progress.finished == len(self.run.meta_model.blocks)
         if not self.recipe.takes_gradients or is_finished:
             return None
-        gradient_pass = GradientPass(
-            self.meta_model, self.block_inputs, self.recipe, self.token_loss, self.ranks
-        )
-        return gradient_pass.measure(batches, new_folder())
+        return gradient_norms(self.run.backward, self.recipe, batches, self.run.new_folder())
 
-    def _measure(
-        self, measurement: Measurement, states: Activations, new_folder: NewFolder
-    ) -> list[Any]:
+    def _measure(self, measurement: Measurement, states: Activations) -> list[Any]:
         """Return the result of the measurement for each block; None for one without a result."""
-        states = states.copy(new_folder() if states.spills else None)
+        states = self._copy(states)
         if measurement.of_block is None:
-            return BlockDistances(self.meta_model, self.block_inputs, self.ranks).measure(states)
-        scores = DenseScores(self.dense, self.block_inputs, self.recipe, self.ranks)
+            return BlockDistances(self.run).measure(states)
+        scores = DenseScores(self.dense, self.run.block_inputs, self.recipe, self.run.ranks)
         return list(scores.measure(states, measurement.of_block))
 
     def _dropped(self, measured: Sequence[Any]) -> Sequence[int]:
         """Return the indices of the blocks that are removed as a whole."""
         if (removal := self.recipe.removal) is None or not removal.drops_blocks:
             return ()
-        dropped = removal.chosen(self.meta_model, measured)
-        removal.fields(self.meta_model, dropped)  # raises an error if no config describes the rest
+        dropped = removal.chosen(self.run.meta_model, measured)
+        removal.fields(
+            self.run.meta_model, dropped
+        )  # raises an error if no config describes the rest
         return dropped
+
+    def _once(self, basis: Mapping[str, Any], measure: Callable[[], T]) -> T:
+        """Return what an earlier job has measured, or measure now."""
+        known: T | None = self._known(basis)
+        if known is not None:
+            return known
+        measured = measure()
+        self.cache.write(basis, measured)
+        return measured
+
+    def _steps_once(
+        self, basis: Mapping[str, Any], steps: Callable[[], Generator[UnitProgress, None, T]]
+    ) -> Generator[UnitProgress, None, T]:
+        """Return what an earlier job has measured, or measure now in steps."""
+        known: T | None = self._known(basis)
+        if known is not None:
+            return known
+        measured = yield from steps()
+        self.cache.write(basis, measured)
+        return measured
+
+    def _known(self, basis: Mapping[str, Any]) -> Any:
+        """Return what an earlier job has measured, and record whether one has; None without one."""
+        known = self.cache.read(basis)
+        self.run.progress.measure_once(KNOWN, lambda: known is not None)
+        return known
 
     def _basis_of(self, measurement: Measurement) -> dict[str, Any]:
         """Return everything that a measurement before the sweep depends on, ready for JSON."""
-        return measurement_basis(measurement, self.given, self.setting.batch_tokens, self.ranks)
+        setting, ranks = self.run.setting, self.run.ranks
+        return measurement_basis(measurement, self.given, setting.batch_tokens, ranks)
+
+    def _copy(self, states: Activations) -> Activations:
+        """Return a copy of hidden states, in files if those are."""
+        return states.copy(self.run.new_folder() if states.spills else None)

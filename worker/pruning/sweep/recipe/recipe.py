@@ -147,8 +147,13 @@ class Recipe:
     def follows_dense(self) -> bool:
         """Whether the calibration windows run through the dense model too, for any purpose."""
         follows = any(stage.follows_dense for stage in self.stages)
-        reads = any(stage.reads_dense for stage in self.stages)
-        return self.is_corrected or reads or (follows and self.correction > 0)
+        return self.is_corrected or (follows and self.correction > 0)
+
+    @property
+    def is_chosen_first(self) -> bool:
+        """Whether all that goes is chosen before the first block, which then takes no windows."""
+        drops = self.removal is not None and self.removal.drops_blocks
+        return drops or any(stage.is_measured_first for stage in self.stages)
 
     @property
     def measures_blocks(self) -> bool:

@@ -10,12 +10,14 @@ from torch import Tensor, nn
 from worker.pruning.base.increments import Increment
 from worker.pruning.base.stage_progress import StageProgress
 from worker.pruning.calibration.calibrated_block import CalibratedBlock, Calibration
+from worker.pruning.model.activations import Activations
 from worker.pruning.model.linear_layers import LinearLayer
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.packed_weights import QuantizedMatrix
 from worker.pruning.model.streams import Streams
 from worker.pruning.planning.stage_work import StageWork
 from worker.pruning.structure.smaller_config import Fields
+from worker.pruning.sweep.results import UnitProgress
 
 
 class BlockLayers(NamedTuple):
@@ -109,6 +111,23 @@ class BlockCutter(Protocol):
     def smaller(self) -> MetaModel:
         """The smaller model, of which no weights are stored yet."""
 
+    @property
+    def basis(self) -> list[Any] | None:
+        """What `measure` depends on besides the dense model and the windows, ready for JSON.
+
+        None if nothing is measured before the first block is cut.
+        """
+
+    def measure(self, states: Activations) -> Generator[UnitProgress, None, list[Any]]:
+        """Measure the dense model; return a value that is the same after conversion to JSON.
+
+        Args:
+            states: the first block's inputs, which are replaced by the last block's.
+        """
+
+    def knowing(self, measured: Sequence[Any]) -> Self:
+        """Return the cutter that knows the result of `measure`."""
+
     def cut(
         self, block: nn.Module, index: int, stored: Mapping[str, Tensor], streams: Streams
     ) -> SmallerBlock:
@@ -138,8 +157,8 @@ class SweepStage:
     cuts: ClassVar[bool] = False
 
     @property
-    def reads_dense(self) -> bool:
-        """Whether it needs the calibration windows in the dense model."""
+    def is_measured_first(self) -> bool:
+        """Whether its `cutter` measures the dense model, so that cutting takes no windows."""
         return False
 
     @property

@@ -2,26 +2,28 @@
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from worker.pruning.distributed.ranks import Ranks
 from worker.pruning.methods.last_tokens import agreement, counted, first_agreed
 from worker.pruning.model.activations import Activations
-from worker.pruning.model.block_inputs import BlockInputs
-from worker.pruning.model.meta_model import MetaModel
-from worker.pruning.planning.workload import Setting
 from worker.pruning.structure.channel_places import ChannelPlace, channel_places
 from worker.pruning.structure.measures import LastTokens
 from worker.pruning.structure.units import Units
-from worker.pruning.sweep.batches import split_batches
-from worker.pruning.sweep.progress import Progress
+from worker.pruning.sweep.measurement.model_run import ModelRun
 from worker.pruning.sweep.removal.lost_units import is_read
 from worker.pruning.sweep.results import UnitProgress
 
 _RECORD = "channels"
+Agreements = list[dict[str, dict[str, list[int]]]]
+"""For each block, how many prompts agree that each channel can go, and which are lost already, by
+the name of the channels."""
+Once = Callable[
+    [Callable[[], Generator[UnitProgress, None, Agreements]]],
+    Generator[UnitProgress, None, Agreements],
+]
+"""Returns a known measurement of the model, or calls the function to measure it."""
 
 
 @dataclass(frozen=True)
@@ -29,77 +31,78 @@ class LastTokenChoice:
     """Chooses the channels that are removed, before the first block is pruned.
 
     Attributes:
-        meta_model: the model, from which earlier increments may have removed channels.
-        block_inputs: embeds windows and calls the model's blocks.
+        run: the model, from which earlier increments may have removed channels.
         of_block: the channels of each block.
         kept: for each block, how many units stay, by their name.
         settings: which windows are prompts, and which activations are small.
-        ranks: the ranks that share the windows.
-        setting: how large batches are, and where hidden states are kept.
-        progress: records the choice, so that no later run repeats it.
-        scratch: returns a new folder for temporary files.
     """
 
-    meta_model: MetaModel
-    block_inputs: BlockInputs
+    run: ModelRun
     of_block: Sequence[Sequence[Units]]
     kept: Sequence[Mapping[str, int]]
     settings: LastTokens
-    ranks: Ranks
-    setting: Setting
-    progress: Progress
-    scratch: Callable[[], Path]
 
     def choose(
-        self, goal: Tensor, general: Tensor
+        self, goal: Tensor, general: Tensor, once: Once
     ) -> Generator[UnitProgress, None, list[dict[str, Tensor]]]:
         """Return the indices ``[n]`` int64 of the removed channels of each block, by their name.
 
         Args:
             goal: token ids ``[windows, tokens]`` of all ranks, of which the first are the prompts.
             general: token ids ``[windows, tokens]`` of the general text; may be empty.
+            once: finds the measurement, if an earlier job has made it.
 
         Yields:
             The progress after each block.
         """
+        measured: Agreements = []
+        if not self.run.progress.is_measured(_RECORD):
+            measured = yield from once(lambda: self._agreements(goal, general))
+        known = self.run.progress.measure_once(_RECORD, lambda: measured)
+        return [self._chosen(index, own) for index, own in enumerate(known)]
+
+    def _chosen(self, index: int, block: dict[str, dict[str, list[int]]]) -> dict[str, Tensor]:
+        """Return the removed channels of a block, by their name."""
+        chosen = dict[str, Tensor]()
+        for units in self.of_block[index]:
+            agreed, lost = (torch.tensor(block[units.name][part]) for part in ("agreed", "lost"))
+            count = units.count - self.kept[index][units.name]
+            chosen[units.name] = first_agreed(agreed, lost.bool(), count)
+        return chosen
+
+    def _agreements(
+        self, goal: Tensor, general: Tensor
+    ) -> Generator[UnitProgress, None, Agreements]:
+        """Measure all blocks; yield the progress after each."""
         prompts = goal[: self.settings.prompts]
-        chosen: list[dict[str, list[int]]] = []
-        if not self.progress.is_measured(_RECORD):
-            streams = [self._embedded(prompts), self._embedded(general)]
-            for index in range(len(self.of_block)):
-                chosen.append(self._chosen(index, streams, len(general)))
-                yield UnitProgress(index + 1, len(self.of_block))
-        known = self.progress.measure_once(_RECORD, lambda: chosen)
-        return [{name: torch.tensor(own) for name, own in block.items()} for block in known]
+        streams = [self.run.embedded(prompts), self.run.embedded(general)]
+        measured: Agreements = []
+        for index in range(len(self.of_block)):
+            measured.append(self._agreed(index, streams, len(general)))
+            yield UnitProgress(index + 1, len(self.of_block))
+        return measured
 
-    def _embedded(self, windows: Tensor) -> Activations:
-        """Return the first block's inputs for this rank's share of the windows."""
-        states = Activations(self.scratch() if self.setting.spills else None)
-        batches = self.ranks.share_of(split_batches(windows, self.setting))
-        with self.meta_model.loaded_embeddings():
-            self.block_inputs.embed(batches, states.append)
-        return states
-
-    def _chosen(
+    def _agreed(
         self, index: int, streams: Sequence[Activations], texts: int
-    ) -> dict[str, list[int]]:
-        """Return the removed channels of a block, and replace its inputs by its outputs."""
-        stored, chosen = self.meta_model.read_block(index), dict[str, list[int]]()
+    ) -> dict[str, dict[str, list[int]]]:
+        """Return the agreements on a block's channels, and replace its inputs by its outputs."""
+        stored, agreed = self.run.meta_model.read_block(index), dict[str, dict[str, list[int]]]()
         lost = {
             units.name: ~is_read(units.slices[0], stored[units.slices[0].parameter])
             for units in self.of_block[index]
         }
-        with self.meta_model.loaded_block(index, stored) as block:
+        with self.run.meta_model.loaded_block(index, stored) as block:
             counts = [
                 self._counts(block, index, lost, states, largest=bool(which))
                 for which, states in enumerate(streams)
             ]
         for units in self.of_block[index]:
             small, large = (own[units.name] for own in counts)
-            count = units.count - self.kept[index][units.name]
-            agreed = agreement(small, large, texts)
-            chosen[units.name] = first_agreed(agreed, lost[units.name], count).tolist()
-        return chosen
+            agreed[units.name] = {
+                "agreed": agreement(small, large, texts).tolist(),
+                "lost": lost[units.name].int().tolist(),
+            }
+        return agreed
 
     def _counts(
         self,
@@ -122,11 +125,11 @@ class LastTokenChoice:
             for row, place in enumerate(own)
         ]
         try:
-            self.block_inputs.advance(block, index, states)
+            self.run.block_inputs.advance(block, index, states)
         finally:
             for handle in handles:
                 handle.remove()
-        return {name: self.ranks.all_reduce(total) for name, total in totals.items()}
+        return {name: self.run.ranks.all_reduce(total) for name, total in totals.items()}
 
     def _adder(
         self, place: ChannelPlace, total: Tensor, is_left: Tensor, largest: bool

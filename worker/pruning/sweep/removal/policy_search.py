@@ -18,7 +18,6 @@ from worker.pruning.methods.policy import (
     starting_values,
 )
 from worker.pruning.structure.measures import Pgp
-from worker.pruning.sweep.progress import Progress
 from worker.pruning.sweep.removal.model_units import ModelUnits, Module
 from worker.pruning.sweep.removal.unit_trials import UnitTrials
 from worker.pruning.sweep.results import UnitProgress
@@ -77,15 +76,13 @@ class PolicySearch:
         units: the units of the model.
         budgets: how many units stay; each module is in one of these.
         settings: how the probabilities are learned.
-        trials: runs the model without some units.
-        progress: records the probabilities.
+        trials: runs the model without some units; the progress of its run records probabilities.
     """
 
     units: ModelUnits
     budgets: Sequence[Budget]
     settings: Pgp
     trials: UnitTrials
-    progress: Progress
 
     def search(self, windows: Tensor) -> Generator[UnitProgress, None, Learned]:
         """Learn the probability of each unit.
@@ -104,7 +101,7 @@ class PolicySearch:
         start = policy = self._recorded(0, None, windows)
         for first in range(0, steps, STORED_EVERY):
             last = min(first + STORED_EVERY, steps)
-            if not self.progress.is_measured(_name(last)):
+            if not self.trials.run.progress.is_measured(_name(last)):
                 for step in range(first, last):
                     policy = self.step(policy, step, windows)
                     yield UnitProgress(step + 1, steps)
@@ -137,7 +134,7 @@ class PolicySearch:
         def known() -> tuple[str, float | None]:
             return (policy or self._start(windows)).as_json()
 
-        return Policy.from_json(self.progress.measure_once(_name(steps), known))
+        return Policy.from_json(self.trials.run.progress.measure_once(_name(steps), known))
 
     def _start(self, windows: Tensor) -> Policy:
         """Return the probabilities of an earlier search, or those that follow from scores.

@@ -2,22 +2,14 @@
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from worker.pruning.distributed.ranks import Ranks
-from worker.pruning.model.block_inputs import BlockInputs
-from worker.pruning.model.head_loss import TokenLoss
-from worker.pruning.model.meta_model import MetaModel
-from worker.pruning.planning.workload import Setting
 from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.structure.measures import Adapt, Pgp, short_windows
 from worker.pruning.structure.reduction import Reduction
-from worker.pruning.sweep.batches import split_batches
-from worker.pruning.sweep.progress import Progress
+from worker.pruning.sweep.measurement.model_run import ModelRun
 from worker.pruning.sweep.removal.adapt_shares import AdaptShares
 from worker.pruning.sweep.removal.model_units import ModelUnits, Removed
 from worker.pruning.sweep.removal.policy_search import Budget, PolicySearch
@@ -52,26 +44,14 @@ class UnitChoice:
     """Chooses the units that are removed, before the first block is pruned.
 
     Attributes:
-        meta_model: the dense model.
-        block_inputs: embeds windows and calls the model's blocks.
+        run: the model, from which earlier increments may have removed units.
         removal: how the units are measured, and how many are removed.
         reduction: how many units each block keeps if all keep the same number.
-        token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``.
-        ranks: the ranks that share the windows.
-        setting: how large batches are, and where hidden states are kept.
-        progress: records what was measured, so that no later run repeats it.
-        scratch: returns a new folder for temporary files.
     """
 
-    meta_model: MetaModel
-    block_inputs: BlockInputs
+    run: ModelRun
     removal: MeasuredUnits
     reduction: Reduction
-    token_loss: TokenLoss
-    ranks: Ranks
-    setting: Setting
-    progress: Progress
-    scratch: Callable[[], Path]
 
     def choose(self, calibration: Tensor, once: Once) -> Generator[UnitProgress, None, ChosenUnits]:
         """Return the units that each block loses.
@@ -84,7 +64,7 @@ class UnitChoice:
         Raises:
             NotFiniteError: a gradient or a loss is NaN or infinity.
         """
-        units = ModelUnits(self.meta_model, self.removal)
+        units = ModelUnits(self.run.meta_model, self.removal)
         measure = self.removal.measure
         if isinstance(measure, Pgp):
             return (yield from self._by_policy(units, measure, calibration))
@@ -96,45 +76,28 @@ class UnitChoice:
         importance = self._importance(units, calibration, once)
         if self.removal.uniform:
             return ChosenUnits(units.removed_below(importance, self.reduction.kept))
-        shares = AdaptShares(self.meta_model, self.block_inputs, self.ranks, units, measure)
         windows = short_windows(calibration, measure.tokens)[: measure.windows]
-        batches = self.ranks.share_of(split_batches(windows, self.setting))
-        wanted = self._parameters(units)
-        block_shares = yield from shares.search(
-            importance, wanted, batches, self.progress, self._spill
-        )
-        return ChosenUnits(units.removed_below(importance, units.kept_by_share(block_shares)))
+        search = AdaptShares(self.run, units, measure)
+        shares = yield from search.search(importance, self._parameters(units), windows)
+        return ChosenUnits(units.removed_below(importance, units.kept_by_share(shares)))
 
     def _importance(self, units: ModelUnits, calibration: Tensor, once: Once) -> Tensor:
         """Return the importance of each unit, ``[n]`` fp64."""
-        batches = self.ranks.share_of(split_batches(calibration, self.setting))
-        measure = partial(
-            measure_importance,
-            self.meta_model,
-            self.block_inputs,
-            self.removal,
-            self.token_loss,
-            self.ranks,
-            batches,
-        )
-        measured = self.progress.measure_once(
-            "importance", lambda: once(lambda: measure(self.scratch()))
-        )
+        run = self.run
+
+        def measure() -> Importance:
+            batches, folder = run.batches(calibration), run.new_folder()
+            return measure_importance(run.backward, self.removal, batches, folder)
+
+        measured = run.progress.measure_once("importance", lambda: once(measure))
         by_module = [measured[module.block][module.name] for module in units.modules]
         return torch.tensor([value for own in by_module for value in own], dtype=torch.float64)
 
     def _by_policy(
         self, units: ModelUnits, measure: Pgp, calibration: Tensor
     ) -> Generator[UnitProgress, None, ChosenUnits]:
-        trials = UnitTrials(
-            self.meta_model,
-            self.block_inputs,
-            self.token_loss,
-            self.ranks,
-            units,
-            partial(split_batches, setting=self.setting),
-        )
-        search = PolicySearch(units, self._budgets(units), measure, trials, self.progress)
+        trials = UnitTrials(self.run, units)
+        search = PolicySearch(units, self._budgets(units), measure, trials)
         learned = yield from search.search(short_windows(calibration, measure.tokens))
         first, removed = (
             self._lowest(units, probabilities) for probabilities in (learned.start, learned.end)
@@ -158,6 +121,3 @@ class UnitChoice:
     def _parameters(self, units: ModelUnits) -> float:
         """Return how many parameters are removed after the increment."""
         return self.removal.reached * units.parameters
-
-    def _spill(self) -> Path | None:
-        return self.scratch() if self.setting.spills else None

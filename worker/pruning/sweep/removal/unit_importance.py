@@ -2,14 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from torch import Tensor, nn
 
-from worker.pruning.distributed.ranks import Ranks
 from worker.pruning.methods.adapt import unit_importance
-from worker.pruning.model.block_inputs import BlockInputs
-from worker.pruning.model.head_loss import TokenLoss
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.sweep.measurement.gradient_pass import LOSS_SCALE, BackwardPass, single_windows
@@ -19,33 +15,23 @@ Importance = list[dict[str, list[float]]]
 
 
 def measure_importance(
-    meta_model: MetaModel,
-    block_inputs: BlockInputs,
-    removal: MeasuredUnits,
-    token_loss: TokenLoss,
-    ranks: Ranks,
-    batches: Iterable[Tensor],
-    folder: Path,
+    backward: BackwardPass, removal: MeasuredUnits, batches: Iterable[Tensor], folder: Path
 ) -> Importance:
     """Measure how strongly the dense model's mean loss depends on each unit.
 
     Args:
-        meta_model: the model.
-        block_inputs: embeds the windows and calls the blocks.
+        backward: runs the windows.
         removal: which units the blocks have.
-        token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``.
-        ranks: the ranks that share the windows.
         batches: the batches of this rank's token ids, each ``[windows, tokens]``.
-        folder: an existing folder for each block's inputs.
+        folder: an existing folder for temporary files.
 
     Raises:
         NotFiniteError: a gradient contains NaN or infinity.
     """
     windows = single_windows(batches)
-    totals = _Sums(meta_model, removal, LOSS_SCALE * ranks.sum_of(len(windows)))
-    with TemporaryDirectory(prefix="inputs-", dir=folder) as scratch:
-        backward = BackwardPass(meta_model, block_inputs, token_loss, ranks)
-        backward.run(windows, Path(scratch), totals)
+    scale = LOSS_SCALE * backward.ranks.sum_of(len(windows))
+    totals = _Sums(backward.meta_model, removal, scale)
+    backward.run(windows, folder, totals)
     return totals.found
 
 

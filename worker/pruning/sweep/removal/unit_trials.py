@@ -1,6 +1,7 @@
 """Running a model without some of its units, one block in memory at a time."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -9,43 +10,28 @@ from worker.pruning.base.errors import NotFiniteError
 from worker.pruning.base.memory import trim_heap
 from worker.pruning.calibration.block_calibration import BlockCalibration
 from worker.pruning.calibration.collectors import InputCollector
-from worker.pruning.distributed.ranks import Ranks
 from worker.pruning.methods.policy import starting_scores
 from worker.pruning.methods.units import highest
-from worker.pruning.model.block_inputs import BlockInputs
-from worker.pruning.model.head_loss import TokenLoss, window_losses
+from worker.pruning.model.head_loss import window_losses
 from worker.pruning.model.linear_layers import LinearLayer
-from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.stats.input_moments import InputMoments
 from worker.pruning.structure.units import outside_of, ranges_of
+from worker.pruning.sweep.measurement.model_run import ModelRun
 from worker.pruning.sweep.removal.model_units import ModelUnits
 from worker.pruning.sweep.removal.without_units import without_units
 
 
+@dataclass(frozen=True)
 class UnitTrials:
     """Runs windows through a model, as a whole or without some of its units.
 
-    Args:
-        meta_model: the model, from which earlier increments may have removed units.
-        block_inputs: embeds windows and calls the model's blocks.
-        token_loss: ``(logits [n, vocabulary], targets [n]) -> [n]``.
-        ranks: the ranks that share the windows.
+    Attributes:
+        run: the model, from which earlier increments may have removed units.
         units: the units of the model.
-        split: splits token ids ``[windows, tokens]`` into batches.
     """
 
-    def __init__(
-        self,
-        meta_model: MetaModel,
-        block_inputs: BlockInputs,
-        token_loss: TokenLoss,
-        ranks: Ranks,
-        units: ModelUnits,
-        split: Callable[[Tensor], list[Tensor]],
-    ) -> None:
-        self._meta_model, self._block_inputs = meta_model, block_inputs
-        self._token_loss, self._ranks = token_loss, ranks
-        self._units, self._split = units, split
+    run: ModelRun
+    units: ModelUnits
 
     def losses(self, windows: Tensor, masks: Tensor) -> list[float]:
         """Return the mean loss of the model with the units of each mask.
@@ -54,21 +40,21 @@ class UnitTrials:
             windows: token ids ``[windows, tokens]``, the same on all ranks.
             masks: ``[masks, n]``; 0 for the units that the model lacks.
         """
-        batches = self._ranks.share_of(self._split(windows))
+        batches = self.run.batches(windows)
         embedded = self._embedded(batches)
         states = [list(embedded) for _ in masks]
         embedded.clear()
-        for index in range(len(self._meta_model.blocks)):
+        for index in range(len(self.run.meta_model.blocks)):
             self._run_block(index, masks, states)
-        with self._meta_model.loaded_head():
+        with self.run.meta_model.loaded_head():
             losses = [
                 window_losses(
-                    self._meta_model,
-                    self._block_inputs,
+                    self.run.meta_model,
+                    self.run.block_inputs,
                     own,
                     batches,
-                    self._token_loss,
-                    self._ranks,
+                    self.run.token_loss,
+                    self.run.ranks,
                 )
                 for own in states
             ]
@@ -87,34 +73,36 @@ class UnitTrials:
         Raises:
             NotFiniteError: a layer's weight, or its inputs, contain NaN or infinity.
         """
-        states = self._embedded(self._ranks.share_of(self._split(windows)))
+        states = self._embedded(self.run.batches(windows))
         return [self._scores(index, states, own) for index, own in enumerate(kept)]
 
     def _embedded(self, batches: Sequence[Tensor]) -> list[Tensor]:
         states: list[Tensor] = []
-        with self._meta_model.loaded_embeddings():
-            self._block_inputs.embed(batches, states.append)
+        with self.run.meta_model.loaded_embeddings():
+            self.run.block_inputs.embed(batches, states.append)
         return states
 
     def _run_block(self, index: int, masks: Tensor, states: Sequence[list[Tensor]]) -> None:
         """Replace each mask's states by the outputs of the block with the units of the mask."""
-        if index + 1 < len(self._meta_model.blocks):
-            self._meta_model.read_ahead(index + 1)
-        units, modules = self._units.of_block[index], self._units.within(index)
-        with self._meta_model.loaded_block(index, self._meta_model.read_block(index)) as block:
+        if index + 1 < len(self.run.meta_model.blocks):
+            self.run.meta_model.read_ahead(index + 1)
+        units, modules = self.units.of_block[index], self.units.within(index)
+        with self.run.meta_model.loaded_block(
+            index, self.run.meta_model.read_block(index)
+        ) as block:
             for mask, own in zip(masks, states, strict=True):
                 removed = {
                     module.name: (module.of(mask) == 0).nonzero()[:, 0] for module in modules
                 }
                 with without_units(block, units, removed):
-                    own[:] = [self._block_inputs.call(block, index, hidden) for hidden in own]
+                    own[:] = [self.run.block_inputs.call(block, index, hidden) for hidden in own]
 
     def _scores(
         self, index: int, states: list[Tensor], kept: Mapping[str, int]
     ) -> dict[str, Tensor]:
         """Return the scores of a block's units, and replace its inputs by its outputs."""
-        name, scores = self._meta_model.block_name(index), dict[str, Tensor]()
-        units = {group.name: group for group in self._units.of_block[index]}
+        name, scores = self.run.meta_model.block_name(index), dict[str, Tensor]()
+        units = {group.name: group for group in self.units.of_block[index]}
 
         def score(layer: LinearLayer, moments: InputMoments) -> None:
             weight = layer.oriented(layer.weight)
@@ -126,20 +114,22 @@ class UnitTrials:
             if not bool(scores[layer.name].sum().isfinite()):
                 raise NotFiniteError(f"{name}.{layer.name}")
 
-        with self._meta_model.loaded_block(index, self._meta_model.read_block(index)) as block:
+        with self.run.meta_model.loaded_block(
+            index, self.run.meta_model.read_block(index)
+        ) as block:
 
             def run(batch: int) -> Tensor:
-                return self._block_inputs.call(block, index, states[batch])
+                return self.run.block_inputs.call(block, index, states[batch])
 
             layers = [group.reader for group in units.values()]
             collector = InputCollector(InputMoments)
             BlockCalibration(
-                layers, run, len(states), score, collector, self._ranks
+                layers, run, len(states), score, collector, self.run.ranks
             ).run_reference()
             lowest = {
                 name: outside_of(ranges_of(highest(values, kept[name])), len(values))
                 for name, values in scores.items()
             }
-            with without_units(block, self._units.of_block[index], lowest):
+            with without_units(block, self.units.of_block[index], lowest):
                 states[:] = [run(batch) for batch in range(len(states))]
         return scores

@@ -12,6 +12,7 @@ import {
   sparsestOf,
   specRows,
   taskMetrics,
+  textMetrics,
 } from "./compare.ts";
 import { divide } from "./entries.ts";
 
@@ -66,6 +67,20 @@ it("has a row for each task, with the interval of 95 %", () => {
   expect(task).toMatchObject({ name: "acc.arc", label: "arc" });
   expect(jobs.map((one) => metricOf(one, "acc.arc"))).toEqual([0.6, null]);
   expect(jobs.map((one) => intervalOf(one, "acc.arc"))).toEqual(["± 2.0 %", null]);
+});
+
+it("has rows for each text, whose best are those within its interval", () => {
+  const jobs = [0.2, 0.21, 0.3].map((kl) =>
+    job(String(kl), { sparsity: 0.5, kl: { "a.txt": kl }, kl_stderr: { "a.txt": 0.01 } }),
+  );
+  const metrics = textMetrics(jobs);
+  expect(metrics.map(({ name }) => name)).toEqual([
+    ...["text_ratio.a.txt", "kl.a.txt", "agreement.a.txt"],
+  ]);
+  const [, kl] = metrics;
+  if (!kl) throw new Error("there is a row");
+  expect(jobs.map((one) => metricOf(one, kl.name))).toEqual([0.2, 0.21, 0.3]);
+  expect(bestOf(jobs, kl)).toEqual(new Set(["0.2", "0.21"]));
 });
 
 it("has rows for a benchmark, of which no speed is the best", () => {

@@ -68,6 +68,8 @@ export const METRICS: Metric[] = [
   metric("pruned_perplexity", "Perplexity", figure, true, "interval"),
   metric("dense_perplexity", "Dense perplexity", figure),
   metric("perplexity_ratio", "Perplexity ratio", figure, true, "interval"),
+  metric("worst_ratio", "Worst ratio of a text", figure, true),
+  metric("worst_kl", "Worst divergence of a text", figure, true),
   metric("reduction", "Reduction", percent),
   metric("sparsity", "Sparsity", percent),
   metric("parameters", "Parameters", count),
@@ -87,6 +89,18 @@ export const METRICS: Metric[] = [
 export function taskMetrics(jobs: Job[]): Metric[] {
   const names = new Set(jobs.flatMap(({ result }) => Object.keys(members(result, "acc"))));
   return [...names].sort().map((task) => metric(`acc.${task}`, task, percent, false, "interval"));
+}
+
+/** Return how far each job is from the dense model on each text that jobs were compared on. */
+export function textMetrics(jobs: Job[]): Metric[] {
+  const texts = [...new Set(jobs.flatMap(({ result }) => Object.keys(members(result, "kl"))))];
+  return texts
+    .sort()
+    .flatMap((text) => [
+      metric(`text_ratio.${text}`, `Ratio on ${text}`, figure, true, "interval"),
+      metric(`kl.${text}`, `Divergence on ${text}`, figure, true, "interval"),
+      metric(`agreement.${text}`, `Same token on ${text}`, percent, false, "interval"),
+    ]);
 }
 
 export function metricOf(job: Job, name: string): number | null {

@@ -12,6 +12,7 @@ import {
   type Metric,
   metricOf,
   taskMetrics,
+  textMetrics,
 } from "./compare.ts";
 import { type Entry, isComparable } from "./entries.ts";
 import { type Compared, JobTable } from "./job-table.tsx";
@@ -19,7 +20,7 @@ import { type Compared, JobTable } from "./job-table.tsx";
 /** The metrics of the jobs, and their changes from the baseline. */
 export function Metrics({ entries }: { entries: Entry[] }) {
   const jobs = entries.map(({ job }) => job);
-  const metrics = [...METRICS, ...taskMetrics(jobs)].filter(({ name }) =>
+  const metrics = [...METRICS, ...textMetrics(jobs), ...taskMetrics(jobs)].filter(({ name }) =>
     jobs.some((job) => metricOf(job, name) !== null),
   );
   return (

@@ -272,6 +272,29 @@ it("says in what a target is counted, and what of a block's experts stays", asyn
   expect(card("Blocks")?.textContent).not.toMatch(/sparse|covered|matrices/);
 });
 
+it("shows the methods that a job has compared, and where its scores came from", async () => {
+  const row = (name: string) => [name, `{candidates.${name}.size:size}`, `{candidates.${name}.kept:yes}`];
+  const table = [["Candidate", "Size", "Kept"], row("neurons"), row("heads"), row("depth")];
+  describeParts({ group: "target", title: "Target", table });
+  const candidates = { neurons: { size: 24_000, kept: 0 }, depth: { size: 23_000, kept: 1 } };
+  const spec = makeSpec({ method: "neurons", target: { parameters: 24_000 } as never });
+  const result = { target: { candidates }, scores_known: true };
+  answers["/v1/jobs/job_1"] = [200, { ...job, spec, result }];
+  shown = await mount(<JobPage id="job_1" />);
+  const rows = [...(card("Target")?.querySelectorAll("tr") ?? [])];
+  expect(rows.map((one) => [...one.children].map((cell) => cell.textContent))).toEqual([
+    ["Candidate", "Size", "Kept"],
+    ["neurons", "24,000 parameters", "no"],
+    ["depth", "23,000 parameters", "yes"],
+  ]);
+  expect(card("Result")?.textContent).toContain("Scores of the dense modelmeasured by an earlier");
+  await shown.unmount();
+  answers["/v1/jobs/job_1"] = [200, { ...job, spec, result: { target: { size: 1 } } }];
+  shown = await mount(<JobPage id="job_1" />);
+  expect(card("Target")?.querySelector("table")).toBeNull();
+  expect(card("Result")?.textContent).not.toContain("Scores of");
+});
+
 it("shows the texts that both models generate, most likely or drawn", async () => {
   const text = (name: string) => ({
     greedy: `${name} likely`,
@@ -341,6 +364,20 @@ it("shows how many items a task has, its chance level, and an interval where all
     ...["+30.0 points ± 19.6", "0.25"],
   ]);
   expect(cells[3]?.className).toContain("is-succeeded");
+});
+
+it("shows how far it is from the dense model on each text, with intervals", async () => {
+  const of = (value: number) => ({ c4: value });
+  const result = {
+    ...{ kl: of(0.25), kl_stderr: of(0.01), agreement: of(0.8), agreement_stderr: of(0.005) },
+    ...{ text_ratio: of(1.35), text_ratio_stderr: of(0.02), text_perplexity: of(45.2) },
+  };
+  answers["/v1/jobs/job_1"] = [200, { ...job, result }];
+  shown = await mount(<JobPage id="job_1" />);
+  const rows = card("Distance from the dense model")?.querySelectorAll("tbody > tr > *") ?? [];
+  expect([...rows].map((cell) => cell.textContent)).toEqual([
+    ...["c4", "45.2", "1.35 ± 0.0392", "0.25 ± 0.0196", "80.0 % ± 0.98 %"],
+  ]);
 });
 
 it("says that its events could not be read instead of counting none", async () => {

@@ -44,6 +44,7 @@ import { Silence } from "./silence.tsx";
 import { Speed } from "./speed.tsx";
 import { PhaseStepper } from "./stepper.tsx";
 import { Tasks } from "./tasks.tsx";
+import { Texts } from "./texts.tsx";
 import { Trials } from "./trials.tsx";
 
 export function JobPage({ id }: { id: string }) {
@@ -124,6 +125,7 @@ function JobView({ job }: { job: Job }) {
           <Result job={job} />
           <Gradual job={job} events={events} />
           <Parts job={job} />
+          <Texts job={job} />
           <Tasks job={job} />
           <Generation job={job} />
           <Trials job={job} />

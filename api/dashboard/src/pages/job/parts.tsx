@@ -43,7 +43,7 @@ function PartSection({ job, part }: { job: Job; part: Part }) {
   return (
     <Section title={title}>
       <PartFacts job={job} group={part.group} />
-      {table.length > 0 && <PartTable job={job} part={part} />}
+      <PartTable job={job} part={part} />
       {note && <p className="faint">{filled(note, part.group, job)}</p>}
     </Section>
   );
@@ -52,10 +52,7 @@ function PartSection({ job, part }: { job: Job; part: Part }) {
 /** The facts of a part, without those whose metric is missing. */
 export function PartFacts({ job, group }: { job: Job; group: string }) {
   const part = useQuery(parts).data?.find((one) => one.group === group);
-  const known = Object.entries(part?.facts ?? {}).filter(([, text]) => {
-    const [, name = ""] = /\{(.+?):/.exec(text) ?? [];
-    return metricOf(name, group, job) !== null;
-  });
+  const known = Object.entries(part?.facts ?? {}).filter(([, text]) => isKnown(text, group, job));
   if (known.length === 0) return null;
   return (
     <Facts>
@@ -68,8 +65,11 @@ export function PartFacts({ job, group }: { job: Job; group: string }) {
   );
 }
 
+/** The table of a part, without the rows whose first metric is missing. */
 function PartTable({ job, part: { table, group } }: { job: Job; part: Part }) {
-  const [[first, ...heads] = [], ...rows] = table;
+  const [[first, ...heads] = [], ...all] = table;
+  const rows = all.filter(([, cell = ""]) => isKnown(cell, group, job));
+  if (rows.length === 0) return null;
   return (
     <Scroll label={first ?? ""}>
       <table>
@@ -109,6 +109,12 @@ function filled(text: string, group: string, job: Job): ReactNode[] {
       <Fragment key={piece}>{UNITS[unit]?.(metricOf(name, group, job), job) ?? NONE}</Fragment>
     );
   });
+}
+
+/** Whether the first metric in a text is known. */
+function isKnown(text: string, group: string, job: Job): boolean {
+  const [, name = ""] = /\{(.+?):/.exec(text) ?? [];
+  return metricOf(name, group, job) !== null;
 }
 
 function metricOf(name: string, group: string, job: Job): Value {

@@ -67,6 +67,11 @@ export function Result({ job }: { job: Job }) {
         {metric("coverage") !== 0 && (
           <Fact name="Parameters covered">{percent(metric("coverage"))}</Fact>
         )}
+        {typeof metrics.scores_known === "boolean" && (
+          <Fact name="Scores of the dense model">
+            {metrics.scores_known ? "measured by an earlier job" : "measured by this job"}
+          </Fact>
+        )}
         <Fact name="Fallbacks">{count(metric("fallbacks"))} matrices</Fact>
         <Fact name="Pruning alone">{duration(metric("prune_seconds"))}</Fact>
         <Fact name="Evaluation windows alone">{duration(metric("evaluate_seconds"))}</Fact>

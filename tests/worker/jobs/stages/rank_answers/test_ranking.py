@@ -16,6 +16,7 @@ from tests.worker.evaluation.models import write_model_and_tokenizer
 from tests.worker.jobs.announced import require_announced_in
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
+from worker.jobs.stages.generate import TOKENS
 from worker.jobs.stages.rank_answers.results import MeasuredRanking, ModelRanking
 from worker.pruning.base.generators import run_to_end
 
@@ -91,8 +92,9 @@ def test_an_interrupted_job_measures_no_model_twice(folder: Path) -> None:
     dense = folder / "baselines"
     small = {"sparsity": 0.5, "samples": 2, "eval_samples": 2, "seq_len": 16, "dtype": "float32"}
     names = {"model": f"local:{folder / 'model'}", "dataset": f"local:{folder / 'text.txt'}"}
+    text = {"generate": True, "prompts": ["The"]}
     spec = PruneSpec.model_validate(
-        names | small | {"method": "magnitude", "rank_answers": ASKED, "generate": True}
+        names | small | {"method": "magnitude", "rank_answers": ASKED} | text
     )
     (folder / "out").mkdir()
     steps = prune(spec, folder / "out", Resources(device="cpu", baselines=dense))
@@ -100,8 +102,8 @@ def test_an_interrupted_job_measures_no_model_twice(folder: Path) -> None:
         if step.fraction >= 0.97:  # the first text: both models are ranked
             break
     steps.close()
-    _, places = run(folder, generate=True, prompts=None)
-    assert places < 20
+    _, places = run(folder, **text)
+    assert places < 2 * TOKENS + 20  # those of the texts, and no token of an answer
 
 
 def test_questions_of_a_dataset_are_asked(folder: Path) -> None:

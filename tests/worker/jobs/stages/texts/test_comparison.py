@@ -109,7 +109,7 @@ def test_a_text_that_an_interrupted_job_has_measured_is_not_measured_again(
     ("text", "fields", "reason"),
     [
         ("short.txt", {}, "has 6 tokens, a window has 32"),
-        ("fox copy.txt", {"recover": {"kind": "masked", "tokens": 512}}, "recover trains on"),
+        ("fox copy.txt", {"recover": {"kind": "masked", "tokens": 512}}, "learns from"),
         ("none.txt", {}, "no such file"),
     ],
 )

@@ -18,7 +18,7 @@ from worker.pruning.model.linear_layers import linear_layers
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.workload import Propagation
 from worker.pruning.stats.gradient_norms import GradientNorms
-from worker.pruning.sweep.measurement.gradient_pass import GradientPass
+from worker.pruning.sweep.measurement.gradient_pass import BackwardPass, gradient_norms
 from worker.pruning.sweep.recipe.recipe import Recipe
 
 TOKENS = 16
@@ -37,7 +37,8 @@ def _measure(
     with meta_model.loaded_embeddings():
         block_inputs.detect_output_format()
     folder.mkdir()
-    return GradientPass(meta_model, block_inputs, recipe, loss).measure(BATCHES, folder)
+    backward = BackwardPass(meta_model, block_inputs, loss)
+    return gradient_norms(backward, recipe, BATCHES, folder)
 
 
 def _whole_model(folder: Path, prefix: str) -> dict[str, Tensor]:

@@ -10,13 +10,10 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, LlamaForCausalLM
 
 from tests.models import FAMILIES, random_ids, write_model
+from tests.worker.pruning.sweeps import model_run
 from worker.pruning.base.generators import run_to_end
-from worker.pruning.distributed.ranks import SINGLE_PROCESS
-from worker.pruning.model.block_inputs import BlockInputs
-from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.structure.measures import PUBLISHED_ADAPT, Adapt
-from worker.pruning.sweep.progress import Progress
 from worker.pruning.sweep.removal.adapt_shares import AdaptShares
 from worker.pruning.sweep.removal.model_units import ModelUnits
 from worker.pruning.sweep.results import UnitProgress
@@ -78,12 +75,9 @@ def raised(shares: list[float], distances: list[float], rise: float) -> list[flo
 
 
 def search_on(folder: Path, ratio: float, settings: Adapt) -> tuple[AdaptShares, ModelUnits]:
-    meta_model = MetaModel.open(folder, torch.float32, torch.device("cpu"))
-    block_inputs = BlockInputs(meta_model)
-    with meta_model.loaded_embeddings():
-        block_inputs.detect_output_format()
-    units = ModelUnits(meta_model, MeasuredUnits(ratio, settings, uniform=False))
-    return AdaptShares(meta_model, block_inputs, SINGLE_PROCESS, units, settings), units
+    run = model_run(folder, folder.parent / "out", batch_tokens=4 * WINDOWS.shape[1])
+    units = ModelUnits(run.meta_model, MeasuredUnits(ratio, settings, uniform=False))
+    return AdaptShares(run, units, settings), units
 
 
 @pytest.mark.parametrize(
@@ -97,13 +91,10 @@ def test_a_plain_writing_on_the_whole_model_finds_the_same_shares(
     search, units = search_on(folder, ratio, settings)
     importance = torch.rand(units.count, generator=torch.Generator().manual_seed(5)).double()
     wanted = ratio * units.parameters / (3 * UNITS)
-    (tmp_path / "out").mkdir()
-    progress, seen = Progress(tmp_path / "out", {}), list[UnitProgress]()
-    batches = [WINDOWS[:4], WINDOWS[4:]]
+    seen = list[UnitProgress]()
 
-    parameters = ratio * units.parameters
-    search_steps = search.search(importance, parameters, batches, progress, lambda: None)
-    found = run_to_end(search_steps, seen.append)
+    steps_made = search.search(importance, ratio * units.parameters, WINDOWS)
+    found = run_to_end(steps_made, seen.append)
 
     dense = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     by_layer = [(own[:2], own[2:]) for own in torch.split(importance, 50)]

@@ -2,7 +2,7 @@
 
 import json
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -12,14 +12,11 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, LlamaForCausalLM
 
 from tests.models import FAMILIES, random_ids, write_model
+from tests.worker.pruning.sweeps import model_run
 from worker.evaluation.perplexity import token_loss
 from worker.pruning.base.generators import run_to_end
-from worker.pruning.distributed.ranks import SINGLE_PROCESS
-from worker.pruning.model.block_inputs import BlockInputs
-from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.structure.measures import Pgp
-from worker.pruning.sweep.progress import Progress
 from worker.pruning.sweep.removal.model_units import ModelUnits
 from worker.pruning.sweep.removal.policy_search import Budget, Policy, PolicySearch
 from worker.pruning.sweep.removal.unit_trials import UnitTrials
@@ -30,10 +27,11 @@ KEPT = {True: 4.2, False: 100.5}
 """How many heads, and how many channels, stay in all."""
 
 
+@dataclass(frozen=True)
 class RecordedTrials(UnitTrials):
     """Trials that also keep what they were given and what they have measured."""
 
-    seen: list[tuple[Tensor, Tensor, list[float]]]
+    seen: list[tuple[Tensor, Tensor, list[float]]] = field(default_factory=list)
 
     def losses(self, windows: Tensor, masks: Tensor) -> list[float]:
         found = super().losses(windows, masks)
@@ -44,23 +42,11 @@ class RecordedTrials(UnitTrials):
 def open_search(
     folder: Path, out: Path, settings: Pgp = SETTINGS
 ) -> tuple[PolicySearch, RecordedTrials]:
-    meta_model = MetaModel.open(folder, torch.float32, torch.device("cpu"))
-    block_inputs = BlockInputs(meta_model)
-    with meta_model.loaded_embeddings():
-        block_inputs.detect_output_format()
-    units = ModelUnits(meta_model, MeasuredUnits(0.3, settings, uniform=False))
-    trials = RecordedTrials(
-        meta_model,
-        block_inputs,
-        token_loss,
-        SINGLE_PROCESS,
-        units,
-        lambda ids: list(torch.split(ids, 3)),
-    )
-    trials.seen = []
-    out.mkdir()
+    run = model_run(folder, out, batch_tokens=3 * WINDOWS.shape[1])
+    units = ModelUnits(run.meta_model, MeasuredUnits(0.3, settings, uniform=False))
+    trials = RecordedTrials(run, units)
     budgets = [Budget(units.of_kind(heads), kept) for heads, kept in KEPT.items()]
-    return PolicySearch(units, budgets, settings, trials, Progress(out, {})), trials
+    return PolicySearch(units, budgets, settings, trials), trials
 
 
 @torch.no_grad()

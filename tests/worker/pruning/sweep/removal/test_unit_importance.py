@@ -8,10 +8,8 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM
 
 from tests.models import FAMILIES, random_ids, write_model
+from tests.worker.pruning.sweeps import model_run
 from worker.evaluation.perplexity import token_loss
-from worker.pruning.distributed.ranks import SINGLE_PROCESS
-from worker.pruning.model.block_inputs import BlockInputs
-from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.structure.measured_units import MeasuredUnits
 from worker.pruning.structure.measures import Adapt
 from worker.pruning.sweep.removal.unit_importance import Importance, measure_importance
@@ -21,16 +19,10 @@ BATCHES = [random_ids(2, 16, seed=1), random_ids(1, 16, seed=2)]
 
 @torch.no_grad()
 def measured(folder: Path, scratch: Path) -> Importance:
-    meta_model = MetaModel.open(folder, torch.float32, torch.device("cpu"))
-    block_inputs = BlockInputs(meta_model)
-    with meta_model.loaded_embeddings():
-        block_inputs.detect_output_format()
-    removal = MeasuredUnits(0.3, Adapt())
+    run = model_run(folder, folder.parent / "out", batch_tokens=32)
     scratch.mkdir()
-    found = measure_importance(
-        meta_model, block_inputs, removal, token_loss, SINGLE_PROCESS, BATCHES, scratch
-    )
-    assert not any(parameter.requires_grad for parameter in meta_model.model.parameters())
+    found = measure_importance(run.backward, MeasuredUnits(0.3, Adapt()), BATCHES, scratch)
+    assert not any(parameter.requires_grad for parameter in run.meta_model.model.parameters())
     assert list(scratch.iterdir()) == []
     return found
 
