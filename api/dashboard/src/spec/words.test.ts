@@ -20,5 +20,6 @@ it("writes shares in percent, flags as yes or no, and objects by their members",
   expect(inWords("allocation", { name: "owl", spread: 0.15 })).toBe("owl, spread 0.15");
   expect(inWords("output", [{ hub: "org/name", secret: "s" }])).toBe("hub:org/name@s");
   expect(inWords("tasks", ["boolq", "rte"])).toBe("boolq, rte");
+  expect(inWords("mix", [{ dataset: "c4", share: 0.25 }])).toBe("c4 25 %");
   expect(inWords("pattern", null)).toBe("");
 });

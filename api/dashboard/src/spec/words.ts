@@ -15,6 +15,7 @@ export function inWords(name: string, value: unknown): string {
   if (typeof value !== "object" || value === null) return toText(value);
   const object = value as Values;
   if (name === "target") return sizeInWords(object);
+  if (name === "mix") return `${object.dataset} ${percent(Number(object.share), 2)}`;
   if (name === "output") return targetToText(object);
   if (name === "expect") return `${Object.keys(object).length} inputs and versions`;
   return Object.entries(object)
@@ -24,7 +25,7 @@ export function inWords(name: string, value: unknown): string {
 }
 
 function numberInWords(name: string, value: number): string {
-  if (SHARES.has(name) || name === "share") return percent(value, 2);
+  if (SHARES.has(name)) return percent(value, 2);
   return Number.isInteger(value) && name !== "seed" ? count(value) : String(value);
 }
 
