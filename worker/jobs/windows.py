@@ -12,7 +12,7 @@ from db.spec.datasets.files import PARQUET, DataFile
 from db.spec.descriptions.option import UNFIT
 from db.spec.inputs.bucket_references import S3File
 from db.spec.inputs.references import Builtin, DatasetReference, LocalPath, parse_dataset
-from db.spec.options.texts.mix import shares_of
+from db.spec.options.mix import shares_of
 from db.spec.prune_spec import PruneSpec
 from worker.evaluation.overlap import overlap
 from worker.jobs.options.recover import recovery_of
