@@ -10,6 +10,9 @@ it("writes a size with its unit and its tokens", () => {
   expect(inWords("target", { parameters: 6e9 })).toBe("6,000,000,000 parameters");
   expect(inWords("target", { active_parameters: 7 })).toBe("7 active parameters");
   expect(inWords("target", { bytes: 3.5e9 })).toBe("3.5 GB of weight files");
+  expect(inWords("target", { bytes: 3.5e9, candidates: ["depth", "heads"] })).toBe(
+    "3.5 GB of weight files, compared with depth, heads",
+  );
 });
 
 it("writes shares in percent, flags as yes or no, and objects by their members", () => {
