@@ -5,8 +5,8 @@ from difflib import get_close_matches
 
 from db.core.errors import SpecRefusedError
 from db.spec.descriptions.option import UNFIT
-from db.spec.options.evaluation import WORST
 from db.spec.options.tasks import TASK_METRICS
+from db.spec.options.texts.evaluation import WORST
 from db.spec.prune_spec import OPTIONS, PruneSpec
 from db.spec.quality_gate import Gate
 

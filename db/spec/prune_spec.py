@@ -11,13 +11,10 @@ from db.spec.descriptions.option import options_of, value_of
 from db.spec.options.basics import Basics
 from db.spec.options.benchmark import BenchmarkFields
 from db.spec.options.binarize import BinarizeFields
-from db.spec.options.calibration import CalibrationFields
-from db.spec.options.evaluation import EvaluationFields
 from db.spec.options.expect import ExpectFields
 from db.spec.options.experts import ExpertFields
 from db.spec.options.generate import GenerateFields
 from db.spec.options.masks import MaskFields
-from db.spec.options.mix import MixedText, MixFields
 from db.spec.options.output import OutputFields
 from db.spec.options.quantize import QuantizeFields
 from db.spec.options.rank_answers import RankAnswersFields
@@ -28,6 +25,9 @@ from db.spec.options.rotate import RotateFields
 from db.spec.options.steps import StepsFields
 from db.spec.options.target import TargetFields
 from db.spec.options.tasks import TaskFields
+from db.spec.options.texts.calibration import CalibrationFields
+from db.spec.options.texts.evaluation import EvaluationFields
+from db.spec.options.texts.mix import MixedText, MixFields
 from db.spec.options.vocabulary import VocabularyFields
 from db.spec.pruning.patterns import implied_sparsity
 

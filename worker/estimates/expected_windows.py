@@ -80,8 +80,8 @@ def can_count_windows(spec: PruneSpec, resources: Resources) -> bool:
     Raises:
         SpecRefusedError: a dataset cannot be used.
     """
-    named = (*datasets_of(spec, resources), keep_dataset_of(spec, resources))
-    named += tuple(mix_of(spec, resources))
+    keep, mixed = keep_dataset_of(spec, resources), mix_of(spec, resources)
+    named = (*datasets_of(spec, resources), keep, *mixed)
     references = [reference for reference in named if reference is not None]
     return all(
         isinstance(reference, LocalPath) and reference.path.stat().st_size <= MAX_ENCODED_BYTES

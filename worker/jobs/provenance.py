@@ -13,8 +13,8 @@ from typing import Any
 
 from db.files.sealed_folder import CHECKSUMS, KnownDigest, files_to_publish, sha256_of
 from db.spec.inputs.bucket_references import S3
-from db.spec.options.evaluation import TEXT_METRICS
 from db.spec.options.expect import CALIBRATION, EVALUATION, KEEP, SEARCH_START, VOCABULARY
+from db.spec.options.texts.evaluation import TEXT_METRICS
 from db.spec.options.vocabulary import FIELD
 from worker import pruning, recovery, vocabulary
 from worker.jobs.inputs import JobInputs, versions

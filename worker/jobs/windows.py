@@ -12,14 +12,14 @@ from db.spec.datasets.files import PARQUET, DataFile
 from db.spec.descriptions.option import UNFIT
 from db.spec.inputs.bucket_references import S3File
 from db.spec.inputs.references import Builtin, DatasetReference, LocalPath, parse_dataset
-from db.spec.options.mix import shares_of
+from db.spec.options.texts.mix import shares_of
 from db.spec.prune_spec import PruneSpec
 from worker.evaluation.overlap import overlap
 from worker.jobs.options.recover import recovery_of
 from worker.jobs.resources import Resources
 from worker.pruning.model.meta_model import MetaModel
 from worker.recovery.settings import Recovery, window_count
-from worker.sources.bucket_texts import copy_text
+from worker.sources.buckets.texts import copy_text
 from worker.sources.calibration import CalibrationPart
 from worker.sources.datasets import evaluation_length, evaluation_windows, row_length
 from worker.sources.mixes import MixedPart, merged, shares_text

@@ -13,7 +13,7 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from db.core import redaction
-from db.spec.options.calibration import Dtype
+from db.spec.options.texts.calibration import Dtype
 from worker.benchmark.runtime import RuntimeName
 from worker.jobs.resources import valid_device_name
 from worker.pruning.base.generators import run_to_end

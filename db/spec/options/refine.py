@@ -15,7 +15,7 @@ from pydantic import (
 
 from db.spec.descriptions.option import Option, Place, check_fits, flag_or_object
 from db.spec.options.basics import Basics
-from db.spec.options.calibration import CalibrationFields
+from db.spec.options.texts.calibration import CalibrationFields
 from db.spec.pruning.methods import PRUNING
 
 FEWEST_WINDOWS = 8

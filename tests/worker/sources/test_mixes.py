@@ -5,6 +5,7 @@ from collections import Counter
 from fractions import Fraction
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 import torch
@@ -36,7 +37,8 @@ def mix_of(folder: Path, *tokens: int, shares: tuple[Fraction, ...] = SHARES) ->
 
 def sources(windows: Windows) -> list[int]:
     """Return the number of the text of each window."""
-    texts = [byte_tokenizer().decode(ids) for ids in windows.ids]
+    tokenizer: Any = byte_tokenizer()
+    texts = [tokenizer.decode(ids) for ids in windows.ids]
     return [next(n for n, letters in enumerate(LETTERS) if text[0] in letters) for text in texts]
 
 
@@ -121,7 +123,7 @@ def test_plain_text_and_conversations_are_not_mixed(tmp_path: Path) -> None:
     mix = mix_of(tmp_path, 400, 400, shares=(Fraction(1, 2),) * 2)
     chat = tmp_path / "chat.jsonl"
     chat.write_text(json.dumps({"messages": [{"role": "user", "content": "x" * 99}]}) + "\n")
-    tokenizer = byte_tokenizer()
+    tokenizer: Any = byte_tokenizer()
     tokenizer.chat_template = "{% for message in messages %}{{ message.content }}{% endfor %}"
     reference = LocalPath(chat, "local:chat.jsonl")
     part = CalibrationPart(reference, tokenizer, LENGTH, None, False, "mix.0.dataset")

@@ -2,7 +2,7 @@
 
 from db.core.errors import SpecRefusedError
 from db.spec.descriptions.option import UNFIT
-from db.spec.options.evaluation import compared_texts
+from db.spec.options.texts.evaluation import compared_texts
 from db.spec.prune_spec import PruneSpec
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.windows import dataset_of, position_limit, try_parquet

@@ -5,7 +5,7 @@ from statistics import stdev
 
 import pytest
 
-from db.spec.options.evaluation import TEXT_METRICS
+from db.spec.options.texts.evaluation import TEXT_METRICS
 from worker.evaluation.distance import WindowDistance
 from worker.jobs.stages.texts.measured import ComparedText, text_metrics
 

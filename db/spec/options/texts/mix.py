@@ -10,7 +10,7 @@ from db.spec.datasets.protocols import built_in
 from db.spec.descriptions.option import Option, Place, check_fits
 from db.spec.inputs.references import is_on_hub
 from db.spec.options.basics import Basics, FieldName, SourceName, check_text_field
-from db.spec.options.evaluation import EvaluationFields
+from db.spec.options.texts.evaluation import EvaluationFields
 
 SIGN = "="
 """Stands between a text and its share where both are written as one word."""

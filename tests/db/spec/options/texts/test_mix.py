@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from db.core.errors import SpecRefusedError
 from db.spec.combination import check_combination
-from db.spec.options.mix import shares_of
+from db.spec.options.texts.mix import shares_of
 from db.spec.prune_spec import named_texts
 from tests.factories import make_spec
 

@@ -1,0 +1,1 @@
+"""Measuring mixtures that lose experts."""
