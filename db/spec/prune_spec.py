@@ -7,8 +7,8 @@ from pydantic import GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from db.spec.descriptions.basics import Basics
 from db.spec.descriptions.option import options_of, value_of
-from db.spec.options.basics import Basics
 from db.spec.options.benchmark import BenchmarkFields
 from db.spec.options.binarize import BinarizeFields
 from db.spec.options.calibration import CalibrationFields

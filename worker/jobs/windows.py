@@ -19,7 +19,7 @@ from worker.jobs.options.recover import recovery_of
 from worker.jobs.resources import Resources
 from worker.pruning.model.meta_model import MetaModel
 from worker.recovery.settings import Recovery, window_count
-from worker.sources.bucket_texts import copy_text
+from worker.sources.buckets.texts import copy_text
 from worker.sources.calibration import CalibrationPart
 from worker.sources.datasets import evaluation_length, evaluation_windows, row_length
 from worker.sources.mixes import MixedPart, merged, shares_text

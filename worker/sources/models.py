@@ -20,7 +20,7 @@ from db.spec.inputs.bucket_references import S3Folder
 from db.spec.inputs.references import HubRepo, LocalPath, ModelReference, require_safetensors
 from db.spec.model_configs import CONFIGS, check_configs
 from worker.sources import hub_errors
-from worker.sources.bucket_models import copy_model, outline_model
+from worker.sources.buckets.models import copy_model, outline_model
 from worker.sources.header_only import fetch_headers
 from worker.sources.model_files import check_total, require_space, small_files
 from zpruner.files.weight_files import INDEX

@@ -15,7 +15,7 @@ from db.jobs.result_models import ResultModel, ResultModelRepository, gone
 from db.spec.inputs.references import LOCAL
 from db.spec.prune_spec import PruneSpec
 from db.tables.artifacts import Artifact
-from worker.sources.bucket_models import write_header
+from worker.sources.buckets.models import write_header
 from worker.sources.model_files import require_space
 
 

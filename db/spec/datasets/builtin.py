@@ -37,9 +37,9 @@ BUILTIN_DATASETS = {
         ),
         BuiltinDataset(
             "c4",
-            "C4 (English), downloaded from the hub: web pages. Calibrates on single long pages of the "
-            "first training shard, evaluates on 256 windows of the first validation shard's first "
-            "1,100 pages.",
+            "C4 (English), downloaded from the hub: web pages. Calibrates on single long pages of "
+            "the first training shard, evaluates on 256 windows of the first validation shard's "
+            "first 1,100 pages.",
             joiner=" ",
             published_window=2048,
         ),

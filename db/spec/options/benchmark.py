@@ -4,8 +4,8 @@ from typing import ClassVar
 
 from pydantic import Field, StrictBool
 
+from db.spec.descriptions.basics import Basics
 from db.spec.descriptions.option import Option, Place, check_fits
-from db.spec.options.basics import Basics
 from db.spec.options.quantize import QuantizeFields
 
 

@@ -6,9 +6,9 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt
 
+from db.spec.descriptions.basics import Basics
 from db.spec.descriptions.option import Option, Place, check_fits, check_unused, flag_or_object
 from db.spec.descriptions.result_part import ResultPart
-from db.spec.options.basics import Basics
 from db.spec.pruning.methods import MethodName
 
 GROUP = 8

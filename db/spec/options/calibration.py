@@ -5,8 +5,8 @@ from typing import ClassVar
 
 from pydantic import Field, StrictInt
 
+from db.spec.descriptions.basics import Basics
 from db.spec.descriptions.option import Option, Place
-from db.spec.options.basics import Basics
 
 
 class Dtype(StrEnum):

@@ -5,8 +5,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StrictInt
 
+from db.spec.descriptions.basics import Basics, FieldName, SourceName, check_text_field
 from db.spec.descriptions.option import Option, Place, check_fits
-from db.spec.options.basics import Basics, FieldName, SourceName, check_text_field
 
 EvalTexts = Annotated[tuple[SourceName, ...], Field(max_length=8, fail_fast=True)]
 

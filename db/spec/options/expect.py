@@ -8,8 +8,8 @@ from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from db.core.errors import SpecRefusedError
+from db.spec.descriptions.basics import Basics
 from db.spec.descriptions.option import Option, check_fits
-from db.spec.options.basics import Basics
 from db.spec.options.removal import RemovalFields
 from db.spec.options.vocabulary import VocabularyFields
 

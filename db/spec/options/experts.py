@@ -4,9 +4,9 @@ from typing import ClassVar
 
 from pydantic import Field, StrictInt
 
+from db.spec.descriptions.basics import Basics
 from db.spec.descriptions.option import Option, check_fits, check_unused
 from db.spec.descriptions.result_part import ResultPart
-from db.spec.options.basics import Basics
 from db.spec.options.masks import MaskFields
 from db.spec.options.removal import RemovalFields
 from db.spec.options.target import TargetFields

@@ -4,9 +4,9 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StrictBool
 
+from db.spec.descriptions.basics import Basics
 from db.spec.descriptions.option import Option, Place, check_fits
 from db.spec.descriptions.result_part import ResultPart
-from db.spec.options.basics import Basics
 
 PROMPTS = (
     "The capital of France is",

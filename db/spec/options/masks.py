@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from pydantic import Field, StrictFloat
 
+from db.spec.descriptions.basics import Basics
 from db.spec.descriptions.option import Option, Place, check_fits
-from db.spec.options.basics import Basics
 from db.spec.options.refine import RefineFields
 from db.spec.pruning.allocations import Allocation, AllocationName
 from db.spec.pruning.globs import Glob

@@ -7,9 +7,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictFloat
 from pydantic_core import PydanticCustomError
 
 from db.spec.datasets.protocols import built_in
+from db.spec.descriptions.basics import Basics, FieldName, SourceName, check_text_field
 from db.spec.descriptions.option import Option, Place, check_fits
 from db.spec.inputs.references import is_on_hub
-from db.spec.options.basics import Basics, FieldName, SourceName, check_text_field
 from db.spec.options.evaluation import EvaluationFields
 
 SIGN = "="

@@ -4,8 +4,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from db.spec.descriptions.basics import Basics
 from db.spec.descriptions.option import Option, Place
-from db.spec.options.basics import Basics
 from db.spec.outputs.targets import Outputs
 
 

@@ -4,9 +4,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
+from db.spec.descriptions.basics import Basics
 from db.spec.descriptions.option import Option, Place, check_fits, name_or_object
 from db.spec.descriptions.result_part import ResultPart
-from db.spec.options.basics import Basics
 from db.spec.options.recover import RecoverFields
 from db.spec.options.removal import RemovalFields
 from db.spec.pruning.globs import Glob

@@ -4,9 +4,9 @@ from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
+from db.spec.descriptions.basics import Basics
 from db.spec.descriptions.option import Option, Place, flag_or_object
 from db.spec.descriptions.result_part import ResultPart
-from db.spec.options.basics import Basics
 
 FIELD = "rank_answers.dataset"
 """The field that may name a dataset of questions."""

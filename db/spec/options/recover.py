@@ -4,9 +4,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, model_validator
 
+from db.spec.descriptions.basics import Basics
 from db.spec.descriptions.option import Option, Place, check_fits, name_or_object
 from db.spec.descriptions.result_part import ResultPart
-from db.spec.options.basics import Basics
 from db.spec.pruning.methods import REMOVING, MethodName
 
 RecoveryKind = Literal["masked", "mask_lora", "spp", "ast", "router"]

@@ -13,8 +13,8 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from db.spec.descriptions.basics import Basics
 from db.spec.descriptions.option import Option, Place, check_fits, flag_or_object
-from db.spec.options.basics import Basics
 from db.spec.options.calibration import CalibrationFields
 from db.spec.pruning.methods import PRUNING
 

@@ -4,8 +4,8 @@ from typing import ClassVar
 
 from pydantic import Field, StrictBool, StrictFloat, StrictInt
 
+from db.spec.descriptions.basics import Basics, FieldName, SourceName, check_text_field
 from db.spec.descriptions.option import Option, Place, check_fits, check_unused
-from db.spec.options.basics import Basics, FieldName, SourceName, check_text_field
 from db.spec.options.target import TargetFields
 from db.spec.pruning.methods import MEASURED, REMOVING, SELECTIONS, MethodName, SelectionName
 

@@ -4,9 +4,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
+from db.spec.descriptions.basics import Basics
 from db.spec.descriptions.option import Option, Place, check_fits
 from db.spec.descriptions.result_part import ResultPart
-from db.spec.options.basics import Basics
 from db.spec.options.quantize import QuantizeFields
 
 

@@ -4,8 +4,8 @@ from typing import ClassVar
 
 from pydantic import Field, StrictInt
 
+from db.spec.descriptions.basics import Basics
 from db.spec.descriptions.option import Option, check_fits
-from db.spec.options.basics import Basics
 from db.spec.options.masks import MaskFields
 from db.spec.options.quantize import QuantizeFields
 from db.spec.options.recover import RecoverFields

@@ -5,9 +5,9 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, model_validator
 from pydantic_core import PydanticCustomError
 
+from db.spec.descriptions.basics import Basics
 from db.spec.descriptions.option import Option, check_fits
 from db.spec.descriptions.result_part import ResultPart
-from db.spec.options.basics import Basics
 from db.spec.options.vocabulary import VocabularyFields
 from db.spec.pruning.methods import MethodName
 from db.spec.pruning.sizes import ByteCount, ParameterCount

@@ -11,9 +11,9 @@ from pydantic_core import PydanticCustomError
 
 from db.spec.datasets.files import DataFile
 from db.spec.datasets.upload_store import UPLOADED
+from db.spec.descriptions.basics import Basics
 from db.spec.descriptions.option import Option, Place, check_fits
 from db.spec.inputs.references import LOCAL, LocalPath, parse_dataset
-from db.spec.options.basics import Basics
 
 SUITES = MappingProxyType(
     {

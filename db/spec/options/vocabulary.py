@@ -5,9 +5,9 @@ from typing import Annotated, ClassVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt
 from pydantic_core import PydanticCustomError
 
+from db.spec.descriptions.basics import Basics, FieldName, SourceName, check_text_field
 from db.spec.descriptions.option import Option, Place
 from db.spec.descriptions.result_part import ResultPart
-from db.spec.options.basics import Basics, FieldName, SourceName, check_text_field
 from db.spec.pruning.methods import MethodName
 
 FIELD = "vocabulary.dataset"

@@ -92,7 +92,7 @@ def _copy_sources(context: Path, wheels: Path) -> None:
     for name in SOURCES:
         shutil.copytree(ROOT / name, context / name, ignore=left_out)
     for name in FILES:
-        shutil.copy(ROOT / name, context / name)
+        shutil.copy2(ROOT / name, context / name)
     for image, extras in IMAGES.items():
         _lock(context / "requirements" / f"{image}.txt", extras, wheels)
 
@@ -110,7 +110,7 @@ def _lock(file: Path, extras: Iterable[str], wheels: Path) -> None:
             *("--generate-hashes", "--no-annotate", "--no-header", "--quiet"),
             *("--constraint", str(file), "--find-links", str(wheels), "--output-file", str(kept)),
         )
-    shutil.copy(kept, file)
+    shutil.copy2(kept, file)  # with its time, which decides whether a layer is built again
 
 
 def _build(

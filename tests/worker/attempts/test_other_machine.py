@@ -1,6 +1,5 @@
 """A worker is killed; a worker on another machine continues from the files in the bucket."""
 
-import json
 import threading
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -11,15 +10,12 @@ from db.buckets.errors import BucketError
 from db.core.session import Sessions
 from db.core.states import JobState, Phase
 from db.events.job_events import EventRepository
-from db.files.artifacts import ArtifactRepository
 from db.files.stores import open_store
 from db.jobs import releases
 from db.spec.prune_spec import PruneSpec
-from db.tables.jobs import Job
 from tests.factories import make_job, make_spec
-from tests.models import FAMILIES, random_ids, write_model
 from tests.worker.processes import STEP_TOKENS, job_until_step, run_until_killed
-from tests.worker.rows import cancel, read
+from tests.worker.rows import cancel, pruned, read
 from tests.worker.work import work
 from worker.attempts.engine import prune
 from worker.attempts.run import Prune, Runner
@@ -28,21 +24,6 @@ from worker.jobs.resources import Resources
 from worker.settings import WorkerSettings
 
 Steps = Generator[JobProgress, None, JobResult]
-
-
-@pytest.fixture
-def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make steps of recoveries as small as in the process that is killed."""
-    monkeypatch.setattr("worker.recovery.settings._FEWEST_BATCH_TOKENS", STEP_TOKENS)
-
-
-@pytest.fixture
-def inputs(tmp_path: Path) -> Path:
-    write_model(tmp_path / "inputs" / "dense", FAMILIES["llama"])
-    rows = ({"input_ids": ids} for ids in random_ids(24, 16).tolist())
-    text = "".join(json.dumps(row) + "\n" for row in rows)
-    (tmp_path / "inputs" / "rows.jsonl").write_text(text)
-    return tmp_path / "inputs"
 
 
 @pytest.fixture
@@ -63,14 +44,6 @@ def on_machine(sessions: Sessions, bucket_url: str, tmp_path: Path) -> Callable[
         )
 
     return make
-
-
-def pruned(sessions: Sessions, job: Job) -> dict[str, str]:
-    """Return the sha256 of the weights that a job made."""
-    assert read(sessions, job.id).status is JobState.succeeded, read(sessions, job.id).error
-    with sessions() as session:
-        artifacts = ArtifactRepository(session).of_job(job.id)
-    return {one.name: one.sha256 for one in artifacts if one.name.endswith(".safetensors")}
 
 
 @pytest.mark.usefixtures("small_steps")

@@ -13,37 +13,12 @@ from db.files.artifact_store import ArtifactStore
 from db.files.artifacts import ArtifactRepository
 from db.jobs import releases
 from db.jobs.commands import JobCommands
-from db.tables.jobs import Job
 from tests.factories import make_job, make_spec
-from tests.models import FAMILIES, random_ids, write_model
 from tests.worker.processes import STEP_TOKENS, job_until_block, job_until_step, run_until_killed
-from tests.worker.rows import read
+from tests.worker.rows import pruned, read
 from tests.worker.work import after_block
 from worker.attempts.engine import prune
 from worker.attempts.run import Runner
-
-
-@pytest.fixture
-def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make steps of recoveries as small as in the process that is killed."""
-    monkeypatch.setattr("worker.recovery.settings._FEWEST_BATCH_TOKENS", STEP_TOKENS)
-
-
-@pytest.fixture
-def inputs(tmp_path: Path) -> Path:
-    write_model(tmp_path / "inputs" / "dense", FAMILIES["llama"])
-    rows = ({"input_ids": ids} for ids in random_ids(24, 16).tolist())
-    text = "".join(json.dumps(row) + "\n" for row in rows)
-    (tmp_path / "inputs" / "rows.jsonl").write_text(text)
-    return tmp_path / "inputs"
-
-
-def pruned(sessions: Sessions, job: Job) -> dict[str, str]:
-    """Return the sha256 of the weights that a job made."""
-    assert read(sessions, job.id).status is JobState.succeeded, read(sessions, job.id).error
-    with sessions() as session:
-        artifacts = ArtifactRepository(session).of_job(job.id)
-    return {one.name: one.sha256 for one in artifacts if one.name.endswith(".safetensors")}
 
 
 def test_a_job_whose_child_was_killed_resumes_after_its_last_finished_block(

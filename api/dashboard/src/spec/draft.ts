@@ -1,6 +1,6 @@
 /** The draft of a job: the text of each input, by the field's name. */
 
-import { rounded } from "../format.ts";
+import { bytesAsSet, rounded } from "../format.ts";
 import type { Field } from "./fields.ts";
 import { gateOf, gateToText } from "./gate.ts";
 import { shareOf } from "./share.ts";
@@ -16,6 +16,7 @@ export function toText(value: unknown): string {
   if (typeof value !== "object") return String(value);
   if (Array.isArray(value)) return value.map(toText).join(", ");
   if (hasSpread(value)) return `${value.name}:${value.spread}`;
+  if (hasShare(value)) return `${value.dataset}=${value.share}`;
   return Object.entries(value)
     .filter(([, part]) => part !== null)
     .map(([name, part]) => `${name}=${toText(part)}`)
@@ -25,6 +26,12 @@ export function toText(value: unknown): string {
 /** Whether a value is an allocation with its spread, which is written as `owl:0.15`. */
 function hasSpread(value: object): value is { name: string; spread: number } {
   return "spread" in value && typeof value.spread === "number";
+}
+
+/** Whether a value is a text with its share, which is written as `wikitext2=0.25`. */
+function hasShare(value: object): value is { dataset: string; share: number } {
+  const isPlain = !("text_field" in value) || value.text_field === null;
+  return "dataset" in value && "share" in value && isPlain;
 }
 
 /** Parse an allocation with its spread. */
@@ -38,10 +45,21 @@ export function draftOf(values: Values, fields: Field[]): Draft {
   return Object.fromEntries(fields.map((field) => [field.name, textOf(field, given[field.name])]));
 }
 
-function textOf({ kind }: Field, value: unknown): string {
+function textOf({ kind, name }: Field, value: unknown): string {
+  if (name === "target" && isObject(value)) return toText(withUnits(value));
   if (kind === "targets") return targetsToText(value);
   if (kind === "texts") return textsToDraft(value);
   return kind === "gate" ? gateToText(value) : toText(value);
+}
+
+/** Write bytes with a unit where this is exact: `memory=24 GB`. */
+function withUnits(sizes: Values): Values {
+  const written = Object.entries(sizes).map(([name, size]) => {
+    const isBytes = name === "memory" || name === "bytes";
+    const isExact = typeof size === "number" && size % 1e6 === 0 && size < 1e12;
+    return [name, isBytes && isExact ? bytesAsSet(size) : size];
+  });
+  return Object.fromEntries(written);
 }
 
 /** Replace each object by its members, where each has an input. */

@@ -101,6 +101,8 @@ function membersOf(name: string, property: Schema, schema: Schema) {
   const object = forms.find(isNamed) ?? forms.find(isFlagged);
   if (object === undefined) return { plain: {}, fields: [] };
   const [key = ""] = (object.required as string[] | undefined) ?? [];
+  const [first] = (property.examples as (Schema | undefined)[] | undefined) ?? [];
+  const example = typeof first === "object" && key in first ? { example: toText(first[key]) } : {};
   const members = Object.entries(object.properties as Record<string, Schema>);
   const fields = members
     .filter(([member]) => member !== key)
@@ -108,7 +110,7 @@ function membersOf(name: string, property: Schema, schema: Schema) {
       ...field(`${name}.${member}`, inner, false, schema),
       member: { of: name, key: member },
     }));
-  return { plain: { member: { of: name, key } }, fields };
+  return { plain: { member: { of: name, key }, ...example }, fields };
 }
 
 function field(name: string, property: Schema, isRequired: boolean, schema: Schema): Field {

@@ -236,6 +236,10 @@ describe("a draft", () => {
     const set = splitBody({ model: "m", refine }, FIELDS, {});
     expect(set.draft).toMatchObject({ "refine.steps": "24", "refine.norms": "false" });
     expect(valuesOf({ ...set.draft, refine: "true" }, FIELDS)).toEqual({ model: "m", refine });
+    const target: Field = { ...fieldsOf(SCHEMA)[0], name: "target", kind: "text" } as Field;
+    const sizes = { memory: 24e9, context: 8192, parameters: null };
+    expect(draftOf({ target: sizes }, [target]).target).toBe("memory=24 GB, context=8192");
+    expect(draftOf({ target: { bytes: 1_234_567 } }, [target]).target).toBe("bytes=1234567");
     expect(toText({ scope: "half", lr: null })).toBe("scope=half");
   });
 

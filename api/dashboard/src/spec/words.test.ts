@@ -10,6 +10,9 @@ it("writes a size with its unit and its tokens", () => {
   expect(inWords("target", { parameters: 6e9 })).toBe("6,000,000,000 parameters");
   expect(inWords("target", { active_parameters: 7 })).toBe("7 active parameters");
   expect(inWords("target", { bytes: 3.5e9 })).toBe("3.5 GB of weight files");
+  expect(inWords("target", { bytes: 3.5e9, candidates: ["depth", "heads"] })).toBe(
+    "3.5 GB of weight files, compared with depth, heads",
+  );
 });
 
 it("writes shares in percent, flags as yes or no, and objects by their members", () => {
@@ -20,5 +23,6 @@ it("writes shares in percent, flags as yes or no, and objects by their members",
   expect(inWords("allocation", { name: "owl", spread: 0.15 })).toBe("owl, spread 0.15");
   expect(inWords("output", [{ hub: "org/name", secret: "s" }])).toBe("hub:org/name@s");
   expect(inWords("tasks", ["boolq", "rte"])).toBe("boolq, rte");
+  expect(inWords("mix", [{ dataset: "c4", share: 0.25 }])).toBe("c4 25 %");
   expect(inWords("pattern", null)).toBe("");
 });

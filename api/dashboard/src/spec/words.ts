@@ -14,7 +14,8 @@ export function inWords(name: string, value: unknown): string {
   if (Array.isArray(value)) return value.map((one) => inWords(name, one)).join(", ");
   if (typeof value !== "object" || value === null) return toText(value);
   const object = value as Values;
-  if (name === "target") return sizeInWords(object);
+  if (name === "target") return sizeInWords(object) + candidatesInWords(object.candidates);
+  if (name === "mix") return `${object.dataset} ${percent(Number(object.share), 2)}`;
   if (name === "output") return targetToText(object);
   if (name === "expect") return `${Object.keys(object).length} inputs and versions`;
   return Object.entries(object)
@@ -24,8 +25,13 @@ export function inWords(name: string, value: unknown): string {
 }
 
 function numberInWords(name: string, value: number): string {
-  if (SHARES.has(name) || name === "share") return percent(value, 2);
+  if (SHARES.has(name)) return percent(value, 2);
   return Number.isInteger(value) && name !== "seed" ? count(value) : String(value);
+}
+
+/** Write the methods that are compared; nothing without any. */
+function candidatesInWords(candidates: unknown): string {
+  return Array.isArray(candidates) ? `, compared with ${candidates.join(", ")}` : "";
 }
 
 /** Write the largest size of a result. */

@@ -9,8 +9,8 @@ import pytest
 
 from db.core.errors import SpecRefusedError
 from db.spec.combination import check_combination
+from db.spec.descriptions.basics import Basics
 from db.spec.descriptions.option import Place
-from db.spec.options.basics import Basics
 from db.spec.options.recover import RecoverFields
 from db.spec.prune_spec import OPTIONS, VARIED, PruneSpec
 from db.spec.pruning.methods import OWN_MASK, REMOVING, SELECTIONS, ZEROING, MethodName

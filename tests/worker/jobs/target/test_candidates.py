@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from db.core.errors import SpecRefusedError
+from db.core.states import Phase
 from db.spec.prune_spec import PruneSpec
 from tests.models import FAMILIES, random_ids, write_model
 from tests.worker.pruning.experts.mixtures import write_mixture
@@ -55,14 +56,20 @@ def job(
 
 def run(spec: PruneSpec, out: Path, baselines: Path | None = None) -> dict[str, Any]:
     """Run a job, and return its report."""
+    return run_steps(spec, out, baselines)[0]
+
+
+def run_steps(
+    spec: PruneSpec, out: Path, baselines: Path | None = None
+) -> tuple[dict[str, Any], list[JobProgress]]:
+    """Run a job, and return its report and its steps."""
     out.mkdir(exist_ok=True)
     steps: list[JobProgress] = []
     resources = Resources(device="cpu", baselines=baselines)
     run_to_end(prune(spec, out, resources), steps.append)
     fractions = [step.fraction for step in steps]
     assert fractions == sorted(fractions)
-    report: dict[str, Any] = json.loads((out / "report.json").read_text())
-    return report
+    return json.loads((out / "report.json").read_text()), steps
 
 
 def weights(out: Path) -> dict[str, str]:
@@ -103,24 +110,23 @@ def test_a_job_that_is_interrupted_anywhere_ends_with_the_same_bytes(
     folder: Path, tmp_path: Path
 ) -> None:
     spec = job(folder, ["experts"], 0.7, model="mixtral", refine={"steps": 2})
-    whole = run(spec, tmp_path / "whole")
-    steps = sum(1 for _ in prune(spec, _new(tmp_path / "count"), Resources(device="cpu")))
-    for stop in range(3, steps, steps // 4):
-        out = _new(tmp_path / str(stop))
+    whole, steps = run_steps(spec, tmp_path / "whole")
+    measuring: list[int] = []
+    for stop in (3, len(steps) // 2, len(steps) - 4):
+        out = tmp_path / str(stop)
+        out.mkdir()
         interrupted = prune(spec, out, Resources(device="cpu"))
         for _ in range(stop):
             next(interrupted)
         interrupted.close()
-        report = run(spec, out)
+        report, left = run_steps(spec, out)
+        measuring.append(sum(step.phase is Phase.calibrating for step in left))
         assert weights(out) == weights(tmp_path / "whole")
         compared = report["metrics"]["target"]["candidates"]
         for method, own in whole["metrics"]["target"]["candidates"].items():
             assert compared[method] | {"seconds": own["seconds"]} == own
-
-
-def _new(out: Path) -> Path:
-    out.mkdir()
-    return out
+    assert measuring == sorted(measuring, reverse=True)
+    assert measuring[-1] == 1  # no method is measured again
 
 
 def test_the_best_method_alone_is_recovered(folder: Path, tmp_path: Path) -> None:

@@ -81,3 +81,12 @@ def logits(folder: Path) -> Tensor:
 def parameters(folder: Path) -> int:
     """Return how many numbers the tensors of a folder have."""
     return sum(tensor.numel() for tensor in tensors(folder).values())
+
+
+def check_cut(dense: Path, found: Removed) -> None:
+    """Check that the smaller model computes as the whole one, and lost what its blocks say."""
+    whole, smaller = logits(found.whole), logits(found.smaller)
+    assert not torch.equal(whole, logits(dense))
+    torch.testing.assert_close(smaller, whole, rtol=0, atol=1e-5 * float(whole.abs().max()))
+    lost = sum(block.parameters_removed for block in found.blocks)
+    assert parameters(dense) - parameters(found.smaller) == lost > 0

@@ -13,8 +13,8 @@ from tests.worker.pruning.structure.removals import (
     CONFIGS,
     NARROWED,
     Removed,
+    check_cut,
     logits,
-    parameters,
     removed,
     removing,
 )
@@ -46,11 +46,7 @@ def test_the_smaller_model_has_the_logits_of_the_model_with_zeroed_channels(
 ) -> None:
     dense = write_model(tmp_path / "dense", CONFIGS[family])
     found = removed(dense, tmp_path, removing(Neurons(RATIO, repairs=False)))
-    whole, smaller = logits(found.whole), logits(found.smaller)
-    assert not torch.equal(whole, logits(dense))
-    torch.testing.assert_close(smaller, whole, rtol=0, atol=1e-5 * float(whole.abs().max()))
-    lost = sum(block.parameters_removed for block in found.blocks)
-    assert parameters(dense) - parameters(found.smaller) == lost > 0
+    check_cut(dense, found)
 
 
 @pytest.mark.parametrize("measure", [Adapt(), Pgp(steps=2, windows=4, tokens=16, scored=8)])
@@ -61,11 +57,7 @@ def test_the_smaller_model_has_the_logits_of_the_model_without_the_chosen_units(
     dense = write_model(tmp_path / "dense", CONFIGS[family])
     recipe = removing(MeasuredUnits(0.3, measure, repairs=False))
     found = removed(dense, tmp_path, recipe, random_ids(24, 16, seed=1))
-    whole, smaller = logits(found.whole), logits(found.smaller)
-    assert not torch.equal(whole, logits(dense))
-    torch.testing.assert_close(smaller, whole, rtol=0, atol=1e-5 * float(whole.abs().max()))
-    lost = sum(block.parameters_removed for block in found.blocks)
-    assert parameters(dense) - parameters(found.smaller) == lost > 0
+    check_cut(dense, found)
 
 
 def test_a_repaired_model_is_cut_like_an_unrepaired_one(llama: Removed) -> None:

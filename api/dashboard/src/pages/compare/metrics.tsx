@@ -68,7 +68,7 @@ function metricRow(metric: Metric, entries: Entry[]): Compared {
       const value = metricOf(job, metric.name);
       const dense = fromDense(job, metric.name);
       const isBest = best.has(job.id);
-      const hasChange = !isBaseline && isComparable(entry) && value !== reference;
+      const hasChange = !isBaseline && isComparable(entry) && value !== null && value !== reference;
       return (
         <td key={job.id} className={isBest ? "figure is-best" : "figure"}>
           {[metric.format(value), intervalOf(job, metric.name)].filter(Boolean).join(" ")}

@@ -273,7 +273,11 @@ it("says in what a target is counted, and what of a block's experts stays", asyn
 });
 
 it("shows the methods that a job has compared, and where its scores came from", async () => {
-  const row = (name: string) => [name, `{candidates.${name}.size:size}`, `{candidates.${name}.kept:yes}`];
+  const row = (name: string) => [
+    name,
+    `{candidates.${name}.size:size}`,
+    `{candidates.${name}.kept:yes}`,
+  ];
   const table = [["Candidate", "Size", "Kept"], row("neurons"), row("heads"), row("depth")];
   describeParts({ group: "target", title: "Target", table });
   const candidates = { neurons: { size: 24_000, kept: 0 }, depth: { size: 23_000, kept: 1 } };

@@ -39,7 +39,7 @@ export function Parts({ job }: { job: Job }) {
 }
 
 function PartSection({ job, part }: { job: Job; part: Part }) {
-  const { title, table, note } = part;
+  const { title, note } = part;
   return (
     <Section title={title}>
       <PartFacts job={job} group={part.group} />

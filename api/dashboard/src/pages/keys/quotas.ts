@@ -93,5 +93,6 @@ export const SCOPES: Record<KeyScope, string> = {
 };
 
 export function scopesInWords(scopes: readonly string[]): string {
+  if (scopes.includes("admin")) return SCOPES.admin;
   return scopes.map((one) => SCOPES[one as KeyScope] ?? one).join(", ");
 }

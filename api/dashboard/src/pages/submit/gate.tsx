@@ -71,7 +71,9 @@ export function GateField({ metrics, text, help, problem, change }: Props) {
         <div className="narrow">
           <TextField
             label="Confidence"
-            help="Optional: with 0.95, a bound is missed only if the whole 95 % interval lies beyond it, so that chance alone fails no job."
+            help={
+              "Optional: with 0.95, a bound is missed only if the whole 95\u00a0% interval lies beyond it, so that chance alone fails no job."
+            }
             inputMode="decimal"
             placeholder="not used"
             value={confidence}

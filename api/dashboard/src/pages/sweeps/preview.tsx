@@ -1,5 +1,5 @@
 import type { previewSweep } from "../../api/sweeps.ts";
-import { toText } from "../../spec/draft.ts";
+import { inWords } from "../../spec/words.ts";
 import { ErrorNote, Warning } from "../../ui/notes.tsx";
 
 interface Checked {
@@ -27,9 +27,9 @@ export function SweepPreview({ checked, isComplete }: { checked: Checked; isComp
           ))}
           <ol className="points">
             {data.points.map(({ varied }) => (
-              <li key={JSON.stringify(varied)} className="mono">
+              <li key={JSON.stringify(varied)}>
                 {Object.entries(varied)
-                  .map(([name, value]) => `${name} ${toText(value) || "none"}`)
+                  .map(([name, value]) => `${name} ${inWords(name, value) || "none"}`)
                   .join(", ")}
               </li>
             ))}

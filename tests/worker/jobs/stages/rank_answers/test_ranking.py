@@ -92,7 +92,7 @@ def test_an_interrupted_job_measures_no_model_twice(folder: Path) -> None:
     dense = folder / "baselines"
     small = {"sparsity": 0.5, "samples": 2, "eval_samples": 2, "seq_len": 16, "dtype": "float32"}
     names = {"model": f"local:{folder / 'model'}", "dataset": f"local:{folder / 'text.txt'}"}
-    text = {"generate": True, "prompts": ["The"]}
+    text: dict[str, Any] = {"generate": True, "prompts": ["The"]}
     spec = PruneSpec.model_validate(
         names | small | {"method": "magnitude", "rank_answers": ASKED} | text
     )

@@ -11,7 +11,7 @@ from db.spec.dimensions import check_dimensions
 from db.spec.inputs.bucket_input import BucketInput, open_model
 from db.spec.inputs.bucket_references import S3Folder
 from db.spec.model_configs import CONFIGS, check_configs
-from worker.sources.copied_objects import copied_objects
+from worker.sources.buckets.copied_objects import copied_objects
 from worker.sources.model_files import MAX_CONCURRENT, check_total, require_space, small_files
 from zpruner.files.header import LENGTH_BYTES, MAX_HEADER_BYTES, header_bytes
 from zpruner.files.weight_files import INDEX

@@ -6,7 +6,7 @@ from db.spec.datasets.files import DataFile
 from db.spec.inputs.bucket_input import open_text
 from db.spec.inputs.bucket_references import S3File
 from db.spec.inputs.references import LocalPath
-from worker.sources.copied_objects import copied_objects
+from worker.sources.buckets.copied_objects import copied_objects
 from worker.sources.model_files import require_space
 
 
