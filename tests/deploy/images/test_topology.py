@@ -19,6 +19,8 @@ FROZEN_S = 5
 MODELS = {0.7: "slow", 0.6: "tiny", 0.5: "tiny"}
 """The model of each sparsity."""
 JOBS = 20
+OF_CELERY = {"", "worker: Warm shutdown (MainProcess)"}
+"""What Celery writes past all loggers when a signal stops it."""
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +127,8 @@ def test_the_logs_are_lines_of_json_without_secrets(topology: Topology) -> None:
     for name in ("api", "api-2", "control", "worker", "worker-2", "migrate"):
         lines = topology.logs(name)
         assert not [line for line in lines for secret in secrets if secret in line]
-        assert [line for line in lines if not isinstance(parsed(line), dict)] == [], name
+        others = [line for line in lines if not isinstance(parsed(line), dict)]
+        assert set(others) <= OF_CELERY, name
 
 
 def parsed(line: str) -> object:
