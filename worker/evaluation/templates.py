@@ -13,7 +13,10 @@ MAX_LENGTH = 1_000_000
 
 
 class BoundedEnvironment:
-    """Takes the place of the harness's environment, which sets no limits."""
+    """Stands in for the harness's Jinja environment, which has no limits.
+
+    Its templates are rendered in another process, with limits.
+    """
 
     def __init__(self) -> None:
         self._rendering = Rendering("worker.templates.tasks", MAX_LENGTH)

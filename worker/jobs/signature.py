@@ -59,7 +59,7 @@ def check_signing_key(path: Path | None) -> Finding:
 
 
 def sign_statement(statement: Path, signer: "CryptoSigner") -> None:
-    """Write the envelope of a statement beside it."""
+    """Sign a statement, and write the signed envelope (DSSE) beside it, as `ENVELOPE`."""
     envelope = import_module("securesystemslib.dsse").Envelope(
         statement.read_bytes(), PAYLOAD_TYPE, {}
     )

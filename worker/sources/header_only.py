@@ -35,7 +35,7 @@ def fetch_headers(
 
 
 def write_header_only(path: Path, header: dict[str, Any]) -> None:
-    """Write a safetensors file with this header, and a hole instead of the tensors."""
+    """Write a safetensors file with this header, sparse where the tensors would be."""
     text = json.dumps(header).encode()
     body = max((entry["data_offsets"][1] for entry in header.values()), default=0)
     with path.open("wb") as file:

@@ -19,7 +19,7 @@ _SCALE_BITS = 16
 
 
 def result_warnings(recipe: Recipe, meta_model: MetaModel) -> list[str]:
-    """Return sentences about the result of a recipe, for its model, before any work.
+    """Return the warnings about a recipe's result that can be given before the job runs.
 
     Args:
         recipe: the recipe, which fits the model.

@@ -27,11 +27,11 @@ _EVALUATION = Path(__file__).parents[3] / "evaluation"
 
 @dataclass(frozen=True)
 class TextsStage(Stage):
-    """The texts of a job, encoded.
+    """Compares the dense and the pruned model on the evaluation texts of a job.
 
     Attributes:
         job: the job.
-        texts: the windows of each text, by its name.
+        texts: the encoded windows of each text, by its name.
     """
 
     part = "texts"

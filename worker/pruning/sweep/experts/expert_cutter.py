@@ -48,7 +48,10 @@ class ExpertCutter:
 
     @property
     def basis(self) -> list[Any] | None:
-        """What scores depend on besides the dense model and all windows, if not on other blocks."""
+        """The values that scores depend on besides the dense model and the windows.
+
+        None if each block is scored after the blocks before it were cut.
+        """
         return ["experts", self.settings.score, self.second] if self.settings.from_dense else None
 
     def measure(self, states: Activations) -> Generator[UnitProgress, None, list[Any]]:
