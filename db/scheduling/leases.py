@@ -131,7 +131,7 @@ class LeaseRepository:
     ) -> Job:
         """Mark a job as succeeded, with its metrics, files and verdict; enqueue its outputs.
 
-        ``warnings`` are about the result; they are added to those of the submission.
+        ``warnings`` are about the result; they are added to those of the submission, each once.
 
         Raises:
             LeaseLostError: also if the job is being cancelled.
@@ -149,7 +149,7 @@ class LeaseRepository:
         if job.started_at is not None and job.finished_at is not None:
             job.seconds = (job.finished_at - job.started_at).total_seconds()
         if warnings:
-            job.warnings = [*job.warnings, *warnings]
+            job.warnings = list(dict.fromkeys([*job.warnings, *warnings]))
         rows = [_artifact(job_id, attempt, artifact) for artifact in artifacts]
         self._session.add_all(rows)
         self._session.flush()

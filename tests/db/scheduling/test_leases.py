@@ -241,7 +241,8 @@ def test_a_success_stores_metrics_and_files(sessions: Sessions) -> None:
     job = claimed(sessions, warnings=["of the submission"])
     with sessions.begin() as session:
         leases = LeaseRepository(session)
-        leases.succeed(job.id, 1, {"sparsity": 0.5}, [FILE], ["of the result"])
+        warnings = ["of the submission", "of the result"]
+        leases.succeed(job.id, 1, {"sparsity": 0.5}, [FILE], warnings)
     with sessions() as session:
         read = JobRepository(session).get(job.id)
         assert read.warnings == ["of the submission", "of the result"]
