@@ -64,7 +64,7 @@ it("compares the reductions of methods that write zeros and of those that write 
 it("has a row for each task, with the interval of 95 %", () => {
   const jobs = [job("a", { acc: { arc: 0.6 }, acc_stderr: { arc: 0.01 } }), job("b", {})];
   const [task] = taskMetrics(jobs);
-  expect(task).toMatchObject({ name: "acc.arc", label: "arc" });
+  expect(task).toMatchObject({ name: "acc.arc", label: "", on: "arc" });
   expect(jobs.map((one) => metricOf(one, "acc.arc"))).toEqual([0.6, null]);
   expect(jobs.map((one) => intervalOf(one, "acc.arc"))).toEqual(["± 2.0 %", null]);
 });
@@ -79,6 +79,7 @@ it("has rows for each text, whose best are those within its interval", () => {
   ]);
   const [, kl] = metrics;
   if (!kl) throw new Error("there is a row");
+  expect(kl).toMatchObject({ label: "Divergence on ", on: "a.txt" });
   expect(jobs.map((one) => metricOf(one, kl.name))).toEqual([0.2, 0.21, 0.3]);
   expect(bestOf(jobs, kl)).toEqual(new Set(["0.2", "0.21"]));
 });

@@ -47,6 +47,8 @@ export function specRows(jobs: Job[], fields: NamedField[]): SpecRow[] {
 export interface Metric {
   name: string;
   label: string;
+  /** The task or the text that it is measured on, named after the label. */
+  on?: string;
   format: (value: number | null) => string;
   /** Whether a lower value is better; `null` if neither is. */
   lowerIsBetter: boolean | null;
@@ -88,7 +90,9 @@ export const METRICS: Metric[] = [
 /** Return the accuracy of each task that a job was evaluated on. */
 export function taskMetrics(jobs: Job[]): Metric[] {
   const names = new Set(jobs.flatMap(({ result }) => Object.keys(members(result, "acc"))));
-  return [...names].sort().map((task) => metric(`acc.${task}`, task, percent, false, "interval"));
+  return [...names]
+    .sort()
+    .map((on) => ({ ...metric(`acc.${on}`, "", percent, false, "interval"), on }));
 }
 
 /** Return how far each job is from the dense model on each text that jobs were compared on. */
@@ -96,11 +100,13 @@ export function textMetrics(jobs: Job[]): Metric[] {
   const texts = [...new Set(jobs.flatMap(({ result }) => Object.keys(members(result, "kl"))))];
   return texts
     .sort()
-    .flatMap((text) => [
-      metric(`text_ratio.${text}`, `Ratio on ${text}`, figure, true, "interval"),
-      metric(`kl.${text}`, `Divergence on ${text}`, figure, true, "interval"),
-      metric(`agreement.${text}`, `Same token on ${text}`, percent, false, "interval"),
-    ]);
+    .flatMap((on) =>
+      [
+        metric(`text_ratio.${on}`, "Ratio on ", figure, true, "interval"),
+        metric(`kl.${on}`, "Divergence on ", figure, true, "interval"),
+        metric(`agreement.${on}`, "Same token on ", percent, false, "interval"),
+      ].map((each) => ({ ...each, on })),
+    );
 }
 
 export function metricOf(job: Job, name: string): number | null {

@@ -62,7 +62,12 @@ function metricRow(metric: Metric, entries: Entry[]): Compared {
   const reference = baseline ? metricOf(baseline.job, metric.name) : null;
   return {
     name: metric.name,
-    head: <Reference text={metric.label} />,
+    head: (
+      <>
+        {metric.label}
+        <Reference text={metric.on ?? ""} />
+      </>
+    ),
     cells: entries.map((entry) => {
       const { job, isBaseline } = entry;
       const value = metricOf(job, metric.name);

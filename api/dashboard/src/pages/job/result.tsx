@@ -87,9 +87,8 @@ export function Result({ job }: { job: Job }) {
         )}
       </Facts>
       <p className="faint">
-        In the phase “pruning” each block is pruned, and then the evaluation windows run through it;
-        the phase “evaluating” is what is measured after the last block. So these two times are not
-        those of the two phases, and the phases add up to the whole time.
+        In the phase “pruning” the evaluation windows also run through each block; “evaluating”
+        comes after the last block. So these two times are not those of the phases.
       </p>
     </Section>
   );
