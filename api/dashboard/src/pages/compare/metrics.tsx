@@ -73,7 +73,8 @@ function metricRow(metric: Metric, entries: Entry[]): Compared {
       const value = metricOf(job, metric.name);
       const dense = fromDense(job, metric.name);
       const isBest = best.has(job.id);
-      const hasChange = !isBaseline && isComparable(entry) && value !== null && value !== reference;
+      const differs = value !== null && reference !== null && value !== reference;
+      const hasChange = !isBaseline && isComparable(entry) && differs;
       return (
         <td key={job.id} className={isBest ? "figure is-best" : "figure"}>
           {[metric.format(value), intervalOf(job, metric.name)].filter(Boolean).join(" ")}
