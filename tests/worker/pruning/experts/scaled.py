@@ -1,7 +1,7 @@
 """Models whose matrices are stored as 8-bit floats with a scale for each block of a matrix."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import torch
@@ -15,11 +15,15 @@ _HIGHEST = 448.0  # of the 8-bit floats
 _ROUTER = ".gate.weight"
 
 
-def scale_matrices(folder: Path, side: int = SIDE) -> Path:
-    """Store the matrices of a model's blocks, but not the routers, with scales of square blocks."""
+def scale_matrices(folder: Path, side: int = SIDE, others: Collection[str] = ()) -> Path:
+    """Store the matrices of a model's blocks, but not the routers, with scales of square blocks.
+
+    ``others`` are the names of matrices outside the blocks that are stored in this way as well.
+    """
     stored = _tensors(folder)
     for name, value in list(stored.items()):
-        if value.ndim == 2 and ".layers." in name and not name.endswith(_ROUTER):
+        is_of_block = value.ndim == 2 and ".layers." in name and not name.endswith(_ROUTER)
+        if is_of_block or name in others:
             values = torch.empty(value.shape, dtype=torch.float8_e4m3fn)
             sizes = [-(-size // side) for size in value.shape]
             scales = torch.empty(sizes)

@@ -21,7 +21,7 @@ from worker.pruning.methods.patterns import Unstructured
 from worker.pruning.methods.registry import get_scorer
 from worker.pruning.model.checkpoint import Checkpoint
 from worker.pruning.model.meta_model import MetaModel
-from worker.pruning.sweep.job_shapes import plan_pruning
+from worker.pruning.sweep.job_shapes import model_shape, plan_pruning
 from worker.pruning.sweep.recipe.check import check_recipe
 from worker.pruning.sweep.recipe.recipe import Recipe
 from worker.pruning.sweep.results import BlockResult
@@ -83,6 +83,30 @@ def test_matrices_that_stay_are_copied_with_their_scales(tmp_path: Path, family:
     fields = {name for name in configs[0] if configs[0][name] != configs[1][name]}
     assert fields <= {"num_experts", "num_local_experts", "n_routed_experts"}
     assert len(fields) == 1
+
+
+def test_matrices_outside_the_blocks_are_copied_with_their_scales_and_used(tmp_path: Path) -> None:
+    outside = ("lm_head.weight", "model.embed_tokens.weight")
+    folders = [write_mixture(tmp_path / name, "qwen3-moe") for name in ("scaled", "plain")]
+    scaled, plain = (scale_matrices(folder, others=outside) for folder in folders)
+    unscale_matrices(plain)
+    (_, result), (_, of_plain) = (
+        cut(dense, tmp_path / f"{dense.name}-out", HALF) for dense in (scaled, plain)
+    )
+    assert result.dense_losses == of_plain.dense_losses
+    assert result.pruned_losses == of_plain.pruned_losses
+    before, after = stored(scaled), stored(tmp_path / "scaled-out")
+    for name in (end for one in outside for end in (one, f"{one}_scale_inv")):
+        assert torch.equal(before[name].view(torch.uint8), after[name].view(torch.uint8))
+
+
+def test_the_memory_of_a_block_is_planned_for_the_weights_that_are_read(tmp_path: Path) -> None:
+    scaled = opened(scale_matrices(write_mixture(tmp_path / "scaled", "qwen3-moe")))
+    plain = opened(write_mixture(tmp_path / "plain", "qwen3-moe"))
+    assert model_shape(scaled, recipe(HALF)).blocks == model_shape(plain, recipe(HALF)).blocks
+    assert scaled.checkpoint.size_bytes(scaled.checkpoint.tensors) < plain.checkpoint.size_bytes(
+        plain.checkpoint.tensors
+    )
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
