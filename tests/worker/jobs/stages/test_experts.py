@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, MixtralConfig
 
 from db.core.errors import SpecRefusedError
 from db.spec.prune_spec import PruneSpec
+from db.spec.trials import TrialRequest
 from tests.models import FAMILIES, random_ids, write_model
 from tests.worker.pruning.experts.scaled import scale_matrices
 from tests.worker.pruning.sweeps import tensors
@@ -21,6 +22,8 @@ from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
 from worker.jobs.stages.experts import KEPT_EXPERTS
 from worker.jobs.stages.generate import TOKENS
+from worker.jobs.trials.answer import answer
+from worker.jobs.trials.tried_model import TriedModel
 from worker.pruning.base.errors import ExpertsError, PruningError, UnsupportedModelError
 from worker.pruning.base.generators import run_to_end
 from worker.pruning.model.checkpoint import Checkpoint
@@ -147,6 +150,13 @@ def test_8_bit_floats_are_copied_and_both_models_are_measured(models: Path, tmp_
     before, after = (stored_dtypes(folder) for folder in (models / "scaled", out))
     assert {name: before[name] for name in after} == after
     assert torch.float8_e4m3fn in after.values()
+    fields = {"model": str(models / "scaled"), "method": "experts", "experts": 4}
+    spec = PruneSpec.model_validate(fields | {"dataset": "wikitext2", "dtype": "float32"})
+    request = TrialRequest(prompt="The quick brown fox", max_tokens=TOKENS)
+    trial = answer(spec, request, TriedModel(out, None), Resources(device="cpu"))
+    texts = report["generation"][0]
+    greedy = {name: texts[name]["greedy"] for name in ("dense", "pruned")}
+    assert run_to_end(trial).metrics == greedy
     again = run(models, tmp_path / "again", str(out), experts=2)
     assert again["metrics"]["dense_perplexity"] == pytest.approx(metrics["pruned_perplexity"])
 
