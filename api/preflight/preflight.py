@@ -37,6 +37,7 @@ from db.spec.inputs.references import (
     require_safetensors,
 )
 from db.spec.model_configs import check_configs
+from db.spec.options.experts import copies_weights
 from db.spec.outputs.allowed import check_targets
 from db.spec.outputs.targets import Target
 from db.spec.prune_spec import PruneSpec, named_texts
@@ -119,7 +120,7 @@ class Preflight:
         if result == IN_BUCKET:
             pass  # the planner reads it
         elif isinstance(reference, LocalPath):
-            model = _local_model(reference)
+            model = _local_model(reference, may_be_scaled=copies_weights(spec))
             check_row_groups(spec, model.shapes)
         else:
             secret = read_model_secret(self._sessions, settings, spec, key_id, CHECK)
@@ -218,13 +219,13 @@ def _unchecked(field: str, name: str, why: str) -> str:
     return f"{field} {name} was not checked: {why}. {BY_WORKER}"
 
 
-def _local_model(reference: LocalPath) -> LocalModel:
+def _local_model(reference: LocalPath, *, may_be_scaled: bool) -> LocalModel:
     """Read a local model's configuration and the headers of its weight files, but no weights."""
     folder, name = reference.path, reference.name
     try:
         require_safetensors(os.listdir(folder), "model", name)
-        config = check_configs(folder, name)
-        shapes = check_weights(folder, name)
+        config = check_configs(folder, name, may_be_scaled=may_be_scaled)
+        shapes = check_weights(folder, name, may_be_scaled=may_be_scaled)
         check_dimensions(config, shapes, name)
         return LocalModel(config, frozenset(shapes), shapes)
     except OSError as error:

@@ -13,6 +13,8 @@ from zpruner.files.weight_files import INDEX, WHOLE, weight_map
 
 UNQUANTISED = {"F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL"}
 """The dtypes of weights that are no quantised format."""
+SCALED = "F8_E4M3"
+"""The dtype of weights with scales of blocks, which some jobs accept."""
 MAX_TENSORS = 100_000
 MAX_NAME = 1000
 COMPLETE = "Download it again, or name a complete copy."
@@ -27,10 +29,17 @@ _REFUSALS: dict[Fault, tuple[str, str]] = {
 """For each fault of a file, the problem code and the remedy."""
 
 
-def check_weights(folder: Path, name: str) -> dict[str, tuple[int, ...]]:
+def check_weights(
+    folder: Path, name: str, *, may_be_scaled: bool = False
+) -> dict[str, tuple[int, ...]]:
     """Check the headers of all weight files, and that they agree with the index, if there is one.
 
     An index beside ``model.safetensors`` is ignored.
+
+    Args:
+        folder: the model's folder.
+        name: the name of the model, for errors.
+        may_be_scaled: whether weights of 8-bit floats, which have scales of blocks, are accepted.
 
     Returns:
         Each tensor's shape, by name.
@@ -42,8 +51,9 @@ def check_weights(folder: Path, name: str) -> dict[str, tuple[int, ...]]:
     present = {path.name for path in folder.iterdir()}
     tensors: dict[str, str] = {}
     shapes: dict[str, tuple[int, ...]] = {}
+    dtypes = UNQUANTISED | {SCALED} if may_be_scaled else UNQUANTISED
     for file in weight_files(folder, name, present):
-        for tensor in _tensors(folder / file, name):
+        for tensor in _tensors(folder / file, name, dtypes):
             if tensor.name in tensors:
                 reason = f"tensor {tensor.name!r} is in {tensors[tensor.name]} and in {file}"
                 raise refused(name, "malformed_weights", reason, "Remove one of them.")
@@ -84,8 +94,8 @@ def index_bytes(folder: Path, weights: Collection[str]) -> int | None:
     return total if type(total) is int and total > 0 else None
 
 
-def _tensors(path: Path, name: str) -> tuple[StoredTensor, ...]:
-    """Return a file's tensors; check that they fill the file exactly."""
+def _tensors(path: Path, name: str, dtypes: Collection[str]) -> tuple[StoredTensor, ...]:
+    """Return a file's tensors; check their dtypes, and that they fill the file exactly."""
     with _refusals(name):
         if not path.is_file():
             raise WeightsError(path.name, "is not a regular file")
@@ -94,7 +104,7 @@ def _tensors(path: Path, name: str) -> tuple[StoredTensor, ...]:
             if len(tensor.name) > MAX_NAME or not tensor.name.isprintable():
                 raise WeightsError(path.name, f"has a tensor with the name {tensor.name!r:.200}")
     for tensor in tensors:
-        if tensor.dtype not in UNQUANTISED:
+        if tensor.dtype not in dtypes:
             stored = f"tensor {tensor.name!r} in {path.name} is stored as {tensor.dtype}"
             raise refused(name, "quantized", f"{stored}, a quantised format", _UNQUANTISED)
     return tensors

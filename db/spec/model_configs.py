@@ -1,6 +1,7 @@
 """Checks that refuse models whose configuration asks for custom code or quantized weights."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,15 +20,19 @@ CONFIGS = (
 MAX_CONFIG_BYTES = 16 << 20
 MAX_TYPE = 100
 """The most characters of a model type, which error messages repeat."""
+_OF_EXPERT = re.compile(r"\bexperts\.\d")
 
 
-def check_configs(folder: Path, name: str, *, may_be_quantized: bool = False) -> dict[str, Any]:
+def check_configs(
+    folder: Path, name: str, *, may_be_quantized: bool = False, may_be_scaled: bool = False
+) -> dict[str, Any]:
     """Read and check the folder's configuration files.
 
     Args:
         folder: the model's folder.
         name: the name of the model, for errors.
         may_be_quantized: whether a model with quantised weights is accepted.
+        may_be_scaled: whether one is whose weights are as `is_scaled` says.
 
     Returns:
         The content of config.json; empty if there is no such file.
@@ -42,8 +47,27 @@ def check_configs(folder: Path, name: str, *, may_be_quantized: bool = False) ->
         for key, value in _entries(config):
             _check_code(name, file, key, value)
             if not may_be_quantized:
-                _check_weights(name, file, key, value)
+                _check_weights(name, file, key, value, may_be_scaled)
     return configs.get("config.json", {})
+
+
+def is_scaled(entry: Any) -> bool:
+    """Whether an entry ``quantization_config`` means 8-bit floats with scales of blocks.
+
+    Experts of such a model can be copied under other numbers: no scales of their inputs are stored,
+    and no list names single experts.
+    """
+    if not isinstance(entry, dict):
+        return False
+    size, excepted = entry.get("weight_block_size"), entry.get("modules_to_not_convert") or []
+    return (
+        entry.get("quant_method") == "fp8"
+        and entry.get("activation_scheme", "dynamic") == "dynamic"
+        and isinstance(size, list)
+        and len(size) == 2
+        and all(type(width) is int and width > 0 for width in size)
+        and not any(_OF_EXPERT.search(str(module)) for module in excepted)
+    )
 
 
 def _check_kind(config: dict[str, Any], folder: Path, name: str) -> None:
@@ -68,12 +92,20 @@ def _check_code(name: str, file: str, key: str, value: Any) -> None:
                 raise refused(name, "custom_code", reason, OWN_CODE)
 
 
-def _check_weights(name: str, file: str, key: str, value: Any) -> None:
-    if key in {"quantization_config", "compression_config"} and value:
+def _check_weights(name: str, file: str, key: str, value: Any, may_be_scaled: bool) -> None:
+    if key not in {"quantization_config", "compression_config"} or not value:
+        return
+    scaled = file == "config.json" and key == "quantization_config" and is_scaled(value)
+    if not (scaled and may_be_scaled):
         reason = f"{file} has a {key}: its weights are quantised"
-        raise refused(name, "quantized", reason, "Name the unquantised model it was made from.")
+        raise refused(name, "quantized", reason, _SCALED if scaled else _PLAIN)
 
 
+_PLAIN = "Name the unquantised model it was made from."
+_SCALED = (
+    "Name the unquantised model it was made from, or set method to experts, without refine, "
+    "recover and benchmark: it copies 8-bit floats with the scales of their blocks."
+)
 OWN_CODE = "Name a model whose architecture is part of transformers, without code of its own."
 
 

@@ -11,6 +11,7 @@ import torch
 
 from db.jobs.estimates import TimedJob
 from db.spec.combination import check_combination
+from db.spec.options.experts import copies_weights
 from db.spec.prune_spec import PruneSpec, untimed
 from worker.estimates.correction import contradicts
 from worker.estimates.duration import Duration, duration
@@ -100,7 +101,11 @@ def _planned_job(
         reference = resources.model_reference(spec)
         with_tokenizer = needs_tokenizer(spec, resources)
         model = fetch_outline(
-            reference, Path(scratch), with_tokenizer=with_tokenizer, secret=secret
+            reference,
+            Path(scratch),
+            with_tokenizer=with_tokenizer,
+            secret=secret,
+            may_be_scaled=copies_weights(spec),
         )
         job = planned_job(
             spec,

@@ -4,6 +4,7 @@ from typing import Any
 
 from db.spec.combination import check_combination
 from db.spec.inputs.references import parse_model
+from db.spec.options.experts import copies_weights
 from db.spec.prune_spec import PruneSpec
 from worker.estimates.expected_windows import counted_windows
 from worker.estimates.planned_job import planned_job
@@ -28,7 +29,8 @@ def forecast(spec: PruneSpec, resources: Resources) -> dict[str, Any]:
     """
     check_combination(spec)
     (device,) = rank_devices(compute_device(resources.device), 1)
-    model = fetch_model(parse_model(spec.model, spec.revision, resources.model_roots))
+    reference = parse_model(spec.model, spec.revision, resources.model_roots)
+    model = fetch_model(reference, may_be_scaled=copies_weights(spec))
     job = planned_job(
         spec, model, device, lambda meta_model: counted_windows(spec, model, meta_model, resources)
     )

@@ -9,6 +9,7 @@ from db.core.states import Phase
 from db.files.sealed_folder import KnownDigest
 from db.spec.combination import check_combination
 from db.spec.options.expect import MODEL, SEARCH_START, VERSION, check_expected
+from db.spec.options.experts import copies_weights
 from db.spec.prune_spec import PruneSpec
 from worker.evaluation.perplexity import token_loss
 from worker.jobs.dense_loss_cache import CachedDenseLosses
@@ -152,7 +153,8 @@ def _opened(
         spec.expect, VERSION, {VERSION + name: version for name, version in versions().items()}
     )
     devices = rank_devices(compute_device(resources.device), resources.devices)
-    model = fetch_model(resources.model_reference(spec), resources.model_secret())
+    reference, secret = resources.model_reference(spec), resources.model_secret()
+    model = fetch_model(reference, secret, may_be_scaled=copies_weights(spec))
     yield JobProgress(Phase.loading, 0.01)
     if resources.search_start is None and spec.search_start is not None:
         resources = replace(resources, search_start=local_start(spec.search_start))

@@ -41,7 +41,9 @@ class ModelFolder:
     revision: str | None = None
 
 
-def fetch_model(reference: ModelReference, secret: str | None = None) -> ModelFolder:
+def fetch_model(
+    reference: ModelReference, secret: str | None = None, *, may_be_scaled: bool = False
+) -> ModelFolder:
     """Return a model's folder after checking the files; remote ones are downloaded to a cache.
 
     No weight is loaded, and no code of the repository runs. If the connection breaks, this call
@@ -51,6 +53,7 @@ def fetch_model(reference: ModelReference, secret: str | None = None) -> ModelFo
     Args:
         reference: the model, as returned by ``parse_model``.
         secret: the hub's token, or the bucket's access key; None for the operator's.
+        may_be_scaled: whether weights of 8-bit floats with scales of blocks are accepted.
 
     Raises:
         SpecRefusedError: the model cannot be downloaded, or its files are not acceptable.
@@ -58,11 +61,12 @@ def fetch_model(reference: ModelReference, secret: str | None = None) -> ModelFo
     """
     match reference:
         case LocalPath(path, name):
-            return _checked(ModelFolder(path, name))
+            return _checked(ModelFolder(path, name), may_be_scaled)
         case HubRepo():
-            return _checked(_download(_Repo.of(reference, secret)))
-        case S3Folder():
-            return _checked(ModelFolder(copy_model(reference, secret), reference.name))
+            return _checked(_download(_Repo.of(reference, secret), may_be_scaled), may_be_scaled)
+        case S3Folder(name=name):
+            folder = copy_model(reference, secret, may_be_scaled=may_be_scaled)
+            return _checked(ModelFolder(folder, name), may_be_scaled)
 
 
 def fetch_outline(
@@ -71,6 +75,7 @@ def fetch_outline(
     *,
     with_tokenizer: bool = False,
     secret: str | None = None,
+    may_be_scaled: bool = False,
 ) -> ModelFolder:
     """Return a folder with a model's configuration and the headers of its weight files.
 
@@ -83,18 +88,22 @@ def fetch_outline(
         scratch: an empty folder.
         with_tokenizer: whether to download the tokenizer, too.
         secret: the hub's token, or the bucket's access key; None for the operator's.
+        may_be_scaled: whether weights of 8-bit floats with scales of blocks are accepted.
 
     Raises:
         SpecRefusedError: the model cannot be downloaded, or its files are not acceptable.
     """
     match reference:
         case LocalPath(path, name):
-            return _checked(ModelFolder(path, name))
+            return _checked(ModelFolder(path, name), may_be_scaled)
         case HubRepo():
-            return _checked(_outlined(_Repo.of(reference, secret), scratch, with_tokenizer))
+            repo = _Repo.of(reference, secret)
+            model = _outlined(repo, scratch, with_tokenizer, may_be_scaled)
+            return _checked(model, may_be_scaled)
         case S3Folder(name=name):
-            outline_model(reference, secret, scratch, with_tokenizer=with_tokenizer)
-            return _checked(ModelFolder(scratch, name))
+            asked = {"with_tokenizer": with_tokenizer, "may_be_scaled": may_be_scaled}
+            outline_model(reference, secret, scratch, **asked)
+            return _checked(ModelFolder(scratch, name), may_be_scaled)
 
 
 @dataclass(frozen=True)
@@ -156,13 +165,13 @@ class _Repo:
         return folder.name, {entry.name: entry.stat().st_size for entry in folder.iterdir()}
 
 
-def _download(repo: _Repo) -> ModelFolder:
+def _download(repo: _Repo, may_be_scaled: bool) -> ModelFolder:
     """Download a model, the weights last: most unusable models are refused without them."""
     name = repo.reference.id
     commit, sizes = repo.files()
     require_safetensors(sizes, "model", name)
     folder = repo.get(commit, small_files(sizes, name))
-    check_dimensions(check_configs(folder, name), {}, name)
+    check_dimensions(check_configs(folder, name, may_be_scaled=may_be_scaled), {}, name)
     weights = {file: sizes[file] for file in weight_files(folder, name, sizes)}
     check_total(weights, index_bytes(folder, weights), name)
     require_space(folder, weights, os.listdir(folder))
@@ -171,7 +180,7 @@ def _download(repo: _Repo) -> ModelFolder:
     return ModelFolder(folder, name, commit)
 
 
-def _outlined(repo: _Repo, scratch: Path, with_tokenizer: bool) -> ModelFolder:
+def _outlined(repo: _Repo, scratch: Path, with_tokenizer: bool, may_be_scaled: bool) -> ModelFolder:
     name = repo.reference.id
     commit, sizes = repo.files()
     require_safetensors(sizes, "model", name)
@@ -179,7 +188,7 @@ def _outlined(repo: _Repo, scratch: Path, with_tokenizer: bool) -> ModelFolder:
     if not with_tokenizer:
         small = [file for file in small if file in {*CONFIGS, INDEX}]
     folder = repo.get(commit, small)
-    check_configs(folder, name)
+    check_configs(folder, name, may_be_scaled=may_be_scaled)
     weights = weight_files(folder, name, sizes)
     if not all((folder / file).is_file() for file in weights):
         for file in small:
@@ -190,11 +199,12 @@ def _outlined(repo: _Repo, scratch: Path, with_tokenizer: bool) -> ModelFolder:
     return ModelFolder(folder, name, commit)
 
 
-def _checked(model: ModelFolder) -> ModelFolder:
+def _checked(model: ModelFolder, may_be_scaled: bool) -> ModelFolder:
     try:
         require_safetensors(os.listdir(model.path), "model", model.name)
-        config = check_configs(model.path, model.name)
-        check_dimensions(config, check_weights(model.path, model.name), model.name)
+        config = check_configs(model.path, model.name, may_be_scaled=may_be_scaled)
+        shapes = check_weights(model.path, model.name, may_be_scaled=may_be_scaled)
+        check_dimensions(config, shapes, model.name)
     except OSError as error:
         raise refused(
             model.name,

@@ -9,9 +9,10 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from worker.pruning.base.durable_files import fsync
-from worker.pruning.model.checkpoint import Checkpoint, StoredTensor
+from worker.pruning.model.checkpoint import Checkpoint
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.shards import Measure, Shard, ShardWriter
+from worker.pruning.model.stored_tensors import StoredTensor
 from worker.pruning.structure.smaller_config import CONFIG
 from worker.vocabulary.errors import VocabularyError
 from worker.vocabulary.token_ids import renumbered

@@ -7,7 +7,10 @@ from pydantic import Field, StrictInt
 from db.spec.descriptions.basics import Basics
 from db.spec.descriptions.option import Option, check_fits, check_unused
 from db.spec.descriptions.result_part import ResultPart
+from db.spec.options.benchmark import BenchmarkFields
 from db.spec.options.masks import MaskFields
+from db.spec.options.recover import RecoverFields
+from db.spec.options.refine import RefineFields
 from db.spec.options.removal import RemovalFields
 from db.spec.options.target import TargetFields
 from db.spec.pruning.methods import MethodName
@@ -21,6 +24,14 @@ _METRICS = (
     *("experts.experts", "experts.kept", "experts.layers", "experts.gate_removed"),
     *("experts.gate_removed_max", "experts.unrouted", "experts.unused"),
 )
+
+
+def copies_weights(spec: Basics) -> bool:
+    """Whether a job writes only bytes of its model's weights, which may then be 8-bit floats."""
+    trains = RefineFields.of(spec).refine is not None or RecoverFields.of(spec).recover is not None
+    return (
+        spec.method is MethodName.experts and not trains and not BenchmarkFields.of(spec).benchmark
+    )
 
 
 def _check(spec: "ExpertFields") -> None:

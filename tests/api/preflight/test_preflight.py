@@ -8,6 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from db.files.file_check import SMALL_BYTES
+from tests.worker.sources.builders import scaled_files, write
 
 JOB = {"model": "org/model", "sparsity": 0.5, "dataset": "wikitext2"}
 QUESTION = {"question": "2 + 2 =", "choices": ["3", "4"], "answer": "B"}
@@ -84,6 +85,15 @@ def test_questions_whose_answers_are_ranked_are_checked_as_those_of_a_task(
     assert "Name a JSONL file that exists" in missing["hint"]
     unmeasured = submit(client, gate=gate).json()
     assert unmeasured["errors"][0]["pointer"] == "/gate/min"
+
+
+def test_8_bit_floats_are_accepted_where_no_weight_changes(client: TestClient, roots: Path) -> None:
+    write(roots / "scaled", scaled_files())
+    job = {"model": "local:scaled", "dataset": "wikitext2", "method": "experts", "experts": 4}
+    assert client.post("/v1/jobs", json=job).status_code == 201
+    refused = client.post("/v1/jobs", json=job | {"refine": True}).json()
+    assert (refused["code"], refused["errors"][0]["pointer"]) == ("quantized", "/model")
+    assert "set method to experts, without refine" in refused["hint"]
 
 
 def test_the_text_of_a_smaller_vocabulary_is_checked_as_any_other(client: TestClient) -> None:

@@ -13,7 +13,15 @@ from fastapi.testclient import TestClient
 from db.core.session import Sessions
 from tests.api.traces import is_unchanged, traces
 from tests.fakes import ListQueue
-from tests.worker.sources.builders import CONFIG, as_json, framed, model_files, sharded_files, write
+from tests.worker.sources.builders import (
+    CONFIG,
+    as_json,
+    framed,
+    model_files,
+    scaled_files,
+    sharded_files,
+    write,
+)
 
 SMALLEST = {"model": "org/model", "sparsity": 0.5, "dataset": "wikitext2"}
 
@@ -297,6 +305,10 @@ TRUNCATED = model_files()["model.safetensors"][:-4]
         ),
         (
             {"config__json": as_json(CONFIG | {"quantization_config": {"bits": 4}})},
+            *("quantized", "config.json has a quantization_config"),
+        ),
+        (
+            scaled_files(),
             *("quantized", "config.json has a quantization_config"),
         ),
         (

@@ -31,3 +31,49 @@ def test_a_config_that_transformers_cannot_decode_is_refused(tmp_path: Path, enc
     (tmp_path / "config.json").write_bytes('{"model_type": "llama"}'.encode(encoding))
     with pytest.raises(SpecRefusedError, match="is not JSON"):
         check_configs(tmp_path, "local:it")
+
+
+SCALED: dict[str, Any] = {"quant_method": "fp8", "weight_block_size": [128, 128]}
+
+
+def entry(folder: Path, value: Any) -> Path:
+    (folder / "config.json").write_text(json.dumps({"quantization_config": value}))
+    return folder
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        SCALED,
+        SCALED | {"fmt": "e4m3", "activation_scheme": "dynamic"},
+        SCALED | {"modules_to_not_convert": ["lm_head", "model.layers.0.mlp.gate"]},
+    ],
+)
+def test_8_bit_floats_with_scales_of_blocks_are_accepted_where_they_may_be(
+    tmp_path: Path, value: dict[str, Any]
+) -> None:
+    config = check_configs(entry(tmp_path, value), "local:it", may_be_scaled=True)
+    assert config == {"quantization_config": value}
+    with pytest.raises(SpecRefusedError) as refused:
+        check_configs(tmp_path, "local:it")
+    assert refused.value.code == "quantized"
+    assert "or set method to experts, without refine, recover" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [SCALED],
+        SCALED | {"quant_method": "gptq"},
+        SCALED | {"activation_scheme": "static"},
+        SCALED | {"weight_block_size": None},
+        SCALED | {"weight_block_size": [128]},
+        SCALED | {"weight_block_size": [128, 0]},
+        SCALED | {"modules_to_not_convert": ["model.layers.0.mlp.experts.3.up_proj"]},
+    ],
+)
+def test_other_quantised_weights_are_refused_everywhere(tmp_path: Path, value: Any) -> None:
+    with pytest.raises(SpecRefusedError) as refused:
+        check_configs(entry(tmp_path, value), "local:it", may_be_scaled=True)
+    assert refused.value.code == "quantized"
+    assert "Name the unquantised model it was made from." in str(refused.value)

@@ -20,10 +20,12 @@ from db.spec.prune_spec import PruneSpec
 from tests.hub import Hub
 from tests.models import FAMILIES, MIXTURES, random_ids, write_model
 from tests.worker.evaluation.models import write_model_and_tokenizer
+from tests.worker.pruning.experts.scaled import scale_matrices
 from tests.worker.sources.builders import byte_tokenizer, jsonl
 from worker.estimates import expected_windows
 from worker.estimates.estimate import estimate
 from worker.estimates.estimator import compute_next
+from worker.estimates.forecast import forecast
 from worker.estimates.load import Load
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
@@ -265,6 +267,20 @@ def test_fewer_experts_are_estimated_and_numbers_that_do_not_fit_refused(
         estimate(spec(**fields, experts=4), settings)
     with pytest.raises(UnsupportedModelError, match="has none"):
         estimate(spec(method="experts", experts=2, sparsity=0.0), settings)
+
+
+def test_a_model_of_8_bit_floats_is_estimated_and_planned_as_it_is_written(
+    folder: Path, settings: WorkerSettings
+) -> None:
+    scale_matrices(write_model(folder / "scaled", MIXTURES["mixtral"]))
+    fields = {"model": f"local:{folder / 'scaled'}", "method": "experts", "sparsity": 0.0}
+    asked = spec(**fields, experts=3)
+    found, plan = estimate(asked, settings), run(asked, folder)
+    assert found["artifact_bytes"] == plan["artifact_bytes"]
+    resources = Resources(model_roots=(folder,), dataset_roots=(folder,))
+    assert forecast(asked, resources)["artifact_bytes"] == plan["artifact_bytes"]
+    with pytest.raises(SpecRefusedError, match="its weights are quantised"):
+        estimate(spec(**fields, experts=3, refine={"steps": 1}), settings)
 
 
 PAGES = '{% for i in range(99999) %}{{ "abcdefghijklmnopqrstuvwxyz" * 400 }}{% endfor %}'

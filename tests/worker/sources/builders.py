@@ -50,6 +50,17 @@ def model_files(**others: bytes) -> dict[str, bytes]:
     return files | {name.replace("__", "."): data for name, data in others.items()}
 
 
+def scaled_files() -> dict[str, bytes]:
+    """Make the files of a model of 8-bit floats, with a scale for each block of a matrix."""
+    entry = {"quant_method": "fp8", "weight_block_size": [2, 2]}
+    header = {
+        "a.weight": {"dtype": "F8_E4M3", "shape": [2, 4], "data_offsets": [8, 16]},
+        "a.weight_scale_inv": {"dtype": "F32", "shape": [1, 2], "data_offsets": [0, 8]},
+    }
+    config = as_json(CONFIG | {"quantization_config": entry})
+    return {"config.json": config, "model.safetensors": framed(as_json(header), 16)}
+
+
 def sharded_files() -> dict[str, bytes]:
     names = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
     return {

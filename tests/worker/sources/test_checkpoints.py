@@ -11,7 +11,7 @@ from safetensors.numpy import load
 from db.core.errors import SpecRefusedError
 from db.spec.checkpoint_headers import MAX_TENSORS, UNQUANTISED, check_weights
 from tests.worker.sources.builders import as_json, framed, index, safetensors, write
-from worker.pruning.model.checkpoint import DTYPES
+from worker.pruning.model.stored_tensors import DTYPES
 from zpruner.files.header import BITS
 
 WHOLE = safetensors({"a": 3, "b": 5})

@@ -9,6 +9,7 @@ from safetensors import safe_open
 
 from db.core import operator_keys
 from db.core.errors import SpecRefusedError
+from db.spec.checkpoint_headers import check_weights
 from db.spec.inputs.references import HubRepo, LocalPath, ModelReference
 from tests.hub import Hub
 from tests.worker.sources.builders import (
@@ -16,6 +17,7 @@ from tests.worker.sources.builders import (
     as_json,
     model_files,
     safetensors,
+    scaled_files,
     sharded_files,
     write,
 )
@@ -230,6 +232,26 @@ def test_a_config_that_runs_code_or_is_quantised_is_refused(
     refused = refusal(LocalPath(tmp_path, "local:tiny"))
     assert (refused.code, refused.value) == (code, "local:tiny")
     assert file in refused.reason
+
+
+def test_8_bit_floats_with_scales_are_fetched_where_they_are_accepted(
+    hub: Hub, tmp_path: Path
+) -> None:
+    hub.add_model("org/scaled", scaled_files())
+    repo = HubRepo("org/scaled")
+    local = LocalPath(write(tmp_path / "local", scaled_files()), "local:scaled")
+    (tmp_path / "scratch").mkdir()
+    references: tuple[ModelReference, ...] = (repo, local)
+    for reference in references:
+        refused = refusal(reference)
+        assert (refused.code, "set method to experts" in refused.remedy) == ("quantized", True)
+        with pytest.raises(SpecRefusedError, match="quantised"):
+            fetch_outline(reference, tmp_path / "scratch")
+    outline = fetch_outline(repo, tmp_path / "scratch", may_be_scaled=True).path
+    for folder in (outline, fetch_model(repo, may_be_scaled=True).path):
+        assert (folder / "config.json").read_bytes() == scaled_files()["config.json"]
+        assert "a.weight_scale_inv" in check_weights(folder, "it", may_be_scaled=True)
+    assert fetch_model(local, may_be_scaled=True).path == tmp_path / "local"
 
 
 def test_harmless_config_fields_are_accepted(tmp_path: Path) -> None:

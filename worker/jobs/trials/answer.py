@@ -11,6 +11,7 @@ from db.core.errors import SpecRefusedError
 from db.core.states import Phase
 from db.spec.descriptions.option import UNFIT
 from db.spec.inputs.references import HubRepo
+from db.spec.options.experts import copies_weights
 from db.spec.prune_spec import PruneSpec
 from db.spec.trials import TrialRequest
 from worker.evaluation.generation import end_tokens, next_tokens, runnable_model
@@ -68,7 +69,8 @@ def _dense_model(spec: PruneSpec, tried: TriedModel, resources: Resources) -> Mo
     reference = resources.model_reference(spec)
     if isinstance(reference, HubRepo) and tried.revision is not None:
         reference = replace(reference, revision=tried.revision)
-    return fetch_model(reference, resources.model_secret())
+    secret = resources.model_secret()
+    return fetch_model(reference, secret, may_be_scaled=copies_weights(spec))
 
 
 def _encoded(

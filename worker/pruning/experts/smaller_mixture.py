@@ -12,10 +12,12 @@ from worker.pruning.experts.layers import ExpertLayer, Routing, expert_layer
 from worker.pruning.experts.prediction_heads import heads_with_experts, without_heads
 from worker.pruning.experts.settings import ExpertSettings
 from worker.pruning.model.meta_model import MetaModel
+from worker.pruning.model.stored_tensors import ScaledTensor
 from worker.pruning.structure.reduction import once_per_model
 from worker.pruning.structure.smaller_config import Fields, smaller_config
 
 _COUNT = re.compile(r"experts(?!_per_tok)\Z")
+_NUMBER = re.compile(r"(?<=\.experts\.)\d+(?=\.)")
 _SHARED = re.compile(r"shared|per_tok|top_?k|zero")
 Dims = Mapping[str, int]
 """The dimension of the experts in each parameter of a block that has one, by its name."""
@@ -58,6 +60,41 @@ class SmallerMixture:
             name: value.index_select(dims[name], kept) if name in dims else value
             for name, value in parameters.items()
         }
+
+    def copied(self, dense: MetaModel, index: int, kept: Tensor | None) -> dict[str, str]:
+        """Return the stored tensors of a block that are copied, as they are not read as stored.
+
+        These are matrices of 8-bit floats, and what is stored by expert beside them; none of other
+        models.
+
+        Args:
+            dense: the dense model.
+            index: index of the block.
+            kept: as in `cut`; None for a block without experts.
+
+        Returns:
+            Their names, by the names under which they are written.
+        """
+        if not dense.checkpoint.is_scaled:
+            return {}
+        numbers = [] if kept is None else kept.tolist()
+        places = {str(old): str(new) for new, old in enumerate(numbers)}
+        copied: dict[str, str] = {}
+        for source in dense.weights.sources(f"{dense.block_name(index)}."):
+            number = _NUMBER.search(source)
+            if number is None:
+                stored = dense.checkpoint.tensors[source]
+                copied |= {source: source} if isinstance(stored, ScaledTensor) else {}
+            elif number[0] in places:
+                copied[_NUMBER.sub(places[number[0]], source, count=1)] = source
+        return copied
+
+    def removed_bytes(self, dense: MetaModel, index: int) -> int:
+        """Return by how many bytes what is stored of a block of the dense model gets smaller."""
+        names = {f"{dense.block_name(index)}.{name}" for name in self.dims[index]}
+        plain, joined = dense.weights.sources_of(names.__contains__)
+        size = dense.checkpoint.size_bytes([*plain, *joined])
+        return size * (self.count - self.kept) // self.count
 
     def removed_numbers(self, index: int) -> int:
         """Return how many values a block loses."""

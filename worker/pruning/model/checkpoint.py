@@ -2,51 +2,26 @@
 
 import json
 import os
-import struct
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from worker.pruning.base.errors import CheckpointError
+from worker.pruning.model.block_scales import EIGHT_BITS, SCALES, BlockScales
 from worker.pruning.model.packed_weights import PACKED, QuantizedMatrix, part_names, unpack
+from worker.pruning.model.stored_tensors import (
+    UNQUANTIZED,
+    PackedTensor,
+    ScaledTensor,
+    StoredTensor,
+    read_header,
+)
 
 WHOLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
-DTYPES = {
-    "F64": torch.float64,
-    "F32": torch.float32,
-    "F16": torch.float16,
-    "BF16": torch.bfloat16,
-    "I64": torch.int64,
-    "I32": torch.int32,
-    "I16": torch.int16,
-    "I8": torch.int8,
-    "U8": torch.uint8,
-    "BOOL": torch.bool,
-}
-"""The dtypes of unquantized tensors, by their names in safetensors files."""
 _COMPARED_BYTES = 1 << 22
-
-
-@dataclass(frozen=True)
-class StoredTensor:
-    """The location, dtype and shape of one tensor in a file."""
-
-    file: Path
-    offset: int
-    size_bytes: int
-    dtype: torch.dtype
-    shape: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class PackedTensor(StoredTensor):
-    """A matrix whose weights are packed integers, with ``scales`` in the dtype of its weights."""
-
-    scales: StoredTensor
 
 
 class Checkpoint:
@@ -109,14 +84,70 @@ class Checkpoint:
             )
         return Checkpoint(tensors)
 
+    def scaled(self, blocks: BlockScales | None) -> "Checkpoint":
+        """Return the checkpoint with each matrix of 8-bit floats as its weights, without scales.
+
+        Args:
+            blocks: how the matrices are scaled; None if the model has none.
+
+        Raises:
+            CheckpointError: a tensor of 8-bit floats has no such scales.
+        """
+        tensors = dict(self.tensors)
+        for name, stored in self.tensors.items():
+            if stored.dtype is not EIGHT_BITS:
+                continue
+            if blocks is None:
+                reason = f"tensor {name!r} has dtype F8_E4M3, which is a quantized format"
+                raise CheckpointError(reason, UNQUANTIZED)
+            scales = tensors.pop(name + SCALES, None)
+            if scales is None or not blocks.fit(stored.shape, scales.shape, scales.dtype):
+                raise CheckpointError(
+                    f"tensor {name!r} of 8-bit floats has no scales {name + SCALES!r}, one for "
+                    f"each block of {blocks.rows} x {blocks.columns} values",
+                    UNQUANTIZED,
+                )
+            place = (stored.file, stored.offset, stored.size_bytes)
+            tensors[name] = ScaledTensor(*place, blocks.dtype, stored.shape, scales, blocks)
+        return Checkpoint(tensors)
+
+    @property
+    def is_scaled(self) -> bool:
+        """Whether it has matrices of 8-bit floats with scales."""
+        return any(isinstance(stored, ScaledTensor) for stored in self.tensors.values())
+
+    @property
+    def parts(self) -> Iterator[tuple[str, StoredTensor]]:
+        """All tensors of the files by name, the scales of matrices as well."""
+        for name, stored in self.tensors.items():
+            yield from zip((name, name + SCALES), stored.parts, strict=False)
+
     def read(self, name: str) -> Tensor:
-        """Return one tensor in its stored dtype and shape; a packed matrix is dequantised.
+        """Return one tensor in its dtype and shape; a packed or scaled matrix is dequantised.
 
         Raises:
             CheckpointError: the file ends inside the tensor.
         """
+        stored = self.tensors[name]
+        if isinstance(stored, ScaledTensor):
+            return stored.blocks.weights(*self.read_stored(name).values())
         matrix = self.read_packed(name)
-        return self._read(name, self.tensors[name]) if matrix is None else matrix.weights()
+        return self._read(name, stored) if matrix is None else matrix.weights()
+
+    def read_stored(self, name: str) -> dict[str, Tensor]:
+        """Return the bytes of a tensor, and of its scales if it is a matrix of 8-bit floats.
+
+        Each is given by the end of its name, which is empty for the tensor itself.
+
+        Raises:
+            CheckpointError: the file ends inside the tensor.
+        """
+        stored = self.tensors[name]
+        if not isinstance(stored, ScaledTensor):
+            return {"": self._read(name, stored)}
+        values = self._bytes(name, stored, 0, stored.size_bytes).view(EIGHT_BITS)
+        scales = self._read(name + SCALES, stored.scales)
+        return {"": values.view(stored.shape), SCALES: scales}
 
     def read_packed(self, name: str) -> QuantizedMatrix | None:
         """Return the integers and scales of a packed matrix; None if the tensor is not packed.
@@ -168,30 +199,33 @@ class Checkpoint:
         Raises:
             CheckpointError: a file ends inside the tensor.
         """
-        one, two = self.tensors[name], other.tensors[name]
-        if (one.dtype, one.shape, one.size_bytes) != (two.dtype, two.shape, two.size_bytes):
+        one, two = self.tensors[name].parts, other.tensors[name].parts
+        layouts = [
+            [(part.dtype, part.shape, part.size_bytes) for part in parts] for parts in (one, two)
+        ]
+        if layouts[0] != layouts[1]:
             return False
-        for start in range(0, one.size_bytes, _COMPARED_BYTES):
-            size = min(_COMPARED_BYTES, one.size_bytes - start)
-            part = other._bytes(name, two, start, size)
-            if not torch.equal(self._bytes(name, one, start, size), part):
-                return False
+        for own, others in zip(one, two, strict=True):
+            for start in range(0, own.size_bytes, _COMPARED_BYTES):
+                size = min(_COMPARED_BYTES, own.size_bytes - start)
+                part = other._bytes(name, others, start, size)
+                if not torch.equal(self._bytes(name, own, start, size), part):
+                    return False
         return True
 
     def read_ahead(self, names: Iterable[str]) -> None:
         """Have the system read tensors into its page cache, outside this process's memory."""
         if not hasattr(os, "posix_fadvise"):
             return
-        for name in names:
-            stored = self.tensors[name]
-            with stored.file.open("rb") as file:
+        for part in (part for name in names for part in self.tensors[name].parts):
+            with part.file.open("rb") as file:
                 os.posix_fadvise(
-                    file.fileno(), stored.offset, stored.size_bytes, os.POSIX_FADV_WILLNEED
+                    file.fileno(), part.offset, part.size_bytes, os.POSIX_FADV_WILLNEED
                 )
 
     def size_bytes(self, names: Iterable[str]) -> int:
         """Return the size of the named tensors on disk, in bytes."""
-        return sum(self.tensors[name].size_bytes for name in names)
+        return sum(part.size_bytes for name in names for part in self.tensors[name].parts)
 
     def _read(self, name: str, stored: StoredTensor) -> Tensor:
         return self._bytes(name, stored, 0, stored.size_bytes).view(stored.dtype).view(stored.shape)
@@ -230,30 +264,3 @@ def _files(folder: Path) -> list[Path]:
     if files := sorted(folder.glob("*.safetensors")):
         return files
     raise CheckpointError(f"{folder} contains no safetensors file", "provide one")
-
-
-def read_header(path: Path) -> dict[str, StoredTensor]:
-    """Return the tensors that a file's header lists, by name (safetensors format).
-
-    Raises:
-        CheckpointError: the header cannot be read, or a tensor is quantized.
-    """
-    try:
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            header = json.loads(file.read(length))
-    except (OSError, struct.error, ValueError) as error:
-        raise CheckpointError(f"{path.name} has no readable safetensors header: {error}") from error
-    header.pop("__metadata__", None)
-    return {name: _stored(path, 8 + length, name, entry) for name, entry in header.items()}
-
-
-def _stored(path: Path, start: int, name: str, entry: dict[str, list[int]]) -> StoredTensor:
-    begin, end = entry["data_offsets"]
-    dtype = DTYPES.get(str(entry["dtype"]))
-    if dtype is None:
-        raise CheckpointError(
-            f"tensor {name!r} has dtype {entry['dtype']}, which is a quantized format",
-            "provide the unquantized checkpoint",
-        )
-    return StoredTensor(path, start + begin, end - begin, dtype, tuple(entry["shape"]))

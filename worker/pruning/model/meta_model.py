@@ -14,6 +14,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 
 from worker.pruning.base.errors import UnsupportedModelError
 from worker.pruning.model.attention import slices_are_faster, use_sliced_attention
+from worker.pruning.model.block_scales import BlockScales
 from worker.pruning.model.blocks import find_blocks
 from worker.pruning.model.checkpoint import Checkpoint
 from worker.pruning.model.packed_weights import QuantizedMatrix
@@ -85,15 +86,19 @@ class MetaModel:
         check_is_causal(model)
         _prepare(model, device)
         checkpoint = Checkpoint.open(weights).dequantized() if weights else Checkpoint.open(folder)
-        return cls(model, checkpoint, dtype, device)
+        return cls(model, checkpoint.scaled(BlockScales.of(model.config, dtype)), dtype, device)
 
     def with_weights(self, folder: Path) -> "MetaModel":
         """Return a model with the same modules, and the weights that a sweep has written.
 
         The modules must not have the weights of both at the same time.
         """
-        checkpoint = Checkpoint.open(folder).dequantized()
+        checkpoint = self.read_as_weights(Checkpoint.open(folder))
         return MetaModel(self.model, checkpoint, self.dtype, self.device)
+
+    def read_as_weights(self, written: Checkpoint) -> Checkpoint:
+        """Return tensors that were written for this model, with quantised ones as weights."""
+        return written.dequantized().scaled(BlockScales.of(self.model.config, self.dtype))
 
     def described(self, config: PretrainedConfig) -> "MetaModel":
         """Return the model that another config describes, of which no weights are stored yet."""

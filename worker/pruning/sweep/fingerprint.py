@@ -117,12 +117,12 @@ def plain_values(value: object) -> Any:
 
 def _weights(meta_model: MetaModel) -> dict[str, Any]:
     """Return values that identify the checkpoint on any machine: its layout and its bytes."""
-    tensors = meta_model.checkpoint.tensors
+    checkpoint = meta_model.checkpoint
     layout = {
         name: [stored.file.name, stored.offset, stored.size_bytes, str(stored.dtype), stored.shape]
-        for name, stored in tensors.items()
+        for name, stored in checkpoint.tensors.items()
     }
-    files = sorted({stored.file for stored in tensors.values()})
+    files = sorted({stored.file for _, stored in checkpoint.parts})
     return {
         "layout": json_digest(layout),
         "files": [[path.name, file_digest(path)] for path in files],

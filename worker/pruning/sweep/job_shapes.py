@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from math import prod
 
 from torch import Tensor
 
@@ -148,10 +149,11 @@ def _part(meta_model: MetaModel, wanted: Callable[[str], bool]) -> ParameterCoun
     largest = 0
     for source in plain + joined:
         stored = meta_model.checkpoint.tensors[source]
-        count = stored.size_bytes // stored.dtype.itemsize
+        count = prod(stored.shape)
         entries[dtype_name(stored.dtype)] += count
         largest = max(largest, count)
-    return ParameterCounts(entries, largest, meta_model.checkpoint.size_bytes(joined))
+    joined_bytes = sum(meta_model.checkpoint.tensors[source].read_bytes for source in joined)
+    return ParameterCounts(entries, largest, joined_bytes)
 
 
 def routed_to(meta_model: MetaModel) -> int | None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from worker.pruning.model.block_scales import EIGHT_BITS
 from worker.pruning.model.checkpoint import Checkpoint
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.packed_weights import QuantizedMatrix
@@ -61,7 +62,7 @@ class ModelOutput:
         """
         if not shards:
             return self._meta_model.weights
-        written = self._shards.continue_from(shards).dequantized()
+        written = self._meta_model.read_as_weights(self._shards.continue_from(shards))
         if smaller is not None:
             return Weights.of_part(smaller.model, written)
         return Weights(self._meta_model.model, self._meta_model.checkpoint.overlaid(written))
@@ -71,6 +72,7 @@ class ModelOutput:
         index: int,
         stored: Mapping[str, Tensor],
         quantized: Mapping[str, QuantizedMatrix] | None = None,
+        copied: Mapping[str, str] | None = None,
     ) -> Shard:
         """Write the shard of a block.
 
@@ -78,11 +80,16 @@ class ModelOutput:
             index: index of the block.
             stored: its parameters, by their names in the block.
             quantized: the matrices to write instead of the parameters of the same names.
+            copied: the source's tensors that are copied byte for byte, with their scales, by the
+                names under which they are written.
         """
         matrices = quantized or {}
         plain = {name: value for name, value in stored.items() if name not in matrices}
         tensors = self._meta_model.stored_block(index, plain)
         tensors |= self._meta_model.packed_block(index, matrices)
+        for name, source in (copied or {}).items():
+            del tensors[name]  # which fails if it is no tensor of the block
+            tensors |= self._stored(source, name)
         return self._shards.write(index + 1, tensors, self._scratch)
 
     def copy_rest(
@@ -95,23 +102,30 @@ class ModelOutput:
             changed: tensors to write instead of the source's tensors of the same names.
 
         Returns:
-            The tensors of the names ``kept``.
+            The tensors of the names ``kept``, without those of 8-bit floats.
         """
-        source, changed, values = self._meta_model.checkpoint, changed or {}, dict[str, Tensor]()
+        changed, values = changed or {}, dict[str, Tensor]()
         copied: list[Path] = []
         numbered = enumerate(self._rest, self._blocks + 1)
         # What is kept comes last, so that it is not in memory beside the others.
         for number, names in sorted(numbered, key=lambda pair: not set(kept).isdisjoint(pair[1])):
-            tensors = {
-                name: changed[name] if name in changed else source.read(name) for name in names
-            }
+            tensors = dict[str, Tensor]()
+            for name in names:
+                tensors |= {name: changed[name]} if name in changed else self._stored(name, name)
             shard = self._shards.write(number, tensors, self._scratch)
             copied.append(self._out / shard.name)
-            values |= {name: tensors[name] for name in names if name in kept}
-        overlaid = source.overlaid(Checkpoint.from_files(copied))
+            weights = (name for name in names if tensors[name].dtype is not EIGHT_BITS)
+            values |= {name: tensors[name] for name in weights if name in kept}
+        written = self._meta_model.read_as_weights(Checkpoint.from_files(copied))
+        overlaid = self._meta_model.checkpoint.overlaid(written)
         self.weights = Weights(self._meta_model.model, overlaid)
         return values
 
     def finish(self) -> None:
         """Write the index, once all blocks are written and the rest is copied."""
         self._shards.finish()
+
+    def _stored(self, source: str, name: str) -> dict[str, Tensor]:
+        """Return a tensor of the source, and its scales, as they are stored, under this name."""
+        parts = self._meta_model.checkpoint.read_stored(source)
+        return {name + end: part for end, part in parts.items()}

@@ -267,7 +267,8 @@ class ModelPruner:
             stages = [cut.result, *stages]
         with self._seconds("prune"):
             packed = {name: value for stage in stages for name, value in stage.packed.items()}
-            write = partial(self._output.write_block, index, stored, packed)
+            copied = {name: source for stage in stages for name, source in stage.copied.items()}
+            write = partial(self._output.write_block, index, stored, packed, copied)
             shard = self._ranks.run_on_main(write)
         seconds = self._seconds.seconds["prune"] - before
         parts = (self._meta_model, index, decision, pruner, stages, numbers)

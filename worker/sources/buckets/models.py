@@ -17,12 +17,13 @@ from zpruner.files.header import LENGTH_BYTES, MAX_HEADER_BYTES, header_bytes
 from zpruner.files.weight_files import INDEX
 
 
-def copy_model(reference: S3Folder, secret: str | None) -> Path:
+def copy_model(reference: S3Folder, secret: str | None, *, may_be_scaled: bool) -> Path:
     """Return a folder with a model's files, the weights copied last.
 
     Args:
         reference: the model.
         secret: the caller's access key; None for the service's own credentials.
+        may_be_scaled: whether weights of 8-bit floats with scales of blocks are accepted.
 
     Raises:
         SpecRefusedError: the model cannot be copied, or its files are not acceptable.
@@ -36,7 +37,7 @@ def copy_model(reference: S3Folder, secret: str | None) -> Path:
     with copied_objects(reference.copies, source, wanted) as copied:
         copied.fetch(small)
         folder = copied.path
-        check_dimensions(check_configs(folder, name), {}, name)
+        check_dimensions(check_configs(folder, name, may_be_scaled=may_be_scaled), {}, name)
         used = {file: weights[file].size_bytes for file in weight_files(folder, name, weights)}
         check_total(used, index_bytes(folder, used), name)
         require_space(folder, used, {path.name for path in folder.iterdir()})
@@ -45,7 +46,12 @@ def copy_model(reference: S3Folder, secret: str | None) -> Path:
 
 
 def outline_model(
-    reference: S3Folder, secret: str | None, scratch: Path, *, with_tokenizer: bool
+    reference: S3Folder,
+    secret: str | None,
+    scratch: Path,
+    *,
+    with_tokenizer: bool,
+    may_be_scaled: bool,
 ) -> Path:
     """Fill a folder with a model's configuration, and with weight files that are only headers.
 
@@ -57,7 +63,7 @@ def outline_model(
     for file in small_files(_sizes(objects), name):
         if with_tokenizer or file in {*CONFIGS, INDEX}:
             (scratch / file).write_bytes(b"".join(source.read(objects[file])))
-    check_configs(scratch, name)
+    check_configs(scratch, name, may_be_scaled=may_be_scaled)
     weights = [objects[file] for file in weight_files(scratch, name, objects)]
     with ThreadPoolExecutor(MAX_CONCURRENT) as pool:
         for _ in pool.map(lambda stored: _copy_header(source, stored, scratch), weights):

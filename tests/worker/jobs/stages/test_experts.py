@@ -12,7 +12,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, MixtralConfig
 
 from db.core.errors import SpecRefusedError
 from db.spec.prune_spec import PruneSpec
+from db.spec.trials import TrialRequest
 from tests.models import FAMILIES, random_ids, write_model
+from tests.worker.pruning.experts.scaled import scale_matrices
 from tests.worker.pruning.sweeps import tensors
 from tests.worker.recovery.recoveries import teach
 from tests.worker.sources.builders import byte_tokenizer
@@ -20,8 +22,11 @@ from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
 from worker.jobs.stages.experts import KEPT_EXPERTS
 from worker.jobs.stages.generate import TOKENS
+from worker.jobs.trials.answer import answer
+from worker.jobs.trials.tried_model import TriedModel
 from worker.pruning.base.errors import ExpertsError, PruningError, UnsupportedModelError
 from worker.pruning.base.generators import run_to_end
+from worker.pruning.model.checkpoint import Checkpoint
 
 EXPERTS = 8
 CONFIG = MixtralConfig(
@@ -42,6 +47,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_model(folder / "mixture", CONFIG)
     tokenizer: Any = byte_tokenizer()
     tokenizer.save_pretrained(folder / "mixture")
+    scale_matrices(shutil.copytree(folder / "mixture", folder / "scaled"))
     write_model(folder / "dense", FAMILIES["llama"])
     texts = {"goal": random_ids(60, 32, seed=1), "keep": random_ids(20, 32, seed=5) // 8}
     for name, ids in (texts | {"eval": random_ids(3, 32, seed=2)}).items():
@@ -61,6 +67,11 @@ def run(models: Path, out: Path, model: str = "mixture", **fields: Any) -> dict[
     run_to_end(prune(spec, out, Resources(device="cpu")))
     report: dict[str, Any] = json.loads((out / "report.json").read_text())
     return report
+
+
+def stored_dtypes(folder: Path) -> dict[str, torch.dtype]:
+    tensors = Checkpoint.open(folder).tensors
+    return {name: stored.dtype for name, stored in tensors.items()}
 
 
 def kept(report: dict[str, Any]) -> list[list[int]]:
@@ -126,6 +137,45 @@ def test_experts_that_stay_can_be_refined(models: Path, tmp_path: Path) -> None:
     assert errors[0] < errors[1]
     card = (tmp_path / "refined" / "README.md").read_text()
     assert "the weights of the dense model, but for those that were trained" in card
+
+
+def test_8_bit_floats_are_copied_and_both_models_are_measured(models: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    report = run(models, out, "scaled", experts=4, generate=True, prompts=["The quick brown fox"])
+    metrics = report["metrics"]
+    assert metrics["experts"]["kept"] == 4
+    assert metrics["parameters_removed"] == 2 * 4 * (3 * 32 * 24 + 32)
+    dense = Checkpoint.open(models / "scaled")
+    assert metrics["dense_weights_bytes"] == dense.size_bytes(dense.tensors)
+    before, after = (stored_dtypes(folder) for folder in (models / "scaled", out))
+    assert {name: before[name] for name in after} == after
+    assert torch.float8_e4m3fn in after.values()
+    fields = {"model": str(models / "scaled"), "method": "experts", "experts": 4}
+    spec = PruneSpec.model_validate(fields | {"dataset": "wikitext2", "dtype": "float32"})
+    request = TrialRequest(prompt="The quick brown fox", max_tokens=TOKENS)
+    trial = answer(spec, request, TriedModel(out, None), Resources(device="cpu"))
+    texts = report["generation"][0]
+    greedy = {name: texts[name]["greedy"] for name in ("dense", "pruned")}
+    assert run_to_end(trial).metrics == greedy
+    again = run(models, tmp_path / "again", str(out), experts=2)
+    assert again["metrics"]["dense_perplexity"] == pytest.approx(metrics["pruned_perplexity"])
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"method": "wanda", "sparsity": 0.5},
+        {"experts": 4, "refine": True},
+        {"experts": 4, "recover": "router"},
+        {"experts": 4, "benchmark": True},
+    ],
+)
+def test_8_bit_floats_are_refused_where_weights_would_change(
+    models: Path, tmp_path: Path, fields: dict[str, Any]
+) -> None:
+    with pytest.raises(SpecRefusedError, match="its weights are quantised") as refused:
+        run(models, tmp_path / "out", "scaled", **fields)
+    assert (refused.value.field, refused.value.code) == ("model", "quantized")
 
 
 def test_routers_are_trained_and_nothing_else(

@@ -9,6 +9,7 @@ from transformers import AutoModelForCausalLM
 
 from tests.models import FAMILIES, write_model
 from worker.pruning.base.errors import CheckpointError
+from worker.pruning.model.block_scales import BlockScales
 from worker.pruning.model.checkpoint import Checkpoint
 
 
@@ -63,6 +64,19 @@ def test_the_same_tensor_has_the_same_bytes_dtype_and_shape(
     (tmp_path / "other").mkdir()
     one = _checkpoint(tmp_path, weight=torch.arange(64.0))
     assert one.stores_same(_checkpoint(tmp_path / "other", weight=other), "weight") is is_same
+
+
+@pytest.mark.parametrize("place", [0, 3])
+def test_8_bit_floats_with_another_scale_are_another_tensor(tmp_path: Path, place: int) -> None:
+    values, blocks = torch.ones(4, 4).to(torch.float8_e4m3fn), BlockScales(2, 2, torch.bfloat16)
+    scales = torch.ones(2, 2)
+    one = _checkpoint(tmp_path, w=values, w_scale_inv=scales).scaled(blocks)
+    assert one.stores_same(one, "w")
+    scales.view(-1)[place] = 2
+    (tmp_path / "other").mkdir()
+    other = _checkpoint(tmp_path / "other", w=values, w_scale_inv=scales).scaled(blocks)
+    assert not one.stores_same(other, "w")
+    assert other.read("w").sum() == 20
 
 
 def _read(folder: Path) -> dict[str, torch.Tensor]:

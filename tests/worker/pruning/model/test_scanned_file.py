@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from tests.worker.counted_reads import CountedReads
 from worker.pruning.base.errors import CheckpointError
 from worker.pruning.base.file_digests import file_digest
+from worker.pruning.model.block_scales import BlockScales
 from worker.pruning.model.checkpoint import WHOLE, Checkpoint
 from worker.pruning.model.scanned_file import check_finite, scanned
 
@@ -44,6 +45,23 @@ def test_nan_and_infinity_are_found_in_any_piece(
     ):
         check_finite(Checkpoint.open(tmp_path))
     assert scanned(path).sha256 == sha256(path)
+
+
+@pytest.mark.parametrize("place", [0, 70, 99])
+def test_nan_is_found_in_8_bit_floats_and_in_their_scales(tmp_path: Path, place: int) -> None:
+    blocks = BlockScales(5, 5, torch.float32)
+    values = torch.full((10, 10), -448.0).to(torch.float8_e4m3fn)
+    scales = {"m_scale_inv": torch.ones(2, 2)}
+    write(tmp_path, m=values, **scales)
+    check_finite(Checkpoint.open(tmp_path).scaled(blocks))
+    scales["m_scale_inv"][1, 1] = torch.inf
+    write(tmp_path, m=values, **scales)
+    with pytest.raises(CheckpointError, match="'m_scale_inv' contains NaN"):
+        check_finite(Checkpoint.open(tmp_path).scaled(blocks))
+    values.view(torch.uint8).view(-1)[place] = 0x7F + 0x80 * (place % 2)
+    write(tmp_path, m=values, **scales)
+    with pytest.raises(CheckpointError, match="'m' contains NaN"):
+        check_finite(Checkpoint.open(tmp_path).scaled(blocks))
 
 
 def test_a_finite_checkpoint_passes_with_any_dtype_and_shape(tmp_path: Path) -> None:

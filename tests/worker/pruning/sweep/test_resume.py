@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from tests.models import FAMILIES, MIXTURES, RECURRENT, write_model
 from tests.worker.processes import run_until_killed
+from tests.worker.pruning.experts.scaled import scale_matrices
 from tests.worker.pruning.sweep.resuming import (
     ADAPT,
     BINARIZED,
@@ -105,17 +106,18 @@ def test_a_run_killed_between_blocks_resumes_with_the_same_bytes_and_results(
 
 
 @pytest.mark.parametrize(
-    "recipe",
+    ("recipe", "store"),
     [
-        pytest.param(EXPERTS, id="experts"),
-        pytest.param(EXPERTS_OF_DENSE, id="scored in the dense model"),
-        pytest.param(EXPERTS_REFINED, id="refined"),
+        pytest.param(EXPERTS, lambda folder: folder, id="experts"),
+        pytest.param(EXPERTS, scale_matrices, id="8-bit floats"),
+        pytest.param(EXPERTS_OF_DENSE, lambda folder: folder, id="scored in the dense model"),
+        pytest.param(EXPERTS_REFINED, lambda folder: folder, id="refined"),
     ],
 )
 def test_a_run_that_cuts_blocks_resumes_with_the_same_bytes_and_results(
-    tmp_path: Path, recipe: Recipe
+    tmp_path: Path, recipe: Recipe, store: Callable[[Path], Path]
 ) -> None:
-    dense, out = write_model(tmp_path / "dense", MIXTURES["qwen3-moe"]), tmp_path / "out"
+    dense, out = store(write_model(tmp_path / "dense", MIXTURES["qwen3-moe"])), tmp_path / "out"
     undisturbed = finish(
         open_sweep(dense, out, recipe), out, lambda i: copy_state(out, tmp_path / str(i))
     )

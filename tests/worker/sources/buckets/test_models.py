@@ -13,7 +13,14 @@ from db.spec.inputs.bucket_references import S3Folder
 from tests.bucket_server import credentials, location_of, put_objects, serving
 from tests.cutting_proxy import cutting
 from tests.proxy import Proxy, proxying
-from tests.worker.sources.builders import CONFIG, as_json, model_files, safetensors, sharded_files
+from tests.worker.sources.builders import (
+    CONFIG,
+    as_json,
+    model_files,
+    safetensors,
+    scaled_files,
+    sharded_files,
+)
 from worker.jobs.problems import TRANSIENT_CODES, problem_of
 from worker.sources.models import ModelFolder, fetch_model, fetch_outline
 
@@ -173,6 +180,15 @@ def test_an_outline_reads_the_headers_of_the_weights_only(
     assert not reference.copies.exists()
     assert fetch_outline(reference, scratch, with_tokenizer=True).path == scratch
     assert (scratch / "tokenizer.json").read_bytes() == b"{}"
+
+
+def test_8_bit_floats_with_scales_are_copied_where_they_are_accepted(
+    s3_server: str, reference: S3Folder, tmp_path: Path
+) -> None:
+    put_objects(s3_server, reference.name, scaled_files())
+    assert refusal(reference).code == "quantized"
+    assert contents(fetch_model(reference, may_be_scaled=True)) == scaled_files()
+    assert fetch_outline(reference, tmp_path, may_be_scaled=True).path == tmp_path
 
 
 @pytest.mark.parametrize(

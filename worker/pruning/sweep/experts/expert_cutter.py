@@ -86,15 +86,19 @@ class ExpertCutter:
             NotFiniteError: the output of an expert contains NaN or infinity.
             UnsupportedModelError: the block calls its experts in another way than is known.
         """
+        dense = self.calibration.meta_model
         if (layer := self.mixture.layers[index]) is None:
-            return SmallerBlock(dict(stored), StageResult({}))
+            unchanged = StageResult({}, copied=self.mixture.copied(dense, index, None))
+            return SmallerBlock(dict(stored), unchanged)
         known = self.known[index] if self.known else None
         scored = known or self._scored(block, index, layer, streams.calibration)
         count = self.mixture.count - self.mixture.kept
         result = scored.result(layer.name, count)
         trim_heap()
-        smaller = self.mixture.cut(index, stored, scored.kept(count))
-        return SmallerBlock(smaller, StageResult({"experts": result}))
+        kept = scored.kept(count)
+        copied = self.mixture.copied(dense, index, kept)
+        smaller = self.mixture.cut(index, stored, kept)
+        return SmallerBlock(smaller, StageResult({"experts": result}, copied=copied))
 
     def _scored(
         self, block: nn.Module, index: int, layer: ExpertLayer, states: Iterable[Tensor]

@@ -15,12 +15,14 @@ class ExpertWork(StageWork):
 
     Attributes:
         removed: how many values each block loses.
+        removed_bytes: by how many bytes what is stored of each block gets smaller.
         per_token: how many experts a token runs through.
         left_out_bytes: the size of stored tensors that are not copied.
     """
 
     phase = "experts"
     removed: tuple[int, ...]
+    removed_bytes: tuple[int, ...]
     per_token: int
     left_out_bytes: int
 
@@ -42,7 +44,7 @@ class ExpertWork(StageWork):
 
     def saved_bytes(self, index: int, block: BlockShape) -> int:
         """Return what the written block loses, and the first one for all that is not copied."""
-        return self._cut_bytes(index, block) + (0 if index else self.left_out_bytes)
+        return self.removed_bytes[index] + (0 if index else self.left_out_bytes)
 
     def _cut_bytes(self, index: int, block: BlockShape) -> int:
         parameters = block.parameters

@@ -27,6 +27,7 @@ class RemovingExperts(SweepStage):
 
     goes_with_removal = False
     cuts = True
+    copies = True
     settings: ExpertSettings
     second: int = 0
 
@@ -83,10 +84,13 @@ class RemovingExperts(SweepStage):
 
     def work(self, model: StagedModel) -> ExpertWork:
         """Return the work of scoring and removing experts."""
-        mixture = smaller_mixture(self.settings, model.meta_model)
-        removed = tuple(mixture.removed_numbers(index) for index in range(len(mixture.layers)))
-        left_out = model.meta_model.checkpoint.size_bytes(mixture.left_out)
-        return ExpertWork(removed, mixture.routing.per_token or 1, left_out)
+        dense = model.meta_model
+        mixture = smaller_mixture(self.settings, dense)
+        blocks = range(len(mixture.layers))
+        removed = tuple(mixture.removed_numbers(index) for index in blocks)
+        removed_bytes = tuple(mixture.removed_bytes(dense, index) for index in blocks)
+        left_out = dense.checkpoint.size_bytes(mixture.left_out)
+        return ExpertWork(removed, removed_bytes, mixture.routing.per_token or 1, left_out)
 
     def cutter(
         self, model: StagedModel, calibration: Calibration, second_text: Collection[int]

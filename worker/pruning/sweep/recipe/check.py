@@ -8,6 +8,7 @@ from worker.pruning.base.errors import (
     PatternError,
     SkipError,
     SparsityError,
+    UnsupportedModelError,
 )
 from worker.pruning.methods.allocation import BlockSparsities
 from worker.pruning.methods.patterns import NofM, Unstructured
@@ -26,8 +27,10 @@ def check_recipe(recipe: Recipe, meta_model: MetaModel) -> None:
         AllocationError: the number of given sparsities is not the number of blocks.
         SparsityError: no weight would be dropped.
         IncrementsError: an increment would drop no weight.
+        UnsupportedModelError: weights would change that are stored in 8 bits.
         UnsupportedModelError, RatioError: as `Recipe.reduction`.
     """
+    _check_stored(recipe, meta_model)
     recipe.reduction(meta_model)
     if isinstance(recipe.allocation, BlockSparsities):
         recipe.allocation.sparsities(len(meta_model.blocks))
@@ -36,6 +39,16 @@ def check_recipe(recipe: Recipe, meta_model: MetaModel) -> None:
     model = recipe.staged(meta_model)
     for stage in recipe.stages:
         stage.check(model)
+
+
+def _check_stored(recipe: Recipe, meta_model: MetaModel) -> None:
+    """Check that the matrices of a model with 8-bit floats are copied, as none are written anew."""
+    copies = recipe.cuts_blocks and all(stage.copies for stage in recipe.stages)
+    if meta_model.checkpoint.is_scaled and not copies:
+        raise UnsupportedModelError(
+            "its weights are 8-bit floats with scales, which only the removal of experts keeps",
+            "give the unquantised model, or set method to experts without refine",
+        )
 
 
 def check_globs(globs: Sequence[str], meta_model: MetaModel) -> None:

@@ -59,10 +59,12 @@ class StageResult:
     Attributes:
         fields: its fields of `BlockResult`.
         packed: matrices to write in place of the parameters of the same names.
+        copied: stored tensors to write in place of parameters, as `ModelOutput.write_block` does.
     """
 
     fields: Mapping[str, Any]
     packed: Mapping[str, QuantizedMatrix] = field(default_factory=dict)
+    copied: Mapping[str, str] = field(default_factory=dict)
 
 
 class BlockStage:
@@ -150,11 +152,13 @@ class SweepStage:
         goes_with_removal: whether units may be removed before it.
         follows_dense: whether a correction has it follow the dense model, too.
         cuts: whether it makes blocks smaller as the sweep reaches them.
+        copies: whether it copies all matrices of 8-bit floats that stay, byte for byte.
     """
 
     goes_with_removal: ClassVar[bool] = True
     follows_dense: ClassVar[bool] = False
     cuts: ClassVar[bool] = False
+    copies: ClassVar[bool] = False
 
     @property
     def is_measured_first(self) -> bool:
