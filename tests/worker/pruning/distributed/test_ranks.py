@@ -215,8 +215,8 @@ def test_two_ranks_measure_the_losses_of_one(swept: Swept) -> None:
     assert one.dense_loss == pytest.approx(two.dense_loss, rel=1e-9)
     assert one.pruned_loss == pytest.approx(two.pruned_loss, rel=1e-4)
     assert len(one.distances) == len(one.dense_losses)
-    for alone, shared in zip(one.distances, two.distances, strict=True):
-        assert alone[:3] == pytest.approx(shared[:3], rel=1e-3)
+    for window, same in zip(one.distances, two.distances, strict=True):
+        assert window[:3] == pytest.approx(same[:3], rel=1e-3)
     for alone, shared in zip(*swept.reports, strict=True):
         assert alone.output_error == pytest.approx(shared.output_error, rel=1e-3)
 

@@ -129,22 +129,27 @@ def test_texts_that_an_interrupted_job_has_measured_are_not_measured_again(
     assert resumed.metrics["kl"] == run(asked, folder / "again").metrics["kl"]
 
 
-def test_texts_with_windows_of_other_lengths_are_measured_apart(
+def test_texts_have_the_same_figures_beside_others_of_the_same_and_of_other_lengths(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (folder / "copy.txt").write_bytes((folder / "turtle.txt").read_bytes())
-    copy, other = f"local:{folder}/copy.txt", f"local:{folder}/turtle.txt"
-    short = "eval_texts.0"
+    turtle = (folder / "turtle.txt").read_text()
+    for name, text in {"copy": turtle, "upper": turtle.upper()}.items():
+        (folder / f"{name}.txt").write_text(text)
+    copy, upper, halved = (f"local:{folder}/{name}.txt" for name in ("copy", "upper", "turtle"))
+    place = "eval_texts.0"
 
     def length_of(_: Any, length: int, *rest: Any) -> int:
-        return length // 2 if rest[-1] == short else length
+        return length // 2 if rest[-1] == place else length
 
     monkeypatch.setattr("worker.jobs.stages.texts.reading.evaluation_length", length_of)
-    alone = run(spec(folder, eval_texts=[other]), folder / "alone").metrics
-    short = "eval_texts.1"
-    both = run(spec(folder, eval_texts=[copy, other]), folder / "both").metrics
-    assert list(both["kl"])[1:] == [copy, other]
-    assert both["kl"][other] == alone["kl"][other] != both["kl"][copy]
+    apart = run(spec(folder, eval_texts=[halved, upper]), folder / "apart").metrics["kl"]
+    place = "eval_texts.1"
+    beside = run(spec(folder, eval_texts=[copy, halved, upper]), folder / "beside").metrics["kl"]
+    assert list(beside)[1:] == [copy, halved, upper]
+    assert beside[halved] == apart[halved]
+    assert beside[upper] == pytest.approx(apart[upper], rel=1e-4)
+    assert len({*beside.values()}) == 4
+    assert beside[copy] != pytest.approx(beside[upper], rel=1e-2)
 
 
 @pytest.mark.parametrize(
