@@ -73,7 +73,7 @@ def test_a_job_is_added_on_the_page_and_a_link_shows_the_same(api_tabs: Session,
     chart.get_by_label("Log axis").check()
     page.get_by_label("Differences only").uncheck()
     rows = page.get_by_role("region", name="Configurations of the jobs").get_by_role("rowheader")
-    expect(rows.first).to_have_text("method")
+    expect(rows.first).to_have_text("Method")
     expect(rows.nth(10)).to_be_visible()
 
     again = api_tabs.open(page.url)

@@ -121,7 +121,7 @@ def test_a_rerun_with_one_change_differs_in_that_alone_and_is_compared(
 
     page.get_by_role("link", name="Compare with original").click()
     table = page.get_by_role("region", name="Configurations of the jobs")
-    expect(table.get_by_role("rowheader")).to_have_text(["sparsity"])
+    expect(table.get_by_role("rowheader")).to_have_text(["Sparsity"])
     expect(page.get_by_role("region", name="Metrics of the jobs")).to_contain_text("Perplexity")
 
 

@@ -104,5 +104,7 @@ class MixFields(Basics):
         description="Further calibration texts, each with its share of the windows, as "
         "`wikitext2=0.25` or an object; `dataset` has the rest. A recovery trains on the same "
         "shares.",
-        examples=[["wikitext2=0.25", "stdlib-docs=0.25"]],
+        examples=[
+            [{"dataset": "wikitext2", "share": 0.25}, {"dataset": "stdlib-docs", "share": 0.25}]
+        ],
     )

@@ -3395,8 +3395,14 @@ export interface components {
              * @description Further calibration texts, each with its share of the windows, as `wikitext2=0.25` or an object; `dataset` has the rest. A recovery trains on the same shares.
              * @default []
              * @example [
-             *       "wikitext2=0.25",
-             *       "stdlib-docs=0.25"
+             *       {
+             *         "dataset": "wikitext2",
+             *         "share": 0.25
+             *       },
+             *       {
+             *         "dataset": "stdlib-docs",
+             *         "share": 0.25
+             *       }
              *     ]
              */
             mix: (string | components["schemas"]["MixedText"])[];
@@ -4663,8 +4669,14 @@ export interface components {
              * @description Further calibration texts, each with its share of the windows, as `wikitext2=0.25` or an object; `dataset` has the rest. A recovery trains on the same shares.
              * @default []
              * @example [
-             *       "wikitext2=0.25",
-             *       "stdlib-docs=0.25"
+             *       {
+             *         "dataset": "wikitext2",
+             *         "share": 0.25
+             *       },
+             *       {
+             *         "dataset": "stdlib-docs",
+             *         "share": 0.25
+             *       }
              *     ]
              */
             mix: (string | components["schemas"]["MixedText"])[];
@@ -6754,8 +6766,14 @@ export interface components {
              * @description Further calibration texts, each with its share of the windows, as `wikitext2=0.25` or an object; `dataset` has the rest. A recovery trains on the same shares.
              * @default []
              * @example [
-             *       "wikitext2=0.25",
-             *       "stdlib-docs=0.25"
+             *       {
+             *         "dataset": "wikitext2",
+             *         "share": 0.25
+             *       },
+             *       {
+             *         "dataset": "stdlib-docs",
+             *         "share": 0.25
+             *       }
              *     ]
              */
             mix: components["schemas"]["MixedText"][];
@@ -7948,8 +7966,14 @@ export interface components {
              * @description Further calibration texts, each with its share of the windows, as `wikitext2=0.25` or an object; `dataset` has the rest. A recovery trains on the same shares.
              * @default []
              * @example [
-             *       "wikitext2=0.25",
-             *       "stdlib-docs=0.25"
+             *       {
+             *         "dataset": "wikitext2",
+             *         "share": 0.25
+             *       },
+             *       {
+             *         "dataset": "stdlib-docs",
+             *         "share": 0.25
+             *       }
              *     ]
              */
             mix: (string | components["schemas"]["MixedText"])[];
