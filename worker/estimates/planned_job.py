@@ -12,7 +12,7 @@ from worker.estimates.expected_windows import ExpectedWindows
 from worker.jobs.increments.parts import recovery_at
 from worker.jobs.job_report import plan_json
 from worker.jobs.options.recover import recovery_of
-from worker.jobs.recipes import last_increment, recipe_at, recipe_of
+from worker.jobs.recipes import compares_in_sweep, last_increment, recipe_at, recipe_of
 from worker.jobs.result.result_warnings import result_warnings
 from worker.jobs.smaller_vocabulary import checked_vocabulary, model_rows
 from worker.jobs.stages.texts.reading import compared_count
@@ -46,8 +46,9 @@ class JobPlan:
         whole_bytes: size of the model with zeros from which the result is cut; 0 if it is not cut.
         token_bytes: size of the rows of tokens that go, as far as it is known before the job runs;
             None if none go.
-        comparison_seconds: the time of the comparison of both models on texts, if the machine's
-            speed is known.
+        comparison_seconds: the time of the comparison of both models on texts after the sweep, if
+            the machine's speed is known.
+        comparison_bytes: the size of the hidden states that this comparison keeps in files.
         others: the plans of the job with the other methods that it compares.
     """
 
@@ -57,6 +58,7 @@ class JobPlan:
     whole_bytes: int = 0
     token_bytes: int | None = None
     comparison_seconds: float = 0.0
+    comparison_bytes: int = 0
     others: "tuple[JobPlan, ...]" = ()
 
     @property
@@ -84,7 +86,7 @@ class JobPlan:
         model_bytes = self.whole_bytes or self.sweep.artifact_bytes
         with_all_tokens = 0 if self.token_bytes is None else self.sweep.artifact_bytes
         compared = max((plan.whole_bytes or plan.artifact_bytes for plan in self.others), default=0)
-        own = max(self.sweep.scratch_bytes, recovery) + models * model_bytes
+        own = max(self.sweep.scratch_bytes, recovery, self.comparison_bytes) + models * model_bytes
         return own + with_all_tokens + compared
 
     @property
@@ -127,7 +129,7 @@ class PlannedRecovery:
 class PlannedJob:
     """The model, windows and work of a job; `plan` plans it for a given amount of memory.
 
-    ``compared`` is the number of windows on which both models are compared in the end, and
+    ``compared`` is the number of windows that both models run on in the end, to compare them, and
     ``token_bytes`` the size of the rows of tokens that go, as far as it is known before the job
     runs; None if none go. ``others`` are the job with the other methods that it compares.
     """
@@ -153,9 +155,11 @@ class PlannedJob:
         recovery = self.recovery.plan(headroom, speed) if self.recovery else None
         whole = self.shape.stored_bytes if self.shape.removed_bytes else 0
         seconds = self._comparison_seconds(sweep, speed) if speed else 0.0
+        states = self.compared * self.work.measured_seq_len * self.shape.hidden
+        comparison = (seconds, 2 * states * self.meta_model.dtype.itemsize)
         others = tuple(job.plan(headroom, speed) for job in self.others)
         bytes_ = (whole, self.token_bytes)
-        return JobPlan(sweep, recovery, self.increments, *bytes_, seconds, others)
+        return JobPlan(sweep, recovery, self.increments, *bytes_, *comparison, others)
 
     def _comparison_seconds(self, sweep: Plan, speed: Speed) -> float:
         """Return the time of further evaluation windows, which both models run on."""
@@ -203,16 +207,18 @@ def _planned(
         windows = replace(windows, calibration=0)
     calibration = _ids(windows.calibration + windows.keep, windows.seq_len)
     evaluation = _ids(windows.evaluation, windows.evaluation_seq_len)
+    compares = compares_in_sweep(recipe, recovery_of(spec))
+    left = 0 if compares else windows.evaluation
     return PlannedJob(
         meta_model,
         windows,
         model_shape(meta_model, recipe),
-        workload(meta_model, recipe, calibration, evaluation),
+        workload(meta_model, recipe, calibration, evaluation, compares=compares),
         _planned_recovery(spec, meta_model, windows, last),
         last.total,
         result_warnings(recipe, meta_model),
         _token_bytes(spec, model, meta_model),
-        compared_count(spec, windows.evaluation, windows.evaluation_seq_len),
+        compared_count(spec, left, windows.evaluation_seq_len),
     )
 
 

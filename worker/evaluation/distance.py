@@ -11,12 +11,9 @@ from torch import Tensor
 
 from worker.pruning.base.generators import mapped
 from worker.pruning.model.activations import Activations
-from worker.pruning.model.block_inputs import BlockInputs
-from worker.pruning.model.head_loss import head_logits, predicting_pieces
+from worker.pruning.model.head_loss import Head, batch_distances
 from worker.pruning.model.meta_model import MetaModel
 from worker.recovery.forward_stream import forward_batches, last_states, open_block_inputs
-
-_Head = tuple[MetaModel, BlockInputs]
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,7 @@ def window_distances(
         The number of blocks that have been run, of both models together.
     """
     batches, done = forward_batches(windows, dense.device), count(1)
-    heads, states = list[_Head](), list[Activations]()
+    heads, states = list[Head](), list[Activations]()
     for name, model in (("dense", dense), ("pruned", pruned)):
         (spill / name).mkdir()
         heads.append((model, open_block_inputs(model)))
@@ -63,7 +60,8 @@ def window_distances(
         states.append((yield from mapped(stream, lambda _: [next(done)])))
     with _loaded_heads(*heads) as loaded:
         means = [
-            _batch_means(loaded, both, ids) for *both, ids in zip(*states, batches, strict=True)
+            batch_distances(loaded, (one, other), ids, token_distances)
+            for one, other, ids in zip(*states, batches, strict=True)
         ]
     return [WindowDistance(*row) for row in torch.cat(means).tolist()]
 
@@ -87,7 +85,7 @@ def token_distances(dense: Tensor, pruned: Tensor, targets: Tensor) -> Tensor:
 
 
 @contextmanager
-def _loaded_heads(dense: _Head, pruned: _Head) -> Iterator[tuple[_Head, _Head]]:
+def _loaded_heads(dense: Head, pruned: Head) -> Iterator[tuple[Head, Head]]:
     """Load the heads of both models; one that both have is in memory once."""
     with dense[0].loaded_head():
         if _are_same(dense[0], pruned[0]):
@@ -107,18 +105,3 @@ def _are_same(dense: MetaModel, pruned: MetaModel) -> bool:
     ):
         return False
     return all(dense.checkpoint.stores_same(pruned.checkpoint, name) for name in plain + joined)
-
-
-def _batch_means(heads: tuple[_Head, _Head], states: list[Tensor], ids: Tensor) -> Tensor:
-    """Return the numbers of `WindowDistance` of the windows of a batch, ``[batch, 4]`` float64.
-
-    ``states`` are the last hidden states ``[batch, tokens, hidden]`` of both models, and ``ids``
-    the token ids ``[batch, tokens]``.
-    """
-    (dense, _), _ = heads
-    pieces = (predicting_pieces(dense, of_model, ids) for of_model in states)
-    rows: list[Tensor] = []
-    for (one, targets), (other, _) in zip(*pieces, strict=True):
-        p, q = (head_logits(*head, piece) for head, piece in zip(heads, (one, other), strict=True))
-        rows.append(token_distances(p, q, targets.to(p.device)).cpu())
-    return torch.cat(rows).view(len(ids), -1, 4).mean(1)

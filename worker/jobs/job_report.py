@@ -106,6 +106,7 @@ def pruned_model(
         increment=job.recipe.increment,
         warnings=_of_recovery(recovered),
         probabilities=result.probabilities,
+        distances=result.distances,
     )
 
 

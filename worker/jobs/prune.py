@@ -41,7 +41,6 @@ from worker.pruning.distributed.launcher import rank_devices
 from worker.pruning.model.shards import Shard
 from worker.pruning.structure.smaller_config import CONFIG
 from worker.pruning.sweep.fingerprint import dense_loss_key
-from worker.pruning.sweep.results import BlockResult
 from worker.sources.models import fetch_model
 from worker.sources.search_starts import local_start
 
@@ -90,7 +89,7 @@ def prune(
     pruning = _pruned(swept, whole, _dense_loss_cache(job, swept), start, stages.start)
     model = yield from (comparison.as_kept(pruning) if comparison else pruning)
     made = job_of(job, model.increment)
-    written, others = yield from _measured(made, stages, model.blocks, model.shards, out)
+    written, others = yield from _measured(made, stages, model, out)
     report = job_report(swept, model, others, clock.share())
     write_report(out, report)
     if model.probabilities is not None:
@@ -112,19 +111,17 @@ def _pruned(
 
 
 def _measured(
-    job: OpenedJob,
-    stages: JobStages,
-    blocks: Sequence[BlockResult],
-    shards: Sequence[Shard],
-    out: Path,
+    job: OpenedJob, stages: JobStages, model: PrunedModel, out: Path
 ) -> Generator[JobProgress, None, tuple[Sequence[Shard], dict[str, Measured]]]:
     """Complete the model's folder ``out`` and measure the model; return the files of its weights.
 
-    ``shards`` are the files that the sweep or the recovery has written.
+    ``model`` is the one that the sweep or the recovery has written.
     """
-    folder = whole_folder(job, out)
+    folder, blocks = whole_folder(job, out), model.blocks
+    shards: Sequence[Shard] = model.shards
     own = write_smaller_config(job, folder)
-    pruned = WrittenModel(folder, shards, blocks, folder if own else job.model.path)
+    config = folder if own else job.model.path
+    pruned = WrittenModel(folder, shards, blocks, config, model.distances)
     measured = yield from stages.measure(pruned, is_result=False)
     if job.recipe.is_cut:
         whole, folder = folder, out if stages.rewriting is None else out / SMALLER_FOLDER

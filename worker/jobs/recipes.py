@@ -22,7 +22,9 @@ from worker.pruning.methods.swaps import PUBLISHED_SWAPS, Swaps
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.sweep.recipe.check import check_recipe
 from worker.pruning.sweep.recipe.recipe import Allocation, Recipe
+from worker.pruning.sweep.rotation.rotating import Rotating
 from worker.recovery.kinds.router import check_routers
+from worker.recovery.settings import Recovery
 
 _DEFAULT_CORRECTION = 0.3  # measured: docs/methods/correction.md
 _UNSCORED = OWN_MASK | REMOVING | {MethodName.none}
@@ -79,6 +81,14 @@ def recipe_sparing(recipe: Recipe, windows: int) -> Recipe:
 def recipe_starting(recipe: Recipe, start: tuple[float, ...]) -> Recipe:
     """Return a recipe whose search for units starts from the probabilities of an earlier one."""
     return replace(recipe, removal=recipe.removal and recipe.removal.starting(start))
+
+
+def compares_in_sweep(recipe: Recipe, recovery: Recovery | None) -> bool:
+    """Return whether the sweep compares the job's own dense model with the model that it writes.
+
+    A rotation changes the first before the sweep, and a recovery the second after it.
+    """
+    return recovery is None and recipe.stage(Rotating) is None
 
 
 def last_increment(spec: PruneSpec) -> Increment:

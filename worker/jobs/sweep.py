@@ -9,13 +9,16 @@ import torch
 from torch import Tensor
 
 from db.core.states import Phase
+from worker.evaluation.distance import token_distances
 from worker.evaluation.perplexity import token_loss
 from worker.jobs.job_report import block_json
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.progress import JobProgress
+from worker.jobs.recipes import compares_in_sweep
 from worker.pruning.base.generators import mapped
 from worker.pruning.distributed.launcher import launch
 from worker.pruning.distributed.ranks import Ranks
+from worker.pruning.model.head_loss import TokenDistances
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.shards import Measure
 from worker.pruning.sweep.pipeline import ModelPruner, SweepStep
@@ -97,6 +100,7 @@ def start_sweep(
             share the sweep, this is raised only once the sweep runs.
     """
     ids = (job.windows.calibration_ids, job.windows.evaluation.ids)
+    distances = token_distances if compares_in_sweep(job.recipe, job.recovery) else None
     budget, dtype = job.budget_of_a_process, job.meta_model.dtype
     if len(job.devices) > 1:
         work = partial(
@@ -111,6 +115,7 @@ def start_sweep(
             job.resources.baselines,
             source,
             measure,
+            distances,
         )
         return JobSweep(launch(work, job.devices))
     meta_model, dense = _opened(job.meta_model, source)
@@ -126,6 +131,7 @@ def start_sweep(
         measurements=job.resources.baselines,
         dense=dense,
         measure=measure,
+        token_distances=distances,
     )
     return JobSweep(pruner.steps(), pruner.resumed_from_block, pruner.plan.seconds)
 
@@ -142,6 +148,7 @@ def _sweep_on_rank(
     measurements: Path | None,
     source: Path | None,
     measure: Measure | None,
+    distances: TokenDistances | None,
     ranks: Ranks,
     device: torch.device,
 ) -> SweepSteps:
@@ -160,6 +167,7 @@ def _sweep_on_rank(
         measurements=measurements,
         dense=dense,
         measure=measure,
+        token_distances=distances,
     ).steps()
 
 

@@ -424,6 +424,17 @@ def test_a_gradual_job_takes_the_time_of_all_its_steps_and_the_space_of_one_more
     assert more == found["artifact_bytes"] == once["artifact_bytes"]
 
 
+def test_further_texts_take_time_and_space_for_the_hidden_states_of_both_models(
+    settings: WorkerSettings,
+) -> None:
+    fields = {"samples": 8, "eval_samples": 4}
+    alone, more = (estimate(spec(**fields, eval_texts=names), settings) for names in ([], ["c4"]))
+    assert alone["memory"]["scratch_bytes"] == 0
+    states = 4 * TOKENS * FAMILIES["llama"].hidden_size
+    assert more["memory"]["scratch_bytes"] == 2 * states * 4  # bytes of a float32
+    assert more["seconds"]["p50"] > alone["seconds"]["p50"]
+
+
 def test_the_recovery_of_a_gradual_job_is_planned_for_one_step(
     folder: Path, settings: WorkerSettings
 ) -> None:

@@ -14,7 +14,8 @@ from db.spec.pruning.methods import OWN_MASK, REMOVING, MethodName, SolverName
 from db.spec.pruning.variants import Variant
 from tests.factories import make_spec
 from tests.models import FAMILIES, write_model
-from worker.jobs.recipes import check_job_recipe, recipe_at, recipe_of
+from worker.jobs.options.recover import recovery_of
+from worker.jobs.recipes import check_job_recipe, compares_in_sweep, recipe_at, recipe_of
 from worker.pruning.base.errors import RecoveryError
 from worker.pruning.base.increments import Increment
 from worker.pruning.methods import patterns
@@ -72,6 +73,21 @@ def test_exact_runs_in_the_variant_of_the_job(
     assert recipe.solver is not None
     assert recipe.solver.solve == Exact(variant)  # type: ignore[arg-type] # a literal each
     assert recipe.solver.damping == damping
+
+
+@pytest.mark.parametrize(
+    ("fields", "compares"),
+    [
+        ({"quantize": "w4a16"}, True),
+        ({"quantize": "w4a16", "rotate": "auto"}, False),
+        ({"recover": "masked"}, False),
+    ],
+)
+def test_a_sweep_compares_the_models_unless_a_rotation_or_a_recovery_changes_one(
+    fields: dict[str, Any], compares: bool
+) -> None:
+    spec = make_spec(**fields)
+    assert compares_in_sweep(recipe_of(spec), recovery_of(spec)) is compares
 
 
 def test_method_none_is_a_recipe_that_prunes_nothing() -> None:

@@ -23,6 +23,8 @@ class PrunedModel:
         increment: the increment that made the model.
         warnings: sentences for the report about the model.
         probabilities: those of all units at the end of a search; None if there was no search.
+        distances: the numbers of `WindowDistance` of the first evaluation windows; empty if the
+            sweep has not compared this model with the job's dense one.
     """
 
     blocks: tuple[BlockResult, ...]
@@ -34,6 +36,7 @@ class PrunedModel:
     increment: Increment = AT_ONCE
     warnings: tuple[str, ...] = ()
     probabilities: tuple[float, ...] | None = None
+    distances: tuple[tuple[float, ...], ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return all fields ready for JSON; `from_json` restores the model from them."""
@@ -52,6 +55,7 @@ class PrunedModel:
             "dense_losses": tuple(fields["dense_losses"]),
             "increment": Increment(**fields["increment"]),
             "warnings": tuple(fields["warnings"]),
+            "distances": tuple(map(tuple, fields["distances"])),
             "probabilities": None
             if (probabilities := fields["probabilities"]) is None
             else tuple(probabilities),

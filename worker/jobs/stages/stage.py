@@ -31,12 +31,14 @@ class WrittenModel:
         shards: their files, whose digests identify them.
         blocks: the results of its blocks.
         config: the folder of its config.
+        distances: the numbers of `WindowDistance` that the sweep has measured; empty if it has not.
     """
 
     folder: Path
     shards: Sequence[Shard]
     blocks: Sequence[BlockResult]
     config: Path
+    distances: Sequence[Sequence[float]] = ()
 
 
 class Stage:

@@ -13,6 +13,8 @@ from worker.pruning.model.blocks import Stub, stubbed
 from worker.pruning.model.meta_model import MetaModel
 
 TokenLoss = Callable[[Tensor, Tensor], Tensor]
+TokenDistances = Callable[[Tensor, Tensor, Tensor], Tensor]
+Head = tuple[MetaModel, BlockInputs]
 _LOGITS_BYTES = 16 << 20
 
 
@@ -48,6 +50,29 @@ def window_losses(
         means.append(torch.cat(losses).view(len(ids), -1).mean(1))
     losses_of_all: list[float] = ranks.concatenate(torch.cat(means)).tolist()
     return losses_of_all
+
+
+def batch_distances(
+    heads: tuple[Head, Head],
+    states: tuple[Tensor, Tensor],
+    ids: Tensor,
+    token_distances: TokenDistances,
+) -> Tensor:
+    """Compare the predictions of two models; return each window's means, ``[batch, 4]`` float64.
+
+    Args:
+        heads: both models, with their heads loaded, each with what calls its blocks; the models may
+            be one and the same.
+        states: the last hidden states ``[batch, tokens, hidden]`` in each model.
+        ids: the token ids ``[batch, tokens]`` of these states.
+        token_distances: ``(logits [n, vocabulary] of both, targets [n]) -> [n, 4]``.
+    """
+    pieces = (predicting_pieces(heads[0][0], of_model, ids) for of_model in states)
+    rows: list[Tensor] = []
+    for (one, targets), (other, _) in zip(*pieces, strict=True):
+        p, q = (head_logits(*head, piece) for head, piece in zip(heads, (one, other), strict=True))
+        rows.append(token_distances(p, q, targets.to(p.device)).double().cpu())
+    return torch.cat(rows).view(len(ids), -1, 4).mean(1)
 
 
 def mean_loss(losses: Sequence[float]) -> float | None:

@@ -168,10 +168,11 @@ class _CostModel:
         return cut + Cost(reading=outside + rest, writing=rest)
 
     def _head(self) -> Cost:
-        """Return the cost of the head and the losses."""
+        """Return the cost of the head, the losses and the comparison of predictions."""
         work, vocabulary = self.windows, self._shape.vocabulary
         losses = 1 + (work.dense_windows is None)  # the dense loss may be known
         tokens = losses * work.evaluation_tokens
+        tokens += 2 * work.compared_windows * work.measured_seq_len  # the logits of both models
         tokens += 3 * work.calibration_tokens * work.runs_backward
         if (measuring := work.measuring) is not None and measuring.needs_losses:
             tokens += measuring.passes * measuring.models * measuring.windows * measuring.tokens

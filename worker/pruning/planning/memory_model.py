@@ -108,8 +108,10 @@ class _MemoryModel:
         length = min(self.windows.longest, max(1, _LOGITS_BYTES // (4 * self.shape.vocabulary)))
         converted = 0 if self.windows.dtype == "float32" else self._size
         logits = length * self.shape.vocabulary * (8 + converted)  # with their log-softmax
-        logits *= 1 + self.windows.runs_backward  # with the gradients of both
+        compares = self.windows.compared_windows > 0
+        logits *= 1 + (self.windows.runs_backward or compares)  # gradients, or of both models
         states = length * self.shape.hidden * (3 * self._size + 8)
+        states += compares * self.batch_tokens * self.shape.hidden * self._size  # of the other
         host, computing = self._loaded(self.shape.head)
         return self._phase(host, computing + logits + states)
 

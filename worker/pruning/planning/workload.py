@@ -28,6 +28,8 @@ class Workload(Windows):
         swaps: whether weights are swapped after the mask is chosen.
         evaluation_seq_len: number of tokens in each evaluation window; None if as many as in a
             calibration window.
+        compared_windows: number of evaluation windows on which the predictions of the dense and the
+            pruned model are compared.
         repairs_units: whether the layers that read units are repaired as some are removed.
         calibrates_blocks: whether the calibration windows run through the blocks as these are
             pruned or changed.
@@ -46,6 +48,7 @@ class Workload(Windows):
     swaps: bool = False
     dense_windows: int | None = None
     evaluation_seq_len: int | None = None
+    compared_windows: int = 0
     repairs_units: bool = False
     calibrates_blocks: bool = True
     measures_layers: bool = True

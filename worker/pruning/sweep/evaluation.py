@@ -1,4 +1,4 @@
-"""Evaluation: the loss of the dense and of the pruned model on the evaluation windows."""
+"""Evaluation: the losses of the dense and of the pruned model, and how far they are apart."""
 
 from collections.abc import Sequence
 from itertools import islice
@@ -9,13 +9,29 @@ from torch import Tensor
 from worker.pruning.distributed.ranks import Ranks
 from worker.pruning.model.activations import Activations
 from worker.pruning.model.block_inputs import BlockInputs
-from worker.pruning.model.head_loss import TokenLoss, window_losses
+from worker.pruning.model.head_loss import (
+    TokenDistances,
+    TokenLoss,
+    batch_distances,
+    window_losses,
+)
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.streams import Streams
 from worker.pruning.model.weights import Weights
 
 COMPARED_WINDOWS = 16
 """Number of windows on which the outputs of each block are compared with the dense model's."""
+_COMPARED_TOKENS = 16_384
+
+WindowLosses = tuple[list[float], list[float], list[list[float]]]
+
+
+def most_windows(seq_len: int) -> int:
+    """Return on how many windows of a text the predictions of two models are compared at most.
+
+    They are enough for an interval, and few beside those of a calibration.
+    """
+    return max(COMPARED_WINDOWS, _COMPARED_TOKENS // seq_len)
 
 
 class Evaluation:
@@ -29,7 +45,9 @@ class Evaluation:
         ranks: the ranks that share the batches.
         dense_losses: the dense model's loss on each window; None if they are not known. If they are
             known, only the first windows run through the dense model, to compare each block's
-            outputs.
+            outputs and the predictions.
+        token_distances: ``(dense logits, pruned logits [n, vocabulary], targets [n]) -> [n, 4]``;
+            None to compare no predictions.
     """
 
     def __init__(
@@ -40,6 +58,7 @@ class Evaluation:
         token_loss: TokenLoss,
         ranks: Ranks,
         dense_losses: Sequence[float] | None,
+        token_distances: TokenDistances | None = None,
     ) -> None:
         self._meta_model, self._block_inputs, self._token_loss = (
             meta_model,
@@ -47,14 +66,17 @@ class Evaluation:
             token_loss,
         )
         self._ranks, self._dense_losses = ranks, dense_losses
+        self._token_distances = token_distances
         self._batches = ranks.share_of(batches)
         starts = range(0, sum(map(len, batches)), len(batches[0])) if batches else range(0)
-        self._compared = sum(start < COMPARED_WINDOWS for start in ranks.share_of(starts))
+        self._starts = ranks.share_of(starts)
+        self._most = most_windows(batches[0].shape[1]) if batches and token_distances else 0
 
     def embed(self, streams: Streams) -> None:
         """Fill each evaluation stream with the embeddings of its windows."""
         self._block_inputs.embed(self._batches, streams.evaluation.append)
-        dense_batches = len(self._batches) if self._dense_losses is None else self._compared
+        few = self._batches_before(max(COMPARED_WINDOWS, self._most))
+        dense_batches = len(self._batches) if self._dense_losses is None else few
         for hidden in islice(streams.evaluation, dense_batches):
             streams.dense_evaluation.append(hidden)
 
@@ -65,7 +87,7 @@ class Evaluation:
         ``COMPARED_WINDOWS`` windows. Without windows, the result is None.
         """
         sums = torch.zeros(2, dtype=torch.float64)
-        for index in range(self._compared):
+        for index in range(self._batches_before(COMPARED_WINDOWS)):
             dense, pruned = (
                 streams.dense_evaluation[index].float(),
                 streams.evaluation[index].float(),
@@ -75,20 +97,40 @@ class Evaluation:
         error, size = self._ranks.all_reduce(sums).tolist()
         return float((error / size) ** 0.5) if size else None
 
-    def losses(self, streams: Streams, head: Weights) -> tuple[list[float], list[float]]:
+    def losses(self, streams: Streams, head: Weights) -> WindowLosses:
         """Return the dense and the pruned model's mean losses per token of each window.
 
+        The third part is what ``token_distances`` finds, as means of each of the first windows.
         ``head`` are the weights of the head, which both models have.
         """
         if not self._ranks.sum_of(len(self._batches)):
-            return [], []
+            return [], [], []
         with self._meta_model.loaded_head(head):
             dense = (
                 self._losses(streams.dense_evaluation)
                 if self._dense_losses is None
                 else list(self._dense_losses)
             )
-            return dense, self._losses(streams.evaluation)
+            return dense, self._losses(streams.evaluation), self._distances(streams)
+
+    def _distances(self, streams: Streams) -> list[list[float]]:
+        """Compare the predictions of both models on the first windows of all ranks."""
+        if self._token_distances is None:
+            return []
+        head, means = (self._meta_model, self._block_inputs), [torch.empty(0, dtype=torch.float64)]
+        for index in range(self._batches_before(self._most)):
+            count = self._most - self._starts[index]
+            states = streams.dense_evaluation[index][:count], streams.evaluation[index][:count]
+            ids = self._batches[index][:count]
+            means.append(
+                batch_distances((head, head), states, ids, self._token_distances).flatten()
+            )
+        rows: list[list[float]] = self._ranks.concatenate(torch.cat(means)).view(-1, 4).tolist()
+        return rows
+
+    def _batches_before(self, window: int) -> int:
+        """Return how many of this rank's batches start before a window of all ranks' windows."""
+        return sum(start < window for start in self._starts)
 
     def _losses(self, states: Activations) -> list[float]:
         return window_losses(

@@ -16,7 +16,7 @@ from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.planning.memory_limits import headroom
 from worker.pruning.planning.plan import Plan, plan
 from worker.pruning.planning.workload import Workload
-from worker.pruning.sweep.evaluation import COMPARED_WINDOWS
+from worker.pruning.sweep.evaluation import COMPARED_WINDOWS, most_windows
 from worker.pruning.sweep.recipe.measurement import needed_measurement
 from worker.pruning.sweep.recipe.recipe import Recipe
 
@@ -29,6 +29,7 @@ def plan_pruning(
     budget_bytes: int | None = None,
     *,
     dense_known: bool = False,
+    compares: bool = False,
     speed: Speed | None = None,
 ) -> Plan:
     """Plan the pruning of a model, for the memory that is available now.
@@ -39,14 +40,16 @@ def plan_pruning(
         calibration, evaluation: ``[windows, tokens]`` token ids.
         budget_bytes: the most memory that this process may hold; None for no such limit.
         dense_known: whether the dense model's loss is known; if so, it is not measured.
+        compares: whether the predictions of the dense and the pruned model are compared.
         speed: the machine's speed, to predict the time.
 
     Raises:
         InsufficientMemoryError: the job does not fit into memory in any setting.
     """
-    work = workload(meta_model, recipe, calibration, evaluation)
+    work = workload(meta_model, recipe, calibration, evaluation, compares=compares)
     if dense_known:
-        work = replace(work, dense_windows=min(COMPARED_WINDOWS, work.evaluation_windows))
+        few = max(COMPARED_WINDOWS, work.compared_windows)
+        work = replace(work, dense_windows=min(few, work.evaluation_windows))
     return plan(
         model_shape(meta_model, recipe), work, headroom(meta_model.device, budget_bytes), speed
     )
@@ -79,11 +82,17 @@ def _removed_bytes(meta_model: MetaModel, recipe: Recipe) -> int:
 
 
 def workload(
-    meta_model: MetaModel, recipe: Recipe, calibration: Tensor, evaluation: Tensor
+    meta_model: MetaModel,
+    recipe: Recipe,
+    calibration: Tensor,
+    evaluation: Tensor,
+    *,
+    compares: bool = False,
 ) -> Workload:
     """Return the work that a recipe requires.
 
-    ``calibration`` and ``evaluation`` are token ids ``[windows, tokens]``.
+    ``calibration`` and ``evaluation`` are token ids ``[windows, tokens]``, and ``compares`` is
+    whether the predictions of the dense and the pruned model are compared.
     """
     removal, seq_len, model = recipe.removal, calibration.shape[1], recipe.staged(meta_model)
     stages = tuple(stage.work(model) for stage in recipe.stages)
@@ -102,6 +111,7 @@ def workload(
         needs_gradients=recipe.takes_gradients,
         swaps=recipe.swaps is not None,
         evaluation_seq_len=None if measured == seq_len else measured,
+        compared_windows=min(len(evaluation), most_windows(measured)) if compares else 0,
         repairs_units=recipe.repairs_units,
         calibrates_blocks=not recipe.is_chosen_first or any(stage.passes for stage in stages),
         measures_layers=not recipe.cuts_blocks,

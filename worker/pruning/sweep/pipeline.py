@@ -23,7 +23,7 @@ from worker.pruning.calibration.calibrated_block import Calibration
 from worker.pruning.distributed.ranks import SINGLE_PROCESS, Ranks
 from worker.pruning.model.activations import Activations
 from worker.pruning.model.block_inputs import BlockInputs
-from worker.pruning.model.head_loss import TokenLoss
+from worker.pruning.model.head_loss import TokenDistances, TokenLoss
 from worker.pruning.model.meta_model import MetaModel
 from worker.pruning.model.shards import Measure
 from worker.pruning.model.streams import Streams
@@ -35,7 +35,7 @@ from worker.pruning.sweep.block_result import block_result
 from worker.pruning.sweep.cut_blocks import CutBlocks
 from worker.pruning.sweep.dense_blocks import DenseBlocks
 from worker.pruning.sweep.evaluation import Evaluation
-from worker.pruning.sweep.fingerprint import fingerprint
+from worker.pruning.sweep.fingerprint import fingerprint, plain_values
 from worker.pruning.sweep.job_shapes import plan_pruning
 from worker.pruning.sweep.layer_pruner import LayerPruner
 from worker.pruning.sweep.measurement.measurement_cache import MeasurementCache
@@ -78,6 +78,7 @@ class ModelPruner:
         measurements: Path | None = None,
         dense: MetaModel | None = None,
         measure: Measure | None = None,
+        token_distances: TokenDistances | None = None,
     ) -> None:
         """Prepare the run; resume an earlier run of the same pruning if ``out`` contains one.
 
@@ -98,6 +99,8 @@ class ModelPruner:
             dense: the dense model, if the recipe's increment continues another, with the modules of
                 ``meta_model``; ``dense_losses`` have to be known then.
             measure: measures each shard while its tensors are in memory; None to measure nothing.
+            token_distances: ``(dense logits, pruned logits [n, vocabulary], targets [n]) ->
+                [n, 4]``; None to compare no predictions.
 
         Raises:
             PruningError: the recipe does not fit the model, or memory does not suffice.
@@ -112,11 +115,19 @@ class ModelPruner:
         self._windows = calibration
         self._block_inputs = inputs = BlockInputs(meta_model)
         ids, known = (calibration, evaluation), dense_losses is not None
+        compares = token_distances is not None
         plan = plan_pruning(
-            meta_model, recipe, *ids, memory_budget_bytes, dense_known=known, speed=speed
+            meta_model,
+            recipe,
+            *ids,
+            memory_budget_bytes,
+            dense_known=known,
+            compares=compares,
+            speed=speed,
         )
         given = fingerprint(self._dense, recipe, *ids, token_loss, meta_model if dense else None)
-        self._progress = Progress(out, given, ranks)
+        comparing = {"distances": plain_values(token_distances)}
+        self._progress = Progress(out, given | comparing, ranks)
         # A resumed run keeps the earlier run's values; both decide the length of its streams.
         self.plan = plan.with_setting(self._progress.decide_once("setting", plan.setting_values))
         known_losses = self._progress.decide_once("dense_losses", lambda: dense_losses)
@@ -128,7 +139,9 @@ class ModelPruner:
         self._calibration, reduction = batches.ids, recipe.reduction(meta_model)
         self._pruners = BlockPruners(meta_model, recipe, reduction, batches.second_text)
         measured = split_batches(evaluation, setting)
-        self._evaluation = Evaluation(meta_model, inputs, measured, token_loss, ranks, known_losses)
+        self._evaluation = Evaluation(
+            meta_model, inputs, measured, token_loss, ranks, known_losses, token_distances
+        )
         folders, left_out = (out, self._progress.folder), recipe.left_out(meta_model)
         self._output = ModelOutput(meta_model, *folders, measure, left_out)
         is_fused = setting.propagation == "fused"
@@ -196,12 +209,12 @@ class ModelPruner:
             with self._seconds("prune"):
                 self._ranks.run_on_main(self._output.finish)
             with self._seconds("evaluate"):
-                dense_losses, pruned_losses = self._progress.measure_once(
+                losses = self._progress.measure_once(
                     "window_losses", lambda: self._evaluation.losses(streams, self._output.weights)
                 )
             self._progress.delete_snapshot()
         self._ranks.barrier()  # until the scratch files of all ranks are deleted
-        result = self._result(tuple(dense_losses), tuple(pruned_losses))
+        result = self._result(*losses)
         if chosen is None:
             return result
         return replace(result, changed=chosen.changed, probabilities=chosen.probabilities)
@@ -291,14 +304,15 @@ class ModelPruner:
             return stages, self._evaluation.output_error(streams)
 
     def _result(
-        self, dense_losses: tuple[float, ...], pruned_losses: tuple[float, ...]
+        self, dense: list[float], pruned: list[float], distances: list[list[float]]
     ) -> PruningResult:
         device_peaks = self._ranks.all_gather(device_peak_bytes(self._meta_model.device))
         return PruningResult(
-            dense_losses=dense_losses,
+            dense_losses=tuple(dense),
             dense_loss_known=self._dense_loss_known,
             scores_known=self._progress.fact(KNOWN),
-            pruned_losses=pruned_losses,
+            pruned_losses=tuple(pruned),
+            distances=tuple(map(tuple, distances)),
             propagation=self.plan.setting.propagation,
             prune_seconds=self._seconds.seconds["prune"],
             evaluate_seconds=self._seconds.seconds["evaluate"],

@@ -252,6 +252,8 @@ class PruningResult:
             `ModelUnits`; None if there was no search.
         scores_known: whether an earlier run has measured the model that this one had to measure
             before its first block; None if nothing had to be measured.
+        distances: how far the predictions of both models are apart on each of the first evaluation
+            windows, four numbers each; empty if they were not compared.
     """
 
     dense_losses: tuple[float, ...]
@@ -269,6 +271,7 @@ class PruningResult:
     changed: float | None = None
     probabilities: tuple[float, ...] | None = None
     scores_known: bool | None = field(compare=False, default=None)
+    distances: tuple[tuple[float, ...], ...] = ()
 
     @property
     def dense_loss(self) -> float | None:

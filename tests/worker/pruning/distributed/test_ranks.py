@@ -11,6 +11,7 @@ import torch
 
 from tests.models import FAMILIES, MIXTURES, random_ids, write_model
 from tests.worker.pruning.calibration.experts import Experts, Halver
+from worker.evaluation.distance import token_distances
 from worker.evaluation.perplexity import token_loss
 from worker.pruning.base.stage_progress import StageProgress
 from worker.pruning.calibration.block_calibration import BlockCalibration
@@ -116,7 +117,15 @@ def sweep_all(
         windows = random_ids(case.windows, 16, seed=1), random_ids(case.evaluated, 16, seed=2)
         meta_model = MetaModel.open(models / case.model, torch.float32, device)
         out = root / case.name
-        steps = ModelPruner(meta_model, case.recipe, *windows, out, token_loss, ranks=ranks).run()
+        steps = ModelPruner(
+            meta_model,
+            case.recipe,
+            *windows,
+            out,
+            token_loss,
+            ranks=ranks,
+            token_distances=token_distances,
+        ).run()
         while True:
             try:
                 yield case.name, next(steps)
@@ -205,6 +214,9 @@ def test_two_ranks_measure_the_losses_of_one(swept: Swept) -> None:
     one, two = swept.results
     assert one.dense_loss == pytest.approx(two.dense_loss, rel=1e-9)
     assert one.pruned_loss == pytest.approx(two.pruned_loss, rel=1e-4)
+    assert len(one.distances) == len(one.dense_losses)
+    for window, same in zip(one.distances, two.distances, strict=True):
+        assert window[:3] == pytest.approx(same[:3], rel=1e-3)
     for alone, shared in zip(*swept.reports, strict=True):
         assert alone.output_error == pytest.approx(shared.output_error, rel=1e-3)
 

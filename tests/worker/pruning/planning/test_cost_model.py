@@ -12,6 +12,7 @@ from transformers import LlamaConfig, Qwen3MoeConfig
 
 from tests.models import MIXTURES, VOCABULARY, random_ids, write_model
 from tests.worker.pruning.planning.shapes import AMPLE, WORK, llama, rounding, training
+from worker.evaluation.distance import token_distances
 from worker.evaluation.perplexity import token_loss
 from worker.pruning.base.shapes import ModelShape
 from worker.pruning.base.speed import Speed
@@ -82,6 +83,7 @@ def seconds(work: Workload = WORK, shape: ModelShape | None = None, speed: Speed
     [
         replace(WORK, calibration_windows=129),
         replace(WORK, evaluation_windows=65),
+        replace(WORK, compared_windows=16),
         replace(WORK, seq_len=1025),
         replace(WORK, evaluation_seq_len=1025),
         replace(WORK, propagation="reference"),
@@ -214,11 +216,13 @@ def test_predicted_matrix_products_are_those_that_torch_counts(
         write_model(tmp_path / "dense", config), torch.float32, torch.device("cpu")
     )
     ids, evaluation = random_ids(16, 64), random_ids(4, 96)
-    (tmp_path / "out").mkdir()
-    sweep = ModelPruner(meta_model, recipe, ids, evaluation, tmp_path / "out", token_loss)
+    (out := tmp_path / "out").mkdir()
+    sweep = ModelPruner(
+        meta_model, recipe, ids, evaluation, out, token_loss, token_distances=token_distances
+    )
     with Products() as products:
         list(sweep.run())
-    work = workload(meta_model, recipe, ids, evaluation)
+    work = workload(meta_model, recipe, ids, evaluation, compares=True)
     predicted = sweep_cost(model_shape(meta_model, recipe), work, sweep.plan.setting)
     total = predicted.forward_matmul + predicted.fp32_matmul + predicted.gram_matmul
     assert total == pytest.approx(products.operations, rel=0.1)

@@ -135,6 +135,13 @@ def test_the_head_is_the_peak_if_the_vocabulary_is_large() -> None:
     assert planned(SMALL, llama(hidden=2048, vocabulary=1000)).phase == "blocks"
 
 
+def test_comparing_predictions_needs_memory_for_the_logits_of_both_models() -> None:
+    shape = llama(hidden=256, vocabulary=500_000)
+    compared = planned(replace(SMALL, compared_windows=1), shape)
+    assert compared.phase == "losses"
+    assert compared.host_bytes > planned(SMALL, shape).host_bytes
+
+
 def test_a_job_that_prunes_nothing_needs_no_memory_for_scores() -> None:
     alone = replace(WORK, calibration_windows=0, evaluation_windows=1)
     shape = llama(hidden=4096, vocabulary=100)

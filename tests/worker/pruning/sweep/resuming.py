@@ -9,6 +9,7 @@ import torch
 
 from tests.models import random_ids
 from tests.worker.work import kill_process
+from worker.evaluation.distance import token_distances
 from worker.evaluation.perplexity import token_loss
 from worker.pruning.base.durable_files import sha256
 from worker.pruning.binarization.binarizing import Binarizing
@@ -87,7 +88,14 @@ def open_sweep(
     out.mkdir(exist_ok=True)
     meta_model = MetaModel.open(dense, dtype, torch.device("cpu"))
     return ModelPruner(
-        meta_model, recipe, CALIBRATION, EVALUATION, out, token_loss, dense_losses=dense_losses
+        meta_model,
+        recipe,
+        CALIBRATION,
+        EVALUATION,
+        out,
+        token_loss,
+        dense_losses=dense_losses,
+        token_distances=token_distances,
     )
 
 

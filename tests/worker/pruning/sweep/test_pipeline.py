@@ -9,8 +9,10 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from tests.models import FAMILIES, random_ids, write_model
+from worker.evaluation.distance import token_distances
 from worker.evaluation.perplexity import token_loss
 from worker.pruning.base.errors import AllocationError, NotFiniteError, PatternError, SkipError
+from worker.pruning.base.generators import run_to_end
 from worker.pruning.base.names import PROGRESS_FOLDER
 from worker.pruning.methods.allocation import BlockSparsities, OwlAllocation
 from worker.pruning.methods.patterns import NofM, Unstructured
@@ -329,3 +331,33 @@ def _last_error(reports: list[BlockResult]) -> float:
     error = reports[-1].output_error
     assert error is not None
     return error
+
+
+def test_predictions_are_compared_on_the_first_windows_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.pruning.sweep.evaluation._COMPARED_TOKENS", 36 * 16)
+    dense, evaluation = write_model(tmp_path / "dense", FAMILIES["llama"]), random_ids(40, 16)
+
+    def compare(out: Path, known: tuple[float, ...] | None) -> PruningResult:
+        out.mkdir()
+        meta_model = MetaModel.open(dense, torch.float32, torch.device("cpu"))
+        sweep = ModelPruner(
+            meta_model,
+            HALF,
+            CALIBRATION,
+            evaluation,
+            out,
+            token_loss,
+            dense_losses=known,
+            token_distances=token_distances,
+        )
+        return run_to_end(sweep.run(), lambda _: None)
+
+    measured = compare(tmp_path / "measured", None)
+
+    assert len(measured.distances) == 36  # the fourth of the second batch of 8 is the last one
+    losses = zip(measured.dense_losses, measured.pruned_losses, strict=True)
+    for distances, pair in zip(measured.distances, losses, strict=False):
+        assert distances[:2] == pytest.approx(pair, rel=1e-5)
+    assert compare(tmp_path / "known", measured.dense_losses).distances == measured.distances

@@ -1,10 +1,13 @@
 """The texts of a job, on which the pruned model's predictions are compared with the dense one's."""
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
+
+import torch
 
 from db.core.states import Phase
 from worker.evaluation.distance import WindowDistance, window_distances
@@ -51,25 +54,17 @@ class TextsStage(Stage):
     def measure(
         self, model: WrittenModel, start: float, end: float
     ) -> Generator[JobProgress, None, Measured]:
-        """Run both models on each text; yield progress after each block of each.
+        """Run both models on the texts; yield progress after each block of each.
 
-        A text that an interrupted attempt has measured on the same weights is not measured again.
+        A text is not measured again if the sweep has measured it, or an interrupted attempt has on
+        the same weights.
         """
-        job, device = self.job, self.job.devices[0]
-        dense, dtype = job.meta_model, job.meta_model.dtype
-        if dense.device != device:
-            dense = MetaModel.open(job.model.path, dtype, device)
-        pruned = MetaModel.open(model.config, dtype, device, weights=model.folder)
-        share, compared = (end - start) / len(self.texts), dict[str, ComparedText]()
-        for name, text in self.texts.items():
-            before = start + share * len(compared)
-
-            def progress_of(blocks: int, before: float = before) -> list[JobProgress]:
-                done = before + share * blocks / (len(dense.blocks) + len(pruned.blocks))
-                return [JobProgress(Phase.evaluating, done)]
-
-            distances = self._distances(dense, pruned, text, model)
-            compared[name] = ComparedText((yield from mapped(distances, progress_of)))
+        found = dict[str, list[WindowDistance]]()
+        if model.distances:
+            found[next(iter(self.texts))] = [WindowDistance(*row) for row in model.distances]
+        if left := {name: text for name, text in self.texts.items() if name not in found}:
+            found |= yield from self._run(left, model, start, end)
+        compared = {name: ComparedText(found[name]) for name in self.texts}
         return Measured(text_metrics(compared), [self._row(*each) for each in compared.items()])
 
     def _row(self, name: str, compared: ComparedText) -> dict[str, Any]:
@@ -77,24 +72,39 @@ class TextsStage(Stage):
         facts = {"overlap": self.job.windows.overlap(text), "protocol": text.provenance}
         return {"text": name} | compared.report() | facts
 
-    def _distances(
-        self, dense: MetaModel, pruned: MetaModel, text: Windows, model: WrittenModel
-    ) -> Generator[int, None, list[WindowDistance]]:
-        scratch = model.folder / SCORES_FOLDER
-        cache = MeasurementCache(scratch, SINGLE_PROCESS)
-        basis = model_parts(dense, token_loss, dense.device) | {
-            # The files of a resumed job may be written again, so only their content counts.
-            "pruned": {shard.name: shard.sha256 for shard in model.shards},
-            "text": ids_digest(text.ids),
-            "comparing": code_digest(_EVALUATION),
-        }
-        if (known := cache.read(basis)) is not None:
-            return [WindowDistance(**fields) for fields in known]
-        scratch.mkdir(exist_ok=True)
-        with TemporaryDirectory(prefix="activations-", dir=scratch) as spill:
-            found = yield from window_distances(dense, pruned, text.ids, Path(spill))
-        cache.write(basis, [asdict(window) for window in found])
+    def _run(
+        self, texts: Mapping[str, Windows], model: WrittenModel, start: float, end: float
+    ) -> Generator[JobProgress, None, dict[str, list[WindowDistance]]]:
+        """Measure texts; those whose windows have one length go through the models together."""
+        dense, pruned = self._opened(model)
+        blocks = len(dense.blocks) + len(pruned.blocks)
+        cache = MeasurementCache(model.folder / SCORES_FOLDER, SINGLE_PROCESS)
+        bases = {name: _basis(dense, model, text) for name, text in texts.items()}
+        found, groups = dict[str, list[WindowDistance]](), dict[int, list[str]]()
+        for name, text in texts.items():
+            if (known := cache.read(bases[name])) is not None:
+                found[name] = [WindowDistance(**fields) for fields in known]
+            else:
+                groups.setdefault(text.ids.shape[1], []).append(name)
+        for number, names in enumerate(groups.values()):
+
+            def progress_of(done: int, number: int = number) -> list[JobProgress]:
+                share = (number + done / blocks) / len(groups)
+                return [JobProgress(Phase.evaluating, start + share * (end - start))]
+
+            steps = _distances(dense, pruned, [texts[name] for name in names], model)
+            for name, windows in zip(names, (yield from mapped(steps, progress_of)), strict=True):
+                cache.write(bases[name], [asdict(window) for window in windows])
+                found[name] = windows
         return found
+
+    def _opened(self, model: WrittenModel) -> tuple[MetaModel, MetaModel]:
+        """Return the dense and the pruned model."""
+        job, device = self.job, self.job.devices[0]
+        dense, dtype = job.meta_model, job.meta_model.dtype
+        if dense.device != device:
+            dense = MetaModel.open(job.model.path, dtype, device)
+        return dense, MetaModel.open(model.config, dtype, device, weights=model.folder)
 
     @staticmethod
     def card(part: Any, measured: Any) -> Iterable[str]:
@@ -104,3 +114,24 @@ class TextsStage(Stage):
                 f"the divergence from its predictions {row['kl']:.4f} nats per token, and the most "
                 f"likely token the same for {100 * row['agreement']:.1f} %"
             )
+
+
+def _basis(dense: MetaModel, model: WrittenModel, text: Windows) -> dict[str, Any]:
+    """Return what the distances of a text depend on, ready for JSON."""
+    return model_parts(dense, token_loss, dense.device) | {
+        # The files of a resumed job may be written again, so only their content counts.
+        "pruned": {shard.name: shard.sha256 for shard in model.shards},
+        "text": ids_digest(text.ids),
+        "comparing": code_digest(_EVALUATION),
+    }
+
+
+def _distances(
+    dense: MetaModel, pruned: MetaModel, texts: Sequence[Windows], model: WrittenModel
+) -> Generator[int, None, list[list[WindowDistance]]]:
+    """Run texts whose windows have one length through both models; return each text's distances."""
+    scratch, ids = model.folder / SCORES_FOLDER, torch.cat([text.ids for text in texts])
+    scratch.mkdir(exist_ok=True)
+    with TemporaryDirectory(prefix="activations-", dir=scratch) as spill:
+        found = iter((yield from window_distances(dense, pruned, ids, Path(spill))))
+    return [list(islice(found, len(text.ids))) for text in texts]

@@ -6,25 +6,18 @@ from db.spec.options.evaluation import compared_texts
 from db.spec.prune_spec import PruneSpec
 from worker.jobs.opened_job import OpenedJob
 from worker.jobs.windows import dataset_of, position_limit, try_parquet
+from worker.pruning.sweep.evaluation import most_windows
 from worker.sources.datasets import evaluation_length, evaluation_windows
 from worker.sources.mixes import shares_text
 from worker.sources.tokenizer import load_tokenizer
 from worker.sources.windows import Windows
 
-MOST_TOKENS = 16_384
-FEWEST_WINDOWS = 16
-
-
-def most_windows(seq_len: int) -> int:
-    """Return how many windows of each text are compared at most.
-
-    They are enough for an interval, and few beside those of a calibration.
-    """
-    return max(FEWEST_WINDOWS, MOST_TOKENS // seq_len)
-
 
 def compared_count(spec: PruneSpec, evaluation: int, seq_len: int) -> int:
-    """Return how many windows a job compares, given those of its evaluation and their length."""
+    """Return how many windows both models run on in the end.
+
+    ``evaluation`` is the number of evaluation windows that the sweep does not compare.
+    """
     most = most_windows(seq_len)
     return min(evaluation, most) + len(spec.eval_texts) * min(spec.eval_samples or most, most)
 

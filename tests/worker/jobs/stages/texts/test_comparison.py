@@ -8,6 +8,7 @@ import pytest
 
 from db.core.errors import SpecRefusedError
 from db.core.states import Phase
+from db.spec.options.evaluation import TEXT_METRICS
 from db.spec.prune_spec import PruneSpec
 from db.spec.quality_gate import Gate, judge
 from tests.worker.evaluation.models import write_model_and_tokenizer
@@ -20,6 +21,12 @@ from worker.pruning.base.generators import run_to_end
 
 FOX = "The quick brown fox number {} jumps over the lazy dog.\n"
 TURTLE = "A slow green turtle sleeps below tree {} of the park.\n"
+SWEPT: list[dict[str, Any]] = [
+    {"method": "wanda", "solver": "sparsegpt"},
+    {"quantize": {"scheme": "w4a16", "group_size": 8}},
+    {"method": "neurons", "ratio": 0.3, "sparsity": 0.0},
+    {"steps": 2},
+]
 
 
 @pytest.fixture
@@ -83,10 +90,26 @@ def test_nothing_is_further_away_where_no_weight_is_pruned(folder: Path) -> None
     assert (metrics["worst_kl"], metrics["worst_ratio"], metrics["worst_agreement"]) == (0, 1, 1)
 
 
-def test_a_text_that_an_interrupted_job_has_measured_is_not_measured_again(
+@pytest.mark.parametrize("fields", SWEPT, ids=[*map(" ".join, SWEPT)])
+def test_the_sweep_finds_the_distances_of_the_model_that_is_written(
+    fields: dict[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = spec(folder, **fields)
+    by_sweep = run(asked, folder / "out").metrics
+    monkeypatch.setattr("worker.jobs.sweep.compares_in_sweep", lambda *_: False)
+    afterwards = run(asked, folder / "again").metrics
+    assert by_sweep["worst_kl"] > 0
+    for name in TEXT_METRICS:
+        assert by_sweep[name] == pytest.approx(afterwards[name], rel=1e-3, abs=1e-6), name
+
+
+def test_texts_that_an_interrupted_job_has_measured_are_not_measured_again(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked, measured = spec(folder, eval_texts=[f"local:{folder}/turtle.txt"]), list[int]()
+    lines = (folder / "turtle.txt").read_text()
+    (folder / "other.txt").write_text(lines.replace("turtle", "tortoise"))
+    texts = [f"local:{folder}/{name}.txt" for name in ("turtle", "other")]
+    asked, measured = spec(folder, eval_texts=texts), list[int]()
     compare = distance.window_distances
 
     def counted(*arguments: Any) -> Any:
@@ -97,12 +120,36 @@ def test_a_text_that_an_interrupted_job_has_measured_is_not_measured_again(
     (folder / "out").mkdir()
     steps = prune(asked, folder / "out", Resources(device="cpu"))
     for step in steps:
-        if step.phase is Phase.evaluating and len(measured) == 2:
+        if step.phase is Phase.packaging:
             break
     steps.close()
+    assert len(measured) == 1  # both texts together, and none that the sweep has measured
     resumed = run(asked, folder / "out")
-    assert len(measured) == 3
+    assert len(measured) == 1
     assert resumed.metrics["kl"] == run(asked, folder / "again").metrics["kl"]
+
+
+def test_texts_have_the_same_figures_beside_others_of_the_same_and_of_other_lengths(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turtle = (folder / "turtle.txt").read_text()
+    for name, text in {"copy": turtle, "upper": turtle.upper()}.items():
+        (folder / f"{name}.txt").write_text(text)
+    copy, upper, halved = (f"local:{folder}/{name}.txt" for name in ("copy", "upper", "turtle"))
+    place = "eval_texts.0"
+
+    def length_of(_: Any, length: int, *rest: Any) -> int:
+        return length // 2 if rest[-1] == place else length
+
+    monkeypatch.setattr("worker.jobs.stages.texts.reading.evaluation_length", length_of)
+    apart = run(spec(folder, eval_texts=[halved, upper]), folder / "apart").metrics["kl"]
+    place = "eval_texts.1"
+    beside = run(spec(folder, eval_texts=[copy, halved, upper]), folder / "beside").metrics["kl"]
+    assert list(beside)[1:] == [copy, halved, upper]
+    assert beside[halved] == apart[halved]
+    assert beside[upper] == pytest.approx(apart[upper], rel=1e-4)
+    assert len({*beside.values()}) == 4
+    assert beside[copy] != pytest.approx(beside[upper], rel=1e-2)
 
 
 @pytest.mark.parametrize(
