@@ -59,7 +59,7 @@ from worker.pool.fork_client import READY
 from pathlib import Path
 def waited_s():
     return int(Path("/proc/self/schedstat").read_text().split()[1]) / 1e9
-while waited_s() < 3:
+while waited_s() < 5:
     pass
 with socket.socket(fileno=int(sys.argv[1])) as worker:
     worker.send(READY)
@@ -237,14 +237,14 @@ def test_a_server_whose_imports_hang_is_replaced(
 def test_a_server_that_starts_slowly_on_a_busy_machine_is_not_given_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(fork_client, "START_TIMEOUT_S", 2.0)
+    monkeypatch.setattr(fork_client, "START_TIMEOUT_S", 4.0)
     slow = [*ON_ONE_CORE, "nice", "-n", "10", sys.executable, "-c", SLOW_START]
     with running(*ON_ONE_CORE, *SPINNING), closing(ForkServer(slow)) as server:
         began = time.monotonic()
         make_ready(server)
         with pytest.raises(ForkServerError, match="refuses to fork: it is a test"):
             server.fork([])
-        assert time.monotonic() - began > 2.0
+        assert time.monotonic() - began > 4.0
 
 
 def test_a_server_that_ends_while_it_starts_is_not_waited_for() -> None:
