@@ -18,7 +18,7 @@ _VOCABULARY, _BATCH, _RATE, _DECAY = 2048, 16, 3e-3, 0.1
 _CYCLE, _COOLING = 1800, 150
 """The steps of a whole cycle of learning rates, and the last steps, in which the rate falls to 0
 from wherever it is."""
-_EVERY = 100  # steps between two lines that tell the loss
+_EVERY = 100  # steps between two lines that print the loss
 
 
 def write_texts(own: Path, other: Path, folder: Path) -> None:

@@ -71,3 +71,19 @@ it("has jobs as rows from five on, their gates, texts side by side, and the spar
   expect(heads(many.box, "col")[0]).toBe("Gate");
   await many.unmount();
 });
+
+it("shows no change where the baseline has no figure", async () => {
+  vi.useFakeTimers();
+  history.replaceState(null, "", "/compare?ids=a,b");
+  service.reply = ({ pathname }) => {
+    const [, id] = /^\/v1\/jobs\/(.)$/.exec(pathname) ?? [];
+    const result = { sparsity: 0.5, kl: { [`${id}.txt`]: 0.5 } };
+    if (id) return [200, makeJob({ id, status: "succeeded", result, reduction: 0.5 })];
+    const jobs = ["a", "b"].map((one) => ({ id: one, obstacles: [] }));
+    return pathname === "/v1/compare" ? [200, { jobs }] : listing([]);
+  };
+  const { box, unmount } = await mount(<ComparePage />);
+  const rows = [...box.querySelectorAll("tr")].map((row) => row.textContent);
+  expect(rows).toContain("Divergence on b.txt–0.5");
+  await unmount();
+});
