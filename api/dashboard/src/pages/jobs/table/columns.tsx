@@ -201,8 +201,6 @@ export const COLUMNS: Column[] = [
   },
 ];
 
-export const COLUMN = new Map(COLUMNS.map((column) => [column.id, column]));
-
 function text(
   id: string,
   title: string,
