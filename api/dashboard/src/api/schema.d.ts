@@ -11226,7 +11226,10 @@ export interface operations {
     };
     get_manifest: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Only these members, such as `generation`. */
+                only?: string[];
+            };
             header?: {
                 /** @description An `ETag`: 304 without a body if it is the present version. */
                 "If-None-Match"?: string | null;
