@@ -7517,6 +7517,7 @@ export interface components {
          *           "id": "swp_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
          *           "name": null,
          *           "labels": {},
+         *           "model": "meta-llama/Llama-3.1-8B",
          *           "max_parallel": 2,
          *           "created_at": "2026-01-05T09:30:00Z",
          *           "total": 1,
@@ -7647,6 +7648,7 @@ export interface components {
          *       "id": "swp_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
          *       "name": null,
          *       "labels": {},
+         *       "model": "meta-llama/Llama-3.1-8B",
          *       "max_parallel": 2,
          *       "created_at": "2026-01-05T09:30:00Z",
          *       "total": 1,
@@ -7702,6 +7704,11 @@ export interface components {
             labels: {
                 [key: string]: unknown;
             };
+            /**
+             * Model
+             * @description The model of all points; the digest of a name of more than 256 bytes. Null if all of its jobs were deleted.
+             */
+            model: string | null;
             /** Max Parallel */
             max_parallel: number | null;
             /**
@@ -8157,6 +8164,11 @@ export interface components {
             labels: {
                 [key: string]: unknown;
             };
+            /**
+             * Model
+             * @description The model of all points; the digest of a name of more than 256 bytes. Null if all of its jobs were deleted.
+             */
+            model: string | null;
             /** Max Parallel */
             max_parallel: number | null;
             /**
