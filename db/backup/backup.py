@@ -110,7 +110,7 @@ def back_up(source: Source, folder: Path) -> Manifest:
     if any(folder.iterdir()):
         raise BackupError(f"{folder} is not empty. Name a new folder.")
     missing: set[str] = set()
-    for number in range(ROUNDS):  # noqa: B007 - used after the loop
+    for _ in range(ROUNDS):
         manifest, before = _read_rows(source, folder), missing
         damaged = _copy_files(source, folder)
         missing = {path for path, damage in damaged.items() if damage is None}
@@ -122,7 +122,7 @@ def back_up(source: Source, folder: Path) -> Manifest:
     manifest.write(folder)
     listed = ((path_of(row), row.sha256) for row in file_rows(folder))
     write_checksums(folder, (one for one in listed if one[0] not in damaged))
-    if number:
+    if before:  # rows were read again
         _delete_unlisted(folder)
     return manifest
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from db.core.session import Sessions, open_sessions
 from db.core.states import JobState
 from db.events.job_events import EventRepository
 from db.files.datasets import DatasetRepository
+from db.files.file_store import FileStore
+from db.files.stored_file import LocalFile
 from db.files.stores import open_store, open_uploads
 from db.jobs.commands import JobCommands
 from db.jobs.repository import JobRepository
@@ -199,14 +201,13 @@ def test_what_ran_is_queued_again_without_a_crash_and_runs_to_its_end(
 
 @ON_SQLITE
 def test_a_file_that_is_deleted_before_it_is_copied_is_in_no_row_of_the_backup(
-    service: Settings, sessions: Sessions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    service: Settings, sessions: Sessions, tmp_path: Path
 ) -> None:
     kept, gone = (finish_job(sessions, open_store(service)).id for _ in range(2))
-    source = source_of(service)
     opened_first: list[str] = []
 
-    class Deleting(type(source.store)):  # type: ignore[misc]
-        def open(self, artifact: Artifact) -> object:
+    class Deleting(FileStore):
+        def open(self, artifact: Artifact) -> LocalFile:
             if not opened_first:
                 with sessions.begin() as session:
                     JobCommands(session).delete(gone)
@@ -214,7 +215,7 @@ def test_a_file_that_is_deleted_before_it_is_copied_is_in_no_row_of_the_backup(
             opened_first.append(artifact.name)
             return super().open(artifact)
 
-    object.__setattr__(source, "store", Deleting(service.artifact_dir))
+    source = replace(source_of(service), store=Deleting(service.artifact_dir))
     manifest = back_up(source, tmp_path / "backup")
     assert (manifest.rows["jobs"], manifest.damaged) == (1, {})
     assert [path.name for path in (tmp_path / "backup" / "artifacts").iterdir()] == [kept]
