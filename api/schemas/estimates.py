@@ -5,8 +5,10 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field
 
+from api.schemas.costs import LikelyCost
 from db.core.broker_names import GPU_QUEUE
 from db.spec.measured_quality import better_methods
+from db.spec.prices import Price
 from db.spec.prune_spec import PruneSpec
 from db.tables.jobs import Estimate
 
@@ -104,6 +106,9 @@ class EstimateRead(BaseModel):
     seconds: Seconds | None = Field(
         description="Null if several devices share the job, or the machine's speed is unknown."
     )
+    cost: LikelyCost | None = Field(
+        default=None, description="Null without `seconds`, or if the queue has no price."
+    )
     basis: Basis | None = Field(
         default=None,
         description="What `seconds` rests on; null without them.",
@@ -125,11 +130,18 @@ class EstimateRead(BaseModel):
     )
 
     @classmethod
-    def of(cls, row: Estimate, warnings: list[str], identical_job_id: str | None) -> Self:
+    def of(
+        cls,
+        row: Estimate,
+        warnings: list[str],
+        identical_job_id: str | None,
+        price: Price | None = None,
+    ) -> Self:
         answer = row.answer or {}
         return cls.model_validate(
             answer
             | {"id": row.id, "spec": row.spec, "identical_job_id": identical_job_id}
+            | {"cost": LikelyCost.of(answer.get("seconds"), price)}
             | {"queue": GPU_QUEUE if answer["fits"] else None}
             | {"warnings": warnings + answer.get("result_warnings", []) + answer["warnings"]}
             | {"hints": better_methods(PruneSpec.model_validate(row.spec))}
