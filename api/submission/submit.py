@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from api.preflight.preflight import CheckedSources
 from api.preflight.worker_extras import check_tasks
+from api.preflight.worker_memory import memory_warnings
 from api.schemas.costs import Cost
 from api.schemas.fields import moment_at
 from api.schemas.jobs import JobDetail, JobPreview
@@ -206,6 +207,7 @@ def check_with_planner(service: Service, submission: Submission, spec: PruneSpec
     answers = service.planner.check(asked, key_id, submission.max_planner_wait_s)
     estimate = next(iter(answers.estimates), None)
     likely, warnings = costs.likely_cost(estimate), sources.warnings + answers.warnings
+    warnings += memory_warnings(service.sessions, submission.body.queue, estimate)
     if costs.is_needed and likely is None:
         warnings = [*warnings, UNESTIMATED]
     return CheckedJob(warnings, costs.price, likely)

@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from api.core.caller import CallerDep
 from api.middleware.writers import run_writer
 from api.preflight.estimate_wait import DEFAULT_WAIT_S, raise_problem, wait
+from api.preflight.worker_memory import memory_warnings
 from api.routes.dependencies import (
     EstimateId,
     ServiceDep,
@@ -100,5 +101,6 @@ def _response(
         pending = EstimatePending(id=row.id, spec=spec).model_dump(mode="json")
         return JSONResponse(pending, 202, headers=location | {"retry-after": "1"})
     price = service.prices.of(queue)
+    warnings = [*warnings, *memory_warnings(service.sessions, queue, row.answer)]
     read = EstimateRead.of(row, warnings, find_reusable(service, spec, gate), price)
     return JSONResponse(read.model_dump(mode="json"), headers=location)
