@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
-from api.schemas.costs import Cost
+from api.schemas.history import Cost
 from db.jobs.download_links import MAX_LIFETIME, Link
 from db.tables.artifacts import Artifact
 

@@ -5,7 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field
 
-from api.schemas.costs import LikelyCost
+from api.schemas.fields import rounded
 from db.core.broker_names import GPU_QUEUE
 from db.spec.measured_quality import better_methods
 from db.spec.prices import Price
@@ -36,6 +36,23 @@ class Seconds(BaseModel):
     p50: float
     p90: float
     jobs: int = Field(description="How many finished jobs the prediction is calibrated with.")
+
+
+class LikelyCost(BaseModel):
+    """What a job will cost: about `p50`, and likely less than `p90`."""
+
+    p50: float
+    p90: float
+    currency: str
+    hourly_price: float = Field(description="The price of an hour of a worker of the queue.")
+
+    @classmethod
+    def of(cls, seconds: dict[str, float] | None, price: Price | None) -> Self | None:
+        """Return the cost of a predicted time; None without a time or a price."""
+        if seconds is None or price is None:
+            return None
+        p50, p90 = (rounded(price.of(seconds[name])) for name in ("p50", "p90"))
+        return cls(p50=p50, p90=p90, currency=price.currency, hourly_price=price.hourly)
 
 
 class Basis(BaseModel):

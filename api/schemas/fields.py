@@ -96,3 +96,8 @@ MomentOrDuration = Annotated[
 def moment_at(value: datetime | timedelta | None, at: datetime) -> datetime | None:
     """Return the moment that a `MomentOrDuration` is in a request of the time ``at``."""
     return at + value if isinstance(value, timedelta) else value
+
+
+def rounded(amount: float) -> float:
+    """Return an amount to a hundredth of a cent, so that small jobs have a cost, too."""
+    return round(amount, 4)

@@ -7,8 +7,7 @@ from typing import Any, Self
 from pydantic import BaseModel, Field
 
 from api.core.unchecked import present_warnings
-from api.schemas.costs import Cost
-from api.schemas.history import AttemptRead, PhaseRead
+from api.schemas.history import AttemptRead, Cost, PhaseRead
 from api.schemas.outputs import OutputRead
 from api.schemas.pages import Page
 from api.schemas.requests import MOST_CANCELLED

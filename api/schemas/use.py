@@ -7,8 +7,7 @@ from typing import Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from api.schemas.costs import rounded
-from api.schemas.fields import Moment
+from api.schemas.fields import Moment, rounded
 from db.jobs.costs import month_of
 from db.jobs.use import PeriodUse, Use
 

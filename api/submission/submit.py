@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 from api.preflight.preflight import CheckedSources
 from api.preflight.worker_extras import check_tasks
 from api.preflight.worker_memory import memory_warnings
-from api.schemas.costs import Cost
 from api.schemas.fields import moment_at
+from api.schemas.history import Cost
 from api.schemas.jobs import JobDetail, JobPreview
 from api.schemas.requests import JobRequest
 from api.services.job_details import job_detail

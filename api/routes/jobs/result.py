@@ -10,7 +10,7 @@ from api.core.unchecked import present_warnings
 from api.routes.dependencies import IF_NONE_MATCH, JobId, ServiceDep
 from api.routes.own_trials import OWN_TRIAL
 from api.schemas.artifacts import ArtifactRead, JobResult
-from api.schemas.costs import Cost
+from api.schemas.history import Cost
 from api.schemas.jobs import JobDetail
 from api.services.job_details import job_detail
 from api.services.service import Service
