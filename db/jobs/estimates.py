@@ -130,8 +130,8 @@ class EstimateRepository:
 
         Jobs with this specification that wait for it fail if it is above their bound of the cost.
         """
-        estimate = self.get(estimate_id)
-        if estimate.finished_at is None:
+        estimate = self._session.get(Estimate, estimate_id, populate_existing=True)
+        if estimate is not None and estimate.finished_at is None:
             self._finish(estimate_id, {"answer": result})
             if (seconds := result.get("seconds")) is not None:
                 self._refuse_costly(estimate, seconds["p90"])
