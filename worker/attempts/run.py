@@ -198,6 +198,7 @@ class Runner:
             status = attempt.record(progress, estimator.update(progress))
             if (reason := stop_reason_for(status)) is not None:
                 raise AttemptStopped(reason)
+            attempt.check_cost()
             watchdog.check()
 
         resources = replace(

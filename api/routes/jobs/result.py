@@ -12,6 +12,7 @@ from api.core.unchecked import present_warnings
 from api.routes.dependencies import IF_NONE_MATCH, JobId, ServiceDep
 from api.routes.own_trials import OWN_TRIAL
 from api.schemas.artifacts import ArtifactRead, JobResult
+from api.schemas.history import Cost
 from api.schemas.jobs import JobDetail
 from api.services.job_details import job_detail
 from api.services.service import Service
@@ -68,7 +69,7 @@ def get_result(
     _require_success(job, pending)
     if job.verdict is Verdict.failed:
         raise _gate_failed(job)
-    result = JSONResponse(_result(job, artifacts).model_dump(mode="json"))
+    result = JSONResponse(_result(job, artifacts, detail.cost).model_dump(mode="json"))
     return _unless_not_modified(request, etag_of(job), result)
 
 
@@ -127,11 +128,12 @@ def _json_file(
     return _unless_not_modified(request, f'"{file.sha256}"', response)
 
 
-def _result(job: Job, artifacts: list[Artifact]) -> JobResult:
+def _result(job: Job, artifacts: list[Artifact], cost: Cost | None) -> JobResult:
     return JobResult(
         job_id=job.id,
         metrics=job.result or {},
         warnings=present_warnings(job),
+        cost=cost,
         artifacts=[ArtifactRead.of(artifact) for artifact in artifacts],
         archive=f"/v1/jobs/{job.id}/archive",
     )
