@@ -21,16 +21,24 @@ class RecoveryWindows:
         held_out: number of held-out windows.
         order: ``[n]`` int64, the indices in ``ids`` of the training windows, in training order.
         per_step: number of training windows in a step.
+        sources: the number of the text that each held-out window is from.
     """
 
     ids: Tensor
     held_out: int
     order: Tensor
     per_step: int
+    sources: tuple[int, ...]
 
     @classmethod
     def of(
-        cls, training: Tensor, held_out: Tensor, recovery: Recovery, seed: int, ranks: int = 1
+        cls,
+        training: Tensor,
+        held_out: Tensor,
+        recovery: Recovery,
+        seed: int,
+        ranks: int = 1,
+        sources: tuple[int, ...] = (),
     ) -> Self:
         """Choose the training windows and their order.
 
@@ -42,6 +50,8 @@ class RecoveryWindows:
             ranks: number of processes. Each gets the same number of windows; if the windows
                 do not divide evenly, training uses a few more, and a few held-out windows are left
                 out.
+            sources: the number of the text that each held-out window is from; empty if all are of
+                one.
 
         Raises:
             ShapeError: there are too few windows, or they differ in length.
@@ -64,7 +74,9 @@ class RecoveryWindows:
         places = {key: len(held_out) + place for place, key in enumerate(firsts)}
         order = torch.tensor([places[keys[index]] for index in order.tolist()])
         per_step = _multiple(windows_per_step(recovery, ids.shape[1]), ranks)
-        return cls(ids, len(held_out), order, per_step)
+        kept = (sources or (0,) * len(held_out))[: len(held_out)]
+        known = sorted({*kept})  # of a short part, a text may have no window
+        return cls(ids, len(held_out), order, per_step, tuple(map(known.index, kept)))
 
     @property
     def steps(self) -> int:
