@@ -22,6 +22,7 @@ class RecoveryWindows:
         order: ``[n]`` int64, the indices in ``ids`` of the training windows, in training order.
         per_step: number of training windows in a step.
         sources: the number of the text that each held-out window is from.
+        skip: how many predicted tokens at the beginning of each window are left out of the loss.
     """
 
     ids: Tensor
@@ -29,6 +30,7 @@ class RecoveryWindows:
     order: Tensor
     per_step: int
     sources: tuple[int, ...]
+    skip: int
 
     @classmethod
     def of(
@@ -63,6 +65,11 @@ class RecoveryWindows:
                 "devices, of the same length",
                 "give more text",
             )
+        if training.shape[1] <= recovery.skip + 1:
+            raise ShapeError(
+                f"windows of {training.shape[1]} tokens predict none after skip {recovery.skip}",
+                "set a larger seq_len, or a smaller skip of recover",
+            )
         held_out = held_out[: len(held_out) // ranks * ranks]
         wanted = _multiple(window_count(recovery, training.shape[1]), ranks)
         order = training_order(len(training), wanted, seed)
@@ -76,7 +83,8 @@ class RecoveryWindows:
         per_step = _multiple(windows_per_step(recovery, ids.shape[1]), ranks)
         kept = (sources or (0,) * len(held_out))[: len(held_out)]
         known = sorted({*kept})  # of a short part, a text may have no window
-        return cls(ids, len(held_out), order, per_step, tuple(map(known.index, kept)))
+        numbers = tuple(map(known.index, kept))
+        return cls(ids, len(held_out), order, per_step, numbers, recovery.skip)
 
     @property
     def steps(self) -> int:
@@ -85,8 +93,8 @@ class RecoveryWindows:
 
     @property
     def predicted(self) -> int:
-        """Number of predicted tokens in each window."""
-        return self.ids.shape[1] - 1
+        """Number of predicted tokens in each window that are a part of the loss."""
+        return self.ids.shape[1] - 1 - self.skip
 
     def of_step(self, step: int) -> Tensor:
         """Return the indices of a step's windows, ``[n]``; the last step may have fewer."""
