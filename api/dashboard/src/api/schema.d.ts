@@ -3419,7 +3419,7 @@ export interface components {
             dtype: components["schemas"]["Dtype"];
             /**
              * Mix
-             * @description Further calibration texts, each with its share of the windows, as `wikitext2=0.25` or an object; `dataset` has the rest. A recovery trains on the same shares.
+             * @description Further calibration texts, each with its share of the windows, as `wikitext2=0.25` or an object; `dataset` has the rest. `generated=0.5` is text that the dense model writes itself. A recovery trains on the same shares.
              * @default []
              * @example [
              *       {
@@ -3427,8 +3427,8 @@ export interface components {
              *         "share": 0.25
              *       },
              *       {
-             *         "dataset": "stdlib-docs",
-             *         "share": 0.25
+             *         "generated": true,
+             *         "share": 0.5
              *       }
              *     ]
              */
@@ -4725,7 +4725,7 @@ export interface components {
             dtype: components["schemas"]["Dtype"];
             /**
              * Mix
-             * @description Further calibration texts, each with its share of the windows, as `wikitext2=0.25` or an object; `dataset` has the rest. A recovery trains on the same shares.
+             * @description Further calibration texts, each with its share of the windows, as `wikitext2=0.25` or an object; `dataset` has the rest. `generated=0.5` is text that the dense model writes itself. A recovery trains on the same shares.
              * @default []
              * @example [
              *       {
@@ -4733,8 +4733,8 @@ export interface components {
              *         "share": 0.25
              *       },
              *       {
-             *         "dataset": "stdlib-docs",
-             *         "share": 0.25
+             *         "generated": true,
+             *         "share": 0.5
              *       }
              *     ]
              */
@@ -5358,7 +5358,13 @@ export interface components {
              * Dataset
              * @description The text, named as in a job's `dataset`.
              */
-            dataset: string;
+            dataset?: string | null;
+            /**
+             * Generated
+             * @description Whether it is text that the dense model writes itself, in place of a dataset.
+             * @default false
+             */
+            generated: boolean;
             /**
              * Share
              * @description Its share of the windows, such as 0.25.
@@ -6458,7 +6464,7 @@ export interface components {
          * @description The activity of a running job. It does not decide which transitions are allowed.
          * @enum {string}
          */
-        Phase: "resolving" | "loading" | "calibrating" | "pruning" | "evaluating" | "recovering" | "packaging";
+        Phase: "resolving" | "loading" | "writing" | "calibrating" | "pruning" | "evaluating" | "recovering" | "packaging";
         /**
          * PhaseRead
          * @description One phase of an attempt.
@@ -6884,7 +6890,7 @@ export interface components {
             dtype: components["schemas"]["Dtype"];
             /**
              * Mix
-             * @description Further calibration texts, each with its share of the windows, as `wikitext2=0.25` or an object; `dataset` has the rest. A recovery trains on the same shares.
+             * @description Further calibration texts, each with its share of the windows, as `wikitext2=0.25` or an object; `dataset` has the rest. `generated=0.5` is text that the dense model writes itself. A recovery trains on the same shares.
              * @default []
              * @example [
              *       {
@@ -6892,8 +6898,8 @@ export interface components {
              *         "share": 0.25
              *       },
              *       {
-             *         "dataset": "stdlib-docs",
-             *         "share": 0.25
+             *         "generated": true,
+             *         "share": 0.5
              *       }
              *     ]
              */
@@ -7224,6 +7230,11 @@ export interface components {
              * @description What both models' logits are divided by before they are compared. By default 2, with `router` 1.
              */
             temperature?: number;
+            /**
+             * Skip
+             * @description How many tokens at the beginning of each window are left out of the loss, because little comes before them. By default 0.
+             */
+            skip?: number;
         };
         /**
          * RecoveryEstimate
@@ -8103,7 +8114,7 @@ export interface components {
             dtype: components["schemas"]["Dtype"];
             /**
              * Mix
-             * @description Further calibration texts, each with its share of the windows, as `wikitext2=0.25` or an object; `dataset` has the rest. A recovery trains on the same shares.
+             * @description Further calibration texts, each with its share of the windows, as `wikitext2=0.25` or an object; `dataset` has the rest. `generated=0.5` is text that the dense model writes itself. A recovery trains on the same shares.
              * @default []
              * @example [
              *       {
@@ -8111,8 +8122,8 @@ export interface components {
              *         "share": 0.25
              *       },
              *       {
-             *         "dataset": "stdlib-docs",
-             *         "share": 0.25
+             *         "generated": true,
+             *         "share": 0.5
              *       }
              *     ]
              */
