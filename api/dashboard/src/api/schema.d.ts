@@ -2710,7 +2710,7 @@ export interface components {
          *         "damping": null,
          *         "allocation": "uniform",
          *         "skip": [],
-         *         "propagation": "fused",
+         *         "propagation": null,
          *         "refine": null,
          *         "recover": null,
          *         "quantize": null,
@@ -2784,7 +2784,7 @@ export interface components {
          *         "damping": null,
          *         "allocation": "uniform",
          *         "skip": [],
-         *         "propagation": "fused",
+         *         "propagation": null,
          *         "refine": null,
          *         "recover": null,
          *         "quantize": null,
@@ -3347,8 +3347,8 @@ export interface components {
              * @default []
              */
             skip: string[];
-            /** @default fused */
-            propagation: components["schemas"]["Propagation"];
+            /** @description What the next layers read; by default `reference` with `experts`, and `fused` with other methods. */
+            propagation?: components["schemas"]["Propagation"] | null;
             /**
              * @description Trains the kept weights of each block, once it is pruned, towards the dense block's outputs: `true`, or an object that sets more.
              * @example {
@@ -3610,7 +3610,7 @@ export interface components {
          *         "damping": null,
          *         "allocation": "uniform",
          *         "skip": [],
-         *         "propagation": "fused",
+         *         "propagation": null,
          *         "refine": null,
          *         "recover": null,
          *         "quantize": null,
@@ -3951,7 +3951,7 @@ export interface components {
          *             "damping": null,
          *             "allocation": "uniform",
          *             "skip": [],
-         *             "propagation": "fused",
+         *             "propagation": null,
          *             "refine": null,
          *             "recover": null,
          *             "quantize": null,
@@ -4135,7 +4135,7 @@ export interface components {
          *         "damping": null,
          *         "allocation": "uniform",
          *         "skip": [],
-         *         "propagation": "fused",
+         *         "propagation": null,
          *         "refine": null,
          *         "recover": null,
          *         "quantize": null,
@@ -4250,7 +4250,7 @@ export interface components {
          *         "damping": null,
          *         "allocation": "uniform",
          *         "skip": [],
-         *         "propagation": "fused",
+         *         "propagation": null,
          *         "refine": null,
          *         "recover": null,
          *         "quantize": null,
@@ -4621,8 +4621,8 @@ export interface components {
              * @default []
              */
             skip: string[];
-            /** @default fused */
-            propagation: components["schemas"]["Propagation"];
+            /** @description What the next layers read; by default `reference` with `experts`, and `fused` with other methods. */
+            propagation?: components["schemas"]["Propagation"] | null;
             /**
              * @description Trains the kept weights of each block, once it is pruned, towards the dense block's outputs: `true`, or an object that sets more.
              * @example {
@@ -6718,8 +6718,8 @@ export interface components {
              * @default []
              */
             skip: string[];
-            /** @default fused */
-            propagation: components["schemas"]["Propagation"];
+            /** @description What the next layers read; by default `reference` with `experts`, and `fused` with other methods. */
+            propagation?: components["schemas"]["Propagation"] | null;
             /**
              * @description Trains the kept weights of each block, once it is pruned, towards the dense block's outputs: `true`, or an object that sets more.
              * @example {
@@ -7591,7 +7591,7 @@ export interface components {
          *             "damping": null,
          *             "allocation": "uniform",
          *             "skip": [],
-         *             "propagation": "fused",
+         *             "propagation": null,
          *             "refine": null,
          *             "recover": null,
          *             "quantize": null,
@@ -7918,8 +7918,8 @@ export interface components {
              * @default []
              */
             skip: string[];
-            /** @default fused */
-            propagation: components["schemas"]["Propagation"];
+            /** @description What the next layers read; by default `reference` with `experts`, and `fused` with other methods. */
+            propagation?: components["schemas"]["Propagation"] | null;
             /**
              * @description Trains the kept weights of each block, once it is pruned, towards the dense block's outputs: `true`, or an object that sets more.
              * @example {
@@ -8601,7 +8601,7 @@ export interface components {
          *           "damping": null,
          *           "allocation": "uniform",
          *           "skip": [],
-         *           "propagation": "fused",
+         *           "propagation": null,
          *           "refine": null,
          *           "recover": null,
          *           "quantize": null,
@@ -11276,7 +11276,7 @@ export interface operations {
                      *         "damping": null,
                      *         "allocation": "uniform",
                      *         "skip": [],
-                     *         "propagation": "fused",
+                     *         "propagation": null,
                      *         "refine": null,
                      *         "recover": null,
                      *         "quantize": null,
@@ -11417,7 +11417,7 @@ export interface operations {
                      *             "damping": null,
                      *             "allocation": "uniform",
                      *             "skip": [],
-                     *             "propagation": "fused",
+                     *             "propagation": null,
                      *             "refine": null,
                      *             "recover": null,
                      *             "quantize": null,
