@@ -2729,7 +2729,7 @@ export interface components {
          *         "damping": null,
          *         "allocation": "uniform",
          *         "skip": [],
-         *         "propagation": "fused",
+         *         "propagation": null,
          *         "refine": null,
          *         "recover": null,
          *         "quantize": null,
@@ -2803,7 +2803,7 @@ export interface components {
          *         "damping": null,
          *         "allocation": "uniform",
          *         "skip": [],
-         *         "propagation": "fused",
+         *         "propagation": null,
          *         "refine": null,
          *         "recover": null,
          *         "quantize": null,
@@ -3374,8 +3374,8 @@ export interface components {
              * @default []
              */
             skip: string[];
-            /** @default fused */
-            propagation: components["schemas"]["Propagation"];
+            /** @description What the next layers read; by default `reference` with `experts`, and `fused` with other methods. */
+            propagation?: components["schemas"]["Propagation"] | null;
             /**
              * @description Trains the kept weights of each block, once it is pruned, towards the dense block's outputs: `true`, or an object that sets more.
              * @example {
@@ -3643,7 +3643,7 @@ export interface components {
          *         "damping": null,
          *         "allocation": "uniform",
          *         "skip": [],
-         *         "propagation": "fused",
+         *         "propagation": null,
          *         "refine": null,
          *         "recover": null,
          *         "quantize": null,
@@ -3997,7 +3997,7 @@ export interface components {
          *             "damping": null,
          *             "allocation": "uniform",
          *             "skip": [],
-         *             "propagation": "fused",
+         *             "propagation": null,
          *             "refine": null,
          *             "recover": null,
          *             "quantize": null,
@@ -4186,7 +4186,7 @@ export interface components {
          *         "damping": null,
          *         "allocation": "uniform",
          *         "skip": [],
-         *         "propagation": "fused",
+         *         "propagation": null,
          *         "refine": null,
          *         "recover": null,
          *         "quantize": null,
@@ -4304,7 +4304,7 @@ export interface components {
          *         "damping": null,
          *         "allocation": "uniform",
          *         "skip": [],
-         *         "propagation": "fused",
+         *         "propagation": null,
          *         "refine": null,
          *         "recover": null,
          *         "quantize": null,
@@ -4680,8 +4680,8 @@ export interface components {
              * @default []
              */
             skip: string[];
-            /** @default fused */
-            propagation: components["schemas"]["Propagation"];
+            /** @description What the next layers read; by default `reference` with `experts`, and `fused` with other methods. */
+            propagation?: components["schemas"]["Propagation"] | null;
             /**
              * @description Trains the kept weights of each block, once it is pruned, towards the dense block's outputs: `true`, or an object that sets more.
              * @example {
@@ -6845,8 +6845,8 @@ export interface components {
              * @default []
              */
             skip: string[];
-            /** @default fused */
-            propagation: components["schemas"]["Propagation"];
+            /** @description What the next layers read; by default `reference` with `experts`, and `fused` with other methods. */
+            propagation?: components["schemas"]["Propagation"] | null;
             /**
              * @description Trains the kept weights of each block, once it is pruned, towards the dense block's outputs: `true`, or an object that sets more.
              * @example {
@@ -7736,7 +7736,7 @@ export interface components {
          *             "damping": null,
          *             "allocation": "uniform",
          *             "skip": [],
-         *             "propagation": "fused",
+         *             "propagation": null,
          *             "refine": null,
          *             "recover": null,
          *             "quantize": null,
@@ -8069,8 +8069,8 @@ export interface components {
              * @default []
              */
             skip: string[];
-            /** @default fused */
-            propagation: components["schemas"]["Propagation"];
+            /** @description What the next layers read; by default `reference` with `experts`, and `fused` with other methods. */
+            propagation?: components["schemas"]["Propagation"] | null;
             /**
              * @description Trains the kept weights of each block, once it is pruned, towards the dense block's outputs: `true`, or an object that sets more.
              * @example {
@@ -8762,7 +8762,7 @@ export interface components {
          *           "damping": null,
          *           "allocation": "uniform",
          *           "skip": [],
-         *           "propagation": "fused",
+         *           "propagation": null,
          *           "refine": null,
          *           "recover": null,
          *           "quantize": null,
@@ -11454,7 +11454,7 @@ export interface operations {
                      *         "damping": null,
                      *         "allocation": "uniform",
                      *         "skip": [],
-                     *         "propagation": "fused",
+                     *         "propagation": null,
                      *         "refine": null,
                      *         "recover": null,
                      *         "quantize": null,
@@ -11595,7 +11595,7 @@ export interface operations {
                      *             "damping": null,
                      *             "allocation": "uniform",
                      *             "skip": [],
-                     *             "propagation": "fused",
+                     *             "propagation": null,
                      *             "refine": null,
                      *             "recover": null,
                      *             "quantize": null,
