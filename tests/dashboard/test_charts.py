@@ -1,9 +1,10 @@
 """Charts: what is drawn can also be read, by hover, by keys and as a table."""
 
 import re
+from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.dashboard.browser import NARROW, Session, session
 from tests.dashboard.conftest import Api
@@ -100,10 +101,11 @@ def test_the_code_of_charts_is_loaded_when_one_is_near_or_the_page_is_used_and_n
     browser: Browser, api: Api
 ) -> None:
     path = f"/jobs/{add_job(api.sessions, 'below', 25.0).id}"
-    for act in (
+    acts: tuple[Callable[[Page], None], ...] = (
         lambda page: page.get_by_role("slider", name="Error by block").scroll_into_view_if_needed(),
         lambda page: page.keyboard.press("Control"),  # as before a page is printed
-    ):
+    )
+    for act in acts:
         with session(browser, api.url, size=(1280, 250)) as tabs:
             page = tabs.open(path)
             slider = page.get_by_role("slider", name="Error by block")

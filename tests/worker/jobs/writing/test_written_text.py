@@ -14,12 +14,14 @@ from db.spec.prune_spec import PruneSpec
 from tests.worker.evaluation.models import write_model_and_tokenizer
 from tests.worker.sources.builders import TEMPLATE
 from worker.evaluation import self_written
+from worker.evaluation.written_texts import WrittenText
 from worker.jobs.progress import JobProgress
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
 from worker.jobs.writing import written_text as writing
 from worker.pruning.base.errors import InsufficientMemoryError
 from worker.pruning.base.generators import run_to_end
+from worker.sources.tokenizer import load_tokenizer
 
 ROWS, LENGTH = 8, 32
 GENERATED = [{"generated": True, "share": 0.5}]
@@ -142,7 +144,7 @@ def test_a_model_with_a_chat_template_writes_conversations(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     styles: list[self_written.WritingStyle] = []
-    write = writing.write_chunk
+    write = self_written.write_chunk
 
     def noted(model: Any, style: self_written.WritingStyle, *rest: Any) -> Any:
         styles.append(style)
@@ -151,7 +153,7 @@ def test_a_model_with_a_chat_template_writes_conversations(
     monkeypatch.setattr(writing, "write_chunk", noted)
     with pytest.raises(StoppedError):
         run(folder, tmp_path, stop_at(1), model=f"local:{folder / 'chat'}")
-    tokenizer = writing.load_tokenizer(folder / "chat", "chat")
+    tokenizer = load_tokenizer(folder / "chat", "chat")
     assert tokenizer is not None
     parts = [styles[0].prompt, *styles[0].turns]
     texts = [tokenizer.decode(list(part)) for part in parts]
@@ -187,7 +189,7 @@ def test_a_model_that_cannot_write_is_refused(
 def test_a_model_that_only_repeats_itself_is_refused(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(self_written.WrittenText, "is_loop", True)
+    monkeypatch.setattr(WrittenText, "is_loop", True)
     monkeypatch.setattr(self_written, "MOST_ROWS", 2)
     with pytest.raises(SpecRefusedError, match="repeats itself in all that it writes"):
         run(folder, tmp_path / "out")
