@@ -21,7 +21,7 @@ from typing import Any
 
 import httpx
 
-from db.core.revision import current_revision
+from db.schema.revision import current_revision
 from demo.service import free_port
 from tests.db.postgres import admin, running_postgres
 from tests.e2e.embedded import write_inputs

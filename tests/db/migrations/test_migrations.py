@@ -8,8 +8,6 @@ from alembic import command
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, inspect, text
 
-from db.core.migration import migrate, migration_config
-from db.core.revision import MIGRATIONS, generation, known_revisions
 from db.core.session import open_sessions
 from db.core.sort_key import SortMetric
 from db.events.job_events import EventRepository
@@ -17,6 +15,8 @@ from db.jobs.idempotency import IdempotencyRepository
 from db.jobs.listing import JobFilter
 from db.jobs.repository import JobRepository
 from db.jobs.search import FIRST_FIELDS
+from db.schema.migration import migrate, migration_config
+from db.schema.revision import MIGRATIONS, generation, known_revisions
 from db.spec.reduction import reduction
 from db.tables.registry import Base
 from tests.factories import make_spec

@@ -4,7 +4,7 @@ from db.spec.prune_spec import OFF, PruneSpec
 from tests.factories import make_spec
 
 ALWAYS_STORED = {
-    *("model", "sparsity", "dataset", "method", "allocation", "solver", "propagation", "uniform"),
+    *("model", "sparsity", "dataset", "method", "allocation", "solver", "uniform"),
     *("refine", "recover", "generate", "benchmark", "seed", "dtype"),
 }
 
