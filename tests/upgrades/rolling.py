@@ -220,14 +220,26 @@ def roll(upgrade: Upgrade, fifth: int, url: str) -> None:
     report(upgrade)
 
     say("back")
+    go_back(upgrade, fifth, released)
+    upgrade.wait()
+    report(upgrade)
+
+
+def go_back(upgrade: Upgrade, fifth: int, released: str) -> None:
+    """Replace the newer version; if the older one refuses its tables, by a downgrade."""
+    old, new = upgrade.old, upgrade.new
     refused = old.run("migrate")
-    say(f"the old version on the newer tables: exit code {refused.returncode}, {refused.stderr}")
+    if refused.returncode == 0:
+        new.stop("control")
+        old.start_all()
+        upgrade.submit(fifth, old, new)
+        new.stop_all()
+        return
+    say(f"the old version refuses the newer tables: {refused.stderr}")
     upgrade.submit(fifth, new)
     new.stop_all()
     require(new.run("migrate", "--to", released))
     old.start_all()
-    upgrade.wait()
-    report(upgrade)
 
 
 def report(upgrade: Upgrade) -> None:
@@ -240,7 +252,8 @@ def report(upgrade: Upgrade) -> None:
     say(f"attempts {dict(Counter(row[2] for row in rows))}, crashes {sum(row[3] for row in rows)}")
     for version in (upgrade.old, upgrade.new):
         say(f"errors of the API of {version.name}: {dict(+version.failures)}")
-    if lost or ends or statuses.keys() != {"succeeded"}:
+    failures = upgrade.old.failures + upgrade.new.failures  # without those that are 0
+    if lost or ends or failures or statuses.keys() != {"succeeded"}:
         raise SystemExit(f"jobs were lost or failed; see {LOGS}")
 
 
