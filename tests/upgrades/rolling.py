@@ -142,7 +142,7 @@ class Upgrade:
         """Return how many jobs have not ended."""
         return sum(status not in FINAL for _, status, _, _ in self.rows())
 
-    def rows(self) -> list[tuple[str, str, int, int]]:
+    def rows(self) -> list[tuple[Any, ...]]:
         """Return id, status, attempt and crashes of each job."""
         with admin(self._socket, "rolling") as connection:
             return connection.execute("SELECT id, status, attempt, crashes FROM jobs").fetchall()
@@ -189,13 +189,13 @@ def versions(old_python: str) -> Iterator[tuple[Version, Version, str, Path]]:
             "ZPRUNER_DATASET_ROOTS": str(folder / "inputs"),
             "ZPRUNER_DEVICE": "cpu",
         }
-        made = [
-            Version(name, python, environment)
-            for name, python in (("old", old_python), ("new", sys.executable))
-        ]
-        for version in made:
+        old, new = (
+            Version("old", old_python, environment),
+            Version("new", sys.executable, environment),
+        )
+        for version in (old, new):
             stack.callback(version.stop_all)
-        yield (*made, url, socket)
+        yield old, new, url, socket
 
 
 def roll(upgrade: Upgrade, fifth: int, url: str) -> None:
