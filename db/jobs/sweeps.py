@@ -105,6 +105,12 @@ class SweepRepository:
             counts[sweep_id or ""][status] = count
         return counts
 
+    def models(self, sweep_ids: Sequence[str]) -> dict[str, str]:
+        """Return the model of each sweep that still has jobs; all jobs of a sweep have the same."""
+        query = select(Job.sweep_id, func.min(Job.model_key)).where(Job.sweep_id.in_(sweep_ids))
+        rows = self._session.execute(query.group_by(Job.sweep_id))
+        return {sweep_id or "": model for sweep_id, model in rows}
+
     def runnable(self, sweep_id: str) -> list[str]:
         """Return the ids of the sweep's queued jobs that may start now."""
         queued = (Job.sweep_id == sweep_id, Job.status == JobState.queued)

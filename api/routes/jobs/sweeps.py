@@ -93,11 +93,12 @@ def list_sweeps(
         sweeps = SweepRepository(session)
         rows = sweeps.page(limit=query.limit + 1, after=query.cursor)
         page, next_cursor = paginate(rows, query.limit, lambda sweep: sweep.id)
-        counts = sweeps.counts([sweep.id for sweep in page])
+        ids = [sweep.id for sweep in page]
+        counts, models = sweeps.counts(ids), sweeps.models(ids)
     if next_cursor is not None:
         query_args = {"limit": query.limit, "cursor": next_cursor}
         response.headers["link"] = next_link("/v1/sweeps", query_args)
-    data = [SweepSummary.of(sweep, counts[sweep.id]) for sweep in page]
+    data = [SweepSummary.of(sweep, counts[sweep.id], models.get(sweep.id)) for sweep in page]
     return SweepPage(data=data, next_cursor=next_cursor)
 
 

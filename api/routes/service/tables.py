@@ -49,7 +49,7 @@ JOB = {
     **_within("", "sweep_id", "worker", "device", "created_at", "started_at", "finished_at"),
     "error": "error.title",
 }
-SWEEP = _within("", "id", "name", "labels", "total", "counts", "is_final", "created_at")
+SWEEP = _within("", "id", "name", "model", "labels", "total", "counts", "is_final", "created_at")
 WORKER = {
     **_within("", "id", "name", "hostname", "state", "queues", "device", "memory_bytes", "load"),
     **_within("", "version", "job_id", "draining", "started_at", "heartbeat_at"),

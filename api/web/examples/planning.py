@@ -18,6 +18,7 @@ SWEPT: dict[str, JsonValue] = {
     "id": SWEEP_ID,
     "name": None,
     "labels": {},
+    "model": "meta-llama/Llama-3.1-8B",
     "max_parallel": 2,
     "created_at": "2026-01-05T09:30:00Z",
     "total": 1,

@@ -99,7 +99,7 @@ class JobOptions(TypedDict, total=False):
     damping: float | None
     allocation: AllocationName | Mapping[str, Any] | Sequence[float]
     skip: Sequence[str]
-    propagation: Propagation
+    propagation: Propagation | None
     refine: Mapping[str, Any] | bool | None
     recover: Mapping[str, Any] | str | None
     quantize: Mapping[str, Any] | str | None

@@ -117,6 +117,7 @@ class Sweep(ResponseModel):
 
     id: str
     name: str | None = None
+    model: str | None = None
     total: int
     counts: dict[str, int] = {}
     is_final: bool = False

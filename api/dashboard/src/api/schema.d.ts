@@ -2729,7 +2729,7 @@ export interface components {
          *         "damping": null,
          *         "allocation": "uniform",
          *         "skip": [],
-         *         "propagation": "fused",
+         *         "propagation": null,
          *         "refine": null,
          *         "recover": null,
          *         "quantize": null,
@@ -2803,7 +2803,7 @@ export interface components {
          *         "damping": null,
          *         "allocation": "uniform",
          *         "skip": [],
-         *         "propagation": "fused",
+         *         "propagation": null,
          *         "refine": null,
          *         "recover": null,
          *         "quantize": null,
@@ -3374,8 +3374,8 @@ export interface components {
              * @default []
              */
             skip: string[];
-            /** @default fused */
-            propagation: components["schemas"]["Propagation"];
+            /** @description What the next layers read; by default `reference` with `experts`, and `fused` with other methods. */
+            propagation?: components["schemas"]["Propagation"] | null;
             /**
              * @description Trains the kept weights of each block, once it is pruned, towards the dense block's outputs: `true`, or an object that sets more.
              * @example {
@@ -3419,7 +3419,7 @@ export interface components {
             dtype: components["schemas"]["Dtype"];
             /**
              * Mix
-             * @description Further calibration texts, each with its share of the windows, as `wikitext2=0.25` or an object; `dataset` has the rest. A recovery trains on the same shares.
+             * @description Further calibration texts, each with its share of the windows, as `wikitext2=0.25` or an object; `dataset` has the rest. `generated=0.5` is text that the dense model writes itself. A recovery trains on the same shares.
              * @default []
              * @example [
              *       {
@@ -3427,8 +3427,8 @@ export interface components {
              *         "share": 0.25
              *       },
              *       {
-             *         "dataset": "stdlib-docs",
-             *         "share": 0.25
+             *         "generated": true,
+             *         "share": 0.5
              *       }
              *     ]
              */
@@ -3643,7 +3643,7 @@ export interface components {
          *         "damping": null,
          *         "allocation": "uniform",
          *         "skip": [],
-         *         "propagation": "fused",
+         *         "propagation": null,
          *         "refine": null,
          *         "recover": null,
          *         "quantize": null,
@@ -3997,7 +3997,7 @@ export interface components {
          *             "damping": null,
          *             "allocation": "uniform",
          *             "skip": [],
-         *             "propagation": "fused",
+         *             "propagation": null,
          *             "refine": null,
          *             "recover": null,
          *             "quantize": null,
@@ -4186,7 +4186,7 @@ export interface components {
          *         "damping": null,
          *         "allocation": "uniform",
          *         "skip": [],
-         *         "propagation": "fused",
+         *         "propagation": null,
          *         "refine": null,
          *         "recover": null,
          *         "quantize": null,
@@ -4304,7 +4304,7 @@ export interface components {
          *         "damping": null,
          *         "allocation": "uniform",
          *         "skip": [],
-         *         "propagation": "fused",
+         *         "propagation": null,
          *         "refine": null,
          *         "recover": null,
          *         "quantize": null,
@@ -4680,8 +4680,8 @@ export interface components {
              * @default []
              */
             skip: string[];
-            /** @default fused */
-            propagation: components["schemas"]["Propagation"];
+            /** @description What the next layers read; by default `reference` with `experts`, and `fused` with other methods. */
+            propagation?: components["schemas"]["Propagation"] | null;
             /**
              * @description Trains the kept weights of each block, once it is pruned, towards the dense block's outputs: `true`, or an object that sets more.
              * @example {
@@ -4725,7 +4725,7 @@ export interface components {
             dtype: components["schemas"]["Dtype"];
             /**
              * Mix
-             * @description Further calibration texts, each with its share of the windows, as `wikitext2=0.25` or an object; `dataset` has the rest. A recovery trains on the same shares.
+             * @description Further calibration texts, each with its share of the windows, as `wikitext2=0.25` or an object; `dataset` has the rest. `generated=0.5` is text that the dense model writes itself. A recovery trains on the same shares.
              * @default []
              * @example [
              *       {
@@ -4733,8 +4733,8 @@ export interface components {
              *         "share": 0.25
              *       },
              *       {
-             *         "dataset": "stdlib-docs",
-             *         "share": 0.25
+             *         "generated": true,
+             *         "share": 0.5
              *       }
              *     ]
              */
@@ -5358,7 +5358,13 @@ export interface components {
              * Dataset
              * @description The text, named as in a job's `dataset`.
              */
-            dataset: string;
+            dataset?: string | null;
+            /**
+             * Generated
+             * @description Whether it is text that the dense model writes itself, in place of a dataset.
+             * @default false
+             */
+            generated: boolean;
             /**
              * Share
              * @description Its share of the windows, such as 0.25.
@@ -6458,7 +6464,7 @@ export interface components {
          * @description The activity of a running job. It does not decide which transitions are allowed.
          * @enum {string}
          */
-        Phase: "resolving" | "loading" | "calibrating" | "pruning" | "evaluating" | "recovering" | "packaging";
+        Phase: "resolving" | "loading" | "writing" | "calibrating" | "pruning" | "evaluating" | "recovering" | "packaging";
         /**
          * PhaseRead
          * @description One phase of an attempt.
@@ -6839,8 +6845,8 @@ export interface components {
              * @default []
              */
             skip: string[];
-            /** @default fused */
-            propagation: components["schemas"]["Propagation"];
+            /** @description What the next layers read; by default `reference` with `experts`, and `fused` with other methods. */
+            propagation?: components["schemas"]["Propagation"] | null;
             /**
              * @description Trains the kept weights of each block, once it is pruned, towards the dense block's outputs: `true`, or an object that sets more.
              * @example {
@@ -6884,7 +6890,7 @@ export interface components {
             dtype: components["schemas"]["Dtype"];
             /**
              * Mix
-             * @description Further calibration texts, each with its share of the windows, as `wikitext2=0.25` or an object; `dataset` has the rest. A recovery trains on the same shares.
+             * @description Further calibration texts, each with its share of the windows, as `wikitext2=0.25` or an object; `dataset` has the rest. `generated=0.5` is text that the dense model writes itself. A recovery trains on the same shares.
              * @default []
              * @example [
              *       {
@@ -6892,8 +6898,8 @@ export interface components {
              *         "share": 0.25
              *       },
              *       {
-             *         "dataset": "stdlib-docs",
-             *         "share": 0.25
+             *         "generated": true,
+             *         "share": 0.5
              *       }
              *     ]
              */
@@ -7224,6 +7230,11 @@ export interface components {
              * @description What both models' logits are divided by before they are compared. By default 2, with `router` 1.
              */
             temperature?: number;
+            /**
+             * Skip
+             * @description How many tokens at the beginning of each window are left out of the loss, because little comes before them. By default 0.
+             */
+            skip?: number;
         };
         /**
          * RecoveryEstimate
@@ -7650,6 +7661,7 @@ export interface components {
          *           "id": "swp_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
          *           "name": null,
          *           "labels": {},
+         *           "model": "meta-llama/Llama-3.1-8B",
          *           "max_parallel": 2,
          *           "created_at": "2026-01-05T09:30:00Z",
          *           "total": 1,
@@ -7724,7 +7736,7 @@ export interface components {
          *             "damping": null,
          *             "allocation": "uniform",
          *             "skip": [],
-         *             "propagation": "fused",
+         *             "propagation": null,
          *             "refine": null,
          *             "recover": null,
          *             "quantize": null,
@@ -7780,6 +7792,7 @@ export interface components {
          *       "id": "swp_01920c3b5f7a7c3e8a4d2b1f6e5d4c3b",
          *       "name": null,
          *       "labels": {},
+         *       "model": "meta-llama/Llama-3.1-8B",
          *       "max_parallel": 2,
          *       "created_at": "2026-01-05T09:30:00Z",
          *       "total": 1,
@@ -7835,6 +7848,11 @@ export interface components {
             labels: {
                 [key: string]: unknown;
             };
+            /**
+             * Model
+             * @description The model of all points; the digest of a name of more than 256 bytes. Null if all of its jobs were deleted.
+             */
+            model: string | null;
             /** Max Parallel */
             max_parallel: number | null;
             /**
@@ -8051,8 +8069,8 @@ export interface components {
              * @default []
              */
             skip: string[];
-            /** @default fused */
-            propagation: components["schemas"]["Propagation"];
+            /** @description What the next layers read; by default `reference` with `experts`, and `fused` with other methods. */
+            propagation?: components["schemas"]["Propagation"] | null;
             /**
              * @description Trains the kept weights of each block, once it is pruned, towards the dense block's outputs: `true`, or an object that sets more.
              * @example {
@@ -8096,7 +8114,7 @@ export interface components {
             dtype: components["schemas"]["Dtype"];
             /**
              * Mix
-             * @description Further calibration texts, each with its share of the windows, as `wikitext2=0.25` or an object; `dataset` has the rest. A recovery trains on the same shares.
+             * @description Further calibration texts, each with its share of the windows, as `wikitext2=0.25` or an object; `dataset` has the rest. `generated=0.5` is text that the dense model writes itself. A recovery trains on the same shares.
              * @default []
              * @example [
              *       {
@@ -8104,8 +8122,8 @@ export interface components {
              *         "share": 0.25
              *       },
              *       {
-             *         "dataset": "stdlib-docs",
-             *         "share": 0.25
+             *         "generated": true,
+             *         "share": 0.5
              *       }
              *     ]
              */
@@ -8295,6 +8313,11 @@ export interface components {
             labels: {
                 [key: string]: unknown;
             };
+            /**
+             * Model
+             * @description The model of all points; the digest of a name of more than 256 bytes. Null if all of its jobs were deleted.
+             */
+            model: string | null;
             /** Max Parallel */
             max_parallel: number | null;
             /**
@@ -8739,7 +8762,7 @@ export interface components {
          *           "damping": null,
          *           "allocation": "uniform",
          *           "skip": [],
-         *           "propagation": "fused",
+         *           "propagation": null,
          *           "refine": null,
          *           "recover": null,
          *           "quantize": null,
@@ -11378,7 +11401,10 @@ export interface operations {
     };
     get_manifest: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Only these members, such as `generation`. */
+                only?: string[];
+            };
             header?: {
                 /** @description An `ETag`: 304 without a body if it is the present version. */
                 "If-None-Match"?: string | null;
@@ -11428,7 +11454,7 @@ export interface operations {
                      *         "damping": null,
                      *         "allocation": "uniform",
                      *         "skip": [],
-                     *         "propagation": "fused",
+                     *         "propagation": null,
                      *         "refine": null,
                      *         "recover": null,
                      *         "quantize": null,
@@ -11569,7 +11595,7 @@ export interface operations {
                      *             "damping": null,
                      *             "allocation": "uniform",
                      *             "skip": [],
-                     *             "propagation": "fused",
+                     *             "propagation": null,
                      *             "refine": null,
                      *             "recover": null,
                      *             "quantize": null,
