@@ -28,11 +28,11 @@ from db.backup.folder import (
 from db.backup.row_secrets import encrypted, key_check
 from db.backup.tables import dump, read_rows, snapshot
 from db.core.errors import ArtifactNotFoundError, EncryptionKeyError
-from db.core.revision import current_revision, hide_password
 from db.core.session import sqlite_file
 from db.files.artifact_store import ArtifactStore
 from db.files.stored_file import LocalFile
 from db.files.stores import open_store, open_uploads
+from db.schema.revision import current_revision, hide_password
 from db.spec.datasets.upload_store import UploadStore
 from db.startup import checks
 from db.startup.encryption_keys import read_cipher

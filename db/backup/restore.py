@@ -15,12 +15,12 @@ from db.backup.folder import BackupError, Manifest, checksums, damages, path_of,
 from db.backup.row_secrets import decrypted, replaced, require_key
 from db.backup.tables import PATIENCE, Change, load
 from db.core.errors import EncryptionKeyError
-from db.core.migration import migration_config
-from db.core.revision import current_revision, hide_password, known_revisions
 from db.core.session import open_sessions, sqlite_file
 from db.files.artifact_store import ArtifactStore
 from db.files.stores import open_store, open_uploads
 from db.scheduling.recovery import RecoveryRepository
+from db.schema.migration import migration_config
+from db.schema.revision import current_revision, hide_password, known_revisions
 from db.spec.datasets.upload_store import UploadStore
 from db.startup import checks
 from db.startup.encryption_keys import read_cipher

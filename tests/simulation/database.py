@@ -14,8 +14,8 @@ from typing import Any
 from sqlalchemy import event
 
 from db.core import session
-from db.core.migration import migrate
 from db.core.sqlite_dialect import BEGIN
+from db.schema.migration import migrate
 from tests.simulation.kernel import Actor, Kernel
 
 EPOCH = datetime(2030, 1, 1, tzinfo=UTC)
