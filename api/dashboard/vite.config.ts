@@ -37,7 +37,7 @@ export default defineConfig({
             },
             {
               name: "shared",
-              test: /src\/(api|live|spec|ui)\/|src\/(format|storage)\.ts/,
+              test: /node_modules|src\/(api|live|spec|ui)\/|src\/(format|storage)\.ts/,
               minShareCount: 2,
             },
           ],
@@ -52,12 +52,20 @@ export default defineConfig({
   },
   test: {
     projects: [
-      { extends: true, test: { name: "pages", include: ["src/**/*.test.tsx"] } },
-      // Tests of modules without a page leave nothing behind, so they share one environment.
-      { extends: true, test: { name: "modules", include: ["src/**/*.test.ts"], isolate: false } },
+      // The whole app keeps listening to the window, so it has one of its own. All other tests
+      // share their environment, which takes half of the CPU time.
+      { extends: true, test: { name: "app", include: ["src/*.test.tsx"] } },
+      {
+        extends: true,
+        test: {
+          name: "parts",
+          include: ["src/*/**/*.test.tsx", "src/**/*.test.ts"],
+          isolate: false,
+        },
+      },
     ],
     pool: "threads",
-    setupFiles: ["src/testing-service.ts"],
+    setupFiles: ["src/fresh-modules.ts", "src/testing-service.ts"],
     // A busy machine may take many times as long as the default allows.
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -9,9 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, make_url
+from sqlalchemy import Engine, ExceptionContext, create_engine, event, make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
+
+from db.core.sqlite_dialect import BEGIN, DRIVER
 
 Sessions = sessionmaker[Session]
 
@@ -26,8 +28,7 @@ The locks of a process that is frozen, or of a host that lost its power, are the
 """
 POOL_SIZE = 5
 """Connections to PostgreSQL that a process keeps open; further ones close after use."""
-_BEGIN = "sqlite_begin"
-_WRITES = {_BEGIN: "IMMEDIATE"}
+_WRITES = {BEGIN: "IMMEDIATE"}
 
 
 class _Session(Session):
@@ -113,14 +114,14 @@ def _ms(time: timedelta) -> int:
 
 
 def _sqlite(url: str, options: dict[str, Any], busy_timeout: timedelta) -> Engine:
-    if not (database := make_url(url).database) or ":memory:" in database:
+    parsed = make_url(url).set(drivername=DRIVER)
+    if not parsed.database or ":memory:" in parsed.database:
         raise ValueError("SQLite needs a file: the API and the worker are separate processes")
     # Opening and preparing a connection costs more than keeping it open. The one that was used last
     # has most of what is to be read in its cache.
     options |= {"pool_size": THREADS, "max_overflow": 0, "pool_use_lifo": True}
-    engine = create_engine(url, **options)
+    engine = create_engine(parsed, **options)
     event.listen(engine, "connect", partial(_prepare, busy_timeout))
-    event.listen(engine, "begin", _begin)
     return engine
 
 
@@ -143,8 +144,3 @@ def _enable_wal(connection: sqlite3.Connection, busy_timeout: timedelta) -> None
             time.sleep(0.02)
         else:
             return
-
-
-def _begin(connection: Connection) -> None:
-    kind = connection.get_execution_options().get(_BEGIN, "DEFERRED")
-    connection.exec_driver_sql(f"BEGIN {kind}")

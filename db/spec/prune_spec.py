@@ -106,7 +106,8 @@ def named_texts(spec: PruneSpec) -> Iterator[tuple[str, str, str | None]]:
         for field in option.text_lists:
             for place, text in enumerate(value_of(spec, field)):
                 if isinstance(text, MixedText):
-                    yield f"{field}.{place}.dataset", text.dataset, text.text_field
+                    if text.dataset is not None:
+                        yield f"{field}.{place}.dataset", text.dataset, text.text_field
                 else:
                     yield f"{field}.{place}", text, None
 

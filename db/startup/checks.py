@@ -18,14 +18,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from db.core.broker_names import TRANSPORT_OPTIONS
 from db.core.redaction import redact
-from db.core.revision import (
+from db.core.session import sqlite_file
+from db.schema.revision import (
     SchemaState,
     current_revision,
     hide_password,
     known_revisions,
     schema_state,
 )
-from db.core.session import sqlite_file
 from db.startup.env_file import read_env_file
 from db.startup.setting_names import PREFIX, unknown_names
 from db.startup.settings import Settings

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from db.core.migration import migrate
+from db.schema.migration import migrate
 from tests.db.postgres import admin, running_postgres
 
 WRITTEN = (

@@ -5,8 +5,6 @@ from alembic import command
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 
-from db.core.migration import migrate, migration_config
-from db.core.revision import MIGRATIONS, known_revisions
 from db.core.session import open_sessions
 from db.core.sort_key import SortMetric
 from db.events.job_events import EventRepository
@@ -14,6 +12,8 @@ from db.jobs.idempotency import IdempotencyRepository
 from db.jobs.listing import JobFilter
 from db.jobs.repository import JobRepository
 from db.jobs.search import FIRST_FIELDS
+from db.schema.migration import migrate, migration_config
+from db.schema.revision import MIGRATIONS, known_revisions
 from db.spec.reduction import reduction
 from db.tables.registry import Base
 from tests.factories import make_spec

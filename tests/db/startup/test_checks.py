@@ -11,7 +11,7 @@ from alembic import command
 from sqlalchemy import create_engine, text
 
 from api.core.settings import ApiSettings
-from db.core.migration import migrate, migration_config
+from db.schema.migration import migrate, migration_config
 from db.startup.checks import SettingsError, broker, database, folders, read_settings
 from db.startup.settings import Settings
 from tests.db.postgres import admin

@@ -130,3 +130,4 @@ class JobOptions(TypedDict, total=False):
     gate: Mapping[str, Any] | None
     not_before: datetime | timedelta | str | None
     deadline: datetime | timedelta | str | None
+    max_cost: float | None

@@ -8,8 +8,8 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, text
 
-from db.core.revision import MIGRATIONS
 from db.core.session import open_sessions, sqlite_file
+from db.schema.revision import MIGRATIONS
 
 _LOCK = 0x7A70726E  # "zprn"
 
