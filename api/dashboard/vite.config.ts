@@ -37,7 +37,7 @@ export default defineConfig({
             },
             {
               name: "shared",
-              test: /src\/(api|live|spec|ui)\/|src\/(format|storage)\.ts/,
+              test: /node_modules|src\/(api|live|spec|ui)\/|src\/(format|storage)\.ts/,
               minShareCount: 2,
             },
           ],

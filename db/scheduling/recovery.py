@@ -117,6 +117,19 @@ class RecoveryRepository:
         run_change(self._session, _end_lease(), job_id, {"holder": worker})
         return self._fail_at_last_crash(job_id) or self._release(job_id)
 
+    def release_all(self) -> list[Job]:
+        """Release all held jobs of a restored database, which their workers know nothing of.
+
+        No crash is counted.
+        """
+        ids = list(self._session.scalars(select(Job.id).where(is_in(*HELD))))
+        change = change_of_job(is_in(*HELD), values=releasing())
+        released = [run_change(self._session, change, job_id) for job_id in ids]
+        jobs = [job for job in released if job is not None]
+        for job in jobs:
+            record_event(self._session, job, "status", {"reason": "restored"})
+        return jobs
+
     def _release_starved(self, job_id: str) -> Job | None:
         job = run_change(self._session, _release_starved(), job_id)
         if job is not None:

@@ -13,8 +13,8 @@ from typing import Any
 
 from sqlalchemy import event
 
-from db.core.migration import migrate
 from db.core.session import BEGIN, open_sessions
+from db.schema.migration import migrate
 from tests.simulation.kernel import Actor, Kernel
 
 EPOCH = datetime(2030, 1, 1, tzinfo=UTC)

@@ -13,7 +13,9 @@ RecoveryKind = Literal["masked", "mask_lora", "spp", "ast", "router"]
 DEFAULT_TOKENS = 262_144
 MAX_TOKENS = 100_000_000
 """The limit exists because the token ids of all training windows are held in memory."""
-_OF_ROUTERS = {"kl": 1.0, "temperature": 1.0}
+KL, TEMPERATURE, SKIP = 0.67, 2.0, 0
+"""The defaults of all kinds but `router`; the descriptions name them."""
+_OF_ROUTERS = {"kl": 1.0, "temperature": 1.0, "skip": 0}
 """The defaults with which routers learn the dense model's distribution, and not the text."""
 
 
@@ -46,21 +48,29 @@ class RecoverSpec(BaseModel):
         description="The highest learning rate; by default that of the kind and the model's size.",
     )
     kl: StrictFloat = Field(
-        default=0.67,
+        default=KL,
         json_schema_extra=_without_default,
         ge=0,
         le=1,
         description="Weight of the divergence from the dense model's predictions in the loss; the "
-        "rest is the cross-entropy of the text. 1 is the divergence alone. By default 0.67, with "
-        "`router` 1.",
+        f"rest is the cross-entropy of the text. 1 is the divergence alone. By default {KL:g}, "
+        "with `router` 1.",
     )
     temperature: StrictFloat = Field(
-        default=2.0,
+        default=TEMPERATURE,
         json_schema_extra=_without_default,
         ge=0.1,
         le=100,
         description="What both models' logits are divided by before they are compared. By default "
-        "2, with `router` 1.",
+        f"{TEMPERATURE:g}, with `router` 1.",
+    )
+    skip: StrictInt = Field(
+        default=SKIP,
+        json_schema_extra=_without_default,
+        ge=0,
+        le=64,
+        description="How many tokens at the beginning of each window are left out of the loss, "
+        f"because little comes before them. By default {SKIP}.",
     )
 
     @model_validator(mode="before")
@@ -153,6 +163,7 @@ class RecoverFields(Basics):
             "recover.lr": "Recovery learning rate",
             "recover.kl": "Recovery divergence weight",
             "recover.temperature": "Recovery temperature",
+            "recover.skip": "Recovery tokens left out",
         },
         docs={"recover": "`ast` keeps the number of its zeros alone: [Recovery](#recovery)."},
     )

@@ -9,7 +9,7 @@ from db.core.digests import digest
 from db.core.errors import SpecRefusedError
 from db.jobs.search import FIRST_FIELDS, search_columns
 from db.spec.combination import check_combination
-from db.spec.options.recover import RecoverSpec
+from db.spec.options.recover import KL, SKIP, TEMPERATURE, RecoverSpec
 from db.spec.prune_spec import PruneSpec
 
 
@@ -19,7 +19,9 @@ def spec(**fields: Any) -> PruneSpec:
 
 def test_a_kind_stands_for_an_object_with_its_defaults() -> None:
     named = spec(recover="masked")
-    assert named.recover == RecoverSpec(kind="masked", tokens=262_144, kl=0.67, temperature=2.0)
+    assert named.recover == RecoverSpec(
+        kind="masked", tokens=262_144, kl=KL, temperature=TEMPERATURE, skip=SKIP
+    )
     assert spec(recover={"kind": "masked"}) == named
     assert PruneSpec.model_validate(named.model_dump(mode="json")) == named
 
@@ -80,8 +82,7 @@ def test_a_wrong_value_is_refused_at_its_place(
 
 
 def test_jobs_without_it_have_the_digest_that_they_had_before_it_existed() -> None:
-    before = {
-        key: value for key, value in spec().model_dump(mode="json").items() if key in FIRST_FIELDS
-    }
+    written = spec().model_dump(mode="json") | {"propagation": "fused"}
+    before = {key: value for key, value in written.items() if key in FIRST_FIELDS}
     assert search_columns(spec(), None)["spec_digest"] == digest(before)
     assert search_columns(spec(recover="spp"), None)["spec_digest"] != digest(before)
