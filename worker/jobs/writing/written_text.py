@@ -100,10 +100,11 @@ def writing_bytes(meta_model: MetaModel, length: int) -> int:
     weights = sum(int(parameter.numel()) for parameter in meta_model.model.parameters())
     heads = getattr(config, "num_attention_heads", None) or 1
     groups = getattr(config, "num_key_value_heads", None) or heads
-    states = 2 * int(config.num_hidden_layers * config.hidden_size * groups // heads)
+    states = 2 * config.num_hidden_layers * config.hidden_size * groups // heads
     rows = rows_of_chunk(length)
-    logits = _LOGITS * rows * int(config.vocab_size) * torch.float32.itemsize
-    return (weights + rows * length * states) * meta_model.dtype.itemsize + logits
+    logits = _LOGITS * rows * config.vocab_size * torch.float32.itemsize
+    needed: int = (weights + rows * length * states) * meta_model.dtype.itemsize + logits
+    return needed
 
 
 def _style(job: OpenedJob, meta_model: MetaModel) -> WritingStyle:
