@@ -12,9 +12,9 @@ from typing import Any
 from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, make_url
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
-from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
+from sqlalchemy.pool import PoolProxiedConnection
 
 Sessions = sessionmaker[Session]
 
@@ -51,7 +51,7 @@ class ExplicitBegin(SQLiteDialect_pysqlite):
         super().set_connection_execution_options(connection, opts)
         connection.info[BEGIN] = opts.get(BEGIN)
 
-    def do_begin(self, dbapi_connection: DBAPIConnection) -> None:
+    def do_begin(self, dbapi_connection: PoolProxiedConnection) -> None:
         kind = dbapi_connection.info.pop(BEGIN, None) or "DEFERRED"
         dbapi_connection.execute(f"BEGIN {kind}").close()
 
