@@ -21,15 +21,15 @@ export function Inputs({ points }: { points: Point[] }) {
       <Fact name="Model">
         <Reference text={model} />
       </Fact>
-      <Fact name="Text" isLong={dataset.length > LONG}>
-        <Reference text={dataset} />
-      </Fact>
       {samples != null && (
         <Fact name="Windows">
           {count(samples)}
           {length != null && ` of ${count(length)} tokens`}
         </Fact>
       )}
+      <Fact name="Text" isLong={dataset.length > LONG}>
+        <Reference text={dataset} />
+      </Fact>
       {measured != null && (
         <Fact name="Perplexity measured on" isLong>
           <Reference text={String(measured)} />
