@@ -148,6 +148,19 @@ def violations(page: Page, *rules: str) -> list[str]:
     ]
 
 
+def violations_in_both_themes(page: Page) -> list[str]:
+    """Return what axe finds on the page in each theme; between themes, only colours differ."""
+    page.emulate_media(color_scheme="light")
+    found = violations(page)
+    page.emulate_media(color_scheme="dark")
+    return found + violations(page, "color-contrast")
+
+
+def resize(page: Page, size: tuple[int, int]) -> None:
+    width, height = size
+    page.set_viewport_size({"width": width, "height": height})
+
+
 def watch(element: Locator) -> None:
     """Record every text that an element of a page shows from now on; see `wait_until_shown`."""
     element.evaluate(

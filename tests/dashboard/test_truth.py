@@ -4,6 +4,7 @@ import re
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Literal
 
 import httpx
 import psutil
@@ -15,6 +16,7 @@ from tests.dashboard.browser import (
     Session,
     overflow,
     photograph,
+    resize,
     session,
     violations,
     wait_until_shown,
@@ -27,7 +29,8 @@ from zpruner import Client
 
 pytestmark = pytest.mark.e2e
 
-VIEWS = (("light", 390), ("dark", 1280), ("light", 1920))
+Theme = Literal["light", "dark"]
+VIEWS: tuple[tuple[Theme, int], ...] = (("light", 390), ("dark", 1280), ("light", 1920))
 
 
 def test_a_service_is_slow_while_it_responds_slowly(tabs: Session, service: Service) -> None:
@@ -136,13 +139,15 @@ def test_an_opened_rerun_is_not_in_the_audit(
     assert {"rerun_job", "estimate_job"}.isdisjoint(one["action"] for one in entries[:1])
 
 
-@pytest.mark.parametrize(("theme", "width"), VIEWS)
 def test_each_worker_shows_load_job_pace_last_day_and_the_job_that_its_drain_waits_for(
-    browser: Browser, service: Service, client: Client, pruning: str, theme: str, width: int
+    tabs: Session, pruning: str
 ) -> None:
-    with session(browser, service.url, size=(width, 900), color_scheme=theme) as tabs:
-        page = tabs.open("/workers")
-        card = page.get_by_role("list", name="Workers").get_by_role("listitem")
+    page = tabs.open("/workers")
+    card = page.get_by_role("list", name="Workers").get_by_role("listitem")
+    for theme, width in VIEWS:
+        page.emulate_media(color_scheme=theme)
+        resize(page, (width, 900))
+        page.reload()
         expect(card.locator(".pill")).to_have_text("busy")
         expect(card).to_contain_text(re.compile(r"Load\d+ %"))
         expect(card).to_contain_text(re.compile(r"Memory[\d.]+ GB of [\d.]+ GB"))
@@ -154,9 +159,8 @@ def test_each_worker_shows_load_job_pace_last_day_and_the_job_that_its_drain_wai
         assert violations(page) == []
         assert overflow(page) == 0
         photograph(page, f"wall-{width}-{theme}")
-        if width == 1920:
-            card.get_by_role("button", name="Drain").click()
-            expect(card).to_contain_text("Draining: it takes no job after long has ended")
-            card.get_by_role("button", name="Take jobs again").click()
-            expect(card.locator(".pill")).to_have_text("busy")
-            expect(card.get_by_text("Figures")).to_be_visible()  # after the first sample
+    card.get_by_role("button", name="Drain").click()
+    expect(card).to_contain_text("Draining: it takes no job after long has ended")
+    card.get_by_role("button", name="Take jobs again").click()
+    expect(card.locator(".pill")).to_have_text("busy")
+    expect(card.get_by_text("Figures")).to_be_visible()  # after the first sample

@@ -7,9 +7,17 @@ from threading import Thread
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.dashboard.browser import NARROW, WIDE, Session, overflow, photograph, session, violations
+from tests.dashboard.browser import (
+    NARROW,
+    WIDE,
+    Session,
+    overflow,
+    photograph,
+    resize,
+    violations_in_both_themes,
+)
 from tests.e2e.embedded import Service
 
 pytestmark = pytest.mark.e2e
@@ -137,20 +145,19 @@ def test_a_failed_message_is_seen_and_delivered_again_under_its_id(
     assert len(set(ids)) == 1
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize(("size", "pixels"), [("wide", WIDE), ("narrow", NARROW)])
-def test_axe_finds_nothing_with_everything_open(
-    browser: Browser, service: Service, theme: str, size: str, pixels: tuple[int, int]
-) -> None:
-    with session(browser, service.url, size=pixels, color_scheme=theme) as tabs:
-        page = tabs.open("/webhooks")
-        make(page, f"https://hooks.example.com/{size}/{theme}")
-        assert violations(page) == []
-        page.get_by_role("link", name=f"/{size}/{theme}").click()
-        page.get_by_role("button", name="Send a test").click()
-        page.get_by_role("button", name="Show webhook.test").click()
-        expect(page.get_by_role("region", name="message")).to_be_visible()
-        page.get_by_role("button", name="Edit", exact=True).click()
-        photograph(page, f"webhook-open-{size}-{theme}")
-        assert violations(page) == []
+def test_axe_finds_nothing_with_everything_open(tabs: Session) -> None:
+    page = tabs.open("/webhooks")
+    make(page, "https://hooks.example.com/open")
+    for size in (NARROW, WIDE):
+        resize(page, size)
+        assert violations_in_both_themes(page) == []
+    page.get_by_role("link", name="/open").click()
+    page.get_by_role("button", name="Send a test").click()
+    page.get_by_role("button", name="Show webhook.test").click()
+    expect(page.get_by_role("region", name="message")).to_be_visible()
+    page.get_by_role("button", name="Edit", exact=True).click()
+    for size in (WIDE, NARROW):
+        resize(page, size)
+        photograph(page, f"webhook-open-{size[0]}")
+        assert violations_in_both_themes(page) == []
         assert overflow(page) == 0
