@@ -83,3 +83,22 @@ def test_jobs_without_it_have_the_digest_that_they_had_before_it_existed() -> No
     before = {key: value for key, value in written.items() if key in FIRST_FIELDS}
     assert search_columns(spec(), None)["spec_digest"] == digest(before)
     assert search_columns(spec(recover="spp"), None)["spec_digest"] != digest(before)
+
+
+def test_jobs_of_before_its_last_member_keep_their_digest() -> None:
+    recover = {"kind": "masked", "tokens": 99, "lr": None, "kl": 1.0, "temperature": 1.0}
+    mix = [{"dataset": "ptb", "share": 0.25, "text_field": None}]
+    asked = spec(recover=recover, mix=mix)
+    written = asked.model_dump(mode="json") | {"propagation": "fused"}
+    before = {key: value for key, value in written.items() if key in FIRST_FIELDS}
+    before |= {"recover": recover, "mix": mix}
+    found = [
+        search_columns(one, None)["spec_digest"]
+        for one in (
+            spec(recover=recover | {"skip": 0}, mix=mix),
+            spec(recover=recover | {"skip": 4}, mix=mix),
+            spec(recover=recover | {"skip": 0}, mix=[{"generated": True, "share": 0.25}]),
+        )
+    ]
+    assert found[0] == digest(before)
+    assert len(set(found)) == 3
