@@ -21,6 +21,8 @@ function compressed(): Plugin {
 
 export default defineConfig({
   plugins: [compressed()],
+  // React has this hook since 18; the shim for older ones is no ES module and needs a runtime.
+  resolve: { alias: { "use-sync-external-store/shim/index.js": "react" } },
   build: {
     // The policy of the page forbids inline scripts and data: sources, so nothing is inlined.
     assetsInlineLimit: 0,
@@ -52,20 +54,12 @@ export default defineConfig({
   },
   test: {
     projects: [
-      // The whole app keeps listening to the window, so it has one of its own. All other tests
-      // share their environment, which takes half of the CPU time.
-      { extends: true, test: { name: "app", include: ["src/*.test.tsx"] } },
-      {
-        extends: true,
-        test: {
-          name: "parts",
-          include: ["src/*/**/*.test.tsx", "src/**/*.test.ts"],
-          isolate: false,
-        },
-      },
+      { extends: true, test: { name: "pages", include: ["src/**/*.test.tsx"] } },
+      // Tests of modules without a page leave nothing behind, so they share one environment.
+      { extends: true, test: { name: "modules", include: ["src/**/*.test.ts"], isolate: false } },
     ],
     pool: "threads",
-    setupFiles: ["src/fresh-modules.ts", "src/testing-service.ts"],
+    setupFiles: ["src/testing-service.ts"],
     // A busy machine may take many times as long as the default allows.
     testTimeout: 60_000,
     hookTimeout: 60_000,

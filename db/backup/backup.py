@@ -13,7 +13,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 from cryptography.fernet import MultiFernet
-from sqlalchemy import text
 
 from db.backup.folder import (
     BackupError,
@@ -32,7 +31,7 @@ from db.core.session import sqlite_file
 from db.files.artifact_store import ArtifactStore
 from db.files.stored_file import LocalFile
 from db.files.stores import open_store, open_uploads
-from db.schema.revision import current_revision, hide_password
+from db.schema.revision import current_revision, hide_password, revision_of
 from db.spec.datasets.upload_store import UploadStore
 from db.startup import checks
 from db.startup.encryption_keys import read_cipher
@@ -143,7 +142,7 @@ def _require_tables(url: str) -> None:
 
 def _read_rows(source: Source, folder: Path) -> Manifest:
     with snapshot(source.database) as connection:
-        migration = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        migration = revision_of(connection)
         made_at = datetime.now(UTC)
         rows = dump(connection, folder, partial(encrypted, source.cipher))
     return Manifest(

@@ -71,7 +71,6 @@ class EstimateRepository:
 
     def find_or_create(self, spec: PruneSpec, key_id: str | None = None) -> tuple[Estimate, bool]:
         """Return the estimate as `request` does, and whether it is new."""
-        fields = spec.model_dump(mode="json")
         owner = None if spec.model_secret is None else key_id
         spec_digest = search_columns(spec, None)["spec_digest"]  # that of its jobs
         is_valid = or_(
@@ -84,7 +83,7 @@ class EstimateRepository:
         estimate = self._session.scalar(query.order_by(Estimate.created_at.desc()).limit(1))
         if estimate is not None:
             return estimate, False
-        made = Estimate(spec_digest=spec_digest, spec=fields, created_by=owner)
+        made = Estimate(spec_digest=spec_digest, spec=spec.stored(), created_by=owner)
         self._session.add(made)
         self._session.flush()
         return made, True

@@ -7,12 +7,11 @@ from typing import cast
 
 from sqlalchemy import ColumnElement, Select, Table, bindparam, case, or_, select, update
 from sqlalchemy.orm import Session
-from sqlalchemy.sql.dml import ReturningUpdate
 
 from db.core.clock import now, was_set_back
 from db.core.states import FINAL, HELD, JobState
 from db.events.job_events import IDS_AT_ONCE
-from db.events.job_rows import change_of_job, record_event, run_change
+from db.events.job_rows import JobChange, change_of_job, record_event, run_change
 from db.events.transitions import RETRIED, entering, is_in, leading_to, releasing
 from db.problems.failures import WORKER_LOST
 from db.problems.specification import DEADLINE_PASSED
@@ -190,7 +189,7 @@ def _ids_of_overdue() -> Select[str]:
 
 
 @lru_cache
-def _expire() -> ReturningUpdate[Job]:
+def _expire() -> JobChange:
     error = DEADLINE_PASSED.problem(_OVERDUE).model_dump(mode="json")
     return change_of_job(_overdue(), values=entering(JobState.expired) | {"error": error})
 
@@ -201,18 +200,18 @@ def _ids_of_lost() -> Select[str]:
 
 
 @lru_cache
-def _end_lease() -> ReturningUpdate[Job]:
+def _end_lease() -> JobChange:
     held = (Job.worker == bindparam("holder"), is_in(*HELD))
     return change_of_job(*held, values={"lease_until": now(-timedelta(seconds=1))}, versioned=False)
 
 
 @lru_cache
-def _release_starved() -> ReturningUpdate[Job]:
+def _release_starved() -> JobChange:
     return change_of_job(lost(JobState.running), starved(), values=releasing())
 
 
 @lru_cache
-def _release_lost() -> ReturningUpdate[Job]:
+def _release_lost() -> JobChange:
     ran = Job.status == JobState.running
     values = releasing() | {
         "crashes": Job.crashes + case((ran, 1), else_=0),
@@ -223,7 +222,7 @@ def _release_lost() -> ReturningUpdate[Job]:
 
 
 @lru_cache
-def _fail_lost() -> ReturningUpdate[Job]:
+def _fail_lost() -> JobChange:
     error = WORKER_LOST.problem(_LOST).model_dump(mode="json")
     values = entering(JobState.failed) | {"error": error}
     values |= {"crashes": Job.crashes + 1, "strikes": strikes()}

@@ -13,8 +13,7 @@ from typing import Any
 
 from sqlalchemy import event
 
-from db.core import session
-from db.core.sqlite_dialect import BEGIN
+from db.core.session import BEGIN, open_sessions
 from db.schema.migration import migrate
 from tests.simulation.kernel import Actor, Kernel
 
@@ -37,7 +36,7 @@ class Database:
     def __init__(self, folder: Path) -> None:
         path = folder / "simulation.db"
         migrate(f"sqlite:///{path}")
-        self.sessions = session.open_sessions(f"sqlite:///{path}", busy_timeout=NO_WAIT)
+        self.sessions = open_sessions(f"sqlite:///{path}", busy_timeout=NO_WAIT)
         self.kernel: Kernel | None = None
         self.offset = timedelta(0)
         self.before_statement: Callable[[], None] = lambda: None

@@ -111,7 +111,7 @@ class Training:
             for part in self._batches(torch.arange(self._windows.held_out)):
                 ids = self._windows.ids[part]
                 hidden = self._student(ids)
-                for source in sources[part].unique().tolist():
+                for source in sorted(set(sources[part].tolist())):
                     own = sources[part] == source
                     targets = self._teacher.targets(part[own].tolist())
                     totals[source] += self._head.loss(hidden[own], ids[own], targets, norms).cpu()

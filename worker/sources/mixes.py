@@ -102,10 +102,12 @@ class MixedPart:
 
     def _most(self) -> int:
         """Return the number of windows of which no dataset has fewer than its share."""
-        available = [part.available() for part in self.parts]
-        each = zip(available, self.shares, strict=True)
-        most = [int(count / share) for count, share in each if count is not None]
-        return max(len(self.parts), min(DEFAULT_SAMPLES, *most))
+        most = [
+            int(available / share)
+            for part, share in zip(self.parts, self.shares, strict=True)
+            if isinstance(part, CalibrationPart) and (available := part.available()) is not None
+        ]
+        return max(len(self.parts), min([DEFAULT_SAMPLES, *most]))
 
     def _check_kinds(self) -> None:
         texts = [part for part in self.parts if isinstance(part, CalibrationPart)]

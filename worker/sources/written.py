@@ -36,9 +36,6 @@ class WrittenPart:
         """Return windows to train on, and held-out windows that monitor the training."""
         return self._part(0, number), self._part(number, number + (held_out or ranks))
 
-    def available(self) -> None:
-        """Return None, as a model writes as many windows as are wanted."""
-
     def _part(self, start: int, end: int) -> Windows:
         text = self.ids
         if text is None:

@@ -46,7 +46,7 @@ class Keys(Resource[Mode]):
         return Key.model_validate(await self._transport.get(f"/v1/keys/{key_id}"))
 
     @operation
-    async def limit(self, key_id: str, **quotas: float | None) -> Key:
+    async def limit(self, /, key_id: str, **quotas: float | None) -> Key:
         """Change quotas of a key; None removes a limit, and others stay the same."""
         body = {"quotas": quotas}
         return Key.model_validate(

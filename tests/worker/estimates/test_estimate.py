@@ -440,7 +440,11 @@ def test_text_that_the_model_writes_takes_time_and_the_memory_of_the_whole_model
 ) -> None:
     fields = {"dataset": "local:text.txt", "seq_len": 32, "samples": 16, "eval_samples": 4}
     write_model_and_tokenizer(folder / "dense")
-    mixes = ([], [{"generated": True, "share": 0.25}], [{"generated": True, "share": 0.75}])
+    mixes: list[list[dict[str, Any]]] = [
+        [],
+        [{"generated": True, "share": 0.25}],
+        [{"generated": True, "share": 0.75}],
+    ]
     plain, few, many = (estimate(spec(**fields, mix=mix), settings) for mix in mixes)
     assert plain["seconds"]["p50"] < few["seconds"]["p50"] < many["seconds"]["p50"]
     assert plain["memory"]["host_bytes"] <= few["memory"]["host_bytes"]

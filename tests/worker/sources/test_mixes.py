@@ -143,6 +143,7 @@ def test_a_mix_shares_a_text_with_each_of_its_sources(tmp_path: Path) -> None:
 def test_a_single_text_is_drawn_as_without_a_mix(tmp_path: Path) -> None:
     mix = mix_of(tmp_path, 400, shares=(Fraction(1),))
     (part,) = mix.parts
+    assert isinstance(part, CalibrationPart)
     assert merged(mix.by_source(None, 7)).provenance == part.windows(None, 7).provenance
     assert mix.training_windows(90, [5], 7)[0].provenance == (
         part.training_windows(90, 5, 7)[0].provenance

@@ -103,7 +103,8 @@ def writing_bytes(meta_model: MetaModel, length: int) -> int:
     states = 2 * config.num_hidden_layers * config.hidden_size * groups // heads
     rows = rows_of_chunk(length)
     logits = _LOGITS * rows * config.vocab_size * torch.float32.itemsize
-    return (weights + rows * length * states) * meta_model.dtype.itemsize + logits
+    needed: int = (weights + rows * length * states) * meta_model.dtype.itemsize + logits
+    return needed
 
 
 def _style(job: OpenedJob, meta_model: MetaModel) -> WritingStyle:

@@ -96,11 +96,12 @@ class _Binarizing:
         left = (weights - salient.nearest(weights)).abs_()
         twice = mask_as_float(keep) * mask_as_float(is_salient)[:, None]
         second = mean_of(left, twice).to(self._dtype).float()
+        are_salient: list[bool] = is_salient.tolist()  # at once: each look would wait for a GPU
 
         def binarized(column: int) -> Tensor:
             weight = self._columns.work[column]
-            values = (salient if is_salient[column - start] else plain).nearest(weight)
-            if is_salient[column - start]:
+            values = (salient if are_salient[column - start] else plain).nearest(weight)
+            if are_salient[column - start]:
                 values += second * signs_of(weight - values)
             values.masked_fill_(~keep[column - start], 0.0)
             self._values[column] = values

@@ -2,8 +2,12 @@ import { type UseQueryResult, useQuery } from "@tanstack/react-query";
 import { type RefObject, useEffect, useState } from "react";
 import { MissingCodeError } from "../ui/boundary.tsx";
 
-/** What precedes any use of a page: printing it waits for no code. */
-const USES = ["pointermove", "pointerdown", "keydown"];
+/** Whether the page has been used, as before it is printed, which waits for no code. */
+const used = new Promise((resolve) => {
+  for (const use of ["pointermove", "pointerdown", "keydown"]) {
+    addEventListener(use, resolve, { once: true });
+  }
+});
 /** How far from the window a chart is loaded, in heights of the window. */
 const NEAR = "50%";
 
@@ -19,11 +23,8 @@ export function useLibrary(box: RefObject<HTMLElement | null>): UseQueryResult<L
     const seen = ([entry]: IntersectionObserverEntry[]) => entry?.isIntersecting && need();
     const observer = new IntersectionObserver(seen, { rootMargin: NEAR });
     observer.observe(box.current);
-    for (const use of USES) addEventListener(use, need);
-    return () => {
-      observer.disconnect();
-      for (const use of USES) removeEventListener(use, need);
-    };
+    used.then(need);
+    return () => observer.disconnect();
   }, [isNeeded, box]);
   return useQuery({ ...library, enabled: isNeeded });
 }

@@ -14,12 +14,16 @@ from db.spec.prune_spec import PruneSpec
 from tests.worker.evaluation.models import write_model_and_tokenizer
 from tests.worker.sources.builders import TEMPLATE
 from worker.evaluation import self_written
+from worker.evaluation.self_written import WritingStyle, write_chunk
+from worker.evaluation.written_texts import WrittenText
 from worker.jobs.progress import JobProgress
 from worker.jobs.prune import prune
 from worker.jobs.resources import Resources
-from worker.jobs.writing import written_text as writing
+from worker.jobs.writing import written_text
+from worker.jobs.writing.written_text import WRITTEN
 from worker.pruning.base.errors import InsufficientMemoryError
 from worker.pruning.base.generators import run_to_end
+from worker.sources.tokenizer import load_tokenizer
 
 ROWS, LENGTH = 8, 32
 GENERATED = [{"generated": True, "share": 0.5}]
@@ -113,7 +117,7 @@ def test_a_job_is_calibrated_and_trained_on_text_that_its_model_writes(written: 
     shares = [step.fraction for step in written.shown if step.phase is Phase.writing]
     assert len(shares) == 2 * LENGTH  # two chunks, of which seven windows each are kept
     assert shares == sorted(shares)
-    assert shares[0] < shares[-1] <= writing.WRITTEN
+    assert shares[0] < shares[-1] <= WRITTEN
 
 
 def test_a_later_job_reads_what_an_earlier_one_has_stored(
@@ -141,17 +145,16 @@ def test_a_job_that_stops_while_its_model_writes_goes_on_with_the_same_bytes(
 def test_a_model_with_a_chat_template_writes_conversations(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    styles: list[self_written.WritingStyle] = []
-    write = writing.write_chunk
+    styles: list[WritingStyle] = []
 
-    def noted(model: Any, style: self_written.WritingStyle, *rest: Any) -> Any:
+    def noted(model: Any, style: WritingStyle, *rest: Any) -> Any:
         styles.append(style)
-        return write(model, style, *rest)
+        return write_chunk(model, style, *rest)
 
-    monkeypatch.setattr(writing, "write_chunk", noted)
+    monkeypatch.setattr(written_text, "write_chunk", noted)
     with pytest.raises(StoppedError):
         run(folder, tmp_path, stop_at(1), model=f"local:{folder / 'chat'}")
-    tokenizer = writing.load_tokenizer(folder / "chat", "chat")
+    tokenizer = load_tokenizer(folder / "chat", "chat")
     assert tokenizer is not None
     parts = [styles[0].prompt, *styles[0].turns]
     texts = [tokenizer.decode(list(part)) for part in parts]
@@ -187,7 +190,7 @@ def test_a_model_that_cannot_write_is_refused(
 def test_a_model_that_only_repeats_itself_is_refused(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(self_written.WrittenText, "is_loop", True)
+    monkeypatch.setattr(WrittenText, "is_loop", True)
     monkeypatch.setattr(self_written, "MOST_ROWS", 2)
     with pytest.raises(SpecRefusedError, match="repeats itself in all that it writes"):
         run(folder, tmp_path / "out")

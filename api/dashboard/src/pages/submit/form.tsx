@@ -53,9 +53,9 @@ export function JobForm({ catalogue, parent }: Props) {
     problemInWords(one, fields),
   );
   const estimated =
-    checked.error || checked.isWaiting || !isComplete || !checked.data
+    checked.error || checked.isWaiting || !isComplete
       ? undefined
-      : { ...checked.data.spec, queue: checked.data.queue };
+      : checked.data && { ...checked.data.spec, queue: checked.data.queue };
   const shorten = () => {
     for (const [name, text] of Object.entries(SHORT)) request.change(name, text);
   };

@@ -1,0 +1,1 @@
+"""The pruning core on tensors that seem to be on a GPU."""
